@@ -1,0 +1,1 @@
+"""The benchmark's pure domain: tasks, metrics, text parsers, ground truth, submissions."""
