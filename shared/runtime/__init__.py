@@ -1,0 +1,1 @@
+"""What a service needs to run: settings, logs, lifecycle, health, metrics, errors, workers."""

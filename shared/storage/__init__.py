@@ -1,0 +1,1 @@
+"""Postgres: pool, transactions, named queries, migrations, the embedded server."""

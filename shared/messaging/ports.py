@@ -1,0 +1,93 @@
+"""What the services need of a bus. Both adapters keep the same promises (tests/contract).
+
+- `publish` returns once every message is safe in every queue bound to its type; when it raises,
+  the caller must assume "unknown" and publish again (consumers drop what they have seen).
+- A delivery stays owned by its consumer until the handler returned a disposition. A consumer that
+  dies gives its deliveries back; after `Queue.delivery_limit` hand-outs they come `exhausted`.
+- Order is not promised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from shared.messaging.topology import Queue
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message on its way to the bus: `body` is the envelope's JSON."""
+
+    message_id: UUID
+    type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One hand-out of a message.
+
+    `attempt` counts from 1 and rises with every delayed retry. `exhausted` says that its hand-outs
+    are used up (its consumers crashed): record it as dead, do not work on it.
+    """
+
+    queue: Queue
+    body: bytes
+    attempt: int
+    exhausted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The work is committed, was done before, or the message is recorded as dead: forget it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Deliver it again after `delay` seconds with the next attempt number."""
+
+    delay: float
+
+
+@dataclass(frozen=True, slots=True)
+class GiveBack:
+    """Nothing was done (shutdown): deliver it again at once, to anyone."""
+
+
+Disposition = Done | Retry | GiveBack
+DeliveryHandler = Callable[[Delivery], Awaitable[Disposition]]
+HintHandler = Callable[[bytes], None]
+
+
+class Subscription(Protocol):
+    """A running consumer."""
+
+    async def stop(self) -> None:
+        """Take no more deliveries, wait for the handlers at work, settle them; idempotent."""
+
+
+class Bus(Protocol):
+    """A message bus."""
+
+    async def publish(self, messages: Sequence[Outgoing]) -> None:
+        """Hand messages over durably; raises Unavailable when not all are known to be safe."""
+
+    async def consume(
+        self, queue: Queue, handler: DeliveryHandler, *, concurrency: int
+    ) -> Subscription:
+        """Start handing out deliveries, at most `concurrency` at a time."""
+
+    async def listen(self, types: Sequence[str], handler: HintHandler) -> Subscription:
+        """Call `handler` with the body of each message of these types; may miss some."""
+
+    async def depth(self, queue: Queue) -> int:
+        """Return how many messages wait in the queue or are being worked on."""
+
+    async def check(self) -> None:
+        """Return when the bus can publish and consume; raises Unavailable otherwise."""
+
+    async def close(self) -> None:
+        """Stop every subscription and disconnect; idempotent."""

@@ -1,0 +1,43 @@
+"""Which queues there are and which messages each receives; the same for both buses.
+
+One queue per consumer and kind of work. A queue receives every message whose type it is bound to.
+Hints (see `HINTS`) additionally go to every listening process, at most once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from shared.contracts.messages import (
+    BoardChanged,
+    BoardRanked,
+    ScoringCompleted,
+    SubmissionAccepted,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A durable queue; `types` are the messages it is bound to.
+
+    `delivery_limit`: hand-outs of one delivery (crashes included) before it is given up.
+    `retry_delays`: seconds to wait before the 2nd, 3rd, ... attempt; their number caps attempts.
+    """
+
+    name: str
+    types: tuple[str, ...]
+    delivery_limit: int = 5
+    retry_delays: tuple[float, ...] = (1, 5, 30, 120, 300)
+
+    @property
+    def max_attempts(self) -> int:
+        """How often a message is tried before it goes to the dead letters."""
+        return len(self.retry_delays) + 1
+
+
+SCORER_SUBMISSIONS: Final = Queue("scorer.submissions", (SubmissionAccepted.type,))
+RANKER_BOARDS: Final = Queue("ranker.boards", (ScoringCompleted.type, BoardChanged.type))
+
+QUEUES: Final = (SCORER_SUBMISSIONS, RANKER_BOARDS)
+HINTS: Final = (BoardRanked.type,)

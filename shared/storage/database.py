@@ -1,0 +1,146 @@
+"""The pool, and the one kind of transaction all consumers use: inbox row, result, outbox row."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+from uuid import UUID
+
+import asyncpg
+import structlog
+from asyncpg.pool import PoolConnectionProxy
+
+from shared.contracts.messages import Envelope, Message
+from shared.runtime.errors import Misconfigured, Transient, Unavailable
+from shared.storage.queries import load_queries
+
+_SQL: Final = load_queries(__package__)
+_log = structlog.get_logger(__name__)
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+
+# What Postgres or the network says when trying again may help.
+TRANSIENT_ERRORS: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.InternalClientError,
+    asyncpg.InterfaceError,
+    ConnectionError,
+    TimeoutError,
+    OSError,
+)
+
+
+class AlreadySeen(Exception):  # noqa: N818 - an outcome, not an error
+    """This consumer committed the work of this message before."""
+
+
+@dataclass(slots=True)
+class Transaction:
+    """An open transaction. What is emitted becomes visible with its commit, or not at all."""
+
+    connection: Connection
+    correlation_id: UUID | None = None
+    emitted: int = field(default=0, init=False)
+
+    async def emit(self, message: Message) -> UUID:
+        """Write a message to the outbox; returns its id."""
+        envelope = Envelope.wrap(message, correlation_id=self.correlation_id)
+        await self.connection.execute(
+            _SQL["outbox_add"], envelope.id, envelope.type, envelope.to_bytes()
+        )
+        self.emitted += 1
+        return envelope.id
+
+
+class Database:
+    """A pool of connections and the transactions made of them."""
+
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
+        self.pool = pool
+        self._wake: list[Callable[[], None]] = []
+
+    def on_commit_with_messages(self, wake: Callable[[], None]) -> None:
+        """Call `wake` after each commit that put messages into the outbox (the relay's hint)."""
+        self._wake.append(wake)
+
+    @asynccontextmanager
+    async def transaction(
+        self, *, correlation_id: UUID | None = None
+    ) -> AsyncIterator[Transaction]:
+        """Open a transaction; commits on leaving, rolls back on an exception."""
+        async with self.pool.acquire() as connection, connection.transaction():
+            transaction = Transaction(connection, correlation_id)
+            yield transaction
+        if transaction.emitted:
+            for wake in self._wake:
+                wake()
+
+    @asynccontextmanager
+    async def once(self, consumer: str, envelope: Envelope) -> AsyncIterator[Transaction]:
+        """Open the transaction that does a message's work exactly once.
+
+        Raises AlreadySeen when this consumer has committed this message before; a rival at work on
+        it now is waited for.
+        """
+        async with self.transaction(correlation_id=envelope.correlation_id) as transaction:
+            status = await transaction.connection.execute(_SQL["inbox_add"], consumer, envelope.id)
+            if status == "INSERT 0 0":
+                raise AlreadySeen
+            yield transaction
+
+    async def has_seen(self, consumer: str, envelope: Envelope) -> bool:
+        """Tell whether the message's work is committed (to skip costly work before `once`)."""
+        return bool(await self.pool.fetchval(_SQL["inbox_has"], consumer, envelope.id))
+
+    async def check(self) -> None:
+        """Return when the database answers; raises Unavailable otherwise."""
+        try:
+            async with asyncio.timeout(5):
+                await self.pool.fetchval("SELECT 1")
+        except TRANSIENT_ERRORS as error:
+            raise Unavailable(f"the database does not answer: {error}") from error
+
+
+@asynccontextmanager
+async def connect(url: str, *, size: int, application_name: str) -> AsyncIterator[Database]:
+    """Open a pool of at most `size` connections; raises Misconfigured when it cannot."""
+    try:
+        pool = await asyncpg.create_pool(
+            url,
+            min_size=1,
+            max_size=size,
+            timeout=10,
+            command_timeout=60,
+            server_settings={"application_name": application_name, "jit": "off"},
+        )
+    except (OSError, asyncpg.PostgresError, ValueError) as error:
+        raise Misconfigured(
+            f"cannot connect to Postgres: {error}.",
+            fix="Check MEDVID_DATABASE_URL and that the server runs.",
+        ) from error
+    try:
+        yield Database(pool)
+    finally:
+        try:
+            async with asyncio.timeout(10):
+                await pool.close()
+        except TimeoutError:
+            _log.warning("database_pool_terminated")
+            pool.terminate()
+
+
+@asynccontextmanager
+async def transient_errors() -> AsyncIterator[None]:
+    """Turn what may pass by itself into Transient."""
+    try:
+        yield
+    except TRANSIENT_ERRORS as error:
+        raise Transient(f"database: {type(error).__name__}: {error}") from error
