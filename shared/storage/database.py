@@ -38,7 +38,7 @@ TRANSIENT_ERRORS: Final = (
 )
 
 
-class AlreadySeen(Exception):  # noqa: N818 - an outcome, not an error
+class AlreadySeen(Exception):
     """This consumer committed the work of this message before."""
 
 

@@ -176,7 +176,7 @@ CREATE INDEX queue_messages_ready ON queue_messages (queue, available_at);
 CREATE TABLE dead_letters (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     queue       text NOT NULL,
-    message_id  uuid,                                -- null where the envelope could not be read
+    message_id  uuid NOT NULL,                       -- made from the body where it could not be read
     type        text,
     reason      text NOT NULL,                       -- stable code
     detail      text NOT NULL,                       -- for a human

@@ -1,0 +1,157 @@
+"""From a delivery to its handler, and from what the handler raised to a disposition.
+
+| outcome                         | disposition                                             |
+|---------------------------------|---------------------------------------------------------|
+| committed, or already seen      | done                                                    |
+| malformed, unknown, permanent   | recorded as dead letter, done                           |
+| transient                       | delayed retry; after the last attempt a dead letter     |
+| cancelled by shutdown           | nothing: the bus delivers again                         |
+| anything else                   | recorded as dead letter with an error log, done         |
+
+A dead letter is recorded in the transaction that also settles what the message was about
+(`give_up`), so that nothing stays unfinished without a visible reason. Where even that fails, the
+delivery is retried: it is not forgotten before it is either done or recorded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import structlog
+from prometheus_client import Counter, Histogram
+
+from shared.contracts.messages import Envelope, MalformedMessage, Message
+from shared.messaging.ports import Delivery, Disposition, Done, Retry
+from shared.runtime.errors import MedvidError, Permanent, Transient, Unavailable
+from shared.storage.database import TRANSIENT_ERRORS, AlreadySeen, Database, Transaction
+from shared.storage.queries import load_queries
+
+_SQL: Final = load_queries("shared.storage")
+_log = structlog.get_logger(__name__)
+
+HANDLED: Final = Counter(
+    "medvid_messages_handled_total", "Deliveries by how they ended", ["queue", "type", "outcome"]
+)
+HANDLING_SECONDS: Final = Histogram(
+    "medvid_message_handling_seconds", "Time a handler took", ["queue", "type"]
+)
+
+Handle = Callable[[Envelope, Message], Awaitable[None]]
+GiveUp = Callable[[Transaction, Message, str, str], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What to do with one type of message.
+
+    `handle(envelope, message)` does the work and commits it (with `Database.once`).
+    `give_up(transaction, message, code, detail)` settles what the message was about when it dies.
+    """
+
+    handle: Handle
+    give_up: GiveUp | None = None
+
+
+class Consumer:
+    """Handles the deliveries of one queue; use `handle` as the bus's delivery handler."""
+
+    def __init__(self, database: Database, routes: Mapping[type[Message], Route]) -> None:
+        self._database = database
+        self._routes = routes
+
+    async def handle(self, delivery: Delivery) -> Disposition:
+        """Work on a delivery to its end; never raises but for cancellation."""
+        with structlog.contextvars.bound_contextvars(queue=delivery.queue.name):
+            try:
+                envelope = Envelope.parse(delivery.body)
+                message = envelope.message()
+            except MalformedMessage as error:
+                return await self._die(delivery, None, None, error.error_code, error.detail)
+            with structlog.contextvars.bound_contextvars(
+                message_id=str(envelope.id),
+                correlation_id=str(envelope.correlation_id),
+                submission_id=str(getattr(message, "submission_id", "")) or None,
+            ):
+                return await self._work(delivery, envelope, message)
+
+    async def _work(self, delivery: Delivery, envelope: Envelope, message: Message) -> Disposition:
+        route = self._routes.get(type(message))
+        if route is None:
+            detail = f"nobody at {delivery.queue.name} handles {envelope.type}"
+            return await self._die(delivery, envelope, message, "unroutable", detail)
+        if delivery.exhausted:
+            detail = "its consumers died or hung on every delivery"
+            return await self._die(delivery, envelope, message, "delivery_limit", detail)
+        try:
+            with HANDLING_SECONDS.labels(delivery.queue.name, envelope.type).time():
+                await route.handle(envelope, message)
+        except AlreadySeen:
+            return self._count(delivery, envelope.type, "seen", Done())
+        except Permanent as error:
+            return await self._die(delivery, envelope, message, error.error_code, error.detail)
+        except (Transient, Unavailable, *TRANSIENT_ERRORS) as error:
+            return await self._retry(delivery, envelope, message, error)
+        except Exception as error:  # noqa: BLE001 - the last line of defence, logged with traceback
+            _log.exception("message_handler_failed")
+            detail = f"{type(error).__name__}: {error}"
+            return await self._die(delivery, envelope, message, "handler_failed", detail)
+        return self._count(delivery, envelope.type, "done", Done())
+
+    async def _retry(
+        self, delivery: Delivery, envelope: Envelope, message: Message, error: Exception
+    ) -> Disposition:
+        if delivery.attempt >= delivery.queue.max_attempts:
+            code = error.error_code if isinstance(error, MedvidError) else "transient"
+            detail = f"failed {delivery.attempt} times, last: {error}"
+            return await self._die(delivery, envelope, message, code, detail)
+        delay = delivery.queue.retry_delays[delivery.attempt - 1]
+        _log.warning("message_retried", attempt=delivery.attempt, delay=delay, error=str(error))
+        return self._count(delivery, envelope.type, "retried", Retry(delay))
+
+    async def _die(
+        self,
+        delivery: Delivery,
+        envelope: Envelope | None,
+        message: Message | None,
+        code: str,
+        detail: str,
+    ) -> Disposition:
+        route = self._routes.get(type(message)) if message is not None else None
+        label = envelope.type if message is not None and envelope is not None else "unknown"
+        try:
+            async with self._database.transaction() as transaction:
+                await _record(transaction, delivery, envelope, code, detail)
+                if message is not None and route is not None and route.give_up is not None:
+                    await route.give_up(transaction, message, code, detail)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the delivery must not be lost
+            _log.exception("dead_letter_not_recorded", error=str(error))
+            return self._count(delivery, label, "retried", Retry(delivery.queue.retry_delays[-1]))
+        _log.error("message_died", reason=code, detail=detail, attempt=delivery.attempt)
+        return self._count(delivery, label, "died", Done())
+
+    @staticmethod
+    def _count(
+        delivery: Delivery, message_type: str, outcome: str, disposition: Disposition
+    ) -> Disposition:
+        HANDLED.labels(delivery.queue.name, message_type, outcome).inc()
+        return disposition
+
+
+async def _record(
+    transaction: Transaction, delivery: Delivery, envelope: Envelope | None, code: str, detail: str
+) -> None:
+    await transaction.connection.execute(
+        _SQL["dead_letter_add"],
+        delivery.queue.name,
+        # A body without an envelope is its own identity, so that it dies once however often it comes.
+        envelope.id if envelope else UUID(bytes=hashlib.sha256(delivery.body).digest()[:16]),
+        envelope.type if envelope else None,
+        code,
+        detail,
+        delivery.attempt,
+        delivery.body,
+    )

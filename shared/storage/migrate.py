@@ -1,0 +1,119 @@
+"""Schema migrations: numbered `.sql` files, a ledger with checksums, one at a time.
+
+An advisory lock keeps two processes from migrating at once; the second finds nothing left to do.
+A file that was changed after it ran is an error, as the database would no longer match it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Final
+
+import structlog
+
+from shared.runtime.errors import Misconfigured
+from shared.storage.database import Connection, Database
+
+_LOCK_ID: Final = 0x6D65_6476_6964  # "medvid"
+_FILE_NAME: Final = re.compile(r"^(\d{4})_([a-z0-9_]+)\.sql$")
+_LEDGER: Final = """
+CREATE TABLE IF NOT EXISTS schema_migrations (
+    number     integer PRIMARY KEY,
+    name       text NOT NULL,
+    sha256     text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+)
+"""
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step of the schema."""
+
+    number: int
+    name: str
+    sql: str
+
+    @property
+    def sha256(self) -> str:
+        """Return the checksum that the ledger keeps."""
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+def load_migrations() -> list[Migration]:
+    """Return the project's migrations in order; numbers run 1, 2, 3, ... without gaps."""
+    found = []
+    for file in (files(__package__) / "migrations").iterdir():
+        match = _FILE_NAME.match(file.name)
+        if match:
+            found.append(Migration(int(match[1]), match[2], file.read_text("utf-8")))
+    found.sort(key=lambda migration: migration.number)
+    if [migration.number for migration in found] != list(range(1, len(found) + 1)):
+        raise ValueError("migration numbers have a gap or a double")
+    return found
+
+
+async def migrate(database: Database) -> int:
+    """Bring the schema to the newest migration; returns how many were applied.
+
+    Raises Misconfigured when the database was made by other or newer migrations.
+    """
+    migrations = load_migrations()
+    async with database.pool.acquire() as connection:
+        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK_ID)
+        try:
+            await connection.execute(_LEDGER)
+            applied = await _check_ledger(connection, migrations)
+            for migration in migrations[applied:]:
+                await _apply(connection, migration)
+        finally:
+            await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK_ID)
+    return len(migrations) - applied
+
+
+async def _check_ledger(connection: Connection, migrations: list[Migration]) -> int:
+    rows = await connection.fetch(
+        "SELECT number, name, sha256 FROM schema_migrations ORDER BY number"
+    )
+    if len(rows) > len(migrations):
+        raise Misconfigured(
+            f"the database knows {len(rows)} migrations, this version only {len(migrations)}.",
+            fix="Run the newer version, or restore a backup of this one.",
+        )
+    for row, migration in zip(rows, migrations, strict=False):
+        if (row["number"], row["sha256"]) != (migration.number, migration.sha256):
+            raise Misconfigured(
+                f"migration {row['number']:04} {row['name']} was changed after it ran.",
+                fix="Put the file back as it was and add a new migration instead.",
+            )
+    return len(rows)
+
+
+async def _apply(connection: Connection, migration: Migration) -> None:
+    async with connection.transaction():
+        await connection.execute("SET LOCAL lock_timeout = '10s'")
+        await connection.execute(migration.sql)
+        await connection.execute(
+            "INSERT INTO schema_migrations (number, name, sha256) VALUES ($1, $2, $3)",
+            migration.number,
+            migration.name,
+            migration.sha256,
+        )
+    _log.info("migration_applied", number=migration.number, name=migration.name)
+
+
+async def require_schema(database: Database) -> None:
+    """Return when the schema is the newest; raises Misconfigured otherwise."""
+    migrations = load_migrations()
+    async with database.pool.acquire() as connection:
+        known = await connection.fetchval("SELECT to_regclass('schema_migrations') IS NOT NULL")
+        applied = await _check_ledger(connection, migrations) if known else 0
+    if applied < len(migrations):
+        raise Misconfigured(
+            f"the database has {applied} of {len(migrations)} migrations.",
+            fix="Run 'medvid admin migrate' first.",
+        )
