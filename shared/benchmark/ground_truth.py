@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
-from shared.benchmark.tasks import Task
+from shared.benchmark.decoding import GROUND_TRUTH_LIMITS, UNDECODABLE, Refused, decode
+from shared.benchmark.report import Code, Problem, Problems, shown
+from shared.benchmark.tasks import QA_TYPES, Task, task_of
+
+METADATA_FIELDS: Final = ("video_id", "input_video_start_frame", "input_video_end_frame", "fps")
+"""In the order in which they make an id."""
+ID_SEPARATOR: Final = "&&"
+_REFERENCE_TASKS: Final = (Task.NEXT_ACTION, Task.VIDEO_SUMMARY, Task.REGION_CAPTION)
+_ASKING: Final = ("human", "user")
+_ANSWERING: Final = ("gpt", "assistant")
+_VIDEO_TOKEN: Final = "<video>"  # noqa: S105 - a placeholder in prompts, no secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +38,156 @@ class Sample:
     reference: str
     fps: float
     truth: object
+
+
+@dataclass(frozen=True)
+class GroundTruth:
+    """A whole test set; `version` is the SHA-256 (hex) of the unpacked file."""
+
+    samples: tuple[Sample, ...]
+    version: str
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self.samples)
+
+
+class InvalidGroundTruth(ValueError):
+    """The file is no ground truth; `problems` holds the first 100, `problem_count` counts all."""
+
+    def __init__(self, problems: tuple[Problem, ...], problem_count: int) -> None:
+        first = problems[0]
+        super().__init__(
+            f"{problem_count} problem(s) in the ground truth; the first: {first.code} at "
+            f"{first.path}: found {first.found}, expected {first.expected}"
+        )
+        self.problems = problems
+        self.problem_count = problem_count
+
+    def __reduce__(self) -> tuple[type[InvalidGroundTruth], tuple[tuple[Problem, ...], int]]:
+        """Pickle with the constructor's arguments, for process pools."""
+        return type(self), (self.problems, self.problem_count)
+
+
+def load_ground_truth(data: bytes) -> GroundTruth:
+    """Read a ground truth file (plain or gzip JSON bytes).
+
+    Raises `InvalidGroundTruth` with every problem found: unreadable JSON, missing metadata,
+    unknown qa_type, bad fps, no source, no reference answer where it is the truth.
+    """
+    problems = Problems()
+    samples: list[Sample] = []
+    version = ""
+    try:
+        document = decode(data, GROUND_TRUTH_LIMITS)
+        version = hashlib.sha256(document.content).hexdigest()
+        for element in document.elements(problems):
+            if element.value is not UNDECODABLE:
+                sample = _sample(element.index, element.path, element.value, problems)
+                samples += [sample] if sample else []
+    except Refused as refused:
+        problems.add(refused.problem)
+    if not samples and not problems.count:
+        problems.add(
+            Problem(Code.EMPTY_FILE, "$", "no records", "one record a sample", "Load the test set.")
+        )
+    if problems.count:
+        raise InvalidGroundTruth(tuple(problems.first), problems.count)
+    return GroundTruth(tuple(samples), version)
+
+
+def sample_id(metadata: Mapping[str, object]) -> str | None:
+    """Return `video_id&&start&&end&&fps`, or None where a part is missing or no text or number."""
+    parts = [metadata.get(field) for field in METADATA_FIELDS]
+    if not all(isinstance(part, str | int | float) and part != "" for part in parts):
+        return None
+    return ID_SEPARATOR.join(str(part) for part in parts)
+
+
+def _sample(index: int, path: str, record: object, problems: Problems) -> Sample | None:
+    if not isinstance(record, dict):
+        problems.add(
+            Problem(Code.NOT_AN_OBJECT, path, shown(record), "a record (object)", "Correct it.")
+        )
+        return None
+    before = problems.count
+    metadata = record.get("metadata")
+    identity = sample_id(metadata) if isinstance(metadata, dict) else None
+    if identity is None:
+        problems.add(_missing(f"{path}.metadata", metadata, ", ".join(METADATA_FIELDS)))
+    qa_type = record.get("qa_type")
+    task = task_of(qa_type) if isinstance(qa_type, str) else None
+    if task is None:
+        problems.add(unknown_qa_type(f"{path}.qa_type", qa_type))
+    source = record.get("data_source") or record.get("dataset_name")
+    if not isinstance(source, str):
+        problems.add(
+            Problem(Code.UNKNOWN_SOURCE, f"{path}.data_source", shown(source),
+                    "the name of a source dataset", "Add data_source to the record.")
+        )  # fmt: skip
+    fps = _fps(metadata, path, problems)
+    question, reference = _said(record, _ASKING), _said(record, _ANSWERING)
+    if task in _REFERENCE_TASKS and reference is None:
+        problems.add(_missing(f"{path}.conversations", record.get("conversations"), "an answer"))
+    if problems.count > before or identity is None or task is None or fps is None:
+        return None
+    return Sample(
+        index=index,
+        id=identity,
+        qa_type=str(qa_type),
+        task=task,
+        source=str(source),
+        question=_without_video_token(question or ""),
+        reference=reference or "",
+        fps=fps,
+        truth=record.get("struc_info"),
+    )
+
+
+def _fps(metadata: object, path: str, problems: Problems) -> float | None:
+    """Return the frame rate; a missing one is part of the metadata problem already noted."""
+    value = metadata.get("fps") if isinstance(metadata, dict) else None
+    if value is None:
+        return None
+    try:
+        fps = float(value)
+    except (TypeError, ValueError):
+        fps = math.nan
+    if math.isfinite(fps) and fps > 0:
+        return fps
+    problems.add(
+        Problem(Code.INVALID_FPS, f"{path}.metadata.fps", shown(value),
+                "a finite number above 0", "Give the frame rate of the sampled video.")
+    )  # fmt: skip
+    return None
+
+
+def _said(record: Mapping[str, object], speakers: tuple[str, ...]) -> str | None:
+    turns = record.get("conversations")
+    for turn in turns if isinstance(turns, list) else ():
+        if isinstance(turn, dict) and turn.get("from") in speakers:
+            value = turn.get("value")
+            return value if isinstance(value, str) else None
+    return None
+
+
+def _without_video_token(question: str) -> str:
+    question = question.strip()
+    while question.startswith(_VIDEO_TOKEN):
+        question = question[len(_VIDEO_TOKEN) :].strip()
+    return question
+
+
+def _missing(path: str, found: object, expected: str) -> Problem:
+    return Problem(Code.MISSING_FIELD, path, shown(found), expected, "Complete the record.")
+
+
+def unknown_qa_type(path: str, found: object) -> Problem:
+    """Return the problem of a qa_type that names no task."""
+    return Problem(
+        Code.UNKNOWN_QA_TYPE,
+        path,
+        shown(found),
+        f"one of {', '.join(QA_TYPES)}",
+        "Copy the qa_type from the test set.",
+    )

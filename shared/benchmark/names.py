@@ -1,0 +1,114 @@
+"""Names people give: keys for uniqueness, and checks of an entry's text fields (SPEC 4)."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+from shared.benchmark.report import Code, Problem, shown
+
+FIELD_LIMITS: Final[Mapping[str, int]] = {
+    "model_name": 100,
+    "organization": 200,
+    "team": 200,
+    "authors": 2_000,
+    "contact": 320,
+    "model_url": 2_000,
+    "track": 100,
+}
+"""Each text field of an entry and its limit in characters."""
+REQUIRED_FIELDS: Final = ("model_name", "organization")
+
+_JOINERS: Final = frozenset("\u200c\u200d")
+"""Zero-width (non-)joiners: Persian, Hindi and others spell names with them; models need none."""
+_REFUSED_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+
+
+def name_key(name: str) -> str:
+    """Return what makes a model name unique on a board: NFC and case folding, ends stripped.
+
+    Folding can undo composition, so the result is composed again.
+    """
+    folded = unicodedata.normalize("NFC", name.strip()).casefold()
+    return unicodedata.normalize("NFC", folded)
+
+
+def clean_name(text: str) -> str:
+    """Return a field as it is stored: NFC, without white space at its ends."""
+    return unicodedata.normalize("NFC", text).strip()
+
+
+def check_entry_fields(fields: Mapping[str, object]) -> list[Problem]:
+    """Return every problem of an entry's text fields; None and "" mean absent where optional."""
+    problems = [
+        problem for field in FIELD_LIMITS for problem in _check_field(field, fields.get(field))
+    ]
+    url = fields.get("model_url")
+    if isinstance(url, str) and url.strip():
+        problems += _check_url(url.strip())
+    return problems
+
+
+def _check_field(field: str, value: object) -> list[Problem]:
+    path = f"$.{field}"
+    if value is None or (isinstance(value, str) and not value.strip()):
+        if field not in REQUIRED_FIELDS:
+            return []
+        code = Code.MISSING_FIELD if value is None else Code.EMPTY_FIELD
+        return [Problem(code, path, shown(value), "a name", f"Give {field} some text.")]
+    if not isinstance(value, str):
+        return [Problem(Code.WRONG_TYPE, path, shown(value), "a string", "Put it in quotes.")]
+    problems = []
+    limit = FIELD_LIMITS[field]
+    if len(value) > limit:
+        problems.append(
+            Problem(Code.FIELD_TOO_LONG, path, f"{len(value):,} characters",
+                    f"at most {limit:,} characters", "Shorten it.")
+        )  # fmt: skip
+    forbidden = _first_forbidden(value[:limit], field)
+    if forbidden is not None:
+        problems.append(_forbidden(path, value, forbidden))
+    return problems
+
+
+def _first_forbidden(value: str, field: str) -> str | None:
+    allowed = _JOINERS if field != "model_name" else frozenset()
+    return next(
+        (
+            character
+            for character in value
+            if unicodedata.category(character) in _REFUSED_CATEGORIES and character not in allowed
+        ),
+        None,
+    )
+
+
+def _forbidden(path: str, value: str, character: str) -> Problem:
+    code = {"\0": Code.NUL_CHARACTER}.get(character, Code.FORBIDDEN_CHARACTER)
+    if unicodedata.category(character) == "Cs":
+        code = Code.LONE_SURROGATE
+    name = unicodedata.name(character, "a control character")
+    return Problem(
+        code,
+        path,
+        f"U+{ord(character):04X} ({name}) in {shown(value)}",
+        "visible characters and spaces",
+        "Remove the character, or type the name again instead of pasting it.",
+    )
+
+
+def _check_url(url: str) -> list[Problem]:
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname)
+        valid = valid and parts.port != 0 and "@" not in parts.netloc
+    except ValueError:
+        valid = False
+    if valid and not any(character.isspace() or character in '<>"\\' for character in url):
+        return []
+    return [
+        Problem(Code.INVALID_URL, "$.model_url", shown(url), "an http or https address",
+                "Write it in full, as in https://example.org/model, or leave it empty.")
+    ]  # fmt: skip

@@ -1,0 +1,216 @@
+"""The validation report: problems, warnings and the diagnosis by task (SPEC 1).
+
+A `Problem` is an error: the submission is refused. A `Warning` is advice: the submission is taken,
+but its owner should look. Both name what was found and how to mend it. Codes are stable: clients
+may branch on them, texts may change.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Final, Literal
+
+from shared.benchmark.tasks import Task
+
+MAX_PROBLEMS: Final = 100
+"""How many problems a report lists; the rest is only counted."""
+MAX_EXAMPLES: Final = 5
+"""How many sample indices a warning lists."""
+SHOWN_CHARACTERS: Final = 80
+
+Mode = Literal["position", "key"]
+
+
+class Code(StrEnum):
+    """Every code a problem or a warning can carry, with its meaning."""
+
+    meaning: str
+
+    def __new__(cls, value: str, meaning: str) -> Code:
+        """Attach the meaning; the member itself is the plain code."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.meaning = meaning
+        return member
+
+    # The file as a whole.
+    EMPTY_FILE = "empty_file", "the file holds nothing"
+    FILE_TOO_LARGE = "file_too_large", "the file, unpacked, exceeds the size limit"
+    BAD_GZIP = "bad_gzip", "the file begins like gzip but cannot be unpacked"
+    INVALID_UTF8 = "invalid_utf8", "the text is not valid UTF-8"
+    INVALID_JSON = "invalid_json", "the text is not valid JSON"
+    TRAILING_DATA = "trailing_data", "something follows the end of the JSON document"
+    NESTED_TOO_DEEP = "nested_too_deep", "arrays and objects are nested too deeply"
+    NON_FINITE_NUMBER = "non_finite_number", "NaN or Infinity, which JSON does not have"
+    NUMBER_OUT_OF_RANGE = "number_out_of_range", "a number too large for a double"
+    LONE_SURROGATE = "lone_surrogate", "half of a UTF-16 surrogate pair, which is no character"
+    DUPLICATE_KEY = "duplicate_key", "an object names the same key twice"
+    WRONG_SHAPE = "wrong_shape", "the document is neither an array nor an object of records"
+    TOO_MANY_RECORDS = "too_many_records", "more records than the limit"
+    TOO_FEW_RECORDS = "too_few_records", "fewer records than a submission needs"
+    RECORD_TOO_LARGE = "record_too_large", "one record exceeds the size limit"
+
+    # One record.
+    NOT_AN_OBJECT = "not_an_object", "a record is not a JSON object"
+    MISSING_FIELD = "missing_field", "a record lacks a field that it needs"
+    WRONG_TYPE = "wrong_type", "a field has the wrong JSON type"
+    EMPTY_FIELD = "empty_field", "a field that must have content is empty"
+    FIELD_TOO_LONG = "field_too_long", "a text exceeds its length limit"
+    NUL_CHARACTER = "nul_character", "a NUL character outside a prediction"
+    UNKNOWN_QA_TYPE = "unknown_qa_type", "a qa_type that the benchmark does not have"
+
+    # Records against the test set.
+    UNKNOWN_ID = "unknown_id", "an id that the test set does not have"
+    QA_TYPE_MISMATCH = "qa_type_mismatch", "an id of the test set with another qa_type"
+    SURPLUS_RECORD = "surplus_record", "more records of one id and qa_type than samples"
+
+    # Ground truth files.
+    INVALID_TRUTH = "invalid_truth", "a sample's truth cannot be read"
+    INVALID_FPS = "invalid_fps", "a sample's fps is not a finite number above zero"
+    UNKNOWN_SOURCE = "unknown_source", "a sample names no source dataset"
+
+    # Names and other entry fields.
+    FORBIDDEN_CHARACTER = "forbidden_character", "a control or invisible character in a name"
+    INVALID_URL = "invalid_url", "not an http or https address"
+
+    # Warnings: the submission is taken.
+    PARTIAL = "partial", "some samples have no prediction"
+    ALIGNED_BY_KEY = "aligned_by_key", "records were matched by id, qa_type and question"
+    AMBIGUOUS = "ambiguous", "equal keys were told apart by their order alone"
+    QUESTION_MISMATCH = "question_mismatch", "a question differs from the test set's"
+    EMPTY_PREDICTIONS = "empty_predictions", "predictions without any text"
+    UNPARSABLE = "unparsable", "predictions in which nothing could be parsed"
+    LOW_STRUCTURE = "low_structure", "much of the expected structure is missing"
+    LIKELY_TRUNCATED = "likely_truncated", "predictions that seem cut off by a token limit"
+    CONSTANT = "constant", "most predictions of a task are the same text"
+    NORMALISED_BOXES = "normalised_boxes", "boxes within 0-1 where pixels are expected"
+    TIMES_IN_FRAMES = "times_in_frames", "times that look like frames instead of seconds"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One error: where it is (JSON path), what was found and expected, how to mend it."""
+
+    code: str
+    path: str
+    found: str
+    expected: str
+    fix: str
+
+
+class Problems:
+    """Collects problems: keeps the first `MAX_PROBLEMS`, counts all."""
+
+    def __init__(self) -> None:
+        self.first: list[Problem] = []
+        self.count = 0
+
+    def add(self, problem: Problem) -> None:
+        """Note one problem."""
+        self.count += 1
+        if not self.full:
+            self.first.append(problem)
+
+    @property
+    def full(self) -> bool:
+        """Whether further problems are only counted, so that their texts need no work."""
+        return len(self.first) >= MAX_PROBLEMS
+
+
+@dataclass(frozen=True, slots=True)
+class Warning:  # noqa: A001 - the field's word; the builtin is an exception we never name here
+    """One piece of advice, with the indices of a few samples that show it."""
+
+    code: str
+    message: str
+    count: int
+    task: Task | None = None
+    examples: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TaskDiagnosis:
+    """How one task's predictions parse, and how much expected structure they cover.
+
+    `unit` names the structure (boxes, segments, aspects, components, texts); `emitted` counts
+    it in the predictions. `required` and `covered` need the truth and are None without it:
+    what the truth holds for the answered samples, and how much of that is present at all.
+    """
+
+    task: Task
+    samples: int
+    answered: int
+    empty: int
+    parsed: int
+    unit: str
+    emitted: int
+    required: int | None
+    covered: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What validation found. `mode` is None where alignment was impossible."""
+
+    problems: tuple[Problem, ...]
+    problem_count: int
+    records: int
+    samples: int
+    answered: int
+    mode: Mode | None
+    ambiguous: int
+    tasks: tuple[TaskDiagnosis, ...] = ()
+    warnings: tuple[Warning, ...] = field(default=())
+
+    @property
+    def ok(self) -> bool:
+        """Whether the submission can be taken."""
+        return self.problem_count == 0
+
+    @property
+    def coverage(self) -> float:
+        """The share of the test set's samples that have a prediction, 0-1."""
+        return self.answered / self.samples if self.samples else 0.0
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the report as JSON-ready data (the API's and `--json`'s shape)."""
+        return {
+            "ok": self.ok,
+            "problem_count": self.problem_count,
+            "problems": [asdict(problem) for problem in self.problems],
+            "mode": self.mode,
+            "records": self.records,
+            "samples": self.samples,
+            "answered": self.answered,
+            "coverage": self.coverage,
+            "ambiguous": self.ambiguous,
+            "tasks": [asdict(task) for task in self.tasks],
+            "warnings": [asdict(warning) for warning in self.warnings],
+        }
+
+
+def shown(value: object) -> str:
+    """Return a short printable form of untrusted content for `Problem.found`.
+
+    Strings are quoted and cut; control, bidirectional and other invisible characters and lone
+    surrogates appear escaped, so that the text is safe in a log, a terminal and valid UTF-8.
+    """
+    if isinstance(value, str):
+        cut = value[:SHOWN_CHARACTERS]
+        safe = "".join(c if c.isprintable() else _escaped(c) for c in cut)
+        return f'"{safe}"' + ("…" if len(value) > SHOWN_CHARACTERS else "")
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, int | float):
+        return f"number {value!r}" if abs(value) < 1e15 else "a large number"
+    if isinstance(value, list):
+        return f"array of {len(value)}"
+    if isinstance(value, dict):
+        keys = ", ".join(shown(key) for key in list(value)[:5])
+        return f"object with {keys}" if keys else "empty object"
+    return type(value).__name__
+
+
+def _escaped(character: str) -> str:
+    return f"\\u{ord(character):04x}"
