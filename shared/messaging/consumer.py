@@ -147,7 +147,7 @@ async def _record(
     await transaction.connection.execute(
         _SQL["dead_letter_add"],
         delivery.queue.name,
-        # A body without an envelope is its own identity, so that it dies once however often it comes.
+        # A body without an envelope is its own identity: it dies once, however often it comes.
         envelope.id if envelope else UUID(bytes=hashlib.sha256(delivery.body).digest()[:16]),
         envelope.type if envelope else None,
         code,

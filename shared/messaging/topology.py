@@ -13,6 +13,7 @@ from shared.contracts.messages import (
     BoardChanged,
     BoardRanked,
     ScoringCompleted,
+    ScoringFailed,
     SubmissionAccepted,
 )
 
@@ -40,4 +41,4 @@ SCORER_SUBMISSIONS: Final = Queue("scorer.submissions", (SubmissionAccepted.type
 RANKER_BOARDS: Final = Queue("ranker.boards", (ScoringCompleted.type, BoardChanged.type))
 
 QUEUES: Final = (SCORER_SUBMISSIONS, RANKER_BOARDS)
-HINTS: Final = (BoardRanked.type,)
+HINTS: Final = (BoardRanked.type, ScoringFailed.type)

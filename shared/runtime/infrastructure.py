@@ -1,0 +1,132 @@
+"""What a process of any service stands on: database, bus, outbox relay, health."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import structlog
+
+from shared.messaging.local import LocalBus
+from shared.messaging.ports import Bus
+from shared.messaging.relay import Relay
+from shared.runtime.errors import Misconfigured, Unavailable
+from shared.runtime.ops import Readiness, ops_server
+from shared.runtime.settings import CommonSettings
+from shared.storage.database import TRANSIENT_ERRORS, Database, connect
+from shared.storage.embedded import embedded_postgres
+from shared.storage.migrate import migrate, require_schema
+
+T = TypeVar("T")
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Infrastructure:
+    """Database, bus and readiness of this process.
+
+    Tasks given to `background` live as long as the process; one that ends by an error ends it.
+    """
+
+    database: Database
+    bus: Bus
+    readiness: Readiness
+    failed: asyncio.Future[None] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def background(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Run `work` until shutdown."""
+
+        async def supervised() -> None:
+            try:
+                await work()
+            except Exception as error:  # noqa: BLE001 - whatever it was, the process ends by it
+                _log.exception("background_task_failed", task=name)
+                if not self.failed.done():
+                    self.failed.set_exception(error)
+
+        self._tasks.add(asyncio.create_task(supervised(), name=name))
+
+    async def close(self) -> None:
+        """End the background tasks."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if not self.failed.done():
+            self.failed.cancel()
+
+
+@asynccontextmanager
+async def infrastructure(
+    settings: CommonSettings, *, name: str, standalone: bool = False
+) -> AsyncIterator[Infrastructure]:
+    """Build what the settings ask for; everything is closed in reverse order on leaving.
+
+    Standalone: without a database URL an embedded Postgres is started, and the schema is migrated.
+    Otherwise Postgres must be given and migrated before ('medvid admin migrate').
+    """
+    async with AsyncExitStack() as stack:
+        url = await _database_url(settings, stack, standalone=standalone)
+
+        async def open_database() -> Database:
+            database = await stack.enter_async_context(
+                connect(url, size=settings.database_pool_size, application_name=f"medvid-{name}")
+            )
+            await (migrate(database) if standalone else require_schema(database))
+            return database
+
+        database = await _patiently(open_database, "database", settings.startup_seconds)
+        bus = await _patiently(
+            lambda: _open_bus(settings, database), "bus", settings.startup_seconds
+        )
+        stack.push_async_callback(bus.close)
+        readiness = Readiness({"database": database.check, "bus": bus.check})
+        built = Infrastructure(database, bus, readiness)
+        stack.push_async_callback(built.close)
+        relay = Relay(database, bus, poll_seconds=settings.outbox_poll_seconds)
+        built.background("outbox_relay", relay.run)
+        await stack.enter_async_context(
+            ops_server(readiness, host=settings.ops_host, port=settings.ops_port)
+        )
+        yield built
+
+
+async def _database_url(
+    settings: CommonSettings, stack: AsyncExitStack, *, standalone: bool
+) -> str:
+    if settings.database_url is not None:
+        return settings.database_url.get_secret_value()
+    if not standalone:
+        raise Misconfigured(
+            "a service of its own needs a Postgres.",
+            fix="Set MEDVID_DATABASE_URL, or run all services in one process with 'medvid up'.",
+        )
+    return await stack.enter_async_context(
+        embedded_postgres(settings.data_dir.absolute() / "postgres")
+    )
+
+
+async def _open_bus(settings: CommonSettings, database: Database) -> Bus:
+    if settings.rabbitmq_url is None:
+        return LocalBus(database)
+    from shared.messaging.rabbit import connect_rabbit  # only where RabbitMQ is used
+
+    return await connect_rabbit(settings.rabbitmq_url.get_secret_value())
+
+
+async def _patiently(build: Callable[[], Awaitable[T]], what: str, seconds: float) -> T:
+    """Try `build` again while the other side may still be starting; the last error is raised."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while True:
+        try:
+            return await build()
+        except (Misconfigured, Unavailable, *TRANSIENT_ERRORS) as error:
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+            _log.warning("startup_waits", needs=what, error=str(error))
+            await asyncio.sleep(1)

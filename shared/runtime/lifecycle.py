@@ -1,0 +1,81 @@
+"""How a process runs and ends: SIGTERM or Ctrl-C → unready → drain → close, the same everywhere."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, TypeVar
+
+import structlog
+import uvloop
+
+from shared.runtime.errors import Misconfigured
+from shared.runtime.infrastructure import Infrastructure, infrastructure
+from shared.runtime.logs import configure_logs
+from shared.runtime.settings import CommonSettings, load_settings
+
+S = TypeVar("S", bound=CommonSettings)
+_log = structlog.get_logger(__name__)
+
+
+def run_service(
+    name: str,
+    settings_type: type[S],
+    run: Callable[[Infrastructure, S], AbstractAsyncContextManager[None]],
+) -> int:
+    """Run one service until it is told to stop; returns the exit status."""
+
+    async def main(stop: asyncio.Event) -> None:
+        settings = load_settings(settings_type)
+        configure_logs(settings.log_level, settings.log_format, name)
+        async with infrastructure(settings, name=name) as base, run(base, settings):
+            await serve(base, stop)
+
+    return run_process(main)
+
+
+async def serve(base: Infrastructure, stop: asyncio.Event) -> None:
+    """Be ready until `stop` is set or a background task fails (which is raised)."""
+    base.readiness.started = True
+    _log.info("service_ready")
+    stopped = asyncio.create_task(stop.wait())
+    ends: tuple[asyncio.Future[Any], ...] = (stopped, base.failed)
+    try:
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopped.cancel()
+        base.readiness.stopping = True
+        _log.info("service_stops")
+    if base.failed.done():
+        base.failed.result()
+
+
+def run_process(main: Callable[[asyncio.Event], Awaitable[None]]) -> int:
+    """Run `main(stop)` on a fresh loop; `stop` is set by SIGTERM or SIGINT, twice means at once."""
+
+    async def with_signals() -> None:
+        stop = asyncio.Event()
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - we are running in it
+
+        def on_signal() -> None:
+            if stop.is_set():
+                task.cancel()
+            stop.set()
+
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, on_signal)
+        await main(stop)
+
+    try:
+        uvloop.run(with_signals())
+    except Misconfigured as error:
+        print(f"medvid: {error}", file=sys.stderr)  # noqa: T201 - a message for whoever started us
+        return 2
+    except asyncio.CancelledError:
+        return 130
+    return 0

@@ -1,0 +1,62 @@
+"""Settings common to all services: `MEDVID_*` variables, read once, frozen, secrets masked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.runtime.errors import Misconfigured
+
+
+class CommonSettings(BaseSettings):
+    """What every process reads. A service adds its own in a subclass."""
+
+    model_config = SettingsConfigDict(env_prefix="MEDVID_", frozen=True, extra="ignore")
+
+    data_dir: Path = Field(Path("var"), description="folder of the embedded Postgres")
+    database_url: SecretStr | None = Field(
+        None, description="Postgres; when unset, standalone mode runs its own"
+    )
+    database_pool_size: Annotated[int, Field(ge=2, le=200)] = Field(
+        10, description="connections per process"
+    )
+    rabbitmq_url: SecretStr | None = Field(
+        None, description="RabbitMQ; when unset, messages travel through Postgres"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="least severe log line to print"
+    )
+    log_format: Literal["auto", "json", "pretty"] = Field(
+        "auto", description="auto: pretty on a terminal, else JSON"
+    )
+    ops_host: str = Field("127.0.0.1", description="address of /healthz, /readyz and /metrics")
+    ops_port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        0, description="their port; 0 for a free one, told in the log"
+    )
+    startup_seconds: Annotated[float, Field(gt=0)] = Field(
+        60, description="how long to wait for Postgres, its schema and RabbitMQ at start"
+    )
+    drain_seconds: Annotated[float, Field(gt=0)] = Field(
+        25, description="how long work in progress may take to finish at shutdown"
+    )
+    outbox_poll_seconds: Annotated[float, Field(gt=0)] = Field(
+        0.5, description="how often the outbox is looked at when nothing wakes the relay"
+    )
+
+
+SettingsType = TypeVar("SettingsType", bound=BaseSettings)
+
+
+def load_settings(settings_type: type[SettingsType]) -> SettingsType:
+    """Read settings from the environment; raises Misconfigured naming each wrong variable."""
+    try:
+        return settings_type()
+    except ValidationError as error:
+        problems = "; ".join(
+            f"MEDVID_{'_'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
+            for problem in error.errors(include_url=False, include_input=False)
+        )
+        raise Misconfigured(f"wrong settings: {problems}.", fix="See 'medvid config'.") from error
