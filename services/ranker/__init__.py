@@ -1,0 +1,1 @@
+"""The ranker: the one writer of ranked boards."""

@@ -11,8 +11,9 @@ from typing import TypeVar
 import structlog
 
 from shared.messaging.local import LocalBus
-from shared.messaging.ports import Bus
+from shared.messaging.ports import Bus, DeliveryHandler
 from shared.messaging.relay import Relay
+from shared.messaging.topology import Queue
 from shared.runtime.errors import Misconfigured, Unavailable
 from shared.runtime.ops import Readiness, ops_server
 from shared.runtime.settings import CommonSettings
@@ -51,6 +52,24 @@ class Infrastructure:
                     self.failed.set_exception(error)
 
         self._tasks.add(asyncio.create_task(supervised(), name=name))
+
+    @asynccontextmanager
+    async def consuming(
+        self, queue: Queue, handler: DeliveryHandler, *, concurrency: int, drain_seconds: float
+    ) -> AsyncIterator[None]:
+        """Consume a queue; on leaving, take no more and let work in progress finish.
+
+        Work that is not done by the deadline is left to the redelivery of its message.
+        """
+        subscription = await self.bus.consume(queue, handler, concurrency=concurrency)
+        try:
+            yield
+        finally:
+            try:
+                async with asyncio.timeout(drain_seconds):
+                    await subscription.stop()
+            except TimeoutError:
+                _log.warning("drain_deadline_passed", queue=queue.name, seconds=drain_seconds)
 
     async def close(self) -> None:
         """End the background tasks."""

@@ -28,3 +28,20 @@ SELECT EXISTS (SELECT FROM inbox WHERE consumer = $1 AND message_id = $2)
 INSERT INTO dead_letters (queue, message_id, type, reason, detail, attempts, body)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (queue, message_id) WHERE replayed_at IS NULL DO NOTHING
+
+-- name: ground_truth_add
+INSERT INTO ground_truths (version, content, samples, active)
+VALUES ($1, $2, $3, false)
+ON CONFLICT (version) DO NOTHING
+
+-- name: ground_truth_deactivate_others
+UPDATE ground_truths SET active = false WHERE active AND version <> $1
+
+-- name: ground_truth_activate
+UPDATE ground_truths SET active = true, loaded_at = now() WHERE version = $1 AND NOT active
+
+-- name: ground_truth_active_version
+SELECT version FROM ground_truths WHERE active
+
+-- name: ground_truth_content
+SELECT content FROM ground_truths WHERE version = $1

@@ -1,0 +1,1 @@
+"""The ranking rule and the rows of a board, pure."""

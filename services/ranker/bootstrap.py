@@ -1,0 +1,23 @@
+"""Builds the ranker out of its parts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from services.ranker.consumer import build_consumer
+from services.ranker.settings import RankerSettings
+from services.ranker.store import PostgresBoards
+from shared.messaging.topology import RANKER_BOARDS
+from shared.runtime.infrastructure import Infrastructure
+
+
+@asynccontextmanager
+async def run(base: Infrastructure, settings: RankerSettings) -> AsyncIterator[None]:
+    """Rank boards until the context is left; work in progress is finished first."""
+    consumer = build_consumer(base.database, PostgresBoards(base.database))
+    # Two at a time: one for each board.
+    async with base.consuming(
+        RANKER_BOARDS, consumer.handle, concurrency=2, drain_seconds=settings.drain_seconds
+    ):
+        yield

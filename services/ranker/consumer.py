@@ -1,0 +1,24 @@
+"""Messages in, handler calls out."""
+
+from __future__ import annotations
+
+from services.ranker.handlers import rank_board
+from services.ranker.ports import Boards
+from shared.contracts.messages import BoardChanged, Envelope, Message, ScoringCompleted
+from shared.messaging.consumer import Consumer, Route
+from shared.storage.database import Database
+
+
+def build_consumer(database: Database, boards: Boards) -> Consumer:
+    """Return the consumer of `ranker.boards`.
+
+    There is nothing to settle when a message dies: the board keeps its unranked revision, and the
+    next message about it, or the reaper, ranks it.
+    """
+
+    async def on_board(envelope: Envelope, message: Message) -> None:
+        assert isinstance(message, ScoringCompleted | BoardChanged)  # noqa: S101 - as routed below
+        await rank_board(boards, envelope, message.board)
+
+    route = Route(on_board)
+    return Consumer(database, {ScoringCompleted: route, BoardChanged: route})

@@ -1,0 +1,60 @@
+"""A board's content: its entries ranked, as the JSON that is stored and served."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+import orjson
+
+from services.ranker.domain.ranking import rank
+from shared.benchmark.tasks import Scoring
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry as it stands on a board, with its metric values by scoring mode."""
+
+    entry_id: UUID
+    submission_id: UUID | None
+    model_name: str
+    organization: str
+    team: str | None
+    authors: str | None
+    model_url: str | None
+    track: str | None
+    badges: tuple[str, ...]
+    submitted_on: date
+    verified_on: date | None
+    values: Mapping[Scoring, Mapping[str, float | None]]
+
+
+def board_content(entries: Sequence[Entry], scoring: Scoring) -> bytes:
+    """Return the ranked rows as JSON; the same entries give the same bytes, whatever their order."""
+    by_name = {entry.model_name: entry for entry in entries}
+    ranked = rank([{"model_name": e.model_name, **e.values[scoring]} for e in entries])
+    rows = []
+    for row in ranked:
+        entry = by_name[row.model_name]
+        rows.append(
+            {
+                "rank": row.rank,
+                "entry_id": entry.entry_id,
+                "model_name": entry.model_name,
+                "organization": entry.organization,
+                "team": entry.team,
+                "authors": entry.authors,
+                "model_url": entry.model_url,
+                "track": entry.track,
+                "badges": entry.badges,
+                "submitted_on": entry.submitted_on,
+                "verified_on": entry.verified_on,
+                "submission_id": entry.submission_id,
+                "mean_rank": row.mean_rank,
+                "values": row.values,
+                "ranks": row.ranks,
+            }
+        )
+    return orjson.dumps(rows)

@@ -1,0 +1,48 @@
+"""What the ranker's handlers need."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from services.ranker.domain.board import Entry
+from shared.benchmark.tasks import Board, Scoring
+from shared.contracts.messages import Envelope, Message
+
+
+@dataclass(frozen=True, slots=True)
+class Revisions:
+    """How far a board has changed, and how far its snapshots show it."""
+
+    current: int
+    ranked: int
+
+
+class BoardWork(Protocol):
+    """One transaction on one board, which no other ranker can touch meanwhile."""
+
+    async def revisions(self) -> Revisions:
+        """Lock the board and return its revisions."""
+
+    async def entries(self) -> Sequence[Entry]:
+        """Return the listed entries."""
+
+    async def save_snapshot(
+        self, scoring: Scoring, revision: int, content: bytes, entries: int
+    ) -> None:
+        """Add a snapshot unless the newest one has the same content."""
+
+    async def mark_ranked(self, revision: int) -> None:
+        """Note that the snapshots show this revision; scored submissions become ranked."""
+
+    async def emit(self, message: Message) -> object:
+        """Put a message into the outbox."""
+
+
+class Boards(Protocol):
+    """Where boards are kept."""
+
+    def work(self, envelope: Envelope, board: Board) -> AbstractAsyncContextManager[BoardWork]:
+        """Open the transaction that handles this message once; raises AlreadySeen."""

@@ -1,0 +1,91 @@
+"""The ranker's SQL."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from services.ranker.domain.board import Entry
+from services.ranker.ports import Revisions
+from shared.benchmark.tasks import METRIC_KEYS, SCORINGS, Board, Scoring
+from shared.contracts.messages import Envelope, Message
+from shared.storage.database import Database, Transaction
+from shared.storage.queries import load_queries
+
+CONSUMER: Final = "ranker"
+_SQL: Final = load_queries(__package__)
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresBoardWork:
+    """A board inside an open transaction."""
+
+    transaction: Transaction
+    board: Board
+
+    async def revisions(self) -> Revisions:
+        """Lock the board's row until the transaction ends."""
+        row = await self.transaction.connection.fetchrow(_SQL["lock_board"], self.board)
+        assert row is not None  # noqa: S101 - the schema inserts both boards
+        return Revisions(row["revision"], row["ranked_revision"])
+
+    async def entries(self) -> Sequence[Entry]:
+        """Return the listed entries with their values."""
+        rows = await self.transaction.connection.fetch(_SQL["listed_entries"], self.board)
+        return [
+            Entry(
+                entry_id=row["id"],
+                submission_id=row["submission_id"],
+                model_name=row["model_name"],
+                organization=row["organization"],
+                team=row["team"],
+                authors=row["authors"],
+                model_url=row["model_url"],
+                track=row["track"],
+                badges=tuple(row["badges"]),
+                submitted_on=row["submitted_on"],
+                verified_on=row["verified_on"],
+                values={
+                    scoring: {
+                        **dict.fromkeys(METRIC_KEYS),
+                        **dict(zip(row["metrics"], row[scoring], strict=True)),
+                    }
+                    for scoring in SCORINGS
+                },
+            )
+            for row in rows
+        ]
+
+    async def save_snapshot(
+        self, scoring: Scoring, revision: int, content: bytes, entries: int
+    ) -> None:
+        """Insert a snapshot unless the newest one shows the same."""
+        digest = hashlib.sha256(content).hexdigest()
+        await self.transaction.connection.execute(
+            _SQL["add_snapshot"], self.board, scoring, revision, content, digest, entries
+        )
+
+    async def mark_ranked(self, revision: int) -> None:
+        """Close the revision; what was scored is now ranked."""
+        await self.transaction.connection.execute(_SQL["board_ranked"], self.board, revision)
+        await self.transaction.connection.execute(_SQL["submissions_ranked"], self.board)
+
+    async def emit(self, message: Message) -> object:
+        """Put a message into the outbox."""
+        return await self.transaction.emit(message)
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresBoards:
+    """Boards in Postgres."""
+
+    database: Database
+
+    @asynccontextmanager
+    async def work(self, envelope: Envelope, board: Board) -> AsyncIterator[PostgresBoardWork]:
+        """Open the transaction that handles this message once."""
+        async with self.database.once(CONSUMER, envelope) as transaction:
+            yield PostgresBoardWork(transaction, board)

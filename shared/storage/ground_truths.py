@@ -1,0 +1,41 @@
+"""Versions of the ground truth in Postgres; one of them is active. Its content is never served."""
+
+from __future__ import annotations
+
+import gzip
+from typing import Final
+
+from shared.storage.database import Database, Transaction
+from shared.storage.queries import load_queries
+
+_SQL: Final = load_queries(__package__)
+
+
+async def activate_ground_truth(
+    transaction: Transaction, *, version: str, content: bytes, samples: int
+) -> bool:
+    """Store a version (unpacked `content`) and make it the active one; returns whether it is new.
+
+    Loading the active version again changes nothing.
+    """
+    packed = gzip.compress(content, compresslevel=6, mtime=0)
+    status = await transaction.connection.execute(
+        _SQL["ground_truth_add"], version, packed, samples
+    )
+    await transaction.connection.execute(_SQL["ground_truth_deactivate_others"], version)
+    await transaction.connection.execute(_SQL["ground_truth_activate"], version)
+    return status == "INSERT 0 1"
+
+
+async def active_ground_truth_version(database: Database) -> str | None:
+    """Return the active version, or None where no ground truth was ever loaded."""
+    version: str | None = await database.pool.fetchval(_SQL["ground_truth_active_version"])
+    return version
+
+
+async def ground_truth_content(database: Database, version: str) -> bytes:
+    """Return the gzip file of a version; raises KeyError for a version that is not there."""
+    content: bytes | None = await database.pool.fetchval(_SQL["ground_truth_content"], version)
+    if content is None:
+        raise KeyError(version)
+    return content
