@@ -51,7 +51,7 @@ UNDECODABLE: Final = object()
 """Stands for the value of an element that could not be decoded; its problem is noted."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that would double the cost of making one
 class Element:
     """One element of the outermost container; `key` is its key where that is an object."""
 

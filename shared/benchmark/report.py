@@ -1,7 +1,7 @@
 """The validation report: problems, warnings and the diagnosis by task (SPEC 1).
 
-A `Problem` is an error: the submission is refused. A `Warning` is advice: the submission is taken,
-but its owner should look. Both name what was found and how to mend it. Codes are stable: clients
+A `Problem` is an error: the submission is refused. An `Advice` is a warning: the submission is
+taken, but its owner should look. Both name what was found and how to mend it. Codes are stable: clients
 may branch on them, texts may change.
 """
 
@@ -119,7 +119,7 @@ class Problems:
 
 
 @dataclass(frozen=True, slots=True)
-class Warning:  # noqa: A001 - the field's word; the builtin is an exception we never name here
+class Advice:
     """One piece of advice, with the indices of a few samples that show it."""
 
     code: str
@@ -161,7 +161,7 @@ class Report:
     mode: Mode | None
     ambiguous: int
     tasks: tuple[TaskDiagnosis, ...] = ()
-    warnings: tuple[Warning, ...] = field(default=())
+    warnings: tuple[Advice, ...] = field(default=())
 
     @property
     def ok(self) -> bool:

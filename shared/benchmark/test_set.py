@@ -64,6 +64,11 @@ class TestSet:
             groups[item.id][item.task] = None
         return {sample_id: tuple(tasks) for sample_id, tasks in groups.items()}
 
+    @cached_property
+    def ids_by_clip(self) -> dict[str, str]:
+        """Return an id for each `video&&start&&end`, to suggest where only the fps differs."""
+        return {item.id.rpartition("&&")[0]: item.id for item in self.items}
+
 
 def normalised_question(text: str) -> str:
     """Return a question without `<video>` tokens and with runs of white space as one space."""

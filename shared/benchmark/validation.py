@@ -9,8 +9,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, overload
 
-from shared.benchmark.decoding import SUBMISSION_LIMITS, Limits
-from shared.benchmark.report import Report
+from shared.benchmark.alignment import Alignment, align
+from shared.benchmark.decoding import SUBMISSION_LIMITS, Limits, Refused, decode
+from shared.benchmark.report import (
+    MAX_EXAMPLES,
+    Advice,
+    Code,
+    Problem,
+    Problems,
+    Report,
+    TaskDiagnosis,
+)
+from shared.benchmark.submission import read_records
 from shared.benchmark.test_set import TestSet
 
 MINIMUM_RECORDS: Final = 100
@@ -77,4 +87,86 @@ def validate_submission(
 
     `diagnose=False` leaves out the per-task diagnosis, which costs one parse of every prediction.
     """
-    raise NotImplementedError
+    problems = Problems()
+    try:
+        document = decode(data, limits)
+    except Refused as refused:
+        problems.add(refused.problem)
+        return ValidatedSubmission(_report(problems, 0, test_set, None, ()), None)
+    if len(document) < minimum_records:
+        problems.add(_too_few(len(document), minimum_records))
+    alignment = align(read_records(document, limits, problems), test_set, problems)
+    predictions = Predictions(
+        tuple(None if record is None else record.prediction for record in alignment.records)
+    )
+    tasks, warnings = _diagnose(test_set, predictions) if diagnose else ((), ())
+    report = _report(
+        problems, len(document), test_set, alignment, (*_advice(alignment), *warnings), tasks
+    )
+    return ValidatedSubmission(report, predictions if report.ok else None)
+
+
+def _report(
+    problems: Problems,
+    records: int,
+    test_set: TestSet,
+    alignment: Alignment | None,
+    warnings: tuple[Advice, ...],
+    tasks: tuple[TaskDiagnosis, ...] = (),
+) -> Report:
+    return Report(
+        problems=tuple(problems.first),
+        problem_count=problems.count,
+        records=records,
+        samples=len(test_set),
+        answered=alignment.answered if alignment else 0,
+        mode=alignment.mode if alignment else None,
+        ambiguous=alignment.ambiguous if alignment else 0,
+        tasks=tasks,
+        warnings=warnings,
+    )
+
+
+def _too_few(found: int, minimum: int) -> Problem:
+    return Problem(
+        Code.TOO_FEW_RECORDS,
+        "$",
+        f"{found} records",
+        f"at least {minimum}",
+        "Upload the predictions for the whole test set; some samples may be missing.",
+    )
+
+
+def _advice(alignment: Alignment) -> tuple[Advice, ...]:
+    """Return the warnings about the alignment itself."""
+    warnings = []
+    missing = [i for i, record in enumerate(alignment.records) if record is None]
+    if missing:
+        warnings.append(_warning(
+            Code.PARTIAL, "samples have no prediction and count as wrong in strict scoring", missing
+        ))  # fmt: skip
+    if alignment.mode == "key":
+        message = "records are not in test-set order: matched by id, qa_type and question"
+        warnings.append(Advice(Code.ALIGNED_BY_KEY, message, alignment.answered))
+    if alignment.ambiguous:
+        message = (
+            "records share their key with others and were told apart by order alone: "
+            "keep the test-set order, or give each record its question"
+        )
+        warnings.append(Advice(Code.AMBIGUOUS, message, alignment.ambiguous))
+    if alignment.reworded:
+        warnings.append(_warning(
+            Code.QUESTION_MISMATCH, "records ask another question than the test set",
+            alignment.reworded,
+        ))  # fmt: skip
+    return tuple(warnings)
+
+
+def _warning(code: Code, message: str, samples: Sequence[int]) -> Advice:
+    return Advice(code, message, len(samples), examples=tuple(samples[:MAX_EXAMPLES]))
+
+
+def _diagnose(
+    test_set: TestSet, predictions: Predictions
+) -> tuple[tuple[TaskDiagnosis, ...], tuple[Advice, ...]]:
+    return ((), ()) if len(test_set) == len(predictions) else ((), ())
