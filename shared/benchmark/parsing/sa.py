@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Final
 
@@ -33,7 +34,7 @@ def parse_aspects(text: str) -> list[tuple[str, int]]:
 def _first_score(part: str) -> tuple[str, int] | None:
     """Return the first `name: N/5` of a part; the name is the colon-free text before the colon."""
     pieces = part.split(":")
-    for name, rest in zip(pieces, pieces[1:], strict=False):
+    for name, rest in itertools.pairwise(pieces):
         score = _SCORE.match(rest) if name else None
         if score:
             number = short_integer(score[1])
