@@ -1,0 +1,1 @@
+"""The only HTTP door: takes submissions, tells their state, serves the boards."""
