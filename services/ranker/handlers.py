@@ -25,7 +25,7 @@ async def rank_board(boards: Boards, envelope: Envelope, board: Board) -> None:
             return
         entries = await work.entries()
         for scoring in SCORINGS:
-            # In a thread, so that the loop keeps answering the broker while a large board is sorted.
+            # In a thread, so that the loop answers the broker while a large board is sorted.
             content = await asyncio.to_thread(board_content, entries, scoring)
             await work.save_snapshot(scoring, revisions.current, content, len(entries))
         await work.mark_ranked(revisions.current)

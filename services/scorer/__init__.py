@@ -1,0 +1,1 @@
+"""The scorer: the seven rule-based metrics of every submission."""

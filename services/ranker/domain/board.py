@@ -32,12 +32,11 @@ class Entry:
 
 
 def board_content(entries: Sequence[Entry], scoring: Scoring) -> bytes:
-    """Return the ranked rows as JSON; the same entries give the same bytes, whatever their order."""
-    by_name = {entry.model_name: entry for entry in entries}
-    ranked = rank([{"model_name": e.model_name, **e.values[scoring]} for e in entries])
+    """Return the ranked rows as JSON; the same entries give the same bytes in whatever order."""
+    ranked = rank({"model_name": e.model_name, **e.values[scoring]} for e in entries)
     rows = []
     for row in ranked:
-        entry = by_name[row.model_name]
+        entry = entries[row.index]
         rows.append(
             {
                 "rank": row.rank,
