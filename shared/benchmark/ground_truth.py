@@ -131,7 +131,7 @@ def _sample(index: int, path: str, record: object, problems: Problems) -> Sample
         problems.add(_missing(f"{path}.conversations", record.get("conversations"), "an answer"))
     if problems.count > before or identity is None or task is None or fps is None:
         return None
-    return Sample(
+    sample = Sample(
         index=index,
         id=identity,
         qa_type=str(qa_type),
@@ -142,6 +142,22 @@ def _sample(index: int, path: str, record: object, problems: Problems) -> Sample
         fps=fps,
         truth=record.get("struc_info"),
     )
+    return sample if _truth_is_readable(sample, path, problems) else None
+
+
+def _truth_is_readable(sample: Sample, path: str, problems: Problems) -> bool:
+    # Not at the top: truth reads samples, which this module defines.
+    from shared.benchmark import truth
+
+    try:
+        truth.check(sample)
+    except ValueError as error:
+        problems.add(
+            Problem(Code.INVALID_TRUTH, path, shown(str(error))[1:-1],
+                    f"the truth of a {sample.task} sample", "Correct the record.")
+        )  # fmt: skip
+        return False
+    return True
 
 
 def _fps(metadata: object, path: str, problems: Problems) -> float | None:

@@ -1,8 +1,8 @@
 """The validation report: problems, warnings and the diagnosis by task (SPEC 1).
 
 A `Problem` is an error: the submission is refused. An `Advice` is a warning: the submission is
-taken, but its owner should look. Both name what was found and how to mend it. Codes are stable: clients
-may branch on them, texts may change.
+taken, but its owner should look. Both name what was found and how to mend it. Codes are stable:
+clients may branch on them, texts may change.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, overload
 
+from shared.benchmark import diagnosis
 from shared.benchmark.alignment import Alignment, align
 from shared.benchmark.decoding import SUBMISSION_LIMITS, Limits, Refused, decode
 from shared.benchmark.report import (
@@ -99,7 +100,7 @@ def validate_submission(
     predictions = Predictions(
         tuple(None if record is None else record.prediction for record in alignment.records)
     )
-    tasks, warnings = _diagnose(test_set, predictions) if diagnose else ((), ())
+    tasks, warnings = diagnosis.diagnose(test_set, predictions) if diagnose else ((), ())
     report = _report(
         problems, len(document), test_set, alignment, (*_advice(alignment), *warnings), tasks
     )
@@ -164,9 +165,3 @@ def _advice(alignment: Alignment) -> tuple[Advice, ...]:
 
 def _warning(code: Code, message: str, samples: Sequence[int]) -> Advice:
     return Advice(code, message, len(samples), examples=tuple(samples[:MAX_EXAMPLES]))
-
-
-def _diagnose(
-    test_set: TestSet, predictions: Predictions
-) -> tuple[tuple[TaskDiagnosis, ...], tuple[Advice, ...]]:
-    return ((), ()) if len(test_set) == len(predictions) else ((), ())
