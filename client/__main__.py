@@ -1,0 +1,78 @@
+"""The `medvid` command. Bodies are imported when called, so that every command starts fast."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="medvid",
+    help="MedVidBench leaderboard: check, score and rank files offline; run the server.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+admin = typer.Typer(
+    help="What an operator does; works on the database directly.", no_args_is_help=True
+)
+app.add_typer(admin, name="admin")
+
+
+@app.command()
+def up() -> None:
+    """Run the whole leaderboard in this process, until Ctrl-C."""
+    from services.standalone import main
+
+    raise typer.Exit(main())
+
+
+@app.command()
+def config() -> None:
+    """Print every setting, its value and its meaning; secrets are hidden."""
+    from client.config import print_settings
+
+    raise typer.Exit(print_settings())
+
+
+@admin.command("migrate")
+def migrate_schema() -> None:
+    """Bring the database's schema up to date."""
+    from client.admin import migrate_database
+
+    raise typer.Exit(migrate_database())
+
+
+@admin.command("load-ground-truth")
+def load_ground_truth(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="JSON or JSON.gz")],
+) -> None:
+    """Load a ground truth file and make it the active one for new submissions."""
+    from client.admin import load_ground_truth_file
+
+    raise typer.Exit(load_ground_truth_file(file))
+
+
+@admin.command("import-board")
+def import_board(
+    file: Annotated[
+        Path | None,
+        typer.Argument(exists=True, dir_okay=False, help="{board: [rows]} as JSON"),
+    ] = None,
+) -> None:
+    """Add entries with given scores; without a file, the published leaderboards.
+
+    Names that a board already has are left as they are.
+    """
+    from client.admin import import_board_file
+
+    raise typer.Exit(import_board_file(file))
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

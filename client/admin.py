@@ -1,0 +1,110 @@
+"""Operator commands that work on the database directly, whether services run or not."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.resources import files
+from pathlib import Path
+
+import orjson
+
+from services.gateway.administration import import_boards
+from shared.benchmark.ground_truth import InvalidGroundTruth, load_ground_truth
+from shared.benchmark.unpacking import unpack
+from shared.runtime.errors import InvalidInput, MedvidError
+from shared.runtime.settings import CommonSettings, load_settings
+from shared.storage.database import Database, connect
+from shared.storage.embedded import embedded_postgres
+from shared.storage.ground_truths import activate_ground_truth
+from shared.storage.migrate import migrate
+
+_GROUND_TRUTH_BYTES = 1 << 30
+
+
+def migrate_database() -> int:
+    """Apply the migrations that are missing; returns the exit status."""
+
+    async def work(database: Database) -> str:
+        applied = await migrate(database)
+        return f"{applied} migrations applied." if applied else "The schema is up to date."
+
+    return _run(work, migrated=False)
+
+
+def load_ground_truth_file(path: Path) -> int:
+    """Check a ground truth file, store it and make it active; returns the exit status."""
+
+    data = path.read_bytes()
+
+    async def work(database: Database) -> str:
+        try:
+            truth = load_ground_truth(data)
+        except InvalidGroundTruth as error:
+            lines = [
+                f"{problem.path}: {problem.code}: found {problem.found}, "
+                f"expected {problem.expected}. {problem.fix}"
+                for problem in error.problems
+            ]
+            raise InvalidInput(
+                "\n".join([f"{path}: {error.problem_count} problems.", *lines])
+            ) from error
+        content = bytes(unpack(data, _GROUND_TRUTH_BYTES))
+        async with database.transaction() as transaction:
+            new = await activate_ground_truth(
+                transaction, version=truth.version, content=content, samples=len(truth)
+            )
+        state = "loaded" if new else "was loaded before"
+        return f"Ground truth {truth.version[:12]} {state}: {len(truth)} samples, now active."
+
+    return _run(work)
+
+
+def import_board_file(path: Path | None) -> int:
+    """Import entries with given scores; returns the exit status."""
+
+    published = files("shared.benchmark") / "data/published_leaderboards.json"
+    content = (path or published).read_bytes()
+
+    async def work(database: Database) -> str:
+        boards = orjson.loads(content)
+        counts = await import_boards(database, boards)
+        return "\n".join(
+            f"{board}: {count.added} entries added, {count.kept} were there before."
+            for board, count in counts.items()
+        )
+
+    return _run(work)
+
+
+def _run(work: Callable[[Database], Awaitable[str]], *, migrated: bool = True) -> int:
+    async def main() -> str:
+        async with _database(migrated=migrated) as database:
+            return await work(database)
+
+    try:
+        print(asyncio.run(main()))
+    except (MedvidError, orjson.JSONDecodeError) as error:
+        print(f"medvid: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+@asynccontextmanager
+async def _database(*, migrated: bool) -> AsyncIterator[Database]:
+    """Open the configured database, or the embedded one of a standalone installation."""
+    settings = load_settings(CommonSettings)
+    async with AsyncExitStack() as stack:
+        if settings.database_url is not None:
+            url = settings.database_url.get_secret_value()
+        else:
+            folder = settings.data_dir.absolute() / "postgres"
+            url = await stack.enter_async_context(embedded_postgres(folder, shared=True))
+        database = await stack.enter_async_context(
+            connect(url, size=2, application_name="medvid-admin")
+        )
+        if migrated:
+            await migrate(database)
+        yield database

@@ -1,0 +1,61 @@
+"""All four services in one process: nothing to install, nothing to operate."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from services.gateway import bootstrap as gateway
+from services.gateway.settings import GatewaySettings
+from services.ranker import bootstrap as ranker
+from services.ranker.settings import RankerSettings
+from services.scorer import bootstrap as scorer
+from services.scorer.settings import ScorerSettings
+from shared.runtime.errors import Misconfigured
+from shared.runtime.infrastructure import infrastructure
+from shared.runtime.lifecycle import run_process, serve
+from shared.runtime.logs import configure_logs
+from shared.runtime.settings import load_settings
+
+
+class StandaloneSettings(GatewaySettings, ScorerSettings, RankerSettings):
+    """The settings of every service."""
+
+
+def main() -> int:
+    """Run everything until told to stop; returns the exit status."""
+    return run_process(_run)
+
+
+async def _run(stop: asyncio.Event) -> None:
+    settings = load_settings(StandaloneSettings)
+    configure_logs(settings.log_level, settings.log_format, "standalone")
+    with _only_one(settings.data_dir):
+        async with (
+            infrastructure(settings, name="standalone", standalone=True) as base,
+            ranker.run(base, settings),
+            scorer.run(base, settings),
+            gateway.run(base, settings),
+        ):
+            await serve(base, stop)
+
+
+@contextmanager
+def _only_one(data_dir: Path) -> Iterator[None]:
+    """Hold the data folder's lock; raises Misconfigured when another process has it.
+
+    The kernel lets go of the lock when the process dies, however it dies.
+    """
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with (data_dir / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Misconfigured(
+                f"another medvid runs on {data_dir.absolute()}.",
+                fix="Stop it, or set MEDVID_DATA_DIR to another folder.",
+            ) from error
+        yield
