@@ -1,0 +1,152 @@
+"""The current boards in memory, as bytes that are ready to be sent.
+
+The newest snapshots in the database are the truth; they are looked for regularly, and at once when
+the bus hints that a board was ranked. A request never waits for the database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from services.gateway import wire
+from services.gateway.domain.standing import Standing
+from services.gateway.ports import SnapshotRef, SnapshotSource
+from services.gateway.representations import Representation, represent
+from services.gateway.security import API_HEADERS, PAGE_HEADERS
+from shared.benchmark.tasks import BOARDS, METRIC_KEYS, SCORINGS, Board
+from shared.runtime.errors import Transient
+
+JSON: Final = "application/json"
+HTML: Final = "text/html; charset=utf-8"
+# Caches may answer while they ask whether it is still current: a stale board is a complaint.
+_CACHE_CONTROL: Final = "public, max-age=1, stale-while-revalidate=5"
+_log = structlog.get_logger(__name__)
+
+PageRenderer = Callable[[wire.Leaderboard, dict[str, Standing]], str]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyBoard:
+    """One board in one scoring: what is known about it, and its two representations."""
+
+    snapshot_id: int
+    board: wire.Leaderboard
+    json: Representation
+    page: Representation
+    ranks: dict[UUID, int]
+
+
+class Boards:
+    """Keeps the boards current. Implements Ranks."""
+
+    def __init__(self, source: SnapshotSource, render: PageRenderer, *, poll_seconds: float):
+        self._source = source
+        self._render = render
+        self._poll_seconds = poll_seconds
+        self._hinted = asyncio.Event()
+        self._refreshing = asyncio.Lock()
+        self._ready: dict[tuple[str, str], ReadyBoard] = {
+            (board, scoring): self._build(0, wire.Leaderboard.empty(board, scoring))
+            for board in BOARDS
+            for scoring in SCORINGS
+        }
+        self.index = self._build_index()
+
+    def get(self, board: str, scoring: str) -> ReadyBoard | None:
+        """Return a board; None if there is none of this name or scoring."""
+        return self._ready.get((board, scoring))
+
+    async def rank_of(self, board: Board, entry_id: UUID) -> int | None:
+        """Return an entry's rank by compat scoring; looks for a newer board before it says None.
+
+        So whoever is told that a submission is ranked finds it on the board of the same gateway.
+        """
+        rank = self._ready[board, "compat"].ranks.get(entry_id)
+        if rank is None:
+            await self.refresh()
+            rank = self._ready[board, "compat"].ranks.get(entry_id)
+        return rank
+
+    def hint(self, _: bytes = b"") -> None:
+        """Look for newer boards soon (the bus said so)."""
+        self._hinted.set()
+
+    async def keep_current(self) -> None:
+        """Refresh for ever; a database that does not answer leaves the boards as they are."""
+        while True:
+            self._hinted.clear()
+            try:
+                await self.refresh()
+            except Transient as error:
+                _log.warning("boards_stay_as_they_are", error=error.detail)
+            try:
+                async with asyncio.timeout(self._poll_seconds):
+                    await self._hinted.wait()
+            except TimeoutError:
+                continue
+
+    async def refresh(self) -> None:
+        """Take over newer snapshots, if there are any; raises Transient."""
+        async with self._refreshing:
+            newest = await self._source.newest_snapshots()
+            newer = [
+                ref for ref in newest if ref.id > self._ready[ref.board, ref.scoring].snapshot_id
+            ]
+            for ref in newer:
+                await self._take(ref)
+            if newer:
+                self.index = self._build_index()
+
+    async def _take(self, ref: SnapshotRef) -> None:
+        snapshot = await self._source.snapshot(ref.id)
+        # In a thread: a board of thousands takes a while to render.
+        ready = await asyncio.to_thread(lambda: self._build(ref.id, wire.leaderboard(snapshot)))
+        self._ready[ref.board, ref.scoring] = ready
+        _log.info(
+            "board_updated",
+            board=ref.board,
+            scoring=ref.scoring,
+            revision=snapshot.revision,
+            entries=len(ready.ranks),
+        )
+
+    def _build(self, snapshot_id: int, board: wire.Leaderboard) -> ReadyBoard:
+        standings = {
+            key: Standing.of(entry.values.get(key) for entry in board.entries)
+            for key in METRIC_KEYS
+        }
+        return ReadyBoard(
+            snapshot_id=snapshot_id,
+            board=board,
+            json=_api(board.model_dump_json().encode(), board.updated_at),
+            page=represent(
+                self._render(board, standings).encode(),
+                content_type=HTML,
+                cache_control=_CACHE_CONTROL,
+                headers=PAGE_HEADERS,
+                last_modified=board.updated_at,
+            ),
+            ranks={entry.entry_id: entry.rank for entry in board.entries},
+        )
+
+    def _build_index(self) -> Representation:
+        boards = [ready.board for ready in self._ready.values()]
+        times = [board.updated_at for board in boards if board.updated_at]
+        return _api(wire.index(boards).model_dump_json().encode(), max(times, default=None))
+
+
+def _api(body: bytes, last_modified: datetime | None) -> Representation:
+    return represent(
+        body,
+        content_type=JSON,
+        cache_control=_CACHE_CONTROL,
+        headers=API_HEADERS,
+        last_modified=last_modified,
+    )

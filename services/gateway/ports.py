@@ -1,0 +1,159 @@
+"""What the gateway's handlers need: a store, a validator, and the boards' current ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+from uuid import UUID
+
+from services.gateway.domain.forms import EntryFields
+from shared.benchmark.report import Problem
+from shared.benchmark.tasks import Board, Scoring
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A received form: text fields as sent, and the file spooled to disk.
+
+    `file` is None where the form had none; `problems` are what reading the form found.
+    """
+
+    texts: Mapping[str, str]
+    file: Path | None
+    file_sha256: bytes
+    problems: Sequence[Problem] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A validated file. `payload` (gzip) exists only where the report has no problem."""
+
+    report: Mapping[str, object]
+    problems: Sequence[Problem]
+    problem_count: int
+    unpacked_sha256: str = ""
+    unpacked_bytes: int = 0
+    payload: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """A key that was used, and for what."""
+
+    key_sha256: bytes
+    request_sha256: bytes
+    token_salt: bytes
+    submission_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class NewSubmission:
+    """Everything that is stored when a submission is accepted."""
+
+    id: UUID
+    entry_id: UUID
+    fields: EntryFields
+    ground_truth_version: str
+    checked: Checked
+    payload: bytes
+    owner_token_sha256: bytes
+    key: IdempotencyKey | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSubmission:
+    """A submission as stored, with its entry; the entry is None once its row is gone."""
+
+    id: UUID
+    state: str
+    owner_token_sha256: bytes
+    report: Mapping[str, object]
+    failure_code: str | None
+    failure_reason: str | None
+    file_sha256: str
+    file_bytes: int
+    ground_truth_version: str
+    created_at: datetime
+    timeline: Sequence[tuple[str, datetime]]
+    entry: StoredEntry | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEntry:
+    """A submission's entry."""
+
+    id: UUID
+    board: Board
+    model_name: str
+    organization: str
+    removed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotRef:
+    """The newest snapshot of a board in one scoring."""
+
+    id: int
+    board: Board
+    scoring: Scoring
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A ranked board as the ranker wrote it; `content` is a JSON list of rows."""
+
+    board: Board
+    scoring: Scoring
+    revision: int
+    content: bytes
+    created_at: datetime
+
+
+class KeyTaken(Exception):
+    """Another request with the same idempotency key was accepted in between."""
+
+
+class SubmissionStore(Protocol):
+    """Submissions in durable storage. Every method raises Transient when it cannot answer now."""
+
+    async def active_ground_truth(self) -> str | None:
+        """Return the version that uploads are checked against."""
+
+    async def find_key(self, key_sha256: bytes) -> IdempotencyKey | None:
+        """Return what an idempotency key was used for."""
+
+    async def accept(self, new: NewSubmission) -> None:
+        """Store all of it and announce it, or nothing; raises Conflict, KeyTaken."""
+
+    async def find(self, submission_id: UUID) -> StoredSubmission | None:
+        """Return a submission."""
+
+    async def ahead_of(self, submission: StoredSubmission) -> int:
+        """Return how many submissions wait for scores longer than this one."""
+
+
+class SnapshotSource(Protocol):
+    """Ranked boards in durable storage."""
+
+    async def newest_snapshots(self) -> Sequence[SnapshotRef]:
+        """Return the newest snapshots, one for each board and scoring that has any; cheap."""
+
+    async def snapshot(self, snapshot_id: int) -> Snapshot:
+        """Return a snapshot."""
+
+
+class Validator(Protocol):
+    """Checks uploads outside this process."""
+
+    async def check(self, file: Path, ground_truth_version: str) -> Checked:
+        """Check a file; raises InvalidInput when it takes too long, Unavailable when we failed."""
+
+
+class Ranks(Protocol):
+    """Where entries stand."""
+
+    async def rank_of(self, board: Board, entry_id: UUID) -> int | None:
+        """Return an entry's displayed rank by compat scoring, None when it is not ranked."""
