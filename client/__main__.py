@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from client import offline
+
 app = typer.Typer(
     name="medvid",
     help="MedVidBench leaderboard: check, score and rank files offline; run the server.",
@@ -17,6 +19,7 @@ admin = typer.Typer(
     help="What an operator does; works on the database directly.", no_args_is_help=True
 )
 app.add_typer(admin, name="admin")
+offline.register(app)
 
 
 @app.command()

@@ -1,0 +1,84 @@
+"""The offline commands: nothing is started, nothing is sent. Bodies are imported when called."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+_JSON_OR_GZIP = "JSON, plain or gzip"
+
+
+class Judge(StrEnum):
+    """The judges that need no network."""
+
+    STUB = "stub"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the offline commands to the `medvid` command."""
+    for command in (validate, score, rank):
+        app.command()(command)
+
+
+Json = Annotated[bool, typer.Option("--json", help="print JSON instead of text")]
+
+
+def validate(
+    predictions: Annotated[Path, typer.Argument(help=_JSON_OR_GZIP)],
+    ground_truth: Annotated[
+        Optional[Path],  # noqa: UP045 - typer reads the annotation
+        typer.Option(help="align with this ground truth; the fullest diagnosis"),
+    ] = None,
+    test_set: Annotated[
+        Optional[Path],  # noqa: UP045 - typer reads the annotation
+        typer.Option(help="align with this test set (id, qa_type, question)"),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check predictions as the server would; exit status 1 if they have errors."""
+    from client.validate import run
+
+    raise typer.Exit(run(predictions, ground_truth, test_set, as_json=as_json))
+
+
+def rank(
+    rows: Annotated[Path, typer.Argument(help="a list of rows: model_name and metric keys")],
+    as_json: Json = False,
+) -> None:
+    """Rank rows by the board's rule: order and mean ranks; a metric left out is missing."""
+    from client.rank import run
+
+    raise typer.Exit(run(rows, as_json=as_json))
+
+
+def score(
+    ground_truth: Annotated[
+        Path,
+        typer.Argument(exists=True, dir_okay=False, help=f"the whole test set, {_JSON_OR_GZIP}"),
+    ],
+    predictions: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help=_JSON_OR_GZIP)],
+    as_json: Json = False,
+    per_sample: Annotated[
+        Optional[Path],  # noqa: UP045 - typer reads the annotation
+        typer.Option(dir_okay=False, help="write one JSON line a sample to this file"),
+    ] = None,
+    judge: Annotated[
+        Optional[Judge],  # noqa: UP045 - typer reads the annotation
+        typer.Option(help="add the judge metrics; 'stub' scores by hash, to test pipelines"),
+    ] = None,
+) -> None:
+    """Score predictions against a ground truth file of your own."""
+    from client.score import score_files
+
+    raise typer.Exit(
+        score_files(
+            ground_truth,
+            predictions,
+            as_json=as_json,
+            per_sample=per_sample,
+            with_judge=judge is Judge.STUB,
+        )
+    )
