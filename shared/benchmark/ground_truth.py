@@ -16,8 +16,8 @@ METADATA_FIELDS: Final = ("video_id", "input_video_start_frame", "input_video_en
 """In the order in which they make an id."""
 ID_SEPARATOR: Final = "&&"
 _REFERENCE_TASKS: Final = (Task.NEXT_ACTION, Task.VIDEO_SUMMARY, Task.REGION_CAPTION)
-_ASKING: Final = ("human", "user")
-_ANSWERING: Final = ("gpt", "assistant")
+ASKING: Final = ("human", "user")
+ANSWERING: Final = ("gpt", "assistant")
 _VIDEO_TOKEN: Final = "<video>"  # noqa: S105 - a placeholder in prompts, no secret
 
 
@@ -55,10 +55,12 @@ class GroundTruth:
 class InvalidGroundTruth(ValueError):
     """The file is no ground truth; `problems` holds the first 100, `problem_count` counts all."""
 
+    KIND = "ground truth"
+
     def __init__(self, problems: tuple[Problem, ...], problem_count: int) -> None:
         first = problems[0]
         super().__init__(
-            f"{problem_count} problem(s) in the ground truth; the first: {first.code} at "
+            f"{problem_count} problem(s) in the {self.KIND}; the first: {first.code} at "
             f"{first.path}: found {first.found}, expected {first.expected}"
         )
         self.problems = problems
@@ -114,7 +116,7 @@ def _sample(index: int, path: str, record: object, problems: Problems) -> Sample
     metadata = record.get("metadata")
     identity = sample_id(metadata) if isinstance(metadata, dict) else None
     if identity is None:
-        problems.add(_missing(f"{path}.metadata", metadata, ", ".join(METADATA_FIELDS)))
+        problems.add(missing(f"{path}.metadata", metadata, ", ".join(METADATA_FIELDS)))
     qa_type = record.get("qa_type")
     task = task_of(qa_type) if isinstance(qa_type, str) else None
     if task is None:
@@ -126,9 +128,9 @@ def _sample(index: int, path: str, record: object, problems: Problems) -> Sample
                     "the name of a source dataset", "Add data_source to the record.")
         )  # fmt: skip
     fps = _fps(metadata, path, problems)
-    question, reference = _said(record, _ASKING), _said(record, _ANSWERING)
+    question, reference = said(record, ASKING), said(record, ANSWERING)
     if task in _REFERENCE_TASKS and reference is None:
-        problems.add(_missing(f"{path}.conversations", record.get("conversations"), "an answer"))
+        problems.add(missing(f"{path}.conversations", record.get("conversations"), "an answer"))
     if problems.count > before or identity is None or task is None or fps is None:
         return None
     sample = Sample(
@@ -178,7 +180,8 @@ def _fps(metadata: object, path: str, problems: Problems) -> float | None:
     return None
 
 
-def _said(record: Mapping[str, object], speakers: tuple[str, ...]) -> str | None:
+def said(record: Mapping[str, object], speakers: tuple[str, ...]) -> str | None:
+    """Return the first text one of `speakers` says in the record's conversations."""
     turns = record.get("conversations")
     for turn in turns if isinstance(turns, list) else ():
         if isinstance(turn, dict) and turn.get("from") in speakers:
@@ -194,7 +197,8 @@ def _without_video_token(question: str) -> str:
     return question
 
 
-def _missing(path: str, found: object, expected: str) -> Problem:
+def missing(path: str, found: object, expected: str) -> Problem:
+    """Return the problem of a record that lacks something."""
     return Problem(Code.MISSING_FIELD, path, shown(found), expected, "Complete the record.")
 
 

@@ -151,7 +151,11 @@ class TaskDiagnosis:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What validation found. `mode` is None where alignment was impossible."""
+    """What validation found.
+
+    `mode` is None where nothing was aligned. `samples` is 0 where there was no test set to align
+    with; `answered` then counts the well-formed records.
+    """
 
     problems: tuple[Problem, ...]
     problem_count: int
@@ -183,7 +187,7 @@ class Report:
             "records": self.records,
             "samples": self.samples,
             "answered": self.answered,
-            "coverage": self.coverage,
+            "coverage": self.coverage if self.samples else None,
             "ambiguous": self.ambiguous,
             "tasks": [asdict(task) for task in self.tasks],
             "warnings": [asdict(warning) for warning in self.warnings],

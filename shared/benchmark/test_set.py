@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -73,13 +72,3 @@ class TestSet:
 def normalised_question(text: str) -> str:
     """Return a question without `<video>` tokens and with runs of white space as one space."""
     return " ".join(text.replace("<video>", " ").split())
-
-
-def as_test_set(items: Iterable[tuple[str, Task, str]]) -> TestSet:
-    """Return a test set of (id, task, question) triples without truth."""
-    return TestSet(
-        tuple(
-            TestItem(index, sample_id, task, normalised_question(question))
-            for index, (sample_id, task, question) in enumerate(items)
-        )
-    )

@@ -6,7 +6,7 @@ The one entry point for the server, the dry run and the client.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, overload
 
 from shared.benchmark import diagnosis
@@ -22,7 +22,7 @@ from shared.benchmark.report import (
     TaskDiagnosis,
 )
 from shared.benchmark.submission import read_records
-from shared.benchmark.test_set import TestSet
+from shared.benchmark.test_set import TestItem, TestSet
 
 MINIMUM_RECORDS: Final = 100
 """How many records a submission needs; offline scoring takes any number (0)."""
@@ -105,6 +105,29 @@ def validate_submission(
         problems, len(document), test_set, alignment, (*_advice(alignment), *warnings), tasks
     )
     return ValidatedSubmission(report, predictions if report.ok else None)
+
+
+def check_format(
+    data: bytes, *, minimum_records: int = MINIMUM_RECORDS, limits: Limits = SUBMISSION_LIMITS
+) -> Report:
+    """Check an upload without any test set: its records' form, and how many predictions parse."""
+    problems = Problems()
+    nothing = TestSet(())
+    try:
+        document = decode(data, limits)
+    except Refused as refused:
+        problems.add(refused.problem)
+        return _report(problems, 0, nothing, None, ())
+    if len(document) < minimum_records:
+        problems.add(_too_few(len(document), minimum_records))
+    records = read_records(document, limits, problems)
+    itself = TestSet(tuple(
+        TestItem(index, record.id, record.task, "") for index, record in enumerate(records)
+    ))  # fmt: skip
+    predictions = Predictions(tuple(record.prediction for record in records))
+    tasks, warnings = diagnosis.diagnose(itself, predictions)
+    report = _report(problems, len(document), nothing, None, warnings, tasks)
+    return replace(report, answered=len(records))
 
 
 def _report(

@@ -1,0 +1,119 @@
+"""`medvid rank`: the board's ranking rule applied to a file of rows."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from client.files import UnreadableFile, read_file
+from services.ranker.domain.ranking import RankedRow, Row, rank
+from shared.benchmark.decoding import GROUND_TRUTH_LIMITS, UNDECODABLE, Element, Refused, decode
+from shared.benchmark.report import Code, Problem, Problems, shown
+from shared.benchmark.tasks import METRIC_KEYS, METRICS
+
+OK: Final = 0
+HAS_ERRORS: Final = 1
+CANNOT_RUN: Final = 2
+
+
+def run(path: Path, *, as_json: bool) -> int:
+    """Print the ranked rows; return the exit status: 0 fine, 1 errors, 2 unreadable."""
+    complaints = Console(stderr=True)
+    try:
+        data = read_file(path, GROUND_TRUTH_LIMITS.unpacked_bytes)
+    except UnreadableFile as error:
+        complaints.print(Text(str(error)))
+        return CANNOT_RUN
+    problems = Problems()
+    rows = read_rows(data, problems)
+    if problems.count:
+        complaints.print(Text(f"{problems.count} error(s) in {path}:"))
+        for problem in problems.first:
+            complaints.print(Text(
+                f"  {problem.code} at {problem.path}: found {problem.found}, expected "
+                f"{problem.expected}. {problem.fix}"
+            ))  # fmt: skip
+        return HAS_ERRORS
+    ranked = rank(rows)
+    if as_json:
+        print(json.dumps([_plain(row) for row in ranked], indent=2, ensure_ascii=False))
+    else:
+        Console().print(_table(ranked))
+    return OK
+
+
+def read_rows(data: bytes, problems: Problems) -> list[Row]:
+    """Return the rows of a JSON list, noting what is wrong with any."""
+    try:
+        elements = list(decode(data, GROUND_TRUTH_LIMITS).elements(problems))
+    except Refused as refused:
+        problems.add(refused.problem)
+        return []
+    rows = [_row(element, problems) for element in elements if element.value is not UNDECODABLE]
+    return [row for row in rows if row is not None]
+
+
+def _row(element: Element, problems: Problems) -> Row | None:
+    value, path = element.value, element.path
+    if not isinstance(value, dict):
+        problems.add(Problem(
+            Code.NOT_AN_OBJECT, path, shown(value), "a row (object)",
+            'Write each row as {"model_name": "…", "cvs_acc": 0.9, …}.',
+        ))  # fmt: skip
+        return None
+    name = value.get("model_name")
+    if not isinstance(name, str) or not name.strip():
+        problems.add(Problem(
+            Code.MISSING_FIELD, f"{path}.model_name", shown(name), "a model name",
+            "Give each row a model_name.",
+        ))  # fmt: skip
+        return None
+    row: dict[str, str | float | None] = {"model_name": name}
+    for metric in METRIC_KEYS:
+        number = value.get(metric)
+        if number is not None and not _is_number(number):
+            problems.add(Problem(
+                Code.WRONG_TYPE, f"{path}.{metric}", shown(number), "a number or null",
+                "Write the value as a number; null where it is missing.",
+            ))  # fmt: skip
+        else:
+            row[metric] = number
+    return row
+
+
+def _is_number(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value)
+
+
+def _plain(row: RankedRow) -> dict[str, object]:
+    return {key: value for key, value in asdict(row).items() if key != "index"}
+
+
+def _table(ranked: list[RankedRow]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("Rank", justify="right")
+    table.add_column("Model", overflow="fold")
+    for name in ("Mean rank", "Firsts", *(metric.label for metric in METRICS)):
+        table.add_column(name, justify="right")
+    for row in ranked:
+        table.add_row(
+            str(row.rank),
+            Text(row.model_name),
+            f"{row.mean_rank:.2f}",
+            str(row.first_places),
+            *(_value(row.values[metric]) for metric in METRIC_KEYS),
+        )
+    return table
+
+
+def _value(value: float | None) -> str:
+    return "n/a" if value is None else f"{value:.3f}"

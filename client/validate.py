@@ -1,0 +1,139 @@
+"""`medvid validate`: the server's validation report, on one's own machine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from client.files import UnreadableFile, read_file
+from shared.benchmark.decoding import GROUND_TRUTH_LIMITS, SUBMISSION_LIMITS
+from shared.benchmark.ground_truth import InvalidGroundTruth, load_ground_truth
+from shared.benchmark.report import Advice, Problem, Report, TaskDiagnosis
+from shared.benchmark.test_set import TestSet
+from shared.benchmark.test_set_file import load_test_set
+from shared.benchmark.validation import MINIMUM_RECORDS, check_format, validate_submission
+
+OK: Final = 0
+HAS_ERRORS: Final = 1
+CANNOT_RUN: Final = 2
+
+
+def run(
+    predictions: Path, ground_truth: Path | None, test_set: Path | None, *, as_json: bool
+) -> int:
+    """Print the report; return the exit status: 0 fine, 1 errors, 2 when a file cannot be read."""
+    complaints = Console(stderr=True)
+    if ground_truth and test_set:
+        complaints.print("Give --ground-truth or --test-set, not both.")
+        return CANNOT_RUN
+    try:
+        data = read_file(predictions, SUBMISSION_LIMITS.unpacked_bytes)
+        samples = _load(ground_truth, test_set)
+    except (UnreadableFile, InvalidGroundTruth) as error:
+        complaints.print(Text(str(error)))
+        return CANNOT_RUN
+    report = _validate(data, samples)
+    if as_json:
+        print(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
+    else:
+        show(report, Console())
+    return OK if report.ok else HAS_ERRORS
+
+
+def _load(ground_truth: Path | None, test_set: Path | None) -> TestSet | None:
+    if ground_truth:
+        data = read_file(ground_truth, GROUND_TRUTH_LIMITS.unpacked_bytes)
+        return TestSet.from_ground_truth(load_ground_truth(data))
+    if test_set:
+        return load_test_set(read_file(test_set, GROUND_TRUTH_LIMITS.unpacked_bytes))
+    return None
+
+
+def _validate(data: bytes, samples: TestSet | None) -> Report:
+    if samples is None:
+        return check_format(data)
+    # One's own split may be smaller than the least that a submission needs.
+    minimum = MINIMUM_RECORDS if len(samples) >= MINIMUM_RECORDS else 0
+    return validate_submission(data, samples, minimum_records=minimum).report
+
+
+def show(report: Report, console: Console) -> None:
+    """Print a report for people."""
+    if report.tasks:
+        console.print(_task_table(report.tasks))
+    if report.warnings:
+        console.print(Text("\nWarnings", style="bold yellow"))
+        for advice in report.warnings:
+            console.print(_advice_text(advice))
+    if report.problems:
+        console.print(Text("\nErrors", style="bold red"))
+        for problem in report.problems:
+            console.print(_problem_text(problem))
+        more = report.problem_count - len(report.problems)
+        if more:
+            console.print(f"  … and {more:,} more")
+    console.print()
+    console.print(_verdict(report))
+
+
+def _task_table(tasks: tuple[TaskDiagnosis, ...]) -> Table:
+    table = Table(title="Predictions by task", title_justify="left", box=None, pad_edge=False)
+    for name in ("Task", "Answered", "Empty", "Parsed", "Structure"):
+        table.add_column(name, justify="left" if name in ("Task", "Structure") else "right")
+    for task in tasks:
+        table.add_row(
+            task.task,
+            f"{task.answered:,} / {task.samples:,}",
+            f"{task.empty:,}",
+            f"{task.parsed:,}",
+            _structure(task),
+        )
+    return table
+
+
+def _structure(task: TaskDiagnosis) -> str:
+    if task.required is None or task.covered is None:
+        return f"{task.emitted:,} {task.unit}"
+    share = f" ({task.covered / task.required:.0%})" if task.required else ""
+    return f"{task.covered:,} of {task.required:,} expected {task.unit}{share}"
+
+
+def _advice_text(advice: Advice) -> Text:
+    task = f" ({advice.task})" if advice.task else ""
+    examples = ", ".join(map(str, advice.examples))
+    shown = f"; samples {examples}{', …' if advice.count > len(advice.examples) else ''}"
+    return Text(
+        f"  {advice.code}{task}: {advice.count:,} {advice.message}{shown if examples else ''}"
+    )
+
+
+def _problem_text(problem: Problem) -> Text:
+    text = Text("  ")
+    text.append(str(problem.code), style="bold")
+    text.append(f" at {problem.path}\n")
+    text.append(f"    found     {problem.found}\n    expected  {problem.expected}\n")
+    text.append(f"    to mend   {problem.fix}")
+    return text
+
+
+def _verdict(report: Report) -> Text:
+    if not report.ok:
+        plural = "s" if report.problem_count != 1 else ""
+        return Text(f"Not valid: {report.problem_count:,} error{plural}.", style="bold red")
+    if not report.samples:
+        return Text(
+            f"The format of {report.records:,} records is valid. Give --ground-truth or "
+            "--test-set to check them against the samples.",
+            style="bold green",
+        )
+    by = "by position" if report.mode == "position" else "by id, qa_type and question"
+    return Text(
+        f"Valid: {report.answered:,} of {report.samples:,} samples answered "
+        f"({report.coverage:.1%}), aligned {by}.",
+        style="bold green",
+    )
