@@ -36,47 +36,50 @@ def migrate_database() -> int:
 
 def load_ground_truth_file(path: Path) -> int:
     """Check a ground truth file, store it and make it active; returns the exit status."""
-
     data = path.read_bytes()
+    return _run(lambda database: store_ground_truth(database, data, str(path)))
 
-    async def work(database: Database) -> str:
-        try:
-            truth = load_ground_truth(data)
-        except InvalidGroundTruth as error:
-            lines = [
-                f"{problem.path}: {problem.code}: found {problem.found}, "
-                f"expected {problem.expected}. {problem.fix}"
-                for problem in error.problems
-            ]
-            raise InvalidInput(
-                "\n".join([f"{path}: {error.problem_count} problems.", *lines])
-            ) from error
-        content = bytes(unpack(data, _GROUND_TRUTH_BYTES))
-        async with database.transaction() as transaction:
-            new = await activate_ground_truth(
-                transaction, version=truth.version, content=content, samples=len(truth)
-            )
-        state = "loaded" if new else "was loaded before"
-        return f"Ground truth {truth.version[:12]} {state}: {len(truth)} samples, now active."
 
-    return _run(work)
+async def store_ground_truth(database: Database, data: bytes, name: str) -> str:
+    """Check and activate a ground truth file (JSON, perhaps gzip); returns what to tell."""
+    try:
+        truth = load_ground_truth(data)
+    except InvalidGroundTruth as error:
+        lines = [
+            f"{problem.path}: {problem.code}: found {problem.found}, "
+            f"expected {problem.expected}. {problem.fix}"
+            for problem in error.problems
+        ]
+        raise InvalidInput(
+            "\n".join([f"{name}: {error.problem_count} problems.", *lines])
+        ) from error
+    content = bytes(unpack(data, _GROUND_TRUTH_BYTES))
+    async with database.transaction() as transaction:
+        new = await activate_ground_truth(
+            transaction, version=truth.version, content=content, samples=len(truth)
+        )
+    state = "loaded" if new else "was loaded before"
+    return f"Ground truth {truth.version[:12]} {state}: {len(truth)} samples, now active."
 
 
 def import_board_file(path: Path | None) -> int:
     """Import entries with given scores; returns the exit status."""
+    content = path.read_bytes() if path else published_boards()
+    return _run(lambda database: store_boards(database, content))
 
-    published = files("shared.benchmark") / "data/published_leaderboards.json"
-    content = (path or published).read_bytes()
 
-    async def work(database: Database) -> str:
-        boards = orjson.loads(content)
-        counts = await import_boards(database, boards)
-        return "\n".join(
-            f"{board}: {count.added} entries added, {count.kept} were there before."
-            for board, count in counts.items()
-        )
+def published_boards() -> bytes:
+    """Return the published leaderboards as `{board: [row, ...]}`, JSON."""
+    return (files("shared.benchmark") / "data/published_leaderboards.json").read_bytes()
 
-    return _run(work)
+
+async def store_boards(database: Database, content: bytes) -> str:
+    """Import entries with given scores; returns what to tell."""
+    counts = await import_boards(database, orjson.loads(content))
+    return "\n".join(
+        f"{board}: {count.added} entries added, {count.kept} were there before."
+        for board, count in counts.items()
+    )
 
 
 def _run(work: Callable[[Database], Awaitable[str]], *, migrated: bool = True) -> int:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from services.gateway import bootstrap as gateway
@@ -15,7 +15,7 @@ from services.ranker.settings import RankerSettings
 from services.scorer import bootstrap as scorer
 from services.scorer.settings import ScorerSettings
 from shared.runtime.errors import Misconfigured
-from shared.runtime.infrastructure import infrastructure
+from shared.runtime.infrastructure import Infrastructure, infrastructure
 from shared.runtime.lifecycle import run_process, serve
 from shared.runtime.logs import configure_logs
 from shared.runtime.settings import load_settings
@@ -33,6 +33,13 @@ def main() -> int:
 async def _run(stop: asyncio.Event) -> None:
     settings = load_settings(StandaloneSettings)
     configure_logs(settings.log_level, settings.log_format, "standalone")
+    async with running(settings) as base:
+        await serve(base, stop)
+
+
+@asynccontextmanager
+async def running(settings: StandaloneSettings) -> AsyncIterator[Infrastructure]:
+    """Run every service; raises Misconfigured when another process uses the data folder."""
     with _only_one(settings.data_dir):
         async with (
             infrastructure(settings, name="standalone", standalone=True) as base,
@@ -40,7 +47,7 @@ async def _run(stop: asyncio.Event) -> None:
             scorer.run(base, settings),
             gateway.run(base, settings),
         ):
-            await serve(base, stop)
+            yield base
 
 
 @contextmanager

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Literal
+from typing import Literal, TextIO
 
 import structlog
 
 
-def configure_logs(level: str, format_: Literal["auto", "json", "pretty"], service: str) -> None:
+def configure_logs(
+    level: str,
+    format_: Literal["auto", "json", "pretty"],
+    service: str,
+    stream: TextIO = sys.stderr,
+) -> None:
     """Set up structlog, and send the libraries' own log lines the same way (warnings and up)."""
-    pretty = format_ == "pretty" or (format_ == "auto" and sys.stderr.isatty())
+    pretty = format_ == "pretty" or (format_ == "auto" and stream.isatty())
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -26,10 +31,10 @@ def configure_logs(level: str, format_: Literal["auto", "json", "pretty"], servi
     structlog.configure(
         processors=[*shared, *renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
