@@ -21,6 +21,9 @@ FRAMES_RATIO: Final = 5.0
 LONG_TEXT_CHARACTERS: Final = 200
 """Shorter captions often end without a full stop; longer ones hardly do, unless cut off."""
 
+READ_CHARACTERS: Final = 16_384
+"""No sample's structure takes as much text; what follows is repetition and not worth reading."""
+
 UNITS: Final[Mapping[Task, str]] = {
     Task.TAL: "segments",
     Task.STG: "boxes",
@@ -52,8 +55,12 @@ class Reading(NamedTuple):
 
 
 def read(text: str, item: TestItem, sample: Sample | None) -> Reading:
-    """Return what `text` holds for a sample; `sample` is None where there is no truth."""
-    return _READERS[item.task](text.rstrip(), item, sample)
+    """Return what the first `READ_CHARACTERS` of `text` hold for a sample.
+
+    `sample` is None where there is no truth.
+    """
+    reading = _READERS[item.task](text[:READ_CHARACTERS].rstrip(), item, sample)
+    return reading if len(text) <= READ_CHARACTERS else reading._replace(cut_off=False)
 
 
 def _read_segments(text: str, item: TestItem, sample: Sample | None) -> Reading:

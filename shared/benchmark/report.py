@@ -48,6 +48,7 @@ class Code(StrEnum):
     DUPLICATE_KEY = "duplicate_key", "an object names the same key twice"
     WRONG_SHAPE = "wrong_shape", "the document is neither an array nor an object of records"
     TOO_MANY_RECORDS = "too_many_records", "more records than the limit"
+    TOO_MANY_KEYS = "too_many_keys", "more object keys in the whole file than the limit"
     TOO_FEW_RECORDS = "too_few_records", "fewer records than a submission needs"
     RECORD_TOO_LARGE = "record_too_large", "one record exceeds the size limit"
 

@@ -54,12 +54,13 @@ class Layout:
     keys: list[int]
 
 
-def scan(data: Buffer, *, max_depth: int, max_elements: int) -> Layout:
+def scan(data: Buffer, *, max_depth: int, max_elements: int, max_keys: int) -> Layout:
     """Split a JSON array or object into its elements. Time is linear, memory bounded by a block.
 
     A UTF-8 byte order mark is skipped (Windows editors write one). Raises `Refused` for an empty
     document, one that is neither array nor object, nesting over `max_depth`, more than
-    `max_elements` elements, a document that ends early or has something behind its end.
+    `max_elements` elements or `max_keys` object keys, a document that ends early or has something
+    behind its end.
     """
     first = _skip_white_space(data, len(_BOM) if data[:3] == _BOM else 0)
     if first == len(data):
@@ -67,7 +68,7 @@ def scan(data: Buffer, *, max_depth: int, max_elements: int) -> Layout:
     opening = data[first]
     if opening not in b"[{":
         raise Refused(_not_a_container(data, first))
-    scanner = _Scanner(first, max_depth, max_elements)
+    scanner = _Scanner(first, max_depth, max_elements, max_keys)
     view = np.frombuffer(data, np.uint8)
     for offset in range(first, len(data), BLOCK_BYTES):
         scanner.block(view[offset : offset + BLOCK_BYTES], offset)
@@ -83,10 +84,11 @@ def scan(data: Buffer, *, max_depth: int, max_elements: int) -> Layout:
 class _Scanner:
     """The state that a block hands to the next."""
 
-    def __init__(self, first: int, max_depth: int, max_elements: int) -> None:
+    def __init__(self, first: int, max_depth: int, max_elements: int, max_keys: int) -> None:
         self.first = first
         self.max_depth = max_depth
         self.max_elements = max_elements
+        self.max_keys = max_keys
         self.in_string = 0
         self.escape_pending = False
         self.depth = 0
@@ -162,9 +164,11 @@ class _Scanner:
         self.commas += (positions[commas] + offset).tolist()
         self.colons_before += (colons[commas] + self.colons).tolist()
         if len(self.commas) >= self.max_elements:
-            raise Refused(_too_many(self.max_elements))
+            raise Refused(_too_many(Code.TOO_MANY_RECORDS, self.max_elements, "records"))
         if positions.size:
             self.colons += int(colons[-1])
+            if self.colons > self.max_keys:
+                raise Refused(_too_many(Code.TOO_MANY_KEYS, self.max_keys, "object keys"))
             self.depth = int(depths[-1])
 
 
@@ -231,13 +235,13 @@ def _too_deep(offset: int, limit: int) -> Problem:
     )
 
 
-def _too_many(limit: int) -> Problem:
+def _too_many(code: Code, limit: int, things: str) -> Problem:
     return Problem(
-        Code.TOO_MANY_RECORDS,
+        code,
         "$",
-        f"more than {limit:,} elements",
-        f"at most {limit:,} records",
-        "Upload one record for each sample of the test set.",
+        f"more than {limit:,} {things}",
+        f"at most {limit:,} {things}",
+        "Upload one record for each sample, with only id, qa_type and prediction.",
     )
 
 
