@@ -1,0 +1,111 @@
+"""How queues look in RabbitMQ: one exchange, and for each queue its retries and its dead letters.
+
+`medvid.messages` (direct, routed by message type)
+  └─> `<queue>`              quorum; used-up hand-outs are dead-lettered, at least once
+        └─> `<queue>.dead`   quorum; consumed by the same process, which records them in Postgres
+      `<queue>.retry.<ms>`   quorum with a fixed time to live; expired messages return to `<queue>`
+
+A queue for each delay, as a time to live per message would let a long delay hold up short ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from aio_pika import ExchangeType
+from aio_pika.abc import AbstractChannel
+from aio_pika.exceptions import ChannelPreconditionFailed
+from pamqp.common import FieldTable
+
+from shared.messaging.topology import Queue
+from shared.runtime.errors import Misconfigured
+
+EXCHANGE: Final = "medvid.messages"
+
+# RabbitMQ 4 gives queues a limit of 20 by default; the queues that keep messages for us (retries,
+# dead letters) must never drop one.
+_NO_LIMIT: Final = 1_000_000_000
+
+
+def dead_queue(queue: Queue) -> str:
+    """Return the name of the queue that holds what used up its hand-outs."""
+    return f"{queue.name}.dead"
+
+
+def retry_queue(queue: Queue, delay: float) -> str:
+    """Return the name of the retry queue for a delay in seconds.
+
+    The delay is rounded up to the next one of `Queue.retry_delays`, or down to the longest.
+    """
+    longer = [known for known in queue.retry_delays if known >= delay]
+    return _retry_name(queue, min(longer) if longer else max(queue.retry_delays))
+
+
+def all_queues(queue: Queue) -> list[str]:
+    """Return the names of all broker queues that hold messages of a queue."""
+    retries = sorted({_retry_name(queue, delay) for delay in queue.retry_delays})
+    return [queue.name, dead_queue(queue), *retries]
+
+
+async def declare_topology(channel: AbstractChannel, queues: Sequence[Queue]) -> None:
+    """Make what is missing of exchange, queues and bindings.
+
+    Raises Misconfigured when a queue exists with other arguments; the channel is closed then.
+    """
+    try:
+        exchange = await channel.declare_exchange(EXCHANGE, ExchangeType.DIRECT, durable=True)
+        for queue in queues:
+            await _declare(channel, dead_queue(queue), {"x-delivery-limit": _NO_LIMIT})
+            for delay in set(queue.retry_delays):
+                await _declare(channel, _retry_name(queue, delay), _retry_arguments(queue, delay))
+            work = await channel.declare_queue(
+                queue.name, durable=True, arguments=_quorum(_work_arguments(queue))
+            )
+            for message_type in queue.types:
+                await work.bind(exchange, message_type)
+    except ChannelPreconditionFailed as error:
+        raise Misconfigured(
+            f"RabbitMQ holds a queue or exchange that was made with other settings: {error}.",
+            fix="Stop the services, let the queue run empty and remove it "
+            "('rabbitmqctl delete_queue NAME'), then start again; or use a new virtual host.",
+        ) from error
+
+
+async def _declare(channel: AbstractChannel, name: str, arguments: FieldTable) -> None:
+    await channel.declare_queue(name, durable=True, arguments=_quorum(arguments))
+
+
+def _quorum(arguments: FieldTable) -> FieldTable:
+    return {"x-queue-type": "quorum"} | arguments
+
+
+def _work_arguments(queue: Queue) -> FieldTable:
+    # The broker counts redeliveries: a limit of n lets a message be handed out n + 1 times.
+    return _dead_lettered_to(dead_queue(queue)) | {"x-delivery-limit": queue.delivery_limit - 1}
+
+
+def _retry_arguments(queue: Queue, delay: float) -> FieldTable:
+    return _dead_lettered_to(queue.name) | {
+        "x-delivery-limit": _NO_LIMIT,
+        "x-message-ttl": _milliseconds(delay),
+    }
+
+
+def _dead_lettered_to(queue_name: str) -> FieldTable:
+    # All of these, or the broker silently falls back to dead-lettering at most once. The default
+    # exchange routes to the queue by its name and cannot be misbound.
+    return {
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-routing-key": queue_name,
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+    }
+
+
+def _retry_name(queue: Queue, delay: float) -> str:
+    return f"{queue.name}.retry.{_milliseconds(delay)}"
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, round(seconds * 1000))

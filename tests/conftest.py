@@ -1,0 +1,157 @@
+"""Fixtures for everyone: a Postgres database and a RabbitMQ virtual host for each test.
+
+One pair of servers serves the whole run, shared by the workers of pytest-xdist and started by the
+first test that needs it. It ends with the run, also when the run is killed: its input is a pipe
+that this process holds open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from shared.storage.database import Database, connect
+from tests.servers import Management
+
+_FOLDER_VARIABLE = "MEDVID_TEST_SERVERS"
+_RUN_KEY = pytest.StashKey[int]()
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """Where the servers of this test run are."""
+
+    postgres: str
+    template: str
+    rabbitmq: str
+    rabbitmq_http: int
+
+    def postgres_url(self, database: str) -> str:
+        return self.postgres.replace("{database}", database)
+
+    def rabbit_url(self, vhost: str) -> str:
+        return f"{self.rabbitmq}/{vhost}"
+
+    @property
+    def management(self) -> Management:
+        return Management(self.rabbitmq_http)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):
+        return
+    folder = tempfile.mkdtemp(prefix="medvid-tests-")
+    os.mkfifo(f"{folder}/alive")
+    config.stash[_RUN_KEY] = os.open(f"{folder}/alive", os.O_RDWR)
+    os.environ[_FOLDER_VARIABLE] = folder
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _RUN_KEY not in config.stash:
+        return
+    os.close(config.stash[_RUN_KEY])  # the servers see the end of their input
+    folder = Path(os.environ.pop(_FOLDER_VARIABLE))
+    if (folder / "pid").exists():
+        _await_end(int((folder / "pid").read_text()))
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _await_end(pid: int) -> None:
+    deadline = time.monotonic() + 15
+    while time.monotonic() < deadline and Path(f"/proc/{pid}").exists():
+        try:
+            os.waitpid(pid, os.WNOHANG)
+        except ChildProcessError:  # a worker's child, not ours
+            pass
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="session")
+def servers() -> Servers:
+    """The servers, started by whoever asks first."""
+    folder = Path(os.environ[_FOLDER_VARIABLE])
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "urls.json").exists():
+            (folder / "urls.json").write_text(_start(folder))
+    return Servers(**json.loads((folder / "urls.json").read_text()))
+
+
+def _start(folder: Path) -> str:
+    with (folder / "alive").open("rb") as alive, (folder / "log").open("wb") as log:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "tests.servers"],
+            cwd=Path(__file__).parent.parent,
+            stdin=alive,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,
+        )
+    (folder / "pid").write_text(str(child.pid))
+    assert child.stdout is not None
+    with child.stdout as output:
+        line = output.readline().decode()
+    if not line:
+        pytest.exit(f"the test servers did not start:\n{(folder / 'log').read_text()}", 3)
+    child.returncode = 0  # it lives on; Popen would warn about that
+    return line
+
+
+@pytest.fixture
+async def postgres_url(servers: Servers) -> AsyncIterator[str]:
+    """A database of this test's own, with the schema."""
+    name = f"test_{uuid4().hex[:12]}"
+    admin = await asyncpg.connect(servers.postgres_url("postgres"))
+    try:
+        await admin.execute(f"CREATE DATABASE {name} TEMPLATE {servers.template}")
+        yield servers.postgres_url(name)
+        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await admin.close()
+
+
+@pytest.fixture
+async def database(postgres_url: str) -> AsyncIterator[Database]:
+    """A pool on a database of this test's own."""
+    async with connect(postgres_url, size=10, application_name="test") as database:
+        yield database
+
+
+@pytest.fixture
+def rabbit_vhost(servers: Servers) -> Iterator[str]:
+    """The name of a virtual host of this test's own."""
+    name = f"test-{uuid4().hex[:12]}"
+    servers.management.add_vhost(name)
+    yield name
+    servers.management.remove_vhost(name)
+
+
+@pytest.fixture
+def rabbit_url(servers: Servers, rabbit_vhost: str) -> str:
+    """The URL of a virtual host of this test's own."""
+    return servers.rabbit_url(rabbit_vhost)
+
+
+@pytest.fixture
+async def no_leaked_tasks() -> AsyncIterator[None]:
+    """Fails a test that leaves tasks behind."""
+    before = asyncio.all_tasks()
+    yield
+    deadline = time.monotonic() + 5
+    while left := asyncio.all_tasks() - before - {asyncio.current_task()}:
+        assert time.monotonic() < deadline, f"left behind: {left}"
+        await asyncio.sleep(0.01)
