@@ -25,8 +25,8 @@ from shared.runtime.errors import Transient
 
 JSON: Final = "application/json"
 HTML: Final = "text/html; charset=utf-8"
-# Caches may answer while they ask whether it is still current: a stale board is a complaint.
-_CACHE_CONTROL: Final = "public, max-age=1, stale-while-revalidate=5"
+# Stale boards are a loud complaint elsewhere; one second still absorbs a crowd at a shared cache.
+_CACHE_CONTROL: Final = "public, max-age=1, must-revalidate"
 _log = structlog.get_logger(__name__)
 
 PageRenderer = Callable[[wire.Leaderboard, dict[str, Standing]], str]

@@ -20,7 +20,7 @@ class Standing:
     def of(cls, values: Iterable[float | None]) -> Standing:
         """Find them; equal values share a mark, and a column with one value has only a best."""
         ordered = sorted({value for value in values if value is not None}, reverse=True)
-        return cls(*(ordered + [None, None])[:2])
+        return cls(*[*ordered, None, None][:2])
 
     def mark(self, value: float | None) -> Mark | None:
         """Return a value's mark."""

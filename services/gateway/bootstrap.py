@@ -1,0 +1,115 @@
+"""Builds the gateway: the only place where its adapters are made and joined."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import structlog
+from aiohttp import web
+
+from services.gateway.boards import Boards
+from services.gateway.handlers import AcceptSubmission, ReadStatus
+from services.gateway.middleware import boundary
+from services.gateway.pages import Pages
+from services.gateway.routes import board_routes, submission_routes
+from services.gateway.settings import GatewaySettings
+from services.gateway.store import PostgresStore
+from services.gateway.uploads import Receiver, UploadLimits
+from services.gateway.validation import PooledValidator
+from shared.contracts.messages import BoardRanked
+from shared.runtime.errors import Misconfigured
+from shared.runtime.infrastructure import Infrastructure
+from shared.runtime.ops import Readiness, ops_routes
+from shared.runtime.workers import WorkerPool
+
+# A refused upload's rest is read this long, so that its sender gets to see the refusal.
+_LINGER_SECONDS: Final = 2.0
+_log = structlog.get_logger(__name__)
+
+
+@asynccontextmanager
+async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> AsyncIterator[None]:
+    """Serve until left; then finish the requests at work."""
+    async with AsyncExitStack() as stack:
+        store = PostgresStore(infrastructure.database)
+        pages = Pages()
+        boards = Boards(store, pages.board, poll_seconds=settings.board_poll_seconds)
+        await boards.refresh()
+        hints = await infrastructure.bus.listen([BoardRanked.type], boards.hint)
+        stack.push_async_callback(hints.stop)
+        infrastructure.background("gateway_boards", boards.keep_current)
+        pool = WorkerPool(settings.validation_workers, name="validator")
+        stack.push_async_callback(pool.close)
+        await pool.start()
+        folder = stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="medvid-uploads-", dir=settings.upload_dir)
+        )
+        validator = PooledValidator(pool, store.ground_truth, seconds=settings.validation_seconds)
+        receiver = Receiver(Path(folder), _limits(settings))
+        app = application(
+            accept=AcceptSubmission(store, validator),
+            read_status=ReadStatus(store, boards),
+            receiver=receiver,
+            boards=boards,
+            pages=pages,
+            readiness=infrastructure.readiness,
+        )
+        await stack.enter_async_context(_serving(app, settings))
+        yield
+
+
+def application(
+    *,
+    accept: AcceptSubmission,
+    read_status: ReadStatus,
+    receiver: Receiver,
+    boards: Boards,
+    pages: Pages,
+    readiness: Readiness,
+) -> web.Application:
+    """Join routes and middleware."""
+    app = web.Application(middlewares=[boundary(pages.error)])
+    app.add_routes(board_routes(boards, pages))
+    app.add_routes(submission_routes(accept, read_status, receiver))
+    app.add_routes(ops_routes(readiness))
+    return app
+
+
+@asynccontextmanager
+async def _serving(app: web.Application, settings: GatewaySettings) -> AsyncIterator[None]:
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=settings.drain_seconds,
+        lingering_time=_LINGER_SECONDS,
+        auto_decompress=False,
+    )
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, settings.host, settings.port, reuse_address=True)
+        try:
+            await site.start()
+        except OSError as error:
+            raise Misconfigured(
+                f"cannot serve on {settings.host}:{settings.port}: {error}.",
+                fix="Set MEDVID_PORT to a free port, or to 0 for any.",
+            ) from error
+        host, port = runner.addresses[0][:2]
+        _log.info("gateway_listens", url=f"http://{host}:{port}/")
+        yield
+    finally:
+        await runner.cleanup()
+
+
+def _limits(settings: GatewaySettings) -> UploadLimits:
+    return UploadLimits(
+        body_bytes=settings.upload_bytes,
+        seconds=settings.upload_seconds,
+        idle_seconds=settings.upload_idle_seconds,
+        concurrent=settings.upload_concurrency,
+    )

@@ -1,0 +1,107 @@
+"""Around every request: its id, its errors as problem documents or pages, safe headers."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import secrets
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from services.gateway import problems
+from services.gateway.representations import SERVER
+from services.gateway.security import API_HEADERS, PAGE_HEADERS
+from services.gateway.wire import ProblemDetails
+from shared.runtime.errors import MedvidError
+
+REQUEST_ID: Final = "X-Request-ID"
+_GIVEN_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_API_PREFIXES: Final = ("/api/", "/healthz", "/readyz", "/metrics")
+_log = structlog.get_logger(__name__)
+
+ErrorPage = Callable[[ProblemDetails], str]
+
+
+def boundary(error_page: ErrorPage) -> Middleware:
+    """Return the middleware that lets no error out as it is.
+
+    It also runs around board reads, thousands a second: what it does there is kept to a counter
+    and two header look-ups.
+    """
+    # Unique over processes and restarts, without asking for randomness at each request.
+    process, numbers = secrets.token_hex(6), itertools.count(1)
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        given = request.headers.get(REQUEST_ID)
+        if given is not None and _GIVEN_ID.fullmatch(given):
+            request_id = given
+        else:
+            request_id = f"{process}-{next(numbers):x}"
+        try:
+            response = await handler(request)
+        except (MedvidError, web.HTTPException) as error:
+            response = _refuse(request, error, request_id, error_page)
+        except Exception:  # noqa: BLE001 - the last net: logged, and told without its inside
+            _log.exception("request_failed", request_id=request_id, path=request.path)
+            response = _answer(request, problems.internal(request_id), error_page)
+        headers = response.headers
+        if "Server" not in headers:
+            headers.update({"Server": SERVER, **_safe_headers(request)})
+        headers[REQUEST_ID] = request_id
+        return response
+
+    return middleware
+
+
+def _refuse(
+    request: web.Request,
+    error: MedvidError | web.HTTPException,
+    request_id: str,
+    error_page: ErrorPage,
+) -> web.StreamResponse:
+    if isinstance(error, MedvidError):
+        problem = problems.of_error(error, request_id)
+        if problem.status >= 500:
+            _log.warning(
+                "request_refused", request_id=request_id, code=error.error_code, error=str(error)
+            )
+        return _answer(request, problem, error_page)
+    if error.status < 400:  # a redirect
+        return error
+    response = _answer(request, problems.of_status(error.status, request_id), error_page)
+    if "Allow" in error.headers:
+        response.headers["Allow"] = error.headers["Allow"]
+    return response
+
+
+def _answer(request: web.Request, problem: ProblemDetails, error_page: ErrorPage) -> web.Response:
+    headers = {"Cache-Control": "no-store"}
+    if problem.status == 503:
+        headers["Retry-After"] = str(problems.RETRY_AFTER_SECONDS)
+    if problem.status == 401:
+        headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
+    if is_api(request):
+        body = problem.model_dump_json(exclude_none=True)
+        content_type = problems.PROBLEM_TYPE
+    else:
+        body, content_type = error_page(problem), "text/html"
+    response = web.Response(
+        text=body, status=problem.status, content_type=content_type, headers=headers
+    )
+    if problem.status == 408:  # nothing sensible can follow on this connection
+        response.force_close()
+    return response
+
+
+def is_api(request: web.Request) -> bool:
+    """Tell whether programs read the answer rather than people."""
+    return request.path.startswith(_API_PREFIXES)
+
+
+def _safe_headers(request: web.Request) -> dict[str, str]:
+    return API_HEADERS if is_api(request) else PAGE_HEADERS

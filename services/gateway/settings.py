@@ -1,0 +1,46 @@
+"""What an operator can change about the gateway."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Final
+
+from pydantic import Field
+
+from shared.runtime.settings import CommonSettings
+
+_MIB: Final = 1 << 20
+
+
+class GatewaySettings(CommonSettings):
+    """The gateway's `MEDVID_*` variables."""
+
+    host: str = Field("127.0.0.1", description="address of the API and the pages")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        8080, description="their port; 0 for a free one, told in the log"
+    )
+    upload_dir: Path | None = Field(
+        None, description="where uploads are spooled; unset for the system's temporary folder"
+    )
+    upload_bytes: Annotated[int, Field(ge=_MIB)] = Field(
+        65 * _MIB, description="largest request body; the file itself may have 64 MiB unpacked"
+    )
+    upload_seconds: Annotated[float, Field(gt=0)] = Field(
+        300, description="how long one upload may take to come in"
+    )
+    upload_idle_seconds: Annotated[float, Field(gt=0)] = Field(
+        20, description="how long an upload may stand still"
+    )
+    upload_concurrency: Annotated[int, Field(ge=1)] = Field(
+        16, description="uploads that may come in at the same time"
+    )
+    validation_workers: Annotated[int, Field(ge=1, le=64)] = Field(
+        min(4, os.cpu_count() or 1), description="processes that check uploads"
+    )
+    validation_seconds: Annotated[float, Field(gt=0)] = Field(
+        60, description="how long the check of one file may take"
+    )
+    board_poll_seconds: Annotated[float, Field(gt=0)] = Field(
+        1, description="how often newer boards are looked for when no hint comes"
+    )
