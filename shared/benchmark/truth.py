@@ -29,14 +29,14 @@ def spans(sample: Sample) -> list[Segment]:
     for item, path in _items(sample.truth, _FIELD):
         listed = _member(item, "spans", path)
         for index, span in enumerate(_list(listed, f"{path}.spans")):
-            found.append(_segment(span, f"{path}.spans[{index}]"))
+            found.append(Segment(*_times(span, f"{path}.spans[{index}]")))
     return found
 
 
 def boxes(sample: Sample) -> list[tuple[str, Box]]:
     """Return the true boxes of a grounding sample as (seconds with one decimal, box), in order."""
     found: list[tuple[str, Box]] = []
-    bare = isinstance(sample.truth, Mapping)
+    bare = isinstance(sample.truth, dict)
     for item, path in [(sample.truth, _FIELD)] if bare else _items(sample.truth, _FIELD):
         by_time, path = _box_dict(item, path)
         for key, box in by_time.items():
@@ -97,31 +97,34 @@ def _scores(truth: object, member: str, names: tuple[str, ...]) -> dict[str, int
 
 def _caption_items(truth: object, path: str) -> Iterator[tuple[object, str]]:
     """Yield segments from any nesting of lists and `dc_segments` (SPEC 1 lists three)."""
-    if isinstance(truth, Mapping) and "dc_segments" in truth:
-        yield from _caption_items(truth["dc_segments"], f"{path}.dc_segments")
-    elif isinstance(truth, Mapping):
-        yield truth, path
-    else:
-        for item, inner in _items(truth, path):
+    if isinstance(truth, dict):
+        if "dc_segments" in truth:
+            yield from _caption_items(truth["dc_segments"], f"{path}.dc_segments")
+        else:
+            yield truth, path
+        return
+    for item, inner in _items(truth, path):
+        if isinstance(item, dict) and "dc_segments" not in item:
+            yield item, inner
+        else:
             yield from _caption_items(item, inner)
 
 
 def _caption_segment(item: object, path: str) -> CaptionSegment:
-    start, end = _segment(item, path)
+    start, end = _times(item, path)
     caption = _member(item, "caption", path)
     if not isinstance(caption, str):
         raise _error(f"{path}.caption", "a string", caption)
     return CaptionSegment(start, end, caption)
 
 
-def _segment(item: object, path: str) -> Segment:
-    return Segment(
-        _number(_member(item, "start", path), f"{path}.start"),
-        _number(_member(item, "end", path), f"{path}.end"),
-    )
+def _times(item: object, path: str) -> tuple[float, float]:
+    """Return start and end, in seconds."""
+    start, end = _member(item, "start", path), _member(item, "end", path)
+    return _number(start, f"{path}.start"), _number(end, f"{path}.end")
 
 
-def _box_dict(item: object, path: str) -> tuple[Mapping[str, Any], str]:
+def _box_dict(item: object, path: str) -> tuple[dict[str, Any], str]:
     by_time = _mapping(item, path)
     if "bbox_dict" in by_time:
         path = f"{path}.bbox_dict"
@@ -159,8 +162,8 @@ def _list(value: object, path: str) -> list[Any]:
     return value
 
 
-def _mapping(value: object, path: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
+def _mapping(value: object, path: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
         raise _error(path, "an object", value)
     return value
 
@@ -173,6 +176,8 @@ def _member(value: object, name: str, path: str) -> object:
 
 
 def _number(value: object, path: str) -> float:
+    if type(value) is float and math.isfinite(value):  # nearly all; this runs for every number
+        return value
     try:
         number = float(value) if isinstance(value, int | float) else math.nan
     except OverflowError:  # an integer beyond the largest float

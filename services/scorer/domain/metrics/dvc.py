@@ -138,11 +138,15 @@ def _best_overlaps(
     """Return the highest tIoU of each predicted and of each true segment."""
     best_predicted, best_true = [0.0] * len(predicted), [0.0] * len(true)
     if len(predicted) * len(true) <= _FEW_PAIRS:
-        for row, one in enumerate(predicted):
-            for column, other in enumerate(true):
-                value = _tiou(one, other)
-                best_predicted[row] = max(best_predicted[row], value)
-                best_true[column] = max(best_true[column], value)
+        for row, (start, end) in enumerate(predicted):
+            for column, (true_start, true_end) in enumerate(true):
+                if start >= true_end or end <= true_start:
+                    continue
+                value = _tiou(start, end, true_start, true_end)
+                if value > best_predicted[row]:
+                    best_predicted[row] = value
+                if value > best_true[column]:
+                    best_true[column] = value
         return best_predicted, best_true
     starts, ends = np.array(predicted).T
     best = np.zeros(len(predicted))
@@ -153,12 +157,11 @@ def _best_overlaps(
     return best.tolist(), best_true
 
 
-def _tiou(one: Frames, other: Frames) -> float:
-    intersection = min(one[1], other[1]) - max(one[0], other[0])
-    if intersection <= 0:
-        return 0.0
-    hull = max(one[1], other[1]) - min(one[0], other[0])
-    union = min(hull, (one[1] - one[0]) + (other[1] - other[0]))
+def _tiou(start: float, end: float, true_start: float, true_end: float) -> float:
+    """Return the tIoU of two segments that meet."""
+    intersection = min(end, true_end) - max(start, true_start)
+    hull = max(end, true_end) - min(start, true_start)
+    union = min(hull, (end - start) + (true_end - true_start))
     return intersection / (union + _UNION_OFFSET)
 
 
@@ -178,12 +181,13 @@ def _tiou_row(
 
 def _frames(times: Sequence[tuple[float, float]], fps: float) -> list[Frames]:
     """Return times as frames, cut to whole ones, endpoints in order; overflowing ones left out."""
-    scaled = ((start * fps, end * fps) for start, end in times)
-    return [
-        (float(int(min(pair))), float(int(max(pair))))
-        for pair in scaled
-        if math.isfinite(pair[0]) and math.isfinite(pair[1])
-    ]
+    frames: list[Frames] = []
+    for start, end in times:
+        first, last = start * fps, end * fps
+        if math.isfinite(first) and math.isfinite(last):
+            first, last = float(math.trunc(first)), float(math.trunc(last))
+            frames.append((first, last) if first <= last else (last, first))
+    return frames
 
 
 def _record(

@@ -96,14 +96,8 @@ def _greedy(rows: Sequence[dict[int, float]], threshold: float) -> list[float]:
 def _iou_rows(spans: Sequence[Segment], predicted: Sequence[Segment]) -> list[dict[int, float]]:
     """Return for each span the positive IoU by predicted segment, in order of segment."""
     if len(spans) * len(predicted) <= _FEW_PAIRS:
-        return [
-            {
-                index: iou
-                for index, segment in enumerate(predicted)
-                if (iou := _iou(span, segment)) > 0
-            }
-            for span in spans
-        ]
+        finite_ones = [(i, *segment) for i, segment in enumerate(predicted) if segment.is_finite]
+        return [_few_ious(span, finite_ones) for span in spans]
     starts, ends = np.array(predicted, dtype=np.float64).T
     finite = np.isfinite(starts) & np.isfinite(ends)
     return [_iou_row(span, starts, ends, finite) for span in spans]
@@ -115,19 +109,24 @@ def _iou_row(
     ends: np.ndarray[tuple[int], np.dtype[np.float64]],
     finite: np.ndarray[tuple[int], np.dtype[np.bool_]],
 ) -> dict[int, float]:
-    """Return one row with numpy: the same subtractions and one division as `_iou`."""
+    """Return one row with numpy: the same float operations as `_few_ious`."""
     overlap = np.minimum(span.end, ends) - np.maximum(span.start, starts)
     (near,) = np.nonzero((overlap > 0) & finite & span.is_finite)
     hull = np.maximum(span.end, ends[near]) - np.minimum(span.start, starts[near])
     return dict(zip(near.tolist(), (overlap[near] / hull).tolist(), strict=True))
 
 
-def _iou(one: Segment, other: Segment) -> float:
-    """Overlap over hull, 0 where there is none or a time is not finite."""
-    overlap = min(one[1], other[1]) - max(one[0], other[0])
-    if overlap <= 0 or not (one.is_finite and other.is_finite):
-        return 0.0
-    return overlap / (max(one[1], other[1]) - min(one[0], other[0]))
+def _few_ious(span: Segment, predicted: Sequence[tuple[int, float, float]]) -> dict[int, float]:
+    """Return one row: overlap over hull where there is an overlap."""
+    row: dict[int, float] = {}
+    if not span.is_finite:
+        return row
+    span_start, span_end = span
+    for index, start, end in predicted:
+        overlap = min(span_end, end) - max(span_start, start)
+        if overlap > 0:
+            row[index] = overlap / (max(span_end, end) - min(span_start, start))
+    return row
 
 
 def _scaled(segments: Sequence[Segment], fps: float) -> list[Segment]:
