@@ -40,7 +40,7 @@ def board_content(entries: Sequence[Entry], scoring: Scoring) -> bytes:
         rows.append(
             {
                 "rank": row.rank,
-                "entry_id": entry.entry_id,
+                "entry_id": str(entry.entry_id),
                 "model_name": entry.model_name,
                 "organization": entry.organization,
                 "team": entry.team,
@@ -50,7 +50,7 @@ def board_content(entries: Sequence[Entry], scoring: Scoring) -> bytes:
                 "badges": entry.badges,
                 "submitted_on": entry.submitted_on,
                 "verified_on": entry.verified_on,
-                "submission_id": entry.submission_id,
+                "submission_id": str(entry.submission_id) if entry.submission_id else None,
                 "mean_rank": row.mean_rank,
                 "values": row.values,
                 "ranks": row.ranks,

@@ -1,0 +1,89 @@
+"""The ranker on a real database: one snapshot a board and scoring, whoever ranks and when."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from services.ranker.consumer import build_consumer
+from services.ranker.store import PostgresBoards
+from shared.contracts.messages import BoardChanged, Envelope
+from shared.messaging.ports import Delivery, Done
+from shared.messaging.topology import RANKER_BOARDS
+from shared.storage.database import Database
+from tests.rows import accept_submission, add_listed_entry
+
+
+def changed(board: str = "community") -> Delivery:
+    envelope = Envelope.wrap(BoardChanged.model_validate({"board": board}))
+    return Delivery(RANKER_BOARDS, envelope.to_bytes(), attempt=1)
+
+
+async def rank(database: Database, delivery: Delivery | None = None) -> None:
+    consumer = build_consumer(database, PostgresBoards(database))
+    assert await consumer.handle(delivery or changed()) == Done()
+
+
+async def snapshots(database: Database) -> list[tuple[str, str, int, list[dict[str, object]]]]:
+    rows = await database.pool.fetch("SELECT * FROM snapshots ORDER BY id")
+    return [
+        (row["board"], row["scoring"], row["revision"], json.loads(row["content"])) for row in rows
+    ]
+
+
+async def test_a_changed_board_gets_one_snapshot_in_each_scoring(database: Database) -> None:
+    await add_listed_entry(database, "Lower", {"cvs_acc": 0.25})
+    await add_listed_entry(database, "Higher", {"cvs_acc": 0.75})
+    await rank(database)
+    compat, strict = await snapshots(database)
+    assert [(row["rank"], row["model_name"]) for row in compat[3]] == [(1, "Higher"), (2, "Lower")]
+    assert compat[:3] == ("community", "compat", 2)
+    assert strict[:3] == ("community", "strict", 2)
+    assert strict[3][0]["values"]["cvs_acc"] is None  # type: ignore[index]
+    hint = await database.pool.fetchval("SELECT body FROM outbox WHERE type = 'board.ranked'")
+    assert json.loads(hint)["data"] == {"board": "community", "revision": 2}
+
+
+async def test_entries_that_are_not_listed_or_removed_are_not_ranked(database: Database) -> None:
+    await accept_submission(database, "Not scored yet")
+    removed = await add_listed_entry(database, "Removed", {"cvs_acc": 0.5})
+    await database.pool.execute("UPDATE entries SET removed_at = now() WHERE id = $1", removed)
+    await add_listed_entry(database, "Listed", {"cvs_acc": 0.5})
+    await rank(database)
+    compat, _ = await snapshots(database)
+    assert [row["model_name"] for row in compat[3]] == ["Listed"]
+
+
+async def test_repeated_reordered_and_late_messages_change_nothing(database: Database) -> None:
+    await add_listed_entry(database, "A model", {"cvs_acc": 0.5})
+    first, second = changed(), changed()
+    await rank(database, second)
+    before = await snapshots(database)
+    for delivery in (first, second, first, changed()):
+        await rank(database, delivery)
+    assert await snapshots(database) == before
+
+
+async def test_rival_rankers_write_one_snapshot(database: Database) -> None:
+    await add_listed_entry(database, "A model", {"cvs_acc": 0.5})
+    await asyncio.gather(*(rank(database) for _ in range(5)))
+    assert len(await snapshots(database)) == 2
+
+
+async def test_a_change_that_ranks_the_same_adds_no_snapshot(database: Database) -> None:
+    await add_listed_entry(database, "A model", {"cvs_acc": 0.5})
+    await rank(database)
+    before = await snapshots(database)
+    await database.pool.execute("UPDATE boards SET revision = revision + 1")
+    await rank(database)
+    assert await snapshots(database) == before
+    assert await database.pool.fetchval(
+        "SELECT ranked_revision = revision FROM boards WHERE board = 'community'"
+    )
+
+
+async def test_boards_rank_within_themselves(database: Database) -> None:
+    await add_listed_entry(database, "Same name", {"cvs_acc": 0.5})
+    await add_listed_entry(database, "Same name", {"cvs_acc": 0.9}, board="official")
+    await rank(database, changed("official"))
+    assert {board for board, *_ in await snapshots(database)} == {"official"}

@@ -1,0 +1,100 @@
+"""Migrations run once and in order, and the schema refuses states that must not be."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from shared.runtime.errors import Misconfigured
+from shared.storage.database import Database, connect
+from shared.storage.migrate import load_migrations, migrate, require_schema
+from tests.conftest import Servers
+from tests.rows import accept_submission, add_listed_entry
+
+
+@pytest.fixture
+async def empty_database(servers: Servers) -> AsyncIterator[Database]:
+    name = f"test_{uuid4().hex[:12]}"
+    admin = await asyncpg.connect(servers.postgres_url("postgres"))
+    await admin.execute(f"CREATE DATABASE {name}")
+    try:
+        async with connect(servers.postgres_url(name), size=8, application_name="test") as database:
+            yield database
+        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await admin.close()
+
+
+async def test_rivals_migrate_an_empty_database_once(empty_database: Database) -> None:
+    applied = await asyncio.gather(*(migrate(empty_database) for _ in range(4)))
+    assert sorted(applied) == [0, 0, 0, len(load_migrations())]
+    await require_schema(empty_database)
+
+
+async def test_a_service_refuses_a_schema_that_is_behind(empty_database: Database) -> None:
+    with pytest.raises(Misconfigured, match="medvid admin migrate"):
+        await require_schema(empty_database)
+
+
+async def test_a_migration_changed_after_it_ran_is_refused(database: Database) -> None:
+    await database.pool.execute("UPDATE schema_migrations SET sha256 = 'x' WHERE number = 1")
+    with pytest.raises(Misconfigured, match="changed after it ran"):
+        await migrate(database)
+
+
+async def test_an_older_version_refuses_a_newer_database(database: Database) -> None:
+    await database.pool.execute(
+        "INSERT INTO schema_migrations (number, name, sha256) VALUES (9999, 'future', 'x')"
+    )
+    with pytest.raises(Misconfigured, match="newer version"):
+        await require_schema(database)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE submissions SET state = 'ranked'",
+        "UPDATE submissions SET state = 'failed'",
+        "UPDATE submissions SET state = 'unheard-of'",
+        "UPDATE entries SET board = 'another'",
+        "UPDATE entries SET model_url = 'javascript:alert(1)'",
+        "UPDATE entries SET model_name = ''",
+        "UPDATE scores SET compat = 'NaN'",
+        "UPDATE scores SET compat = 'Infinity'",
+        "UPDATE scores SET compat = -0.1",
+        "UPDATE scores SET metric_version = '1'",
+        "UPDATE scores SET metric = 'unheard_of'",
+        "UPDATE boards SET ranked_revision = revision + 1",
+        "INSERT INTO ground_truths (version, content, samples, active)"
+        " VALUES (repeat('a', 64), '', 1, true)",
+        "DELETE FROM ground_truths",
+    ],
+)
+async def test_the_schema_refuses(database: Database, statement: str) -> None:
+    await accept_submission(database)
+    await add_listed_entry(database, "Another model", {"cvs_acc": 0.5})
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError):
+        await database.pool.execute(statement)
+
+
+async def test_a_final_submission_stays_as_it_is(database: Database) -> None:
+    await accept_submission(database)
+    await database.pool.execute(
+        "UPDATE submissions SET state = 'failed', failure_code = 'x', failure_reason = 'y'"
+    )
+    with pytest.raises(asyncpg.CheckViolationError, match="cannot go from failed"):
+        await database.pool.execute(
+            "UPDATE submissions SET state = 'accepted', failure_code = NULL, failure_reason = NULL"
+        )
+
+
+async def test_every_change_of_state_leaves_a_line(database: Database) -> None:
+    await accept_submission(database)
+    for state in ("scored", "ranked"):
+        await database.pool.execute("UPDATE submissions SET state = $1", state)
+    history = await database.pool.fetch("SELECT state FROM submission_history ORDER BY position")
+    assert [row["state"] for row in history] == ["accepted", "scored", "ranked"]

@@ -1,0 +1,143 @@
+"""The scorer on a real database and real worker processes."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import time
+from collections.abc import AsyncIterator
+
+import asyncpg
+import orjson
+import pytest
+
+from services.scorer.consumer import build_consumer
+from services.scorer.domain.scorecard import METRIC_VERSION, score
+from services.scorer.embedding import load_embedder
+from services.scorer.evaluation import PooledEvaluator, warm_up
+from services.scorer.ports import Scores, Work
+from shared.benchmark.ground_truth import load_ground_truth
+from shared.benchmark.tasks import RULE_METRIC_KEYS
+from shared.contracts.messages import Envelope, SubmissionAccepted
+from shared.messaging.consumer import Consumer
+from shared.messaging.ports import Delivery, Done
+from shared.messaging.topology import SCORER_SUBMISSIONS
+from shared.runtime.workers import WorkerPool
+from shared.storage.database import Database
+from tests.rows import DEMO, Stored, accept_submission
+
+
+@pytest.fixture(scope="module")
+def expected() -> dict[str, tuple[float | None, float | None]]:
+    """What scoring the demo's files directly gives."""
+    truth = load_ground_truth((DEMO / "ground_truth.json.gz").read_bytes())
+    records = orjson.loads(gzip.decompress((DEMO / "predictions.json.gz").read_bytes()))
+    predictions = [record["prediction"] for record in records]
+    card = score(truth.samples, predictions, load_embedder())
+    return {key: (metric.compat, metric.strict) for key, metric in card.metrics.items()}
+
+
+@pytest.fixture
+async def pool() -> AsyncIterator[WorkerPool]:
+    pool = WorkerPool(1, initializer=warm_up)
+    yield pool
+    await pool.close()
+
+
+def delivery_of(stored: Stored) -> Delivery:
+    message = SubmissionAccepted(submission_id=stored.submission_id)
+    return Delivery(SCORER_SUBMISSIONS, Envelope.wrap(message).to_bytes(), attempt=1)
+
+
+async def submission(database: Database) -> asyncpg.Record:
+    row = await database.pool.fetchrow("SELECT * FROM submissions")
+    assert row is not None
+    return row
+
+
+async def test_scores_are_stored_with_their_provenance(
+    database: Database, pool: WorkerPool, expected: dict[str, tuple[float | None, float | None]]
+) -> None:
+    stored = await accept_submission(database)
+    consumer = build_consumer(database, PooledEvaluator(database, pool, seconds=60))
+    delivery = delivery_of(stored)
+    assert await consumer.handle(delivery) == Done()
+    rows = await database.pool.fetch("SELECT * FROM scores")
+    assert {row["metric"]: (row["compat"], row["strict"]) for row in rows} == expected
+    assert set(expected) == set(RULE_METRIC_KEYS)
+    state = await submission(database)
+    assert state["state"] == "scored"
+    assert {row["ground_truth_version"] for row in rows} == {state["ground_truth_version"]}
+    assert {row["file_sha256"] for row in rows} == {state["file_sha256"]}
+    assert {row["metric_version"] for row in rows} == {METRIC_VERSION}
+    assert await database.pool.fetchval("SELECT listed FROM entries")
+    types = [row["type"] for row in await database.pool.fetch("SELECT type FROM outbox")]
+    assert types.count("scoring.completed") == 1
+
+    # Delivered again, and announced again by another message: nothing is doubled.
+    assert await consumer.handle(delivery) == Done()
+    assert await consumer.handle(delivery_of(stored)) == Done()
+    assert await database.pool.fetchval("SELECT count(*) FROM scores") == len(RULE_METRIC_KEYS)
+    assert await database.pool.fetchval("SELECT revision FROM boards WHERE board='community'") == 1
+
+
+class _Evaluator(PooledEvaluator):
+    """Runs another function than the real one in the same real workers."""
+
+    def __init__(self, database: Database, pool: WorkerPool, job: object) -> None:
+        super().__init__(database, pool, seconds=0.5)
+        self._job = job
+
+    async def _score(self, _work: Work) -> Scores:
+        job: object = await self._pool.run(self._job, timeout=self._seconds)  # type: ignore[arg-type]
+        raise AssertionError(job)
+
+
+def _hang() -> None:
+    time.sleep(3600)
+
+
+def _crash() -> None:
+    os._exit(9)
+
+
+async def _fail(database: Database, consumer: Consumer, stored: Stored) -> asyncpg.Record:
+    assert await consumer.handle(delivery_of(stored)) == Done()
+    row = await submission(database)
+    assert row["state"] == "failed"
+    assert await database.pool.fetchval("SELECT count(*) FROM dead_letters") == 1
+    assert (
+        await database.pool.fetchval("SELECT count(*) FROM outbox WHERE type = 'scoring.failed'")
+        == 1
+    )
+    return row
+
+
+@pytest.mark.parametrize(
+    ("job", "code", "reason"),
+    [(_hang, "scoring_timeout", "longer than 0.5 s"), (_crash, "scoring_crashed", "3 times")],
+)
+async def test_a_file_that_hangs_or_crashes_its_worker_fails_with_a_reason(
+    database: Database, job: object, code: str, reason: str
+) -> None:
+    stored = await accept_submission(database)
+    pool = WorkerPool(1)
+    try:
+        row = await _fail(
+            database, build_consumer(database, _Evaluator(database, pool, job)), stored
+        )
+    finally:
+        await pool.close()
+    assert row["failure_code"] == code
+    assert reason in row["failure_reason"]
+    # Its name is free again.
+    await accept_submission(database)
+
+
+async def test_a_payload_that_is_not_valid_fails_with_a_reason(
+    database: Database, pool: WorkerPool
+) -> None:
+    stored = await accept_submission(database, payload=gzip.compress(b"[1, 2"))
+    consumer = build_consumer(database, PooledEvaluator(database, pool, seconds=60))
+    row = await _fail(database, consumer, stored)
+    assert row["failure_code"] == "invalid_file"
