@@ -1,0 +1,147 @@
+"""What judging needs around one call to a model: the pair, the grade, who graded, what it may cost.
+
+The three refusals below are Transient: where nobody looks closer, the work is tried again later.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Protocol
+from uuid import UUID
+
+from shared.benchmark.tasks import Task
+from shared.runtime.errors import Transient
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two captions to compare, exactly as they stand. The task only gives the model context."""
+
+    prediction: str
+    reference: str
+    task: Task
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """What became of one pair: five scores, or none and why.
+
+    `unscored_reason` is a stable code (`malformed`, `truncated`, `refused`, `empty`,
+    `other_model`, `rejected`), `detail` says more to a human. Tokens and cost cover every call
+    that was made for this grade, `latency_seconds` and `raw_reply` the last one. A raw reply may
+    hold any character, NUL too: store it as bytes.
+    """
+
+    scores: Mapping[str, int] | None
+    unscored_reason: str | None
+    detail: str
+    raw_reply: str
+    model: str
+    prompt_tokens: int
+    completion_tokens: int
+    latency_seconds: float
+    attempts: int
+    cost_microusd: int
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeVersion:
+    """Everything a verdict depends on but its texts: a different version is a different judge.
+
+    The endpoint's address is not part of it, so that moving a proxy does not void paid verdicts.
+    """
+
+    provider: str
+    model: str
+    rubric: str
+    """Name of the rubric file and the digest of its content."""
+    prompt: str
+    parser: str
+    temperature: float | None
+    max_tokens: int
+    seed: int | None
+    max_caption_characters: int | None
+    """Longer captions are cut for the judge; None sends them whole."""
+
+    @property
+    def hash(self) -> str:
+        """Return the sha256 (hex) over the canonical JSON of all fields."""
+        canonical = json.dumps(self.public(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def public(self) -> dict[str, object]:
+        """Return the fields as plain values, to be shown beside a number."""
+        return asdict(self)
+
+
+class TryLater(Transient):
+    """This pair goes back: it may work after `seconds`."""
+
+    code = "try_later"
+
+    def __init__(self, seconds: float, reason: str) -> None:
+        super().__init__(reason)
+        self.seconds = seconds
+        self.reason = reason
+
+
+class ProviderDown(Transient):
+    """No pair will work now: the provider fails or refuses us. May be over in `seconds`."""
+
+    code = "provider_down"
+
+    def __init__(self, reason: str, *, seconds: float = 60) -> None:
+        super().__init__(reason)
+        self.seconds = seconds
+        self.reason = reason
+
+
+class BudgetExhausted(Transient):
+    """The money is spent: `scope` is `run` or `month`."""
+
+    code = "budget_exhausted"
+
+    def __init__(self, scope: str, reason: str) -> None:
+        super().__init__(reason)
+        self.scope = scope
+        self.reason = reason
+
+
+class Grader(Protocol):
+    """A judge of pairs."""
+
+    @property
+    def version(self) -> JudgeVersion:
+        """Who judges."""
+
+    async def grade(self, pair: Pair, repeat: int, *, run_id: UUID) -> Grade:
+        """Return a grade; raises TryLater, ProviderDown or BudgetExhausted.
+
+        `repeat` counts from 0; `run_id` is whose money is spent.
+        """
+
+    async def is_up(self) -> bool:
+        """Ask the provider, free of charge, whether calls may work again."""
+
+
+class CallGate(Protocol):
+    """The rate that all replicas share."""
+
+    async def admit(self, tokens: int) -> None:
+        """Wait for one request of so many tokens; raises TryLater if that would take too long."""
+
+    def settle(self, estimated: int, used: int) -> None:
+        """Correct an admitted estimate by what was used."""
+
+
+class Spending(Protocol):
+    """The money that all replicas share, in millionths of a US dollar."""
+
+    async def reserve(self, run_id: UUID, microusd: int) -> None:
+        """Set money aside before a call; raises BudgetExhausted, or TryLater near the cap."""
+
+    def settle(self, run_id: UUID, reserved: int, spent: int) -> None:
+        """Turn a reservation into what the call cost."""

@@ -1,0 +1,103 @@
+"""The judge's settings."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+
+from shared.runtime.settings import CommonSettings
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NoneIfEmpty = BeforeValidator(lambda value: None if value == "" else value)
+Usd = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+
+
+class Price(BaseModel):
+    """US dollars per million tokens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    input: Usd
+    output: Usd
+
+
+class JudgeSettings(CommonSettings):
+    """What an operator may change about judging."""
+
+    judge_provider: Literal["none", "openai", "stub"] = Field(
+        "none",
+        description="who judges: none (judging is off), openai (any compatible endpoint), or stub "
+        "(scores by hash, to try the system out)",
+    )
+    judge_base_url: str = Field(
+        "https://api.openai.com/v1", description="the endpoint; for stub the one it serves itself"
+    )
+    judge_api_key: SecretStr = Field(SecretStr(""), description="key of the endpoint")
+    judge_model: Annotated[str, Field(min_length=1)] = Field(
+        "gpt-4.1-2025-04-14", description="the model; a dated one does not change under you"
+    )
+    judge_model_prefix: str | None = Field(
+        None,
+        description="accept answers of models whose name starts so; when unset, of the model "
+        "itself and its dated or numbered versions",
+    )
+    judge_rubric: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")] = Field(
+        "v1", description="file in services/judge/rubrics, without .toml"
+    )
+    judge_temperature: Annotated[Annotated[float, Field(ge=0, le=2)] | None, NoneIfEmpty] = Field(
+        0.0, description="empty to leave it to the endpoint"
+    )
+    judge_max_tokens: Annotated[int, Field(ge=16, le=100_000)] = Field(
+        200, description="longest reply; models that think aloud need more"
+    )
+    judge_token_parameter: Literal["max_tokens", "max_completion_tokens"] = Field(
+        "max_tokens", description="what the endpoint calls that limit"
+    )
+    judge_seed: int | None = Field(None, description="sampling seed, where the endpoint takes one")
+    judge_max_caption_characters: Annotated[int, Field(ge=100)] = Field(
+        8_000, description="longer captions are cut for the judge, which is told so"
+    )
+    judge_timeout_seconds: Positive = Field(60, description="longest time of one call")
+    judge_attempts: Annotated[int, Field(ge=1, le=20)] = Field(
+        5, description="calls for one pair before it goes back to the queue"
+    )
+    judge_backoff_seconds: Positive = Field(
+        0.5, description="mean of the first wait is half of it; doubles with each attempt"
+    )
+    judge_longest_wait_seconds: Positive = Field(
+        20, description="a pair that would have to wait longer goes back to the queue"
+    )
+    judge_breaker_failures: Annotated[int, Field(ge=1)] = Field(
+        10, description="failures in a row after which the provider counts as down"
+    )
+    judge_breaker_seconds: Positive = Field(
+        15, description="first pause before a down provider is tried again; doubles to 20 x"
+    )
+    judge_concurrency: Annotated[int, Field(ge=1, le=1000)] = Field(
+        16, description="calls at the same time per replica, at most; adapts below that"
+    )
+    judge_requests_per_minute: Positive | None = Field(
+        None, description="limit of the account, shared by all replicas"
+    )
+    judge_tokens_per_minute: Positive | None = Field(
+        None, description="limit of the account, shared by all replicas"
+    )
+    judge_prices: dict[str, Price] = Field(
+        {},
+        description="JSON: model -> input and output in US dollars per million tokens, such as "
+        '{"gpt-4.1-2025-04-14": {"input": 2, "output": 8}}',
+    )
+    judge_run_cap_usd: Usd | None = Field(None, description="most that one run may spend")
+    judge_month_cap_usd: Usd | None = Field(
+        None, description="most that all runs of a calendar month (UTC) may spend"
+    )
+
+    @model_validator(mode="after")
+    def _caps_need_a_price(self) -> Self:
+        capped = self.judge_run_cap_usd is not None or self.judge_month_cap_usd is not None
+        if self.judge_provider == "openai" and capped and self.judge_model not in self.judge_prices:
+            raise ValueError(
+                f"a cap on spending needs the price of {self.judge_model} in MEDVID_JUDGE_PRICES"
+            )
+        return self
