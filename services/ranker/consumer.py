@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from services.ranker.handlers import rank_board
 from services.ranker.ports import Boards
-from shared.contracts.messages import BoardChanged, Envelope, Message, ScoringCompleted
+from shared.contracts.messages import (
+    BoardChanged,
+    Envelope,
+    JudgingCompleted,
+    Message,
+    ScoringCompleted,
+)
 from shared.messaging.consumer import Consumer, Route
 from shared.storage.database import Database
 
@@ -17,8 +23,11 @@ def build_consumer(database: Database, boards: Boards) -> Consumer:
     """
 
     async def on_board(envelope: Envelope, message: Message) -> None:
-        assert isinstance(message, ScoringCompleted | BoardChanged)  # noqa: S101 - as routed below
+        # As routed below.
+        assert isinstance(message, ScoringCompleted | JudgingCompleted | BoardChanged)  # noqa: S101
         await rank_board(boards, envelope, message.board)
 
     route = Route(on_board)
-    return Consumer(database, {ScoringCompleted: route, BoardChanged: route})
+    return Consumer(
+        database, dict.fromkeys((ScoringCompleted, JudgingCompleted, BoardChanged), route)
+    )

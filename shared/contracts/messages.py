@@ -65,9 +65,55 @@ class BoardRanked(Message):
     revision: int = Field(ge=0)
 
 
+class JudgingRequested(Message):
+    """A run waits to be planned, or to go on after a pause or a failure."""
+
+    type = "judging.requested"
+    submission_id: UUID
+    run_id: UUID
+
+
+class JudgingBatch(Message):
+    """Command: judge a few caption pairs of a run. Any judge replica may take it."""
+
+    type = "judging.batch"
+    submission_id: UUID
+    run_id: UUID
+    batch_id: int = Field(gt=0)
+
+
+class JudgingProgressed(Message):
+    """A run came some pairs further, or changed its state."""
+
+    type = "judging.progressed"
+    submission_id: UUID
+    run_id: UUID
+
+
+class JudgingCompleted(Message):
+    """The judge stored the judged scores of a submission's entry."""
+
+    type = "judging.completed"
+    submission_id: UUID
+    run_id: UUID
+    entry_id: UUID
+    board: Board
+    judge_version: str
+
+
 _MESSAGES: Final[dict[tuple[str, int], type[Message]]] = {
     (message.type, message.version): message
-    for message in (SubmissionAccepted, ScoringCompleted, ScoringFailed, BoardChanged, BoardRanked)
+    for message in (
+        SubmissionAccepted,
+        ScoringCompleted,
+        ScoringFailed,
+        BoardChanged,
+        BoardRanked,
+        JudgingRequested,
+        JudgingBatch,
+        JudgingProgressed,
+        JudgingCompleted,
+    )
 }
 
 

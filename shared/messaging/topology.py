@@ -12,6 +12,10 @@ from typing import Final
 from shared.contracts.messages import (
     BoardChanged,
     BoardRanked,
+    JudgingBatch,
+    JudgingCompleted,
+    JudgingProgressed,
+    JudgingRequested,
     ScoringCompleted,
     ScoringFailed,
     SubmissionAccepted,
@@ -38,7 +42,11 @@ class Queue:
 
 
 SCORER_SUBMISSIONS: Final = Queue("scorer.submissions", (SubmissionAccepted.type,))
-RANKER_BOARDS: Final = Queue("ranker.boards", (ScoringCompleted.type, BoardChanged.type))
+RANKER_BOARDS: Final = Queue(
+    "ranker.boards", (ScoringCompleted.type, JudgingCompleted.type, BoardChanged.type)
+)
+JUDGE_REQUESTS: Final = Queue("judge.requests", (JudgingRequested.type, ScoringCompleted.type))
+JUDGE_BATCHES: Final = Queue("judge.batches", (JudgingBatch.type,))
 
-QUEUES: Final = (SCORER_SUBMISSIONS, RANKER_BOARDS)
-HINTS: Final = (BoardRanked.type, ScoringFailed.type)
+QUEUES: Final = (SCORER_SUBMISSIONS, RANKER_BOARDS, JUDGE_REQUESTS, JUDGE_BATCHES)
+HINTS: Final = (BoardRanked.type, ScoringFailed.type, JudgingProgressed.type)

@@ -40,7 +40,7 @@ CREATE TABLE judge_verdicts (
     completion_tokens bigint NOT NULL DEFAULT 0 CHECK (completion_tokens >= 0),
     latency_ms        double precision CHECK (latency_ms >= 0),
     attempts          integer NOT NULL CHECK (attempts >= 0),         -- calls made for it, in all
-    cost_usd          numeric(18, 9) NOT NULL DEFAULT 0 CHECK (cost_usd >= 0),
+    cost_microusd     bigint NOT NULL DEFAULT 0 CHECK (cost_microusd >= 0),   -- millionths of a US dollar
     judged_at         timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (judge_version, pair, repeat),
     CONSTRAINT judge_verdicts_scored_or_not CHECK ((scores IS NULL) <> (unscored IS NULL))
@@ -49,8 +49,8 @@ CREATE TABLE judge_verdicts (
 -- Who is asking for a verdict right now, so that nobody pays for it twice. A holder renews its
 -- claims; those of a dead one run out.
 CREATE TABLE judge_claims (
-    judge_version text NOT NULL REFERENCES judge_versions,
-    pair          bytea NOT NULL REFERENCES judge_pairs,
+    judge_version text NOT NULL,
+    pair          bytea NOT NULL,
     repeat        smallint NOT NULL,
     holder        uuid NOT NULL,
     until         timestamptz NOT NULL,
