@@ -63,7 +63,7 @@ async def _demo(stop: asyncio.Event, *, once: bool) -> bool:
     """Return whether the new entry is on the board with every rule-based metric."""
     settings = load_settings(StandaloneSettings)
     port = _free_port()
-    settings = settings.model_copy(update={"gateway_port": port})
+    settings = settings.model_copy(update={"port": port})
     log = settings.data_dir / "log" / "demo.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a") as stream:

