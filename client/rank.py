@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from client.files import UnreadableFile, read_file
+from client.terminal import print_table
 from services.ranker.domain.ranking import RankedRow, Row, rank
 from shared.benchmark.decoding import GROUND_TRUTH_LIMITS, UNDECODABLE, Element, Refused, decode
 from shared.benchmark.report import Code, Problem, Problems, shown
@@ -29,7 +30,7 @@ def run(path: Path, *, as_json: bool) -> int:
     try:
         data = read_file(path, GROUND_TRUTH_LIMITS.unpacked_bytes)
     except UnreadableFile as error:
-        complaints.print(Text(str(error)))
+        complaints.print(Text(str(error)), soft_wrap=True)
         return CANNOT_RUN
     problems = Problems()
     rows = read_rows(data, problems)
@@ -39,13 +40,13 @@ def run(path: Path, *, as_json: bool) -> int:
             complaints.print(Text(
                 f"  {problem.code} at {problem.path}: found {problem.found}, expected "
                 f"{problem.expected}. {problem.fix}"
-            ))  # fmt: skip
+            ), soft_wrap=True)  # fmt: skip
         return HAS_ERRORS
     ranked = rank(rows)
     if as_json:
         print(json.dumps([_plain(row) for row in ranked], indent=2, ensure_ascii=False))
     else:
-        Console().print(_table(ranked))
+        print_table(_table(ranked))
     return OK
 
 

@@ -28,7 +28,11 @@ MIB: Final = 1 << 20
 EXIT_OK: Final = 0
 EXIT_INVALID: Final = 1
 OFFLINE_LIMITS: Final = Limits(
-    unpacked_bytes=4 * GIB, record_bytes=64 * MIB, records=10_000_000, prediction_bytes=64 * MIB
+    unpacked_bytes=4 * GIB,
+    record_bytes=64 * MIB,
+    records=10_000_000,
+    keys=1_000_000_000,
+    prediction_bytes=64 * MIB,
 )
 """One's own files on one's own machine: the limits only catch mistakes."""
 

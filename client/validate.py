@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from client.files import UnreadableFile, read_file
+from client.terminal import print_table
 from shared.benchmark.decoding import GROUND_TRUTH_LIMITS, SUBMISSION_LIMITS
 from shared.benchmark.ground_truth import InvalidGroundTruth, load_ground_truth
 from shared.benchmark.report import Advice, Problem, Report, TaskDiagnosis
@@ -35,7 +36,7 @@ def run(
         data = read_file(predictions, SUBMISSION_LIMITS.unpacked_bytes)
         samples = _load(ground_truth, test_set)
     except (UnreadableFile, InvalidGroundTruth) as error:
-        complaints.print(Text(str(error)))
+        complaints.print(Text(str(error)), soft_wrap=True)
         return CANNOT_RUN
     report = _validate(data, samples)
     if as_json:
@@ -65,20 +66,20 @@ def _validate(data: bytes, samples: TestSet | None) -> Report:
 def show(report: Report, console: Console) -> None:
     """Print a report for people."""
     if report.tasks:
-        console.print(_task_table(report.tasks))
+        print_table(_task_table(report.tasks))
     if report.warnings:
         console.print(Text("\nWarnings", style="bold yellow"))
         for advice in report.warnings:
-            console.print(_advice_text(advice))
+            console.print(_advice_text(advice), soft_wrap=True)
     if report.problems:
         console.print(Text("\nErrors", style="bold red"))
         for problem in report.problems:
-            console.print(_problem_text(problem))
+            console.print(_problem_text(problem), soft_wrap=True)
         more = report.problem_count - len(report.problems)
         if more:
             console.print(f"  … and {more:,} more")
     console.print()
-    console.print(_verdict(report))
+    console.print(_verdict(report), soft_wrap=True)
 
 
 def _task_table(tasks: tuple[TaskDiagnosis, ...]) -> Table:

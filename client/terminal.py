@@ -1,0 +1,18 @@
+"""Printing tables for people and pipes alike."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+
+
+def print_table(table: Table) -> None:
+    """Print a table at its natural width, so that no value is ever cut to fit.
+
+    A narrow terminal wraps the lines itself; a pipe (which rich takes for 80 columns) gets all.
+    """
+    console = Console()
+    unlimited = console.options.update(max_width=10_000)
+    needed = Measurement.get(console, unlimited, table).maximum
+    Console(width=max(console.width, needed)).print(table)
