@@ -1,0 +1,67 @@
+"""The circuit breaker: after failures in a row nobody calls; then one probe decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+LONGEST_FACTOR: Final = 20
+
+
+@dataclass(slots=True)
+class Breaker:
+    """Closed: calls pass. Open: none does. Half-open: one at a time, whose end decides.
+
+    Opens after `failures` in a row, for `seconds`, twice as long after each probe that failed, at
+    most 20 times as long. Times are seconds of one monotonic clock.
+    """
+
+    failures: int
+    seconds: float
+    reason: str = field(default="", init=False)
+    _in_row: int = field(default=0, init=False)
+    _opened: int = field(default=0, init=False)
+    _open_until: float | None = field(default=None, init=False)
+    _probe_since: float | None = field(default=None, init=False)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether calls are held back (also while a probe is under way)."""
+        return self._open_until is not None
+
+    def retry_in(self, now: float) -> float | None:
+        """Return None when a call may be made now, else after how many seconds to ask again.
+
+        Where it is open and the time is up, the caller who gets None is the probe. It must report
+        back; one that never does gives way to another after `seconds`.
+        """
+        if self._open_until is None:
+            return None
+        if now < self._open_until:
+            return self._open_until - now
+        if self._probe_since is not None and now - self._probe_since < self.seconds:
+            return self.seconds - (now - self._probe_since)
+        self._probe_since = now
+        return None
+
+    def succeeded(self) -> None:
+        """Note an answer, whatever it says: the provider works."""
+        self._in_row = self._opened = 0
+        self._open_until = self._probe_since = None
+        self.reason = ""
+
+    def failed(self, reason: str, now: float) -> None:
+        """Note a failure of the provider."""
+        self._in_row += 1
+        if self._probe_since is not None or self._in_row >= self.failures:
+            self.trip(reason, now)
+
+    def trip(self, reason: str, now: float) -> None:
+        """Open at once: no further call can succeed as things are."""
+        self.reason = reason
+        if self._open_until is not None and now < self._open_until:
+            return  # calls that were open when it opened tell nothing new
+        factor = min(2**self._opened, LONGEST_FACTOR)
+        self._open_until = now + self.seconds * factor
+        self._opened = min(self._opened + 1, LONGEST_FACTOR)
+        self._probe_since = None

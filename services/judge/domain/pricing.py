@@ -1,0 +1,37 @@
+"""What calls cost, in whole millionths of a US dollar, and which warnings a spending deserves."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+MICROUSD: Final = 1_000_000
+WARN_PERCENTS: Final = (70, 90, 100)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPrice:
+    """US dollars per million tokens, which is millionths of a dollar per token."""
+
+    input: float
+    output: float
+
+    def cost(self, prompt_tokens: int, completion_tokens: int) -> int:
+        """Return the cost, rounded up: a sum of costs never hides a part of a cent."""
+        return math.ceil(self.input * prompt_tokens + self.output * completion_tokens)
+
+
+FREE: Final = TokenPrice(0, 0)
+
+
+def to_microusd(usd: float) -> int:
+    """Return dollars as whole millionths."""
+    return round(usd * MICROUSD)
+
+
+def percent_reached(spent: int, cap: int | None) -> int:
+    """Return the highest warning threshold that the spending reaches, 0 for none."""
+    if cap is None:
+        return 0
+    return max((percent for percent in WARN_PERCENTS if spent * 100 >= cap * percent), default=0)
