@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ CASES = json.loads((Path(__file__).parent / "ranking.json").read_text())["cases"
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
-def test_order_ranks_and_wins_are_as_published(case: dict) -> None:
+def test_order_ranks_and_wins_are_as_published(case: dict[str, Any]) -> None:
     ranked = [
         {
             "model_name": row.model_name,
