@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -25,7 +26,7 @@ import asyncpg
 import pytest
 
 from shared.storage.database import Database, connect
-from tests.servers import Management
+from tests.servers import Management, RabbitControl
 
 _FOLDER_VARIABLE = "MEDVID_TEST_SERVERS"
 _RUN_KEY = pytest.StashKey[int]()
@@ -39,6 +40,7 @@ class Servers:
     template: str
     rabbitmq: str
     rabbitmq_http: int
+    rabbitmq_env: dict[str, str]
 
     def postgres_url(self, database: str) -> str:
         return self.postgres.replace("{database}", database)
@@ -49,6 +51,10 @@ class Servers:
     @property
     def management(self) -> Management:
         return Management(self.rabbitmq_http)
+
+    @property
+    def control(self) -> RabbitControl:
+        return RabbitControl(self.rabbitmq_env)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -73,10 +79,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def _await_end(pid: int) -> None:
     deadline = time.monotonic() + 15
     while time.monotonic() < deadline and Path(f"/proc/{pid}").exists():
-        try:
+        with suppress(ChildProcessError):  # when it is a worker's child, not ours
             os.waitpid(pid, os.WNOHANG)
-        except ChildProcessError:  # a worker's child, not ours
-            pass
         time.sleep(0.02)
 
 

@@ -13,7 +13,13 @@ from typing import Final
 
 from shared.messaging.ports import DeliveryHandler, HintHandler, Outgoing
 from shared.messaging.rabbit_consumer import HintSubscription, QueueSubscription
-from shared.messaging.rabbit_link import Link, broker_errors, close_channel, parse_url
+from shared.messaging.rabbit_link import (
+    Link,
+    broker_errors,
+    close_channel,
+    nothing_to_configure,
+    parse_url,
+)
 from shared.messaging.rabbit_publisher import MESSAGE_ID, Parcel, Publisher
 from shared.messaging.rabbit_topology import all_queues
 from shared.messaging.topology import HINTS, QUEUES, Queue
@@ -40,7 +46,7 @@ async def connect_rabbit(
     publisher = Publisher(Link(address, f"{name} publishes"), queues, publish_seconds)
     bus = RabbitBus(consuming, publisher, queues)
     try:
-        await publisher.declare()
+        await publisher.open()
     except BaseException:
         await bus.close()
         raise
@@ -97,7 +103,8 @@ class RabbitBus:
 
         What other processes hold is not known over AMQP; the management API tells.
         """
-        channel = await self._consuming.open_channel(confirms=False)
+        with nothing_to_configure():
+            channel = await self._consuming.open_channel(confirms=False)
         waiting = 0
         try:
             async with broker_errors("counting messages"), asyncio.timeout(_DEPTH_SECONDS):
@@ -112,8 +119,9 @@ class RabbitBus:
         """Return when both connections answer and every consumer is attached."""
         for attached in (*self._subscriptions, *self._listeners):
             attached.check()
-        await self._publisher.check()
-        await close_channel(await self._consuming.open_channel(confirms=False))
+        with nothing_to_configure():
+            await self._publisher.check()
+            await close_channel(await self._consuming.open_channel(confirms=False))
 
     async def close(self) -> None:
         """Stop every subscription, then disconnect; idempotent."""

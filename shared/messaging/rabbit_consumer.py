@@ -1,4 +1,4 @@
-"""Consuming from RabbitMQ: deliveries to handlers, dispositions to the broker, and back after loss.
+"""Consuming from RabbitMQ: deliveries to handlers, dispositions to the broker.
 
 Handlers run in tasks of their own: a lost connection does not cut a commit short. What they then
 cannot settle is delivered again, and dropped as seen.
@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
-from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import structlog
@@ -27,105 +25,21 @@ from shared.messaging.ports import (
     HintHandler,
     Retry,
 )
-from shared.messaging.rabbit_link import Link, broker_errors, close_channel, describe
+from shared.messaging.rabbit_attached import Attached, Declare
+from shared.messaging.rabbit_link import Link, describe
 from shared.messaging.rabbit_publisher import ATTEMPT, Parcel, Publisher
 from shared.messaging.rabbit_topology import EXCHANGE, dead_queue, retry_queue
 from shared.messaging.topology import Queue
-from shared.runtime.errors import MedvidError, Unavailable
+from shared.runtime.errors import Unavailable
 
-_ATTACH_SECONDS: Final = 30
 _SETTLE_SECONDS: Final = 5
 _ABORT_SECONDS: Final = 5
-_FIRST_PAUSE: Final = 0.1
-_LONGEST_PAUSE: Final = 5.0
+_LONGEST_HOLD: Final = 5.0
 _HINTS_KEPT: Final = 1000
 _log = structlog.get_logger(__name__)
 
-Declare = Callable[[], Awaitable[None]]
 
-
-class _Attached(ABC):
-    """A consumer that is attached to the broker, and again each time it was lost."""
-
-    def __init__(self, link: Link, declare: Declare, name: str) -> None:
-        self._link = link
-        self._declare = declare
-        self._name = name
-        self._channel: AbstractChannel | None = None
-        self._lost = asyncio.Event()
-        self._lost.set()
-        self._keeper: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Attach; raises Unavailable or Misconfigured when that fails this first time."""
-        await self._attach()
-        self._keeper = asyncio.create_task(self._keep_attached(), name=f"keeps {self._name}")
-
-    def check(self) -> None:
-        """Raise Unavailable while the consumer is lost; one that was stopped is not."""
-        if self._keeper is not None and self._lost.is_set():
-            raise Unavailable(f"the consumer of {self._name} is reconnecting")
-
-    @abstractmethod
-    async def _begin(self, channel: AbstractChannel) -> None:
-        """Start consuming on a fresh channel."""
-
-    async def _attach(self) -> None:
-        async with broker_errors(f"consuming {self._name}"), asyncio.timeout(_ATTACH_SECONDS):
-            await self._declare()
-            channel = await self._link.open_channel(confirms=False)
-            try:
-                lost = asyncio.Event()
-                underlay = await channel.get_underlay_channel()
-                underlay.closing.add_done_callback(lambda _: lost.set())
-                underlay.on_consumer_cancel_callbacks.add(lambda _: lost.set())
-                await self._begin(channel)
-            except BaseException:
-                await close_channel(channel)
-                raise
-        self._channel, self._lost = channel, lost
-
-    async def _keep_attached(self) -> None:
-        while True:
-            await self._lost.wait()
-            _log.warning("consumer_lost", consumer=self._name)
-            await close_channel(self._channel)
-            await self._reattach()
-            _log.info("consumer_attached_again", consumer=self._name)
-
-    async def _reattach(self) -> None:
-        pause = _FIRST_PAUSE
-        while True:
-            try:
-                await self._attach()
-            except Exception as error:  # noqa: BLE001 - whatever it was, consuming must go on
-                advice = error.fix if isinstance(error, MedvidError) else ""
-                _log.warning(
-                    "consumer_not_attached",
-                    consumer=self._name,
-                    error=describe(error),
-                    fix=advice,
-                    seconds=pause,
-                )
-            else:
-                return
-            # Spread out, so that a restarted broker is not met by all consumers at once.
-            await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - no secret
-            pause = min(2 * pause, _LONGEST_PAUSE)
-
-    async def _detach(self) -> None:
-        keeper, self._keeper = self._keeper, None
-        if keeper is not None:
-            keeper.cancel()
-            await asyncio.gather(keeper, return_exceptions=True)
-
-    async def _disconnect(self) -> None:
-        self._lost.set()
-        channel, self._channel = self._channel, None
-        await close_channel(channel)
-
-
-class QueueSubscription(_Attached):
+class QueueSubscription(Attached):
     """Hands out a queue's deliveries, and those of its dead letters as exhausted."""
 
     def __init__(
@@ -235,10 +149,10 @@ class QueueSubscription(_Attached):
                 pass
             case Retry(delay=delay) if delivery.exhausted:
                 # It stays where it is, held: the work queue would take it for a fresh message.
-                await self._pause(min(delay, _LONGEST_PAUSE))
+                await self._pause(min(delay, _LONGEST_HOLD))
                 return await self._put_back(message)
             case None:
-                await self._pause(_LONGEST_PAUSE if delivery.exhausted else 0)
+                await self._pause(_LONGEST_HOLD if delivery.exhausted else 0)
                 return await self._put_back(message)
             case Retry(delay=delay):
                 headers = _headers(message) | {ATTEMPT: delivery.attempt + 1}
@@ -284,7 +198,7 @@ class QueueSubscription(_Attached):
                 await self._stopping.wait()
 
 
-class HintSubscription(_Attached):
+class HintSubscription(Attached):
     """Hears messages through a queue that lives and dies with this process."""
 
     def __init__(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -19,7 +19,7 @@ from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import (
     CONNECTION_EXCEPTIONS,
     AuthenticationError,
-    ConnectionClosed,
+    InvalidFrameError,
     ProbableAuthenticationError,
 )
 from yarl import URL
@@ -29,7 +29,6 @@ from shared.runtime.errors import Misconfigured, Unavailable
 _DIAL_SECONDS: Final = 10
 _CLOSE_SECONDS: Final = 5
 _HEARTBEAT_SECONDS: Final = 15
-_VHOST_NOT_FOUND: Final = 530
 _log = structlog.get_logger(__name__)
 
 
@@ -67,6 +66,15 @@ async def broker_errors(doing: str) -> AsyncIterator[None]:
         raise Unavailable(f"RabbitMQ: {doing}: no answer in time") from error
     except CONNECTION_EXCEPTIONS as error:
         raise Unavailable(f"RabbitMQ: {doing}: {describe(error)}") from error
+
+
+@contextlib.contextmanager
+def nothing_to_configure() -> Iterator[None]:
+    """Turn Misconfigured into Unavailable: what worked at the start is an outage now."""
+    try:
+        yield
+    except Misconfigured as error:
+        raise Unavailable(str(error)) from error
 
 
 def describe(error: BaseException) -> str:
@@ -142,10 +150,9 @@ class Link:
                     await connection.connect()
                 except (ProbableAuthenticationError, AuthenticationError) as error:
                     raise _refused(where, "the user or password") from error
-                except ConnectionClosed as error:
-                    if error.args and error.args[0] == _VHOST_NOT_FOUND:
-                        raise _refused(where, f"the virtual host {self._url.path!r}") from error
-                    raise
+                except InvalidFrameError as error:  # the library hides what the broker said
+                    vhost = f"the virtual host {self._url.path[1:] or '/'!r}"
+                    raise _refused(where, vhost) from error
         except BaseException:
             await connection.close()
             raise

@@ -15,7 +15,13 @@ from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractChannel, AbstractExchange
 from aio_pika.exceptions import PublishError
 
-from shared.messaging.rabbit_link import Link, broker_errors, close_channel, describe
+from shared.messaging.rabbit_link import (
+    Link,
+    broker_errors,
+    close_channel,
+    describe,
+    nothing_to_configure,
+)
 from shared.messaging.rabbit_topology import EXCHANGE, declare_topology
 from shared.messaging.topology import Queue
 from shared.runtime.errors import Unavailable
@@ -65,16 +71,21 @@ class Publisher:
     async def publish(self, parcels: Sequence[Parcel]) -> None:
         """Return once all are safe in their queues; raises Unavailable when that is not known."""
         try:
-            async with asyncio.timeout(self._timeout):
-                returned = await self._send(parcels)
-                if returned:  # somebody deleted a queue or a binding
-                    await self.declare()
-                    returned = await self._send(returned)
+            with nothing_to_configure():
+                async with asyncio.timeout(self._timeout):
+                    returned = await self._send(parcels)
+                    if returned:  # somebody deleted a queue or a binding
+                        await self.declare()
+                        returned = await self._send(returned)
         except TimeoutError as error:
             raise await self._timed_out() from error
         if returned:
             keys = sorted({parcel.routing_key for parcel in returned})
             raise Unavailable(f"RabbitMQ has no queue for {', '.join(keys)}")
+
+    async def open(self) -> None:
+        """Connect and declare the topology; raises Unavailable or Misconfigured."""
+        await self._ready_channel()
 
     async def declare(self) -> None:
         """Make what is missing of the topology; raises Misconfigured when it contradicts ours."""
@@ -126,6 +137,7 @@ class Publisher:
         async with self._lock:
             if self._channel is None or self._channel.is_closed:
                 await close_channel(self._channel)
+                await self.declare()  # what closed the channel may have been a missing exchange
                 self._channel = await self._link.open_channel(confirms=True)
             return self._channel
 

@@ -15,7 +15,7 @@ from shared.messaging.ports import Bus, Delivery, Disposition, Done, Outgoing
 from shared.messaging.rabbit import connect_rabbit
 from shared.messaging.topology import HINTS, Queue
 from shared.storage.database import Database
-from tests.servers import Management
+from tests.servers import RabbitControl
 
 LIMIT = 3
 WORK = Queue("test.work", ("thing.happened",), delivery_limit=LIMIT, retry_delays=(0.2, 0.5))
@@ -40,7 +40,7 @@ class RabbitWorld:
 
     url: str
     vhost: str
-    management: Management
+    control: RabbitControl
     stack: AsyncExitStack
 
     async def process(self) -> Bus:
@@ -49,10 +49,7 @@ class RabbitWorld:
         return bus
 
     async def crash(self) -> None:
-        await eventually(self._close_connections, seconds=20)
-
-    async def _close_connections(self) -> bool:
-        return await asyncio.to_thread(self.management.close_connections, self.vhost) > 0
+        await asyncio.to_thread(self.control.close_connections, self.vhost)
 
 
 @dataclass

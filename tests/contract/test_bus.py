@@ -11,6 +11,7 @@ import pytest
 
 from shared.messaging.ports import Delivery, Disposition, Done, GiveBack, Retry
 from shared.runtime.errors import Unavailable
+from shared.storage.database import Database
 from tests.conftest import Servers
 from tests.contract.buses import (
     AUDIT,
@@ -29,15 +30,23 @@ from tests.contract.buses import (
 pytestmark = pytest.mark.usefixtures("no_leaked_tasks")
 
 
-@pytest.fixture(params=["local", "rabbit"])
-async def world(request: pytest.FixtureRequest, no_leaked_tasks: None) -> AsyncIterator[World]:
+@pytest.fixture
+async def local(database: Database) -> AsyncIterator[World]:
     async with AsyncExitStack() as stack:
-        if request.param == "local":
-            yield LocalWorld(request.getfixturevalue("database"), stack)
-        else:
-            servers: Servers = request.getfixturevalue("servers")
-            vhost: str = request.getfixturevalue("rabbit_vhost")
-            yield RabbitWorld(servers.rabbit_url(vhost), vhost, servers.management, stack)
+        yield LocalWorld(database, stack)
+
+
+@pytest.fixture
+async def rabbit(servers: Servers, rabbit_vhost: str) -> AsyncIterator[World]:
+    async with AsyncExitStack() as stack:
+        url = servers.rabbit_url(rabbit_vhost)
+        yield RabbitWorld(url, rabbit_vhost, servers.control, stack)
+
+
+@pytest.fixture(params=["local", "rabbit"])
+def world(request: pytest.FixtureRequest) -> World:
+    world: World = request.getfixturevalue(request.param)
+    return world
 
 
 async def test_a_message_reaches_every_queue_bound_to_its_type(world: World) -> None:

@@ -1,0 +1,298 @@
+"""The RabbitMQ bus through what brokers do to clients: restarts, closes, alarms, deletions."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+import aio_pika
+import pytest
+import structlog
+
+from shared.messaging.ports import Bus, Delivery, Disposition, Done, Outgoing, Retry
+from shared.messaging.rabbit import RabbitBus, connect_rabbit
+from shared.messaging.rabbit_topology import EXCHANGE
+from shared.runtime.errors import Misconfigured, Unavailable
+from tests.contract.buses import HINT, QUEUES, WORK, Probe, drained, eventually, outgoing
+from tests.servers import RabbitServer, free_port
+
+pytestmark = pytest.mark.usefixtures("no_leaked_tasks")
+
+
+@pytest.fixture(scope="module")
+def node() -> Iterator[RabbitServer]:
+    """A broker of this module's own, to be ill-treated."""
+    with RabbitServer() as server:
+        yield server
+
+
+@pytest.fixture
+def vhost(node: RabbitServer) -> str:
+    name = uuid4().hex[:12]
+    node.http.add_vhost(name)
+    return name
+
+
+@asynccontextmanager
+async def connected(node: RabbitServer, vhost: str, *, seconds: float = 10) -> AsyncIterator[Bus]:
+    bus = await connect_rabbit(node.url(vhost), QUEUES, publish_seconds=seconds)
+    try:
+        yield bus
+    finally:
+        await bus.close()
+
+
+async def published(bus: Bus, message: Outgoing) -> None:
+    """Publish as the relay does: again until it is known to be safe."""
+
+    async def done() -> bool:
+        try:
+            await bus.publish([message])
+        except Unavailable:
+            await asyncio.sleep(0.1)
+            return False
+        return True
+
+    await eventually(done, seconds=60)
+
+
+async def checked(bus: Bus) -> None:
+    """Wait until the bus says that it is well."""
+
+    async def well() -> bool:
+        try:
+            await bus.check()
+        except Unavailable:
+            return False
+        return True
+
+    await eventually(well, seconds=60)
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+async def test_a_broker_that_restarts_loses_nothing(
+    node: RabbitServer, vhost: str, end: str
+) -> None:
+    go = asyncio.Event()
+
+    async def answer(_: Delivery) -> Disposition:
+        await go.wait()
+        return Done()
+
+    probe = Probe(answer)
+    heard: list[bytes] = []
+    async with connected(node, vhost) as bus:
+        await bus.listen([HINT], heard.append)
+        await bus.consume(WORK, probe, concurrency=1)
+        await bus.publish([outgoing(b"1"), outgoing(b"2"), outgoing(b"3")])
+        await probe.got(1)
+        await asyncio.to_thread(node.control.sync)
+        await asyncio.to_thread(getattr(node, end))
+        started = time.monotonic()
+        with pytest.raises(Unavailable):
+            await bus.publish([outgoing(b"nobody there")])
+        assert time.monotonic() - started < 10
+        with pytest.raises(Unavailable):
+            await bus.check()
+        node.launch()
+        await asyncio.to_thread(node.await_ready)
+        go.set()  # the handler outlived the loss of its connection
+        await published(bus, outgoing(b"4"))
+        await eventually(lambda: {b"1", b"2", b"3", b"4"} <= set(probe.bodies), seconds=60)
+        await drained(bus, WORK)
+        await checked(bus)
+        await published(bus, outgoing(b"hint", HINT))
+        await eventually(lambda: heard == [b"hint"])
+
+
+async def test_no_broker_for_long_does_not_keep_the_bus_from_closing(vhost: str) -> None:
+    with RabbitServer() as node:
+        node.http.add_vhost(vhost)
+        bus = await connect_rabbit(node.url(vhost), QUEUES)
+        subscription = await bus.consume(WORK, Probe(), concurrency=1)
+        await asyncio.to_thread(node.kill)
+        async with asyncio.timeout(10):
+            await subscription.stop()
+            await bus.close()
+
+
+async def test_forcibly_closed_connections_are_made_again(node: RabbitServer, vhost: str) -> None:
+    probe = Probe()
+    heard: list[bytes] = []
+    async with connected(node, vhost) as bus:
+        await bus.listen([HINT], heard.append)
+        await bus.consume(WORK, probe, concurrency=1)
+        for number in range(3):
+            await asyncio.to_thread(node.control.close_connections, vhost)
+            body = str(number).encode()
+            await published(bus, outgoing(body))
+            await eventually(lambda body=body: body in probe.bodies)  # type: ignore[misc]
+        await checked(bus)
+        await published(bus, outgoing(b"hint", HINT))
+        await eventually(lambda: heard == [b"hint"])
+
+
+async def test_a_handler_at_work_is_not_cut_short_by_a_lost_connection(
+    node: RabbitServer, vhost: str
+) -> None:
+    go = asyncio.Event()
+    finished: list[bytes] = []
+
+    async def answer(delivery: Delivery) -> Disposition:
+        await go.wait()
+        finished.append(delivery.body)
+        return Done()
+
+    probe = Probe(answer)
+    async with connected(node, vhost) as bus:
+        await bus.consume(WORK, probe, concurrency=2)
+        await bus.publish([outgoing(b"1")])
+        await probe.got(1)
+        await asyncio.to_thread(node.control.close_connections, vhost)
+        await probe.got(2)  # handed out again, as nobody settled it
+        go.set()
+        await drained(bus, WORK)
+        assert finished == [b"1", b"1"]
+
+
+async def test_a_deleted_queue_is_made_again(node: RabbitServer, vhost: str) -> None:
+    probe = Probe()
+    async with connected(node, vhost) as bus:
+        await bus.consume(WORK, probe, concurrency=1)
+        node.http.call("DELETE", f"/api/queues/{vhost}/{WORK.name}")
+        await eventually(lambda: _has(node, f"/api/queues/{vhost}/{WORK.name}"))
+        await published(bus, outgoing(b"after"))
+        await probe.got(1)
+        assert probe.bodies == [b"after"]
+
+
+async def test_publishing_restores_deleted_queues(node: RabbitServer, vhost: str) -> None:
+    probe = Probe()
+    async with connected(node, vhost) as bus:
+        for queue in QUEUES:
+            node.http.call("DELETE", f"/api/queues/{vhost}/{queue.name}")
+        await bus.publish([outgoing(b"after")])
+        await bus.consume(WORK, probe, concurrency=1)
+        await probe.got(1)
+
+
+async def test_a_deleted_exchange_is_made_again(node: RabbitServer, vhost: str) -> None:
+    probe = Probe()
+    async with connected(node, vhost) as bus:
+        await bus.consume(WORK, probe, concurrency=1)
+        node.http.call("DELETE", f"/api/exchanges/{vhost}/{EXCHANGE}")
+        with pytest.raises(Unavailable, match="not confirm"):
+            await bus.publish([outgoing(b"lost exchange")])
+        await bus.publish([outgoing(b"after")])
+        await probe.got(1)
+
+
+async def test_a_memory_alarm_stops_publishers_and_not_consumers(
+    node: RabbitServer, vhost: str
+) -> None:
+    async def answer(delivery: Delivery) -> Disposition:
+        await go.wait()
+        return Retry(0.2) if delivery.body == b"again" and delivery.attempt == 1 else Done()
+
+    go = asyncio.Event()
+    probe = Probe(answer)
+    async with connected(node, vhost, seconds=1) as bus:
+        await bus.consume(WORK, probe, concurrency=2)
+        await bus.publish([outgoing(b"before"), outgoing(b"again")])
+        await probe.got(2)
+        with _memory_alarm(node):
+            for _ in range(3):
+                started = time.monotonic()
+                with pytest.raises(Unavailable, match="alarm"):
+                    await bus.publish([outgoing(b"during")])
+                assert time.monotonic() - started < 3
+            with pytest.raises(Unavailable, match="alarm"):
+                await bus.check()
+            go.set()  # one is settled, the other waits until its retry can be published
+            await eventually(lambda: _held(node, vhost) == 1, seconds=30)
+        await published(bus, outgoing(b"after"))
+        await eventually(lambda: b"after" in probe.bodies)
+        await eventually(lambda: probe.bodies.count(b"again") == 2)
+        await drained(bus, WORK)
+        # The first was sent before the broker said that it blocks: unknown, and it came.
+        assert probe.bodies.count(b"during") <= 1
+        await checked(bus)
+
+
+class _memory_alarm:  # noqa: N801 - used like a function
+    """Set a memory limit that is exceeded at once."""
+
+    def __init__(self, node: RabbitServer) -> None:
+        self._node = node
+
+    def __enter__(self) -> None:
+        self._node.control.call("set_vm_memory_high_watermark", "absolute", "1")
+
+    def __exit__(self, *_: object) -> None:
+        self._node.control.call("set_vm_memory_high_watermark", "0.4")
+
+
+def _held(node: RabbitServer, vhost: str) -> int:
+    """Count the deliveries of the work queue that are not settled."""
+    listed = node.control.call(
+        "list_queues", "--vhost", vhost, "--no-table-headers", "name", "messages_unacknowledged"
+    )
+    counts = dict(line.split("\t") for line in listed.splitlines() if line)
+    return int(counts[WORK.name])
+
+
+def _has(node: RabbitServer, path: str) -> bool:
+    try:
+        node.http.call("GET", path)
+    except Exception:  # noqa: BLE001 - not yet
+        return False
+    return True
+
+
+async def test_a_queue_made_with_other_settings_is_told_with_what_to_do(
+    node: RabbitServer, vhost: str
+) -> None:
+    connection = await aio_pika.connect(node.url(vhost))
+    async with connection:
+        channel = await connection.channel()
+        await channel.declare_queue(WORK.name, durable=True)
+    with pytest.raises(Misconfigured, match=r"test\.work.*delete_queue"):
+        await connect_rabbit(node.url(vhost), QUEUES)
+
+
+async def test_what_keeps_us_from_connecting_is_named_without_the_password(
+    node: RabbitServer, vhost: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    secret = "hunter2-do-not-tell"  # noqa: S105 - a trap
+    good = node.url(vhost)
+    wrong = good.replace("guest:guest", f"guest:{secret}")
+    elsewhere = f"amqp://guest:{secret}@127.0.0.1:{free_port()}/"
+    cases = [
+        (wrong, Misconfigured, "the user or password"),
+        (node.url("no-such"), Misconfigured, "virtual host"),
+        (elsewhere, Unavailable, "connecting to 127.0.0.1"),
+        (f"http://guest:{secret}@x/", Misconfigured, "not valid"),
+        (f"amqp://guest:{secret}@[bad/", Misconfigured, "not valid"),
+        (f"amqp://guest:{secret}@x:port/", Misconfigured, "not valid"),
+    ]
+    with structlog.testing.capture_logs() as logs:
+        for url, kind, text in cases:
+            with pytest.raises(kind, match=text) as caught:
+                await connect_rabbit(url, QUEUES)
+            assert secret not in str(caught.value)
+    assert secret not in str(logs)
+    assert secret not in caplog.text
+
+
+async def test_a_closed_bus_refuses(node: RabbitServer, vhost: str) -> None:
+    bus: RabbitBus = await connect_rabbit(node.url(vhost), QUEUES)
+    await bus.close()
+    with pytest.raises(Unavailable, match="closed"):
+        await bus.publish([outgoing()])
+    with pytest.raises(Unavailable, match="closed"):
+        await bus.consume(WORK, Probe(), concurrency=1)
