@@ -37,7 +37,7 @@ def parse_segments(text: str) -> list[Segment]:
     `H:M:S to H:M:S`. Non-finite segments are listed too: they count as predicted.
     """
     if "-" in text:
-        hyphenated = [Segment(float(a), float(b)) for a, b in _HYPHEN.findall(text)]
+        hyphenated = [Segment._make(map(float, pair)) for pair in _HYPHEN.findall(text)]
         if hyphenated:
             return hyphenated
     worded = [Segment(round(float(a), 2), round(float(b), 2)) for a, b in _TO.findall(text)]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Final
 
 import numpy as np
@@ -48,7 +50,7 @@ def score(answers: Sequence[Answer]) -> TaskScore:
     for answer in answers:
         spans = truth.spans(answer.sample)
         parsed = parse_segments(answer.text)
-        finite = [segment for segment in parsed if segment.is_finite]
+        finite = [segment for segment in parsed if isfinite(segment[0]) and isfinite(segment[1])]
         compat = match(_scaled(spans, answer.sample.fps), _scaled(parsed, answer.sample.fps))
         strict = match(spans, finite)
         records[answer.sample.index] = _record(parsed, compat, strict)
@@ -98,7 +100,8 @@ def _iou_rows(spans: Sequence[Segment], predicted: Sequence[Segment]) -> list[di
     if len(spans) * len(predicted) <= _FEW_PAIRS:
         finite_ones = [(i, *segment) for i, segment in enumerate(predicted) if segment.is_finite]
         return [_few_ious(span, finite_ones) for span in spans]
-    starts, ends = np.array(predicted, dtype=np.float64).T
+    flat = np.fromiter(itertools.chain.from_iterable(predicted), np.float64, 2 * len(predicted))
+    starts, ends = flat[::2], flat[1::2]
     finite = np.isfinite(starts) & np.isfinite(ends)
     return [_iou_row(span, starts, ends, finite) for span in spans]
 
@@ -145,7 +148,10 @@ def _record(
         values[f"precision@{threshold}"] = (
             len(found.matched) / found.predicted if found.predicted else 0.0
         )
-    values["parsed"] = [[_or_null(start), _or_null(end)] for start, end in parsed]
+    values["parsed"] = [
+        [start, end] if isfinite(start + end) else [_or_null(start), _or_null(end)]
+        for start, end in parsed
+    ]
     values["strict"] = {
         f"miou@{threshold}": strict[key].strict for key, threshold in THRESHOLDS.items()
     }
@@ -153,4 +159,4 @@ def _record(
 
 
 def _or_null(time: float) -> float | None:
-    return time if math.isfinite(time) else None
+    return time if isfinite(time) else None
