@@ -1,0 +1,106 @@
+"""How a run ends: its scores go to the board, once; or it fails and keeps its verdicts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+import orjson
+import structlog
+
+from services.judge.domain.plans import unpack
+from services.judge.domain.results import METRIC_VERSION, Outcome, outcome
+from shared.benchmark.tasks import ASPECTS
+from shared.contracts.messages import JudgingCompleted, JudgingProgressed
+from shared.storage.database import Transaction
+from shared.storage.queries import load_queries
+
+_SQL: Final = load_queries(__package__)
+_log = structlog.get_logger(__name__)
+
+
+async def close_run(transaction: Transaction, run_id: UUID, run: asyncpg.Record) -> None:
+    """Publish the result of a run whose items are all terminal, or fail it; its row is locked."""
+    connection = transaction.connection
+    rows = await connection.fetch(_SQL["run_verdicts"], run_id, run["judge_version"])
+    result = await asyncio.to_thread(_outcome, run["plan"], run["repeats"], rows)
+    unscored = run["items"] - len(rows)
+    submission_id: UUID = run["submission_id"]
+    entry = await connection.fetchrow(_SQL["run_entry"], submission_id, run["judge_version"])
+    refusal = _refusal(result, entry)
+    if refusal is not None:
+        await connection.execute(_SQL["run_fail"], run_id, *refusal, unscored)
+        _log.warning("judge_run_failed", run_id=str(run_id), reason=refusal[0])
+    else:
+        assert entry is not None  # noqa: S101 - refused otherwise
+        await _publish(transaction, run_id, run, entry, result)
+        await connection.execute(_SQL["run_complete"], run_id, unscored)
+        _log.info("judge_run_completed", run_id=str(run_id), unscored=unscored)
+    await transaction.emit(JudgingProgressed(submission_id=submission_id, run_id=run_id))
+
+
+def _outcome(packed: bytes, repeats: int, rows: Sequence[asyncpg.Record]) -> Outcome:
+    rounds: list[dict[int, dict[str, int]]] = [{} for _ in range(repeats)]
+    for row in rows:
+        rounds[row["repeat"]][row["ordinal"]] = dict(zip(ASPECTS, row["scores"], strict=True))
+    return outcome(unpack(packed), rounds)
+
+
+def _refusal(result: Outcome, entry: asyncpg.Record | None) -> tuple[str, str] | None:
+    if not result.publishable:
+        return "too_many_unscored", result.problem
+    if entry is None:
+        return "no_entry", "the submission has no entry any more."
+    if entry["is_stub"] and entry["board"] == "official":
+        return "stub_not_official", "a stub judge's scores never reach the official board."
+    return None
+
+
+async def _publish(
+    transaction: Transaction,
+    run_id: UUID,
+    run: asyncpg.Record,
+    entry: asyncpg.Record,
+    result: Outcome,
+) -> None:
+    connection = transaction.connection
+    await connection.execute(
+        _SQL["result_add"],
+        run_id,
+        run["submission_id"],
+        run["judge_version"],
+        orjson.dumps(result.facts).decode(),
+    )
+    await connection.executemany(
+        _SQL["score_put"],
+        [
+            (
+                entry["id"],
+                metric.metric,
+                metric.value,
+                metric.answered,
+                metric.expected,
+                orjson.dumps(metric.by_source).decode(),
+                entry["ground_truth_version"],
+                METRIC_VERSION,
+                entry["file_sha256"],
+                run["judge_version"],
+            )
+            for metric in result.metrics
+        ],
+    )
+    await connection.execute(_SQL["badge_set"], entry["id"], entry["is_stub"])
+    # Before the run's own state: the ranker, too, locks the board before it tells watchers.
+    await connection.execute(_SQL["board_changed"], entry["board"])
+    await transaction.emit(
+        JudgingCompleted(
+            submission_id=run["submission_id"],
+            run_id=run_id,
+            entry_id=entry["id"],
+            board=entry["board"],
+            judge_version=run["judge_version"],
+        )
+    )

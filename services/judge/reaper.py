@@ -1,0 +1,75 @@
+"""What keeps runs from standing still: announces again, sends what is due, wakes paused runs.
+
+Any number of reapers may run; what they do is guarded by the state of the rows they look at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from services.judge.ports import Grader
+from services.judge.run_ports import Patrol
+from shared.runtime.errors import Transient, Unavailable
+from shared.storage.database import TRANSIENT_ERRORS
+
+PROVIDER_DOWN: Final = "provider_down"
+OTHER_JUDGE: Final = "other_judge"
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ages:
+    """In seconds: how often to look, and how long something may stand still."""
+
+    look: float
+    """Between looks at batches that are due."""
+    patrol: float
+    """Between looks at what stands still, and at the provider of paused runs."""
+    still: float
+    """Without any sign, after which a run or a batch is announced again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reaper:
+    """Looks after unfinished runs."""
+
+    patrol: Patrol
+    grader: Grader
+    ages: Ages
+
+    async def keep_sending(self) -> None:
+        """Send what was put off and is due now, until cancelled."""
+        await _forever(self.patrol.send_due_batches, self.ages.look)
+
+    async def keep_patrolling(self) -> None:
+        """Look after runs that stand still, until cancelled."""
+        await _forever(self.patrol_once, self.ages.patrol)
+
+    async def patrol_once(self) -> None:
+        """Look once at every kind of standing still."""
+        patrol = self.patrol
+        await patrol.announce_again(self.ages.still)
+        await patrol.close_finished()
+        version = self.grader.version.hash
+        for run_id in await patrol.of_another_judge(version, self.ages.still):
+            await patrol.pause(run_id, OTHER_JUDGE, "the judge was changed meanwhile.")
+        for run_id in await patrol.paused_for([OTHER_JUDGE]):
+            await patrol.resume(run_id)
+        waiting = await patrol.paused_for([PROVIDER_DOWN])
+        if waiting and await self.grader.is_up():
+            for run_id in waiting:
+                await patrol.resume(run_id)
+
+
+async def _forever(look: Callable[[], Awaitable[None]], seconds: float) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await look()
+        except (Transient, Unavailable, *TRANSIENT_ERRORS) as error:
+            _log.warning("judge_reaper_waits", error=str(error))

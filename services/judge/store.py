@@ -1,0 +1,292 @@
+"""The judge's SQL about runs: planned, worked on in batches, closed once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
+from uuid import UUID, uuid4
+
+import asyncpg
+import orjson
+import structlog
+
+from services.judge.closing import close_run
+from services.judge.domain.plans import StoredPlan, task_of_metrics
+from services.judge.ports import JudgeVersion, Pair
+from services.judge.run_ports import Batch, Item, QueuedRun, RunPolicy, Settlement, given_up
+from services.judge.verdict_store import save_verdict
+from shared.contracts.messages import (
+    Envelope,
+    JudgingBatch,
+    JudgingProgressed,
+    JudgingRequested,
+)
+from shared.storage.database import Connection, Database, Transaction, transient_errors
+from shared.storage.queries import load_queries
+
+CONSUMER: Final = "judge"
+STUB: Final = "stub"
+_SQL: Final = load_queries(__package__)
+_log = structlog.get_logger(__name__)
+
+
+class PostgresRuns:
+    """Runs in Postgres."""
+
+    def __init__(self, database: Database, policy: RunPolicy) -> None:
+        self._database = database
+        self._policy = policy
+
+    async def queued(self, run_id: UUID) -> QueuedRun | None:
+        """Return the run if it waits to be planned."""
+        row = await self._database.pool.fetchrow(_SQL["run_queued"], run_id)
+        return QueuedRun(**row) if row else None
+
+    async def payload(self, submission_id: UUID) -> bytes:
+        """Return a submission's upload (gzip)."""
+        return bytes(await self._database.pool.fetchval(_SQL["payload"], submission_id))
+
+    async def known(self, version: str, pairs: Sequence[bytes], repeats: int) -> int:
+        """Return how many verdicts with scores there are for these pairs."""
+        return int(
+            await self._database.pool.fetchval(_SQL["verdicts_known"], version, pairs, repeats)
+        )
+
+    async def calls_per_second(self, version: str) -> float | None:
+        """Return how fast verdicts came in lately, None when too few did."""
+        rate: float | None = await self._database.pool.fetchval(_SQL["calls_per_second"], version)
+        return rate
+
+    async def run_pairs(self, run_id: UUID) -> Sequence[tuple[bytes, int]]:
+        """Return sha256 and length of each distinct text pair of a planned run."""
+        rows = await self._database.pool.fetch(_SQL["run_pair_lengths"], run_id)
+        return [(row[0], row[1]) for row in rows]
+
+    async def begin(
+        self,
+        envelope: Envelope,
+        run: QueuedRun,
+        version: JudgeVersion,
+        plan: StoredPlan | None,
+        estimate: Mapping[str, object],
+    ) -> bool:
+        """Start the run: cut what has no verdict into batches and send the first."""
+        async with self._database.once(CONSUMER, envelope) as transaction:
+            connection = transaction.connection
+            locked = await connection.fetchrow(_SQL["run_lock"], run.id)
+            if locked is None or locked["state"] != "queued":
+                return False
+            await add_version(transaction, version)
+            await connection.execute(_SQL["batches_drop"], run.id)
+            if plan is not None and locked["plan"] is None:
+                await _add_pairs(transaction, run, plan)
+            await connection.execute(_SQL["run_pairs_open"], run.id, version.hash)
+            await connection.execute(_SQL["batches_add"], run.id, self._policy.batch_items)
+            nothing_left: bool = await connection.fetchval(
+                _SQL["run_begin"],
+                run.id,
+                version.hash,
+                plan.packed if plan else None,
+                orjson.dumps(estimate).decode(),
+            )
+            await self._send(transaction, run.id, run.submission_id)
+            await transaction.emit(
+                JudgingProgressed(submission_id=run.submission_id, run_id=run.id)
+            )
+        return nothing_left
+
+    async def fail(self, envelope: Envelope, run_id: UUID, reason: str, detail: str) -> None:
+        """End a queued run with a reason, as the work of this message."""
+        async with self._database.once(CONSUMER, envelope) as transaction:
+            await fail_queued(transaction, run_id, reason, detail)
+
+    async def batch(self, batch_id: int) -> Batch | None:
+        """Return a batch that is not done."""
+        async with self._database.pool.acquire() as connection:
+            return await open_batch(connection, batch_id)
+
+    async def settle(self, envelope: Envelope, batch: Batch, settlement: Settlement) -> None:
+        """Note what became of a batch, as the work of this message, and send the run's next."""
+        async with self._database.once(CONSUMER, envelope) as transaction:
+            await self.settle_in(transaction, batch, settlement)
+
+    async def settle_in(
+        self, transaction: Transaction, batch: Batch, settlement: Settlement
+    ) -> None:
+        """Do the same within a transaction."""
+        connection = transaction.connection
+        run = await connection.fetchrow(_SQL["run_lock"], batch.run_id)
+        if run is None:
+            return
+        ended = [*settlement.scored, *settlement.unscored]
+        rows = await connection.fetch(_SQL["items_terminal"], batch.id, *_places(ended))
+        if settlement.put_off:
+            await connection.execute(_SQL["items_put_off"], batch.id, *_places(settlement.put_off))
+        await connection.execute(_SQL["batch_settle"], batch.id, settlement.delay)
+        if rows:
+            unscored = {(item.ordinal, item.repeat) for item in settlement.unscored}
+            newly = sum((row["ordinal"], row["repeat"]) in unscored for row in rows)
+            await _progress(transaction, batch, run["items_done"], len(rows), newly)
+        if settlement.pause is not None and run["state"] == "running":
+            pause = settlement.pause
+            await connection.execute(_SQL["run_pause"], batch.run_id, pause.reason, pause.detail)
+            await transaction.emit(
+                JudgingProgressed(submission_id=batch.submission_id, run_id=batch.run_id)
+            )
+            _log.warning("judge_run_paused", run_id=str(batch.run_id), reason=pause.reason)
+        elif run["state"] == "running":
+            await self._send(transaction, batch.run_id, batch.submission_id)
+
+    async def close(self, run_id: UUID) -> None:
+        """Complete or fail a running run whose items are all terminal; once, whoever asks."""
+        if not await self._database.pool.fetchval(_SQL["run_is_finished"], run_id):
+            return
+        async with self._database.transaction() as transaction:
+            run = await transaction.connection.fetchrow(_SQL["run_lock"], run_id)
+            if run is not None and await transaction.connection.fetchval(
+                _SQL["run_is_finished"], run_id
+            ):
+                await close_run(transaction, run_id, run)
+
+    async def send_due(self, run_id: UUID) -> None:
+        """Send batches of a running run whose time has come, as far as its window allows."""
+        async with self._database.transaction() as transaction:
+            submission_id = await transaction.connection.fetchval(_SQL["run_lock_free"], run_id)
+            if submission_id is not None:
+                await self._send(transaction, run_id, submission_id)
+
+    async def put_off_batch(
+        self, transaction: Transaction, batch_id: int, detail: str, delay: float
+    ) -> None:
+        """Count a try of every open item of a batch whose message died; the last ends unscored."""
+        batch = await open_batch(transaction.connection, batch_id)
+        if batch is None:
+            return
+        last = [item for item in batch.items if item.tries + 1 >= self._policy.tries]
+        for item in last:
+            await save_verdict(transaction.connection, batch.judge_version, item, given_up(detail))
+        others = [item for item in batch.items if item not in last]
+        settlement = Settlement(unscored=last, put_off=others, delay=delay)
+        await self.settle_in(transaction, batch, settlement)
+
+    async def _send(self, transaction: Transaction, run_id: UUID, submission_id: UUID) -> None:
+        rows = await transaction.connection.fetch(
+            _SQL["batches_send"], run_id, self._policy.window_batches, self._policy.least_batches
+        )
+        for row in rows:
+            await transaction.emit(
+                JudgingBatch(submission_id=submission_id, run_id=run_id, batch_id=row["id"])
+            )
+
+
+async def open_batch(connection: Connection, batch_id: int) -> Batch | None:
+    """Return a batch that is not done, with what is open of it."""
+    row = await connection.fetchrow(_SQL["batch_open"], batch_id)
+    if row is None:
+        return None
+    items = await connection.fetch(_SQL["batch_items"], batch_id)
+    return Batch(
+        id=row["id"],
+        run_id=row["run_id"],
+        submission_id=row["submission_id"],
+        run_state=row["state"],
+        judge_version=row["judge_version"],
+        items=[_item(item) for item in items],
+    )
+
+
+async def add_version(transaction: Transaction, version: JudgeVersion) -> None:
+    """Make a judge version known."""
+    facts = orjson.dumps(version.public()).decode()
+    is_stub = version.provider == STUB
+    await transaction.connection.execute(_SQL["version_add"], version.hash, facts, is_stub)
+
+
+async def announce_judge(database: Database, version: JudgeVersion | None) -> None:
+    """Tell the gateway who judges now; None when nobody does."""
+    async with transient_errors(), database.transaction() as transaction:
+        if version is not None:
+            await add_version(transaction, version)
+        await transaction.connection.execute(
+            _SQL["service_set"], version.hash if version is not None else None
+        )
+
+
+async def request_automatically(
+    database: Database, envelope: Envelope, submission_id: UUID, repeats: int, version: str
+) -> None:
+    """Ask for a run of a submission that was just scored."""
+    run_id = uuid4()
+    async with database.once(CONSUMER, envelope) as transaction:
+        status = await transaction.connection.execute(
+            _SQL["run_add_automatic"], run_id, submission_id, repeats, version
+        )
+        if status == "INSERT 0 1":
+            await transaction.emit(JudgingRequested(submission_id=submission_id, run_id=run_id))
+
+
+async def fail_queued(transaction: Transaction, run_id: UUID, reason: str, detail: str) -> None:
+    """End a queued run with a reason."""
+    submission_id = await transaction.connection.fetchval(
+        _SQL["run_fail_queued"], run_id, reason, detail
+    )
+    if submission_id is not None:
+        await transaction.emit(JudgingProgressed(submission_id=submission_id, run_id=run_id))
+        _log.warning("judge_run_failed", run_id=str(run_id), reason=reason)
+
+
+async def _add_pairs(transaction: Transaction, run: QueuedRun, plan: StoredPlan) -> None:
+    connection = transaction.connection
+    # In one order everywhere: two runs that add the same texts must not wait for each other.
+    texts = sorted(plan.texts, key=lambda text: text.sha256)
+    await connection.execute(
+        _SQL["pairs_add"],
+        [text.sha256 for text in texts],
+        [text.prediction for text in texts],
+        [text.reference for text in texts],
+    )
+    await connection.execute(
+        _SQL["run_pairs_add"],
+        run.id,
+        [text.ordinal for text in texts],
+        [text.sha256 for text in texts],
+        [",".join(text.metrics) for text in texts],
+        [text.uses for text in texts],
+        run.repeats,
+    )
+
+
+def _item(row: asyncpg.Record) -> Item:
+    pair = Pair(
+        prediction=row["prediction"].decode(),
+        reference=row["reference"].decode(),
+        task=task_of_metrics(row["metrics"]),
+    )
+    return Item(row["ordinal"], row["repeat"], row["pair"], pair, row["tries"])
+
+
+def _places(items: Collection[Item]) -> tuple[list[int], list[int]]:
+    return [item.ordinal for item in items], [item.repeat for item in items]
+
+
+async def _progress(
+    transaction: Transaction, batch: Batch, before: int, ended: int, unscored: int
+) -> None:
+    """Count ended items; watchers hear of every per cent."""
+    run = await transaction.connection.fetchrow(_SQL["run_progress"], batch.run_id, ended, unscored)
+    assert run is not None  # noqa: S101 - its row is locked by us
+    items, done = run["items"], run["items_done"]
+    if before * 100 // items == done * 100 // items:
+        return
+    data = {
+        "run_id": str(batch.run_id),
+        "items": items,
+        "items_done": done,
+        "items_unscored": run["items_unscored"],
+    }
+    await transaction.connection.execute(
+        _SQL["tell_progress"], batch.submission_id, orjson.dumps(data).decode()
+    )
+    await transaction.emit(
+        JudgingProgressed(submission_id=batch.submission_id, run_id=batch.run_id)
+    )

@@ -1,0 +1,125 @@
+"""The judge's SQL about verdicts: the permanent cache, and claims on what is being asked for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Sequence
+from typing import Final
+from uuid import UUID, uuid4
+
+import structlog
+
+from services.judge.ports import Grade
+from services.judge.run_ports import Claimed, Item
+from shared.benchmark.tasks import ASPECTS
+from shared.storage.database import TRANSIENT_ERRORS, Connection, Database
+from shared.storage.queries import load_queries
+
+_FIRST_PAUSE: Final = 0.1
+_LONGEST_PAUSE: Final = 5.0
+_SQL: Final = load_queries(__package__)
+_log = structlog.get_logger(__name__)
+
+
+class PostgresVerdicts:
+    """Verdicts in Postgres; this process is one holder of claims.
+
+    `patience`: for so many seconds a verdict is kept in memory and stored again and again while the
+    database does not answer, as it was paid for.
+    """
+
+    def __init__(
+        self, database: Database, *, claim_seconds: float, patience: float = 120.0
+    ) -> None:
+        self._database = database
+        self._claim_seconds = claim_seconds
+        self._patience = patience
+        self._holder = uuid4()
+
+    async def claim(self, version: str, items: Sequence[Item]) -> Claimed:
+        """Claim what nobody holds and what has no scores yet."""
+        keys = _keys(items)
+        taken = {
+            (row["pair"], row["repeat"])
+            for row in await self._database.pool.fetch(
+                _SQL["claims_take"], version, *keys, self._holder, self._claim_seconds
+            )
+        }
+        known = {
+            (row["pair"], row["repeat"])
+            for row in await self._database.pool.fetch(_SQL["verdicts_of"], version, *keys)
+        }
+        needless = [item for item in items if item.key in taken and item.key in known]
+        if needless:
+            await self.release(version, needless)
+        return Claimed(
+            ours=[item for item in items if item.key in taken and item.key not in known],
+            known=[item for item in items if item.key in known],
+            busy=[item for item in items if item.key not in taken and item.key not in known],
+        )
+
+    async def save(self, version: str, item: Item, grade: Grade) -> None:
+        """Keep a verdict and let its claim go; one with scores is never replaced."""
+        deadline = asyncio.get_running_loop().time() + self._patience
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                async with self._database.pool.acquire() as connection:
+                    await save_verdict(connection, version, item, grade, self._holder)
+            except TRANSIENT_ERRORS as error:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise
+                _log.warning("verdict_waits_for_database", error=str(error), seconds=pause)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            else:
+                return
+
+    async def release(self, version: str, items: Collection[Item]) -> None:
+        """Let claims go that came to nothing; those that cannot be reached now run out."""
+        try:
+            await self._database.pool.execute(
+                _SQL["claims_release"], version, *_keys(items), self._holder
+            )
+        except TRANSIENT_ERRORS as error:
+            _log.warning("claims_not_released", error=str(error))
+
+    async def keep_claims(self) -> None:
+        """Renew this process's claims until cancelled, and drop those that ran out long ago."""
+        while True:
+            await asyncio.sleep(self._claim_seconds / 4)
+            try:
+                await self._database.pool.execute(
+                    _SQL["claims_renew"], self._holder, self._claim_seconds
+                )
+                await self._database.pool.execute(_SQL["claims_expired"])
+            except TRANSIENT_ERRORS as error:
+                _log.warning("claims_not_renewed", error=str(error))
+
+
+async def save_verdict(
+    connection: Connection, version: str, item: Item, grade: Grade, holder: UUID | None = None
+) -> None:
+    """Keep a verdict, unless there is one with scores, and let the holder's claim go."""
+    scores = [grade.scores[aspect] for aspect in ASPECTS] if grade.scores else None
+    await connection.execute(
+        _SQL["verdict_save"],
+        version,
+        item.sha256,
+        item.repeat,
+        scores,
+        None if scores else grade.unscored_reason or "unknown",
+        grade.detail.replace("\0", "") or None,
+        grade.raw_reply.encode("utf-8", "surrogatepass"),
+        grade.model.replace("\0", "") or None,
+        grade.prompt_tokens,
+        grade.completion_tokens,
+        grade.latency_seconds * 1000,
+        grade.attempts,
+        grade.cost_microusd,
+        holder,
+    )
+
+
+def _keys(items: Collection[Item]) -> tuple[list[bytes], list[int]]:
+    return [item.sha256 for item in items], [item.repeat for item in items]
