@@ -93,6 +93,37 @@ class JudgeSettings(CommonSettings):
         None, description="most that all runs of a calendar month (UTC) may spend"
     )
 
+    judge_automatic: bool = Field(False, description="judge every submission once it is scored")
+    judge_repeats: Annotated[int, Field(ge=1, le=20)] = Field(
+        1, description="verdicts for each pair; with more than 1 their variance is published"
+    )
+    judge_batch_pairs: Annotated[int, Field(ge=1, le=200)] = Field(
+        8, description="pairs that travel in one message"
+    )
+    judge_window_batches: Annotated[int, Field(ge=2, le=10_000)] = Field(
+        64,
+        description="batches on the bus at a time, shared by all runs; at least all replicas' "
+        "concurrency / batch pairs x 2",
+    )
+    judge_tries: Annotated[int, Field(ge=1, le=100)] = Field(
+        6, description="how often a pair is put off before it counts as unscored"
+    )
+    judge_claim_seconds: Positive = Field(
+        60, description="how long pairs of a killed replica wait before another takes them"
+    )
+    judge_due_seconds: Positive = Field(
+        1, description="how often batches that were put off are looked for"
+    )
+    judge_patrol_seconds: Positive = Field(
+        15, description="how often runs that stand still and providers that are down are looked at"
+    )
+    judge_still_seconds: Positive = Field(
+        300, description="without any sign, after which a run or a batch is announced again"
+    )
+    judge_planning_seconds: Positive = Field(
+        120, description="how long the pairing of one file may take before its run fails"
+    )
+
     @model_validator(mode="after")
     def _caps_need_a_price(self) -> Self:
         capped = self.judge_run_cap_usd is not None or self.judge_month_cap_usd is not None
