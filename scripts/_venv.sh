@@ -31,6 +31,15 @@ create_venv() {
   "$python" -m venv .venv
 }
 
+# What pip says goes to a file: it is of interest only when it fails.
+pip_install() {
+  if ! .venv/bin/python -m pip install --quiet --no-input --disable-pip-version-check --no-deps "$@" \
+    >> var/log/pip.log 2>&1; then
+    tail -n 20 var/log/pip.log >&2
+    return 1
+  fi
+}
+
 prepare_venv() {
   local lock="requirements/$1.lock" stamp digest python
   python=$(find_python) || fail "needs Python 3.11 or newer on PATH (or PYTHON=/path/to/python3)" 3
@@ -39,10 +48,10 @@ prepare_venv() {
   stamp=".venv/.installed-$1"
   if [ "$(cat "$stamp" 2>/dev/null)" != "$digest" ]; then
     echo "Installing the locked dependencies ($lock) into .venv"
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r "$lock" \
-      || fail "pip could not install $lock; the message above says why" 3
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . \
-      || fail "pip could not install the project itself; the message above says why" 3
+    mkdir -p var/log && : > var/log/pip.log
+    pip_install --require-hashes -r "$lock" || fail "pip could not install $lock; the lines above say why" 3
+    pip_install --no-build-isolation -e . \
+      || fail "pip could not install the project itself; the lines above say why" 3
     printf '%s' "$digest" > "$stamp"
   fi
   PATH="$PWD/.venv/bin:$PATH"
