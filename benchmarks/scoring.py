@@ -34,6 +34,7 @@ from shared.benchmark.ground_truth import GroundTruth, load_ground_truth  # noqa
 from shared.benchmark.tasks import Task  # noqa: E402
 from shared.benchmark.test_set import TestSet  # noqa: E402
 from shared.benchmark.validation import validate_submission  # noqa: E402
+from shared.runtime.collection import paused_collection  # noqa: E402
 
 NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
 HOSTILE: Final = {
@@ -84,17 +85,18 @@ def floor(truth: bytes, predictions: bytes) -> None:
 
 def files_to_scores(truth: bytes, predictions: bytes, embedder: Embedder | None = None) -> None:
     """Read, check, align and score: everything between the two files and the scorecard."""
-    loaded = load_ground_truth(truth)
-    submission = validate_submission(
-        predictions,
-        TestSet.from_ground_truth(loaded),
-        minimum_records=0,
-        limits=OFFLINE_LIMITS,
-        diagnose=False,
-    )
-    if submission.predictions is None:
-        raise SystemExit(str(submission.report))
-    score(loaded.samples, submission.predictions, embedder)
+    with paused_collection():
+        loaded = load_ground_truth(truth)
+        submission = validate_submission(
+            predictions,
+            TestSet.from_ground_truth(loaded),
+            minimum_records=0,
+            limits=OFFLINE_LIMITS,
+            diagnose=False,
+        )
+        if submission.predictions is None:
+            raise SystemExit(str(submission.report))
+        score(loaded.samples, submission.predictions, embedder)
 
 
 def against_the_floor(truth: bytes, predictions: bytes) -> dict[str, float]:

@@ -72,13 +72,14 @@ def score(
 ) -> None:
     """Score predictions against a ground truth file of your own."""
     from client.score import score_files
+    from shared.runtime.collection import paused_collection
 
-    raise typer.Exit(
-        score_files(
+    with paused_collection():
+        status = score_files(
             ground_truth,
             predictions,
             as_json=as_json,
             per_sample=per_sample,
             with_judge=judge is Judge.STUB,
         )
-    )
+    raise typer.Exit(status)

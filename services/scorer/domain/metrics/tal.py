@@ -73,15 +73,20 @@ def match(spans: Sequence[Segment], predicted: Sequence[Segment]) -> dict[str, M
     The pair counts and the segment is taken only where the IoU reaches the threshold; first on
     ties. Non-finite segments have IoU 0 with everything.
     """
-    rows = _iou_rows(spans, predicted)
-    return {
-        key: Matching(_greedy(rows, threshold), len(predicted), len(spans))
-        for key, threshold in THRESHOLDS.items()
-    }
+    few = len(spans) * len(predicted) <= _FEW_PAIRS
+    found = _match_few(spans, predicted) if few else _match_many(spans, predicted)
+    return {key: Matching(found[key], len(predicted), len(spans)) for key in THRESHOLDS}
+
+
+def _match_few(spans: Sequence[Segment], predicted: Sequence[Segment]) -> dict[str, list[float]]:
+    """Return the IoU of each matched pair at each threshold, in plain Python."""
+    finite_ones = [(i, *segment) for i, segment in enumerate(predicted) if segment.is_finite]
+    rows = [_few_ious(span, finite_ones) for span in spans]
+    return {key: _greedy(rows, threshold) for key, threshold in THRESHOLDS.items()}
 
 
 def _greedy(rows: Sequence[dict[int, float]], threshold: float) -> list[float]:
-    """Return the IoU of each matched pair; `rows` hold the positive IoU by segment."""
+    """Match row by row; `rows` hold the positive IoU by segment, in order of segment."""
     taken: set[int] = set()
     matched: list[float] = []
     for row in rows:
@@ -95,30 +100,6 @@ def _greedy(rows: Sequence[dict[int, float]], threshold: float) -> list[float]:
     return matched
 
 
-def _iou_rows(spans: Sequence[Segment], predicted: Sequence[Segment]) -> list[dict[int, float]]:
-    """Return for each span the positive IoU by predicted segment, in order of segment."""
-    if len(spans) * len(predicted) <= _FEW_PAIRS:
-        finite_ones = [(i, *segment) for i, segment in enumerate(predicted) if segment.is_finite]
-        return [_few_ious(span, finite_ones) for span in spans]
-    flat = np.fromiter(itertools.chain.from_iterable(predicted), np.float64, 2 * len(predicted))
-    starts, ends = flat[::2], flat[1::2]
-    finite = np.isfinite(starts) & np.isfinite(ends)
-    return [_iou_row(span, starts, ends, finite) for span in spans]
-
-
-def _iou_row(
-    span: Segment,
-    starts: np.ndarray[tuple[int], np.dtype[np.float64]],
-    ends: np.ndarray[tuple[int], np.dtype[np.float64]],
-    finite: np.ndarray[tuple[int], np.dtype[np.bool_]],
-) -> dict[int, float]:
-    """Return one row with numpy: the same float operations as `_few_ious`."""
-    overlap = np.minimum(span.end, ends) - np.maximum(span.start, starts)
-    (near,) = np.nonzero((overlap > 0) & finite & span.is_finite)
-    hull = np.maximum(span.end, ends[near]) - np.minimum(span.start, starts[near])
-    return dict(zip(near.tolist(), (overlap[near] / hull).tolist(), strict=True))
-
-
 def _few_ious(span: Segment, predicted: Sequence[tuple[int, float, float]]) -> dict[int, float]:
     """Return one row: overlap over hull where there is an overlap."""
     row: dict[int, float] = {}
@@ -130,6 +111,29 @@ def _few_ious(span: Segment, predicted: Sequence[tuple[int, float, float]]) -> d
         if overlap > 0:
             row[index] = overlap / (max(span_end, end) - min(span_start, start))
     return row
+
+
+def _match_many(spans: Sequence[Segment], predicted: Sequence[Segment]) -> dict[str, list[float]]:
+    """Return the same as `_match_few`, a span at a time with numpy and the same operations."""
+    flat = np.fromiter(itertools.chain.from_iterable(predicted), np.float64, 2 * len(predicted))
+    finite = np.isfinite(flat[::2]) & np.isfinite(flat[1::2])
+    starts, ends = flat[::2][finite], flat[1::2][finite]
+    free = {key: np.ones(len(starts), dtype=np.bool_) for key in THRESHOLDS}
+    matched: dict[str, list[float]] = {key: [] for key in THRESHOLDS}
+    if not len(starts):
+        return matched
+    for start, end in (span for span in spans if span.is_finite):
+        overlap = np.minimum(end, ends) - np.maximum(start, starts)
+        hull = np.maximum(end, ends) - np.minimum(start, starts)
+        ious = np.zeros(len(starts))
+        np.divide(overlap, hull, out=ious, where=overlap > 0)
+        for key, threshold in THRESHOLDS.items():
+            left = np.where(free[key], ious, 0.0)
+            best = int(left.argmax())
+            if left[best] >= threshold:
+                free[key][best] = False
+                matched[key].append(float(left[best]))
+    return matched
 
 
 def _scaled(segments: Sequence[Segment], fps: float) -> list[Segment]:

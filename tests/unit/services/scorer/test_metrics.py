@@ -110,6 +110,12 @@ def test_tal_takes_the_first_of_equal_segments_and_only_above_the_threshold() ->
     assert list(found["tag_miou_05"].matched) == [1.0]
 
 
+def test_tal_with_many_spans_and_many_segments_stays_fast_and_small() -> None:
+    spans = [Segment(index, index + 500) for index in range(1000)]
+    found = tal.match(spans, spans * 8)
+    assert list(found["tag_miou_05"].matched) == [1.0] * 1000
+
+
 def test_tal_strict_leaves_out_segments_without_end() -> None:
     endless = "9" * 400
     assert value("tal", SPANS, f"1-3, 5-9, 1-{endless}", "tag_miou_03") == (1, 1)
@@ -136,10 +142,9 @@ def test_tal_and_dvc_give_the_same_with_and_without_numpy(
 ) -> None:
     spans = [Segment(start / 3, end / 3) for start, end in one]
     segments = [Segment(start / 7, end / 7) for start, end in other]
-    few = [tal._few_ious(span, [(i, *s) for i, s in enumerate(segments)]) for span in spans]
-    starts, ends = np.array(segments).T
-    many = [tal._iou_row(span, starts, ends, np.isfinite(starts)) for span in spans]
-    assert few == many
+    endless = Segment(0, math.inf)
+    expected = tal._match_few(spans, [endless, *segments])
+    assert tal._match_many(spans, [endless, *segments]) == expected
     frames = [(float(min(pair)), float(max(pair))) for pair in one]
     predicted = [(float(min(pair)), float(max(pair))) for pair in other]
     best, best_true = dvc._best_overlaps(predicted, frames)
