@@ -16,6 +16,7 @@ from services.gateway.handlers import AcceptSubmission, ReadStatus
 from services.gateway.middleware import boundary
 from services.gateway.pages import Pages
 from services.gateway.routes import board_routes, submission_routes
+from services.gateway.server import Runner
 from services.gateway.settings import GatewaySettings
 from services.gateway.store import PostgresStore
 from services.gateway.uploads import Receiver, UploadLimits
@@ -81,14 +82,7 @@ def application(
 
 @asynccontextmanager
 async def _serving(app: web.Application, settings: GatewaySettings) -> AsyncIterator[None]:
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        handle_signals=False,
-        shutdown_timeout=settings.drain_seconds,
-        lingering_time=_LINGER_SECONDS,
-        auto_decompress=False,
-    )
+    runner = Runner(app, lingering_seconds=_LINGER_SECONDS, drain_seconds=settings.drain_seconds)
     await runner.setup()
     try:
         site = web.TCPSite(runner, settings.host, settings.port, reuse_address=True)

@@ -1,9 +1,3 @@
--- name: active_ground_truth
-SELECT version FROM ground_truths WHERE active
-
--- name: ground_truth_content
-SELECT content FROM ground_truths WHERE version = $1
-
 -- name: idempotency_find
 SELECT request_sha256, token_salt, submission_id FROM idempotency_keys WHERE key_sha256 = $1
 

@@ -68,7 +68,7 @@ def board_routes(boards: Boards, pages: Pages) -> list[web.RouteDef]:
         ]
     return [
         *routes,
-        web.get(f"{wire.API}/leaderboards/{{board}}", unknown_board),
+        web.get(f"{wire.API}/leaderboards/{{board:[^/]+}}", unknown_board),
         web.get("/static/{name}", asset),
     ]
 
@@ -123,7 +123,7 @@ def submission_routes(
 
     return [
         web.post(f"{wire.API}/submissions", submit),
-        web.get(f"{wire.API}/submissions/{{id}}", status),
+        web.get(f"{wire.API}/submissions/{{id:[^/]+}}", status),
     ]
 
 

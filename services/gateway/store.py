@@ -22,6 +22,7 @@ from shared.benchmark.names import name_key
 from shared.contracts.messages import SubmissionAccepted
 from shared.runtime.errors import Conflict
 from shared.storage.database import Connection, Database, transient_errors
+from shared.storage.ground_truths import active_ground_truth_version, ground_truth_content
 from shared.storage.queries import load_queries
 
 _SQL: Final = load_queries(__package__)
@@ -36,14 +37,12 @@ class PostgresStore:
     async def active_ground_truth(self) -> str | None:
         """Return the version that uploads are checked against."""
         async with transient_errors():
-            version: str | None = await self._database.pool.fetchval(_SQL["active_ground_truth"])
-        return version
+            return await active_ground_truth_version(self._database)
 
     async def ground_truth(self, version: str) -> bytes:
         """Return a ground truth file (gzip)."""
         async with transient_errors():
-            content = await self._database.pool.fetchval(_SQL["ground_truth_content"], version)
-        return bytes(content)
+            return await ground_truth_content(self._database, version)
 
     async def find_key(self, key_sha256: bytes) -> IdempotencyKey | None:
         """Return what an idempotency key was used for."""

@@ -1,0 +1,191 @@
+"""A real gateway on a port of its own, with Postgres, for the acceptance tests of this folder."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+import aiohttp
+import orjson
+from multidict import CIMultiDictProxy
+
+from services.gateway import bootstrap
+from services.gateway.settings import GatewaySettings
+from shared.benchmark.ground_truth import load_ground_truth
+from shared.benchmark.tasks import METRIC_KEYS
+from shared.contracts.messages import BoardRanked
+from shared.messaging.local import LocalBus
+from shared.runtime.infrastructure import Infrastructure
+from shared.runtime.ops import Readiness
+from shared.storage.database import Database
+from shared.storage.ground_truths import activate_ground_truth
+from tests.servers import free_port
+
+SAMPLES: Final = 120
+_DATA: Final = Path(__file__).parents[2] / "benchmarks" / "data"
+
+
+@cache
+def ground_truth() -> bytes:
+    """A small test set: some records of the benchmark's, of every qa_type."""
+    records = orjson.loads(gzip.decompress((_DATA / "ground_truth.json.gz").read_bytes()))
+    step = len(records) // SAMPLES
+    return orjson.dumps(records[::step][:SAMPLES])
+
+
+def records() -> list[dict[str, Any]]:
+    """A flawless submission for it."""
+    return [
+        {"id": sample.id, "qa_type": sample.qa_type, "prediction": "0.0-1.0 seconds: cut"}
+        for sample in load_ground_truth(ground_truth()).samples
+    ]
+
+
+def row(rank: int = 1, **changes: Any) -> dict[str, Any]:
+    """A row as the ranker writes it."""
+    return {
+        "rank": rank,
+        "entry_id": str(uuid4()),
+        "model_name": f"Model {rank}",
+        "organization": "Lab",
+        "team": None,
+        "authors": None,
+        "model_url": None,
+        "track": None,
+        "badges": [],
+        "submitted_on": "2026-04-15",
+        "verified_on": None,
+        "submission_id": None,
+        "mean_rank": float(rank),
+        "values": {key: round(1 - rank / 10, 3) for key in METRIC_KEYS},
+        "ranks": dict.fromkeys(METRIC_KEYS, rank),
+        **changes,
+    }
+
+
+@dataclass(slots=True)
+class Gateway:
+    """A running gateway and everything around it."""
+
+    url: str
+    database: Database
+    bus: LocalBus
+    client: aiohttp.ClientSession
+    readiness: Readiness
+
+    async def submit(
+        self,
+        file: bytes | None,
+        *,
+        headers: dict[str, str] | None = None,
+        **fields: str,
+    ) -> tuple[int, dict[str, Any]]:
+        """Submit a form; a name of its own is made up unless one is given."""
+        form = aiohttp.FormData()
+        if file is not None:
+            form.add_field("file", file, filename="predictions.json")
+        given = {"model_name": f"model {uuid4()}", "organization": "Lab", **fields}
+        for name, value in given.items():
+            form.add_field(name, value)
+        path = "/api/v1/submissions"
+        async with self.client.post(path, data=form, headers=headers) as response:
+            return response.status, await response.json(content_type=None)
+
+    async def get(self, path: str, **headers: str) -> tuple[int, CIMultiDictProxy[str], bytes]:
+        """Get a path; gives status, headers, body."""
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        async with self.client.get(path, headers=given, allow_redirects=False) as response:
+            return response.status, response.headers, await response.read()
+
+    async def status(self, submission_id: str, token: str | None = None) -> dict[str, Any]:
+        """Get a submission's status."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        _, _, body = await self.get(f"/api/v1/submissions/{submission_id}", **headers)
+        answer: dict[str, Any] = orjson.loads(body)
+        return answer
+
+    async def load_ground_truth(self) -> None:
+        """Make the small test set the active one."""
+        truth = load_ground_truth(ground_truth())
+        async with self.database.transaction() as transaction:
+            await activate_ground_truth(
+                transaction, version=truth.version, content=ground_truth(), samples=len(truth)
+            )
+
+    async def rank(
+        self, board: str, rows: Iterable[dict[str, Any]], *, scoring: str = "compat", hint: bool
+    ) -> int:
+        """Write a snapshot as the ranker would; with a hint, also say so on the bus."""
+        rows = list(rows)
+        async with self.database.transaction() as transaction:
+            revision: int = await transaction.connection.fetchval(
+                "UPDATE boards SET revision = revision + 1, ranked_revision = revision + 1"
+                " WHERE board = $1 RETURNING revision",
+                board,
+            )
+            await transaction.connection.execute(
+                "INSERT INTO snapshots (board, scoring, revision, content, content_sha256, entries)"
+                " VALUES ($1, $2, $3, $4::bytea, encode(sha256($4::bytea), 'hex'), $5)",
+                board,
+                scoring,
+                revision,
+                orjson.dumps(rows),
+                len(rows),
+            )
+            if hint:
+                await transaction.emit(BoardRanked(board=board, revision=revision))
+        return revision
+
+    async def shown(self, board: str, revision: int, *, scoring: str = "compat") -> dict[str, Any]:
+        """Wait until the gateway serves at least this revision, and return the board."""
+        async with asyncio.timeout(20):
+            while True:
+                _, _, body = await self.get(f"/api/v1/leaderboards/{board}?scoring={scoring}")
+                answer: dict[str, Any] = orjson.loads(body)
+                if answer["revision"] >= revision:
+                    return answer
+                await asyncio.sleep(0.01)
+
+    async def set_state(self, submission_id: str, state: str, **failure: str) -> None:
+        """Move a submission on as the scorer or the ranker would."""
+        await self.database.pool.execute(
+            "UPDATE submissions SET state = $2, failure_code = $3, failure_reason = $4"
+            " WHERE id = $1",
+            UUID(submission_id),
+            state,
+            failure.get("code"),
+            failure.get("reason"),
+        )
+
+
+@asynccontextmanager
+async def running_gateway(
+    database: Database, *, load: bool = True, **changes: Any
+) -> AsyncIterator[Gateway]:
+    """Run a gateway on `database`; `changes` are settings."""
+    settings = GatewaySettings(
+        host="127.0.0.1", port=free_port(), **{"validation_workers": 1, **changes}
+    )
+    bus = LocalBus(database)
+    infrastructure = Infrastructure(database, bus, Readiness({"database": database.check}))
+    infrastructure.readiness.started = True
+    url = f"http://127.0.0.1:{settings.port}"
+    try:
+        async with (
+            aiohttp.ClientSession(url, auto_decompress=True) as client,
+            bootstrap.run(infrastructure, settings),
+        ):
+            gateway = Gateway(url, database, bus, client, infrastructure.readiness)
+            if load:
+                await gateway.load_ground_truth()
+            yield gateway
+    finally:
+        await infrastructure.close()
+        await bus.close()
