@@ -7,12 +7,15 @@ import contextlib
 from dataclasses import asdict
 from typing import Final
 
+from threadpoolctl import threadpool_limits
+
 from services.scorer.domain.scorecard import score
 from services.scorer.embedding import load_embedder
 from services.scorer.ports import ScoreRow, Scores, Work
 from shared.benchmark.ground_truth import load_ground_truth
 from shared.benchmark.test_set import TestSet
 from shared.benchmark.validation import validate_submission
+from shared.runtime.collection import paused_collection
 from shared.runtime.errors import Permanent, Transient
 from shared.runtime.workers import WorkerCrashed, WorkerPool, WorkerTimeout
 from shared.storage.database import Database, transient_errors
@@ -78,7 +81,12 @@ class PooledEvaluator:
 
 
 def warm_up() -> None:
-    """Load the sentence encoder; runs first in every worker."""
+    """Load the sentence encoder; runs first in every worker.
+
+    One thread for its matrix products: the workers themselves use all processors, and threads that
+    wait for each other made an encoding up to ten times slower.
+    """
+    threadpool_limits(1)
     load_embedder()(["warm up"])
 
 
@@ -98,7 +106,8 @@ def score_file(version: str, truth: bytes | None, payload: bytes) -> Scores | No
         raise Permanent(
             f"the file is not valid any more: {validated.report.problems[0]}", code="invalid_file"
         )
-    card = score(test_set.truth.samples, validated.predictions, load_embedder())
+    with paused_collection():
+        card = score(test_set.truth.samples, validated.predictions, load_embedder())
     rows = [
         ScoreRow(
             metric=key,
