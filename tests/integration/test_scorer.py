@@ -84,8 +84,8 @@ async def test_scores_are_stored_with_their_provenance(
 class _Evaluator(PooledEvaluator):
     """Runs another function than the real one in the same real workers."""
 
-    def __init__(self, database: Database, pool: WorkerPool, job: object) -> None:
-        super().__init__(database, pool, seconds=0.5)
+    def __init__(self, database: Database, pool: WorkerPool, job: object, seconds: float) -> None:
+        super().__init__(database, pool, seconds=seconds)
         self._job = job
 
     async def _score(self, _work: Work) -> Scores:
@@ -114,17 +114,20 @@ async def _fail(database: Database, consumer: Consumer, stored: Stored) -> async
 
 
 @pytest.mark.parametrize(
-    ("job", "code", "reason"),
-    [(_hang, "scoring_timeout", "longer than 0.5 s"), (_crash, "scoring_crashed", "3 times")],
+    ("job", "seconds", "code", "reason"),
+    [
+        (_hang, 0.5, "scoring_timeout", "longer than 0.5 s"),
+        (_crash, 60, "scoring_crashed", "3 times"),
+    ],
 )
 async def test_a_file_that_hangs_or_crashes_its_worker_fails_with_a_reason(
-    database: Database, job: object, code: str, reason: str
+    database: Database, job: object, seconds: float, code: str, reason: str
 ) -> None:
     stored = await accept_submission(database)
     pool = WorkerPool(1)
     try:
         row = await _fail(
-            database, build_consumer(database, _Evaluator(database, pool, job)), stored
+            database, build_consumer(database, _Evaluator(database, pool, job, seconds)), stored
         )
     finally:
         await pool.close()
