@@ -1,0 +1,402 @@
+"""Judging on a real database: every pair paid once; runs end, pause, resume and never stick."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from dataclasses import replace
+
+import orjson
+import pytest
+
+from services.judge.consumer import build_batches_consumer
+from services.judge.domain import standin
+from services.judge.domain.aggregate import JudgeScore, aggregate
+from services.judge.domain.pairs import JudgingPlan, plan
+from services.judge.ports import BudgetExhausted, Grade, Pair, ProviderDown, TryLater
+from services.judge.run_ports import RunPolicy
+from services.judge.verdict_store import PostgresVerdicts
+from shared.benchmark.ground_truth import load_ground_truth
+from shared.benchmark.tasks import ASPECTS
+from shared.contracts.messages import Envelope, JudgingBatch, JudgingRequested
+from shared.messaging.ports import Delivery, Done
+from shared.messaging.topology import JUDGE_BATCHES
+from shared.storage.database import Database
+from tests.fakes.grader import FakeGrader, graded, ungraded
+from tests.judging import (
+    judging,
+    reaches,
+    replica,
+    request_run,
+    resume_run,
+    run_row,
+)
+from tests.rows import DEMO, accept_submission
+
+
+@pytest.fixture(scope="module")
+def demo_plan() -> JudgingPlan:
+    truth = load_ground_truth((DEMO / "ground_truth.json.gz").read_bytes())
+    records = orjson.loads(gzip.decompress((DEMO / "predictions.json.gz").read_bytes()))
+    return plan(truth.samples, [record["prediction"] for record in records])
+
+
+@pytest.fixture(scope="module")
+def expected(demo_plan: JudgingPlan) -> dict[str, JudgeScore]:
+    return aggregate(demo_plan, [standin.judge(pair) for pair in demo_plan.texts])
+
+
+def few_captions() -> bytes:
+    """Return an upload that answers 30 caption samples of the demo."""
+    records = orjson.loads(gzip.decompress((DEMO / "predictions.json.gz").read_bytes()))
+    captions = [r for r in records if "caption" in r["qa_type"] or "summary" in r["qa_type"]]
+    return gzip.compress(orjson.dumps(captions[:30]))
+
+
+async def judged_values(database: Database) -> dict[str, tuple[float, float, int, int]]:
+    rows = await database.pool.fetch("SELECT * FROM scores WHERE judge_version IS NOT NULL")
+    return {
+        row["metric"]: (row["compat"], row["strict"], row["answered"], row["expected"])
+        for row in rows
+    }
+
+
+def as_values(expected: dict[str, JudgeScore]) -> dict[str, tuple[float | None, ...]]:
+    return {
+        key: (score.compat, score.compat, score.scored, score.pairs)
+        for key, score in expected.items()
+    }
+
+
+async def test_a_run_gives_exactly_the_expected_numbers_and_pays_each_pair_once(
+    database: Database, demo_plan: JudgingPlan, expected: dict[str, JudgeScore]
+) -> None:
+    stored = await accept_submission(database)
+    grader = FakeGrader()
+    async with judging(database, [replica(database, grader)]):
+        run_id = await request_run(database, stored.submission_id)
+        run = await reaches(database, run_id, "completed")
+    assert await judged_values(database) == as_values(expected)
+    assert sum(grader.calls.values()) == len(demo_plan.texts) == run["items"] == run["items_done"]
+    assert set(grader.calls.values()) == {1}
+    facts = orjson.loads(await database.pool.fetchval("SELECT facts::text FROM judge_results"))
+    assert facts["metrics"]["vs_llm"]["coverage"] == 1
+    assert facts["metrics"]["vs_llm"]["aspects"] == pytest.approx(dict(expected["vs_llm"].aspects))
+    types = [row["type"] for row in await database.pool.fetch("SELECT type FROM outbox")]
+    assert types.count("judging.completed") == 1
+    assert await database.pool.fetchval("SELECT count(*) FROM judge_claims") == 0
+    estimate = orjson.loads(run["estimate"])
+    assert (estimate["calls"], estimate["cached"]) == (len(demo_plan.texts), 0)
+
+
+async def test_a_second_submission_of_the_same_texts_costs_nothing(database: Database) -> None:
+    one = await accept_submission(database, "One")
+    two = await accept_submission(database, "Two")
+    grader = FakeGrader()
+    async with judging(database, [replica(database, grader)]):
+        await reaches(database, await request_run(database, one.submission_id), "completed")
+        paid = sum(grader.calls.values())
+        run_id = await request_run(database, two.submission_id)
+        run = await reaches(database, run_id, "completed")
+    assert sum(grader.calls.values()) == paid
+    assert run["items_cached"] == run["items"] == paid
+
+
+async def test_two_runs_of_the_same_texts_at_once_pay_once(
+    database: Database, demo_plan: JudgingPlan
+) -> None:
+    one = await accept_submission(database, "One")
+    two = await accept_submission(database, "Two")
+    hold = asyncio.Event()
+    graders = [FakeGrader(hold=hold), FakeGrader(hold=hold)]
+    replicas = [replica(database, grader) for grader in graders]
+    async with judging(database, replicas):
+        runs = [await request_run(database, s.submission_id) for s in (one, two)]
+        for run_id in runs:
+            await reaches(database, run_id, "running")
+        hold.set()
+        for run_id in runs:
+            await reaches(database, run_id, "completed")
+    calls = graders[0].calls + graders[1].calls
+    assert len(calls) == len(demo_plan.texts)
+    assert set(calls.values()) == {1}
+
+
+async def test_what_the_provider_puts_off_comes_again_and_ends_unscored_after_the_last_try(
+    database: Database, demo_plan: JudgingPlan
+) -> None:
+    stored = await accept_submission(database)
+    unlucky = demo_plan.texts[0]
+
+    def script(pair: Pair, _: int) -> Grade | None:
+        if (pair.prediction, pair.reference) == tuple(unlucky):
+            raise TryLater(0.01, "rate limit")
+        return None
+
+    grader = FakeGrader(script)
+    async with judging(database, [replica(database, grader)]):
+        run_id = await request_run(database, stored.submission_id)
+        run = await reaches(database, run_id, "completed", "failed")
+    assert grader.calls[tuple(unlucky)] == 3
+    assert run["items_unscored"] == 1
+    row = await database.pool.fetchrow("SELECT * FROM judge_verdicts WHERE scores IS NULL")
+    assert row is not None
+    assert row["unscored"] == "given_up"
+    assert "rate limit" in row["detail"]
+
+
+async def test_too_much_unscored_fails_the_run_and_a_resumed_one_tries_only_that_again(
+    database: Database, demo_plan: JudgingPlan, expected: dict[str, JudgeScore]
+) -> None:
+    stored = await accept_submission(database)
+    bad = {tuple(text) for text in demo_plan.texts[::4]}
+
+    def script(pair: Pair, _: int) -> Grade | None:
+        return ungraded("malformed") if (pair.prediction, pair.reference) in bad else None
+
+    grader = FakeGrader(script)
+    async with judging(database, [replica(database, grader)]):
+        run_id = await request_run(database, stored.submission_id)
+        run = await reaches(database, run_id, "completed", "failed")
+        assert (run["state"], run["reason"]) == ("failed", "too_many_unscored")
+        assert run["items_unscored"] == len(bad)
+        assert await judged_values(database) == {}
+        grader.calls.clear()
+        grader.script = None
+        await resume_run(database, run_id)
+        run = await reaches(database, run_id, "completed", "failed")
+    assert run["state"] == "completed", run["detail"]
+    assert set(grader.calls) == bad
+    assert await judged_values(database) == as_values(expected)
+    attempts = await database.pool.fetchval("SELECT max(attempts) FROM judge_verdicts")
+    assert attempts == 3  # both times are paid for, and both are counted
+
+
+@pytest.mark.parametrize(
+    ("refusal", "reason"),
+    [
+        (ProviderDown("nobody home"), "provider_down"),
+        (BudgetExhausted("month", "all spent"), "budget_month"),
+    ],
+)
+async def test_a_refusal_pauses_the_run_and_nothing_is_lost(
+    database: Database,
+    expected: dict[str, JudgeScore],
+    refusal: ProviderDown | BudgetExhausted,
+    reason: str,
+) -> None:
+    stored = await accept_submission(database)
+    answered = 0
+
+    def script(_: Pair, __: int) -> Grade | None:
+        nonlocal answered
+        answered += 1
+        if answered > 10:
+            raise refusal
+        return None
+
+    grader = FakeGrader(script)
+    one = replica(database, grader)
+    async with judging(database, [one]):
+        run_id = await request_run(database, stored.submission_id)
+        run = await reaches(database, run_id, "paused", "failed", "completed")
+        assert (run["state"], run["reason"]) == ("paused", reason)
+        grader.script = None
+        grader.up = False
+        await one.reaper.patrol_once()
+        assert (await run_row(database, run_id))["state"] == "paused"
+        grader.up = True
+        await one.reaper.patrol_once()
+        if reason == "budget_month":
+            assert (await run_row(database, run_id))["state"] == "paused"
+            await resume_run(database, run_id)
+        await reaches(database, run_id, "completed")
+    assert await judged_values(database) == as_values(expected)
+    scored = await database.pool.fetchval("SELECT count(*) FROM judge_verdicts")
+    assert scored == len(grader.calls)
+
+
+async def test_claims_of_a_dead_replica_run_out(database: Database) -> None:
+    stored = await accept_submission(database)
+    run_id = await request_run(database, stored.submission_id)
+    grader = FakeGrader()
+    one = replica(database, grader)
+    start = Envelope.wrap(JudgingRequested(submission_id=stored.submission_id, run_id=run_id))
+    await one.start(start, run_id)
+    batch_id = await database.pool.fetchval("SELECT min(id) FROM judge_batches")
+    batch = await one.runs.batch(batch_id)
+    assert batch is not None
+    dead = PostgresVerdicts(database, claim_seconds=0.3)
+    claimed = await dead.claim(batch.judge_version, batch.items)
+    assert len(claimed.ours) == len(batch.items)
+    busy = await one.judge.verdicts.claim(batch.judge_version, batch.items)
+    assert len(busy.busy) == len(batch.items)
+    async with judging(database, [one]):
+        await reaches(database, run_id, "completed")
+    assert set(grader.calls.values()) == {1}
+
+
+async def test_a_large_run_does_not_starve_a_small_one(database: Database) -> None:
+    policy = RunPolicy(batch_items=2, window_batches=8, tries=3, busy_seconds=0.05)
+    large = await accept_submission(database, "Large")
+    grader = FakeGrader()
+    async with judging(database, [replica(database, grader, policy)], concurrency=2):
+        large_run = await request_run(database, large.submission_id, repeats=20)
+        await reaches(database, large_run, "running")
+        small = await accept_submission(database, "Small")
+        small_run = await request_run(database, small.submission_id)
+        await reaches(database, small_run, "completed")
+        row = await run_row(database, large_run)
+        assert row["state"] == "running"
+        assert row["items_done"] < row["items"] / 2
+
+
+async def test_repeats_are_averaged_and_their_variance_published(
+    database: Database, expected: dict[str, JudgeScore]
+) -> None:
+    stored = await accept_submission(database)
+
+    def script(pair: Pair, repeat: int) -> Grade | None:
+        if repeat == 0:
+            return None
+        return replace(graded(pair), scores=dict.fromkeys(ASPECTS, 3))
+
+    async with judging(database, [replica(database, FakeGrader(script))]):
+        run_id = await request_run(database, stored.submission_id, repeats=2)
+        await reaches(database, run_id, "completed")
+    content = await database.pool.fetchval("SELECT facts::text FROM judge_results")
+    facts = orjson.loads(content)["metrics"]["vs_llm"]
+    first = expected["vs_llm"].compat
+    assert first is not None
+    assert facts["value"] == pytest.approx((first + 3) / 2)
+    assert facts["variance"] == pytest.approx((first - 3) ** 2 / 2)
+    assert facts["verdict_variance"] > 0
+
+
+async def test_ten_submissions_of_two_owners_progress_together(database: Database) -> None:
+    """All of them are on their way before any is half done."""
+    policy = RunPolicy(batch_items=2, window_batches=10, tries=3, busy_seconds=0.05)
+    hold = asyncio.Event()
+    grader = FakeGrader(hold=hold)
+    async with judging(database, [replica(database, grader, policy)], concurrency=2):
+        runs = []
+        for number in range(10):
+            stored = await accept_submission(database, f"Model {number}", few_captions())
+            runs.append(await request_run(database, stored.submission_id, repeats=1 + number % 3))
+        for run_id in runs:
+            await reaches(database, run_id, "running")
+        sent = await database.pool.fetch(
+            "SELECT run_id, count(*) FROM judge_batches WHERE state = 'sent' GROUP BY run_id"
+        )
+        assert len(sent) == 10
+        assert max(row["count"] for row in sent) <= policy.window_batches
+        hold.set()
+        for run_id in runs:
+            await reaches(database, run_id, "completed")
+    assert set(grader.calls.values()) == {3}
+
+
+async def test_over_budget_fails_before_anything_is_paid(database: Database) -> None:
+    stored = await accept_submission(database)
+    grader = FakeGrader()
+    async with judging(database, [replica(database, grader, left=10)]):
+        run_id = await request_run(database, stored.submission_id)
+        run = await reaches(database, run_id, "failed")
+    assert run["reason"] == "over_budget"
+    assert not grader.calls
+
+
+async def test_stub_verdicts_leave_a_badge_and_never_reach_the_official_board(
+    database: Database,
+) -> None:
+    stored = await accept_submission(database)
+    official = await accept_submission(database, "Official")
+    await database.pool.execute(
+        "UPDATE entries SET board = 'official' WHERE id = $1", official.entry_id
+    )
+    grader = FakeGrader(provider="stub")
+    async with judging(database, [replica(database, grader)]):
+        await reaches(database, await request_run(database, stored.submission_id), "completed")
+        run_id = await request_run(database, official.submission_id)
+        run = await reaches(database, run_id, "completed", "failed")
+    assert run["reason"] == "stub_not_official"
+    badges = await database.pool.fetch("SELECT board, badges FROM entries")
+    assert {row["board"]: row["badges"] for row in badges} == {
+        "community": ["stub judge"],
+        "official": [],
+    }
+
+
+async def test_a_message_that_dies_puts_its_batch_off_and_at_last_gives_it_up(
+    database: Database,
+) -> None:
+    stored = await accept_submission(database)
+    hold = asyncio.Event()
+    one = replica(database, FakeGrader(hold=hold))
+    consumer = build_batches_consumer(database, one.runs, one.judge)
+    async with judging(database, [one], concurrency=1):
+        run_id = await request_run(database, stored.submission_id)
+        await reaches(database, run_id, "running")
+    batch_id = await database.pool.fetchval("SELECT max(id) FROM judge_batches")
+    message = JudgingBatch(submission_id=stored.submission_id, run_id=run_id, batch_id=batch_id)
+    for _ in range(3):
+        body = Envelope.wrap(message).to_bytes()
+        dead = Delivery(JUDGE_BATCHES, body, attempt=1, exhausted=True)
+        assert await consumer.handle(dead) == Done()
+    state = await database.pool.fetchval("SELECT state FROM judge_batches WHERE id = $1", batch_id)
+    assert state == "done"
+    reasons = await database.pool.fetch("SELECT unscored, detail FROM judge_verdicts")
+    assert {row["unscored"] for row in reasons} == {"given_up"}
+    assert "delivery_limit" in reasons[0]["detail"]
+
+
+async def test_a_request_that_dies_fails_its_run(database: Database) -> None:
+    stored = await accept_submission(database, payload=b"not gzip, not JSON")
+    async with judging(database, [replica(database, FakeGrader())]):
+        run_id = await request_run(database, stored.submission_id)
+        run = await reaches(database, run_id, "failed")
+    assert run["reason"] == "invalid_file"
+
+
+async def test_the_reaper_announces_what_stands_still_with_new_messages(
+    database: Database, expected: dict[str, JudgeScore]
+) -> None:
+    stored = await accept_submission(database)
+    one = replica(database, FakeGrader())
+    run_id = await request_run(database, stored.submission_id)
+    await database.pool.execute("DELETE FROM outbox")  # the request is lost
+    await database.pool.execute(
+        "UPDATE judge_runs SET announced_at = now() - interval '1 hour',"
+        " changed_at = now() - interval '1 hour'"
+    )
+    await one.reaper.patrol_once()
+    async with judging(database, [one]):
+        await reaches(database, run_id, "running", "completed")
+    await database.pool.execute("DELETE FROM outbox")
+    await database.pool.execute("DELETE FROM queue_messages")  # and all batches on the bus
+    await database.pool.execute("UPDATE judge_batches SET sent_at = now() - interval '1 hour'")
+    await one.reaper.patrol_once()
+    async with judging(database, [one]):
+        await reaches(database, run_id, "completed")
+    assert await judged_values(database) == as_values(expected)
+
+
+async def test_a_run_whose_judge_was_changed_goes_on_with_the_new_one(
+    database: Database, expected: dict[str, JudgeScore]
+) -> None:
+    stored = await accept_submission(database)
+    hold = asyncio.Event()
+    async with judging(database, [replica(database, FakeGrader(hold=hold))]):
+        run_id = await request_run(database, stored.submission_id)
+        await reaches(database, run_id, "running")
+        hold.set()
+    new = replica(database, FakeGrader(model="fake-2"))
+    await database.pool.execute(
+        "UPDATE judge_runs SET progress_at = now() - interval '1 hour' WHERE state = 'running'"
+    )
+    if (await run_row(database, run_id))["state"] == "running":
+        await new.reaper.patrol_once()
+    async with judging(database, [new]):
+        run = await reaches(database, run_id, "completed")
+    assert run["judge_version"] == new.judge.grader.version.hash
+    assert await judged_values(database) == as_values(expected)

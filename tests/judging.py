@@ -1,0 +1,138 @@
+"""Judge replicas on the local bus, in this process, with a judge that the test controls."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from services.judge.consumer import build_batches_consumer, build_requests_consumer
+from services.judge.domain.estimates import CallFigures
+from services.judge.domain.plans import StoredPlan
+from services.judge.domain.pricing import TokenPrice
+from services.judge.handlers import JudgeBatch, StartRun
+from services.judge.patrol import PostgresPatrol
+from services.judge.planning import plan_file
+from services.judge.ports import Grader
+from services.judge.reaper import Ages, Reaper
+from services.judge.run_ports import RunPolicy
+from services.judge.store import PostgresRuns
+from services.judge.verdict_store import PostgresVerdicts
+from shared.contracts.messages import JudgingRequested
+from shared.messaging.local import LocalBus
+from shared.messaging.ports import Bus
+from shared.messaging.relay import Relay
+from shared.messaging.topology import JUDGE_BATCHES, JUDGE_REQUESTS
+from shared.storage.database import Database
+from shared.storage.ground_truths import ground_truth_content
+from tests.fakes.grader import NoBudget
+
+POLICY = RunPolicy(batch_items=4, window_batches=8, tries=3, busy_seconds=0.05)
+FIGURES = CallFigures(overhead_tokens=600, reply_tokens=40, price=TokenPrice(2, 8), concurrency=16)
+
+
+class ThreadPlanner:
+    """Plans in a thread, with the real function."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.plans = 0
+
+    async def plan(self, payload: bytes, ground_truth_version: str) -> StoredPlan:
+        self.plans += 1
+        truth = await ground_truth_content(self._database, ground_truth_version)
+        made = await asyncio.to_thread(plan_file, ground_truth_version, truth, payload)
+        assert made is not None
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """One judge replica."""
+
+    runs: PostgresRuns
+    start: StartRun
+    judge: JudgeBatch
+    reaper: Reaper
+
+
+def replica(
+    database: Database,
+    grader: Grader,
+    policy: RunPolicy = POLICY,
+    *,
+    left: int | None = None,
+    claim_seconds: float = 30.0,
+) -> Replica:
+    runs = PostgresRuns(database, policy)
+    verdicts = PostgresVerdicts(database, claim_seconds=claim_seconds)
+    start = StartRun(runs, ThreadPlanner(database), grader, NoBudget(left), FIGURES, policy)
+    judge = JudgeBatch(runs, verdicts, grader, policy)
+    reaper = Reaper(PostgresPatrol(database, runs), grader, Ages(0.05, 0.2, 60))
+    return Replica(runs, start, judge, reaper)
+
+
+@asynccontextmanager
+async def judging(
+    database: Database, replicas: Sequence[Replica], bus: Bus | None = None, concurrency: int = 4
+) -> AsyncIterator[None]:
+    """Run the replicas, a relay and their reapers."""
+    async with AsyncExitStack() as stack:
+        bus = bus or LocalBus(database)
+        stack.push_async_callback(bus.close)
+        relay = Relay(database, bus, poll_seconds=0.1)
+        tasks = [asyncio.create_task(relay.run())]
+        for one in replicas:
+            requests = build_requests_consumer(database, one.start, automatic_repeats=None)
+            batches = build_batches_consumer(database, one.runs, one.judge)
+            await bus.consume(JUDGE_REQUESTS, requests.handle, concurrency=1)
+            await bus.consume(JUDGE_BATCHES, batches.handle, concurrency=concurrency)
+            tasks.append(asyncio.create_task(one.reaper.keep_sending()))
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def request_run(database: Database, submission_id: UUID, repeats: int = 1) -> UUID:
+    """Ask for a run as the gateway does."""
+    run_id = uuid4()
+    async with database.transaction() as transaction:
+        await transaction.connection.execute(
+            "INSERT INTO judge_runs (id, submission_id, requested_by, repeats)"
+            " VALUES ($1, $2, 'owner', $3)",
+            run_id, submission_id, repeats,
+        )  # fmt: skip
+        await transaction.emit(JudgingRequested(submission_id=submission_id, run_id=run_id))
+    return run_id
+
+
+async def resume_run(database: Database, run_id: UUID) -> None:
+    """Queue a paused or failed run again as the gateway does."""
+    async with database.transaction() as transaction:
+        submission_id = await transaction.connection.fetchval(
+            "UPDATE judge_runs SET state = 'queued', reason = NULL, detail = NULL"
+            " WHERE id = $1 RETURNING submission_id",
+            run_id,
+        )
+        await transaction.emit(JudgingRequested(submission_id=submission_id, run_id=run_id))
+
+
+async def run_row(database: Database, run_id: UUID) -> asyncpg.Record:
+    row = await database.pool.fetchrow("SELECT * FROM judge_runs WHERE id = $1", run_id)
+    assert row is not None
+    return row
+
+
+async def reaches(database: Database, run_id: UUID, *states: str) -> asyncpg.Record:
+    """Return the run once it is in one of the states."""
+    async with asyncio.timeout(30):
+        while (row := await run_row(database, run_id))["state"] not in states:
+            await asyncio.sleep(0.02)
+    return row
