@@ -99,7 +99,10 @@ class LocalBus:
     def _hint(self, message: Outgoing) -> None:
         for listener in list(self._listeners):
             if message.type in listener.types:
-                listener.handler(message.body)
+                try:
+                    listener.handler(message.body)
+                except Exception:  # noqa: BLE001 - a listener's fault is not its publisher's
+                    _log.exception("hint_listener_failed", type=message.type)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
