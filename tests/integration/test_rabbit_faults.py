@@ -130,7 +130,7 @@ async def test_forcibly_closed_connections_are_made_again(node: RabbitServer, vh
             await asyncio.to_thread(node.control.close_connections, vhost)
             body = str(number).encode()
             await published(bus, outgoing(body))
-            await eventually(lambda body=body: body in probe.bodies)  # type: ignore[misc]
+            await eventually(lambda body=body: body in probe.bodies)
         await checked(bus)
         await published(bus, outgoing(b"hint", HINT))
         await eventually(lambda: heard == [b"hint"])
