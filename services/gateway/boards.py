@@ -7,7 +7,7 @@ the bus hints that a board was ranked. A request never waits for the database.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -44,7 +44,13 @@ class ReadyBoard:
 
 
 class Boards:
-    """Keeps the boards current. Implements Ranks."""
+    """Keeps the boards current. Implements Ranks.
+
+    `index` is the list of boards; `by_address` has the boards by the addresses that we link to.
+    """
+
+    index: Representation
+    by_address: Mapping[str, Representation]
 
     def __init__(self, source: SnapshotSource, render: PageRenderer, *, poll_seconds: float):
         self._source = source
@@ -57,7 +63,7 @@ class Boards:
             for board in BOARDS
             for scoring in SCORINGS
         }
-        self.index = self._build_index()
+        self._announce()
 
     def get(self, board: str, scoring: str) -> ReadyBoard | None:
         """Return a board; None if there is none of this name or scoring."""
@@ -102,7 +108,7 @@ class Boards:
             for ref in newer:
                 await self._take(ref)
             if newer:
-                self.index = self._build_index()
+                self._announce()
 
     async def _take(self, ref: SnapshotRef) -> None:
         snapshot = await self._source.snapshot(ref.id)
@@ -136,10 +142,22 @@ class Boards:
             ranks={entry.entry_id: entry.rank for entry in board.entries},
         )
 
-    def _build_index(self) -> Representation:
+    def _announce(self) -> None:
+        """Replace the index of boards and the table of addresses by new ones."""
         boards = [ready.board for ready in self._ready.values()]
         times = [board.updated_at for board in boards if board.updated_at]
-        return _api(wire.index(boards).model_dump_json().encode(), max(times, default=None))
+        self.index = _api(wire.index(boards).model_dump_json().encode(), max(times, default=None))
+        self.by_address = {
+            address: representation
+            for ready in self._ready.values()
+            for address, representation in _addresses(ready)
+        }
+
+
+def _addresses(ready: ReadyBoard) -> Iterator[tuple[str, Representation]]:
+    board, scoring = ready.board.board, ready.board.scoring
+    yield wire.board_url(board, scoring), ready.json
+    yield wire.page_url(board, scoring), ready.page
 
 
 def _api(body: bytes, last_modified: datetime | None) -> Representation:

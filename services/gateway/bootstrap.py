@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -13,9 +13,9 @@ from aiohttp import web
 
 from services.gateway.boards import Boards
 from services.gateway.handlers import AcceptSubmission, ReadStatus
-from services.gateway.middleware import boundary
+from services.gateway.middleware import Handle, boundary
 from services.gateway.pages import Pages
-from services.gateway.routes import board_routes, submission_routes
+from services.gateway.routes import board_routes, ready_first, submission_routes
 from services.gateway.server import Runner
 from services.gateway.settings import GatewaySettings
 from services.gateway.store import PostgresStore
@@ -59,7 +59,7 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
             pages=pages,
             readiness=infrastructure.readiness,
         )
-        await stack.enter_async_context(_serving(app, settings))
+        await stack.enter_async_context(_serving(app, surroundings(boards, pages), settings))
         yield
 
 
@@ -72,17 +72,33 @@ def application(
     pages: Pages,
     readiness: Readiness,
 ) -> web.Application:
-    """Join routes and middleware."""
-    app = web.Application(middlewares=[boundary(pages.error)])
+    """Join the routes."""
+    app = web.Application()
     app.add_routes(board_routes(boards, pages))
     app.add_routes(submission_routes(accept, read_status, receiver))
     app.add_routes(ops_routes(readiness))
     return app
 
 
+def surroundings(boards: Boards, pages: Pages) -> Callable[[Handle], Handle]:
+    """Return what goes around the application: errors outermost, then the way past routing."""
+
+    def around(handle: Handle) -> Handle:
+        return boundary(ready_first(boards, handle), pages.error)
+
+    return around
+
+
 @asynccontextmanager
-async def _serving(app: web.Application, settings: GatewaySettings) -> AsyncIterator[None]:
-    runner = Runner(app, lingering_seconds=_LINGER_SECONDS, drain_seconds=settings.drain_seconds)
+async def _serving(
+    app: web.Application, around: Callable[[Handle], Handle], settings: GatewaySettings
+) -> AsyncIterator[None]:
+    runner = Runner(
+        app,
+        around,
+        lingering_seconds=_LINGER_SECONDS,
+        drain_seconds=settings.drain_seconds,
+    )
     await runner.setup()
     try:
         site = web.TCPSite(runner, settings.host, settings.port, reuse_address=True)

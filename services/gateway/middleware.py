@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
-from aiohttp import web
-from aiohttp.typedefs import Handler, Middleware
+from aiohttp import hdrs, web
+from multidict import istr
 
 from services.gateway import problems
 from services.gateway.representations import SERVER
@@ -18,44 +18,45 @@ from services.gateway.security import API_HEADERS, PAGE_HEADERS
 from services.gateway.wire import ProblemDetails
 from shared.runtime.errors import MedvidError
 
-REQUEST_ID: Final = "X-Request-ID"
+REQUEST_ID: Final = istr("X-Request-ID")
 _GIVEN_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _API_PREFIXES: Final = ("/api/", "/healthz", "/readyz", "/metrics")
 _log = structlog.get_logger(__name__)
 
 ErrorPage = Callable[[ProblemDetails], str]
+Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def boundary(error_page: ErrorPage) -> Middleware:
-    """Return the middleware that lets no error out as it is.
+def boundary(handle: Handle, error_page: ErrorPage) -> Handle:
+    """Wrap a whole application so that no error leaves it as it is.
 
-    It also runs around board reads, thousands a second: what it does there is kept to a counter
-    and two header look-ups.
+    It goes around the application rather than into its list of middlewares, so that it also sees
+    what routing refuses, and because that list costs a tenth of a board read's time. What it does
+    for board reads, thousands a second, is kept to a counter and two header look-ups.
     """
     # Unique over processes and restarts, without asking for randomness at each request.
     process, numbers = secrets.token_hex(6), itertools.count(1)
 
-    @web.middleware
-    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def bounded(request: web.Request) -> web.StreamResponse:
         given = request.headers.get(REQUEST_ID)
         if given is not None and _GIVEN_ID.fullmatch(given):
             request_id = given
         else:
             request_id = f"{process}-{next(numbers):x}"
         try:
-            response = await handler(request)
+            response = await handle(request)
         except (MedvidError, web.HTTPException) as error:
             response = _refuse(request, error, request_id, error_page)
         except Exception:  # noqa: BLE001 - the last net: logged, and told without its inside
             _log.exception("request_failed", request_id=request_id, path=request.path)
             response = _answer(request, problems.internal(request_id), error_page)
         headers = response.headers
-        if "Server" not in headers:
-            headers.update({"Server": SERVER, **_safe_headers(request)})
+        if hdrs.SERVER not in headers:
+            headers.update({hdrs.SERVER: SERVER, **_safe_headers(request)})
         headers[REQUEST_ID] = request_id
         return response
 
-    return middleware
+    return bounded
 
 
 def _refuse(

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
-from aiohttp import web
-from aiohttp.typedefs import Handler
+from aiohttp import hdrs, web
 
 from services.gateway import wire
 from services.gateway.boards import Boards, ReadyBoard
 from services.gateway.domain.credentials import bearer_token
 from services.gateway.domain.http import accepts_gzip, etag_matches
 from services.gateway.handlers import AcceptSubmission, ReadStatus, not_found
+from services.gateway.middleware import Handle
 from services.gateway.pages import Pages
 from services.gateway.representations import Representation, represent
 from services.gateway.security import API_HEADERS
@@ -21,23 +21,40 @@ from shared.benchmark.tasks import BOARDS, SCORINGS
 from shared.runtime.errors import InvalidInput, NotFound
 
 _JSON: Final = "application/json"
+_READS: Final = frozenset({"GET", "HEAD"})
 _PRIVATE: Final = "private, no-cache"
 
 
 def send(request: web.Request, representation: Representation) -> web.Response:
     """Answer with ready bytes, or 304 where the asker has them."""
     asked = request.headers
-    gzip_accepted = accepts_gzip(asked.get("Accept-Encoding", ""))
+    gzip_accepted = accepts_gzip(asked.get(hdrs.ACCEPT_ENCODING, ""))
     variant = representation.gzip if gzip_accepted else representation.identity
-    tags = asked.get("If-None-Match")
+    tags = asked.get(hdrs.IF_NONE_MATCH)
     if tags is not None:
         if etag_matches(tags, variant.etag):
             return web.Response(status=304, headers=variant.not_modified)
-    elif "If-Modified-Since" in asked and representation.last_modified is not None:
+    elif hdrs.IF_MODIFIED_SINCE in asked and representation.last_modified is not None:
         since = request.if_modified_since
         if since is not None and representation.last_modified <= since:
             return web.Response(status=304, headers=variant.not_modified)
     return web.Response(body=variant.body, headers=variant.headers)
+
+
+def ready_first(boards: Boards, handle: Handle) -> Handle:
+    """Answer reads of boards at their usual addresses at once; `handle` answers the rest.
+
+    Routing takes a tenth of such a read's time. The routes of boards answer the same at every
+    other spelling of an address.
+    """
+
+    async def first(request: web.Request) -> web.StreamResponse:
+        ready = boards.by_address.get(request.raw_path)
+        if ready is not None and request.method in _READS and hdrs.EXPECT not in request.headers:
+            return send(request, ready)
+        return await handle(request)
+
+    return first
 
 
 def board_routes(boards: Boards, pages: Pages) -> list[web.RouteDef]:
@@ -73,7 +90,7 @@ def board_routes(boards: Boards, pages: Pages) -> list[web.RouteDef]:
     ]
 
 
-def _board_handlers(boards: Boards, board: str) -> tuple[Handler, Handler]:
+def _board_handlers(boards: Boards, board: str) -> tuple[Handle, Handle]:
     async def json(request: web.Request) -> web.Response:
         return send(request, _find(boards, board, request).json)
 
@@ -84,7 +101,7 @@ def _board_handlers(boards: Boards, board: str) -> tuple[Handler, Handler]:
 
 
 def _find(boards: Boards, board: str, request: web.Request) -> ReadyBoard:
-    scoring = request.query.get("scoring", "compat") if request.query_string else "compat"
+    scoring = request.query.get("scoring", "compat") if "?" in request.raw_path else "compat"
     found = boards.get(board, scoring)
     if found is None:
         raise InvalidInput(

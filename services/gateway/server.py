@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import structlog
 from aiohttp import web
 
 from services.gateway import problems
+from services.gateway.middleware import Handle
 from services.gateway.representations import SERVER
 from services.gateway.security import API_HEADERS
 
@@ -16,9 +18,20 @@ _log = structlog.get_logger(__name__)
 
 
 class Runner(web.AppRunner):
-    """Runs an application; malformed requests get problem documents, not the library's text."""
+    """Runs an application inside what `around` puts around its handling of requests.
 
-    def __init__(self, app: web.Application, *, lingering_seconds: float, drain_seconds: float):
+    Requests that are malformed get problem documents, not the library's text.
+    """
+
+    def __init__(
+        self,
+        app: web.Application,
+        around: Callable[[Handle], Handle],
+        *,
+        lingering_seconds: float,
+        drain_seconds: float,
+    ) -> None:
+        self._around = around
         # Bodies are taken as they come: an unpacking layer below us would be a gzip bomb's door.
         self._options: dict[str, Any] = {
             "access_log": None,
@@ -29,8 +42,11 @@ class Runner(web.AppRunner):
 
     async def _make_server(self) -> web.Server:
         plain = await super()._make_server()
+        handle = cast(Handle, plain.request_handler)
         return _Server(
-            plain.request_handler, request_factory=plain.request_factory, **self._options
+            cast(Any, self._around(handle)),
+            request_factory=plain.request_factory,
+            **self._options,
         )
 
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 import gzip
 import hashlib
+import os
+import signal
+import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -25,6 +29,7 @@ from tests.acceptance.gateway_harness import (
     running_gateway,
 )
 from tests.conftest import Servers
+from tests.servers import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 with_own_gateway = pytest.mark.asyncio(loop_scope="function")
@@ -339,3 +344,58 @@ async def test_a_client_that_leaves_is_no_failure(gateway: Gateway) -> None:
         await asyncio.sleep(0)
         task.cancel()
     assert (await gateway.get("/healthz"))[0] == 200
+
+
+@with_own_gateway
+async def test_the_process_ends_cleanly_when_told_to(postgres_url: str) -> None:
+    port = free_port()
+    given = {"MEDVID_DATABASE_URL": postgres_url, "MEDVID_PORT": str(port)}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "services.gateway",
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, **given, "MEDVID_VALIDATION_WORKERS": "1"},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    try:
+        async with asyncio.timeout(60):
+            while b"service_ready" not in (line := await process.stderr.readline()):
+                assert line, "it ended before it was ready"
+            # A request at work when the signal comes is still answered.
+            body = form_of(FILE, model_name="last", organization="Lab")
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            head = (
+                "POST /api/v1/submissions HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                f"Content-Type: multipart/form-data; boundary=B\r\nContent-Length: {len(body)}\r\n"
+            )
+            writer.write(f"{head}\r\n".encode() + body[:-10])
+            await writer.drain()
+            async with aiohttp.ClientSession() as client:  # its answer comes after the head above
+                await client.get(f"http://127.0.0.1:{port}/healthz")
+            process.send_signal(signal.SIGTERM)
+            while b"service_stops" not in await process.stderr.readline():
+                pass
+            writer.write(body[-10:])
+            assert b"no_ground_truth" in await reader.read()
+            writer.close()
+            rest = await process.stderr.read()
+            assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert b"Traceback" not in rest
+
+
+def form_of(file: bytes, **fields: str) -> bytes:
+    parts = {"file": file, **{name: value.encode() for name, value in fields.items()}}
+    return (
+        b"".join(
+            b'--B\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n'
+            % (name.encode(), data)
+            for name, data in parts.items()
+        )
+        + b"--B--\r\n"
+    )
