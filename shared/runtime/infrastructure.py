@@ -90,19 +90,20 @@ async def infrastructure(
     Otherwise Postgres must be given and migrated before ('medvid admin migrate').
     """
     async with AsyncExitStack() as stack:
+        patience = settings.startup_seconds
         url = await _database_url(settings, stack, standalone=standalone)
 
-        async def open_database() -> Database:
-            database = await stack.enter_async_context(
-                connect(url, size=settings.database_pool_size, application_name=f"medvid-{name}")
+        def open_database() -> Awaitable[Database]:
+            size = settings.database_pool_size
+            return stack.enter_async_context(
+                connect(url, size=size, application_name=f"medvid-{name}")
             )
-            await (migrate(database) if standalone else require_schema(database))
-            return database
 
-        database = await _patiently(open_database, "database", settings.startup_seconds)
-        bus = await _patiently(
-            lambda: _open_bus(settings, database), "bus", settings.startup_seconds
-        )
+        database = await _patiently(open_database, "database", patience)
+        if standalone:
+            await migrate(database)
+        await _patiently(lambda: require_schema(database), "database schema", patience)
+        bus = await _patiently(lambda: _open_bus(settings, database), "bus", patience)
         stack.push_async_callback(bus.close)
         readiness = Readiness({"database": database.check, "bus": bus.check})
         built = Infrastructure(database, bus, readiness)
@@ -139,13 +140,16 @@ async def _open_bus(settings: CommonSettings, database: Database) -> Bus:
 
 
 async def _patiently(build: Callable[[], Awaitable[T]], what: str, seconds: float) -> T:
-    """Try `build` again while the other side may still be starting; the last error is raised."""
+    """Try `build` again while the other side may still be starting.
+
+    Raises Misconfigured with the last reason when it did not come up in time.
+    """
     deadline = asyncio.get_running_loop().time() + seconds
     while True:
         try:
             return await build()
-        except (Misconfigured, Unavailable, *TRANSIENT_ERRORS) as error:
+        except (Unavailable, *TRANSIENT_ERRORS) as error:
             if asyncio.get_running_loop().time() > deadline:
-                raise
+                raise Misconfigured(f"no {what} within {seconds:g} s: {error}") from error
             _log.warning("startup_waits", needs=what, error=str(error))
             await asyncio.sleep(1)

@@ -111,7 +111,11 @@ class Database:
 
 @asynccontextmanager
 async def connect(url: str, *, size: int, application_name: str) -> AsyncIterator[Database]:
-    """Open a pool of at most `size` connections; raises Misconfigured when it cannot."""
+    """Open a pool of at most `size` connections.
+
+    Raises Unavailable when the server does not answer (yet), Misconfigured when it refuses us.
+    """
+    fix = "Check MEDVID_DATABASE_URL and that the server runs."
     try:
         pool = await asyncpg.create_pool(
             url,
@@ -121,11 +125,10 @@ async def connect(url: str, *, size: int, application_name: str) -> AsyncIterato
             command_timeout=60,
             server_settings={"application_name": application_name, "jit": "off"},
         )
-    except (OSError, asyncpg.PostgresError, ValueError) as error:
-        raise Misconfigured(
-            f"cannot connect to Postgres: {error}.",
-            fix="Check MEDVID_DATABASE_URL and that the server runs.",
-        ) from error
+    except TRANSIENT_ERRORS as error:
+        raise Unavailable(f"cannot connect to Postgres: {error}.", fix=fix) from error
+    except (asyncpg.PostgresError, ValueError) as error:
+        raise Misconfigured(f"cannot connect to Postgres: {error}.", fix=fix) from error
     try:
         yield Database(pool)
     finally:

@@ -14,7 +14,7 @@ from typing import Final
 
 import structlog
 
-from shared.runtime.errors import Misconfigured
+from shared.runtime.errors import Misconfigured, Unavailable
 from shared.storage.database import Connection, Database
 
 _LOCK_ID: Final = 0x6D65_6476_6964  # "medvid"
@@ -107,13 +107,16 @@ async def _apply(connection: Connection, migration: Migration) -> None:
 
 
 async def require_schema(database: Database) -> None:
-    """Return when the schema is the newest; raises Misconfigured otherwise."""
+    """Return when the schema is the newest.
+
+    Raises Unavailable when it is behind (a migration may be on its way); otherwise as `migrate`.
+    """
     migrations = load_migrations()
     async with database.pool.acquire() as connection:
         known = await connection.fetchval("SELECT to_regclass('schema_migrations') IS NOT NULL")
         applied = await _check_ledger(connection, migrations) if known else 0
     if applied < len(migrations):
-        raise Misconfigured(
+        raise Unavailable(
             f"the database has {applied} of {len(migrations)} migrations.",
             fix="Run 'medvid admin migrate' first.",
         )

@@ -9,7 +9,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from shared.runtime.errors import Misconfigured
+from shared.runtime.errors import Misconfigured, Unavailable
 from shared.storage.database import Database, connect
 from shared.storage.migrate import load_migrations, migrate, require_schema
 from tests.conftest import Servers
@@ -36,7 +36,7 @@ async def test_rivals_migrate_an_empty_database_once(empty_database: Database) -
 
 
 async def test_a_service_refuses_a_schema_that_is_behind(empty_database: Database) -> None:
-    with pytest.raises(Misconfigured, match="medvid admin migrate"):
+    with pytest.raises(Unavailable, match="medvid admin migrate"):
         await require_schema(empty_database)
 
 
