@@ -14,6 +14,8 @@ from aiohttp import web
 from services.gateway.boards import Boards
 from services.gateway.handlers import AcceptSubmission, ReadStatus
 from services.gateway.middleware import Handle, boundary
+from services.gateway.judging_bootstrap import JudgingParts, build_judging
+from services.gateway.judging_routes import judging_routes
 from services.gateway.pages import Pages
 from services.gateway.routes import board_routes, ready_first, submission_routes
 from services.gateway.server import Runner
@@ -51,9 +53,13 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
         )
         validator = PooledValidator(pool, store.ground_truth, seconds=settings.validation_seconds)
         receiver = Receiver(Path(folder), _limits(settings))
+        judging = build_judging(infrastructure.database, store, settings)
+        told = await infrastructure.bus.listen(judging.hints, judging.streams.hint)
+        stack.push_async_callback(told.stop)
         app = application(
             accept=AcceptSubmission(store, validator),
             read_status=ReadStatus(store, boards),
+            judging=judging,
             receiver=receiver,
             boards=boards,
             pages=pages,
@@ -67,6 +73,7 @@ def application(
     *,
     accept: AcceptSubmission,
     read_status: ReadStatus,
+    judging: JudgingParts,
     receiver: Receiver,
     boards: Boards,
     pages: Pages,
@@ -75,7 +82,9 @@ def application(
     """Join the routes."""
     app = web.Application()
     app.add_routes(board_routes(boards, pages))
-    app.add_routes(submission_routes(accept, read_status, receiver))
+    app.add_routes(submission_routes(accept, read_status, judging.read, receiver))
+    app.add_routes(judging_routes(judging.ask, judging.steer, judging.read, judging.streams))
+    app.on_shutdown.append(judging.streams.stop)
     app.add_routes(ops_routes(readiness))
     return app
 

@@ -40,6 +40,7 @@ _STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "invalid_authorization": 400,
     "invalid_query": 400,
     "invalid_token": 401,
+    "token_required": 401,
     "upload_too_slow": 408,
     "unsupported_media_type": 415,
 }

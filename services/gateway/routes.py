@@ -12,6 +12,7 @@ from services.gateway.boards import Boards, ReadyBoard
 from services.gateway.domain.credentials import bearer_token
 from services.gateway.domain.http import accepts_gzip, etag_matches
 from services.gateway.handlers import AcceptSubmission, ReadStatus, not_found
+from services.gateway.judging import ReadJudging
 from services.gateway.middleware import Handle
 from services.gateway.pages import Pages
 from services.gateway.representations import Representation, represent
@@ -113,7 +114,10 @@ def _find(boards: Boards, board: str, request: web.Request) -> ReadyBoard:
 
 
 def submission_routes(
-    accept: AcceptSubmission, read_status: ReadStatus, receiver: Receiver
+    accept: AcceptSubmission,
+    read_status: ReadStatus,
+    read_judging: ReadJudging,
+    receiver: Receiver,
 ) -> list[web.RouteDef]:
     """Return the routes of submissions."""
 
@@ -130,8 +134,9 @@ def submission_routes(
 
     async def status(request: web.Request) -> web.Response:
         token = bearer_token(request.headers.get("Authorization"))
-        found = await read_status(_submission_id(request), token)
-        body = wire.submission_status(found).model_dump_json().encode()
+        found = await read_status(submission_id(request), token)
+        judging = await read_judging.status(found.submission.id)
+        body = wire.submission_status(found, judging).model_dump_json().encode()
         headers = {**API_HEADERS, "Vary": "Accept-Encoding, Authorization"}
         return send(
             request,
@@ -144,7 +149,8 @@ def submission_routes(
     ]
 
 
-def _submission_id(request: web.Request) -> UUID:
+def submission_id(request: web.Request) -> UUID:
+    """Return the id in the address; raises NotFound where it is none."""
     text = request.match_info["id"]
     try:
         found = UUID(text)

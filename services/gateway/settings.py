@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from shared.runtime.settings import CommonSettings
 
@@ -43,4 +43,16 @@ class GatewaySettings(CommonSettings):
     )
     board_poll_seconds: Annotated[float, Field(gt=0)] = Field(
         1, description="how often newer boards are looked for when no hint comes"
+    )
+    admin_key: SecretStr | None = Field(
+        None, description="key of the administrators; when unset, there are none"
+    )
+    judge_estimate_seconds: Annotated[float, Field(ge=0, le=30)] = Field(
+        2, description="how long a request for judging waits for its estimate"
+    )
+    event_streams: Annotated[int, Field(ge=1)] = Field(
+        500, description="event streams that may be open at the same time"
+    )
+    event_poll_seconds: Annotated[float, Field(gt=0)] = Field(
+        2, description="how often an event stream looks for news when no hint comes"
     )

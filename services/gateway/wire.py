@@ -9,6 +9,8 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.handlers import Receipt, Status
+from services.gateway.judging import Judging
+from services.gateway.judging_wire import JudgingStatus, judging_status
 from services.gateway.ports import Snapshot
 from shared.benchmark.tasks import METRICS, Board, Scoring
 
@@ -105,6 +107,7 @@ class SubmissionStatus(Answer):
     final: bool
     timeline: list[Step]
     ahead: int | None = Field(None, description="submissions that wait for scores longer")
+    judging: JudgingStatus
 
 
 class OwnedSubmission(SubmissionStatus):
@@ -118,7 +121,7 @@ class OwnedSubmission(SubmissionStatus):
     report: dict[str, Any]
 
 
-def submission_status(status: Status) -> SubmissionStatus:
+def submission_status(status: Status, judging: Judging) -> SubmissionStatus:
     """Return the status as its asker may see it; the contact is never part of it."""
     submission = status.submission
     facts: dict[str, Any] = {
@@ -127,6 +130,7 @@ def submission_status(status: Status) -> SubmissionStatus:
         "final": submission.state in ("ranked", "failed"),
         "timeline": [Step(state=state, at=at) for state, at in submission.timeline],
         "ahead": status.ahead,
+        "judging": judging_status(judging, owner=status.owner),
     }
     if not status.owner:
         return SubmissionStatus(**facts)
