@@ -44,7 +44,9 @@ class EventStreams:
         """Send a submission's events until the client leaves or we stop."""
         last = _last_event_id(request)
         if self._stopping or len(self._woken) >= self._limit:
-            raise Unavailable("too many event streams are open.", fix="Try again, or poll the status.")
+            raise Unavailable(
+                "too many event streams are open.", fix="Try again, or poll the status."
+            )
         woken = asyncio.Event()
         self._woken.add(woken)
         try:

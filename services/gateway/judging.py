@@ -89,7 +89,6 @@ class RequestJudging:
 
     access: Access
     store: JudgingStore
-    repeats: int
     estimate_seconds: float
 
     async def __call__(self, submission_id: UUID, token: str | None) -> StoredRun:
@@ -116,7 +115,7 @@ class RequestJudging:
         requester: Requester,
     ) -> UUID:
         if run is None:
-            return await self.store.add_run(submission_id, requester, self.repeats)
+            return await self.store.add_run(submission_id, requester)
         match run.state:
             case "queued" | "running":
                 raise _already_running()
@@ -124,7 +123,7 @@ class RequestJudging:
                 result = await self.store.latest_result(submission_id)
                 if result is not None and result.judge_version == judge.version:
                     raise _already_judged()
-                return await self.store.add_run(submission_id, requester, self.repeats)
+                return await self.store.add_run(submission_id, requester)
             case "paused" if run.reason == "administrator" and requester == "owner":
                 raise _paused_by_administrator()
         if not await self.store.requeue(submission_id, run, requester):

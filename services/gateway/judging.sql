@@ -27,7 +27,8 @@ SELECT r.run_id, r.judge_version, r.facts::text AS facts, v.facts::text AS judge
  LIMIT 1
 
 -- name: run_add
-INSERT INTO judge_runs (id, submission_id, requested_by, repeats) VALUES ($1, $2, $3, $4)
+INSERT INTO judge_runs (id, submission_id, requested_by, repeats)
+SELECT $1, $2, $3, repeats FROM judge_service
 
 -- name: run_requeue
 UPDATE judge_runs

@@ -112,7 +112,7 @@ class JudgingStore(Protocol):
     async def latest_result(self, submission_id: UUID) -> StoredResult | None:
         """Return the newest result of a submission."""
 
-    async def add_run(self, submission_id: UUID, requester: Requester, repeats: int) -> UUID:
+    async def add_run(self, submission_id: UUID, requester: Requester) -> UUID:
         """Queue a new run and announce it; raises RunExists."""
 
     async def requeue(self, submission_id: UUID, run: StoredRun, requester: Requester) -> bool:

@@ -62,13 +62,13 @@ class PostgresJudging:
         parsed = {key: orjson.loads(row[key]) for key in ("facts", "judge")}
         return StoredResult(**(dict(row) | parsed))
 
-    async def add_run(self, submission_id: UUID, requester: Requester, repeats: int) -> UUID:
+    async def add_run(self, submission_id: UUID, requester: Requester) -> UUID:
         """Queue a new run and announce it; raises RunExists."""
         run_id = uuid4()
         try:
             async with transient_errors(), self._database.transaction() as transaction:
                 await transaction.connection.execute(
-                    _SQL["run_add"], run_id, submission_id, requester, repeats
+                    _SQL["run_add"], run_id, submission_id, requester
                 )
                 await transaction.emit(JudgingRequested(submission_id=submission_id, run_id=run_id))
         except asyncpg.UniqueViolationError as error:

@@ -152,9 +152,7 @@ def judging_receipt(submission_id: UUID, run: StoredRun) -> JudgingReceipt:
     )
 
 
-def verdict_page(
-    verdicts: Sequence[StoredVerdict], total: int, query: VerdictQuery
-) -> VerdictPage:
+def verdict_page(verdicts: Sequence[StoredVerdict], total: int, query: VerdictQuery) -> VerdictPage:
     """Return a page of verdicts."""
     return VerdictPage(
         page=query.page,

@@ -2,8 +2,8 @@
 INSERT INTO judge_versions (hash, facts, is_stub) VALUES ($1, $2::text::jsonb, $3) ON CONFLICT DO NOTHING
 
 -- name: service_set
-UPDATE judge_service SET judge_version = $1, changed_at = now()
- WHERE judge_version IS DISTINCT FROM $1
+UPDATE judge_service SET judge_version = $1, repeats = $2, changed_at = now()
+ WHERE (judge_version, repeats) IS DISTINCT FROM ($1, $2)
 
 -- name: run_queued
 SELECT r.id, r.submission_id, s.ground_truth_version, r.repeats, r.plan IS NOT NULL AS planned

@@ -202,13 +202,13 @@ async def add_version(transaction: Transaction, version: JudgeVersion) -> None:
     await transaction.connection.execute(_SQL["version_add"], version.hash, facts, is_stub)
 
 
-async def announce_judge(database: Database, version: JudgeVersion | None) -> None:
-    """Tell the gateway who judges now; None when nobody does."""
+async def announce_judge(database: Database, version: JudgeVersion | None, repeats: int) -> None:
+    """Tell the gateway who judges now, and how often each pair; None when nobody does."""
     async with transient_errors(), database.transaction() as transaction:
         if version is not None:
             await add_version(transaction, version)
         await transaction.connection.execute(
-            _SQL["service_set"], version.hash if version is not None else None
+            _SQL["service_set"], version.hash if version is not None else None, repeats
         )
 
 

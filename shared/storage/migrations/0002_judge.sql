@@ -14,6 +14,7 @@ CREATE TABLE judge_versions (
 CREATE TABLE judge_service (
     singleton     boolean PRIMARY KEY DEFAULT true CHECK (singleton),
     judge_version text REFERENCES judge_versions,    -- null: not configured
+    repeats       smallint NOT NULL DEFAULT 1 CHECK (repeats > 0),   -- verdicts for each pair
     changed_at    timestamptz NOT NULL DEFAULT now()
 );
 INSERT INTO judge_service DEFAULT VALUES;

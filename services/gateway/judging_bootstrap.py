@@ -1,0 +1,43 @@
+"""Builds the gateway's part in judging."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from services.gateway.events import EventStreams
+from services.gateway.judging import Access, ReadJudging, RequestJudging, SteerRun
+from services.gateway.judging_store import PostgresJudging
+from services.gateway.ports import SubmissionStore
+from services.gateway.settings import GatewaySettings
+from shared.contracts.messages import BoardRanked, JudgingProgressed, ScoringFailed
+from shared.storage.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class JudgingParts:
+    """The use cases about judging, and the open event streams."""
+
+    hints: ClassVar = (BoardRanked.type, ScoringFailed.type, JudgingProgressed.type)
+
+    ask: RequestJudging
+    steer: SteerRun
+    read: ReadJudging
+    streams: EventStreams
+
+
+def build_judging(
+    database: Database, submissions: SubmissionStore, settings: GatewaySettings
+) -> JudgingParts:
+    """Join the parts."""
+    store = PostgresJudging(database)
+    key = settings.admin_key.get_secret_value() if settings.admin_key else None
+    access = Access(submissions, key)
+    return JudgingParts(
+        ask=RequestJudging(access, store, settings.judge_estimate_seconds),
+        steer=SteerRun(access, store),
+        read=ReadJudging(access, store),
+        streams=EventStreams(
+            store, limit=settings.event_streams, poll_seconds=settings.event_poll_seconds
+        ),
+    )
