@@ -32,6 +32,7 @@ _FOLDER: Final = Path(__file__).parent
 _PORTS: Final = range(8080, 8180)
 _MODEL: Final = "Demo model"
 _PATIENCE_SECONDS: Final = 60.0
+_TABLE_WIDTH: Final = 118
 _console = Console(highlight=False)
 
 
@@ -89,7 +90,8 @@ async def _tour(base: Infrastructure, url: str) -> bool:
         submitted = await _submit(http)
         await _watch(http, submitted)
         board = await _board_with(http, submitted.model_name)
-    _console.print(_table(board, submitted.model_name))
+    # Never cut a number: a narrow terminal wraps the lines instead.
+    _console.print(_table(board, submitted.model_name), width=max(_console.width, _TABLE_WIDTH))
     entry = _entry(board, submitted.model_name)
     missing = [key for key in RULE_METRIC_KEYS if entry is None or entry["values"][key] is None]
     if missing:
