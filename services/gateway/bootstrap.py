@@ -13,9 +13,9 @@ from aiohttp import web
 
 from services.gateway.boards import Boards
 from services.gateway.handlers import AcceptSubmission, ReadStatus
-from services.gateway.middleware import Handle, boundary
 from services.gateway.judging_bootstrap import JudgingParts, build_judging
 from services.gateway.judging_routes import judging_routes
+from services.gateway.middleware import Handle, boundary
 from services.gateway.pages import Pages
 from services.gateway.routes import board_routes, ready_first, submission_routes
 from services.gateway.server import Runner
