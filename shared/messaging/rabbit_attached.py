@@ -78,6 +78,10 @@ class Attached(ABC):
     async def _reattach(self) -> None:
         pause = _FIRST_PAUSE
         while True:
+            # First of all a pause: a queue whose deletion cancelled us may not be gone yet, and
+            # declaring it would find it. Spread out, so that a restarted broker is not met by all.
+            await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - no secret
+            pause = min(2 * pause, _LONGEST_PAUSE)
             try:
                 await self._attach()
             except Exception as error:  # noqa: BLE001 - whatever it was, consuming must go on
@@ -91,9 +95,6 @@ class Attached(ABC):
                 )
             else:
                 return
-            # Spread out, so that a restarted broker is not met by all consumers at once.
-            await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - no secret
-            pause = min(2 * pause, _LONGEST_PAUSE)
 
     async def _detach(self) -> None:
         keeper, self._keeper = self._keeper, None

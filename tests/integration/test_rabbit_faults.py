@@ -164,7 +164,8 @@ async def test_a_deleted_queue_is_made_again(node: RabbitServer, vhost: str) -> 
     async with connected(node, vhost) as bus:
         await bus.consume(WORK, probe, concurrency=1)
         node.http.call("DELETE", f"/api/queues/{vhost}/{WORK.name}")
-        await eventually(lambda: _has(node, f"/api/queues/{vhost}/{WORK.name}"))
+        bindings = f"/api/bindings/{vhost}/e/{EXCHANGE}/q/{WORK.name}"
+        await eventually(lambda: bool(node.http.call("GET", bindings)))
         await published(bus, outgoing(b"after"))
         await probe.got(1)
         assert probe.bodies == [b"after"]
@@ -243,14 +244,6 @@ def _held(node: RabbitServer, vhost: str) -> int:
     )
     counts = dict(line.split("\t") for line in listed.splitlines() if line)
     return int(counts[WORK.name])
-
-
-def _has(node: RabbitServer, path: str) -> bool:
-    try:
-        node.http.call("GET", path)
-    except Exception:  # noqa: BLE001 - not yet
-        return False
-    return True
 
 
 async def test_a_queue_made_with_other_settings_is_told_with_what_to_do(
