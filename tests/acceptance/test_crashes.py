@@ -47,7 +47,6 @@ def environment(postgres_url: str, tmp_path: Path) -> Environment:
         "MEDVID_PORT": str(free_port()),
         "MEDVID_SCORER_PROCESSES": "1",
         "MEDVID_VALIDATION_WORKERS": "1",
-        "MEDVID_OUTBOX_POLL_SECONDS": "0.1",
         "MEDVID_BOARD_POLL_SECONDS": "0.1",
     }
 
@@ -75,11 +74,12 @@ async def crash_and_recover(
     async with asyncio.timeout(PATIENCE_SECONDS), AsyncExitStack() as stack:
         for other in SERVICES:
             if other != service:
-                await stack.enter_async_context(healthy(other, environment))
+                # Their relays must not find the outbox of the one that is to die before it does.
+                await stack.enter_async_context(healthy(other, environment, poll_seconds=3600))
         async with dying(service, point, environment) as process:
             submitting = asyncio.create_task(submit(environment))
             assert await process.wait() == -signal.SIGKILL
-        await stack.enter_async_context(healthy(service, environment))
+        await stack.enter_async_context(healthy(service, environment, poll_seconds=0.1))
         status_url = await submitting
         await until_ranked(environment, status_url)
         await until_outbox_is_empty(database)
@@ -87,11 +87,13 @@ async def crash_and_recover(
 
 
 @asynccontextmanager
-async def healthy(service: str, environment: Mapping[str, str]) -> AsyncIterator[None]:
+async def healthy(
+    service: str, environment: Mapping[str, str], *, poll_seconds: float
+) -> AsyncIterator[None]:
     """The service in this process."""
     settings_type, run = SERVICES[service]
     values = {name.removeprefix("MEDVID_").lower(): value for name, value in environment.items()}
-    settings = settings_type(**values)
+    settings = settings_type(**values, outbox_poll_seconds=poll_seconds)
     async with infrastructure(settings, name=service) as base, run(base, settings):
         base.readiness.started = True
         yield
