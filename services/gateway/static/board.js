@@ -35,8 +35,7 @@
     for (const row of rows) {
       for (const cell of row.cells) cell.classList.toggle("sorted", cell.cellIndex === index);
     }
-    const label = button.innerText.replace(/[↑↓]/g, "").trim();
-    status.textContent = `Sorted by ${label === "#" ? "rank" : label}, ${direction}.`;
+    status.textContent = `Sorted by ${button.getAttribute("aria-label")}, ${direction}.`;
   };
 
   headers.forEach((header, index) => {
