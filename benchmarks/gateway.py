@@ -36,11 +36,11 @@ sys.path.insert(0, str(ROOT))
 from services.gateway.boards import Boards  # noqa: E402 - the path comes first
 from services.gateway.bootstrap import application, surroundings  # noqa: E402
 from services.gateway.handlers import AcceptSubmission, ReadStatus  # noqa: E402
-from services.gateway.judging_bootstrap import build_judging
+from services.gateway.judging_bootstrap import build_judging  # noqa: E402
 from services.gateway.pages import Pages  # noqa: E402
 from services.gateway.ports import Snapshot, SnapshotRef  # noqa: E402
 from services.gateway.server import Runner  # noqa: E402
-from services.gateway.settings import GatewaySettings
+from services.gateway.settings import GatewaySettings  # noqa: E402
 from services.gateway.uploads import Receiver  # noqa: E402
 from shared.benchmark.tasks import METRIC_KEYS  # noqa: E402
 from shared.runtime.ops import Readiness  # noqa: E402
