@@ -91,7 +91,8 @@ async def _tour(base: Infrastructure, url: str) -> bool:
         await _watch(http, submitted)
         board = await _board_with(http, submitted.model_name)
     # Never cut a number: a narrow terminal wraps the lines instead.
-    _console.print(_table(board, submitted.model_name), width=max(_console.width, _TABLE_WIDTH))
+    wide = Console(highlight=False, width=max(_console.width, _TABLE_WIDTH))
+    wide.print(_table(board, submitted.model_name))
     entry = _entry(board, submitted.model_name)
     missing = [key for key in RULE_METRIC_KEYS if entry is None or entry["values"][key] is None]
     if missing:
