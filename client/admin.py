@@ -15,6 +15,7 @@ from services.gateway.administration import import_boards
 from shared.benchmark.ground_truth import InvalidGroundTruth, load_ground_truth
 from shared.benchmark.unpacking import unpack
 from shared.runtime.errors import InvalidInput, MedvidError
+from shared.runtime.logs import configure_logs
 from shared.runtime.settings import CommonSettings, load_settings
 from shared.storage.database import Database, connect
 from shared.storage.embedded import embedded_postgres
@@ -83,6 +84,8 @@ async def store_boards(database: Database, content: bytes) -> str:
 
 
 def _run(work: Callable[[Database], Awaitable[str]], *, migrated: bool = True) -> int:
+    configure_logs("warning", "auto", "admin")  # what was done is told by the command itself
+
     async def main() -> str:
         async with _database(migrated=migrated) as database:
             return await work(database)
