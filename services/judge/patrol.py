@@ -1,8 +1,8 @@
-"""The judge's SQL about runs that stand still, for the reaper."""
+"""The judge's SQL about runs that stand still, for the reaper; and what runs may still spend."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -76,3 +76,21 @@ class PostgresPatrol:
             await transaction.emit(JudgingRequested(submission_id=submission_id, run_id=run_id))
             await transaction.emit(JudgingProgressed(submission_id=submission_id, run_id=run_id))
         _log.info("judge_run_resumed", run_id=str(run_id))
+
+
+@dataclass(frozen=True, slots=True)
+class RemainingBudget:
+    """What is left of the caps, in millionths of a US dollar; None stands for no cap."""
+
+    database: Database
+    month_left: Callable[[], Awaitable[int | None]]
+    run_cap: int | None
+
+    async def left_microusd(self, run_id: UUID) -> int | None:
+        """Return what this run may still spend."""
+        month = await self.month_left()
+        if self.run_cap is None:
+            return month
+        spent = await self.database.pool.fetchval(_SQL["run_spent"], run_id)
+        run = max(0, self.run_cap - int(spent))
+        return run if month is None else min(run, month)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Final
 
 from services.judge.domain.pairs import plan
@@ -9,10 +10,10 @@ from services.judge.domain.plans import StoredPlan, store
 from shared.benchmark.ground_truth import load_ground_truth
 from shared.benchmark.test_set import TestSet
 from shared.benchmark.validation import validate_submission
-from shared.runtime.errors import Permanent
+from shared.runtime.errors import Permanent, Transient
 from shared.runtime.workers import WorkerCrashed, WorkerPool, WorkerTimeout
-from shared.storage.database import Database
-from shared.storage.ground_truths import ground_truth_content
+from shared.storage.database import Database, transient_errors
+from shared.storage.ground_truths import active_ground_truth_version, ground_truth_content
 
 _CRASHES_ALLOWED: Final = 3
 
@@ -42,6 +43,16 @@ class PooledPlanner:
             code="planning_crashed",
         )
 
+    async def prepare(self) -> None:
+        """Give the worker the active ground truth, so that the first plan is made at once."""
+        with contextlib.suppress(Transient, WorkerCrashed, WorkerTimeout):
+            async with transient_errors():
+                version = await active_ground_truth_version(self._database)
+                if version is None:
+                    return
+                truth = await ground_truth_content(self._database, version)
+            await self._pool.run(keep_ground_truth, version, truth, timeout=self._seconds)
+
     async def _plan(self, payload: bytes, version: str) -> StoredPlan:
         made = await self._pool.run(plan_file, version, None, payload, timeout=self._seconds)
         if made is None:
@@ -58,8 +69,7 @@ def plan_file(version: str, truth: bytes | None, payload: bytes) -> StoredPlan |
     not hold that version. Raises Permanent for an upload that is not valid (it was, when taken).
     """
     if truth is not None:
-        _kept.clear()
-        _kept[version] = TestSet.from_ground_truth(load_ground_truth(truth))
+        keep_ground_truth(version, truth)
     test_set = _kept.get(version)
     if test_set is None or test_set.truth is None:
         return None
@@ -69,6 +79,12 @@ def plan_file(version: str, truth: bytes | None, payload: bytes) -> StoredPlan |
             f"the file is not valid any more: {validated.report.problems[0]}", code="invalid_file"
         )
     return store(plan(test_set.truth.samples, validated.predictions))
+
+
+def keep_ground_truth(version: str, truth: bytes) -> None:
+    """Hold a ground truth version (gzip file), and let go of the one before."""
+    _kept.clear()
+    _kept[version] = TestSet.from_ground_truth(load_ground_truth(truth))
 
 
 _kept: dict[str, TestSet] = {}  # at most one: a worker's memory is bounded

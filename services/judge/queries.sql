@@ -312,3 +312,6 @@ UPDATE judge_runs
    SET state = 'queued', reason = NULL, detail = NULL, announced_at = now()
  WHERE id = $1 AND state = 'paused'
 RETURNING submission_id
+
+-- name: run_spent
+SELECT coalesce(sum(spent_microusd), 0) FROM judge_spending WHERE scope = 'run:' || $1::uuid

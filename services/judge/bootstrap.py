@@ -1,0 +1,142 @@
+"""Builds the judge out of its parts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Final, TypeAlias
+
+import structlog
+
+from services.judge.consumer import build_batches_consumer, build_requests_consumer
+from services.judge.domain.estimates import CallFigures
+from services.judge.domain.pricing import FREE, TokenPrice, to_microusd
+from services.judge.domain.prompt import Form, build_messages, estimate_tokens
+from services.judge.domain.rubric import load_rubric
+from services.judge.grading import Judge, open_judge
+from services.judge.handlers import JudgeBatch, StartRun
+from services.judge.patrol import PostgresPatrol, RemainingBudget
+from services.judge.planning import PooledPlanner
+from services.judge.reaper import Ages, Reaper
+from services.judge.run_ports import RunPolicy
+from services.judge.settings import JudgeSettings
+from services.judge.store import PostgresRuns, announce_judge
+from services.judge.verdict_store import PostgresVerdicts
+from shared.benchmark.tasks import Task
+from shared.messaging.topology import JUDGE_BATCHES, JUDGE_REQUESTS
+from shared.runtime.infrastructure import Infrastructure
+from shared.runtime.workers import WorkerPool
+
+_REPLY_TOKENS: Final = 40
+_REQUESTS_AT_A_TIME: Final = 2
+# A batch that waits for its last answer leaves its other places empty: with half as many batches
+# again as the calls need, there is always one that fills them.
+_SPARE: Final = 1.5
+_log = structlog.get_logger(__name__)
+
+OpenJudge: TypeAlias = Callable[
+    [Infrastructure, JudgeSettings], AbstractAsyncContextManager[Judge | None]
+]
+
+
+@asynccontextmanager
+async def run(
+    base: Infrastructure, settings: JudgeSettings, *, opener: OpenJudge = open_judge
+) -> AsyncIterator[None]:
+    """Judge until the context is left; calls under way are finished first."""
+    async with AsyncExitStack() as stack:
+        judge = await stack.enter_async_context(opener(base, settings))
+        await announce_judge(
+            base.database, judge.grader.version if judge else None, settings.judge_repeats
+        )
+        if judge is None:
+            _log.info("judge_is_off")
+            await _consume_requests(stack, base, settings, None)
+            yield
+            return
+        runs = PostgresRuns(base.database, _policy(settings))
+        verdicts = PostgresVerdicts(base.database, claim_seconds=settings.judge_claim_seconds)
+        base.background("judge_claims", verdicts.keep_claims)
+        await _consume_requests(
+            stack, base, settings, await _start_run(stack, base, settings, judge, runs)
+        )
+        work = JudgeBatch(runs, verdicts, judge.grader, _policy(settings))
+        await stack.enter_async_context(
+            base.consuming(
+                JUDGE_BATCHES,
+                build_batches_consumer(base.database, runs, work).handle,
+                concurrency=batches_at_a_time(settings),
+                drain_seconds=settings.drain_seconds,
+            )
+        )
+        reaper = Reaper(PostgresPatrol(base.database, runs), judge.grader, _ages(settings))
+        base.background("judge_due_batches", reaper.keep_sending)
+        base.background("judge_patrol", reaper.keep_patrolling)
+        yield
+
+
+def batches_at_a_time(settings: JudgeSettings) -> int:
+    """Return how many batches a replica holds, so that its calls never wait for one."""
+    return math.ceil(_SPARE * settings.judge_concurrency / settings.judge_batch_pairs) + 1
+
+
+async def _start_run(
+    stack: AsyncExitStack,
+    base: Infrastructure,
+    settings: JudgeSettings,
+    judge: Judge,
+    runs: PostgresRuns,
+) -> StartRun:
+    pool = WorkerPool(1, name="planner")
+    stack.push_async_callback(pool.close)
+    planner = PooledPlanner(base.database, pool, seconds=settings.judge_planning_seconds)
+    base.background("judge_planner_warm_up", planner.prepare)
+    cap = settings.judge_run_cap_usd
+    budget = RemainingBudget(
+        base.database, judge.month_left, to_microusd(cap) if cap is not None else None
+    )
+    return StartRun(runs, planner, judge.grader, budget, _figures(settings), _policy(settings))
+
+
+async def _consume_requests(
+    stack: AsyncExitStack, base: Infrastructure, settings: JudgeSettings, start: StartRun | None
+) -> None:
+    repeats = settings.judge_repeats if settings.judge_automatic else None
+    consumer = build_requests_consumer(base.database, start, automatic_repeats=repeats)
+    await stack.enter_async_context(
+        base.consuming(
+            JUDGE_REQUESTS,
+            consumer.handle,
+            concurrency=_REQUESTS_AT_A_TIME,
+            drain_seconds=settings.drain_seconds,
+        )
+    )
+
+
+def _policy(settings: JudgeSettings) -> RunPolicy:
+    return RunPolicy(
+        batch_items=settings.judge_batch_pairs,
+        window_batches=settings.judge_window_batches,
+        tries=settings.judge_tries,
+    )
+
+
+def _ages(settings: JudgeSettings) -> Ages:
+    return Ages(
+        look=settings.judge_due_seconds,
+        patrol=settings.judge_patrol_seconds,
+        still=settings.judge_still_seconds,
+    )
+
+
+def _figures(settings: JudgeSettings) -> CallFigures:
+    rubric = load_rubric(settings.judge_rubric)
+    empty = build_messages(rubric, "", "", Task.VIDEO_SUMMARY, form=Form.JSON)
+    price = settings.judge_prices.get(settings.judge_model)
+    return CallFigures(
+        overhead_tokens=estimate_tokens(empty),
+        reply_tokens=_REPLY_TOKENS,
+        price=TokenPrice(price.input, price.output) if price else FREE,
+        concurrency=settings.judge_concurrency,
+    )
