@@ -10,6 +10,8 @@ from pathlib import Path
 
 from services.gateway import bootstrap as gateway
 from services.gateway.settings import GatewaySettings
+from services.judge import bootstrap as judge
+from services.judge.settings import JudgeSettings
 from services.ranker import bootstrap as ranker
 from services.ranker.settings import RankerSettings
 from services.scorer import bootstrap as scorer
@@ -21,7 +23,7 @@ from shared.runtime.logs import configure_logs
 from shared.runtime.settings import load_settings
 
 
-class StandaloneSettings(GatewaySettings, ScorerSettings, RankerSettings):
+class StandaloneSettings(GatewaySettings, ScorerSettings, JudgeSettings, RankerSettings):
     """The settings of every service."""
 
 
@@ -45,6 +47,7 @@ async def running(settings: StandaloneSettings) -> AsyncIterator[Infrastructure]
             infrastructure(settings, name="standalone", standalone=True) as base,
             ranker.run(base, settings),
             scorer.run(base, settings),
+            judge.run(base, settings),
             gateway.run(base, settings),
         ):
             yield base
