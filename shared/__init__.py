@@ -1,1 +1,1 @@
-"""What every service shares: the benchmark's own domain, message contracts, bus, storage, runtime."""
+"""What every service shares: the benchmark, message contracts, bus, storage, runtime."""

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from services.ranker.consumer import build_consumer
+from services.ranker.reaper import Reaper
 from services.ranker.settings import RankerSettings
 from services.ranker.store import PostgresBoards
 from shared.messaging.topology import RANKER_BOARDS
@@ -20,4 +21,5 @@ async def run(base: Infrastructure, settings: RankerSettings) -> AsyncIterator[N
     async with base.consuming(
         RANKER_BOARDS, consumer.handle, concurrency=2, drain_seconds=settings.drain_seconds
     ):
+        base.patrol("ranker_reaper", Reaper(base.database).announce_again, settings.patrol_seconds)
         yield

@@ -32,3 +32,8 @@ UPDATE submissions
    AND entries.board = $1
    AND entries.listed
    AND submissions.state = 'scored'
+
+-- name: boards_behind
+SELECT board
+  FROM boards
+ WHERE ranked_revision < revision

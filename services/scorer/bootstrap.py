@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from services.scorer.consumer import build_consumer
 from services.scorer.evaluation import PooledEvaluator, warm_up
+from services.scorer.reaper import Reaper
 from services.scorer.settings import ScorerSettings
 from shared.messaging.topology import SCORER_SUBMISSIONS
 from shared.runtime.infrastructure import Infrastructure
@@ -27,6 +28,8 @@ async def run(base: Infrastructure, settings: ScorerSettings) -> AsyncIterator[N
             drain_seconds=settings.drain_seconds,
         ):
             base.background("scorer_warm_up", lambda: evaluator.prepare(settings.scorer_processes))
+            reaper = Reaper(base.database, base.bus, settings.still_seconds)
+            base.patrol("scorer_reaper", reaper.announce_again, settings.patrol_seconds)
             yield
     finally:
         await pool.close()

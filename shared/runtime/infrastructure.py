@@ -14,7 +14,7 @@ from shared.messaging.local import LocalBus
 from shared.messaging.ports import Bus, DeliveryHandler
 from shared.messaging.relay import Relay
 from shared.messaging.topology import Queue
-from shared.runtime.errors import Misconfigured, Unavailable
+from shared.runtime.errors import Misconfigured, Transient, Unavailable
 from shared.runtime.ops import Readiness, ops_server
 from shared.runtime.settings import CommonSettings
 from shared.storage.database import TRANSIENT_ERRORS, Database, connect
@@ -52,6 +52,19 @@ class Infrastructure:
                     self.failed.set_exception(error)
 
         self._tasks.add(asyncio.create_task(supervised(), name=name))
+
+    def patrol(self, name: str, look: Callable[[], Awaitable[None]], seconds: float) -> None:
+        """Call `look` every so many seconds until shutdown; what may pass is logged and skipped."""
+
+        async def forever() -> None:
+            while True:
+                await asyncio.sleep(seconds)
+                try:
+                    await look()
+                except (Transient, Unavailable, *TRANSIENT_ERRORS) as error:
+                    _log.warning("patrol_waits", patrol=name, error=str(error))
+
+        self.background(name, forever)
 
     @asynccontextmanager
     async def consuming(

@@ -45,6 +45,12 @@ class CommonSettings(BaseSettings):
     outbox_poll_seconds: Annotated[float, Field(gt=0)] = Field(
         0.5, description="how often the outbox is looked at when nothing wakes the relay"
     )
+    patrol_seconds: Annotated[float, Field(gt=0)] = Field(
+        15, description="how often is looked for work that stands still, to announce it again"
+    )
+    still_seconds: Annotated[float, Field(gt=0)] = Field(
+        30, description="how long work may wait unannounced while its queue is empty"
+    )
 
 
 SettingsType = TypeVar("SettingsType", bound=BaseSettings)

@@ -26,6 +26,7 @@ CREATE TABLE submissions (
     failure_reason       text,
     created_at           timestamptz NOT NULL DEFAULT now(),
     changed_at           timestamptz NOT NULL DEFAULT now(),
+    announced_at         timestamptz NOT NULL DEFAULT now(),           -- last time a message said that it waits
     CONSTRAINT submissions_failure_has_reason
         CHECK ((state = 'failed') = (failure_reason IS NOT NULL AND failure_code IS NOT NULL))
 );

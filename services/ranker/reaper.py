@@ -1,0 +1,31 @@
+"""Finds boards whose snapshots are behind while nobody was told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from shared.contracts.messages import BoardChanged
+from shared.storage.database import Database
+from shared.storage.queries import load_queries
+
+_SQL: Final = load_queries(__package__)
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Reaper:
+    """Announces again what stands still. A message too many is free: its board is up to date."""
+
+    database: Database
+
+    async def announce_again(self) -> None:
+        """Announce every board that has changed since it was ranked."""
+        async with self.database.transaction() as transaction:
+            rows = await transaction.connection.fetch(_SQL["boards_behind"])
+            for row in rows:
+                await transaction.emit(BoardChanged(board=row["board"]))
+        for row in rows:
+            _log.warning("board_announced_again", board=row["board"])

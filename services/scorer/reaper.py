@@ -1,0 +1,39 @@
+"""Finds submissions that wait for scores while nobody knows: a queue was lost, a broker wiped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from shared.contracts.messages import SubmissionAccepted
+from shared.messaging.ports import Bus
+from shared.messaging.topology import SCORER_SUBMISSIONS
+from shared.storage.database import Database
+from shared.storage.queries import load_queries
+
+_SQL: Final = load_queries(__package__)
+_BUSY_FACTOR: Final = 20
+"""While the queue holds messages a submission most likely waits in it: it gets so much longer."""
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Reaper:
+    """Announces again what stands still. Any number may run: a row is announced by one of them."""
+
+    database: Database
+    bus: Bus
+    still_seconds: float
+
+    async def announce_again(self) -> None:
+        """Announce submissions that were not announced for too long, with new message ids."""
+        busy = await self.bus.depth(SCORER_SUBMISSIONS) > 0
+        seconds = self.still_seconds * (_BUSY_FACTOR if busy else 1)
+        async with self.database.transaction() as transaction:
+            rows = await transaction.connection.fetch(_SQL["announce_again"], seconds)
+            for row in rows:
+                await transaction.emit(SubmissionAccepted(submission_id=row["id"]))
+        for row in rows:
+            _log.warning("submission_announced_again", submission_id=str(row["id"]))

@@ -1,0 +1,70 @@
+"""Work that nobody was told about is announced again, in every state that is not final."""
+
+from __future__ import annotations
+
+import orjson
+
+from services.ranker.reaper import Reaper as RankerReaper
+from services.scorer.reaper import Reaper as ScorerReaper
+from shared.messaging.local import LocalBus
+from shared.messaging.ports import Outgoing
+from shared.messaging.topology import SCORER_SUBMISSIONS
+from shared.storage.database import Database
+from tests.rows import accept_submission, add_listed_entry
+
+
+async def lose_all_messages(database: Database) -> None:
+    await database.pool.execute("DELETE FROM outbox")
+
+
+async def announced(database: Database) -> list[dict[str, object]]:
+    rows = await database.pool.fetch("SELECT type, body FROM outbox ORDER BY position")
+    return [orjson.loads(row["body"])["data"] for row in rows]
+
+
+async def test_a_submission_whose_message_was_lost_is_announced_once(database: Database) -> None:
+    stored = await accept_submission(database)
+    await lose_all_messages(database)
+    await database.pool.execute("UPDATE submissions SET announced_at = now() - interval '1 hour'")
+    reaper = ScorerReaper(database, LocalBus(database), still_seconds=30)
+    await reaper.announce_again()
+    await reaper.announce_again()
+    assert await announced(database) == [{"submission_id": str(stored.submission_id)}]
+
+
+async def test_a_young_or_finished_submission_is_left_alone(database: Database) -> None:
+    await accept_submission(database, "Young")
+    done = await accept_submission(database, "Done")
+    await database.pool.execute(
+        "UPDATE submissions SET state = 'scored', announced_at = now() - interval '1 hour'"
+        " WHERE id = $1",
+        done.submission_id,
+    )
+    await lose_all_messages(database)
+    await ScorerReaper(database, LocalBus(database), still_seconds=30).announce_again()
+    assert not await announced(database)
+
+
+async def test_what_may_wait_in_a_busy_queue_gets_more_time(database: Database) -> None:
+    stored = await accept_submission(database)
+    bus = LocalBus(database)
+    await bus.publish([Outgoing(stored.message_id, SCORER_SUBMISSIONS.types[0], b"{}")])
+    await lose_all_messages(database)
+    reaper = ScorerReaper(database, bus, still_seconds=30)
+    for age, expected in (("1 minute", 0), ("1 hour", 1)):
+        await database.pool.execute(
+            f"UPDATE submissions SET announced_at = now() - interval '{age}'"  # noqa: S608
+        )
+        await reaper.announce_again()
+        assert len(await announced(database)) == expected
+
+
+async def test_a_board_that_is_behind_is_announced(database: Database) -> None:
+    await add_listed_entry(database, "A model", {"cvs_acc": 0.5})
+    await lose_all_messages(database)
+    await RankerReaper(database).announce_again()
+    assert await announced(database) == [{"board": "community"}]
+    await database.pool.execute("UPDATE boards SET ranked_revision = revision")
+    await lose_all_messages(database)
+    await RankerReaper(database).announce_again()
+    assert not await announced(database)
