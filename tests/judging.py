@@ -22,6 +22,8 @@ from services.judge.reaper import Ages, Reaper
 from services.judge.run_ports import RunPolicy
 from services.judge.store import PostgresRuns
 from services.judge.verdict_store import PostgresVerdicts
+from shared.benchmark.ground_truth import load_ground_truth
+from shared.benchmark.test_set import TestSet
 from shared.contracts.messages import JudgingRequested
 from shared.messaging.local import LocalBus
 from shared.messaging.ports import Bus
@@ -45,9 +47,8 @@ class ThreadPlanner:
     async def plan(self, payload: bytes, ground_truth_version: str) -> StoredPlan:
         self.plans += 1
         truth = await ground_truth_content(self._database, ground_truth_version)
-        made = await asyncio.to_thread(plan_file, ground_truth_version, truth, payload)
-        assert made is not None
-        return made
+        test_set = TestSet.from_ground_truth(load_ground_truth(truth))
+        return await asyncio.to_thread(plan_file, test_set, payload)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import asyncpg
 import orjson
@@ -18,6 +18,7 @@ from services.scorer.evaluation import PooledEvaluator, warm_up
 from services.scorer.ports import Scores, Work
 from shared.benchmark.ground_truth import load_ground_truth
 from shared.benchmark.tasks import RULE_METRIC_KEYS
+from shared.benchmark.test_set import TestSet
 from shared.contracts.messages import Envelope, SubmissionAccepted
 from shared.messaging.consumer import Consumer
 from shared.messaging.ports import Delivery, Done
@@ -84,20 +85,25 @@ async def test_scores_are_stored_with_their_provenance(
 class _Evaluator(PooledEvaluator):
     """Runs another function than the real one in the same real workers."""
 
-    def __init__(self, database: Database, pool: WorkerPool, job: object, seconds: float) -> None:
+    def __init__(self, database: Database, pool: WorkerPool, job: Job, seconds: float) -> None:
         super().__init__(database, pool, seconds=seconds)
         self._job = job
 
-    async def _score(self, _work: Work) -> Scores:
-        job: object = await self._pool.run(self._job, timeout=self._seconds)  # type: ignore[arg-type]
-        raise AssertionError(job)
+    async def score(self, work: Work) -> Scores:
+        return await self._workers.run_or_give_up(
+            "scoring", self._job, work.ground_truth_version, timeout=self._seconds
+        )
 
 
-def _hang() -> None:
+Job = Callable[[TestSet], Scores]
+
+
+def _hang(_: TestSet) -> Scores:
     time.sleep(3600)
+    raise AssertionError
 
 
-def _crash() -> None:
+def _crash(_: TestSet) -> Scores:
     os._exit(9)
 
 
@@ -121,7 +127,7 @@ async def _fail(database: Database, consumer: Consumer, stored: Stored) -> async
     ],
 )
 async def test_a_file_that_hangs_or_crashes_its_worker_fails_with_a_reason(
-    database: Database, job: object, seconds: float, code: str, reason: str
+    database: Database, job: Job, seconds: float, code: str, reason: str
 ) -> None:
     stored = await accept_submission(database)
     pool = WorkerPool(1)
