@@ -331,12 +331,11 @@ async def test_a_message_that_dies_puts_its_batch_off_and_at_last_gives_it_up(
     database: Database,
 ) -> None:
     stored = await accept_submission(database)
-    hold = asyncio.Event()
-    one = replica(database, FakeGrader(hold=hold))
+    one = replica(database, FakeGrader())
     consumer = build_batches_consumer(database, one.runs, one.judge)
-    async with judging(database, [one], concurrency=1):
-        run_id = await request_run(database, stored.submission_id)
-        await reaches(database, run_id, "running")
+    run_id = await request_run(database, stored.submission_id)
+    request = JudgingRequested(submission_id=stored.submission_id, run_id=run_id)
+    await one.start(Envelope.wrap(request), run_id)
     batch_id = await database.pool.fetchval("SELECT max(id) FROM judge_batches")
     message = JudgingBatch(submission_id=stored.submission_id, run_id=run_id, batch_id=batch_id)
     for _ in range(3):
