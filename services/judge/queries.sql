@@ -66,10 +66,13 @@ SELECT $1, text.ordinal, repeat, text.pair, string_to_array(text.metrics, ','), 
 -- Whatever has no scores by this judge is tried again.
 UPDATE judge_run_pairs p
    SET batch_id = NULL, tries = 0,
-       terminal = EXISTS (SELECT FROM judge_verdicts v
-                           WHERE v.judge_version = $2 AND v.pair = p.pair AND v.repeat = p.repeat
-                             AND v.scores IS NOT NULL)
+       terminal = (SELECT v.scores IS NOT NULL
+                     FROM judge_verdicts v
+                    WHERE v.judge_version = $2 AND v.pair = p.pair AND v.repeat = p.repeat
+                    LIMIT 1) IS TRUE
  WHERE run_id = $1
+   AND (batch_id IS NOT NULL OR tries <> 0 OR terminal
+        OR EXISTS (SELECT FROM judge_verdicts WHERE judge_version = $2))
 
 -- name: batches_drop
 DELETE FROM judge_batches WHERE run_id = $1
@@ -110,17 +113,20 @@ UPDATE judge_runs SET state = 'failed', reason = $2, detail = $3
 RETURNING submission_id
 
 -- name: batches_send
--- A run has only its share of the window on the bus, so that runs take turns.
+-- A run has only its share of the window on the bus, so that runs take turns. Batches that another
+-- transaction is just sending are left to it.
 UPDATE judge_batches
    SET state = 'sent', sent_at = now()
  WHERE id IN (
        SELECT id
          FROM judge_batches
         WHERE run_id = $1 AND state = 'planned' AND due_at <= now()
+          AND EXISTS (SELECT FROM judge_runs WHERE id = $1 AND state = 'running')
         ORDER BY id
         LIMIT greatest(0, greatest($3, $2 / greatest(1, (
                     SELECT count(*) FROM judge_runs WHERE state = 'running')))
-                 - (SELECT count(*) FROM judge_batches WHERE run_id = $1 AND state = 'sent')))
+                 - (SELECT count(*) FROM judge_batches WHERE run_id = $1 AND state = 'sent'))
+          FOR UPDATE SKIP LOCKED)
 RETURNING id
 
 -- name: batch_open
@@ -150,7 +156,7 @@ UPDATE judge_run_pairs p
  WHERE p.batch_id = $1 AND p.ordinal = item.ordinal AND p.repeat = item.repeat
 
 -- name: batch_settle
--- Done when nothing of it is open, else planned for later. The run's row is locked by us.
+-- Done when nothing of it is open, else planned for later.
 UPDATE judge_batches b
    SET state = CASE WHEN open.any THEN 'planned' ELSE 'done' END,
        due_at = now() + make_interval(secs => $2)
@@ -158,26 +164,35 @@ UPDATE judge_batches b
  WHERE b.id = $1 AND b.state <> 'done'
 
 -- name: run_progress
-UPDATE judge_runs
-   SET items_done = items_done + $2, items_unscored = items_unscored + $3, progress_at = now()
- WHERE id = $1
-RETURNING items, items_done, items_unscored
+-- Comes last, as every batch of a run waits for this row. Watchers hear of every per cent.
+WITH moved AS (
+    UPDATE judge_runs
+       SET items_done = items_done + $2, items_unscored = items_unscored + $3, progress_at = now()
+     WHERE id = $1
+    RETURNING id, submission_id, items, items_done, items_unscored)
+SELECT count(tell_watchers(submission_id, 'progress', jsonb_build_object(
+           'run_id', id, 'items', items, 'items_done', items_done, 'items_unscored', items_unscored)))
+  FROM moved
+ WHERE (items_done - $2) * 100 / items <> items_done * 100 / items
 
 -- name: run_pause
 UPDATE judge_runs SET state = 'paused', reason = $2, detail = $3
  WHERE id = $1 AND state IN ('queued', 'running')
-
--- name: tell_progress
-SELECT tell_watchers($1, 'progress', $2::text::jsonb)
 
 -- name: run_is_finished
 SELECT EXISTS (SELECT FROM judge_runs WHERE id = $1 AND state = 'running')
        AND NOT EXISTS (SELECT FROM judge_batches WHERE run_id = $1 AND state <> 'done')
 
 -- name: run_verdicts
+-- One probe of the primary key for each pair: without fresh statistics a join would be planned for
+-- few rows, and take seconds.
 SELECT p.ordinal, p.repeat, v.scores
   FROM judge_run_pairs p
-  JOIN judge_verdicts v ON v.judge_version = $2 AND v.pair = p.pair AND v.repeat = p.repeat
+ CROSS JOIN LATERAL (
+       SELECT scores
+         FROM judge_verdicts
+        WHERE judge_version = $2 AND pair = p.pair AND repeat = p.repeat
+        LIMIT 1) AS v
  WHERE p.run_id = $1 AND v.scores IS NOT NULL
 
 -- name: run_entry

@@ -13,7 +13,7 @@ import structlog
 from services.judge.closing import close_run
 from services.judge.domain.plans import StoredPlan, task_of_metrics
 from services.judge.ports import JudgeVersion, Pair
-from services.judge.run_ports import Batch, Item, QueuedRun, RunPolicy, Settlement, given_up
+from services.judge.run_ports import Batch, Item, Pause, QueuedRun, RunPolicy, Settlement, given_up
 from services.judge.verdict_store import save_verdict
 from shared.contracts.messages import (
     Envelope,
@@ -115,27 +115,23 @@ class PostgresRuns:
     ) -> None:
         """Do the same within a transaction."""
         connection = transaction.connection
-        run = await connection.fetchrow(_SQL["run_lock"], batch.run_id)
-        if run is None:
-            return
         ended = [*settlement.scored, *settlement.unscored]
         rows = await connection.fetch(_SQL["items_terminal"], batch.id, *_places(ended))
         if settlement.put_off:
             await connection.execute(_SQL["items_put_off"], batch.id, *_places(settlement.put_off))
         await connection.execute(_SQL["batch_settle"], batch.id, settlement.delay)
+        if settlement.pause is None:
+            await self._send(transaction, batch.run_id, batch.submission_id)
+        else:
+            await _pause(transaction, batch, settlement.pause)
         if rows:
             unscored = {(item.ordinal, item.repeat) for item in settlement.unscored}
             newly = sum((row["ordinal"], row["repeat"]) in unscored for row in rows)
-            await _progress(transaction, batch, run["items_done"], len(rows), newly)
-        if settlement.pause is not None and run["state"] == "running":
-            pause = settlement.pause
-            await connection.execute(_SQL["run_pause"], batch.run_id, pause.reason, pause.detail)
-            await transaction.emit(
-                JudgingProgressed(submission_id=batch.submission_id, run_id=batch.run_id)
-            )
-            _log.warning("judge_run_paused", run_id=str(batch.run_id), reason=pause.reason)
-        elif run["state"] == "running":
-            await self._send(transaction, batch.run_id, batch.submission_id)
+            told = await connection.fetchval(_SQL["run_progress"], batch.run_id, len(rows), newly)
+            if told:
+                await transaction.emit(
+                    JudgingProgressed(submission_id=batch.submission_id, run_id=batch.run_id)
+                )
 
     async def close(self, run_id: UUID) -> None:
         """Complete or fail a running run whose items are all terminal; once, whoever asks."""
@@ -269,24 +265,12 @@ def _places(items: Collection[Item]) -> tuple[list[int], list[int]]:
     return [item.ordinal for item in items], [item.repeat for item in items]
 
 
-async def _progress(
-    transaction: Transaction, batch: Batch, before: int, ended: int, unscored: int
-) -> None:
-    """Count ended items; watchers hear of every per cent."""
-    run = await transaction.connection.fetchrow(_SQL["run_progress"], batch.run_id, ended, unscored)
-    assert run is not None  # noqa: S101 - its row is locked by us
-    items, done = run["items"], run["items_done"]
-    if before * 100 // items == done * 100 // items:
-        return
-    data = {
-        "run_id": str(batch.run_id),
-        "items": items,
-        "items_done": done,
-        "items_unscored": run["items_unscored"],
-    }
-    await transaction.connection.execute(
-        _SQL["tell_progress"], batch.submission_id, orjson.dumps(data).decode()
+async def _pause(transaction: Transaction, batch: Batch, pause: Pause) -> None:
+    status = await transaction.connection.execute(
+        _SQL["run_pause"], batch.run_id, pause.reason, pause.detail
     )
-    await transaction.emit(
-        JudgingProgressed(submission_id=batch.submission_id, run_id=batch.run_id)
-    )
+    if status == "UPDATE 1":
+        await transaction.emit(
+            JudgingProgressed(submission_id=batch.submission_id, run_id=batch.run_id)
+        )
+        _log.warning("judge_run_paused", run_id=str(batch.run_id), reason=pause.reason)

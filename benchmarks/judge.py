@@ -1,0 +1,236 @@
+"""How fast replicas judge, and what database and broker cost a pair.
+
+    python benchmarks/judge.py [--json] [--replicas 1 4] [--latency 0.2] [--concurrency 32]
+
+Each replica is a process of its own over a throwaway RabbitMQ and Postgres. Their model answers as
+the stand-in does after a fixed latency, inside the replica: so the figures show the machinery
+around a call, and all replicas share this machine's cores without an HTTP client's work on top.
+The ideal rate is concurrency / latency a replica. The submission is the benchmark's `strong` file.
+The last figure repeats one replica without latency: what is left is the overhead a pair.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gzip
+import json
+import os
+import sys
+import time
+from asyncio.subprocess import Process
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+import asyncpg  # noqa: E402 - after the path
+
+from shared.benchmark.ground_truth import load_ground_truth  # noqa: E402
+from shared.storage.database import Database, connect  # noqa: E402
+from shared.storage.ground_truths import activate_ground_truth  # noqa: E402
+from tests.judging import request_run, run_row  # noqa: E402
+from tests.rows import accept_submission  # noqa: E402
+
+DATA = ROOT / "benchmarks" / "data"
+PATIENCE_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class Servers:
+    """Where the throwaway servers are."""
+
+    postgres: str
+    template: str
+    rabbitmq: str
+    rabbitmq_http: int
+
+    def postgres_url(self, database: str) -> str:
+        """Return the URL of a database."""
+        return self.postgres.replace("{database}", database)
+
+
+async def start_servers(stack: AsyncExitStack) -> Servers:
+    """Start Postgres and RabbitMQ; they end with the stack."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.servers",
+        cwd=ROOT, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    assert process.stdin is not None  # noqa: S101 - asked for
+    assert process.stdout is not None  # noqa: S101 - asked for
+
+    async def end() -> None:
+        assert process.stdin is not None  # noqa: S101 - asked for
+        process.stdin.close()
+        await process.wait()
+
+    stack.push_async_callback(end)
+    found = json.loads(await process.stdout.readline())
+    return Servers(**{name: found[name] for name in Servers.__dataclass_fields__})
+
+
+async def measure(
+    servers: Servers, *, replicas: int, latency: float, concurrency: int
+) -> dict[str, Any]:
+    """Judge the strong file with so many fresh replicas on a fresh database."""
+    name = f"judge_{uuid4().hex[:8]}"
+    admin = await asyncpg.connect(servers.postgres_url("postgres"))
+    await admin.execute(f"CREATE DATABASE {name} TEMPLATE {servers.template}")
+    add_vhost(servers, name)
+    environment = {
+        "MEDVID_DATABASE_URL": servers.postgres_url(name),
+        "MEDVID_RABBITMQ_URL": f"{servers.rabbitmq}/{name}",
+        "MEDVID_JUDGE_CONCURRENCY": str(concurrency),
+        "MEDVID_LOG_LEVEL": "error",
+        "MEDVID_TEST_LATENCY": str(latency),
+    }
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(admin.close)
+        database = await stack.enter_async_context(
+            connect(servers.postgres_url(name), size=2, application_name="benchmark")
+        )
+        processes = [await start_replica(stack, environment) for _ in range(replicas)]
+        await ready(servers, name, replicas)
+        result = await judge_strong(database)
+        cpu = sum(cpu_seconds(process.pid) for process in processes)
+    result["replica_cpu_ms_a_pair"] = 1000 * cpu / result["pairs"]
+    result["replicas"] = replicas
+    result["ideal_pairs_per_second"] = replicas * concurrency / latency if latency else None
+    if latency:
+        result["share_of_ideal"] = result["pairs_per_second"] / result["ideal_pairs_per_second"]
+    return result
+
+
+def add_vhost(servers: Servers, name: str) -> None:
+    """Make a virtual host."""
+    from tests.servers import Management
+
+    Management(servers.rabbitmq_http).add_vhost(name)
+
+
+async def start_replica(stack: AsyncExitStack, environment: dict[str, str]) -> Process:
+    """Start a judge process; it ends with the stack."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.judge_process",
+        cwd=ROOT, env={**os.environ, **environment},
+    )  # fmt: skip
+
+    async def end() -> None:
+        process.terminate()
+        await process.wait()
+
+    stack.push_async_callback(end)
+    return process
+
+
+async def ready(servers: Servers, vhost: str, replicas: int) -> None:
+    """Wait until every replica consumes batches."""
+    from tests.servers import Management
+
+    management = Management(servers.rabbitmq_http)
+    async with asyncio.timeout(60):
+        while True:
+            consumers = management.call("GET", f"/api/consumers/{vhost}")
+            if sum(c["queue"]["name"] == "judge.batches" for c in consumers) >= replicas:
+                return
+            await asyncio.sleep(0.2)
+
+
+async def judge_strong(database: Database) -> dict[str, Any]:
+    """Judge the strong file; the rate counts from the first batch to the end of the run."""
+    truth = gzip.decompress((DATA / "ground_truth.json.gz").read_bytes())
+    loaded = load_ground_truth(truth)
+    strong = (DATA / "predictions_strong.json.gz").read_bytes()
+    stored = await accept_submission(database, "Strong", strong)
+    async with database.transaction() as transaction:
+        await activate_ground_truth(
+            transaction, version=loaded.version, content=truth, samples=len(loaded)
+        )
+        await transaction.connection.execute(
+            "UPDATE submissions SET ground_truth_version = $1", loaded.version
+        )
+    asked = time.perf_counter()
+    run_id = await request_run(database, stored.submission_id)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while (await run_row(database, run_id))["state"] == "queued":
+            await asyncio.sleep(0.01)
+        started = time.perf_counter()
+        while (row := await run_row(database, run_id))["state"] == "running":
+            await asyncio.sleep(0.02)
+    seconds = time.perf_counter() - started
+    assert row["state"] == "completed", row["detail"]  # noqa: S101 - a benchmark's check
+    return {
+        "pairs": row["items"],
+        "planning_seconds": started - asked,
+        "judging_seconds": seconds,
+        "pairs_per_second": row["items"] / seconds,
+    }
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the processor time that a process took (Linux)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def run(replicas: list[int], latency: float, concurrency: int) -> dict[str, Any]:
+    """Measure every number of replicas, and the overhead."""
+    async with AsyncExitStack() as stack:
+        servers = await start_servers(stack)
+        rounds = [
+            await measure(servers, replicas=count, latency=latency, concurrency=concurrency)
+            for count in replicas
+        ]
+        bare = await measure(servers, replicas=1, latency=0, concurrency=concurrency)
+    first = rounds[0]
+    return {
+        "cores": os.cpu_count(),
+        "latency_seconds": latency,
+        "concurrency": concurrency,
+        "rounds": rounds,
+        "speedups": {
+            str(found["replicas"]): found["pairs_per_second"]
+            / (first["pairs_per_second"] / first["replicas"])
+            for found in rounds
+        },
+        "without_latency": bare,
+        "overhead_ms_a_pair": 1000 / bare["pairs_per_second"],
+    }
+
+
+def show(result: dict[str, Any]) -> None:
+    """Print the figures for people."""
+    for found in result["rounds"]:
+        print(
+            f"{found['replicas']} replica(s): {found['pairs']} pairs, planned in "
+            f"{found['planning_seconds']:.2f} s, {found['pairs_per_second']:.0f} pairs/s, "
+            f"{found['share_of_ideal']:.1%} of concurrency / latency, "
+            f"{result['speedups'][str(found['replicas'])]:.2f} x one, "
+            f"{found['replica_cpu_ms_a_pair']:.2f} ms CPU a pair"
+        )
+    bare = result["without_latency"]
+    print(
+        f"without latency: {bare['pairs_per_second']:.0f} pairs/s, "
+        f"{result['overhead_ms_a_pair']:.2f} ms a pair for database and broker"
+    )
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--replicas", type=int, nargs="+", default=[1, 4])
+    parser.add_argument("--latency", type=float, default=0.2)
+    parser.add_argument("--concurrency", type=int, default=32)
+    options = parser.parse_args()
+    result = asyncio.run(run(options.replicas, options.latency, options.concurrency))
+    print(json.dumps(result, indent=2)) if options.json else show(result)
+
+
+if __name__ == "__main__":
+    main()
