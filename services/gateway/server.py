@@ -58,6 +58,18 @@ class _Server(web.Server):
 class _Connection(web.RequestHandler):
     __slots__ = ()
 
+    def close(self) -> None:
+        """Take no further requests.
+
+        The library drops all bytes that arrive after this, also the rest of a body that a handler
+        waits for, which would hold up every shutdown during an upload. So the body comes in first.
+        """
+        request = self._current_request
+        if request is None:
+            super().close()
+        else:
+            request.content.on_eof(super().close)
+
     def handle_error(
         self,
         request: web.BaseRequest,
