@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Final
 
-from services.judge.ports import Grader
+import openai
+
+from services.judge.budgets import Caps, SharedSpending, Unmetered
+from services.judge.domain.breaker import Breaker
+from services.judge.domain.concurrency import AdaptiveLimit
+from services.judge.domain.pricing import FREE, TokenPrice, to_microusd
+from services.judge.domain.prompt import PROMPT_VERSION
+from services.judge.domain.replies import PARSER_VERSION
+from services.judge.domain.retry import RetryPolicy
+from services.judge.domain.rubric import Rubric, load_rubric
+from services.judge.grader import CallOptions, OpenAiGrader
+from services.judge.ports import Grader, JudgeVersion
+from services.judge.rates import RateLimits, SharedRate, Unlimited
 from services.judge.settings import JudgeSettings
+from services.judge.stub.server import MODEL as STUB_MODEL
+from services.judge.stub.server import running_stub
 from shared.runtime.errors import Misconfigured
 from shared.runtime.infrastructure import Infrastructure
+
+_DEFAULT_URL: Final = JudgeSettings.model_fields["judge_base_url"].default
+_NO_KEY: Final = "none"  # endpoints of one's own often want none; the client insists on a text
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +39,113 @@ class Judge:
 
 
 @asynccontextmanager
-async def open_judge(base: Infrastructure, settings: JudgeSettings) -> AsyncIterator[Judge | None]:  # noqa: ARG001
-    """Open what the settings ask for; None where judging is off."""
+async def open_judge(base: Infrastructure, settings: JudgeSettings) -> AsyncIterator[Judge | None]:
+    """Open what the settings ask for; None where judging is off. Raises Misconfigured."""
     if settings.judge_provider == "none":
         yield None
         return
-    raise Misconfigured(f"there is no judge {settings.judge_provider}.", fix="Use none.")
+    async with AsyncExitStack() as stack:
+        rubric = _rubric(settings)
+        url = await _endpoint(settings, stack)
+        client = openai.AsyncOpenAI(
+            api_key=settings.judge_api_key.get_secret_value() or _NO_KEY,
+            base_url=url,
+            max_retries=0,
+            timeout=settings.judge_timeout_seconds,
+        )
+        stack.push_async_callback(client.close)
+        gate = await _gate(base, settings, url, stack)
+        spending = await _spending(base, settings, stack)
+        grader = OpenAiGrader(
+            client=client,
+            version=_version(settings, rubric),
+            rubric=rubric,
+            policy=RetryPolicy(
+                settings.judge_attempts,
+                settings.judge_backoff_seconds,
+                settings.judge_longest_wait_seconds,
+            ),
+            concurrency=AdaptiveLimit(settings.judge_concurrency),
+            breaker=Breaker(settings.judge_breaker_failures, settings.judge_breaker_seconds),
+            gate=gate,
+            spending=spending,
+            price=_price(settings),
+            options=CallOptions(settings.judge_token_parameter, settings.judge_model_prefix),
+        )
+        yield Judge(grader, spending.month_left)
+
+
+async def _endpoint(settings: JudgeSettings, stack: AsyncExitStack) -> str:
+    """Return the endpoint's address; a stub without one of its own is served by this process."""
+    if settings.judge_provider == "stub" and settings.judge_base_url == _DEFAULT_URL:
+        return await stack.enter_async_context(running_stub())
+    key = settings.judge_api_key.get_secret_value()
+    if settings.judge_base_url == _DEFAULT_URL and not key:
+        raise Misconfigured(
+            "the judge has no key.",
+            fix="Set MEDVID_JUDGE_API_KEY, another MEDVID_JUDGE_BASE_URL, or "
+            "MEDVID_JUDGE_PROVIDER=stub to try the system out.",
+        )
+    return settings.judge_base_url
+
+
+def _rubric(settings: JudgeSettings) -> Rubric:
+    try:
+        return load_rubric(settings.judge_rubric)
+    except ValueError as error:
+        raise Misconfigured(f"{error}.", fix="Set MEDVID_JUDGE_RUBRIC to one of them.") from error
+
+
+def _version(settings: JudgeSettings, rubric: Rubric) -> JudgeVersion:
+    is_stub = settings.judge_provider == "stub"
+    return JudgeVersion(
+        provider=settings.judge_provider,
+        model=STUB_MODEL if is_stub else settings.judge_model,
+        rubric=rubric.version,
+        prompt=PROMPT_VERSION,
+        parser=PARSER_VERSION,
+        temperature=settings.judge_temperature,
+        max_tokens=settings.judge_max_tokens,
+        seed=settings.judge_seed,
+        # The stub's scores are defined on whole texts.
+        max_caption_characters=None if is_stub else settings.judge_max_caption_characters,
+    )
+
+
+def _price(settings: JudgeSettings) -> TokenPrice:
+    price = settings.judge_prices.get(settings.judge_model)
+    if price is None or settings.judge_provider == "stub":
+        return FREE
+    return TokenPrice(price.input, price.output)
+
+
+async def _gate(
+    base: Infrastructure, settings: JudgeSettings, url: str, stack: AsyncExitStack
+) -> SharedRate | Unlimited:
+    limits = RateLimits(
+        f"{url} {settings.judge_model}",
+        settings.judge_requests_per_minute,
+        settings.judge_tokens_per_minute,
+    )
+    if not limits.any:
+        return Unlimited()
+    gate = SharedRate(base.database, limits, settings.judge_longest_wait_seconds)
+    stack.push_async_callback(gate.close)
+    return gate
+
+
+async def _spending(
+    base: Infrastructure, settings: JudgeSettings, stack: AsyncExitStack
+) -> SharedSpending | Unmetered:
+    if _price(settings) is FREE:
+        return Unmetered()
+    caps = Caps(_cap(settings.judge_run_cap_usd), _cap(settings.judge_month_cap_usd))
+    lease = 2 * (settings.judge_timeout_seconds + settings.judge_longest_wait_seconds)
+    spending = SharedSpending(base.database, caps, lease)
+    stack.push_async_callback(spending.close)
+    base.background("judge_spending", spending.run)
+    return spending
+
+
+def _cap(usd: float | None) -> int | None:
+    return None if usd is None else to_microusd(usd)

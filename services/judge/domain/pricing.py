@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,3 +36,40 @@ def percent_reached(spent: int, cap: int | None) -> int:
     if cap is None:
         return 0
     return max((percent for percent in WARN_PERCENTS if spent * 100 >= cap * percent), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A cap and what counts against it: `spent` is settled, `held` is set aside by others."""
+
+    scope: str
+    cap: int
+    spent: int
+    held: int
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """How much may be set aside.
+
+    0 where a budget does not allow it: `scope` names it, and `is_final` tells whether it is spent
+    for good or others may yet give back what they hold.
+    """
+
+    amount: int
+    scope: str = ""
+    is_final: bool = False
+
+
+def grant(wanted: int, needed: int, budgets: Iterable[Budget]) -> Grant:
+    """Return between `needed` and `wanted` from all budgets at once, or nothing."""
+    amount = wanted
+    refused = Grant(0)
+    for budget in budgets:
+        left = budget.cap - budget.spent
+        if left < needed:
+            return Grant(0, budget.scope, is_final=True)
+        if left - budget.held < needed:
+            refused = Grant(0, budget.scope)
+        amount = min(amount, left - budget.held)
+    return refused if refused.scope else Grant(amount)

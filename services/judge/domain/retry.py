@@ -1,4 +1,4 @@
-"""When to try a failed call again: exponential waits with full jitter, and what Retry-After says."""
+"""When to try a failed call again: exponential waits with full jitter, and Retry-After."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class RetryPolicy:
             return None
         if retry_after is not None:
             return None if retry_after > self.longest else retry_after * (1 + random() / 10)
-        bound = self.base * 2 ** min(failed - 1, _LARGEST_EXPONENT)
+        bound = self.base * 2.0 ** min(failed - 1, _LARGEST_EXPONENT)
         return min(bound, self.longest) * random()
 
 

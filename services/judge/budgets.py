@@ -1,0 +1,211 @@
+"""The money that all replicas share: caps per run and per month, kept in Postgres.
+
+A replica sets money aside for some calls at once (a lease) and settles what they cost: when the
+lease is used up, every few seconds, and at shutdown. A lease counts as spent until it expires. A
+killed replica leaves at most one lease per run unsettled: for so long too much counts as spent,
+then what its last calls cost, under `SLICE_CALLS` of them, is not counted. The cost of each
+verdict is stored with the verdict.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, NoReturn
+from uuid import UUID, uuid4
+
+import structlog
+from prometheus_client import Counter, Gauge
+
+from services.judge.domain.pricing import MICROUSD, Budget, Grant, grant, percent_reached
+from services.judge.ports import BudgetExhausted, TryLater
+from shared.runtime.errors import Transient
+from shared.storage.database import Database, transient_errors
+from shared.storage.queries import load_queries
+
+_SQL: Final = load_queries("services.judge", "budgets.sql")
+_log = structlog.get_logger(__name__)
+
+SLICE_CALLS: Final = 32
+SETTLE_SECONDS: Final = 2.0
+IDLE_SECONDS: Final = 5.0
+"""A lease that was not used for so long is given back."""
+_RETRY_SECONDS: Final = 5.0
+
+SPENT: Final = Counter("medvid_judge_spent_usd_total", "Money that calls of this process cost")
+WARNINGS: Final = Counter(
+    "medvid_judge_budget_warnings_total", "Thresholds of caps passed", ["scope", "percent"]
+)
+REACHED: Final = Gauge(
+    "medvid_judge_budget_ratio", "Spent share of the cap, as this process last saw it", ["scope"]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """Caps in millionths of a dollar; None for no cap."""
+
+    run: int | None = None
+    month: int | None = None
+
+
+class Unmetered:
+    """The spending of a judge that costs nothing."""
+
+    async def reserve(self, run_id: UUID, microusd: int) -> None:
+        """Nothing to set aside."""
+
+    def settle(self, run_id: UUID, reserved: int, spent: int) -> None:
+        """Nothing to settle."""
+
+    async def month_left(self) -> int | None:
+        """No cap."""
+        return None
+
+    async def run(self) -> None:
+        """Nothing to do in the background."""
+
+    async def close(self) -> None:
+        """Nothing to give back."""
+
+
+@dataclass(slots=True)
+class _Lease:
+    """Money of one run in the hands of this replica."""
+
+    id: UUID = field(default_factory=uuid4)
+    free: int = 0
+    open: int = 0
+    """Reserved by calls under way."""
+    unsettled: int = 0
+    used_at: float = 0.0
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+@dataclass(slots=True)
+class SharedSpending:
+    """This replica's part in the spending. `lease_seconds` must exceed the longest call."""
+
+    database: Database
+    caps: Caps
+    lease_seconds: float
+    clock: Callable[[], float] = time.monotonic
+    _leases: dict[UUID, _Lease] = field(default_factory=dict, init=False)
+    _warned: dict[str, int] = field(default_factory=dict, init=False)
+
+    async def reserve(self, run_id: UUID, microusd: int) -> None:
+        """Set money aside; raises BudgetExhausted, or TryLater while others hold the rest."""
+        while True:
+            lease = self._leases.setdefault(run_id, _Lease())
+            async with lease.turn:
+                if self._leases.get(run_id) is not lease:
+                    continue  # given back while we waited for our turn
+                if lease.free < microusd:
+                    await self._exchange(run_id, lease, needed=microusd, release=False)
+                lease.free -= microusd
+                lease.open += microusd
+                lease.used_at = self.clock()
+                return
+
+    def settle(self, run_id: UUID, reserved: int, spent: int) -> None:
+        """Turn a reservation into what the call cost."""
+        lease = self._leases.setdefault(run_id, _Lease())
+        lease.open -= reserved
+        # What a call did not cost is free for the next; what it cost more comes out of that.
+        lease.free = max(0, lease.free + reserved - spent)
+        lease.unsettled += spent
+        lease.used_at = self.clock()
+        SPENT.inc(spent / MICROUSD)
+
+    async def month_left(self) -> int | None:
+        """Return what the month's cap leaves, None without one."""
+        if self.caps.month is None:
+            return None
+        async with transient_errors():
+            spent = await self.database.pool.fetchval(_SQL["spent_this_month"])
+        return max(0, self.caps.month - int(spent))
+
+    async def run(self) -> None:
+        """Settle every few seconds, until cancelled."""
+        while True:
+            await asyncio.sleep(SETTLE_SECONDS)
+            try:
+                await self.settle_all(idle_before=self.clock() - IDLE_SECONDS)
+            except Transient as error:
+                _log.warning("judge_spending_not_settled", error=str(error))
+
+    async def settle_all(self, *, idle_before: float) -> None:
+        """Write down what was spent; give back the leases that were last used before then."""
+        for run_id, lease in list(self._leases.items()):
+            async with lease.turn:
+                idle = lease.used_at <= idle_before and not lease.open
+                if lease.unsettled or idle:
+                    await self._exchange(run_id, lease, needed=0, release=idle)
+                if idle and self._leases.get(run_id) is lease:
+                    del self._leases[run_id]
+
+    async def close(self) -> None:
+        """Settle everything and give back what is left."""
+        await self.settle_all(idle_before=self.clock())
+
+    async def _exchange(self, run_id: UUID, lease: _Lease, *, needed: int, release: bool) -> None:
+        """Settle the lease; then fill it up for `needed`, or keep it, or release it."""
+        spent, wanted = lease.unsettled, needed * SLICE_CALLS
+        async with transient_errors(), self.database.transaction() as transaction:
+            connection = transaction.connection
+            rows = await connection.fetch(_SQL["charge"], run_id, spent)
+            month, run = (int(row["spent_microusd"]) for row in rows)
+            scopes = [row["scope"] for row in rows]
+            held = await connection.fetchrow(_SQL["held_by_others"], lease.id, *scopes)
+            assert held is not None  # noqa: S101 - an aggregate
+            granted = grant(
+                wanted,
+                needed,
+                [
+                    Budget(scope, cap, spent, others + lease.open)
+                    for scope, cap, spent, others in (
+                        ("month", self.caps.month, month, held["month"]),
+                        ("run", self.caps.run, run, held["run"]),
+                    )
+                    if cap is not None
+                ],
+            )
+            free = granted.amount if needed else (0 if release else lease.free)
+            if lease.open + free:
+                seconds = self.lease_seconds
+                await connection.execute(
+                    _SQL["hold"], lease.id, *scopes, lease.open + free, seconds
+                )
+            else:
+                await connection.execute(_SQL["release"], lease.id)
+        lease.unsettled -= spent
+        lease.free = free
+        await self._warn(("month", scopes[0], month, self.caps.month))
+        await self._warn(("run", scopes[1], run, self.caps.run))
+        if needed and not granted.amount:
+            _refuse(granted)
+
+    async def _warn(self, budget: tuple[str, str, int, int | None]) -> None:
+        """Tell, once for all replicas, that a cap comes near."""
+        kind, scope, spent, cap = budget
+        if cap and kind == "month":
+            REACHED.labels(kind).set(spent / cap)
+        percent = percent_reached(spent, cap)
+        # Remembered here too, so that the database is asked once per threshold.
+        if percent <= self._warned.get(scope, 0):
+            return
+        async with transient_errors():
+            status = await self.database.pool.execute(_SQL["warn"], scope, percent)
+        self._warned[scope] = percent
+        if status == "UPDATE 1":
+            WARNINGS.labels(kind, str(percent)).inc()
+            _log.warning("judge_budget_reached", scope=scope, percent=percent)
+
+
+def _refuse(refused: Grant) -> NoReturn:
+    if refused.is_final:
+        whose = "this run" if refused.scope == "run" else "this month"
+        raise BudgetExhausted(refused.scope, f"the judge's budget of {whose} is spent")
+    raise TryLater(_RETRY_SECONDS, "other calls hold the rest of the judge's budget")
