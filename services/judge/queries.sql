@@ -44,6 +44,14 @@ SELECT pair, octet_length(prediction) + octet_length(reference)
  WHERE run_id = $1 AND repeat = 0
  ORDER BY ordinal
 
+-- name: run_plan_alone
+-- Planning rewrites a run's pairs, which its batches are settling: it waits for those at it, and they
+-- wait for it, before either locks a row.
+SELECT pg_advisory_xact_lock(hashtextextended($1::uuid::text, 3))
+
+-- name: run_settle_together
+SELECT pg_advisory_xact_lock_shared(hashtextextended($1::uuid::text, 3))
+
 -- name: run_lock
 SELECT state, submission_id, judge_version, items, items_done, repeats, plan
   FROM judge_runs
@@ -176,8 +184,9 @@ SELECT count(tell_watchers(submission_id, 'progress', jsonb_build_object(
  WHERE (items_done - $2) * 100 / items <> items_done * 100 / items
 
 -- name: run_pause
+-- One that was queued again meanwhile is not paused by what was learnt before.
 UPDATE judge_runs SET state = 'paused', reason = $2, detail = $3
- WHERE id = $1 AND state IN ('queued', 'running')
+ WHERE id = $1 AND state = 'running'
 
 -- name: run_is_finished
 SELECT EXISTS (SELECT FROM judge_runs WHERE id = $1 AND state = 'running')

@@ -73,6 +73,7 @@ class PostgresRuns:
         """Start the run: cut what has no verdict into batches and send the first."""
         async with self._database.once(CONSUMER, envelope) as transaction:
             connection = transaction.connection
+            await connection.fetchval(_SQL["run_plan_alone"], run.id)
             locked = await connection.fetchrow(_SQL["run_lock"], run.id)
             if locked is None or locked["state"] != "queued":
                 return False
@@ -115,11 +116,14 @@ class PostgresRuns:
     ) -> None:
         """Do the same within a transaction."""
         connection = transaction.connection
+        await connection.fetchval(_SQL["run_settle_together"], batch.run_id)
         ended = [*settlement.scored, *settlement.unscored]
         rows = await connection.fetch(_SQL["items_terminal"], batch.id, *_places(ended))
         if settlement.put_off:
             await connection.execute(_SQL["items_put_off"], batch.id, *_places(settlement.put_off))
-        await connection.execute(_SQL["batch_settle"], batch.id, settlement.delay)
+        status = await connection.execute(_SQL["batch_settle"], batch.id, settlement.delay)
+        if status == "UPDATE 0":
+            return  # planned anew meanwhile: what it says about the provider is old news
         if settlement.pause is None:
             await self._send(transaction, batch.run_id, batch.submission_id)
         else:

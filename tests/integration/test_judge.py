@@ -14,7 +14,7 @@ from services.judge.domain import standin
 from services.judge.domain.aggregate import JudgeScore, aggregate
 from services.judge.domain.pairs import JudgingPlan, plan
 from services.judge.ports import BudgetExhausted, Grade, Pair, ProviderDown, TryLater
-from services.judge.run_ports import RunPolicy
+from services.judge.run_ports import Pause, RunPolicy, Settlement
 from services.judge.verdict_store import PostgresVerdicts
 from shared.benchmark.ground_truth import load_ground_truth
 from shared.benchmark.tasks import ASPECTS
@@ -214,6 +214,25 @@ async def test_a_refusal_pauses_the_run_and_nothing_is_lost(
     assert await judged_values(database) == as_values(expected)
     scored = await database.pool.fetchval("SELECT count(*) FROM judge_verdicts")
     assert scored == len(grader.calls)
+
+
+async def test_a_straggler_of_before_the_resume_does_not_pause_the_run_again(
+    database: Database,
+) -> None:
+    stored = await accept_submission(database)
+    run_id = await request_run(database, stored.submission_id)
+    one = replica(database, FakeGrader())
+    request = JudgingRequested(submission_id=stored.submission_id, run_id=run_id)
+    await one.start(Envelope.wrap(request), run_id)
+    batch = await one.runs.batch(await database.pool.fetchval("SELECT min(id) FROM judge_batches"))
+    assert batch is not None
+    pausing = Settlement(pause=Pause("provider_down", "gone"))
+    await one.runs.settle(Envelope.wrap(request), batch, pausing)
+    assert (await run_row(database, run_id))["state"] == "paused"
+    await resume_run(database, run_id)
+    await one.start(Envelope.wrap(request), run_id)
+    await one.runs.settle(Envelope.wrap(request), batch, pausing)
+    assert (await run_row(database, run_id))["state"] == "running"
 
 
 async def test_claims_of_a_dead_replica_run_out(database: Database) -> None:
