@@ -15,13 +15,13 @@ from typing import Any, Final
 
 import aiohttp
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
 
 from client.admin import published_boards, store_boards, store_ground_truth
 from services.standalone import StandaloneSettings, running
-from shared.benchmark.tasks import METRICS, RULE_METRIC_KEYS
+from shared.benchmark.tasks import METRIC_KEYS, METRICS
 from shared.runtime.errors import Misconfigured
 from shared.runtime.infrastructure import Infrastructure
 from shared.runtime.lifecycle import run_process, serve
@@ -61,10 +61,10 @@ def main() -> int:
 
 
 async def _demo(stop: asyncio.Event, *, once: bool) -> bool:
-    """Return whether the new entry is on the board with every rule-based metric."""
+    """Return whether the new entry is on the board with every metric."""
     settings = load_settings(StandaloneSettings)
     port = _free_port()
-    settings = settings.model_copy(update={"port": port})
+    settings = settings.model_copy(update={"port": port, **_stand_in(settings)})
     log = settings.data_dir / "log" / "demo.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a") as stream:
@@ -81,6 +81,11 @@ async def _demo(stop: asyncio.Event, *, once: bool) -> bool:
     return complete
 
 
+def _stand_in(settings: StandaloneSettings) -> dict[str, object]:
+    """Let the stand-in judge work where no other is set up; the demo asks for no key."""
+    return {"judge_provider": "stub"} if settings.judge_provider == "none" else {}
+
+
 async def _tour(base: Infrastructure, url: str) -> bool:
     truth = (_FOLDER / "ground_truth.json.gz").read_bytes()
     base.readiness.started = True
@@ -89,12 +94,13 @@ async def _tour(base: Infrastructure, url: str) -> bool:
     async with aiohttp.ClientSession(url, timeout=aiohttp.ClientTimeout(total=30)) as http:
         submitted = await _submit(http)
         await _watch(http, submitted)
+        await _judge(http, submitted)
         board = await _board_with(http, submitted.model_name)
     # Never cut a number: a narrow terminal wraps the lines instead.
     wide = Console(highlight=False, width=max(_console.width, _TABLE_WIDTH))
     wide.print(_table(board, submitted.model_name))
     entry = _entry(board, submitted.model_name)
-    missing = [key for key in RULE_METRIC_KEYS if entry is None or entry["values"][key] is None]
+    missing = [key for key in METRIC_KEYS if entry is None or entry["values"][key] is None]
     if missing:
         _console.print(f"[red]The new entry lacks {', '.join(missing)}.[/]")
     return not missing
@@ -162,13 +168,40 @@ async def _watch(http: aiohttp.ClientSession, submitted: Submitted) -> None:
         _console.print(f"[red]{status['failure']['reason']}[/]")
 
 
+async def _judge(http: aiohttp.ClientSession, submitted: Submitted) -> None:
+    """Ask for the judge as the owner, and show its progress."""
+    headers = {"Authorization": f"Bearer {submitted.token}"}
+    async with http.post(f"{submitted.status_url}/judge", headers=headers) as response:
+        receipt: dict[str, Any] = await response.json(content_type=None)
+        if response.status != 202:
+            raise Misconfigured(f"judging was refused: {receipt}")
+    deadline = asyncio.get_running_loop().time() + _PATIENCE_SECONDS
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=_console, transient=True) as progress:
+        shown = progress.add_task("judging")
+        while asyncio.get_running_loop().time() < deadline:
+            async with http.get(submitted.status_url, headers=headers) as response:
+                run: dict[str, Any] = (await response.json())["judging"]["run"]
+            progress.update(shown, completed=run["items_done"], total=run["items"] or None)
+            if run["state"] not in ("queued", "running"):
+                break
+            await asyncio.sleep(0.1)
+    _console.print(
+        f"Judged with POST {submitted.status_url}/judge: {run['state']}, "
+        f"{run['items_done']} distinct pairs, {run['items_cached']} of them known before"
+    )
+
+
 async def _board_with(http: aiohttp.ClientSession, model_name: str) -> dict[str, Any]:
-    """Return the community board once it shows the model, or as it is when patience ends."""
+    """Return the community board once it shows the model whole, or when patience ends."""
     deadline = asyncio.get_running_loop().time() + 10
     while True:
         async with http.get("/api/v1/leaderboards/community") as response:
             board: dict[str, Any] = await response.json()
-        if _entry(board, model_name) or asyncio.get_running_loop().time() > deadline:
+        entry = _entry(board, model_name)
+        if (
+            entry and None not in entry["values"].values()
+        ) or asyncio.get_running_loop().time() > deadline:
             return board
         await asyncio.sleep(0.1)
 
