@@ -5,6 +5,8 @@
 Each replica is a process of its own over a throwaway RabbitMQ and Postgres. Their model answers as
 the stand-in does after a fixed latency, inside the replica: so the figures show the machinery
 around a call, and all replicas share this machine's cores without an HTTP client's work on top.
+With `--http` they are the real service, with the real client, and each calls a stub judge's server
+in a process of its own: then clients and servers compete for the same cores.
 The ideal rate is concurrency / latency a replica. The submission is the benchmark's `strong` file.
 The last figure repeats one replica without latency: what is left is the overhead a pair.
 """
@@ -75,7 +77,7 @@ async def start_servers(stack: AsyncExitStack) -> Servers:
 
 
 async def measure(
-    servers: Servers, *, replicas: int, latency: float, concurrency: int
+    servers: Servers, *, replicas: int, latency: float, concurrency: int, http: bool
 ) -> dict[str, Any]:
     """Judge the strong file with so many fresh replicas on a fresh database."""
     name = f"judge_{uuid4().hex[:8]}"
@@ -94,7 +96,10 @@ async def measure(
         database = await stack.enter_async_context(
             connect(servers.postgres_url(name), size=2, application_name="benchmark")
         )
-        processes = [await start_replica(stack, environment) for _ in range(replicas)]
+        processes = [
+            await start_replica(stack, environment, latency if http else None)
+            for _ in range(replicas)
+        ]
         await ready(servers, name, replicas)
         result = await judge_strong(database, "Strong")
         cpu = sum(cpu_seconds(process.pid) for process in processes)
@@ -115,11 +120,39 @@ def add_vhost(servers: Servers, name: str) -> None:
     Management(servers.rabbitmq_http).add_vhost(name)
 
 
-async def start_replica(stack: AsyncExitStack, environment: dict[str, str]) -> Process:
-    """Start a judge process; it ends with the stack."""
+async def start_stub(stack: AsyncExitStack, latency: float) -> dict[str, str]:
+    """Start the stub judge's server; returns the settings that lead to it."""
+    faults = json.dumps({"latency_seconds": latency})
+    process = await start(
+        stack, "services.judge.stub", "--port", "0", "--faults", faults, piped=True
+    )
+    assert process.stdout is not None  # noqa: S101 - asked for
+    url = (await process.stdout.readline()).decode().split()[-1]
+    return {"MEDVID_JUDGE_PROVIDER": "stub", "MEDVID_JUDGE_BASE_URL": url}
+
+
+async def start_replica(
+    stack: AsyncExitStack, environment: dict[str, str], http_latency: float | None
+) -> Process:
+    """Start a judge process; with a latency, the real service and a stub of its own."""
+    if http_latency is None:
+        return await start(stack, "tests.judge_process", environment=environment)
+    stub = await start_stub(stack, http_latency)
+    return await start(stack, "services.judge", environment=environment | stub)
+
+
+async def start(
+    stack: AsyncExitStack,
+    module: str,
+    *arguments: str,
+    environment: dict[str, str] | None = None,
+    piped: bool = False,
+) -> Process:
+    """Start a process; it ends with the stack."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.judge_process",
-        cwd=ROOT, env={**os.environ, **environment},
+        sys.executable, "-m", module, *arguments,
+        cwd=ROOT, env={**os.environ, **(environment or {})},
+        stdout=asyncio.subprocess.PIPE if piped else None,
     )  # fmt: skip
 
     async def end() -> None:
@@ -187,15 +220,17 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-async def run(replicas: list[int], latency: float, concurrency: int) -> dict[str, Any]:
+async def run(replicas: list[int], latency: float, concurrency: int, http: bool) -> dict[str, Any]:
     """Measure every number of replicas, and the overhead."""
     async with AsyncExitStack() as stack:
         servers = await start_servers(stack)
         rounds = [
-            await measure(servers, replicas=count, latency=latency, concurrency=concurrency)
+            await measure(
+                servers, replicas=count, latency=latency, concurrency=concurrency, http=http
+            )
             for count in replicas
         ]
-        bare = await measure(servers, replicas=1, latency=0, concurrency=concurrency)
+        bare = await measure(servers, replicas=1, latency=0, concurrency=concurrency, http=http)
     first = rounds[0]
     return {
         "cores": os.cpu_count(),
@@ -237,8 +272,9 @@ def main() -> None:
     parser.add_argument("--replicas", type=int, nargs="+", default=[1, 4])
     parser.add_argument("--latency", type=float, default=0.2)
     parser.add_argument("--concurrency", type=int, default=32)
+    parser.add_argument("--http", action="store_true")
     options = parser.parse_args()
-    result = asyncio.run(run(options.replicas, options.latency, options.concurrency))
+    result = asyncio.run(run(options.replicas, options.latency, options.concurrency, options.http))
     print(json.dumps(result, indent=2)) if options.json else show(result)
 
 

@@ -133,7 +133,8 @@ def _ages(settings: JudgeSettings) -> Ages:
 def _figures(settings: JudgeSettings) -> CallFigures:
     rubric = load_rubric(settings.judge_rubric)
     empty = build_messages(rubric, "", "", Task.VIDEO_SUMMARY, form=Form.JSON)
-    price = settings.judge_prices.get(settings.judge_model)
+    paid = settings.judge_provider != "stub"
+    price = settings.judge_prices.get(settings.judge_model) if paid else None
     return CallFigures(
         overhead_tokens=estimate_tokens(empty),
         reply_tokens=_REPLY_TOKENS,
