@@ -21,7 +21,7 @@ import os
 import sys
 import time
 from asyncio.subprocess import Process
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -156,7 +156,8 @@ async def start(
     )  # fmt: skip
 
     async def end() -> None:
-        process.terminate()
+        with suppress(ProcessLookupError):  # it ended by itself
+            process.terminate()
         await process.wait()
 
     stack.push_async_callback(end)
