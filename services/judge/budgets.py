@@ -147,12 +147,15 @@ class SharedSpending:
                     del self._leases[run_id]
 
     async def close(self) -> None:
-        """Settle everything and give back what is left."""
-        await self.settle_all(idle_before=self.clock())
+        """Settle everything and give back what is left; where that fails, leases run out."""
+        try:
+            await self.settle_all(idle_before=self.clock())
+        except Transient as error:
+            _log.warning("judge_spending_not_settled", error=str(error))
 
     async def _exchange(self, run_id: UUID, lease: _Lease, *, needed: int, release: bool) -> None:
         """Settle the lease; then fill it up for `needed`, or keep it, or release it."""
-        spent, wanted = lease.unsettled, needed * SLICE_CALLS
+        spent, before, open_ = lease.unsettled, lease.free, lease.open
         async with transient_errors(), self.database.transaction() as transaction:
             connection = transaction.connection
             rows = await connection.fetch(_SQL["charge"], run_id, spent)
@@ -161,31 +164,34 @@ class SharedSpending:
             held = await connection.fetchrow(_SQL["held_by_others"], lease.id, *scopes)
             assert held is not None  # noqa: S101 - an aggregate
             granted = grant(
-                wanted,
+                needed * SLICE_CALLS,
                 needed,
-                [
-                    Budget(scope, cap, spent, others + lease.open)
-                    for scope, cap, spent, others in (
-                        ("month", self.caps.month, month, held["month"]),
-                        ("run", self.caps.run, run, held["run"]),
-                    )
-                    if cap is not None
-                ],
+                self._budgets(month, held["month"] + open_, run, held["run"] + open_),
             )
-            free = granted.amount if needed else (0 if release else lease.free)
-            if lease.open + free:
+            free = granted.amount if needed else (0 if release else before)
+            if open_ + free:
                 seconds = self.lease_seconds
-                await connection.execute(
-                    _SQL["hold"], lease.id, *scopes, lease.open + free, seconds
-                )
+                await connection.execute(_SQL["hold"], lease.id, *scopes, open_ + free, seconds)
             else:
                 await connection.execute(_SQL["release"], lease.id)
+        # Calls that ended meanwhile moved money too: only the difference is ours to apply.
         lease.unsettled -= spent
-        lease.free = free
+        lease.free = max(0, lease.free + free - before)
         await self._warn(("month", scopes[0], month, self.caps.month))
         await self._warn(("run", scopes[1], run, self.caps.run))
         if needed and not granted.amount:
             _refuse(granted)
+
+    def _budgets(self, month: int, month_held: int, run: int, run_held: int) -> list[Budget]:
+        budgets = (
+            ("month", self.caps.month, month, month_held),
+            ("run", self.caps.run, run, run_held),
+        )
+        return [
+            Budget(scope, cap, spent, held)
+            for scope, cap, spent, held in budgets
+            if cap is not None
+        ]
 
     async def _warn(self, budget: tuple[str, str, int, int | None]) -> None:
         """Tell, once for all replicas, that a cap comes near."""
@@ -208,4 +214,5 @@ def _refuse(refused: Grant) -> NoReturn:
     if refused.is_final:
         whose = "this run" if refused.scope == "run" else "this month"
         raise BudgetExhausted(refused.scope, f"the judge's budget of {whose} is spent")
-    raise TryLater(_RETRY_SECONDS, "other calls hold the rest of the judge's budget")
+    reason = "other calls hold the rest of the judge's budget"
+    raise TryLater(_RETRY_SECONDS, reason, counts=False)

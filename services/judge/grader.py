@@ -1,9 +1,9 @@
-"""The judge behind an OpenAI-compatible endpoint: one verdict a call, one retry policy.
+"""The judge: one verdict from a model, with one retry policy around every call.
 
-The client's own retries are off. What passes by itself (429, 5xx, timeouts, lost connections) is
-tried again after a jittered wait, at last the pair goes back (`TryLater`). A reply that is no
-verdict is asked for once more, then the pair is unscored. What no retry can mend (a wrong key, an
-unknown model) opens the breaker (`ProviderDown`).
+What passes by itself (429, 5xx, timeouts, lost connections) is tried again after a jittered wait,
+at last the pair goes back (`TryLater`). A reply that is no verdict is asked for once more, then
+the pair is unscored. What no retry can mend (a wrong key, an unknown model) opens the breaker
+(`ProviderDown`).
 """
 
 from __future__ import annotations
@@ -13,32 +13,26 @@ import random
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, Final, cast
+from typing import Final
 from uuid import UUID
 
-import openai
 import structlog
-from openai.types.chat import ChatCompletion
 from prometheus_client import Counter, Gauge, Histogram
 
 from services.judge.domain.breaker import Breaker
 from services.judge.domain.concurrency import AdaptiveLimit
 from services.judge.domain.pricing import TokenPrice
-from services.judge.domain.prompt import (
-    ChatMessage,
-    Form,
-    build_messages,
-    estimate_tokens,
-    reply_schema,
-)
+from services.judge.domain.prompt import ChatMessage, Form, build_messages, estimate_tokens
 from services.judge.domain.replies import InvalidReply, read_reply
-from services.judge.domain.retry import RetryPolicy, parse_retry_after
+from services.judge.domain.retry import RetryPolicy
 from services.judge.domain.rubric import Rubric
 from services.judge.ports import (
+    Answer,
+    CallFailed,
     CallGate,
+    Endpoint,
     Grade,
     JudgeVersion,
     Pair,
@@ -53,22 +47,9 @@ CALLS: Final = Counter(
 LATENCY: Final = Histogram("medvid_judge_call_seconds", "Time of answered calls")
 TOKENS: Final = Counter("medvid_judge_tokens_total", "Tokens that answers used", ["kind"])
 CONCURRENCY: Final = Gauge("medvid_judge_concurrency_limit", "Calls allowed at the same time")
-_NO_RETRY_HELPS: Final = (401, 403, 404)
-_TRY_AGAIN: Final = (408, 409)
-_SHOWN_CHARACTERS: Final = 300
+_PROBE_PATIENCE: Final = 5.0  # seconds; a first call that hangs must not hold up all others
+_RAW_CHARACTERS: Final = 20_000
 _log = structlog.get_logger(__name__)
-
-
-class _GarbledAnswer(Exception):
-    """An answer with status 200 that is none."""
-
-
-@dataclass(frozen=True, slots=True)
-class CallOptions:
-    """How a call is made; `model_prefix`: which models' answers count, None for the model's own."""
-
-    token_parameter: str = "max_tokens"  # noqa: S105 - tokens of text
-    model_prefix: str | None = None
 
 
 @dataclass(slots=True)
@@ -85,10 +66,13 @@ class _Tally:
 
 
 @dataclass(slots=True)
-class OpenAiGrader:
-    """Implements Grader; one instance serves a replica."""
+class ModelGrader:
+    """Implements Grader; one instance serves a replica.
 
-    client: openai.AsyncOpenAI
+    `model_prefix`: answers of which models count; None for the version's own and its dated ones.
+    """
+
+    endpoint: Endpoint
     version: JudgeVersion
     rubric: Rubric
     policy: RetryPolicy
@@ -97,11 +81,12 @@ class OpenAiGrader:
     gate: CallGate
     spending: Spending
     price: TokenPrice
-    options: CallOptions = CallOptions()
+    model_prefix: str | None = None
     clock: Callable[[], float] = time.monotonic
     draw: Callable[[], float] = random.random
     _form: Form | None = field(default=None, init=False)
-    _probing: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+    _probe_over: asyncio.Event | None = field(default=None, init=False)
+    _has_answered: bool = field(default=False, init=False)
     _slots: asyncio.Condition = field(default_factory=asyncio.Condition, init=False)
     _open: int = field(default=0, init=False)
 
@@ -113,57 +98,58 @@ class OpenAiGrader:
         tally = _Tally()
         while True:
             try:
-                completion = await self._ask(pair, run_id, tally)
-            except openai.APIStatusError as error:
-                if (unscored := self._refused(error, tally)) is not None:
-                    return unscored
-                await self._wait(tally, error)
-            except (openai.APIConnectionError, _GarbledAnswer) as error:  # timeouts too
-                self.breaker.failed(self._shown(error), self.clock())
-                await self._wait(tally, error)
-            else:
-                grade = self._read(completion, tally)
-                if grade.scores is not None or grade.unscored_reason == "other_model":
-                    return grade
-                if tally.asked_again:
-                    return grade
-                tally.asked_again = True
+                answer = await self._ask(pair, run_id, tally)
+            except CallFailed as failure:
+                if failure.kind in ("rejected", "no_schema"):
+                    self._stop_if_down()
+                    return _unscored(tally, "rejected", failure.detail)
+                await self._wait(tally, failure)
+                continue
+            grade = self._read(answer, tally)
+            CALLS.labels(grade.unscored_reason or "scored").inc()
+            if grade.scores or grade.unscored_reason == "other_model" or tally.asked_again:
+                return grade
+            tally.asked_again = True
 
     async def is_up(self) -> bool:
-        """Ask for the list of models, which costs nothing. An endpoint without one is up too."""
-        try:
-            await self.client.models.list()
-        except openai.APIStatusError as error:
-            if error.status_code >= 500 or error.status_code in (401, 403, 429):
-                return False
-        except openai.OpenAIError:
+        """Ask the endpoint, once the breaker's pause is over; calls then pass on trial."""
+        if self.breaker.seconds_left(self.clock()) or not await self.endpoint.is_up():
             return False
-        self.breaker.succeeded()
+        self.breaker.trust()
         return True
 
-    async def _ask(self, pair: Pair, run_id: UUID, tally: _Tally) -> ChatCompletion:
+    async def _ask(self, pair: Pair, run_id: UUID, tally: _Tally) -> Answer:
         """Make one call, the first of all as a probe of what the endpoint understands."""
-        if self._form is not None:
-            return await self._call(pair, self._form, run_id, tally)
-        async with self._probing:
-            if self._form is None:
+        if self._form is None and self._probe_over is None:
+            self._probe_over = asyncio.Event()
+            try:
                 return await self._probe(pair, run_id, tally)
+            finally:
+                self._probe_over.set()
+        if self._form is None and self._probe_over is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_PROBE_PATIENCE):
+                    await self._probe_over.wait()
+        if self._form is None:
+            return await self._probe(pair, run_id, tally)
         return await self._call(pair, self._form, run_id, tally)
 
-    async def _probe(self, pair: Pair, run_id: UUID, tally: _Tally) -> ChatCompletion:
+    async def _probe(self, pair: Pair, run_id: UUID, tally: _Tally) -> Answer:
         try:
-            completion = await self._call(pair, Form.JSON, run_id, tally)
-        except openai.APIStatusError as error:
-            if not _refuses_schema(error):
+            answer = await self._call(pair, Form.JSON, run_id, tally)
+        except CallFailed as failure:
+            if failure.kind != "no_schema":
                 raise
-            _log.info("judge_endpoint_without_schema")
-            completion = await self._call(pair, Form.LINES, run_id, tally)
-            self._form = Form.LINES
         else:
             self._form = Form.JSON
-        return completion
+            return answer
+        answer = await self._call(pair, Form.LINES, run_id, tally)
+        if self._form is None:
+            _log.info("judge_endpoint_without_schema")
+            self._form = Form.LINES
+        return answer
 
-    async def _call(self, pair: Pair, form: Form, run_id: UUID, tally: _Tally) -> ChatCompletion:
+    async def _call(self, pair: Pair, form: Form, run_id: UUID, tally: _Tally) -> Answer:
         messages = build_messages(
             self.rubric,
             pair.prediction,
@@ -174,141 +160,97 @@ class OpenAiGrader:
             reminder=tally.asked_again,
         )
         prompt = estimate_tokens(messages, at_most=True)
+        tokens = prompt + self.version.max_tokens
         reserved = self.price.cost(prompt, self.version.max_tokens)
         async with self._slot():
             self._require_closed_breaker()
-            await self.gate.admit(prompt + self.version.max_tokens)
-            used, spent = 0, 0
+            await self.gate.admit(tokens)
+            used = 0
             try:
                 await self.spending.reserve(run_id, reserved)
+                spent = reserved  # unless we learn better: a call that is cut off may be billed
                 try:
-                    completion = await self._send(messages, form, tally)
-                    used, spent = self._count(completion, tally)
-                except openai.APITimeoutError:
-                    spent = reserved  # it may have been answered, and billed
+                    answer = await self._send(messages, form, tally)
+                    used, spent = self._count(answer, reserved, tally)
+                except CallFailed as failure:
+                    spent = reserved if failure.maybe_billed else 0
                     raise
                 finally:
+                    tally.cost += spent
                     self.spending.settle(run_id, reserved, spent)
             finally:
-                self.gate.settle(prompt + self.version.max_tokens, used)
-        return completion
+                self.gate.settle(tokens, used)
+        return answer
 
-    async def _send(self, messages: list[ChatMessage], form: Form, tally: _Tally) -> ChatCompletion:
-        version = self.version
-        more: dict[str, Any] = {self.options.token_parameter: version.max_tokens}
-        if version.temperature is not None:
-            more["temperature"] = version.temperature
-        if version.seed is not None:
-            more["seed"] = version.seed
-        if form is Form.JSON:
-            schema = {"name": "verdict", "strict": True, "schema": reply_schema()}
-            more["response_format"] = {"type": "json_schema", "json_schema": schema}
+    async def _send(self, messages: list[ChatMessage], form: Form, tally: _Tally) -> Answer:
         tally.attempts += 1
         started = self.clock()
         try:
-            completion: object = await self.client.chat.completions.create(
-                model=version.model, messages=cast(Any, messages), **more
-            )
-        except (ValueError, TypeError) as error:
-            raise _GarbledAnswer(f"the answer cannot be read: {type(error).__name__}") from None
-        if not isinstance(completion, ChatCompletion):
-            raise _GarbledAnswer("the answer is no chat completion")
+            answer = await self.endpoint.ask(messages, form)
+        except CallFailed as failure:
+            CALLS.labels(failure.outcome).inc()
+            self._note(failure)
+            raise
         tally.latency = self.clock() - started
+        self._has_answered = True
         self.breaker.succeeded()
         self.concurrency.answered(tally.latency, self.clock())
         LATENCY.observe(tally.latency)
-        return completion
+        return answer
 
-    def _count(self, completion: ChatCompletion, tally: _Tally) -> tuple[int, int]:
-        """Add what an answer used; returns its tokens and its cost."""
-        usage = completion.usage
-        prompt = _whole(usage.prompt_tokens) if usage else 0
-        reply = _whole(usage.completion_tokens) if usage else 0
-        cost = self.price.cost(prompt, reply)
+    def _note(self, failure: CallFailed) -> None:
+        now = self.clock()
+        if failure.kind == "throttled":
+            self.concurrency.throttled(now)
+        elif failure.kind == "failing":
+            self.breaker.failed(failure.detail, now)
+        elif failure.kind == "unusable":
+            self.breaker.trip(failure.detail, now)
+        elif failure.kind == "rejected" and not self._has_answered:
+            # Where nothing was ever answered, it is rather our settings than these captions.
+            self.breaker.failed(failure.detail, now)
+
+    def _count(self, answer: Answer, reserved: int, tally: _Tally) -> tuple[int, int]:
+        """Add what an answer used; returns its tokens and its cost, as reserved if it is silent."""
+        if answer.usage is None:
+            return 0, reserved
+        prompt, reply = answer.usage
         tally.prompt_tokens += prompt
         tally.completion_tokens += reply
-        tally.cost += cost
         TOKENS.labels("prompt").inc(prompt)
         TOKENS.labels("completion").inc(reply)
-        return prompt + reply, cost
+        return prompt + reply, self.price.cost(prompt, reply)
 
-    def _read(self, completion: ChatCompletion, tally: _Tally) -> Grade:
-        if not completion.choices:
-            return self._graded(tally, None, "empty", "the answer has no choices", "", completion)
-        choice = completion.choices[0]
-        message: Any = choice.message  # as the endpoint sent it: the client does not check types
-        content = message.content if isinstance(getattr(message, "content", None), str) else None
-        raw = content or ""
-        said = str(completion.model or "")
-        if not self._is_ours(said):
-            detail = f"the answer is of the model {said[:_SHOWN_CHARACTERS]}"
-            return self._graded(tally, None, "other_model", detail, raw, completion)
+    def _read(self, answer: Answer, tally: _Tally) -> Grade:
+        if not self._is_ours(answer.model):
+            detail = f"the answer is of the model {answer.model}"
+            return _unscored(tally, "other_model", detail, answer)
         try:
             verdict = read_reply(
-                content,
-                finish_reason=choice.finish_reason,
-                refusal=getattr(message, "refusal", None),
+                answer.content, finish_reason=answer.finish_reason, refusal=answer.refusal
             )
         except InvalidReply as error:
-            return self._graded(tally, None, error.reason, error.detail, raw, completion)
-        return self._graded(tally, verdict, None, "", raw, completion)
+            return _unscored(tally, error.reason, error.detail, answer)
+        return _graded(tally, verdict, None, "", answer)
 
-    def _graded(
-        self,
-        tally: _Tally,
-        scores: Mapping[str, int] | None,
-        reason: str | None,
-        detail: str,
-        raw: str,
-        completion: ChatCompletion | None,
-    ) -> Grade:
-        CALLS.labels(reason or "scored").inc()
-        return Grade(
-            scores=scores,
-            unscored_reason=reason,
-            detail=detail,
-            raw_reply=raw,
-            model=str(completion.model or "")[:_SHOWN_CHARACTERS] if completion else "",
-            prompt_tokens=tally.prompt_tokens,
-            completion_tokens=tally.completion_tokens,
-            latency_seconds=tally.latency,
-            attempts=tally.attempts,
-            cost_microusd=tally.cost,
-        )
-
-    def _refused(self, error: openai.APIStatusError, tally: _Tally) -> Grade | None:
-        """Sort an error status: None to try again, a grade when this pair never works.
-
-        Raises ProviderDown when no pair works.
-        """
-        status = error.status_code
-        CALLS.labels(str(status)).inc()
-        if status == 429 and error.code != "insufficient_quota":
-            self.concurrency.throttled(self.clock())
-            return None
-        if status >= 500 or status in _TRY_AGAIN:
-            self.breaker.failed(self._shown(error), self.clock())
-            return None
-        if status in _NO_RETRY_HELPS or status == 429:
-            self.breaker.trip(self._shown(error), self.clock())
-            self._require_closed_breaker()
-        return self._graded(tally, None, "rejected", self._shown(error), "", None)
-
-    async def _wait(self, tally: _Tally, error: Exception) -> None:
+    async def _wait(self, tally: _Tally, failure: CallFailed) -> None:
         """Sleep before the next attempt; raises TryLater after the last, ProviderDown if open."""
-        if self.breaker.is_open:
-            raise ProviderDown(self.breaker.reason, seconds=self.breaker.seconds) from None
+        if failure.kind != "throttled":
+            self._stop_if_down()
         tally.failed += 1
-        response = getattr(error, "response", None)
-        header = response.headers.get("retry-after") if response is not None else None
-        asked = parse_retry_after(header, datetime.now(UTC))
-        seconds = self.policy.wait(tally.failed, asked, self.draw)
+        seconds = self.policy.wait(tally.failed, failure.retry_after, self.draw)
         if seconds is None:
-            raise TryLater(asked or self.policy.longest, self._shown(error)) from None
+            raise TryLater(failure.retry_after or self.policy.longest, failure.detail) from None
         await asyncio.sleep(seconds)
 
+    def _stop_if_down(self) -> None:
+        """Raise ProviderDown after a call that opened the breaker, or found it open."""
+        if self.breaker.is_open:
+            seconds = self.breaker.seconds_left(self.clock())
+            raise ProviderDown(self.breaker.reason, seconds=seconds) from None
+
     def _require_closed_breaker(self) -> None:
-        """Raise ProviderDown while calls are held back."""
+        """Raise ProviderDown while calls are held back; who passes half-open is the probe."""
         seconds = self.breaker.retry_in(self.clock())
         if seconds is not None:
             raise ProviderDown(self.breaker.reason, seconds=seconds) from None
@@ -322,33 +264,40 @@ class OpenAiGrader:
         try:
             yield
         finally:
+            self._open -= 1
             async with self._slots:
-                self._open -= 1
                 self._slots.notify_all()
             CONCURRENCY.set(self.concurrency.limit)
 
     def _is_ours(self, said: str) -> bool:
         """Tell whether a model is the pinned one, or a dated or numbered version of it."""
-        if self.options.model_prefix is not None:
-            return said.startswith(self.options.model_prefix)
-        return (
-            re.fullmatch(rf"{re.escape(self.version.model)}(-[0-9][0-9a-z.-]*)?", said) is not None
-        )
-
-    def _shown(self, error: Exception) -> str:
-        """Return what an error says, without the key that a careless endpoint may repeat."""
-        status = f"{error.status_code}: " if isinstance(error, openai.APIStatusError) else ""
-        text = f"{status}{error}"
-        key = self.client.api_key
-        return (text.replace(key, "(key)") if key else text)[:_SHOWN_CHARACTERS]
+        if self.model_prefix is not None:
+            return said.startswith(self.model_prefix)
+        # Some endpoints put "models/" before every name, in one direction only.
+        pinned, said = (name.removeprefix("models/") for name in (self.version.model, said))
+        return re.fullmatch(rf"{re.escape(pinned)}(-[0-9][0-9a-z.-]*)?", said) is not None
 
 
-def _whole(tokens: object) -> int:
-    """Return a count of tokens, 0 for what is none: a wrong bill must not stop the work."""
-    return tokens if isinstance(tokens, int) and tokens > 0 else 0
+def _unscored(tally: _Tally, reason: str, detail: str, answer: Answer | None = None) -> Grade:
+    return _graded(tally, None, reason, detail, answer)
 
 
-def _refuses_schema(error: openai.APIStatusError) -> bool:
-    return error.status_code in (400, 422) and any(
-        word in error.message for word in ("response_format", "json_schema", "schema")
+def _graded(
+    tally: _Tally,
+    scores: Mapping[str, int] | None,
+    reason: str | None,
+    detail: str,
+    answer: Answer | None,
+) -> Grade:
+    return Grade(
+        scores=scores,
+        unscored_reason=reason,
+        detail=detail,
+        raw_reply=((answer.content or answer.refusal or "") if answer else "")[:_RAW_CHARACTERS],
+        model=answer.model if answer else "",
+        prompt_tokens=tally.prompt_tokens,
+        completion_tokens=tally.completion_tokens,
+        latency_seconds=tally.latency,
+        attempts=tally.attempts,
+        cost_microusd=tally.cost,
     )

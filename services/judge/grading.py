@@ -6,8 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
-
-import openai
+from urllib.parse import urlsplit
 
 from services.judge.budgets import Caps, SharedSpending, Unmetered
 from services.judge.domain.breaker import Breaker
@@ -17,7 +16,8 @@ from services.judge.domain.prompt import PROMPT_VERSION
 from services.judge.domain.replies import PARSER_VERSION
 from services.judge.domain.retry import RetryPolicy
 from services.judge.domain.rubric import Rubric, load_rubric
-from services.judge.grader import CallOptions, OpenAiGrader
+from services.judge.endpoint import OpenAiEndpoint, Sampling, open_client
+from services.judge.grader import ModelGrader
 from services.judge.ports import Grader, JudgeVersion
 from services.judge.rates import RateLimits, SharedRate, Unlimited
 from services.judge.settings import JudgeSettings
@@ -47,18 +47,22 @@ async def open_judge(base: Infrastructure, settings: JudgeSettings) -> AsyncIter
     async with AsyncExitStack() as stack:
         rubric = _rubric(settings)
         url = await _endpoint(settings, stack)
-        client = openai.AsyncOpenAI(
+        client = open_client(
             api_key=settings.judge_api_key.get_secret_value() or _NO_KEY,
             base_url=url,
-            max_retries=0,
-            timeout=settings.judge_timeout_seconds,
+            seconds=settings.judge_timeout_seconds,
+            # The stub is near, wherever a proxy may lead.
+            trust_env=settings.judge_provider != "stub",
         )
         stack.push_async_callback(client.close)
         gate = await _gate(base, settings, url, stack)
         spending = await _spending(base, settings, stack)
-        grader = OpenAiGrader(
-            client=client,
-            version=_version(settings, rubric),
+        version = _version(settings, rubric)
+        grader = ModelGrader(
+            endpoint=OpenAiEndpoint(
+                client, _sampling(version, settings), settings.judge_timeout_seconds
+            ),
+            version=version,
             rubric=rubric,
             policy=RetryPolicy(
                 settings.judge_attempts,
@@ -70,7 +74,7 @@ async def open_judge(base: Infrastructure, settings: JudgeSettings) -> AsyncIter
             gate=gate,
             spending=spending,
             price=_price(settings),
-            options=CallOptions(settings.judge_token_parameter, settings.judge_model_prefix),
+            model_prefix=None if version.provider == "stub" else settings.judge_model_prefix,
         )
         yield Judge(grader, spending.month_left)
 
@@ -112,6 +116,16 @@ def _version(settings: JudgeSettings, rubric: Rubric) -> JudgeVersion:
     )
 
 
+def _sampling(version: JudgeVersion, settings: JudgeSettings) -> Sampling:
+    return Sampling(
+        model=version.model,
+        max_tokens=version.max_tokens,
+        temperature=version.temperature,
+        seed=version.seed,
+        token_parameter=settings.judge_token_parameter,
+    )
+
+
 def _price(settings: JudgeSettings) -> TokenPrice:
     price = settings.judge_prices.get(settings.judge_model)
     if price is None or settings.judge_provider == "stub":
@@ -123,7 +137,7 @@ async def _gate(
     base: Infrastructure, settings: JudgeSettings, url: str, stack: AsyncExitStack
 ) -> SharedRate | Unlimited:
     limits = RateLimits(
-        f"{url} {settings.judge_model}",
+        _account(url, settings.judge_model),
         settings.judge_requests_per_minute,
         settings.judge_tokens_per_minute,
     )
@@ -132,6 +146,12 @@ async def _gate(
     gate = SharedRate(base.database, limits, settings.judge_longest_wait_seconds)
     stack.push_async_callback(gate.close)
     return gate
+
+
+def _account(url: str, model: str) -> str:
+    """Name the account whose limits are shared; without a password that the address may hold."""
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port or ''}{parts.path} {model}"
 
 
 async def _spending(

@@ -151,7 +151,7 @@ class JudgeBatch:
         return Settlement(
             scored=[*claimed.known, *(turn.item for turn in turns if _is_scored(turn))],
             unscored=[turn.item for turn in turns if turn.grade and not _is_scored(turn)],
-            put_off=[turn.item for turn in turns if isinstance(turn.refusal, TryLater)],
+            put_off=[turn.item for turn in turns if _counts(turn)],
             delay=delay,
             pause=_pause(turns),
         )
@@ -165,8 +165,9 @@ class JudgeBatch:
         return _Turn(item, grade)
 
     async def _give_up_if_last(self, version: str, turn: _Turn) -> _Turn:
-        if not isinstance(turn.refusal, TryLater) or turn.item.tries + 1 < self.policy.tries:
+        if not _counts(turn) or turn.item.tries + 1 < self.policy.tries:
             return turn
+        assert turn.refusal is not None  # noqa: S101 - what counts is a refusal
         grade = given_up(f"put off {self.policy.tries} times, last: {turn.refusal.reason}")
         await self.verdicts.save(version, turn.item, grade)
         return _Turn(turn.item, grade)
@@ -184,6 +185,11 @@ async def _all(turns: Iterable[Awaitable[_Turn]]) -> list[_Turn]:
 
 def _is_scored(turn: _Turn) -> bool:
     return turn.grade is not None and turn.grade.scores is not None
+
+
+def _counts(turn: _Turn) -> bool:
+    """Whether the provider put an item off; waiting for our own limits uses up no try."""
+    return isinstance(turn.refusal, TryLater) and turn.refusal.counts
 
 
 def _delay(turns: Sequence[_Turn], policy: RunPolicy) -> float:

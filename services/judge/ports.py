@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 from uuid import UUID
 
+from services.judge.domain.prompt import ChatMessage, Form
 from shared.benchmark.tasks import Task
 from shared.runtime.errors import Transient
 
@@ -78,14 +79,19 @@ class JudgeVersion:
 
 
 class TryLater(Transient):
-    """This pair goes back: it may work after `seconds`."""
+    """This pair goes back: it may work after `seconds`.
+
+    `counts` is false where it was our own limits that put it off: a pair must not end unscored
+    for having waited its turn.
+    """
 
     code = "try_later"
 
-    def __init__(self, seconds: float, reason: str) -> None:
+    def __init__(self, seconds: float, reason: str, *, counts: bool = True) -> None:
         super().__init__(reason)
         self.seconds = seconds
         self.reason = reason
+        self.counts = counts
 
 
 class ProviderDown(Transient):
@@ -125,6 +131,56 @@ class Grader(Protocol):
 
     async def is_up(self) -> bool:
         """Ask the provider, free of charge, whether calls may work again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an endpoint answered to one call. `usage`: prompt and completion tokens, if told."""
+
+    content: str | None
+    refusal: str | None
+    finish_reason: str | None
+    model: str
+    usage: tuple[int, int] | None
+
+
+Failure = Literal["throttled", "failing", "unusable", "rejected", "no_schema"]
+
+
+class CallFailed(Exception):
+    """A call without an answer.
+
+    `throttled`: asked too much. `failing`: may pass by itself. `unusable`: no call can work as
+    things are set. `rejected`: this request never works. `no_schema`: the endpoint does not take
+    a schema. `outcome` is a short label; `detail` is for a human and holds no secret;
+    `retry_after` what the endpoint asks for (s); `maybe_billed`: it may have been answered.
+    """
+
+    def __init__(
+        self,
+        kind: Failure,
+        outcome: str,
+        detail: str,
+        *,
+        retry_after: float | None = None,
+        maybe_billed: bool = False,
+    ) -> None:
+        super().__init__(detail)
+        self.kind: Failure = kind
+        self.outcome = outcome
+        self.detail = detail
+        self.retry_after = retry_after
+        self.maybe_billed = maybe_billed
+
+
+class Endpoint(Protocol):
+    """Where a model answers. One call each: no retry, no limit."""
+
+    async def ask(self, messages: Sequence[ChatMessage], form: Form) -> Answer:
+        """Return the answer; raises CallFailed and nothing else."""
+
+    async def is_up(self) -> bool:
+        """Ask, free of charge, whether calls may work."""
 
 
 class CallGate(Protocol):

@@ -13,10 +13,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+import structlog
+
 from services.judge.ports import TryLater
-from shared.storage.database import Database, transient_errors
+from shared.storage.database import TRANSIENT_ERRORS, Database, transient_errors
 from shared.storage.queries import load_queries
 
+_log = structlog.get_logger(__name__)
 _SQL: Final = load_queries("services.judge", "budgets.sql")
 
 SLICE_SECONDS: Final = 1.0
@@ -89,7 +92,8 @@ class SharedRate:
             while not self._has(need):
                 wait = await self._take(need)
                 if self.clock() + wait > deadline:
-                    raise TryLater(max(wait, 1.0), "the account's rate limit is used up")
+                    reason = "the account's rate limit is used up"
+                    raise TryLater(max(wait, 1.0), reason, counts=False)
                 if wait:
                     await self.sleep(wait)
             self._requests -= 1
@@ -103,10 +107,12 @@ class SharedRate:
         """Give back what is left."""
         if self._is_open and (self._requests or self._tokens):
             back, self._requests, self._tokens = (self._requests, self._tokens), 0.0, 0.0
-            async with transient_errors():
+            try:
                 await self.database.pool.execute(
                     _SQL["give_back"], self.limits.account, *back, *self.limits.capacities
                 )
+            except TRANSIENT_ERRORS as error:
+                _log.warning("judge_rate_not_given_back", error=str(error))
 
     def _has(self, tokens: float) -> bool:
         fresh = self.clock() - self._taken_at < STALE_SECONDS

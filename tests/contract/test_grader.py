@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
-import openai
 import pytest
 import structlog
 from aiohttp import web
@@ -21,7 +20,8 @@ from services.judge.domain.pairs import CaptionPair
 from services.judge.domain.pricing import TokenPrice
 from services.judge.domain.retry import RetryPolicy
 from services.judge.domain.rubric import load_rubric
-from services.judge.grader import CallOptions, OpenAiGrader
+from services.judge.endpoint import OpenAiEndpoint, Sampling, open_client
+from services.judge.grader import ModelGrader
 from services.judge.ports import (
     BudgetExhausted,
     Grade,
@@ -85,21 +85,21 @@ class World:
 
     async def grader(
         self, *, url: str = "", seconds: float = 30, attempts: int = 4, prefix: str | None = None
-    ) -> OpenAiGrader:
+    ) -> ModelGrader:
         url = url or await self.stack.enter_async_context(running_stub(self.stub))
-        client = openai.AsyncOpenAI(api_key=KEY, base_url=url, max_retries=0, timeout=seconds)
+        client = open_client(api_key=KEY, base_url=url, seconds=seconds)
         self.stack.push_async_callback(client.close)
-        return OpenAiGrader(
-            client=client,
+        return ModelGrader(
+            endpoint=OpenAiEndpoint(client, Sampling(MODEL, 100, 0.0), seconds),
             version=version(),
             rubric=load_rubric("v1"),
             policy=RetryPolicy(attempts, 0.01, 0.5),
             concurrency=AdaptiveLimit(8),
-            breaker=Breaker(failures=6, seconds=60),
+            breaker=Breaker(failures=6, seconds=0.2),
             gate=Unlimited(),
             spending=self.ledger,
             price=TokenPrice(2, 8),
-            options=CallOptions(model_prefix=prefix),
+            model_prefix=prefix,
         )
 
 
@@ -173,6 +173,8 @@ async def test_a_provider_that_keeps_failing_is_down_until_it_answers(world: Wor
         await grade(grader, pair("another"))
     assert world.stub.injected["failing"] == 6
     world.stub.be(Faults())
+    assert not await grader.is_up()  # its pause is not over
+    await asyncio.sleep(0.2)
     assert await grader.is_up()
     assert (await grade(grader)).scores
 
@@ -180,7 +182,7 @@ async def test_a_provider_that_keeps_failing_is_down_until_it_answers(world: Wor
 async def test_a_hanging_call_ends_at_its_deadline(world: World) -> None:
     world.stub.be(Faults(hanging=1))
     grader = await world.grader(seconds=0.05, attempts=2)
-    with pytest.raises(TryLater, match="timed out"):
+    with pytest.raises(TryLater, match="no answer within"):
         await grade(grader)
     assert world.ledger.open == 0
     assert world.ledger.spent == world.ledger.reserved  # it may have been billed
@@ -192,6 +194,14 @@ async def test_a_reply_that_is_no_verdict_is_asked_for_once_more(world: World, f
     given = await grade(await world.grader())
     assert (given.scores, given.unscored_reason, given.attempts) == (None, fault, 2)
     assert given.raw_reply
+
+
+async def test_a_bad_reply_comes_once_a_pair_where_told_so(world: World) -> None:
+    world.stub.be(Faults(malformed=1, bad_replies_per_pair=1))
+    given = await grade(await world.grader())
+    assert given.scores
+    assert given.attempts == 2
+    assert world.ledger.spent == given.cost_microusd > 0
 
 
 async def test_another_models_answer_does_not_count(world: World) -> None:
@@ -244,16 +254,22 @@ async def endpoint(stack: AsyncExitStack, reply: Reply) -> str:
     async def answer(_: web.Request) -> web.Response:
         return web.Response(status=status, text=body, content_type=content_type)
 
+    return await serve(stack, answer)
+
+
+async def serve(
+    stack: AsyncExitStack, answer: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> str:
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
-    runner = web.AppRunner(app)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     return f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
 
 
-@pytest.mark.parametrize("status", [401, 403, 404])
+@pytest.mark.parametrize("status", [307, 401, 402, 403, 404, 405])
 async def test_what_no_retry_mends_takes_the_provider_down_without_showing_the_key(
     world: World, status: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -266,8 +282,11 @@ async def test_what_no_retry_mends_takes_the_provider_down_without_showing_the_k
     printed = capsys.readouterr()
     for text in (str(caught.value), repr(caught.value), printed.out, printed.err):
         assert KEY not in text
-    assert caught.value.__cause__ is None
-    assert caught.value.__suppress_context__
+    chain: BaseException | None = caught.value
+    while chain is not None:
+        assert type(chain).__module__.split(".")[0] == "services"  # no error of the client hangs on
+        assert KEY not in f"{chain!r} {vars(chain)}"
+        chain = chain.__cause__ or chain.__context__
 
 
 @pytest.mark.parametrize(
@@ -310,8 +329,81 @@ async def test_a_request_the_provider_rejects_is_unscored(world: World) -> None:
     assert "content policy" in given.detail
 
 
+async def test_what_an_endpoint_says_is_made_fit_for_any_table(world: World) -> None:
+    reply = (400, "application/json", '{"error": {"message": "a\\u0000b\\ud800c\\u001b[31m"}}')
+    given = await grade(await world.grader(url=await endpoint(world.stack, reply)))
+    assert given.detail == "400: Error code: 400 - a b?c [31m"
+
+
+async def test_where_nothing_was_ever_answered_rejections_take_the_provider_down(
+    world: World,
+) -> None:
+    reply = (400, "application/json", '{"error": {"message": "no parameter max_tokens"}}')
+    grader = await world.grader(url=await endpoint(world.stack, reply))
+    for number in range(5):
+        assert (await grade(grader, pair(str(number)))).unscored_reason == "rejected"
+    with pytest.raises(ProviderDown, match="max_tokens"):
+        await grade(grader)
+
+
+async def test_references_follow_no_redirect(world: World) -> None:
+    asked: list[str] = []
+
+    async def send_away(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        raise web.HTTPTemporaryRedirect("/elsewhere")
+
+    url = await serve(world.stack, send_away)
+    with pytest.raises(ProviderDown, match="307"):
+        await grade(await world.grader(url=url))
+    assert asked == ["/v1/chat/completions"]
+
+
+async def test_an_answer_that_drips_ends_at_the_deadline(world: World) -> None:
+    async def drip(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for _ in range(200):
+            await response.write(b" ")
+            await asyncio.sleep(0.02)
+        return response
+
+    grader = await world.grader(url=await serve(world.stack, drip), seconds=0.2, attempts=1)
+    with pytest.raises(TryLater, match="no answer within"):
+        await grade(grader)
+    assert world.ledger.spent == world.ledger.reserved
+
+
+async def test_a_call_that_is_cut_off_counts_as_billed(world: World) -> None:
+    world.stub.be(Faults(hanging=1))
+    calling = asyncio.create_task(grade(await world.grader()))
+    while not world.stub.asked:
+        await asyncio.sleep(0.01)
+    calling.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await calling
+    assert world.ledger.open == 0
+    assert world.ledger.spent == world.ledger.reserved > 0
+
+
+async def test_a_first_call_that_hangs_does_not_hold_up_the_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.judge.grader._PROBE_PATIENCE", 0.05)
+    world.stub.be(Faults(hanging=1))
+    grader = await world.grader()
+    stuck = asyncio.create_task(grade(grader))
+    while not world.stub.asked:
+        await asyncio.sleep(0.01)
+    world.stub.be(Faults())
+    assert (await grade(grader, pair("another"))).scores
+    stuck.cancel()
+    await asyncio.gather(stuck, return_exceptions=True)
+
+
 async def test_an_endpoint_that_is_not_there_is_tried_later(world: World) -> None:
     grader = await world.grader(url="http://127.0.0.1:9/v1", attempts=2)
     with pytest.raises(TryLater):
         await grade(grader)
+    assert world.ledger.spent == 0
     assert not await grader.is_up()

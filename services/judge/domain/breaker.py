@@ -44,6 +44,16 @@ class Breaker:
         self._probe_since = now
         return None
 
+    def seconds_left(self, now: float) -> float:
+        """Return for how long no call may be made at all; 0 when it is closed or may be probed."""
+        return 0.0 if self._open_until is None else max(0.0, self._open_until - now)
+
+    def trust(self) -> None:
+        """Let calls pass on trial: one failure opens it again, for twice as long."""
+        if self._open_until is not None:
+            self._open_until = self._probe_since = None
+            self._in_row = self.failures - 1
+
     def succeeded(self) -> None:
         """Note an answer, whatever it says: the provider works."""
         self._in_row = self._opened = 0

@@ -24,11 +24,17 @@ MODEL: Final = "stub-judge-1"
 _MAX_BODY: Final = 16 << 20
 _REPLY_TOKENS: Final = 25
 _HANG_SECONDS: Final = 3600
+_NO_REPLY: Final = ("throttled", "failing", "hanging")
+_BAD_REPLY: Final = ("malformed", "truncated", "other_model")
 Rate = Annotated[float, Field(ge=0, le=1)]
 
 
 class Faults(BaseModel):
-    """How the stub misbehaves: shares of the requests, drawn with a seeded generator."""
+    """How the stub misbehaves: shares of the requests, drawn by `seed`.
+
+    `bad_replies_per_pair` bounds how often one pair's reply is malformed, truncated or of another
+    model. With 1 none stays unscored, so a run under faults must end like an undisturbed one.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -40,6 +46,7 @@ class Faults(BaseModel):
     malformed: Rate = 0
     truncated: Rate = 0
     other_model: Rate = 0
+    bad_replies_per_pair: Annotated[int, Field(ge=0)] | None = None
     refuses_schema: bool = False
     seed: int = 0
 
@@ -48,14 +55,15 @@ class Stub:
     """The server's state: what it was told, and what it was asked."""
 
     def __init__(self, faults: Faults | None = None) -> None:
-        self.answered: Counter[tuple[str, str]] = Counter()
+        self.asked: Counter[CaptionPair] = Counter()
+        self.answered: Counter[CaptionPair] = Counter()
+        self.spoiled: Counter[CaptionPair] = Counter()
         self.injected: Counter[str] = Counter()
         self.be(faults or Faults())
 
     def be(self, faults: Faults) -> None:
         """Behave so from now on."""
         self.faults = faults
-        self._random = random.Random(faults.seed)  # noqa: S311 - faults to repeat, no secret
 
     def application(self) -> web.Application:
         """Return the routes."""
@@ -77,7 +85,12 @@ class Stub:
         if self.faults.refuses_schema and "response_format" in body:
             self.injected["refuses_schema"] += 1
             return _error(400, "response_format is not supported by this model")
-        fault = self._draw()
+        try:
+            pair = CaptionPair(*read_captions(body["messages"]))
+        except (ValueError, KeyError, TypeError) as error:
+            return _error(400, f"no captions in the messages: {error}")
+        self.asked[pair] += 1
+        fault = self._draw(pair)
         self.injected.update([fault] if fault else [])
         if fault == "throttled":
             wait = str(self.faults.retry_after_seconds)
@@ -86,52 +99,42 @@ class Stub:
             return _error(503, "overloaded")
         if fault == "hanging":
             await asyncio.sleep(_HANG_SECONDS)
-        return self._answer(body, fault)
+        return self._answer(pair, body, fault)
 
-    def _draw(self) -> str:
-        """Return the fault of this request, or nothing; faults exclude one another."""
-        drawn = self._random.random()
-        for fault in ("throttled", "failing", "hanging", "malformed", "truncated", "other_model"):
+    def _draw(self, pair: CaptionPair) -> str:
+        """Return the fault of this request, or nothing; faults exclude one another.
+
+        Drawn by the pair and how often it was asked for, so that the order in which calls come
+        in changes nothing.
+        """
+        key = f"{self.faults.seed}|{self.asked[pair]}|{pair.prediction}|{pair.reference}"
+        drawn = random.Random(key.encode("utf-8", "surrogatepass")).random()  # noqa: S311 - faults
+        for fault in (*_NO_REPLY, *_BAD_REPLY):
             drawn -= getattr(self.faults, fault)
             if drawn < 0:
-                return fault
+                return fault if fault in _NO_REPLY or self._may_spoil(pair) else ""
         return ""
 
-    def _answer(self, body: Mapping[str, Any], fault: str) -> web.Response:
-        try:
-            prediction, reference = read_captions(body["messages"])
-        except (ValueError, KeyError, TypeError) as error:
-            return _error(400, f"no captions in the messages: {error}")
-        self.answered[prediction, reference] += 1
-        scores = standin.judge(CaptionPair(prediction, reference))
-        as_json = "response_format" in body
+    def _may_spoil(self, pair: CaptionPair) -> bool:
+        bound = self.faults.bad_replies_per_pair
+        if bound is not None and self.spoiled[pair] >= bound:
+            return False
+        self.spoiled[pair] += 1
+        return True
+
+    def _answer(self, pair: CaptionPair, body: Mapping[str, Any], fault: str) -> web.Response:
+        self.answered[pair] += 1
+        scores = standin.judge(pair)
         lines = "\n".join(f"{aspect}: {score}" for aspect, score in scores.items())
-        content = json.dumps(scores) if as_json else lines
+        content = json.dumps(scores) if "response_format" in body else lines
         if fault == "malformed":
             content = "I would rather not say. R2: 9"
         elif fault == "truncated":
             content = content[: len(content) // 2]
+        model = "another-judge" if fault == "other_model" else MODEL
+        finish_reason = "length" if fault == "truncated" else "stop"
         prompt_tokens = estimate_tokens(body["messages"])
-        return web.json_response(
-            {
-                "id": "chatcmpl-stub",
-                "object": "chat.completion",
-                "created": 0,
-                "model": "another-judge" if fault == "other_model" else MODEL,
-                "choices": [
-                    {
-                        "index": 0,
-                        "message": {"role": "assistant", "content": content},
-                        "finish_reason": "length" if fault == "truncated" else "stop",
-                    }
-                ],
-                "usage": {
-                    "prompt_tokens": prompt_tokens,
-                    "completion_tokens": _REPLY_TOKENS,
-                    "total_tokens": prompt_tokens + _REPLY_TOKENS,
-                },
-            }
-        )
+        return web.json_response(_completion(content, model, finish_reason, prompt_tokens))
 
     async def _models(self, _: web.Request) -> web.Response:
         model = {"id": MODEL, "object": "model", "created": 0, "owned_by": "stub"}
@@ -168,6 +171,29 @@ async def running_stub(
         yield f"http://{host}:{runner.addresses[0][1]}/v1"
     finally:
         await runner.cleanup()
+
+
+def _completion(
+    content: str, model: str, finish_reason: str, prompt_tokens: int
+) -> dict[str, object]:
+    return {
+        "id": "chatcmpl-stub",
+        "object": "chat.completion",
+        "created": 0,
+        "model": model,
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": content},
+                "finish_reason": finish_reason,
+            }
+        ],
+        "usage": {
+            "prompt_tokens": prompt_tokens,
+            "completion_tokens": _REPLY_TOKENS,
+            "total_tokens": prompt_tokens + _REPLY_TOKENS,
+        },
+    }
 
 
 def _error(status: int, message: str, headers: Mapping[str, str] | None = None) -> web.Response:
