@@ -1,0 +1,91 @@
+"""AIMD: throttling and slowness shrink the limit, once a burst; good answers let it grow."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.judge.domain.concurrency import COOLDOWN_SECONDS, AdaptiveLimit
+
+
+def answers(limit: AdaptiveLimit, latency: float, count: int, now: float = 0) -> None:
+    for _ in range(count):
+        limit.answered(latency, now)
+
+
+def test_it_starts_at_the_maximum_and_stays_there_while_all_is_well() -> None:
+    limit = AdaptiveLimit(16)
+    answers(limit, 0.2, 500)
+    assert limit.limit == 16
+
+
+def test_throttling_shrinks_once_for_a_burst() -> None:
+    limit = AdaptiveLimit(16)
+    for now in (0.0, 0.1, 0.5, 0.99):
+        limit.throttled(now)
+    assert limit.limit == 11
+    limit.throttled(COOLDOWN_SECONDS)
+    assert limit.limit == 7
+
+
+def test_it_never_falls_below_the_minimum() -> None:
+    limit = AdaptiveLimit(16, minimum=2)
+    for burst in range(100):
+        limit.throttled(burst * COOLDOWN_SECONDS)
+    assert limit.limit == 2
+
+
+def test_a_round_of_good_answers_adds_one() -> None:
+    limit = AdaptiveLimit(16)
+    limit.throttled(0)
+    answers(limit, 0.2, 12)
+    assert limit.limit == 12
+    answers(limit, 0.2, 1000)
+    assert limit.limit == 16
+
+
+def test_a_queue_at_the_provider_shrinks_it() -> None:
+    limit = AdaptiveLimit(16)
+    answers(limit, 0.2, 50)
+    for now in range(30):
+        limit.answered(5.0, float(now))
+    assert limit.limit < 8
+
+
+def test_one_slow_answer_among_many_does_not_matter() -> None:
+    limit = AdaptiveLimit(16)
+    answers(limit, 0.2, 50)
+    limit.answered(5.0, 1)
+    answers(limit, 0.2, 50, now=2)
+    assert limit.limit == 16
+
+
+def test_small_differences_of_fast_answers_do_not_matter() -> None:
+    limit = AdaptiveLimit(16)
+    answers(limit, 0.001, 50)
+    answers(limit, 0.5, 200)
+    assert limit.limit == 16
+
+
+def test_a_provider_that_is_slower_for_good_becomes_the_baseline() -> None:
+    limit = AdaptiveLimit(16)
+    answers(limit, 0.5, 50)
+    for now in range(4000):
+        limit.answered(3.0, float(now))
+    assert limit.limit == 16
+
+
+@given(
+    st.integers(1, 64),
+    st.lists(st.tuples(st.booleans(), st.floats(0, 60), st.floats(0, 5)), max_size=200),
+)
+def test_it_stays_within_its_bounds(maximum: int, events: list[tuple[bool, float, float]]) -> None:
+    limit = AdaptiveLimit(maximum)
+    now = 0.0
+    for throttled, latency, passed in events:
+        now += passed
+        if throttled:
+            limit.throttled(now)
+        else:
+            limit.answered(latency, now)
+        assert 1 <= limit.limit <= maximum
