@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -23,6 +22,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from services.judge.domain.breaker import Breaker
 from services.judge.domain.concurrency import AdaptiveLimit
+from services.judge.domain.model_names import counts_as
 from services.judge.domain.pricing import TokenPrice
 from services.judge.domain.prompt import ChatMessage, Form, build_messages, estimate_tokens
 from services.judge.domain.replies import InvalidReply, read_reply
@@ -86,7 +86,8 @@ class ModelGrader:
     draw: Callable[[], float] = random.random
     _form: Form | None = field(default=None, init=False)
     _probe_over: asyncio.Event | None = field(default=None, init=False)
-    _has_answered: bool = field(default=False, init=False)
+    _in_vain: int = field(default=0, init=False)
+    """Calls in a row of which nothing can count: rejected, or answered by another model."""
     _slots: asyncio.Condition = field(default_factory=asyncio.Condition, init=False)
     _open: int = field(default=0, init=False)
 
@@ -106,6 +107,7 @@ class ModelGrader:
                 await self._wait(tally, failure)
                 continue
             grade = self._read(answer, tally)
+            self._note_answer(grade)
             CALLS.labels(grade.unscored_reason or "scored").inc()
             if grade.scores or grade.unscored_reason == "other_model" or tally.asked_again:
                 return grade
@@ -130,9 +132,9 @@ class ModelGrader:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_PROBE_PATIENCE):
                     await self._probe_over.wait()
-        if self._form is None:
-            return await self._probe(pair, run_id, tally)
-        return await self._call(pair, self._form, run_id, tally)
+        if self._form is Form.LINES:
+            return await self._call(pair, Form.LINES, run_id, tally)
+        return await self._probe(pair, run_id, tally)
 
     async def _probe(self, pair: Pair, run_id: UUID, tally: _Tally) -> Answer:
         try:
@@ -144,7 +146,7 @@ class ModelGrader:
             self._form = Form.JSON
             return answer
         answer = await self._call(pair, Form.LINES, run_id, tally)
-        if self._form is None:
+        if self._form is not Form.LINES:  # also where one of several servers behind it refuses
             _log.info("judge_endpoint_without_schema")
             self._form = Form.LINES
         return answer
@@ -168,12 +170,15 @@ class ModelGrader:
             used = 0
             try:
                 await self.spending.reserve(run_id, reserved)
-                spent = reserved  # unless we learn better: a call that is cut off may be billed
+                # Unless we learn better: a call that is cut off may be answered, and billed.
+                used, spent = tokens, reserved
                 try:
                     answer = await self._send(messages, form, tally)
-                    used, spent = self._count(answer, reserved, tally)
+                    if answer.usage is not None:
+                        used, spent = self._count(answer.usage, tally)
                 except CallFailed as failure:
-                    spent = reserved if failure.maybe_billed else 0
+                    if not failure.maybe_billed:
+                        used = spent = 0
                     raise
                 finally:
                     tally.cost += spent
@@ -192,8 +197,6 @@ class ModelGrader:
             self._note(failure)
             raise
         tally.latency = self.clock() - started
-        self._has_answered = True
-        self.breaker.succeeded()
         self.concurrency.answered(tally.latency, self.clock())
         LATENCY.observe(tally.latency)
         return answer
@@ -206,15 +209,26 @@ class ModelGrader:
             self.breaker.failed(failure.detail, now)
         elif failure.kind == "unusable":
             self.breaker.trip(failure.detail, now)
-        elif failure.kind == "rejected" and not self._has_answered:
-            # Where nothing was ever answered, it is rather our settings than these captions.
-            self.breaker.failed(failure.detail, now)
+        elif failure.kind == "rejected":
+            self._note_in_vain(failure.detail)
 
-    def _count(self, answer: Answer, reserved: int, tally: _Tally) -> tuple[int, int]:
-        """Add what an answer used; returns its tokens and its cost, as reserved if it is silent."""
-        if answer.usage is None:
-            return 0, reserved
-        prompt, reply = answer.usage
+    def _note_answer(self, grade: Grade) -> None:
+        if grade.unscored_reason == "other_model":
+            self._note_in_vain(f"{grade.detail}; see MEDVID_JUDGE_MODEL_PREFIX")
+        else:
+            self._in_vain = 0
+        if self._in_vain < self.breaker.failures:
+            self.breaker.succeeded()
+
+    def _note_in_vain(self, reason: str) -> None:
+        """Stop after some in a row: it is rather our settings than these captions."""
+        self._in_vain += 1
+        if self._in_vain >= self.breaker.failures:
+            self.breaker.trip(reason, self.clock())
+
+    def _count(self, usage: tuple[int, int], tally: _Tally) -> tuple[int, int]:
+        """Add what an answer used; returns its tokens and its cost."""
+        prompt, reply = usage
         tally.prompt_tokens += prompt
         tally.completion_tokens += reply
         TOKENS.labels("prompt").inc(prompt)
@@ -222,7 +236,7 @@ class ModelGrader:
         return prompt + reply, self.price.cost(prompt, reply)
 
     def _read(self, answer: Answer, tally: _Tally) -> Grade:
-        if not self._is_ours(answer.model):
+        if not counts_as(self.version.model, answer.model, prefix=self.model_prefix):
             detail = f"the answer is of the model {answer.model}"
             return _unscored(tally, "other_model", detail, answer)
         try:
@@ -268,14 +282,6 @@ class ModelGrader:
             async with self._slots:
                 self._slots.notify_all()
             CONCURRENCY.set(self.concurrency.limit)
-
-    def _is_ours(self, said: str) -> bool:
-        """Tell whether a model is the pinned one, or a dated or numbered version of it."""
-        if self.model_prefix is not None:
-            return said.startswith(self.model_prefix)
-        # Some endpoints put "models/" before every name, in one direction only.
-        pinned, said = (name.removeprefix("models/") for name in (self.version.model, said))
-        return re.fullmatch(rf"{re.escape(pinned)}(-[0-9][0-9a-z.-]*)?", said) is not None
 
 
 def _unscored(tally: _Tally, reason: str, detail: str, answer: Answer | None = None) -> Grade:
