@@ -1,6 +1,7 @@
 """A small chat-completions endpoint that scores by hash, and misbehaves as it is told.
 
-`GET /stub/calls` tells what it was asked; `PUT /stub/faults` changes how it behaves.
+`GET /stub/calls` tells what it was asked, `GET /stub/pairs` the same pair by pair;
+`PUT /stub/faults` changes how it behaves.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from services.judge.domain import standin
 from services.judge.domain.pairs import CaptionPair
+from services.judge.domain.plans import pair_sha256
 from services.judge.domain.prompt import estimate_tokens, read_captions
 
 MODEL: Final = "stub-judge-1"
@@ -73,22 +75,23 @@ class Stub:
                 web.post("/v1/chat/completions", self._complete),
                 web.get("/v1/models", self._models),
                 web.get("/stub/calls", self._calls),
+                web.get("/stub/pairs", self._pairs),
                 web.put("/stub/faults", self._set_faults),
             ]
         )
         return app
 
     async def _complete(self, request: web.Request) -> web.Response:
-        body = await request.json()
+        try:
+            body = await request.json()
+            pair = CaptionPair(*read_captions(body["messages"]))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            return _error(400, f"no captions in the messages: {error}")
         if self.faults.latency_seconds:
             await asyncio.sleep(self.faults.latency_seconds)
         if self.faults.refuses_schema and "response_format" in body:
             self.injected["refuses_schema"] += 1
             return _error(400, "response_format is not supported by this model")
-        try:
-            pair = CaptionPair(*read_captions(body["messages"]))
-        except (ValueError, KeyError, TypeError) as error:
-            return _error(400, f"no captions in the messages: {error}")
         self.asked[pair] += 1
         fault = self._draw(pair)
         self.injected.update([fault] if fault else [])
@@ -150,6 +153,15 @@ class Stub:
             }
         )
 
+    async def _pairs(self, _: web.Request) -> web.Response:
+        """Tell how often each pair was asked for, and answered: paid; by sha256 of its texts."""
+        return web.json_response(
+            {
+                _sha256(pair): {"asked": asked, "answered": self.answered[pair]}
+                for pair, asked in self.asked.items()
+            }
+        )
+
     async def _set_faults(self, request: web.Request) -> web.Response:
         try:
             self.be(Faults.model_validate(await request.json()))
@@ -171,6 +183,11 @@ async def running_stub(
         yield f"http://{host}:{runner.addresses[0][1]}/v1"
     finally:
         await runner.cleanup()
+
+
+def _sha256(pair: CaptionPair) -> str:
+    texts = (text.encode("utf-8", "surrogatepass") for text in (pair.prediction, pair.reference))
+    return pair_sha256(*texts).hex()
 
 
 def _completion(
