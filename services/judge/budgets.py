@@ -19,7 +19,14 @@ from uuid import UUID, uuid4
 import structlog
 from prometheus_client import Counter, Gauge
 
-from services.judge.domain.pricing import MICROUSD, Budget, Grant, grant, percent_reached
+from services.judge.domain.pricing import (
+    MICROUSD,
+    WARN_PERCENTS,
+    Budget,
+    Grant,
+    grant,
+    percent_reached,
+)
 from services.judge.ports import BudgetExhausted, TryLater
 from shared.runtime.errors import Transient
 from shared.storage.database import Database, transient_errors
@@ -177,8 +184,8 @@ class SharedSpending:
         # Calls that ended meanwhile moved money too: only the difference is ours to apply.
         lease.unsettled -= spent
         lease.free = max(0, lease.free + free - before)
-        await self._warn(("month", scopes[0], month, self.caps.month))
-        await self._warn(("run", scopes[1], run, self.caps.run))
+        await self._warn(("month", scopes[0], month, self.caps.month), granted)
+        await self._warn(("run", scopes[1], run, self.caps.run), granted)
         if needed and not granted.amount:
             _refuse(granted)
 
@@ -193,12 +200,13 @@ class SharedSpending:
             if cap is not None
         ]
 
-    async def _warn(self, budget: tuple[str, str, int, int | None]) -> None:
-        """Tell, once for all replicas, that a cap comes near."""
+    async def _warn(self, budget: tuple[str, str, int, int | None], granted: Grant) -> None:
+        """Tell, once for all replicas, that a cap comes near or leaves no room for a call."""
         kind, scope, spent, cap = budget
         if cap and kind == "month":
             REACHED.labels(kind).set(spent / cap)
-        percent = percent_reached(spent, cap)
+        is_spent = granted.is_final and granted.scope == kind
+        percent = WARN_PERCENTS[-1] if is_spent else percent_reached(spent, cap)
         # Remembered here too, so that the database is asked once per threshold.
         if percent <= self._warned.get(scope, 0):
             return

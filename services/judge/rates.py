@@ -123,6 +123,7 @@ class SharedRate:
         requests_rate, tokens_rate = self.limits.rates
         wanted = max(1.0, math.floor(requests_rate * SLICE_SECONDS))
         wanted_tokens = max(need, tokens_rate * SLICE_SECONDS)
+        back = self._tokens
         async with transient_errors():
             if not self._is_open:
                 await self.database.pool.execute(
@@ -139,10 +140,12 @@ class SharedRate:
                 *self.limits.capacities,
                 need,
                 self._requests,
-                self._tokens,
+                back,
             )
         assert row is not None  # noqa: S101 - opened above
-        self._requests, self._tokens = row["granted_requests"], row["granted_tokens"]
+        self._requests = row["granted_requests"]
+        # Calls that ended meanwhile corrected their estimates: only the difference is ours.
+        self._tokens += row["granted_tokens"] - back
         self._taken_at = self.clock()
         return 0.0 if self._requests else float(row["wait"])
 
