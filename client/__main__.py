@@ -72,6 +72,23 @@ def import_board(
     raise typer.Exit(import_board_file(file))
 
 
+@admin.command("calibrate-judge")
+def calibrate_judge(
+    labelled: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="JSON lines with human scores")
+    ],
+    as_json: offline.Json = False,
+) -> None:
+    """Hold the configured judge against human scores: agreement, length bias, pass or fail.
+
+    A line: {"prediction", "reference", "qa_type", "scores": {"R2": 1-5, ...} or a list of them,
+    one a rater}. Each pair costs a call, unless its line has "judge" scores of its own.
+    """
+    from client.calibrate import run
+
+    raise typer.Exit(run(labelled, as_json=as_json))
+
+
 def main() -> None:
     """Run the command line."""
     app()

@@ -87,7 +87,7 @@ def _run(work: Callable[[Database], Awaitable[str]], *, migrated: bool = True) -
     configure_logs("warning", "auto", "admin")  # what was done is told by the command itself
 
     async def main() -> str:
-        async with _database(migrated=migrated) as database:
+        async with open_database(migrated=migrated) as database:
             return await work(database)
 
     try:
@@ -99,7 +99,7 @@ def _run(work: Callable[[Database], Awaitable[str]], *, migrated: bool = True) -
 
 
 @asynccontextmanager
-async def _database(*, migrated: bool) -> AsyncIterator[Database]:
+async def open_database(*, migrated: bool = True) -> AsyncIterator[Database]:
     """Open the configured database, or the embedded one of a standalone installation."""
     settings = load_settings(CommonSettings)
     async with AsyncExitStack() as stack:
