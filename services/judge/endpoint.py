@@ -24,6 +24,9 @@ _UNUSABLE: Final = (401, 402, 403, 404, 405)
 _PASSING: Final = (408, 409)
 _SHOWN_CHARACTERS: Final = 300
 _CONNECT_SECONDS: Final = 10.0
+_SHORTEST_SECRET: Final = (
+    8  # characters; endpoints without a key get a word that may occur in texts
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ class OpenAiEndpoint:
             failure = self._failure(error, form)
         else:
             if isinstance(completion, ChatCompletion):
-                return _answer(completion)
+                return self._answer(completion)
             failure = _garbled("the answer is no chat completion")
         raise failure
 
@@ -137,23 +140,28 @@ class OpenAiEndpoint:
         return CallFailed(cast(Any, kind), outcome, detail, retry_after=retry_after)
 
     def _shown(self, error: openai.APIStatusError) -> str:
-        """Return what an error says, without the key that a careless endpoint may repeat."""
-        text = f"{error.status_code}: {error.message}".replace(self.client.api_key, "(key)")
-        return _clean(text)
+        return _clean(self._without_key(f"{error.status_code}: {error.message}"))
 
+    def _answer(self, completion: ChatCompletion) -> Answer:
+        """Read an answer as the endpoint sent it: the client does not check types."""
+        usage = completion.usage
+        choice: Any = completion.choices[0] if completion.choices else None
+        message = getattr(choice, "message", None)
+        return Answer(
+            content=self._text(getattr(message, "content", None)),
+            refusal=self._text(getattr(message, "refusal", None)),
+            finish_reason=self._text(getattr(choice, "finish_reason", None)),
+            model=_clean(self._without_key(str(completion.model or ""))),
+            usage=(_whole(usage.prompt_tokens), _whole(usage.completion_tokens)) if usage else None,
+        )
 
-def _answer(completion: ChatCompletion) -> Answer:
-    """Read an answer as the endpoint sent it: the client does not check types."""
-    usage = completion.usage
-    choice: Any = completion.choices[0] if completion.choices else None
-    message = getattr(choice, "message", None)
-    return Answer(
-        content=_text(getattr(message, "content", None)),
-        refusal=_text(getattr(message, "refusal", None)),
-        finish_reason=_text(getattr(choice, "finish_reason", None)),
-        model=_clean(str(completion.model or "")),
-        usage=(_whole(usage.prompt_tokens), _whole(usage.completion_tokens)) if usage else None,
-    )
+    def _text(self, value: object) -> str | None:
+        return self._without_key(value) if isinstance(value, str) else None
+
+    def _without_key(self, text: str) -> str:
+        """Return what an endpoint said without the key, which a careless one may repeat."""
+        key = self.client.api_key
+        return text if len(key) < _SHORTEST_SECRET else text.replace(key, "(key)")
 
 
 def _garbled(detail: str) -> CallFailed:
@@ -163,10 +171,6 @@ def _garbled(detail: str) -> CallFailed:
 def _is_about_schema(error: openai.APIStatusError) -> bool:
     words = ("response_format", "json_schema", "schema")
     return error.status_code in (400, 422) and any(word in error.message for word in words)
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
 
 
 def _whole(tokens: object) -> int:
