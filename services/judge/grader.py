@@ -88,6 +88,7 @@ class ModelGrader:
     _probe_over: asyncio.Event | None = field(default=None, init=False)
     _in_vain: int = field(default=0, init=False)
     """Calls in a row of which nothing can count: rejected, or answered by another model."""
+    _has_answered: bool = field(default=False, init=False)
     _slots: asyncio.Condition = field(default_factory=asyncio.Condition, init=False)
     _open: int = field(default=0, init=False)
 
@@ -209,13 +210,16 @@ class ModelGrader:
             self.breaker.failed(failure.detail, now)
         elif failure.kind == "unusable":
             self.breaker.trip(failure.detail, now)
-        elif failure.kind == "rejected":
+        elif failure.kind == "rejected" and not self._has_answered:
+            # Once it has answered, a rejection (a content filter) is about the captions: nobody
+            # must be able to stop the judge for all by uploading what the provider rejects.
             self._note_in_vain(failure.detail)
 
     def _note_answer(self, grade: Grade) -> None:
         if grade.unscored_reason == "other_model":
             self._note_in_vain(f"{grade.detail}; see MEDVID_JUDGE_MODEL_PREFIX")
         else:
+            self._has_answered = True
             self._in_vain = 0
         if self._in_vain < self.breaker.failures:
             self.breaker.succeeded()

@@ -137,8 +137,7 @@ async def test_an_endpoint_that_starts_to_refuse_schemas_is_asked_for_lines() ->
 async def test_what_never_counts_stops_the_spending_after_some_calls_in_a_row(
     told: Answer | CallFailed,
 ) -> None:
-    judge = grader(lambda number, _: answer() if number == 1 else told)
-    assert (await grade(judge)).scores
+    judge = grader(lambda *_: told)
     for _ in range(FAILURES):
         try:
             given = await grade(judge)
@@ -148,7 +147,24 @@ async def test_what_never_counts_stops_the_spending_after_some_calls_in_a_row(
     with pytest.raises(ProviderDown, match=r"another|not so"):
         await grade(judge)
     assert isinstance(judge.endpoint, Scripted)
-    assert len(judge.endpoint.forms) <= 1 + FAILURES
+    assert len(judge.endpoint.forms) <= FAILURES
+
+
+async def test_another_model_behind_an_endpoint_that_worked_stops_the_spending_too() -> None:
+    judge = grader(lambda number, _: answer("fake-1" if number == 1 else "another"))
+    assert (await grade(judge)).scores
+    for _ in range(FAILURES):
+        assert (await grade(judge)).unscored_reason == "other_model"
+    with pytest.raises(ProviderDown, match="another"):
+        await grade(judge)
+
+
+async def test_captions_that_the_provider_rejects_stop_nobody_elses() -> None:
+    rejected = CallFailed("rejected", "400", "content policy")
+    judge = grader(lambda number, _: answer() if number == 1 else rejected)
+    assert (await grade(judge)).scores
+    reasons = {(await grade(judge)).unscored_reason for _ in range(5 * FAILURES)}
+    assert reasons == {"rejected"}
 
 
 async def test_a_few_that_do_not_count_between_others_stop_nothing() -> None:
