@@ -154,6 +154,17 @@ async def test_the_last_try_ends_unscored_with_the_reason() -> None:
     assert not memory.settled[0].put_off
 
 
+async def test_waiting_for_our_own_limits_uses_up_no_try() -> None:
+    grader = refusing(TryLater(3, "the rate is used up", counts=False))
+    memory = Memory(open_batch(grader, items(2, tries=POLICY.tries - 1)))
+    await work(memory, grader)
+    (settled,) = memory.settled
+    assert not settled.put_off
+    assert not settled.unscored
+    assert settled.delay == 3
+    assert [item.ordinal for item in memory.released] == [0]
+
+
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
