@@ -56,7 +56,8 @@ async def test_what_calls_used_while_a_slice_is_taken_is_not_forgotten(database:
     await taking
     await gate.close()
     left = await database.pool.fetchval("SELECT tokens FROM judge_rate_buckets")
-    assert left == pytest.approx(1_000 - 400 - 100, abs=60)  # 100 a second come back meanwhile
+    # 100 a second come back meanwhile; forgotten, the 300 that were corrected would be there too.
+    assert 500 <= round(left) < 750
 
 
 async def test_calls_that_end_while_money_is_taken_are_settled(database: Database) -> None:
