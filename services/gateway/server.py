@@ -65,10 +65,12 @@ class _Connection(web.RequestHandler):
         waits for, which would hold up every shutdown during an upload. So the body comes in first.
         """
         request = self._current_request
-        if request is None:
-            super().close()
-        else:
+        if request is not None:
             request.content.on_eof(super().close)
+        elif self._messages:  # read, but its handler has yet to begin
+            self._messages[-1][1].on_eof(super().close)
+        else:
+            super().close()
 
     def handle_error(
         self,
