@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable
 from typing import Any, cast
@@ -71,6 +72,19 @@ class _Connection(web.RequestHandler):
             self._messages[-1][1].on_eof(super().close)
         else:
             super().close()
+
+    async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - theirs
+        """End the connection; a body that still arrives is let in first, as in `close`."""
+        request = self._current_request
+        deadline = self._loop.time() + (timeout or 0)
+        while (  # noqa: ASYNC110 - an end without an event: the sender may leave
+            request is not None
+            and self._current_request is request
+            and not request.content.is_eof()
+            and self._loop.time() < deadline
+        ):
+            await asyncio.sleep(0.02)
+        await super().shutdown(timeout)
 
     def handle_error(
         self,
