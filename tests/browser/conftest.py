@@ -1,0 +1,135 @@
+"""A real Chromium on a live leaderboard, one of each for all tests of a worker.
+
+Every page that a test opens is watched: an error on its console, an exception of a script or a
+request to another host fails the test. Screenshots go to `var/screenshots`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import pytest_asyncio
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright
+
+from tests.browser.site import Site, running_site
+
+FOLDER: Final = Path(__file__).parent
+SCREENSHOTS: Final = FOLDER.parents[1] / "var" / "screenshots"
+CHROMIUM: Final = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+FLAGS: Final = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+_WCAG: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the tests of this folder on one event loop, which the browser and the site live on."""
+    for item in items:
+        if FOLDER in item.path.parents and pytest_asyncio.is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@dataclass(slots=True)
+class Visitor:
+    """Someone with a fresh browser profile."""
+
+    browser: Browser
+    site: Site
+    stack: AsyncExitStack
+    complaints: list[str] = field(default_factory=list)
+
+    async def open(self, path: str = "", **profile: Any) -> Page:
+        """Open a page in a new profile: `profile` has Playwright's context options."""
+        size = {"width": 1280, "height": 860}
+        context = await self.browser.new_context(
+            base_url=self.site.url, **{"viewport": size, "reduced_motion": "reduce", **profile}
+        )
+        self.stack.push_async_callback(context.close)
+        context.set_default_timeout(15_000)
+        context.on("page", lambda page: self.watch(page))  # it keeps notes on its listeners
+        page = await context.new_page()
+        if path:
+            await page.goto(path)
+        return page
+
+    def watch(self, page: Page) -> None:
+        """Note everything that a page complains about."""
+
+        def console(message: ConsoleMessage) -> None:
+            if message.type in ("error", "warning"):
+                self.complaints.append(f"{page.url}: console: {message.text}")
+
+        def asked(request: Request) -> None:
+            if not request.url.startswith((self.site.url, "blob:", "data:")):
+                self.complaints.append(f"{page.url}: asks another host: {request.url}")
+
+        page.on("console", console)
+        page.on("pageerror", lambda error: self.complaints.append(f"{page.url}: {error}"))
+        page.on("request", asked)
+
+    async def shoot(self, page: Page, name: str, *, full: bool = True) -> Path:
+        """Take a picture, which is kept."""
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        path = SCREENSHOTS / f"{name}.png"
+        await page.screenshot(path=path, full_page=full)
+        return path
+
+    async def barriers(self, page: Page) -> list[str]:
+        """Return what axe finds serious or critical, in light and in dark."""
+        found = []
+        for scheme, rules in (("light", None), ("dark", ["color-contrast"])):
+            await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            only = {"type": "rule", "values": rules} if rules else {"type": "tag", "values": _WCAG}
+            results = await Axe().run(
+                page, options={"resultTypes": ["violations"], "runOnly": only}
+            )
+            found += [
+                f"{scheme} {page.url}: {violation['id']} ({violation['impact']}): "
+                + "; ".join(" ".join(node["target"]) for node in violation["nodes"][:4])
+                for violation in results.response["violations"]
+                if violation["impact"] in ("serious", "critical")
+            ]
+        return found
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    """The live leaderboard, with one model that was submitted and judged."""
+    async with running_site(tmp_path_factory.mktemp("site")) as site:
+        demo = await site.submit("Demo model", organization="The demo")
+        await site.ranked(demo)
+        await site.judged(demo)
+        yield site
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """Debian's Chromium."""
+    async with async_playwright() as playwright:
+        # Playwright makes a fresh user-data-dir for each launch and removes it afterwards.
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def visitor(browser: Browser, site: Site) -> AsyncIterator[Visitor]:
+    """Someone who looks at the site; whatever their pages complained about fails the test."""
+    async with AsyncExitStack() as stack:
+        visitor = Visitor(browser, site, stack)
+        yield visitor
+    assert visitor.complaints == []

@@ -1,0 +1,104 @@
+"""The site under test: all services in this process, the published boards, one judged model."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+import aiohttp
+
+from client.admin import published_boards, store_boards, store_ground_truth
+from services.standalone import StandaloneSettings, running
+from shared.runtime.infrastructure import Infrastructure
+from tests.processes import free_port
+
+DEMO: Final = Path(__file__).parents[2] / "demo"
+PREDICTIONS: Final = DEMO / "predictions.json.gz"
+ADMIN_KEY: Final = "an administrator's key of the browser tests"
+_SECONDS: Final = 30
+
+
+@dataclass(slots=True)
+class Submitted:
+    """A submission with its owner token."""
+
+    id: str
+    token: str
+    model_name: str
+
+
+@dataclass(slots=True)
+class Site:
+    """A running leaderboard."""
+
+    url: str
+    base: Infrastructure
+    client: aiohttp.ClientSession
+
+    async def submit(self, model_name: str | None = None, **fields: str) -> Submitted:
+        """Submit the sample predictions."""
+        name = model_name or f"model {uuid4().hex[:8]}"
+        form = aiohttp.FormData({"model_name": name, "organization": "Lab", **fields})
+        form.add_field("file", PREDICTIONS.read_bytes(), filename="predictions.json.gz")
+        async with self.client.post("/api/v1/submissions", data=form) as response:
+            answer: dict[str, Any] = await response.json(content_type=None)
+            assert response.status == 202, answer
+        return Submitted(answer["id"], answer["owner_token"], name)
+
+    async def status(self, submitted: Submitted) -> dict[str, Any]:
+        """Return what the owner sees."""
+        headers = {"Authorization": f"Bearer {submitted.token}"}
+        path = f"/api/v1/submissions/{submitted.id}"
+        async with self.client.get(path, headers=headers) as response:
+            answer: dict[str, Any] = await response.json()
+        return answer
+
+    async def ranked(self, submitted: Submitted) -> dict[str, Any]:
+        """Wait until a submission is ranked; gives its status."""
+        async with asyncio.timeout(_SECONDS):
+            while True:
+                status = await self.status(submitted)
+                assert status["state"] != "failed", status
+                if status["state"] == "ranked":
+                    return status
+                await asyncio.sleep(0.05)
+
+    async def judged(self, submitted: Submitted) -> dict[str, Any]:
+        """Have a ranked submission judged by the stand-in; gives its status."""
+        headers = {"Authorization": f"Bearer {submitted.token}"}
+        path = f"/api/v1/submissions/{submitted.id}/judge"
+        async with self.client.post(path, headers=headers) as response:
+            assert response.status == 202, await response.text()
+        async with asyncio.timeout(_SECONDS):
+            while True:
+                status = await self.status(submitted)
+                if status["judging"]["result"] is not None:
+                    return status
+                await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def running_site(folder: Path) -> AsyncIterator[Site]:
+    """Run the whole leaderboard on a port of its own, with its data in `folder`."""
+    settings = StandaloneSettings(
+        data_dir=folder,
+        host="127.0.0.1",
+        port=free_port(),
+        database_url=None,
+        rabbitmq_url=None,
+        validation_workers=1,
+        judge_provider="stub",
+        admin_key=ADMIN_KEY,
+    )
+    url = f"http://127.0.0.1:{settings.port}"
+    async with running(settings) as base, aiohttp.ClientSession(url) as client:
+        truth = (DEMO / "ground_truth.json.gz").read_bytes()
+        await store_ground_truth(base.database, truth, "ground_truth.json.gz")
+        await store_boards(base.database, published_boards())
+        base.readiness.started = True
+        yield Site(url, base, client)
