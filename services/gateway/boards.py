@@ -15,12 +15,12 @@ from uuid import UUID
 
 import structlog
 
-from services.gateway import wire
+from services.gateway import board_wire
 from services.gateway.domain.standing import Standing
 from services.gateway.ports import SnapshotRef, SnapshotSource
 from services.gateway.representations import Representation, represent
 from services.gateway.security import API_HEADERS, PAGE_HEADERS
-from shared.benchmark.tasks import BOARDS, METRIC_KEYS, SCORINGS, Board
+from shared.benchmark.tasks import BOARDS, METRIC_KEYS, SCORINGS, Board, Scoring
 from shared.runtime.errors import Transient
 
 JSON: Final = "application/json"
@@ -29,7 +29,7 @@ HTML: Final = "text/html; charset=utf-8"
 _CACHE_CONTROL: Final = "public, max-age=1, must-revalidate"
 _log = structlog.get_logger(__name__)
 
-PageRenderer = Callable[[wire.Leaderboard, dict[str, Standing]], str]
+PageRenderer = Callable[[board_wire.Leaderboard, dict[str, Standing]], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class ReadyBoard:
     """One board in one scoring: what is known about it, and its two representations."""
 
     snapshot_id: int
-    board: wire.Leaderboard
+    board: board_wire.Leaderboard
     json: Representation
     page: Representation
     ranks: dict[UUID, int]
@@ -59,15 +59,15 @@ class Boards:
         self._hinted = asyncio.Event()
         self._refreshing = asyncio.Lock()
         self._ready: dict[tuple[str, str], ReadyBoard] = {
-            (board, scoring): self._build(0, wire.Leaderboard.empty(board, scoring))
+            (board, scoring): self._build(0, board_wire.Leaderboard.empty(board, scoring))
             for board in BOARDS
             for scoring in SCORINGS
         }
         self._announce()
 
-    def get(self, board: str, scoring: str) -> ReadyBoard | None:
-        """Return a board; None if there is none of this name or scoring."""
-        return self._ready.get((board, scoring))
+    def get(self, board: str, scoring: Scoring) -> ReadyBoard:
+        """Return a board by its name, which is one of BOARDS."""
+        return self._ready[board, scoring]
 
     async def rank_of(self, board: Board, entry_id: UUID) -> int | None:
         """Return an entry's rank by compat scoring; looks for a newer board before it says None.
@@ -113,7 +113,9 @@ class Boards:
     async def _take(self, ref: SnapshotRef) -> None:
         snapshot = await self._source.snapshot(ref.id)
         # In a thread: a board of thousands takes a while to render.
-        ready = await asyncio.to_thread(lambda: self._build(ref.id, wire.leaderboard(snapshot)))
+        ready = await asyncio.to_thread(
+            lambda: self._build(ref.id, board_wire.leaderboard(snapshot))
+        )
         self._ready[ref.board, ref.scoring] = ready
         _log.info(
             "board_updated",
@@ -123,7 +125,7 @@ class Boards:
             entries=len(ready.ranks),
         )
 
-    def _build(self, snapshot_id: int, board: wire.Leaderboard) -> ReadyBoard:
+    def _build(self, snapshot_id: int, board: board_wire.Leaderboard) -> ReadyBoard:
         standings = {
             key: Standing.of(entry.values.get(key) for entry in board.entries)
             for key in METRIC_KEYS
@@ -146,7 +148,9 @@ class Boards:
         """Replace the index of boards and the table of addresses by new ones."""
         boards = [ready.board for ready in self._ready.values()]
         times = [board.updated_at for board in boards if board.updated_at]
-        self.index = _api(wire.index(boards).model_dump_json().encode(), max(times, default=None))
+        self.index = _api(
+            board_wire.index(boards).model_dump_json().encode(), max(times, default=None)
+        )
         self.by_address = {
             address: representation
             for ready in self._ready.values()
@@ -156,8 +160,8 @@ class Boards:
 
 def _addresses(ready: ReadyBoard) -> Iterator[tuple[str, Representation]]:
     board, scoring = ready.board.board, ready.board.scoring
-    yield wire.board_url(board, scoring), ready.json
-    yield wire.page_url(board, scoring), ready.page
+    yield board_wire.board_url(board, scoring), ready.json
+    yield board_wire.page_url(board, scoring), ready.page
 
 
 def _api(body: bytes, last_modified: datetime | None) -> Representation:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -11,22 +11,25 @@ from typing import Final
 import structlog
 from aiohttp import web
 
+from services.gateway.board_routes import board_endpoints, ready_first
 from services.gateway.boards import Boards
+from services.gateway.endpoints import Endpoint, refuse_undeclared, register
 from services.gateway.handlers import AcceptSubmission, ReadStatus
-from services.gateway.judging_bootstrap import JudgingParts, build_judging
-from services.gateway.judging_routes import judging_routes
+from services.gateway.judging_bootstrap import build_judging
+from services.gateway.judging_routes import judging_endpoints
 from services.gateway.middleware import Handle, boundary
+from services.gateway.page_routes import page_routes
 from services.gateway.pages import Pages
-from services.gateway.routes import board_routes, ready_first, submission_routes
 from services.gateway.server import Runner
 from services.gateway.settings import GatewaySettings
 from services.gateway.store import PostgresStore
+from services.gateway.submission_routes import submission_endpoints
 from services.gateway.uploads import Receiver, UploadLimits
 from services.gateway.validation import PooledValidator
 from shared.contracts.messages import BoardRanked
 from shared.runtime.errors import Misconfigured
 from shared.runtime.infrastructure import Infrastructure
-from shared.runtime.ops import Readiness, ops_routes
+from shared.runtime.ops import ops_routes
 from shared.runtime.workers import WorkerPool
 
 # A refused upload's rest is read this long, so that its sender gets to see the refusal.
@@ -56,36 +59,29 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
         judging = build_judging(infrastructure.database, store, settings)
         told = await infrastructure.bus.listen(judging.hints, judging.streams.hint)
         stack.push_async_callback(told.stop)
-        app = application(
-            accept=AcceptSubmission(store, validator),
-            read_status=ReadStatus(store, boards),
-            judging=judging,
-            receiver=receiver,
-            boards=boards,
-            pages=pages,
-            readiness=infrastructure.readiness,
-        )
+        endpoints = [
+            *board_endpoints(boards),
+            *submission_endpoints(
+                AcceptSubmission(store, validator),
+                ReadStatus(store, boards),
+                judging.read,
+                receiver,
+            ),
+            *judging_endpoints(judging.ask, judging.steer, judging.read, judging.streams),
+        ]
+        others = [*page_routes(boards, pages), *ops_routes(infrastructure.readiness)]
+        app = application(endpoints, others)
+        app.on_shutdown.append(judging.streams.stop)
         await stack.enter_async_context(_serving(app, surroundings(boards, pages), settings))
         yield
 
 
-def application(
-    *,
-    accept: AcceptSubmission,
-    read_status: ReadStatus,
-    judging: JudgingParts,
-    receiver: Receiver,
-    boards: Boards,
-    pages: Pages,
-    readiness: Readiness,
-) -> web.Application:
-    """Join the routes."""
+def application(endpoints: Sequence[Endpoint], others: Sequence[web.RouteDef]) -> web.Application:
+    """Join the routes; raises ValueError where one of the others is part of the API."""
     app = web.Application()
-    app.add_routes(board_routes(boards, pages))
-    app.add_routes(submission_routes(accept, read_status, judging.read, receiver))
-    app.add_routes(judging_routes(judging.ask, judging.steer, judging.read, judging.streams))
-    app.on_shutdown.append(judging.streams.stop)
-    app.add_routes(ops_routes(readiness))
+    register(app, endpoints)
+    app.add_routes(others)
+    refuse_undeclared(app)
     return app
 
 

@@ -2,45 +2,81 @@
 
 from __future__ import annotations
 
-from typing import Final, cast, get_args
+from typing import Final, Literal
 
 from aiohttp import web
-from pydantic import BaseModel
+from pydantic import Field, model_validator
 
-from services.gateway import judging_wire, wire
+from services.gateway import judging_wire
+from services.gateway.answers import PRIVATE, answer
 from services.gateway.domain.credentials import bearer_token
+from services.gateway.endpoints import CSV, EVENTS, JSON, Access, Endpoint, Reply, json_reply
 from services.gateway.events import EventStreams
 from services.gateway.handlers import not_found
 from services.gateway.judging import ReadJudging, RequestJudging, SteerRun
 from services.gateway.judging_ports import VerdictFilter, VerdictQuery
-from services.gateway.routes import submission_id
-from shared.benchmark.tasks import JUDGE_METRIC_KEYS
-from shared.runtime.errors import InvalidInput
+from services.gateway.parameters import (
+    Number,
+    Parameters,
+    SubmissionPath,
+    query_of,
+    submission_id,
+)
 
-_JSON: Final = "application/json"
-_PRIVATE: Final = {"Cache-Control": "no-store", "Vary": "Authorization"}
-_PAGE_SIZE: Final = 100
+_TAG: Final = "judging"
+_ADDRESS: Final = "/submissions/{id}"
 _LARGEST_PAGE: Final = {"json": 1_000, "csv": 20_000}
 _LAST_PAGE: Final = 1_000_000
+_DENIED: Final = (
+    "submission_not_found",
+    "token_required",
+    "invalid_token",
+    "invalid_authorization",
+)
+_CLASHES: Final = (
+    "already_judged",
+    "already_running",
+    "no_entry",
+    "not_scored_yet",
+    "over_budget",
+    "paused_by_administrator",
+    "stub_not_official",
+)
 
 
-def judging_routes(
+class VerdictsQuery(Parameters):
+    """Which verdicts are asked for, and how."""
+
+    format: Literal["json", "csv"] = "json"
+    metric: Literal["dvc_llm", "vs_llm", "rc_llm"] | None = None
+    state: VerdictFilter | None = None
+    page: Number = Field(1, ge=1, le=_LAST_PAGE)
+    page_size: Number = Field(100, ge=1, le=_LARGEST_PAGE["csv"], description="JSON: up to 1,000")
+
+    @model_validator(mode="after")
+    def _page_fits_format(self) -> VerdictsQuery:
+        if self.page_size > _LARGEST_PAGE[self.format]:
+            raise ValueError(f"page_size can be {_LARGEST_PAGE[self.format]} in {self.format}")
+        return self
+
+
+def judging_endpoints(
     ask: RequestJudging, steer: SteerRun, read: ReadJudging, streams: EventStreams
-) -> list[web.RouteDef]:
-    """Return the routes of judging."""
+) -> list[Endpoint]:
+    """Return the endpoints of judging."""
 
     async def judge(request: web.Request) -> web.Response:
         found = submission_id(request)
         run = await ask(found, _token(request))
-        return _answer(judging_wire.judging_receipt(found, run), status=202)
+        return answer(judging_wire.judging_receipt(found, run), status=202)
 
     async def pause(request: web.Request) -> web.Response:
         run = await steer.pause(submission_id(request), _token(request))
-        return _answer(judging_wire.JudgeRun.of(run, owner=True))
+        return answer(judging_wire.JudgeRun.of(run, owner=True))
 
     async def resume(request: web.Request) -> web.Response:
         run = await steer.resume(submission_id(request), _token(request))
-        return _answer(judging_wire.JudgeRun.of(run, owner=True), status=202)
+        return answer(judging_wire.JudgeRun.of(run, owner=True), status=202)
 
     async def events(request: web.Request) -> web.StreamResponse:
         found = submission_id(request)
@@ -49,56 +85,92 @@ def judging_routes(
         return await streams.serve(request, found)
 
     async def verdicts(request: web.Request) -> web.Response:
-        form = _choice(request, "format", tuple(_LARGEST_PAGE)) or "json"
-        query = VerdictQuery(
-            metric=_choice(request, "metric", JUDGE_METRIC_KEYS),
-            state=cast(VerdictFilter | None, _choice(request, "state", get_args(VerdictFilter))),
-            page=_number(request, "page", 1, _LAST_PAGE),
-            page_size=_number(request, "page_size", _PAGE_SIZE, _LARGEST_PAGE[form]),
-        )
+        asked = query_of(request, VerdictsQuery)
+        query = VerdictQuery(asked.metric, asked.state, asked.page, asked.page_size)
         found, total = await read.verdicts(submission_id(request), _token(request), query)
         page = judging_wire.verdict_page(found, total, query)
-        if form == "json":
-            return _answer(page)
+        if asked.format == "json":
+            return answer(page)
         disposition = 'attachment; filename="verdicts.csv"'
-        headers = {**_PRIVATE, "Content-Disposition": disposition, "X-Total-Count": str(total)}
+        headers = {**PRIVATE, "Content-Disposition": disposition, "X-Total-Count": str(total)}
         return web.Response(
             text=judging_wire.verdicts_csv(page), content_type="text/csv", headers=headers
         )
 
-    address = f"{wire.API}/submissions/{{id:[^/]+}}"
     return [
-        web.post(f"{address}/judge", judge),
-        web.post(f"{address}/judge/pause", pause),
-        web.post(f"{address}/judge/resume", resume),
-        web.get(f"{address}/events", events, allow_head=False),
-        web.get(f"{address}/verdicts", verdicts),
+        Endpoint(
+            "POST",
+            f"{_ADDRESS}/judge",
+            judge,
+            summary="Ask for judging",
+            description="Starts a judge run, or resumes one that is paused or failed.",
+            tag=_TAG,
+            path_model=SubmissionPath,
+            replies={202: json_reply("The run.", judging_wire.JudgingReceipt)},
+            problems=(*_DENIED, *_CLASHES, "judge_not_configured"),
+            access=(Access.OWNER, Access.ADMIN),
+        ),
+        Endpoint(
+            "POST",
+            f"{_ADDRESS}/judge/pause",
+            pause,
+            summary="Pause judging",
+            tag=_TAG,
+            path_model=SubmissionPath,
+            replies={200: json_reply("The run, paused.", judging_wire.JudgeRun)},
+            problems=(*_DENIED, "administrator_required", "run_not_found", "not_running"),
+            access=(Access.ADMIN,),
+        ),
+        Endpoint(
+            "POST",
+            f"{_ADDRESS}/judge/resume",
+            resume,
+            summary="Resume judging",
+            tag=_TAG,
+            path_model=SubmissionPath,
+            replies={202: json_reply("The run, queued again.", judging_wire.JudgeRun)},
+            problems=(
+                *_DENIED,
+                "administrator_required",
+                "run_not_found",
+                "not_paused",
+                "already_running",
+            ),
+            access=(Access.ADMIN,),
+        ),
+        Endpoint(
+            "GET",
+            f"{_ADDRESS}/events",
+            events,
+            summary="Follow a submission",
+            description="Server-sent events: what happened so far, then what happens. Resumable.",
+            tag=_TAG,
+            path_model=SubmissionPath,
+            header_model=judging_wire.EventHeaders,
+            replies={200: Reply("The events, without end.", {EVENTS: None})},
+            problems=("submission_not_found", "invalid_query"),
+            head=False,
+        ),
+        Endpoint(
+            "GET",
+            f"{_ADDRESS}/verdicts",
+            verdicts,
+            summary="Read the judge's verdicts",
+            tag=_TAG,
+            path_model=SubmissionPath,
+            query_model=VerdictsQuery,
+            replies={
+                200: Reply(
+                    "A page of the newest run's verdicts.",
+                    {JSON: judging_wire.VerdictPage, CSV: None},
+                    {"X-Total-Count": "with CSV: the number of verdicts on all pages"},
+                )
+            },
+            problems=(*_DENIED, "run_not_found", "invalid_query"),
+            access=(Access.OWNER, Access.ADMIN),
+        ),
     ]
 
 
 def _token(request: web.Request) -> str | None:
     return bearer_token(request.headers.get("Authorization"))
-
-
-def _answer(body: BaseModel, status: int = 200) -> web.Response:
-    return web.Response(
-        text=body.model_dump_json(), status=status, content_type=_JSON, headers=_PRIVATE
-    )
-
-
-def _choice(request: web.Request, name: str, choices: tuple[str, ...]) -> str | None:
-    value = request.query.get(name)
-    if value is None or value in choices:
-        return value
-    raise InvalidInput(
-        f"{name} is {value[:40]!r}.", fix=f"Use {' or '.join(choices)}.", code="invalid_query"
-    )
-
-
-def _number(request: web.Request, name: str, default: int, largest: int) -> int:
-    value = request.query.get(name, str(default))
-    if value.isascii() and value.isdigit() and len(value) <= 9 and 1 <= int(value) <= largest:
-        return int(value)
-    raise InvalidInput(
-        f"{name} is {value[:40]!r}.", fix=f"Use a number from 1 to {largest}.", code="invalid_query"
-    )

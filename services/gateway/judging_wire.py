@@ -9,24 +9,28 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from services.gateway.judging import Judging
 from services.gateway.judging_ports import StoredRun, StoredVerdict, VerdictQuery
+from services.gateway.wire import API, Answer
 from shared.benchmark.tasks import ASPECTS
 
-_API: Final = "/api/v1"
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 _NUMBERS: Final = (
     "uses", "repeat", "prompt_tokens", "completion_tokens", "latency_ms", "attempts", "cost_usd",
 )  # fmt: skip
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(frozen=True)
+class EventHeaders(Answer):
+    """The header with which a stream goes on where it broke off."""
+
+    last_event_id: str | None = Field(
+        None, alias="Last-Event-ID", pattern=r"^[0-9]{1,18}$", description="the last id received"
+    )
 
 
-class JudgeRun(_Answer):
+class JudgeRun(Answer):
     """A run; `items` are distinct pairs times repeats. `detail`, `estimate`: the owner's only."""
 
     id: UUID
@@ -69,7 +73,7 @@ class JudgeRun(_Answer):
         )
 
 
-class JudgeResult(_Answer):
+class JudgeResult(Answer):
     """What the judged numbers on the board rest on. Public."""
 
     judge_version: str
@@ -79,14 +83,14 @@ class JudgeResult(_Answer):
     facts: dict[str, Any] = Field(description="pairs, coverage and aspect means by metric")
 
 
-class JudgingStatus(_Answer):
+class JudgingStatus(Answer):
     """How the judging of a submission stands."""
 
     run: JudgeRun | None
     result: JudgeResult | None
 
 
-class JudgingReceipt(_Answer):
+class JudgingReceipt(Answer):
     """A run was asked for. `estimate` is null while it is still being made."""
 
     run: JudgeRun
@@ -95,7 +99,7 @@ class JudgingReceipt(_Answer):
     events_url: str
 
 
-class Verdict(_Answer):
+class Verdict(Answer):
     """One item of a run: the owner's text and its scores."""
 
     pair: int
@@ -115,7 +119,7 @@ class Verdict(_Answer):
     judged_at: datetime | None
 
 
-class VerdictPage(_Answer):
+class VerdictPage(Answer):
     """A page of verdicts."""
 
     page: int
@@ -143,7 +147,7 @@ def judging_status(judging: Judging, *, owner: bool) -> JudgingStatus:
 
 def judging_receipt(submission_id: UUID, run: StoredRun) -> JudgingReceipt:
     """Return the answer to whoever asked for a run."""
-    url = f"{_API}/submissions/{submission_id}"
+    url = f"{API}/submissions/{submission_id}"
     return JudgingReceipt(
         run=JudgeRun.of(run, owner=True),
         estimate=dict(run.estimate) if run.estimate is not None else None,

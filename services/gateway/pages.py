@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import jinja2
 
-from services.gateway import wire
+from services.gateway import board_wire, wire
 from services.gateway.domain.standing import Standing
 from services.gateway.representations import Representation, represent
 from services.gateway.security import PAGE_HEADERS
@@ -43,15 +43,15 @@ class Pages:
             is_web_address=is_web_address,
         )
 
-    def board(self, board: wire.Leaderboard, standings: Mapping[str, Standing]) -> str:
+    def board(self, board: board_wire.Leaderboard, standings: Mapping[str, Standing]) -> str:
         """Return a board's page."""
         return self._environment.get_template("board.html").render(
             board=board,
-            columns=wire.COLUMNS,
+            columns=board_wire.COLUMNS,
             rule_columns=len(RULE_METRIC_KEYS),
             standings=standings,
-            json_url=wire.board_url(board.board, board.scoring),
-            page_urls={scoring: wire.page_url(board.board, scoring) for scoring in SCORINGS},
+            json_url=board_wire.board_url(board.board, board.scoring),
+            page_urls={scoring: board_wire.page_url(board.board, scoring) for scoring in SCORINGS},
         )
 
     def error(self, problem: wire.ProblemDetails) -> str:

@@ -1,4 +1,4 @@
-"""The one table from errors to HTTP: status by kind of error, a few by their code (RFC 9457)."""
+"""The one table from errors to HTTP: status by code, or else by kind of error (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Final
 
 from services.gateway.handlers import RefusedSubmission
+from services.gateway.problem_codes import PROBLEM_CODES, problem_type
 from services.gateway.wire import ProblemDetails, ProblemItem
 from shared.benchmark.names import FIELD_LIMITS
 from shared.benchmark.report import MAX_PROBLEMS, Problem
@@ -34,16 +35,6 @@ _STATUS_BY_KIND: Final[Sequence[tuple[type[MedvidError], int]]] = (
     (Unavailable, 503),
     (Transient, 503),
 )
-_STATUS_BY_CODE: Final[Mapping[str, int]] = {
-    "malformed_multipart": 400,
-    "invalid_idempotency_key": 400,
-    "invalid_authorization": 400,
-    "invalid_query": 400,
-    "invalid_token": 401,
-    "token_required": 401,
-    "upload_too_slow": 408,
-    "unsupported_media_type": 415,
-}
 # What the HTTP library refuses by itself.
 _CODE_BY_STATUS: Final[Mapping[int, tuple[str, str]]] = {
     400: ("bad_request", "Check the request against the documentation."),
@@ -56,9 +47,10 @@ _INTERNAL_FIX: Final = "Try again; if it stays, tell the maintainers the request
 
 def of_error(error: MedvidError, request_id: str) -> ProblemDetails:
     """Return the problem document of one of our errors; kinds not in the table tell nothing."""
-    status = _STATUS_BY_CODE.get(error.error_code) or next(
-        (status for kind, status in _STATUS_BY_KIND if isinstance(error, kind)), 500
-    )
+    known = PROBLEM_CODES.get(error.error_code)
+    status = next((status for kind, status in _STATUS_BY_KIND if isinstance(error, kind)), 500)
+    if known is not None and status != HTTPStatus.INTERNAL_SERVER_ERROR:
+        status = known.status
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         return internal(request_id)
     if isinstance(error, Transient):
@@ -88,7 +80,7 @@ def internal(request_id: str) -> ProblemDetails:
 
 def _details(status: int, code: str, detail: str, fix: str, request_id: str) -> ProblemDetails:
     return ProblemDetails(
-        type=f"urn:medvidbench:problem:{code}",
+        type=problem_type(code),
         title=HTTPStatus(status).phrase,
         status=status,
         code=code,

@@ -1,0 +1,141 @@
+"""What a route of the API is: data, from which routing and the API's description are both made.
+
+A `*_routes.py` gives a list of `Endpoint`s. `register` makes them routes; `refuse_undeclared` keeps
+any other route out of `/api/v1`. So whatever answers there is described, and in one place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, Literal
+
+from aiohttp import web
+from pydantic import BaseModel
+
+from services.gateway.middleware import Handle
+from services.gateway.problem_codes import PROBLEM_CODES
+from services.gateway.wire import API
+
+JSON: Final = "application/json"
+CSV: Final = "text/csv"
+EVENTS: Final = "text/event-stream"
+FORM: Final = "multipart/form-data"
+
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+class Access(StrEnum):
+    """Who may call an endpoint: anyone, or the bearer of what is named."""
+
+    PUBLIC = "public"
+    OWNER = "owner"  # the submission's owner token
+    SUBMIT = "submit"  # an API key with this scope; so are the others
+    JUDGE = "judge"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What a request carries. Its model describes JSON, or the fields of a form."""
+
+    model: type[BaseModel]
+    media_type: str = JSON
+    description: str = ""
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer that is no problem: models by media type, None where the type says it all.
+
+    `headers` are described by name; `etag` says that the answer has one and 304 may come instead.
+    """
+
+    description: str
+    content: Mapping[str, type[BaseModel] | None] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    etag: bool = False
+
+
+def json_reply(
+    description: str,
+    model: type[BaseModel],
+    *,
+    headers: Mapping[str, str] | None = None,
+    etag: bool = False,
+) -> Reply:
+    """Return the usual reply: one JSON model."""
+    return Reply(description, {JSON: model}, headers or {}, etag)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One method of one address.
+
+    `path` comes after `/api/v1` and names its parameters in braces. The models of path, query and
+    headers are those that the handler parses with (`parameters`). `problems` are the codes that
+    this endpoint in particular answers with; those that every endpoint may are added. `access`
+    lists the alternatives, any of which is enough. A GET answers HEAD too unless `head` is False.
+    """
+
+    method: Method
+    path: str
+    handler: Handle
+    summary: str
+    tag: str
+    replies: Mapping[int, Reply]
+    description: str = ""
+    path_model: type[BaseModel] | None = None
+    query_model: type[BaseModel] | None = None
+    header_model: type[BaseModel] | None = None
+    body: Body | None = None
+    problems: Sequence[str] = ()
+    access: Sequence[Access] = (Access.PUBLIC,)
+    head: bool = True
+
+    def __post_init__(self) -> None:
+        unknown = [code for code in self.problems if code not in PROBLEM_CODES]
+        if unknown:
+            raise ValueError(f"{self.method} {self.path}: {unknown} are not in problem_codes.py")
+
+    @property
+    def address(self) -> str:
+        """The whole path, with parameters in braces."""
+        return API + self.path
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods it answers."""
+        return ("GET", "HEAD") if self.method == "GET" and self.head else (self.method,)
+
+
+ENDPOINTS: Final = web.AppKey("endpoints", list[Endpoint])
+"""All endpoints of an application, in the order in which they were registered."""
+
+
+def register(app: web.Application, endpoints: Iterable[Endpoint]) -> None:
+    """Make endpoints the routes of an application.
+
+    An address with a parameter matches any text without a slash, also what is no valid value, so
+    that the handler can say what is wrong with it.
+    """
+    for endpoint in endpoints:
+        pattern = endpoint.address.replace("}", ":[^/]+}")
+        for method in endpoint.methods:
+            app.router.add_route(method, pattern, endpoint.handler)
+        app.setdefault(ENDPOINTS, []).append(endpoint)
+
+
+def refuse_undeclared(app: web.Application) -> None:
+    """Raise ValueError where a route under `/api/v1` was added without being an Endpoint."""
+    declared = {
+        (method, endpoint.address)
+        for endpoint in app.get(ENDPOINTS, [])
+        for method in endpoint.methods
+    }
+    for route in app.router.routes():
+        address = route.resource.canonical if route.resource is not None else ""
+        if address.startswith(f"{API}/") and (route.method, address) not in declared:
+            raise ValueError(f"{route.method} {address} is no Endpoint: declare it and register it")

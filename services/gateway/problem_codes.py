@@ -1,0 +1,111 @@
+"""Every problem the API can answer with: its stable code, its status, what it means.
+
+Clients branch on the code. One is never given another meaning or removed; the status is the code's
+own, so that an answer's status and code always agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemCode:
+    """A kind of problem. `meaning` says when it occurs and what helps, in one or two sentences."""
+
+    status: int
+    meaning: str
+
+
+_REQUEST: Final = {
+    "bad_request": ProblemCode(400, "The request is malformed HTTP or misses its parts."),
+    "invalid_query": ProblemCode(
+        400, "A query parameter or header is unknown, repeated, or not among its values."
+    ),
+    "not_found": ProblemCode(404, "There is nothing at this address."),
+    "method_not_allowed": ProblemCode(
+        405, "The address exists, but not for this method; the Allow header names those it has."
+    ),
+    "not_acceptable": ProblemCode(
+        406, "The Accept header refuses every representation that there is."
+    ),
+    "too_large": ProblemCode(413, "The body, or a part of it, is over its limit."),
+    "unsupported_media_type": ProblemCode(
+        415, "The body's Content-Type is not one that this address takes."
+    ),
+    "invalid_input": ProblemCode(422, "What was sent can never work as it is."),
+    "internal": ProblemCode(
+        500, "Something failed on our side; tell the maintainers the request id."
+    ),
+    "unavailable": ProblemCode(
+        503, "It cannot be done at this moment; try again after the Retry-After seconds."
+    ),
+}
+_CREDENTIALS: Final = {
+    "invalid_authorization": ProblemCode(400, "The Authorization header is not 'Bearer TOKEN'."),
+    "invalid_token": ProblemCode(401, "The token is not one that may do this."),
+    "token_required": ProblemCode(401, "This needs a token, and none was sent."),
+    "not_allowed": ProblemCode(403, "The caller may not do this."),
+    "administrator_required": ProblemCode(403, "Only an administrator may do this."),
+}
+_SUBMISSIONS: Final = {
+    "malformed_multipart": ProblemCode(
+        400, "The body is not the form that its Content-Type promises, or was cut off."
+    ),
+    "invalid_idempotency_key": ProblemCode(
+        400, "The Idempotency-Key is not 1 to 255 visible ASCII characters."
+    ),
+    "submission_not_found": ProblemCode(404, "There is no submission with this id."),
+    "upload_too_slow": ProblemCode(408, "The body came too slowly and was given up."),
+    "model_name_taken": ProblemCode(
+        409, "The board has a model of this name; upper and lower case count as the same."
+    ),
+    "upload_too_large": ProblemCode(413, "The upload is over its limit; send the file as gzip."),
+    "invalid_submission": ProblemCode(
+        422, "The form or the file has problems; 'errors' lists them, each with what mends it."
+    ),
+    "idempotency_key_reused": ProblemCode(
+        422, "The Idempotency-Key was used for another request; use a fresh one."
+    ),
+    "validation_timeout": ProblemCode(422, "The check of the file took too long."),
+    "validation_failed": ProblemCode(503, "The check of the file failed on our side."),
+    "no_ground_truth": ProblemCode(503, "No test set is loaded, so nothing can be checked yet."),
+}
+_JUDGING: Final = {
+    "run_not_found": ProblemCode(404, "The submission was never judged."),
+    "already_judged": ProblemCode(409, "The judge at work has judged the submission already."),
+    "already_running": ProblemCode(409, "The submission is being judged; follow its status."),
+    "no_entry": ProblemCode(409, "The submission has no entry that could be judged."),
+    "not_paused": ProblemCode(409, "The run is neither paused nor failed."),
+    "not_running": ProblemCode(409, "The run is neither queued nor running."),
+    "not_scored_yet": ProblemCode(409, "The submission has no scores yet; wait for them."),
+    "over_budget": ProblemCode(409, "Judging it would cost more than the budget holds."),
+    "paused_by_administrator": ProblemCode(409, "An administrator paused the run."),
+    "stub_not_official": ProblemCode(
+        409, "A stand-in judge's scores never reach the official board."
+    ),
+    "judge_not_configured": ProblemCode(503, "No judge is set up."),
+}
+_BOARDS: Final = {
+    "board_not_found": ProblemCode(404, "There is no board of this name."),
+}
+_OTHER: Final = {
+    "conflict": ProblemCode(409, "The request clashes with what is there."),
+}
+
+PROBLEM_CODES: Final[Mapping[str, ProblemCode]] = {
+    **_REQUEST,
+    **_CREDENTIALS,
+    **_SUBMISSIONS,
+    **_JUDGING,
+    **_BOARDS,
+    **_OTHER,
+}
+"""All of them, by code."""
+
+
+def problem_type(code: str) -> str:
+    """Return the address that explains a code: the `type` of its problem documents."""
+    return f"/problems/{code}"

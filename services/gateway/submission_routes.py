@@ -1,0 +1,103 @@
+"""Addresses of submissions and what answers them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiohttp import web
+
+from services.gateway import submission_wire
+from services.gateway.answers import send
+from services.gateway.domain.credentials import bearer_token
+from services.gateway.endpoints import FORM, JSON, Access, Body, Endpoint, Reply, json_reply
+from services.gateway.handlers import AcceptSubmission, ReadStatus
+from services.gateway.judging import ReadJudging
+from services.gateway.parameters import SubmissionPath, submission_id
+from services.gateway.representations import represent
+from services.gateway.security import API_HEADERS
+from services.gateway.uploads import Receiver
+
+_PRIVATE: Final = "private, no-cache"
+_TAG: Final = "submissions"
+
+
+def submission_endpoints(
+    accept: AcceptSubmission,
+    read_status: ReadStatus,
+    read_judging: ReadJudging,
+    receiver: Receiver,
+) -> list[Endpoint]:
+    """Return the endpoints of submissions."""
+
+    async def submit(request: web.Request) -> web.Response:
+        async with receiver.receive(request) as upload:
+            receipt = await accept(upload, request.headers.get("Idempotency-Key"))
+        body = submission_wire.SubmissionReceipt.of(receipt)
+        return web.Response(
+            text=body.model_dump_json(),
+            status=202,
+            content_type=JSON,
+            headers={"Cache-Control": "no-store", "Location": body.status_url},
+        )
+
+    async def status(request: web.Request) -> web.Response:
+        token = bearer_token(request.headers.get("Authorization"))
+        found = await read_status(submission_id(request), token)
+        judging = await read_judging.status(found.submission.id)
+        body = submission_wire.submission_status(found, judging).model_dump_json().encode()
+        headers = {**API_HEADERS, "Vary": "Accept-Encoding, Authorization"}
+        return send(
+            request, represent(body, content_type=JSON, cache_control=_PRIVATE, headers=headers)
+        )
+
+    return [
+        Endpoint(
+            "POST",
+            "/submissions",
+            submit,
+            summary="Submit predictions",
+            description="The whole file is checked before the answer; what is accepted is scored.",
+            tag=_TAG,
+            header_model=submission_wire.SubmitHeaders,
+            body=Body(submission_wire.SubmissionForm, FORM),
+            replies={
+                202: json_reply(
+                    "Accepted; keep the owner token.",
+                    submission_wire.SubmissionReceipt,
+                    headers={"Location": "where the submission's status is"},
+                )
+            },
+            problems=(
+                "malformed_multipart",
+                "invalid_idempotency_key",
+                "upload_too_slow",
+                "model_name_taken",
+                "upload_too_large",
+                "too_large",
+                "unsupported_media_type",
+                "invalid_submission",
+                "idempotency_key_reused",
+                "validation_timeout",
+                "validation_failed",
+                "no_ground_truth",
+            ),
+        ),
+        Endpoint(
+            "GET",
+            "/submissions/{id}",
+            status,
+            summary="Read how a submission fares",
+            description="Anyone who knows the id sees its state; the owner sees everything.",
+            tag=_TAG,
+            path_model=SubmissionPath,
+            replies={
+                200: Reply(
+                    "Its status; in full to the owner.",
+                    {JSON: submission_wire.AnyStatus},
+                    etag=True,
+                )
+            },
+            problems=("submission_not_found", "invalid_token", "invalid_authorization"),
+            access=(Access.PUBLIC, Access.OWNER),
+        ),
+    ]
