@@ -17,7 +17,6 @@ from typing import Final, NoReturn
 from uuid import UUID, uuid4
 
 import structlog
-from prometheus_client import Counter, Gauge
 
 from services.judge.domain.pricing import (
     MICROUSD,
@@ -29,6 +28,7 @@ from services.judge.domain.pricing import (
 )
 from services.judge.ports import BudgetExhausted, TryLater
 from shared.runtime.errors import Transient
+from shared.runtime.metrics import JUDGE_BUDGET_RATIO, JUDGE_BUDGET_WARNINGS, JUDGE_SPENT
 from shared.storage.database import Database, transient_errors
 from shared.storage.queries import load_queries
 
@@ -40,14 +40,6 @@ SETTLE_SECONDS: Final = 2.0
 IDLE_SECONDS: Final = 5.0
 """A lease that was not used for so long is given back."""
 _RETRY_SECONDS: Final = 5.0
-
-SPENT: Final = Counter("medvid_judge_spent_usd_total", "Money that calls of this process cost")
-WARNINGS: Final = Counter(
-    "medvid_judge_budget_warnings_total", "Thresholds of caps passed", ["scope", "percent"]
-)
-REACHED: Final = Gauge(
-    "medvid_judge_budget_ratio", "Spent share of the cap, as this process last saw it", ["scope"]
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +116,7 @@ class SharedSpending:
         lease.free = max(0, lease.free + reserved - spent)
         lease.unsettled += spent
         lease.used_at = self.clock()
-        SPENT.inc(spent / MICROUSD)
+        JUDGE_SPENT.inc(spent / MICROUSD)
 
     async def month_left(self) -> int | None:
         """Return what the month's cap leaves, None without one."""
@@ -204,7 +196,7 @@ class SharedSpending:
         """Tell, once for all replicas, that a cap comes near or leaves no room for a call."""
         kind, scope, spent, cap = budget
         if cap and kind == "month":
-            REACHED.labels(kind).set(spent / cap)
+            JUDGE_BUDGET_RATIO.labels(kind).set(spent / cap)
         is_spent = granted.is_final and granted.scope == kind
         percent = WARN_PERCENTS[-1] if is_spent else percent_reached(spent, cap)
         # Remembered here too, so that the database is asked once per threshold.
@@ -214,7 +206,7 @@ class SharedSpending:
             status = await self.database.pool.execute(_SQL["warn"], scope, percent)
         self._warned[scope] = percent
         if status == "UPDATE 1":
-            WARNINGS.labels(kind, str(percent)).inc()
+            JUDGE_BUDGET_WARNINGS.labels(kind, str(percent)).inc()
             _log.warning("judge_budget_reached", scope=scope, percent=percent)
 
 

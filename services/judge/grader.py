@@ -18,7 +18,6 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from prometheus_client import Counter, Gauge, Histogram
 
 from services.judge.domain.breaker import Breaker
 from services.judge.domain.concurrency import AdaptiveLimit
@@ -40,13 +39,15 @@ from services.judge.ports import (
     Spending,
     TryLater,
 )
-
-CALLS: Final = Counter(
-    "medvid_judge_calls_total", "Calls to the model by how they ended", ["outcome"]
+from shared.runtime.metrics import (
+    JUDGE_CALL_SECONDS,
+    JUDGE_CALLS,
+    JUDGE_CONCURRENCY,
+    JUDGE_CONCURRENCY_LIMIT,
+    JUDGE_RATE_LIMITED,
+    JUDGE_TOKENS,
 )
-LATENCY: Final = Histogram("medvid_judge_call_seconds", "Time of answered calls")
-TOKENS: Final = Counter("medvid_judge_tokens_total", "Tokens that answers used", ["kind"])
-CONCURRENCY: Final = Gauge("medvid_judge_concurrency_limit", "Calls allowed at the same time")
+
 _PROBE_PATIENCE: Final = 5.0  # seconds; a first call that hangs must not hold up all others
 _RAW_CHARACTERS: Final = 20_000
 _log = structlog.get_logger(__name__)
@@ -109,7 +110,7 @@ class ModelGrader:
                 continue
             grade = self._read(answer, tally)
             self._note_answer(grade)
-            CALLS.labels(grade.unscored_reason or "scored").inc()
+            JUDGE_CALLS.labels(grade.unscored_reason or "scored").inc()
             if grade.scores or grade.unscored_reason == "other_model" or tally.asked_again:
                 return grade
             tally.asked_again = True
@@ -192,19 +193,21 @@ class ModelGrader:
         tally.attempts += 1
         started = self.clock()
         try:
-            answer = await self.endpoint.ask(messages, form)
+            with JUDGE_CONCURRENCY.track_inprogress():
+                answer = await self.endpoint.ask(messages, form)
         except CallFailed as failure:
-            CALLS.labels(failure.outcome).inc()
+            JUDGE_CALLS.labels(failure.outcome).inc()
             self._note(failure)
             raise
         tally.latency = self.clock() - started
         self.concurrency.answered(tally.latency, self.clock())
-        LATENCY.observe(tally.latency)
+        JUDGE_CALL_SECONDS.observe(tally.latency)
         return answer
 
     def _note(self, failure: CallFailed) -> None:
         now = self.clock()
         if failure.kind == "throttled":
+            JUDGE_RATE_LIMITED.inc()
             self.concurrency.throttled(now)
         elif failure.kind == "failing":
             self.breaker.failed(failure.detail, now)
@@ -235,8 +238,8 @@ class ModelGrader:
         prompt, reply = usage
         tally.prompt_tokens += prompt
         tally.completion_tokens += reply
-        TOKENS.labels("prompt").inc(prompt)
-        TOKENS.labels("completion").inc(reply)
+        JUDGE_TOKENS.labels("prompt").inc(prompt)
+        JUDGE_TOKENS.labels("completion").inc(reply)
         return prompt + reply, self.price.cost(prompt, reply)
 
     def _read(self, answer: Answer, tally: _Tally) -> Grade:
@@ -285,7 +288,7 @@ class ModelGrader:
             self._open -= 1
             async with self._slots:
                 self._slots.notify_all()
-            CONCURRENCY.set(self.concurrency.limit)
+            JUDGE_CONCURRENCY_LIMIT.set(self.concurrency.limit)
 
 
 def _unscored(tally: _Tally, reason: str, detail: str, answer: Answer | None = None) -> Grade:

@@ -12,6 +12,7 @@ import structlog
 from services.judge.ports import Grade
 from services.judge.run_ports import Claimed, Item
 from shared.benchmark.tasks import ASPECTS
+from shared.runtime.metrics import JUDGE_PAIRS
 from shared.storage.database import TRANSIENT_ERRORS, Connection, Database
 from shared.storage.queries import load_queries
 
@@ -73,6 +74,8 @@ class PostgresVerdicts:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
             else:
+                outcome = "scored" if grade.scores else grade.unscored_reason or "unknown"
+                JUDGE_PAIRS.labels(outcome).inc()
                 return
 
     async def release(self, version: str, items: Collection[Item]) -> None:

@@ -18,27 +18,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
 import structlog
-from prometheus_client import Counter, Histogram
 
 from shared.contracts.messages import Envelope, MalformedMessage, Message
 from shared.messaging.ports import Delivery, Disposition, Done, Retry
 from shared.runtime.errors import MedvidError, Permanent, Transient, Unavailable
+from shared.runtime.metrics import MESSAGE_HANDLING_SECONDS, MESSAGES_HANDLED, STAGE_SECONDS
 from shared.storage.database import TRANSIENT_ERRORS, AlreadySeen, Database, Transaction
 from shared.storage.queries import load_queries
 
 _SQL: Final = load_queries("shared.storage")
 _log = structlog.get_logger(__name__)
-
-HANDLED: Final = Counter(
-    "medvid_messages_handled_total", "Deliveries by how they ended", ["queue", "type", "outcome"]
-)
-HANDLING_SECONDS: Final = Histogram(
-    "medvid_message_handling_seconds", "Time a handler took", ["queue", "type"]
-)
 
 Handle = Callable[[Envelope, Message], Awaitable[None]]
 GiveUp = Callable[[Transaction, Message, str, str], Awaitable[None]]
@@ -87,7 +81,7 @@ class Consumer:
             detail = "its consumers died or hung on every delivery"
             return await self._die(delivery, envelope, message, "delivery_limit", detail)
         try:
-            with HANDLING_SECONDS.labels(delivery.queue.name, envelope.type).time():
+            with MESSAGE_HANDLING_SECONDS.labels(delivery.queue.name, envelope.type).time():
                 await route.handle(envelope, message)
         except AlreadySeen:
             return self._count(delivery, envelope.type, "seen", Done())
@@ -99,6 +93,8 @@ class Consumer:
             _log.exception("message_handler_failed")
             detail = f"{type(error).__name__}: {error}"
             return await self._die(delivery, envelope, message, "handler_failed", detail)
+        waited = (datetime.now(UTC) - envelope.occurred_at).total_seconds()
+        STAGE_SECONDS.labels(delivery.queue.name, envelope.type).observe(max(0.0, waited))
         return self._count(delivery, envelope.type, "done", Done())
 
     async def _retry(
@@ -137,7 +133,7 @@ class Consumer:
     def _count(
         delivery: Delivery, message_type: str, outcome: str, disposition: Disposition
     ) -> Disposition:
-        HANDLED.labels(delivery.queue.name, message_type, outcome).inc()
+        MESSAGES_HANDLED.labels(delivery.queue.name, message_type, outcome).inc()
         return disposition
 
 

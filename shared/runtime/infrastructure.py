@@ -15,6 +15,7 @@ from shared.messaging.ports import Bus, DeliveryHandler
 from shared.messaging.relay import Relay
 from shared.messaging.topology import Queue
 from shared.runtime.errors import Misconfigured, Transient, Unavailable
+from shared.runtime.figures import Sampler, watch_loop_lag
 from shared.runtime.ops import Readiness, ops_server
 from shared.runtime.settings import CommonSettings
 from shared.storage.database import TRANSIENT_ERRORS, Database, connect
@@ -123,6 +124,8 @@ async def infrastructure(
         stack.push_async_callback(built.close)
         relay = Relay(database, bus, poll_seconds=settings.outbox_poll_seconds)
         built.background("outbox_relay", relay.run)
+        built.background("sampler", Sampler(database, bus, settings.sample_seconds).run)
+        built.background("loop_lag", watch_loop_lag)
         await stack.enter_async_context(
             ops_server(readiness, host=settings.ops_host, port=settings.ops_port)
         )

@@ -45,6 +45,9 @@ class CommonSettings(BaseSettings):
     outbox_poll_seconds: Annotated[float, Field(gt=0)] = Field(
         0.5, description="how often the outbox is looked at when nothing wakes the relay"
     )
+    sample_seconds: Annotated[float, Field(gt=0, le=300)] = Field(
+        10, description="how often the figures about the whole system are taken, by one for all"
+    )
     patrol_seconds: Annotated[float, Field(gt=0)] = Field(
         15, description="how often is looked for work that stands still, to announce it again"
     )

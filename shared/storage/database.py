@@ -15,6 +15,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from shared.contracts.messages import Envelope, Message
 from shared.runtime.errors import Misconfigured, Transient, Unavailable
+from shared.runtime.metrics import SYSTEM
 from shared.storage.queries import load_queries
 
 _SQL: Final = load_queries(__package__)
@@ -58,6 +59,21 @@ class Transaction:
         )
         self.emitted += 1
         return envelope.id
+
+
+class CountingPool(asyncpg.Pool):
+    """A pool that tells how many callers wait for a connection."""
+
+    waiting = 0
+
+    async def _acquire(self, timeout: float | None) -> PoolConnectionProxy:  # noqa: ASYNC109 - theirs
+        self.waiting += 1
+        try:
+            # The stubs leave out the one place through which every caller comes.
+            held: PoolConnectionProxy = await super()._acquire(timeout)  # type: ignore[misc]
+        finally:
+            self.waiting -= 1
+        return held
 
 
 class Database:
@@ -117,10 +133,17 @@ async def connect(url: str, *, size: int, application_name: str) -> AsyncIterato
     """
     fix = "Check MEDVID_DATABASE_URL and that the server runs."
     try:
-        pool = await asyncpg.create_pool(
+        pool = await CountingPool(
             url,
             min_size=1,
             max_size=size,
+            max_queries=50_000,
+            max_inactive_connection_lifetime=300.0,
+            setup=None,
+            init=None,
+            loop=None,
+            connection_class=asyncpg.Connection,
+            record_class=asyncpg.Record,
             timeout=10,
             command_timeout=60,
             server_settings={"application_name": application_name, "jit": "off"},
@@ -129,6 +152,7 @@ async def connect(url: str, *, size: int, application_name: str) -> AsyncIterato
         raise Unavailable(f"cannot connect to Postgres: {error}.", fix=fix) from error
     except (asyncpg.PostgresError, ValueError) as error:
         raise Misconfigured(f"cannot connect to Postgres: {error}.", fix=fix) from error
+    SYSTEM.pools.add(pool)
     try:
         yield Database(pool)
     finally:

@@ -1,0 +1,71 @@
+-- name: sample_claim
+-- At most one process takes a sample at a time, and none while there is a fresh one.
+UPDATE system_figures
+   SET claimed_at = clock_timestamp()
+ WHERE claimed_at <= clock_timestamp() - make_interval(secs => $1)
+RETURNING true
+
+-- name: sample_store
+UPDATE system_figures SET figures = $1::text::jsonb, sampled_at = clock_timestamp()
+
+-- name: sample_read
+SELECT figures::text AS figures,
+       greatest(0, extract(epoch FROM clock_timestamp() - sampled_at))::float8 AS age
+  FROM system_figures
+
+-- name: figures
+-- Everything here is found through partial indexes of what is unfinished, however long the history.
+WITH submission AS (
+    SELECT states.state, count(id) AS number, min(changed_at) AS since
+      FROM (VALUES ('accepted'), ('scored')) AS states (state)
+      LEFT JOIN (SELECT id, state, changed_at FROM submissions
+                  WHERE state IN ('accepted', 'scored')) AS s USING (state)
+     GROUP BY states.state
+), run AS (
+    SELECT states.state, count(id) AS number,
+           min(CASE WHEN r.state = 'running' THEN progress_at ELSE changed_at END) AS since,
+           coalesce(sum(items - items_done), 0) AS pairs
+      FROM (VALUES ('queued'), ('running'), ('paused')) AS states (state)
+      LEFT JOIN (SELECT * FROM judge_runs WHERE state IN ('queued', 'running', 'paused')) AS r
+           USING (state)
+     GROUP BY states.state
+), batch AS (
+    SELECT min(sent_at) AS since
+      FROM judge_runs r
+      JOIN judge_batches b ON b.run_id = r.id AND b.state = 'sent'
+     WHERE r.state = 'running'
+), waiting AS (
+    SELECT count(*) AS number, min(created_at) AS since FROM outbox WHERE published_at IS NULL
+), newest AS (
+    SELECT board, behind_since,
+           (SELECT max(created_at)
+              FROM (VALUES ('compat'), ('strict')) AS scorings (scoring)
+             CROSS JOIN LATERAL (
+                   SELECT created_at FROM snapshots
+                    WHERE snapshots.board = boards.board AND snapshots.scoring = scorings.scoring
+                    ORDER BY id DESC
+                    LIMIT 1) AS snapshot) AS since
+      FROM boards
+), figure (name, label, number, since) AS (
+    SELECT 'medvid_submissions_unfinished', state, number::float8, NULL::timestamptz FROM submission
+    UNION ALL SELECT 'medvid_submissions_oldest_seconds', state, 0, since FROM submission
+    UNION ALL SELECT 'medvid_judge_runs_unfinished', state, number, NULL FROM run
+    UNION ALL SELECT 'medvid_judge_runs_oldest_seconds', state, 0, since FROM run
+    UNION ALL SELECT 'medvid_judge_pairs_open', '', (SELECT sum(pairs) FROM run), NULL
+    UNION ALL SELECT 'medvid_queue_age_seconds', 'scorer.submissions', 0, since
+      FROM submission WHERE state = 'accepted'
+    UNION ALL SELECT 'medvid_queue_age_seconds', 'ranker.boards', 0, min(behind_since) FROM newest
+    UNION ALL SELECT 'medvid_queue_age_seconds', 'judge.requests', 0, since
+      FROM run WHERE state = 'queued'
+    UNION ALL SELECT 'medvid_queue_age_seconds', 'judge.batches', 0, since FROM batch
+    UNION ALL SELECT 'medvid_outbox_waiting', '', number, NULL FROM waiting
+    UNION ALL SELECT 'medvid_outbox_lag_seconds', '', 0, since FROM waiting
+    UNION ALL SELECT 'medvid_dead_letters', queue, count(*), NULL
+      FROM dead_letters WHERE replayed_at IS NULL GROUP BY queue
+    UNION ALL SELECT 'medvid_board_age_seconds', board, 0, since FROM newest WHERE since IS NOT NULL
+    UNION ALL SELECT 'medvid_board_behind_seconds', board, 0, behind_since FROM newest
+)
+SELECT name, label,
+       CASE WHEN since IS NULL THEN number
+            ELSE greatest(0, extract(epoch FROM clock_timestamp() - since)) END::float8 AS value
+  FROM figure

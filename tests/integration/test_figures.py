@@ -1,0 +1,136 @@
+"""The figures about the whole system: right, cheap, and the same for every process."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+import orjson
+import pytest
+from prometheus_client import generate_latest
+
+from shared.messaging.local import LocalBus
+from shared.messaging.topology import QUEUES
+from shared.runtime.figures import Sampler, read_sample
+from shared.runtime.metrics import SAMPLED
+from shared.storage.database import Database, connect
+from tests.rows import accept_submission, add_listed_entry
+
+
+def sampler(database: Database, seconds: float = 10) -> Sampler:
+    return Sampler(database, LocalBus(database), seconds)
+
+
+async def age(database: Database, table: str, column: str, seconds: int) -> None:
+    await database.pool.execute(
+        f"UPDATE {table} SET {column} = now() - interval '{seconds} s'"  # noqa: S608 - ours
+    )
+
+
+async def test_an_idle_system_has_all_figures_at_zero(database: Database) -> None:
+    await sampler(database).refresh()
+    figures = (await read_sample(database)).figures
+    filled_later = {"medvid_dead_letters", "medvid_board_age_seconds"}
+    assert set(figures) == set(SAMPLED) - filled_later
+    assert {value for values in figures.values() for value in values.values()} == {0}
+    assert set(figures["medvid_queue_depth"]) == {queue.name for queue in QUEUES}
+    assert set(figures["medvid_queue_age_seconds"]) == {queue.name for queue in QUEUES}
+
+
+async def test_what_waits_is_counted_and_its_age_told(database: Database) -> None:
+    await accept_submission(database, "One")
+    await accept_submission(database, "Two")
+    await age(database, "submissions", "changed_at", 60)
+    await age(database, "outbox", "created_at", 30)
+    await add_listed_entry(database, "Listed", {"cvs_acc": 0.5})
+    await database.pool.execute(
+        "INSERT INTO dead_letters (queue, message_id, reason, detail, attempts, body)"
+        " VALUES ('ranker.boards', gen_random_uuid(), 'x', 'x', 1, '')"
+    )
+    await sampler(database).refresh()
+    sample = await read_sample(database)
+    assert sample.value("medvid_submissions_unfinished", "accepted") == 2
+    assert sample.value("medvid_submissions_oldest_seconds", "accepted") == pytest.approx(60, abs=5)
+    assert sample.value("medvid_queue_age_seconds", "scorer.submissions") == pytest.approx(
+        60, abs=5
+    )
+    assert sample.value("medvid_outbox_waiting") == 2
+    assert sample.value("medvid_outbox_lag_seconds") == pytest.approx(30, abs=5)
+    assert sample.value("medvid_dead_letters", "ranker.boards") == 1
+    behind = sample.value("medvid_board_behind_seconds", "community")
+    assert behind is not None
+    assert 0 < behind < 10
+    assert sample.value("medvid_board_behind_seconds", "official") == 0
+
+
+async def test_a_board_is_behind_from_its_first_unranked_change_on(database: Database) -> None:
+    async def since() -> object:
+        return await database.pool.fetchval(
+            "SELECT behind_since FROM boards WHERE board = 'official'"
+        )
+
+    change = "UPDATE boards SET revision = revision + 1 WHERE board = 'official'"
+    await database.pool.execute(change)
+    first = await since()
+    await database.pool.execute(change)
+    assert first is not None
+    assert await since() == first
+    await database.pool.execute("UPDATE boards SET ranked_revision = 2 WHERE board = 'official'")
+    assert await since() is None
+
+
+async def test_many_processes_take_one_sample(postgres_url: str) -> None:
+    async with connect(postgres_url, size=8, application_name="test") as database:
+        await accept_submission(database)
+        await sampler(database).refresh()
+        await accept_submission(database, "Later")
+        await asyncio.gather(*(sampler(database).refresh() for _ in range(8)))
+        sample = await read_sample(database)
+        assert sample.value("medvid_submissions_unfinished", "accepted") == 1
+        await asyncio.gather(*(sampler(database, seconds=1e-6).refresh() for _ in range(8)))
+        sample = await read_sample(database)
+        assert sample.value("medvid_submissions_unfinished", "accepted") == 2
+
+
+async def test_samples_and_pools_are_exported(database: Database) -> None:
+    await accept_submission(database)
+    async with database.pool.acquire():
+        await sampler(database).refresh()
+        text = generate_latest().decode()
+    assert 'medvid_submissions_unfinished{state="accepted"} 1.0' in text
+    size, in_use = (
+        float(re.search(rf"^medvid_pool_{name} (\S+)$", text, re.MULTILINE)[1])  # type: ignore[index]
+        for name in ("size", "in_use")
+    )
+    assert size > in_use >= 1
+
+
+async def test_callers_who_wait_for_a_connection_are_counted(postgres_url: str) -> None:
+    async with connect(postgres_url, size=2, application_name="test") as database:
+        pool = database.pool
+        async with pool.acquire(), pool.acquire():
+            waiting = [asyncio.create_task(pool.fetchval("SELECT 1")) for _ in range(3)]
+            async with asyncio.timeout(5):
+                while pool.waiting < 3:
+                    await asyncio.sleep(0.01)
+        assert await asyncio.gather(*waiting) == [1, 1, 1]
+        assert pool.waiting == 0
+
+
+async def test_no_figure_reads_what_is_finished(database: Database) -> None:
+    """Whatever grows for ever is reached through an index of what is unfinished."""
+    from shared.storage.queries import load_queries
+
+    sql = load_queries("shared.runtime", "figures.sql")["figures"]
+    async with database.pool.acquire() as connection, connection.transaction():
+        await connection.execute("SET LOCAL enable_seqscan = off")
+        plan = orjson.loads(await connection.fetchval(f"EXPLAIN (FORMAT json) {sql}"))
+    scanned = set(_relations(plan[0]["Plan"]))
+    assert scanned <= {"boards", "judge_runs", "judge_batches"}
+
+
+def _relations(node: dict[str, object]) -> list[object]:
+    own = [node["Relation Name"]] if node["Node Type"] == "Seq Scan" else []
+    children = node.get("Plans", [])
+    assert isinstance(children, list)
+    return own + [name for child in children for name in _relations(child)]
