@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.resources import files
 from pathlib import Path
+from uuid import uuid4
 
 import orjson
 
-from services.gateway.administration import import_boards
+from services.gateway.administration.imports import import_boards
+from services.gateway.domain.acts import Act
 from shared.benchmark.ground_truth import InvalidGroundTruth, load_ground_truth
 from shared.benchmark.unpacking import unpack
 from shared.runtime.errors import InvalidInput, MedvidError
@@ -76,7 +78,8 @@ def published_boards() -> bytes:
 
 async def store_boards(database: Database, content: bytes) -> str:
     """Import entries with given scores; returns what to tell."""
-    counts = await import_boards(database, orjson.loads(content))
+    act = Act.of("operator", "imported on the command line", f"cli-{uuid4()}")
+    counts = await import_boards(database, orjson.loads(content), act)
     return "\n".join(
         f"{board}: {count.added} entries added, {count.kept} were there before."
         for board, count in counts.items()

@@ -1,4 +1,4 @@
-"""What a maintainer does to boards: for now, adding entries whose scores are given."""
+"""Adding entries whose scores are given, straight into the database."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from datetime import date
 from typing import Final
 from uuid import uuid4
 
+from services.gateway.administration.audit import Subject, record
+from services.gateway.domain.acts import Act
 from shared.benchmark.names import check_entry_fields, clean_name, name_key
 from shared.benchmark.tasks import BOARDS, METRICS
 from shared.contracts.messages import BoardChanged
@@ -16,7 +18,7 @@ from shared.runtime.errors import InvalidInput
 from shared.storage.database import Database, Transaction
 from shared.storage.queries import load_queries
 
-_SQL: Final = load_queries(__package__, "administration.sql")
+_SQL: Final = load_queries(__package__, "imports.sql")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +29,8 @@ class Imported:
     kept: int
 
 
-async def import_boards(database: Database, boards: object) -> dict[str, Imported]:
-    """Add entries from `{board: [row, ...]}`; all or nothing.
+async def import_boards(database: Database, boards: object, act: Act) -> dict[str, Imported]:
+    """Add entries from `{board: [row, ...]}`; all or nothing, with a line in the audit log.
 
     A row has model_name, organization, date (ISO) and the metric keys (null = missing); further
     entry fields are optional, others ignored. A name that the board has is left as it is, so that
@@ -46,14 +48,15 @@ async def import_boards(database: Database, boards: object) -> dict[str, Importe
         raise InvalidInput("\n".join(["the board cannot be imported:", *problems]))
     async with database.transaction() as transaction:
         return {
-            board: await _import_rows(transaction, board, rows) for board, rows in boards.items()
+            board: await _import_rows(transaction, board, rows, act)
+            for board, rows in boards.items()
         }
 
 
 async def _import_rows(
-    transaction: Transaction, board: str, rows: list[dict[str, object]]
+    transaction: Transaction, board: str, rows: list[dict[str, object]], act: Act
 ) -> Imported:
-    added = 0
+    added: list[str] = []
     connection = transaction.connection
     for row in rows:
         entry_id = uuid4()
@@ -70,13 +73,16 @@ async def _import_rows(
         )
         if status == "INSERT 0 0":
             continue
-        added += 1
+        added.append(name)
         scores = [(entry_id, metric.key, row.get(metric.key)) for metric in METRICS]
         await connection.executemany(_SQL["add_given_score"], scores)
     if added:
         await connection.execute(_SQL["board_changed"], board)
         await transaction.emit(BoardChanged.model_validate({"board": board}))
-    return Imported(added, len(rows) - added)
+        await record(
+            transaction, act, "import", Subject("board", board), after={"added": sorted(added)}
+        )
+    return Imported(len(added), len(rows) - len(added))
 
 
 def _problems(where: str, row: object) -> list[str]:

@@ -1,0 +1,1 @@
+"""What administrators do: each action in one transaction with its line in the audit log."""
