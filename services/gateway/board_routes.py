@@ -10,13 +10,14 @@ from pydantic import BaseModel, Field
 from services.gateway import board_wire
 from services.gateway.answers import send
 from services.gateway.boards import Boards, ReadyBoard
-from services.gateway.endpoints import Endpoint, json_reply
-from services.gateway.middleware import Handle
+from services.gateway.domain.http import negotiate
+from services.gateway.endpoints import CSV, JSON, Endpoint, Handle, json_reply
 from services.gateway.parameters import Parameters, query_of
 from shared.benchmark.tasks import BOARDS, Board, Scoring
 from shared.runtime.errors import NotFound
 
 _READS: Final = frozenset({"GET", "HEAD"})
+BOARD_TYPES: Final = (JSON, CSV)
 _TAG: Final = "boards"
 
 
@@ -43,9 +44,12 @@ def ready_first(boards: Boards, handle: Handle) -> Handle:
 
     async def first(request: web.Request) -> web.StreamResponse:
         ready = boards.by_address.get(request.raw_path)
-        if ready is not None and request.method in _READS and hdrs.EXPECT not in request.headers:
-            return send(request, ready)
-        return await handle(request)
+        if ready is None or request.method not in _READS or hdrs.EXPECT in request.headers:
+            return await handle(request)
+        accept = request.headers.get(hdrs.ACCEPT)
+        if accept is not None and negotiate(accept, BOARD_TYPES) != JSON:
+            return await handle(request)
+        return send(request, ready)
 
     return first
 

@@ -19,7 +19,7 @@ from services.gateway import board_wire
 from services.gateway.domain.standing import Standing
 from services.gateway.ports import SnapshotRef, SnapshotSource
 from services.gateway.representations import Representation, represent
-from services.gateway.security import API_HEADERS, PAGE_HEADERS
+from services.gateway.security import PAGE_HEADERS, READ_HEADERS
 from shared.benchmark.tasks import BOARDS, METRIC_KEYS, SCORINGS, Board, Scoring
 from shared.runtime.errors import Transient
 
@@ -169,6 +169,6 @@ def _api(body: bytes, last_modified: datetime | None) -> Representation:
         body,
         content_type=JSON,
         cache_control=_CACHE_CONTROL,
-        headers=API_HEADERS,
+        headers={**READ_HEADERS, "Vary": "Accept, Accept-Encoding"},
         last_modified=last_modified,
     )

@@ -13,11 +13,11 @@ from aiohttp import web
 
 from services.gateway.board_routes import board_endpoints, ready_first
 from services.gateway.boards import Boards
-from services.gateway.endpoints import Endpoint, refuse_undeclared, register
+from services.gateway.endpoints import Endpoint, Handle, refuse_undeclared, register
 from services.gateway.handlers import AcceptSubmission, ReadStatus
 from services.gateway.judging_bootstrap import build_judging
 from services.gateway.judging_routes import judging_endpoints
-from services.gateway.middleware import Handle, boundary
+from services.gateway.middleware import boundary
 from services.gateway.page_routes import page_routes
 from services.gateway.pages import Pages
 from services.gateway.server import Runner

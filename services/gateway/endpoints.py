@@ -6,23 +6,26 @@ any other route out of `/api/v1`. So whatever answers there is described, and in
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Literal
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from pydantic import BaseModel
 
-from services.gateway.middleware import Handle
+from services.gateway.domain.http import negotiate
 from services.gateway.problem_codes import PROBLEM_CODES
+from services.gateway.security import PREFLIGHT_HEADERS
 from services.gateway.wire import API
+from shared.runtime.errors import InvalidInput
 
 JSON: Final = "application/json"
 CSV: Final = "text/csv"
 EVENTS: Final = "text/event-stream"
 FORM: Final = "multipart/form-data"
 
+Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
@@ -121,11 +124,54 @@ def register(app: web.Application, endpoints: Iterable[Endpoint]) -> None:
     An address with a parameter matches any text without a slash, also what is no valid value, so
     that the handler can say what is wrong with it.
     """
+    methods: dict[str, set[str]] = {}
     for endpoint in endpoints:
-        pattern = endpoint.address.replace("}", ":[^/]+}")
+        handler = _negotiating(endpoint)
         for method in endpoint.methods:
-            app.router.add_route(method, pattern, endpoint.handler)
+            app.router.add_route(method, _pattern(endpoint.address), handler)
+        methods.setdefault(endpoint.address, {"OPTIONS"}).update(endpoint.methods)
         app.setdefault(ENDPOINTS, []).append(endpoint)
+    for address, allowed in methods.items():
+        app.router.add_route("OPTIONS", _pattern(address), _options(allowed))
+
+
+def _pattern(address: str) -> str:
+    return address.replace("}", ":[^/]+}")
+
+
+def _negotiating(endpoint: Endpoint) -> Handle:
+    """Refuse an Accept header that no successful reply of the endpoint could meet."""
+    offered = tuple(
+        media_type
+        for status, reply in endpoint.replies.items()
+        if status < 300
+        for media_type in reply.content
+    )
+    if not offered:
+        return endpoint.handler
+
+    async def negotiating(request: web.Request) -> web.StreamResponse:
+        accept = request.headers.get(hdrs.ACCEPT)
+        if accept is not None and negotiate(accept, offered) is None:
+            raise InvalidInput(
+                f"none of what is here suits 'Accept: {accept[:100]}'.",
+                fix=f"Accept {' or '.join(offered)}.",
+                code="not_acceptable",
+            )
+        return await endpoint.handler(request)
+
+    return negotiating
+
+
+def _options(allowed: Iterable[str]) -> Handle:
+    """Answer what an address allows, and to browsers that scripts of any site may read it."""
+    allow = {"Allow": ", ".join(sorted(allowed))}
+    headers = PREFLIGHT_HEADERS | allow if "GET" in allowed else allow
+
+    async def options(_: web.Request) -> web.Response:
+        return web.Response(status=204, headers=headers)
+
+    return options
 
 
 def refuse_undeclared(app: web.Application) -> None:
@@ -133,7 +179,7 @@ def refuse_undeclared(app: web.Application) -> None:
     declared = {
         (method, endpoint.address)
         for endpoint in app.get(ENDPOINTS, [])
-        for method in endpoint.methods
+        for method in (*endpoint.methods, "OPTIONS")
     }
     for route in app.router.routes():
         address = route.resource.canonical if route.resource is not None else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -13,18 +13,19 @@ from aiohttp import hdrs, web
 from multidict import istr
 
 from services.gateway import problems
+from services.gateway.endpoints import Handle
 from services.gateway.representations import SERVER
-from services.gateway.security import API_HEADERS, PAGE_HEADERS
+from services.gateway.security import API_HEADERS, PAGE_HEADERS, READ_HEADERS
 from services.gateway.wire import ProblemDetails
 from shared.runtime.errors import MedvidError
 
 REQUEST_ID: Final = istr("X-Request-ID")
 _GIVEN_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _API_PREFIXES: Final = ("/api/", "/healthz", "/readyz", "/metrics")
+_READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _log = structlog.get_logger(__name__)
 
 ErrorPage = Callable[[ProblemDetails], str]
-Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def boundary(handle: Handle, error_page: ErrorPage) -> Handle:
@@ -105,4 +106,6 @@ def is_api(request: web.Request) -> bool:
 
 
 def _safe_headers(request: web.Request) -> dict[str, str]:
-    return API_HEADERS if is_api(request) else PAGE_HEADERS
+    if not is_api(request):
+        return PAGE_HEADERS
+    return READ_HEADERS if request.method in _READS else API_HEADERS

@@ -8,7 +8,7 @@ from services.gateway import board_wire
 from services.gateway.answers import send
 from services.gateway.board_routes import ready_board
 from services.gateway.boards import Boards
-from services.gateway.middleware import Handle
+from services.gateway.endpoints import Handle
 from services.gateway.pages import Pages
 from shared.benchmark.tasks import BOARDS
 

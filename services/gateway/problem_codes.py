@@ -36,6 +36,10 @@ _REQUEST: Final = {
         415, "The body's Content-Type is not one that this address takes."
     ),
     "invalid_input": ProblemCode(422, "What was sent can never work as it is."),
+    "invalid_body": ProblemCode(
+        422, "The body is no JSON of the expected form; 'errors' lists what is wrong."
+    ),
+    "body_too_slow": ProblemCode(408, "The body came too slowly and was given up."),
     "internal": ProblemCode(
         500, "Something failed on our side; tell the maintainers the request id."
     ),

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Final
 
+from services.gateway.bodies import RefusedBody
 from services.gateway.handlers import RefusedSubmission
 from services.gateway.problem_codes import PROBLEM_CODES, problem_type
-from services.gateway.wire import ProblemDetails, ProblemItem
+from services.gateway.wire import Location, ProblemDetails, ProblemItem
 from shared.benchmark.names import FIELD_LIMITS
 from shared.benchmark.report import MAX_PROBLEMS, Problem
 from shared.runtime.errors import (
@@ -56,12 +57,12 @@ def of_error(error: MedvidError, request_id: str) -> ProblemDetails:
     if isinstance(error, Transient):
         return _details(503, "unavailable", "we cannot do it now.", "Try again.", request_id)
     problem = _details(status, error.error_code, error.detail, error.fix, request_id)
-    if not isinstance(error, RefusedSubmission):
+    if not isinstance(error, RefusedSubmission | RefusedBody):
         return problem
     return problem.model_copy(
         update={
             "error_count": error.count,
-            "errors": [_item(found) for found in error.problems[:MAX_PROBLEMS]],
+            "errors": [_item(found, error) for found in error.problems[:MAX_PROBLEMS]],
             "report": dict(error.report) if error.report is not None else None,
         }
     )
@@ -90,11 +91,12 @@ def _details(status: int, code: str, detail: str, fix: str, request_id: str) -> 
     )
 
 
-def _item(problem: Problem) -> ProblemItem:
+def _item(problem: Problem, error: MedvidError) -> ProblemItem:
     field = problem.path.removeprefix("$.")
     in_form = field in FIELD_LIMITS or field == "file" or problem.code == "unknown_field"
+    location: Location = "form" if in_form else "file"
     return ProblemItem(
-        location="form" if in_form else "file",
+        location="body" if isinstance(error, RefusedBody) else location,
         code=problem.code,
         path=problem.path,
         found=problem.found,

@@ -17,3 +17,16 @@ PAGE_HEADERS: Final = {
     "Referrer-Policy": "strict-origin-when-cross-origin",
     "X-Content-Type-Options": "nosniff",
 }
+# Anyone's front-end may read the API; nobody's browser lends it its user's credentials.
+READ_HEADERS: Final = {
+    **API_HEADERS,
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "ETag, Link, Location, Retry-After, X-Request-ID",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+}
+PREFLIGHT_HEADERS: Final = {
+    **READ_HEADERS,
+    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
+    "Access-Control-Allow-Headers": "Accept, If-None-Match, Last-Event-ID, X-Request-ID",
+    "Access-Control-Max-Age": "86400",
+}

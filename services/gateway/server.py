@@ -11,7 +11,7 @@ import structlog
 from aiohttp import web
 
 from services.gateway import problems
-from services.gateway.middleware import Handle
+from services.gateway.endpoints import Handle
 from services.gateway.representations import SERVER
 from services.gateway.security import API_HEADERS
 

@@ -14,7 +14,7 @@ from services.gateway.handlers import AcceptSubmission, ReadStatus
 from services.gateway.judging import ReadJudging
 from services.gateway.parameters import SubmissionPath, submission_id
 from services.gateway.representations import represent
-from services.gateway.security import API_HEADERS
+from services.gateway.security import READ_HEADERS
 from services.gateway.uploads import Receiver
 
 _PRIVATE: Final = "private, no-cache"
@@ -45,7 +45,7 @@ def submission_endpoints(
         found = await read_status(submission_id(request), token)
         judging = await read_judging.status(found.submission.id)
         body = submission_wire.submission_status(found, judging).model_dump_json().encode()
-        headers = {**API_HEADERS, "Vary": "Accept-Encoding, Authorization"}
+        headers = {**READ_HEADERS, "Vary": "Accept-Encoding, Authorization"}
         return send(
             request, represent(body, content_type=JSON, cache_control=_PRIVATE, headers=headers)
         )

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 API: Final = "/api/v1"
+Location = Literal["form", "file", "body"]
 
 
 class Answer(BaseModel):
@@ -16,9 +17,9 @@ class Answer(BaseModel):
 
 
 class ProblemItem(Answer):
-    """One thing to mend. `location` says whether `path` points into the form or into the file."""
+    """One thing to mend. `location` says into what `path` points."""
 
-    location: Literal["form", "file"]
+    location: Location
     code: str
     path: str
     found: str

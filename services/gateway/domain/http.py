@@ -1,4 +1,4 @@
-"""What two request headers mean for a ready-made answer (RFC 9110)."""
+"""What request headers mean for the choice of an answer (RFC 9110)."""
 
 from __future__ import annotations
 
@@ -29,6 +29,29 @@ def _weight(parameters: str) -> float:
         return float(value)
     except ValueError:
         return 0.0
+
+
+@lru_cache(maxsize=256)
+def negotiate(accept: str, offered: tuple[str, ...]) -> str | None:
+    """Return which of the media types offered an Accept header prefers; None: not one (12.5.1).
+
+    The most specific range decides about a type; among equals the first offered wins.
+    """
+    ranges: dict[str, float] = {}
+    for item in accept[:_MAX_HEADER].lower().split(","):
+        name, *parameters = (part.strip() for part in item.split(";"))
+        if name:
+            ranges[name] = next((_weight(p) for p in parameters if p.startswith("q=")), 1.0)
+    if not ranges:
+        return offered[0]
+    weights = [_weight_of(media_type, ranges) for media_type in offered]
+    best = max(weights)
+    return offered[weights.index(best)] if best > 0 else None
+
+
+def _weight_of(media_type: str, ranges: dict[str, float]) -> float:
+    group = media_type.partition("/")[0]
+    return ranges.get(media_type, ranges.get(f"{group}/*", ranges.get("*/*", 0.0)))
 
 
 def etag_matches(if_none_match: str, etag: str) -> bool:

@@ -38,7 +38,8 @@ def test_a_declared_endpoint_is_routed() -> None:
     found = {(route.method, route.resource.canonical) for route in app.router.routes()}  # type: ignore[union-attr]
     address = "/api/v1/things/{id}"
     assert found == {
-        ("GET", address), ("HEAD", address), ("POST", address), ("GET", "/page"), ("HEAD", "/page"),
+        ("GET", address), ("HEAD", address), ("POST", address), ("OPTIONS", address),
+        ("GET", "/page"), ("HEAD", "/page"),
     }  # fmt: skip
 
 
