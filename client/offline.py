@@ -69,6 +69,13 @@ def score(
         Optional[Judge],  # noqa: UP045 - typer reads the annotation
         typer.Option(help="add the judge metrics; 'stub' scores by hash, to test pipelines"),
     ] = None,
+    similarities: Annotated[
+        bool,
+        typer.Option(
+            "--similarities",
+            help="add how near captions are to their references (about 20 s for a whole test set)",
+        ),
+    ] = False,
 ) -> None:
     """Score predictions against a ground truth file of your own."""
     from client.score import score_files
@@ -81,5 +88,6 @@ def score(
             as_json=as_json,
             per_sample=per_sample,
             with_judge=judge is Judge.STUB,
+            with_similarities=similarities,
         )
     raise typer.Exit(status)

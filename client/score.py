@@ -12,10 +12,12 @@ import orjson
 
 from services.judge.domain import standin
 from services.judge.domain.aggregate import JudgeScore, aggregate
-from services.judge.domain.pairs import DVC_THRESHOLDS, JudgingPlan, plan
 from services.scorer.domain.results import MetricScore
 from services.scorer.domain.scorecard import Scorecard, score
+from services.scorer.domain.similarity import METRICS as SIMILARITIES
+from services.scorer.domain.similarity import Similarity, measure
 from services.scorer.embedding import load_embedder
+from shared.benchmark.caption_pairs import DVC_THRESHOLDS, JudgingPlan, plan
 from shared.benchmark.decoding import Limits
 from shared.benchmark.ground_truth import InvalidGroundTruth, Sample, load_ground_truth
 from shared.benchmark.report import Problem
@@ -44,6 +46,7 @@ def score_files(
     as_json: bool,
     per_sample: Path | None,
     with_judge: bool,
+    with_similarities: bool = False,
 ) -> int:
     """Score a predictions file against a whole test set; return the exit status."""
     try:
@@ -60,25 +63,34 @@ def score_files(
     if submission.predictions is None:
         return _refuse(predictions, submission.report.problems, submission.report.problem_count)
     card = score(truth.samples, submission.predictions, load_embedder())
-    pairs = plan(truth.samples, submission.predictions) if with_judge or per_sample else None
+    needs_pairs = with_judge or with_similarities or per_sample is not None
+    pairs = plan(truth.samples, submission.predictions) if needs_pairs else None
     judged: Mapping[str, JudgeScore] = {}
     if pairs and with_judge:
         judged = aggregate(pairs, [standin.judge(pair) for pair in pairs.texts])
+    near: Mapping[str, Similarity] = {}
+    if pairs and with_similarities:
+        near = {key: measure(pairs, key, load_embedder()) for key in SIMILARITIES}
     if pairs and per_sample:
         lines = sample_lines(truth.samples, submission.predictions, card, pairs, with_judge)
         _write_lines(per_sample, lines)
     if as_json:
         sys.stdout.write(
-            orjson.dumps(as_document(card, judged), option=orjson.OPT_INDENT_2).decode()
+            orjson.dumps(as_document(card, judged, near), option=orjson.OPT_INDENT_2).decode()
         )
         sys.stdout.write("\n")
     else:
-        _print_table(card, judged)
+        _print_table(card, judged, near)
     return EXIT_OK
 
 
-def as_document(card: Scorecard, judged: Mapping[str, JudgeScore]) -> dict[str, object]:
-    """Return the JSON document: metrics by key in board order, coverage, version."""
+def as_document(
+    card: Scorecard, judged: Mapping[str, JudgeScore], near: Mapping[str, Similarity]
+) -> dict[str, object]:
+    """Return the JSON document: metrics by key in board order, coverage, version.
+
+    Similarities are there where they were asked for.
+    """
     scores: Mapping[str, MetricScore | JudgeScore] = {**card.metrics, **judged}
     return {
         "metrics": {
@@ -90,7 +102,7 @@ def as_document(card: Scorecard, judged: Mapping[str, JudgeScore]) -> dict[str, 
             for task, coverage in card.coverage_by_task.items()
         },
         "metric_version": card.metric_version,
-    }
+    } | ({"similarities": {key: asdict(found) for key, found in near.items()}} if near else {})
 
 
 def sample_lines(
@@ -154,7 +166,9 @@ def _refuse(path: Path, problems: Sequence[Problem], count: int) -> int:
     return EXIT_INVALID
 
 
-def _print_table(card: Scorecard, judged: Mapping[str, JudgeScore]) -> None:
+def _print_table(
+    card: Scorecard, judged: Mapping[str, JudgeScore], near: Mapping[str, Similarity]
+) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -172,6 +186,9 @@ def _print_table(card: Scorecard, judged: Mapping[str, JudgeScore]) -> None:
             pairs = judged[metric.key]
             answered = f"{pairs.scored} of {pairs.pairs} pairs"
             table.add_row(metric.label, _shown(pairs.compat), "", answered)
+    for key, similarity in near.items():
+        answered = f"{similarity.pairs} pairs"
+        table.add_row(f"{key} (not ranked)", _shown(similarity.value), "", answered)
     console = Console()
     console.print(table)
     console.print(f"{card.coverage.predicted} of {card.coverage.samples} samples have a prediction")

@@ -23,7 +23,12 @@ INSERT INTO payloads (submission_id, content) VALUES ($1, $2)
 -- name: submission_find
 SELECT s.id, s.state, s.owner_token_sha256, s.report::text AS report, s.failure_code,
        s.failure_reason, s.file_sha256, s.file_bytes, s.ground_truth_version, s.created_at,
-       e.id AS entry_id, e.board, e.model_name, e.organization, e.removed_at
+       e.id AS entry_id, e.board, e.model_name, e.organization, e.removed_at,
+       (SELECT jsonb_object_agg(metric, jsonb_build_object(
+                   'value', value, 'pairs', pairs, 'distinct_pairs', distinct_pairs,
+                   'by_source', by_source))
+          FROM similarities
+         WHERE similarities.entry_id = e.id)::text AS similarities
   FROM submissions s
   LEFT JOIN entries e ON e.submission_id = s.id
  WHERE s.id = $1

@@ -139,6 +139,7 @@ def _stored(row: asyncpg.Record, steps: Sequence[asyncpg.Record]) -> StoredSubmi
             model_name=row["model_name"],
             organization=row["organization"],
             removed=row["removed_at"] is not None,
+            similarities=orjson.loads(row["similarities"] or "{}"),
         )
     return StoredSubmission(
         id=row["id"],

@@ -11,6 +11,7 @@ from pydantic import Field, RootModel
 from services.gateway.handlers import Receipt, Status
 from services.gateway.judging import Judging
 from services.gateway.judging_wire import JudgingStatus, judging_status
+from services.gateway.similarity_wire import Similarity, similarities
 from services.gateway.wire import API, Answer
 from shared.benchmark.names import FIELD_LIMITS
 from shared.benchmark.tasks import Board
@@ -103,6 +104,10 @@ class SubmissionStatus(Answer):
     timeline: list[Step]
     ahead: int | None = Field(None, description="submissions that wait for scores longer")
     judging: JudgingStatus
+    similarities: dict[str, Similarity | None] = Field(
+        description="auxiliary, never ranked: how near captions are to their references; "
+        "null while not measured"
+    )
 
 
 class OwnedSubmission(SubmissionStatus):
@@ -130,6 +135,7 @@ def submission_status(status: Status, judging: Judging) -> SubmissionStatus:
         "timeline": [Step(state=state, at=at) for state, at in submission.timeline],
         "ahead": status.ahead,
         "judging": judging_status(judging, owner=status.owner),
+        "similarities": similarities(submission.entry.similarities if submission.entry else {}),
     }
     if not status.owner:
         return SubmissionStatus(**facts)

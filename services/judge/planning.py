@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 from functools import partial
 
-from services.judge.domain.pairs import plan
 from services.judge.domain.plans import StoredPlan, store
+from shared.benchmark.caption_pairs import plan
 from shared.benchmark.test_set import TestSet
 from shared.runtime.errors import Transient, Unavailable
 from shared.runtime.truth_workers import TruthWorkers, stored_predictions

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
-from services.scorer.consumer import build_consumer
-from services.scorer.evaluation import PooledEvaluator, warm_up
-from services.scorer.reaper import Reaper
+from services.scorer.consumer import build_consumer, build_similarity_consumer
+from services.scorer.evaluation import PooledEvaluator, PooledMeter, warm_up, warm_up_meter
+from services.scorer.reaper import Reaper, SimilarityReaper
 from services.scorer.settings import ScorerSettings
-from shared.messaging.topology import SCORER_SUBMISSIONS
+from services.scorer.similarity_store import PostgresSimilarities
+from shared.messaging.topology import SCORER_SIMILARITIES, SCORER_SUBMISSIONS
 from shared.runtime.infrastructure import Infrastructure
 from shared.runtime.workers import WorkerPool
+
+_DRAIN_SECONDS: Final = 1.0
+"""Measuring goes on at the next start where it was; nobody waits for it at shutdown."""
 
 
 @asynccontextmanager
@@ -20,16 +25,45 @@ async def run(base: Infrastructure, settings: ScorerSettings) -> AsyncIterator[N
     pool = WorkerPool(settings.scorer_processes, name="scorer", initializer=warm_up)
     try:
         evaluator = PooledEvaluator(base.database, pool, seconds=settings.scorer_seconds)
-        consumer = build_consumer(base.database, evaluator)
-        async with base.consuming(
-            SCORER_SUBMISSIONS,
-            consumer.handle,
-            concurrency=settings.scorer_processes,
-            drain_seconds=settings.drain_seconds,
+        consumer = build_consumer(
+            base.database, evaluator, wants_similarities=settings.similarities
+        )
+        async with (
+            base.consuming(
+                SCORER_SUBMISSIONS,
+                consumer.handle,
+                concurrency=settings.scorer_processes,
+                drain_seconds=settings.drain_seconds,
+            ),
+            _measuring(base, settings),
         ):
             base.background("scorer_warm_up", lambda: evaluator.prepare(settings.scorer_processes))
             reaper = Reaper(base.database, base.bus, settings.still_seconds)
             base.patrol("scorer_reaper", reaper.announce_again, settings.patrol_seconds)
+            yield
+    finally:
+        await pool.close()
+
+
+@asynccontextmanager
+async def _measuring(base: Infrastructure, settings: ScorerSettings) -> AsyncIterator[None]:
+    """Measure similarities in a worker of their own, which starts with the first of them.
+
+    Also where none are asked for any more: those that were are brought to their end.
+    """
+    pool = WorkerPool(1, name="similarity", initializer=warm_up_meter)
+    try:
+        meter = PooledMeter(base.database, pool, seconds=settings.similarity_seconds)
+        consumer = build_similarity_consumer(base.database, meter)
+        async with base.consuming(
+            SCORER_SIMILARITIES,
+            consumer.handle,
+            concurrency=1,
+            drain_seconds=min(_DRAIN_SECONDS, settings.drain_seconds),
+        ):
+            similarities = PostgresSimilarities(base.database)
+            reaper = SimilarityReaper(similarities, base.bus, settings.still_seconds)
+            base.patrol("similarity_reaper", reaper.announce_again, settings.patrol_seconds)
             yield
     finally:
         await pool.close()

@@ -1,23 +1,29 @@
-"""Scoring in worker processes."""
+"""Scoring and measuring in worker processes."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 from dataclasses import asdict
 from functools import partial
+from typing import Final
 
 from threadpoolctl import threadpool_limits
 
 from services.scorer.domain.scorecard import score
+from services.scorer.domain.similarity import SIMILARITY_VERSION, TooManyTexts, measure
 from services.scorer.embedding import load_embedder
-from services.scorer.ports import ScoreRow, Scores, Work
+from services.scorer.ports import ScoreRow, Scores, SimilarityRow, SimilarityWork, Work
+from shared.benchmark.caption_pairs import plan
 from shared.benchmark.test_set import TestSet
 from shared.runtime.collection import paused_collection
-from shared.runtime.errors import Transient, Unavailable
+from shared.runtime.errors import Permanent, Transient, Unavailable
 from shared.runtime.truth_workers import TruthWorkers, stored_predictions
 from shared.runtime.workers import WorkerPool
 from shared.storage.database import Database, transient_errors
 from shared.storage.ground_truths import active_ground_truth_version, ground_truth_content
+
+_LOWEST_PRIORITY: Final = 19
 
 
 class PooledEvaluator:
@@ -41,6 +47,50 @@ class PooledEvaluator:
                 version = await active_ground_truth_version(self._database)
                 if version is not None:
                     await self._workers.prepare(version, workers)
+
+
+class PooledMeter:
+    """Measures similarities in a pool of worker processes of their own."""
+
+    def __init__(self, database: Database, pool: WorkerPool, *, seconds: float) -> None:
+        self._workers = TruthWorkers(pool, partial(ground_truth_content, database))
+        self._seconds = seconds
+
+    async def measure(self, work: SimilarityWork, metric: str) -> SimilarityRow:
+        """Return one similarity; raises Permanent when this file can never be measured."""
+        return await self._workers.run_or_give_up(
+            "similarity",
+            measure_file,
+            work.ground_truth_version,
+            work.payload,
+            metric,
+            timeout=self._seconds,
+        )
+
+
+def warm_up_meter() -> None:
+    """Load the sentence encoder, and let everybody else go first: scores do not wait for this."""
+    os.nice(_LOWEST_PRIORITY)
+    warm_up()
+
+
+def measure_file(test_set: TestSet, payload: bytes, metric: str) -> SimilarityRow:
+    """Measure one similarity of an upload (gzip); runs in a worker."""
+    assert test_set.truth is not None  # noqa: S101 - made from a ground truth
+    with paused_collection():
+        pairs = plan(test_set.truth.samples, stored_predictions(payload, test_set))
+        try:
+            found = measure(pairs, metric, load_embedder())
+        except TooManyTexts as error:
+            raise Permanent(f"{metric}: {error}.", code="too_many_captions") from error
+    return SimilarityRow(
+        metric=metric,
+        value=found.value,
+        pairs=found.pairs,
+        distinct_pairs=found.distinct_pairs,
+        by_source={source: asdict(part) for source, part in found.by_source.items()},
+        version=SIMILARITY_VERSION,
+    )
 
 
 def warm_up() -> None:

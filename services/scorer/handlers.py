@@ -1,4 +1,4 @@
-"""The scorer's one use case: give a submission its rule-based scores."""
+"""The scorer's use cases: rule-based scores at once, similarities when there is time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from uuid import UUID
 
 import structlog
 
-from services.scorer.ports import Evaluator, Submissions
+from services.scorer.ports import Evaluator, Similarities, SimilarityMeter, Submissions
 from shared.contracts.messages import Envelope, ScoringCompleted
 
 _log = structlog.get_logger(__name__)
@@ -29,3 +29,19 @@ async def score_submission(
             ScoringCompleted(submission_id=submission_id, entry_id=work.entry_id, board=work.board)
         )
     _log.info("submission_scored", ground_truth_version=work.ground_truth_version)
+
+
+async def measure_similarities(
+    similarities: Similarities, meter: SimilarityMeter, submission_id: UUID
+) -> None:
+    """Measure what a submission lacks, one similarity after the other.
+
+    Each is stored as soon as it is there, so that a replica's death costs one at most. A repeated
+    message finds nothing left to do.
+    """
+    work = await similarities.waiting(submission_id)
+    if work is not None:
+        for metric in work.metrics:
+            await similarities.save(work, await meter.measure(work, metric))
+        _log.info("similarities_measured", metrics=work.metrics)
+    await similarities.finish(submission_id)

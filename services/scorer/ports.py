@@ -44,6 +44,30 @@ class Scores:
     rows: Sequence[ScoreRow]
 
 
+@dataclass(frozen=True, slots=True)
+class SimilarityWork:
+    """A submission some of whose similarities are not measured; `payload` is the upload, gzip."""
+
+    submission_id: UUID
+    entry_id: UUID
+    ground_truth_version: str
+    file_sha256: str
+    payload: bytes
+    metrics: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarityRow:
+    """One similarity of one submission, as it is stored; values are finite or None."""
+
+    metric: str
+    value: float | None
+    pairs: int
+    distinct_pairs: int
+    by_source: dict[str, object]
+    version: str
+
+
 class ScoringWork(Protocol):
     """The one transaction that settles a submission."""
 
@@ -62,6 +86,26 @@ class Submissions(Protocol):
 
     def settle(self, envelope: Envelope) -> AbstractAsyncContextManager[ScoringWork]:
         """Open the transaction that handles this message once; raises AlreadySeen."""
+
+
+class Similarities(Protocol):
+    """Where similarities are kept, and which are still to be measured."""
+
+    async def waiting(self, submission_id: UUID) -> SimilarityWork | None:
+        """Return what is still to be measured, or None where nothing is."""
+
+    async def save(self, work: SimilarityWork, row: SimilarityRow) -> None:
+        """Store one similarity, which replaces one of another test set or version."""
+
+    async def finish(self, submission_id: UUID) -> None:
+        """Note that nothing is left to be measured."""
+
+
+class SimilarityMeter(Protocol):
+    """Measures similarities, off the event loop."""
+
+    async def measure(self, work: SimilarityWork, metric: str) -> SimilarityRow:
+        """Return one similarity; raises Permanent when this file can never be measured."""
 
 
 class Evaluator(Protocol):

@@ -1,4 +1,4 @@
-"""Finds submissions that wait for scores while nobody knows: a queue was lost, a broker wiped."""
+"""Finds submissions that wait while nobody knows: a queue was lost, a broker wiped."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Final
 
 import structlog
 
+from services.scorer.similarity_store import PostgresSimilarities
 from shared.contracts.messages import SubmissionAccepted
 from shared.messaging.ports import Bus
-from shared.messaging.topology import SCORER_SUBMISSIONS
+from shared.messaging.topology import SCORER_SIMILARITIES, SCORER_SUBMISSIONS
 from shared.storage.database import Database
 from shared.storage.queries import load_queries
 
@@ -37,3 +38,19 @@ class Reaper:
                 await transaction.emit(SubmissionAccepted(submission_id=row["id"]))
         for row in rows:
             _log.warning("submission_announced_again", submission_id=str(row["id"]))
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarityReaper:
+    """Announces again what waits for its similarities, and is in no queue."""
+
+    similarities: PostgresSimilarities
+    bus: Bus
+    still_seconds: float
+
+    async def announce_again(self) -> None:
+        """Announce what was not announced for too long, with new message ids."""
+        busy = await self.bus.depth(SCORER_SIMILARITIES) > 0
+        seconds = self.still_seconds * (_BUSY_FACTOR if busy else 1)
+        for submission_id in await self.similarities.announce_again(seconds):
+            _log.warning("similarities_announced_again", submission_id=str(submission_id))

@@ -19,3 +19,9 @@ class ScorerSettings(CommonSettings):
     scorer_seconds: Annotated[float, Field(gt=0)] = Field(
         120, description="how long one file may take before its submission fails"
     )
+    similarities: bool = Field(
+        True, description="measure how near captions are to their references, after scoring"
+    )
+    similarity_seconds: Annotated[float, Field(gt=0)] = Field(
+        300, description="how long one similarity of one file may take before it is given up"
+    )

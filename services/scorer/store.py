@@ -11,6 +11,7 @@ from uuid import UUID
 import orjson
 
 from services.scorer.ports import Scores, Work
+from services.scorer.similarity_store import request_similarities
 from shared.contracts.messages import Envelope, Message
 from shared.storage.database import Database, Transaction
 from shared.storage.queries import load_queries
@@ -24,6 +25,7 @@ class PostgresScoringWork:
     """An open transaction that settles a submission."""
 
     transaction: Transaction
+    wants_similarities: bool
 
     async def save(self, work: Work, scores: Scores) -> bool:
         """Store scores and list the entry, unless the submission was settled meanwhile."""
@@ -51,6 +53,8 @@ class PostgresScoringWork:
         )
         await connection.execute(_SQL["list_entry"], work.entry_id)
         await connection.execute(_SQL["board_changed"], work.board)
+        if self.wants_similarities:
+            await request_similarities(self.transaction, work.submission_id)
         return True
 
     async def emit(self, message: Message) -> object:
@@ -63,6 +67,7 @@ class PostgresSubmissions:
     """Submissions in Postgres."""
 
     database: Database
+    wants_similarities: bool = True
 
     async def waiting(self, envelope: Envelope, submission_id: UUID) -> Work | None:
         """Return the submission if it still waits for scores and this message is new."""
@@ -75,7 +80,7 @@ class PostgresSubmissions:
     async def settle(self, envelope: Envelope) -> AsyncIterator[PostgresScoringWork]:
         """Open the transaction that handles this message once."""
         async with self.database.once(CONSUMER, envelope) as transaction:
-            yield PostgresScoringWork(transaction)
+            yield PostgresScoringWork(transaction, self.wants_similarities)
 
 
 async def fail_submission(

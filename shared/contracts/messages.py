@@ -65,6 +65,13 @@ class BoardRanked(Message):
     revision: int = Field(ge=0)
 
 
+class SimilarityRequested(Message):
+    """A scored submission waits for the similarities of its captions."""
+
+    type = "similarity.requested"
+    submission_id: UUID
+
+
 class JudgingRequested(Message):
     """A run waits to be planned, or to go on after a pause or a failure."""
 
@@ -109,6 +116,7 @@ _MESSAGES: Final[dict[tuple[str, int], type[Message]]] = {
         ScoringFailed,
         BoardChanged,
         BoardRanked,
+        SimilarityRequested,
         JudgingRequested,
         JudgingBatch,
         JudgingProgressed,

@@ -18,6 +18,7 @@ from shared.contracts.messages import (
     JudgingRequested,
     ScoringCompleted,
     ScoringFailed,
+    SimilarityRequested,
     SubmissionAccepted,
 )
 
@@ -42,11 +43,18 @@ class Queue:
 
 
 SCORER_SUBMISSIONS: Final = Queue("scorer.submissions", (SubmissionAccepted.type,))
+SCORER_SIMILARITIES: Final = Queue("scorer.similarities", (SimilarityRequested.type,))
 RANKER_BOARDS: Final = Queue(
     "ranker.boards", (ScoringCompleted.type, JudgingCompleted.type, BoardChanged.type)
 )
 JUDGE_REQUESTS: Final = Queue("judge.requests", (JudgingRequested.type, ScoringCompleted.type))
 JUDGE_BATCHES: Final = Queue("judge.batches", (JudgingBatch.type,))
 
-QUEUES: Final = (SCORER_SUBMISSIONS, RANKER_BOARDS, JUDGE_REQUESTS, JUDGE_BATCHES)
+QUEUES: Final = (
+    SCORER_SUBMISSIONS,
+    SCORER_SIMILARITIES,
+    RANKER_BOARDS,
+    JUDGE_REQUESTS,
+    JUDGE_BATCHES,
+)
 HINTS: Final = (BoardRanked.type, ScoringFailed.type, JudgingProgressed.type)

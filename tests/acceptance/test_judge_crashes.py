@@ -16,7 +16,7 @@ import pytest
 
 from services.judge.domain import standin
 from services.judge.domain.aggregate import aggregate
-from services.judge.domain.pairs import plan
+from shared.benchmark.caption_pairs import plan
 from shared.benchmark.ground_truth import load_ground_truth
 from shared.benchmark.test_set import TestSet
 from shared.benchmark.validation import validate_submission

@@ -19,10 +19,10 @@ import pytest
 
 from services.judge.domain import standin
 from services.judge.domain.aggregate import JudgeScore, aggregate
-from services.judge.domain.pairs import JudgingPlan, plan
 from services.judge.domain.plans import pair_sha256
 from services.judge.stub.server import Faults, Stub, running_stub
 from services.standalone import StandaloneSettings, running
+from shared.benchmark.caption_pairs import JudgingPlan, plan
 from shared.benchmark.ground_truth import load_ground_truth
 from shared.benchmark.tasks import METRIC_KEYS
 from shared.storage.database import Database

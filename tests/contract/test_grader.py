@@ -16,7 +16,6 @@ from aiohttp import web
 from services.judge.domain import standin
 from services.judge.domain.breaker import Breaker
 from services.judge.domain.concurrency import AdaptiveLimit
-from services.judge.domain.pairs import CaptionPair
 from services.judge.domain.pricing import TokenPrice
 from services.judge.domain.retry import RetryPolicy
 from services.judge.domain.rubric import load_rubric
@@ -33,6 +32,7 @@ from services.judge.ports import (
 )
 from services.judge.rates import Unlimited
 from services.judge.stub.server import MODEL, Faults, Stub, running_stub
+from shared.benchmark.caption_pairs import CaptionPair
 from shared.benchmark.tasks import Task
 from tests.fakes.grader import FakeGrader
 

@@ -26,6 +26,7 @@ from shared.contracts.messages import (
     Message,
     ScoringCompleted,
     ScoringFailed,
+    SimilarityRequested,
     SubmissionAccepted,
 )
 from shared.messaging.topology import HINTS, QUEUES
@@ -46,6 +47,7 @@ EXPECTED: dict[str, Message] = {
     ),
     "board.changed.v1": BoardChanged(board="official"),
     "board.ranked.v1": BoardRanked(board="community", revision=17),
+    "similarity.requested.v1": SimilarityRequested(submission_id=SUBMISSION),
     "judging.requested.v1": JudgingRequested(submission_id=SUBMISSION, run_id=RUN),
     "judging.batch.v1": JudgingBatch(submission_id=SUBMISSION, run_id=RUN, batch_id=7),
     "judging.progressed.v1": JudgingProgressed(submission_id=SUBMISSION, run_id=RUN),

@@ -16,12 +16,12 @@ import openai
 import pytest
 
 from services.judge.domain import standin
-from services.judge.domain.pairs import CaptionPair
 from services.judge.domain.prompt import ChatMessage, Form, build_messages
 from services.judge.domain.replies import parse_reply
 from services.judge.domain.rubric import load_rubric
 from services.judge.endpoint import OpenAiEndpoint, Sampling, open_client
 from services.judge.stub.server import MODEL, Faults, Stub, running_stub
+from shared.benchmark.caption_pairs import CaptionPair
 from shared.benchmark.tasks import Task
 
 ROOT: Final = Path(__file__).parents[2]

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from uuid import UUID
 
 from services.judge.domain import standin
-from services.judge.domain.pairs import CaptionPair
 from services.judge.ports import Grade, JudgeVersion, Pair
+from shared.benchmark.caption_pairs import CaptionPair
 
 Texts = tuple[str, str]
 

@@ -14,9 +14,9 @@ import pytest
 
 from services.judge.domain import standin
 from services.judge.domain.aggregate import JudgeScore, aggregate
-from services.judge.domain.pairs import DVC_THRESHOLDS, JudgingPlan, plan
 from services.scorer.domain.scorecard import Scorecard, score
 from services.scorer.embedding import load_embedder
+from shared.benchmark.caption_pairs import DVC_THRESHOLDS, JudgingPlan, plan
 from shared.benchmark.ground_truth import GroundTruth, Sample, load_ground_truth
 from shared.benchmark.tasks import RULE_METRIC_KEYS
 from shared.benchmark.test_set import TestSet

@@ -10,7 +10,7 @@ import pytest
 
 from client.calibrate import run
 from services.judge.domain import standin
-from services.judge.domain.pairs import CaptionPair
+from shared.benchmark.caption_pairs import CaptionPair
 
 
 def write(path: Path) -> Path:

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from services.judge.domain.pairs import DVC_THRESHOLDS, JudgingPlan, MatchedPair
 from services.judge.domain.verdicts import Verdict, is_valid
+from shared.benchmark.caption_pairs import DVC_THRESHOLDS, JudgingPlan, MatchedPair
 from shared.benchmark.tasks import ASPECTS
 
 MAX_UNSCORED_SHARE: Final = 0.05

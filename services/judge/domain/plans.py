@@ -10,7 +10,7 @@ from typing import Final
 
 import orjson
 
-from services.judge.domain.pairs import CaptionPair, JudgingPlan, MatchedPair
+from shared.benchmark.caption_pairs import CaptionPair, JudgingPlan, MatchedPair
 from shared.benchmark.tasks import JUDGE_METRIC_KEYS, METRICS, Task
 
 _TASKS: Final = {metric.key: metric.task for metric in METRICS if metric.step == 2}

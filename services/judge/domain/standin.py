@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
-from services.judge.domain.pairs import CaptionPair
 from services.judge.domain.verdicts import SCORES, Verdict
+from shared.benchmark.caption_pairs import CaptionPair
 from shared.benchmark.tasks import ASPECTS
 
 

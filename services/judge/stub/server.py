@@ -18,9 +18,9 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from services.judge.domain import standin
-from services.judge.domain.pairs import CaptionPair
 from services.judge.domain.plans import pair_sha256
 from services.judge.domain.prompt import estimate_tokens, read_captions
+from shared.benchmark.caption_pairs import CaptionPair
 
 MODEL: Final = "stub-judge-1"
 _MAX_BODY: Final = 16 << 20

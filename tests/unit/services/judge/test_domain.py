@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.judge.domain import pairs as pairs_module
 from services.judge.domain import standin
 from services.judge.domain.aggregate import aggregate
-from services.judge.domain.pairs import CaptionPair, match_captions, plan
 from services.judge.domain.verdicts import Verdict, is_valid
+from shared.benchmark import caption_pairs as pairs_module
+from shared.benchmark.caption_pairs import CaptionPair, match_captions, plan
 from shared.benchmark.ground_truth import Sample
 from shared.benchmark.parsing.dvc import CaptionSegment
 from shared.benchmark.tasks import ASPECTS, task_of

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from services.judge.domain import standin
 from services.judge.domain.aggregate import aggregate
 from services.judge.domain.estimates import CallFigures, estimate
-from services.judge.domain.pairs import CaptionPair, JudgingPlan, MatchedPair
 from services.judge.domain.plans import pack, pair_sha256, store, task_of_metrics, unpack
 from services.judge.domain.pricing import TokenPrice
 from services.judge.domain.results import outcome
+from shared.benchmark.caption_pairs import CaptionPair, JudgingPlan, MatchedPair
 from shared.benchmark.tasks import ASPECTS, Task
 
 TEXTS = (CaptionPair("a", "b"), CaptionPair("a\0b", "c"), CaptionPair("ü", "🩺"))

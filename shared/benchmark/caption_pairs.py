@@ -1,4 +1,4 @@
-"""Which caption pairs a submission's judge metrics rest on (SPEC 3).
+"""Which caption pairs a submission's judge metrics and similarities rest on (SPEC 3).
 
 A pair's texts may recur, at several thresholds and in several records; each distinct (prediction,
 reference) is judged once per file, and every pair keeps its own weight in the means.

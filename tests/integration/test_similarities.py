@@ -1,0 +1,163 @@
+"""Similarities on a real database and a real worker: after the scores, once, and never lost."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+import orjson
+import pytest
+
+from services.gateway.store import PostgresStore
+from services.scorer.consumer import build_consumer, build_similarity_consumer
+from services.scorer.domain.similarity import METRICS, measure
+from services.scorer.embedding import load_embedder
+from services.scorer.evaluation import PooledEvaluator, PooledMeter, warm_up_meter
+from services.scorer.ports import SimilarityRow, SimilarityWork
+from services.scorer.reaper import SimilarityReaper
+from services.scorer.similarity_store import PostgresSimilarities
+from shared.benchmark.caption_pairs import plan
+from shared.benchmark.ground_truth import load_ground_truth
+from shared.contracts.messages import Envelope, SimilarityRequested, SubmissionAccepted
+from shared.messaging.local import LocalBus
+from shared.messaging.ports import Delivery, Done, Retry
+from shared.messaging.topology import SCORER_SIMILARITIES, SCORER_SUBMISSIONS
+from shared.runtime.errors import Permanent, Transient
+from shared.runtime.workers import WorkerPool
+from shared.storage.database import Database
+from tests.rows import DEMO, accept_submission
+
+
+@pytest.fixture(scope="module")
+def expected() -> dict[str, float | None]:
+    """What measuring the demo's files directly gives."""
+    truth = load_ground_truth((DEMO / "ground_truth.json.gz").read_bytes())
+    records = orjson.loads(gzip.decompress((DEMO / "predictions.json.gz").read_bytes()))
+    pairs = plan(truth.samples, [record["prediction"] for record in records])
+    return {key: measure(pairs, key, load_embedder()).value for key in METRICS}
+
+
+@pytest.fixture
+async def pool() -> AsyncIterator[WorkerPool]:
+    pool = WorkerPool(1, initializer=warm_up_meter)
+    yield pool
+    await pool.close()
+
+
+class Meter:
+    """Measures 0.5; fails as told."""
+
+    def __init__(self, *failures: Exception) -> None:
+        self.failures = list(failures)
+        self.measured: list[str] = []
+
+    async def measure(self, _: SimilarityWork, metric: str) -> SimilarityRow:
+        self.measured.append(metric)
+        if len(self.measured) > 1 and self.failures:
+            raise self.failures.pop(0)
+        return SimilarityRow(metric, 0.5, 2, 1, {"AVOS": {"value": 0.5, "pairs": 2}}, "1")
+
+
+def requested(submission_id: UUID) -> Delivery:
+    message = SimilarityRequested(submission_id=submission_id)
+    return Delivery(SCORER_SIMILARITIES, Envelope.wrap(message).to_bytes(), attempt=1)
+
+
+async def scored(database: Database, pool: WorkerPool, *, wanted: bool = True) -> UUID:
+    """Accept and score a submission; returns its id."""
+    stored = await accept_submission(database)
+    evaluator = PooledEvaluator(database, pool, seconds=60)
+    consumer = build_consumer(database, evaluator, wants_similarities=wanted)
+    message = Envelope.wrap(SubmissionAccepted(submission_id=stored.submission_id))
+    delivery = Delivery(SCORER_SUBMISSIONS, message.to_bytes(), attempt=1)
+    assert await consumer.handle(delivery) == Done()
+    return stored.submission_id
+
+
+async def test_they_are_asked_for_with_the_scores_measured_in_a_worker_and_shown(
+    database: Database, pool: WorkerPool, expected: dict[str, float | None]
+) -> None:
+    submission_id = await scored(database, pool)
+    body = await database.pool.fetchval(
+        "SELECT body FROM outbox WHERE type = 'similarity.requested'"
+    )
+    assert Envelope.parse(body).message() == SimilarityRequested(submission_id=submission_id)
+    assert await database.pool.fetchval("SELECT count(*) FROM similarities_due") == 1
+
+    consumer = build_similarity_consumer(database, PooledMeter(database, pool, seconds=60))
+    assert await consumer.handle(Delivery(SCORER_SIMILARITIES, body, attempt=1)) == Done()
+    rows = await database.pool.fetch("SELECT metric, value FROM similarities")
+    assert {row["metric"]: row["value"] for row in rows} == pytest.approx(expected)
+    assert await database.pool.fetchval("SELECT count(*) FROM similarities_due") == 0
+    found = await PostgresStore(database).find(submission_id)
+    assert found is not None
+    assert found.entry is not None
+    assert {key: shown["value"] for key, shown in found.entry.similarities.items()} == (
+        pytest.approx(expected)
+    )
+
+
+async def test_nothing_is_asked_for_where_they_are_switched_off(
+    database: Database, pool: WorkerPool
+) -> None:
+    await scored(database, pool, wanted=False)
+    assert await database.pool.fetchval("SELECT count(*) FROM similarities_due") == 0
+    types = await database.pool.fetch("SELECT type FROM outbox")
+    assert "similarity.requested" not in {row["type"] for row in types}
+
+
+async def test_a_retry_goes_on_after_what_is_stored_and_a_repeat_measures_nothing(
+    database: Database, pool: WorkerPool
+) -> None:
+    submission_id = await scored(database, pool)
+    meter = Meter(Transient("the database went away"))
+    consumer = build_similarity_consumer(database, meter)
+    delivery = requested(submission_id)
+    assert isinstance(await consumer.handle(delivery), Retry)
+    assert await database.pool.fetchval("SELECT count(*) FROM similarities") == 1
+    assert await consumer.handle(delivery) == Done()
+    first, second, third = METRICS
+    assert meter.measured == [first, second, second, third]
+    assert await consumer.handle(requested(submission_id)) == Done()
+    assert len(meter.measured) == 4
+
+
+async def test_what_can_never_be_measured_is_given_up_with_its_reason(
+    database: Database, pool: WorkerPool
+) -> None:
+    submission_id = await scored(database, pool)
+    meter = Meter(Permanent("too long", code="similarity_timeout"))
+    assert await build_similarity_consumer(database, meter).handle(requested(submission_id)) == (
+        Done()
+    )
+    due = await database.pool.fetchrow("SELECT failure_code FROM similarities_due")
+    assert due is not None
+    assert due["failure_code"] == "similarity_timeout"
+    state = await database.pool.fetchval("SELECT state FROM submissions")
+    assert state == "scored"
+
+
+async def test_the_reaper_asks_again_for_what_waits_and_not_for_what_failed(
+    database: Database, pool: WorkerPool
+) -> None:
+    submission_id = await scored(database, pool)
+    similarities = PostgresSimilarities(database)
+    await SimilarityReaper(similarities, LocalBus(database), still_seconds=60).announce_again()
+    assert await database.pool.fetchval("SELECT count(*) FROM outbox WHERE type LIKE 'sim%'") == 1
+    await database.pool.execute("UPDATE similarities_due SET announced_at = now() - interval '2m'")
+    assert await similarities.announce_again(60) == [submission_id]
+    assert await database.pool.fetchval("SELECT count(*) FROM outbox WHERE type LIKE 'sim%'") == 2
+    await database.pool.execute(
+        "UPDATE similarities_due SET announced_at = now() - interval '2m', failure_code = 'x'"
+    )
+    assert await similarities.announce_again(60) == []
+
+
+async def test_an_entry_that_is_gone_needs_none(database: Database, pool: WorkerPool) -> None:
+    submission_id = await scored(database, pool)
+    await database.pool.execute("UPDATE entries SET removed_at = now()")
+    meter = Meter()
+    await build_similarity_consumer(database, meter).handle(requested(submission_id))
+    assert meter.measured == []
+    assert await database.pool.fetchval("SELECT count(*) FROM similarities_due") == 0
