@@ -1,0 +1,385 @@
+"""Where manifests and code meet: settings, ports, queues, times, connections, secrets."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import yaml
+
+from services.gateway.settings import GatewaySettings
+from services.judge.bootstrap import batches_at_a_time
+from services.judge.settings import JudgeSettings
+from services.ranker.settings import RankerSettings
+from services.scorer.settings import ScorerSettings
+from services.standalone import StandaloneSettings
+from shared.messaging.topology import JUDGE_BATCHES, JUDGE_REQUESTS, QUEUES, SCORER_SUBMISSIONS
+from shared.runtime.errors import Misconfigured
+from shared.runtime.settings import CommonSettings, load_settings
+from tests.deploy.manifests import K8S, SERVICES, Manifests, Pod
+
+SETTINGS: Final[dict[str, type[CommonSettings]]] = {
+    "gateway": GatewaySettings,
+    "scorer": ScorerSettings,
+    "judge": JudgeSettings,
+    "ranker": RankerSettings,
+}
+# A service stops its queues one after the other, each with the whole time to drain.
+_DRAINS: Final = {"gateway": 1, "scorer": 1, "judge": 2, "ranker": 1}
+_CLOSING_SECONDS: Final = 15  # workers, bus and pool, after the drains
+_STATEMENT_SECONDS: Final = 60  # what the pool gives a statement: the longest step of the ranker
+# Postgres keeps 3 for superusers; the migration, a CronJob and an operator's shell need some.
+_RESERVED_CONNECTIONS: Final = 15
+_AWAITED: Final = {"backup", "prune"}
+_GIB: Final = 1 << 30
+_MIB: Final = 1 << 20
+
+
+def settings_of(manifests: Manifests, service: str) -> Any:
+    """Return a service's settings as its container would read them."""
+    (container,) = manifests.pod(service).containers
+    values = manifests.values(container)
+    values |= dict.fromkeys(manifests.secrets(container), "amqp://from-a-secret")
+    with _environment(values):
+        return load_settings(SETTINGS[service])
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    for name in [name for name in before if name.startswith("MEDVID_")]:
+        del os.environ[name]
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def variables_are_settings(manifests: Manifests) -> list[str]:
+    """Every variable is known to who gets it, and every value is a valid one."""
+    problems = []
+    for pod in manifests.our_pods():
+        for container in pod.containers:
+            known = _names(SETTINGS[pod.service]) if pod.service else _names(StandaloneSettings)
+            given = {*manifests.values(container), *manifests.secrets(container)}
+            problems += [f"{pod.owner}: {name} is no setting" for name in sorted(given - known)]
+    for service in SERVICES:
+        try:
+            settings_of(manifests, service)
+        except Misconfigured as error:
+            problems.append(f"{service}: {error}")
+    return problems
+
+
+def _names(settings: type[CommonSettings]) -> set[str]:
+    return {f"MEDVID_{name.upper()}" for name in settings.model_fields}
+
+
+def secrets_have_templates(manifests: Manifests) -> list[str]:
+    """Every secret that is read has a template with that key, and no template has a value."""
+    documents = yaml.safe_load_all((K8S / "secrets" / "templates.yaml").read_text())
+    templates = {document["metadata"]["name"]: document["stringData"] for document in documents}
+    problems = [
+        f"secret {name} has a value for {key}"
+        for name, data in templates.items()
+        for key, value in data.items()
+        if value
+    ]
+    problems += [f"Secret/{s['metadata']['name']} is rendered" for s in manifests.of("Secret")]
+    for name, key in _secrets_read(manifests):
+        if key not in templates.get(name, {}):
+            problems.append(f"secret {name} has no template with the key {key}")
+    return problems
+
+
+def _secrets_read(manifests: Manifests) -> set[tuple[str, str]]:
+    read = {
+        reference
+        for pod in manifests.pods()
+        for container in pod.containers
+        for reference in manifests.secrets(container).values()
+    }
+    for authentication in manifests.of("TriggerAuthentication"):
+        read |= {(r["name"], r["key"]) for r in authentication["spec"]["secretTargetRef"]}
+    for store in manifests.of("ObjectStore"):
+        read |= {
+            (r["name"], r["key"]) for r in store["spec"]["configuration"]["s3Credentials"].values()
+        }
+    return read
+
+
+def secret_settings_come_from_secrets(manifests: Manifests) -> list[str]:
+    secret = {
+        "MEDVID_DATABASE_URL",
+        "MEDVID_RABBITMQ_URL",
+        "MEDVID_ADMIN_KEY",
+        "MEDVID_JUDGE_API_KEY",
+    }
+    return [
+        f"{pod.owner}: {name} is written out"
+        for pod in manifests.our_pods()
+        for container in pod.containers
+        for name in sorted(secret & manifests.values(container).keys())
+    ]
+
+
+def keys_go_to_who_needs_them(manifests: Manifests) -> list[str]:
+    """The judge alone holds the provider's key, the gateway alone the administrators'."""
+    holders = {"MEDVID_JUDGE_API_KEY": "judge", "MEDVID_ADMIN_KEY": "gateway"}
+    problems = []
+    for variable, holder in holders.items():
+        found = {
+            pod.name
+            for pod in manifests.our_pods()
+            for container in pod.containers
+            if variable in manifests.secrets(container)
+        }
+        if found != {f"medvid-{holder}"}:
+            problems.append(f"{variable} goes to {sorted(found)}")
+    return problems
+
+
+def ports_are_served(manifests: Manifests) -> list[str]:
+    """Container ports are those that the settings make the code listen on, on all addresses."""
+    problems = []
+    for service in SERVICES:
+        settings = settings_of(manifests, service)
+        expected = {"ops": settings.ops_port}
+        hosts = [settings.ops_host]
+        if service == "gateway":
+            expected["http"] = settings.port
+            hosts.append(settings.host)
+        (container,) = manifests.pod(service).containers
+        found = {port["name"]: port["containerPort"] for port in container["ports"]}
+        if found != expected:
+            problems.append(f"{service} opens {found} and serves {expected}")
+        if set(hosts) != {"0.0.0.0"}:  # noqa: S104 - a pod's own address, fenced by its policies
+            problems.append(f"{service} serves on {hosts}")
+    return problems + _unserved(manifests)
+
+
+def _unserved(manifests: Manifests) -> list[str]:
+    """Services and the Ingress lead to ports that are there."""
+    problems = []
+    names: dict[str, set[str]] = {}
+    for service in manifests.of("Service"):
+        name = service["metadata"]["name"]
+        wanted = service["spec"]["selector"]
+        names[name] = {port["name"] for port in service["spec"]["ports"]}
+        open_ports = {
+            port["name"]
+            for pod in manifests.pods()
+            if wanted.items() <= pod.labels.items()
+            for port in pod.containers[0].get("ports", [])
+        }
+        problems += [
+            f"Service/{name} leads to port {port['targetPort']}, which is not there"
+            for port in service["spec"]["ports"]
+            if port["targetPort"] not in open_ports
+        ]
+    for ingress in manifests.of("Ingress"):
+        for rule in ingress["spec"]["rules"]:
+            for path in rule["http"]["paths"]:
+                backend = path["backend"]["service"]
+                if backend["port"]["name"] not in names.get(backend["name"], set()):
+                    problems.append(f"the Ingress leads to {backend}, which is not there")
+    return problems
+
+
+def commands_start(manifests: Manifests) -> list[str]:
+    """A container runs a module of ours, or a command that `medvid` has."""
+    problems = []
+    for pod in manifests.our_pods():
+        for container in pod.containers:
+            if container["image"].rpartition(":")[0].rpartition("/")[2] != "medvid":
+                problems.append(f"{pod.owner} runs {container['image']}")
+            if not _starts(container["args"]):
+                problems.append(f"{pod.owner}: there is no {' '.join(container['args'])}")
+    return problems
+
+
+def _starts(args: list[str]) -> bool:
+    if args[:2] == ["python", "-m"]:
+        return args[2] in {f"services.{service}" for service in SERVICES} and bool(
+            importlib.util.find_spec(f"{args[2]}.__main__")
+        )
+    return args[:2] == ["medvid", "admin"] and args[2] in admin_commands() | _AWAITED
+
+
+def admin_commands() -> set[str]:
+    """Return the names of the commands below `medvid admin`."""
+    import typer.main
+
+    from client.__main__ import app
+
+    command = typer.main.get_command(app)
+    return set(command.commands["admin"].commands)  # type: ignore[attr-defined]
+
+
+def time_to_finish_is_given(manifests: Manifests) -> list[str]:
+    """Drain is above the longest piece of work, grace above preStop, all drains and the closing."""
+    problems = []
+    for service in SERVICES:
+        settings = settings_of(manifests, service)
+        longest = _longest(service, settings)
+        pod = manifests.pod(service)
+        if settings.drain_seconds < longest:
+            problems.append(
+                f"{service} drains {settings.drain_seconds:g} s, its work takes {longest:g} s"
+            )
+        needed = _pre_stop(pod) + _DRAINS[service] * settings.drain_seconds + _CLOSING_SECONDS
+        grace = pod.spec.get("terminationGracePeriodSeconds", 30)
+        if grace < needed:
+            problems.append(f"{service} is killed after {grace} s and needs {needed:g} s")
+    if _pre_stop(manifests.pod("gateway")) < 5:
+        problems.append("the gateway ends before the ingress knows")
+    return problems
+
+
+def _longest(service: str, settings: Any) -> float:
+    if service == "gateway":
+        return float(settings.upload_seconds + settings.validation_seconds)
+    if service == "scorer":
+        return float(settings.scorer_seconds)
+    if service == "judge":
+        return float(max(settings.judge_timeout_seconds, settings.judge_planning_seconds))
+    return _STATEMENT_SECONDS
+
+
+def _pre_stop(pod: Pod) -> int:
+    hook = pod.containers[0].get("lifecycle", {}).get("preStop", {})
+    return int(hook.get("sleep", {}).get("seconds", 0))
+
+
+def startup_is_waited_for(manifests: Manifests) -> list[str]:
+    """A start waits for database, schema and broker in turn before the process gives up itself."""
+    problems = []
+    for service in SERVICES:
+        settings = settings_of(manifests, service)
+        probe = manifests.pod(service).containers[0]["startupProbe"]
+        seconds = probe["periodSeconds"] * probe["failureThreshold"]
+        if seconds < 3 * settings.startup_seconds:
+            problems.append(f"{service} is killed after {seconds} s of starting")
+    return problems
+
+
+def uploads_fit_the_disk(manifests: Manifests) -> list[str]:
+    settings = settings_of(manifests, "gateway")
+    needed = settings.upload_concurrency * settings.upload_bytes
+    pod = manifests.pod("gateway")
+    room = min(
+        _bytes(pod.spec["volumes"][0]["emptyDir"]["sizeLimit"]),
+        _bytes(pod.containers[0]["resources"]["limits"]["ephemeral-storage"]),
+    )
+    return [] if needed <= room else [f"uploads take up to {needed} bytes of {room}"]
+
+
+def _bytes(quantity: str) -> int:
+    units = {"Gi": _GIB, "Mi": _MIB}
+    return int(quantity[:-2]) * units[quantity[-2:]]
+
+
+def replicas_most(manifests: Manifests, service: str) -> int:
+    """Return how many replicas a service may come to have, one more during a rollout."""
+    name = f"medvid-{service}"
+    for kind, key in (
+        ("HorizontalPodAutoscaler", "maxReplicas"),
+        ("ScaledObject", "maxReplicaCount"),
+    ):
+        for scaler in manifests.of(kind):
+            if scaler["spec"]["scaleTargetRef"]["name"] == name:
+                return int(scaler["spec"][key]) + 1
+    return int(manifests.get("Deployment", name)["spec"].get("replicas", 1)) + 1
+
+
+def connections_suffice(manifests: Manifests) -> list[str]:
+    """All pools of all replicas fit into what Postgres allows."""
+    used = sum(
+        replicas_most(manifests, service) * settings_of(manifests, service).database_pool_size
+        for service in SERVICES
+    )
+    for cluster in manifests.of("Cluster"):
+        allowed = int(cluster["spec"]["postgresql"]["parameters"]["max_connections"])
+        if used > allowed - _RESERVED_CONNECTIONS:
+            return [f"the pools may hold {used} connections, Postgres has {allowed}"]
+    return []
+
+
+def scalers_know_the_queues(manifests: Manifests) -> list[str]:
+    """Queues in the scalers are queues in the code, and those of the service that is scaled."""
+    consumed = {
+        "medvid-judge": {JUDGE_REQUESTS.name, JUDGE_BATCHES.name},
+        "medvid-scorer": {SCORER_SUBMISSIONS.name},
+    }
+    assert set().union(*consumed.values()) <= {queue.name for queue in QUEUES}
+    problems = []
+    for scaler in manifests.of("ScaledObject"):
+        spec = scaler["spec"]
+        target = spec["scaleTargetRef"]["name"]
+        rabbit = [t["metadata"] for t in spec["triggers"] if t["type"] == "rabbitmq"]
+        if {metadata["queueName"] for metadata in rabbit} != consumed[target]:
+            problems.append(f"{target} is scaled by {rabbit}")
+        problems += [
+            f"{target}: protocol {m['protocol']}" for m in rabbit if m["protocol"] != "http"
+        ]
+        if "fallback" not in spec:
+            problems.append(f"{target} has no fallback")
+        unfinished = [t for t in spec["triggers"] if t["type"] == "postgresql"]
+        if spec["minReplicaCount"] == 0 and not unfinished:
+            problems.append(f"{target} may sleep while work waits in the database")
+    return problems
+
+
+def the_judge_can_grow_to_its_limit(manifests: Manifests) -> list[str]:
+    """The window of batches feeds all replicas, and its length asks for all of them."""
+    settings = settings_of(manifests, "judge")
+    most = replicas_most(manifests, "judge") - 1
+    pairs_at_work = most * settings.judge_concurrency / settings.judge_batch_pairs
+    problems = []
+    if settings.judge_window_batches < 2 * pairs_at_work:
+        problems.append(
+            f"a window of {settings.judge_window_batches} feeds fewer than {most} judges"
+        )
+    for scaler in manifests.of("ScaledObject"):
+        for trigger in scaler["spec"]["triggers"]:
+            if trigger["metadata"].get("queueName") != JUDGE_BATCHES.name:
+                continue
+            value = float(trigger["metadata"]["value"])
+            if settings.judge_window_batches / value < most:
+                problems.append(f"a full window asks for fewer than {most} judges")
+            if value < batches_at_a_time(settings):
+                problems.append("more judges than there is work for")
+    return problems
+
+
+def scaled_deployments_leave_replicas_alone(manifests: Manifests) -> list[str]:
+    """Else every 'kubectl apply' would undo what the scaler decided."""
+    scalers = [*manifests.of("HorizontalPodAutoscaler"), *manifests.of("ScaledObject")]
+    problems = []
+    for scaler in scalers:
+        name = scaler["spec"]["scaleTargetRef"]["name"]
+        if "replicas" in manifests.get("Deployment", name)["spec"]:
+            problems.append(f"Deployment/{name} sets replicas beside its scaler")
+    return problems
+
+
+POLICIES = (
+    variables_are_settings,
+    secrets_have_templates,
+    secret_settings_come_from_secrets,
+    keys_go_to_who_needs_them,
+    ports_are_served,
+    commands_start,
+    time_to_finish_is_given,
+    startup_is_waited_for,
+    uploads_fit_the_disk,
+    connections_suffice,
+    scalers_know_the_queues,
+    the_judge_can_grow_to_its_limit,
+    scaled_deployments_leave_replicas_alone,
+)

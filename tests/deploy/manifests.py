@@ -1,0 +1,132 @@
+"""What kustomize makes of an overlay, and ways to look at it."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+ROOT: Final = Path(__file__).parents[2]
+K8S: Final = ROOT / "deploy" / "k8s"
+OVERLAYS: Final = tuple(sorted(path.name for path in (K8S / "overlays").iterdir()))
+SERVICES: Final = ("gateway", "scorer", "judge", "ranker")
+Resource = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """A pod that some resource makes."""
+
+    owner: str  # kind/name
+    name: str  # of its resource
+    labels: dict[str, str]
+    spec: dict[str, Any]
+
+    @property
+    def containers(self) -> list[dict[str, Any]]:
+        return [*self.spec.get("initContainers", []), *self.spec["containers"]]
+
+    @property
+    def service(self) -> str | None:
+        """Which of our services it runs; None for jobs and engines."""
+        name = self.name.removeprefix("medvid-")
+        return name if name in SERVICES and self.owner.startswith("Deployment/") else None
+
+    @property
+    def is_ours(self) -> bool:
+        return self.labels.get("app.kubernetes.io/part-of") == "medvid"
+
+
+class Manifests:
+    """The resources of one overlay."""
+
+    def __init__(self, resources: list[Resource]) -> None:
+        self.resources = resources
+
+    def copy(self) -> Manifests:
+        return Manifests(copy.deepcopy(self.resources))
+
+    def of(self, kind: str) -> list[Resource]:
+        return [resource for resource in self.resources if resource["kind"] == kind]
+
+    def get(self, kind: str, name: str) -> Resource:
+        """Return a resource; ConfigMaps also by their name without the hash."""
+        for resource in self.of(kind):
+            found = resource["metadata"]["name"]
+            if found == name or (kind == "ConfigMap" and found.rpartition("-")[0] == name):
+                return resource
+        raise KeyError(f"{kind}/{name}")
+
+    def remove(self, kind: str, name: str) -> None:
+        self.resources.remove(self.get(kind, name))
+
+    def pods(self) -> Iterator[Pod]:
+        for resource in self.resources:
+            template = _template(resource)
+            if template is not None:
+                name = resource["metadata"]["name"]
+                labels = template.get("metadata", {}).get("labels", {})
+                yield Pod(f"{resource['kind']}/{name}", name, labels, template["spec"])
+
+    def our_pods(self) -> list[Pod]:
+        return [pod for pod in self.pods() if pod.is_ours]
+
+    def pod(self, service: str) -> Pod:
+        return next(pod for pod in self.pods() if pod.service == service)
+
+    def values(self, container: dict[str, Any]) -> dict[str, str]:
+        """Return the variables that a container gets as plain values."""
+        found: dict[str, str] = {}
+        for source in container.get("envFrom", []):
+            found |= self.get("ConfigMap", source["configMapRef"]["name"])["data"]
+        for variable in container.get("env", []):
+            if "value" in variable:
+                found[variable["name"]] = variable["value"]
+        return found
+
+    def secrets(self, container: dict[str, Any]) -> dict[str, tuple[str, str]]:
+        """Return the variables that come from secrets, with the secret's name and key."""
+        return {
+            variable["name"]: (reference["name"], reference["key"])
+            for variable in container.get("env", [])
+            if (reference := variable.get("valueFrom", {}).get("secretKeyRef"))
+        }
+
+
+def _template(resource: Resource) -> dict[str, Any] | None:
+    spec = resource.get("spec", {})
+    if resource["kind"] == "CronJob":
+        spec = spec["jobTemplate"]["spec"]
+    if resource["kind"] in {"Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob"}:
+        template: dict[str, Any] = spec["template"]
+        return template
+    return None
+
+
+@functools.cache
+def _rendered(folder: str) -> str:
+    kubectl = shutil.which("kubectl")
+    assert kubectl, "these tests need kubectl: './scripts/test deploy' installs it"
+    done = subprocess.run(  # noqa: S603 - our own folders
+        [kubectl, "kustomize", str(K8S / folder)], capture_output=True, text=True, timeout=30
+    )
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr, f"kustomize warns: {done.stderr}"
+    return done.stdout
+
+
+@functools.cache
+def _parsed(folder: str) -> tuple[Resource, ...]:
+    return tuple(yaml.load_all(_rendered(folder), Loader=yaml.CSafeLoader))
+
+
+def render(overlay: str) -> Manifests:
+    """Return an overlay's resources, the caller's own to change."""
+    return Manifests(copy.deepcopy(list(_parsed(f"overlays/{overlay}"))))
