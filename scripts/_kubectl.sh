@@ -1,6 +1,6 @@
 # Sourced by the other scripts: makes sure that kubectl is there, for its kustomize. Needs _venv.sh.
 
-# Kustomize 4 (kubectl 1.21) is the oldest that takes folders, patches and merged generators.
+# Kustomize 4 is the oldest that knows all that the manifests use; kubectl tells it from 1.24 on.
 has_kustomize() {
   local major
   major=$(kubectl version --client -o json 2>/dev/null \
@@ -11,7 +11,7 @@ has_kustomize() {
 require_kubectl() {
   command -v kubectl >/dev/null 2>&1 && has_kustomize && return
   command -v apt-get >/dev/null 2>&1 \
-    || fail "these tests need kubectl 1.22 or newer on PATH, and this is no Debian or Ubuntu to install it on" 3
+    || fail "these tests need kubectl 1.24 or newer on PATH, and this is no Debian or Ubuntu to install it on" 3
   echo "Installing kubectl"
   mkdir -p var/log
   local package
@@ -23,5 +23,8 @@ require_kubectl() {
       return
     fi
   done
-  fail "no kubectl 1.22 or newer can be installed from this system's packages; put one on PATH, then again" 3
+  fail "no kubectl 1.24 or newer can be installed from this system's packages; put one on PATH, then again" 3
 }
+
+# Where it cannot be had (Debian 12's own is 1.20), the other suites still tell what they know.
+ensure_kubectl() { (require_kubectl); }
