@@ -6,8 +6,10 @@ import os
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
+from services.gateway.domain.access import Registration
+from services.gateway.domain.addresses import parse_networks
 from shared.runtime.settings import CommonSettings
 
 _MIB: Final = 1 << 20
@@ -47,6 +49,16 @@ class GatewaySettings(CommonSettings):
     admin_key: SecretStr | None = Field(
         None, description="key of the administrators; when unset, there are none"
     )
+    registration: Registration = Field(
+        "closed", description="open: anyone makes an API key; closed: administrators do"
+    )
+    registrations_per_day: Annotated[int, Field(ge=1)] = Field(
+        3, description="keys that one address may make in 24 hours where registration is open"
+    )
+    anonymous_submissions: bool = Field(True, description="whether submissions need no API key")
+    trusted_proxies: str = Field(
+        "", description="networks (CIDRs, comma-separated) whose X-Forwarded-For is believed"
+    )
     judge_estimate_seconds: Annotated[float, Field(ge=0, le=30)] = Field(
         2, description="how long a request for judging waits for its estimate"
     )
@@ -56,3 +68,9 @@ class GatewaySettings(CommonSettings):
     event_poll_seconds: Annotated[float, Field(gt=0)] = Field(
         2, description="how often an event stream looks for news when no hint comes"
     )
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, text: str) -> str:
+        parse_networks(text)
+        return text

@@ -40,6 +40,17 @@ def clean_name(text: str) -> str:
     return unicodedata.normalize("NFC", text).strip()
 
 
+def check_text(text: str) -> str:
+    """Return a line of text as it is stored; raises ValueError if it is blank or partly hidden."""
+    clean = clean_name(text)
+    if not clean:
+        raise ValueError("some text")
+    forbidden = _first_forbidden(clean, "")
+    if forbidden is not None:
+        raise ValueError(f"text without U+{ord(forbidden):04X}, which nobody can see")
+    return clean
+
+
 def check_entry_fields(fields: Mapping[str, object]) -> list[Problem]:
     """Return every problem of an entry's text fields; None and "" mean absent where optional."""
     problems = [

@@ -1,4 +1,4 @@
-"""Owner tokens, idempotency keys and request fingerprints. Nothing secret is stored in clear."""
+"""Owner tokens, API and idempotency keys, request fingerprints. No secret is stored in clear."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from shared.runtime.errors import InvalidInput
 
 SALT_BYTES: Final = 32
 _TOKEN_PREFIX: Final = "mvb_"  # noqa: S105 - lets secret scanners recognise a leaked token
+KEY_PREFIX: Final = "mvk_"
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 _BEARER: Final = re.compile(r"bearer +([\x21-\x7e]{1,200}) *", re.IGNORECASE)
 
@@ -21,6 +22,11 @@ _BEARER: Final = re.compile(r"bearer +([\x21-\x7e]{1,200}) *", re.IGNORECASE)
 def new_token() -> str:
     """Return a fresh random owner token."""
     return _TOKEN_PREFIX + secrets.token_urlsafe(32)
+
+
+def new_key() -> str:
+    """Return a fresh random API key."""
+    return KEY_PREFIX + secrets.token_urlsafe(32)
 
 
 def new_salt() -> bytes:
@@ -66,7 +72,8 @@ def bearer_token(header: str | None) -> str | None:
     if found is None:
         raise InvalidInput(
             "the Authorization header is not 'Bearer TOKEN'.",
-            fix="Send the owner token as 'Authorization: Bearer mvb_...', or no such header.",
+            fix="Send an owner token (mvb_...) or an API key (mvk_...) as "
+            "'Authorization: Bearer ...', or no such header.",
             code="invalid_authorization",
         )
     return found[1]

@@ -1,0 +1,40 @@
+"""Builds what tells callers apart and decides what they may do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from services.gateway.callers import Callers
+from services.gateway.domain.access import AccessRules
+from services.gateway.domain.addresses import parse_networks
+from services.gateway.keys import IdentifyCaller, ManageKeys
+from services.gateway.keys_store import PostgresKeys
+from services.gateway.settings import GatewaySettings
+from shared.storage.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class AccessParts:
+    """Who asks, what they may do, and the use cases about keys."""
+
+    callers: Callers
+    rules: AccessRules
+    keys: ManageKeys
+
+
+def build_access(database: Database, settings: GatewaySettings) -> AccessParts:
+    """Join the parts."""
+    admin_key = settings.admin_key.get_secret_value() if settings.admin_key else None
+    rules = AccessRules(
+        administration=bool(admin_key),
+        registration=settings.registration,
+        anonymous_submissions=settings.anonymous_submissions,
+    )
+    store = PostgresKeys(database)
+    identify = IdentifyCaller(store, admin_key)
+    trusted = parse_networks(settings.trusted_proxies)
+    return AccessParts(
+        callers=Callers(identify, rules, trusted),
+        rules=rules,
+        keys=ManageKeys(store, rules, settings.registrations_per_day),
+    )

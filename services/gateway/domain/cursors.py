@@ -1,0 +1,45 @@
+"""Where a page of a list ends: the time and id of its last row, as one opaque word."""
+
+from __future__ import annotations
+
+import base64
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from shared.runtime.errors import InvalidInput
+
+Position = tuple[datetime, UUID]
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_TIME_BYTES: Final = 8
+_LENGTH: Final = 32
+
+
+def cursor_of(position: Position) -> str:
+    """Return the cursor of a row."""
+    moment, row_id = position
+    micros = (moment - _EPOCH) // _MICROSECOND
+    return base64.urlsafe_b64encode(micros.to_bytes(_TIME_BYTES, "big") + row_id.bytes).decode()
+
+
+def position_of(cursor: str | None) -> Position | None:
+    """Return the row that a cursor stands for; raises InvalidInput where it is none of ours."""
+    if cursor is None:
+        return None
+    if len(cursor) != _LENGTH:
+        raise _no_cursor()
+    try:
+        data = base64.b64decode(cursor, altchars=b"-_", validate=True)
+        moment = _EPOCH + int.from_bytes(data[:_TIME_BYTES], "big") * _MICROSECOND
+        return moment, UUID(bytes=data[_TIME_BYTES:])
+    except (ValueError, OverflowError):
+        raise _no_cursor() from None
+
+
+def _no_cursor() -> InvalidInput:
+    return InvalidInput(
+        "the cursor is not one that a page gave.",
+        fix="Send 'next_cursor' of the page before, or none for the first page.",
+        code="invalid_query",
+    )

@@ -1,0 +1,37 @@
+-- name: key_add
+INSERT INTO api_keys (id, label, owner, key_sha256, scopes, submissions_per_day, bytes_per_day,
+                      judge_runs_per_month, created_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+RETURNING *
+
+-- name: creator_lock
+-- One registration of a creator at a time, on all gateways, until the transaction ends.
+SELECT pg_advisory_xact_lock(hashtextextended($1, 3))
+
+-- name: keys_made_lately
+SELECT count(*) AS made,
+       extract(epoch FROM min(created_at) + interval '24 hours' - now())::float8 AS next_in
+  FROM api_keys
+ WHERE created_by = $1 AND created_at > now() - interval '24 hours'
+
+-- name: key_find
+SELECT * FROM api_keys WHERE key_sha256 = $1
+
+-- name: key_used
+UPDATE api_keys SET last_used_at = now()
+ WHERE id = $1 AND coalesce(last_used_at, '-infinity') < now() - interval '1 minute'
+
+-- name: keys_page
+SELECT *
+  FROM api_keys
+ WHERE $1::timestamptz IS NULL OR (created_at, id) < ($1, $2::uuid)
+ ORDER BY created_at DESC, id DESC
+ LIMIT $3
+
+-- name: key_revoke
+UPDATE api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE id = $1 RETURNING *
+
+-- name: key_set_quotas
+UPDATE api_keys SET submissions_per_day = $2, bytes_per_day = $3, judge_runs_per_month = $4
+ WHERE id = $1
+RETURNING *

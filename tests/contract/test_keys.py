@@ -1,0 +1,151 @@
+"""The promises of the store of API keys, and of those who use it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from uuid import UUID, uuid4
+
+import pytest
+
+from services.gateway.domain.access import AccessRules, Caller, KeyQuotas, Scope
+from services.gateway.domain.quotas import QuotaExhausted
+from services.gateway.keys import IdentifyCaller, ManageKeys
+from services.gateway.keys_ports import KeyStore, NewKey
+from services.gateway.keys_store import PostgresKeys
+from shared.runtime.errors import NotAllowed, NotFound
+from shared.storage.database import Database
+from tests.fakes.keys import FakeKeys
+
+BOTH: frozenset[Scope] = frozenset({"submit", "judge"})
+ROOT = Caller("192.0.2.1", root=True)
+ADMIN_KEY = "the operator's own"
+
+
+@pytest.fixture(params=["fake", "postgres"])
+def store(request: pytest.FixtureRequest) -> KeyStore:
+    if request.param == "fake":
+        return FakeKeys()
+    database: Database = request.getfixturevalue("database")
+    return PostgresKeys(database)
+
+
+def new(**changes: object) -> NewKey:
+    given: dict[str, object] = {
+        "id": uuid4(),
+        "label": "CI",
+        "owner": "lab@example.org",
+        "key_sha256": hashlib.sha256(uuid4().bytes).digest(),
+        "scopes": BOTH,
+        "quotas": KeyQuotas(5, None, 0),
+        "created_by": "administrator",
+    }
+    return NewKey(**(given | changes))  # type: ignore[arg-type]
+
+
+async def test_a_key_is_found_by_its_hash_only(store: KeyStore) -> None:
+    wanted = new()
+    added = await store.add(wanted, most_a_day=None)
+    assert await store.find(wanted.key_sha256) == added
+    assert (added.id, added.scopes, added.quotas) == (wanted.id, BOTH, KeyQuotas(5, None, 0))
+    assert added.last_used_at is added.revoked_at is None
+    assert await store.find(bytes(32)) is None
+
+
+async def test_use_is_noted_to_the_minute(store: KeyStore) -> None:
+    wanted = new()
+    await store.add(wanted, most_a_day=None)
+    await store.used(wanted.id)
+    first = await store.find(wanted.key_sha256)
+    await store.used(wanted.id)
+    again = await store.find(wanted.key_sha256)
+    assert first is not None
+    assert first.last_used_at is not None
+    assert first == again
+
+
+async def test_pages_come_newest_first_and_whole(store: KeyStore) -> None:
+    ids = [(await store.add(new(), most_a_day=None)).id for _ in range(5)]
+    found: list[UUID] = []
+    before = None
+    while page := await store.page(before, 2):
+        found += [key.id for key in page]
+        before = (page[-1].created_at, page[-1].id)
+    assert found == ids[::-1]
+
+
+async def test_revoking_twice_keeps_the_first_moment(store: KeyStore) -> None:
+    wanted = new()
+    await store.add(wanted, most_a_day=None)
+    first = await store.revoke(wanted.id)
+    assert first is not None
+    assert first.revoked_at is not None
+    assert await store.revoke(wanted.id) == first
+    assert await store.revoke(uuid4()) is None
+
+
+async def test_quotas_are_replaced_as_a_whole(store: KeyStore) -> None:
+    wanted = new()
+    await store.add(wanted, most_a_day=None)
+    changed = await store.set_quotas(wanted.id, KeyQuotas(bytes_per_day=7))
+    assert changed is not None
+    assert changed.quotas == KeyQuotas(None, 7, None)
+    assert await store.set_quotas(uuid4(), KeyQuotas()) is None
+
+
+async def test_an_address_makes_so_many_keys_and_no_more(store: KeyStore) -> None:
+    made = await asyncio.gather(
+        *(store.add(new(created_by="address:a"), most_a_day=3) for _ in range(8)),
+        return_exceptions=True,
+    )
+    refused = [each for each in made if isinstance(each, QuotaExhausted)]
+    assert len(refused) == 5
+    assert {each.error_code for each in refused} == {"registration_quota"}
+    assert all(86_000 < each.retry_after <= 86_400 for each in refused)
+    await store.add(new(created_by="address:b"), most_a_day=3)
+
+
+async def test_callers_are_told_apart(store: KeyStore) -> None:
+    rules = AccessRules(administration=True, registration="open", anonymous_submissions=True)
+    manage = ManageKeys(store, rules, 3)
+    identify = IdentifyCaller(store, ADMIN_KEY)
+    made = await manage.make(Caller("a"), "CI", "lab", BOTH, KeyQuotas())
+    assert made.secret.startswith("mvk_")
+    assert made.key.created_by == "address:a"
+    found = await identify(made.secret, "b")
+    assert found.key is not None
+    assert (found.key.id, found.address, found.root, found.token) == (made.key.id, "b", False, None)
+    noted = await identify(made.secret, "b")
+    assert noted.key is not None
+    assert noted.key.last_used_at is not None
+    assert await identify(ADMIN_KEY, "b") == Caller("b", root=True)
+    assert await identify("mvb_token", "b") == Caller("b", token="mvb_token")  # noqa: S106
+    assert await identify(None, "b") == Caller("b")
+    with pytest.raises(NotAllowed) as unknown:
+        await identify(made.secret[:-1], "b")
+    assert unknown.value.error_code == "unknown_key"
+    await manage.revoke(found, made.key.id)  # its own
+    with pytest.raises(NotAllowed) as revoked:
+        await identify(made.secret, "b")
+    assert revoked.value.error_code == "revoked_key"
+
+
+async def test_keys_of_others_are_the_administrators(store: KeyStore) -> None:
+    rules = AccessRules(administration=True, registration="open", anonymous_submissions=True)
+    manage = ManageKeys(store, rules, 3)
+    mine = await manage.make(Caller("a"), "CI", "lab", BOTH, KeyQuotas())
+    other = Caller("a", key=(await manage.make(Caller("a"), "x", "y", BOTH, KeyQuotas())).key)
+    for attempt in (
+        manage.revoke(other, mine.key.id),
+        manage.page(other, None, 10),
+        manage.set_quotas(other, mine.key.id, KeyQuotas(1)),
+        manage.make(other, "CI", "lab", BOTH, KeyQuotas(submissions_per_day=10**6)),
+    ):
+        with pytest.raises(NotAllowed) as refusal:
+            await attempt
+        assert refusal.value.error_code == "missing_scope"
+    assert len(await manage.page(ROOT, None, 10)) == 2
+    assert (await manage.set_quotas(ROOT, mine.key.id, KeyQuotas(1))).quotas == KeyQuotas(1)
+    assert (await manage.revoke(ROOT, mine.key.id)).revoked_at is not None
+    with pytest.raises(NotFound):
+        await manage.revoke(ROOT, uuid4())

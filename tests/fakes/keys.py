@@ -1,0 +1,72 @@
+"""API keys in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from services.gateway.domain.access import ApiKey, KeyQuotas
+from services.gateway.domain.quotas import too_many_keys
+from services.gateway.keys_ports import NewKey
+
+
+class FakeKeys:
+    """Implements KeyStore."""
+
+    def __init__(self) -> None:
+        self._keys: dict[bytes, ApiKey] = {}
+
+    async def add(self, new: NewKey, *, most_a_day: int | None) -> ApiKey:
+        now = datetime.now(UTC)
+        day = timedelta(hours=24)
+        made = [
+            key.created_at
+            for key in self._keys.values()
+            if key.created_by == new.created_by and key.created_at > now - day
+        ]
+        if most_a_day is not None and len(made) >= most_a_day:
+            raise too_many_keys(most_a_day, (min(made) + day - now).total_seconds())
+        key = ApiKey(
+            new.id, new.label, new.owner, new.scopes, new.quotas, now, new.created_by, None, None
+        )
+        self._keys[new.key_sha256] = key
+        return key
+
+    async def find(self, key_sha256: bytes) -> ApiKey | None:
+        return self._keys.get(key_sha256)
+
+    async def used(self, key_id: UUID) -> None:
+        key = self._by_id(key_id)
+        now = datetime.now(UTC)
+        stale = key is not None and (
+            key.last_used_at is None or key.last_used_at < now - timedelta(minutes=1)
+        )
+        if stale:
+            self._change(key_id, last_used_at=now)
+
+    async def page(self, before: tuple[datetime, UUID] | None, limit: int) -> Sequence[ApiKey]:
+        ordered = sorted(self._keys.values(), key=lambda key: (key.created_at, key.id))
+        return [
+            key for key in reversed(ordered) if before is None or (key.created_at, key.id) < before
+        ][:limit]
+
+    async def revoke(self, key_id: UUID) -> ApiKey | None:
+        key = self._by_id(key_id)
+        if key is None or key.revoked_at is not None:
+            return key
+        return self._change(key_id, revoked_at=datetime.now(UTC))
+
+    async def set_quotas(self, key_id: UUID, quotas: KeyQuotas) -> ApiKey | None:
+        return self._change(key_id, quotas=quotas)
+
+    def _by_id(self, key_id: UUID) -> ApiKey | None:
+        return next((key for key in self._keys.values() if key.id == key_id), None)
+
+    def _change(self, key_id: UUID, **changes: object) -> ApiKey | None:
+        for digest, key in self._keys.items():
+            if key.id == key_id:
+                self._keys[digest] = replace(key, **changes)  # type: ignore[arg-type]
+                return self._keys[digest]
+        return None

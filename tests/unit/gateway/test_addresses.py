@@ -1,0 +1,50 @@
+"""Whose address counts: proxies we trust are passed through, what anybody may write is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.gateway.domain.addresses import client_address, parse_networks
+
+TRUSTED = parse_networks("10.0.0.0/8, fd00::/8,::1/128")
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "address"),
+    [
+        ("192.0.2.1", [], "192.0.2.1"),
+        ("192.0.2.1", ["203.0.113.9"], "192.0.2.1"),  # forged: the peer is no proxy of ours
+        ("10.0.0.1", ["203.0.113.9"], "203.0.113.9"),
+        ("10.0.0.1", ["1.1.1.1, 203.0.113.9"], "203.0.113.9"),  # the client wrote the first itself
+        ("10.0.0.1", ["1.1.1.1", "203.0.113.9"], "203.0.113.9"),  # two headers are one list
+        ("10.0.0.1", ["203.0.113.9, 10.0.0.2"], "203.0.113.9"),  # two proxies of ours
+        ("10.0.0.1", ["10.0.0.9"], "10.0.0.9"),  # a client of our own network
+        ("10.0.0.1", ["127.0.0.1, nonsense"], "10.0.0.1"),
+        ("10.0.0.1", ["203.0.113.9, "], "10.0.0.1"),
+        ("10.0.0.1", ["x" * 10_000], "10.0.0.1"),
+        ("10.0.0.1", [], "10.0.0.1"),
+        ("::ffff:192.0.2.1", [], "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", [], "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::1", [], "2001:db8:1:2::/64"),
+        ("::1", ["[2001:db8::7]"], "2001:db8::/64"),
+        (None, ["203.0.113.9"], "local"),
+        ("", ["203.0.113.9"], "local"),
+    ],
+)
+def test_the_address_that_pays(peer: str | None, forwarded: list[str], address: str) -> None:
+    assert client_address(peer, forwarded, TRUSTED) == address
+
+
+def test_without_trusted_proxies_headers_never_count() -> None:
+    assert client_address("127.0.0.1", ["203.0.113.9"], ()) == "127.0.0.1"
+
+
+def test_a_long_chain_is_read_from_its_end() -> None:
+    chain = ", ".join(["203.0.113.9"] + ["10.0.0.2"] * 10_000)
+    assert client_address("10.0.0.1", [chain], TRUSTED) == "10.0.0.2"
+
+
+@pytest.mark.parametrize("text", ["10.0.0.1/8", "everyone", "10.0.0.0/99"])
+def test_networks_that_are_none_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        parse_networks(text)
