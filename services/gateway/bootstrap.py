@@ -11,12 +11,14 @@ from typing import Final
 import structlog
 from aiohttp import web
 
+from services.gateway.access_bootstrap import build_access
 from services.gateway.board_routes import board_endpoints, ready_first
 from services.gateway.boards import Boards
 from services.gateway.endpoints import Endpoint, Handle, refuse_undeclared, register
 from services.gateway.handlers import AcceptSubmission, ReadStatus
 from services.gateway.judging_bootstrap import build_judging
 from services.gateway.judging_routes import judging_endpoints
+from services.gateway.keys_routes import key_endpoints
 from services.gateway.middleware import boundary
 from services.gateway.page_routes import page_routes
 from services.gateway.pages import Pages
@@ -56,18 +58,23 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
         )
         validator = PooledValidator(pool, store.ground_truth, seconds=settings.validation_seconds)
         receiver = Receiver(Path(folder), _limits(settings))
-        judging = build_judging(infrastructure.database, store, settings)
+        access = build_access(infrastructure.database, settings)
+        judging = build_judging(infrastructure.database, store, access.rules, settings)
         told = await infrastructure.bus.listen(judging.hints, judging.streams.hint)
         stack.push_async_callback(told.stop)
         endpoints = [
             *board_endpoints(boards),
             *submission_endpoints(
-                AcceptSubmission(store, validator),
-                ReadStatus(store, boards),
+                AcceptSubmission(store, validator, access.rules),
+                ReadStatus(store, boards, access.rules),
                 judging.read,
                 receiver,
+                access.callers,
             ),
-            *judging_endpoints(judging.ask, judging.steer, judging.read, judging.streams),
+            *judging_endpoints(
+                judging.ask, judging.steer, judging.read, judging.streams, access.callers
+            ),
+            *key_endpoints(access.keys, access.callers),
         ]
         others = [*page_routes(boards, pages), *ops_routes(infrastructure.readiness)]
         app = application(endpoints, others)

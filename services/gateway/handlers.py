@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import structlog
 
 from services.gateway.domain import credentials
+from services.gateway.domain.access import AccessRules, Caller, not_the_owner
 from services.gateway.domain.forms import check_fields, entry_fields, missing_file
 from services.gateway.ports import (
     Checked,
@@ -23,7 +24,7 @@ from services.gateway.ports import (
     Validator,
 )
 from shared.benchmark.report import Problem
-from shared.runtime.errors import InvalidInput, NotAllowed, NotFound, Unavailable
+from shared.runtime.errors import InvalidInput, NotFound, Unavailable
 
 _log = structlog.get_logger(__name__)
 
@@ -55,7 +56,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How a submission fares. `owner` says that the asker proved to own it."""
+    """How a submission fares. `owner`: the asker proved to own it, or to administer."""
 
     submission: StoredSubmission
     owner: bool
@@ -66,16 +67,25 @@ class Status:
 class AcceptSubmission:
     """Checks an upload and stores it together with the message that starts its scoring."""
 
-    def __init__(self, store: SubmissionStore, validator: Validator) -> None:
+    def __init__(self, store: SubmissionStore, validator: Validator, rules: AccessRules) -> None:
         self._store = store
         self._validator = validator
+        self._rules = rules
 
-    async def __call__(self, upload: Upload, idempotency_key: str | None) -> Receipt:
+    def admit(self, caller: Caller) -> None:
+        """Raise NotAllowed for who may not submit, before anything of the upload is read."""
+        self._rules.require_submitter(caller)
+
+    async def __call__(
+        self, caller: Caller, upload: Upload, idempotency_key: str | None
+    ) -> Receipt:
         """Return the receipt; a repeat of an accepted request gets the same one again.
 
         Raises RefusedSubmission, Conflict, InvalidInput, Unavailable.
         """
-        key = _Key.of(upload, idempotency_key) if idempotency_key is not None else None
+        key = None
+        if idempotency_key is not None:
+            key = _Key.of(caller, upload, idempotency_key)
         if key is not None and (receipt := await self._repeat(key)):
             return receipt
         version = await self._store.active_ground_truth()
@@ -87,7 +97,7 @@ class AcceptSubmission:
             )
         checked = await self._check(upload, version)
         try:
-            return await self._store_new(upload, version, checked, key)
+            return await self._store_new(caller, upload, version, checked, key)
         except KeyTaken:
             receipt = await self._repeat(key) if key is not None else None
             if receipt is None:
@@ -106,7 +116,7 @@ class AcceptSubmission:
         return checked
 
     async def _store_new(
-        self, upload: Upload, version: str, checked: Checked, key: _Key | None
+        self, caller: Caller, upload: Upload, version: str, checked: Checked, key: _Key | None
     ) -> Receipt:
         assert checked.payload is not None  # noqa: S101 - _check refused the others
         submission_id = uuid4()
@@ -121,6 +131,7 @@ class AcceptSubmission:
             payload=await asyncio.to_thread(checked.payload.read_bytes),
             owner_token_sha256=credentials.sha256(token),
             key=key.used_for(submission_id, salt) if key else None,
+            key_id=caller.key.id if caller.key else None,
         )
         await self._store.accept(new)
         _log.info(
@@ -154,8 +165,10 @@ class _Key:
     request_sha256: bytes
 
     @classmethod
-    def of(cls, upload: Upload, key: str) -> _Key:
-        request = credentials.fingerprint(upload.texts, upload.file_sha256)
+    def of(cls, caller: Caller, upload: Upload, key: str) -> _Key:
+        """Return it; the same form sent with another API key is another request."""
+        sender = {"/key": str(caller.key.id)} if caller.key else {}
+        request = credentials.fingerprint({**upload.texts, **sender}, upload.file_sha256)
         return cls(credentials.check_idempotency_key(key), credentials.sha256(key), request)
 
     def used_for(self, submission_id: UUID, salt: bytes) -> IdempotencyKey:
@@ -165,22 +178,20 @@ class _Key:
 class ReadStatus:
     """Tells how a submission fares: the facts to anyone, the rest to its owner."""
 
-    def __init__(self, store: SubmissionStore, ranks: Ranks) -> None:
+    def __init__(self, store: SubmissionStore, ranks: Ranks, rules: AccessRules) -> None:
         self._store = store
         self._ranks = ranks
+        self._rules = rules
 
-    async def __call__(self, submission_id: UUID, token: str | None) -> Status:
+    async def __call__(self, submission_id: UUID, caller: Caller) -> Status:
         """Return the status; raises NotFound, and NotAllowed for a token that is not its own."""
         submission = await self._store.find(submission_id)
         if submission is None:
             raise not_found()
-        if token is not None and not credentials.matches(token, submission.owner_token_sha256):
-            raise NotAllowed(
-                "the token is not this submission's owner token.",
-                fix="Send the token that came with its receipt, or none for the public status.",
-                code="invalid_token",
-            )
-        status = Status(submission, token is not None, rank=None, ahead=None)
+        role = self._rules.role(caller, submission.owner_token_sha256, submission.key_id)
+        if role is None and caller.token is not None:
+            raise not_the_owner(caller)
+        status = Status(submission, role is not None, rank=None, ahead=None)
         if submission.state == "accepted":
             return replace(status, ahead=await self._store.ahead_of(submission))
         entry = submission.entry

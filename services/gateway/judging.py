@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -11,7 +10,7 @@ from uuid import UUID
 
 import structlog
 
-from services.gateway.domain import credentials
+from services.gateway.domain.access import AccessRules, Caller, not_the_owner
 from services.gateway.handlers import not_found
 from services.gateway.judging_ports import (
     JudgeNow,
@@ -24,7 +23,7 @@ from services.gateway.judging_ports import (
     VerdictQuery,
 )
 from services.gateway.ports import StoredSubmission, SubmissionStore
-from shared.runtime.errors import Conflict, NotAllowed, NotFound, Unavailable
+from shared.runtime.errors import Conflict, NotFound, Unavailable
 
 _ESTIMATE_LOOK_SECONDS: Final = 0.03
 _log = structlog.get_logger(__name__)
@@ -51,36 +50,19 @@ class Access:
     """Tells owners and administrators from others."""
 
     submissions: SubmissionStore
-    admin_key: str | None
+    rules: AccessRules
 
     async def check(
-        self, submission_id: UUID, token: str | None
+        self, submission_id: UUID, caller: Caller
     ) -> tuple[StoredSubmission, Requester]:
         """Return the submission and who asks; raises NotFound, NotAllowed."""
         submission = await self.submissions.find(submission_id)
         if submission is None:
             raise not_found()
-        if token is None:
-            raise NotAllowed(
-                "this needs the submission's owner token.",
-                fix="Send it as 'Authorization: Bearer mvb_...'.",
-                code="token_required",
-            )
-        if self.is_admin(token):
-            return submission, "administrator"
-        if not credentials.matches(token, submission.owner_token_sha256):
-            raise NotAllowed(
-                "the token is not this submission's owner token.",
-                fix="Send the token that came with its receipt.",
-                code="invalid_token",
-            )
-        return submission, "owner"
-
-    def is_admin(self, token: str | None) -> bool:
-        """Tell whether a token is the administrator's key; never so where none is set."""
-        if not self.admin_key or token is None:
-            return False
-        return hmac.compare_digest(token.encode(), self.admin_key.encode())
+        role = self.rules.role(caller, submission.owner_token_sha256, submission.key_id)
+        if role is None:
+            raise not_the_owner(caller)
+        return submission, role
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +73,13 @@ class RequestJudging:
     store: JudgingStore
     estimate_seconds: float
 
-    async def __call__(self, submission_id: UUID, token: str | None) -> StoredRun:
+    async def __call__(self, submission_id: UUID, caller: Caller) -> StoredRun:
         """Return the run once it is planned, or as it is when planning takes longer.
 
         Raises Conflict, Unavailable, NotAllowed, NotFound.
         """
-        submission, requester = await self.access.check(submission_id, token)
+        submission, requester = await self.access.check(submission_id, caller)
+        self.access.rules.require_scope(caller, "judge")
         judge = await self.store.judge_now()
         _check_judgeable(submission, judge)
         run = await self.store.latest_run(submission_id)
@@ -149,16 +132,16 @@ class SteerRun:
     access: Access
     store: JudgingStore
 
-    async def pause(self, submission_id: UUID, token: str | None) -> StoredRun:
+    async def pause(self, submission_id: UUID, caller: Caller) -> StoredRun:
         """Pause the run; raises Conflict when there is none to pause."""
-        run = await self._run(submission_id, token)
+        run = await self._run(submission_id, caller)
         if not await self.store.pause(submission_id, run.id, "paused by an administrator."):
             raise Conflict(f"the run is {run.state}.", code="not_running")
         return await self._found(run.id)
 
-    async def resume(self, submission_id: UUID, token: str | None) -> StoredRun:
+    async def resume(self, submission_id: UUID, caller: Caller) -> StoredRun:
         """Queue a paused or failed run again; raises Conflict when it is neither."""
-        run = await self._run(submission_id, token)
+        run = await self._run(submission_id, caller)
         try:
             resumable = run.state in ("paused", "failed") and await self.store.requeue(
                 submission_id, run, "administrator"
@@ -169,14 +152,9 @@ class SteerRun:
             raise Conflict(f"the run is {run.state}.", code="not_paused")
         return await self._found(run.id)
 
-    async def _run(self, submission_id: UUID, token: str | None) -> StoredRun:
-        _, requester = await self.access.check(submission_id, token)
-        if requester != "administrator":
-            raise NotAllowed(
-                "only an administrator may do this.",
-                fix="Send the administrator's key; owners resume with POST .../judge.",
-                code="administrator_required",
-            )
+    async def _run(self, submission_id: UUID, caller: Caller) -> StoredRun:
+        self.access.rules.require_administrator(caller)
+        await self.access.check(submission_id, caller)
         run = await self.store.latest_run(submission_id)
         if run is None:
             raise _no_run()
@@ -204,10 +182,10 @@ class ReadJudging:
         return Judging(run, result, await self.store.items_per_second(submission_id, run.id))
 
     async def verdicts(
-        self, submission_id: UUID, token: str | None, query: VerdictQuery
+        self, submission_id: UUID, caller: Caller, query: VerdictQuery
     ) -> tuple[Sequence[StoredVerdict], int]:
         """Return a page of the newest run's verdicts and the number on all pages."""
-        await self.access.check(submission_id, token)
+        await self.access.check(submission_id, caller)
         run = await self.store.latest_run(submission_id)
         if run is None:
             raise _no_run()

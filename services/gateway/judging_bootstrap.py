@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from services.gateway.domain.access import AccessRules
 from services.gateway.events import EventStreams
 from services.gateway.judging import Access, ReadJudging, RequestJudging, SteerRun
 from services.gateway.judging_store import PostgresJudging
@@ -27,12 +28,14 @@ class JudgingParts:
 
 
 def build_judging(
-    database: Database, submissions: SubmissionStore, settings: GatewaySettings
+    database: Database,
+    submissions: SubmissionStore,
+    rules: AccessRules,
+    settings: GatewaySettings,
 ) -> JudgingParts:
     """Join the parts."""
     store = PostgresJudging(database)
-    key = settings.admin_key.get_secret_value() if settings.admin_key else None
-    access = Access(submissions, key)
+    access = Access(submissions, rules)
     return JudgingParts(
         ask=RequestJudging(access, store, settings.judge_estimate_seconds),
         steer=SteerRun(access, store),

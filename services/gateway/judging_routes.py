@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from services.gateway import judging_wire
 from services.gateway.answers import PRIVATE, answer
-from services.gateway.domain.credentials import bearer_token
+from services.gateway.callers import Callers
 from services.gateway.endpoints import CSV, EVENTS, JSON, Access, Endpoint, Reply, json_reply
 from services.gateway.events import EventStreams
 from services.gateway.handlers import not_found
@@ -22,6 +22,7 @@ from services.gateway.parameters import (
     query_of,
     submission_id,
 )
+from services.gateway.problem_codes import ADMINISTRATION, KEY_PROBLEMS
 
 _TAG: Final = "judging"
 _ADDRESS: Final = "/submissions/{id}"
@@ -31,7 +32,8 @@ _DENIED: Final = (
     "submission_not_found",
     "token_required",
     "invalid_token",
-    "invalid_authorization",
+    "not_the_owner",
+    *KEY_PROBLEMS,
 )
 _CLASHES: Final = (
     "already_judged",
@@ -61,21 +63,25 @@ class VerdictsQuery(Parameters):
 
 
 def judging_endpoints(
-    ask: RequestJudging, steer: SteerRun, read: ReadJudging, streams: EventStreams
+    ask: RequestJudging,
+    steer: SteerRun,
+    read: ReadJudging,
+    streams: EventStreams,
+    callers: Callers,
 ) -> list[Endpoint]:
     """Return the endpoints of judging."""
 
     async def judge(request: web.Request) -> web.Response:
         found = submission_id(request)
-        run = await ask(found, _token(request))
+        run = await ask(found, await callers.of(request))
         return answer(judging_wire.judging_receipt(found, run), status=202)
 
     async def pause(request: web.Request) -> web.Response:
-        run = await steer.pause(submission_id(request), _token(request))
+        run = await steer.pause(submission_id(request), await callers.of(request))
         return answer(judging_wire.JudgeRun.of(run, owner=True))
 
     async def resume(request: web.Request) -> web.Response:
-        run = await steer.resume(submission_id(request), _token(request))
+        run = await steer.resume(submission_id(request), await callers.of(request))
         return answer(judging_wire.JudgeRun.of(run, owner=True), status=202)
 
     async def events(request: web.Request) -> web.StreamResponse:
@@ -87,7 +93,7 @@ def judging_endpoints(
     async def verdicts(request: web.Request) -> web.Response:
         asked = query_of(request, VerdictsQuery)
         query = VerdictQuery(asked.metric, asked.state, asked.page, asked.page_size)
-        found, total = await read.verdicts(submission_id(request), _token(request), query)
+        found, total = await read.verdicts(submission_id(request), await callers.of(request), query)
         page = judging_wire.verdict_page(found, total, query)
         if asked.format == "json":
             return answer(page)
@@ -107,7 +113,7 @@ def judging_endpoints(
             tag=_TAG,
             path_model=SubmissionPath,
             replies={202: json_reply("The run.", judging_wire.JudgingReceipt)},
-            problems=(*_DENIED, *_CLASHES, "judge_not_configured"),
+            problems=(*_DENIED, *_CLASHES, "missing_scope", "judge_not_configured"),
             access=(Access.OWNER, Access.ADMIN),
         ),
         Endpoint(
@@ -118,7 +124,7 @@ def judging_endpoints(
             tag=_TAG,
             path_model=SubmissionPath,
             replies={200: json_reply("The run, paused.", judging_wire.JudgeRun)},
-            problems=(*_DENIED, "administrator_required", "run_not_found", "not_running"),
+            problems=(*_DENIED, *ADMINISTRATION, "run_not_found", "not_running"),
             access=(Access.ADMIN,),
         ),
         Endpoint(
@@ -131,7 +137,7 @@ def judging_endpoints(
             replies={202: json_reply("The run, queued again.", judging_wire.JudgeRun)},
             problems=(
                 *_DENIED,
-                "administrator_required",
+                *ADMINISTRATION,
                 "run_not_found",
                 "not_paused",
                 "already_running",
@@ -170,7 +176,3 @@ def judging_endpoints(
             access=(Access.OWNER, Access.ADMIN),
         ),
     ]
-
-
-def _token(request: web.Request) -> str | None:
-    return bearer_token(request.headers.get("Authorization"))

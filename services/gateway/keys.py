@@ -21,7 +21,7 @@ from services.gateway.domain.access import (
     invalid_key,
 )
 from services.gateway.keys_ports import KeyStore, NewKey
-from shared.runtime.errors import NotFound
+from shared.runtime.errors import NotAllowed, NotFound
 
 _USED_AGAIN: Final = timedelta(minutes=1)
 _log = structlog.get_logger(__name__)
@@ -94,6 +94,22 @@ class ManageKeys:
         )
         _log.info("key_made", key_id=str(key.id), scopes=sorted(scopes), by=key.created_by)
         return MadeKey(key, secret)
+
+    def own(self, caller: Caller) -> ApiKey:
+        """Return the key that a caller sent; raises NotAllowed where it was none."""
+        if caller.key is not None:
+            return caller.key
+        if caller.token is None and not caller.root:
+            raise NotAllowed(
+                "this needs an API key.",
+                fix="Send it as 'Authorization: Bearer mvk_...'.",
+                code="token_required",
+            )
+        raise NotAllowed(
+            "what was sent is no API key.",
+            fix="API keys begin with mvk_; owner tokens and the operator's key are others.",
+            code="invalid_token",
+        )
 
     async def page(
         self, caller: Caller, before: tuple[datetime, UUID] | None, limit: int

@@ -13,6 +13,7 @@ from aiohttp import hdrs, web
 from multidict import istr
 
 from services.gateway import problems
+from services.gateway.domain.quotas import QuotaExhausted
 from services.gateway.endpoints import Handle
 from services.gateway.representations import SERVER
 from services.gateway.security import API_HEADERS, PAGE_HEADERS, READ_HEADERS
@@ -72,7 +73,10 @@ def _refuse(
             _log.warning(
                 "request_refused", request_id=request_id, code=error.error_code, error=str(error)
             )
-        return _answer(request, problem, error_page)
+        response = _answer(request, problem, error_page)
+        if isinstance(error, QuotaExhausted):
+            response.headers["Retry-After"] = str(error.retry_after)
+        return response
     if error.status < 400:  # a redirect
         return error
     response = _answer(request, problems.of_status(error.status, request_id), error_page)

@@ -51,7 +51,7 @@ class IdempotencyKey:
 
 @dataclass(frozen=True, slots=True)
 class NewSubmission:
-    """Everything that is stored when a submission is accepted."""
+    """Everything that is stored when a submission is accepted; `key_id`: the API key used."""
 
     id: UUID
     entry_id: UUID
@@ -61,6 +61,7 @@ class NewSubmission:
     payload: bytes
     owner_token_sha256: bytes
     key: IdempotencyKey | None
+    key_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ class StoredSubmission:
     created_at: datetime
     timeline: Sequence[tuple[str, datetime]]
     entry: StoredEntry | None
+    key_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,22 @@ _CREDENTIALS: Final = {
     "invalid_authorization": ProblemCode(400, "The Authorization header is not 'Bearer TOKEN'."),
     "invalid_token": ProblemCode(401, "The token is not one that may do this."),
     "token_required": ProblemCode(401, "This needs a token, and none was sent."),
+    "unknown_key": ProblemCode(401, "There is no such API key."),
+    "revoked_key": ProblemCode(401, "The API key was revoked; use another."),
+    "key_required": ProblemCode(401, "Submissions need an API key here, and none was sent."),
+    "administration_off": ProblemCode(
+        403, "Administration is off, as the operator set no administrator's key."
+    ),
+    "missing_scope": ProblemCode(403, "The API key lacks the scope that this needs."),
+    "not_the_owner": ProblemCode(403, "The submission was not sent with this API key."),
+    "registration_closed": ProblemCode(403, "Only administrators make API keys here."),
+    "key_not_found": ProblemCode(404, "There is no API key with this id."),
+    "registration_quota": ProblemCode(
+        429, "Too many API keys were made from this address; Retry-After says when to come back."
+    ),
+    "quota_exhausted": ProblemCode(
+        429, "A quota is used up; the detail and Retry-After say when there is room again."
+    ),
     "not_allowed": ProblemCode(403, "The caller may not do this."),
     "administrator_required": ProblemCode(403, "Only an administrator may do this."),
 }
@@ -108,6 +124,25 @@ PROBLEM_CODES: Final[Mapping[str, ProblemCode]] = {
     **_OTHER,
 }
 """All of them, by code."""
+
+KEY_PROBLEMS: Final = ("invalid_authorization", "unknown_key", "revoked_key")
+"""What every address that takes a key may answer."""
+ADMINISTRATION: Final = (
+    *KEY_PROBLEMS,
+    "administration_off",
+    "administrator_required",
+    "missing_scope",
+    "token_required",
+)
+"""What every address for administrators may answer."""
+BODY_PROBLEMS: Final = (
+    "bad_request",
+    "invalid_body",
+    "too_large",
+    "unsupported_media_type",
+    "body_too_slow",
+)
+"""What every address that takes JSON may answer."""
 
 
 def problem_type(code: str) -> str:

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Final
 
 from services.gateway.bodies import RefusedBody
+from services.gateway.domain.quotas import QuotaExhausted
 from services.gateway.handlers import RefusedSubmission
 from services.gateway.problem_codes import PROBLEM_CODES, problem_type
 from services.gateway.wire import Location, ProblemDetails, ProblemItem
@@ -28,6 +29,7 @@ RETRY_AFTER_SECONDS: Final = 10
 
 # The most special kind first.
 _STATUS_BY_KIND: Final[Sequence[tuple[type[MedvidError], int]]] = (
+    (QuotaExhausted, 429),
     (TooLarge, 413),
     (InvalidInput, 422),
     (NotAllowed, 403),

@@ -3,8 +3,8 @@ SELECT request_sha256, token_salt, submission_id FROM idempotency_keys WHERE key
 
 -- name: submission_add
 INSERT INTO submissions (id, ground_truth_version, file_sha256, file_bytes, report, contact,
-                         owner_token_sha256)
-VALUES ($1, $2, $3, $4, $5::text::jsonb, $6, $7)
+                         owner_token_sha256, key_id)
+VALUES ($1, $2, $3, $4, $5::text::jsonb, $6, $7, $8)
 
 -- name: idempotency_add
 -- Comes before the entry: a rival with the same key waits here, and is then answered as a repeat
@@ -22,7 +22,7 @@ INSERT INTO payloads (submission_id, content) VALUES ($1, $2)
 
 -- name: submission_find
 SELECT s.id, s.state, s.owner_token_sha256, s.report::text AS report, s.failure_code,
-       s.failure_reason, s.file_sha256, s.file_bytes, s.ground_truth_version, s.created_at,
+       s.failure_reason, s.file_sha256, s.file_bytes, s.ground_truth_version, s.created_at, s.key_id,
        e.id AS entry_id, e.board, e.model_name, e.organization, e.removed_at,
        (SELECT jsonb_object_agg(metric, jsonb_build_object(
                    'value', value, 'pairs', pairs, 'distinct_pairs', distinct_pairs,

@@ -109,6 +109,7 @@ async def _insert(connection: Connection, new: NewSubmission) -> None:
         orjson.dumps(checked.report).decode(),
         fields.contact,
         new.owner_token_sha256,
+        new.key_id,
     )
     if new.key is not None:
         key = new.key
@@ -154,6 +155,7 @@ def _stored(row: asyncpg.Record, steps: Sequence[asyncpg.Record]) -> StoredSubmi
         created_at=row["created_at"],
         timeline=[(step["state"], step["at"]) for step in steps],
         entry=entry,
+        key_id=row["key_id"],
     )
 
 

@@ -8,11 +8,12 @@ from aiohttp import web
 
 from services.gateway import submission_wire
 from services.gateway.answers import send
-from services.gateway.domain.credentials import bearer_token
+from services.gateway.callers import Callers
 from services.gateway.endpoints import FORM, JSON, Access, Body, Endpoint, Reply, json_reply
 from services.gateway.handlers import AcceptSubmission, ReadStatus
 from services.gateway.judging import ReadJudging
 from services.gateway.parameters import SubmissionPath, submission_id
+from services.gateway.problem_codes import KEY_PROBLEMS
 from services.gateway.representations import represent
 from services.gateway.security import READ_HEADERS
 from services.gateway.uploads import Receiver
@@ -26,12 +27,15 @@ def submission_endpoints(
     read_status: ReadStatus,
     read_judging: ReadJudging,
     receiver: Receiver,
+    callers: Callers,
 ) -> list[Endpoint]:
     """Return the endpoints of submissions."""
 
     async def submit(request: web.Request) -> web.Response:
+        caller = await callers.of(request)
+        accept.admit(caller)
         async with receiver.receive(request) as upload:
-            receipt = await accept(upload, request.headers.get("Idempotency-Key"))
+            receipt = await accept(caller, upload, request.headers.get("Idempotency-Key"))
         body = submission_wire.SubmissionReceipt.of(receipt)
         return web.Response(
             text=body.model_dump_json(),
@@ -41,8 +45,7 @@ def submission_endpoints(
         )
 
     async def status(request: web.Request) -> web.Response:
-        token = bearer_token(request.headers.get("Authorization"))
-        found = await read_status(submission_id(request), token)
+        found = await read_status(submission_id(request), await callers.of(request))
         judging = await read_judging.status(found.submission.id)
         body = submission_wire.submission_status(found, judging).model_dump_json().encode()
         headers = {**READ_HEADERS, "Vary": "Accept-Encoding, Authorization"}
@@ -80,7 +83,11 @@ def submission_endpoints(
                 "validation_timeout",
                 "validation_failed",
                 "no_ground_truth",
+                "key_required",
+                "missing_scope",
+                *KEY_PROBLEMS,
             ),
+            access=(Access.PUBLIC, Access.SUBMIT),
         ),
         Endpoint(
             "GET",
@@ -97,7 +104,7 @@ def submission_endpoints(
                     etag=True,
                 )
             },
-            problems=("submission_not_found", "invalid_token", "invalid_authorization"),
+            problems=("submission_not_found", "invalid_token", *KEY_PROBLEMS),
             access=(Access.PUBLIC, Access.OWNER),
         ),
     ]
