@@ -26,6 +26,7 @@ from services.gateway.server import Runner
 from services.gateway.settings import GatewaySettings
 from services.gateway.store import PostgresStore
 from services.gateway.submission_routes import submission_endpoints
+from services.gateway.tracing import traced
 from services.gateway.uploads import Receiver, UploadLimits
 from services.gateway.validation import PooledValidator
 from shared.contracts.messages import BoardRanked
@@ -96,7 +97,7 @@ def surroundings(boards: Boards, pages: Pages) -> Callable[[Handle], Handle]:
     """Return what goes around the application: errors outermost, then the way past routing."""
 
     def around(handle: Handle) -> Handle:
-        return boundary(ready_first(boards, handle), pages.error)
+        return boundary(ready_first(boards, traced(handle)), pages.error)
 
     return around
 

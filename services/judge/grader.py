@@ -47,6 +47,7 @@ from shared.runtime.metrics import (
     JUDGE_RATE_LIMITED,
     JUDGE_TOKENS,
 )
+from shared.runtime.tracing import span
 
 _PROBE_PATIENCE: Final = 5.0  # seconds; a first call that hangs must not hold up all others
 _RAW_CHARACTERS: Final = 20_000
@@ -193,7 +194,7 @@ class ModelGrader:
         tally.attempts += 1
         started = self.clock()
         try:
-            with JUDGE_CONCURRENCY.track_inprogress():
+            with span("judge call", "client", self._facts()), JUDGE_CONCURRENCY.track_inprogress():
                 answer = await self.endpoint.ask(messages, form)
         except CallFailed as failure:
             JUDGE_CALLS.labels(failure.outcome).inc()
@@ -203,6 +204,13 @@ class ModelGrader:
         self.concurrency.answered(tally.latency, self.clock())
         JUDGE_CALL_SECONDS.observe(tally.latency)
         return answer
+
+    def _facts(self) -> dict[str, str]:
+        return {
+            "gen_ai.request.model": self.version.model,
+            "gen_ai.provider.name": self.version.provider,
+            "medvid.judge_version": self.version.hash,
+        }
 
     def _note(self, failure: CallFailed) -> None:
         now = self.clock()

@@ -132,9 +132,14 @@ class MalformedMessage(Permanent):
 
 
 class Envelope(BaseModel):
-    """What surrounds a message: identity for dedupe, correlation for tracing."""
+    """What surrounds a message: identity for dedupe, correlation for tracing.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Fields that a newer version adds are ignored, so that both may run side by side. `traceparent`
+    (W3C Trace Context) is such a field: it is left out where no spans are recorded, and the message
+    is then the same, to the byte, as that of the version that did not know it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     id: UUID = Field(default_factory=uuid4)
     type: str
@@ -142,15 +147,23 @@ class Envelope(BaseModel):
     occurred_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
     correlation_id: UUID
     data: dict[str, object]
+    traceparent: str | None = None
 
     @classmethod
-    def wrap(cls, message: Message, *, correlation_id: UUID | None = None) -> Self:
+    def wrap(
+        cls,
+        message: Message,
+        *,
+        correlation_id: UUID | None = None,
+        traceparent: str | None = None,
+    ) -> Self:
         """Put a message into a new envelope; without a correlation id it starts a new trail."""
         return cls(
             type=message.type,
             version=message.version,
             correlation_id=correlation_id or uuid4(),
             data=message.model_dump(mode="json"),
+            traceparent=traceparent,
         )
 
     @classmethod
@@ -175,7 +188,8 @@ class Envelope(BaseModel):
 
     def to_bytes(self) -> bytes:
         """Return the JSON that travels."""
-        return self.model_dump_json().encode()
+        left_out = {"traceparent"} if self.traceparent is None else None
+        return self.model_dump_json(exclude=left_out).encode()
 
 
 def _first_problem(error: ValidationError) -> str:

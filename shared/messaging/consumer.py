@@ -28,6 +28,7 @@ from shared.contracts.messages import Envelope, MalformedMessage, Message
 from shared.messaging.ports import Delivery, Disposition, Done, Retry
 from shared.runtime.errors import MedvidError, Permanent, Transient, Unavailable
 from shared.runtime.metrics import MESSAGE_HANDLING_SECONDS, MESSAGES_HANDLED, STAGE_SECONDS
+from shared.runtime.tracing import Trace, continuing, parse_traceparent, span
 from shared.storage.database import TRANSIENT_ERRORS, AlreadySeen, Database, Transaction
 from shared.storage.queries import load_queries
 
@@ -65,10 +66,13 @@ class Consumer:
                 message = envelope.message()
             except MalformedMessage as error:
                 return await self._die(delivery, None, None, error.error_code, error.detail)
-            with structlog.contextvars.bound_contextvars(
-                message_id=str(envelope.id),
-                correlation_id=str(envelope.correlation_id),
-                submission_id=str(getattr(message, "submission_id", "")) or None,
+            with (
+                structlog.contextvars.bound_contextvars(
+                    message_id=str(envelope.id),
+                    correlation_id=str(envelope.correlation_id),
+                    submission_id=str(getattr(message, "submission_id", "")) or None,
+                ),
+                continuing(trace_of(envelope)),
             ):
                 return await self._work(delivery, envelope, message)
 
@@ -81,7 +85,10 @@ class Consumer:
             detail = "its consumers died or hung on every delivery"
             return await self._die(delivery, envelope, message, "delivery_limit", detail)
         try:
-            with MESSAGE_HANDLING_SECONDS.labels(delivery.queue.name, envelope.type).time():
+            with (
+                span(f"process {envelope.type}", "consumer", _attributes(delivery, envelope)),
+                MESSAGE_HANDLING_SECONDS.labels(delivery.queue.name, envelope.type).time(),
+            ):
                 await route.handle(envelope, message)
         except AlreadySeen:
             return self._count(delivery, envelope.type, "seen", Done())
@@ -135,6 +142,28 @@ class Consumer:
     ) -> Disposition:
         MESSAGES_HANDLED.labels(delivery.queue.name, message_type, outcome).inc()
         return disposition
+
+
+def trace_of(envelope: Envelope) -> Trace:
+    """Return the trace that a message belongs to.
+
+    Where its sender recorded no spans the trace has the correlation's id, so that one search finds
+    everything; its sender then is a span that nobody has.
+    """
+    given = parse_traceparent(envelope.traceparent)
+    return given or Trace(envelope.correlation_id.hex, envelope.id.hex[:16])
+
+
+def _attributes(delivery: Delivery, envelope: Envelope) -> dict[str, str | int]:
+    attributes: dict[str, str | int] = {
+        "messaging.destination.name": delivery.queue.name,
+        "messaging.message.id": str(envelope.id),
+        "messaging.operation.type": "process",
+        "medvid.attempt": delivery.attempt,
+    }
+    if "submission_id" in envelope.data:
+        attributes["medvid.submission_id"] = str(envelope.data["submission_id"])
+    return attributes
 
 
 async def _record(

@@ -9,10 +9,13 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
+import asyncpg
 import structlog
 
+from shared.contracts.messages import Envelope
 from shared.messaging.ports import Bus, Outgoing
 from shared.runtime.errors import Unavailable
+from shared.runtime.tracing import is_recording, parse_traceparent, record_past
 from shared.storage.database import TRANSIENT_ERRORS, Database
 from shared.storage.queries import load_queries
 
@@ -63,6 +66,9 @@ class Relay:
             await transaction.connection.execute(
                 _SQL["outbox_published"], [row["position"] for row in rows]
             )
+        if is_recording():
+            for row in rows:
+                _record(row)
         return len(rows) == _BATCH
 
     async def _wait(self) -> None:
@@ -71,3 +77,12 @@ class Relay:
                 await self._woken.wait()
         except TimeoutError:
             pass
+
+
+def _record(row: asyncpg.Record) -> None:
+    """Record how long a message waited in the outbox."""
+    trace = parse_traceparent(Envelope.parse(row["body"]).traceparent)
+    if trace is not None:
+        started = row["created_at"].timestamp()
+        attributes = {"messaging.message.id": str(row["message_id"])}
+        record_past(f"publish {row['type']}", "producer", trace, started, attributes)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -104,6 +105,7 @@ async def infrastructure(
     Otherwise Postgres must be given and migrated before ('medvid admin migrate').
     """
     async with AsyncExitStack() as stack:
+        stack.enter_context(_tracing(settings, name))
         patience = settings.startup_seconds
         url = await _database_url(settings, stack, standalone=standalone)
 
@@ -130,6 +132,16 @@ async def infrastructure(
             ops_server(readiness, host=settings.ops_host, port=settings.ops_port)
         )
         yield built
+
+
+def _tracing(settings: CommonSettings, name: str) -> AbstractContextManager[None]:
+    """Record spans where a collector is named, by our variable or by OpenTelemetry's own."""
+    named = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+    if not settings.otlp_endpoint and not any(os.environ.get(variable) for variable in named):
+        return nullcontext()
+    from shared.runtime.otlp import exporting  # only where spans are wanted
+
+    return exporting(settings.otlp_endpoint or None, name)
 
 
 async def _database_url(

@@ -45,6 +45,11 @@ class CommonSettings(BaseSettings):
     outbox_poll_seconds: Annotated[float, Field(gt=0)] = Field(
         0.5, description="how often the outbox is looked at when nothing wakes the relay"
     )
+    otlp_endpoint: str | None = Field(
+        None,
+        description="base address of an OTLP/HTTP collector, such as http://collector:4318; when "
+        "unset OTEL_EXPORTER_OTLP_ENDPOINT counts, and without either no spans are recorded",
+    )
     sample_seconds: Annotated[float, Field(gt=0, le=300)] = Field(
         10, description="how often the figures about the whole system are taken, by one for all"
     )

@@ -16,6 +16,7 @@ from asyncpg.pool import PoolConnectionProxy
 from shared.contracts.messages import Envelope, Message
 from shared.runtime.errors import Misconfigured, Transient, Unavailable
 from shared.runtime.metrics import SYSTEM
+from shared.runtime.tracing import current_trace, is_recording
 from shared.storage.queries import load_queries
 
 _SQL: Final = load_queries(__package__)
@@ -53,7 +54,13 @@ class Transaction:
 
     async def emit(self, message: Message) -> UUID:
         """Write a message to the outbox; returns its id."""
-        envelope = Envelope.wrap(message, correlation_id=self.correlation_id)
+        trace = current_trace()
+        envelope = Envelope.wrap(
+            message,
+            correlation_id=self.correlation_id or (trace.correlation_id if trace else None),
+            # Only where spans are recorded: readers of the first version know no such field.
+            traceparent=trace.traceparent if trace and is_recording() else None,
+        )
         await self.connection.execute(
             _SQL["outbox_add"], envelope.id, envelope.type, envelope.to_bytes()
         )

@@ -3,7 +3,7 @@ INSERT INTO outbox (message_id, type, body) VALUES ($1, $2, $3)
 
 -- name: outbox_take
 -- Rows another relay holds are skipped; the locks last until its transaction ends.
-SELECT position, message_id, type, body
+SELECT position, message_id, type, body, created_at
   FROM outbox
  WHERE published_at IS NULL
  ORDER BY position
