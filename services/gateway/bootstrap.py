@@ -14,6 +14,7 @@ from aiohttp import web
 from services.gateway.access_bootstrap import build_access
 from services.gateway.board_routes import board_endpoints, ready_first
 from services.gateway.boards import Boards
+from services.gateway.description import describe, description_routes
 from services.gateway.endpoints import Endpoint, Handle, refuse_undeclared, register
 from services.gateway.handlers import AcceptSubmission, ReadStatus
 from services.gateway.judging_bootstrap import build_judging
@@ -77,8 +78,13 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
             ),
             *key_endpoints(access.keys, access.callers),
         ]
-        others = [*page_routes(boards, pages), *ops_routes(infrastructure.readiness)]
-        app = application(endpoints, others)
+        description = describe(endpoints)
+        others = [
+            *page_routes(boards, pages),
+            *description_routes(description, pages),
+            *ops_routes(infrastructure.readiness),
+        ]
+        app = application(description.endpoints, others)
         app.on_shutdown.append(judging.streams.stop)
         await stack.enter_async_context(_serving(app, surroundings(boards, pages), settings))
         yield

@@ -50,6 +50,18 @@ class Body:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """What can be asked next: an endpoint, and where its parameters are in this answer.
+
+    Places are runtime expressions of OpenAPI, such as `$response.body#/id`.
+    """
+
+    method: Method
+    path: str
+    parameters: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """An answer that is no problem: models by media type, None where the type says it all.
 
@@ -60,6 +72,7 @@ class Reply:
     content: Mapping[str, type[BaseModel] | None] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     etag: bool = False
+    links: Mapping[str, Link] = field(default_factory=dict)
 
 
 def json_reply(
@@ -68,9 +81,10 @@ def json_reply(
     *,
     headers: Mapping[str, str] | None = None,
     etag: bool = False,
+    links: Mapping[str, Link] | None = None,
 ) -> Reply:
     """Return the usual reply: one JSON model."""
-    return Reply(description, {JSON: model}, headers or {}, etag)
+    return Reply(description, {JSON: model}, headers or {}, etag, links or {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +140,7 @@ def register(app: web.Application, endpoints: Iterable[Endpoint]) -> None:
     """
     methods: dict[str, set[str]] = {}
     for endpoint in endpoints:
-        handler = _negotiating(endpoint)
+        handler = _checked(endpoint)
         for method in endpoint.methods:
             app.router.add_route(method, _pattern(endpoint.address), handler)
         methods.setdefault(endpoint.address, {"OPTIONS"}).update(endpoint.methods)
@@ -139,20 +153,24 @@ def _pattern(address: str) -> str:
     return address.replace("}", ":[^/]+}")
 
 
-def _negotiating(endpoint: Endpoint) -> Handle:
-    """Refuse an Accept header that no successful reply of the endpoint could meet."""
+def _checked(endpoint: Endpoint) -> Handle:
+    """Refuse what no handler looks at: an Accept that no reply meets, a query without model."""
     offered = tuple(
         media_type
         for status, reply in endpoint.replies.items()
         if status < 300
         for media_type in reply.content
     )
-    if not offered:
-        return endpoint.handler
 
-    async def negotiating(request: web.Request) -> web.StreamResponse:
+    async def checked(request: web.Request) -> web.StreamResponse:
+        if endpoint.query_model is None and request.query_string:
+            raise InvalidInput(
+                "this address has no query parameters.",
+                fix="Leave out the question mark and what follows.",
+                code="invalid_query",
+            )
         accept = request.headers.get(hdrs.ACCEPT)
-        if accept is not None and negotiate(accept, offered) is None:
+        if accept is not None and offered and negotiate(accept, offered) is None:
             raise InvalidInput(
                 f"none of what is here suits 'Accept: {accept[:100]}'.",
                 fix=f"Accept {' or '.join(offered)}.",
@@ -160,7 +178,7 @@ def _negotiating(endpoint: Endpoint) -> Handle:
             )
         return await endpoint.handler(request)
 
-    return negotiating
+    return checked
 
 
 def _options(allowed: Iterable[str]) -> Handle:

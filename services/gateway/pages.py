@@ -12,6 +12,7 @@ import jinja2
 
 from services.gateway import board_wire, wire
 from services.gateway.domain.standing import Standing
+from services.gateway.reference import prose
 from services.gateway.representations import Representation, represent
 from services.gateway.security import PAGE_HEADERS
 from shared.benchmark.tasks import RULE_METRIC_KEYS, SCORINGS
@@ -36,6 +37,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._environment.filters["prose"] = prose
         self._environment.globals.update(
             asset=self._asset_url,
             current="",
@@ -53,6 +55,10 @@ class Pages:
             json_url=board_wire.board_url(board.board, board.scoring),
             page_urls={scoring: board_wire.page_url(board.board, scoring) for scoring in SCORINGS},
         )
+
+    def render(self, template: str, **context: object) -> str:
+        """Return the page of a template."""
+        return self._environment.get_template(template).render(**context)
 
     def error(self, problem: wire.ProblemDetails) -> str:
         """Return the page of an error."""

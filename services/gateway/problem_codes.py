@@ -108,6 +108,11 @@ _JUDGING: Final = {
     ),
     "judge_not_configured": ProblemCode(503, "No judge is set up."),
 }
+_ADMINISTRATION: Final = {
+    "reason_required": ProblemCode(
+        422, "An act of administration needs a short, readable reason for the audit log."
+    ),
+}
 _BOARDS: Final = {
     "board_not_found": ProblemCode(404, "There is no board of this name."),
 }
@@ -120,6 +125,7 @@ PROBLEM_CODES: Final[Mapping[str, ProblemCode]] = {
     **_CREDENTIALS,
     **_SUBMISSIONS,
     **_JUDGING,
+    **_ADMINISTRATION,
     **_BOARDS,
     **_OTHER,
 }

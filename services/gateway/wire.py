@@ -13,7 +13,8 @@ Location = Literal["form", "file", "body"]
 class Answer(BaseModel):
     """Base of all answers."""
 
-    model_config = ConfigDict(frozen=True)
+    # What an answer always has is told as such, also where building it has a default.
+    model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
 
 
 class ProblemItem(Answer):
@@ -30,7 +31,9 @@ class ProblemItem(Answer):
 class ProblemDetails(Answer):
     """An error as RFC 9457 has it, with a stable `code` and what to do about it (`fix`)."""
 
-    type: str
+    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
+
+    type: str = Field(description="the address that explains the code")
     title: str
     status: int
     code: str

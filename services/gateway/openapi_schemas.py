@@ -1,0 +1,70 @@
+"""JSON schemas of the API's models, as OpenAPI 3.1 takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, models_json_schema
+
+_REFERENCE: Final = "#/components/schemas/{model}"
+_Mode = Literal["validation", "serialization"]
+
+
+class _Generator(GenerateJsonSchema):
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - theirs
+        return False  # a title that repeats the name tells nothing
+
+
+class Schemas:
+    """The schemas of models, each given with whether it is one that we answer with.
+
+    `definitions` has what the others refer to.
+    """
+
+    def __init__(self, models: Iterable[tuple[type[BaseModel], bool]]) -> None:
+        wanted: list[tuple[type[BaseModel], _Mode]] = [
+            (model, _mode(answered)) for model, answered in dict.fromkeys(models)
+        ]
+        self._found, document = models_json_schema(
+            wanted, ref_template=_REFERENCE, schema_generator=_Generator
+        )
+        self.definitions: dict[str, Any] = document.get("$defs", {})
+
+    def answer(self, model: type[BaseModel]) -> dict[str, Any]:
+        """Return the schema of a model that we answer with."""
+        return dict(self._found[model, "serialization"])
+
+    def request(self, model: type[BaseModel]) -> dict[str, Any]:
+        """Return the schema of a model that a body is read with."""
+        return dict(self._found[model, "validation"])
+
+    def parameters(self, model: type[BaseModel], place: str) -> Iterator[dict[str, Any]]:
+        """Yield the fields of a model as parameters in a path, a query or headers."""
+        schema = self.request(model)
+        if "$ref" in schema:
+            schema = self.definitions[schema["$ref"].rpartition("/")[2]]
+        required = schema.get("required", [])
+        for name, field in schema.get("properties", {}).items():
+            plain = _without_null(field)
+            description = plain.pop("description", None)
+            parameter = {"name": name, "in": place, "required": name in required}
+            if description:
+                parameter["description"] = description
+            yield {**parameter, "schema": plain}
+
+
+def _mode(answered: bool) -> _Mode:
+    return "serialization" if answered else "validation"
+
+
+def _without_null(field: dict[str, Any]) -> dict[str, Any]:
+    """Return a field's schema without null, which a text cannot be: it is left out instead."""
+    plain = {key: value for key, value in field.items() if key != "anyOf"}
+    kinds = [kind for kind in field.get("anyOf", []) if kind != {"type": "null"}]
+    if plain.get("default", 0) is None:
+        del plain["default"]
+    if len(kinds) == 1:
+        return {**kinds[0], **plain}
+    return {**plain, "anyOf": kinds} if kinds else plain

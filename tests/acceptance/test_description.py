@@ -1,0 +1,93 @@
+"""The API's description: sound by OpenAPI's own schema, served to programs and to people."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import jsonschema
+import orjson
+import pytest
+from schemathesis.specs.openapi.definitions import OPENAPI_31
+
+from services.gateway.problem_codes import PROBLEM_CODES
+from shared.storage.database import Database
+from tests.acceptance.gateway_harness import Gateway, running_gateway
+
+
+@pytest.fixture
+async def gateway(database: Database) -> AsyncIterator[Gateway]:
+    async with running_gateway(database, load=False) as running:
+        yield running
+
+
+async def test_the_document_is_sound(gateway: Gateway) -> None:
+    status, headers, body = await gateway.get("/api/v1/openapi.json")
+    assert (status, headers["Content-Type"]) == (200, "application/json")
+    document = orjson.loads(body)
+    jsonschema.Draft202012Validator(OPENAPI_31).validate(document)
+    for schema in document["components"]["schemas"].values():
+        whole = {**schema, "components": document["components"]}
+        jsonschema.Draft202012Validator.check_schema(whole)
+        for example in schema.get("examples", []):
+            _validator(whole).validate(example)
+    problem = _validator(
+        {"$ref": "#/components/schemas/ProblemDetails", "components": document["components"]}
+    )
+    for example in document["components"]["examples"].values():
+        problem.validate(example["value"])
+
+
+def _validator(schema: dict[str, Any]) -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(
+        schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
+    )
+
+
+async def test_references_in_the_document_lead_somewhere(gateway: Gateway) -> None:
+    _, _, body = await gateway.get("/api/v1/openapi.json")
+    document = orjson.loads(body)
+    operations = {
+        operation["operationId"]
+        for methods in document["paths"].values()
+        for operation in methods.values()
+    }
+    assert len(operations) == sum(len(methods) for methods in document["paths"].values())
+    assert set(re.findall(rb'"operationId":"(\w+)"', body)) == {o.encode() for o in operations}
+    for reference in set(re.findall(rb'"\$ref":"#/([^"]+)"', body)):
+        place = document
+        for step in reference.decode().split("/"):
+            place = place[step]
+
+
+async def test_the_page_names_every_address_and_model(gateway: Gateway) -> None:
+    _, _, body = await gateway.get("/api/v1/openapi.json")
+    document = orjson.loads(body)
+    status, headers, page = await gateway.get("/docs")
+    assert status == 200
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    text = page.decode()
+    anchors = set(re.findall(r'id="([^"]+)"', text))
+    assert {f"model-{name}" for name in document["components"]["schemas"]} <= anchors
+    assert all(path in text for path in document["paths"])
+    for target in set(re.findall(r'href="#([^"]+)"', text)):
+        assert target in anchors
+    assert "http://" not in text
+    assert "https://" not in text
+    assert not re.search(r"\sstyle=|\son\w+=", text)
+
+
+async def test_every_problem_type_resolves(gateway: Gateway) -> None:
+    for code, known in PROBLEM_CODES.items():
+        status, _, page = await gateway.get(f"/problems/{code}")
+        assert status == 200
+        assert known.meaning.split("'")[0] in page.decode()
+    status, _, body = await gateway.get("/api/v1/nowhere")
+    problem = orjson.loads(body)
+    assert (status, problem["code"]) == (404, "not_found")
+    assert (await gateway.get(problem["type"]))[0] == 200
+    assert (await gateway.get("/problems/no_such"))[0] == 404
+    status, _, page = await gateway.get("/problems")
+    assert status == 200
+    assert all(f'href="/problems/{code}"' in page.decode() for code in PROBLEM_CODES)
