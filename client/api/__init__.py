@@ -1,0 +1,64 @@
+"""The typed client of the leaderboard's HTTP API; imports nothing of the server.
+
+    from client.api import Client
+
+    with Client("https://leaderboard.example.org") as client:
+        receipt = client.submit("predictions.json.gz", model_name="M", organization="Lab")
+        print(client.wait(receipt).entry)
+
+`AsyncClient` has the same methods as coroutines.
+"""
+
+from client.api.answers import (
+    Event,
+    JudgingReceipt,
+    Leaderboard,
+    LeaderboardEntry,
+    LeaderboardIndex,
+    Problem,
+    Receipt,
+    SubmissionStatus,
+    Verdict,
+)
+from client.api.clients import DEFAULT_URL, AsyncClient, Client
+from client.api.errors import (
+    Conflict,
+    Invalid,
+    LeaderboardError,
+    LimitReached,
+    NotAuthorized,
+    NotFound,
+    Refused,
+    ServerFailed,
+    Unintelligible,
+    Unreachable,
+)
+from client.api.retries import Retries
+from client.api.transport import Timeouts
+
+__all__ = [
+    "DEFAULT_URL",
+    "AsyncClient",
+    "Client",
+    "Conflict",
+    "Event",
+    "Invalid",
+    "JudgingReceipt",
+    "Leaderboard",
+    "LeaderboardEntry",
+    "LeaderboardError",
+    "LeaderboardIndex",
+    "LimitReached",
+    "NotAuthorized",
+    "NotFound",
+    "Problem",
+    "Receipt",
+    "Refused",
+    "Retries",
+    "ServerFailed",
+    "SubmissionStatus",
+    "Timeouts",
+    "Unintelligible",
+    "Unreachable",
+    "Verdict",
+]

@@ -1,0 +1,273 @@
+"""The typed client against a live gateway, asynchronous and plain, also over a bad network."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import orjson
+import pytest
+import pytest_asyncio
+
+from client.api import (
+    AsyncClient,
+    Client,
+    Conflict,
+    Invalid,
+    NotAuthorized,
+    NotFound,
+    Retries,
+    Unintelligible,
+    Unreachable,
+)
+from client.api.uploads import UnreadableFile
+from shared.storage.database import connect
+from tests.acceptance.gateway_harness import Gateway, records, row, running_gateway
+from tests.conftest import Servers
+from tests.cutting_proxy import Cut, cutting_proxy
+from tests.servers import free_port
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+QUICK = Retries(attempts=4, first_wait=0.01, longest_wait=0.05)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A client of either kind, asked in one way."""
+
+    client: AsyncClient | Client
+
+    async def call(self, name: str, *args: Any, **options: Any) -> Any:
+        if isinstance(self.client, AsyncClient):
+            return await getattr(self.client, name)(*args, **options)
+        return await asyncio.to_thread(getattr(self.client, name), *args, **options)
+
+    async def first(self, number: int, name: str, *args: Any, **options: Any) -> list[Any]:
+        """Return the first answers of a stream, and leave it."""
+        if isinstance(self.client, AsyncClient):
+            found = []
+            async with aclosing(getattr(self.client, name)(*args, **options)) as answers:
+                async for answer in answers:
+                    found.append(answer)
+                    if len(found) == number:
+                        break
+            return found
+
+        def read() -> list[Any]:
+            answers = getattr(self.client, name)(*args, **options)
+            found = [answer for _, answer in zip(range(number), answers, strict=False)]
+            answers.close()
+            return found
+
+        return await asyncio.to_thread(read)
+
+
+AsClient = Callable[..., Any]
+
+
+@pytest.fixture(params=[AsyncClient, Client])
+def as_client(request: pytest.FixtureRequest) -> AsClient:
+    @asynccontextmanager
+    async def open_client(url: str, **options: Any) -> AsyncIterator[Asked]:
+        client = request.param(url, **{"retries": QUICK, **options})
+        try:
+            yield Asked(client)
+        finally:
+            if isinstance(client, AsyncClient):
+                await client.close()
+            else:
+                await asyncio.to_thread(client.close)
+
+    return open_client
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def gateway(servers: Servers) -> AsyncIterator[Gateway]:
+    name = f"test_{uuid4().hex[:12]}"
+    admin = await asyncpg.connect(servers.postgres_url("postgres"))
+    await admin.execute(f"CREATE DATABASE {name} TEMPLATE {servers.template}")
+    await admin.close()
+    async with (
+        connect(servers.postgres_url(name), size=10, application_name="test") as database,
+        running_gateway(database) as gateway,
+    ):
+        yield gateway
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "predictions.json"
+    path.write_bytes(orjson.dumps(records()))
+    return path
+
+
+def names() -> dict[str, str]:
+    return {"model_name": f"model {uuid4()}", "organization": "Lab"}
+
+
+async def submissions(gateway: Gateway, model_name: str) -> int:
+    count: int = await gateway.database.pool.fetchval(
+        "SELECT count(*) FROM entries WHERE model_name = $1", model_name
+    )
+    return count
+
+
+async def test_submit_and_follow(gateway: Gateway, as_client: AsClient, file: Path) -> None:
+    told: list[tuple[int, int]] = []
+    async with as_client(gateway.url) as asked:
+        receipt = await asked.call(
+            "submit",
+            file,
+            **names(),
+            track="MICCAI 2026",
+            progress=lambda sent, total: told.append((sent, total)),
+        )
+        assert told[-1][0] == told[-1][1] > 1_000
+        status = await asked.call("status", receipt)
+        assert (status.state, status.final, status.report["ok"]) == ("accepted", False, True)
+        public = await asked.call("status", receipt.id)
+        assert public.report is None
+        assert (await asked.call("status", str(receipt.id), token=receipt.owner_token)) == status
+        waiting = asyncio.create_task(asked.call("wait", receipt, poll_seconds=60))
+        await gateway.set_state(str(receipt.id), "scored")
+        await gateway.set_state(str(receipt.id), "ranked")
+        final = await asyncio.wait_for(waiting, 10)
+        assert [step.state for step in final.timeline] == ["accepted", "scored", "ranked"]
+        assert final.entry is not None
+        found = await asked.first(2, "events", receipt)
+        assert [event.data["state"] for event in found] == ["accepted", "scored"]
+        (later,) = await asked.first(1, "events", receipt, after=found[-1].id)
+        assert later.data["state"] == "ranked"
+
+
+async def test_boards(gateway: Gateway, as_client: AsClient) -> None:
+    revision = await gateway.rank("community", [row(1), row(2)], hint=True)
+    await gateway.shown("community", revision)
+    async with as_client(gateway.url) as asked:
+        index = await asked.call("boards")
+        assert {found.board for found in index.boards} == {"official", "community"}
+        board = await asked.call("board", "community")
+        assert [entry.model_name for entry in board.entries] == ["Model 1", "Model 2"]
+        assert board.entries[0].values["cvs_acc"] == 0.9
+        with pytest.raises(NotFound, match="no board 'nonsense'"):
+            await asked.call("board", "nonsense")
+
+
+async def test_refusals_are_typed_and_say_what_to_do(
+    gateway: Gateway, as_client: AsClient, file: Path, tmp_path: Path
+) -> None:
+    async with as_client(gateway.url) as asked:
+        taken = names()
+        receipt = await asked.call("submit", file, **taken)
+        with pytest.raises(Conflict) as conflict:
+            await asked.call("submit", file, **taken)
+        assert conflict.value.code == "model_name_taken"
+        assert conflict.value.request_id
+        assert str(conflict.value).endswith(conflict.value.fix)
+        with pytest.raises(NotAuthorized):
+            await asked.call("status", receipt.id, token="mvb_wrong")  # noqa: S106 - a wrong one
+        with pytest.raises(NotFound):
+            await asked.call("status", uuid4())
+        bad = tmp_path / "bad.json"
+        bad.write_bytes(orjson.dumps([*records()[1:], {"id": 1}]))
+        with pytest.raises(Invalid) as invalid:
+            await asked.call("submit", bad, **names())
+        assert invalid.value.error_count >= len(invalid.value.errors) > 0
+        assert invalid.value.errors[0].path.startswith("$[")
+        assert invalid.value.report is not None
+        with pytest.raises(UnreadableFile, match="nowhere"):
+            await asked.call("submit", tmp_path / "nowhere.json", **names())
+
+
+async def test_no_server_and_no_such_server(gateway: Gateway, as_client: AsClient) -> None:
+    async with as_client(f"http://127.0.0.1:{free_port()}") as asked:
+        with pytest.raises(Unreachable, match="cannot connect"):
+            await asked.call("boards")
+    async with as_client(f"{gateway.url}/elsewhere") as asked:
+        with pytest.raises((NotFound, Unintelligible)):
+            await asked.call("boards")
+
+
+@pytest.mark.parametrize(
+    "cuts",
+    [
+        pytest.param([Cut(up=5_000)], id="in the middle of the upload"),
+        pytest.param([Cut(down=0)], id="before the answer"),
+        pytest.param([Cut(down=100), Cut(up=1), Cut(down=0)], id="in the answer, then again"),
+    ],
+)
+async def test_an_upload_over_a_bad_network_is_one_submission(
+    gateway: Gateway, as_client: AsClient, file: Path, cuts: list[Cut]
+) -> None:
+    given = names()
+    told: list[str] = []
+    async with (
+        cutting_proxy(gateway.url, cuts) as proxy,
+        as_client(proxy.url, on_retry=lambda error, _: told.append(str(error))) as asked,
+    ):
+        count = len(cuts)
+        receipt = await asked.call("submit", file, **given)
+        assert proxy.connections == count + 1
+        assert len(told) == count
+    assert await submissions(gateway, given["model_name"]) == 1
+    status = await gateway.status(str(receipt.id), receipt.owner_token)
+    assert status["entry"]["model_name"] == given["model_name"]
+
+
+async def test_judging_is_never_asked_for_twice(
+    gateway: Gateway, as_client: AsClient, file: Path
+) -> None:
+    async with (
+        cutting_proxy(gateway.url, [Cut(), Cut(down=0)]) as proxy,
+        as_client(gateway.url) as direct,
+        as_client(proxy.url) as asked,
+    ):
+        receipt = await direct.call("submit", file, **names())
+        await asked.call("status", receipt)
+        proxy.cut_now()
+        with pytest.raises(Unreachable):
+            await asked.call("judge", receipt)
+        assert proxy.connections == 2
+
+
+async def test_events_over_a_bad_network_come_once_each(
+    gateway: Gateway, as_client: AsClient, file: Path
+) -> None:
+    async with as_client(gateway.url) as direct:
+        receipt = await direct.call("submit", file, **names())
+    # The answer's head has some 500 bytes; the cuts fall into it, and into the events.
+    cuts = [Cut(down=0), Cut(down=300), Cut(down=700)]
+    async with cutting_proxy(gateway.url, cuts) as proxy, as_client(proxy.url) as asked:
+        reading = asyncio.create_task(asked.first(3, "events", receipt))
+        for state in ("scored", "ranked"):
+            await asyncio.sleep(0.05)
+            proxy.cut_now()
+            await gateway.set_state(str(receipt.id), state)
+        found = await asyncio.wait_for(reading, 10)
+    assert [event.data["state"] for event in found] == ["accepted", "scored", "ranked"]
+    assert len({event.id for event in found}) == 3
+
+
+async def test_watching_without_streams_looks_by_itself(
+    as_client: AsClient, file: Path, postgres_url: str
+) -> None:
+    async with (
+        connect(postgres_url, size=5, application_name="test") as database,
+        running_gateway(database, event_streams=1) as gateway,
+        as_client(gateway.url) as asked,
+    ):
+        receipt = await asked.call("submit", file, **names())
+        async with gateway.client.get(f"/api/v1/submissions/{receipt.id}/events"):
+            watching = asyncio.create_task(asked.first(9, "watch", receipt, poll_seconds=0.02))
+            await asyncio.sleep(0.1)
+            await gateway.set_state(str(receipt.id), "failed", code="x", reason="because")
+            seen = await asyncio.wait_for(watching, 10)
+    assert [status.state for status in seen] == ["accepted", "failed"]
+    assert seen[-1].failure.reason == "because"
