@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from client.api import (
     Retries,
     Unintelligible,
     Unreachable,
+    answers,
 )
 from client.api.uploads import UnreadableFile
 from shared.storage.database import connect
@@ -158,6 +160,29 @@ async def test_boards(gateway: Gateway, as_client: AsClient) -> None:
         assert board.entries[0].values["cvs_acc"] == 0.9
         with pytest.raises(NotFound, match="no board 'nonsense'"):
             await asked.call("board", "nonsense")
+
+
+SCHEMAS = {"Receipt": "SubmissionReceipt", "Problem": "ProblemItem"}
+
+
+async def test_answers_are_read_as_the_server_describes_them(gateway: Gateway) -> None:
+    _, _, body = await gateway.get("/api/v1/openapi.json")
+    schemas = orjson.loads(body)["components"]["schemas"]
+    status = schemas["SubmissionStatus"], schemas["OwnedSubmission"]
+    compared = 0
+    for name, model in vars(answers).items():
+        if not inspect.isclass(model) or not issubclass(model, answers.Answer):
+            continue
+        needed = {field for field, info in model.model_fields.items() if info.is_required()}
+        if name == "SubmissionStatus":
+            assert model.model_fields.keys() <= status[1]["properties"].keys()
+            assert needed <= set(status[0]["required"]) & set(status[1]["required"])
+        elif name not in ("Answer", "Event"):  # which are no schemas
+            schema = schemas[SCHEMAS.get(name, name)]
+            assert model.model_fields.keys() <= schema["properties"].keys(), name
+            assert needed <= set(schema["required"]), name
+            compared += 1
+    assert compared > 15
 
 
 async def test_refusals_are_typed_and_say_what_to_do(
