@@ -90,7 +90,9 @@ async def events(
     """
     failures = 0
     while True:
-        headers = {"Last-Event-ID": after} if after else {}
+        headers = {"Accept": "text/event-stream"}
+        if after:
+            headers["Last-Event-ID"] = after
         call = Call("GET", f"{API}{submission_path(submission)}/events", headers=headers)
         problem: LeaderboardError | None = None
         try:
