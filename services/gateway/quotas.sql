@@ -1,0 +1,62 @@
+-- name: account_lock
+-- One decision about an account at a time, on all gateways, until the transaction ends.
+SELECT pg_advisory_xact_lock(hashtextextended($1, 4))
+
+-- name: submissions_used
+-- How many submissions count, and in how many seconds there is room for one more where the limit
+-- ($2) is reached: once the $2-th newest has left the window. A failure was ours, as the file had
+-- passed every check: it does not count.
+WITH counted AS (
+     SELECT u.at
+       FROM quota_uses u
+       JOIN submissions s ON s.id = u.submission_id
+      WHERE u.account = $1 AND u.kind = 'submission' AND u.at > now() - interval '24 hours'
+        AND s.state <> 'failed')
+SELECT (SELECT count(*) FROM counted) AS used,
+       (SELECT extract(epoch FROM at + interval '24 hours' - now())::float8
+          FROM counted
+         ORDER BY at DESC
+        OFFSET greatest($2::bigint - 1, 0)
+         LIMIT 1) AS next_in
+
+-- name: bytes_used
+-- The same for bytes: room for $3 more under the limit $2 is there once the newest upload that is
+-- one too many has left the window.
+WITH counted AS (
+     SELECT u.at, u.id, u.bytes
+       FROM quota_uses u
+       LEFT JOIN submissions s ON s.id = u.submission_id
+      WHERE u.account = $1 AND u.kind IN ('submission', 'upload')
+        AND u.at > now() - interval '24 hours' AND s.state IS DISTINCT FROM 'failed')
+SELECT (SELECT coalesce(sum(bytes), 0)::bigint FROM counted) AS used,
+       (SELECT extract(epoch FROM max(at) + interval '24 hours' - now())::float8
+          FROM (SELECT at, sum(bytes) OVER (ORDER BY at DESC, id DESC) AS total FROM counted) AS sums
+         WHERE total + $3::bigint > $2::bigint) AS next_in
+
+-- name: judge_runs_used
+WITH counted AS (
+     SELECT u.at
+       FROM quota_uses u
+       JOIN judge_runs r ON r.id = u.run_id
+      WHERE u.account = $1 AND u.kind = 'judging' AND u.at > now() - interval '30 days'
+        AND r.state <> 'failed')
+SELECT (SELECT count(*) FROM counted) AS used,
+       (SELECT extract(epoch FROM at + interval '30 days' - now())::float8
+          FROM counted
+         ORDER BY at DESC
+        OFFSET greatest($2::bigint - 1, 0)
+         LIMIT 1) AS next_in
+
+-- name: submission_use_add
+INSERT INTO quota_uses (account, kind, submission_id, bytes) VALUES ($1, 'submission', $2, $3)
+
+-- name: judging_use_add
+INSERT INTO quota_uses (account, kind, run_id) VALUES ($1, 'judging', $2)
+
+-- name: upload_use_add
+INSERT INTO quota_uses (account, kind, bytes, at)
+VALUES ($1, 'upload', $2, date_bin('10 minutes', now(), 'epoch'::timestamptz))
+ON CONFLICT (account, at) WHERE kind = 'upload' DO UPDATE SET bytes = quota_uses.bytes + excluded.bytes
+
+-- name: uses_forget
+DELETE FROM quota_uses WHERE at < now() - interval '32 days'
