@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from services.gateway.callers import Callers
 from services.gateway.domain.access import AccessRules
 from services.gateway.domain.addresses import parse_networks
+from services.gateway.domain.quotas import Limits, QuotaRules
 from services.gateway.keys import IdentifyCaller, ManageKeys
 from services.gateway.keys_store import PostgresKeys
+from services.gateway.quotas import Quotas
+from services.gateway.quotas_store import PostgresQuotas
 from services.gateway.settings import GatewaySettings
 from shared.storage.database import Database
 
@@ -20,6 +24,8 @@ class AccessParts:
     callers: Callers
     rules: AccessRules
     keys: ManageKeys
+    quotas: Quotas
+    forget_old_uses: Callable[[], Awaitable[None]]
 
 
 def build_access(database: Database, settings: GatewaySettings) -> AccessParts:
@@ -33,8 +39,26 @@ def build_access(database: Database, settings: GatewaySettings) -> AccessParts:
     store = PostgresKeys(database)
     identify = IdentifyCaller(store, admin_key)
     trusted = parse_networks(settings.trusted_proxies)
+    uses = PostgresQuotas(database)
     return AccessParts(
         callers=Callers(identify, rules, trusted),
         rules=rules,
         keys=ManageKeys(store, rules, settings.registrations_per_day),
+        quotas=Quotas(uses, _quota_rules(settings), rules),
+        forget_old_uses=uses.forget_old,
+    )
+
+
+def _quota_rules(settings: GatewaySettings) -> QuotaRules:
+    return QuotaRules(
+        keys=Limits(
+            settings.key_submissions_per_day,
+            settings.key_bytes_per_day,
+            settings.key_judge_runs_per_month,
+        ),
+        addresses=Limits(
+            settings.address_submissions_per_day,
+            settings.address_bytes_per_day,
+            settings.address_judge_runs_per_month,
+        ),
     )

@@ -23,6 +23,7 @@ from services.gateway.keys_routes import key_endpoints
 from services.gateway.middleware import boundary
 from services.gateway.page_routes import page_routes
 from services.gateway.pages import Pages
+from services.gateway.quota_routes import quota_endpoints
 from services.gateway.server import Runner
 from services.gateway.settings import GatewaySettings
 from services.gateway.store import PostgresStore
@@ -38,6 +39,7 @@ from shared.runtime.workers import WorkerPool
 
 # A refused upload's rest is read this long, so that its sender gets to see the refusal.
 _LINGER_SECONDS: Final = 2.0
+_FORGET_SECONDS: Final = 3600.0
 _log = structlog.get_logger(__name__)
 
 
@@ -61,13 +63,14 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
         validator = PooledValidator(pool, store.ground_truth, seconds=settings.validation_seconds)
         receiver = Receiver(Path(folder), _limits(settings))
         access = build_access(infrastructure.database, settings)
-        judging = build_judging(infrastructure.database, store, access.rules, settings)
+        infrastructure.patrol("gateway_quotas", access.forget_old_uses, _FORGET_SECONDS)
+        judging = build_judging(infrastructure.database, store, access.quotas, settings)
         told = await infrastructure.bus.listen(judging.hints, judging.streams.hint)
         stack.push_async_callback(told.stop)
         endpoints = [
             *board_endpoints(boards),
             *submission_endpoints(
-                AcceptSubmission(store, validator, access.rules),
+                AcceptSubmission(store, validator, access.quotas),
                 ReadStatus(store, boards, access.rules),
                 judging.read,
                 receiver,
@@ -77,6 +80,7 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
                 judging.ask, judging.steer, judging.read, judging.streams, access.callers
             ),
             *key_endpoints(access.keys, access.callers),
+            *quota_endpoints(access.quotas, access.callers),
         ]
         description = describe(endpoints)
         others = [

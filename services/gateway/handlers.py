@@ -23,6 +23,7 @@ from services.gateway.ports import (
     Upload,
     Validator,
 )
+from services.gateway.quotas import Quotas
 from shared.benchmark.report import Problem
 from shared.runtime.errors import InvalidInput, NotFound, Unavailable
 
@@ -67,21 +68,29 @@ class Status:
 class AcceptSubmission:
     """Checks an upload and stores it together with the message that starts its scoring."""
 
-    def __init__(self, store: SubmissionStore, validator: Validator, rules: AccessRules) -> None:
+    def __init__(self, store: SubmissionStore, validator: Validator, quotas: Quotas) -> None:
         self._store = store
         self._validator = validator
-        self._rules = rules
+        self._quotas = quotas
 
-    def admit(self, caller: Caller) -> None:
-        """Raise NotAllowed for who may not submit, before anything of the upload is read."""
-        self._rules.require_submitter(caller)
+    async def admit(self, caller: Caller, size: int, idempotency_key: str | None) -> None:
+        """Let a caller send an upload of `size` bytes; nothing of it is read before.
+
+        Raises NotAllowed, QuotaExhausted. A repeat uses up nothing, so it is let in.
+        """
+        self._quotas.access.require_submitter(caller)
+        if idempotency_key is not None:
+            key_sha256 = credentials.sha256(credentials.check_idempotency_key(idempotency_key))
+            if await self._store.find_key(key_sha256) is not None:
+                return
+        await self._quotas.require_room(caller, size, submission=True)
 
     async def __call__(
         self, caller: Caller, upload: Upload, idempotency_key: str | None
     ) -> Receipt:
         """Return the receipt; a repeat of an accepted request gets the same one again.
 
-        Raises RefusedSubmission, Conflict, InvalidInput, Unavailable.
+        Raises RefusedSubmission, Conflict, InvalidInput, Unavailable, QuotaExhausted.
         """
         key = None
         if idempotency_key is not None:
@@ -95,7 +104,11 @@ class AcceptSubmission:
                 fix="Try again later; operators: 'medvid admin load-ground-truth FILE'.",
                 code="no_ground_truth",
             )
-        checked = await self._check(upload, version)
+        try:
+            checked = await self._check(upload, version)
+        except RefusedSubmission:
+            await self._quotas.count_upload(caller, upload.size)
+            raise
         try:
             return await self._store_new(caller, upload, version, checked, key)
         except KeyTaken:
@@ -132,6 +145,8 @@ class AcceptSubmission:
             owner_token_sha256=credentials.sha256(token),
             key=key.used_for(submission_id, salt) if key else None,
             key_id=caller.key.id if caller.key else None,
+            size=upload.size,
+            account=self._quotas.account(caller),
         )
         await self._store.accept(new)
         _log.info(

@@ -23,6 +23,7 @@ from services.gateway.judging_ports import (
     VerdictQuery,
 )
 from services.gateway.ports import StoredSubmission, SubmissionStore
+from services.gateway.quotas import Quotas
 from shared.runtime.errors import Conflict, NotFound, Unavailable
 
 _ESTIMATE_LOOK_SECONDS: Final = 0.03
@@ -71,12 +72,13 @@ class RequestJudging:
 
     access: Access
     store: JudgingStore
+    quotas: Quotas
     estimate_seconds: float
 
     async def __call__(self, submission_id: UUID, caller: Caller) -> StoredRun:
         """Return the run once it is planned, or as it is when planning takes longer.
 
-        Raises Conflict, Unavailable, NotAllowed, NotFound.
+        Raises Conflict, Unavailable, NotAllowed, NotFound, QuotaExhausted.
         """
         submission, requester = await self.access.check(submission_id, caller)
         self.access.rules.require_scope(caller, "judge")
@@ -84,7 +86,7 @@ class RequestJudging:
         _check_judgeable(submission, judge)
         run = await self.store.latest_run(submission_id)
         try:
-            run_id = await self._start(submission_id, run, judge, requester)
+            run_id = await self._start(caller, submission_id, run, judge, requester)
         except RunExists:
             raise _already_running() from None
         _log.info("judging_requested", submission_id=str(submission_id), run_id=str(run_id))
@@ -92,13 +94,15 @@ class RequestJudging:
 
     async def _start(
         self,
+        caller: Caller,
         submission_id: UUID,
         run: StoredRun | None,
         judge: JudgeNow,
         requester: Requester,
     ) -> UUID:
+        account = self.quotas.account(caller)
         if run is None:
-            return await self.store.add_run(submission_id, requester)
+            return await self.store.add_run(submission_id, requester, account)
         match run.state:
             case "queued" | "running":
                 raise _already_running()
@@ -106,7 +110,7 @@ class RequestJudging:
                 result = await self.store.latest_result(submission_id)
                 if result is not None and result.judge_version == judge.version:
                     raise _already_judged()
-                return await self.store.add_run(submission_id, requester)
+                return await self.store.add_run(submission_id, requester, account)
             case "paused" if run.reason == "administrator" and requester == "owner":
                 raise _paused_by_administrator()
         if not await self.store.requeue(submission_id, run, requester):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from services.gateway.domain.access import AccessRules
 from services.gateway.events import EventStreams
 from services.gateway.judging import Access, ReadJudging, RequestJudging, SteerRun
 from services.gateway.judging_store import PostgresJudging
 from services.gateway.ports import SubmissionStore
+from services.gateway.quotas import Quotas
 from services.gateway.settings import GatewaySettings
 from shared.contracts.messages import BoardRanked, JudgingProgressed, ScoringFailed
 from shared.storage.database import Database
@@ -30,14 +30,14 @@ class JudgingParts:
 def build_judging(
     database: Database,
     submissions: SubmissionStore,
-    rules: AccessRules,
+    quotas: Quotas,
     settings: GatewaySettings,
 ) -> JudgingParts:
     """Join the parts."""
     store = PostgresJudging(database)
-    access = Access(submissions, rules)
+    access = Access(submissions, quotas.access)
     return JudgingParts(
-        ask=RequestJudging(access, store, settings.judge_estimate_seconds),
+        ask=RequestJudging(access, store, quotas, settings.judge_estimate_seconds),
         steer=SteerRun(access, store),
         read=ReadJudging(access, store),
         streams=EventStreams(

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Literal, Protocol
 from uuid import UUID
 
+from services.gateway.domain.quotas import Account
+
 RunState = Literal["queued", "running", "paused", "completed", "failed"]
 Requester = Literal["owner", "administrator"]
 VerdictFilter = Literal["scored", "unscored", "open"]
@@ -112,8 +114,13 @@ class JudgingStore(Protocol):
     async def latest_result(self, submission_id: UUID) -> StoredResult | None:
         """Return the newest result of a submission."""
 
-    async def add_run(self, submission_id: UUID, requester: Requester) -> UUID:
-        """Queue a new run and announce it; raises RunExists."""
+    async def add_run(
+        self, submission_id: UUID, requester: Requester, account: Account | None
+    ) -> UUID:
+        """Queue a new run, which `account` pays for, and announce it.
+
+        Raises RunExists, and QuotaExhausted where the account has no room for it.
+        """
 
     async def requeue(self, submission_id: UUID, run: StoredRun, requester: Requester) -> bool:
         """Queue a paused or failed run again and announce it; False when it has moved meanwhile.

@@ -35,6 +35,12 @@ _DENIED: Final = (
     "not_the_owner",
     *KEY_PROBLEMS,
 )
+_JUDGE_PROBLEMS: Final = (
+    "missing_scope",
+    "judge_not_configured",
+    "judging_quota",
+    "quota_exhausted",
+)
 _CLASHES: Final = (
     "already_judged",
     "already_running",
@@ -113,7 +119,7 @@ def judging_endpoints(
             tag=_TAG,
             path_model=SubmissionPath,
             replies={202: json_reply("The run.", judging_wire.JudgingReceipt)},
-            problems=(*_DENIED, *_CLASHES, "missing_scope", "judge_not_configured"),
+            problems=(*_DENIED, *_CLASHES, *_JUDGE_PROBLEMS),
             access=(Access.OWNER, Access.ADMIN),
         ),
         Endpoint(

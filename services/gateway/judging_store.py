@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import orjson
 
+from services.gateway.domain.quotas import Account
 from services.gateway.judging_ports import (
     JudgeNow,
     Requester,
@@ -19,6 +20,7 @@ from services.gateway.judging_ports import (
     StoredVerdict,
     VerdictQuery,
 )
+from services.gateway.quotas_store import use_judge_run
 from shared.contracts.messages import JudgingProgressed, JudgingRequested
 from shared.storage.database import Database, transient_errors
 from shared.storage.queries import load_queries
@@ -62,14 +64,18 @@ class PostgresJudging:
         parsed = {key: orjson.loads(row[key]) for key in ("facts", "judge")}
         return StoredResult(**(dict(row) | parsed))
 
-    async def add_run(self, submission_id: UUID, requester: Requester) -> UUID:
-        """Queue a new run and announce it; raises RunExists."""
+    async def add_run(
+        self, submission_id: UUID, requester: Requester, account: Account | None
+    ) -> UUID:
+        """Queue a new run and announce it; raises RunExists, QuotaExhausted."""
         run_id = uuid4()
         try:
             async with transient_errors(), self._database.transaction() as transaction:
                 await transaction.connection.execute(
                     _SQL["run_add"], run_id, submission_id, requester
                 )
+                if account is not None:
+                    await use_judge_run(transaction.connection, account, run_id)
                 await transaction.emit(JudgingRequested(submission_id=submission_id, run_id=run_id))
         except asyncpg.UniqueViolationError as error:
             if error.constraint_name == _UNFINISHED:

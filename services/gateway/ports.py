@@ -10,6 +10,7 @@ from typing import Protocol
 from uuid import UUID
 
 from services.gateway.domain.forms import EntryFields
+from services.gateway.domain.quotas import Account
 from shared.benchmark.report import Problem
 from shared.benchmark.tasks import Board, Scoring
 
@@ -18,12 +19,14 @@ from shared.benchmark.tasks import Board, Scoring
 class Upload:
     """A received form: text fields as sent, and the file spooled to disk.
 
-    `file` is None where the form had none; `problems` are what reading the form found.
+    `file` is None where the form had none; `size` is that of the whole body in bytes; `problems`
+    are what reading the form found.
     """
 
     texts: Mapping[str, str]
     file: Path | None
     file_sha256: bytes
+    size: int
     problems: Sequence[Problem] = ()
 
 
@@ -51,7 +54,11 @@ class IdempotencyKey:
 
 @dataclass(frozen=True, slots=True)
 class NewSubmission:
-    """Everything that is stored when a submission is accepted; `key_id`: the API key used."""
+    """Everything that is stored when a submission is accepted.
+
+    `key_id` is the API key that it came with; `account` pays for it (None: nobody does), by one
+    submission of `size` bytes.
+    """
 
     id: UUID
     entry_id: UUID
@@ -62,6 +69,8 @@ class NewSubmission:
     owner_token_sha256: bytes
     key: IdempotencyKey | None
     key_id: UUID | None = None
+    size: int = 0
+    account: Account | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +138,10 @@ class SubmissionStore(Protocol):
         """Return what an idempotency key was used for."""
 
     async def accept(self, new: NewSubmission) -> None:
-        """Store all of it and announce it, or nothing; raises Conflict, KeyTaken."""
+        """Store all of it and announce it, or nothing.
+
+        Raises Conflict, KeyTaken, and QuotaExhausted where its account has no room for it.
+        """
 
     async def find(self, submission_id: UUID) -> StoredSubmission | None:
         """Return a submission."""

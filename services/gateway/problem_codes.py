@@ -64,9 +64,16 @@ _CREDENTIALS: Final = {
     "registration_quota": ProblemCode(
         429, "Too many API keys were made from this address; Retry-After says when to come back."
     ),
-    "quota_exhausted": ProblemCode(
-        429, "A quota is used up; the detail and Retry-After say when there is room again."
+    "submission_quota": ProblemCode(
+        429, "The submissions of 24 hours are used up; the detail names when the next can be sent."
     ),
+    "byte_quota": ProblemCode(
+        429, "The bytes of 24 hours are used up; the detail names when there is room again."
+    ),
+    "judging_quota": ProblemCode(
+        429, "The judge runs of 30 days are used up; the detail names when there is room again."
+    ),
+    "quota_exhausted": ProblemCode(429, "Your quota never allows this; ask the maintainers."),
     "not_allowed": ProblemCode(403, "The caller may not do this."),
     "administrator_required": ProblemCode(403, "Only an administrator may do this."),
 }
@@ -141,6 +148,8 @@ ADMINISTRATION: Final = (
     "token_required",
 )
 """What every address for administrators may answer."""
+QUOTA_PROBLEMS: Final = ("submission_quota", "byte_quota", "quota_exhausted")
+"""What every address that takes uploads may answer."""
 BODY_PROBLEMS: Final = (
     "bad_request",
     "invalid_body",

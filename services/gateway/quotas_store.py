@@ -31,7 +31,7 @@ class PostgresQuotas:
     database: Database
 
     async def usage(self, account: Account, more_bytes: int = 0) -> Usage:
-        """Return what an account has used; `more_bytes` are what `next_in` of bytes is asked for."""
+        """Return what an account has used; `more_bytes`: how much room is looked for."""
         async with transient_errors(), self.database.pool.acquire() as connection:
             return Usage(
                 await _submissions(connection, account),
@@ -40,12 +40,9 @@ class PostgresQuotas:
             )
 
     async def add_upload(self, account: Account, size: int) -> None:
-        """Count the bytes of an upload that became no submission; raises QuotaExhausted."""
-        async with transient_errors(), self.database.transaction() as transaction:
-            connection = transaction.connection
-            await connection.execute(_SQL["account_lock"], account.name)
-            check_bytes(await _bytes(connection, account, size), size)
-            await connection.execute(_SQL["upload_use_add"], account.name, size)
+        """Count the bytes of an upload that became no submission."""
+        async with transient_errors():
+            await self.database.pool.execute(_SQL["upload_use_add"], account.name, size)
 
     async def forget_old(self) -> None:
         """Remove what no quota looks at any more."""

@@ -56,6 +56,24 @@ class GatewaySettings(CommonSettings):
         3, description="keys that one address may make in 24 hours where registration is open"
     )
     anonymous_submissions: bool = Field(True, description="whether submissions need no API key")
+    address_submissions_per_day: Annotated[int, Field(ge=0)] = Field(
+        20, description="submissions in 24 hours from one address (IPv6: one /64) without a key"
+    )
+    address_bytes_per_day: Annotated[int, Field(ge=0)] = Field(
+        1024 * _MIB, description="bytes of uploads in 24 hours from one address without a key"
+    )
+    address_judge_runs_per_month: Annotated[int, Field(ge=0)] = Field(
+        5, description="judge runs in 30 days asked for from one address without a key"
+    )
+    key_submissions_per_day: Annotated[int, Field(ge=0)] = Field(
+        50, description="submissions in 24 hours with one API key, unless it has its own quota"
+    )
+    key_bytes_per_day: Annotated[int, Field(ge=0)] = Field(
+        4096 * _MIB, description="bytes of uploads in 24 hours with one API key"
+    )
+    key_judge_runs_per_month: Annotated[int, Field(ge=0)] = Field(
+        30, description="judge runs in 30 days with one API key"
+    )
     trusted_proxies: str = Field(
         "", description="networks (CIDRs, comma-separated) whose X-Forwarded-For is believed"
     )

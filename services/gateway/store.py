@@ -18,6 +18,7 @@ from services.gateway.ports import (
     StoredEntry,
     StoredSubmission,
 )
+from services.gateway.quotas_store import use_submission
 from shared.benchmark.names import name_key
 from shared.contracts.messages import SubmissionAccepted
 from shared.runtime.errors import Conflict
@@ -51,7 +52,10 @@ class PostgresStore:
         return None if row is None else IdempotencyKey(key_sha256, *row)
 
     async def accept(self, new: NewSubmission) -> None:
-        """Store all of it and announce it in one transaction; raises Conflict, KeyTaken."""
+        """Store all of it and announce it in one transaction.
+
+        Raises Conflict, KeyTaken, QuotaExhausted.
+        """
         try:
             async with transient_errors(), self._database.transaction() as transaction:
                 await _insert(transaction.connection, new)
@@ -116,6 +120,8 @@ async def _insert(connection: Connection, new: NewSubmission) -> None:
         await connection.execute(
             _SQL["idempotency_add"], key.key_sha256, key.request_sha256, key.token_salt, new.id
         )
+    if new.account is not None:  # after the idempotency key: a repeat uses up nothing
+        await use_submission(connection, new.account, new.id, new.size)
     await connection.execute(
         _SQL["entry_add"],
         new.entry_id,

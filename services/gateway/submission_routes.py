@@ -13,7 +13,7 @@ from services.gateway.endpoints import FORM, JSON, Access, Body, Endpoint, Reply
 from services.gateway.handlers import AcceptSubmission, ReadStatus
 from services.gateway.judging import ReadJudging
 from services.gateway.parameters import SubmissionPath, submission_id
-from services.gateway.problem_codes import KEY_PROBLEMS
+from services.gateway.problem_codes import KEY_PROBLEMS, QUOTA_PROBLEMS
 from services.gateway.representations import represent
 from services.gateway.security import READ_HEADERS
 from services.gateway.uploads import Receiver
@@ -33,9 +33,10 @@ def submission_endpoints(
 
     async def submit(request: web.Request) -> web.Response:
         caller = await callers.of(request)
-        accept.admit(caller)
+        key = request.headers.get("Idempotency-Key")
+        await accept.admit(caller, request.content_length or 0, key)
         async with receiver.receive(request) as upload:
-            receipt = await accept(caller, upload, request.headers.get("Idempotency-Key"))
+            receipt = await accept(caller, upload, key)
         body = submission_wire.SubmissionReceipt.of(receipt)
         return web.Response(
             text=body.model_dump_json(),
@@ -84,6 +85,7 @@ def submission_endpoints(
                 "validation_failed",
                 "no_ground_truth",
                 "key_required",
+                *QUOTA_PROBLEMS,
                 "missing_scope",
                 *KEY_PROBLEMS,
             ),

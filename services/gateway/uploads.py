@@ -85,6 +85,7 @@ class Receiver:
         except (web.RequestPayloadError, ClientError, ConnectionError) as error:
             raise MalformedForm("the body was cut off.", fix="Send the request again.") from error
         parser.finish()
+        form.size = received
 
     async def _next(self, request: web.Request) -> bytes:
         async with asyncio.timeout(self._limits.idle_seconds):
@@ -108,6 +109,7 @@ class _Form:
         self._digest = hashlib.sha256()
         self._texts: dict[str, bytearray] = {}
         self._problems: dict[str, Problem] = {}
+        self.size = 0  # of the whole body
         self._current: str | None = None  # None: the current part's content is dropped
 
     def take(self, event: Event) -> None:
@@ -151,6 +153,7 @@ class _Form:
             texts=texts,
             file=self._path if self._file is not None else None,
             file_sha256=self._digest.digest(),
+            size=self.size,
             problems=[*self._problems.values(), *problems],
         )
 

@@ -29,6 +29,13 @@ from shared.storage.ground_truths import activate_ground_truth
 from tests.servers import free_port
 
 SAMPLES: Final = 120
+# Tests submit more than a lab does.
+PLENTY: Final = {
+    "validation_workers": 1,
+    "address_submissions_per_day": 10_000,
+    "address_bytes_per_day": 1 << 40,
+    "address_judge_runs_per_month": 10_000,
+}
 _DATA: Final = Path(__file__).parents[2] / "benchmarks" / "data"
 
 
@@ -170,9 +177,7 @@ async def running_gateway(
     database: Database, *, load: bool = True, **changes: Any
 ) -> AsyncIterator[Gateway]:
     """Run a gateway on `database`; `changes` are settings."""
-    settings = GatewaySettings(
-        host="127.0.0.1", port=free_port(), **{"validation_workers": 1, **changes}
-    )
+    settings = GatewaySettings(host="127.0.0.1", port=free_port(), **{**PLENTY, **changes})
     bus = LocalBus(database)
     infrastructure = Infrastructure(database, bus, Readiness({"database": database.check}))
     infrastructure.readiness.started = True

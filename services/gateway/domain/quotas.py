@@ -56,7 +56,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """How much of a quota is used; `next_in`: in how many seconds there is room, where there is none."""
+    """How much of a quota is used. `next_in`: seconds until there is room; None where there is."""
 
     limit: int
     used: int

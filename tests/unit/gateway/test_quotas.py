@@ -1,0 +1,70 @@
+"""Who may do how much, and how it is told."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+
+from services.gateway.domain.access import ApiKey, Caller, KeyQuotas
+from services.gateway.domain.quotas import (
+    Limits,
+    QuotaExhausted,
+    QuotaRules,
+    Use,
+    check_bytes,
+    check_judge_runs,
+    check_submissions,
+    shown_time,
+)
+
+NOW = datetime(2026, 4, 15, 12, 0, 0, tzinfo=UTC)
+RULES = QuotaRules(keys=Limits(50, 1000, 30), addresses=Limits(5, 100, 2))
+
+
+def with_key(quotas: KeyQuotas) -> Caller:
+    key = ApiKey(uuid4(), "l", "o", frozenset({"submit"}), quotas, NOW, "x", None, None)
+    return Caller("192.0.2.1", key=key)
+
+
+def test_a_keys_own_quotas_win_one_by_one() -> None:
+    assert RULES.limits(Caller("192.0.2.1")) == Limits(5, 100, 2)
+    assert RULES.limits(with_key(KeyQuotas())) == Limits(50, 1000, 30)
+    assert RULES.limits(with_key(KeyQuotas(0, None, 7))) == Limits(0, 1000, 7)
+
+
+def test_the_next_slot_is_named() -> None:
+    check_submissions(Use(5, 4))
+    with pytest.raises(QuotaExhausted) as refusal:
+        check_submissions(Use(5, 5, next_in=3600.4), NOW)
+    assert "5 of 5 submissions in 24 hours" in refusal.value.detail
+    assert "2026-04-15 13:00:01 UTC" in refusal.value.detail
+    assert refusal.value.retry_after == 3601
+    with pytest.raises(QuotaExhausted, match="13:00:00 UTC") as refusal:
+        check_judge_runs(Use(1, 1, next_in=3600), NOW)
+    assert refusal.value.error_code == "judging_quota"
+
+
+def test_bytes_need_room_for_the_whole_upload() -> None:
+    check_bytes(Use(100, 90), 10)
+    with pytest.raises(QuotaExhausted) as refusal:
+        check_bytes(Use(100, 90, next_in=5), 11, NOW)
+    assert refusal.value.error_code == "byte_quota"
+    with pytest.raises(QuotaExhausted) as refusal:
+        check_bytes(Use(100, 0), 101)
+    assert refusal.value.error_code == "quota_exhausted"  # no waiting helps
+
+
+@pytest.mark.parametrize("check", [check_submissions, check_judge_runs])
+def test_a_quota_of_none_never_ends(check: object) -> None:
+    assert callable(check)
+    with pytest.raises(QuotaExhausted) as refusal:
+        check(Use(0, 0))
+    assert refusal.value.error_code == "quota_exhausted"
+
+
+def test_times_are_rounded_up() -> None:
+    assert shown_time(0, NOW) == "2026-04-15 12:00:00 UTC"
+    assert shown_time(0.001, NOW) == "2026-04-15 12:00:01 UTC"
+    assert shown_time(-5, NOW) == "2026-04-15 12:00:00 UTC"
