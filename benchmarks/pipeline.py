@@ -43,6 +43,8 @@ async def measure(submissions: int) -> dict[str, Any]:
             **os.environ,
             "MEDVID_DATA_DIR": folder,
             "MEDVID_PORT": "0",
+            "MEDVID_ADDRESS_SUBMISSIONS_PER_DAY": "100000",
+            "MEDVID_ADDRESS_BYTES_PER_DAY": str(1 << 50),
             "MEDVID_LOG_FORMAT": "json",
         }
         with log.open("w") as stream:

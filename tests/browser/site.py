@@ -94,6 +94,7 @@ async def running_site(folder: Path) -> AsyncIterator[Site]:
         validation_workers=1,
         judge_provider="stub",
         admin_key=ADMIN_KEY,
+        address_submissions_per_day=1000,
     )
     url = f"http://127.0.0.1:{settings.port}"
     async with running(settings) as base, aiohttp.ClientSession(url) as client:
