@@ -86,12 +86,19 @@ def board_endpoints(boards: Boards) -> list[Endpoint]:
     ]
 
 
+def known_board(name: str) -> Board:
+    """Return a board's name; raises NotFound where there is none of it."""
+    for board in BOARDS:
+        if board == name:
+            return board
+    raise NotFound(
+        f"there is no board {name!r}.",
+        fix=f"Boards are {' and '.join(BOARDS)}.",
+        code="board_not_found",
+    )
+
+
 def ready_board(boards: Boards, board: str, request: web.Request) -> ReadyBoard:
     """Return the board that an address and its query name; raises NotFound, InvalidInput."""
-    if board not in BOARDS:
-        raise NotFound(
-            f"there is no board {board!r}.",
-            fix=f"Boards are {' and '.join(BOARDS)}.",
-            code="board_not_found",
-        )
+    board = known_board(board)
     return boards.get(board, query_of(request, BoardQuery).scoring)

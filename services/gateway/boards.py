@@ -16,11 +16,11 @@ from uuid import UUID
 import structlog
 
 from services.gateway import board_wire
-from services.gateway.domain.standing import Standing
+from services.gateway.domain.standing import Standing, standings
 from services.gateway.ports import SnapshotRef, SnapshotSource
 from services.gateway.representations import Representation, represent
 from services.gateway.security import PAGE_HEADERS, READ_HEADERS
-from shared.benchmark.tasks import BOARDS, METRIC_KEYS, SCORINGS, Board, Scoring
+from shared.benchmark.tasks import BOARDS, SCORINGS, Board, Scoring
 from shared.runtime.errors import Transient
 
 JSON: Final = "application/json"
@@ -58,6 +58,7 @@ class Boards:
         self._poll_seconds = poll_seconds
         self._hinted = asyncio.Event()
         self._refreshing = asyncio.Lock()
+        self._listeners: list[Callable[[], None]] = []
         self._ready: dict[tuple[str, str], ReadyBoard] = {
             (board, scoring): self._build(0, board_wire.Leaderboard.empty(board, scoring))
             for board in BOARDS
@@ -79,6 +80,10 @@ class Boards:
             await self.refresh()
             rank = self._ready[board, "compat"].ranks.get(entry_id)
         return rank
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call `listener` whenever boards have changed, once their new bytes are served."""
+        self._listeners.append(listener)
 
     def hint(self, _: bytes = b"") -> None:
         """Look for newer boards soon (the bus said so)."""
@@ -109,6 +114,8 @@ class Boards:
                 await self._take(ref)
             if newer:
                 self._announce()
+                for listener in self._listeners:
+                    listener()
 
     async def _take(self, ref: SnapshotRef) -> None:
         snapshot = await self._source.snapshot(ref.id)
@@ -126,16 +133,12 @@ class Boards:
         )
 
     def _build(self, snapshot_id: int, board: board_wire.Leaderboard) -> ReadyBoard:
-        standings = {
-            key: Standing.of(entry.values.get(key) for entry in board.entries)
-            for key in METRIC_KEYS
-        }
         return ReadyBoard(
             snapshot_id=snapshot_id,
             board=board,
             json=_api(board.model_dump_json().encode(), board.updated_at),
             page=represent(
-                self._render(board, standings).encode(),
+                self._render(board, standings(board.entries)).encode(),
                 content_type=HTML,
                 cache_control=_CACHE_CONTROL,
                 headers=PAGE_HEADERS,

@@ -12,6 +12,8 @@ import structlog
 from aiohttp import web
 
 from services.gateway.access_bootstrap import build_access
+from services.gateway.board_event_routes import board_event_endpoints
+from services.gateway.board_events import BoardStreams
 from services.gateway.board_routes import board_endpoints, ready_first
 from services.gateway.boards import Boards
 from services.gateway.description import describe, description_routes
@@ -51,6 +53,7 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
         pages = Pages()
         boards = Boards(store, pages.board, poll_seconds=settings.board_poll_seconds)
         await boards.refresh()
+        board_streams = BoardStreams(boards, limit=settings.board_streams)
         hints = await infrastructure.bus.listen([BoardRanked.type], boards.hint)
         stack.push_async_callback(hints.stop)
         infrastructure.background("gateway_boards", boards.keep_current)
@@ -69,6 +72,7 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
         stack.push_async_callback(told.stop)
         endpoints = [
             *board_endpoints(boards),
+            *board_event_endpoints(board_streams),
             *submission_endpoints(
                 AcceptSubmission(store, validator, access.quotas),
                 ReadStatus(store, boards, access.rules),
@@ -89,7 +93,7 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
             *ops_routes(infrastructure.readiness),
         ]
         app = application(description.endpoints, others)
-        app.on_shutdown.append(judging.streams.stop)
+        app.on_shutdown.extend([judging.streams.stop, board_streams.stop])
         await stack.enter_async_context(_serving(app, surroundings(boards, pages), settings))
         yield
 

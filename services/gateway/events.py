@@ -42,7 +42,7 @@ class EventStreams:
 
     async def serve(self, request: web.Request, submission_id: UUID) -> web.StreamResponse:
         """Send a submission's events until the client leaves or we stop."""
-        last = _last_event_id(request)
+        last = last_event_id(request)
         if self._stopping or len(self._woken) >= self._limit:
             raise Unavailable(
                 "too many event streams are open.", fix="Try again, or poll the status."
@@ -74,7 +74,8 @@ class EventStreams:
                 await woken.wait()
 
 
-def _last_event_id(request: web.Request) -> int:
+def last_event_id(request: web.Request) -> int:
+    """Return where a client left off, 0 where it is new; raises InvalidInput."""
     given = request.headers.get("Last-Event-ID", "").strip()
     if not given:
         return 0

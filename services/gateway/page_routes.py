@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Final
+
 from aiohttp import web
 
 from services.gateway import board_wire
 from services.gateway.answers import send
-from services.gateway.board_routes import ready_board
-from services.gateway.boards import Boards
+from services.gateway.board_routes import known_board
+from services.gateway.boards import HTML, Boards
+from services.gateway.domain.board_view import View
+from services.gateway.domain.comparison import asked_models
+from services.gateway.domain.standing import standings
 from services.gateway.endpoints import Handle
-from services.gateway.pages import Pages
-from shared.benchmark.tasks import BOARDS
+from services.gateway.pages import Pages, compare_url
+from services.gateway.representations import represent
+from services.gateway.security import PAGE_HEADERS
+from shared.benchmark.tasks import BOARDS, SCORINGS, Board, Scoring
+from shared.runtime.errors import InvalidInput
+
+_FRESH: Final = "public, max-age=1, must-revalidate"
+_MODELS_NAMED: Final = 20
 
 
 def page_routes(boards: Boards, pages: Pages) -> list[web.RouteDef]:
@@ -22,14 +34,67 @@ def page_routes(boards: Boards, pages: Pages) -> list[web.RouteDef]:
             raise web.HTTPNotFound
         return send(request, found)
 
+    async def compare(request: web.Request) -> web.Response:
+        board = known_board(request.query.get("board", "community"))
+        scoring = _scoring(request)
+        asked = asked_models(request.query.getall("models", []))
+        if len(request.query.getall("models", [])) > 1:  # as a form sends it; not to be shared
+            raise web.HTTPSeeOther(compare_url(board, scoring, asked[:_MODELS_NAMED]))
+        shown = boards.get(board, scoring).board
+        return html(request, await asyncio.to_thread(pages.compare, shown, asked))
+
+    async def entry(request: web.Request) -> web.Response:
+        board = known_board(request.match_info["board"])
+        shown = boards.get(board, _scoring(request)).board
+        found = next(
+            (e for e in shown.entries if str(e.entry_id) == request.match_info["id"]), None
+        )
+        if found is None:
+            raise web.HTTPNotFound
+        return html(request, pages.entry(shown, found))
+
     return [
-        *(web.get(board_wire.page_url(board, "compat"), _page(boards, board)) for board in BOARDS),
+        *(
+            web.get(board_wire.page_url(board, "compat"), _page(boards, pages, board))
+            for board in BOARDS
+        ),
+        web.get("/compare", compare),
+        web.get("/boards/{board}/entries/{id}", entry),
         web.get("/static/{name}", asset),
     ]
 
 
-def _page(boards: Boards, board: str) -> Handle:
+def _page(boards: Boards, pages: Pages, board: Board) -> Handle:
     async def page(request: web.Request) -> web.Response:
-        return send(request, ready_board(boards, board, request).page)
+        ready = boards.get(board, _scoring(request))
+        view = View.of(request.query.items())
+        if view == View():
+            return send(request, ready.page)
+        shown = ready.board
+        # In a thread: a board of thousands takes a while to render.
+        text = await asyncio.to_thread(pages.board, shown, standings(shown.entries), view)
+        return html(request, text)
 
     return page
+
+
+def html(request: web.Request, text: str, cache_control: str = _FRESH) -> web.Response:
+    """Answer with a page, or 304 where the asker has it."""
+    return send(
+        request,
+        represent(
+            text.encode(), content_type=HTML, cache_control=cache_control, headers=PAGE_HEADERS
+        ),
+    )
+
+
+def _scoring(request: web.Request) -> Scoring:
+    asked = request.query.get("scoring", "compat")
+    for scoring in SCORINGS:
+        if scoring == asked:
+            return scoring
+    raise InvalidInput(
+        f"there is no scoring {asked[:40]!r}.",
+        fix=f"Scorings are {' and '.join(SCORINGS)}.",
+        code="invalid_query",
+    )

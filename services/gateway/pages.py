@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from importlib import metadata
 from importlib.resources import files
 from typing import Final
 from urllib.parse import urlsplit
@@ -11,11 +12,14 @@ from urllib.parse import urlsplit
 import jinja2
 
 from services.gateway import board_wire, wire
+from services.gateway.domain import board_view, plots
+from services.gateway.domain.board_view import View
+from services.gateway.domain.comparison import MAX_MODELS, choose, compare
 from services.gateway.domain.standing import Standing
 from services.gateway.reference import prose
 from services.gateway.representations import Representation, represent
 from services.gateway.security import PAGE_HEADERS
-from shared.benchmark.tasks import RULE_METRIC_KEYS, SCORINGS
+from shared.benchmark.tasks import RULE_METRIC_KEYS, SCORINGS, Board, Scoring
 
 _CONTENT_TYPES: Final = {
     ".css": "text/css; charset=utf-8",
@@ -23,6 +27,24 @@ _CONTENT_TYPES: Final = {
     ".svg": "image/svg+xml",
 }
 _IMMUTABLE: Final = "public, max-age=31536000, immutable"  # the address changes with the content
+_WHOLE: Final = View()
+VERSION: Final = metadata.version("medvidbench-leaderboard")
+NAVIGATION: Final = (
+    ("official", "Official", "/"),
+    ("community", "Community", "/community"),
+    ("compare", "Compare", "/compare"),
+)
+"""Name, label and address of the pages that every page links to at its head."""
+_SWITCHES: Final[tuple[tuple[Board, Scoring, str], ...]] = (
+    ("official", "compat", "Official"),
+    ("community", "compat", "Community"),
+    ("community", "strict", "Community, strict"),
+)
+MORE: Final = (("API", "/docs"),)
+"""Label and address of what every page links to at its foot."""
+BADGE_MEANINGS: Final = {
+    "stub judge": "Judged by the stand-in, for demonstration only",
+}
 
 
 class Pages:
@@ -30,39 +52,97 @@ class Pages:
 
     def __init__(self) -> None:
         self.assets: Mapping[str, Representation] = load_assets()
-        self._environment = jinja2.Environment(
+        self.environment = jinja2.Environment(
             loader=jinja2.PackageLoader("services.gateway"),
             autoescape=True,
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters["prose"] = prose
-        self._environment.globals.update(
+        self.environment.filters["prose"] = prose
+        self.environment.globals.update(
             asset=self._asset_url,
+            badge_meanings=BADGE_MEANINGS,
             current="",
             date_and_time=date_and_time,
+            entry_url=entry_url,
             is_web_address=is_web_address,
+            more=MORE,
+            navigation=NAVIGATION,
+            searched_text=board_view.searched_text,
+            shown_day=board_view.shown_day,
+            signed=signed,
+            version=VERSION,
         )
 
-    def board(self, board: board_wire.Leaderboard, standings: Mapping[str, Standing]) -> str:
-        """Return a board's page."""
-        return self._environment.get_template("board.html").render(
+    def board(
+        self,
+        board: board_wire.Leaderboard,
+        standings: Mapping[str, Standing],
+        view: View = _WHOLE,
+    ) -> str:
+        """Return a board's page as `view` looks at it."""
+        rows = view.ordered(board.entries, board.board)
+        places = board_view.sort_values(rows, "model", board.board)
+        query = view.query
+        return self.render(
+            "board.html",
             board=board,
+            view=view,
+            rows=rows,
+            any_shown=any(view.shows(row) for row in rows),
+            name_places={row.entry_id: place for row, place in zip(rows, places, strict=True)},
+            tracks=board_view.tracks(rows),
             columns=board_wire.COLUMNS,
-            rule_columns=len(RULE_METRIC_KEYS),
+            rule_columns=RULE_METRIC_KEYS,
             standings=standings,
             json_url=board_wire.board_url(board.board, board.scoring),
+            downloads=downloads(board.board, board.scoring),
+            permalink=board_wire.page_url(board.board, board.scoring),
             page_urls={scoring: board_wire.page_url(board.board, scoring) for scoring in SCORINGS},
+            view_url=lambda scoring: with_query(board_wire.page_url(board.board, scoring), query),
+        )
+
+    def compare(self, board: board_wire.Leaderboard, asked: Sequence[str]) -> str:
+        """Return the page of models side by side."""
+        chosen = choose(board.entries, asked)
+        values = [entry.values for entry in chosen]
+        everyone = [entry.values for entry in board.entries]
+        return self.render(
+            "compare.html",
+            board=board,
+            chosen=chosen,
+            lost=len(asked) - len(chosen) if asked else 0,
+            most=MAX_MODELS,
+            switches=[
+                (name, scoring, label, compare_url(name, scoring))
+                for name, scoring, label in _SWITCHES
+            ],
+            around=plots.radar(values, everyone),
+            side=plots.parallel(values, everyone),
+            metrics=compare(chosen),
+            columns=board_wire.COLUMNS,
+        )
+
+    def entry(self, board: board_wire.Leaderboard, entry: board_wire.LeaderboardEntry) -> str:
+        """Return an entry's page."""
+        first = board.entries[0].entry_id
+        rivals = [entry.entry_id] if entry.entry_id == first else [entry.entry_id, first]
+        return self.render(
+            "entry.html",
+            board=board,
+            entry=entry,
+            page_url=board_wire.page_url(board.board, board.scoring),
+            compare_url=compare_url(board.board, board.scoring, map(str, rivals)),
         )
 
     def render(self, template: str, **context: object) -> str:
         """Return the page of a template."""
-        return self._environment.get_template(template).render(**context)
+        return self.environment.get_template(template).render(**context)
 
     def error(self, problem: wire.ProblemDetails) -> str:
         """Return the page of an error."""
-        return self._environment.get_template("error.html").render(problem=problem)
+        return self.render("error.html", problem=problem)
 
     def _asset_url(self, name: str) -> str:
         return f"/static/{name}?v={self.assets[name].identity.etag.strip(chr(34))[:12]}"
@@ -96,3 +176,35 @@ def is_web_address(url: str) -> bool:
     except ValueError:
         return False
     return parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+def with_query(address: str, query: str) -> str:
+    """Return an address with a query in addition to the one that it may have."""
+    return f"{address}{'&' if '?' in address else '?'}{query}" if query else address
+
+
+def entry_url(board: board_wire.Leaderboard, entry: board_wire.LeaderboardEntry) -> str:
+    """Return where an entry's page is."""
+    return f"/boards/{board.board}/entries/{entry.entry_id}"
+
+
+def downloads(board: Board, scoring: Scoring) -> list[tuple[str, str]]:
+    """Return label and address of a board in other forms."""
+    return [("JSON", board_wire.board_url(board, scoring))]
+
+
+def compare_url(board: Board, scoring: Scoring, models: Iterable[str] = ()) -> str:
+    """Return where models of a board are compared, as such addresses are shared."""
+    address = f"/compare?board={board}"
+    if scoring != "compat":
+        address += f"&scoring={scoring}"
+    joined = ",".join(models)
+    return f"{address}&models={joined}" if joined else address
+
+
+def signed(number: float) -> str:
+    """Return a difference with its sign; the minus is the one that is as wide as the plus."""
+    if number == 0:
+        return "±0.000"
+    sign = "+" if number > 0 else "\N{MINUS SIGN}"
+    return f"{sign}{abs(number):.3f}"

@@ -80,8 +80,11 @@ class GatewaySettings(CommonSettings):
     judge_estimate_seconds: Annotated[float, Field(ge=0, le=30)] = Field(
         2, description="how long a request for judging waits for its estimate"
     )
+    board_streams: Annotated[int, Field(ge=1)] = Field(
+        1000, description="event streams of boards (open pages) that may be open at the same time"
+    )
     event_streams: Annotated[int, Field(ge=1)] = Field(
-        500, description="event streams that may be open at the same time"
+        500, description="event streams of submissions that may be open at the same time"
     )
     event_poll_seconds: Annotated[float, Field(gt=0)] = Field(
         2, description="how often an event stream looks for news when no hint comes"

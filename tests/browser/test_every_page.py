@@ -10,6 +10,9 @@ PAGES = {
     "official": "/",
     "community": "/community",
     "community-strict": "/community?scoring=strict",
+    "compare": "/compare",
+    "docs": "/docs",
+    "problems": "/problems",
     "not-found": "/there-is-no-such-page",
 }
 PHONE = {"width": 360, "height": 740}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
+
+from shared.benchmark.tasks import METRIC_KEYS
 
 Mark = Literal["best", "second"]
 
@@ -29,3 +31,15 @@ class Standing:
         if value == self.best:
             return "best"
         return "second" if value == self.second else None
+
+
+class Valued(Protocol):
+    """Something with a value for each metric."""
+
+    @property
+    def values(self) -> Mapping[str, float | None]: ...  # noqa: D102 - its name says it
+
+
+def standings(rows: Sequence[Valued]) -> dict[str, Standing]:
+    """Return the standing of every metric's column."""
+    return {key: Standing.of(row.values.get(key) for row in rows) for key in METRIC_KEYS}

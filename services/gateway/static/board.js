@@ -1,45 +1,215 @@
-// Sorts the board by a column. Missing values stay last in either direction; ties keep their rank.
+// A board's page: sorts, filters, hides columns; keeps all of it in the address; follows the board.
+//
+// The server renders every view itself. So what is done here is done on the rows that it sent, and
+// when the board changes, the page of the present address is fetched and its rows are taken over.
 "use strict";
 
 (() => {
   const table = document.getElementById("board");
   if (!table) return;
-  const body = table.tBodies[0];
-  const status = document.getElementById("sorted");
-  const headers = [...table.tHead.rows[1].cells];
-  const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
+  const told = document.getElementById("told");
+  let revision = Number(table.dataset.revision);
 
-  const compare = (kind, sign, index) => (a, b) => {
-    const left = a.cells[index].dataset.value;
-    const right = b.cells[index].dataset.value;
-    if (left === "" || right === "") {
-      if (left !== right) return left === "" ? 1 : -1;
-    } else {
-      const order = kind === "number" ? left - right : collator.compare(left, right);
-      if (order !== 0) return sign * order;
+  // ---- the view
+
+  const filters = document.getElementById("filters");
+  const rows = () => [...table.tBodies[0].rows];
+  const headers = () => [...table.tHead.rows[1].cells];
+  const sorters = filters ? [...table.tHead.querySelectorAll("button[data-key]")] : [];
+  const search = filters?.elements.q;
+  const track = filters?.elements.track;
+  const choices = filters ? [...filters.querySelectorAll("input[name=columns]")] : [];
+  const sorting = filters?.elements.namedItem("sort") && filters.querySelector("input[name=sort]");
+
+  const sort = (button) => {
+    const asked = button.value;
+    const descending = asked.startsWith("-");
+    const header = button.closest("th");
+    const index = header.cellIndex;
+    const sign = descending ? -1 : 1;
+    const value = (row) => row.cells[index].dataset.value;
+    const ordered = rows().sort((a, b) => {
+      const [left, right] = [value(a), value(b)];
+      // Missing values stay last in either direction; ties keep their rank.
+      if ((left === "") !== (right === "")) return left === "" ? 1 : -1;
+      return sign * (left - right) || a.dataset.rank - b.dataset.rank;
+    });
+    table.tBodies[0].append(...ordered);
+    for (const each of sorters) {
+      const key = each.dataset.key;
+      const first = key === "date" || choices.some((choice) => choice.value === key) ? `-${key}` : key;
+      const other = first === key ? `-${key}` : key;
+      each.value = asked === first ? other : first;
     }
-    return a.dataset.rank - b.dataset.rank;
+    for (const each of headers()) each.removeAttribute("aria-sort");
+    header.setAttribute("aria-sort", descending ? "descending" : "ascending");
+    for (const row of ordered) {
+      for (const cell of row.cells) cell.classList.toggle("sorted", cell.cellIndex === index && index > 3);
+    }
+    sorting.value = asked;
+    sorting.disabled = asked === "rank";
+    tell(`Sorted by ${button.getAttribute("aria-label")}, ${header.getAttribute("aria-sort")}.`);
+    keep();
   };
 
-  const sort = (index) => {
-    const header = headers[index];
-    const button = header.querySelector("button");
-    const { kind, first } = button.dataset;
-    const other = first === "ascending" ? "descending" : "ascending";
-    const direction = header.getAttribute("aria-sort") === first ? other : first;
-    const sign = direction === "ascending" ? 1 : -1;
-    const rows = [...body.rows].sort(compare(kind, sign, index));
-    body.append(...rows);
-    for (const each of headers) each.removeAttribute("aria-sort");
-    header.setAttribute("aria-sort", direction);
-    for (const row of rows) {
-      for (const cell of row.cells) cell.classList.toggle("sorted", cell.cellIndex === index);
+  const filter = () => {
+    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    let shown = 0;
+    for (const row of rows()) {
+      const text = row.dataset.text;
+      row.hidden =
+        Boolean(track?.value && row.dataset.track !== track.value) ||
+        !words.every((word) => text.includes(word));
+      if (!row.hidden) shown += 1;
     }
-    status.textContent = `Sorted by ${button.getAttribute("aria-label")}, ${direction}.`;
+    document.getElementById("nothing").hidden = shown > 0;
+    tell(`${shown} ${shown === 1 ? "model" : "models"} shown.`);
+    keep();
   };
 
-  headers.forEach((header, index) => {
-    const button = header.querySelector("button");
-    if (button) button.addEventListener("click", () => sort(index));
+  const chosen = () => {
+    const keys = choices.filter((choice) => choice.checked).map((choice) => choice.value);
+    return keys.length ? keys : choices.map((choice) => choice.value);
+  };
+
+  const choose = () => {
+    const keys = chosen();
+    for (const cell of table.querySelectorAll("[data-column]")) {
+      cell.hidden = !keys.includes(cell.dataset.column);
+    }
+    for (const group of table.tHead.rows[0].querySelectorAll("[data-group]")) {
+      const wide = headers().filter(
+        (header) => header.dataset.group === group.dataset.group && !header.hidden,
+      ).length;
+      group.hidden = wide === 0;
+      if (wide) group.colSpan = wide;
+    }
+    const all = keys.length === choices.length;
+    document.getElementById("column-count").textContent = all ? "" : ` · ${keys.length} of ${choices.length}`;
+    keep();
+  };
+
+  // The address, in the shortest form, as the server writes it.
+  const keep = () => {
+    const parts = [];
+    const q = search.value.trim().replace(/\s+/g, " ");
+    if (q) parts.push(`q=${encodeURIComponent(q)}`);
+    if (track?.value) parts.push(`track=${encodeURIComponent(track.value)}`);
+    if (!sorting.disabled) parts.push(`sort=${sorting.value}`);
+    const keys = chosen();
+    if (keys.length < choices.length) parts.push(`columns=${keys.join(",")}`);
+    const view = parts.join("&");
+    const join = (base) => (view ? `${base}${base.includes("?") ? "&" : "?"}${view}` : base);
+    for (const link of document.querySelectorAll(".switch a[data-base]")) {
+      link.href = join(link.dataset.base);
+      if (link.hasAttribute("aria-current")) history.replaceState(null, "", link.href + location.hash);
+    }
+  };
+
+  const tell = (text) => {
+    if (told) told.textContent = text;
+  };
+
+  if (filters) {
+    for (const button of sorters) {
+      button.addEventListener("click", (event) => {
+        event.preventDefault();
+        sort(button);
+      });
+    }
+    filters.addEventListener("submit", (event) => event.preventDefault());
+    search.addEventListener("input", filter);
+    track?.addEventListener("change", filter);
+    for (const choice of choices) choice.addEventListener("change", choose);
+    const chooser = filters.querySelector(".chooser");
+    document.addEventListener("click", (event) => {
+      if (!chooser.contains(event.target)) chooser.open = false;
+    });
+    chooser.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || !chooser.open) return;
+      chooser.open = false;
+      chooser.querySelector("summary").focus();
+    });
+  }
+
+  // ---- models to compare
+
+  const count = document.getElementById("compare-count");
+  const picked = () => rows().flatMap((row) => [...row.querySelectorAll("input:checked")]).map((box) => box.value);
+  const countPicked = () => {
+    const number = picked().length;
+    count.textContent = number ? ` · ${number}` : "";
+  };
+  if (count) {
+    table.addEventListener("change", countPicked);
+    countPicked();
+  }
+
+  // ---- changes
+
+  // The page of this address as it is now: its rows and facts take the place of ours.
+  const refresh = async () => {
+    const answer = await fetch(location.pathname + location.search, { cache: "no-cache" });
+    if (!answer.ok) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const news = page.getElementById("board");
+    if (!filters || !news?.tBodies) {
+      location.reload(); // the first entry, or the last one gone
+      return;
+    }
+    const known = new Set(rows().map((row) => row.id));
+    const checked = new Set(picked());
+    const focused = document.activeElement?.closest?.("tbody tr")?.id;
+    const place = focused && focusable(document.getElementById(focused)).indexOf(document.activeElement);
+    table.tBodies[0].replaceWith(document.adoptNode(news.tBodies[0]));
+    document.getElementById("facts").replaceWith(document.adoptNode(page.getElementById("facts")));
+    document.getElementById("live").hidden = false;
+    let added = 0;
+    for (const row of rows()) {
+      for (const box of row.querySelectorAll("input")) box.checked = checked.has(box.value);
+      if (known.has(row.id)) continue;
+      row.classList.add("fresh");
+      added += 1;
+    }
+    if (focused) focusable(document.getElementById(focused))[place]?.focus();
+    countPicked();
+    tell(added ? `The board has ${added} new ${added === 1 ? "model" : "models"}.` : "The board was updated.");
+  };
+  const focusable = (row) => (row ? [...row.querySelectorAll("a, input")] : []);
+
+  // One refresh at a time; what comes meanwhile is caught up with afterwards. A crowd of open pages
+  // does not ask in the same instant.
+  let wanted = revision;
+  let busy = false;
+  const follow = async () => {
+    if (busy) return;
+    busy = true;
+    try {
+      while (wanted > revision) {
+        const target = wanted;
+        await new Promise((done) => setTimeout(done, Math.random() * 300));
+        await refresh();
+        revision = target;
+      }
+    } catch {
+      // The network failed: the stream comes back, and says again what is new.
+    } finally {
+      busy = false;
+    }
+  };
+
+  const events = new EventSource(`/api/v1/leaderboards/${table.dataset.board}/events`);
+  const live = (on) => {
+    document.getElementById("live").hidden = !on;
+  };
+  events.addEventListener("open", () => live(true));
+  events.addEventListener("error", () => live(false));
+  events.addEventListener("board", (event) => {
+    wanted = JSON.parse(event.data).revision;
+    follow();
+  });
+  addEventListener("pagehide", () => events.close());
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) location.reload();
   });
 })();

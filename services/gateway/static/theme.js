@@ -3,6 +3,7 @@
 
 (() => {
   const root = document.documentElement;
+  root.classList.add("js"); // what only scripts can do is shown, what they replace is not
   const system = window.matchMedia("(prefers-color-scheme: dark)");
   const stored = () => {
     try {

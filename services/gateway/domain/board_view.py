@@ -1,0 +1,162 @@
+"""How a reader looks at a board: what is searched for, shown and sorted by. Lives in the address.
+
+The page of any view can be had from the server, so that it works without scripts, can be linked,
+and is what an open page asks for when the board has changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Final, Literal, Protocol, TypeVar
+from urllib.parse import urlencode
+
+from shared.benchmark.tasks import METRIC_KEYS, Board
+
+Direction = Literal["ascending", "descending"]
+
+_DESCENDING_FIRST: Final = {*METRIC_KEYS, "date"}
+SORT_KEYS: Final = ("rank", "model", "mean_rank", *METRIC_KEYS, "date")
+_SEARCH_CHARACTERS: Final = 100
+
+
+class Row(Protocol):
+    """What a view looks at in an entry."""
+
+    @property
+    def rank(self) -> int: ...  # noqa: D102 - an entry's own words
+    @property
+    def model_name(self) -> str: ...  # noqa: D102
+    @property
+    def organization(self) -> str: ...  # noqa: D102
+    @property
+    def team(self) -> str | None: ...  # noqa: D102
+    @property
+    def authors(self) -> str | None: ...  # noqa: D102
+    @property
+    def track(self) -> str | None: ...  # noqa: D102
+    @property
+    def badges(self) -> Sequence[str]: ...  # noqa: D102
+    @property
+    def mean_rank(self) -> float: ...  # noqa: D102
+    @property
+    def values(self) -> Mapping[str, float | None]: ...  # noqa: D102
+    @property
+    def submitted_on(self) -> date: ...  # noqa: D102
+    @property
+    def verified_on(self) -> date | None: ...  # noqa: D102
+
+
+R = TypeVar("R", bound=Row)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A way to look at a board. The default is the whole board by rank."""
+
+    search: str = ""
+    track: str = ""
+    sort: str = "rank"
+    descending: bool = False
+    columns: tuple[str, ...] = field(default=METRIC_KEYS)
+
+    @classmethod
+    def of(cls, query: Iterable[tuple[str, str]]) -> View:
+        """Read a view from an address. What it names and we do not have is left out.
+
+        The last `sort` counts: a form sends the present one before the one that was asked for.
+        """
+        search = track = ""
+        sort, descending = "rank", False
+        columns: set[str] = set()
+        for name, value in query:
+            if name == "q":
+                search = " ".join(value.split())[:_SEARCH_CHARACTERS]
+            elif name == "track":
+                track = value
+            elif name == "sort" and value.removeprefix("-") in SORT_KEYS:
+                sort, descending = value.removeprefix("-"), value.startswith("-")
+            elif name == "columns":
+                columns.update(value.split(","))
+        chosen = tuple(key for key in METRIC_KEYS if key in columns)
+        return cls(search, track, sort, descending, chosen or METRIC_KEYS)
+
+    @property
+    def query(self) -> str:
+        """The view as an address has it, shortest form; empty for the default."""
+        parts = {
+            "q": self.search,
+            "track": self.track,
+            "sort": "" if self.sorting == "rank" else self.sorting,
+            "columns": "" if self.columns == METRIC_KEYS else ",".join(self.columns),
+        }
+        return urlencode({name: value for name, value in parts.items() if value}, safe=",")
+
+    @property
+    def sorting(self) -> str:
+        """What it sorts by as an address has it."""
+        return f"-{self.sort}" if self.descending else self.sort
+
+    @property
+    def direction(self) -> Direction:
+        """Which way it sorts."""
+        return "descending" if self.descending else "ascending"
+
+    def next_sorting(self, key: str) -> str:
+        """Return what activating a column's header asks for: its better end first, then the other.
+
+        For metrics the better end is the highest value, for ranks the smallest.
+        """
+        first = f"-{key}" if key in _DESCENDING_FIRST else key
+        other = key if key in _DESCENDING_FIRST else f"-{key}"
+        return other if self.sorting == first else first
+
+    def shows(self, row: Row) -> bool:
+        """Tell whether a row is among what is searched for."""
+        text = searched_text(row)
+        words = self.search.lower().split()
+        return (not self.track or row.track == self.track) and all(word in text for word in words)
+
+    def ordered(self, rows: Sequence[R], board: Board) -> list[R]:
+        """Return the rows in order: missing values last in either direction, ties by rank."""
+        values = sort_values(rows, self.sort, board)
+        sign = -1 if self.descending else 1
+
+        def position(index: int) -> tuple[bool, float, int]:
+            value = values[index]
+            return value is None, sign * (value or 0), rows[index].rank
+
+        return [rows[index] for index in sorted(range(len(rows)), key=position)]
+
+
+def searched_text(row: Row) -> str:
+    """Return what a search looks at: every word that the row shows."""
+    texts = (row.model_name, row.organization, row.team, row.authors, row.track, *row.badges)
+    return " ".join(text for text in texts if text).lower()
+
+
+def sort_values(rows: Sequence[Row], key: str, board: Board) -> list[float | None]:
+    """Return one number for each row by which a column sorts, None where it has no value.
+
+    Names give their place in alphabetical order, so that a script sorts as we do.
+    """
+    if key == "model":
+        names = sorted({row.model_name for row in rows}, key=lambda name: (name.casefold(), name))
+        places = {name: float(place) for place, name in enumerate(names)}
+        return [places[row.model_name] for row in rows]
+    if key == "date":
+        return [float(shown_day(row, board).toordinal()) for row in rows]
+    if key in ("rank", "mean_rank"):
+        return [float(row.rank if key == "rank" else row.mean_rank) for row in rows]
+    return [row.values.get(key) for row in rows]
+
+
+def shown_day(row: Row, board: Board) -> date:
+    """Return the day that a board shows: of verification on the official one, else submission."""
+    return (row.verified_on if board == "official" else None) or row.submitted_on
+
+
+def tracks(rows: Iterable[Row]) -> list[str]:
+    """Return the tracks that a board has."""
+    return sorted({row.track for row in rows if row.track})

@@ -1,0 +1,80 @@
+"""Models side by side: who was asked for, and how their values differ from the first one's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol, TypeVar
+from uuid import UUID
+
+from shared.benchmark.tasks import METRICS
+
+MAX_MODELS: Final = 6
+"""As many lines as can still be told apart."""
+_FIRST_CHOICE: Final = 3
+
+
+class Compared(Protocol):
+    """What is compared of an entry."""
+
+    @property
+    def entry_id(self) -> UUID: ...  # noqa: D102 - an entry's own words
+    @property
+    def mean_rank(self) -> float: ...  # noqa: D102
+    @property
+    def values(self) -> Mapping[str, float | None]: ...  # noqa: D102
+
+
+R = TypeVar("R", bound=Compared)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A model's value and how much it is above the first model's; None where one is missing."""
+
+    value: float | None
+    difference: float | None
+    best: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedMetric:
+    """A line of the comparison."""
+
+    key: str
+    cells: tuple[Cell, ...]
+
+
+def asked_models(values: Iterable[str]) -> list[str]:
+    """Return the ids that an address names, each once: `models=a,b` or `models=a&models=b`."""
+    return list(dict.fromkeys(part for value in values for part in value.split(",") if part))
+
+
+def choose(entries: Sequence[R], asked: Sequence[str]) -> list[R]:
+    """Return the entries that were asked for, in that order; the first of the board by default."""
+    if not asked:
+        return list(entries[:_FIRST_CHOICE])
+    by_id = {str(entry.entry_id): entry for entry in entries}
+    return [by_id[each] for each in asked if each in by_id][:MAX_MODELS]
+
+
+def compare(chosen: Sequence[Compared]) -> list[ComparedMetric]:
+    """Return every metric with the chosen models' values."""
+    return [
+        ComparedMetric(metric.key, _cells([entry.values.get(metric.key) for entry in chosen]))
+        for metric in METRICS
+    ]
+
+
+def _cells(values: Sequence[float | None]) -> tuple[Cell, ...]:
+    best = max((value for value in values if value is not None), default=None)
+    first = values[0] if values else None
+    return tuple(
+        Cell(
+            value,
+            # Of the values as they are shown, so that the reader's own subtraction agrees.
+            round(value - first, 3) if index and value is not None and first is not None else None,
+            best=value is not None and value == best and len(values) > 1,
+        )
+        for index, value in enumerate(values)
+    )

@@ -1,0 +1,195 @@
+"""Where the lines of a plot of several models run. Coordinates for SVG, one decimal, y downwards.
+
+Every axis runs from the smallest possible value of its metric to the best value on the board, so
+that metrics of different size can stand side by side and the outermost point is always the best.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from shared.benchmark.tasks import METRICS
+
+Values = Mapping[str, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A place on the drawing; `label` is the value that stands there."""
+
+    x: float
+    y: float
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A metric's axis: its line from the worst to the best value, and where its name stands."""
+
+    key: str
+    label: str
+    worst: float
+    best: float
+    start: Point
+    end: Point
+    name: Point
+    anchor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A model's line: points where it has values, and SVG path data that breaks where not."""
+
+    points: tuple[Point, ...]
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """A drawing. `rings` are further lines that help the eye."""
+
+    width: float
+    height: float
+    axes: tuple[Axis, ...]
+    lines: tuple[Line, ...]
+    context: tuple[Line, ...] = ()
+    rings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    worst: float
+    best: float
+
+    def share(self, value: float) -> float:
+        """Return how far along the axis a value lies, 0-1."""
+        span = self.best - self.worst
+        return min(1.0, max(0.0, (value - self.worst) / span)) if span > 0 else 0.0
+
+
+_Placer = Callable[[int, float], Point]
+_RADAR_WIDTH: Final = 500.0
+_RADAR_HEIGHT: Final = 390.0
+_RADAR_RADIUS: Final = 155.0
+_RINGS: Final = (0.25, 0.5, 0.75, 1.0)
+_PARALLEL_WIDTH: Final = 800.0
+_PARALLEL_HEIGHT: Final = 430.0
+_PARALLEL_SIDE: Final = 40.0
+_PARALLEL_TOP: Final = 68.0
+_PARALLEL_BOTTOM: Final = 28.0
+
+
+def radar(chosen: Sequence[Values], board: Sequence[Values]) -> Plot:
+    """Draw the chosen models as closed lines around a centre, one direction for each metric."""
+    scales = _scales(board)
+    middle_x, middle_y = _RADAR_WIDTH / 2, _RADAR_HEIGHT / 2
+    turn = 2 * math.pi / len(METRICS)
+
+    def at(index: int, radius: float) -> Point:
+        angle = index * turn - math.pi / 2
+        return Point(
+            round(middle_x + radius * math.cos(angle), 1),
+            round(middle_y + radius * math.sin(angle), 1),
+        )
+
+    def place(index: int, share: float) -> Point:
+        return at(index, _RADAR_RADIUS * share)
+
+    axes = tuple(
+        Axis(
+            metric.key,
+            metric.label,
+            scales[metric.key].worst,
+            scales[metric.key].best,
+            place(index, 0),
+            place(index, 1),
+            at(index, _RADAR_RADIUS + 20),
+            _anchor(math.cos(index * turn - math.pi / 2)),
+        )
+        for index, metric in enumerate(METRICS)
+    )
+    rings = tuple(
+        _path([place(index, share) for index in range(len(METRICS))], closed=True)
+        for share in _RINGS
+    )
+    lines = tuple(_line(values, scales, place, closed=True) for values in chosen)
+    return Plot(_RADAR_WIDTH, _RADAR_HEIGHT, axes, lines, rings=rings)
+
+
+def parallel(chosen: Sequence[Values], board: Sequence[Values]) -> Plot:
+    """Draw the chosen models over all models of the board, one upright axis for each metric."""
+    scales = _scales(board)
+    step = (_PARALLEL_WIDTH - 2 * _PARALLEL_SIDE) / (len(METRICS) - 1)
+    height = _PARALLEL_HEIGHT - _PARALLEL_TOP - _PARALLEL_BOTTOM
+
+    def place(index: int, share: float) -> Point:
+        return Point(
+            round(_PARALLEL_SIDE + index * step, 1),
+            round(_PARALLEL_TOP + height * (1 - share), 1),
+        )
+
+    axes = tuple(
+        Axis(
+            metric.key,
+            metric.label,
+            scales[metric.key].worst,
+            scales[metric.key].best,
+            place(index, 0),
+            place(index, 1),
+            Point(place(index, 1).x, 20.0),
+            "middle",
+        )
+        for index, metric in enumerate(METRICS)
+    )
+    lines = tuple(_line(values, scales, place) for values in chosen)
+    context = tuple(_line(values, scales, place) for values in board)
+    return Plot(_PARALLEL_WIDTH, _PARALLEL_HEIGHT, axes, lines, context)
+
+
+def _scales(board: Sequence[Values]) -> dict[str, _Scale]:
+    scales = {}
+    for metric in METRICS:
+        known = [value for row in board if (value := row.get(metric.key)) is not None]
+        scales[metric.key] = _Scale(metric.minimum, max(known, default=metric.maximum))
+    return scales
+
+
+def _line(
+    values: Values, scales: Mapping[str, _Scale], place: _Placer, *, closed: bool = False
+) -> Line:
+    """Return a model's line; where a value is missing it has a gap."""
+    points: list[Point | None] = []
+    for index, metric in enumerate(METRICS):
+        value = values.get(metric.key)
+        if value is None:
+            points.append(None)
+            continue
+        spot = place(index, scales[metric.key].share(value))
+        points.append(Point(spot.x, spot.y, f"{metric.label} {value:.3f}"))
+    known = [point for point in points if point is not None]
+    if len(known) == len(points):
+        return Line(tuple(known), _path(known, closed=closed))
+    return Line(tuple(known), _broken([*points, points[0]] if closed else points))
+
+
+def _path(points: Sequence[Point], *, closed: bool) -> str:
+    drawn = " ".join(f"{'L' if index else 'M'}{p.x:g} {p.y:g}" for index, p in enumerate(points))
+    return f"{drawn}Z" if closed and points else drawn
+
+
+def _broken(points: Sequence[Point | None]) -> str:
+    parts, down = [], False
+    for point in points:
+        if point is not None:
+            parts.append(f"{'L' if down else 'M'}{point.x:g} {point.y:g}")
+        down = point is not None
+    return " ".join(parts)
+
+
+def _anchor(side: float) -> str:
+    if abs(side) < 0.2:
+        return "middle"
+    return "start" if side > 0 else "end"
