@@ -6,7 +6,7 @@ import asyncio
 
 import structlog
 
-from services.ranker.domain.board import board_content
+from services.ranker.domain.board import ranked_board
 from services.ranker.ports import Boards
 from shared.benchmark.tasks import SCORINGS, Board
 from shared.contracts.messages import BoardRanked, Envelope
@@ -26,8 +26,8 @@ async def rank_board(boards: Boards, envelope: Envelope, board: Board) -> None:
         entries = await work.entries()
         for scoring in SCORINGS:
             # In a thread, so that the loop answers the broker while a large board is sorted.
-            content = await asyncio.to_thread(board_content, entries, scoring)
-            await work.save_snapshot(scoring, revisions.current, content, len(entries))
+            ranked = await asyncio.to_thread(ranked_board, entries, scoring)
+            await work.save_snapshot(scoring, revisions.current, ranked)
         await work.mark_ranked(revisions.current)
         await work.emit(BoardRanked(board=board, revision=revisions.current))
     _log.info("board_ranked", board=board, revision=revisions.current, entries=len(entries))

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from services.ranker.domain.board import Entry
+from services.ranker.domain.board import Entry, RankedBoard
 from shared.benchmark.tasks import Board, Scoring
 from shared.contracts.messages import Envelope, Message
 
@@ -29,10 +29,8 @@ class BoardWork(Protocol):
     async def entries(self) -> Sequence[Entry]:
         """Return the listed entries."""
 
-    async def save_snapshot(
-        self, scoring: Scoring, revision: int, content: bytes, entries: int
-    ) -> None:
-        """Add a snapshot unless the newest one has the same content."""
+    async def save_snapshot(self, scoring: Scoring, revision: int, ranked: RankedBoard) -> None:
+        """Add a snapshot and the ranks that changed, unless the newest one has the same content."""
 
     async def mark_ranked(self, revision: int) -> None:
         """Note that the snapshots show this revision; scored submissions become ranked."""

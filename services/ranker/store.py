@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from services.ranker.domain.board import Entry
+from services.ranker.domain.board import Entry, RankedBoard
 from services.ranker.ports import Revisions
 from shared.benchmark.tasks import METRIC_KEYS, SCORINGS, Board, Scoring
 from shared.contracts.messages import Envelope, Message
@@ -59,14 +59,24 @@ class PostgresBoardWork:
             for row in rows
         ]
 
-    async def save_snapshot(
-        self, scoring: Scoring, revision: int, content: bytes, entries: int
-    ) -> None:
-        """Insert a snapshot unless the newest one shows the same."""
-        digest = hashlib.sha256(content).hexdigest()
-        await self.transaction.connection.execute(
-            _SQL["add_snapshot"], self.board, scoring, revision, content, digest, entries
+    async def save_snapshot(self, scoring: Scoring, revision: int, ranked: RankedBoard) -> None:
+        """Add a snapshot and the ranks that changed, unless the newest one shows the same."""
+        connection = self.transaction.connection
+        digest = hashlib.sha256(ranked.content).hexdigest()
+        snapshot_id = await connection.fetchval(
+            _SQL["add_snapshot"],
+            self.board,
+            scoring,
+            revision,
+            ranked.content,
+            digest,
+            len(ranked.ranks),
         )
+        if snapshot_id is None:
+            return
+        shown = (self.board, scoring, snapshot_id, [*ranked.ranks], [*ranked.ranks.values()])
+        await connection.execute(_SQL["end_ranks"], *shown)
+        await connection.execute(_SQL["begin_ranks"], *shown)
 
     async def mark_ranked(self, revision: int) -> None:
         """Close the revision; what was scored is now ranked."""

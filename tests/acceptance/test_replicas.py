@@ -17,7 +17,7 @@ import orjson
 import pytest
 
 from services.ranker import bootstrap as ranker
-from services.ranker.domain.board import Entry, board_content
+from services.ranker.domain.board import Entry, ranked_board
 from services.ranker.settings import RankerSettings
 from services.scorer import bootstrap as scorer
 from services.scorer.domain.scorecard import score
@@ -141,7 +141,7 @@ async def expected_board() -> list[dict[str, Any]]:
                     values={"compat": {**dict.fromkeys(METRIC_KEYS), **values}, "strict": {}},
                 )
             )  # fmt: skip
-        _expected.extend(json.loads(board_content(entries, "compat")))
+        _expected.extend(json.loads(ranked_board(entries, "compat").content))
     return [{**row, "entry_id": None, "submission_id": None} for row in _expected]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from importlib.resources import files
 
 from services.ranker.consumer import build_consumer
 from services.ranker.store import PostgresBoards
@@ -87,3 +88,72 @@ async def test_boards_rank_within_themselves(database: Database) -> None:
     await add_listed_entry(database, "Same name", {"cvs_acc": 0.9}, board="official")
     await rank(database, changed("official"))
     assert {board for board, *_ in await snapshots(database)} == {"official"}
+
+
+async def ranks(database: Database, scoring: str = "compat") -> list[tuple[str, int, bool, bool]]:
+    """Model, rank, whether it is the first one, whether it lasts; in order of time."""
+    rows = await database.pool.fetch(
+        "SELECT model_name, rank, entered, until IS NULL AS lasts FROM rank_history"
+        " JOIN entries ON entries.id = entry_id WHERE scoring = $1"
+        " ORDER BY since_snapshot, rank",
+        scoring,
+    )
+    return [(row["model_name"], row["rank"], row["entered"], row["lasts"]) for row in rows]
+
+
+async def test_a_rank_is_written_once_and_lasts_until_it_changes(database: Database) -> None:
+    await add_listed_entry(database, "Best", {"cvs_acc": 0.9})
+    last = await add_listed_entry(database, "Last", {"cvs_acc": 0.1})
+    await rank(database)
+    await add_listed_entry(database, "Middle", {"cvs_acc": 0.5})
+    await rank(database)
+    assert await ranks(database) == [
+        ("Best", 1, True, True),
+        ("Last", 2, True, False),
+        ("Middle", 2, True, True),
+        ("Last", 3, False, True),
+    ]
+    await database.pool.execute("UPDATE entries SET removed_at = now() WHERE id = $1", last)
+    await database.pool.execute("UPDATE boards SET revision = revision + 1")
+    await rank(database)
+    assert [row for row in await ranks(database) if row[0] == "Last"] == [
+        ("Last", 2, True, False),
+        ("Last", 3, False, False),
+    ]
+    open_ends = await database.pool.fetch(
+        "SELECT until_snapshot FROM rank_history WHERE entry_id = $1 AND scoring = 'compat'"
+        " ORDER BY since_snapshot",
+        last,
+    )
+    newest = await database.pool.fetchval("SELECT max(id) FROM snapshots WHERE scoring = 'compat'")
+    assert [row["until_snapshot"] for row in open_ends][-1] == newest
+
+
+async def test_the_history_told_by_old_snapshots_is_the_one_that_was_written(
+    database: Database,
+) -> None:
+    """The migration's backfill gives, from snapshots alone, what the ranker wrote meanwhile."""
+    leaves = None
+    for turn, (name, value) in enumerate([("A", 0.5), ("B", 0.6), ("C", 0.4), ("D", 0.7)]):
+        added = await add_listed_entry(database, name, {"cvs_acc": value, "nap_acc": 1 - value})
+        if turn == 1:
+            leaves = added
+        await rank(database)
+    for removed in ("now()", "NULL"):  # B leaves and comes back
+        await database.pool.execute(
+            f"UPDATE entries SET removed_at = {removed} WHERE id = $1",  # noqa: S608 - ours
+            leaves,
+        )
+        await database.pool.execute("UPDATE boards SET revision = revision + 1")
+        await rank(database)
+    everything = "SELECT * FROM rank_history ORDER BY entry_id, scoring, since_snapshot"
+    written = await database.pool.fetch(everything)
+    assert len(written) > 8
+    backfill = migration("0008_rank_history").partition("WITH numbered")
+    await database.pool.execute("DELETE FROM rank_history")
+    await database.pool.execute(backfill[1] + backfill[2])
+    assert await database.pool.fetch(everything) == written
+
+
+def migration(name: str) -> str:
+    return (files("shared.storage") / "migrations" / f"{name}.sql").read_text()

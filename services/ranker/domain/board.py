@@ -31,12 +31,22 @@ class Entry:
     values: Mapping[Scoring, Mapping[str, float | None]]
 
 
-def board_content(entries: Sequence[Entry], scoring: Scoring) -> bytes:
-    """Return the ranked rows as JSON; the same entries give the same bytes in whatever order."""
+@dataclass(frozen=True, slots=True)
+class RankedBoard:
+    """A ranked board: its rows as JSON, and the rank of each entry, best first."""
+
+    content: bytes
+    ranks: Mapping[UUID, int]
+
+
+def ranked_board(entries: Sequence[Entry], scoring: Scoring) -> RankedBoard:
+    """Rank the entries; the same ones give the same bytes in whatever order."""
     ranked = rank({"model_name": e.model_name, **e.values[scoring]} for e in entries)
     rows = []
+    ranks = {}
     for row in ranked:
         entry = entries[row.index]
+        ranks[entry.entry_id] = row.rank
         rows.append(
             {
                 "rank": row.rank,
@@ -56,4 +66,4 @@ def board_content(entries: Sequence[Entry], scoring: Scoring) -> bytes:
                 "ranks": row.ranks,
             }
         )
-    return orjson.dumps(rows)
+    return RankedBoard(orjson.dumps(rows), ranks)
