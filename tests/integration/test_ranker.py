@@ -149,7 +149,7 @@ async def test_the_history_told_by_old_snapshots_is_the_one_that_was_written(
     everything = "SELECT * FROM rank_history ORDER BY entry_id, scoring, since_snapshot"
     written = await database.pool.fetch(everything)
     assert len(written) > 8
-    backfill = migration("0008_rank_history").partition("WITH numbered")
+    backfill = migration("0009_rank_history").partition("WITH numbered")
     await database.pool.execute("DELETE FROM rank_history")
     await database.pool.execute(backfill[1] + backfill[2])
     assert await database.pool.fetch(everything) == written
