@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from client import offline
+from client import offline, operations
 
 app = typer.Typer(
     name="medvid",
@@ -20,6 +20,7 @@ admin = typer.Typer(
 )
 app.add_typer(admin, name="admin")
 offline.register(app)
+operations.register(admin)
 
 
 @app.command()

@@ -34,13 +34,13 @@ def migrate_database() -> int:
         applied = await migrate(database)
         return f"{applied} migrations applied." if applied else "The schema is up to date."
 
-    return _run(work, migrated=False)
+    return run_on_database(work, migrated=False)
 
 
 def load_ground_truth_file(path: Path) -> int:
     """Check a ground truth file, store it and make it active; returns the exit status."""
     data = path.read_bytes()
-    return _run(lambda database: store_ground_truth(database, data, str(path)))
+    return run_on_database(lambda database: store_ground_truth(database, data, str(path)))
 
 
 async def store_ground_truth(database: Database, data: bytes, name: str) -> str:
@@ -68,7 +68,7 @@ async def store_ground_truth(database: Database, data: bytes, name: str) -> str:
 def import_board_file(path: Path | None) -> int:
     """Import entries with given scores; returns the exit status."""
     content = path.read_bytes() if path else published_boards()
-    return _run(lambda database: store_boards(database, content))
+    return run_on_database(lambda database: store_boards(database, content))
 
 
 def published_boards() -> bytes:
@@ -86,7 +86,8 @@ async def store_boards(database: Database, content: bytes) -> str:
     )
 
 
-def _run(work: Callable[[Database], Awaitable[str]], *, migrated: bool = True) -> int:
+def run_on_database(work: Callable[[Database], Awaitable[str]], *, migrated: bool = True) -> int:
+    """Do work on the configured database and print what it tells; returns the exit status."""
     configure_logs("warning", "auto", "admin")  # what was done is told by the command itself
 
     async def main() -> str:

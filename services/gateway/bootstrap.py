@@ -17,6 +17,7 @@ from services.gateway.board_events import BoardStreams
 from services.gateway.board_routes import board_endpoints, ready_first
 from services.gateway.boards import Boards
 from services.gateway.description import describe, description_routes
+from services.gateway.domain.system_status import Limits
 from services.gateway.endpoints import Endpoint, Handle, refuse_undeclared, register
 from services.gateway.handlers import AcceptSubmission, ReadStatus
 from services.gateway.judging_bootstrap import build_judging
@@ -28,6 +29,8 @@ from services.gateway.pages import Pages
 from services.gateway.quota_routes import quota_endpoints
 from services.gateway.server import Runner
 from services.gateway.settings import GatewaySettings
+from services.gateway.status import PostgresStatus, StatusReader
+from services.gateway.status_routes import status_endpoints, status_pages
 from services.gateway.store import PostgresStore
 from services.gateway.submission_routes import submission_endpoints
 from services.gateway.tracing import traced
@@ -70,6 +73,9 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
         judging = build_judging(infrastructure.database, store, access.quotas, settings)
         told = await infrastructure.bus.listen(judging.hints, judging.streams.hint)
         stack.push_async_callback(told.stop)
+        standing = StatusReader(
+            PostgresStatus(infrastructure.database), boards, pages.status, _status_limits(settings)
+        )
         endpoints = [
             *board_endpoints(boards),
             *board_event_endpoints(board_streams),
@@ -85,10 +91,12 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
             ),
             *key_endpoints(access.keys, access.callers),
             *quota_endpoints(access.quotas, access.callers),
+            *status_endpoints(standing),
         ]
         description = describe(endpoints)
         others = [
             *page_routes(boards, pages),
+            *status_pages(standing),
             *description_routes(description, pages),
             *ops_routes(infrastructure.readiness),
         ]
@@ -141,6 +149,14 @@ async def _serving(
         yield
     finally:
         await runner.cleanup()
+
+
+def _status_limits(settings: GatewaySettings) -> Limits:
+    return Limits(
+        stale=6 * settings.sample_seconds + 10,
+        slow=settings.status_slow_seconds,
+        standing=settings.status_standing_seconds,
+    )
 
 
 def _limits(settings: GatewaySettings) -> UploadLimits:

@@ -16,9 +16,11 @@ from services.gateway.domain import board_view, plots
 from services.gateway.domain.board_view import View
 from services.gateway.domain.comparison import MAX_MODELS, choose, compare
 from services.gateway.domain.standing import Standing
+from services.gateway.domain.system_status import duration
 from services.gateway.reference import prose
 from services.gateway.representations import Representation, represent
 from services.gateway.security import PAGE_HEADERS
+from services.gateway.status_wire import Status
 from shared.benchmark.tasks import RULE_METRIC_KEYS, SCORINGS, Board, Scoring
 
 _CONTENT_TYPES: Final = {
@@ -139,6 +141,10 @@ class Pages:
     def render(self, template: str, **context: object) -> str:
         """Return the page of a template."""
         return self.environment.get_template(template).render(**context)
+
+    def status(self, status: Status) -> str:
+        """Return the status page."""
+        return self.render("status.html", status=status, duration=duration)
 
     def error(self, problem: wire.ProblemDetails) -> str:
         """Return the page of an error."""

@@ -77,6 +77,12 @@ class GatewaySettings(CommonSettings):
     trusted_proxies: str = Field(
         "", description="networks (CIDRs, comma-separated) whose X-Forwarded-For is believed"
     )
+    status_slow_seconds: Annotated[float, Field(gt=0)] = Field(
+        120, description="work that waits longer makes the status page say 'slow'"
+    )
+    status_standing_seconds: Annotated[float, Field(gt=0)] = Field(
+        900, description="work that waits longer makes the status page say 'standing still'"
+    )
     judge_estimate_seconds: Annotated[float, Field(ge=0, le=30)] = Field(
         2, description="how long a request for judging waits for its estimate"
     )

@@ -34,6 +34,11 @@ WITH submission AS (
       FROM judge_runs r
       JOIN judge_batches b ON b.run_id = r.id AND b.state = 'sent'
      WHERE r.state = 'running'
+), similarity AS (
+    SELECT min(changed_at) AS since
+      FROM similarities_due d
+      JOIN submissions s ON s.id = d.submission_id
+     WHERE d.failure_code IS NULL
 ), waiting AS (
     SELECT count(*) AS number, min(created_at) AS since FROM outbox WHERE published_at IS NULL
 ), newest AS (
@@ -46,6 +51,34 @@ WITH submission AS (
                     ORDER BY id DESC
                     LIMIT 1) AS snapshot) AS since
       FROM boards
+), lately AS (
+    -- The last fifty of a day at most, so that a burst does not hide what is usual.
+    SELECT 'scoring' AS stage, after.at - before.at AS took
+      FROM (SELECT submission_id, at FROM submission_history
+             WHERE state = 'scored' AND at > now() - interval '1 day' ORDER BY at DESC LIMIT 50) AS after
+      JOIN submission_history before
+           ON before.submission_id = after.submission_id AND before.state = 'accepted'
+    UNION ALL
+    SELECT 'ranking', after.at - before.at
+      FROM (SELECT submission_id, at FROM submission_history
+             WHERE state = 'ranked' AND at > now() - interval '1 day' ORDER BY at DESC LIMIT 50) AS after
+      JOIN submission_history before
+           ON before.submission_id = after.submission_id AND before.state = 'scored'
+    UNION ALL
+    SELECT 'judging', completed_at - created_at
+      FROM (SELECT run_id, completed_at FROM judge_results
+             WHERE completed_at > now() - interval '1 day' ORDER BY completed_at DESC LIMIT 50) AS done
+      JOIN judge_runs ON judge_runs.id = run_id
+), pace AS (
+    SELECT 'scoring' AS stage, count(*) / 10.0 AS per_minute
+      FROM submission_history WHERE state = 'scored' AND at > now() - interval '10 minutes'
+    UNION ALL
+    SELECT 'ranking', count(*) / 10.0
+      FROM submission_history WHERE state = 'ranked' AND at > now() - interval '10 minutes'
+    UNION ALL
+    SELECT 'judging', coalesce(sum((items_done - items_cached)
+                                   / greatest(1, extract(epoch FROM now() - changed_at)) * 60), 0)
+      FROM judge_runs WHERE state = 'running'
 ), figure (name, label, number, since) AS (
     SELECT 'medvid_submissions_unfinished', state, number::float8, NULL::timestamptz FROM submission
     UNION ALL SELECT 'medvid_submissions_oldest_seconds', state, 0, since FROM submission
@@ -58,12 +91,20 @@ WITH submission AS (
     UNION ALL SELECT 'medvid_queue_age_seconds', 'judge.requests', 0, since
       FROM run WHERE state = 'queued'
     UNION ALL SELECT 'medvid_queue_age_seconds', 'judge.batches', 0, since FROM batch
+    UNION ALL SELECT 'medvid_queue_age_seconds', 'scorer.similarities', 0, since FROM similarity
     UNION ALL SELECT 'medvid_outbox_waiting', '', number, NULL FROM waiting
     UNION ALL SELECT 'medvid_outbox_lag_seconds', '', 0, since FROM waiting
     UNION ALL SELECT 'medvid_dead_letters', queue, count(*), NULL
       FROM dead_letters WHERE replayed_at IS NULL GROUP BY queue
     UNION ALL SELECT 'medvid_board_age_seconds', board, 0, since FROM newest WHERE since IS NOT NULL
     UNION ALL SELECT 'medvid_board_behind_seconds', board, 0, behind_since FROM newest
+    UNION ALL SELECT 'medvid_judge_configured', '', count(judge_version), NULL FROM judge_service
+    UNION ALL SELECT 'medvid_judge_runs_paused', reason, count(*), NULL
+      FROM judge_runs WHERE state = 'paused' GROUP BY reason
+    UNION ALL SELECT 'medvid_stage_typical_seconds', stage,
+                     percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM took)), NULL
+      FROM lately GROUP BY stage
+    UNION ALL SELECT 'medvid_stage_per_minute', stage, per_minute, NULL FROM pace
 )
 SELECT name, label,
        CASE WHEN since IS NULL THEN number

@@ -93,6 +93,14 @@ SAMPLED: Final[Mapping[str, Sampled]] = {
     "medvid_board_behind_seconds": Sampled(
         "How long the snapshots lack a change; 0 when up to date", "board"
     ),
+    "medvid_judge_configured": Sampled("Whether there is a judge: 1, or 0 where judging is off"),
+    "medvid_judge_runs_paused": Sampled("Paused runs by the reason of their pause", "reason"),
+    "medvid_stage_typical_seconds": Sampled(
+        "Median of what a stage took lately, waiting included", "stage"
+    ),
+    "medvid_stage_per_minute": Sampled(
+        "Work that a stage finished a minute: submissions; for judging, caption pairs", "stage"
+    ),
 }
 
 POOL_GAUGES: Final[Mapping[str, str]] = {

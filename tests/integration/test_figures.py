@@ -30,7 +30,12 @@ async def age(database: Database, table: str, column: str, seconds: int) -> None
 async def test_an_idle_system_has_all_figures_at_zero(database: Database) -> None:
     await sampler(database).refresh()
     figures = (await read_sample(database)).figures
-    filled_later = {"medvid_dead_letters", "medvid_board_age_seconds"}
+    filled_later = {
+        "medvid_dead_letters",
+        "medvid_board_age_seconds",
+        "medvid_judge_runs_paused",
+        "medvid_stage_typical_seconds",
+    }
     assert set(figures) == set(SAMPLED) - filled_later
     assert {value for values in figures.values() for value in values.values()} == {0}
     assert set(figures["medvid_queue_depth"]) == {queue.name for queue in QUEUES}
@@ -126,7 +131,7 @@ async def test_no_figure_reads_what_is_finished(database: Database) -> None:
         await connection.execute("SET LOCAL enable_seqscan = off")
         plan = orjson.loads(await connection.fetchval(f"EXPLAIN (FORMAT json) {sql}"))
     scanned = set(_relations(plan[0]["Plan"]))
-    assert scanned <= {"boards", "judge_runs", "judge_batches"}
+    assert scanned <= {"boards", "judge_runs", "judge_batches", "judge_service"}
 
 
 def _relations(node: dict[str, object]) -> list[object]:

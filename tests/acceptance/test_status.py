@@ -1,0 +1,119 @@
+"""The status page and its JSON, from a live gateway, and without a database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import orjson
+import pytest
+
+from services.gateway.boards import Boards
+from services.gateway.domain.system_status import Limits
+from services.gateway.pages import Pages
+from services.gateway.status import StatusReader, set_notice
+from services.gateway.status_wire import Notice
+from services.gateway.store import PostgresStore
+from shared.messaging.local import LocalBus
+from shared.runtime.errors import Transient
+from shared.runtime.figures import Sample, Sampler, read_sample
+from shared.storage.database import Database
+from tests.acceptance.gateway_harness import Gateway, records, running_gateway
+
+LIMITS = Limits(stale=70, slow=120, standing=900)
+
+
+@pytest.fixture
+async def gateway(database: Database) -> AsyncIterator[Gateway]:
+    async with running_gateway(database) as gateway:
+        yield gateway
+
+
+async def test_the_status_tells_what_waits_and_what_operators_say(
+    gateway: Gateway, database: Database
+) -> None:
+    status, receipt = await gateway.submit(orjson.dumps(records()))
+    assert status == 202
+    await set_notice(database, "Judging is <b>late</b>:\nthe provider is down.")
+    await Sampler(database, LocalBus(database), 10).refresh()
+    status, headers, body = await gateway.get("/api/v1/status")
+    answer = orjson.loads(body)
+    assert (status, answer["state"]) == (200, "moving")
+    assert headers["Access-Control-Allow-Origin"] == "*"
+    assert "max-age=2" in headers["Cache-Control"]
+    scoring, ranking, judging = answer["stages"]
+    assert (scoring["stage"], scoring["waiting"], scoring["state"]) == ("scoring", 1, "moving")
+    assert scoring["oldest_seconds"] >= 0
+    assert (ranking["state"], judging["state"]) == ("idle", "off")
+    assert answer["notice"]["text"] == "Judging is <b>late</b>:\nthe provider is down."
+    assert [board["board"] for board in answer["boards"]] == ["official", "community"]
+
+    status, headers, body = await gateway.get("/status")
+    page = body.decode()
+    assert (status, headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert "Everything is moving." in page
+    assert "&lt;b&gt;late&lt;/b&gt;" in page
+    assert receipt["id"] not in page
+
+
+async def test_a_notice_comes_and_goes(database: Database) -> None:
+    async def shown() -> object:
+        return await database.pool.fetchval("SELECT text FROM status_notice")
+
+    await set_notice(database, "one")
+    await set_notice(database, "two")
+    assert await shown() == "two"
+    await set_notice(database, None)
+    assert await shown() is None
+
+
+class FailingSource:
+    """Answers once, then never again."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.fails = False
+        self.asked = 0
+
+    async def sample(self) -> Sample:
+        self.asked += 1
+        if self.fails:
+            raise Transient("the database is gone")
+        return await read_sample(self._database)
+
+    async def notice(self) -> Notice | None:
+        return None
+
+
+async def test_without_a_database_the_status_becomes_unknown_and_still_answers(
+    database: Database,
+) -> None:
+    now = 0.0
+    source = FailingSource(database)
+    pages = Pages()
+    boards = Boards(PostgresStore(database), pages.board, poll_seconds=60)
+    reader = StatusReader(source, boards, pages.status, LIMITS, clock=lambda: now)
+    await Sampler(database, LocalBus(database), 10).refresh()
+
+    async def state() -> tuple[str, float]:
+        answer = orjson.loads((await reader.ready()).json.identity.body)
+        return answer["state"], answer["figures_age_seconds"]
+
+    assert (await state())[0] == "moving"
+    source.fails = True
+    now = 30.0
+    assert (await state())[0] == "moving", "half a minute old figures still tell something"
+    now = 100.0
+    name, age = await state()
+    assert name == "unknown"
+    assert age >= 100
+    assert "cannot tell" in (await reader.ready()).page.identity.body.decode()
+
+
+async def test_a_crowd_costs_one_look(database: Database) -> None:
+    source = FailingSource(database)
+    pages = Pages()
+    boards = Boards(PostgresStore(database), pages.board, poll_seconds=60)
+    reader = StatusReader(source, boards, pages.status, LIMITS)
+    await asyncio.gather(*(reader.ready() for _ in range(200)))
+    assert source.asked == 1
