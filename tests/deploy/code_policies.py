@@ -28,8 +28,8 @@ SETTINGS: Final[dict[str, type[CommonSettings]]] = {
     "ranker": RankerSettings,
 }
 # A service stops its queues one after the other, each with the whole time to drain.
-_DRAINS: Final = {"gateway": 1, "scorer": 1, "judge": 2, "ranker": 1}
-_CLOSING_SECONDS: Final = 15  # workers, bus and pool, after the drains
+DRAINS: Final = {"gateway": 1, "scorer": 1, "judge": 2, "ranker": 1}
+CLOSING_SECONDS: Final = 15  # workers, bus and pool, after the drains
 _STATEMENT_SECONDS: Final = 60  # what the pool gives a statement: the longest step of the ranker
 # Postgres keeps 3 for superusers; the migration, a CronJob and an operator's shell need some.
 _RESERVED_CONNECTIONS: Final = 15
@@ -43,12 +43,12 @@ def settings_of(manifests: Manifests, service: str) -> Any:
     (container,) = manifests.pod(service).containers
     values = manifests.values(container)
     values |= dict.fromkeys(manifests.secrets(container), "amqp://from-a-secret")
-    with _environment(values):
+    with environment(values):
         return load_settings(SETTINGS[service])
 
 
 @contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
+def environment(values: dict[str, str]) -> Iterator[None]:
     before = dict(os.environ)
     for name in [name for name in before if name.startswith("MEDVID_")]:
         del os.environ[name]
@@ -65,7 +65,7 @@ def variables_are_settings(manifests: Manifests) -> list[str]:
     problems = []
     for pod in manifests.our_pods():
         for container in pod.containers:
-            known = _names(SETTINGS[pod.service]) if pod.service else _names(StandaloneSettings)
+            known = names(SETTINGS[pod.service]) if pod.service else names(StandaloneSettings)
             given = {*manifests.values(container), *manifests.secrets(container)}
             problems += [f"{pod.owner}: {name} is no setting" for name in sorted(given - known)]
     for service in SERVICES:
@@ -76,7 +76,7 @@ def variables_are_settings(manifests: Manifests) -> list[str]:
     return problems
 
 
-def _names(settings: type[CommonSettings]) -> set[str]:
+def names(settings: type[CommonSettings]) -> set[str]:
     return {f"MEDVID_{name.upper()}" for name in settings.model_fields}
 
 
@@ -198,12 +198,12 @@ def commands_start(manifests: Manifests) -> list[str]:
         for container in pod.containers:
             if container["image"].rpartition(":")[0].rpartition("/")[2] != "medvid":
                 problems.append(f"{pod.owner} runs {container['image']}")
-            if not _starts(container["args"]):
+            if not starts(container["args"]):
                 problems.append(f"{pod.owner}: there is no {' '.join(container['args'])}")
     return problems
 
 
-def _starts(args: list[str]) -> bool:
+def starts(args: list[str]) -> bool:
     if args[:2] == ["python", "-m"]:
         return args[2] in {f"services.{service}" for service in SERVICES} and bool(
             importlib.util.find_spec(f"{args[2]}.__main__")
@@ -226,13 +226,13 @@ def time_to_finish_is_given(manifests: Manifests) -> list[str]:
     problems = []
     for service in SERVICES:
         settings = settings_of(manifests, service)
-        longest = _longest(service, settings)
+        needed_once = longest(service, settings)
         pod = manifests.pod(service)
-        if settings.drain_seconds < longest:
+        if settings.drain_seconds < needed_once:
             problems.append(
-                f"{service} drains {settings.drain_seconds:g} s, its work takes {longest:g} s"
+                f"{service} drains {settings.drain_seconds:g} s, its work takes {needed_once:g} s"
             )
-        needed = _pre_stop(pod) + _DRAINS[service] * settings.drain_seconds + _CLOSING_SECONDS
+        needed = _pre_stop(pod) + DRAINS[service] * settings.drain_seconds + CLOSING_SECONDS
         grace = pod.spec.get("terminationGracePeriodSeconds", 30)
         if grace < needed:
             problems.append(f"{service} is killed after {grace} s and needs {needed:g} s")
@@ -241,7 +241,7 @@ def time_to_finish_is_given(manifests: Manifests) -> list[str]:
     return problems
 
 
-def _longest(service: str, settings: Any) -> float:
+def longest(service: str, settings: Any) -> float:
     if service == "gateway":
         return float(settings.upload_seconds + settings.validation_seconds)
     if service == "scorer":

@@ -1,0 +1,210 @@
+"""The single host: the compose file is well formed, confined, and speaks of what is in the code."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import jsonschema
+import pytest
+import yaml
+
+from services.standalone import StandaloneSettings
+from tests.deploy import code_policies as code
+from tests.deploy.manifests import ROOT, SERVICES
+
+TEXT: Final = (ROOT / "deploy" / "compose.yaml").read_text()
+COMPOSE: Final[dict[str, Any]] = yaml.safe_load(TEXT)
+OURS: Final = (*SERVICES, "migrate", "backup", "prune")
+_TEXTS: Final = {"type": "array", "items": {"type": "string"}}
+# The keys of the compose specification that are used here, with their types.
+_SERVICE: Final = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["image", "networks", "mem_limit", "security_opt", "logging"],
+    "properties": {
+        "image": {"type": "string"},
+        "build": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                "context": {"const": ".."},
+                "dockerfile": {"const": "deploy/Dockerfile"},
+                "args": {"type": "object"},
+            },
+        },
+        "command": _TEXTS,
+        "environment": {"type": "object", "additionalProperties": {"type": "string"}},
+        "env_file": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["path", "required"],
+                "properties": {"path": {"type": "string"}, "required": {"const": False}},
+            },
+        },
+        "user": {"type": "string"},
+        "read_only": {"type": "boolean"},
+        "cap_drop": _TEXTS,
+        "security_opt": _TEXTS,
+        "restart": {"const": "unless-stopped"},
+        "networks": _TEXTS,
+        "ports": _TEXTS,
+        "volumes": _TEXTS,
+        "tmpfs": _TEXTS,
+        "profiles": _TEXTS,
+        "hostname": {"type": "string"},
+        "shm_size": {"type": "string", "pattern": r"^\d+[mg]$"},
+        "mem_limit": {"type": "string", "pattern": r"^\d+[mg]$"},
+        "stop_grace_period": {"type": "string", "pattern": r"^\d+s$"},
+        "logging": {"type": "object", "required": ["driver", "options"]},
+        "healthcheck": {"type": "object"},
+        "depends_on": {
+            "type": "object",
+            "additionalProperties": {
+                "type": "object",
+                "additionalProperties": False,
+                "properties": {
+                    "condition": {
+                        "enum": ["service_healthy", "service_completed_successfully"],
+                    }
+                },
+            },
+        },
+    },
+}
+_SCHEMA: Final = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["name", "services"],
+    "patternProperties": {"^x-": {}},
+    "properties": {
+        "name": {"type": "string"},
+        "services": {"type": "object", "additionalProperties": _SERVICE},
+        "networks": {"type": "object"},
+        "volumes": {"type": "object"},
+    },
+}
+
+
+def interpolated(text: str, values: dict[str, str]) -> str:
+    """Fill in ${NAME}, ${NAME:-default} and ${NAME:?message} as compose does."""
+
+    def value(match: re.Match[str]) -> str:
+        given = values.get(match["name"], "")
+        if match["kind"] == ":?" and not given:
+            raise KeyError(match["name"])
+        return given or (match["rest"] if match["kind"] == ":-" else "")
+
+    return re.sub(r"\$\{(?P<name>\w+)(?P<kind>:-|:\?)?(?P<rest>[^{}]*)\}", value, text)
+
+
+def _service(name: str) -> dict[str, Any]:
+    filled = interpolated(TEXT, {"POSTGRES_PASSWORD": "one", "RABBITMQ_PASSWORD": "two"})
+    service: dict[str, Any] = yaml.safe_load(filled)["services"][name]
+    return service
+
+
+def _settings(name: str) -> Any:
+    with code.environment(_service(name)["environment"]):
+        return code.load_settings(code.SETTINGS[name])
+
+
+def test_it_has_the_form_of_a_compose_file() -> None:
+    jsonschema.validate(COMPOSE, _SCHEMA)
+    assert set(COMPOSE["services"]) == {*OURS, "postgres", "rabbitmq"}
+    for service in COMPOSE["services"].values():
+        assert set(service["networks"]) <= COMPOSE["networks"].keys()
+        assert set(service.get("depends_on", {})) <= COMPOSE["services"].keys()
+        for volume in service.get("volumes", []):
+            assert volume.split(":")[0] in COMPOSE["volumes"]
+
+
+def test_a_wrong_key_is_found() -> None:
+    broken = yaml.safe_load(TEXT)
+    broken["services"]["judge"]["stop_grace"] = "10s"
+    with pytest.raises(jsonschema.ValidationError, match="stop_grace"):
+        jsonschema.validate(broken, _SCHEMA)
+
+
+def test_passwords_must_be_given() -> None:
+    with pytest.raises(KeyError, match="POSTGRES_PASSWORD"):
+        interpolated(TEXT, {"RABBITMQ_PASSWORD": "two"})
+    with pytest.raises(KeyError, match="RABBITMQ_PASSWORD"):
+        interpolated(TEXT, {"POSTGRES_PASSWORD": "one"})
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_ours_are_confined(name: str) -> None:
+    service = _service(name)
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["user"] == "10001:10001"
+    assert service["tmpfs"]
+    assert service["image"] == "medvid:local"
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_its_command_starts_and_its_variables_are_settings(name: str) -> None:
+    service = _service(name)
+    assert code.starts(service["command"])
+    kind = code.SETTINGS.get(name, StandaloneSettings)
+    assert service["environment"].keys() <= code.names(kind)
+    if name in SERVICES:
+        settings = _settings(name)
+        assert settings.database_url.get_secret_value() == (
+            "postgresql://medvid:one@postgres:5432/medvid"
+        )
+        assert settings.rabbitmq_url.get_secret_value() == "amqp://medvid:two@rabbitmq:5672/"
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_its_work_may_finish(name: str) -> None:
+    settings = _settings(name)
+    assert settings.drain_seconds >= code.longest(name, settings)
+    grace = int(_service(name)["stop_grace_period"].removesuffix("s"))
+    assert grace >= code.DRAINS[name] * settings.drain_seconds + code.CLOSING_SECONDS
+
+
+def test_uploads_fit_the_temporary_space() -> None:
+    settings = _settings("gateway")
+    (tmpfs,) = _service("gateway")["tmpfs"]
+    size = re.search(r"size=(\d+)g", tmpfs)
+    assert size
+    assert settings.upload_concurrency * settings.upload_bytes <= int(size[1]) << 30
+
+
+def test_only_the_gateway_and_the_judge_have_a_way_out() -> None:
+    assert COMPOSE["networks"]["engines"] == {"internal": True}
+    out = {name for name, s in COMPOSE["services"].items() if "outside" in s["networks"]}
+    assert out == {"gateway", "judge"}
+    published = {name: s["ports"] for name, s in COMPOSE["services"].items() if "ports" in s}
+    assert published.keys() == {"gateway"}
+    (port,) = _service("gateway")["ports"]
+    assert port == f"127.0.0.1:8080:{_settings('gateway').port}"
+
+
+def test_services_wait_for_the_schema_and_the_engines() -> None:
+    for name in SERVICES:
+        assert _service(name)["depends_on"] == {
+            "migrate": {"condition": "service_completed_successfully"},
+            "rabbitmq": {"condition": "service_healthy"},
+        }
+    assert _service("migrate")["depends_on"] == {"postgres": {"condition": "service_healthy"}}
+    for engine in ("postgres", "rabbitmq"):
+        assert _service(engine)["healthcheck"]["test"][0] == "CMD"
+
+
+def test_jobs_run_only_when_asked() -> None:
+    for name in ("backup", "prune"):
+        assert _service(name)["profiles"] == ["jobs"]
+    assert _service("backup")["volumes"] == [f"backups:{_service('backup')['command'][-1]}"]
+
+
+def test_the_engines_are_the_same_everywhere() -> None:
+    """One version of each engine on a single host and in the local overlay."""
+    local = (ROOT / "deploy" / "k8s" / "overlays" / "local").glob("*.yaml")
+    images = set(re.findall(r"image: (\S+)", "".join(path.read_text() for path in local)))
+    assert images == {COMPOSE["services"][name]["image"] for name in ("postgres", "rabbitmq")}
