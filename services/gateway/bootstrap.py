@@ -19,7 +19,7 @@ from services.gateway.boards import Boards
 from services.gateway.description import describe, description_routes
 from services.gateway.domain.system_status import Limits
 from services.gateway.endpoints import Endpoint, Handle, refuse_undeclared, register
-from services.gateway.handlers import AcceptSubmission, ReadStatus
+from services.gateway.handlers import AcceptSubmission, DryRun, ReadStatus
 from services.gateway.judging_bootstrap import build_judging
 from services.gateway.judging_routes import judging_endpoints
 from services.gateway.keys_routes import key_endpoints
@@ -81,6 +81,7 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
             *board_event_endpoints(board_streams),
             *submission_endpoints(
                 AcceptSubmission(store, validator, access.quotas),
+                DryRun(store, validator, access.quotas),
                 ReadStatus(store, boards, access.rules),
                 judging.read,
                 receiver,

@@ -11,7 +11,13 @@ import structlog
 
 from services.gateway.domain import credentials
 from services.gateway.domain.access import AccessRules, Caller, not_the_owner
-from services.gateway.domain.forms import check_fields, entry_fields, missing_file
+from services.gateway.domain.forms import (
+    check_fields,
+    check_given_fields,
+    entry_fields,
+    missing_file,
+    name_taken,
+)
 from services.gateway.ports import (
     Checked,
     IdempotencyKey,
@@ -97,13 +103,7 @@ class AcceptSubmission:
             key = _Key.of(caller, upload, idempotency_key)
         if key is not None and (receipt := await self._repeat(key)):
             return receipt
-        version = await self._store.active_ground_truth()
-        if version is None:
-            raise Unavailable(
-                "no test set is loaded, so submissions cannot be checked.",
-                fix="Try again later; operators: 'medvid admin load-ground-truth FILE'.",
-                code="no_ground_truth",
-            )
+        version = await current_test_set(self._store)
         try:
             checked = await self._check(upload, version)
         except RefusedSubmission:
@@ -169,6 +169,58 @@ class AcceptSubmission:
                 code="idempotency_key_reused",
             )
         return Receipt(used.submission_id, credentials.token_for(key.key, used.token_salt))
+
+
+@dataclass(frozen=True, slots=True)
+class DryRunResult:
+    """What a dry run found; `report` is None where there was no file."""
+
+    problems: Sequence[Problem]
+    count: int
+    report: Mapping[str, object] | None
+    ground_truth_version: str
+
+
+class DryRun:
+    """Checks an upload as a submission is checked, and stores nothing but its size."""
+
+    def __init__(self, store: SubmissionStore, validator: Validator, quotas: Quotas) -> None:
+        self._store = store
+        self._validator = validator
+        self._quotas = quotas
+
+    async def admit(self, caller: Caller, size: int) -> None:
+        """Let a caller send an upload of `size` bytes; raises NotAllowed, QuotaExhausted."""
+        self._quotas.access.require_submitter(caller)
+        await self._quotas.require_room(caller, size, submission=False)
+
+    async def __call__(self, caller: Caller, upload: Upload) -> DryRunResult:
+        """Return what would become of the upload; raises InvalidInput, Unavailable."""
+        version = await current_test_set(self._store)
+        problems = check_given_fields(upload.texts, list(upload.problems))
+        name = upload.texts.get("model_name", "").strip()
+        bad = {problem.path for problem in problems}
+        if name and "$.model_name" not in bad and await self._store.name_taken(name):
+            problems.append(name_taken(name))
+        if upload.file is None:
+            problems += [] if "$.file" in bad else [missing_file()]
+            return DryRunResult(problems, len(problems), None, version)
+        checked = await self._validator.check(upload.file, version)
+        await self._quotas.count_upload(caller, upload.size)
+        count = len(problems) + checked.problem_count
+        return DryRunResult([*problems, *checked.problems], count, checked.report, version)
+
+
+async def current_test_set(store: SubmissionStore) -> str:
+    """Return the version that uploads are checked against; raises Unavailable without one."""
+    version = await store.active_ground_truth()
+    if version is None:
+        raise Unavailable(
+            "no test set is loaded, so submissions cannot be checked.",
+            fix="Try again later; operators: 'medvid admin load-ground-truth FILE'.",
+            code="no_ground_truth",
+        )
+    return version
 
 
 @dataclass(frozen=True, slots=True)

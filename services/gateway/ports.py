@@ -137,6 +137,9 @@ class SubmissionStore(Protocol):
     async def find_key(self, key_sha256: bytes) -> IdempotencyKey | None:
         """Return what an idempotency key was used for."""
 
+    async def name_taken(self, model_name: str) -> bool:
+        """Tell whether the community board has a model of this name."""
+
     async def accept(self, new: NewSubmission) -> None:
         """Store all of it and announce it, or nothing.
 

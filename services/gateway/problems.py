@@ -7,11 +7,11 @@ from http import HTTPStatus
 from typing import Final
 
 from services.gateway.bodies import RefusedBody
+from services.gateway.domain.forms import FORM_FIELDS
 from services.gateway.domain.quotas import QuotaExhausted
 from services.gateway.handlers import RefusedSubmission
 from services.gateway.problem_codes import PROBLEM_CODES, problem_type
 from services.gateway.wire import Location, ProblemDetails, ProblemItem
-from shared.benchmark.names import FIELD_LIMITS
 from shared.benchmark.report import MAX_PROBLEMS, Problem
 from shared.runtime.errors import (
     Conflict,
@@ -64,7 +64,10 @@ def of_error(error: MedvidError, request_id: str) -> ProblemDetails:
     return problem.model_copy(
         update={
             "error_count": error.count,
-            "errors": [_item(found, error) for found in error.problems[:MAX_PROBLEMS]],
+            "errors": [
+                _item(found, "body") if isinstance(error, RefusedBody) else form_item(found)
+                for found in error.problems[:MAX_PROBLEMS]
+            ],
             "report": dict(error.report) if error.report is not None else None,
         }
     )
@@ -93,12 +96,16 @@ def _details(status: int, code: str, detail: str, fix: str, request_id: str) -> 
     )
 
 
-def _item(problem: Problem, error: MedvidError) -> ProblemItem:
+def form_item(problem: Problem) -> ProblemItem:
+    """Return a problem of an upload as it is told."""
     field = problem.path.removeprefix("$.")
-    in_form = field in FIELD_LIMITS or field == "file" or problem.code == "unknown_field"
-    location: Location = "form" if in_form else "file"
+    in_form = field in FORM_FIELDS or problem.code in ("unknown_field", "model_name_taken")
+    return _item(problem, "form" if in_form else "file")
+
+
+def _item(problem: Problem, location: Location) -> ProblemItem:
     return ProblemItem(
-        location="body" if isinstance(error, RefusedBody) else location,
+        location=location,
         code=problem.code,
         path=problem.path,
         found=problem.found,

@@ -17,6 +17,10 @@ INSERT INTO entries (id, board, model_name, name_key, organization, team, author
                      submission_id, submitted_on, listed)
 VALUES ($1, 'community', $2, $3, $4, $5, $6, $7, $8, $9, (now() AT TIME ZONE 'UTC')::date, false)
 
+-- name: name_taken
+SELECT EXISTS (
+       SELECT FROM entries WHERE board = 'community' AND name_key = $1 AND removed_at IS NULL)
+
 -- name: payload_add
 INSERT INTO payloads (submission_id, content) VALUES ($1, $2)
 

@@ -51,6 +51,14 @@ class PostgresStore:
             row = await self._database.pool.fetchrow(_SQL["idempotency_find"], key_sha256)
         return None if row is None else IdempotencyKey(key_sha256, *row)
 
+    async def name_taken(self, model_name: str) -> bool:
+        """Tell whether the community board has a model of this name."""
+        async with transient_errors():
+            taken: bool = await self._database.pool.fetchval(
+                _SQL["name_taken"], name_key(model_name)
+            )
+        return taken
+
     async def accept(self, new: NewSubmission) -> None:
         """Store all of it and announce it in one transaction.
 

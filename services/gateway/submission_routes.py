@@ -7,13 +7,14 @@ from typing import Final
 from aiohttp import web
 
 from services.gateway import submission_wire
-from services.gateway.answers import send
+from services.gateway.answers import answer, send
 from services.gateway.callers import Callers
 from services.gateway.endpoints import FORM, JSON, Access, Body, Endpoint, Reply, json_reply
-from services.gateway.handlers import AcceptSubmission, ReadStatus
+from services.gateway.handlers import AcceptSubmission, DryRun, ReadStatus
 from services.gateway.judging import ReadJudging
 from services.gateway.parameters import SubmissionPath, submission_id
 from services.gateway.problem_codes import KEY_PROBLEMS, QUOTA_PROBLEMS
+from services.gateway.report_wire import DryRunAnswer
 from services.gateway.representations import represent
 from services.gateway.security import READ_HEADERS
 from services.gateway.uploads import Receiver
@@ -24,6 +25,7 @@ _TAG: Final = "submissions"
 
 def submission_endpoints(
     accept: AcceptSubmission,
+    dry_run: DryRun,
     read_status: ReadStatus,
     read_judging: ReadJudging,
     receiver: Receiver,
@@ -44,6 +46,13 @@ def submission_endpoints(
             content_type=JSON,
             headers={"Cache-Control": "no-store", "Location": body.status_url},
         )
+
+    async def validate(request: web.Request) -> web.Response:
+        caller = await callers.of(request)
+        await dry_run.admit(caller, request.content_length or 0)
+        async with receiver.receive(request) as upload:
+            result = await dry_run(caller, upload)
+        return answer(DryRunAnswer.of(result))
 
     async def status(request: web.Request) -> web.Response:
         found = await read_status(submission_id(request), await callers.of(request))
@@ -87,6 +96,32 @@ def submission_endpoints(
                 "key_required",
                 *QUOTA_PROBLEMS,
                 "missing_scope",
+                *KEY_PROBLEMS,
+            ),
+            access=(Access.PUBLIC, Access.SUBMIT),
+        ),
+        Endpoint(
+            "POST",
+            "/validate",
+            validate,
+            summary="Check predictions without submitting them",
+            description="The check of a submission and its whole report; nothing is stored. Takes "
+            "the same form; every field but the file may be left out.",
+            tag=_TAG,
+            body=Body(submission_wire.DryRunForm, FORM),
+            replies={200: json_reply("What would become of it.", DryRunAnswer)},
+            problems=(
+                "malformed_multipart",
+                "upload_too_slow",
+                "upload_too_large",
+                "too_large",
+                "unsupported_media_type",
+                "validation_timeout",
+                "validation_failed",
+                "no_ground_truth",
+                "key_required",
+                "missing_scope",
+                *QUOTA_PROBLEMS,
                 *KEY_PROBLEMS,
             ),
             access=(Access.PUBLIC, Access.SUBMIT),

@@ -11,6 +11,7 @@ from pydantic import Field, RootModel
 from services.gateway.handlers import Receipt, Status
 from services.gateway.judging import Judging
 from services.gateway.judging_wire import JudgingStatus, judging_status
+from services.gateway.report_wire import ValidationReport
 from services.gateway.similarity_wire import Similarity, similarities
 from services.gateway.wire import API, Answer
 from shared.benchmark.names import FIELD_LIMITS
@@ -38,6 +39,13 @@ class SubmissionForm(Answer):
     contact: str | None = _text("contact", "how to reach you; never published", required=False)
     model_url: str | None = _text("model_url", "an http or https address", required=False)
     track: str | None = _text("track", "the track it competes in", required=False)
+
+
+class DryRunForm(SubmissionForm):
+    """The same form, of which every field but the file may be left out."""
+
+    model_name: str | None = _text("model_name", "looked up on the board", required=False)  # type: ignore[assignment]
+    organization: str | None = _text("organization", "who submits", required=False)  # type: ignore[assignment]
 
 
 class SubmitHeaders(Answer):
@@ -118,7 +126,7 @@ class OwnedSubmission(SubmissionStatus):
     file_sha256: str
     file_bytes: int
     ground_truth_version: str
-    report: dict[str, Any]
+    report: ValidationReport
 
 
 class AnyStatus(RootModel[OwnedSubmission | SubmissionStatus]):
@@ -146,7 +154,7 @@ def submission_status(status: Status, judging: Judging) -> SubmissionStatus:
         file_sha256=submission.file_sha256,
         file_bytes=submission.file_bytes,
         ground_truth_version=submission.ground_truth_version,
-        report=dict(submission.report),
+        report=ValidationReport.of(submission.report),
     )
 
 

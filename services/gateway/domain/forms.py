@@ -10,6 +10,8 @@ from shared.benchmark.names import FIELD_LIMITS, REQUIRED_FIELDS, check_entry_fi
 from shared.benchmark.report import Problem, shown
 
 FILE_FIELD: Final = "file"
+FORM_FIELDS: Final = frozenset({FILE_FIELD, *FIELD_LIMITS})
+"""What a submission form may hold."""
 MAX_FIELD_BYTES: Final = 16_384
 """Bounds memory while reading; the limits in characters are the entry fields' own."""
 
@@ -49,6 +51,18 @@ def check_fields(texts: Mapping[str, str], known_bad: list[Problem]) -> list[Pro
     """Return every problem of the fields, each field named once."""
     seen = {problem.path for problem in known_bad}
     return known_bad + [p for p in check_entry_fields(texts) if p.path not in seen]
+
+
+def check_given_fields(texts: Mapping[str, str], known_bad: list[Problem]) -> list[Problem]:
+    """Return the problems of the fields that are there; a dry run may leave any out."""
+    given = {f"$.{name}" for name in texts} | {problem.path for problem in known_bad}
+    return [problem for problem in check_fields(texts, known_bad) if problem.path in given]
+
+
+def name_taken(name: str) -> Problem:
+    """Return the problem of a name that the board has."""
+    return Problem("model_name_taken", "$.model_name", shown(name), "a name of its own",
+                   "Choose another, such as one with a version; case does not count.")  # fmt: skip
 
 
 def entry_fields(texts: Mapping[str, str]) -> EntryFields:

@@ -1,0 +1,109 @@
+"""The dry run over HTTP: the whole diagnosis, nothing stored, the limits of an upload."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from typing import Any
+
+import aiohttp
+import orjson
+
+from shared.benchmark.tasks import Task
+from shared.storage.database import Database
+from tests.acceptance.gateway_harness import SAMPLES, Gateway, records, running_gateway
+
+FILE = orjson.dumps(records())
+
+
+async def validate(
+    gateway: Gateway, file: bytes | None, **fields: str
+) -> tuple[int, dict[str, Any]]:
+    form = aiohttp.FormData(default_to_multipart=True)
+    form.add_field("model_name", fields.pop("model_name", "a fresh name"))
+    if file is not None:
+        form.add_field("file", io.BytesIO(file), filename="p.json")
+    for name, value in fields.items():
+        form.add_field(name, value)
+    async with gateway.client.post("/api/v1/validate", data=form) as response:
+        return response.status, await response.json(content_type=None)
+
+
+async def test_a_sound_file_is_diagnosed_and_not_stored(database: Database) -> None:
+    async with running_gateway(database) as gateway:
+        status, answer = await validate(gateway, gzip.compress(FILE))
+        assert (status, answer["ok"], answer["errors"]) == (200, True, [])
+        report = answer["report"]
+        assert (report["samples"], report["answered"], report["mode"]) == (
+            SAMPLES,
+            SAMPLES,
+            "position",
+        )
+        assert {task["task"] for task in report["tasks"]} <= set(Task)
+        for table in ("submissions", "entries", "payloads", "outbox"):
+            assert await database.pool.fetchval(f"SELECT count(*) FROM {table}") == 0  # noqa: S608
+        # The same report is in the status of the submission.
+        _, receipt = await gateway.submit(FILE)
+        owned = await gateway.status(receipt["id"], receipt["owner_token"])
+        assert owned["report"] == report
+        assert owned["ground_truth_version"] == answer["ground_truth_version"]
+
+
+async def test_what_looks_wrong_is_shown_by_sample(database: Database) -> None:
+    wrong = records()
+    for record in wrong:
+        if record["qa_type"] == "tal":
+            record["prediction"] = "90000.0-90010.5 seconds."  # frames, and always the same
+        elif record["qa_type"] == "stg":
+            record["prediction"] = "1.0 seconds: [0.1, 0.2, 0.3, 0.4] 2.0 seconds: [0.1, 0.2"
+    del wrong[-3:]
+    async with running_gateway(database) as gateway:
+        status, answer = await validate(gateway, orjson.dumps(wrong))
+    assert (status, answer["ok"]) == (200, True)
+    assert answer["report"]["coverage"] == (SAMPLES - 3) / SAMPLES
+    found = {
+        (warning["code"], warning["task"]): warning for warning in answer["report"]["warnings"]
+    }
+    assert {code for code, _ in found} >= {
+        "partial", "constant", "times_in_frames", "normalised_boxes", "likely_truncated",
+        "low_structure",
+    }  # fmt: skip
+    for (code, task), warning in found.items():
+        assert warning["count"] >= len(warning["examples"]) > 0
+        for index in warning["examples"]:
+            kind = records()[index]["qa_type"]
+            assert code == "partial" or kind.startswith(str(task)) or task in kind
+
+
+async def test_problems_of_form_and_file_come_together(database: Database) -> None:
+    wrong = records()
+    wrong[3]["id"] = "unknown&&1&&2&&3"
+    async with running_gateway(database) as gateway:
+        assert (await gateway.submit(FILE, model_name="Taken"))[0] == 202
+        status, answer = await validate(
+            gateway, orjson.dumps(wrong), model_name="TAKEN", model_url="javascript:alert(1)", x="y"
+        )
+        assert (status, answer["ok"]) == (200, False)
+        assert {(item["location"], item["code"]) for item in answer["errors"]} == {
+            ("form", "invalid_url"),
+            ("form", "unknown_field"),
+            ("form", "model_name_taken"),
+            ("file", "unknown_id"),
+        }
+        assert answer["error_count"] == len(answer["errors"])
+        assert not answer["report"]["ok"]
+        status, answer = await validate(gateway, None)
+        assert [item["path"] for item in answer["errors"]] == ["$.file"]
+        assert answer["report"] is None
+        status, answer = await validate(gateway, b"\x00\x01 not json")
+        assert (status, answer["report"]["problems"][0]["code"]) == (200, "invalid_json")
+
+
+async def test_the_limits_are_those_of_an_upload(database: Database) -> None:
+    async with running_gateway(database, address_bytes_per_day=int(2.5 * len(FILE))) as gateway:
+        for status in (200, 200, 429):
+            assert (await validate(gateway, FILE))[0] == status
+    async with running_gateway(
+        database, load=False, anonymous_submissions=False, upload_bytes=1 << 20
+    ) as gateway:
+        assert (await validate(gateway, FILE))[1]["code"] == "key_required"
