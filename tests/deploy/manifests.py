@@ -102,6 +102,9 @@ class Manifests:
 
 def _template(resource: Resource) -> dict[str, Any] | None:
     spec = resource.get("spec", {})
+    if resource["kind"] == "RabbitmqCluster":
+        override: dict[str, Any] = spec["override"]["statefulSet"]["spec"]["template"]
+        return override
     if resource["kind"] == "CronJob":
         spec = spec["jobTemplate"]["spec"]
     if resource["kind"] in {"Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob"}:

@@ -26,7 +26,7 @@ def test_policy(overlay: str, policy: Policy) -> None:
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_core_kinds_are_valid(overlay: str, version: str) -> None:
     for resource in render(overlay).resources:
-        if not _is_custom(resource["apiVersion"]):
+        if not is_custom(resource["apiVersion"]):
             kubernetes_validate.validate(resource, version, strict=True)
 
 
@@ -57,6 +57,6 @@ def test_every_file_is_used() -> None:
     assert files - apart <= listed
 
 
-def _is_custom(api_version: str) -> bool:
+def is_custom(api_version: str) -> bool:
     group = api_version.partition("/")[0]
     return "." in group and not group.endswith(".k8s.io")
