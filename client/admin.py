@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from importlib.resources import files
 from pathlib import Path
 from uuid import uuid4
@@ -88,14 +88,23 @@ async def store_boards(database: Database, content: bytes) -> str:
 
 def run_on_database(work: Callable[[Database], Awaitable[str]], *, migrated: bool = True) -> int:
     """Do work on the configured database and print what it tells; returns the exit status."""
-    configure_logs("warning", "auto", "admin")  # what was done is told by the command itself
 
     async def main() -> str:
         async with open_database(migrated=migrated) as database:
             return await work(database)
 
+    return run_told(main)
+
+
+def run_told(main: Callable[[], Awaitable[str]]) -> int:
+    """Do work and print what it tells, or what went wrong; returns the exit status."""
+    configure_logs("warning", "auto", "admin")  # what was done is told by the command itself
+
+    async def told() -> str:
+        return await main()
+
     try:
-        print(asyncio.run(main()))
+        print(asyncio.run(told()))
     except (MedvidError, orjson.JSONDecodeError) as error:
         print(f"medvid: {error}", file=sys.stderr)
         return 1
@@ -105,16 +114,26 @@ def run_on_database(work: Callable[[Database], Awaitable[str]], *, migrated: boo
 @asynccontextmanager
 async def open_database(*, migrated: bool = True) -> AsyncIterator[Database]:
     """Open the configured database, or the embedded one of a standalone installation."""
+    async with open_address() as url, open_at(url, migrated=migrated) as database:
+        yield database
+
+
+@asynccontextmanager
+async def open_address() -> AsyncIterator[str]:
+    """Give the configured database's URL, or that of the embedded one, which then runs."""
     settings = load_settings(CommonSettings)
-    async with AsyncExitStack() as stack:
-        if settings.database_url is not None:
-            url = settings.database_url.get_secret_value()
-        else:
-            folder = settings.data_dir.absolute() / "postgres"
-            url = await stack.enter_async_context(embedded_postgres(folder, shared=True))
-        database = await stack.enter_async_context(
-            connect(url, size=2, application_name="medvid-admin")
-        )
+    if settings.database_url is not None:
+        yield settings.database_url.get_secret_value()
+        return
+    folder = settings.data_dir.absolute() / "postgres"
+    async with embedded_postgres(folder, shared=True) as url:
+        yield url
+
+
+@asynccontextmanager
+async def open_at(url: str, *, migrated: bool = True) -> AsyncIterator[Database]:
+    """Open a database by its URL."""
+    async with connect(url, size=2, application_name="medvid-admin") as database:
         if migrated:
             await migrate(database)
         yield database

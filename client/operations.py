@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +11,8 @@ import typer
 def register(admin: typer.Typer) -> None:
     """Add the commands to `medvid admin`."""
     admin.command("notice")(notice)
+    admin.command("backup")(backup)
+    admin.command("restore")(restore)
 
 
 def notice(
@@ -19,3 +22,24 @@ def notice(
     from client.notice import show_notice
 
     raise typer.Exit(show_notice(text))
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(dir_okay=False, help="the file to make")],
+) -> None:
+    """Write everything into one file; services may run meanwhile."""
+    from client.backup import write_backup
+
+    raise typer.Exit(write_backup(file))
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="a backup")],
+    check: Annotated[
+        bool, typer.Option("--check", help="only check the file and tell what it holds")
+    ] = False,
+) -> None:
+    """Put a backup into an empty database: all of it or nothing. Stop the services first."""
+    from client.backup import check_backup, restore_backup
+
+    raise typer.Exit(check_backup(file) if check else restore_backup(file))

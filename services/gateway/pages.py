@@ -42,7 +42,7 @@ _SWITCHES: Final[tuple[tuple[Board, Scoring, str], ...]] = (
     ("community", "compat", "Community"),
     ("community", "strict", "Community, strict"),
 )
-MORE: Final = (("API", "/docs"),)
+MORE: Final = (("API", "/docs"), ("Status", "/status"))
 """Label and address of what every page links to at its foot."""
 BADGE_MEANINGS: Final = {
     "stub judge": "Judged by the stand-in, for demonstration only",
