@@ -26,6 +26,7 @@ from services.judge.domain.verdicts import is_valid
 from services.judge.grading import open_judge
 from services.judge.ports import Grader, JudgeVersion, Pair, TryLater
 from services.judge.settings import JudgeSettings
+from services.judge.store import add_calibration
 from shared.benchmark.tasks import ASPECTS, CAPTION_TASKS, task_of
 from shared.messaging.local import LocalBus
 from shared.runtime.errors import InvalidInput, MedvidError, Misconfigured
@@ -56,6 +57,8 @@ def run(path: Path, *, as_json: bool) -> int:
         pairs = read_labelled(path.read_bytes())
         pairs, version = asyncio.run(_judge(pairs))
         result = calibrate(pairs)
+        if version is not None:
+            asyncio.run(_record(version, result))
     except ModuleNotFoundError as error:
         print(
             f"medvid: calibration needs {error.name}. "
@@ -123,6 +126,12 @@ async def _judge(
                 return list(scored), grader.version
         finally:
             await base.close()
+
+
+async def _record(version: JudgeVersion, result: Calibration) -> None:
+    """Keep the report with the judge's version, whose numbers are shown together with it."""
+    async with open_database() as database, database.transaction() as transaction:
+        await add_calibration(transaction, version, result.public())
 
 
 async def _score(grader: Grader, pair: LabelledPair, run_id: UUID) -> LabelledPair:

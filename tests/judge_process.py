@@ -19,7 +19,7 @@ from uuid import UUID
 from services.judge.bootstrap import run
 from services.judge.domain.plans import pair_sha256
 from services.judge.grading import Judge
-from services.judge.ports import Grade, JudgeVersion, Pair, TryLater
+from services.judge.ports import Finding, Grade, JudgeVersion, Pair, TryLater
 from services.judge.settings import JudgeSettings
 from shared.runtime.infrastructure import Infrastructure
 from shared.runtime.lifecycle import run_service
@@ -54,6 +54,9 @@ class SlowGrader:
 
     async def is_up(self) -> bool:
         return True
+
+    def learn(self, finding: Finding) -> None:
+        pass
 
 
 @asynccontextmanager

@@ -19,7 +19,12 @@ SELECT id, state, reason, detail, judge_version, requested_by, repeats, estimate
 
 -- name: result_latest
 SELECT r.run_id, r.judge_version, r.facts::text AS facts, v.facts::text AS judge, v.is_stub,
-       r.completed_at
+       r.completed_at,
+       (SELECT report || jsonb_build_object('at', created_at)
+          FROM judge_calibrations
+         WHERE judge_version = r.judge_version
+         ORDER BY id DESC
+         LIMIT 1)::text AS calibration
   FROM judge_results r
   JOIN judge_versions v ON v.hash = r.judge_version
  WHERE r.submission_id = $1

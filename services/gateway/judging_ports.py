@@ -53,6 +53,7 @@ class StoredResult:
     judge: Mapping[str, object]
     is_stub: bool
     completed_at: datetime
+    calibration: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,7 @@ class PostgresJudging:
         if row is None:
             return None
         parsed = {key: orjson.loads(row[key]) for key in ("facts", "judge")}
+        parsed["calibration"] = orjson.loads(row["calibration"] or "null")
         return StoredResult(**(dict(row) | parsed))
 
     async def add_run(

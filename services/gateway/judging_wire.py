@@ -81,6 +81,9 @@ class JudgeResult(Answer):
     stub: bool = Field(description="judged by the stand-in: for demonstration only")
     completed_at: datetime
     facts: dict[str, Any] = Field(description="pairs, coverage and aspect means by metric")
+    calibration: dict[str, Any] | None = Field(
+        None, description="how this judge agreed with humans when it was last held against them"
+    )
 
 
 class JudgingStatus(Answer):
@@ -139,6 +142,7 @@ def judging_status(judging: Judging, *, owner: bool) -> JudgingStatus:
             stub=result.is_stub,
             completed_at=result.completed_at,
             facts=dict(result.facts),
+            calibration=dict(result.calibration) if result.calibration is not None else None,
         )
         if result
         else None,

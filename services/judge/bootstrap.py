@@ -29,6 +29,7 @@ from shared.runtime.infrastructure import Infrastructure
 from shared.runtime.workers import WorkerPool
 
 _REPLY_TOKENS: Final = 40
+_PROBE_MARGIN_SECONDS: Final = 5.0
 _REQUESTS_AT_A_TIME: Final = 2
 # A batch that waits for its last answer leaves its other places empty: with half as many batches
 # again as the calls need, there is always one that fills them.
@@ -127,6 +128,8 @@ def _ages(settings: JudgeSettings) -> Ages:
         look=settings.judge_due_seconds,
         patrol=settings.judge_patrol_seconds,
         still=settings.judge_still_seconds,
+        probe=settings.judge_breaker_seconds,
+        longest_probe=settings.judge_timeout_seconds + _PROBE_MARGIN_SECONDS,
     )
 
 

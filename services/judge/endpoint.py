@@ -19,8 +19,19 @@ from services.judge.domain.prompt import ChatMessage, Form, reply_schema
 from services.judge.domain.retry import parse_retry_after
 from services.judge.ports import Answer, CallFailed
 
-_UNUSABLE: Final = (401, 402, 403, 404, 405)
-"""Wrong key, no credit, not allowed, no such model or path: the same for every pair."""
+_CURES: Final = {
+    401: "The endpoint refuses the key: set MEDVID_JUDGE_API_KEY to one that is valid there, and "
+    "restart the judge.",
+    402: "The account has no credit left: add some, or use the key of another account.",
+    403: "The key is known but may not do this: allow its project to use MEDVID_JUDGE_MODEL from "
+    "this address, or use another key.",
+    404: "There is no such model or path: check MEDVID_JUDGE_MODEL and MEDVID_JUDGE_BASE_URL.",
+    405: "The address takes no chat completions: check MEDVID_JUDGE_BASE_URL (it ends in /v1 at "
+    "most providers).",
+}
+"""What is the same for every pair, and what to do about it."""
+_NO_QUOTA: Final = "The account's quota is used up: raise it, or use the key of another account."
+_MOVED: Final = "The endpoint has moved: set MEDVID_JUDGE_BASE_URL to its new address."
 _PASSING: Final = (408, 409)
 _SHOWN_CHARACTERS: Final = 300
 _CONNECT_SECONDS: Final = 10.0
@@ -129,12 +140,14 @@ class OpenAiEndpoint:
             kind = "throttled"
         elif status >= 500 or status in _PASSING:
             kind = "failing"
-        elif status < 400 or status == 429 or status in _UNUSABLE:
+        elif status < 400 or status == 429 or status in _CURES:
             kind = "unusable"
         elif form is Form.JSON and _is_about_schema(error):
             kind = "no_schema"
         else:
             kind = "rejected"
+        if kind == "unusable":
+            detail = f"{_cure(status)} ({detail})"
         header = error.response.headers.get("retry-after")
         retry_after = parse_retry_after(header, datetime.now(UTC))
         return CallFailed(cast(Any, kind), outcome, detail, retry_after=retry_after)
@@ -162,6 +175,10 @@ class OpenAiEndpoint:
         """Return what an endpoint said without the key, which a careless one may repeat."""
         key = self.client.api_key
         return text if len(key) < _SHORTEST_SECRET else text.replace(key, "(key)")
+
+
+def _cure(status: int) -> str:
+    return _MOVED if status < 400 else _CURES.get(status, _NO_QUOTA)
 
 
 def _garbled(detail: str) -> CallFailed:

@@ -13,7 +13,14 @@ import structlog
 from services.judge.domain.estimates import CallFigures, Estimate, estimate
 from services.judge.domain.plans import StoredPlan
 from services.judge.domain.pricing import MICROUSD
-from services.judge.ports import BudgetExhausted, Grade, Grader, ProviderDown, TryLater
+from services.judge.ports import (
+    BadReplies,
+    BudgetExhausted,
+    Grade,
+    Grader,
+    ProviderDown,
+    TryLater,
+)
 from services.judge.run_ports import (
     Batch,
     Budget,
@@ -103,7 +110,7 @@ class _Turn:
 
     item: Item
     grade: Grade | None = None
-    refusal: TryLater | ProviderDown | BudgetExhausted | None = None
+    refusal: TryLater | ProviderDown | BadReplies | BudgetExhausted | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +136,8 @@ class JudgeBatch:
             # A replica with the run's own settings may take it; else the reaper plans it anew.
             settlement = Settlement(delay=_OTHER_VERSION_SECONDS)
         else:
+            if batch.finding is not None:
+                self.grader.learn(batch.finding)
             settlement = await self._judge(batch)
         await self.runs.settle(envelope, batch, settlement)
         await self.runs.close(run_id)
@@ -159,7 +168,7 @@ class JudgeBatch:
     async def _take_turn(self, batch: Batch, item: Item) -> _Turn:
         try:
             grade = await self.grader.grade(item.pair, item.repeat, run_id=batch.run_id)
-        except (TryLater, ProviderDown, BudgetExhausted) as refusal:
+        except (TryLater, ProviderDown, BadReplies, BudgetExhausted) as refusal:
             return _Turn(item, refusal=refusal)
         await self.verdicts.save(batch.judge_version, item, grade)
         return _Turn(item, grade)
@@ -203,5 +212,8 @@ def _pause(turns: Sequence[_Turn]) -> Pause | None:
             return Pause(f"budget_{turn.refusal.scope}", turn.refusal.reason)
     for turn in turns:
         if isinstance(turn.refusal, ProviderDown):
-            return Pause("provider_down", turn.refusal.reason)
+            return Pause("provider_down", turn.refusal.reason, turn.refusal.seconds)
+    for turn in turns:
+        if isinstance(turn.refusal, BadReplies):
+            return Pause("bad_replies", turn.refusal.reason)
     return None

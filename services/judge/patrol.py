@@ -63,6 +63,28 @@ class PostgresPatrol:
         rows = await self.database.pool.fetch(_SQL["runs_paused_for"], reasons)
         return [row["id"] for row in rows]
 
+    async def paused_by_last_month(self) -> Sequence[UUID]:
+        """Return the runs that an earlier month's budget paused."""
+        rows = await self.database.pool.fetch(_SQL["runs_paused_by_last_month"])
+        return [row["id"] for row in rows]
+
+    async def with_bad_replies(self, seconds: float) -> Sequence[UUID]:
+        """Return the runs to try again: after so many seconds, then after twice as long, ..."""
+        rows = await self.database.pool.fetch(_SQL["runs_with_bad_replies"], seconds)
+        return [row["id"] for row in rows]
+
+    async def may_probe(self, version: str, seconds: float) -> bool:
+        """Tell whether to ask the provider now, for all replicas; within so many seconds."""
+        return bool(await self.database.pool.fetchval(_SQL["provider_probe"], version, seconds))
+
+    async def provider_is_up(self, version: str) -> None:
+        """Tell all replicas that the provider works again."""
+        await self.database.pool.execute(_SQL["provider_is_up"], version)
+
+    async def provider_is_down(self, version: str, reason: str, seconds: float) -> None:
+        """Tell all replicas not to call the provider for so long."""
+        await self.database.pool.execute(_SQL["provider_is_down"], version, reason, seconds)
+
     async def pause(self, run_id: UUID, reason: str, detail: str) -> None:
         """Pause a run."""
         await self.database.pool.execute(_SQL["run_pause"], run_id, reason, detail)

@@ -1,6 +1,6 @@
 """What judging needs around one call to a model: the pair, the grade, who graded, what it may cost.
 
-The three refusals below are Transient: where nobody looks closer, the work is tried again later.
+The refusals below are Transient: where nobody looks closer, the work is tried again later.
 """
 
 from __future__ import annotations
@@ -116,6 +116,29 @@ class BudgetExhausted(Transient):
         self.reason = reason
 
 
+class BadReplies(Transient):
+    """One run's pairs got replies that are no verdicts, too many in a row to go on paying."""
+
+    code = "bad_replies"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What the replicas found out about the provider last.
+
+    `at` (seconds of any epoch) tells one finding from another; `down_seconds` for how long no call
+    shall be made, None once it works again.
+    """
+
+    at: float
+    down_seconds: float | None
+    reason: str = ""
+
+
 class Grader(Protocol):
     """A judge of pairs."""
 
@@ -124,13 +147,16 @@ class Grader(Protocol):
         """Who judges."""
 
     async def grade(self, pair: Pair, repeat: int, *, run_id: UUID) -> Grade:
-        """Return a grade; raises TryLater, ProviderDown or BudgetExhausted.
+        """Return a grade; raises TryLater, ProviderDown, BadReplies or BudgetExhausted.
 
         `repeat` counts from 0; `run_id` is whose money is spent.
         """
 
     async def is_up(self) -> bool:
         """Ask the provider, free of charge, whether calls may work again."""
+
+    def learn(self, finding: Finding) -> None:
+        """Take over what another replica found out about the provider."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,9 @@
 -- name: version_add
 INSERT INTO judge_versions (hash, facts, is_stub) VALUES ($1, $2::text::jsonb, $3) ON CONFLICT DO NOTHING
 
+-- name: calibration_add
+INSERT INTO judge_calibrations (judge_version, report) VALUES ($1, $2::text::jsonb)
+
 -- name: service_set
 UPDATE judge_service SET judge_version = $1, repeats = $2, changed_at = now()
  WHERE (judge_version, repeats) IS DISTINCT FROM ($1, $2)
@@ -121,26 +124,46 @@ UPDATE judge_runs SET state = 'failed', reason = $2, detail = $3
 RETURNING submission_id
 
 -- name: batches_send
--- A run has only its share of the window on the bus, so that runs take turns. Batches that another
--- transaction is just sending are left to it.
-UPDATE judge_batches
-   SET state = 'sent', sent_at = now()
- WHERE id IN (
-       SELECT id
-         FROM judge_batches
-        WHERE run_id = $1 AND state = 'planned' AND due_at <= now()
-          AND EXISTS (SELECT FROM judge_runs WHERE id = $1 AND state = 'running')
-        ORDER BY id
-        LIMIT greatest(0, greatest($3, $2 / greatest(1, (
-                    SELECT count(*) FROM judge_runs WHERE state = 'running')))
-                 - (SELECT count(*) FROM judge_batches WHERE run_id = $1 AND state = 'sent'))
-          FOR UPDATE SKIP LOCKED)
-RETURNING id
+-- Owners share the window, and the runs of an owner share what the owner gets: whoever has the fewest
+-- batches on the bus sends next. A run that begins sends one ($4) in any case. Batches that another transaction is just sending are left to it.
+WITH running AS (
+    SELECT id, owner FROM judge_runs WHERE state = 'running'
+), mine AS (
+    SELECT r.id, sent.count, sent.last
+      FROM running r
+     CROSS JOIN LATERAL (SELECT count(*), max(sent_at) AS last
+                           FROM judge_batches WHERE run_id = r.id AND state = 'sent') AS sent
+     WHERE r.owner = (SELECT owner FROM judge_runs WHERE id = $1)
+), free AS (
+    SELECT greatest($4, greatest($3, $2 / greatest(1, (SELECT count(DISTINCT owner) FROM running)))
+                        - (SELECT coalesce(sum(count), 0) FROM mine)) AS places
+), next AS (
+    SELECT batch.id
+      FROM mine
+     CROSS JOIN LATERAL (
+           SELECT locked.id, row_number() OVER (ORDER BY locked.id) AS nth
+             FROM (SELECT id
+                     FROM judge_batches
+                    WHERE run_id = mine.id AND state = 'planned' AND due_at <= now()
+                    ORDER BY id
+                    LIMIT (SELECT places FROM free)
+                      FOR UPDATE SKIP LOCKED) AS locked) AS batch
+     ORDER BY mine.count + batch.nth, mine.last NULLS FIRST, batch.id
+     LIMIT (SELECT places FROM free))
+UPDATE judge_batches b
+   SET state = 'sent', sent_at = clock_timestamp()
+  FROM judge_runs r
+ WHERE b.id IN (SELECT id FROM next) AND r.id = b.run_id
+RETURNING b.id, b.run_id, r.submission_id
 
 -- name: batch_open
-SELECT b.id, b.run_id, r.submission_id, r.state, r.judge_version
+-- With what the replicas found out about the provider.
+SELECT b.id, b.run_id, r.submission_id, r.state, r.judge_version, f.reason AS down_reason,
+       extract(epoch FROM f.found_at)::float8 AS found_at,
+       extract(epoch FROM f.down_until - clock_timestamp())::float8 AS down_seconds
   FROM judge_batches b
   JOIN judge_runs r ON r.id = b.run_id
+  LEFT JOIN judge_provider_findings f ON f.judge_version = r.judge_version
  WHERE b.id = $1 AND b.state <> 'done'
 
 -- name: batch_items
@@ -330,6 +353,47 @@ SELECT id
 
 -- name: runs_paused_for
 SELECT id FROM judge_runs WHERE state = 'paused' AND reason = ANY($1::text[])
+
+-- name: runs_paused_by_last_month
+-- The money of their month was spent; now it is another month (UTC, as the spending).
+SELECT id FROM judge_runs
+ WHERE state = 'paused' AND reason = 'budget_month'
+   AND date_trunc('month', changed_at AT TIME ZONE 'UTC') < date_trunc('month', now() AT TIME ZONE 'UTC')
+
+-- name: runs_with_bad_replies
+-- Tried again after $1 seconds, each time after twice as long, at most a day: every try is paid for.
+SELECT r.id
+  FROM judge_runs r
+ CROSS JOIN LATERAL (
+       SELECT count(*) AS pauses
+         FROM submission_events
+        WHERE submission_id = r.submission_id AND kind = 'judging'
+          AND data ->> 'run_id' = r.id::text AND data ->> 'reason' = 'bad_replies') AS before
+ WHERE r.state = 'paused' AND r.reason = 'bad_replies'
+   AND r.changed_at < now() - make_interval(
+           secs => least(86400, $1::float8 * 2 ^ least(20, greatest(0, before.pauses - 1))))
+
+-- name: provider_is_down
+-- A later finding of the same never shortens the pause.
+INSERT INTO judge_provider_findings AS known (judge_version, reason, down_until)
+VALUES ($1, $2, clock_timestamp() + make_interval(secs => $3))
+ON CONFLICT (judge_version) DO UPDATE
+   SET reason = excluded.reason, found_at = clock_timestamp(), probe_until = NULL,
+       down_until = greatest(known.down_until, excluded.down_until)
+
+-- name: provider_probe
+-- Whoever gets a row asks the provider, for all.
+INSERT INTO judge_provider_findings AS known (judge_version, probe_until)
+VALUES ($1, clock_timestamp() + make_interval(secs => $2))
+ON CONFLICT (judge_version) DO UPDATE SET probe_until = excluded.probe_until
+ WHERE coalesce(known.down_until <= clock_timestamp(), true)
+   AND coalesce(known.probe_until <= clock_timestamp(), true)
+RETURNING true
+
+-- name: provider_is_up
+UPDATE judge_provider_findings
+   SET reason = NULL, down_until = NULL, probe_until = NULL, found_at = clock_timestamp()
+ WHERE judge_version = $1
 
 -- name: run_requeue
 UPDATE judge_runs

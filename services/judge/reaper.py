@@ -18,6 +18,7 @@ from shared.runtime.errors import Transient, Unavailable
 from shared.storage.database import TRANSIENT_ERRORS
 
 PROVIDER_DOWN: Final = "provider_down"
+STILL_DOWN: Final = "the provider does not answer yet"
 OTHER_JUDGE: Final = "other_judge"
 _log = structlog.get_logger(__name__)
 
@@ -32,6 +33,10 @@ class Ages:
     """Between looks at what stands still, and at the provider of paused runs."""
     still: float
     """Without any sign, after which a run or a batch is announced again."""
+    probe: float = 15
+    """Between questions to a provider that is down, all replicas together."""
+    longest_probe: float = 65
+    """A question that is not answered by then has died with its replica."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +63,26 @@ class Reaper:
         version = self.grader.version.hash
         for run_id in await patrol.of_another_judge(version, self.ages.still):
             await patrol.pause(run_id, OTHER_JUDGE, "the judge was changed meanwhile.")
-        for run_id in await patrol.paused_for([OTHER_JUDGE]):
+        for run_id in (
+            *await patrol.paused_for([OTHER_JUDGE]),
+            *await patrol.paused_by_last_month(),
+            *await patrol.with_bad_replies(self.ages.probe),
+        ):
             await patrol.resume(run_id)
         waiting = await patrol.paused_for([PROVIDER_DOWN])
-        if waiting and await self.grader.is_up():
+        if waiting and await self._provider_is_up(version):
             for run_id in waiting:
                 await patrol.resume(run_id)
+
+    async def _provider_is_up(self, version: str) -> bool:
+        """Ask the provider, unless another replica does or did just now."""
+        if not await self.patrol.may_probe(version, self.ages.longest_probe):
+            return False
+        if await self.grader.is_up():
+            await self.patrol.provider_is_up(version)
+            return True
+        await self.patrol.provider_is_down(version, STILL_DOWN, self.ages.probe)
+        return False
 
 
 async def _forever(look: Callable[[], Awaitable[None]], seconds: float) -> None:

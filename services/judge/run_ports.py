@@ -13,7 +13,7 @@ from typing import Protocol
 from uuid import UUID
 
 from services.judge.domain.plans import StoredPlan
-from services.judge.ports import Grade, JudgeVersion, Pair
+from services.judge.ports import Finding, Grade, JudgeVersion, Pair
 from shared.contracts.messages import Envelope
 
 
@@ -57,14 +57,20 @@ class Batch:
     run_state: str
     judge_version: str
     items: Sequence[Item]
+    finding: Finding | None = None
+    """What the replicas found out about the provider, if anything."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Why a run cannot go on for now: a stable code, and the same for a human."""
+    """Why a run cannot go on for now: a stable code, and the same for a human.
+
+    `down_seconds`: no replica shall call the provider for so long; None where it is not to blame.
+    """
 
     reason: str
     detail: str
+    down_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +213,21 @@ class Patrol(Protocol):
 
     async def paused_for(self, reasons: Sequence[str]) -> Sequence[UUID]:
         """Return the runs that are paused for one of these reasons."""
+
+    async def paused_by_last_month(self) -> Sequence[UUID]:
+        """Return the runs that an earlier month's budget paused."""
+
+    async def with_bad_replies(self, seconds: float) -> Sequence[UUID]:
+        """Return the runs to try again: after so many seconds, then after twice as long, ..."""
+
+    async def may_probe(self, version: str, seconds: float) -> bool:
+        """Tell whether to ask the provider now, for all replicas; within so many seconds."""
+
+    async def provider_is_up(self, version: str) -> None:
+        """Tell all replicas that the provider works again."""
+
+    async def provider_is_down(self, version: str, reason: str, seconds: float) -> None:
+        """Tell all replicas not to call the provider for so long."""
 
     async def pause(self, run_id: UUID, reason: str, detail: str) -> None:
         """Pause a run."""

@@ -69,10 +69,14 @@ class JudgeSettings(CommonSettings):
         20, description="a pair that would have to wait longer goes back to the queue"
     )
     judge_breaker_failures: Annotated[int, Field(ge=1)] = Field(
-        10, description="failures in a row after which the provider counts as down"
+        10,
+        description="failures in a row after which the provider counts as down; as many pairs in a "
+        "row without a verdict pause their run",
     )
     judge_breaker_seconds: Positive = Field(
-        15, description="first pause before a down provider is tried again; doubles to 20 x"
+        10,
+        description="first pause before a down provider is tried again; doubles to 2 x, or to "
+        "20 x where tries are paid for",
     )
     judge_concurrency: Annotated[int, Field(ge=1, le=1000)] = Field(
         16, description="calls at the same time per replica, at most; adapts below that"
@@ -115,7 +119,7 @@ class JudgeSettings(CommonSettings):
         1, description="how often batches that were put off are looked for"
     )
     judge_patrol_seconds: Positive = Field(
-        15, description="how often runs that stand still and providers that are down are looked at"
+        5, description="how often runs that stand still and providers that are down are looked at"
     )
     judge_still_seconds: Positive = Field(
         300, description="without any sign, after which a run or a batch is announced again"

@@ -12,7 +12,7 @@ import structlog
 
 from services.judge.closing import close_run
 from services.judge.domain.plans import StoredPlan, task_of_metrics
-from services.judge.ports import JudgeVersion, Pair
+from services.judge.ports import Finding, JudgeVersion, Pair
 from services.judge.run_ports import Batch, Item, Pause, QueuedRun, RunPolicy, Settlement, given_up
 from services.judge.verdict_store import save_verdict
 from shared.contracts.messages import (
@@ -90,7 +90,7 @@ class PostgresRuns:
                 plan.packed if plan else None,
                 orjson.dumps(estimate).decode(),
             )
-            await self._send(transaction, run.id, run.submission_id)
+            await self._send(transaction, run.id, at_least=1)
             await transaction.emit(
                 JudgingProgressed(submission_id=run.submission_id, run_id=run.id)
             )
@@ -125,7 +125,7 @@ class PostgresRuns:
         if status == "UPDATE 0":
             return  # planned anew meanwhile: what it says about the provider is old news
         if settlement.pause is None:
-            await self._send(transaction, batch.run_id, batch.submission_id)
+            await self._send(transaction, batch.run_id)
         else:
             await _pause(transaction, batch, settlement.pause)
         if rows:
@@ -151,9 +151,8 @@ class PostgresRuns:
     async def send_due(self, run_id: UUID) -> None:
         """Send batches of a running run whose time has come, as far as its window allows."""
         async with self._database.transaction() as transaction:
-            submission_id = await transaction.connection.fetchval(_SQL["run_lock_free"], run_id)
-            if submission_id is not None:
-                await self._send(transaction, run_id, submission_id)
+            if await transaction.connection.fetchval(_SQL["run_lock_free"], run_id):
+                await self._send(transaction, run_id)
 
     async def put_off_batch(
         self, transaction: Transaction, batch_id: int, detail: str, delay: float
@@ -169,13 +168,20 @@ class PostgresRuns:
         settlement = Settlement(unscored=last, put_off=others, delay=delay)
         await self.settle_in(transaction, batch, settlement)
 
-    async def _send(self, transaction: Transaction, run_id: UUID, submission_id: UUID) -> None:
+    async def _send(self, transaction: Transaction, run_id: UUID, *, at_least: int = 0) -> None:
+        """Send what the windows allow of the runs of this run's owner."""
         rows = await transaction.connection.fetch(
-            _SQL["batches_send"], run_id, self._policy.window_batches, self._policy.least_batches
+            _SQL["batches_send"],
+            run_id,
+            self._policy.window_batches,
+            self._policy.least_batches,
+            at_least,
         )
         for row in rows:
             await transaction.emit(
-                JudgingBatch(submission_id=submission_id, run_id=run_id, batch_id=row["id"])
+                JudgingBatch(
+                    submission_id=row["submission_id"], run_id=row["run_id"], batch_id=row["id"]
+                )
             )
 
 
@@ -192,6 +198,7 @@ async def open_batch(connection: Connection, batch_id: int) -> Batch | None:
         run_state=row["state"],
         judge_version=row["judge_version"],
         items=[_item(item) for item in items],
+        finding=_finding(row),
     )
 
 
@@ -200,6 +207,16 @@ async def add_version(transaction: Transaction, version: JudgeVersion) -> None:
     facts = orjson.dumps(version.public()).decode()
     is_stub = version.provider == STUB
     await transaction.connection.execute(_SQL["version_add"], version.hash, facts, is_stub)
+
+
+async def add_calibration(
+    transaction: Transaction, version: JudgeVersion, report: Mapping[str, object]
+) -> None:
+    """Keep how a judge version agreed with humans."""
+    await add_version(transaction, version)
+    await transaction.connection.execute(
+        _SQL["calibration_add"], version.hash, orjson.dumps(report).decode()
+    )
 
 
 async def announce_judge(database: Database, version: JudgeVersion | None, repeats: int) -> None:
@@ -265,6 +282,14 @@ def _item(row: asyncpg.Record) -> Item:
     return Item(row["ordinal"], row["repeat"], row["pair"], pair, row["tries"])
 
 
+def _finding(row: asyncpg.Record) -> Finding | None:
+    if row["found_at"] is None:
+        return None
+    down = row["down_reason"] is not None
+    seconds = max(0.0, row["down_seconds"]) if down else None
+    return Finding(row["found_at"], seconds, row["down_reason"] or "")
+
+
 def _places(items: Collection[Item]) -> tuple[list[int], list[int]]:
     return [item.ordinal for item in items], [item.repeat for item in items]
 
@@ -278,3 +303,7 @@ async def _pause(transaction: Transaction, batch: Batch, pause: Pause) -> None:
             JudgingProgressed(submission_id=batch.submission_id, run_id=batch.run_id)
         )
         _log.warning("judge_run_paused", run_id=str(batch.run_id), reason=pause.reason)
+    if pause.down_seconds is not None:
+        await transaction.connection.execute(
+            _SQL["provider_is_down"], batch.judge_version, pause.detail, pause.down_seconds
+        )

@@ -22,7 +22,9 @@ from services.judge.domain.rubric import load_rubric
 from services.judge.endpoint import OpenAiEndpoint, Sampling, open_client
 from services.judge.grader import ModelGrader
 from services.judge.ports import (
+    BadReplies,
     BudgetExhausted,
+    Finding,
     Grade,
     Grader,
     JudgeVersion,
@@ -53,16 +55,17 @@ class Ledger:
     spent: int = 0
     is_spent: bool = False
     open: int = field(default=0)
+    run: UUID = RUN
 
     async def reserve(self, run_id: UUID, microusd: int) -> None:
-        assert run_id == RUN
+        assert run_id == self.run
         if self.is_spent:
             raise BudgetExhausted("run", "spent")
         self.reserved += microusd
         self.open += microusd
 
     def settle(self, run_id: UUID, reserved: int, spent: int) -> None:
-        assert run_id == RUN
+        assert run_id == self.run
         self.open -= reserved
         self.spent += spent
 
@@ -173,9 +176,11 @@ async def test_a_provider_that_keeps_failing_is_down_until_it_answers(world: Wor
         await grade(grader, pair("another"))
     assert world.stub.injected["failing"] == 6
     world.stub.be(Faults())
-    assert not await grader.is_up()  # its pause is not over
-    await asyncio.sleep(0.2)
     assert await grader.is_up()
+    with pytest.raises(ProviderDown):  # until all replicas are told
+        await grade(grader)
+    grader.learn(Finding(at=1.0, down_seconds=None))
+    assert grader.concurrency.limit == 1
     assert (await grade(grader)).scores
 
 
@@ -235,7 +240,7 @@ async def test_no_more_calls_are_open_than_allowed(world: World) -> None:
     async def watch() -> None:
         nonlocal most
         while True:
-            most = max(most, grader._open)  # noqa: SLF001 - what the test is about
+            most = max(most, grader._caller._open)  # noqa: SLF001 - what the test is about
             await asyncio.sleep(0)
 
     watching = asyncio.create_task(watch())
@@ -407,3 +412,36 @@ async def test_an_endpoint_that_is_not_there_is_tried_later(world: World) -> Non
         await grade(grader)
     assert world.ledger.spent == 0
     assert not await grader.is_up()
+
+
+async def test_a_run_that_gets_no_verdicts_stops_paying_and_others_go_on(world: World) -> None:
+    world.stub.be(Faults(malformed=1))
+    grader = await world.grader()
+    for number in range(6):
+        assert (await grade(grader, pair(str(number)))).unscored_reason == "malformed"
+    paid = world.stub.answered.total()
+    for number in range(6, 20):
+        with pytest.raises(BadReplies, match="6 pairs in a row"):
+            await grade(grader, pair(str(number)))
+    assert world.stub.answered.total() == paid == 12  # each was asked for twice
+    world.stub.be(Faults())
+    world.ledger.run = uuid4()
+    assert (await grader.grade(pair(), 0, run_id=world.ledger.run)).scores
+
+
+@pytest.mark.parametrize(
+    ("status", "cure"),
+    [
+        (401, "MEDVID_JUDGE_API_KEY"),
+        (402, "credit"),
+        (403, "allow its project"),
+        (404, "MEDVID_JUDGE_MODEL"),
+    ],
+)
+async def test_a_refusal_says_what_it_means_and_what_to_do(
+    world: World, status: int, cure: str
+) -> None:
+    reply = (status, "application/json", '{"error": {"message": "no"}}')
+    grader = await world.grader(url=await endpoint(world.stack, reply))
+    with pytest.raises(ProviderDown, match=cure):
+        await grade(grader)

@@ -22,7 +22,7 @@ from services.judge.domain.retry import RetryPolicy
 from services.judge.domain.rubric import load_rubric
 from services.judge.endpoint import OpenAiEndpoint, Sampling, open_client
 from services.judge.grader import ModelGrader
-from services.judge.ports import Pair, ProviderDown, TryLater
+from services.judge.ports import BadReplies, Pair, ProviderDown, TryLater
 from services.judge.rates import Unlimited
 from services.judge.settings import JudgeSettings
 from shared.benchmark.tasks import Task
@@ -148,7 +148,7 @@ async def test_no_error_grade_log_or_metric_holds_the_key(
     for _ in range(3):
         try:
             grade = await grader.grade(Pair("p", "r", Task.VIDEO_SUMMARY), 0, run_id=RUN)
-        except (TryLater, ProviderDown) as error:
+        except (TryLater, ProviderDown, BadReplies) as error:
             seen.append(shown_by(error))
             structlog.get_logger().exception("seen", grader=grader)
         else:

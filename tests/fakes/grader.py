@@ -8,7 +8,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 from services.judge.domain import standin
-from services.judge.ports import Grade, JudgeVersion, Pair
+from services.judge.ports import Finding, Grade, JudgeVersion, Pair
 from shared.benchmark.caption_pairs import CaptionPair
 
 Texts = tuple[str, str]
@@ -52,6 +52,7 @@ class FakeGrader:
         self.script = script
         self.hold = hold
         self.up = True
+        self.learnt: Finding | None = None
         self.calls: Counter[Texts] = Counter()
         self.runs: list[UUID] = []
         self.called = asyncio.Event()
@@ -73,6 +74,9 @@ class FakeGrader:
 
     async def is_up(self) -> bool:
         return self.up
+
+    def learn(self, finding: Finding) -> None:
+        self.learnt = finding
 
 
 class NoBudget:

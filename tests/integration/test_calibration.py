@@ -11,6 +11,7 @@ import pytest
 from client.calibrate import run
 from services.judge.domain import standin
 from shared.benchmark.caption_pairs import CaptionPair
+from shared.storage.database import Database
 
 
 def write(path: Path) -> Path:
@@ -25,6 +26,7 @@ def write(path: Path) -> Path:
 
 async def test_the_configured_judge_is_asked_and_named(
     postgres_url: str,
+    database: Database,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -40,3 +42,10 @@ async def test_the_configured_judge_is_asked_and_named(
     assert len(found["judge_version"]["hash"]) == 64
     assert found["overall"]["spearman"] == pytest.approx(1)
     assert (found["overall"]["pairs"], found["unscored"]) == (40, 0)
+    # It stays with the judge's version, whose numbers are shown together with it.
+    kept = await database.pool.fetchrow(
+        "SELECT judge_version, report::text FROM judge_calibrations"
+    )
+    assert kept is not None
+    assert kept["judge_version"] == found["judge_version"]["hash"]
+    assert json.loads(kept["report"])["overall"]["pairs"] == 40

@@ -175,7 +175,7 @@ async def test_too_much_unscored_fails_the_run_and_a_resumed_one_tries_only_that
 @pytest.mark.parametrize(
     ("refusal", "reason"),
     [
-        (ProviderDown("nobody home"), "provider_down"),
+        (ProviderDown("nobody home", seconds=0), "provider_down"),
         (BudgetExhausted("month", "all spent"), "budget_month"),
     ],
 )

@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-LONGEST_FACTOR: Final = 20
+LONGEST_FACTOR: Final = 2
+"""A question to a provider that is down costs nothing: work shall go on soon after it is back."""
+LONGEST_COSTLY_FACTOR: Final = 20
+"""Where each try is paid for."""
 
 
 @dataclass(slots=True)
 class Breaker:
     """Closed: calls pass. Open: none does. Half-open: one at a time, whose end decides.
 
-    Opens after `failures` in a row, for `seconds`, twice as long after each probe that failed, at
-    most 20 times as long. Times are seconds of one monotonic clock.
+    Opens after `failures` in a row, for `seconds`, twice as long after each probe that failed, to a
+    cap. Times are seconds of one monotonic clock.
     """
 
     failures: int
@@ -66,12 +69,18 @@ class Breaker:
         if self._probe_since is not None or self._in_row >= self.failures:
             self.trip(reason, now)
 
-    def trip(self, reason: str, now: float) -> None:
+    def hold(self, reason: str, seconds: float, now: float) -> None:
+        """Open for so long, as somebody else found out; that counts as no failure of ours."""
+        self.reason = reason
+        self._open_until = now + seconds
+        self._probe_since = None
+
+    def trip(self, reason: str, now: float, *, costly: bool = False) -> None:
         """Open at once: no further call can succeed as things are."""
         self.reason = reason
         if self._open_until is not None and now < self._open_until:
             return  # calls that were open when it opened tell nothing new
-        factor = min(2**self._opened, LONGEST_FACTOR)
+        factor = min(2**self._opened, LONGEST_COSTLY_FACTOR if costly else LONGEST_FACTOR)
         self._open_until = now + self.seconds * factor
-        self._opened = min(self._opened + 1, LONGEST_FACTOR)
+        self._opened = min(self._opened + 1, LONGEST_COSTLY_FACTOR)
         self._probe_since = None

@@ -34,6 +34,7 @@ class AdaptiveLimit:
     _smooth: float | None = field(default=None, init=False)
     _baseline: float | None = field(default=None, init=False)
     _shrunk_at: float | None = field(default=None, init=False)
+    _recovering: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self._limit = float(self.maximum)
@@ -48,8 +49,15 @@ class AdaptiveLimit:
         if self._is_slow(latency):
             self._shrink(SLOW_FACTOR, now)
         else:
-            # One more for each round of `limit` answers.
-            self._limit = min(self._limit + 1 / self._limit, float(self.maximum))
+            # One more for each round of `limit` answers; after an outage one for each answer.
+            step = 1.0 if self._recovering else 1 / self._limit
+            self._limit = min(self._limit + step, float(self.maximum))
+            self._recovering = self._recovering and self._limit < self.maximum
+
+    def restart(self) -> None:
+        """Begin with one call, after an outage; each answer then allows one more."""
+        self._limit = float(self.minimum)
+        self._recovering = True
 
     def throttled(self, now: float) -> None:
         """Note a call that was refused for asking too much."""
@@ -67,4 +75,5 @@ class AdaptiveLimit:
         if self._shrunk_at is not None and now - self._shrunk_at < COOLDOWN_SECONDS:
             return
         self._shrunk_at = now
+        self._recovering = False
         self._limit = max(self._limit * factor, float(self.minimum))

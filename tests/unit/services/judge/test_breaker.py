@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.judge.domain.breaker import LONGEST_FACTOR, Breaker
+from services.judge.domain.breaker import LONGEST_COSTLY_FACTOR, LONGEST_FACTOR, Breaker
 
 
 def opened(now: float = 0) -> Breaker:
@@ -51,7 +51,7 @@ def test_a_probe_that_fails_opens_it_for_twice_as_long_to_a_cap() -> None:
         now += pauses[-1]
         assert breaker.retry_in(now) is None
         breaker.failed("still 503", now)
-    assert pauses == [10, 20, 40, 80, 160, *[10 * LONGEST_FACTOR] * 3]
+    assert pauses == [10, 20, *[10 * LONGEST_FACTOR] * 6]
     assert breaker.reason == "still 503"
 
 
@@ -88,5 +88,15 @@ def test_it_never_blocks_for_longer_than_its_cap(events: list[tuple[str, float]]
         elif event == "t":
             breaker.trip("401", now)
         wait = breaker.retry_in(now)
-        assert wait is None or 0 < wait <= 10 * LONGEST_FACTOR
-    assert breaker.retry_in(now + 10 * LONGEST_FACTOR) is None
+        assert wait is None or 0 < wait <= 10 * LONGEST_FACTOR + 1e-6
+    assert breaker.retry_in(now + 10 * LONGEST_FACTOR + 1e-6) is None
+
+
+def test_where_tries_cost_money_the_pauses_grow_longer() -> None:
+    breaker, now = Breaker(1, 10), 0.0
+    pauses = []
+    for _ in range(8):
+        breaker.trip("another model", now, costly=True)
+        pauses.append(breaker.seconds_left(now))
+        now += pauses[-1]
+    assert pauses == [10, 20, 40, 80, 160, *[10 * LONGEST_COSTLY_FACTOR] * 3]

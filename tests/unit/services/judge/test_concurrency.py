@@ -89,3 +89,16 @@ def test_it_stays_within_its_bounds(maximum: int, events: list[tuple[bool, float
         else:
             limit.answered(latency, now)
         assert 1 <= limit.limit <= maximum
+
+
+def test_after_an_outage_it_begins_with_one_and_doubles_with_each_round() -> None:
+    limit = AdaptiveLimit(16)
+    limit.restart()
+    sizes = [limit.limit]
+    for _ in range(4):
+        for _ in range(limit.limit):
+            limit.answered(0.1, now=0)
+        sizes.append(limit.limit)
+    assert sizes == [1, 2, 4, 8, 16]
+    limit.throttled(now=0)
+    assert limit.limit == 11

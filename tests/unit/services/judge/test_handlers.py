@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from services.judge.handlers import JudgeBatch
-from services.judge.ports import BudgetExhausted, Grade, Pair, ProviderDown, TryLater
+from services.judge.ports import BadReplies, BudgetExhausted, Grade, Pair, ProviderDown, TryLater
 from services.judge.run_ports import Batch, Claimed, Item, Pause, RunPolicy, Settlement
 from shared.benchmark.tasks import Task
 from shared.contracts.messages import Envelope, JudgingBatch
@@ -168,7 +168,8 @@ async def test_waiting_for_our_own_limits_uses_up_no_try() -> None:
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (ProviderDown("gone"), "provider_down"),
+        (ProviderDown("gone", seconds=7), "provider_down"),
+        (BadReplies("six in a row"), "bad_replies"),
         (BudgetExhausted("run", "spent"), "budget_run"),
         (BudgetExhausted("month", "spent"), "budget_month"),
     ],
@@ -180,7 +181,7 @@ async def test_refusals_pause_the_run_and_keep_what_was_answered(
     memory = Memory(open_batch(grader, items(3)))
     await work(memory, grader)
     (settled,) = memory.settled
-    assert settled.pause == Pause(reason, str(error))
+    assert settled.pause == Pause(reason, str(error), 7 if reason == "provider_down" else None)
     assert len(settled.scored) == 2
     assert [item.ordinal for item in memory.released] == [0]
 
