@@ -75,6 +75,13 @@ class Manifests:
                 labels = template.get("metadata", {}).get("labels", {})
                 yield Pod(f"{resource['kind']}/{name}", name, labels, template["spec"])
 
+    def operators_pods(self) -> Iterator[Pod]:
+        """Return what we change of pods that an operator makes."""
+        for cluster in self.of("RabbitmqCluster"):
+            name = cluster["metadata"]["name"]
+            spec = cluster["spec"]["override"]["statefulSet"]["spec"]["template"]["spec"]
+            yield Pod(f"RabbitmqCluster/{name}", name, {}, spec)
+
     def our_pods(self) -> list[Pod]:
         return [pod for pod in self.pods() if pod.is_ours]
 
@@ -102,9 +109,6 @@ class Manifests:
 
 def _template(resource: Resource) -> dict[str, Any] | None:
     spec = resource.get("spec", {})
-    if resource["kind"] == "RabbitmqCluster":
-        override: dict[str, Any] = spec["override"]["statefulSet"]["spec"]["template"]
-        return override
     if resource["kind"] == "CronJob":
         spec = spec["jobTemplate"]["spec"]
     if resource["kind"] in {"Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob"}:

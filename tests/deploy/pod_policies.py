@@ -12,7 +12,7 @@ from tests.deploy.manifests import Manifests, Pod
 def containers_are_restricted(manifests: Manifests) -> list[str]:
     """The restricted Pod Security standard, and a read-only root on top of it."""
     problems = []
-    for pod in manifests.pods():
+    for pod in (*manifests.pods(), *manifests.operators_pods()):
         for container in pod.containers:
             missing = _unrestricted(pod, container)
             problems += [f"{pod.owner} {container['name']}: {what}" for what in missing]

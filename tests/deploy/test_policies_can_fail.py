@@ -175,6 +175,11 @@ def _enforces_baseline(m: Manifests) -> None:
     labels["pod-security.kubernetes.io/enforce"] = "baseline"
 
 
+def _operators_defaults(m: Manifests) -> None:
+    spec = m.get("RabbitmqCluster", "medvid-rabbitmq")["spec"]["override"]["statefulSet"]["spec"]
+    spec["template"]["spec"]["containers"] = [{"name": "rabbitmq"}]
+
+
 def _token_account(m: Manifests) -> None:
     m.get("ServiceAccount", "medvid-judge")["automountServiceAccountToken"] = True
 
@@ -187,6 +192,7 @@ CASES: list[tuple[Policy, Mutation]] = [
     (pods.containers_are_restricted, _security(privileged=True)),
     (pods.containers_are_restricted, _security(runAsUser=0)),
     (pods.containers_are_restricted, _root_by_pod),
+    (pods.containers_are_restricted, _operators_defaults),
     (pods.containers_are_restricted, _pod("judge", hostNetwork=True)),
     (pods.containers_are_restricted, _pod("judge", volumes=[{"hostPath": {"path": "/"}}])),
     (pods.namespace_enforces_restricted, _enforces_baseline),
