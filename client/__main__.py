@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from client import offline, operations
+from client import offline, online, operations
 
 app = typer.Typer(
     name="medvid",
-    help="MedVidBench leaderboard: check, score and rank files offline; run the server.",
+    help="MedVidBench leaderboard: submit and follow, check and score offline, run the server.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -19,6 +19,7 @@ admin = typer.Typer(
     help="What an operator does; works on the database directly.", no_args_is_help=True
 )
 app.add_typer(admin, name="admin")
+online.register(app)
 offline.register(app)
 operations.register(admin)
 

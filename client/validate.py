@@ -33,17 +33,21 @@ def run(
         complaints.print("Give --ground-truth or --test-set, not both.")
         return CANNOT_RUN
     try:
-        data = read_file(predictions, SUBMISSION_LIMITS.unpacked_bytes)
-        samples = _load(ground_truth, test_set)
+        report = report_on(predictions, ground_truth, test_set)
     except (UnreadableFile, InvalidGroundTruth) as error:
         complaints.print(Text(str(error)), soft_wrap=True)
         return CANNOT_RUN
-    report = _validate(data, samples)
     if as_json:
         print(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
     else:
         show(report, Console())
     return OK if report.ok else HAS_ERRORS
+
+
+def report_on(predictions: Path, ground_truth: Path | None, test_set: Path | None) -> Report:
+    """Check predictions against what there is; raises UnreadableFile, InvalidGroundTruth."""
+    data = read_file(predictions, SUBMISSION_LIMITS.unpacked_bytes)
+    return _validate(data, _load(ground_truth, test_set))
 
 
 def _load(ground_truth: Path | None, test_set: Path | None) -> TestSet | None:

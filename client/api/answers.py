@@ -120,6 +120,82 @@ class JudgingStatus(Answer):
     result: JudgeResult | None
 
 
+class ReportProblem(Answer):
+    """One error of a file: its JSON path, what was found and expected, what mends it."""
+
+    code: str
+    path: str
+    found: str
+    expected: str
+    fix: str
+
+
+class ReportWarning(Answer):
+    """Something to look at; the file is taken. `examples`: indices of samples that show it."""
+
+    code: str
+    message: str
+    count: int
+    task: str | None = None
+    examples: list[int] = []
+
+
+class TaskReport(Answer):
+    """How one task's predictions parse, and how much of the expected structure they cover."""
+
+    task: str
+    samples: int
+    answered: int
+    empty: int
+    parsed: int
+    unit: str
+    emitted: int
+    required: int | None = None
+    covered: int | None = None
+
+
+class ValidationReport(Answer):
+    """What the check of a file found: problems (it is refused), warnings, a diagnosis by task."""
+
+    ok: bool
+    problem_count: int
+    problems: list[ReportProblem]
+    mode: str | None
+    records: int
+    samples: int
+    answered: int
+    coverage: float | None
+    ambiguous: int
+    tasks: list[TaskReport]
+    warnings: list[ReportWarning]
+
+
+class DryRun(Answer):
+    """What would become of an upload; nothing of it was stored."""
+
+    ok: bool
+    error_count: int
+    errors: list[Problem]
+    report: ValidationReport | None
+    ground_truth_version: str
+
+
+class SourceSimilarity(Answer):
+    """How near one source's captions are to their references."""
+
+    value: float | None
+    pairs: int
+
+
+class Similarity(Answer):
+    """How near captions are to their references, from -1 to 1; auxiliary, never ranked."""
+
+    value: float | None
+    pairs: int
+    distinct_pairs: int
+    by_source: dict[str, SourceSimilarity]
+
+
 class SubmissionStatus(Answer):
     """How a submission fares. From `failure` on, only its owner is told."""
 
@@ -129,12 +205,13 @@ class SubmissionStatus(Answer):
     timeline: list[Step]
     ahead: int | None = None
     judging: JudgingStatus
+    similarities: dict[str, Similarity | None] = {}
     failure: Failure | None = None
     entry: EntryLink | None = None
     file_sha256: str | None = None
     file_bytes: int | None = None
     ground_truth_version: str | None = None
-    report: dict[str, Any] | None = None
+    report: ValidationReport | None = None
 
     @property
     def settled(self) -> bool:
@@ -252,3 +329,55 @@ class LeaderboardIndex(Answer):
     boards: list[BoardSummary]
     columns: list[Column]
     ranking_rule: str
+
+
+class QuotaUse(Answer):
+    """How much of one quota is used; None as limit: nothing is counted."""
+
+    limit: int | None
+    used: int
+    next_at: datetime | None
+
+
+class QuotaStatus(Answer):
+    """What the caller may still do: by its API key, or by its address."""
+
+    account: str
+    submissions: QuotaUse
+    bytes: QuotaUse
+    judge_runs: QuotaUse
+
+
+class KeyQuotas(Answer):
+    """Limits of a key's own; None: the server's."""
+
+    submissions_per_day: int | None = None
+    bytes_per_day: int | None = None
+    judge_runs_per_month: int | None = None
+
+
+class Key(Answer):
+    """An API key, without its secret."""
+
+    id: UUID
+    label: str
+    owner: str
+    scopes: list[str]
+    quotas: KeyQuotas
+    created_at: datetime
+    created_by: str
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+
+class NewKey(Key):
+    """A new API key; its secret, `key`, is shown only here."""
+
+    key: str
+
+
+class KeyPage(Answer):
+    """A page of keys, newest first."""
+
+    keys: list[Key]
+    next_cursor: str | None

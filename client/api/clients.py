@@ -6,7 +6,7 @@ import os
 from types import TracebackType
 from typing import Final, Self
 
-from client.api import judging, leaderboards, submissions
+from client.api import judging, keys, leaderboards, submissions
 from client.api.loop import LoopThread
 from client.api.methods import method, stream
 from client.api.retries import Retries
@@ -18,6 +18,7 @@ DEFAULT_URL: Final = "http://127.0.0.1:8080"
 class Methods:
     """Every call, in the form of the client that has it."""
 
+    validate = method(submissions.validate)
     submit = method(submissions.submit)
     status = method(submissions.status)
     wait = method(submissions.wait)
@@ -31,6 +32,13 @@ class Methods:
 
     boards = method(leaderboards.boards)
     board = method(leaderboards.board)
+
+    make_key = method(keys.make_key)
+    my_key = method(keys.my_key)
+    revoke_key = method(keys.revoke_key)
+    set_key_quotas = method(keys.set_key_quotas)
+    quotas = method(keys.quotas)
+    keys = stream(keys.keys)  # last: from here on the name is the method's
 
     def __init__(
         self,

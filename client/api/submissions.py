@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import orjson
 
-from client.api.answers import Event, Receipt, SubmissionStatus
+from client.api.answers import DryRun, Event, Receipt, SubmissionStatus
 from client.api.calls import (
     API,
     Call,
@@ -60,15 +60,42 @@ async def submit(
         "model_url": model_url,
         "track": track,
     }
-    given = {name: value for name, value in fields.items() if value is not None}
     call = Call(
         "POST",
         f"{API}/submissions",
         headers={"Idempotency-Key": idempotency_key or str(uuid4())},
-        form=Form(given, Path(file), progress),
+        form=Form(_given(fields), Path(file), progress),
         repeatable=True,
     )
     return await transport.ask(call, Receipt)
+
+
+async def validate(
+    transport: Transport,
+    file: Path | str,
+    *,
+    model_name: str | None = None,
+    organization: str | None = None,
+    team: str | None = None,
+    authors: str | None = None,
+    contact: str | None = None,
+    model_url: str | None = None,
+    track: str | None = None,
+    progress: Progress | None = None,
+) -> DryRun:
+    """Have a file and what goes with it checked as if it were submitted; nothing is stored."""
+    fields = {
+        "model_name": model_name,
+        "organization": organization,
+        "team": team,
+        "authors": authors,
+        "contact": contact,
+        "model_url": model_url,
+        "track": track,
+    }
+    form = Form(_given(fields), Path(file), progress)
+    call = Call("POST", f"{API}/validate", form=form, repeatable=True)
+    return await transport.ask(call, DryRun)
 
 
 async def status(
@@ -139,6 +166,10 @@ async def watch(
         listener.cancel()
         with suppress(asyncio.CancelledError):
             await listener
+
+
+def _given(fields: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 @dataclass(slots=True)

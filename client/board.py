@@ -1,0 +1,113 @@
+"""`medvid board`: a board in the terminal, as CSV or as JSON."""
+
+from __future__ import annotations
+
+import csv
+import os
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from client.api import Leaderboard
+from client.api.answers import Column, LeaderboardEntry
+from client.session import Exit, Options, Session, print_json, run
+from client.spreadsheet import cell
+
+_PLACE_STYLES: Final = {1: "bold green", 2: "green"}
+_NAME_WIDTH: Final = 16
+_UNLIMITED: Final = 10_000
+
+
+def board(
+    options: Options, name: str, *, scoring: str, as_csv: bool, metrics: Sequence[str] = ()
+) -> int:
+    """Print a board; return the exit status."""
+
+    def work(session: Session) -> int:
+        found = session.client.board(name, scoring=scoring)
+        if options.as_json:
+            print_json(found)
+        elif as_csv:
+            write_csv(found)
+        else:
+            show(found, Console(highlight=False, width=_width()), metrics)
+        return Exit.DONE
+
+    return run(options, work)
+
+
+def show(found: Leaderboard, console: Console, metrics: Sequence[str] = ()) -> None:
+    """Print a board for people, in as many tables as the width asks for; nothing is cut."""
+    columns = [column for column in found.columns if not metrics or column.key in metrics]
+    at = f"{found.updated_at.astimezone():%Y-%m-%d %H:%M}" if found.updated_at else "never"
+    console.print(
+        Text(f"{found.board} board, {found.scoring} scoring, updated {at}", style="bold"),
+        soft_wrap=True,
+    )
+    if not found.entries:
+        console.print("No entry yet.")
+        return
+    for some in _fitting(found.entries, columns, console):
+        console.print(_table(found.entries, some, console.width))
+
+
+def _width() -> int | None:
+    """Return how wide tables may be; a pipe gets them whole, unless COLUMNS says how it is."""
+    return None if sys.stdout.isatty() or "COLUMNS" in os.environ else _UNLIMITED
+
+
+def _fitting(
+    entries: Sequence[LeaderboardEntry], columns: Sequence[Column], console: Console
+) -> list[list[Column]]:
+    """Cut the columns into runs whose tables fit the width; each has one column at least."""
+    wide = console.options.update(max_width=_UNLIMITED)
+    runs: list[list[Column]] = [[]]
+    for column in columns:
+        tried = [*runs[-1], column]
+        needed = Measurement.get(console, wide, _table(entries, tried, console.width)).maximum
+        if runs[-1] and needed > console.width:
+            runs.append([column])
+        else:
+            runs[-1] = tried
+    return runs
+
+
+def _table(entries: Sequence[LeaderboardEntry], columns: Sequence[Column], width: int) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("#", justify="right")
+    table.add_column("Model", overflow="fold", max_width=max(_NAME_WIDTH, width * 2 // 5))
+    for column in columns:
+        table.add_column(column.label, justify="right", no_wrap=True)
+    for entry in entries:
+        values = (_value(entry, column.key) for column in columns)
+        table.add_row(str(entry.rank), Text(_name(entry)), *values)
+    return table
+
+
+def _name(entry: LeaderboardEntry) -> str:
+    return f"{entry.model_name} ({entry.organization})" if entry.organization else entry.model_name
+
+
+def _value(entry: LeaderboardEntry, key: str) -> Text:
+    value = entry.values.get(key)
+    if value is None:
+        return Text("n/a", style="dim")
+    return Text(f"{value:.3f}", style=_PLACE_STYLES.get(entry.ranks.get(key, 0), ""))
+
+
+def write_csv(found: Leaderboard) -> None:
+    """Print a board as CSV in which no cell is a formula to a spreadsheet."""
+    rows = csv.writer(sys.stdout)
+    facts = ("rank", "model_name", "organization", "team", "track", "model_url", "submitted_on",
+             "mean_rank", "entry_id")  # fmt: skip
+    keys = [column.key for column in found.columns]
+    rows.writerow([*facts, *keys])
+    for entry in found.entries:
+        rows.writerow(
+            [cell(getattr(entry, fact)) for fact in facts] + [entry.values.get(key) for key in keys]
+        )

@@ -1,0 +1,269 @@
+"""The commands on a server, as the command line has them. Bodies are imported when called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from client.offline import Json
+
+if TYPE_CHECKING:
+    from client.session import Options
+
+_STATUSES = (
+    "Exit status: 0 done; 1 refused or failed; 2 wrong usage, configuration or file; "
+    "3 server out of reach or quota used up, try later; 130 interrupted."
+)
+
+
+class Scoring(StrEnum):
+    """Readings of the metrics."""
+
+    COMPAT = "compat"
+    STRICT = "strict"
+
+
+class Board(StrEnum):
+    """The boards."""
+
+    OFFICIAL = "official"
+    COMMUNITY = "community"
+
+
+class VerdictState(StrEnum):
+    """What a verdict can be."""
+
+    SCORED = "scored"
+    UNSCORED = "unscored"
+    OPEN = "open"
+
+
+class JudgeMetric(StrEnum):
+    """The judged metrics."""
+
+    DVC = "dvc_llm"
+    VS = "vs_llm"
+    RC = "rc_llm"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands on a server to the `medvid` command."""
+    panel = "On a server"
+    commands: tuple[Callable[..., None], ...] = (
+        submit, status, watch, submissions, judge, verdicts, board,
+    )  # fmt: skip
+    for command in commands:
+        app.command(rich_help_panel=panel, epilog=_STATUSES)(command)
+
+
+def complete_submission(incomplete: str) -> list[tuple[str, str]]:
+    """Offer remembered submissions to the shell."""
+    from client import configuration, memory
+    from client.api.errors import LeaderboardError
+
+    try:
+        url = (configuration.settings()["url"].text or "").rstrip("/")
+        known = memory.submissions(url)
+    except LeaderboardError:
+        return []
+    return [(each.id, each.model_name) for each in known if each.id.startswith(incomplete)]
+
+
+Url = Annotated[
+    Optional[str],  # noqa: UP045 - typer reads the annotation
+    typer.Option(help="the server  [env: MEDVID_URL; config: url]", metavar="URL"),
+]
+ApiKey = Annotated[
+    Optional[str],  # noqa: UP045 - typer reads the annotation
+    typer.Option(help="your API key  [env: MEDVID_API_KEY; config: api_key]", metavar="KEY"),
+]
+Token = Annotated[
+    Optional[str],  # noqa: UP045 - typer reads the annotation
+    typer.Option(
+        envvar="MEDVID_TOKEN", help="owner token, if the submission was not made from here"
+    ),
+]
+Submission = Annotated[
+    Optional[str],  # noqa: UP045 - typer reads the annotation
+    typer.Argument(
+        help="id, beginning of an id, or model name; the newest made from here when left out",
+        autocompletion=complete_submission,
+    ),
+]
+Text = Annotated[Optional[str], typer.Option()]  # noqa: UP045 - typer reads the annotation
+NoWait = Annotated[bool, typer.Option("--no-wait", help="return at once")]
+
+
+def _options(
+    url: str | None, api_key: str | None, token: str | None = None, as_json: bool = False
+) -> Options:
+    from client.session import Options
+
+    return Options(url, api_key, token or None, as_json)
+
+
+def submit(
+    file: Annotated[Path, typer.Argument(help="predictions: JSON, plain or gzip")],
+    model_name: Annotated[str, typer.Option("--model-name", "-m", help="unique on the board")],
+    organization: Annotated[str, typer.Option("--organization", "-o", help="who submits")],
+    team: Text = None,
+    authors: Text = None,
+    contact: Annotated[
+        Optional[str],  # noqa: UP045 - typer reads the annotation
+        typer.Option(help="how to reach you; never published"),
+    ] = None,
+    model_url: Annotated[
+        Optional[str],  # noqa: UP045 - typer reads the annotation
+        typer.Option(help="http or https address of the model"),
+    ] = None,
+    track: Annotated[
+        Optional[str],  # noqa: UP045 - typer reads the annotation
+        typer.Option(help="the track it competes in"),
+    ] = None,
+    ground_truth: Annotated[
+        Optional[Path],  # noqa: UP045 - typer reads the annotation
+        typer.Option(help="check against this ground truth first"),
+    ] = None,
+    test_set: Annotated[
+        Optional[Path],  # noqa: UP045 - typer reads the annotation
+        typer.Option(help="check against this test set first"),
+    ] = None,
+    check: Annotated[bool, typer.Option(help="check the file before it is sent")] = True,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="check only, submit nothing")] = False,
+    no_wait: NoWait = False,
+    as_json: Json = False,
+    url: Url = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Submit predictions and follow them to the board.
+
+    An upload that was cut off is sent again, and never becomes two submissions: not even when the
+    command itself is killed and repeated. The owner token is remembered for the other commands.
+    """
+    from client.submit import submit as body
+
+    fields = {
+        "model_name": model_name,
+        "organization": organization,
+        "team": team,
+        "authors": authors,
+        "contact": contact,
+        "model_url": model_url,
+        "track": track,
+    }
+    raise typer.Exit(
+        body(
+            _options(url, api_key, as_json=as_json),
+            file,
+            fields,
+            ground_truth=ground_truth,
+            test_set=test_set,
+            check=check,
+            dry_run=dry_run,
+            wait=not no_wait,
+        )
+    )
+
+
+def status(
+    submission: Submission = None,
+    token: Token = None,
+    as_json: Json = False,
+    url: Url = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Show how a submission fares; exit status 1 if it failed."""
+    from client.follow import status as body
+
+    raise typer.Exit(body(_options(url, api_key, token, as_json), submission))
+
+
+def watch(
+    submission: Submission = None,
+    token: Token = None,
+    as_json: Json = False,
+    url: Url = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Follow a submission until nothing more happens by itself; --json gives a line a change."""
+    from client.follow import watch as body
+
+    raise typer.Exit(body(_options(url, api_key, token, as_json), submission))
+
+
+def submissions(as_json: Json = False, url: Url = None) -> None:
+    """List the submissions that were made from here."""
+    from client.follow import remembered as body
+
+    raise typer.Exit(body(_options(url, None, as_json=as_json)))
+
+
+def judge(
+    submission: Submission = None,
+    token: Token = None,
+    no_wait: NoWait = False,
+    as_json: Json = False,
+    url: Url = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Have a submission's captions judged, or take up a run that was paused."""
+    from client.judge import judge as body
+
+    raise typer.Exit(body(_options(url, api_key, token, as_json), submission, wait=not no_wait))
+
+
+def verdicts(
+    submission: Submission = None,
+    metric: Annotated[
+        Optional[JudgeMetric],  # noqa: UP045 - typer reads the annotation
+        typer.Option(help="only this metric's"),
+    ] = None,
+    state: Annotated[
+        Optional[VerdictState],  # noqa: UP045 - typer reads the annotation
+        typer.Option(help="only these"),
+    ] = None,
+    output: Annotated[
+        Optional[Path],  # noqa: UP045 - typer reads the annotation
+        typer.Option(dir_okay=False, help="write to this file"),
+    ] = None,
+    token: Token = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON lines instead of CSV")] = False,
+    url: Url = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Read the judge's verdicts on a submission's captions, as CSV."""
+    from client.judge import verdicts as body
+
+    raise typer.Exit(
+        body(
+            _options(url, api_key, token, as_json),
+            submission,
+            metric=metric.value if metric else None,
+            state=state.value if state else None,
+            output=output,
+        )
+    )
+
+
+def board(
+    name: Annotated[Board, typer.Argument(help="which board")] = Board.OFFICIAL,
+    scoring: Annotated[Scoring, typer.Option(help="which reading of the metrics")] = Scoring.COMPAT,
+    metric: Annotated[
+        Optional[list[str]],  # noqa: UP045 - typer reads the annotation
+        typer.Option(help="only this metric's column; may be repeated"),
+    ] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="print CSV")] = False,
+    as_json: Json = False,
+    url: Url = None,
+) -> None:
+    """Show a board, in a table that fits the terminal."""
+    from client.board import board as body
+
+    options = _options(url, None, as_json=as_json)
+    raise typer.Exit(
+        body(options, name.value, scoring=scoring.value, as_csv=as_csv, metrics=metric or ())
+    )
