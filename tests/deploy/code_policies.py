@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -33,7 +34,7 @@ CLOSING_SECONDS: Final = 15  # workers, bus and pool, after the drains
 _STATEMENT_SECONDS: Final = 60  # what the pool gives a statement: the longest step of the ranker
 # Postgres keeps 3 for superusers; the migration, a CronJob and an operator's shell need some.
 _RESERVED_CONNECTIONS: Final = 15
-_AWAITED: Final = {"backup", "prune"}
+_AWAITED: Final = {"prune"}
 _GIB: Final = 1 << 30
 _MIB: Final = 1 << 20
 
@@ -204,11 +205,13 @@ def commands_start(manifests: Manifests) -> list[str]:
 
 
 def starts(args: list[str]) -> bool:
+    """Tell whether these arguments run a service or commands that `medvid admin` has."""
     if args[:2] == ["python", "-m"]:
         return args[2] in {f"services.{service}" for service in SERVICES} and bool(
             importlib.util.find_spec(f"{args[2]}.__main__")
         )
-    return args[:2] == ["medvid", "admin"] and args[2] in admin_commands() | _AWAITED
+    called = set(re.findall(r"\bmedvid admin ([a-z-]+)", " ".join(args)))
+    return bool(called) and called <= admin_commands() | _AWAITED
 
 
 def admin_commands() -> set[str]:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
+import time
+from pathlib import Path
 from typing import Any, Final
 
 import jsonschema
@@ -11,7 +16,7 @@ import yaml
 
 from services.standalone import StandaloneSettings
 from tests.deploy import code_policies as code
-from tests.deploy.manifests import ROOT, SERVICES
+from tests.deploy.manifests import ROOT, SERVICES, render
 
 TEXT: Final = (ROOT / "deploy" / "compose.yaml").read_text()
 COMPOSE: Final[dict[str, Any]] = yaml.safe_load(TEXT)
@@ -200,7 +205,49 @@ def test_services_wait_for_the_schema_and_the_engines() -> None:
 def test_jobs_run_only_when_asked() -> None:
     for name in ("backup", "prune"):
         assert _service(name)["profiles"] == ["jobs"]
-    assert _service("backup")["volumes"] == [f"backups:{_service('backup')['command'][-1]}"]
+    assert _service("backup")["volumes"] == ["backups:/backups"]
+    assert _service("backup")["command"] == _backup_job()
+
+
+def _backup_job() -> list[str]:
+    template = render("production").get("CronJob", "medvid-backup")["spec"]["jobTemplate"]
+    arguments: list[str] = template["spec"]["template"]["spec"]["containers"][0]["args"]
+    return arguments
+
+
+def test_a_backup_is_checked_and_two_weeks_are_kept(tmp_path: Path) -> None:
+    """The job's own script, with a stand-in for `medvid` that notes what it is asked for."""
+    shell, options, script = _backup_job()
+    backups = tmp_path / "backups"
+    backups.mkdir()
+    for days in (1, 13, 20):
+        made = backups / f"medvid-of-{days}.tar"
+        made.touch()
+        os.utime(made, (time.time() - days * 86_400,) * 2)
+    (backups / "other.tar").touch()
+    os.utime(backups / "other.tar", (0, 0))
+    stand_in = tmp_path / "medvid"
+    stand_in.write_text(
+        f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n[ "$2" != backup ] || touch "$3"\n'
+    )
+    stand_in.chmod(0o755)
+    subprocess.run(  # noqa: S603 - our own script
+        [
+            shutil.which(shell) or shell,
+            options,
+            script.replace("$$", "$").replace("/backups", str(backups)),
+        ],
+        check=True,
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        timeout=10,
+    )
+    kept = {path.name for path in backups.iterdir()}
+    (new,) = kept - {"medvid-of-1.tar", "medvid-of-13.tar", "other.tar"}
+    assert re.fullmatch(r"medvid-\d{4}-\d\d-\d\dT\d{6}Z\.tar", new)
+    assert (tmp_path / "asked").read_text().splitlines() == [
+        f"admin backup {backups / new}",
+        f"admin restore --check {backups / new}",
+    ]
 
 
 def test_the_engines_are_the_same_everywhere() -> None:
