@@ -36,6 +36,7 @@ __all__ = [
     "RabbitControl",
     "RabbitServer",
     "ServerError",
+    "crash_and_restart",
     "free_port",
     "make_template",
 ]
@@ -119,6 +120,13 @@ class PostgresServer:
         shutil.copytree(bin_path.parent, copy)
         self._folder.chmod(0o755)
         return copy / "bin"
+
+
+async def crash_and_restart(server: PostgresServer | RabbitServer) -> None:
+    """End a server as a crash would and start it again; the event loop goes on meanwhile."""
+    await asyncio.to_thread(server.kill)
+    server.launch()  # from the main thread: see Process
+    await asyncio.to_thread(server.await_ready)
 
 
 async def make_template(postgres_url: str, template_url: str) -> None:
