@@ -99,7 +99,8 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
             *page_routes(boards, pages),
             *status_pages(standing),
             *description_routes(description, pages),
-            *ops_routes(infrastructure.readiness),
+            # Where figures have a port of their own, the public one keeps them to itself.
+            *ops_routes(infrastructure.readiness, metrics=not settings.ops_port),
         ]
         app = application(description.endpoints, others)
         app.on_shutdown.extend([judging.streams.stop, board_streams.stop])

@@ -46,7 +46,7 @@ class Readiness:
         return ""
 
 
-def ops_routes(readiness: Readiness) -> list[web.RouteDef]:
+def ops_routes(readiness: Readiness, *, metrics: bool = True) -> list[web.RouteDef]:
     """Return the routes `/healthz` (the loop turns), `/readyz` (send work) and `/metrics`."""
 
     async def healthz(_: web.Request) -> web.Response:
@@ -57,14 +57,11 @@ def ops_routes(readiness: Readiness) -> list[web.RouteDef]:
         body = {"status": "unready" if problems else "ready", "problems": problems}
         return web.json_response(body, status=503 if problems else 200)
 
-    async def metrics(_: web.Request) -> web.Response:
+    async def figures(_: web.Request) -> web.Response:
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
-    return [
-        web.get("/healthz", healthz),
-        web.get("/readyz", readyz),
-        web.get("/metrics", metrics),
-    ]
+    routes = [web.get("/healthz", healthz), web.get("/readyz", readyz)]
+    return [*routes, web.get("/metrics", figures)] if metrics else routes
 
 
 @asynccontextmanager

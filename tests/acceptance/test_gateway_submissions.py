@@ -328,6 +328,13 @@ async def test_health_and_metrics(gateway: Gateway) -> None:
 
 
 @with_own_gateway
+async def test_figures_with_a_port_of_their_own_are_not_public(database: Database) -> None:
+    async with running_gateway(database, load=False, ops_port=9090) as gateway:
+        assert (await gateway.get("/metrics"))[0] == 404
+        assert (await gateway.get("/readyz"))[0] == 200
+
+
+@with_own_gateway
 async def test_a_database_that_is_gone_is_503(database: Database) -> None:
     async with running_gateway(database) as gateway:
         await database.pool.close()

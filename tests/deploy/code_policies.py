@@ -19,6 +19,7 @@ from services.scorer.settings import ScorerSettings
 from services.standalone import StandaloneSettings
 from shared.messaging.topology import JUDGE_BATCHES, JUDGE_REQUESTS, QUEUES, SCORER_SUBMISSIONS
 from shared.runtime.errors import Misconfigured
+from shared.runtime.ops import Readiness, ops_routes
 from shared.runtime.settings import CommonSettings, load_settings
 from tests.deploy.manifests import K8S, SERVICES, Manifests, Pod
 
@@ -190,6 +191,13 @@ def _unserved(manifests: Manifests) -> list[str]:
                 if backend["port"]["name"] not in names.get(backend["name"], set()):
                     problems.append(f"the Ingress leads to {backend}, which is not there")
     return problems
+
+
+def figures_are_not_public(manifests: Manifests) -> list[str]:
+    """The gateway shows figures on its public port only where they have no port of their own."""
+    settings = settings_of(manifests, "gateway")
+    public = ops_routes(Readiness(), metrics=not settings.ops_port)
+    return ["anybody reads /metrics"] if "/metrics" in {route.path for route in public} else []
 
 
 def commands_start(manifests: Manifests) -> list[str]:
@@ -377,6 +385,7 @@ POLICIES = (
     secret_settings_come_from_secrets,
     keys_go_to_who_needs_them,
     ports_are_served,
+    figures_are_not_public,
     commands_start,
     time_to_finish_is_given,
     startup_is_waited_for,

@@ -230,6 +230,7 @@ CASES: list[tuple[Policy, Mutation]] = [
     (code.ports_are_served, _set("settings", "MEDVID_OPS_HOST", "127.0.0.1")),
     (code.ports_are_served, _service_to_nowhere),
     (code.ports_are_served, _ingress_to_nowhere),
+    (code.figures_are_not_public, _set("settings", "MEDVID_OPS_PORT", "0")),
     (code.commands_start, _unknown_module),
     (code.commands_start, _unknown_command),
     (code.commands_start, _foreign_image),
