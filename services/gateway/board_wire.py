@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import date, datetime
 from typing import Final, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.gateway.domain.board_cursors import BoardCursor, Form
 from services.gateway.ports import Snapshot
 from services.gateway.wire import API, Answer
 from shared.benchmark.tasks import METRICS, Board, Scoring
@@ -27,7 +29,8 @@ class Column(Answer):
     label: str
     task: str
     step: int = Field(description="1: computed from the file; 2: judged by a language model")
-    direction: Literal["higher"] = "higher"
+    direction: Literal["higher"] = Field("higher", description="which values are better")
+    unit: Literal["share", "points"] = Field(description="share: of 1; points: by the judge")
     min: float
     max: float
     description: str
@@ -39,6 +42,7 @@ COLUMNS: Final = [
         label=metric.label,
         task=metric.task,
         step=metric.step,
+        unit="share" if metric.step == 1 else "points",
         min=metric.minimum,
         max=metric.maximum,
         description=metric.description,
@@ -71,14 +75,19 @@ class LeaderboardEntry(Answer):
 
 
 class Leaderboard(Answer):
-    """A board in one scoring."""
+    """A board in one scoring, or a page of it."""
 
     board: Board
     scoring: Scoring
     revision: int
+    snapshot: int | None = Field(None, description="number of the snapshot that this shows")
+    permalink: str | None = Field(None, description="where this very snapshot stays")
     updated_at: datetime | None = Field(description="null: nothing was ranked yet")
     columns: list[Column] = COLUMNS
     ranking_rule: str = RANKING_RULE
+    track: str | None = Field(None, description="the track that the entries are narrowed to")
+    total: int = Field(0, description="entries on all pages")
+    next: str | None = Field(None, description="where the next page is; null: this is the last")
     entries: list[LeaderboardEntry]
 
     @classmethod
@@ -98,9 +107,60 @@ def leaderboard(snapshot: Snapshot) -> Leaderboard:
         board=snapshot.board,
         scoring=snapshot.scoring,
         revision=snapshot.revision,
+        snapshot=snapshot.id,
+        permalink=snapshot_url(snapshot.id),
         updated_at=snapshot.created_at,
+        total=len(rows.rows),
         entries=rows.rows,
     )
+
+
+def page_of(
+    board: Leaderboard, *, track: str | None, offset: int, limit: int | None, form: Form
+) -> Leaderboard:
+    """Return some of a board's entries, of one track or of all; ranks stay the whole board's."""
+    entries = board.entries
+    if track is not None:
+        entries = [entry for entry in entries if entry.track == track]
+    end = len(entries) if limit is None else min(offset + limit, len(entries))
+    following = None
+    if limit is not None and board.snapshot is not None and end < len(entries):
+        cursor = BoardCursor(board.snapshot, end, limit, track).text()
+        asked = "&format=csv" if form == "csv" else ""
+        following = f"{API}/leaderboards/{board.board}?cursor={cursor}{asked}"
+    return board.model_copy(
+        update={
+            "track": track,
+            "total": len(entries),
+            "next": following,
+            "entries": entries[offset:end],
+        }
+    )
+
+
+class Track(Answer):
+    """A track of a board."""
+
+    name: str
+    entries: int
+
+
+class ScoringMode(Answer):
+    """A way to score."""
+
+    key: Scoring
+    description: str
+
+
+SCORING_MODES: Final = [
+    ScoringMode(
+        key="compat", description="As the published boards score, with their faults: comparable."
+    ),
+    ScoringMode(
+        key="strict",
+        description="Without these faults: every sample counts, also one that was not answered.",
+    ),
+]
 
 
 class BoardSummary(Answer):
@@ -110,8 +170,12 @@ class BoardSummary(Answer):
     scoring: Scoring
     revision: int
     updated_at: datetime | None
+    snapshot: int | None
+    permalink: str | None
     entries: int
+    tracks: list[Track]
     url: str
+    csv: str
     page: str
 
 
@@ -119,6 +183,7 @@ class LeaderboardIndex(Answer):
     """The boards there are."""
 
     boards: list[BoardSummary]
+    scorings: list[ScoringMode] = SCORING_MODES
     columns: list[Column] = COLUMNS
     ranking_rule: str = RANKING_RULE
 
@@ -126,6 +191,17 @@ class LeaderboardIndex(Answer):
 def board_url(board: Board, scoring: Scoring) -> str:
     """Return where a board's JSON is."""
     return f"{API}/leaderboards/{board}" + ("" if scoring == "compat" else f"?scoring={scoring}")
+
+
+def csv_url(board: Board, scoring: Scoring) -> str:
+    """Return where a board's CSV is."""
+    query = "" if scoring == "compat" else f"?scoring={scoring}"
+    return f"{API}/leaderboards/{board}.csv{query}"
+
+
+def snapshot_url(snapshot_id: int) -> str:
+    """Return where a snapshot stays."""
+    return f"{API}/snapshots/{snapshot_id}"
 
 
 def page_url(board: Board, scoring: Scoring) -> str:
@@ -143,10 +219,19 @@ def index(boards: list[Leaderboard]) -> LeaderboardIndex:
                 scoring=board.scoring,
                 revision=board.revision,
                 updated_at=board.updated_at,
+                snapshot=board.snapshot,
+                permalink=board.permalink,
                 entries=len(board.entries),
+                tracks=_tracks(board),
                 url=board_url(board.board, board.scoring),
+                csv=csv_url(board.board, board.scoring),
                 page=page_url(board.board, board.scoring),
             )
             for board in boards
         ]
     )
+
+
+def _tracks(board: Leaderboard) -> list[Track]:
+    counts = Counter(entry.track for entry in board.entries if entry.track is not None)
+    return [Track(name=name, entries=count) for name, count in sorted(counts.items())]

@@ -7,7 +7,7 @@ the bus hints that a board was ranked. A request never waits for the database.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -26,7 +26,7 @@ from shared.runtime.errors import Transient
 JSON: Final = "application/json"
 HTML: Final = "text/html; charset=utf-8"
 # Stale boards are a loud complaint elsewhere; one second still absorbs a crowd at a shared cache.
-_CACHE_CONTROL: Final = "public, max-age=1, must-revalidate"
+CACHE_CONTROL: Final = "public, max-age=1, must-revalidate"
 _log = structlog.get_logger(__name__)
 
 PageRenderer = Callable[[board_wire.Leaderboard, dict[str, Standing]], str]
@@ -69,6 +69,10 @@ class Boards:
     def get(self, board: str, scoring: Scoring) -> ReadyBoard:
         """Return a board by its name, which is one of BOARDS."""
         return self._ready[board, scoring]
+
+    def all(self) -> Iterable[ReadyBoard]:
+        """Return the boards, each in every scoring."""
+        return self._ready.values()
 
     async def rank_of(self, board: Board, entry_id: UUID) -> int | None:
         """Return an entry's rank by compat scoring; looks for a newer board before it says None.
@@ -140,7 +144,7 @@ class Boards:
             page=represent(
                 self._render(board, standings(board.entries)).encode(),
                 content_type=HTML,
-                cache_control=_CACHE_CONTROL,
+                cache_control=CACHE_CONTROL,
                 headers=PAGE_HEADERS,
                 last_modified=board.updated_at,
             ),
@@ -171,7 +175,7 @@ def _api(body: bytes, last_modified: datetime | None) -> Representation:
     return represent(
         body,
         content_type=JSON,
-        cache_control=_CACHE_CONTROL,
+        cache_control=CACHE_CONTROL,
         headers={**READ_HEADERS, "Vary": "Accept, Accept-Encoding"},
         last_modified=last_modified,
     )

@@ -14,7 +14,9 @@ from aiohttp import web
 from services.gateway.access_bootstrap import build_access
 from services.gateway.board_event_routes import board_event_endpoints
 from services.gateway.board_events import BoardStreams
+from services.gateway.board_history import PostgresHistory
 from services.gateway.board_routes import board_endpoints, ready_first
+from services.gateway.board_views import BoardViews
 from services.gateway.boards import Boards
 from services.gateway.description import describe, description_routes
 from services.gateway.domain.system_status import Limits
@@ -56,6 +58,7 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
         pages = Pages()
         boards = Boards(store, pages.board, poll_seconds=settings.board_poll_seconds)
         await boards.refresh()
+        views = BoardViews(boards, PostgresHistory(infrastructure.database))
         board_streams = BoardStreams(boards, limit=settings.board_streams)
         hints = await infrastructure.bus.listen([BoardRanked.type], boards.hint)
         stack.push_async_callback(hints.stop)
@@ -77,7 +80,7 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
             PostgresStatus(infrastructure.database), boards, pages.status, _status_limits(settings)
         )
         endpoints = [
-            *board_endpoints(boards),
+            *board_endpoints(boards, views),
             *board_event_endpoints(board_streams),
             *submission_endpoints(
                 AcceptSubmission(store, validator, access.quotas),

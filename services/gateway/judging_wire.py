@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -11,12 +9,12 @@ from uuid import UUID
 
 from pydantic import Field
 
+from services.gateway.domain.spreadsheets import table
 from services.gateway.judging import Judging
 from services.gateway.judging_ports import StoredRun, StoredVerdict, VerdictQuery
 from services.gateway.wire import API, Answer
 from shared.benchmark.tasks import ASPECTS
 
-_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 _NUMBERS: Final = (
     "uses", "repeat", "prompt_tokens", "completion_tokens", "latency_ms", "attempts", "cost_usd",
 )  # fmt: skip
@@ -194,21 +192,12 @@ def _verdict(found: StoredVerdict) -> Verdict:
 
 def verdicts_csv(page: VerdictPage) -> str:
     """Return a page as CSV, in which no cell is a formula to a spreadsheet."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
     columns = ["pair", *_NUMBERS[:2], "metrics", "state", *ASPECTS, "unscored_reason", "model",
                *_NUMBERS[2:], "judged_at", "prediction"]  # fmt: skip
-    writer.writerow(columns)
+    rows = []
     for verdict in page.verdicts:
         row = verdict.model_dump(mode="json")
         row |= dict.fromkeys(ASPECTS) | (row["scores"] or {})
         row["metrics"] = " ".join(row["metrics"])
-        writer.writerow([_cell(row[column]) for column in columns])
-    return out.getvalue()
-
-
-def _cell(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    text = value.replace("\0", "\ufffd")  # which CSV cannot hold
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+        rows.append([row[column] for column in columns])
+    return table(columns, rows)

@@ -196,7 +196,10 @@ def entry_url(board: board_wire.Leaderboard, entry: board_wire.LeaderboardEntry)
 
 def downloads(board: Board, scoring: Scoring) -> list[tuple[str, str]]:
     """Return label and address of a board in other forms."""
-    return [("JSON", board_wire.board_url(board, scoring))]
+    return [
+        ("JSON", board_wire.board_url(board, scoring)),
+        ("CSV", board_wire.csv_url(board, scoring)),
+    ]
 
 
 def compare_url(board: Board, scoring: Scoring, models: Iterable[str] = ()) -> str:

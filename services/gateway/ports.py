@@ -117,6 +117,7 @@ class SnapshotRef:
 class Snapshot:
     """A ranked board as the ranker wrote it; `content` is a JSON list of rows."""
 
+    id: int
     board: Board
     scoring: Scoring
     revision: int

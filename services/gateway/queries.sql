@@ -56,4 +56,4 @@ SELECT newest.id, b.board, s.scoring
         LIMIT 1) AS newest
 
 -- name: snapshot_content
-SELECT board, scoring, revision, content, created_at FROM snapshots WHERE id = $1
+SELECT id, board, scoring, revision, content, created_at FROM snapshots WHERE id = $1

@@ -33,7 +33,7 @@ MOMENT = datetime(2026, 4, 15, 12, 30, 1, 500_000, tzinfo=UTC)
 
 
 def snapshot(*rows: object, board: Board = "community") -> Snapshot:
-    return Snapshot(board, "compat", 7, orjson.dumps(rows), MOMENT)
+    return Snapshot(3, board, "compat", 7, orjson.dumps(rows), MOMENT)
 
 
 def test_only_known_fields_are_served() -> None:
@@ -48,7 +48,7 @@ def test_only_known_fields_are_served() -> None:
 @pytest.mark.parametrize("content", [b"[NaN]", b"{}", b"[{}]", b"[", b"null"])
 def test_a_broken_snapshot_is_not_served(content: bytes) -> None:
     with pytest.raises(ValidationError):
-        board_wire.leaderboard(Snapshot("community", "compat", 1, content, MOMENT))
+        board_wire.leaderboard(Snapshot(3, "community", "compat", 1, content, MOMENT))
 
 
 class Snapshots:

@@ -1,0 +1,58 @@
+"""Where a board that is read in pages goes on: bound to a snapshot, so that nothing moves."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import orjson
+
+from shared.runtime.errors import InvalidInput
+
+_VERSION: Final = 1
+_LARGEST: Final = 1 << 62
+MAX_CURSOR: Final = 600
+"""In characters; a track has up to 100, each of which may need six in JSON."""
+
+Form = Literal["json", "csv"]
+
+
+@dataclass(frozen=True, slots=True)
+class BoardCursor:
+    """The next page of a board: from which snapshot, after how many rows, how many, which track."""
+
+    snapshot_id: int
+    offset: int
+    limit: int
+    track: str | None
+
+    def text(self) -> str:
+        """Return it as it stands in an address: opaque to everyone but `read`."""
+        parts = [_VERSION, self.snapshot_id, self.offset, self.limit, self.track]
+        return base64.urlsafe_b64encode(orjson.dumps(parts)).rstrip(b"=").decode()
+
+    @classmethod
+    def read(cls, text: str) -> BoardCursor:
+        """Return the cursor that `text` was made from; raises InvalidInput for any other text."""
+        try:
+            padded = text.encode("ascii") + b"=" * (-len(text) % 4)
+            parts = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+        except (UnicodeEncodeError, binascii.Error, orjson.JSONDecodeError):
+            raise _not_ours() from None
+        match parts:
+            case [version, int(snapshot_id), int(offset), int(limit), str() | None as track]:
+                found = cls(snapshot_id, offset, limit, track)
+                numbers = (snapshot_id, offset, limit)
+                if version == _VERSION and all(0 < number < _LARGEST for number in numbers):
+                    return found
+        raise _not_ours()
+
+
+def _not_ours() -> InvalidInput:
+    return InvalidInput(
+        "the cursor is not one of ours.",
+        fix="Send one from 'next' as it is, or leave it out to begin at the top.",
+        code="invalid_cursor",
+    )
