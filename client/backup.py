@@ -16,8 +16,8 @@ def write_backup(file: Path) -> int:
     """Write a backup; returns the exit status."""
 
     async def work(database: Database, url: str) -> str:
-        manifest = await back_up(database, url, file)
-        return f"{file}: {_told(manifest)}"
+        made = await back_up(database, url, file)
+        return f"{made.file}: {_told(made.manifest)}"
 
     return _run(work)
 

@@ -13,6 +13,7 @@ def register(admin: typer.Typer) -> None:
     admin.command("notice")(notice)
     admin.command("backup")(backup)
     admin.command("restore")(restore)
+    admin.command("prune")(prune)
 
 
 def notice(
@@ -25,7 +26,7 @@ def notice(
 
 
 def backup(
-    file: Annotated[Path, typer.Argument(dir_okay=False, help="the file to make")],
+    file: Annotated[Path, typer.Argument(help="the file to make, or a folder for it")],
 ) -> None:
     """Write everything into one file; services may run meanwhile."""
     from client.backup import write_backup
@@ -43,3 +44,17 @@ def restore(
     from client.backup import check_backup, restore_backup
 
     raise typer.Exit(check_backup(file) if check else restore_backup(file))
+
+
+def prune(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="only tell how many rows would go")
+    ] = False,
+) -> None:
+    """Let go of what is older than the MEDVID_KEEP_..._DAYS settings say, in small batches.
+
+    The ranker does the same by itself, every MEDVID_PRUNE_SECONDS.
+    """
+    from client.prune import prune as run
+
+    raise typer.Exit(run(dry_run=dry_run))

@@ -11,6 +11,7 @@ from services.ranker.settings import RankerSettings
 from services.ranker.store import PostgresBoards
 from shared.messaging.topology import RANKER_BOARDS
 from shared.runtime.infrastructure import Infrastructure
+from shared.runtime.retention import Pruner
 
 
 @asynccontextmanager
@@ -22,4 +23,5 @@ async def run(base: Infrastructure, settings: RankerSettings) -> AsyncIterator[N
         RANKER_BOARDS, consumer.handle, concurrency=2, drain_seconds=settings.drain_seconds
     ):
         base.patrol("ranker_reaper", Reaper(base.database).announce_again, settings.patrol_seconds)
+        base.patrol("pruner", Pruner(base.database, settings).patrol, settings.prune_seconds)
         yield

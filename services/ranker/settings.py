@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from shared.runtime.settings import CommonSettings
+from shared.runtime.retention import RetentionSettings
 
 
-class RankerSettings(CommonSettings):
-    """The ranker needs nothing of its own: it works on one board at a time."""
+class RankerSettings(RetentionSettings):
+    """The ranker needs nothing of its own to rank; it also lets go of what is too old."""

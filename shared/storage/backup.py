@@ -66,14 +66,25 @@ class Manifest:
         return manifest
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A backup that was written."""
+
+    file: Path
+    manifest: Manifest
+
+
 _DAMAGED: Final = "The file is damaged or no backup; take another one."
 
 
-async def back_up(database: Database, url: str, file: Path) -> Manifest:
+async def back_up(database: Database, url: str, file: Path) -> Made:
     """Write a backup to `file`, which appears when it is whole; services may run meanwhile.
 
-    Raises Conflict where the file exists, Misconfigured where dumping fails.
+    In a folder it gets a name of its own. Raises Conflict where the file exists, Misconfigured
+    where dumping fails.
     """
+    if await asyncio.to_thread(file.is_dir):
+        file = file / f"medvid-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.tar"
     if await asyncio.to_thread(file.exists):
         raise Conflict(f"{file} exists already.", fix="Choose another name.")
     with tempfile.TemporaryDirectory(dir=file.parent, prefix=".medvid-backup-") as folder:
@@ -97,7 +108,7 @@ async def back_up(database: Database, url: str, file: Path) -> Manifest:
         await asyncio.to_thread(_pack, partial, manifest, dump)
         os.link(partial, file)  # unlike a rename it never replaces what is there
     await asyncio.to_thread(_sync, file.parent)
-    return manifest
+    return Made(file, manifest)
 
 
 async def restore(database: Database, url: str, file: Path) -> Manifest:

@@ -87,7 +87,7 @@ async def test_another_server_serves_the_same_boards_and_goes_on_with_what_was_u
     await database.pool.execute("DELETE FROM outbox WHERE message_id = $1", lost.message_id)
     before = await boards(database)
     file = tmp_path / "backup.tar"
-    manifest = await back_up(database, postgres_url, file)
+    manifest = (await back_up(database, postgres_url, file)).manifest
     assert manifest.rows["submissions"] == 3
     assert read_manifest(file) == manifest
     assert file.stat().st_mode & 0o777 == 0o600
@@ -118,7 +118,7 @@ async def test_a_backup_under_load_holds_one_moment(
 
     writer = asyncio.create_task(write())
     await asyncio.sleep(0)
-    manifest = await back_up(database, postgres_url, tmp_path / "backup.tar")
+    manifest = (await back_up(database, postgres_url, tmp_path / "backup.tar")).manifest
     stop.set()
     assert await writer > manifest.rows["submissions"]
     async with connect(empty_url, size=2, application_name="test") as restored:
@@ -164,7 +164,7 @@ async def test_damage_and_strangers_are_found_before_anything_is_changed(
     postgres_url: str, database: Database, tmp_path: Path, empty_url: str
 ) -> None:
     good = tmp_path / "backup.tar"
-    manifest = await back_up(database, postgres_url, good)
+    manifest = (await back_up(database, postgres_url, good)).manifest
     content = good.read_bytes()
     cases: dict[str, tuple[type[Exception], str]] = {}
 
@@ -193,7 +193,7 @@ async def test_damage_and_strangers_are_found_before_anything_is_changed(
 async def test_what_does_not_hold_what_it_promised_is_told(
     postgres_url: str, database: Database, tmp_path: Path, empty_url: str
 ) -> None:
-    manifest = await back_up(database, postgres_url, tmp_path / "good.tar")
+    manifest = (await back_up(database, postgres_url, tmp_path / "good.tar")).manifest
     rows = manifest.rows | {"entries": 17}
     rewrite(tmp_path / "good.tar", tmp_path / "other.tar", rows=rows)
     async with connect(empty_url, size=2, application_name="test") as empty:
@@ -214,6 +214,8 @@ def test_the_commands_work_and_show_no_password(postgres_url: str, tmp_path: Pat
     file = tmp_path / "backup.tar"
     made = medvid("backup", str(file))
     assert made.returncode == 0, made.stderr
+    named = medvid("backup", str(tmp_path))
+    assert len(list(tmp_path.glob("medvid-*Z.tar"))) == 1, named.stderr
     checked = medvid("restore", "--check", str(file))
     assert "is whole" in checked.stdout
     refused = medvid("restore", str(file))

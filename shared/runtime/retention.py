@@ -1,0 +1,143 @@
+"""How long things are kept, and letting go of them in small batches.
+
+Every rule has a setting in days. A batch is a transaction of its own that holds few locks for a
+short time, and one process prunes at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+import structlog
+from pydantic import Field
+
+from shared.runtime.settings import CommonSettings
+from shared.storage.database import Database
+from shared.storage.queries import load_queries
+
+_SQL: Final = load_queries(__package__, "retention.sql")
+_BATCH: Final = 500
+_PAUSE_SECONDS: Final = 0.05
+_BATCHES_AT_ONCE: Final = 200
+"""Of each table in one round: the rest goes in the next, so that no round is long."""
+_log = structlog.get_logger(__name__)
+
+Days = Annotated[float, Field(ge=0, le=36_500, allow_inf_nan=False)]
+
+
+class RetentionSettings(CommonSettings):
+    """How long things are kept, in days; 0 for ever."""
+
+    keep_outbox_days: Days = Field(7, description="messages that are on the bus; 0 for ever")
+    keep_inbox_days: Days = Field(
+        30, description="ids of handled messages, by which repetitions are known; 0 for ever"
+    )
+    keep_payload_days: Days = Field(
+        30, description="uploads of submissions that failed or left the board; 0 for ever"
+    )
+    keep_snapshot_days: Days = Field(
+        30,
+        description="every snapshot of a board; then one a day, after a year one a month; 0 for "
+        "ever",
+    )
+    keep_raw_reply_days: Days = Field(
+        365, description="the judge's replies word for word; their scores stay; 0 for ever"
+    )
+    keep_event_days: Days = Field(
+        30, description="what watchers of finished submissions were told; 0 for ever"
+    )
+    keep_idempotency_key_days: Days = Field(
+        7, description="keys by which a repeated request is known; 0 for ever"
+    )
+    keep_dead_letter_days: Days = Field(
+        90, description="dead letters after they were replayed; 0 for ever"
+    )
+    prune_seconds: Annotated[float, Field(gt=0)] = Field(
+        3600, description="how often what is too old is let go of"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One kind of rows: `name` as in the SQL file, `setting` how many days they are kept."""
+
+    name: str
+    setting: str
+    what: str
+
+
+RULES: Final = (
+    Rule("outbox", "keep_outbox_days", "published messages"),
+    Rule("inbox", "keep_inbox_days", "ids of handled messages"),
+    Rule("payloads", "keep_payload_days", "uploads of submissions on no board"),
+    Rule("snapshots", "keep_snapshot_days", "old snapshots of boards, thinned"),
+    Rule("raw_replies", "keep_raw_reply_days", "raw replies of the judge"),
+    Rule("submission_events", "keep_event_days", "events of finished submissions"),
+    Rule("idempotency_keys", "keep_idempotency_key_days", "idempotency keys"),
+    Rule("dead_letters", "keep_dead_letter_days", "replayed dead letters"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pruner:
+    """Lets go of what is older than the settings say."""
+
+    database: Database
+    settings: RetentionSettings
+
+    async def due(self) -> AsyncIterator[tuple[Rule, float, int]]:
+        """Yield each rule, the days it keeps (0 for ever) and how many rows would go now."""
+        for rule in RULES:
+            days = self._days(rule)
+            count = 0
+            if days:
+                doomed = _SQL[f"{rule.name}_doomed"]
+                count = await self.database.pool.fetchval(
+                    f"SELECT count(*) FROM ({doomed}) AS doomed",  # noqa: S608 - both are ours
+                    days,
+                    None,
+                    timeout=600,
+                )
+            yield rule, days, count
+
+    async def prune(self, *, batches: int | None = None) -> dict[str, int]:
+        """Let go, of each table at most so many batches; returns how many rows went.
+
+        Where another process is at it, nothing is done here.
+        """
+        gone: dict[str, int] = {}
+        for rule in RULES:
+            days = self._days(rule)
+            if days:
+                gone[rule.name] = await self._prune(rule, days, batches)
+        return gone
+
+    async def patrol(self) -> None:
+        """Do a round in the background."""
+        gone = {name: rows for name, rows in (await self.prune(batches=_BATCHES_AT_ONCE)).items()
+                if rows}  # fmt: skip
+        if gone:
+            _log.info("pruned", **gone)
+
+    async def _prune(self, rule: Rule, days: float, batches: int | None) -> int:
+        statement = _SQL[f"{rule.name}_prune"].replace("/* doomed */", _SQL[f"{rule.name}_doomed"])
+        gone = 0
+        while batches is None or batches > 0:
+            async with self.database.transaction() as transaction:
+                if not await transaction.connection.fetchval(_SQL["alone"]):
+                    return gone
+                status = await transaction.connection.execute(statement, days, _BATCH)
+            rows = int(status.rpartition(" ")[2])
+            gone += rows
+            if rows < _BATCH:
+                return gone
+            batches = None if batches is None else batches - 1
+            await asyncio.sleep(_PAUSE_SECONDS)
+        return gone
+
+    def _days(self, rule: Rule) -> float:
+        days: float = getattr(self.settings, rule.setting)
+        return days

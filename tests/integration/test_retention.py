@@ -1,0 +1,225 @@
+"""What is too old goes, in small batches; what a board's numbers are made of never does."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import UUID, uuid4
+
+import pytest
+
+from services.scorer.consumer import build_consumer
+from services.scorer.evaluation import PooledEvaluator, warm_up
+from shared.contracts.messages import Envelope, SubmissionAccepted
+from shared.messaging.ports import Delivery, Done
+from shared.messaging.topology import SCORER_SUBMISSIONS
+from shared.runtime import retention
+from shared.runtime.retention import RULES, Pruner, RetentionSettings
+from shared.runtime.workers import WorkerPool
+from shared.storage.database import Database
+from tests.rows import Stored, accept_submission
+
+
+def pruner(database: Database, days: float = 10, **kept: float) -> Pruner:
+    given = dict.fromkeys((rule.setting for rule in RULES), days) | kept
+    return Pruner(database, RetentionSettings.model_validate(given))
+
+
+async def due(database: Database, **kept: float) -> dict[str, int]:
+    return {rule.name: rows async for rule, _, rows in pruner(database, **kept).due()}
+
+
+async def rows(database: Database, table: str) -> int:
+    return int(await database.pool.fetchval(f"SELECT count(*) FROM {table}"))  # noqa: S608 - ours
+
+
+async def age(database: Database, *columns: str, days: int = 11) -> None:
+    """Make everything older than it is."""
+    for column in columns:
+        table, _, name = column.partition(".")
+        await database.pool.execute(
+            f"UPDATE {table} SET {name} = {name} - interval '{days} days'"  # noqa: S608 - ours
+        )
+
+
+async def finish(database: Database, stored: Stored, state: str) -> None:
+    """Move a submission on to an end."""
+    path = {
+        "failed": "UPDATE submissions SET state = 'failed', failure_code = 'x',"
+        " failure_reason = 'x' WHERE id = $1",
+        "scored": "UPDATE submissions SET state = 'scored' WHERE id = $1",
+        "ranked": "UPDATE submissions SET state = 'ranked' WHERE id = $1",
+    }
+    steps = ("scored", "ranked") if state == "ranked" else (state,)
+    for step in steps:
+        await database.pool.execute(path[step], stored.submission_id)
+
+
+async def fill(database: Database) -> dict[str, Stored]:
+    """One submission of each kind, and a row of everything else."""
+    made = {}
+    for name in ("waiting", "failed", "ranked", "removed", "removed lately", "judged now"):
+        made[name] = await accept_submission(database, name)
+        if name != "waiting":
+            await finish(database, made[name], "failed" if name == "failed" else "ranked")
+    remove = "UPDATE entries SET removed_at = now() WHERE id = $1"
+    for name in ("failed", "removed", "judged now"):
+        await database.pool.execute(remove, made[name].entry_id)
+    await database.pool.execute(
+        "INSERT INTO judge_runs (id, submission_id, requested_by) VALUES ($1, $2, 'owner')",
+        uuid4(),
+        made["judged now"].submission_id,
+    )
+    await database.pool.execute("UPDATE outbox SET published_at = now() WHERE position > 1")
+    await database.pool.execute("INSERT INTO inbox VALUES ('x', $1)", uuid4())
+    await database.pool.execute(
+        "INSERT INTO idempotency_keys VALUES ($1, $1, $1, $2)",
+        bytes(32),
+        made["ranked"].submission_id,
+    )
+    await database.pool.execute(
+        "INSERT INTO dead_letters (queue, message_id, reason, detail, attempts, body, replayed_at)"
+        " SELECT 'q', gen_random_uuid(), 'x', 'x', 1, '', v.at"
+        " FROM (VALUES (now()), (NULL)) AS v (at)"
+    )
+    await database.pool.execute("INSERT INTO judge_versions VALUES ('12345678', '{}', true)")
+    await database.pool.execute("INSERT INTO judge_pairs VALUES ($1, 'a', 'b')", bytes(32))
+    await database.pool.execute(
+        "INSERT INTO judge_verdicts (judge_version, pair, repeat, scores, raw_reply, attempts)"
+        " VALUES ('12345678', $1, 0, '{1,2,3,4,5}', 'R2: 1', 1)",
+        bytes(32),
+    )
+    await age(
+        database,
+        *("submissions.changed_at", "entries.removed_at", "outbox.published_at", "inbox.at"),
+        *("idempotency_keys.created_at", "dead_letters.replayed_at", "judge_verdicts.judged_at"),
+        "submission_events.at",
+    )
+    # Taken off the board today, after it stood there for long.
+    await database.pool.execute(remove, made["removed lately"].entry_id)
+    return made
+
+
+async def test_what_is_too_old_goes_and_nothing_else(database: Database) -> None:
+    made = await fill(database)
+    events = await rows(database, "submission_events")
+    kept = {"inbox": 0, "outbox": 1, "payloads": 4, "idempotency_keys": 0, "dead_letters": 1}
+    expected = await due(database)
+    gone = await pruner(database).prune()
+    assert gone == expected
+    assert {table: await rows(database, table) for table in kept} == kept
+    holders = {row["submission_id"] for row in await database.pool.fetch("SELECT * FROM payloads")}
+    assert holders == {
+        made[name].submission_id for name in ("waiting", "ranked", "removed lately", "judged now")
+    }
+    verdict = await database.pool.fetchrow("SELECT scores, raw_reply FROM judge_verdicts")
+    assert dict(verdict or {}) == {"scores": [1, 2, 3, 4, 5], "raw_reply": None}
+    assert 0 < await rows(database, "submission_events") < events
+    assert set((await pruner(database).prune()).values()) == {0}
+
+
+async def test_a_dry_run_changes_nothing_and_zero_days_keep_for_ever(database: Database) -> None:
+    await fill(database)
+    before = {table: await rows(database, table) for table in ("outbox", "inbox", "payloads")}
+    assert sum((await due(database)).values()) > 0
+    forever = dict.fromkeys((rule.setting for rule in RULES), 0.0)
+    assert set((await due(database, **forever)).values()) == {0}
+    assert await pruner(database, **forever).prune() == {}
+    assert {table: await rows(database, table) for table in before} == before
+
+
+async def test_snapshots_are_thinned_and_the_newest_stays(database: Database) -> None:
+    ages = (800, 790, 789.9, 400, 399, 100, 99.9, 99.8, 40, 5, 4)
+    for revision, days in enumerate(ages):
+        await database.pool.execute(
+            "INSERT INTO snapshots (board, scoring, revision, content, content_sha256, entries,"
+            " created_at) VALUES ('official', 'compat', $1, '[]', repeat('a', 64), 0,"
+            " date_trunc('month', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'"
+            " + interval '12 h' - make_interval(secs => 86400 * $2::float8))",
+            revision,
+            days,
+        )
+    content = {
+        row["revision"]: row["created_at"]
+        for row in await database.pool.fetch("SELECT revision, created_at FROM snapshots")
+    }
+    await pruner(database, days=30).prune()
+    left = {row["revision"] for row in await database.pool.fetch("SELECT revision FROM snapshots")}
+    assert len(ages) - 1 in left
+    for revision, at in content.items():
+        days = ages[revision]
+        bucket = "%Y-%m" if days > 366 else "%Y-%m-%d"
+        same = {r for r, other in content.items() if other.strftime(bucket) == at.strftime(bucket)}
+        if days < 4 or revision == max(same):
+            assert revision in left, f"the last of its time, {days} days old, must stay"
+    assert len(left) < len(ages)
+    old = await database.pool.execute("UPDATE snapshots SET created_at = '2001-01-01'")
+    assert old
+    await pruner(database, days=30).prune()
+    assert await rows(database, "snapshots") == 1
+
+
+async def test_batches_are_small_and_one_process_prunes(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "_BATCH", 10)
+    monkeypatch.setattr(retention, "_PAUSE_SECONDS", 0)
+    await database.pool.execute(
+        "INSERT INTO inbox SELECT 'x', gen_random_uuid(), now() - interval '1 year'"
+        " FROM generate_series(1, 95)"
+    )
+    assert (await pruner(database).prune(batches=3))["inbox"] == 30
+    gone = await asyncio.gather(*(pruner(database).prune() for _ in range(4)))
+    assert sum(one["inbox"] for one in gone) == 65
+    assert await rows(database, "inbox") == 0
+    async with database.transaction() as rival:
+        await rival.connection.execute("INSERT INTO inbox VALUES ('x', $1, '2001-01-01')", uuid4())
+        assert await rival.connection.fetchval(retention._SQL["alone"])  # noqa: SLF001 - as a rival
+        assert (await pruner(database).prune())["inbox"] == 0
+
+
+async def test_a_ranked_entry_can_be_scored_again_to_the_same_numbers(database: Database) -> None:
+    """Whatever was pruned: upload and ground truth are there, and give the same scores."""
+    stored = await accept_submission(database, "Ranked")
+    pool = WorkerPool(1, name="scorer", initializer=warm_up)
+    try:
+        evaluator = PooledEvaluator(database, pool, seconds=60)
+        consumer = build_consumer(database, evaluator, wants_similarities=False)
+        message = SubmissionAccepted(submission_id=stored.submission_id)
+
+        async def score() -> dict[str, object]:
+            body = Envelope.wrap(message).to_bytes()
+            assert await consumer.handle(Delivery(SCORER_SUBMISSIONS, body, 1)) == Done()
+            found = await database.pool.fetch("SELECT * FROM scores ORDER BY metric")
+            return {row["metric"]: dict(row) for row in found}
+
+        before = await score()
+        await finish(database, stored, "ranked")
+        await age(database, "submissions.changed_at", "submissions.created_at", days=5000)
+        assert await due(database, keep_payload_days=1) == dict.fromkeys(
+            (rule.name for rule in RULES), 0
+        ) | {"submission_events": 0}
+        await pruner(database, days=0.000001).prune()
+        await back_to_accepted(database, stored.submission_id)
+        assert await score() == before
+        assert len(before) == 7
+    finally:
+        await pool.close()
+
+
+async def back_to_accepted(database: Database, submission_id: UUID) -> None:
+    """As nobody may: only so can the same handler score it once more."""
+    async with database.transaction() as transaction:
+        await transaction.connection.execute("SET LOCAL session_replication_role = replica")
+        await transaction.connection.execute(
+            "UPDATE submissions SET state = 'accepted' WHERE id = $1", submission_id
+        )
+        await transaction.connection.execute("DELETE FROM scores")
+
+
+def test_every_rule_has_a_setting_and_its_sql() -> None:
+    names = {rule.name for rule in RULES}
+    sql = retention._SQL  # noqa: SLF001 - what the module itself reads
+    assert names == {name.removesuffix("_prune") for name in sql if name.endswith("_prune")}
+    assert {rule.setting for rule in RULES} == {
+        name for name in RetentionSettings.model_fields if name.startswith("keep_")
+    }
