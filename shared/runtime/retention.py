@@ -1,7 +1,7 @@
 """How long things are kept, and letting go of them in small batches.
 
 Every rule has a setting in days. A batch is a transaction of its own that holds few locks for a
-short time, and one process prunes at a time.
+short time, and one process at a time prunes a table.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class Pruner:
     async def prune(self, *, batches: int | None = None) -> dict[str, int]:
         """Let go, of each table at most so many batches; returns how many rows went.
 
-        Where another process is at it, nothing is done here.
+        A table that another process is pruning is left to it.
         """
         gone: dict[str, int] = {}
         for rule in RULES:
@@ -127,7 +127,7 @@ class Pruner:
         gone = 0
         while batches is None or batches > 0:
             async with self.database.transaction() as transaction:
-                if not await transaction.connection.fetchval(_SQL["alone"]):
+                if not await transaction.connection.fetchval(_SQL["alone"], rule.name):
                     return gone
                 status = await transaction.connection.execute(statement, days, _BATCH)
             rows = int(status.rpartition(" ")[2])

@@ -3,7 +3,7 @@
 -- its upload, its ground truth, its verdicts and their texts.
 
 -- name: alone
-SELECT pg_try_advisory_xact_lock(hashtextextended('medvid prune', 4))
+SELECT pg_try_advisory_xact_lock(hashtextextended('medvid prune ' || $1::text, 4))
 
 -- name: outbox_doomed
 SELECT ctid FROM outbox

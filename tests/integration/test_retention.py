@@ -173,7 +173,7 @@ async def test_batches_are_small_and_one_process_prunes(
     assert await rows(database, "inbox") == 0
     async with database.transaction() as rival:
         await rival.connection.execute("INSERT INTO inbox VALUES ('x', $1, '2001-01-01')", uuid4())
-        assert await rival.connection.fetchval(retention._SQL["alone"])  # noqa: SLF001 - as a rival
+        assert await rival.connection.fetchval(retention._SQL["alone"], "inbox")  # noqa: SLF001 - as a rival
         assert (await pruner(database).prune())["inbox"] == 0
 
 
