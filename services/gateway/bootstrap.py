@@ -34,6 +34,7 @@ from services.gateway.settings import GatewaySettings
 from services.gateway.status import PostgresStatus, StatusReader
 from services.gateway.status_routes import status_endpoints, status_pages
 from services.gateway.store import PostgresStore
+from services.gateway.submission_pages import SubmissionPages
 from services.gateway.submission_routes import submission_endpoints
 from services.gateway.tracing import traced
 from services.gateway.uploads import Receiver, UploadLimits
@@ -79,13 +80,16 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
         standing = StatusReader(
             PostgresStatus(infrastructure.database), boards, pages.status, _status_limits(settings)
         )
+        accept = AcceptSubmission(store, validator, access.quotas)
+        read_status = ReadStatus(store, boards, access.rules)
+        dry_run = DryRun(store, validator, access.quotas)
         endpoints = [
             *board_endpoints(boards, views),
             *board_event_endpoints(board_streams),
             *submission_endpoints(
-                AcceptSubmission(store, validator, access.quotas),
-                DryRun(store, validator, access.quotas),
-                ReadStatus(store, boards, access.rules),
+                accept,
+                dry_run,
+                read_status,
                 judging.read,
                 receiver,
                 access.callers,
@@ -98,9 +102,13 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
             *status_endpoints(standing),
         ]
         description = describe(endpoints)
+        submitting = SubmissionPages(
+            pages, accept, dry_run, read_status, judging.read, receiver, access.callers
+        )
         others = [
             *page_routes(boards, pages),
             *status_pages(standing),
+            *submitting.routes(),
             *description_routes(description, pages),
             # Where figures have a port of their own, the public one keeps them to itself.
             *ops_routes(infrastructure.readiness, metrics=not settings.ops_port),

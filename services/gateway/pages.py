@@ -21,7 +21,7 @@ from services.gateway.reference import prose
 from services.gateway.representations import Representation, represent
 from services.gateway.security import PAGE_HEADERS
 from services.gateway.status_wire import Status
-from shared.benchmark.tasks import RULE_METRIC_KEYS, SCORINGS, Board, Scoring
+from shared.benchmark.tasks import METRICS, RULE_METRIC_KEYS, SCORINGS, Board, Scoring
 
 _CONTENT_TYPES: Final = {
     ".css": "text/css; charset=utf-8",
@@ -35,6 +35,7 @@ NAVIGATION: Final = (
     ("official", "Official", "/"),
     ("community", "Community", "/community"),
     ("compare", "Compare", "/compare"),
+    ("submit", "Submit", "/submit"),
 )
 """Name, label and address of the pages that every page links to at its head."""
 _SWITCHES: Final[tuple[tuple[Board, Scoring, str], ...]] = (
@@ -44,6 +45,8 @@ _SWITCHES: Final[tuple[tuple[Board, Scoring, str], ...]] = (
 )
 MORE: Final = (("API", "/docs"), ("Status", "/status"))
 """Label and address of what every page links to at its foot."""
+TASK_NAMES: Final = {metric.task: metric.description.partition(":")[0] for metric in METRICS}
+"""What people call a task."""
 BADGE_MEANINGS: Final = {
     "stub judge": "Judged by the stand-in, for demonstration only",
 }
@@ -74,6 +77,7 @@ class Pages:
             searched_text=board_view.searched_text,
             shown_day=board_view.shown_day,
             signed=signed,
+            task_names=TASK_NAMES,
             version=VERSION,
         )
 
@@ -169,10 +173,11 @@ def load_assets() -> dict[str, Representation]:
     return assets
 
 
-def date_and_time(moment: datetime) -> str:
+def date_and_time(moment: datetime, *, seconds: bool = False) -> str:
     """Return a moment as people read it, in UTC."""
     moment = moment.astimezone(UTC)
-    return f"{moment.day} {moment:%b %Y, %H:%M} UTC"
+    time = f"{moment:%H:%M:%S}" if seconds else f"{moment:%H:%M}"
+    return f"{moment.day} {moment:%b %Y}, {time} UTC"
 
 
 def is_web_address(url: str) -> bool:

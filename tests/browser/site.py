@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -39,6 +39,19 @@ class Site:
     url: str
     base: Infrastructure
     client: aiohttp.ClientSession
+    demo: Submitted = field(default_factory=lambda: Submitted("", "", ""))
+    entry: str = ""
+
+    async def add_demo(self) -> None:
+        """Add the model that every test may look at."""
+        self.demo = await self.submit("Demo model", organization="The demo")
+        status = await self.ranked(self.demo)
+        await self.judged(self.demo)
+        self.entry = status["entry"]["id"]
+
+    def address(self, pattern: str) -> str:
+        """Return an address in which the demo's ids stand."""
+        return pattern.format(submission=self.demo.id, token=self.demo.token, entry=self.entry)
 
     async def submit(self, model_name: str | None = None, **fields: str) -> Submitted:
         """Submit the sample predictions."""
@@ -102,4 +115,6 @@ async def running_site(folder: Path) -> AsyncIterator[Site]:
         await store_ground_truth(base.database, truth, "ground_truth.json.gz")
         await store_boards(base.database, published_boards())
         base.readiness.started = True
-        yield Site(url, base, client)
+        site = Site(url, base, client)
+        await site.add_demo()
+        yield site

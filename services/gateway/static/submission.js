@@ -1,0 +1,135 @@
+// A submission's page: shows the owner everything, follows what happens, asks for the judge.
+//
+// The owner token comes in the address's fragment, which no server sees, and is kept in this
+// browser; it is sent as a header only. News arrive as events, and then the page itself is fetched
+// again: the server renders, we take over.
+"use strict";
+
+(() => {
+  const area = () => document.getElementById("submission");
+  const { id } = area().dataset;
+  const api = `/api/v1/submissions/${id}`;
+  const given = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (given) {
+    ownTokens.keep(id, given, "");
+    history.replaceState(null, "", location.pathname + location.search);
+  }
+  let token = ownTokens.of(id) ?? given;
+  const headers = () => (token ? { Authorization: `Bearer ${token}` } : {});
+
+  // ---- the newest state
+
+  const refresh = async () => {
+    const answer = await fetch(location.pathname, { headers: headers(), cache: "no-store" });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const news = page.getElementById("submission");
+    if (!news) return answer.status;
+    const { open } = area().querySelector("details") ?? {};
+    const focused = document.activeElement?.id;
+    area().replaceWith(document.adoptNode(news));
+    document.title = page.title;
+    const details = area().querySelector("details");
+    if (details && open) details.open = true;
+    if (focused) document.getElementById(focused)?.focus();
+    if (area().dataset.owner === "yes" && token) ownTokens.keep(id, token, area().dataset.name);
+    showToken();
+    follow();
+    return answer.status;
+  };
+
+  // One at a time, and not more often than can be read.
+  const PAUSE = 400;
+  let running = false;
+  let again = false;
+  const look = async () => {
+    if (running) {
+      again = true;
+      return;
+    }
+    running = true;
+    do {
+      again = false;
+      try {
+        await refresh();
+      } catch {
+        // The stream comes back when the network does.
+      }
+      await new Promise((done) => setTimeout(done, PAUSE));
+    } while (again);
+    running = false;
+  };
+
+  let events = null;
+  const follow = () => {
+    const busy = area().dataset.busy === "yes";
+    if (busy && !events) {
+      events = new EventSource(`${api}/events`);
+      for (const kind of ["submission", "judging", "progress"]) events.addEventListener(kind, look);
+    } else if (!busy && events) {
+      events.close();
+      events = null;
+    }
+  };
+  addEventListener("pagehide", () => {
+    events?.close();
+    events = null;
+  });
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) look();
+  });
+
+  // ---- the owner token
+
+  const showToken = () => {
+    const owner = area().dataset.owner === "yes";
+    document.getElementById("token-card").hidden = false;
+    document.getElementById("has-token").hidden = !owner;
+    document.getElementById("give-token").hidden = owner;
+  };
+  document.getElementById("give-token").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    token = document.getElementById("token").value.trim();
+    const status = await refresh();
+    if (status === 200) {
+      ownTokens.keep(id, token, area().dataset.name);
+      return;
+    }
+    token = null;
+    document.getElementById("token-refused").textContent =
+      "This is not the submission's owner token. Check that it was copied whole.";
+  });
+  document.getElementById("copy-link").addEventListener("click", async () => {
+    const said = document.getElementById("token-said");
+    try {
+      await navigator.clipboard.writeText(`${location.origin}/submissions/${id}#token=${token}`);
+      said.textContent = "Copied. Whoever has this link may steer the submission.";
+    } catch {
+      said.textContent = "The browser does not allow copying here.";
+    }
+  });
+  document.getElementById("forget").addEventListener("click", () => {
+    ownTokens.forget(id);
+    location.reload();
+  });
+
+  // ---- the judge
+
+  document.addEventListener("click", async (event) => {
+    if (event.target.id !== "ask-judge") return;
+    event.target.disabled = true;
+    const answer = await fetch(`${api}/judge`, { method: "POST", headers: headers() });
+    if (answer.ok) {
+      await refresh();
+      return;
+    }
+    const problem = await answer.json().catch(() => ({}));
+    const said = document.getElementById("judge-said");
+    said.textContent = `${problem.detail ?? "That did not work."} ${problem.fix ?? ""}`;
+    said.hidden = false;
+    event.target.disabled = false;
+  });
+
+  showToken();
+  if (token) look();
+  else follow();
+})();

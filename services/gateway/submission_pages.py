@@ -1,0 +1,183 @@
+"""The pages of submitting: the form, its check, the receipt, and how a submission fares.
+
+They do what the API does, by the same steps, and answer with pages. The owner token reaches them in
+a header only, never in an address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import Final
+
+from aiohttp import web
+
+from services.gateway import problems, submission_wire
+from services.gateway.callers import Callers
+from services.gateway.domain.forms import FILE_FIELD
+from services.gateway.domain.system_status import duration
+from services.gateway.handlers import AcceptSubmission, DryRun, ReadStatus
+from services.gateway.judging import ReadJudging
+from services.gateway.page_routes import html
+from services.gateway.pages import Pages
+from services.gateway.parameters import submission_id
+from services.gateway.ports import Upload
+from services.gateway.report_wire import DryRunAnswer
+from services.gateway.uploads import Receiver
+from services.gateway.wire import ProblemDetails
+from shared.benchmark.decoding import SUBMISSION_LIMITS
+from shared.benchmark.names import FIELD_LIMITS, REQUIRED_FIELDS
+from shared.benchmark.submission import EXAMPLE
+from shared.benchmark.validation import MINIMUM_RECORDS
+from shared.runtime.errors import MedvidError
+
+EXAMPLE_FILE: Final = f"[\n  {EXAMPLE},\n  …\n]"
+_STATE_WORDS: Final = {
+    "accepted": ("Accepted", "The file is in order and waits for its scores."),
+    "scored": ("Scored", "The scores are there; the board takes them over."),
+    "ranked": ("Ranked", "The model is on the board."),
+    "failed": ("Failed", "The submission got no scores. Its name is free again."),
+}
+_RUN_WORDS: Final = {
+    "queued": ("Waiting", "for the judge to begin."),
+    "running": ("Judging", "captions one distinct pair after the other."),
+    "completed": ("Done.", "The three caption metrics are on the board."),
+    "paused": ("Paused.", "What was judged is kept."),
+    "failed": ("Stopped.", "What was judged is kept."),
+}
+_FIXES: Final = {
+    "not_scorable": "Mend the file as its report says and submit it again; the name is free.",
+}
+_FIX: Final = (
+    "Submit the same file again: the name is free, and this try does not count. If it fails again, "
+    "tell the maintainers the submission's id."
+)
+_PRIVATE: Final = "private, no-store"
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionPages:
+    """What the pages of submitting are made with."""
+
+    pages: Pages
+    accept: AcceptSubmission
+    dry_run: DryRun
+    read_status: ReadStatus
+    read_judging: ReadJudging
+    receiver: Receiver
+    callers: Callers
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return their routes."""
+        return [
+            web.get("/submit", self.form),
+            web.post("/submit", self.submit),
+            web.post("/submit/check", self.check),
+            web.get("/submissions/{id}", self.submission),
+        ]
+
+    async def form(self, request: web.Request) -> web.Response:
+        """Show the empty form."""
+        return html(request, self._form())
+
+    async def submit(self, request: web.Request) -> web.Response:
+        """Take a submission; what is wrong with it is shown above the form, filled in as it was."""
+        given: Mapping[str, str] = {}
+        try:
+            caller = await self.callers.of(request)
+            key = request.headers.get("Idempotency-Key")
+            await self.accept.admit(caller, request.content_length or 0, key)
+            async with self.receiver.receive(request) as upload:
+                given = _texts(upload)
+                receipt = await self.accept(caller, upload, key)
+        except MedvidError as error:
+            return self._refuse(error, given)
+        text = self.pages.render(
+            "submitted.html", receipt=receipt, model_name=given.get("model_name", "The model")
+        )
+        return _private(text, HTTPStatus.ACCEPTED)
+
+    async def check(self, request: web.Request) -> web.Response:
+        """Show what would become of a submission; nothing of it is stored."""
+        given: Mapping[str, str] = {}
+        try:
+            caller = await self.callers.of(request)
+            await self.dry_run.admit(caller, request.content_length or 0)
+            async with self.receiver.receive(request) as upload:
+                given = _texts(upload)
+                # What is still blank is not there yet: a file can be checked before the rest.
+                filled = {name: text for name, text in upload.texts.items() if text.strip()}
+                result = await self.dry_run(caller, replace(upload, texts=filled))
+        except MedvidError as error:
+            return self._refuse(error, given)
+        return _private(self._form(given, checked=DryRunAnswer.of(result)), HTTPStatus.OK)
+
+    async def submission(self, request: web.Request) -> web.Response:
+        """Show how a submission fares, all of it to its owner."""
+        caller = await self.callers.of(request)
+        found = await self.read_status(submission_id(request), caller)
+        judging = await self.read_judging.status(found.submission.id)
+        status = submission_wire.submission_status(found, judging)
+        run = status.judging.run
+        text = self.pages.render(
+            "submission.html",
+            status=status,
+            owner=found.owner,
+            run=run,
+            may_judge=status.state in ("scored", "ranked")
+            and (run is None or run.state in ("paused", "failed")),
+            times=dict.fromkeys(_STATE_WORDS) | {step.state: step.at for step in status.timeline},
+            state_words=_STATE_WORDS,
+            run_words=_RUN_WORDS,
+            failure_fix=lambda code: _FIXES.get(code, _FIX),
+            duration=duration,
+            entry_page=_entry_page(status),
+        )
+        response = _private(text, HTTPStatus.OK)
+        response.headers["Vary"] = "Authorization"
+        return response
+
+    def _form(
+        self,
+        given: Mapping[str, str] | None = None,
+        problem: ProblemDetails | None = None,
+        checked: DryRunAnswer | None = None,
+    ) -> str:
+        errors = (problem.errors if problem else checked.errors if checked else None) or []
+        return self.pages.render(
+            "submit.html",
+            given=given or {},
+            problem=problem,
+            checked=checked,
+            bad_fields={error.path.removeprefix("$.") for error in errors},
+            limits=FIELD_LIMITS,
+            required=REQUIRED_FIELDS,
+            key_needed=not self.callers.rules.anonymous_submissions,
+            file_megabytes=SUBMISSION_LIMITS.unpacked_bytes >> 20,
+            example_file=EXAMPLE_FILE,
+            least_records=MINIMUM_RECORDS,
+        )
+
+    def _refuse(self, error: MedvidError, given: Mapping[str, str]) -> web.Response:
+        problem = problems.of_error(error, "")
+        response = _private(self._form(given, problem), problem.status)
+        if problem.status == HTTPStatus.REQUEST_TIMEOUT:  # nothing sensible can follow here
+            response.force_close()
+        return response
+
+
+def _texts(upload: Upload) -> dict[str, str]:
+    return {name: text for name, text in upload.texts.items() if name != FILE_FIELD}
+
+
+def _private(text: str, status: int) -> web.Response:
+    return web.Response(
+        text=text, status=status, content_type="text/html", headers={"Cache-Control": _PRIVATE}
+    )
+
+
+def _entry_page(status: submission_wire.SubmissionStatus) -> str | None:
+    if not isinstance(status, submission_wire.OwnedSubmission) or status.entry is None:
+        return None
+    return f"/boards/{status.entry.board}/entries/{status.entry.id}"
