@@ -1,26 +1,19 @@
-"""The boards as they were: snapshots by number or moment, and where entries stood."""
+"""The SQL of the boards' past."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final
+from uuid import UUID
 
+from services.gateway.history_ports import Arrival, FoundEntry
 from services.gateway.ports import Snapshot
 from shared.benchmark.tasks import Board, Scoring
 from shared.storage.database import Database, transient_errors
 from shared.storage.queries import load_queries
 
 _SQL: Final = load_queries("services.gateway", "board_history.sql")
-
-
-class BoardHistory(Protocol):
-    """Past boards in durable storage. Every method raises Transient when it cannot answer now."""
-
-    async def snapshot_id_at(self, board: Board, scoring: Scoring, moment: datetime) -> int | None:
-        """Return the snapshot that was the newest at a moment; None before the first."""
-
-    async def find_snapshot(self, snapshot_id: int) -> Snapshot | None:
-        """Return a snapshot."""
 
 
 class PostgresHistory:
@@ -42,3 +35,29 @@ class PostgresHistory:
         async with transient_errors():
             row = await self._database.pool.fetchrow(_SQL["snapshot_find"], snapshot_id)
         return None if row is None else Snapshot(**row)
+
+    async def entry(self, board: Board, entry_id: UUID, *, spans: int) -> FoundEntry | None:
+        """Return an entry that is on a board now, with up to `spans` of its newest ranks."""
+        async with (
+            transient_errors(),
+            self._database.pool.acquire() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            entry = await connection.fetchrow(_SQL["entry_find"], entry_id, board)
+            if entry is None:
+                return None
+            scores = await connection.fetch(_SQL["entry_scores"], entry_id)
+            judge = await connection.fetchrow(_SQL["entry_judge"], entry_id)
+            ranks = await connection.fetch(_SQL["entry_ranks"], entry_id, board, spans)
+        return FoundEntry(
+            entry=dict(entry),
+            scores=[dict(score) for score in scores],
+            judge=dict(judge) if judge is not None else None,
+            ranks=[dict(rank) for rank in ranks],
+        )
+
+    async def arrivals(self, boards: Sequence[Board], limit: int) -> Sequence[Arrival]:
+        """Return the entries that came onto these boards last, the newest first."""
+        async with transient_errors():
+            rows = await self._database.pool.fetch(_SQL["entries_newest"], list(boards), limit)
+        return [Arrival(**row) for row in rows]

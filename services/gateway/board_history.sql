@@ -6,3 +6,43 @@ SELECT id FROM snapshots
 
 -- name: snapshot_find
 SELECT id, board, scoring, revision, content, created_at FROM snapshots WHERE id = $1
+
+-- name: entry_find
+SELECT id, board, model_name, organization, team, authors, model_url, track, badges, submitted_on,
+       verified_on, submission_id
+  FROM entries
+ WHERE id = $1 AND board = $2 AND listed AND removed_at IS NULL
+
+-- name: entry_scores
+SELECT metric, compat, strict, answered, expected, by_source::text AS by_source,
+       ground_truth_version, metric_version, judge_version, file_sha256
+  FROM scores
+ WHERE entry_id = $1
+
+-- name: entry_judge
+-- The result that the judged scores were made from.
+SELECT judge_results.run_id, judge_results.judge_version, judge_results.facts::text AS facts,
+       judge_versions.facts::text AS judge, is_stub, completed_at
+  FROM entries
+  JOIN judge_results ON judge_results.submission_id = entries.submission_id
+  JOIN judge_versions ON judge_versions.hash = judge_results.judge_version
+ WHERE entries.id = $1
+   AND judge_results.judge_version IN (SELECT judge_version FROM scores WHERE entry_id = $1)
+ ORDER BY completed_at DESC
+ LIMIT 1
+
+-- name: entry_ranks
+SELECT scoring, rank, since_snapshot, since, until
+  FROM rank_history
+ WHERE entry_id = $1 AND board = $2
+ ORDER BY since_snapshot DESC, scoring
+ LIMIT $3
+
+-- name: entries_newest
+SELECT entries.id, entries.board, model_name, organization, rank_history.rank, rank_history.since
+  FROM rank_history
+  JOIN entries ON entries.id = rank_history.entry_id AND entries.board = rank_history.board
+ WHERE rank_history.board = ANY ($1) AND entered AND scoring = 'compat'
+   AND entries.listed AND entries.removed_at IS NULL
+ ORDER BY rank_history.since DESC, entries.id
+ LIMIT $2

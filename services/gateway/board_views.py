@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from typing import Final
 
 from services.gateway import board_csv, board_wire
-from services.gateway.board_history import BoardHistory
 from services.gateway.boards import CACHE_CONTROL, JSON, Boards
 from services.gateway.domain.board_cursors import BoardCursor, Form
+from services.gateway.history_ports import BoardHistory
 from services.gateway.representations import Representation, represent
 from services.gateway.security import READ_HEADERS
 from shared.benchmark.tasks import Board, Scoring

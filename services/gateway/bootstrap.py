@@ -21,6 +21,8 @@ from services.gateway.boards import Boards
 from services.gateway.description import describe, description_routes
 from services.gateway.domain.system_status import Limits
 from services.gateway.endpoints import Endpoint, Handle, refuse_undeclared, register
+from services.gateway.entry_routes import entry_endpoints
+from services.gateway.feeds import Feeds, feed_routes
 from services.gateway.handlers import AcceptSubmission, DryRun, ReadStatus
 from services.gateway.judging_bootstrap import build_judging
 from services.gateway.judging_routes import judging_endpoints
@@ -59,7 +61,8 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
         pages = Pages()
         boards = Boards(store, pages.board, poll_seconds=settings.board_poll_seconds)
         await boards.refresh()
-        views = BoardViews(boards, PostgresHistory(infrastructure.database))
+        history = PostgresHistory(infrastructure.database)
+        views = BoardViews(boards, history)
         board_streams = BoardStreams(boards, limit=settings.board_streams)
         hints = await infrastructure.bus.listen([BoardRanked.type], boards.hint)
         stack.push_async_callback(hints.stop)
@@ -85,6 +88,7 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
         dry_run = DryRun(store, validator, access.quotas)
         endpoints = [
             *board_endpoints(boards, views),
+            *entry_endpoints(boards, history),
             *board_event_endpoints(board_streams),
             *submission_endpoints(
                 accept,
@@ -106,6 +110,7 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
             pages, accept, dry_run, read_status, judging.read, receiver, access.callers
         )
         others = [
+            *feed_routes(Feeds(boards, history, settings.public_url or "")),
             *page_routes(boards, pages),
             *status_pages(standing),
             *submitting.routes(),

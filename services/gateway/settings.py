@@ -22,6 +22,11 @@ class GatewaySettings(CommonSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = Field(
         8080, description="their port; 0 for a free one, told in the log"
     )
+    public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^/\s]+",
+        description="where readers reach the pages, as https://example.org; for links in feeds",
+    )
     upload_dir: Path | None = Field(
         None, description="where uploads are spooled; unset for the system's temporary folder"
     )

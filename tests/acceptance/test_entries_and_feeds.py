@@ -1,0 +1,184 @@
+"""What is told of an entry, and the feeds of new ones: with ranks that the real ranker wrote."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID, uuid4
+from xml.etree import ElementTree
+
+import orjson
+import pytest
+
+from services.ranker.consumer import build_consumer
+from services.ranker.store import PostgresBoards
+from shared.contracts.messages import BoardChanged, Envelope
+from shared.messaging.ports import Delivery, Done
+from shared.messaging.topology import RANKER_BOARDS
+from shared.storage.database import Database
+from tests.acceptance.gateway_harness import Gateway, running_gateway
+from tests.rows import add_listed_entry, load_demo_ground_truth
+
+ATOM = "{http://www.w3.org/2005/Atom}"
+
+
+@pytest.fixture
+async def gateway(database: Database) -> AsyncIterator[Gateway]:
+    async with running_gateway(
+        database, load=False, board_poll_seconds=0.02, public_url="https://board.example/"
+    ) as running:
+        yield running
+
+
+async def rank(gateway: Gateway, board: Any = "community") -> None:
+    envelope = Envelope.wrap(BoardChanged(board=board))
+    consumer = build_consumer(gateway.database, PostgresBoards(gateway.database))
+    delivery = Delivery(RANKER_BOARDS, envelope.to_bytes(), attempt=1)
+    assert await consumer.handle(delivery) == Done()
+    newest = await gateway.database.pool.fetchval(
+        "SELECT max(revision) FROM snapshots WHERE board = $1 AND scoring = 'compat'", board
+    )
+    await gateway.shown(board, newest)
+
+
+async def read(gateway: Gateway, path: str) -> dict[str, Any]:
+    status, _, body = await gateway.get(path)
+    assert status == 200, body
+    answer: dict[str, Any] = orjson.loads(body)
+    return answer
+
+
+def address(entry_id: UUID, board: str = "community") -> str:
+    return f"/api/v1/leaderboards/{board}/entries/{entry_id}"
+
+
+async def test_an_entry_with_all_that_its_scores_rest_on(gateway: Gateway) -> None:
+    entry_id = await add_listed_entry(gateway.database, "Ours", {"cvs_acc": 0.123456})
+    version = await load_demo_ground_truth(gateway.database)
+    await gateway.database.pool.execute(
+        "INSERT INTO scores (entry_id, metric, compat, strict, answered, expected, by_source,"
+        " ground_truth_version, metric_version, file_sha256)"
+        " VALUES ($1, 'nap_acc', 0.5, 0.25, 3, 4, $2::text::jsonb, $3, '1', repeat('a', 64))",
+        entry_id,
+        '{"AVOS": {"compat": 0.5, "strict": null, "answered": 3, "expected": 4}}',
+        version,
+    )
+    await rank(gateway)
+    entry = await read(gateway, address(entry_id))
+    assert (entry["model_name"], entry["submission_id"], entry["judge"]) == ("Ours", None, None)
+    cvs, nap = entry["scores"]
+    assert (cvs["metric"], cvs["compat"], cvs["coverage"]) == ("cvs_acc", 0.123456, None)
+    assert cvs["provenance"] is None
+    assert (nap["compat"], nap["strict"], nap["coverage"]) == (0.5, 0.25, 0.75)
+    assert nap["by_source"]["AVOS"] == {
+        "compat": 0.5, "strict": None, "answered": 3, "expected": 4,
+    }  # fmt: skip
+    assert nap["provenance"] == {
+        "ground_truth_version": version,
+        "metric_version": "1",
+        "judge_version": None,
+        "file_sha256": "a" * 64,
+    }
+    assert [(place["scoring"], place["rank"], place["of"]) for place in entry["places"]] == [
+        ("compat", 1, 1),
+        ("strict", 1, 1),
+    ]
+    assert (await gateway.get(entry["page"]))[0] == 200
+    assert "contact" not in entry
+    status, headers, _ = await gateway.get(address(entry_id))
+    again = await gateway.get(address(entry_id), If_None_Match=headers["ETag"])
+    assert (status, again[0]) == (200, 304)
+
+
+async def test_where_an_entry_stood(gateway: Gateway) -> None:
+    ours = await add_listed_entry(gateway.database, "Ours", {"cvs_acc": 0.5})
+    await rank(gateway)
+    for name, value in (("Worse", 0.1), ("Better", 0.9)):
+        await add_listed_entry(gateway.database, name, {"cvs_acc": value})
+        await rank(gateway)
+    history = [
+        span
+        for span in (await read(gateway, address(ours)))["history"]
+        if span["scoring"] == "compat"
+    ]
+    assert [span["rank"] for span in history] == [2, 1]
+    assert history[0]["until"] is None
+    assert history[1]["until"] == history[0]["since"]
+    for span in history:
+        board = await read(gateway, span["snapshot"])
+        (row,) = [entry for entry in board["entries"] if entry["model_name"] == "Ours"]
+        assert row["rank"] == span["rank"]
+
+
+async def test_entries_that_are_not_there(gateway: Gateway) -> None:
+    entry_id = await add_listed_entry(gateway.database, "Ours", {"cvs_acc": 0.5})
+    await rank(gateway)
+    removed = await add_listed_entry(gateway.database, "Removed", {"cvs_acc": 0.5})
+    await gateway.database.pool.execute(
+        "UPDATE entries SET removed_at = now() WHERE id = $1", removed
+    )
+    for path, code in {
+        address(uuid4()): "entry_not_found",
+        address(removed): "entry_not_found",
+        address(entry_id, "official"): "entry_not_found",
+        address(entry_id, "other"): "board_not_found",
+        f"/api/v1/leaderboards/community/entries/{{{entry_id}}}": "entry_not_found",
+    }.items():
+        status, _, body = await gateway.get(path)
+        assert (path, status, orjson.loads(body)["code"]) == (path, 404, code)
+
+
+def feed(text: bytes) -> tuple[ElementTree.Element, list[ElementTree.Element]]:
+    """Parse a feed and hold it against what RFC 4287 demands of one."""
+    root = ElementTree.fromstring(text)  # noqa: S314 - our own
+    assert root.tag == f"{ATOM}feed"
+    entries = root.findall(f"{ATOM}entry")
+    for element in (root, *entries):
+        for name in ("id", "title", "updated"):
+            (only,) = element.findall(f"{ATOM}{name}")
+            assert only.text
+        assert re.fullmatch(
+            r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", element.findtext(f"{ATOM}updated") or ""
+        )
+        assert (element.findtext(f"{ATOM}id") or "").startswith("urn:uuid:")
+        assert element.find(f"{ATOM}link[@rel='alternate']") is not None
+    for entry in entries:
+        assert entry.findtext(f"{ATOM}author/{ATOM}name")
+    ids = [entry.findtext(f"{ATOM}id") for entry in entries]
+    assert len(set(ids)) == len(ids)
+    return root, entries
+
+
+def link(element: ElementTree.Element, relation: str) -> str:
+    found = element.find(f"{ATOM}link[@rel='{relation}']")
+    assert found is not None
+    return found.attrib["href"]
+
+
+async def test_feeds_tell_of_new_entries_once(gateway: Gateway) -> None:
+    _, headers, body = await gateway.get("/feed.atom")
+    assert headers["Content-Type"] == "application/atom+xml; charset=utf-8"
+    assert feed(body)[1] == []
+    hostile = '<script>alert("x")</script> & co \uffff'
+    await add_listed_entry(gateway.database, hostile, {"cvs_acc": 0.5})
+    await rank(gateway)
+    await add_listed_entry(gateway.database, "Second", {"cvs_acc": 0.6})
+    await rank(gateway)  # moves the first one, which is no news
+    await add_listed_entry(gateway.database, "Official one", {"cvs_acc": 0.6}, "official")
+    await rank(gateway, "official")
+    titles = {
+        "/feed.atom": ["Official one (Us)", "Second (Us)", f"{hostile[:-1]}\ufffd (Us)"],
+        "/official/feed.atom": ["Official one (Us)"],
+        "/community/feed.atom": ["Second (Us)", f"{hostile[:-1]}\ufffd (Us)"],
+    }
+    for path, expected in titles.items():
+        status, headers, body = await gateway.get(path)
+        root, entries = feed(body)
+        assert (status, [entry.findtext(f"{ATOM}title") for entry in entries]) == (200, expected)
+        assert link(root, "self") == f"https://board.example{path}"
+        page = link(entries[0], "alternate").removeprefix("https://board.example")
+        assert (await gateway.get(page))[0] == 200
+        again = await gateway.get(path, If_None_Match=headers["ETag"])
+        assert again[0] == 304
+    assert (await gateway.get("/other/feed.atom"))[0] == 404
