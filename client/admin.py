@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from importlib.resources import files
@@ -12,16 +14,19 @@ from uuid import uuid4
 
 import orjson
 
-from services.gateway.administration.imports import import_boards
+from services.gateway.administration.ground_truths import make_current
+from services.gateway.administration.imports import BoardFiles
+from services.gateway.bodies import RefusedBody
 from services.gateway.domain.acts import Act
 from shared.benchmark.ground_truth import InvalidGroundTruth, load_ground_truth
+from shared.benchmark.tasks import BOARDS
 from shared.benchmark.unpacking import unpack
 from shared.runtime.errors import InvalidInput, MedvidError
 from shared.runtime.logs import configure_logs
 from shared.runtime.settings import CommonSettings, load_settings
 from shared.storage.database import Database, connect
 from shared.storage.embedded import embedded_postgres
-from shared.storage.ground_truths import activate_ground_truth
+from shared.storage.ground_truths import add_ground_truth
 from shared.storage.migrate import migrate
 
 _GROUND_TRUTH_BYTES = 1 << 30
@@ -57,10 +62,15 @@ async def store_ground_truth(database: Database, data: bytes, name: str) -> str:
             "\n".join([f"{name}: {error.problem_count} problems.", *lines])
         ) from error
     content = bytes(unpack(data, _GROUND_TRUTH_BYTES))
+    act = Act.of("operator", "loaded on the command line", f"cli-{uuid4()}")
     async with database.transaction() as transaction:
-        new = await activate_ground_truth(
-            transaction, version=truth.version, content=content, samples=len(truth)
+        new = await add_ground_truth(
+            transaction,
+            version=truth.version,
+            packed=gzip.compress(content, 6, mtime=0),
+            samples=len(truth),
         )
+        await make_current(transaction, truth.version, act)
     state = "loaded" if new else "was loaded before"
     return f"Ground truth {truth.version[:12]} {state}: {len(truth)} samples, now active."
 
@@ -79,10 +89,19 @@ def published_boards() -> bytes:
 async def store_boards(database: Database, content: bytes) -> str:
     """Import entries with given scores; returns what to tell."""
     act = Act.of("operator", "imported on the command line", f"cli-{uuid4()}")
-    counts = await import_boards(database, orjson.loads(content), act)
+    try:
+        changes = await BoardFiles(database).apply(
+            orjson.loads(content), act, existing="keep", dry_run=False
+        )
+    except RefusedBody as error:
+        lines = [f"{p.path}: found {p.found}, expected {p.expected}" for p in error.problems]
+        raise InvalidInput("\n".join(["the board cannot be imported:", *lines])) from error
+    kinds = {board: Counter(c.kind for c in changes if c.board == board) for board in BOARDS}
     return "\n".join(
-        f"{board}: {count.added} entries added, {count.kept} were there before."
-        for board, count in counts.items()
+        f"{board}: {count['added']} entries added, {count.total() - count['added']} were there "
+        "before."
+        for board, count in kinds.items()
+        if count
     )
 
 

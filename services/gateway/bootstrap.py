@@ -12,6 +12,7 @@ import structlog
 from aiohttp import web
 
 from services.gateway.access_bootstrap import build_access
+from services.gateway.administration.bootstrap import administration_endpoints
 from services.gateway.board_event_routes import board_event_endpoints
 from services.gateway.board_events import BoardStreams
 from services.gateway.board_history import PostgresHistory
@@ -104,6 +105,7 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
             *key_endpoints(access.keys, access.callers),
             *quota_endpoints(access.quotas, access.callers),
             *status_endpoints(standing),
+            *administration_endpoints(infrastructure.database, pool, access, settings),
         ]
         description = describe(endpoints)
         submitting = SubmissionPages(

@@ -21,6 +21,7 @@ from services.gateway.wire import ProblemDetails
 from shared.runtime.errors import MedvidError
 
 REQUEST_ID: Final = istr("X-Request-ID")
+_ID: Final = web.RequestKey("request_id", str)
 _GIVEN_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _API_PREFIXES: Final = ("/api/", "/healthz", "/readyz", "/metrics")
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -45,6 +46,7 @@ def boundary(handle: Handle, error_page: ErrorPage) -> Handle:
             request_id = given
         else:
             request_id = f"{process}-{next(numbers):x}"
+        request[_ID] = request_id
         try:
             response = await handle(request)
         except (MedvidError, web.HTTPException) as error:
@@ -59,6 +61,11 @@ def boundary(handle: Handle, error_page: ErrorPage) -> Handle:
         return response
 
     return bounded
+
+
+def request_id_of(request: web.Request) -> str:
+    """Return the id that the answer to a request will carry."""
+    return request[_ID]
 
 
 def _refuse(

@@ -128,6 +128,17 @@ _BOARDS: Final = {
         400, "The cursor is not one that a page named, or belongs to another board."
     ),
 }
+_DEEDS: Final = {
+    "entry_not_found": ProblemCode(404, "There is no entry with this id."),
+    "dead_letter_not_found": ProblemCode(404, "There is no dead letter with this number."),
+    "ground_truth_not_found": ProblemCode(404, "There is no such ground truth version."),
+    "file_not_found": ProblemCode(404, "The server's folder has no file of this name."),
+    "entry_removed": ProblemCode(409, "The entry was removed from its board."),
+    "no_submission": ProblemCode(409, "The entry was added by hand and has no submission."),
+    "not_replayable": ProblemCode(409, "The dead letter holds no message that could be sent."),
+    "reason_required": ProblemCode(422, "An action needs a reason, which is written down."),
+    "no_ground_truth_folder": ProblemCode(422, "The server loads no files of its own."),
+}
 _OTHER: Final = {
     "conflict": ProblemCode(409, "The request clashes with what is there."),
 }
@@ -139,6 +150,7 @@ PROBLEM_CODES: Final[Mapping[str, ProblemCode]] = {
     **_JUDGING,
     **_ADMINISTRATION,
     **_BOARDS,
+    **_DEEDS,
     **_OTHER,
 }
 """All of them, by code."""

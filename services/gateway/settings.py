@@ -54,6 +54,9 @@ class GatewaySettings(CommonSettings):
     admin_key: SecretStr | None = Field(
         None, description="key of the administrators; when unset, there are none"
     )
+    ground_truth_dir: Path | None = Field(
+        None, description="folder of ground truth files that administrators may load by name"
+    )
     registration: Registration = Field(
         "closed", description="open: anyone makes an API key; closed: administrators do"
     )

@@ -19,12 +19,26 @@ async def activate_ground_truth(
     Loading the active version again changes nothing.
     """
     packed = gzip.compress(content, compresslevel=6, mtime=0)
+    new = await add_ground_truth(transaction, version=version, packed=packed, samples=samples)
+    await choose_ground_truth(transaction, version)
+    return new
+
+
+async def add_ground_truth(
+    transaction: Transaction, *, version: str, packed: bytes, samples: int
+) -> bool:
+    """Store a version (gzip) without making it the active one; returns whether it is new."""
     status = await transaction.connection.execute(
         _SQL["ground_truth_add"], version, packed, samples
     )
-    await transaction.connection.execute(_SQL["ground_truth_deactivate_others"], version)
-    await transaction.connection.execute(_SQL["ground_truth_activate"], version)
     return status == "INSERT 0 1"
+
+
+async def choose_ground_truth(transaction: Transaction, version: str) -> bool:
+    """Make a stored version the active one; False where it is that already, or is not there."""
+    await transaction.connection.execute(_SQL["ground_truth_deactivate_others"], version)
+    status = await transaction.connection.execute(_SQL["ground_truth_activate"], version)
+    return status == "UPDATE 1"
 
 
 async def active_ground_truth_version(database: Database) -> str | None:

@@ -1,110 +1,197 @@
-"""Adding entries whose scores are given, straight into the database."""
+"""Boards out as rows and in again: all rows or none, with a line in the audit log."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Mapping, Sequence
 from typing import Final
-from uuid import uuid4
+from uuid import UUID, uuid4
+
+import asyncpg
+import structlog
 
 from services.gateway.administration.audit import Subject, record
+from services.gateway.administration.entries import again_on_deadlock, announce, name_conflicts
+from services.gateway.bodies import RefusedBody
 from services.gateway.domain.acts import Act
-from shared.benchmark.names import check_entry_fields, clean_name, name_key
-from shared.benchmark.tasks import BOARDS, METRICS
-from shared.contracts.messages import BoardChanged
-from shared.runtime.errors import InvalidInput
-from shared.storage.database import Database, Transaction
+from services.gateway.domain.board_import import (
+    BoardEntry,
+    Existing,
+    RowChange,
+    plan_import,
+)
+from services.gateway.domain.board_rows import BoardRow, read_boards
+from shared.benchmark.names import name_key
+from shared.benchmark.tasks import BOARDS, METRIC_KEYS, Board
+from shared.runtime.errors import Conflict
+from shared.storage.database import Connection, Database, Transaction, transient_errors
 from shared.storage.queries import load_queries
 
 _SQL: Final = load_queries(__package__, "imports.sql")
+_log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
-    """How many rows became entries, and how many names were on the board before."""
+class BoardFiles:
+    """Exports and imports boards, and adds single entries by hand."""
 
-    added: int
-    kept: int
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def export(self, boards: Sequence[Board] = BOARDS) -> dict[Board, list[BoardRow]]:
+        """Return the listed entries of boards by name, all of one moment; raises Transient."""
+        async with (
+            transient_errors(),
+            self._database.pool.acquire() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            return {
+                board: [entry.row for entry in await _entries(connection, board)]
+                for board in boards
+            }
+
+    async def apply(
+        self, content: object, act: Act, *, existing: Existing, dry_run: bool
+    ) -> list[RowChange]:
+        """Import `{board: [row, ...]}` and return what becomes of each row; a dry run only says it.
+
+        Raises RefusedBody with every problem of every row, Conflict, Transient.
+        """
+        boards, problems = read_boards(content)
+        if problems:
+            raise RefusedBody(problems)
+        changes = await again_on_deadlock(lambda: self._apply(boards, act, existing, dry_run))
+        if not dry_run:
+            _log.info("boards_imported", rows=len(changes), who=act.who)
+        return changes
+
+    async def _apply(
+        self,
+        boards: Mapping[Board, Sequence[BoardRow]],
+        act: Act,
+        existing: Existing,
+        dry_run: bool,
+    ) -> list[RowChange]:
+        async with (
+            name_conflicts(),
+            transient_errors(),
+            self._database.transaction() as transaction,
+        ):
+            changes = await _plan(transaction.connection, boards, existing)
+            if not dry_run:
+                await _carry_out(transaction, changes, act)
+        return changes
+
+    async def add(self, board: Board, row: BoardRow, act: Act) -> RowChange:
+        """Add an entry with given scores; one that is there exactly so stays as it is.
+
+        Raises Conflict where the name is taken by another, Transient.
+        """
+        async with (
+            name_conflicts(),
+            transient_errors(),
+            self._database.transaction() as transaction,
+        ):
+            (change,) = await _plan(transaction.connection, {board: [row]}, "keep")
+            if change.kind == "kept":
+                raise Conflict(
+                    f"the {board} board has a model named {row.model_name!r} already.",
+                    fix="Edit that one, or choose another name.",
+                    code="model_name_taken",
+                )
+            if change.kind == "unchanged":
+                return change
+            entry_id = await _add(transaction.connection, change)
+            await record(
+                transaction, act, "add", Subject("entry", str(entry_id)),
+                after={"board": board, **row.to_json()},
+            )  # fmt: skip
+            await announce(transaction, {board})
+        return RowChange(board, "added", row, entry_id, {})
 
 
-async def import_boards(database: Database, boards: object, act: Act) -> dict[str, Imported]:
-    """Add entries from `{board: [row, ...]}`; all or nothing, with a line in the audit log.
-
-    A row has model_name, organization, date (ISO) and the metric keys (null = missing); further
-    entry fields are optional, others ignored. A name that the board has is left as it is, so that
-    importing twice changes nothing. Raises InvalidInput with every problem of every row.
-    """
-    if not isinstance(boards, dict) or not set(boards) <= set(BOARDS):
-        raise InvalidInput(f"expected an object with the keys {' and '.join(BOARDS)}.")
-    problems = [
-        problem
-        for board, rows in boards.items()
-        for index, row in enumerate(rows if isinstance(rows, list) else [rows])
-        for problem in _problems(f"{board}[{index}]", row)
-    ]
+async def _plan(
+    connection: Connection, boards: Mapping[Board, Sequence[BoardRow]], existing: Existing
+) -> list[RowChange]:
+    for board in sorted(boards):
+        await connection.execute(_SQL["board_entries_lock"], board)
+    present = {board: await _entries(connection, board) for board in boards}
+    changes, problems = plan_import(boards, present, existing)
     if problems:
-        raise InvalidInput("\n".join(["the board cannot be imported:", *problems]))
-    async with database.transaction() as transaction:
-        return {
-            board: await _import_rows(transaction, board, rows, act)
-            for board, rows in boards.items()
-        }
+        raise RefusedBody(problems)
+    return changes
 
 
-async def _import_rows(
-    transaction: Transaction, board: str, rows: list[dict[str, object]], act: Act
-) -> Imported:
-    added: list[str] = []
-    connection = transaction.connection
-    for row in rows:
-        entry_id = uuid4()
-        name = clean_name(str(row["model_name"]))
-        status = await connection.execute(
-            _SQL["add_entry"],
-            entry_id,
-            board,
-            name,
-            name_key(name),
-            clean_name(str(row["organization"])),
-            *(row.get(field) for field in ("team", "authors", "model_url", "track")),
-            date.fromisoformat(str(row["date"])),
-        )
-        if status == "INSERT 0 0":
+async def _carry_out(transaction: Transaction, changes: Sequence[RowChange], act: Act) -> None:
+    touched: dict[Board, list[RowChange]] = {}
+    for change in changes:
+        if change.kind == "added":
+            await _add(transaction.connection, change)
+        elif change.kind == "changed":
+            await _update(transaction.connection, change)
+        else:
             continue
-        added.append(name)
-        scores = [(entry_id, metric.key, row.get(metric.key)) for metric in METRICS]
-        await connection.executemany(_SQL["add_given_score"], scores)
-    if added:
-        await connection.execute(_SQL["board_changed"], board)
-        await transaction.emit(BoardChanged.model_validate({"board": board}))
+        touched.setdefault(change.board, []).append(change)
+    for board, done in touched.items():
+        changed = {change.row.model_name: change.fields for change in done if change.fields}
         await record(
-            transaction, act, "import", Subject("board", board), after={"added": sorted(added)}
-        )
-    return Imported(len(added), len(rows) - len(added))
+            transaction, act, "import", Subject("board", board),
+            before={"changed": {name: _side(fields, 0) for name, fields in changed.items()}},
+            after={
+                "added": [change.row.model_name for change in done if change.kind == "added"],
+                "changed": {name: _side(fields, 1) for name, fields in changed.items()},
+            },
+        )  # fmt: skip
+    await announce(transaction, set(touched))
 
 
-def _problems(where: str, row: object) -> list[str]:
-    if not isinstance(row, Mapping):
-        return [f"{where}: expected an object with model_name, organization, date and metrics"]
-    problems = [
-        f"{where}{problem.path[1:]}: found {problem.found}, expected {problem.expected}"
-        for problem in check_entry_fields(row)
-    ]
-    try:
-        date.fromisoformat(str(row.get("date")))
-    except ValueError:
-        problems.append(f"{where}.date: found {row.get('date')!r}, expected a date as 2026-04-15")
-    for metric in METRICS:
-        value = row.get(metric.key)
-        if value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int | float) or not (
-            math.isfinite(value) and 0 <= value <= metric.maximum
-        ):  # fmt: skip
-            problems.append(
-                f"{where}.{metric.key}: found {value!r}, expected a number from 0 to "
-                f"{metric.maximum:g} or null"
-            )
-    return problems
+def _side(fields: Mapping[str, tuple[object, object]], side: int) -> dict[str, object]:
+    return {name: values[side] for name, values in fields.items()}
+
+
+async def _add(connection: Connection, change: RowChange) -> UUID:
+    entry_id = uuid4()
+    await connection.execute(_SQL["entry_add"], entry_id, change.board, *_columns(change.row))
+    await _put_scores(connection, entry_id, change.row)
+    return entry_id
+
+
+async def _update(connection: Connection, change: RowChange) -> None:
+    assert change.entry_id is not None  # noqa: S101 - it is on the board
+    await connection.execute(
+        _SQL["entry_update"], change.entry_id, change.board, *_columns(change.row)
+    )
+    await _put_scores(connection, change.entry_id, change.row)
+
+
+async def _put_scores(connection: Connection, entry_id: UUID, row: BoardRow) -> None:
+    await connection.executemany(
+        _SQL["given_score_put"],
+        [(entry_id, key, row.compat[key], row.strict[key]) for key in METRIC_KEYS],
+    )
+
+
+def _columns(row: BoardRow) -> tuple[object, ...]:
+    return (
+        row.model_name,
+        name_key(row.model_name),
+        row.organization,
+        row.team,
+        row.authors,
+        row.model_url,
+        row.track,
+        list(row.badges),
+        row.submitted_on,
+        row.verified_on,
+        row.verification_note,
+    )
+
+
+async def _entries(connection: Connection, board: Board) -> list[BoardEntry]:
+    rows = await connection.fetch(_SQL["board_entries"], board, list(METRIC_KEYS))
+    return [BoardEntry(row["id"], _row(row), row["scored"]) for row in rows]
+
+
+def _row(row: asyncpg.Record) -> BoardRow:
+    fields = {key: row[key] for key in row.keys() if key not in ("id", "board", "scored")}  # noqa: SIM118 - a Record iterates its values
+    for scoring in ("compat", "strict"):
+        fields[scoring] = dict(zip(METRIC_KEYS, row[scoring], strict=True))
+    return BoardRow(**(fields | {"badges": tuple(row["badges"])}))

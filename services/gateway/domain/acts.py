@@ -43,11 +43,23 @@ def check_reason(why: str) -> str:
             fix=f"Use at most {REASON_LIMIT:,}.",
             code="reason_required",
         )
-    for character in text:
-        if unicodedata.category(character) in _REFUSED and character not in _ALLOWED:
-            raise InvalidInput(
-                f"the reason has an invisible character, U+{ord(character):04X}.",
-                fix="Remove it.",
-                code="reason_required",
-            )
+    hidden = hidden_character(text, allowed=_ALLOWED)
+    if hidden is not None:
+        raise InvalidInput(
+            f"the reason has an invisible character, U+{ord(hidden):04X}.",
+            fix="Remove it.",
+            code="reason_required",
+        )
     return text
+
+
+def hidden_character(text: str, *, allowed: frozenset[str] = frozenset()) -> str | None:
+    """Return the first control, format or other invisible character of a text."""
+    return next(
+        (
+            character
+            for character in text
+            if unicodedata.category(character) in _REFUSED and character not in allowed
+        ),
+        None,
+    )

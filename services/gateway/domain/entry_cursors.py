@@ -1,0 +1,34 @@
+"""Where a page of entries by name ends: the last one's name and id, as one opaque word."""
+
+from __future__ import annotations
+
+import base64
+from uuid import UUID
+
+from services.gateway.domain.managed_entries import ManagedEntry
+from shared.benchmark.names import name_key
+from shared.runtime.errors import InvalidInput
+
+_ID_BYTES = 16
+
+
+def entry_cursor(entry: ManagedEntry) -> str:
+    """Return the cursor of an entry."""
+    packed = entry.id.bytes + name_key(entry.model_name).encode()
+    return base64.urlsafe_b64encode(packed).decode()
+
+
+def after_entry(cursor: str | None) -> tuple[str, UUID] | None:
+    """Return the name key and id that a cursor stands for; raises InvalidInput."""
+    if cursor is None:
+        return None
+    try:
+        packed = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True)
+        # A key of Postgres text has no NUL; none of ours has one either.
+        return packed[_ID_BYTES:].decode().replace("\0", ""), UUID(bytes=packed[:_ID_BYTES])
+    except ValueError:
+        raise InvalidInput(
+            "the cursor is not one that a page gave.",
+            fix="Send 'next_cursor' of the page before, or none for the first page.",
+            code="invalid_query",
+        ) from None

@@ -1,0 +1,130 @@
+"""What an administrator may do to one entry, as steps from how it is to how it will be. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Final
+from uuid import UUID
+
+from shared.benchmark.names import check_entry_fields, clean_name
+from shared.benchmark.report import Problem
+from shared.benchmark.tasks import Board
+from shared.runtime.errors import Conflict
+
+EDITABLE: Final = ("organization", "team", "authors", "model_url", "track", "contact")
+"""The fields of `edited`; an entry without a submission has no contact."""
+_AUDITED: Final = (
+    "board", "model_name", "organization", "team", "authors", "model_url", "track", "badges",
+    "submitted_on", "verified_on", "verification_note", "removed_at",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ManagedEntry:
+    """An entry with all that an administrator sees of it.
+
+    `stub_judged` says that some of its scores come from the stand-in judge.
+    """
+
+    id: UUID
+    board: Board
+    model_name: str
+    organization: str
+    team: str | None
+    authors: str | None
+    model_url: str | None
+    track: str | None
+    badges: tuple[str, ...]
+    submission_id: UUID | None
+    submitted_on: date
+    verified_on: date | None
+    verification_note: str | None
+    listed: bool
+    removed_at: datetime | None
+    contact: str | None
+    stub_judged: bool
+
+
+def promoted(entry: ManagedEntry, verified_on: date, note: str | None) -> ManagedEntry:
+    """Return the entry on the official board; raises Conflict where it may not be there."""
+    _require_present(entry)
+    if not entry.listed:
+        raise Conflict(
+            "the entry has no scores yet.", fix="Wait for its scores.", code="not_scored_yet"
+        )
+    if entry.stub_judged:
+        raise Conflict(
+            "the entry's judged scores come from the stand-in judge.",
+            fix="Have it judged by a real judge first.",
+            code="stub_not_official",
+        )
+    return replace(entry, board="official", verified_on=verified_on, verification_note=note)
+
+
+def demoted(entry: ManagedEntry) -> ManagedEntry:
+    """Return the entry on the community board, not verified any more; raises Conflict."""
+    _require_present(entry)
+    return replace(entry, board="community", verified_on=None, verification_note=None)
+
+
+def renamed(entry: ManagedEntry, model_name: str) -> ManagedEntry:
+    """Return the entry under another name; raises Conflict."""
+    _require_present(entry)
+    return replace(entry, model_name=model_name)
+
+
+def edited(entry: ManagedEntry, fields: Mapping[str, str | None]) -> ManagedEntry:
+    """Return the entry with other metadata (of `EDITABLE`); raises Conflict."""
+    _require_present(entry)
+    if entry.submission_id is None and fields.get("contact") is not None:
+        raise Conflict(
+            "the entry has no submission, and so nobody to contact.",
+            fix="Leave the contact out.",
+            code="no_submission",
+        )
+    # `replace` knows its fields; that these are of them is checked where they come in.
+    return replace(entry, **{name: fields[name] for name in EDITABLE if name in fields})  # type: ignore[arg-type]
+
+
+def removed(entry: ManagedEntry, at: datetime) -> ManagedEntry:
+    """Return the entry off every board; one that is off already stays as it is."""
+    return entry if entry.removed_at is not None else replace(entry, removed_at=at)
+
+
+def restored(entry: ManagedEntry) -> ManagedEntry:
+    """Return a removed entry back on its board."""
+    return replace(entry, removed_at=None)
+
+
+def changes(
+    before: ManagedEntry, after: ManagedEntry
+) -> tuple[dict[str, object], dict[str, object]]:
+    """Return what differs, as it was and as it is; a contact is named, not written down."""
+    names = [name for name in _AUDITED if getattr(before, name) != getattr(after, name)]
+    was = {name: getattr(before, name) for name in names}
+    now = {name: getattr(after, name) for name in names}
+    if before.contact != after.contact:
+        was["contact"], now["contact"] = _presence(before.contact), "changed"
+    return was, now
+
+
+def _presence(contact: str | None) -> str:
+    return "none" if contact is None else "given"
+
+
+def _require_present(entry: ManagedEntry) -> None:
+    if entry.removed_at is not None:
+        raise Conflict(
+            "the entry was removed.", fix="Add it anew, or restore it.", code="entry_removed"
+        )
+
+
+def check_fields(
+    fields: Mapping[str, str | None],
+) -> tuple[dict[str, str | None], list[Problem]]:
+    """Return text fields as they are stored, blank ones as None, and what is wrong with them."""
+    required = {"model_name": "x", "organization": "x"}
+    clean = {name: clean_name(text or "") or None for name, text in fields.items()}
+    return clean, check_entry_fields({**required, **fields})
