@@ -3,41 +3,37 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from client import offline, online, operations
+from client import offline, online, operations, setting_up
 
+_OPERATORS: Final = "For operators"
 app = typer.Typer(
     name="medvid",
     help="MedVidBench leaderboard: submit and follow, check and score offline, run the server.",
     no_args_is_help=True,
+    add_completion=False,  # 'medvid completion' does it, for a named shell
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
 )
 admin = typer.Typer(
     help="What an operator does; works on the database directly.", no_args_is_help=True
 )
-app.add_typer(admin, name="admin")
 online.register(app)
 offline.register(app)
+setting_up.register(app)
+app.add_typer(admin, name="admin", rich_help_panel=_OPERATORS)
 operations.register(admin)
 
 
-@app.command()
+@app.command(rich_help_panel=_OPERATORS)
 def up() -> None:
     """Run the whole leaderboard in this process, until Ctrl-C."""
     from services.standalone import main
 
     raise typer.Exit(main())
-
-
-@app.command()
-def config() -> None:
-    """Print every setting, its value and its meaning; secrets are hidden."""
-    from client.config import print_settings
-
-    raise typer.Exit(print_settings())
 
 
 @admin.command("migrate")
@@ -93,7 +89,8 @@ def calibrate_judge(
 
 def main() -> None:
     """Run the command line."""
-    app()
+    setting_up.answer_shell()
+    app(prog_name="medvid")
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ class Judge(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Add the offline commands to the `medvid` command."""
-    for command in (validate, score, rank):
-        app.command()(command)
+    for command in (validate, convert, score, rank):
+        app.command(rich_help_panel="On your machine")(command)
 
 
 Json = Annotated[bool, typer.Option("--json", help="print JSON instead of text")]
@@ -42,6 +42,46 @@ def validate(
     from client.validate import run
 
     raise typer.Exit(run(predictions, ground_truth, test_set, as_json=as_json))
+
+
+def convert(
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(help="what inference wrote: JSON or JSON lines, plain or gzip"),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", dir_okay=False, help="a name ending in .gz is packed")
+    ],
+    answer_field: Annotated[
+        Optional[str],  # noqa: UP045 - typer reads the annotation
+        typer.Option(help="the field of the model's text, if not 'answer' or 'prediction'"),
+    ] = None,
+    ground_truth: Annotated[
+        Optional[Path],  # noqa: UP045 - typer reads the annotation
+        typer.Option(help="check the result with this ground truth"),
+    ] = None,
+    test_set: Annotated[
+        Optional[Path],  # noqa: UP045 - typer reads the annotation
+        typer.Option(help="check the result with this test set"),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="overwrite the output")] = False,
+) -> None:
+    """Make a submission file out of the output of inference, in one file or in shards.
+
+    Only ids, qa_types, questions and the model's texts are kept.
+    """
+    from client.convert import run
+
+    raise typer.Exit(
+        run(
+            inputs,
+            output,
+            answer_field=answer_field,
+            ground_truth=ground_truth,
+            test_set=test_set,
+            force=force,
+        )
+    )
 
 
 def rank(

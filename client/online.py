@@ -75,11 +75,13 @@ def complete_submission(incomplete: str) -> list[tuple[str, str]]:
 
 Url = Annotated[
     Optional[str],  # noqa: UP045 - typer reads the annotation
-    typer.Option(help="the server  [env: MEDVID_URL; config: url]", metavar="URL"),
+    typer.Option(help="the server (or MEDVID_URL, or url in the configuration)", metavar="URL"),
 ]
 ApiKey = Annotated[
     Optional[str],  # noqa: UP045 - typer reads the annotation
-    typer.Option(help="your API key  [env: MEDVID_API_KEY; config: api_key]", metavar="KEY"),
+    typer.Option(
+        help="your API key (or MEDVID_API_KEY, or api_key in the configuration)", metavar="KEY"
+    ),
 ]
 Token = Annotated[
     Optional[str],  # noqa: UP045 - typer reads the annotation

@@ -7,12 +7,13 @@ from rich.measure import Measurement
 from rich.table import Table
 
 
-def print_table(table: Table) -> None:
+def print_table(table: Table, console: Console | None = None) -> None:
     """Print a table at its natural width, so that no value is ever cut to fit.
 
     A narrow terminal wraps the lines itself; a pipe (which rich takes for 80 columns) gets all.
     """
-    console = Console()
+    console = console or Console()
     unlimited = console.options.update(max_width=10_000)
     needed = Measurement.get(console, unlimited, table).maximum
-    Console(width=max(console.width, needed)).print(table)
+    wide = Console(width=max(console.width, needed), file=console.file)
+    wide.print(table)

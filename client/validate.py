@@ -70,7 +70,7 @@ def _validate(data: bytes, samples: TestSet | None) -> Report:
 def show(report: Report, console: Console) -> None:
     """Print a report for people."""
     if report.tasks:
-        print_table(_task_table(report.tasks))
+        print_table(_task_table(report.tasks), console)
     if report.warnings:
         console.print(Text("\nWarnings", style="bold yellow"))
         for advice in report.warnings:
@@ -78,7 +78,7 @@ def show(report: Report, console: Console) -> None:
     if report.problems:
         console.print(Text("\nErrors", style="bold red"))
         for problem in report.problems:
-            console.print(_problem_text(problem), soft_wrap=True)
+            console.print(problem_text(problem), soft_wrap=True)
         more = report.problem_count - len(report.problems)
         if more:
             console.print(f"  … and {more:,} more")
@@ -117,7 +117,8 @@ def _advice_text(advice: Advice) -> Text:
     )
 
 
-def _problem_text(problem: Problem) -> Text:
+def problem_text(problem: Problem) -> Text:
+    """Return a problem for people."""
     text = Text("  ")
     text.append(str(problem.code), style="bold")
     text.append(f" at {problem.path}\n")

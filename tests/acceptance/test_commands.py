@@ -1,0 +1,209 @@
+"""The `medvid` commands on a server, as processes of their own with a home of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import orjson
+import pytest
+import pytest_asyncio
+
+from shared.storage.database import connect
+from tests.acceptance.gateway_harness import Gateway, records, row, running_gateway
+from tests.conftest import Servers
+from tests.cutting_proxy import Cut, cutting_proxy
+from tests.servers import free_port
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+PATIENCE_SECONDS = 60
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def gateway(servers: Servers) -> AsyncIterator[Gateway]:
+    name = f"test_{uuid4().hex[:12]}"
+    admin = await asyncpg.connect(servers.postgres_url("postgres"))
+    await admin.execute(f"CREATE DATABASE {name} TEMPLATE {servers.template}")
+    await admin.close()
+    async with (
+        connect(servers.postgres_url(name), size=10, application_name="test") as database,
+        running_gateway(database) as gateway,
+    ):
+        yield gateway
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A command that ended."""
+
+    status: int | None
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """Runs medvid as a user would."""
+
+    home: Path
+    url: str
+
+    async def begin(self, *arguments: str, **variables: str) -> asyncio.subprocess.Process:
+        environment = {name: value for name, value in os.environ.items() if "MEDVID" not in name}
+        given = {"HOME": str(self.home), "MEDVID_URL": self.url, "COLUMNS": "80", **variables}
+        given |= {"XDG_CONFIG_HOME": "", "XDG_STATE_HOME": ""}
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "client", *arguments,
+            env=environment | given, cwd=Path(__file__).parents[2],
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+
+    async def __call__(self, *arguments: str, **variables: str) -> Done:
+        process = await self.begin(*arguments, **variables)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            out, err = await process.communicate()
+        assert b"Traceback" not in err, err.decode()
+        return Done(process.returncode, out.decode(), err.decode())
+
+
+@pytest.fixture
+def medvid(gateway: Gateway, tmp_path: Path) -> Shell:
+    return Shell(tmp_path, gateway.url)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    path = tmp_path / "predictions.json"
+    path.write_bytes(orjson.dumps(records()))
+    return str(path)
+
+
+async def state(gateway: Gateway, submission: str, *states: str, **failure: str) -> None:
+    for each in states:
+        await gateway.set_state(submission, each, **failure)
+
+
+async def test_submit_then_follow_without_pasting_anything(
+    gateway: Gateway, medvid: Shell, file: str
+) -> None:
+    name = f"model {uuid4()}"
+    sent = await medvid("submit", file, "-m", name, "-o", "Lab", "--no-wait", "--json")
+    assert sent.status == 0, sent.err
+    submission = sent.json["id"]
+    watching = await medvid.begin("watch", "--json")
+    assert watching.stdout is not None
+    first = orjson.loads(await asyncio.wait_for(watching.stdout.readline(), PATIENCE_SECONDS))
+    assert (first["id"], first["state"], first["report"]["ok"]) == (submission, "accepted", True)
+    await state(gateway, submission, "scored", "ranked")
+    rest, _ = await asyncio.wait_for(watching.communicate(), PATIENCE_SECONDS)
+    assert orjson.loads(rest.splitlines()[-1])["state"] == "ranked"
+    assert watching.returncode == 0
+    shown = await medvid("status", name)
+    assert shown.status == 0
+    assert "100.0%" in shown.out
+    listed = await medvid("submissions", "--json")
+    assert [each["model_name"] for each in listed.json] == [name]
+    again = await medvid("submit", file, "-m", name.upper(), "-o", "Lab")
+    assert again.status == 1
+    assert "model_name_taken" in again.err
+
+
+async def test_a_failure_and_a_wrong_file_tell_scripts_and_people(
+    gateway: Gateway, medvid: Shell, file: str, tmp_path: Path
+) -> None:
+    sent = await medvid("submit", file, "-m", f"m {uuid4()}", "-o", "Lab", "--no-wait", "--json")
+    await state(gateway, sent.json["id"], "failed", code="no_good", reason="It was no good.")
+    failed = await medvid("status")
+    assert failed.status == 1
+    assert "It was no good." in failed.out
+    bad = tmp_path / "bad.json"
+    bad.write_bytes(orjson.dumps([{"id": "v", "qa_type": "tall", "prediction": ""}]))
+    here = await medvid("submit", str(bad), "-m", "bad", "-o", "Lab")
+    assert here.status == 2
+    assert "unknown_qa_type" in here.err
+    assert "nothing was sent" in here.err
+    there = await medvid("submit", str(bad), "-m", "bad", "-o", "Lab", "--no-check", "--json")
+    assert there.status == 1
+    assert there.json["error"]["code"] == "invalid_submission"
+    assert there.json["error"]["errors"][0]["fix"]
+
+
+async def test_a_killed_upload_that_is_repeated_is_one_submission(
+    gateway: Gateway, medvid: Shell, file: str
+) -> None:
+    name = f"model {uuid4()}"
+    arguments = ("submit", file, "-m", name, "-o", "Lab", "--no-wait", "--json")
+    async with cutting_proxy(gateway.url, [Cut(down=0)] * 9) as proxy:
+        process = await medvid.begin(*arguments, MEDVID_URL=proxy.url)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while proxy.connections < 2:  # the first was answered, but the answer was lost
+                await asyncio.sleep(0.01)
+        process.kill()
+        await process.communicate()
+        proxy.cuts.clear()
+        repeated = await medvid(*arguments, MEDVID_URL=proxy.url)
+    assert repeated.status == 0, repeated.err
+    count = await gateway.database.pool.fetchval(
+        "SELECT count(*) FROM entries WHERE model_name = $1", name
+    )
+    assert count == 1
+    status = await gateway.status(repeated.json["id"], repeated.json["owner_token"])
+    assert status["entry"]["model_name"] == name
+
+
+async def test_a_board_fits_the_terminal_and_spreadsheets_are_safe(
+    gateway: Gateway, medvid: Shell
+) -> None:
+    rows = [row(1, model_name="=1+1", organization="L"), row(2, model_name="M" * 90)]
+    revision = await gateway.rank("official", rows, hint=True)
+    await gateway.shown("official", revision)
+    table = await medvid("board", COLUMNS="60")
+    assert table.status == 0
+    assert max(map(len, table.out.splitlines())) <= 60
+    assert table.out.count("0.900") == 10  # each metric once, in whichever table
+    cells = list(csv.reader(io.StringIO((await medvid("board", "--csv")).out)))
+    assert cells[1][1] == "'=1+1"
+    document = (await medvid("board", "--json")).json
+    assert document["revision"] == revision
+
+
+async def test_without_a_server_it_says_so_and_that_later_may_help(medvid: Shell) -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    lost = await medvid("board", "--json", MEDVID_URL=nowhere)
+    assert lost.status == 3
+    assert nowhere in lost.json["error"]["detail"]
+    wrong = await medvid("board", "--url", "leaderboard")
+    assert wrong.status == 2
+    assert "https://" in wrong.err
+    unknown = await medvid("status", str(uuid4()))
+    assert unknown.status == 1
+    assert "submission_not_found" in unknown.err
+
+
+async def test_settings_and_completion(medvid: Shell) -> None:
+    changed = await medvid("config", "set", "url", "https://x.example", MEDVID_URL="")
+    assert changed.status == 0
+    shown = (await medvid("config", "--json", MEDVID_URL="")).json
+    assert shown["client"]["url"]["value"] == "https://x.example"
+    assert "MEDVID_PORT" in shown["services"]
+    for shell in ("bash", "zsh", "fish"):
+        assert "_MEDVID_COMPLETE" in (await medvid("completion", shell)).out
+    offered = await medvid(
+        _MEDVID_COMPLETE="complete_bash", COMP_WORDS="medvid verd", COMP_CWORD="1"
+    )
+    assert offered.out.strip() == "verdicts"
