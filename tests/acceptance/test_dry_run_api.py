@@ -96,14 +96,12 @@ async def test_problems_of_form_and_file_come_together(database: Database) -> No
         assert [item["path"] for item in answer["errors"]] == ["$.file"]
         assert answer["report"] is None
         status, answer = await validate(gateway, b"\x00\x01 not json")
-        assert (status, answer["report"]["problems"][0]["code"]) == (200, "invalid_json")
+        assert (status, answer["report"]["problems"][0]["code"]) == (200, "wrong_shape")
 
 
 async def test_the_limits_are_those_of_an_upload(database: Database) -> None:
     async with running_gateway(database, address_bytes_per_day=int(2.5 * len(FILE))) as gateway:
         for status in (200, 200, 429):
             assert (await validate(gateway, FILE))[0] == status
-    async with running_gateway(
-        database, load=False, anonymous_submissions=False, upload_bytes=1 << 20
-    ) as gateway:
+    async with running_gateway(database, load=False, anonymous_submissions=False) as gateway:
         assert (await validate(gateway, FILE))[1]["code"] == "key_required"
