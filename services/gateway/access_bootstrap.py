@@ -9,8 +9,12 @@ from services.gateway.callers import Callers
 from services.gateway.domain.access import AccessRules
 from services.gateway.domain.addresses import parse_networks
 from services.gateway.domain.quotas import Limits, QuotaRules
+from services.gateway.judging import Access
 from services.gateway.keys import IdentifyCaller, ManageKeys
 from services.gateway.keys_store import PostgresKeys
+from services.gateway.lifecycle import ListSubmissions, Withdraw
+from services.gateway.lifecycle_store import PostgresLifecycle
+from services.gateway.ports import SubmissionStore
 from services.gateway.quotas import Quotas
 from services.gateway.quotas_store import PostgresQuotas
 from services.gateway.settings import GatewaySettings
@@ -47,6 +51,15 @@ def build_access(database: Database, settings: GatewaySettings) -> AccessParts:
         quotas=Quotas(uses, _quota_rules(settings), rules),
         forget_old_uses=uses.forget_old,
     )
+
+
+def build_lifecycle(
+    database: Database, submissions: SubmissionStore, rules: AccessRules
+) -> tuple[ListSubmissions, Withdraw]:
+    """Return the use cases about what becomes of submissions."""
+    store = PostgresLifecycle(database)
+    access = Access(submissions, rules)
+    return ListSubmissions(access, store), Withdraw(access, store)
 
 
 def _quota_rules(settings: GatewaySettings) -> QuotaRules:

@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from services.gateway.access_bootstrap import build_access
+from services.gateway.access_bootstrap import build_access, build_lifecycle
 from services.gateway.administration.bootstrap import administration_endpoints
 from services.gateway.board_event_routes import board_event_endpoints
 from services.gateway.board_events import BoardStreams
@@ -24,10 +24,11 @@ from services.gateway.domain.system_status import Limits
 from services.gateway.endpoints import Endpoint, Handle, refuse_undeclared, register
 from services.gateway.entry_routes import entry_endpoints
 from services.gateway.feeds import Feeds, feed_routes
-from services.gateway.handlers import AcceptSubmission, DryRun, ReadStatus
+from services.gateway.handlers import DryRun, ReadStatus
 from services.gateway.judging_bootstrap import build_judging
 from services.gateway.judging_routes import judging_endpoints
 from services.gateway.keys_routes import key_endpoints
+from services.gateway.lifecycle_routes import lifecycle_endpoints
 from services.gateway.middleware import boundary
 from services.gateway.page_routes import page_routes
 from services.gateway.pages import Pages
@@ -39,6 +40,7 @@ from services.gateway.status_routes import status_endpoints, status_pages
 from services.gateway.store import PostgresStore
 from services.gateway.submission_pages import SubmissionPages
 from services.gateway.submission_routes import submission_endpoints
+from services.gateway.submitting import AcceptSubmission
 from services.gateway.tracing import traced
 from services.gateway.uploads import Receiver, UploadLimits
 from services.gateway.validation import PooledValidator
@@ -98,6 +100,9 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
                 judging.read,
                 receiver,
                 access.callers,
+            ),
+            *lifecycle_endpoints(
+                *build_lifecycle(infrastructure.database, store, access.rules), access.callers
             ),
             *judging_endpoints(
                 judging.ask, judging.steer, judging.read, judging.streams, access.callers

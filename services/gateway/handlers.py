@@ -1,28 +1,20 @@
-"""The gateway's use cases: accept a submission, tell how it fares."""
+"""The gateway's use cases: check an upload, tell how a submission fares."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import structlog
 
-from services.gateway.domain import credentials
 from services.gateway.domain.access import AccessRules, Caller, not_the_owner
 from services.gateway.domain.forms import (
-    check_fields,
     check_given_fields,
-    entry_fields,
     missing_file,
     name_taken,
 )
 from services.gateway.ports import (
-    Checked,
-    IdempotencyKey,
-    KeyTaken,
-    NewSubmission,
     Ranks,
     StoredSubmission,
     SubmissionStore,
@@ -69,106 +61,6 @@ class Status:
     owner: bool
     rank: int | None
     ahead: int | None
-
-
-class AcceptSubmission:
-    """Checks an upload and stores it together with the message that starts its scoring."""
-
-    def __init__(self, store: SubmissionStore, validator: Validator, quotas: Quotas) -> None:
-        self._store = store
-        self._validator = validator
-        self._quotas = quotas
-
-    async def admit(self, caller: Caller, size: int, idempotency_key: str | None) -> None:
-        """Let a caller send an upload of `size` bytes; nothing of it is read before.
-
-        Raises NotAllowed, QuotaExhausted. A repeat uses up nothing, so it is let in.
-        """
-        self._quotas.access.require_submitter(caller)
-        if idempotency_key is not None:
-            key_sha256 = credentials.sha256(credentials.check_idempotency_key(idempotency_key))
-            if await self._store.find_key(key_sha256) is not None:
-                return
-        await self._quotas.require_room(caller, size, submission=True)
-
-    async def __call__(
-        self, caller: Caller, upload: Upload, idempotency_key: str | None
-    ) -> Receipt:
-        """Return the receipt; a repeat of an accepted request gets the same one again.
-
-        Raises RefusedSubmission, Conflict, InvalidInput, Unavailable, QuotaExhausted.
-        """
-        key = None
-        if idempotency_key is not None:
-            key = _Key.of(caller, upload, idempotency_key)
-        if key is not None and (receipt := await self._repeat(key)):
-            return receipt
-        version = await current_test_set(self._store)
-        try:
-            checked = await self._check(upload, version)
-        except RefusedSubmission:
-            await self._quotas.count_upload(caller, upload.size)
-            raise
-        try:
-            return await self._store_new(caller, upload, version, checked, key)
-        except KeyTaken:
-            receipt = await self._repeat(key) if key is not None else None
-            if receipt is None:
-                raise Unavailable("a rival request was withdrawn.", fix="Send it again.") from None
-            return receipt
-
-    async def _check(self, upload: Upload, version: str) -> Checked:
-        problems = check_fields(upload.texts, list(upload.problems))
-        if upload.file is None:
-            problems += [] if any(p.path == "$.file" for p in problems) else [missing_file()]
-            raise RefusedSubmission(problems, len(problems), None)
-        checked = await self._validator.check(upload.file, version)
-        count = len(problems) + checked.problem_count
-        if count or checked.payload is None:
-            raise RefusedSubmission([*problems, *checked.problems], count, checked.report)
-        return checked
-
-    async def _store_new(
-        self, caller: Caller, upload: Upload, version: str, checked: Checked, key: _Key | None
-    ) -> Receipt:
-        assert checked.payload is not None  # noqa: S101 - _check refused the others
-        submission_id = uuid4()
-        salt = credentials.new_salt()
-        token = credentials.token_for(key.key, salt) if key else credentials.new_token()
-        new = NewSubmission(
-            id=submission_id,
-            entry_id=uuid4(),
-            fields=entry_fields(upload.texts),
-            ground_truth_version=version,
-            checked=checked,
-            payload=await asyncio.to_thread(checked.payload.read_bytes),
-            owner_token_sha256=credentials.sha256(token),
-            key=key.used_for(submission_id, salt) if key else None,
-            key_id=caller.key.id if caller.key else None,
-            size=upload.size,
-            account=self._quotas.account(caller),
-        )
-        await self._store.accept(new)
-        _log.info(
-            "submission_accepted",
-            submission_id=str(submission_id),
-            bytes=checked.unpacked_bytes,
-            ground_truth=version[:12],
-        )
-        return Receipt(submission_id, token)
-
-    async def _repeat(self, key: _Key) -> Receipt | None:
-        """Return the receipt of an earlier request with this key, if there was one."""
-        used = await self._store.find_key(key.key_sha256)
-        if used is None:
-            return None
-        if used.request_sha256 != key.request_sha256:
-            raise InvalidInput(
-                "this Idempotency-Key was used for another request.",
-                fix="Use a fresh key for each new submission.",
-                code="idempotency_key_reused",
-            )
-        return Receipt(used.submission_id, credentials.token_for(key.key, used.token_salt))
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,25 +115,6 @@ async def current_test_set(store: SubmissionStore) -> str:
     return version
 
 
-@dataclass(frozen=True, slots=True)
-class _Key:
-    """An idempotency key with the request it came with."""
-
-    key: str
-    key_sha256: bytes
-    request_sha256: bytes
-
-    @classmethod
-    def of(cls, caller: Caller, upload: Upload, key: str) -> _Key:
-        """Return it; the same form sent with another API key is another request."""
-        sender = {"/key": str(caller.key.id)} if caller.key else {}
-        request = credentials.fingerprint({**upload.texts, **sender}, upload.file_sha256)
-        return cls(credentials.check_idempotency_key(key), credentials.sha256(key), request)
-
-    def used_for(self, submission_id: UUID, salt: bytes) -> IdempotencyKey:
-        return IdempotencyKey(self.key_sha256, self.request_sha256, salt, submission_id)
-
-
 class ReadStatus:
     """Tells how a submission fares: the facts to anyone, the rest to its owner."""
 
@@ -256,6 +129,8 @@ class ReadStatus:
         if submission is None:
             raise not_found()
         role = self._rules.role(caller, submission.owner_token_sha256, submission.key_id)
+        if role is None and submission.evaluate_only:
+            raise not_found()
         if role is None and caller.token is not None:
             raise not_the_owner(caller)
         status = Status(submission, role is not None, rank=None, ahead=None)

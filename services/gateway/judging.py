@@ -57,12 +57,25 @@ class Access:
         self, submission_id: UUID, caller: Caller
     ) -> tuple[StoredSubmission, Requester]:
         """Return the submission and who asks; raises NotFound, NotAllowed."""
+        submission, role = await self.look(submission_id, caller)
+        if role is None:
+            raise not_the_owner(caller)
+        return submission, role
+
+    async def look(
+        self, submission_id: UUID, caller: Caller
+    ) -> tuple[StoredSubmission, Requester | None]:
+        """Return the submission and its asker's part in it; raises NotFound.
+
+        What is only evaluated is there for nobody else: a stranger's answer is that of an id that
+        never was.
+        """
         submission = await self.submissions.find(submission_id)
         if submission is None:
             raise not_found()
         role = self.rules.role(caller, submission.owner_token_sha256, submission.key_id)
-        if role is None:
-            raise not_the_owner(caller)
+        if role is None and submission.evaluate_only:
+            raise not_found()
         return submission, role
 
 

@@ -12,7 +12,6 @@ from services.gateway.answers import PRIVATE, answer
 from services.gateway.callers import Callers
 from services.gateway.endpoints import CSV, EVENTS, JSON, Access, Endpoint, Reply, json_reply
 from services.gateway.events import EventStreams
-from services.gateway.handlers import not_found
 from services.gateway.judging import ReadJudging, RequestJudging, SteerRun
 from services.gateway.judging_ports import VerdictFilter, VerdictQuery
 from services.gateway.parameters import (
@@ -92,8 +91,7 @@ def judging_endpoints(
 
     async def events(request: web.Request) -> web.StreamResponse:
         found = submission_id(request)
-        if await read.access.submissions.find(found) is None:
-            raise not_found()
+        await read.access.look(found, await callers.of(request))
         return await streams.serve(request, found)
 
     async def verdicts(request: web.Request) -> web.Response:

@@ -18,12 +18,7 @@ _MOST: Final = 1_000_000
 _MOST_BYTES: Final = 1 << 50
 
 
-def _clean(text: str) -> str:
-    """Return a text as it is stored; raises ValueError where it is blank or hides something."""
-    return check_text(text)
-
-
-Line = Annotated[str, AfterValidator(_clean)]
+Line = Annotated[str, AfterValidator(check_text)]
 """One line of text without control, bidirectional or other invisible characters."""
 
 

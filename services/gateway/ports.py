@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 from uuid import UUID
 
+from services.gateway.domain.access import Role
+from services.gateway.domain.acts import Act
+from services.gateway.domain.cursors import Position
 from services.gateway.domain.forms import EntryFields
 from services.gateway.domain.quotas import Account
 from shared.benchmark.report import Problem
@@ -57,7 +60,8 @@ class NewSubmission:
     """Everything that is stored when a submission is accepted.
 
     `key_id` is the API key that it came with; `account` pays for it (None: nobody does), by one
-    submission of `size` bytes.
+    submission of `size` bytes. `previous` is the entry that it replaces once it is scored;
+    `evaluate_only` keeps it off every board.
     """
 
     id: UUID
@@ -71,11 +75,16 @@ class NewSubmission:
     key_id: UUID | None = None
     size: int = 0
     account: Account | None = None
+    previous: StoredEntry | None = None
+    evaluate_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class StoredSubmission:
-    """A submission as stored, with its entry; the entry is None once its row is gone."""
+    """A submission as stored, with its entry; the entry is None once its row is gone.
+
+    `replaces` and `replaced_by` are the submissions of the versions before and after.
+    """
 
     id: UUID
     state: str
@@ -87,9 +96,19 @@ class StoredSubmission:
     file_bytes: int
     ground_truth_version: str
     created_at: datetime
-    timeline: Sequence[tuple[str, datetime]]
+    timeline: Sequence[TimelineStep]
     entry: StoredEntry | None
     key_id: UUID | None = None
+    withdrawn_by: str | None = None
+    withdrawal_note: str | None = None
+    replaces: UUID | None = None
+    replaced_by: UUID | None = None
+    hypothetical: Sequence[HypotheticalRank] = ()
+
+    @property
+    def evaluate_only(self) -> bool:
+        """Whether it is on no board, and nobody's business but its owner's."""
+        return self.entry is not None and self.entry.hypothetical
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +121,9 @@ class StoredEntry:
     organization: str
     removed: bool
     similarities: Mapping[str, object] = field(default_factory=dict)
+    version: int = 1
+    pending: bool = False
+    hypothetical: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +147,50 @@ class Snapshot:
     created_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class TimelineStep:
+    """A change of a submission's state, or of its judging; `reason` is a stable code."""
+
+    kind: Literal["submission", "judging"]
+    state: str
+    reason: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HypotheticalRank:
+    """Where a submission that is only evaluated would stand, among so many entries."""
+
+    scoring: Scoring
+    entries: int
+    row: Mapping[str, object]
+    ranked_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionSummary:
+    """A line of a list of submissions."""
+
+    id: UUID
+    state: str
+    board: Board
+    model_name: str
+    organization: str
+    version: int
+    evaluate_only: bool
+    created_at: datetime
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionFilter:
+    """Which submissions are listed: one owner's (by token or key), or everybody's."""
+
+    token_sha256: bytes | None = None
+    key_id: UUID | None = None
+    state: str | None = None
+
+
 class KeyTaken(Exception):
     """Another request with the same idempotency key was accepted in between."""
 
@@ -144,7 +210,8 @@ class SubmissionStore(Protocol):
     async def accept(self, new: NewSubmission) -> None:
         """Store all of it and announce it, or nothing.
 
-        Raises Conflict, KeyTaken, and QuotaExhausted where its account has no room for it.
+        Raises Conflict (its name is taken, or the version before cannot be replaced any more),
+        KeyTaken, and QuotaExhausted where its account has no room for it.
         """
 
     async def find(self, submission_id: UUID) -> StoredSubmission | None:
@@ -152,6 +219,23 @@ class SubmissionStore(Protocol):
 
     async def ahead_of(self, submission: StoredSubmission) -> int:
         """Return how many submissions wait for scores longer than this one."""
+
+
+class LifecycleStore(Protocol):
+    """What becomes of submissions, in storage. Raises Transient when it cannot answer now."""
+
+    async def page(
+        self, wanted: SubmissionFilter, before: Position | None, limit: int
+    ) -> Sequence[SubmissionSummary]:
+        """Return submissions, newest first, older than the one with this time and id."""
+
+    async def withdraw(
+        self, submission_id: UUID, by: Role, note: str | None, act: Act | None
+    ) -> bool:
+        """Withdraw a submission and announce that; False where its state does not allow it.
+
+        An `act` is written into the audit log.
+        """
 
 
 class SnapshotSource(Protocol):

@@ -89,6 +89,13 @@ _SUBMISSIONS: Final = {
     "model_name_taken": ProblemCode(
         409, "The board has a model of this name; upper and lower case count as the same."
     ),
+    "not_replaceable": ProblemCode(
+        409, "Only what stands on the community board can have a new version."
+    ),
+    "replacement_pending": ProblemCode(
+        409, "A new version of the model waits for its scores already."
+    ),
+    "not_withdrawable": ProblemCode(409, "The submission failed or was replaced: nothing is left."),
     "upload_too_large": ProblemCode(413, "The upload is over its limit; send the file as gzip."),
     "invalid_submission": ProblemCode(
         422, "The form or the file has problems; 'errors' lists them, each with what mends it."

@@ -14,8 +14,12 @@ VALUES ($1, $2, $3, $4)
 
 -- name: entry_add
 INSERT INTO entries (id, board, model_name, name_key, organization, team, authors, model_url, track,
-                     submission_id, submitted_on, listed)
-VALUES ($1, 'community', $2, $3, $4, $5, $6, $7, $8, $9, (now() AT TIME ZONE 'UTC')::date, false)
+                     submission_id, submitted_on, listed, version, replaces, pending, hypothetical)
+VALUES ($1, 'community', $2,
+        -- Who has no right to a name on the board (yet) gets a key that no name has.
+        CASE WHEN $11::uuid IS NOT NULL OR $12 THEN E'\x1f' || $1::uuid::text ELSE $3 END,
+        $4, $5, $6, $7, $8, $9, (now() AT TIME ZONE 'UTC')::date, false, $10, $11,
+        $11::uuid IS NOT NULL, $12)
 
 -- name: name_taken
 SELECT EXISTS (
@@ -27,7 +31,15 @@ INSERT INTO payloads (submission_id, content) VALUES ($1, $2)
 -- name: submission_find
 SELECT s.id, s.state, s.owner_token_sha256, s.report::text AS report, s.failure_code,
        s.failure_reason, s.file_sha256, s.file_bytes, s.ground_truth_version, s.created_at, s.key_id,
-       e.id AS entry_id, e.board, e.model_name, e.organization, e.removed_at,
+       s.withdrawn_by, s.withdrawal_note,
+       e.id AS entry_id, e.board, e.model_name, e.organization, e.removed_at, e.version, e.pending,
+       e.hypothetical,
+       (SELECT submission_id FROM entries WHERE entries.id = e.replaces) AS replaces,
+       (SELECT submission_id
+          FROM entries
+         WHERE entries.replaces = e.id AND listed
+         ORDER BY version DESC
+         LIMIT 1) AS replaced_by,
        (SELECT jsonb_object_agg(metric, jsonb_build_object(
                    'value', value, 'pairs', pairs, 'distinct_pairs', distinct_pairs,
                    'by_source', by_source))
@@ -38,7 +50,21 @@ SELECT s.id, s.state, s.owner_token_sha256, s.report::text AS report, s.failure_
  WHERE s.id = $1
 
 -- name: submission_timeline
-SELECT state, at FROM submission_history WHERE submission_id = $1 ORDER BY position
+SELECT kind, state, reason, at
+  FROM (SELECT 'submission' AS kind, state, NULL AS reason, at, position
+          FROM submission_history
+         WHERE submission_id = $1
+         UNION ALL
+        SELECT kind, data ->> 'state', data ->> 'reason', at, id
+          FROM submission_events
+         WHERE submission_id = $1 AND kind = 'judging') AS steps
+ ORDER BY at, kind DESC, position
+
+-- name: hypothetical_ranks
+SELECT scoring, entries, content::text AS content, ranked_at
+  FROM hypothetical_ranks
+ WHERE entry_id = $1
+ ORDER BY scoring
 
 -- name: submissions_ahead
 -- Served by the partial index of unfinished submissions.

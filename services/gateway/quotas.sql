@@ -39,7 +39,7 @@ WITH counted AS (
        FROM quota_uses u
        JOIN judge_runs r ON r.id = u.run_id
       WHERE u.account = $1 AND u.kind = 'judging' AND u.at > now() - interval '30 days'
-        AND r.state <> 'failed')
+        AND (r.state <> 'failed' OR r.reason = 'withdrawn'))
 SELECT (SELECT count(*) FROM counted) AS used,
        (SELECT extract(epoch FROM at + interval '30 days' - now())::float8
           FROM counted

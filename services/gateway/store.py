@@ -9,7 +9,9 @@ from uuid import UUID
 import asyncpg
 import orjson
 
+from services.gateway.domain.lifecycle import not_replaceable
 from services.gateway.ports import (
+    HypotheticalRank,
     IdempotencyKey,
     KeyTaken,
     NewSubmission,
@@ -17,6 +19,7 @@ from services.gateway.ports import (
     SnapshotRef,
     StoredEntry,
     StoredSubmission,
+    TimelineStep,
 )
 from services.gateway.quotas_store import use_submission
 from shared.benchmark.names import name_key
@@ -27,6 +30,7 @@ from shared.storage.ground_truths import active_ground_truth_version, ground_tru
 from shared.storage.queries import load_queries
 
 _SQL: Final = load_queries(__package__)
+_LIFECYCLE_SQL: Final = load_queries(__package__, "lifecycle.sql")
 
 
 class PostgresStore:
@@ -73,6 +77,8 @@ class PostgresStore:
                 raise KeyTaken from error
             if error.constraint_name == "entries_unique_name":
                 raise _name_taken(new.fields.model_name) from error
+            if error.constraint_name == "entries_one_pending":
+                raise _replacement_pending() from error
             raise
 
     async def find(self, submission_id: UUID) -> StoredSubmission | None:
@@ -85,7 +91,10 @@ class PostgresStore:
         ):
             row = await connection.fetchrow(_SQL["submission_find"], submission_id)
             steps = await connection.fetch(_SQL["submission_timeline"], submission_id)
-        return None if row is None else _stored(row, steps)
+            ranks = []
+            if row is not None and row["hypothetical"]:
+                ranks = await connection.fetch(_SQL["hypothetical_ranks"], row["entry_id"])
+        return None if row is None else _stored(row, steps, ranks)
 
     async def ahead_of(self, submission: StoredSubmission) -> int:
         """Return how many submissions wait for scores longer than this one."""
@@ -141,11 +150,23 @@ async def _insert(connection: Connection, new: NewSubmission) -> None:
         fields.model_url,
         fields.track,
         new.id,
+        1 if new.previous is None else await _next_version(connection, new.previous),
+        new.previous.id if new.previous else None,
+        new.evaluate_only,
     )
     await connection.execute(_SQL["payload_add"], new.id, new.payload)
 
 
-def _stored(row: asyncpg.Record, steps: Sequence[asyncpg.Record]) -> StoredSubmission:
+async def _next_version(connection: Connection, previous: StoredEntry) -> int:
+    version: int | None = await connection.fetchval(_LIFECYCLE_SQL["previous_lock"], previous.id)
+    if version is None:
+        raise not_replaceable()
+    return version + 1
+
+
+def _stored(
+    row: asyncpg.Record, steps: Sequence[asyncpg.Record], ranks: Sequence[asyncpg.Record]
+) -> StoredSubmission:
     entry = None
     if row["entry_id"] is not None:
         entry = StoredEntry(
@@ -154,6 +175,9 @@ def _stored(row: asyncpg.Record, steps: Sequence[asyncpg.Record]) -> StoredSubmi
             model_name=row["model_name"],
             organization=row["organization"],
             removed=row["removed_at"] is not None,
+            version=row["version"],
+            pending=row["pending"],
+            hypothetical=row["hypothetical"],
             similarities=orjson.loads(row["similarities"] or "{}"),
         )
     return StoredSubmission(
@@ -167,9 +191,27 @@ def _stored(row: asyncpg.Record, steps: Sequence[asyncpg.Record]) -> StoredSubmi
         file_bytes=row["file_bytes"],
         ground_truth_version=row["ground_truth_version"],
         created_at=row["created_at"],
-        timeline=[(step["state"], step["at"]) for step in steps],
+        timeline=[TimelineStep(**step) for step in steps],
         entry=entry,
         key_id=row["key_id"],
+        withdrawn_by=row["withdrawn_by"],
+        withdrawal_note=row["withdrawal_note"],
+        replaces=row["replaces"],
+        replaced_by=row["replaced_by"],
+        hypothetical=[
+            HypotheticalRank(
+                rank["scoring"], rank["entries"], orjson.loads(rank["content"]), rank["ranked_at"]
+            )
+            for rank in ranks
+        ],
+    )
+
+
+def _replacement_pending() -> Conflict:
+    return Conflict(
+        "a new version of this model waits for its scores already.",
+        fix="Wait until it is ranked, or withdraw it first.",
+        code="replacement_pending",
     )
 
 

@@ -10,13 +10,14 @@ from services.gateway import submission_wire
 from services.gateway.answers import answer, send
 from services.gateway.callers import Callers
 from services.gateway.endpoints import FORM, JSON, Access, Body, Endpoint, Reply, json_reply
-from services.gateway.handlers import AcceptSubmission, DryRun, ReadStatus
+from services.gateway.handlers import DryRun, ReadStatus
 from services.gateway.judging import ReadJudging
 from services.gateway.parameters import SubmissionPath, submission_id
 from services.gateway.problem_codes import KEY_PROBLEMS, QUOTA_PROBLEMS
 from services.gateway.report_wire import DryRunAnswer
 from services.gateway.representations import represent
 from services.gateway.security import READ_HEADERS
+from services.gateway.submitting import AcceptSubmission
 from services.gateway.uploads import Receiver
 
 _PRIVATE: Final = "private, no-cache"
@@ -85,6 +86,12 @@ def submission_endpoints(
                 "invalid_idempotency_key",
                 "upload_too_slow",
                 "model_name_taken",
+                "not_replaceable",
+                "replacement_pending",
+                "submission_not_found",
+                "not_the_owner",
+                "invalid_token",
+                "token_required",
                 "upload_too_large",
                 "too_large",
                 "unsupported_media_type",

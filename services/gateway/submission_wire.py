@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field, RootModel
+from pydantic import AfterValidator, Field, RootModel
 
+from services.gateway.bodies import JsonBody
+from services.gateway.domain.lifecycle import FINAL_STATES, NOTE_LIMIT
 from services.gateway.handlers import Receipt, Status
 from services.gateway.judging import Judging
 from services.gateway.judging_wire import JudgingStatus, judging_status
+from services.gateway.ports import HypotheticalRank, SubmissionSummary
 from services.gateway.report_wire import ValidationReport
 from services.gateway.similarity_wire import Similarity, similarities
 from services.gateway.wire import API, Answer
-from shared.benchmark.names import FIELD_LIMITS
-from shared.benchmark.tasks import Board
+from shared.benchmark.names import FIELD_LIMITS, check_text
+from shared.benchmark.tasks import Board, Scoring
+
+State = Literal["accepted", "scored", "ranked", "failed", "withdrawn", "replaced"]
 
 
 def _text(name: str, description: str, *, required: bool = True) -> Any:
@@ -39,6 +44,14 @@ class SubmissionForm(Answer):
     contact: str | None = _text("contact", "how to reach you; never published", required=False)
     model_url: str | None = _text("model_url", "an http or https address", required=False)
     track: str | None = _text("track", "the track it competes in", required=False)
+    replaces: UUID | None = Field(
+        None,
+        description="the submission whose model this is a new version of; needs its owner token or "
+        "key. The names may be left out. The version before stays ranked until this one is scored.",
+    )
+    evaluate_only: bool = Field(
+        False, description="true: scored and ranked for your eyes only, on no board"
+    )
 
 
 class DryRunForm(SubmissionForm):
@@ -78,9 +91,11 @@ class SubmissionReceipt(Answer):
 
 
 class Step(Answer):
-    """A change of state."""
+    """A change of state: of the submission, or of a judge run of it."""
 
+    kind: Literal["submission", "judging"]
     state: str
+    reason: str | None = Field(None, description="why judging paused or failed: a stable code")
     at: datetime
 
 
@@ -107,7 +122,7 @@ class SubmissionStatus(Answer):
     """How a submission fares. What is null without the owner token is in `OwnedSubmission`."""
 
     id: UUID
-    state: Literal["accepted", "scored", "ranked", "failed"]
+    state: State
     final: bool
     timeline: list[Step]
     ahead: int | None = Field(None, description="submissions that wait for scores longer")
@@ -118,15 +133,99 @@ class SubmissionStatus(Answer):
     )
 
 
+class Withdrawal(Answer):
+    """Who took a submission back, and what they said about it."""
+
+    by: Literal["owner", "administrator"]
+    note: str | None
+
+
+class HypotheticalStanding(Answer):
+    """Where a submission that is only evaluated would stand; nobody else sees it."""
+
+    scoring: Scoring
+    rank: int
+    entries: int = Field(description="on the community board, this one among them")
+    mean_rank: float
+    values: dict[str, float | None]
+    ranks: dict[str, int]
+    ranked_at: datetime
+
+    @classmethod
+    def of(cls, found: HypotheticalRank) -> HypotheticalStanding:
+        """Return it as it is told."""
+        told = {name: found.row[name] for name in ("rank", "mean_rank", "values", "ranks")}
+        facts: dict[str, Any] = {
+            **told,
+            "scoring": found.scoring,
+            "entries": found.entries,
+            "ranked_at": found.ranked_at,
+        }
+        return cls(**facts)
+
+
 class OwnedSubmission(SubmissionStatus):
     """What the owner sees in addition."""
 
+    mode: Literal["ranked", "evaluate_only"]
+    version: int = Field(description="of the model: 1, and one more with each replacement")
+    replaces: UUID | None = Field(description="the submission of the version before")
+    replaced_by: UUID | None = Field(description="the submission of the version after")
+    withdrawal: Withdrawal | None
+    hypothetical: list[HypotheticalStanding] = Field(
+        description="where it would stand, by scoring; empty unless it is only evaluated"
+    )
     failure: Failure | None
     entry: EntryLink | None
     file_sha256: str
     file_bytes: int
     ground_truth_version: str
     report: ValidationReport
+
+
+class SubmissionLine(Answer):
+    """A submission in a list."""
+
+    id: UUID
+    state: State
+    mode: Literal["ranked", "evaluate_only"]
+    board: Board
+    model_name: str
+    organization: str
+    version: int
+    created_at: datetime
+    changed_at: datetime
+    url: str
+
+    @classmethod
+    def of(cls, summary: SubmissionSummary) -> SubmissionLine:
+        """Return it as it is told."""
+        facts: dict[str, Any] = {
+            "id": summary.id,
+            "state": summary.state,
+            "mode": "evaluate_only" if summary.evaluate_only else "ranked",
+            "board": summary.board,
+            "model_name": summary.model_name,
+            "organization": summary.organization,
+            "version": summary.version,
+            "created_at": summary.created_at,
+            "changed_at": summary.changed_at,
+            "url": f"{API}/submissions/{summary.id}",
+        }
+        return cls(**facts)
+
+
+class SubmissionPage(Answer):
+    """Submissions, newest first; `next_cursor` is null on the last page."""
+
+    submissions: list[SubmissionLine]
+    next_cursor: str | None
+
+
+class WithdrawalRequest(JsonBody):
+    """Why a submission is taken back. Administrators must say it, owners may."""
+
+    note: Annotated[str, AfterValidator(check_text), Field(max_length=NOTE_LIMIT)] | None = None
 
 
 class AnyStatus(RootModel[OwnedSubmission | SubmissionStatus]):
@@ -139,16 +238,27 @@ def submission_status(status: Status, judging: Judging) -> SubmissionStatus:
     facts: dict[str, Any] = {
         "id": submission.id,
         "state": submission.state,
-        "final": submission.state in ("ranked", "failed"),
-        "timeline": [Step(state=state, at=at) for state, at in submission.timeline],
+        "final": submission.state in FINAL_STATES,
+        "timeline": [
+            Step(kind=step.kind, state=step.state, reason=step.reason, at=step.at)
+            for step in submission.timeline
+        ],
         "ahead": status.ahead,
         "judging": judging_status(judging, owner=status.owner),
         "similarities": similarities(submission.entry.similarities if submission.entry else {}),
     }
     if not status.owner:
         return SubmissionStatus(**facts)
+    entry = submission.entry
+    by, note = submission.withdrawn_by, submission.withdrawal_note
     return OwnedSubmission(
         **facts,
+        mode="evaluate_only" if submission.evaluate_only else "ranked",
+        version=entry.version if entry else 1,
+        replaces=submission.replaces,
+        replaced_by=submission.replaced_by,
+        withdrawal=Withdrawal.model_validate({"by": by, "note": note}) if by else None,
+        hypothetical=[HypotheticalStanding.of(found) for found in submission.hypothetical],
         failure=_failure(submission.failure_code, submission.failure_reason),
         entry=_entry_link(status),
         file_sha256=submission.file_sha256,
@@ -164,7 +274,7 @@ def _failure(code: str | None, reason: str | None) -> Failure | None:
 
 def _entry_link(status: Status) -> EntryLink | None:
     entry = status.submission.entry
-    if entry is None or entry.removed:
+    if entry is None or entry.removed or entry.hypothetical:
         return None
     page = "/" if entry.board == "official" else "/community"
     return EntryLink(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
+from uuid import UUID
 
 from services.ranker.domain.board import Entry, RankedBoard
 from shared.benchmark.tasks import Board, Scoring
@@ -31,6 +32,14 @@ class BoardWork(Protocol):
 
     async def save_snapshot(self, scoring: Scoring, revision: int, ranked: RankedBoard) -> None:
         """Add a snapshot and the ranks that changed, unless the newest one has the same content."""
+
+    async def hypotheses(self) -> Sequence[Entry]:
+        """Return the entries on no board whose scores are new, each once."""
+
+    async def save_hypothesis(
+        self, entry_id: UUID, scoring: Scoring, revision: int, entries: int, row: bytes
+    ) -> None:
+        """Store where an entry would stand among so many; its submission becomes ranked."""
 
     async def mark_ranked(self, revision: int) -> None:
         """Note that the snapshots show this revision; scored submissions become ranked."""

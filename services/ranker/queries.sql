@@ -12,6 +12,33 @@ SELECT entries.id, submission_id, model_name, organization, team, authors, model
  WHERE board = $1 AND listed AND removed_at IS NULL
  GROUP BY entries.id
 
+-- name: hypotheses_due
+DELETE FROM hypothetical_due WHERE board = $1 RETURNING entry_id
+
+-- name: hypothetical_entries
+SELECT entries.id, submission_id, model_name, organization, team, authors, model_url, track, badges,
+       submitted_on, verified_on,
+       array_agg(metric ORDER BY metric) AS metrics,
+       array_agg(compat ORDER BY metric) AS compat,
+       array_agg(strict ORDER BY metric) AS strict
+  FROM entries
+  JOIN scores ON scores.entry_id = entries.id
+ WHERE entries.id = ANY($1::uuid[]) AND hypothetical AND removed_at IS NULL
+ GROUP BY entries.id
+
+-- name: save_hypothesis
+INSERT INTO hypothetical_ranks (entry_id, scoring, revision, entries, content)
+VALUES ($1, $2, $3, $4, $5::text::jsonb)
+    ON CONFLICT (entry_id, scoring) DO UPDATE
+   SET revision = excluded.revision, entries = excluded.entries, content = excluded.content,
+       ranked_at = now()
+
+-- name: hypothesis_ranked
+UPDATE submissions
+   SET state = 'ranked'
+  FROM entries
+ WHERE entries.submission_id = submissions.id AND entries.id = $1 AND submissions.state = 'scored'
+
 -- name: add_snapshot
 INSERT INTO snapshots (board, scoring, revision, content, content_sha256, entries)
 SELECT $1, $2, $3, $4, $5, $6
@@ -63,3 +90,4 @@ UPDATE submissions
 SELECT board
   FROM boards
  WHERE ranked_revision < revision
+    OR EXISTS (SELECT FROM hypothetical_due WHERE hypothetical_due.board = boards.board)

@@ -7,6 +7,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
+
+import asyncpg
 
 from services.ranker.domain.board import Entry, RankedBoard
 from services.ranker.ports import Revisions
@@ -35,29 +38,28 @@ class PostgresBoardWork:
     async def entries(self) -> Sequence[Entry]:
         """Return the listed entries with their values."""
         rows = await self.transaction.connection.fetch(_SQL["listed_entries"], self.board)
-        return [
-            Entry(
-                entry_id=row["id"],
-                submission_id=row["submission_id"],
-                model_name=row["model_name"],
-                organization=row["organization"],
-                team=row["team"],
-                authors=row["authors"],
-                model_url=row["model_url"],
-                track=row["track"],
-                badges=tuple(row["badges"]),
-                submitted_on=row["submitted_on"],
-                verified_on=row["verified_on"],
-                values={
-                    scoring: {
-                        **dict.fromkeys(METRIC_KEYS),
-                        **dict(zip(row["metrics"], row[scoring], strict=True)),
-                    }
-                    for scoring in SCORINGS
-                },
-            )
-            for row in rows
-        ]
+        return [_entry(row) for row in rows]
+
+    async def hypotheses(self) -> Sequence[Entry]:
+        """Return the entries on no board whose scores are new; from now on they are not."""
+        connection = self.transaction.connection
+        due = {
+            row["entry_id"] for row in await connection.fetch(_SQL["hypotheses_due"], self.board)
+        }
+        if not due:
+            return []
+        rows = await connection.fetch(_SQL["hypothetical_entries"], list(due))
+        return [_entry(row) for row in rows]
+
+    async def save_hypothesis(
+        self, entry_id: UUID, scoring: Scoring, revision: int, entries: int, row: bytes
+    ) -> None:
+        """Store where an entry would stand; its submission becomes ranked."""
+        connection = self.transaction.connection
+        await connection.execute(
+            _SQL["save_hypothesis"], entry_id, scoring, revision, entries, row.decode()
+        )
+        await connection.execute(_SQL["hypothesis_ranked"], entry_id)
 
     async def save_snapshot(self, scoring: Scoring, revision: int, ranked: RankedBoard) -> None:
         """Add a snapshot and the ranks that changed, unless the newest one shows the same."""
@@ -99,3 +101,26 @@ class PostgresBoards:
         """Open the transaction that handles this message once."""
         async with self.database.once(CONSUMER, envelope) as transaction:
             yield PostgresBoardWork(transaction, board)
+
+
+def _entry(row: asyncpg.Record) -> Entry:
+    return Entry(
+        entry_id=row["id"],
+        submission_id=row["submission_id"],
+        model_name=row["model_name"],
+        organization=row["organization"],
+        team=row["team"],
+        authors=row["authors"],
+        model_url=row["model_url"],
+        track=row["track"],
+        badges=tuple(row["badges"]),
+        submitted_on=row["submitted_on"],
+        verified_on=row["verified_on"],
+        values={
+            scoring: {
+                **dict.fromkeys(METRIC_KEYS),
+                **dict(zip(row["metrics"], row[scoring], strict=True)),
+            }
+            for scoring in SCORINGS
+        },
+    )

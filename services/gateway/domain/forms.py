@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from services.gateway.domain.options import OPTION_FIELDS
 from shared.benchmark.names import FIELD_LIMITS, REQUIRED_FIELDS, check_entry_fields, clean_name
 from shared.benchmark.report import Problem, shown
 
 FILE_FIELD: Final = "file"
-FORM_FIELDS: Final = frozenset({FILE_FIELD, *FIELD_LIMITS})
+FORM_FIELDS: Final = frozenset({FILE_FIELD, *FIELD_LIMITS, *OPTION_FIELDS})
 """What a submission form may hold."""
 MAX_FIELD_BYTES: Final = 16_384
 """Bounds memory while reading; the limits in characters are the entry fields' own."""
@@ -34,7 +35,7 @@ def decode_fields(parts: Mapping[str, bytes]) -> tuple[dict[str, str], list[Prob
     texts: dict[str, str] = {}
     problems = []
     for name, data in parts.items():
-        if name not in FIELD_LIMITS:
+        if name not in FORM_FIELDS:
             problems.append(_unknown(name))
             continue
         try:
@@ -89,12 +90,13 @@ def missing_file() -> Problem:
 def too_long(name: str) -> Problem:
     """Return the problem of a text field with too many bytes to look at."""
     return Problem("field_too_long", _path(name), f"more than {MAX_FIELD_BYTES:,} bytes",
-                   f"at most {FIELD_LIMITS.get(name, 0):,} characters", "Shorten it.")  # fmt: skip
+                   f"at most {FIELD_LIMITS.get(name, 2_000):,} characters",
+                   "Shorten it.")  # fmt: skip
 
 
 def _unknown(name: str) -> Problem:
     return Problem("unknown_field", _path(name), f"a field named {shown(name)}",
-                   f"one of {FILE_FIELD}, {', '.join(FIELD_LIMITS)}",
+                   f"one of {', '.join((FILE_FIELD, *FIELD_LIMITS, *OPTION_FIELDS))}",
                    "Check its spelling or leave it out.")  # fmt: skip
 
 

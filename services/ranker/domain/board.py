@@ -67,3 +67,10 @@ def ranked_board(entries: Sequence[Entry], scoring: Scoring) -> RankedBoard:
             }
         )
     return RankedBoard(orjson.dumps(rows), ranks)
+
+
+def hypothetical_row(entries: Sequence[Entry], newcomer: Entry, scoring: Scoring) -> bytes:
+    """Return the row that a newcomer would have if it stood on the board, as JSON."""
+    ranked = ranked_board([*entries, newcomer], scoring)
+    rows = orjson.loads(ranked.content)
+    return orjson.dumps(rows[ranked.ranks[newcomer.entry_id] - 1])

@@ -1,0 +1,43 @@
+-- name: submissions_page
+SELECT s.id, s.state, e.board, e.model_name, e.organization, e.version,
+       e.hypothetical AS evaluate_only, s.created_at, s.changed_at
+  FROM submissions s
+  JOIN entries e ON e.submission_id = s.id
+ WHERE ($1::bytea IS NULL OR s.owner_token_sha256 = $1)
+   AND ($2::uuid IS NULL OR s.key_id = $2)
+   AND ($3::text IS NULL OR s.state = $3)
+   AND ($4::timestamptz IS NULL OR (s.created_at, s.id) < ($4, $5::uuid))
+ ORDER BY s.created_at DESC, s.id DESC
+ LIMIT $6
+
+-- name: run_to_end
+-- Rows are locked in the order in which everybody does it: run, board, submission.
+SELECT id FROM judge_runs
+ WHERE submission_id = $1 AND state IN ('queued', 'running', 'paused')
+   FOR UPDATE
+
+-- name: board_of_entry
+-- An entry that is not on a board yet changes none.
+SELECT board, listed OR hypothetical AS shown FROM entries WHERE submission_id = $1
+
+-- name: board_changed
+UPDATE boards SET revision = revision + 1 WHERE board = $1
+
+-- name: withdraw
+UPDATE submissions
+   SET state = 'withdrawn', withdrawn_by = $2, withdrawal_note = $3
+ WHERE id = $1 AND state IN ('accepted', 'scored', 'ranked')
+
+-- name: run_end
+UPDATE judge_runs SET state = 'failed', reason = 'withdrawn', detail = 'the submission was withdrawn.'
+ WHERE id = $1
+
+-- name: remove_entry
+UPDATE entries SET removed_at = now() WHERE submission_id = $1 AND removed_at IS NULL
+
+-- name: previous_lock
+-- The version before, still there: nobody withdraws or replaces it until we are done.
+SELECT version
+  FROM entries
+ WHERE id = $1 AND board = 'community' AND listed AND removed_at IS NULL
+   FOR UPDATE
