@@ -17,13 +17,14 @@ from services.gateway import problems, submission_wire
 from services.gateway.callers import Callers
 from services.gateway.domain.forms import FILE_FIELD
 from services.gateway.domain.system_status import duration
-from services.gateway.handlers import AcceptSubmission, DryRun, ReadStatus
+from services.gateway.handlers import DryRun, ReadStatus
 from services.gateway.judging import ReadJudging
 from services.gateway.page_routes import html
 from services.gateway.pages import Pages
 from services.gateway.parameters import submission_id
 from services.gateway.ports import Upload
 from services.gateway.report_wire import DryRunAnswer
+from services.gateway.submitting import AcceptSubmission
 from services.gateway.uploads import Receiver
 from services.gateway.wire import ProblemDetails
 from shared.benchmark.decoding import SUBMISSION_LIMITS
@@ -38,6 +39,8 @@ _STATE_WORDS: Final = {
     "scored": ("Scored", "The scores are there; the board takes them over."),
     "ranked": ("Ranked", "The model is on the board."),
     "failed": ("Failed", "The submission got no scores. Its name is free again."),
+    "withdrawn": ("Withdrawn", "It was taken back; its name is free again."),
+    "replaced": ("Replaced", "A newer version of the model stands in its place."),
 }
 _RUN_WORDS: Final = {
     "queued": ("Waiting", "for the judge to begin."),
@@ -127,7 +130,8 @@ class SubmissionPages:
             run=run,
             may_judge=status.state in ("scored", "ranked")
             and (run is None or run.state in ("paused", "failed")),
-            times=dict.fromkeys(_STATE_WORDS) | {step.state: step.at for step in status.timeline},
+            times=dict.fromkeys(_STATE_WORDS)
+            | {step.state: step.at for step in status.timeline if step.kind == "submission"},
             state_words=_STATE_WORDS,
             run_words=_RUN_WORDS,
             failure_fix=lambda code: _FIXES.get(code, _FIX),
