@@ -11,14 +11,17 @@ SELECT s.id, s.state, e.board, e.model_name, e.organization, e.version,
  LIMIT $6
 
 -- name: run_to_end
--- Rows are locked in the order in which everybody does it: run, board, submission.
+-- Rows are locked in the order in which everybody does it: run, entry, board, submission.
 SELECT id FROM judge_runs
  WHERE submission_id = $1 AND state IN ('queued', 'running', 'paused')
    FOR UPDATE
 
 -- name: board_of_entry
 -- An entry that is not on a board yet changes none.
-SELECT board, listed OR hypothetical AS shown FROM entries WHERE submission_id = $1
+SELECT board, listed OR hypothetical AS shown
+  FROM entries
+ WHERE submission_id = $1
+   FOR NO KEY UPDATE
 
 -- name: board_changed
 UPDATE boards SET revision = revision + 1 WHERE board = $1
@@ -40,4 +43,4 @@ UPDATE entries SET removed_at = now() WHERE submission_id = $1 AND removed_at IS
 SELECT version
   FROM entries
  WHERE id = $1 AND board = 'community' AND listed AND removed_at IS NULL
-   FOR UPDATE
+   FOR NO KEY UPDATE

@@ -49,10 +49,11 @@ END $$;
 CREATE TRIGGER entries_stay_hypothetical BEFORE UPDATE OF listed ON entries
     FOR EACH ROW WHEN (NEW.hypothetical AND NEW.listed) EXECUTE FUNCTION entries_stay_hypothetical();
 
--- A new version takes over in the transaction that lists it. The board's row comes first, as
--- whoever ranks holds it when submissions change their state.
+-- A new version takes over in the transaction that lists it. Rows are locked in the order in which
+-- everybody does it: entry, board, submission.
 CREATE FUNCTION entries_take_over() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    PERFORM FROM entries WHERE id = NEW.replaces FOR NO KEY UPDATE;
     PERFORM FROM boards WHERE board = NEW.board FOR UPDATE;
     UPDATE entries SET removed_at = now() WHERE id = NEW.replaces AND removed_at IS NULL;
     UPDATE submissions SET state = 'replaced'
