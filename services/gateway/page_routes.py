@@ -16,7 +16,7 @@ from services.gateway.domain.comparison import asked_models
 from services.gateway.domain.standing import standings
 from services.gateway.endpoints import Handle
 from services.gateway.pages import Pages, compare_url
-from services.gateway.representations import represent
+from services.gateway.representations import Representation, represent
 from services.gateway.security import PAGE_HEADERS
 from shared.benchmark.tasks import BOARDS, SCORINGS, Board, Scoring
 from shared.runtime.errors import InvalidInput
@@ -27,12 +27,16 @@ _MODELS_NAMED: Final = 20
 
 def page_routes(boards: Boards, pages: Pages) -> list[web.RouteDef]:
     """Return the routes for people's browsers: pages and what they refer to."""
+    about_page = page_of(pages.about())
 
     async def asset(request: web.Request) -> web.Response:
         found = pages.assets.get(request.match_info["name"])
         if found is None:
             raise web.HTTPNotFound
         return send(request, found)
+
+    async def about(request: web.Request) -> web.Response:
+        return send(request, about_page)
 
     async def compare(request: web.Request) -> web.Response:
         board = known_board(request.query.get("board", "community"))
@@ -58,6 +62,7 @@ def page_routes(boards: Boards, pages: Pages) -> list[web.RouteDef]:
             web.get(board_wire.page_url(board, "compat"), _page(boards, pages, board))
             for board in BOARDS
         ),
+        web.get("/about", about),
         web.get("/compare", compare),
         web.get("/boards/{board}/entries/{id}", entry),
         web.get("/static/{name}", asset),
@@ -80,11 +85,13 @@ def _page(boards: Boards, pages: Pages, board: Board) -> Handle:
 
 def html(request: web.Request, text: str, cache_control: str = _FRESH) -> web.Response:
     """Answer with a page, or 304 where the asker has it."""
-    return send(
-        request,
-        represent(
-            text.encode(), content_type=HTML, cache_control=cache_control, headers=PAGE_HEADERS
-        ),
+    return send(request, page_of(text, cache_control))
+
+
+def page_of(text: str, cache_control: str = _FRESH) -> Representation:
+    """Return a page as it is sent."""
+    return represent(
+        text.encode(), content_type=HTML, cache_control=cache_control, headers=PAGE_HEADERS
     )
 
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import jinja2
 
-from services.gateway import board_wire, wire
+from services.gateway import about, board_wire, wire
 from services.gateway.domain import board_view, plots
 from services.gateway.domain.board_view import View
 from services.gateway.domain.comparison import MAX_MODELS, choose, compare
@@ -21,7 +21,10 @@ from services.gateway.reference import prose
 from services.gateway.representations import Representation, represent
 from services.gateway.security import PAGE_HEADERS
 from services.gateway.status_wire import Status
-from shared.benchmark.tasks import METRICS, RULE_METRIC_KEYS, SCORINGS, Board, Scoring
+from shared.benchmark.decoding import SUBMISSION_LIMITS
+from shared.benchmark.submission import EXAMPLE
+from shared.benchmark.tasks import METRICS, RULE_METRIC_KEYS, SCORINGS, SOURCES, Board, Scoring
+from shared.benchmark.validation import MINIMUM_RECORDS
 
 _CONTENT_TYPES: Final = {
     ".css": "text/css; charset=utf-8",
@@ -36,6 +39,7 @@ NAVIGATION: Final = (
     ("community", "Community", "/community"),
     ("compare", "Compare", "/compare"),
     ("submit", "Submit", "/submit"),
+    ("about", "About", "/about"),
 )
 """Name, label and address of the pages that every page links to at its head."""
 _SWITCHES: Final[tuple[tuple[Board, Scoring, str], ...]] = (
@@ -43,10 +47,11 @@ _SWITCHES: Final[tuple[tuple[Board, Scoring, str], ...]] = (
     ("community", "compat", "Community"),
     ("community", "strict", "Community, strict"),
 )
-MORE: Final = (("API", "/docs"), ("Status", "/status"))
+MORE: Final = (("API", "/docs"), ("Status", "/status"), ("Feed", "/feed.atom"))
 """Label and address of what every page links to at its foot."""
 TASK_NAMES: Final = {metric.task: metric.description.partition(":")[0] for metric in METRICS}
 """What people call a task."""
+EXAMPLE_FILE: Final = f"[\n  {EXAMPLE},\n  …\n]"
 BADGE_MEANINGS: Final = {
     "stub judge": "Judged by the stand-in, for demonstration only",
 }
@@ -107,6 +112,21 @@ class Pages:
             permalink=board_wire.page_url(board.board, board.scoring),
             page_urls={scoring: board_wire.page_url(board.board, scoring) for scoring in SCORINGS},
             view_url=lambda scoring: with_query(board_wire.page_url(board.board, scoring), query),
+        )
+
+    def about(self) -> str:
+        """Return the page about the benchmark."""
+        return self.render(
+            "about.html",
+            guides=about.GUIDES,
+            rubric=about.shown_rubric(),
+            scorings=about.SCORING_MEANINGS,
+            sources=SOURCES,
+            columns=board_wire.COLUMNS,
+            ranking_rule=board_wire.RANKING_RULE,
+            example_file=EXAMPLE_FILE,
+            least_records=MINIMUM_RECORDS,
+            file_megabytes=SUBMISSION_LIMITS.unpacked_bytes >> 20,
         )
 
     def compare(self, board: board_wire.Leaderboard, asked: Sequence[str]) -> str:

@@ -20,7 +20,7 @@ from services.gateway.domain.system_status import duration
 from services.gateway.handlers import DryRun, ReadStatus
 from services.gateway.judging import ReadJudging
 from services.gateway.page_routes import html
-from services.gateway.pages import Pages
+from services.gateway.pages import EXAMPLE_FILE, Pages
 from services.gateway.parameters import submission_id
 from services.gateway.ports import Upload
 from services.gateway.report_wire import DryRunAnswer
@@ -29,11 +29,9 @@ from services.gateway.uploads import Receiver
 from services.gateway.wire import ProblemDetails
 from shared.benchmark.decoding import SUBMISSION_LIMITS
 from shared.benchmark.names import FIELD_LIMITS, REQUIRED_FIELDS
-from shared.benchmark.submission import EXAMPLE
 from shared.benchmark.validation import MINIMUM_RECORDS
 from shared.runtime.errors import MedvidError
 
-EXAMPLE_FILE: Final = f"[\n  {EXAMPLE},\n  …\n]"
 _STATE_WORDS: Final = {
     "accepted": ("Accepted", "The file is in order and waits for its scores."),
     "scored": ("Scored", "The scores are there; the board takes them over."),

@@ -14,6 +14,7 @@ PAGES = {
     "submit": "/submit",
     "submission": "/submissions/{submission}#token={token}",
     "entry": "/boards/community/entries/{entry}",
+    "about": "/about",
     "status": "/status",
     "docs": "/docs",
     "problems": "/problems",
