@@ -14,6 +14,7 @@ def register(admin: typer.Typer) -> None:
     admin.command("backup")(backup)
     admin.command("restore")(restore)
     admin.command("prune")(prune)
+    admin.command("rebuild-queues")(rebuild_queues)
 
 
 def notice(
@@ -58,3 +59,13 @@ def prune(
     from client.prune import prune as run
 
     raise typer.Exit(run(dry_run=dry_run))
+
+
+def rebuild_queues() -> None:
+    """Make RabbitMQ's queues anew where their settings changed, keeping every message.
+
+    Stop the services first. Cut off anywhere, it is finished by running it again.
+    """
+    from client.queues import rebuild_queues as run
+
+    raise typer.Exit(run())

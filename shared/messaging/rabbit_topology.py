@@ -11,6 +11,7 @@ A queue for each delay, as a time to live per message would let a long delay hol
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from aio_pika import ExchangeType
@@ -44,8 +45,33 @@ def retry_queue(queue: Queue, delay: float) -> str:
 
 def all_queues(queue: Queue) -> list[str]:
     """Return the names of all broker queues that hold messages of a queue."""
-    retries = sorted({_retry_name(queue, delay) for delay in queue.retry_delays})
-    return [queue.name, dead_queue(queue), *retries]
+    return [blueprint.name for blueprint in blueprints(queue)]
+
+
+@dataclass(frozen=True, slots=True)
+class Blueprint:
+    """A queue as the broker must hold it; `types` are the message types that are bound to it."""
+
+    name: str
+    arguments: FieldTable
+    types: tuple[str, ...] = ()
+
+
+def retry_queues(queue: Queue) -> list[str]:
+    """Return the names of the queues in which messages wait for their next attempt."""
+    return [_retry_name(queue, delay) for delay in sorted(set(queue.retry_delays))]
+
+
+def blueprints(queue: Queue) -> list[Blueprint]:
+    """Return all broker queues of a queue, the ones that others refer to first."""
+    return [
+        Blueprint(dead_queue(queue), _quorum({"x-delivery-limit": _NO_LIMIT})),
+        *(
+            Blueprint(_retry_name(queue, delay), _quorum(_retry_arguments(queue, delay)))
+            for delay in sorted(set(queue.retry_delays))
+        ),
+        Blueprint(queue.name, _quorum(_work_arguments(queue)), queue.types),
+    ]
 
 
 async def declare_topology(channel: AbstractChannel, queues: Sequence[Queue]) -> None:
@@ -55,25 +81,18 @@ async def declare_topology(channel: AbstractChannel, queues: Sequence[Queue]) ->
     """
     try:
         exchange = await channel.declare_exchange(EXCHANGE, ExchangeType.DIRECT, durable=True)
-        for queue in queues:
-            await _declare(channel, dead_queue(queue), {"x-delivery-limit": _NO_LIMIT})
-            for delay in set(queue.retry_delays):
-                await _declare(channel, _retry_name(queue, delay), _retry_arguments(queue, delay))
-            work = await channel.declare_queue(
-                queue.name, durable=True, arguments=_quorum(_work_arguments(queue))
+        for blueprint in (made for queue in queues for made in blueprints(queue)):
+            declared = await channel.declare_queue(
+                blueprint.name, durable=True, arguments=blueprint.arguments
             )
-            for message_type in queue.types:
-                await work.bind(exchange, message_type)
+            for message_type in blueprint.types:
+                await declared.bind(exchange, message_type)
     except ChannelPreconditionFailed as error:
         raise Misconfigured(
             f"RabbitMQ holds a queue or exchange that was made with other settings: {error}.",
-            fix="Stop the services, let the queue run empty and remove it "
-            "('rabbitmqctl delete_queue NAME'), then start again; or use a new virtual host.",
+            fix="Stop the services and run 'medvid admin rebuild-queues': it makes the queue anew "
+            "and keeps every message.",
         ) from error
-
-
-async def _declare(channel: AbstractChannel, name: str, arguments: FieldTable) -> None:
-    await channel.declare_queue(name, durable=True, arguments=_quorum(arguments))
 
 
 def _quorum(arguments: FieldTable) -> FieldTable:

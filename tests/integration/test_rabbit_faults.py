@@ -253,7 +253,7 @@ async def test_a_queue_made_with_other_settings_is_told_with_what_to_do(
     async with connection:
         channel = await connection.channel()
         await channel.declare_queue(WORK.name, durable=True)
-    with pytest.raises(Misconfigured, match=r"test\.work.*delete_queue"):
+    with pytest.raises(Misconfigured, match=r"test\.work.*rebuild-queues"):
         await connect_rabbit(node.url(vhost), QUEUES)
 
 
