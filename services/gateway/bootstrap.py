@@ -33,7 +33,7 @@ from services.gateway.middleware import boundary
 from services.gateway.page_routes import page_routes
 from services.gateway.pages import Pages
 from services.gateway.quota_routes import quota_endpoints
-from services.gateway.server import Runner
+from services.gateway.server import ConnectionLimits, Runner
 from services.gateway.settings import GatewaySettings
 from services.gateway.status import PostgresStatus, StatusReader
 from services.gateway.status_routes import status_endpoints, status_pages
@@ -158,6 +158,7 @@ async def _serving(
         around,
         lingering_seconds=_LINGER_SECONDS,
         drain_seconds=settings.drain_seconds,
+        limits=ConnectionLimits(settings.head_seconds, settings.idle_seconds, settings.connections),
     )
     await runner.setup()
     try:

@@ -1,11 +1,13 @@
-"""The HTTP server itself: what it answers to bytes that are no HTTP request."""
+"""The HTTP server itself: its connections, and what it answers to bytes that are no request."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
+import socket
 from collections.abc import Callable
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import Any, Final, cast
 
 import structlog
 from aiohttp import web
@@ -15,7 +17,19 @@ from services.gateway.endpoints import Handle
 from services.gateway.representations import SERVER
 from services.gateway.security import API_HEADERS
 
+# Where the kernel can: an answer that nobody takes is given up after so many milliseconds.
+_UNTAKEN: Final = (socket.IPPROTO_TCP, getattr(socket, "TCP_USER_TIMEOUT", 18), 60_000)
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """What a connection may cost: seconds for its first request's head and between requests."""
+
+    head_seconds: float = 10
+    idle_seconds: float = 75
+    open: int = 4_000
+    """Beyond this many, the one that is idle longest makes room for a new one."""
 
 
 class Runner(web.AppRunner):
@@ -31,13 +45,16 @@ class Runner(web.AppRunner):
         *,
         lingering_seconds: float,
         drain_seconds: float,
+        limits: ConnectionLimits = ConnectionLimits(),
     ) -> None:
         self._around = around
+        self._limits = limits
         # Bodies are taken as they come: an unpacking layer below us would be a gzip bomb's door.
         self._options: dict[str, Any] = {
             "access_log": None,
             "auto_decompress": False,
             "lingering_time": lingering_seconds,
+            "keepalive_timeout": limits.idle_seconds,
         }
         super().__init__(app, handle_signals=False, shutdown_timeout=drain_seconds, **self._options)
 
@@ -46,18 +63,64 @@ class Runner(web.AppRunner):
         handle = cast(Handle, plain.request_handler)
         return _Server(
             cast(Any, self._around(handle)),
+            self._limits,
             request_factory=plain.request_factory,
             **self._options,
         )
 
 
 class _Server(web.Server):
+    def __init__(self, handle: Any, limits: ConnectionLimits, **options: Any) -> None:
+        super().__init__(handle, **options)
+        self.limits = limits
+
     def __call__(self) -> web.RequestHandler:
         return _Connection(self, loop=self._loop, **self._kwargs)
 
+    def make_room(self) -> None:
+        """Where too many connections are open, close the one that is idle longest."""
+        if len(self._connections) <= self.limits.open:
+            return
+        idle = [each for each in self._connections if isinstance(each, _Connection) and each.idle]
+        if idle:
+            min(idle, key=lambda each: each.idle_until).force_close()
+
 
 class _Connection(web.RequestHandler):
-    __slots__ = ()
+    __slots__ = ("_head_timer",)
+    _head_timer: asyncio.TimerHandle
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin, and give up a connection whose first request does not come in time.
+
+        The library has no limit there; between requests it has one, which is for a slow head too.
+        """
+        server = cast(_Server, self._manager)
+        super().connection_made(transport)
+        self._head_timer = self._loop.call_later(server.limits.head_seconds, self._give_up_head)
+        connected = transport.get_extra_info("socket")
+        if connected is not None and connected.family in (socket.AF_INET, socket.AF_INET6):
+            connected.setsockopt(*_UNTAKEN)
+        server.make_room()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """End."""
+        self._head_timer.cancel()
+        super().connection_lost(exc)
+
+    def _give_up_head(self) -> None:
+        if self._request_count == 0:
+            self.force_close()
+
+    @property
+    def idle(self) -> bool:
+        """Whether it waits for a request."""
+        return self._waiter is not None and not self._waiter.done()
+
+    @property
+    def idle_until(self) -> float:
+        """When it is closed unless a request comes, by the loop's clock."""
+        return self._next_keepalive_close_time
 
     def close(self) -> None:
         """Take no further requests.

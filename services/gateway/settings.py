@@ -27,6 +27,15 @@ class GatewaySettings(CommonSettings):
         pattern=r"^https?://[^/\s]+",
         description="where readers reach the pages, as https://example.org; for links in feeds",
     )
+    connections: Annotated[int, Field(ge=10)] = Field(
+        4000, description="connections at the same time; beyond, the longest idle one is closed"
+    )
+    head_seconds: Annotated[float, Field(gt=0)] = Field(
+        10, description="how long a new connection may take for its first request's head"
+    )
+    idle_seconds: Annotated[float, Field(gt=0)] = Field(
+        75, description="how long a connection may be idle between requests"
+    )
     upload_dir: Path | None = Field(
         None, description="where uploads are spooled; unset for the system's temporary folder"
     )
