@@ -35,7 +35,6 @@ CLOSING_SECONDS: Final = 15  # workers, bus and pool, after the drains
 _STATEMENT_SECONDS: Final = 60  # what the pool gives a statement: the longest step of the ranker
 # Postgres keeps 3 for superusers; the migration, a CronJob and an operator's shell need some.
 _RESERVED_CONNECTIONS: Final = 15
-_AWAITED: Final = {"prune"}
 _GIB: Final = 1 << 30
 _MIB: Final = 1 << 20
 
@@ -219,7 +218,7 @@ def starts(args: list[str]) -> bool:
             importlib.util.find_spec(f"{args[2]}.__main__")
         )
     called = set(re.findall(r"\bmedvid admin ([a-z-]+)", " ".join(args)))
-    return bool(called) and called <= admin_commands() | _AWAITED
+    return bool(called) and called <= admin_commands()
 
 
 def admin_commands() -> set[str]:
