@@ -36,8 +36,9 @@ SELECT count(*)
 -- Over the time that the last minute's verdicts took to come in.
 SELECT count(*) / nullif(extract(epoch FROM max(judged_at) - min(judged_at)), 0)::float8
   FROM (SELECT judged_at
-          FROM judge_verdicts
-         WHERE judge_version = $1 AND judged_at > now() - interval '1 minute') AS lately
+          FROM judge_verdicts      -- by the index of verdicts that have a reply
+         WHERE judge_version = $1 AND judged_at > now() - interval '1 minute'
+           AND raw_reply IS NOT NULL) AS lately
 HAVING count(*) >= 20
 
 -- name: run_pair_lengths
@@ -83,7 +84,10 @@ UPDATE judge_run_pairs p
                     LIMIT 1) IS TRUE
  WHERE run_id = $1
    AND (batch_id IS NOT NULL OR tries <> 0 OR terminal
-        OR EXISTS (SELECT FROM judge_verdicts WHERE judge_version = $2))
+        OR (SELECT v.scores IS NOT NULL
+              FROM judge_verdicts v
+             WHERE v.judge_version = $2 AND v.pair = p.pair AND v.repeat = p.repeat
+             LIMIT 1) IS TRUE)
 
 -- name: batches_drop
 DELETE FROM judge_batches WHERE run_id = $1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -76,9 +76,20 @@ class PostgresBoardWork:
         )
         if snapshot_id is None:
             return
-        shown = (self.board, scoring, snapshot_id, [*ranked.ranks], [*ranked.ranks.values()])
-        await connection.execute(_SQL["end_ranks"], *shown)
-        await connection.execute(_SQL["begin_ranks"], *shown)
+        await self._save_ranks(scoring, snapshot_id, ranked.ranks)
+
+    async def _save_ranks(
+        self, scoring: Scoring, snapshot_id: int, ranks: Mapping[UUID, int]
+    ) -> None:
+        """End the ranks of entries that stand elsewhere now, or nowhere; begin the new ones."""
+        connection = self.transaction.connection
+        rows = await connection.fetch(_SQL["standing_ranks"], self.board, scoring)
+        standing = {row["entry_id"]: row["rank"] for row in rows}
+        ended = [entry for entry, rank in standing.items() if ranks.get(entry) != rank]
+        begun = {entry: rank for entry, rank in ranks.items() if standing.get(entry) != rank}
+        snapshot = (self.board, scoring, snapshot_id)
+        await connection.execute(_SQL["end_ranks"], *snapshot, ended)
+        await connection.execute(_SQL["begin_ranks"], *snapshot, [*begun], [*begun.values()])
 
     async def mark_ranked(self, revision: int) -> None:
         """Close the revision; what was scored is now ranked."""
