@@ -3,7 +3,7 @@ SELECT submissions.id AS submission_id, entries.id AS entry_id, entries.board,
        ground_truth_version, file_sha256, payloads.content AS payload
   FROM submissions
   JOIN entries ON entries.submission_id = submissions.id
-  JOIN payloads ON payloads.submission_id = submissions.id
+  LEFT JOIN payloads ON payloads.submission_id = submissions.id
  WHERE submissions.id = $1 AND state = 'accepted'
 
 -- name: submission_scored

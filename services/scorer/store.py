@@ -13,6 +13,7 @@ import orjson
 from services.scorer.ports import Scores, Work
 from services.scorer.similarity_store import request_similarities
 from shared.contracts.messages import Envelope, Message
+from shared.runtime.errors import Permanent
 from shared.storage.database import Database, Transaction
 from shared.storage.queries import load_queries
 
@@ -70,10 +71,15 @@ class PostgresSubmissions:
     wants_similarities: bool = True
 
     async def waiting(self, envelope: Envelope, submission_id: UUID) -> Work | None:
-        """Return the submission if it still waits for scores and this message is new."""
+        """Return the submission if it still waits for scores and this message is new.
+
+        Raises Permanent where its upload is not kept any more: it was finished before, and revived.
+        """
         if await self.database.has_seen(CONSUMER, envelope):
             return None
         row = await self.database.pool.fetchrow(_SQL["waiting_submission"], submission_id)
+        if row is not None and row["payload"] is None:
+            raise Permanent("the upload is not kept any more.", code="upload_gone")
         return Work(**row) if row else None
 
     @asynccontextmanager

@@ -88,7 +88,7 @@ SAMPLED: Final[Mapping[str, Sampled]] = {
     "medvid_queue_age_seconds": Sampled("How long the oldest work of a queue waits", "queue"),
     "medvid_outbox_waiting": Sampled("Messages that are not on the bus yet"),
     "medvid_outbox_lag_seconds": Sampled("How long the oldest of them waits"),
-    "medvid_dead_letters": Sampled("Dead letters that nobody has replayed", "queue"),
+    "medvid_dead_letters": Sampled("Dead letters that nobody has replayed or discarded", "queue"),
     "medvid_board_age_seconds": Sampled("Since the newest snapshot was written", "board"),
     "medvid_board_behind_seconds": Sampled(
         "How long the snapshots lack a change; 0 when up to date", "board"

@@ -53,7 +53,7 @@ class RetentionSettings(CommonSettings):
         7, description="keys by which a repeated request is known; 0 for ever"
     )
     keep_dead_letter_days: Days = Field(
-        90, description="dead letters after they were replayed; 0 for ever"
+        90, description="dead letters after they were replayed or discarded; 0 for ever"
     )
     prune_seconds: Annotated[float, Field(gt=0)] = Field(
         3600, description="how often what is too old is let go of"
@@ -77,7 +77,7 @@ RULES: Final = (
     Rule("raw_replies", "keep_raw_reply_days", "raw replies of the judge"),
     Rule("submission_events", "keep_event_days", "events of finished submissions"),
     Rule("idempotency_keys", "keep_idempotency_key_days", "idempotency keys"),
-    Rule("dead_letters", "keep_dead_letter_days", "replayed dead letters"),
+    Rule("dead_letters", "keep_dead_letter_days", "dead letters that were dealt with"),
 )
 
 

@@ -90,9 +90,9 @@ SELECT ctid FROM idempotency_keys
 DELETE FROM idempotency_keys WHERE ctid = ANY(ARRAY(/* doomed */))
 
 -- name: dead_letters_doomed
--- Those that were replayed; what nobody has looked at stays.
+-- Those that were replayed or discarded; what nobody has looked at stays.
 SELECT ctid FROM dead_letters
- WHERE replayed_at < now() - make_interval(secs => 86400 * $1::float8)
+ WHERE coalesce(replayed_at, discarded_at) < now() - make_interval(secs => 86400 * $1::float8)
  LIMIT $2
 
 -- name: dead_letters_prune

@@ -206,6 +206,22 @@ async def test_a_ranked_entry_can_be_scored_again_to_the_same_numbers(database: 
         await pool.close()
 
 
+async def test_a_submission_revived_after_its_upload_went_fails_with_that_reason(
+    database: Database,
+) -> None:
+    stored = await accept_submission(database)
+    await database.pool.execute("DELETE FROM payloads")
+    pool = WorkerPool(1, name="scorer")
+    try:
+        consumer = build_consumer(database, PooledEvaluator(database, pool, seconds=60))
+        body = Envelope.wrap(SubmissionAccepted(submission_id=stored.submission_id)).to_bytes()
+        assert await consumer.handle(Delivery(SCORER_SUBMISSIONS, body, 1)) == Done()
+    finally:
+        await pool.close()
+    row = await database.pool.fetchrow("SELECT state, failure_code FROM submissions")
+    assert dict(row or {}) == {"state": "failed", "failure_code": "upload_gone"}
+
+
 async def back_to_accepted(database: Database, submission_id: UUID) -> None:
     """As nobody may: only so can the same handler score it once more."""
     async with database.transaction() as transaction:

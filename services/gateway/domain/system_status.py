@@ -129,6 +129,8 @@ class _Reader:
         reasons = self.figures.get("medvid_judge_runs_paused", {})
         if any(reason.startswith("budget_") for reason in reasons):
             return "Paused: the money set aside for judging is used up. Nothing is lost."
+        if "judging_held" in reasons:
+            return "Paused by the operators. It goes on where it stopped."
         if "provider_down" in reasons:
             return "Paused: the language model does not answer. It goes on by itself when it does."
         return "Paused. It goes on where it stopped."

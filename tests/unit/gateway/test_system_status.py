@@ -115,7 +115,11 @@ def test_without_a_judge_judging_is_off_and_nothing_is_wrong() -> None:
 
 @pytest.mark.parametrize(
     ("reason", "says"),
-    [("provider_down", "does not answer"), ("budget_month", "money"), ("owner", "goes on")],
+    [
+        ("provider_down", "does not answer"),
+        ("budget_month", "money"),
+        ("judging_held", "operators"),
+    ],
 )
 def test_paused_judging_says_why(reason: str, says: str) -> None:
     figures: dict[str, Any] = {

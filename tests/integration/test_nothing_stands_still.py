@@ -1,0 +1,308 @@
+"""Every state that is not final has an owner that moves it on, when all messages were lost.
+
+The states are read from the database's own constraints, and so are the tables that hold work: one
+that is new fails here until it is written down who looks after it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID, uuid4
+
+import orjson
+import pytest
+
+from services.ranker.reaper import Reaper as RankerReaper
+from services.scorer.reaper import Reaper as ScorerReaper
+from services.scorer.reaper import SimilarityReaper
+from services.scorer.similarity_store import PostgresSimilarities, request_similarities
+from shared.messaging.local import LocalBus
+from shared.messaging.ports import Delivery
+from shared.messaging.relay import Relay
+from shared.messaging.topology import RANKER_BOARDS
+from shared.storage.database import Database
+from tests.contract.buses import Probe
+from tests.fakes.grader import FakeGrader
+from tests.judging import Replica, replica
+from tests.rows import Stored, accept_submission
+
+STILL: Final = 30.0
+
+FINAL: Final = {
+    "submissions": {"ranked", "failed", "withdrawn", "replaced"},
+    "judge_runs": {"completed", "failed"},
+    "judge_batches": {"done"},
+}
+"""Where nothing more has to happen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """How work comes to stand still, who looks after it, and what is announced then."""
+
+    stand_still: Callable[[Database], Awaitable[None]]
+    look: Callable[[Database], Awaitable[None]]
+    announced: str
+
+
+async def lose_all_messages(database: Database) -> None:
+    await database.pool.execute("DELETE FROM outbox")
+    await database.pool.execute("DELETE FROM queue_messages")
+    for table in ("submissions", "similarities_due", "judge_runs"):
+        await database.pool.execute(
+            f"UPDATE {table} SET announced_at = announced_at - interval '1 hour'"  # noqa: S608
+        )
+    await database.pool.execute(
+        "UPDATE judge_runs SET changed_at = changed_at - interval '1 hour',"
+        " progress_at = progress_at - interval '1 hour'"
+    )
+    await database.pool.execute("UPDATE judge_batches SET sent_at = sent_at - interval '1 hour'")
+
+
+async def scored(database: Database) -> Stored:
+    stored = await accept_submission(database)
+    await database.pool.execute(
+        "UPDATE submissions SET state = 'scored' WHERE id = $1", stored.submission_id
+    )
+    await database.pool.execute("UPDATE entries SET listed = true WHERE id = $1", stored.entry_id)
+    await database.pool.execute(
+        "UPDATE boards SET revision = revision + 1 WHERE board = 'community'"
+    )
+    return stored
+
+
+async def run(database: Database, state: str, reason: str | None = None) -> UUID:
+    """A run of the judge that is used below, in this state."""
+    stored = await accept_submission(database)
+    version = FakeGrader().version
+    await database.pool.execute("INSERT INTO judge_versions VALUES ($1, '{}', false)", version.hash)
+    run_id = uuid4()
+    await database.pool.execute(
+        "INSERT INTO judge_runs (id, submission_id, requested_by, judge_version, plan, state,"
+        " reason, items) VALUES ($1, $2, 'owner', $3, 'plan', $4, $5, 1)",
+        run_id, stored.submission_id, version.hash, state, reason,
+    )  # fmt: skip
+    return run_id
+
+
+async def batch(database: Database, state: str) -> None:
+    run_id = await run(database, "running")
+    await database.pool.execute("INSERT INTO judge_pairs VALUES ($1, 'a', 'b')", bytes(32))
+    batch_id = await database.pool.fetchval(
+        "INSERT INTO judge_batches (run_id, state, sent_at) VALUES ($1, $2, now()) RETURNING id",
+        run_id,
+        state,
+    )
+    await database.pool.execute(
+        "INSERT INTO judge_run_pairs (run_id, ordinal, repeat, pair, metrics, uses, batch_id)"
+        " VALUES ($1, 0, 0, $2, '{dvc_llm}', 1, $3)",
+        run_id,
+        bytes(32),
+        batch_id,
+    )
+
+
+def judge(database: Database) -> Replica:
+    return replica(database, FakeGrader())
+
+
+async def scorer_looks(database: Database) -> None:
+    await ScorerReaper(database, LocalBus(database), STILL).announce_again()
+
+
+async def ranker_looks(database: Database) -> None:
+    await RankerReaper(database).announce_again()
+
+
+async def judge_looks(database: Database) -> None:
+    await judge(database).reaper.patrol.announce_again(STILL)
+
+
+async def judge_patrols(database: Database) -> None:
+    await judge(database).reaper.patrol_once()
+
+
+async def judge_sends(database: Database) -> None:
+    await judge(database).reaper.patrol.send_due_batches()
+
+
+async def similarities_looked_after(database: Database) -> None:
+    similarities = PostgresSimilarities(database)
+    await SimilarityReaper(similarities, LocalBus(database), STILL).announce_again()
+
+
+async def wait_for_similarities(database: Database) -> None:
+    stored = await scored(database)
+    async with database.transaction() as transaction:
+        await request_similarities(transaction, stored.submission_id)
+
+
+async def be_hypothetical(database: Database) -> None:
+    await database.pool.execute(
+        "INSERT INTO hypothetical_due (entry_id, board) VALUES ($1, 'official')", uuid4()
+    )
+
+
+async def accept(database: Database) -> None:
+    await accept_submission(database)
+
+
+async def be_scored(database: Database) -> None:
+    await scored(database)
+
+
+STATES: Final[dict[tuple[str, str], Case]] = {
+    ("submissions", "accepted"): Case(accept, scorer_looks, "submission.accepted"),
+    ("submissions", "scored"): Case(be_scored, ranker_looks, "board.changed"),
+    ("judge_runs", "queued"): Case(
+        lambda database: _none(run(database, "queued")), judge_looks, "judging.requested"
+    ),
+    ("judge_runs", "running"): Case(
+        lambda database: batch(database, "sent"), judge_looks, "judging.batch"
+    ),
+    ("judge_runs", "paused"): Case(
+        lambda database: _none(run(database, "paused", "provider_down")),
+        judge_patrols,
+        "judging.requested",
+    ),
+    ("judge_batches", "planned"): Case(
+        lambda database: batch(database, "planned"), judge_sends, "judging.batch"
+    ),
+    ("judge_batches", "sent"): Case(
+        lambda database: batch(database, "sent"), judge_looks, "judging.batch"
+    ),
+}
+
+WORK: Final[dict[str, Case]] = {
+    "boards": Case(be_scored, ranker_looks, "board.changed"),
+    "similarities_due": Case(
+        wait_for_similarities, similarities_looked_after, "similarity.requested"
+    ),
+    "hypothetical_due": Case(be_hypothetical, ranker_looks, "board.changed"),
+}
+"""Tables without a state whose rows wait for somebody."""
+
+ELSEWHERE: Final = {
+    "outbox": "published by any relay: test_relay, and below",
+    "queue_messages": "a lease that runs out is handed out again: test_bus, and below",
+    "judge_claims": "a claim that runs out is anybody's: test_judge",
+    "judge_spending_leases": "a lease that runs out counts no more: test_judge_budgets",
+    "judge_provider_findings": "a question that is not answered in time is asked again: test_judge",
+}
+"""Rows that wait, where somebody else's tests show that they are not forgotten."""
+
+_WAITING: Final = re.compile(
+    r"^(state|announced_at|due_at|published_at|leased_until|until|expires_at|next_\w+|\w+_due)$"
+)
+_NO_WORK: Final = {
+    "rank_history": "'until' is when a rank ended",
+    "admin_sessions": "a session that has expired is none",
+    "submission_history": "what was",
+}
+
+
+async def _none(made: Awaitable[object]) -> None:
+    await made
+
+
+async def states_of_all_tables(database: Database) -> dict[str, set[str]]:
+    """Read from the CHECK constraints which states there are."""
+    found: dict[str, set[str]] = {}
+    for row in await database.pool.fetch(
+        "SELECT conrelid::regclass::text AS name, pg_get_constraintdef(oid) AS definition"
+        " FROM pg_constraint WHERE contype = 'c' AND connamespace = 'public'::regnamespace"
+    ):
+        match = re.fullmatch(r"CHECK \(\(state = ANY \(ARRAY\[(.*)\]\)\)\)", row["definition"])
+        if match:
+            found[row["name"]] = set(re.findall(r"'(\w+)'::text", match[1]))
+    return found
+
+
+async def test_every_state_is_final_or_has_somebody_who_looks_after_it(database: Database) -> None:
+    found = await states_of_all_tables(database)
+    assert found.keys() >= FINAL.keys()
+    for table, states in found.items():
+        looked_after = {state for name, state in STATES if name == table}
+        assert states == FINAL.get(table, set()) | looked_after, (
+            f"{table}: say of every state whether it is final, or who moves it on when its "
+            "messages are lost, in tests/integration/test_nothing_stands_still.py"
+        )
+        assert not FINAL.get(table, set()) & looked_after
+
+
+async def test_every_table_whose_rows_wait_has_somebody_who_looks_after_it(
+    database: Database,
+) -> None:
+    columns = await database.pool.fetch(
+        "SELECT table_name, column_name FROM information_schema.columns"
+        " WHERE table_schema = 'public'"
+    )
+    waiting = {row["table_name"] for row in columns if _WAITING.match(row["column_name"])}
+    known = {table for table, _ in STATES} | WORK.keys() | ELSEWHERE.keys() | _NO_WORK.keys()
+    assert waiting <= known, "say who looks after these rows, in this file"
+
+
+@pytest.mark.parametrize(
+    "case", [*STATES.values(), *WORK.values()], ids=[*map("-".join, STATES), *WORK]
+)
+async def test_what_stands_still_is_announced_again(database: Database, case: Case) -> None:
+    await case.stand_still(database)
+    await lose_all_messages(database)
+    await case.look(database)
+    rows = await database.pool.fetch("SELECT type, body FROM outbox")
+    announced = [row["type"] for row in rows]
+    assert case.announced in announced
+    assert all(orjson.loads(row["body"])["data"] for row in rows)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [case for key, case in STATES.items() if key[1] in ("accepted", "queued", "sent")],
+    ids=["-".join(key) for key in STATES if key[1] in ("accepted", "queued", "sent")],
+)
+async def test_what_was_announced_just_now_is_not_announced_twice(
+    database: Database, case: Case
+) -> None:
+    await case.stand_still(database)
+    await lose_all_messages(database)
+    await case.look(database)
+    first = await database.pool.fetchval("SELECT count(*) FROM outbox")
+    await case.look(database)
+    assert await database.pool.fetchval("SELECT count(*) FROM outbox") == first
+
+
+async def test_what_is_final_is_left_alone(database: Database) -> None:
+    failed = await accept_submission(database, "Failed")
+    await database.pool.execute(
+        "UPDATE submissions SET state = 'failed', failure_code = 'x', failure_reason = 'x'"
+        " WHERE id = $1",
+        failed.submission_id,
+    )
+    await lose_all_messages(database)
+    for look in (scorer_looks, ranker_looks, judge_patrols, judge_sends):
+        await look(database)
+    assert await database.pool.fetchval("SELECT count(*) FROM outbox") == 0
+
+
+async def test_a_message_survives_the_death_of_its_relay_and_of_its_consumer(
+    database: Database,
+) -> None:
+    await be_scored(database)
+    await ranker_looks(database)
+    bus = LocalBus(database)
+    try:
+        await Relay(database, bus, poll_seconds=60).publish_batch()
+        await database.pool.execute(
+            "UPDATE queue_messages SET lease = gen_random_uuid(),"
+            " leased_until = now() - interval '1 s', deliveries = 1"
+        )
+        probe = Probe()
+        await bus.consume(RANKER_BOARDS, probe, concurrency=1)
+        await probe.got(1)
+        delivery: Delivery = probe.deliveries[0]
+        assert not delivery.exhausted
+    finally:
+        await bus.close()
