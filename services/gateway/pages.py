@@ -93,7 +93,7 @@ class Pages:
         view: View = _WHOLE,
     ) -> str:
         """Return a board's page as `view` looks at it."""
-        rows = view.ordered(board.entries, board.board)
+        rows, whole = board_view.on_page(view.ordered(board.entries, board.board), view)
         places = board_view.sort_values(rows, "model", board.board)
         query = view.query
         return self.render(
@@ -101,9 +101,10 @@ class Pages:
             board=board,
             view=view,
             rows=rows,
+            whole=whole,
             any_shown=any(view.shows(row) for row in rows),
             name_places={row.entry_id: place for row, place in zip(rows, places, strict=True)},
-            tracks=board_view.tracks(rows),
+            tracks=board_view.tracks(board.entries),
             columns=board_wire.COLUMNS,
             rule_columns=RULE_METRIC_KEYS,
             standings=standings,

@@ -19,6 +19,9 @@ Direction = Literal["ascending", "descending"]
 _DESCENDING_FIRST: Final = {*METRIC_KEYS, "date"}
 SORT_KEYS: Final = ("rank", "model", "mean_rank", *METRIC_KEYS, "date")
 _SEARCH_CHARACTERS: Final = 100
+MOST_ROWS: Final = 1000
+"""Rows on a page: half a second and two megabytes. More are found by search and order, or read as
+JSON or CSV."""
 
 
 class Row(Protocol):
@@ -128,6 +131,17 @@ class View:
             return value is None, sign * (value or 0), rows[index].rank
 
         return [rows[index] for index in sorted(range(len(rows)), key=position)]
+
+
+def on_page(rows: Sequence[R], view: View, most: int = MOST_ROWS) -> tuple[list[R], bool]:
+    """Return the ordered rows that a page holds, and whether that is all of them.
+
+    A small board's page holds the hidden rows too, so that its script can show them again.
+    """
+    if len(rows) <= most:
+        return list(rows), True
+    shown = [row for row in rows if view.shows(row)]
+    return shown[:most], False
 
 
 def searched_text(row: Row) -> str:

@@ -9,6 +9,8 @@
   if (!table) return;
   const told = document.getElementById("told");
   let revision = Number(table.dataset.revision);
+  // Of a large board the page has the first rows of its view: another view is asked of the server.
+  const whole = table.dataset.cut === undefined;
 
   // ---- the view
 
@@ -113,13 +115,14 @@
   if (filters) {
     for (const button of sorters) {
       button.addEventListener("click", (event) => {
+        if (!whole) return;
         event.preventDefault();
         sort(button);
       });
     }
-    filters.addEventListener("submit", (event) => event.preventDefault());
-    search.addEventListener("input", filter);
-    track?.addEventListener("change", filter);
+    filters.addEventListener("submit", (event) => whole && event.preventDefault());
+    if (whole) search.addEventListener("input", filter);
+    track?.addEventListener("change", () => (whole ? filter() : filters.requestSubmit()));
     for (const choice of choices) choice.addEventListener("change", choose);
     const chooser = filters.querySelector(".chooser");
     document.addEventListener("click", (event) => {

@@ -1,0 +1,52 @@
+"""Pages of large boards hold the first rows of a view; searches and orders see all of the board."""
+
+from __future__ import annotations
+
+from datetime import date
+from uuid import UUID
+
+from services.gateway.board_wire import Leaderboard, LeaderboardEntry
+from services.gateway.domain.board_view import MOST_ROWS, View, on_page
+from services.gateway.domain.standing import standings
+from services.gateway.pages import Pages
+from shared.benchmark.tasks import METRIC_KEYS
+
+
+def _entry(rank: int) -> LeaderboardEntry:
+    return LeaderboardEntry(
+        rank=rank,
+        entry_id=UUID(int=rank),
+        model_name=f"Model {rank}",
+        organization="Even" if rank % 2 == 0 else "Odd",
+        submitted_on=date(2026, 1, 1),
+        mean_rank=float(rank),
+        values=dict.fromkeys(METRIC_KEYS, 1 / rank),
+        ranks=dict.fromkeys(METRIC_KEYS, rank),
+    )
+
+
+ROWS = [_entry(rank) for rank in range(1, 8)]
+
+
+def test_a_small_board_is_sent_with_its_hidden_rows() -> None:
+    assert on_page(ROWS, View(search="even"), most=7) == (ROWS, True)
+
+
+def test_a_large_board_is_cut_to_the_first_rows_that_are_shown() -> None:
+    shown, whole = on_page(ROWS, View(search="even"), most=2)
+    assert ([row.rank for row in shown], whole) == ([2, 4], False)
+    assert on_page(ROWS, View(), most=6) == (ROWS[:6], False)
+
+
+def test_the_page_of_a_large_board_says_so() -> None:
+    count = MOST_ROWS + 1
+    board = Leaderboard.empty("community", "compat").model_copy(
+        update={"entries": [_entry(rank) for rank in range(1, count + 1)]}
+    )
+    page = Pages().board(board, standings(board.entries))
+    assert page.count("<tr id=") == MOST_ROWS
+    assert f"{MOST_ROWS} of {count} models" in page
+    assert " data-cut" in page
+    last = Pages().board(board, standings(board.entries), View(search=f"model {count}"))
+    assert f"Model {count}<" in last
+    assert last.count("<tr id=") == 1
