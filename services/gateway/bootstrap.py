@@ -44,6 +44,8 @@ from services.gateway.submitting import AcceptSubmission
 from services.gateway.tracing import traced
 from services.gateway.uploads import Receiver, UploadLimits
 from services.gateway.validation import PooledValidator
+from services.gateway.webhook_routes import webhook_endpoints
+from services.gateway.webhooks_bootstrap import build_webhooks
 from shared.contracts.messages import BoardRanked
 from shared.runtime.errors import Misconfigured
 from shared.runtime.infrastructure import Infrastructure
@@ -86,9 +88,13 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
         standing = StatusReader(
             PostgresStatus(infrastructure.database), boards, pages.status, _status_limits(settings)
         )
-        accept = AcceptSubmission(store, validator, access.quotas)
+        webhooks = build_webhooks(infrastructure.database, store, access.rules, settings)
+        infrastructure.background("gateway_webhooks", webhooks.run)
+        infrastructure.patrol("webhooks_forget", webhooks.store.forget_old, _FORGET_SECONDS)
+        inside = settings.webhook_private_networks
+        accept = AcceptSubmission(store, validator, access.quotas, private_networks=inside)
         read_status = ReadStatus(store, boards, access.rules)
-        dry_run = DryRun(store, validator, access.quotas)
+        dry_run = DryRun(store, validator, access.quotas, private_networks=inside)
         endpoints = [
             *board_endpoints(boards, views),
             *entry_endpoints(boards, history),
@@ -109,6 +115,7 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
             ),
             *key_endpoints(access.keys, access.callers),
             *quota_endpoints(access.quotas, access.callers),
+            *webhook_endpoints(webhooks.follow, access.callers),
             *status_endpoints(standing),
             *administration_endpoints(infrastructure.database, pool, access, settings),
         ]

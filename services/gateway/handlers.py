@@ -14,6 +14,7 @@ from services.gateway.domain.forms import (
     missing_file,
     name_taken,
 )
+from services.gateway.domain.options import read_options
 from services.gateway.ports import (
     Ranks,
     StoredSubmission,
@@ -51,6 +52,7 @@ class Receipt:
 
     submission_id: UUID
     owner_token: str
+    webhook_secret: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +78,18 @@ class DryRunResult:
 class DryRun:
     """Checks an upload as a submission is checked, and stores nothing but its size."""
 
-    def __init__(self, store: SubmissionStore, validator: Validator, quotas: Quotas) -> None:
+    def __init__(
+        self,
+        store: SubmissionStore,
+        validator: Validator,
+        quotas: Quotas,
+        *,
+        private_networks: bool = False,
+    ) -> None:
         self._store = store
         self._validator = validator
         self._quotas = quotas
+        self._private_networks = private_networks
 
     async def admit(self, caller: Caller, size: int) -> None:
         """Let a caller send an upload of `size` bytes; raises NotAllowed, QuotaExhausted."""
@@ -89,7 +99,8 @@ class DryRun:
     async def __call__(self, caller: Caller, upload: Upload) -> DryRunResult:
         """Return what would become of the upload; raises InvalidInput, Unavailable."""
         version = await current_test_set(self._store)
-        problems = check_given_fields(upload.texts, list(upload.problems))
+        _, wrong = read_options(upload.texts, private_networks=self._private_networks)
+        problems = [*check_given_fields(upload.texts, list(upload.problems)), *wrong]
         name = upload.texts.get("model_name", "").strip()
         bad = {problem.path for problem in problems}
         if name and "$.model_name" not in bad and await self._store.name_taken(name):

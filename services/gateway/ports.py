@@ -14,6 +14,7 @@ from services.gateway.domain.acts import Act
 from services.gateway.domain.cursors import Position
 from services.gateway.domain.forms import EntryFields
 from services.gateway.domain.quotas import Account
+from services.gateway.domain.webhooks import Webhook
 from shared.benchmark.report import Problem
 from shared.benchmark.tasks import Board, Scoring
 
@@ -61,7 +62,7 @@ class NewSubmission:
 
     `key_id` is the API key that it came with; `account` pays for it (None: nobody does), by one
     submission of `size` bytes. `previous` is the entry that it replaces once it is scored;
-    `evaluate_only` keeps it off every board.
+    `evaluate_only` keeps it off every board; `webhook` is told what becomes of it.
     """
 
     id: UUID
@@ -77,6 +78,7 @@ class NewSubmission:
     account: Account | None = None
     previous: StoredEntry | None = None
     evaluate_only: bool = False
+    webhook: Webhook | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,7 @@ _SUBMISSIONS: Final = {
     "model_name_taken": ProblemCode(
         409, "The board has a model of this name; upper and lower case count as the same."
     ),
+    "webhook_not_found": ProblemCode(404, "The submission has no webhook."),
     "not_replaceable": ProblemCode(
         409, "Only what stands on the community board can have a new version."
     ),

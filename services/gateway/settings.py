@@ -91,6 +91,21 @@ class GatewaySettings(CommonSettings):
     key_judge_runs_per_month: Annotated[int, Field(ge=0)] = Field(
         30, description="judge runs in 30 days with one API key"
     )
+    webhook_attempts: Annotated[int, Field(ge=1, le=20)] = Field(
+        8, description="how often a webhook is tried before its delivery is dead"
+    )
+    webhook_retry_seconds: Annotated[float, Field(gt=0)] = Field(
+        10, description="wait before its second try; five times as long before each further one"
+    )
+    webhook_seconds: Annotated[float, Field(gt=0, le=60)] = Field(
+        10, description="how long a webhook may take to answer"
+    )
+    webhook_poll_seconds: Annotated[float, Field(gt=0)] = Field(
+        1, description="how often is looked for webhooks that are due"
+    )
+    webhook_private_networks: bool = Field(
+        False, description="whether webhooks may lead to private addresses; for intranets"
+    )
     trusted_proxies: str = Field(
         "", description="networks (CIDRs, comma-separated) whose X-Forwarded-For is believed"
     )

@@ -22,6 +22,7 @@ from services.gateway.ports import (
     TimelineStep,
 )
 from services.gateway.quotas_store import use_submission
+from services.gateway.webhooks_store import add_webhook
 from shared.benchmark.names import name_key
 from shared.contracts.messages import SubmissionAccepted
 from shared.runtime.errors import Conflict
@@ -137,6 +138,8 @@ async def _insert(connection: Connection, new: NewSubmission) -> None:
         await connection.execute(
             _SQL["idempotency_add"], key.key_sha256, key.request_sha256, key.token_salt, new.id
         )
+    if new.webhook is not None:
+        await add_webhook(connection, new.id, new.webhook)
     if new.account is not None:  # after the idempotency key: a repeat uses up nothing
         await use_submission(connection, new.account, new.id, new.size)
     await connection.execute(

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, RootModel
 
 from services.gateway.bodies import JsonBody
 from services.gateway.domain.lifecycle import FINAL_STATES, NOTE_LIMIT
+from services.gateway.domain.webhooks import MAX_URL, show_secret
 from services.gateway.handlers import Receipt, Status
 from services.gateway.judging import Judging
 from services.gateway.judging_wire import JudgingStatus, judging_status
@@ -52,6 +53,12 @@ class SubmissionForm(Answer):
     evaluate_only: bool = Field(
         False, description="true: scored and ranked for your eyes only, on no board"
     )
+    webhook_url: str | None = Field(
+        None, max_length=MAX_URL, description="is told each change of state, signed"
+    )
+    webhook_secret: str | None = Field(
+        None, description="signs; 'whsec_' and base64. Left out, the receipt brings one."
+    )
 
 
 class DryRunForm(SubmissionForm):
@@ -79,6 +86,9 @@ class SubmissionReceipt(Answer):
     state: Literal["accepted"] = "accepted"
     status_url: str
     owner_token: str
+    webhook_secret: str | None = Field(
+        None, description="signs what your webhook is told (standardwebhooks.com); shown here only"
+    )
 
     @classmethod
     def of(cls, receipt: Receipt) -> SubmissionReceipt:
@@ -87,6 +97,7 @@ class SubmissionReceipt(Answer):
             id=receipt.submission_id,
             status_url=f"{API}/submissions/{receipt.submission_id}",
             owner_token=receipt.owner_token,
+            webhook_secret=show_secret(receipt.webhook_secret) if receipt.webhook_secret else None,
         )
 
 

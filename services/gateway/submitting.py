@@ -14,6 +14,7 @@ from services.gateway.domain.access import Caller, not_the_owner
 from services.gateway.domain.forms import check_fields, entry_fields, missing_file
 from services.gateway.domain.lifecycle import not_replaceable
 from services.gateway.domain.options import Options, check_same_name, read_options
+from services.gateway.domain.webhooks import Webhook
 from services.gateway.handlers import Receipt, RefusedSubmission, current_test_set, not_found
 from services.gateway.ports import (
     Checked,
@@ -45,10 +46,18 @@ class _Draft:
 class AcceptSubmission:
     """Checks an upload and stores it together with the message that starts its scoring."""
 
-    def __init__(self, store: SubmissionStore, validator: Validator, quotas: Quotas) -> None:
+    def __init__(
+        self,
+        store: SubmissionStore,
+        validator: Validator,
+        quotas: Quotas,
+        *,
+        private_networks: bool = False,
+    ) -> None:
         self._store = store
         self._validator = validator
         self._quotas = quotas
+        self._private_networks = private_networks
 
     async def admit(self, caller: Caller, size: int, idempotency_key: str | None) -> None:
         """Let a caller send an upload of `size` bytes; nothing of it is read before.
@@ -91,7 +100,7 @@ class AcceptSubmission:
 
     async def _draft(self, caller: Caller, upload: Upload) -> _Draft:
         version = await current_test_set(self._store)
-        options, problems = read_options(upload.texts)
+        options, problems = read_options(upload.texts, private_networks=self._private_networks)
         texts, previous = upload.texts, None
         if options.replaces is not None:
             previous = await self._previous(caller, options.replaces)
@@ -132,6 +141,7 @@ class AcceptSubmission:
         submission_id = uuid4()
         salt = credentials.new_salt()
         token = credentials.token_for(key.key, salt) if key else credentials.new_token()
+        webhook = _webhook(draft.options, key, salt)
         new = NewSubmission(
             id=submission_id,
             entry_id=uuid4(),
@@ -146,6 +156,7 @@ class AcceptSubmission:
             account=self._quotas.account(caller),
             previous=draft.previous,
             evaluate_only=draft.options.evaluate_only,
+            webhook=webhook,
         )
         await self._store.accept(new)
         _log.info(
@@ -154,7 +165,7 @@ class AcceptSubmission:
             bytes=checked.unpacked_bytes,
             ground_truth=draft.ground_truth_version[:12],
         )
-        return Receipt(submission_id, token)
+        return Receipt(submission_id, token, webhook.secret if webhook else None)
 
     async def _repeat(self, key: _Key) -> Receipt | None:
         """Return the receipt of an earlier request with this key, if there was one."""
@@ -167,7 +178,12 @@ class AcceptSubmission:
                 fix="Use a fresh key for each new submission.",
                 code="idempotency_key_reused",
             )
-        return Receipt(used.submission_id, credentials.token_for(key.key, used.token_salt))
+        webhook = _webhook(key.options, key, used.token_salt)
+        return Receipt(
+            used.submission_id,
+            credentials.token_for(key.key, used.token_salt),
+            webhook.secret if webhook else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,16 +193,29 @@ class _Key:
     key: str
     key_sha256: bytes
     request_sha256: bytes
+    options: Options
 
     @classmethod
     def of(cls, caller: Caller, upload: Upload, key: str) -> _Key:
         """Return it; the same form sent with another API key is another request."""
         sender = {"/key": str(caller.key.id)} if caller.key else {}
         request = credentials.fingerprint({**upload.texts, **sender}, upload.file_sha256)
-        return cls(credentials.check_idempotency_key(key), credentials.sha256(key), request)
+        options, _ = read_options(upload.texts, private_networks=True)
+        credentials.check_idempotency_key(key)
+        return cls(key, credentials.sha256(key), request, options)
 
     def used_for(self, submission_id: UUID, salt: bytes) -> IdempotencyKey:
         return IdempotencyKey(self.key_sha256, self.request_sha256, salt, submission_id)
+
+
+def _webhook(options: Options, key: _Key | None, salt: bytes) -> Webhook | None:
+    """Return a submission's webhook, with a secret of ours where its owner gave none."""
+    if options.webhook_url is None:
+        return None
+    secret = options.webhook_secret
+    if secret is None:
+        secret = credentials.webhook_secret_for(key.key, salt) if key else credentials.new_salt()
+    return Webhook(options.webhook_url, secret)
 
 
 def _inherited(texts: Mapping[str, str], previous: StoredEntry) -> dict[str, str]:

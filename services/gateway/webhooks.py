@@ -1,8 +1,8 @@
 """The gateway's use cases about webhooks: deliver what is due, show an owner how it went.
 
 Deliveries are rows, written in the transaction of what they tell. Any number of gateways take them
-in turns under a lease; one that dies leaves its lease to run out. So an event is told at least once,
-or is dead with a reason that its owner can read and have tried again.
+in turns under a lease; one that dies leaves its lease to run out. So an event is told at least
+once, or is dead with a reason that its owner can read, and have tried again.
 """
 
 from __future__ import annotations
@@ -138,6 +138,12 @@ class DeliverWebhooks:
         return len(taken)
 
     async def _deliver(self, delivery: DueDelivery) -> None:
+        try:
+            await self._attempt(delivery)
+        except Transient as error:  # its lease runs out, and it is tried again
+            _log.warning("webhook_unsettled", error=error.detail)
+
+    async def _attempt(self, delivery: DueDelivery) -> None:
         event = delivery.event
         body = body_of_event(event)
         headers = signed_headers(event.id, body, delivery.secret, int(self.clock()))

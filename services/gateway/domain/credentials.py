@@ -43,6 +43,11 @@ def token_for(idempotency_key: str, salt: bytes) -> str:
     return _TOKEN_PREFIX + base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
+def webhook_secret_for(idempotency_key: str, salt: bytes) -> bytes:
+    """Return the webhook secret of a request with an idempotency key, so that a repeat gets it."""
+    return hmac.digest(salt, b"webhook/" + idempotency_key.encode(), "sha256")
+
+
 def sha256(secret: str) -> bytes:
     """Return what is stored in place of a token or a key; both are long, so no slow hash."""
     return hashlib.sha256(secret.encode()).digest()

@@ -7,10 +7,17 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from services.gateway.domain.webhooks import (
+    MAX_SECRET_BYTES,
+    MIN_SECRET_BYTES,
+    SECRET_PREFIX,
+    check_url,
+    read_secret,
+)
 from shared.benchmark.names import name_key
 from shared.benchmark.report import Problem, shown
 
-OPTION_FIELDS: Final = ("replaces", "evaluate_only")
+OPTION_FIELDS: Final = ("replaces", "evaluate_only", "webhook_url", "webhook_secret")
 """Form fields that say what to do rather than what the model is."""
 _YES: Final = frozenset({"true", "1", "yes", "on"})
 _NO: Final = frozenset({"false", "0", "no", "off", ""})
@@ -18,14 +25,24 @@ _NO: Final = frozenset({"false", "0", "no", "off", ""})
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`replaces`: the submission whose model this is a new version of."""
+    """`replaces`: the submission whose model this is a new version of.
+
+    `webhook_secret` is None where the owner leaves its choice to us.
+    """
 
     replaces: UUID | None = None
     evaluate_only: bool = False
+    webhook_url: str | None = None
+    webhook_secret: bytes | None = None
 
 
-def read_options(texts: Mapping[str, str]) -> tuple[Options, list[Problem]]:
-    """Return the options of a form, and every problem of them."""
+def read_options(
+    texts: Mapping[str, str], *, private_networks: bool = False
+) -> tuple[Options, list[Problem]]:
+    """Return the options of a form, and every problem of them.
+
+    `private_networks`: webhooks may lead into them.
+    """
     problems = []
     replaces = None
     given = texts.get("replaces", "").strip()
@@ -47,7 +64,29 @@ def read_options(texts: Mapping[str, str]) -> tuple[Options, list[Problem]]:
             Problem("contradiction", "$.evaluate_only", "a new version that is only evaluated",
                     "one of 'replaces' and 'evaluate_only'", "Leave one of them out.")
         )  # fmt: skip
-    return Options(replaces, wish in _YES), problems
+    url, secret, wrong = _read_webhook(texts, private_networks)
+    return Options(replaces, wish in _YES, url, secret), [*problems, *wrong]
+
+
+def _read_webhook(
+    texts: Mapping[str, str], private_networks: bool
+) -> tuple[str | None, bytes | None, list[Problem]]:
+    url = texts.get("webhook_url", "").strip() or None
+    given = texts.get("webhook_secret", "").strip()
+    secret = read_secret(given) if given else None
+    problems = check_url(url, private_networks=private_networks) if url else []
+    if given and secret is None:
+        problems.append(
+            Problem("invalid_secret", "$.webhook_secret", f"{len(given)} characters",
+                    f"{SECRET_PREFIX} and the base64 of {MIN_SECRET_BYTES} to "
+                    f"{MAX_SECRET_BYTES} bytes", "Leave it out, and you are given one.")
+        )  # fmt: skip
+    if given and url is None:
+        problems.append(
+            Problem("contradiction", "$.webhook_secret", "a secret without 'webhook_url'",
+                    "both or neither", "Give the address too.")
+        )  # fmt: skip
+    return url, secret, problems
 
 
 def check_same_name(given: str | None, kept: str) -> list[Problem]:

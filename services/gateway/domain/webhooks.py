@@ -13,7 +13,7 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -34,6 +34,11 @@ _CARRIERS: Final = (
     (IPv6Network("64:ff9b::/96"), 0),  # NAT64
     (IPv6Network("64:ff9b:1::/48"), 0),  # local NAT64
     (IPv6Network("2002::/16"), 80),  # 6to4
+)
+# Special by the registries of IANA, though not all versions of the library say so.
+_SPECIAL: Final = tuple(
+    ip_network(text)
+    for text in ("192.0.0.0/24", "192.88.99.0/24", "2001:db8::/32", "3fff::/20", "5f00::/16")
 )
 _TEREDO: Final = IPv6Network("2001::/32")
 
@@ -71,7 +76,8 @@ def is_public(address: str) -> bool:
         inner = found.ipv4_mapped or _carried(found)
         if inner is not None:
             found = inner
-    return found.is_global and not found.is_multicast and not found.is_reserved
+    special = found.is_multicast or found.is_reserved or any(found in net for net in _SPECIAL)
+    return found.is_global and not special
 
 
 def _carried(address: IPv6Address) -> IPv4Address | None:
