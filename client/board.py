@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import sys
 from collections.abc import Sequence
@@ -14,9 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from client.api import Leaderboard
-from client.api.answers import Column, LeaderboardEntry
+from client.api.board_answers import Column, LeaderboardEntry
 from client.session import Exit, Options, Session, print_json, run
-from client.spreadsheet import cell
 
 _PLACE_STYLES: Final = {1: "bold green", 2: "green"}
 _NAME_WIDTH: Final = 16
@@ -24,16 +22,25 @@ _UNLIMITED: Final = 10_000
 
 
 def board(
-    options: Options, name: str, *, scoring: str, as_csv: bool, metrics: Sequence[str] = ()
+    options: Options,
+    name: str,
+    *,
+    scoring: str,
+    track: str | None,
+    as_of: str | None,
+    as_csv: bool,
+    metrics: Sequence[str] = (),
 ) -> int:
     """Print a board; return the exit status."""
 
     def work(session: Session) -> int:
-        found = session.client.board(name, scoring=scoring)
+        if as_csv:
+            text = session.client.board_csv(name, scoring=scoring, track=track, as_of=as_of)
+            sys.stdout.write(text)
+            return Exit.DONE
+        found = session.client.board(name, scoring=scoring, track=track, as_of=as_of)
         if options.as_json:
             print_json(found)
-        elif as_csv:
-            write_csv(found)
         else:
             show(found, Console(highlight=False, width=_width()), metrics)
         return Exit.DONE
@@ -98,16 +105,3 @@ def _value(entry: LeaderboardEntry, key: str) -> Text:
     if value is None:
         return Text("n/a", style="dim")
     return Text(f"{value:.3f}", style=_PLACE_STYLES.get(entry.ranks.get(key, 0), ""))
-
-
-def write_csv(found: Leaderboard) -> None:
-    """Print a board as CSV in which no cell is a formula to a spreadsheet."""
-    rows = csv.writer(sys.stdout)
-    facts = ("rank", "model_name", "organization", "team", "track", "model_url", "submitted_on",
-             "mean_rank", "entry_id")  # fmt: skip
-    keys = [column.key for column in found.columns]
-    rows.writerow([*facts, *keys])
-    for entry in found.entries:
-        rows.writerow(
-            [cell(getattr(entry, fact)) for fact in facts] + [entry.values.get(key) for key in keys]
-        )

@@ -6,7 +6,7 @@ import json
 
 from rich.console import Console
 
-from client import memory, progress
+from client import progress
 from client.api import Receipt, SubmissionStatus
 from client.session import Exit, Options, Session, print_json, run
 
@@ -66,27 +66,6 @@ def follow(
 def outcome(status: SubmissionStatus) -> int:
     """Return the exit status that tells scripts how a submission fares."""
     return Exit.REFUSED if status.state == "failed" else Exit.DONE
-
-
-def remembered(options: Options) -> int:
-    """Print the submissions made from here; return the exit status."""
-
-    def work(session: Session) -> int:
-        known = memory.submissions(session.url)
-        if options.as_json:
-            print_json([
-                {"id": each.id, "model_name": each.model_name, "file": each.file,
-                 "submitted_at": each.submitted_at}
-                for each in known
-            ])  # fmt: skip
-            return Exit.DONE
-        for each in known:
-            print(f"{each.id}  {each.submitted_at}  {each.model_name}")
-        if not known:
-            session.say(f"No submission to {session.url} is remembered here.")
-        return Exit.DONE
-
-    return run(options, work)
 
 
 def _tell(status: SubmissionStatus) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from client.api.answers import JudgingReceipt, Verdict
+from client.api.judging_answers import JudgingReceipt, Verdict
 from client.follow import follow
 from client.session import Exit, Options, Session, print_json, run
 from client.spreadsheet import cell

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
-from client.api.answers import Receipt
 from client.api.errors import LeaderboardError
+from client.api.submission_answers import Receipt
 from client.configuration import write_private
 
 _KEPT: Final = 1_000

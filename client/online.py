@@ -54,7 +54,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands on a server to the `medvid` command."""
     panel = "On a server"
     commands: tuple[Callable[..., None], ...] = (
-        submit, status, watch, submissions, judge, verdicts, board,
+        submit, status, watch, submissions, replace, withdraw, judge, verdicts, board, entry,
     )  # fmt: skip
     for command in commands:
         app.command(rich_help_panel=panel, epilog=_STATUSES)(command)
@@ -108,34 +108,49 @@ def _options(
     return Options(url, api_key, token or None, as_json)
 
 
+File = Annotated[Path, typer.Argument(help="predictions: JSON, plain or gzip")]
+Contact = Annotated[
+    Optional[str],  # noqa: UP045 - typer reads the annotation
+    typer.Option(help="how to reach you; never published"),
+]
+ModelUrl = Annotated[
+    Optional[str],  # noqa: UP045 - typer reads the annotation
+    typer.Option(help="http or https address of the model"),
+]
+Track = Annotated[
+    Optional[str],  # noqa: UP045 - typer reads the annotation
+    typer.Option(help="the track it competes in"),
+]
+GroundTruth = Annotated[
+    Optional[Path],  # noqa: UP045 - typer reads the annotation
+    typer.Option(help="check against this ground truth first"),
+]
+TestSet = Annotated[
+    Optional[Path],  # noqa: UP045 - typer reads the annotation
+    typer.Option(help="check against this test set first"),
+]
+Check = Annotated[bool, typer.Option(help="check it, here and on the server, before it counts")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="check only, submit nothing")]
+Sure = Annotated[bool, typer.Option("--yes", "-y", help="do not ask")]
+
+
 def submit(
-    file: Annotated[Path, typer.Argument(help="predictions: JSON, plain or gzip")],
+    file: File,
     model_name: Annotated[str, typer.Option("--model-name", "-m", help="unique on the board")],
     organization: Annotated[str, typer.Option("--organization", "-o", help="who submits")],
     team: Text = None,
     authors: Text = None,
-    contact: Annotated[
-        Optional[str],  # noqa: UP045 - typer reads the annotation
-        typer.Option(help="how to reach you; never published"),
-    ] = None,
-    model_url: Annotated[
-        Optional[str],  # noqa: UP045 - typer reads the annotation
-        typer.Option(help="http or https address of the model"),
-    ] = None,
-    track: Annotated[
-        Optional[str],  # noqa: UP045 - typer reads the annotation
-        typer.Option(help="the track it competes in"),
-    ] = None,
-    ground_truth: Annotated[
-        Optional[Path],  # noqa: UP045 - typer reads the annotation
-        typer.Option(help="check against this ground truth first"),
-    ] = None,
-    test_set: Annotated[
-        Optional[Path],  # noqa: UP045 - typer reads the annotation
-        typer.Option(help="check against this test set first"),
-    ] = None,
-    check: Annotated[bool, typer.Option(help="check the file before it is sent")] = True,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="check only, submit nothing")] = False,
+    contact: Contact = None,
+    model_url: ModelUrl = None,
+    track: Track = None,
+    evaluate_only: Annotated[
+        bool, typer.Option("--evaluate-only", help="score and rank it for my eyes only")
+    ] = False,
+    ground_truth: GroundTruth = None,
+    test_set: TestSet = None,
+    check: Check = True,
+    dry_run: DryRun = False,
+    sure: Sure = False,
     no_wait: NoWait = False,
     as_json: Json = False,
     url: Url = None,
@@ -146,29 +161,101 @@ def submit(
     An upload that was cut off is sent again, and never becomes two submissions: not even when the
     command itself is killed and repeated. The owner token is remembered for the other commands.
     """
+    from client.submit import Plan
     from client.submit import submit as body
 
-    fields = {
-        "model_name": model_name,
-        "organization": organization,
-        "team": team,
-        "authors": authors,
-        "contact": contact,
-        "model_url": model_url,
-        "track": track,
-    }
-    raise typer.Exit(
-        body(
-            _options(url, api_key, as_json=as_json),
-            file,
-            fields,
-            ground_truth=ground_truth,
-            test_set=test_set,
-            check=check,
-            dry_run=dry_run,
-            wait=not no_wait,
-        )
+    plan = Plan(
+        file,
+        {
+            "model_name": model_name,
+            "organization": organization,
+            "team": team,
+            "authors": authors,
+            "contact": contact,
+            "model_url": model_url,
+            "track": track,
+        },
+        evaluate_only=evaluate_only,
+        ground_truth=ground_truth,
+        test_set=test_set,
+        check=check or dry_run,
+        dry_run=dry_run,
+        sure=sure,
+        wait=not no_wait,
     )
+    raise typer.Exit(body(_options(url, api_key, as_json=as_json), plan))
+
+
+def replace(
+    submission: Annotated[
+        str,
+        typer.Argument(help="the version before: its id, the beginning of it, or the model name"),
+    ],
+    file: File,
+    model_name: Annotated[
+        Optional[str],  # noqa: UP045 - typer reads the annotation
+        typer.Option("--model-name", "-m", help="its name, if that changes"),
+    ] = None,
+    organization: Annotated[
+        Optional[str],  # noqa: UP045 - typer reads the annotation
+        typer.Option("--organization", "-o", help="who submits, if that changes"),
+    ] = None,
+    team: Text = None,
+    authors: Text = None,
+    contact: Contact = None,
+    model_url: ModelUrl = None,
+    track: Track = None,
+    ground_truth: GroundTruth = None,
+    test_set: TestSet = None,
+    check: Check = True,
+    sure: Sure = False,
+    no_wait: NoWait = False,
+    token: Token = None,
+    as_json: Json = False,
+    url: Url = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Submit a new version of a model; the old one is ranked until this one is scored."""
+    from client.submit import Plan
+    from client.submit import submit as body
+
+    plan = Plan(
+        file,
+        {
+            "model_name": model_name,
+            "organization": organization,
+            "team": team,
+            "authors": authors,
+            "contact": contact,
+            "model_url": model_url,
+            "track": track,
+        },
+        replaces=submission,
+        ground_truth=ground_truth,
+        test_set=test_set,
+        check=check,
+        sure=sure,
+        wait=not no_wait,
+    )
+    raise typer.Exit(body(_options(url, api_key, token, as_json), plan))
+
+
+def withdraw(
+    submission: Submission = None,
+    note: Annotated[
+        Optional[str],  # noqa: UP045 - typer reads the annotation
+        typer.Option(help="why; administrators must say it"),
+    ] = None,
+    sure: Sure = False,
+    token: Token = None,
+    as_json: Json = False,
+    url: Url = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Take a submission back: it leaves its board, and its name is free again."""
+    from client.lifecycle import withdraw as body
+
+    raise typer.Exit(body(_options(url, api_key, token, as_json), submission, note=note, sure=sure))
 
 
 def status(
@@ -197,11 +284,19 @@ def watch(
     raise typer.Exit(body(_options(url, api_key, token, as_json), submission))
 
 
-def submissions(as_json: Json = False, url: Url = None) -> None:
-    """List the submissions that were made from here."""
-    from client.follow import remembered as body
+def submissions(
+    on_server: Annotated[
+        bool, typer.Option("--all", help="ask the server for those sent with the API key")
+    ] = False,
+    token: Token = None,
+    as_json: Json = False,
+    url: Url = None,
+    api_key: ApiKey = None,
+) -> None:
+    """List the submissions that were made from here, or with an API key."""
+    from client.lifecycle import submissions as body
 
-    raise typer.Exit(body(_options(url, None, as_json=as_json)))
+    raise typer.Exit(body(_options(url, api_key, token, as_json), on_server=on_server))
 
 
 def judge(
@@ -258,6 +353,14 @@ def board(
         Optional[list[str]],  # noqa: UP045 - typer reads the annotation
         typer.Option(help="only this metric's column; may be repeated"),
     ] = None,
+    track: Annotated[
+        Optional[str],  # noqa: UP045 - typer reads the annotation
+        typer.Option(help="only entries of this track"),
+    ] = None,
+    as_of: Annotated[
+        Optional[str],  # noqa: UP045 - typer reads the annotation
+        typer.Option(help="as it was: a date, a time, or the number of a snapshot"),
+    ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="print CSV")] = False,
     as_json: Json = False,
     url: Url = None,
@@ -265,7 +368,26 @@ def board(
     """Show a board, in a table that fits the terminal."""
     from client.board import board as body
 
-    options = _options(url, None, as_json=as_json)
     raise typer.Exit(
-        body(options, name.value, scoring=scoring.value, as_csv=as_csv, metrics=metric or ())
+        body(
+            _options(url, None, as_json=as_json),
+            name.value,
+            scoring=scoring.value,
+            track=track,
+            as_of=as_of,
+            as_csv=as_csv,
+            metrics=metric or (),
+        )
     )
+
+
+def entry(
+    name: Annotated[str, typer.Argument(help="the model's name, or the entry's id")],
+    on: Annotated[Board, typer.Option("--board", help="which board")] = Board.OFFICIAL,
+    as_json: Json = False,
+    url: Url = None,
+) -> None:
+    """Show an entry: every metric by source, coverage, and where it stood when."""
+    from client.entry import entry as body
+
+    raise typer.Exit(body(_options(url, None, as_json=as_json), on.value, name))

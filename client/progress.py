@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.text import Text
 
 from client.api import SubmissionStatus, ValidationReport
-from client.api.answers import JudgeRun
+from client.api.judging_answers import JudgeRun
+from client.api.submission_answers import Step
 from client.session import span
 
 _WORDS = {
@@ -16,6 +17,8 @@ _WORDS = {
     "scored": "scored, waiting to be ranked",
     "ranked": "ranked",
     "failed": "failed",
+    "withdrawn": "withdrawn",
+    "replaced": "replaced by a newer version",
 }
 _STYLES = {"ranked": "bold green", "failed": "bold red"}
 
@@ -27,6 +30,8 @@ def line(status: SubmissionStatus) -> Text:
         text.append(f", {status.ahead} ahead of it", style="not bold")
     if status.entry is not None and status.entry.rank is not None:
         text.append(f", number {status.entry.rank} on the {status.entry.board} board")
+    for place in status.hypothetical:
+        text.append(f", would be number {place.rank} of {place.entries} ({place.scoring})")
     run = status.judging.run
     if run is not None:
         text.append(f"; judging: {judging(run)}", style="not bold")
@@ -53,7 +58,7 @@ def _lines(status: SubmissionStatus) -> Iterable[Text]:
     yield Text.assemble(("State      ", "dim"), line(status))
     for step in status.timeline:
         at = step.at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-        yield Text.assemble(("           ", "dim"), f"{at}  {step.state}")
+        yield Text.assemble(("           ", "dim"), f"{at}  {_step(step)}")
     if status.failure is not None:
         yield Text.assemble(
             ("Failed     ", "dim"), (f"{status.failure.code}: {status.failure.reason}", "red")
@@ -71,6 +76,11 @@ def _lines(status: SubmissionStatus) -> Iterable[Text]:
         )
     if status.report is not None:
         yield from _report(status.report)
+
+
+def _step(step: Step) -> str:
+    words = f"judging {step.state}" if step.kind == "judging" else step.state
+    return f"{words} ({step.reason})" if step.reason else words
 
 
 def _report(report: ValidationReport) -> Iterable[Text]:

@@ -32,12 +32,16 @@ class Exit(IntEnum):
 
     DONE = 0
     REFUSED = 1
-    """Refused, or failed for good: the file, the name, the token."""
+    """Refused, or failed for good: what the file says, the name, the token."""
     USAGE = 2
-    """The command line, the configuration or a file on this machine is wrong."""
+    """The command line or the configuration is wrong, or a file cannot be read."""
     LATER = 3
     """The server cannot be reached, is overloaded, or a quota is used up: try again later."""
     INTERRUPTED = 130
+
+
+class Unfit(LeaderboardError):
+    """A check found errors, or people declined; details have been shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,7 @@ def status_of(error: LeaderboardError) -> Exit:
     """Return the exit status of an error."""
     if isinstance(error, Unreachable | ServerFailed | LimitReached):
         return Exit.LATER
-    return Exit.REFUSED if isinstance(error, Refused) else Exit.USAGE
+    return Exit.REFUSED if isinstance(error, Refused | Unfit) else Exit.USAGE
 
 
 def complain(error: LeaderboardError, notices: Console, *, as_json: bool) -> None:

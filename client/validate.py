@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +11,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from client.api.report_answers import (
+    ReportProblem,
+    ReportWarning,
+    TaskReport,
+    ValidationReport,
+)
 from client.files import UnreadableFile, read_file
 from client.terminal import print_table
 from shared.benchmark.decoding import GROUND_TRUTH_LIMITS, SUBMISSION_LIMITS
@@ -67,7 +74,7 @@ def _validate(data: bytes, samples: TestSet | None) -> Report:
     return validate_submission(data, samples, minimum_records=minimum).report
 
 
-def show(report: Report, console: Console) -> None:
+def show(report: Report | ValidationReport, console: Console) -> None:
     """Print a report for people."""
     if report.tasks:
         print_table(_task_table(report.tasks), console)
@@ -86,7 +93,7 @@ def show(report: Report, console: Console) -> None:
     console.print(_verdict(report), soft_wrap=True)
 
 
-def _task_table(tasks: tuple[TaskDiagnosis, ...]) -> Table:
+def _task_table(tasks: Sequence[TaskDiagnosis | TaskReport]) -> Table:
     table = Table(title="Predictions by task", title_justify="left", box=None, pad_edge=False)
     for name in ("Task", "Answered", "Empty", "Parsed", "Structure"):
         table.add_column(name, justify="left" if name in ("Task", "Structure") else "right")
@@ -101,14 +108,14 @@ def _task_table(tasks: tuple[TaskDiagnosis, ...]) -> Table:
     return table
 
 
-def _structure(task: TaskDiagnosis) -> str:
+def _structure(task: TaskDiagnosis | TaskReport) -> str:
     if task.required is None or task.covered is None:
         return f"{task.emitted:,} {task.unit}"
     share = f" ({task.covered / task.required:.0%})" if task.required else ""
     return f"{task.covered:,} of {task.required:,} expected {task.unit}{share}"
 
 
-def _advice_text(advice: Advice) -> Text:
+def _advice_text(advice: Advice | ReportWarning) -> Text:
     task = f" ({advice.task})" if advice.task else ""
     examples = ", ".join(map(str, advice.examples))
     shown = f"; samples {examples}{', …' if advice.count > len(advice.examples) else ''}"
@@ -117,7 +124,7 @@ def _advice_text(advice: Advice) -> Text:
     )
 
 
-def problem_text(problem: Problem) -> Text:
+def problem_text(problem: Problem | ReportProblem) -> Text:
     """Return a problem for people."""
     text = Text("  ")
     text.append(str(problem.code), style="bold")
@@ -127,7 +134,7 @@ def problem_text(problem: Problem) -> Text:
     return text
 
 
-def _verdict(report: Report) -> Text:
+def _verdict(report: Report | ValidationReport) -> Text:
     if not report.ok:
         plural = "s" if report.problem_count != 1 else ""
         return Text(f"Not valid: {report.problem_count:,} error{plural}.", style="bold red")
@@ -140,6 +147,6 @@ def _verdict(report: Report) -> Text:
     by = "by position" if report.mode == "position" else "by id, qa_type and question"
     return Text(
         f"Valid: {report.answered:,} of {report.samples:,} samples answered "
-        f"({report.coverage:.1%}), aligned {by}.",
+        f"({report.answered / report.samples:.1%}), aligned {by}.",
         style="bold green",
     )

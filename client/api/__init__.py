@@ -9,23 +9,8 @@
 `AsyncClient` has the same methods as coroutines.
 """
 
-from client.api.answers import (
-    DryRun,
-    Event,
-    JudgingReceipt,
-    Key,
-    KeyQuotas,
-    Leaderboard,
-    LeaderboardEntry,
-    LeaderboardIndex,
-    NewKey,
-    Problem,
-    QuotaStatus,
-    Receipt,
-    SubmissionStatus,
-    ValidationReport,
-    Verdict,
-)
+from client.api.answers import Problem
+from client.api.board_answers import Leaderboard, LeaderboardEntry, LeaderboardIndex
 from client.api.clients import DEFAULT_URL, AsyncClient, Client
 from client.api.errors import (
     Conflict,
@@ -39,7 +24,11 @@ from client.api.errors import (
     Unintelligible,
     Unreachable,
 )
+from client.api.judging_answers import JudgingReceipt, Verdict
+from client.api.key_answers import Key, KeyQuotas, NewKey, QuotaStatus
+from client.api.report_answers import DryRun, ValidationReport
 from client.api.retries import Retries
+from client.api.submission_answers import Event, Receipt, SubmissionStatus
 from client.api.transport import Timeouts
 
 __all__ = [

@@ -7,12 +7,14 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
+from urllib.parse import quote
 from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
 
-from client.api.answers import ProblemDetails, Receipt
+from client.api.answers import ProblemDetails
 from client.api.errors import LeaderboardError, Unintelligible, refusal
+from client.api.submission_answers import Receipt
 from client.api.uploads import Form
 
 API: Final = "/api/v1"
@@ -59,10 +61,14 @@ def get(path: str, *, token: str | None = None, **query: object) -> Call:
     return Call("GET", f"{API}{path}", query=given, token=token, repeatable=True)
 
 
+def submission_id(submission: Submission) -> str:
+    """Return a submission's id."""
+    return str(submission.id if isinstance(submission, Receipt) else submission)
+
+
 def submission_path(submission: Submission) -> str:
     """Return where a submission is, below the API."""
-    found = submission.id if isinstance(submission, Receipt) else submission
-    return f"/submissions/{found}"
+    return f"/submissions/{quote(submission_id(submission), safe='')}"
 
 
 def submission_token(submission: Submission, token: str | None) -> str | None:
@@ -72,12 +78,23 @@ def submission_token(submission: Submission, token: str | None) -> str | None:
 
 def read(reply: Reply, answer: type[AnswerType]) -> AnswerType:
     """Return the answer; raises the error of a refusal, or Unintelligible."""
-    if reply.status >= 400:
-        raise refused(reply)
+    expect_success(reply)
     try:
         return answer.model_validate_json(reply.body)
     except ValidationError as error:
         raise _not_this_api(reply) from error
+
+
+def expect_success(reply: Reply) -> None:
+    """Take an answer without content; raises the error of a refusal."""
+    if reply.status >= 400:
+        raise refused(reply)
+
+
+def text_of(reply: Reply) -> str:
+    """Return an answer that is a text; raises the error of a refusal."""
+    expect_success(reply)
+    return reply.body.decode()
 
 
 def refused(reply: Reply) -> LeaderboardError:

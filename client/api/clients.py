@@ -20,6 +20,8 @@ class Methods:
 
     validate = method(submissions.validate)
     submit = method(submissions.submit)
+    replace = method(submissions.replace)
+    withdraw = method(submissions.withdraw)
     status = method(submissions.status)
     wait = method(submissions.wait)
     watch = stream(submissions.watch)
@@ -32,13 +34,19 @@ class Methods:
 
     boards = method(leaderboards.boards)
     board = method(leaderboards.board)
+    board_csv = method(leaderboards.board_csv)
+    snapshot = method(leaderboards.snapshot)
+    entries = stream(leaderboards.entries)
+    entry = method(leaderboards.entry)
 
     make_key = method(keys.make_key)
     my_key = method(keys.my_key)
     revoke_key = method(keys.revoke_key)
     set_key_quotas = method(keys.set_key_quotas)
     quotas = method(keys.quotas)
-    keys = stream(keys.keys)  # last: from here on the name is the method's
+    # Last: from here on these names are the methods'.
+    keys = stream(keys.keys)
+    submissions = stream(submissions.submissions)
 
     def __init__(
         self,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Final
 
-from client.api.answers import JudgeRun, JudgingReceipt, Verdict, VerdictPage
 from client.api.calls import API, Call, Submission, get, submission_path, submission_token
+from client.api.judging_answers import JudgeRun, JudgingReceipt, Verdict, VerdictPage
 from client.api.transport import Transport
 
 _PAGE_SIZE: Final = 500

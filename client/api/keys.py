@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Final
 from uuid import UUID
 
-from client.api.answers import Key, KeyPage, KeyQuotas, NewKey, QuotaStatus
 from client.api.calls import API, Call, get
+from client.api.key_answers import Key, KeyPage, KeyQuotas, NewKey, QuotaStatus
 from client.api.transport import Transport
 
 _PAGE_SIZE: Final = 200

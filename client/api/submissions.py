@@ -3,70 +3,93 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, TypedDict, Unpack
 from uuid import uuid4
 
 import orjson
 
-from client.api.answers import DryRun, Event, Receipt, SubmissionStatus
 from client.api.calls import (
     API,
     Call,
     Submission,
+    expect_success,
     get,
+    submission_id,
     submission_path,
     submission_token,
 )
 from client.api.errors import LeaderboardError
+from client.api.report_answers import DryRun
 from client.api.sse import messages
+from client.api.submission_answers import (
+    Event,
+    Receipt,
+    SubmissionLine,
+    SubmissionPage,
+    SubmissionStatus,
+)
 from client.api.transport import Transport
 from client.api.uploads import Form, Progress
 
+_PAGE_SIZE: Final = 200
 _POLL_SECONDS: Final = 2.0
 _STEADY_SECONDS: Final = 10.0
 """How often to look although the event stream works."""
+
+
+class EntryFields(TypedDict, total=False):
+    """What goes with a file. The two names are needed, unless it replaces a version."""
+
+    model_name: str | None
+    organization: str | None
+    team: str | None
+    authors: str | None
+    contact: str | None
+    model_url: str | None
+    track: str | None
 
 
 async def submit(
     transport: Transport,
     file: Path | str,
     *,
-    model_name: str,
-    organization: str,
-    team: str | None = None,
-    authors: str | None = None,
-    contact: str | None = None,
-    model_url: str | None = None,
-    track: str | None = None,
+    evaluate_only: bool = False,
     idempotency_key: str | None = None,
     progress: Progress | None = None,
+    **fields: Unpack[EntryFields],
 ) -> Receipt:
     """Send a predictions file (JSON, plain or gzip) and return the receipt.
 
     The file streams from disk. The call carries an idempotency key, so that however often it is
     sent again there is one submission; give a key of your own to make it hold beyond this process.
-    `progress` is told the bytes sent and the bytes in all; the sync client calls it in its thread.
+    With `evaluate_only` it is scored and ranked for the owner's eyes only. `progress` is told the
+    bytes sent and the bytes in all; the plain client calls it in its thread.
     """
-    fields = {
-        "model_name": model_name,
-        "organization": organization,
-        "team": team,
-        "authors": authors,
-        "contact": contact,
-        "model_url": model_url,
-        "track": track,
-    }
-    call = Call(
-        "POST",
-        f"{API}/submissions",
-        headers={"Idempotency-Key": idempotency_key or str(uuid4())},
-        form=Form(_given(fields), Path(file), progress),
-        repeatable=True,
-    )
+    form = Form(_form(fields, evaluate_only=evaluate_only), Path(file), progress)
+    return await transport.ask(_submission(form, idempotency_key, None), Receipt)
+
+
+async def replace(
+    transport: Transport,
+    submission: Submission,
+    file: Path | str,
+    *,
+    token: str | None = None,
+    idempotency_key: str | None = None,
+    progress: Progress | None = None,
+    **fields: Unpack[EntryFields],
+) -> Receipt:
+    """Send a new version of a submission's model; fields left out are the old version's.
+
+    The old version stays ranked until this one is scored. The rest is as with `submit`.
+    """
+    values = _form(fields) | {"replaces": submission_id(submission)}
+    form = Form(values, Path(file), progress)
+    call = _submission(form, idempotency_key, submission_token(submission, token))
     return await transport.ask(call, Receipt)
 
 
@@ -74,28 +97,49 @@ async def validate(
     transport: Transport,
     file: Path | str,
     *,
-    model_name: str | None = None,
-    organization: str | None = None,
-    team: str | None = None,
-    authors: str | None = None,
-    contact: str | None = None,
-    model_url: str | None = None,
-    track: str | None = None,
     progress: Progress | None = None,
+    **fields: Unpack[EntryFields],
 ) -> DryRun:
     """Have a file and what goes with it checked as if it were submitted; nothing is stored."""
-    fields = {
-        "model_name": model_name,
-        "organization": organization,
-        "team": team,
-        "authors": authors,
-        "contact": contact,
-        "model_url": model_url,
-        "track": track,
-    }
-    form = Form(_given(fields), Path(file), progress)
+    form = Form(_form(fields), Path(file), progress)
     call = Call("POST", f"{API}/validate", form=form, repeatable=True)
     return await transport.ask(call, DryRun)
+
+
+async def withdraw(
+    transport: Transport,
+    submission: Submission,
+    *,
+    token: str | None = None,
+    note: str | None = None,
+) -> None:
+    """Take a submission back: it leaves its board, its name is free again. Twice changes nothing.
+
+    Administrators must give a note.
+    """
+    call = Call(
+        "POST",
+        f"{API}{submission_path(submission)}/withdraw",
+        token=submission_token(submission, token),
+        json={"note": note} if note is not None else None,
+        repeatable=True,
+    )
+    await transport.repeating(call, expect_success)
+
+
+async def submissions(
+    transport: Transport, *, state: str | None = None, token: str | None = None
+) -> AsyncGenerator[SubmissionLine, None]:
+    """Yield the submissions of an API key (all, for administrators'), newest first."""
+    cursor: str | None = None
+    while True:
+        call = get("/submissions", token=token, state=state, cursor=cursor, limit=_PAGE_SIZE)
+        page = await transport.ask(call, SubmissionPage)
+        for line in page.submissions:
+            yield line
+        cursor = page.next_cursor
+        if cursor is None:
+            return
 
 
 async def status(
@@ -168,8 +212,20 @@ async def watch(
             await listener
 
 
-def _given(fields: Mapping[str, str | None]) -> dict[str, str]:
-    return {name: value for name, value in fields.items() if value is not None}
+def _submission(form: Form, key: str | None, token: str | None) -> Call:
+    return Call(
+        "POST",
+        f"{API}/submissions",
+        headers={"Idempotency-Key": key or str(uuid4())},
+        token=token,
+        form=form,
+        repeatable=True,
+    )
+
+
+def _form(fields: EntryFields, *, evaluate_only: bool = False) -> dict[str, str]:
+    given = {name: str(value) for name, value in fields.items() if value is not None}
+    return given | {"evaluate_only": "true"} if evaluate_only else given
 
 
 @dataclass(slots=True)

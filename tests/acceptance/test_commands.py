@@ -134,7 +134,7 @@ async def test_a_failure_and_a_wrong_file_tell_scripts_and_people(
     bad = tmp_path / "bad.json"
     bad.write_bytes(orjson.dumps([{"id": "v", "qa_type": "tall", "prediction": ""}]))
     here = await medvid("submit", str(bad), "-m", "bad", "-o", "Lab")
-    assert here.status == 2
+    assert here.status == 1
     assert "unknown_qa_type" in here.err
     assert "nothing was sent" in here.err
     there = await medvid("submit", str(bad), "-m", "bad", "-o", "Lab", "--no-check", "--json")
@@ -177,7 +177,7 @@ async def test_a_board_fits_the_terminal_and_spreadsheets_are_safe(
     assert max(map(len, table.out.splitlines())) <= 60
     assert table.out.count("0.900") == 10  # each metric once, in whichever table
     cells = list(csv.reader(io.StringIO((await medvid("board", "--csv")).out)))
-    assert cells[1][1] == "'=1+1"
+    assert "'=1+1" in cells[1]
     document = (await medvid("board", "--json")).json
     assert document["revision"] == revision
 

@@ -18,13 +18,13 @@ from client.api import (
     AsyncClient,
     Client,
     Conflict,
+    Leaderboard,
     LimitReached,
     Refused,
     Retries,
     ServerFailed,
     Unintelligible,
     Unreachable,
-    answers,
 )
 from client.api.calls import Reply, read, retry_after
 from client.api.errors import LeaderboardError
@@ -122,7 +122,7 @@ def test_refusals_are_typed() -> None:
 def test_what_is_not_this_api_is_told_as_such(body: bytes) -> None:
     for status in (200, 404, 502):
         with pytest.raises(Unintelligible, match="Check the address"):
-            read(Reply(status, {}, body), answers.Leaderboard)
+            read(Reply(status, {}, body), Leaderboard)
 
 
 def test_a_form_is_what_the_server_reads_and_as_long_as_it_says(tmp_path: Path) -> None:
