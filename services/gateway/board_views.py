@@ -60,7 +60,7 @@ class BoardViews:
     ) -> Representation:
         """Return a board as it was at a moment or in a snapshot; raises NotFound."""
         if isinstance(as_of, int):
-            shown = await self._snapshot(as_of)
+            shown = await self.snapshot(as_of)
             if (shown.board, shown.scoring) != (board, scoring):
                 raise NotFound(
                     f"snapshot {as_of} shows the {shown.board} board in {shown.scoring} scoring.",
@@ -73,12 +73,12 @@ class BoardViews:
         snapshot_id = await self._history.snapshot_id_at(board, scoring, as_of)
         if snapshot_id is None:
             return await self._represent(board_wire.Leaderboard.empty(board, scoring), window)
-        return await self._represent(await self._snapshot(snapshot_id), window)
+        return await self._represent(await self.snapshot(snapshot_id), window)
 
     async def page(self, board: Board, cursor: BoardCursor, form: Form) -> Representation:
         """Return the page that a cursor names; raises InvalidInput where it is another board's."""
         try:
-            shown = await self._snapshot(cursor.snapshot_id)
+            shown = await self.snapshot(cursor.snapshot_id)
         except NotFound:
             shown = None
         if shown is None or shown.board != board:
@@ -91,11 +91,10 @@ class BoardViews:
 
     async def permalink(self, snapshot_id: int, form: Form) -> Representation:
         """Return a snapshot, which never changes; raises NotFound."""
-        return await self._represent(
-            await self._snapshot(snapshot_id), Window(form, immutable=True)
-        )
+        return await self._represent(await self.snapshot(snapshot_id), Window(form, immutable=True))
 
-    async def _snapshot(self, snapshot_id: int) -> board_wire.Leaderboard:
+    async def snapshot(self, snapshot_id: int) -> board_wire.Leaderboard:
+        """Return a board as a snapshot has it; raises NotFound."""
         for ready in self._boards.all():
             if ready.snapshot_id == snapshot_id and snapshot_id:
                 return ready.board

@@ -125,7 +125,7 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
         )
         others = [
             *feed_routes(Feeds(boards, history, settings.public_url or "")),
-            *page_routes(boards, pages),
+            *page_routes(boards, views, history, pages),
             *status_pages(standing),
             *submitting.routes(),
             *description_routes(description, pages),

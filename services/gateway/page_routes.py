@@ -10,11 +10,15 @@ from aiohttp import web
 from services.gateway import board_wire
 from services.gateway.answers import send
 from services.gateway.board_routes import known_board
+from services.gateway.board_views import BoardViews
 from services.gateway.boards import HTML, Boards
 from services.gateway.domain.board_view import View
 from services.gateway.domain.comparison import asked_models
 from services.gateway.domain.standing import standings
 from services.gateway.endpoints import Handle
+from services.gateway.entry_page import render_entry
+from services.gateway.entry_routes import entry_of
+from services.gateway.history_ports import BoardHistory
 from services.gateway.pages import Pages, compare_url
 from services.gateway.representations import Representation, represent
 from services.gateway.security import PAGE_HEADERS
@@ -23,9 +27,12 @@ from shared.runtime.errors import InvalidInput
 
 _FRESH: Final = "public, max-age=1, must-revalidate"
 _MODELS_NAMED: Final = 20
+_DIGITS: Final = 18
 
 
-def page_routes(boards: Boards, pages: Pages) -> list[web.RouteDef]:
+def page_routes(
+    boards: Boards, views: BoardViews, history: BoardHistory, pages: Pages
+) -> list[web.RouteDef]:
     """Return the routes for people's browsers: pages and what they refer to."""
     about_page = page_of(pages.about())
 
@@ -43,19 +50,29 @@ def page_routes(boards: Boards, pages: Pages) -> list[web.RouteDef]:
         scoring = _scoring(request)
         asked = asked_models(request.query.getall("models", []))
         if len(request.query.getall("models", [])) > 1:  # as a form sends it; not to be shared
-            raise web.HTTPSeeOther(compare_url(board, scoring, asked[:_MODELS_NAMED]))
+            address = compare_url(board, scoring, asked[:_MODELS_NAMED])
+            return web.Response(status=303, headers={"Location": address})
         shown = boards.get(board, scoring).board
         return html(request, await asyncio.to_thread(pages.compare, shown, asked))
 
     async def entry(request: web.Request) -> web.Response:
         board = known_board(request.match_info["board"])
-        shown = boards.get(board, _scoring(request)).board
-        found = next(
-            (e for e in shown.entries if str(e.entry_id) == request.match_info["id"]), None
-        )
-        if found is None:
+        details = await entry_of(boards, history, board, request.match_info["id"])
+        return html(request, render_entry(pages, boards.get(board, "compat").board, details))
+
+    async def snapshot(request: web.Request) -> web.Response:
+        board = known_board(request.match_info["board"])
+        number = request.match_info["number"]
+        if not (number.isascii() and number.isdigit() and len(number) <= _DIGITS):
             raise web.HTTPNotFound
-        return html(request, pages.entry(shown, found))
+        shown = await views.snapshot(int(number))
+        if shown.board != board:
+            raise web.HTTPNotFound
+        view = View.of(request.query.items())
+        text = await asyncio.to_thread(
+            pages.board, shown, standings(shown.entries), view, past=True
+        )
+        return html(request, text)
 
     return [
         *(
@@ -65,6 +82,7 @@ def page_routes(boards: Boards, pages: Pages) -> list[web.RouteDef]:
         web.get("/about", about),
         web.get("/compare", compare),
         web.get("/boards/{board}/entries/{id}", entry),
+        web.get("/boards/{board}/snapshots/{number}", snapshot),
         web.get("/static/{name}", asset),
     ]
 

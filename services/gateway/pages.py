@@ -82,6 +82,7 @@ class Pages:
             searched_text=board_view.searched_text,
             shown_day=board_view.shown_day,
             signed=signed,
+            snapshot_page=snapshot_page,
             task_names=TASK_NAMES,
             version=VERSION,
         )
@@ -91,8 +92,10 @@ class Pages:
         board: board_wire.Leaderboard,
         standings: Mapping[str, Standing],
         view: View = _WHOLE,
+        *,
+        past: bool = False,
     ) -> str:
-        """Return a board's page as `view` looks at it."""
+        """Return a board's page as `view` looks at it; a past one says so, and stays as it is."""
         rows, whole = board_view.on_page(view.ordered(board.entries, board.board), view)
         places = board_view.sort_values(rows, "model", board.board)
         query = view.query
@@ -109,8 +112,9 @@ class Pages:
             rule_columns=RULE_METRIC_KEYS,
             standings=standings,
             json_url=board_wire.board_url(board.board, board.scoring),
-            downloads=downloads(board.board, board.scoring),
-            permalink=board_wire.page_url(board.board, board.scoring),
+            downloads=downloads(board, past=past),
+            past=past,
+            permalink=snapshot_page(board.board, board.snapshot) if board.snapshot else None,
             page_urls={scoring: board_wire.page_url(board.board, scoring) for scoring in SCORINGS},
             view_url=lambda scoring: with_query(board_wire.page_url(board.board, scoring), query),
         )
@@ -149,18 +153,6 @@ class Pages:
             side=plots.parallel(values, everyone),
             metrics=compare(chosen),
             columns=board_wire.COLUMNS,
-        )
-
-    def entry(self, board: board_wire.Leaderboard, entry: board_wire.LeaderboardEntry) -> str:
-        """Return an entry's page."""
-        first = board.entries[0].entry_id
-        rivals = [entry.entry_id] if entry.entry_id == first else [entry.entry_id, first]
-        return self.render(
-            "entry.html",
-            board=board,
-            entry=entry,
-            page_url=board_wire.page_url(board.board, board.scoring),
-            compare_url=compare_url(board.board, board.scoring, map(str, rivals)),
         )
 
     def render(self, template: str, **context: object) -> str:
@@ -220,12 +212,21 @@ def entry_url(board: board_wire.Leaderboard, entry: board_wire.LeaderboardEntry)
     return f"/boards/{board.board}/entries/{entry.entry_id}"
 
 
-def downloads(board: Board, scoring: Scoring) -> list[tuple[str, str]]:
+def downloads(board: board_wire.Leaderboard, *, past: bool) -> list[tuple[str, str]]:
     """Return label and address of a board in other forms."""
+    if past:
+        address = board_wire.snapshot_url(board.snapshot or 0)
+        return [("CSV", f"{address}?format=csv"), ("JSON", address)]
     return [
-        ("JSON", board_wire.board_url(board, scoring)),
-        ("CSV", board_wire.csv_url(board, scoring)),
+        ("CSV", board_wire.csv_url(board.board, board.scoring)),
+        ("JSON", board_wire.board_url(board.board, board.scoring)),
+        ("Feed", f"/{board.board}/feed.atom"),
     ]
+
+
+def snapshot_page(board: Board, snapshot: object) -> str:
+    """Return where the page of a snapshot stays; `snapshot` is its number or its API address."""
+    return f"/boards/{board}/snapshots/{str(snapshot).rpartition('/')[2]}"
 
 
 def compare_url(board: Board, scoring: Scoring, models: Iterable[str] = ()) -> str:

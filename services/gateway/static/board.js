@@ -104,8 +104,9 @@
     const join = (base) => (view ? `${base}${base.includes("?") ? "&" : "?"}${view}` : base);
     for (const link of document.querySelectorAll(".switch a[data-base]")) {
       link.href = join(link.dataset.base);
-      if (link.hasAttribute("aria-current")) history.replaceState(null, "", link.href + location.hash);
     }
+    const here = document.querySelector(".switch a[aria-current]")?.href ?? join(location.pathname);
+    history.replaceState(null, "", here + location.hash);
   };
 
   const tell = (text) => {
@@ -201,6 +202,7 @@
     }
   };
 
+  if ("past" in table.dataset) return; // it stays as it is
   const events = new EventSource(`/api/v1/leaderboards/${table.dataset.board}/events`);
   const live = (on) => {
     document.getElementById("live").hidden = !on;

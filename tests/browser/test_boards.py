@@ -1,0 +1,170 @@
+"""Reading a board: sorting by keyboard, views in the address, columns, schemes, comparing."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import Page, expect
+
+from services.gateway.domain.board_view import SORT_KEYS
+from tests.browser.conftest import Visitor
+
+NAMES = ".model"
+_SIGNS = {0x2212: "-", 0xB1: ""}  # the minus sign as wide as the plus, and plus-minus
+
+
+async def names(page: Page) -> list[str]:
+    return await page.locator(f"tbody tr:visible {NAMES}").all_inner_texts()
+
+
+async def test_sorting_by_keyboard(visitor: Visitor) -> None:
+    """Enter and Space sort, aria-sort and a status line say so, the focus stays."""
+    page = await visitor.open("/community")
+    header = page.get_by_role("columnheader", name="VS_llm")
+    button = header.get_by_role("button")
+    await button.focus()
+    await page.keyboard.press("Enter")
+    await expect(header).to_have_attribute("aria-sort", "descending")
+    await expect(page.get_by_role("status").filter(has_text="VS_llm")).to_contain_text("descending")
+    assert "sort=-vs_llm" in page.url
+    await page.keyboard.press("Space")
+    await expect(header).to_have_attribute("aria-sort", "ascending")
+    await expect(button).to_be_focused()
+    assert await page.locator("thead [aria-sort]").count() == 1
+    values = await page.locator("td[data-column=vs_llm]").all_inner_texts()
+    shown = [float(value.split()[0]) for value in values if value != "n/a"]
+    assert shown == sorted(shown)
+
+
+async def test_missing_values_are_last_either_way(visitor: Visitor) -> None:
+    """n/a is never on top."""
+    fresh = await visitor.site.submit()
+    await visitor.site.ranked(fresh)
+    page = await visitor.open("/community")
+    await expect(page.locator("tbody tr", has_text=fresh.model_name)).to_be_visible()
+    for _ in range(2):
+        await page.get_by_role("button", name="RC_llm").click()
+        values = await page.locator("td[data-column=rc_llm]").all_inner_texts()
+        missing = values.count("n/a")
+        assert missing
+        assert values[-missing:] == ["n/a"] * missing
+
+
+async def test_script_and_server_sort_alike(visitor: Visitor) -> None:
+    """What the script made of a page is what the server gives at its address."""
+    page = await visitor.open("/community")
+    plain = await visitor.open(java_script_enabled=False)
+    for key in SORT_KEYS:
+        for _ in range(2):
+            await page.locator(f"button[data-key={key}]").click()
+            by_script = await names(page)
+            answer = await page.request.get(page.url)
+            await plain.set_content(await answer.text())
+            assert await names(plain) == by_script, page.url
+
+
+async def test_a_view_is_in_its_address(visitor: Visitor) -> None:
+    """Search, order and columns survive a reload and go along to the other scoring."""
+    page = await visitor.open("/community")
+    await page.get_by_label("Search models").fill("qwen sft")
+    await page.get_by_role("button", name="CVS_acc").click()
+    await page.get_by_text("Columns").click()
+    await page.get_by_role("checkbox", name="RC_llm").uncheck()
+    await page.get_by_role("checkbox", name="DVC_llm").uncheck()
+    await page.get_by_role("checkbox", name="VS_llm").uncheck()
+    before = await names(page)
+    assert 1 < len(before) < 6
+    await expect(page.locator("th[data-group=judged]").first).to_be_hidden()
+    await page.reload()
+    assert await names(page) == before
+    await expect(page.get_by_label("Search models")).to_have_value("qwen sft")
+    await expect(page.get_by_role("columnheader", name="CVS_acc")).to_have_attribute(
+        "aria-sort", "descending"
+    )
+    await expect(page.locator("th[data-column=rc_llm]")).to_be_hidden()
+    await page.get_by_role("link", name="Strict").click()
+    await page.wait_for_url("**scoring=strict**")
+    await expect(page.get_by_label("Search models")).to_have_value("qwen sft")
+    await page.get_by_label("Search models").fill("no such model")
+    await expect(page.get_by_text("No model matches.")).to_be_visible()
+
+
+async def test_views_work_without_scripts(visitor: Visitor) -> None:
+    """The form of filters and the headers ask the server."""
+    page = await visitor.open("/community", java_script_enabled=False)
+    await page.get_by_label("Search models").fill("qwen")
+    await page.get_by_role("button", name="Apply").click()
+    found = await names(page)
+    assert found
+    assert all("Qwen" in name for name in found)
+    await page.get_by_role("button", name="SA_acc").click()
+    await expect(page.get_by_role("columnheader", name="SA_acc")).to_have_attribute(
+        "aria-sort", "descending"
+    )
+    assert sorted(await names(page)) == sorted(found)
+    await page.get_by_role("button", name="SA_acc").click()
+    await expect(page.get_by_role("columnheader", name="SA_acc")).to_have_attribute(
+        "aria-sort", "ascending"
+    )
+
+
+async def test_dark_is_kept(visitor: Visitor) -> None:
+    """The system's scheme holds until the reader chooses; the choice survives a reload."""
+    page = await visitor.open("/community", color_scheme="dark")
+    ground = "getComputedStyle(document.body).backgroundColor"
+    dark = await page.evaluate(ground)
+    button = page.get_by_role("button", name="Dark mode")
+    await expect(button).to_have_attribute("aria-pressed", "true")
+    await button.click()
+    light = await page.evaluate(ground)
+    assert light != dark
+    await page.reload()
+    assert await page.evaluate(ground) == light
+
+
+async def test_column_help_for_the_keyboard(visitor: Visitor) -> None:
+    """A focused header explains itself, and Escape takes the explanation away."""
+    page = await visitor.open("/community")
+    await page.locator("button[data-key=mean_rank]").focus()
+    await page.keyboard.press("Tab")
+    tip = page.locator(".tip")
+    await expect(tip).to_contain_text("higher is better")
+    await page.keyboard.press("Escape")
+    await expect(tip).to_be_hidden()
+
+
+async def test_models_side_by_side(visitor: Visitor) -> None:
+    """Chosen on the board, compared in plots and a table, shared by address."""
+    page = await visitor.open("/community")
+    boxes = page.get_by_role("checkbox", name="Compare ")
+    await boxes.nth(0).check()
+    await boxes.nth(2).check()
+    await page.get_by_role("button", name="Compare · 2").click()
+    await page.wait_for_url("**/compare?board=community&models=*,*")
+    await expect(page.get_by_role("img", name="Radar chart")).to_be_visible()
+    assert await page.locator("thead th.num").count() == 2
+    first, second = await page.locator("tbody tr", has_text="CVS_acc").locator("td").all()
+    difference = float(await second.locator(".value").inner_text()) - float(
+        await first.locator(".value").inner_text()
+    )
+    told = (await second.locator(".difference").inner_text()).translate(_SIGNS)
+    assert float(told) == pytest.approx(difference, abs=1e-9)
+    again = await visitor.open()
+    await again.goto(page.url)
+    await expect(again.locator("thead th.num").first).to_be_visible()
+    assert (
+        await again.locator("thead th.num").all_inner_texts()
+        == await page.locator("thead th.num").all_inner_texts()
+    )
+
+
+async def test_the_citation_can_be_copied(visitor: Visitor) -> None:
+    """The button copies what the page shows, with a whole address that stays."""
+    page = await visitor.open("/community", permissions=["clipboard-read", "clipboard-write"])
+    await page.get_by_role("button", name="Copy").click()
+    copied = await page.evaluate("navigator.clipboard.readText()")
+    assert copied.startswith("@misc{")
+    address = copied.partition("url   = {")[2].partition("}")[0]
+    assert address.startswith(visitor.site.url)
+    kept = await page.goto(address)
+    assert kept is not None
+    assert kept.status == 200
