@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from client import offline
+
 
 def register(admin: typer.Typer) -> None:
     """Add the commands to `medvid admin`."""
@@ -15,6 +17,7 @@ def register(admin: typer.Typer) -> None:
     admin.command("restore")(restore)
     admin.command("prune")(prune)
     admin.command("rebuild-queues")(rebuild_queues)
+    admin.command("doctor")(doctor)
 
 
 def notice(
@@ -69,3 +72,14 @@ def rebuild_queues() -> None:
     from client.queues import rebuild_queues as run
 
     raise typer.Exit(run())
+
+
+def doctor(as_json: offline.Json = False) -> None:
+    """Examine the installation and say what to do; changes nothing.
+
+    Exit status 1 where something failed. Configuration, database, migrations, queues, ground truth,
+    the judge's provider, clocks, disks, and work that stands still.
+    """
+    from client.doctor import examine_and_report
+
+    raise typer.Exit(examine_and_report(as_json=as_json))

@@ -1,0 +1,275 @@
+"""The doctor finds each fault, says what to do, and changes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import aio_pika
+import asyncpg
+import pytest
+
+from client.doctor import Surroundings, examine
+from client.findings import Finding, print_report
+from services.judge.stub.server import running_stub
+from shared.messaging.local import LocalBus
+from shared.messaging.rabbit import connect_rabbit
+from shared.messaging.topology import JUDGE_BATCHES
+from shared.runtime.figures import Sampler
+from shared.storage.database import Database
+from tests.conftest import Servers
+from tests.processes import free_port
+from tests.rows import accept_submission, load_demo_ground_truth
+
+GIB = 1 << 30
+
+
+class Installation:
+    """A healthy installation, in the environment; `change` makes it ill."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._monkeypatch = monkeypatch
+        self.disk = (100 * GIB, 50 * GIB)
+        self.clock = time.time
+
+    def change(self, **variables: object) -> None:
+        for name, value in variables.items():
+            self._monkeypatch.setenv(f"MEDVID_{name.upper()}", str(value))
+
+    def remove(self, *names: str) -> None:
+        for name in names:
+            self._monkeypatch.delenv(f"MEDVID_{name.upper()}")
+
+    async def findings(self) -> dict[str, Finding]:
+        found = await examine(
+            Surroundings(
+                environment=dict(os.environ),
+                clock=self.clock,
+                free_bytes=lambda _: self.disk,
+            )
+        )
+        return {finding.check: finding for finding in found}
+
+
+@pytest.fixture
+async def installation(
+    monkeypatch: pytest.MonkeyPatch,
+    postgres_url: str,
+    database: Database,
+    tmp_path: Path,
+) -> AsyncIterator[Installation]:
+    for name in list(os.environ):
+        if name.startswith("MEDVID_") and not name.startswith("MEDVID_TEST_"):
+            monkeypatch.delenv(name)
+    made = Installation(monkeypatch)
+    await load_demo_ground_truth(database)
+    await Sampler(database, LocalBus(database), 10).refresh()
+    async with running_stub() as stub:
+        made.change(
+            database_url=postgres_url,
+            upload_dir=tmp_path,
+            admin_key="a-key-of-the-administrators-0123456789",
+            judge_provider="openai",
+            judge_base_url=stub,
+            judge_api_key="a-secret-key",
+            judge_model="stub-1",
+            judge_prices='{"stub-1": {"input": 1, "output": 2}}',
+        )
+        yield made
+
+
+@pytest.fixture
+async def distributed(installation: Installation, rabbit_url: str) -> Installation:
+    """The same with a broker: making all queues takes a while, so only where they matter."""
+    await (await connect_rabbit(rabbit_url)).close()
+    installation.change(rabbitmq_url=rabbit_url)
+    return installation
+
+
+def only_wrong(findings: dict[str, Finding]) -> dict[str, str]:
+    return {name: one.state for name, one in findings.items() if one.state != "ok"}
+
+
+async def test_a_healthy_installation_is_healthy(
+    distributed: Installation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    findings = await distributed.findings()
+    assert only_wrong(findings) == {}
+    assert set(findings) == {
+        "configuration", "database", "clock", "migrations", "ground truth", "work",
+        "message bus", "judge", "disk for uploads",
+    }  # fmt: skip
+    assert print_report(list(findings.values()), as_json=False) == 0
+    assert "a-secret-key" not in capsys.readouterr().out
+
+
+async def test_a_wrong_setting_is_named(installation: Installation) -> None:
+    installation.change(drain_seconds="soon")
+    findings = await installation.findings()
+    assert only_wrong(findings) == {"configuration": "failed"}
+    assert "MEDVID_DRAIN_SECONDS" in findings["configuration"].says
+
+
+async def test_a_mistyped_variable_is_named(installation: Installation) -> None:
+    installation.change(jugde_model="x")
+    findings = await installation.findings()
+    assert only_wrong(findings) == {"configuration": "warning"}
+    assert "MEDVID_JUGDE_MODEL" in findings["configuration"].says
+
+
+async def test_a_missing_key_of_the_administrators_is_told(installation: Installation) -> None:
+    installation.remove("admin_key")
+    assert only_wrong(await installation.findings()) == {"configuration": "warning"}
+
+
+async def test_a_database_that_is_not_there(installation: Installation) -> None:
+    installation.change(database_url=f"postgresql://u:a-secret-key@127.0.0.1:{free_port()}/x")
+    findings = await installation.findings()
+    assert only_wrong(findings) == {
+        "database": "failed",
+        "clock": "skipped",
+        "migrations": "skipped",
+        "ground truth": "skipped",
+        "work": "skipped",
+    }
+    assert "a-secret-key" not in str(findings)
+    assert findings["database"].fix
+
+
+async def test_a_database_without_our_schema(installation: Installation, servers: Servers) -> None:
+    name = f"empty_{uuid4().hex[:12]}"
+    admin = await asyncpg.connect(servers.postgres_url("postgres"))
+    await admin.execute(f"CREATE DATABASE {name}")
+    installation.change(database_url=servers.postgres_url(name))
+    findings = await installation.findings()
+    assert only_wrong(findings) == {
+        "migrations": "failed", "ground truth": "skipped", "work": "skipped",
+    }  # fmt: skip
+    assert "medvid admin migrate" in findings["migrations"].fix
+    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await admin.close()
+
+
+async def test_a_migration_that_was_changed(installation: Installation, database: Database) -> None:
+    await database.pool.execute("UPDATE schema_migrations SET sha256 = 'x' WHERE number = 2")
+    findings = await installation.findings()
+    assert "changed after it ran" in findings["migrations"].says
+
+
+async def test_no_ground_truth(installation: Installation, database: Database) -> None:
+    await database.pool.execute("DELETE FROM ground_truths")
+    findings = await installation.findings()
+    assert only_wrong(findings) == {"ground truth": "failed"}
+    assert "load-ground-truth" in findings["ground truth"].fix
+
+
+@pytest.mark.parametrize(("seconds", "state"), [(3, "warning"), (-60, "failed")])
+async def test_clocks_that_are_apart(
+    installation: Installation, seconds: float, state: str
+) -> None:
+    installation.clock = lambda: time.time() + seconds
+    assert only_wrong(await installation.findings()) == {"clock": state}
+
+
+@pytest.mark.parametrize(("free", "state"), [(GIB // 2, "failed"), (5 * GIB, "warning")])
+async def test_a_disk_that_fills_up(installation: Installation, free: int, state: str) -> None:
+    installation.disk = (100 * GIB, free)
+    assert only_wrong(await installation.findings()) == {"disk for uploads": state}
+
+
+async def test_a_queue_with_other_settings(distributed: Installation, rabbit_url: str) -> None:
+    connection = await aio_pika.connect(rabbit_url)
+    async with connection:
+        channel = await connection.channel()
+        await channel.queue_delete(JUDGE_BATCHES.name)
+        await channel.declare_queue(JUDGE_BATCHES.name, durable=True)
+    findings = await distributed.findings()
+    assert only_wrong(findings) == {"message bus": "failed"}
+    assert JUDGE_BATCHES.name in findings["message bus"].says
+    assert "rebuild-queues" in findings["message bus"].fix
+
+
+async def test_a_queue_that_is_missing(distributed: Installation, rabbit_url: str) -> None:
+    connection = await aio_pika.connect(rabbit_url)
+    async with connection:
+        await (await connection.channel()).queue_delete(JUDGE_BATCHES.name)
+    assert only_wrong(await distributed.findings()) == {"message bus": "warning"}
+    again = await distributed.findings()
+    assert again["message bus"].state == "warning", "looking has made it"
+
+
+@pytest.mark.parametrize("url", ["amqp://guest:a-secret-key@127.0.0.1:{port}/", "nonsense"])
+async def test_a_broker_that_is_not_there(installation: Installation, url: str) -> None:
+    installation.change(rabbitmq_url=url.format(port=free_port()))
+    findings = await installation.findings()
+    assert only_wrong(findings) == {"message bus": "failed"}
+    assert "a-secret-key" not in str(findings)
+
+
+async def test_a_provider_that_does_not_answer(installation: Installation) -> None:
+    installation.change(judge_base_url=f"http://127.0.0.1:{free_port()}/v1")
+    findings = await installation.findings()
+    assert only_wrong(findings) == {"judge": "failed"}
+    assert "MEDVID_JUDGE_API_KEY" in findings["judge"].fix
+
+
+@pytest.mark.parametrize(
+    ("changes", "state"),
+    [
+        ({"judge_prices": "{}"}, "warning"),
+        ({"judge_provider": "stub"}, "warning"),
+        ({"judge_provider": "none"}, "ok"),
+    ],
+)
+async def test_a_judge_that_counts_no_money_or_means_nothing(
+    installation: Installation, changes: dict[str, str], state: str
+) -> None:
+    installation.change(**changes)
+    assert (await installation.findings())["judge"].state == state
+
+
+async def test_no_service_runs(installation: Installation, database: Database) -> None:
+    await database.pool.execute("UPDATE system_figures SET sampled_at = now() - interval '1 hour'")
+    findings = await installation.findings()
+    assert only_wrong(findings) == {"work": "warning"}
+    assert "Start the services" in findings["work"].fix
+
+
+async def test_work_that_stands_still_and_dead_letters(
+    installation: Installation, database: Database
+) -> None:
+    await database.pool.execute(
+        "INSERT INTO dead_letters (queue, message_id, reason, detail, attempts, body)"
+        " VALUES ('ranker.boards', gen_random_uuid(), 'x', 'x', 1, '')"
+    )
+    assert "1 dead letters" in (await installation.findings())["work"].says
+    await accept_submission(database)
+    await database.pool.execute("UPDATE submissions SET changed_at = now() - interval '1 hour'")
+    await database.pool.execute("UPDATE system_figures SET claimed_at = 'epoch'")
+    await Sampler(database, LocalBus(database), 10).refresh()
+    assert "scorer.submissions" in (await installation.findings())["work"].says
+
+
+async def test_connections_that_run_out(installation: Installation) -> None:
+    installation.change(database_pool_size=200)
+    findings = await installation.findings()
+    assert only_wrong(findings) == {"database": "warning"}
+    assert "max_connections" in findings["database"].fix
+
+
+def test_the_report_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
+    findings = [Finding("a", "ok", "is well"), Finding("b", "failed", "is ill", "Mend it.")]
+    assert print_report(findings, as_json=True) == 1
+    report: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert report["ok"] is False
+    assert report["findings"][1] == {
+        "check": "b", "state": "failed", "says": "is ill", "fix": "Mend it.",
+    }  # fmt: skip
+    assert print_report(findings[:1], as_json=True) == 0
+    assert print_report(findings, as_json=False) == 1
+    assert "Mend it." in capsys.readouterr().out
