@@ -69,7 +69,7 @@ def _submit(session: Session, plan: Plan) -> int:
                 session.say("Nothing was submitted.")
                 return Exit.DONE
         receipt = _send(session, plan, packed, old)
-    name = plan.fields.get("model_name") or (old[0] if old else "")
+    name = plan.fields.get("model_name") or _name_of(session, plan.replaces)
     kept = memory.remember(session.url, receipt, name, plan.file)
     if not session.options.as_json:
         print(f"Submitted as {receipt.id}.")
@@ -79,6 +79,11 @@ def _submit(session: Session, plan: Plan) -> int:
     if session.options.as_json:
         print_json(receipt)
     return Exit.DONE
+
+
+def _name_of(session: Session, submission: str | None) -> str:
+    known = memory.find(session.url, submission)
+    return known.model_name if known else ""
 
 
 def _check_here(session: Session, plan: Plan) -> None:

@@ -189,6 +189,36 @@ async def test_keys_and_quotas(gateway: Gateway, as_client: AsClient) -> None:
                 await asked.call("my_key")
 
 
+async def test_a_model_is_replaced_then_withdrawn(
+    gateway: Gateway, as_client: AsClient, file: Path
+) -> None:
+    given = names()
+    async with as_client(gateway.url) as asked:
+        first = await asked.call("submit", file, **given)
+        await gateway.set_state(str(first.id), "scored")
+        await gateway.database.pool.execute(
+            "UPDATE entries SET listed = true WHERE submission_id = $1", first.id
+        )
+        await gateway.set_state(str(first.id), "ranked")
+        second = await asked.call("replace", first, file, team="A-team")
+        status = await asked.call("status", second)
+        assert (status.version, status.replaces) == (2, first.id)
+        (listed,) = await asked.first(1, "submissions", token=second.owner_token)
+        assert (listed.id, listed.version) == (second.id, 2)
+        for _ in range(2):
+            await asked.call("withdraw", second, note="A mistake.")
+        status = await asked.call("status", second)
+        assert (status.state, status.withdrawal.note) == ("withdrawn", "A mistake.")
+        with pytest.raises(NotAuthorized):
+            await asked.call("withdraw", first.id)
+
+
+async def test_evaluated_only(gateway: Gateway, as_client: AsClient, file: Path) -> None:
+    async with as_client(gateway.url) as asked:
+        receipt = await asked.call("submit", file, **names(), evaluate_only=True)
+        assert (await asked.call("status", receipt)).mode == "evaluate_only"
+
+
 async def test_boards(gateway: Gateway, as_client: AsClient) -> None:
     revision = await gateway.rank("community", [row(1), row(2)], hint=True)
     await gateway.shown("community", revision)
@@ -200,6 +230,13 @@ async def test_boards(gateway: Gateway, as_client: AsClient) -> None:
         assert board.entries[0].values["cvs_acc"] == 0.9
         with pytest.raises(NotFound, match="no board 'nonsense'"):
             await asked.call("board", "nonsense")
+        past = await asked.call("board", "community", as_of=str(board.snapshot))
+        assert past.entries == (await asked.call("snapshot", board.snapshot)).entries
+        assert await asked.first(9, "entries", "community", page_size=1) == board.entries
+        assert (await asked.call("board", "community", track="none")).entries == []
+        assert (await asked.call("board_csv", "community")).count("\n") == 3
+        with pytest.raises(NotFound):
+            await asked.call("entry", "community", uuid4())
 
 
 SCHEMAS = {
