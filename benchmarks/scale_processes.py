@@ -84,9 +84,9 @@ def _family(pid: int) -> list[int]:
     """Return a process and its descendants."""
     found = [pid]
     for parent in found:
-        with suppress(FileNotFoundError):
-            children = Path(f"/proc/{parent}/task/{parent}/children").read_text()
-            found += [int(child) for child in children.split()]
+        with suppress(FileNotFoundError):  # it ended meanwhile
+            for thread in Path(f"/proc/{parent}/task").iterdir():
+                found += [int(child) for child in (thread / "children").read_text().split()]
     return found
 
 

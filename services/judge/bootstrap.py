@@ -97,7 +97,7 @@ async def _start_run(
     budget = RemainingBudget(
         base.database, judge.month_left, to_microusd(cap) if cap is not None else None
     )
-    return StartRun(runs, planner, judge.grader, budget, _figures(settings), _policy(settings))
+    return StartRun(runs, planner, judge.grader, budget, call_figures(settings), _policy(settings))
 
 
 async def _consume_requests(
@@ -133,7 +133,8 @@ def _ages(settings: JudgeSettings) -> Ages:
     )
 
 
-def _figures(settings: JudgeSettings) -> CallFigures:
+def call_figures(settings: JudgeSettings) -> CallFigures:
+    """Return what a call takes by these settings, for estimates."""
     rubric = load_rubric(settings.judge_rubric)
     empty = build_messages(rubric, "", "", Task.VIDEO_SUMMARY, form=Form.JSON)
     paid = settings.judge_provider != "stub"
