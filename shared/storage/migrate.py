@@ -76,14 +76,20 @@ async def migrate(database: Database) -> int:
 
 
 async def _check_ledger(connection: Connection, migrations: list[Migration]) -> int:
+    applied = await _applied(connection, migrations)
+    if applied > len(migrations):
+        raise Misconfigured(
+            f"the database knows {applied} migrations, this version only {len(migrations)}.",
+            fix="Run the newer version, or restore a backup of this one.",
+        )
+    return applied
+
+
+async def _applied(connection: Connection, migrations: list[Migration]) -> int:
+    """Return how many are applied; raises Misconfigured where a known one is another."""
     rows = await connection.fetch(
         "SELECT number, name, sha256 FROM schema_migrations ORDER BY number"
     )
-    if len(rows) > len(migrations):
-        raise Misconfigured(
-            f"the database knows {len(rows)} migrations, this version only {len(migrations)}.",
-            fix="Run the newer version, or restore a backup of this one.",
-        )
     for row, migration in zip(rows, migrations, strict=False):
         if (row["number"], row["sha256"]) != (migration.number, migration.sha256):
             raise Misconfigured(
@@ -107,14 +113,18 @@ async def _apply(connection: Connection, migration: Migration) -> None:
 
 
 async def require_schema(database: Database) -> None:
-    """Return when the schema is the newest.
+    """Return when the schema has every migration that this version knows.
 
-    Raises Unavailable when it is behind (a migration may be on its way); otherwise as `migrate`.
+    Newer ones may be there: migrations only ever add, so that the version before runs on during an
+    upgrade, and starts again after it. Raises Unavailable when the schema is behind (a migration
+    may be on its way), Misconfigured when it was made by other migrations.
     """
     migrations = load_migrations()
     async with database.pool.acquire() as connection:
         known = await connection.fetchval("SELECT to_regclass('schema_migrations') IS NOT NULL")
-        applied = await _check_ledger(connection, migrations) if known else 0
+        applied = await _applied(connection, migrations) if known else 0
+    if applied > len(migrations):
+        _log.warning("schema_is_newer", applied=applied, known=len(migrations))
     if applied < len(migrations):
         raise Unavailable(
             f"the database has {applied} of {len(migrations)} migrations.",

@@ -1,0 +1,50 @@
+-- name: idempotency_find
+SELECT request_sha256, token_salt, submission_id FROM idempotency_keys WHERE key_sha256 = $1
+
+-- name: submission_add
+INSERT INTO submissions (id, ground_truth_version, file_sha256, file_bytes, report, contact,
+                         owner_token_sha256)
+VALUES ($1, $2, $3, $4, $5::text::jsonb, $6, $7)
+
+-- name: idempotency_add
+-- Comes before the entry: a rival with the same key waits here, and is then answered as a repeat
+-- instead of being told that its own name is taken.
+INSERT INTO idempotency_keys (key_sha256, request_sha256, token_salt, submission_id)
+VALUES ($1, $2, $3, $4)
+
+-- name: entry_add
+INSERT INTO entries (id, board, model_name, name_key, organization, team, authors, model_url, track,
+                     submission_id, submitted_on, listed)
+VALUES ($1, 'community', $2, $3, $4, $5, $6, $7, $8, $9, (now() AT TIME ZONE 'UTC')::date, false)
+
+-- name: payload_add
+INSERT INTO payloads (submission_id, content) VALUES ($1, $2)
+
+-- name: submission_find
+SELECT s.id, s.state, s.owner_token_sha256, s.report::text AS report, s.failure_code,
+       s.failure_reason, s.file_sha256, s.file_bytes, s.ground_truth_version, s.created_at,
+       e.id AS entry_id, e.board, e.model_name, e.organization, e.removed_at
+  FROM submissions s
+  LEFT JOIN entries e ON e.submission_id = s.id
+ WHERE s.id = $1
+
+-- name: submission_timeline
+SELECT state, at FROM submission_history WHERE submission_id = $1 ORDER BY position
+
+-- name: submissions_ahead
+-- Served by the partial index of unfinished submissions.
+SELECT count(*) FROM submissions WHERE state = 'accepted' AND changed_at < $1
+
+-- name: snapshots_newest
+-- One index probe for each board and scoring, however long the history is.
+SELECT newest.id, b.board, s.scoring
+  FROM boards b
+ CROSS JOIN (VALUES ('compat'), ('strict')) AS s (scoring)
+ CROSS JOIN LATERAL (
+       SELECT id FROM snapshots
+        WHERE snapshots.board = b.board AND snapshots.scoring = s.scoring
+        ORDER BY id DESC
+        LIMIT 1) AS newest
+
+-- name: snapshot_content
+SELECT board, scoring, revision, content, created_at FROM snapshots WHERE id = $1

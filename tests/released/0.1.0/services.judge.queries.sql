@@ -1,0 +1,341 @@
+-- name: version_add
+INSERT INTO judge_versions (hash, facts, is_stub) VALUES ($1, $2::text::jsonb, $3) ON CONFLICT DO NOTHING
+
+-- name: service_set
+UPDATE judge_service SET judge_version = $1, repeats = $2, changed_at = now()
+ WHERE (judge_version, repeats) IS DISTINCT FROM ($1, $2)
+
+-- name: run_queued
+SELECT r.id, r.submission_id, s.ground_truth_version, r.repeats, r.plan IS NOT NULL AS planned
+  FROM judge_runs r
+  JOIN submissions s ON s.id = r.submission_id
+ WHERE r.id = $1 AND r.state = 'queued'
+
+-- name: run_add_automatic
+-- Nothing happens where a run waits or works already, or where this judge has judged it.
+INSERT INTO judge_runs (id, submission_id, requested_by, repeats)
+SELECT $1, s.id, 'automatic', $3
+  FROM submissions s
+ WHERE s.id = $2
+   AND s.state IN ('scored', 'ranked')
+   AND NOT EXISTS (SELECT FROM judge_results WHERE submission_id = $2 AND judge_version = $4)
+ON CONFLICT (submission_id) WHERE state IN ('queued', 'running', 'paused') DO NOTHING
+
+-- name: payload
+SELECT content FROM payloads WHERE submission_id = $1
+
+-- name: verdicts_known
+SELECT count(*)
+  FROM judge_verdicts
+ WHERE judge_version = $1 AND pair = ANY($2::bytea[]) AND repeat < $3 AND scores IS NOT NULL
+
+-- name: calls_per_second
+-- Over the time that the last minute's verdicts took to come in.
+SELECT count(*) / nullif(extract(epoch FROM max(judged_at) - min(judged_at)), 0)::float8
+  FROM (SELECT judged_at
+          FROM judge_verdicts
+         WHERE judge_version = $1 AND judged_at > now() - interval '1 minute') AS lately
+HAVING count(*) >= 20
+
+-- name: run_pair_lengths
+SELECT pair, octet_length(prediction) + octet_length(reference)
+  FROM judge_run_pairs
+  JOIN judge_pairs ON sha256 = pair
+ WHERE run_id = $1 AND repeat = 0
+ ORDER BY ordinal
+
+-- name: run_plan_alone
+-- Planning rewrites a run's pairs, which its batches are settling: it waits for those at it, and they
+-- wait for it, before either locks a row.
+SELECT pg_advisory_xact_lock(hashtextextended($1::uuid::text, 3))
+
+-- name: run_settle_together
+SELECT pg_advisory_xact_lock_shared(hashtextextended($1::uuid::text, 3))
+
+-- name: run_lock
+SELECT state, submission_id, judge_version, items, items_done, repeats, plan
+  FROM judge_runs
+ WHERE id = $1
+   FOR UPDATE
+
+-- name: pairs_add
+INSERT INTO judge_pairs (sha256, prediction, reference)
+SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bytea[])
+ON CONFLICT DO NOTHING
+
+-- name: run_pairs_add
+INSERT INTO judge_run_pairs (run_id, ordinal, repeat, pair, metrics, uses)
+SELECT $1, text.ordinal, repeat, text.pair, string_to_array(text.metrics, ','), text.uses
+  FROM unnest($2::integer[], $3::bytea[], $4::text[], $5::integer[])
+    AS text (ordinal, pair, metrics, uses)
+ CROSS JOIN generate_series(0, $6::integer - 1) AS repeat
+
+-- name: run_pairs_open
+-- Whatever has no scores by this judge is tried again.
+UPDATE judge_run_pairs p
+   SET batch_id = NULL, tries = 0,
+       terminal = (SELECT v.scores IS NOT NULL
+                     FROM judge_verdicts v
+                    WHERE v.judge_version = $2 AND v.pair = p.pair AND v.repeat = p.repeat
+                    LIMIT 1) IS TRUE
+ WHERE run_id = $1
+   AND (batch_id IS NOT NULL OR tries <> 0 OR terminal
+        OR EXISTS (SELECT FROM judge_verdicts WHERE judge_version = $2))
+
+-- name: batches_drop
+DELETE FROM judge_batches WHERE run_id = $1
+
+-- name: batches_add
+WITH open AS (
+    SELECT ordinal, repeat, (row_number() OVER (ORDER BY ordinal, repeat) - 1) / $2::bigint AS number
+      FROM judge_run_pairs
+     WHERE run_id = $1 AND NOT terminal
+), made AS (
+    INSERT INTO judge_batches (run_id)
+    SELECT $1 FROM generate_series(0, (SELECT max(number) FROM open))
+    RETURNING id
+), numbered AS (
+    SELECT id, row_number() OVER (ORDER BY id) - 1 AS number FROM made
+)
+UPDATE judge_run_pairs p
+   SET batch_id = numbered.id
+  FROM open
+  JOIN numbered USING (number)
+ WHERE p.run_id = $1 AND p.ordinal = open.ordinal AND p.repeat = open.repeat
+
+-- name: run_begin
+UPDATE judge_runs r
+   SET state = 'running', reason = NULL, detail = NULL, judge_version = $2,
+       plan = coalesce($3, plan), estimate = $4::text::jsonb,
+       items = counted.items, items_done = counted.done, items_unscored = 0,
+       items_cached = CASE WHEN r.plan IS NULL OR r.judge_version IS DISTINCT FROM $2
+                           THEN counted.done ELSE r.items_cached END
+  FROM (SELECT count(*) AS items, count(*) FILTER (WHERE terminal) AS done
+          FROM judge_run_pairs WHERE run_id = $1) AS counted
+ WHERE r.id = $1
+RETURNING r.items_done = r.items
+
+-- name: run_fail_queued
+UPDATE judge_runs SET state = 'failed', reason = $2, detail = $3
+ WHERE id = $1 AND state = 'queued'
+RETURNING submission_id
+
+-- name: batches_send
+-- A run has only its share of the window on the bus, so that runs take turns. Batches that another
+-- transaction is just sending are left to it.
+UPDATE judge_batches
+   SET state = 'sent', sent_at = now()
+ WHERE id IN (
+       SELECT id
+         FROM judge_batches
+        WHERE run_id = $1 AND state = 'planned' AND due_at <= now()
+          AND EXISTS (SELECT FROM judge_runs WHERE id = $1 AND state = 'running')
+        ORDER BY id
+        LIMIT greatest(0, greatest($3, $2 / greatest(1, (
+                    SELECT count(*) FROM judge_runs WHERE state = 'running')))
+                 - (SELECT count(*) FROM judge_batches WHERE run_id = $1 AND state = 'sent'))
+          FOR UPDATE SKIP LOCKED)
+RETURNING id
+
+-- name: batch_open
+SELECT b.id, b.run_id, r.submission_id, r.state, r.judge_version
+  FROM judge_batches b
+  JOIN judge_runs r ON r.id = b.run_id
+ WHERE b.id = $1 AND b.state <> 'done'
+
+-- name: batch_items
+SELECT p.ordinal, p.repeat, p.pair, p.metrics, p.tries, t.prediction, t.reference
+  FROM judge_run_pairs p
+  JOIN judge_pairs t ON t.sha256 = p.pair
+ WHERE p.batch_id = $1 AND NOT p.terminal
+ ORDER BY p.ordinal, p.repeat
+
+-- name: items_terminal
+UPDATE judge_run_pairs p
+   SET terminal = true
+  FROM unnest($2::integer[], $3::integer[]) AS item (ordinal, repeat)
+ WHERE p.batch_id = $1 AND p.ordinal = item.ordinal AND p.repeat = item.repeat AND NOT p.terminal
+RETURNING p.ordinal, p.repeat
+
+-- name: items_put_off
+UPDATE judge_run_pairs p
+   SET tries = tries + 1
+  FROM unnest($2::integer[], $3::integer[]) AS item (ordinal, repeat)
+ WHERE p.batch_id = $1 AND p.ordinal = item.ordinal AND p.repeat = item.repeat
+
+-- name: batch_settle
+-- Done when nothing of it is open, else planned for later.
+UPDATE judge_batches b
+   SET state = CASE WHEN open.any THEN 'planned' ELSE 'done' END,
+       due_at = now() + make_interval(secs => $2)
+  FROM (SELECT EXISTS (SELECT FROM judge_run_pairs WHERE batch_id = $1 AND NOT terminal) AS any) AS open
+ WHERE b.id = $1 AND b.state <> 'done'
+
+-- name: run_progress
+-- Comes last, as every batch of a run waits for this row. Watchers hear of every per cent.
+WITH moved AS (
+    UPDATE judge_runs
+       SET items_done = items_done + $2, items_unscored = items_unscored + $3, progress_at = now()
+     WHERE id = $1
+    RETURNING id, submission_id, items, items_done, items_unscored)
+SELECT count(tell_watchers(submission_id, 'progress', jsonb_build_object(
+           'run_id', id, 'items', items, 'items_done', items_done, 'items_unscored', items_unscored)))
+  FROM moved
+ WHERE (items_done - $2) * 100 / items <> items_done * 100 / items
+
+-- name: run_pause
+-- One that was queued again meanwhile is not paused by what was learnt before.
+UPDATE judge_runs SET state = 'paused', reason = $2, detail = $3
+ WHERE id = $1 AND state = 'running'
+
+-- name: run_is_finished
+SELECT EXISTS (SELECT FROM judge_runs WHERE id = $1 AND state = 'running')
+       AND NOT EXISTS (SELECT FROM judge_batches WHERE run_id = $1 AND state <> 'done')
+
+-- name: run_verdicts
+-- One probe of the primary key for each pair: without fresh statistics a join would be planned for
+-- few rows, and take seconds.
+SELECT p.ordinal, p.repeat, v.scores
+  FROM judge_run_pairs p
+ CROSS JOIN LATERAL (
+       SELECT scores
+         FROM judge_verdicts
+        WHERE judge_version = $2 AND pair = p.pair AND repeat = p.repeat
+        LIMIT 1) AS v
+ WHERE p.run_id = $1 AND v.scores IS NOT NULL
+
+-- name: run_entry
+SELECT e.id, e.board, s.ground_truth_version, s.file_sha256, v.is_stub
+  FROM entries e
+  JOIN submissions s ON s.id = e.submission_id
+ CROSS JOIN judge_versions v
+ WHERE s.id = $1 AND v.hash = $2
+
+-- name: score_put
+INSERT INTO scores (entry_id, metric, compat, strict, answered, expected, by_source,
+                    ground_truth_version, metric_version, file_sha256, judge_version)
+VALUES ($1, $2, $3, $3, $4, $5, $6::text::jsonb, $7, $8, $9, $10)
+ON CONFLICT (entry_id, metric) DO UPDATE
+   SET compat = EXCLUDED.compat, strict = EXCLUDED.strict, answered = EXCLUDED.answered,
+       expected = EXCLUDED.expected, by_source = EXCLUDED.by_source,
+       ground_truth_version = EXCLUDED.ground_truth_version,
+       metric_version = EXCLUDED.metric_version, file_sha256 = EXCLUDED.file_sha256,
+       judge_version = EXCLUDED.judge_version
+
+-- name: result_add
+INSERT INTO judge_results (run_id, submission_id, judge_version, facts)
+VALUES ($1, $2, $3, $4::text::jsonb)
+
+-- name: badge_set
+UPDATE entries
+   SET badges = array_remove(badges, 'stub judge')
+                || CASE WHEN $2 THEN ARRAY['stub judge'] ELSE '{}'::text[] END
+ WHERE id = $1
+
+-- name: board_changed
+UPDATE boards SET revision = revision + 1 WHERE board = $1
+
+-- name: run_complete
+UPDATE judge_runs SET state = 'completed', items_unscored = $2 WHERE id = $1
+
+-- name: run_fail
+UPDATE judge_runs SET state = 'failed', reason = $2, detail = $3, items_unscored = $4 WHERE id = $1
+
+-- name: claims_take
+INSERT INTO judge_claims (judge_version, pair, repeat, holder, until)
+SELECT $1, item.pair, item.repeat, $4, now() + make_interval(secs => $5)
+  FROM unnest($2::bytea[], $3::integer[]) AS item (pair, repeat)
+ ORDER BY item.pair, item.repeat
+ON CONFLICT (judge_version, pair, repeat) DO UPDATE
+   SET holder = EXCLUDED.holder, until = EXCLUDED.until
+ WHERE judge_claims.until < now()
+RETURNING pair, repeat
+
+-- name: verdicts_of
+-- Asked after claiming, in a snapshot of its own: whoever held a claim before us has let it go in
+-- the statement that stored its verdict, so that we see it here.
+SELECT pair, repeat
+  FROM judge_verdicts
+  JOIN unnest($2::bytea[], $3::integer[]) AS item (pair, repeat) USING (pair, repeat)
+ WHERE judge_version = $1 AND scores IS NOT NULL
+
+-- name: claims_release
+DELETE FROM judge_claims
+ USING unnest($2::bytea[], $3::integer[]) AS item (pair, repeat)
+ WHERE judge_claims.judge_version = $1 AND judge_claims.pair = item.pair
+   AND judge_claims.repeat = item.repeat AND holder = $4
+
+-- name: claims_renew
+UPDATE judge_claims SET until = now() + make_interval(secs => $2) WHERE holder = $1
+
+-- name: claims_expired
+DELETE FROM judge_claims WHERE until < now() - interval '10 minutes'
+
+-- name: verdict_save
+-- A verdict with scores stays for ever; one without makes room, and what it cost is kept in the sum.
+WITH released AS (
+    DELETE FROM judge_claims
+     WHERE judge_version = $1 AND pair = $2 AND repeat = $3 AND holder = $14)
+INSERT INTO judge_verdicts AS old (judge_version, pair, repeat, scores, unscored, detail, raw_reply,
+        model, prompt_tokens, completion_tokens, latency_ms, attempts, cost_microusd)
+VALUES ($1, $2, $3, $4::smallint[], $5, $6, $7, $8, $9, $10, $11, $12, $13)
+ON CONFLICT (judge_version, pair, repeat) DO UPDATE
+   SET scores = EXCLUDED.scores, unscored = EXCLUDED.unscored, detail = EXCLUDED.detail,
+       raw_reply = EXCLUDED.raw_reply, model = EXCLUDED.model,
+       prompt_tokens = old.prompt_tokens + EXCLUDED.prompt_tokens,
+       completion_tokens = old.completion_tokens + EXCLUDED.completion_tokens,
+       latency_ms = EXCLUDED.latency_ms, attempts = old.attempts + EXCLUDED.attempts,
+       cost_microusd = old.cost_microusd + EXCLUDED.cost_microusd, judged_at = now()
+ WHERE old.scores IS NULL
+
+-- name: runs_with_due_batches
+SELECT DISTINCT r.id, r.submission_id
+  FROM judge_runs r
+  JOIN judge_batches b ON b.run_id = r.id AND b.state = 'planned' AND b.due_at <= now()
+ WHERE r.state = 'running'
+
+-- name: run_lock_free
+SELECT submission_id FROM judge_runs WHERE id = $1 AND state = 'running' FOR UPDATE SKIP LOCKED
+
+-- name: runs_queued_long
+UPDATE judge_runs
+   SET announced_at = now()
+ WHERE id IN (SELECT id FROM judge_runs
+               WHERE state = 'queued'
+                 AND greatest(announced_at, changed_at) < now() - make_interval(secs => $1)
+                 FOR UPDATE SKIP LOCKED)
+RETURNING id, submission_id
+
+-- name: batches_sent_long
+UPDATE judge_batches
+   SET sent_at = now()
+ WHERE id IN (SELECT b.id
+                FROM judge_batches b
+                JOIN judge_runs r ON r.id = b.run_id AND r.state = 'running'
+               WHERE b.state = 'sent' AND b.sent_at < now() - make_interval(secs => $1)
+                 FOR UPDATE OF b SKIP LOCKED)
+RETURNING id, run_id, (SELECT submission_id FROM judge_runs WHERE judge_runs.id = run_id)
+
+-- name: runs_finished
+SELECT id
+  FROM judge_runs r
+ WHERE state = 'running'
+   AND NOT EXISTS (SELECT FROM judge_batches WHERE run_id = r.id AND state <> 'done')
+
+-- name: runs_of_another_judge
+SELECT id
+  FROM judge_runs
+ WHERE state = 'running' AND judge_version <> $1
+   AND progress_at < now() - make_interval(secs => $2)
+
+-- name: runs_paused_for
+SELECT id FROM judge_runs WHERE state = 'paused' AND reason = ANY($1::text[])
+
+-- name: run_requeue
+UPDATE judge_runs
+   SET state = 'queued', reason = NULL, detail = NULL, announced_at = now()
+ WHERE id = $1 AND state = 'paused'
+RETURNING submission_id
+
+-- name: run_spent
+SELECT coalesce(sum(spent_microusd), 0) FROM judge_spending WHERE scope = 'run:' || $1::uuid
