@@ -141,6 +141,15 @@ _DEEDS: Final = {
     "dead_letter_not_found": ProblemCode(404, "There is no dead letter with this number."),
     "ground_truth_not_found": ProblemCode(404, "There is no such ground truth version."),
     "file_not_found": ProblemCode(404, "The server's folder has no file of this name."),
+    "rescore_not_found": ProblemCode(404, "There is no re-score job with this id."),
+    "nothing_to_rescore": ProblemCode(409, "There is no entry that could be scored anew."),
+    "rescore_unfinished": ProblemCode(409, "Another re-score job is neither applied nor dropped."),
+    "rescore_not_ready": ProblemCode(409, "The job's difference is not there yet, or it is over."),
+    "rescore_failures": ProblemCode(409, "Some entries of the job could not be scored anew."),
+    "preview_outdated": ProblemCode(
+        409, "The boards have changed since this difference was computed; look at the newest."
+    ),
+    "rescore_applied": ProblemCode(409, "The job's scores are in force already."),
     "entry_removed": ProblemCode(409, "The entry was removed from its board."),
     "no_submission": ProblemCode(409, "The entry was added by hand and has no submission."),
     "not_replayable": ProblemCode(409, "The dead letter holds no message that could be sent."),

@@ -6,12 +6,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from services.scorer.consumer import build_consumer, build_similarity_consumer
+from services.scorer.consumer import (
+    build_consumer,
+    build_rescore_consumer,
+    build_similarity_consumer,
+)
 from services.scorer.evaluation import PooledEvaluator, PooledMeter, warm_up, warm_up_meter
-from services.scorer.reaper import Reaper, SimilarityReaper
+from services.scorer.reaper import Reaper, RescoreReaper, SimilarityReaper
+from services.scorer.rescore_store import PostgresRescores
 from services.scorer.settings import ScorerSettings
 from services.scorer.similarity_store import PostgresSimilarities
-from shared.messaging.topology import SCORER_SIMILARITIES, SCORER_SUBMISSIONS
+from shared.messaging.topology import SCORER_RESCORES, SCORER_SIMILARITIES, SCORER_SUBMISSIONS
 from shared.runtime.infrastructure import Infrastructure
 from shared.runtime.workers import WorkerPool
 
@@ -35,11 +40,22 @@ async def run(base: Infrastructure, settings: ScorerSettings) -> AsyncIterator[N
                 concurrency=settings.scorer_processes,
                 drain_seconds=settings.drain_seconds,
             ),
+            # One at a time, whatever the job's size: new submissions find the other workers free.
+            base.consuming(
+                SCORER_RESCORES,
+                build_rescore_consumer(base.database, evaluator).handle,
+                concurrency=1,
+                drain_seconds=settings.drain_seconds,
+            ),
             _measuring(base, settings),
         ):
             base.background("scorer_warm_up", lambda: evaluator.prepare(settings.scorer_processes))
             reaper = Reaper(base.database, base.bus, settings.still_seconds)
             base.patrol("scorer_reaper", reaper.announce_again, settings.patrol_seconds)
+            rescores = RescoreReaper(
+                PostgresRescores(base.database), base.bus, settings.still_seconds
+            )
+            base.patrol("rescore_reaper", rescores.announce_again, settings.patrol_seconds)
             yield
     finally:
         await pool.close()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from services.scorer.handlers import measure_similarities, score_submission
+from services.scorer.handlers import measure_similarities, rescore_entry, score_submission
 from services.scorer.ports import Evaluator, SimilarityMeter
+from services.scorer.rescore_store import PostgresRescores, fail_rescore
 from services.scorer.similarity_store import PostgresSimilarities, give_up_similarities
 from services.scorer.store import PostgresSubmissions, fail_submission
 from shared.contracts.messages import (
     Envelope,
     Message,
+    RescoringRequested,
     ScoringFailed,
     SimilarityRequested,
     SubmissionAccepted,
@@ -35,6 +37,21 @@ def build_consumer(
             )
 
     return Consumer(database, {SubmissionAccepted: Route(on_accepted, give_up)})
+
+
+def build_rescore_consumer(database: Database, evaluator: Evaluator) -> Consumer:
+    """Return the consumer of `scorer.rescores`."""
+    rescores = PostgresRescores(database)
+
+    async def on_requested(envelope: Envelope, message: Message) -> None:
+        assert isinstance(message, RescoringRequested)  # noqa: S101 - as routed below
+        await rescore_entry(rescores, evaluator, envelope, message.job_id, message.entry_id)
+
+    async def give_up(transaction: Transaction, message: Message, code: str, detail: str) -> None:
+        assert isinstance(message, RescoringRequested)  # noqa: S101 - as routed below
+        await fail_rescore(transaction, message.job_id, message.entry_id, code, detail)
+
+    return Consumer(database, {RescoringRequested: Route(on_requested, give_up)})
 
 
 def build_similarity_consumer(database: Database, meter: SimilarityMeter) -> Consumer:

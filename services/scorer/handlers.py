@@ -1,4 +1,4 @@
-"""The scorer's use cases: rule-based scores at once, similarities when there is time."""
+"""The scorer's use cases: rule-based scores, the same anew, similarities when there is time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from uuid import UUID
 
 import structlog
 
-from services.scorer.ports import Evaluator, Similarities, SimilarityMeter, Submissions
+from services.scorer.ports import Evaluator, Rescores, Similarities, SimilarityMeter, Submissions
 from shared.contracts.messages import Envelope, ScoringCompleted
 
 _log = structlog.get_logger(__name__)
@@ -29,6 +29,20 @@ async def score_submission(
             ScoringCompleted(submission_id=submission_id, entry_id=work.entry_id, board=work.board)
         )
     _log.info("submission_scored", ground_truth_version=work.ground_truth_version)
+
+
+async def rescore_entry(
+    rescores: Rescores, evaluator: Evaluator, envelope: Envelope, job_id: UUID, entry_id: UUID
+) -> None:
+    """Score an entry's file anew, beside the scores that are in force."""
+    work = await rescores.waiting(envelope, job_id, entry_id)
+    if work is None:
+        _log.info("rescore_not_waiting", job_id=str(job_id))
+        return
+    scores = await evaluator.score(work)
+    async with rescores.settle(envelope, job_id) as settling:
+        saved = await settling.save(work, scores)
+    _log.info("entry_rescored", job_id=str(job_id), entry_id=str(entry_id), saved=saved)
 
 
 async def measure_similarities(

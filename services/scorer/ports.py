@@ -88,6 +88,26 @@ class Submissions(Protocol):
         """Open the transaction that handles this message once; raises AlreadySeen."""
 
 
+class RescoreWork(Protocol):
+    """The one transaction that settles an entry of a re-score job."""
+
+    async def save(self, work: Work, scores: Scores) -> bool:
+        """Store the scores beside those in force; False when the job waits for none any more.
+
+        The last entry of a job announces that.
+        """
+
+
+class Rescores(Protocol):
+    """Where re-score jobs are kept."""
+
+    async def waiting(self, envelope: Envelope, job_id: UUID, entry_id: UUID) -> Work | None:
+        """Return the work, or None where it is done or its job is over; raises Permanent."""
+
+    def settle(self, envelope: Envelope, job_id: UUID) -> AbstractAsyncContextManager[RescoreWork]:
+        """Open the transaction that handles this message once; raises AlreadySeen."""
+
+
 class Similarities(Protocol):
     """Where similarities are kept, and which are still to be measured."""
 

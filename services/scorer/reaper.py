@@ -7,10 +7,11 @@ from typing import Final
 
 import structlog
 
+from services.scorer.rescore_store import PostgresRescores
 from services.scorer.similarity_store import PostgresSimilarities
 from shared.contracts.messages import SubmissionAccepted
 from shared.messaging.ports import Bus
-from shared.messaging.topology import SCORER_SIMILARITIES, SCORER_SUBMISSIONS
+from shared.messaging.topology import SCORER_RESCORES, SCORER_SIMILARITIES, SCORER_SUBMISSIONS
 from shared.storage.database import Database
 from shared.storage.queries import load_queries
 
@@ -54,3 +55,19 @@ class SimilarityReaper:
         seconds = self.still_seconds * (_BUSY_FACTOR if busy else 1)
         for submission_id in await self.similarities.announce_again(seconds):
             _log.warning("similarities_announced_again", submission_id=str(submission_id))
+
+
+@dataclass(frozen=True, slots=True)
+class RescoreReaper:
+    """Announces again the entries of re-score jobs that wait for scores, and are in no queue."""
+
+    rescores: PostgresRescores
+    bus: Bus
+    still_seconds: float
+
+    async def announce_again(self) -> None:
+        """Announce what was not announced for too long, with new message ids."""
+        busy = await self.bus.depth(SCORER_RESCORES) > 0
+        seconds = self.still_seconds * (_BUSY_FACTOR if busy else 1)
+        for entry_id in await self.rescores.announce_again(seconds):
+            _log.warning("rescore_announced_again", entry_id=str(entry_id))

@@ -108,6 +108,22 @@ class JudgingCompleted(Message):
     judge_version: str
 
 
+class RescoringRequested(Message):
+    """An entry's file waits to be scored anew, beside the scores that are in force."""
+
+    type = "rescoring.requested"
+    job_id: UUID
+    entry_id: UUID
+    submission_id: UUID
+
+
+class RescoringCompleted(Message):
+    """Every entry of a re-score job is scored or failed: its rank difference can be computed."""
+
+    type = "rescoring.completed"
+    job_id: UUID
+
+
 _MESSAGES: Final[dict[tuple[str, int], type[Message]]] = {
     (message.type, message.version): message
     for message in (
@@ -121,6 +137,8 @@ _MESSAGES: Final[dict[tuple[str, int], type[Message]]] = {
         JudgingBatch,
         JudgingProgressed,
         JudgingCompleted,
+        RescoringRequested,
+        RescoringCompleted,
     )
 }
 

@@ -16,6 +16,8 @@ from shared.contracts.messages import (
     JudgingCompleted,
     JudgingProgressed,
     JudgingRequested,
+    RescoringCompleted,
+    RescoringRequested,
     ScoringCompleted,
     ScoringFailed,
     SimilarityRequested,
@@ -44,6 +46,8 @@ class Queue:
 
 SCORER_SUBMISSIONS: Final = Queue("scorer.submissions", (SubmissionAccepted.type,))
 SCORER_SIMILARITIES: Final = Queue("scorer.similarities", (SimilarityRequested.type,))
+SCORER_RESCORES: Final = Queue("scorer.rescores", (RescoringRequested.type,))
+RANKER_RESCORES: Final = Queue("ranker.rescores", (RescoringCompleted.type,))
 RANKER_BOARDS: Final = Queue(
     "ranker.boards", (ScoringCompleted.type, JudgingCompleted.type, BoardChanged.type)
 )
@@ -53,7 +57,9 @@ JUDGE_BATCHES: Final = Queue("judge.batches", (JudgingBatch.type,))
 QUEUES: Final = (
     SCORER_SUBMISSIONS,
     SCORER_SIMILARITIES,
+    SCORER_RESCORES,
     RANKER_BOARDS,
+    RANKER_RESCORES,
     JUDGE_REQUESTS,
     JUDGE_BATCHES,
 )

@@ -24,6 +24,8 @@ from shared.contracts.messages import (
     JudgingRequested,
     MalformedMessage,
     Message,
+    RescoringCompleted,
+    RescoringRequested,
     ScoringCompleted,
     ScoringFailed,
     SimilarityRequested,
@@ -58,6 +60,10 @@ EXPECTED: dict[str, Message] = {
         board="community",
         judge_version="a" * 64,
     ),
+    "rescoring.requested.v1": RescoringRequested(
+        job_id=RUN, entry_id=ENTRY, submission_id=SUBMISSION
+    ),
+    "rescoring.completed.v1": RescoringCompleted(job_id=RUN),
 }
 
 

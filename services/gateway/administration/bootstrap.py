@@ -14,6 +14,8 @@ from services.gateway.administration.operations_routes import (
     ground_truth_endpoints,
     judging_endpoints,
 )
+from services.gateway.administration.rescore_routes import rescore_endpoints
+from services.gateway.administration.rescoring import Rescoring
 from services.gateway.administration.routes import audit_endpoints, entry_endpoints, file_endpoints
 from services.gateway.endpoints import Endpoint
 from services.gateway.settings import GatewaySettings
@@ -32,6 +34,7 @@ def administration_endpoints(
         *file_endpoints(BoardFiles(database), callers),
         *dead_letter_endpoints(DeadLetters(database), callers),
         *ground_truth_endpoints(truths, callers),
+        *rescore_endpoints(Rescoring(database), callers),
         *judging_endpoints(HoldJudging(database), callers),
         *audit_endpoints(AuditLog(database), callers),
     ]

@@ -24,6 +24,7 @@ from shared.contracts.messages import (
     JudgingRequested,
     MalformedMessage,
     Message,
+    RescoringRequested,
     SubmissionAccepted,
 )
 from shared.runtime.errors import Conflict, NotFound
@@ -165,6 +166,9 @@ async def _revive(transaction: Transaction, message: Message) -> None:
             status = await connection.execute(_SQL["submission_revive"], message.submission_id)
             if status == "UPDATE 1":
                 await connection.execute(_SQL["submission_entry_revive"], message.submission_id)
+        case RescoringRequested():
+            # A job that is over stays so; one that waits for a decision waits for this entry again.
+            await connection.execute(_SQL["rescore_item_revive"], message.job_id, message.entry_id)
         case JudgingRequested():
             await connection.execute(_SQL["run_revive"], message.run_id)
         case _:

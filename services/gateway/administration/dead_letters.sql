@@ -49,3 +49,14 @@ UPDATE entries SET removed_at = NULL WHERE submission_id = $1
 -- name: run_revive
 UPDATE judge_runs SET state = 'queued', reason = NULL, detail = NULL, announced_at = now()
  WHERE id = $1 AND state = 'failed'
+
+-- name: rescore_item_revive
+WITH job AS (
+    UPDATE rescore_jobs
+       SET state = 'scoring'
+     WHERE id = $1 AND state IN ('scoring', 'scored', 'ready')
+    RETURNING id)
+UPDATE rescore_items i
+   SET state = 'open', failure_code = NULL, failure_reason = NULL, announced_at = now()
+  FROM job
+ WHERE i.job_id = job.id AND i.entry_id = $2 AND i.state = 'failed'

@@ -1,0 +1,105 @@
+-- name: rescore_add
+INSERT INTO rescore_jobs (id, ground_truth_version, requested_by, why) VALUES ($1, $2, $3, $4)
+
+-- name: rescore_items_add
+-- Every listed entry of a submission whose file is kept; of one board or some entries, if asked.
+INSERT INTO rescore_items (job_id, entry_id, submission_id)
+SELECT $1, e.id, e.submission_id
+  FROM entries e
+ WHERE e.listed AND e.removed_at IS NULL
+   AND ($2::text IS NULL OR e.board = $2)
+   AND ($3::uuid[] IS NULL OR e.id = ANY ($3))
+   AND EXISTS (SELECT FROM payloads p WHERE p.submission_id = e.submission_id)
+ ORDER BY e.id
+RETURNING entry_id, submission_id
+
+-- name: rescore_jobs_page
+SELECT j.id, j.ground_truth_version, j.state, j.metric_version, j.requested_by, j.why,
+       j.preview_number, j.previewed::text AS previewed, j.created_at, j.changed_at,
+       (SELECT count(*) FROM rescore_items i WHERE i.job_id = j.id) AS items,
+       (SELECT count(*) FROM rescore_items i WHERE i.job_id = j.id AND i.state = 'scored') AS scored,
+       (SELECT count(*) FROM rescore_items i WHERE i.job_id = j.id AND i.state = 'failed') AS failed
+  FROM rescore_jobs j
+ WHERE ($1::uuid IS NULL OR j.id = $1)
+   AND ($2::timestamptz IS NULL OR (j.created_at, j.id) < ($2, $3::uuid))
+ ORDER BY j.created_at DESC, j.id DESC
+ LIMIT $4
+
+-- name: rescore_preview
+SELECT preview FROM rescore_jobs WHERE id = $1
+
+-- name: rescore_failures
+SELECT i.entry_id, e.model_name, i.failure_code AS code, i.failure_reason AS reason
+  FROM rescore_items i
+  JOIN entries e ON e.id = i.entry_id
+ WHERE i.job_id = $1 AND i.state = 'failed'
+ ORDER BY e.name_key, e.id
+
+-- name: rescore_lock
+SELECT j.state, j.ground_truth_version, j.metric_version, j.preview_number,
+       j.previewed::text AS previewed,
+       (SELECT count(*) FROM rescore_items i WHERE i.job_id = j.id AND i.state = 'failed') AS failed
+  FROM rescore_jobs j
+ WHERE j.id = $1
+   FOR UPDATE
+
+-- name: boards_lock
+SELECT board, revision FROM boards WHERE board = $1 FOR UPDATE
+
+-- name: rescore_state
+UPDATE rescore_jobs SET state = $2 WHERE id = $1
+
+-- name: scores_swap
+-- The shadow scores of all entries that are still there become those in force.
+INSERT INTO scores (entry_id, metric, compat, strict, answered, expected, by_source,
+                    ground_truth_version, metric_version, file_sha256)
+SELECT n.entry_id, n.metric, n.compat, n.strict, n.answered, n.expected, n.by_source, $2, $3,
+       s.file_sha256
+  FROM shadow_scores n
+  JOIN rescore_items i ON i.job_id = n.job_id AND i.entry_id = n.entry_id AND i.state = 'scored'
+  JOIN entries e ON e.id = n.entry_id AND e.listed AND e.removed_at IS NULL
+  JOIN submissions s ON s.id = i.submission_id
+ WHERE n.job_id = $1
+ ORDER BY n.entry_id, n.metric
+ON CONFLICT (entry_id, metric) DO UPDATE
+   SET compat = EXCLUDED.compat, strict = EXCLUDED.strict, answered = EXCLUDED.answered,
+       expected = EXCLUDED.expected, by_source = EXCLUDED.by_source,
+       ground_truth_version = EXCLUDED.ground_truth_version,
+       metric_version = EXCLUDED.metric_version, file_sha256 = EXCLUDED.file_sha256
+
+-- name: submissions_move
+-- What is judged or measured from now on refers to the new ground truth, too.
+UPDATE submissions s
+   SET ground_truth_version = $2
+  FROM rescore_items i
+  JOIN entries e ON e.id = i.entry_id AND e.listed AND e.removed_at IS NULL
+ WHERE i.job_id = $1 AND i.state = 'scored' AND s.id = i.submission_id
+RETURNING s.id
+
+-- name: similarities_due
+-- The reaper announces them at its next look.
+INSERT INTO similarities_due (submission_id, announced_at)
+SELECT submission_id, '-infinity'
+  FROM unnest($1::uuid[]) AS moved (submission_id)
+ WHERE EXISTS (SELECT FROM similarities m
+                 JOIN entries e ON e.id = m.entry_id
+                WHERE e.submission_id = moved.submission_id AND m.ground_truth_version <> $2)
+ON CONFLICT (submission_id) DO UPDATE SET announced_at = '-infinity', failure_code = NULL
+
+-- name: judging_ask
+-- For entries whose judged scores refer to another ground truth; what was judged is not paid again.
+INSERT INTO judge_runs (id, submission_id, requested_by, repeats)
+SELECT gen_random_uuid(), s.id, 'administrator', v.repeats
+  FROM submissions s
+  JOIN entries e ON e.submission_id = s.id
+ CROSS JOIN judge_service v
+ WHERE s.id = ANY ($1::uuid[]) AND v.judge_version IS NOT NULL
+   AND EXISTS (SELECT FROM scores c
+                WHERE c.entry_id = e.id AND c.judge_version IS NOT NULL
+                  AND c.ground_truth_version <> $2)
+   AND NOT EXISTS (SELECT FROM judge_runs r
+                    WHERE r.submission_id = s.id AND r.state IN ('queued', 'running', 'paused'))
+RETURNING id, submission_id
+
+-- name: shadow_drop
+DELETE FROM shadow_scores WHERE job_id = $1

@@ -1,0 +1,67 @@
+"""What other scores would do to a board: every entry's rank and values before and after. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from uuid import UUID
+
+from services.ranker.domain.board import Entry
+from services.ranker.domain.ranking import RankedRow, rank
+from shared.benchmark.tasks import SCORINGS, Scoring
+
+NewValues = Mapping[UUID, Mapping[Scoring, Mapping[str, float | None]]]
+"""By entry: the metrics that would be replaced, in each scoring."""
+
+
+def board_difference(entries: Sequence[Entry], new: NewValues) -> dict[Scoring, list[object]]:
+    """Return, for each scoring, the board's rows in their order after, with what was before.
+
+    Entries without new values are among them too, since their ranks may move.
+    """
+    changed = [_with_values(entry, new.get(entry.entry_id)) for entry in entries]
+    return {
+        scoring: _rows(entries, _ranked(entries, scoring), _ranked(changed, scoring), new, scoring)
+        for scoring in SCORINGS
+    }
+
+
+def _with_values(entry: Entry, new: Mapping[Scoring, Mapping[str, float | None]] | None) -> Entry:
+    if new is None:
+        return entry
+    values = {scoring: {**entry.values[scoring], **new[scoring]} for scoring in SCORINGS}
+    return replace(entry, values=values)
+
+
+def _ranked(entries: Sequence[Entry], scoring: Scoring) -> dict[int, RankedRow]:
+    """Return the ranked rows by the entry's index, in the order of the board."""
+    rows = rank({"model_name": entry.model_name, **entry.values[scoring]} for entry in entries)
+    return {row.index: row for row in rows}
+
+
+def _rows(
+    entries: Sequence[Entry],
+    before: Mapping[int, RankedRow],
+    after: Mapping[int, RankedRow],
+    new: NewValues,
+    scoring: Scoring,
+) -> list[object]:
+    rows: list[object] = []
+    for index, row in after.items():
+        entry, was = entries[index], before[index]
+        values = new.get(entry.entry_id, {}).get(scoring, {})
+        rows.append(
+            {
+                "entry_id": str(entry.entry_id),
+                "model_name": entry.model_name,
+                "rescored": entry.entry_id in new,
+                "rank": {"before": was.rank, "after": row.rank},
+                "mean_rank": {"before": was.mean_rank, "after": row.mean_rank},
+                "values": {
+                    metric: {"before": entry.values[scoring][metric], "after": value}
+                    for metric, value in values.items()
+                    if value != entry.values[scoring][metric]
+                },
+            }
+        )
+    return rows

@@ -1,0 +1,51 @@
+-- name: rescore_lock
+SELECT state, ground_truth_version, metric_version FROM rescore_jobs WHERE id = $1 FOR UPDATE
+
+-- name: boards_hold
+-- Whoever changes a board raises its revision, and waits for us to do so: entries and revision fit.
+SELECT revision FROM boards WHERE board = $1 FOR SHARE
+
+-- name: shadow_values
+SELECT s.entry_id,
+       array_agg(s.metric ORDER BY s.metric) AS metrics,
+       array_agg(s.compat ORDER BY s.metric) AS compat,
+       array_agg(s.strict ORDER BY s.metric) AS strict
+  FROM shadow_scores s
+  JOIN rescore_items i ON i.job_id = s.job_id AND i.entry_id = s.entry_id AND i.state = 'scored'
+ WHERE s.job_id = $1
+ GROUP BY s.entry_id
+
+-- name: left_out
+-- Listed entries with scores of a submission that the job does not cover, though they were computed
+-- otherwise than it computes.
+SELECT e.id
+  FROM entries e
+ WHERE e.listed AND e.removed_at IS NULL
+   AND EXISTS (SELECT FROM scores s
+                WHERE s.entry_id = e.id AND s.judge_version IS NULL AND s.metric_version IS NOT NULL
+                  AND (s.ground_truth_version, s.metric_version) IS DISTINCT FROM ($2, $3))
+   AND NOT EXISTS (SELECT FROM rescore_items i
+                    WHERE i.job_id = $1 AND i.entry_id = e.id AND i.state = 'scored')
+ ORDER BY e.id
+
+-- name: judged_otherwise
+-- Entries of the job whose judged scores refer to another ground truth: these stay as they are.
+SELECT i.entry_id
+  FROM rescore_items i
+ WHERE i.job_id = $1 AND i.state = 'scored'
+   AND EXISTS (SELECT FROM scores s
+                WHERE s.entry_id = i.entry_id AND s.judge_version IS NOT NULL
+                  AND s.ground_truth_version <> $2)
+ ORDER BY i.entry_id
+
+-- name: rescore_ready
+UPDATE rescore_jobs
+   SET state = 'ready', preview = $2, previewed = $3::text::jsonb, preview_number = preview_number + 1
+ WHERE id = $1 AND state = 'scored'
+
+-- name: rescores_waiting
+UPDATE rescore_jobs SET announced_at = now()
+ WHERE id IN (SELECT id FROM rescore_jobs
+               WHERE state = 'scored' AND announced_at < now() - make_interval(secs => $1)
+                 FOR UPDATE SKIP LOCKED)
+RETURNING id
