@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
 from aiohttp import hdrs, web
 from pydantic import BaseModel, Field
@@ -11,7 +11,7 @@ from services.gateway import board_wire
 from services.gateway.answers import send
 from services.gateway.board_views import BoardViews, Window
 from services.gateway.boards import Boards
-from services.gateway.domain.board_cursors import MAX_CURSOR, BoardCursor, Form
+from services.gateway.domain.board_cursors import BoardCursor, Form
 from services.gateway.domain.http import negotiate
 from services.gateway.domain.moments import PATTERN, read_as_of
 from services.gateway.endpoints import CSV, JSON, Endpoint, Handle, Reply, json_reply
@@ -20,6 +20,7 @@ from shared.benchmark.names import FIELD_LIMITS
 from shared.benchmark.tasks import BOARDS, Board, Scoring
 from shared.runtime.errors import NotFound
 
+_AS_OF: Final = {"format": "as-of", "examples": ["2026-04-15", "2026-04-15T12:00:00Z", "42"]}
 _READS: Final = frozenset({"GET", "HEAD"})
 BOARD_TYPES: Final = (JSON, CSV)
 _TAG: Final = "boards"
@@ -44,24 +45,28 @@ class BoardQuery(Parameters):
     scoring: Scoring = Field(
         "compat", description="compat: as the published boards score; strict: without their faults"
     )
-    track: str | None = Field(
-        None, max_length=FIELD_LIMITS["track"], description="entries of this track only"
+    track: Annotated[str, Field(max_length=FIELD_LIMITS["track"])] | None = Field(
+        None, description="entries of this track only"
     )
-    as_of: str | None = Field(
+    as_of: Annotated[str, Field(pattern=PATTERN, json_schema_extra=_AS_OF)] | None = Field(
         None,
-        pattern=PATTERN,
         description=(
             "the board as it was: a date (its end, UTC), a time, or the number of a snapshot"
         ),
-        examples=["2026-04-15", "2026-04-15T12:00:00Z", "42"],
     )
-    limit: Number | None = Field(
-        None, ge=1, le=_LARGEST_PAGE, description="entries a page; without it, all are on one"
+    limit: Annotated[Number, Field(ge=1, le=_LARGEST_PAGE)] | None = Field(
+        None, description="entries a page; without it, all are on one"
     )
-    cursor: str | None = Field(
+    cursor: (
+        Annotated[
+            str,
+            Field(
+                json_schema_extra={"format": "board-cursor"},
+            ),
+        ]
+        | None
+    ) = Field(
         None,
-        pattern=r"^[A-Za-z0-9_-]+$",
-        max_length=MAX_CURSOR,
         description=(
             "the next page, as 'next' names it. It stays in its snapshot, whatever happens to the "
             "board meanwhile, and brings the rest of the query with it"

@@ -19,7 +19,7 @@ from services.gateway.history_ports import BoardHistory
 from services.gateway.representations import Representation, represent
 from services.gateway.security import READ_HEADERS
 from shared.benchmark.tasks import Board, Scoring
-from shared.runtime.errors import InvalidInput, NotFound
+from shared.runtime.errors import NotFound
 
 _CSV: Final = "text/csv; charset=utf-8"
 _IMMUTABLE: Final = "public, max-age=31536000, immutable"
@@ -76,16 +76,16 @@ class BoardViews:
         return await self._represent(await self.snapshot(snapshot_id), window)
 
     async def page(self, board: Board, cursor: BoardCursor, form: Form) -> Representation:
-        """Return the page that a cursor names; raises InvalidInput where it is another board's."""
+        """Return the page that a cursor names; raises NotFound where it is another board's."""
         try:
             shown = await self.snapshot(cursor.snapshot_id)
         except NotFound:
             shown = None
         if shown is None or shown.board != board:
-            raise InvalidInput(
+            raise NotFound(
                 "the cursor is of no snapshot of this board.",
                 fix="Begin at the top, without a cursor.",
-                code="invalid_cursor",
+                code="snapshot_not_found",
             )
         return await self._represent(shown, Window(form, cursor.track, cursor.offset, cursor.limit))
 

@@ -21,7 +21,7 @@ LARGEST_BODY: Final = 1 << 16
 class JsonBody(BaseModel):
     """Base of the models of bodies: what is not in them is refused, so typos are told."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class RefusedBody(InvalidInput):
@@ -58,8 +58,10 @@ async def body_of(
         )
     content = await _read(request, largest)
     try:
-        # orjson refuses NaN and deep nesting, which the model's own reader would take.
-        return model.model_validate(orjson.loads(content))
+        # orjson refuses NaN and deep nesting, which the model's own reader would take. Strict: a
+        # number that came as a text or as true is a mistake that is better told.
+        orjson.loads(content)
+        return model.model_validate_json(content, strict=True)
     except orjson.JSONDecodeError as error:
         problem = Problem("invalid_json", "$", f"{error}", "a JSON object", "Send valid JSON.")
         raise RefusedBody([problem]) from None

@@ -24,7 +24,7 @@ class EventHeaders(Answer):
     """The header with which a stream goes on where it broke off."""
 
     last_event_id: str | None = Field(
-        None, alias="Last-Event-ID", pattern=r"^[0-9]{1,18}$", description="the last id received"
+        None, alias="Last-Event-ID", pattern=r"^[0-9]{0,18}$", description="the last id received"
     )
 
 

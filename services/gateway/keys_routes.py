@@ -15,7 +15,7 @@ from services.gateway.callers import Callers
 from services.gateway.domain.cursors import cursor_of, position_of
 from services.gateway.endpoints import Access, Body, Endpoint, json_reply
 from services.gateway.keys import ManageKeys, key_not_found
-from services.gateway.parameters import Number, Parameters, query_of, uuid_of
+from services.gateway.parameters import Number, Parameters, RowCursor, query_of, uuid_of
 from services.gateway.problem_codes import ADMINISTRATION, BODY_PROBLEMS, KEY_PROBLEMS
 
 _TAG: Final = "keys"
@@ -30,7 +30,7 @@ class KeyPath(BaseModel):
 class KeysQuery(Parameters):
     """Which page of keys is asked for."""
 
-    cursor: str | None = Field(None, description="'next_cursor' of the page before")
+    cursor: RowCursor | None = Field(None, description="'next_cursor' of the page before")
     limit: Number = Field(50, ge=1, le=200)
 
 

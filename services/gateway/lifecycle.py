@@ -15,6 +15,7 @@ from services.gateway.domain.cursors import Position
 from services.gateway.domain.lifecycle import not_withdrawable
 from services.gateway.judging import Access
 from services.gateway.ports import LifecycleStore, SubmissionFilter, SubmissionSummary
+from shared.runtime.errors import NotAllowed
 
 _log = structlog.get_logger(__name__)
 
@@ -35,10 +36,24 @@ class ListSubmissions:
         elif caller.key is not None:
             wanted = SubmissionFilter(key_id=caller.key.id, state=state)
         elif caller.token is not None:
-            wanted = SubmissionFilter(token_sha256=credentials.sha256(caller.token), state=state)
+            return await self._owned(credentials.sha256(caller.token), state, before, limit)
         else:
             raise not_the_owner(caller)
         return await self.store.page(wanted, before, limit)
+
+    async def _owned(
+        self, token_sha256: bytes, state: str | None, before: Position | None, limit: int
+    ) -> Sequence[SubmissionSummary]:
+        wanted = SubmissionFilter(token_sha256=token_sha256, state=state)
+        found = await self.store.page(wanted, before, limit)
+        own = SubmissionFilter(token_sha256=token_sha256)
+        if not found and not await self.store.page(own, None, 1):
+            raise NotAllowed(
+                "the token is no submission's owner token.",
+                fix="Send the token that came with a receipt.",
+                code="invalid_token",
+            )
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from services.gateway.middleware import request_id_of
 from services.gateway.parameters import (
     Number,
     Parameters,
+    RowCursor,
     SubmissionPath,
     query_of,
     submission_id,
@@ -31,7 +32,7 @@ class SubmissionsQuery(Parameters):
     """Which submissions are listed."""
 
     state: submission_wire.State | None = None
-    cursor: str | None = Field(None, description="'next_cursor' of the page before")
+    cursor: RowCursor | None = Field(None, description="'next_cursor' of the page before")
     limit: Number = Field(50, ge=1, le=200)
 
 

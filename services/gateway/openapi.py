@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from services.gateway.endpoints import JSON, Access, Body, Endpoint, Reply
+from services.gateway.endpoints import EVENTS, JSON, Access, Body, Endpoint, Reply
 from services.gateway.openapi_schemas import Schemas
 from services.gateway.problem_codes import PROBLEM_CODES, problem_type
 from services.gateway.problems import PROBLEM_TYPE
@@ -46,6 +46,15 @@ _SECURITY_SCHEMES: Final = {
         "type": "http",
         "scheme": "bearer",
         "description": "An API key with the scope named at the endpoint: submit, judge or admin.",
+    },
+}
+_EVENT: Final = {
+    "type": "object",
+    "description": "one event; `data` is JSON in one line",
+    "properties": {
+        "id": {"type": "string"},
+        "event": {"type": "string"},
+        "data": {"type": "string"},
     },
 }
 _HEADERS: Final = {
@@ -215,6 +224,8 @@ def _reply(reply: Reply, schemas: Schemas) -> Json:
 def _content_schema(media_type: str, model: type[BaseModel] | None, schemas: Schemas) -> Json:
     if model is not None:
         return schemas.answer(model)
+    if media_type == EVENTS:
+        return _EVENT
     return {"type": "object"} if media_type.endswith("json") else {"type": "string"}
 
 

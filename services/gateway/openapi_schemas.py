@@ -16,6 +16,10 @@ class _Generator(GenerateJsonSchema):
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - theirs
         return False  # a title that repeats the name tells nothing
 
+    def frozenset_schema(self, schema: Any) -> dict[str, Any]:
+        # What is sent twice is taken as sent once.
+        return {k: v for k, v in super().frozenset_schema(schema).items() if k != "uniqueItems"}
+
 
 class Schemas:
     """The schemas of models, each given with whether it is one that we answer with.

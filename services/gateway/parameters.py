@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, TypeVar
+from datetime import datetime
+from functools import cache
+from typing import Annotated, Final, TypeVar, get_args
 from uuid import UUID
 
 from aiohttp import web
@@ -26,15 +28,19 @@ class SubmissionPath(BaseModel):
     id: UUID = Field(description="the submission's id, as in its receipt")
 
 
-def _plain_number(value: object) -> object:
-    """Refuse what int() would take but nobody means: signs, spaces, underscores, other digits."""
-    if isinstance(value, str) and not (value.isascii() and value.isdigit() and len(value) <= 18):
-        raise ValueError("not a plain number")
+def _plain_moment(value: object) -> object:
+    """Refuse numbers, which would be read as seconds since 1970."""
+    if isinstance(value, str) and "-" not in value.strip("-"):
+        raise ValueError("not a date and time, such as 2026-04-15T12:00:00Z")
     return value
 
 
-Number = Annotated[int, BeforeValidator(_plain_number)]
-"""A whole number in a query; set its limits with Field."""
+Number = Annotated[int, Field(ge=0, lt=10**18)]
+"""A whole number in a query; set narrower limits with Field."""
+Moment = Annotated[datetime, BeforeValidator(_plain_moment)]
+"""A date and time in a query."""
+RowCursor = Annotated[str, Field(json_schema_extra={"format": "row-cursor"})]
+"""The last row of a page, as `domain.cursors` writes it."""
 
 ParametersT = TypeVar("ParametersT", bound=Parameters)
 
@@ -44,10 +50,29 @@ def query_of(request: web.Request, model: type[ParametersT]) -> ParametersT:
     for name in request.query:
         if len(request.query.getall(name)) > 1:
             raise _invalid(f"{name[:_SHOWN]!r} is there twice.", "Send it once.")
+    for name in _numbers(model) & request.query.keys():
+        _check_number(name, request.query[name])
     try:
         return model.model_validate(dict(request.query))
     except ValidationError as error:
         raise _explained(error, model) from None
+
+
+@cache
+def _numbers(model: type[Parameters]) -> frozenset[str]:
+    return frozenset(
+        name for name, field in model.model_fields.items() if _is_number(field.annotation)
+    )
+
+
+def _is_number(annotation: object) -> bool:
+    return annotation is int or any(_is_number(part) for part in get_args(annotation))
+
+
+def _check_number(name: str, text: str) -> None:
+    """Refuse what int() would take but nobody means: signs, spaces, underscores, other digits."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise _invalid(f"{name} is {text[:_SHOWN]!r}.", "Use a plain number, such as 10.")
 
 
 def _explained(error: ValidationError, model: type[Parameters]) -> InvalidInput:

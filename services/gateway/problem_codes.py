@@ -132,9 +132,7 @@ _BOARDS: Final = {
     "board_not_found": ProblemCode(404, "There is no board of this name."),
     "entry_not_found": ProblemCode(404, "The board has no entry with this id."),
     "snapshot_not_found": ProblemCode(404, "There is no such snapshot, or it is another board's."),
-    "invalid_cursor": ProblemCode(
-        400, "The cursor is not one that a page named, or belongs to another board."
-    ),
+    "invalid_cursor": ProblemCode(400, "The cursor is not one that a page named."),
 }
 _DEEDS: Final = {
     "entry_not_found": ProblemCode(404, "There is no entry with this id."),

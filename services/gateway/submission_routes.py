@@ -9,7 +9,7 @@ from aiohttp import web
 from services.gateway import submission_wire
 from services.gateway.answers import answer, send
 from services.gateway.callers import Callers
-from services.gateway.endpoints import FORM, JSON, Access, Body, Endpoint, Reply, json_reply
+from services.gateway.endpoints import FORM, JSON, Access, Body, Endpoint, Link, Reply, json_reply
 from services.gateway.handlers import DryRun, ReadStatus
 from services.gateway.judging import ReadJudging
 from services.gateway.parameters import SubmissionPath, submission_id
@@ -22,6 +22,13 @@ from services.gateway.uploads import Receiver
 
 _PRIVATE: Final = "private, no-cache"
 _TAG: Final = "submissions"
+_ID: Final = {"id": "$response.body#/id"}
+_LINKS: Final = {
+    "status": Link("GET", "/submissions/{id}", _ID),
+    "events": Link("GET", "/submissions/{id}/events", _ID),
+    "judge": Link("POST", "/submissions/{id}/judge", _ID),
+    "verdicts": Link("GET", "/submissions/{id}/verdicts", _ID),
+}
 
 
 def submission_endpoints(
@@ -79,6 +86,7 @@ def submission_endpoints(
                     "Accepted; keep the owner token.",
                     submission_wire.SubmissionReceipt,
                     headers={"Location": "where the submission's status is"},
+                    links=_LINKS,
                 )
             },
             problems=(

@@ -62,8 +62,11 @@ class SubmissionForm(Answer):
 
 
 class DryRunForm(SubmissionForm):
-    """The same form, of which every field but the file may be left out."""
+    """The same form, of which nothing is required: what is missing is part of the answer."""
 
+    file: bytes | None = Field(  # type: ignore[assignment]
+        None, description="as in a submission", json_schema_extra={"format": "binary"}
+    )
     model_name: str | None = _text("model_name", "looked up on the board", required=False)  # type: ignore[assignment]
     organization: str | None = _text("organization", "who submits", required=False)  # type: ignore[assignment]
 

@@ -12,6 +12,7 @@ from urllib.parse import quote
 import orjson
 import pytest
 
+from services.gateway.domain.board_cursors import BoardCursor
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, row, running_gateway
 
@@ -141,7 +142,6 @@ WRONG = [
     ("as_of=2026-02-03T25:00", "invalid_query"),
     ("cursor=x", "invalid_cursor"),
     ("cursor=WzEsMSwxLDEsMV0", "invalid_cursor"),
-    ("cursor=WzEsOTk5OTksMSwxLG51bGxd", "invalid_cursor"),  # of no snapshot
 ]
 
 
@@ -151,11 +151,13 @@ async def test_a_wrong_query_is_refused(gateway: Gateway) -> None:
         assert (query, status, orjson.loads(body)["code"]) == (query, 400, code)
 
 
-async def test_a_cursor_of_another_board_is_refused(gateway: Gateway) -> None:
+async def test_a_cursor_of_no_snapshot_or_of_another_board_is_refused(gateway: Gateway) -> None:
     await shown(gateway, models(3))
     page = await read(gateway, f"{BOARD}?limit=1")
-    status, _, body = await gateway.get(page["next"].replace("community", "official"))
-    assert (status, orjson.loads(body)["code"]) == (400, "invalid_cursor")
+    cursor = BoardCursor(99_999, 1, 1, None).text()
+    for address in (page["next"].replace("community", "official"), f"{BOARD}?cursor={cursor}"):
+        status, _, body = await gateway.get(address)
+        assert (status, orjson.loads(body)["code"]) == (404, "snapshot_not_found")
 
 
 async def test_the_board_of_any_past_moment(gateway: Gateway) -> None:

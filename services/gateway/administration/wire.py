@@ -14,7 +14,7 @@ from services.gateway.bodies import JsonBody
 from services.gateway.domain.acts import REASON_LIMIT
 from services.gateway.domain.board_import import Existing, Kind, RowChange
 from services.gateway.domain.managed_entries import EDITABLE, ManagedEntry
-from services.gateway.parameters import Number, Parameters
+from services.gateway.parameters import Moment, Number, Parameters
 from services.gateway.wire import Answer
 from shared.benchmark.names import FIELD_LIMITS, check_text
 from shared.benchmark.tasks import Board
@@ -143,7 +143,9 @@ class EntriesQuery(Parameters):
     board: Board | None = None
     model_name: str | None = Field(None, description="exactly, but for upper and lower case")
     removed: bool = Field(False, description="removed ones too")
-    cursor: str | None = Field(None, description="'next_cursor' of the page before")
+    cursor: Annotated[str, Field(json_schema_extra={"format": "entry-cursor"})] | None = Field(
+        None, description="'next_cursor' of the page before"
+    )
     limit: Number = Field(100, ge=1, le=500)
 
 
@@ -224,8 +226,8 @@ class AuditQuery(Parameters):
     action: str | None = None
     subject_kind: str | None = None
     subject: str | None = None
-    since: datetime | None = None
-    until: datetime | None = Field(None, description="not included")
+    since: Moment | None = None
+    until: Moment | None = Field(None, description="not included")
     cursor: Number | None = Field(None, description="'next_cursor' of the page before")
     limit: Number = Field(50, ge=1, le=500)
 

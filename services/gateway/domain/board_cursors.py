@@ -13,8 +13,6 @@ from shared.runtime.errors import InvalidInput
 
 _VERSION: Final = 1
 _LARGEST: Final = 1 << 62
-MAX_CURSOR: Final = 600
-"""In characters; a track has up to 100, each of which may need six in JSON."""
 
 Form = Literal["json", "csv"]
 

@@ -1,0 +1,140 @@
+"""The gateway held against its own description by schemathesis: every check, with state.
+
+No answer may be a 5xx, have a status, code, header or field that is not described, or take what the
+description forbids and refuse what it allows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+from asyncio.subprocess import PIPE, STDOUT
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from shared.storage.database import Database
+from tests.acceptance.gateway_harness import Gateway, records, row, running_gateway
+
+_HERE: Final = Path(__file__).parent
+_ADMIN_KEY: Final = "the-administrators-key-of-this-test"
+# Quotas are tested elsewhere; here they would only hide what is behind them.
+_PLENTY: Final = 100_000
+_SETTINGS: Final = {
+    "admin_key": _ADMIN_KEY,
+    "registration": "open",
+    "registrations_per_day": _PLENTY,
+    "address_submissions_per_day": _PLENTY,
+    "key_submissions_per_day": _PLENTY,
+    "board_poll_seconds": 0.05,
+    "judge_estimate_seconds": 0,
+    "event_poll_seconds": 0.05,
+}
+# Bodies are described down to types and lengths. What a text may hold beyond that (no invisible
+# characters, a name that is free, a file that fits the test set) is refused as 422.
+_CONFIGURATION: Final = """\
+workers = 1
+request-timeout = 10
+max-stream-events = 1
+continue-on-failure = true
+hooks = "{hooks}"
+
+[generation]
+deterministic = true
+database = "none"
+max-examples = 4
+no-shrink = true
+
+[checks.positive_data_acceptance]
+expected-statuses = ["2xx", "304", 401, 403, 404, 409, 422, 429, 503]
+
+# A dry run refuses no form: what is wrong with it is the answer.
+[[operations]]
+include-path = "/api/v1/validate"
+checks.negative_data_rejection.enabled = false
+
+[auth.openapi.apiKey]
+bearer = "{admin_key}"
+
+[auth.openapi.ownerToken]
+bearer = "{owner_token}"
+"""
+
+
+async def test_the_gateway_does_what_its_description_says(
+    database: Database, tmp_path: Path
+) -> None:
+    async with running_gateway(database, **_SETTINGS) as gateway:
+        environment = await _prepared(gateway, tmp_path)
+        child = await asyncio.create_subprocess_exec(
+            str(Path(sys.executable).with_name("schemathesis")),
+            "--config-file",
+            "schemathesis.toml",
+            "run",
+            "openapi.json",
+            f"--url={gateway.url}",
+            "--no-color",
+            *os.environ.get("ARGS", "").split(),
+            stdout=PIPE,
+            stderr=STDOUT,
+            cwd=tmp_path,
+            env=os.environ | environment,
+        )
+        output, _ = await child.communicate()
+    assert child.returncode == 0, output.decode()
+    assert b"Stateful" in output
+
+
+async def _prepared(gateway: Gateway, folder: Path) -> dict[str, str]:
+    """Put something onto a board and write schemathesis' files; returns what its hooks need."""
+    rows = [row(rank, track="Open") for rank in (1, 2, 3)]
+    await gateway.shown("community", await gateway.rank("community", rows, hint=True))
+    _, _, page = await gateway.get("/api/v1/leaderboards/community?limit=1")
+    predictions = orjson.dumps(records())
+    status, receipt = await gateway.submit(predictions)
+    assert status == 202
+    _, _, document = await gateway.get("/api/v1/openapi.json")
+    (folder / "predictions.json").write_bytes(predictions)
+    (folder / "openapi.json").write_bytes(orjson.dumps(_closed(orjson.loads(document))))
+    (folder / "schemathesis.toml").write_text(
+        _CONFIGURATION.format(
+            hooks=_HERE / "schemathesis_hooks.py",
+            admin_key=_ADMIN_KEY,
+            owner_token=receipt["owner_token"],
+        )
+    )
+    return {
+        "PYTHONPATH": str(_HERE.parents[1]),
+        "PREDICTIONS": str(folder / "predictions.json"),
+        "BOARD_CURSOR": orjson.loads(page)["next"].rpartition("cursor=")[2],
+    }
+
+
+def _closed(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the document with no room in answers for fields that it does not name."""
+    schemas = document["components"]["schemas"]
+    answered = set(_models_in([path["responses"] for path in _operations(document)], schemas))
+    for name in answered:
+        if "properties" in schemas[name]:
+            schemas[name].setdefault("additionalProperties", False)
+    return document
+
+
+def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for methods in document["paths"].values():
+        yield from methods.values()
+
+
+def _models_in(part: Any, schemas: dict[str, Any]) -> Iterator[str]:
+    """Yield the models that a part of the document refers to, and those that they refer to."""
+    waiting, seen = [part], set[str]()
+    while waiting:
+        for name in re.findall(rb"#/components/schemas/(\w+)", orjson.dumps(waiting.pop())):
+            if (known := name.decode()) not in seen:
+                seen.add(known)
+                waiting.append(schemas[known])
+                yield known
