@@ -35,8 +35,10 @@ def _plain_moment(value: object) -> object:
     return value
 
 
-Number = Annotated[int, Field(ge=0, lt=10**18)]
-"""A whole number in a query; set narrower limits with Field."""
+Number = int
+"""A whole number in a query: plain digits, at most 18. Set its limits with Field."""
+Position = Annotated[int, Field(ge=0, lt=10**18)]
+"""The number of a row, where a page ended."""
 Moment = Annotated[datetime, BeforeValidator(_plain_moment)]
 """A date and time in a query."""
 RowCursor = Annotated[str, Field(json_schema_extra={"format": "row-cursor"})]

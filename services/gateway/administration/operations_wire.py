@@ -11,7 +11,7 @@ from services.gateway.administration.dead_letters import DeadLetter, LetterState
 from services.gateway.administration.ground_truths import GroundTruthVersion, Loaded
 from services.gateway.administration.judging import JudgingState
 from services.gateway.administration.wire import Deed
-from services.gateway.parameters import Number, Parameters
+from services.gateway.parameters import Number, Parameters, Position
 from services.gateway.wire import Answer
 
 MOST_LETTERS = 1_000
@@ -24,7 +24,7 @@ class LettersQuery(Parameters):
     state: LetterState | None = "open"
     queue: str | None = None
     reason: str | None = None
-    cursor: Number | None = Field(None, description="'next_cursor' of the page before")
+    cursor: Position | None = Field(None, description="'next_cursor' of the page before")
     limit: Number = Field(50, ge=1, le=500)
 
 

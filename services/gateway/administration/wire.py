@@ -14,7 +14,7 @@ from services.gateway.bodies import JsonBody
 from services.gateway.domain.acts import REASON_LIMIT
 from services.gateway.domain.board_import import Existing, Kind, RowChange
 from services.gateway.domain.managed_entries import EDITABLE, ManagedEntry
-from services.gateway.parameters import Moment, Number, Parameters
+from services.gateway.parameters import Moment, Number, Parameters, Position
 from services.gateway.wire import Answer
 from shared.benchmark.names import FIELD_LIMITS, check_text
 from shared.benchmark.tasks import Board
@@ -228,7 +228,7 @@ class AuditQuery(Parameters):
     subject: str | None = None
     since: Moment | None = None
     until: Moment | None = Field(None, description="not included")
-    cursor: Number | None = Field(None, description="'next_cursor' of the page before")
+    cursor: Position | None = Field(None, description="'next_cursor' of the page before")
     limit: Number = Field(50, ge=1, le=500)
 
     def wanted(self) -> AuditFilter:
