@@ -198,4 +198,5 @@ def _limits(settings: GatewaySettings) -> UploadLimits:
         seconds=settings.upload_seconds,
         idle_seconds=settings.upload_idle_seconds,
         concurrent=settings.upload_concurrency,
+        per_address=settings.upload_concurrency_per_address,
     )

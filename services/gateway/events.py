@@ -13,6 +13,7 @@ from uuid import UUID
 from aiohttp import web
 from aiohttp_sse import sse_response
 
+from services.gateway.domain.slots import Slots
 from services.gateway.judging_ports import JudgingStore, StoredEvent
 from shared.runtime.errors import InvalidInput, Transient, Unavailable
 
@@ -23,9 +24,11 @@ _LARGEST_ID: Final = (1 << 63) - 1
 class EventStreams:
     """The open streams of this process."""
 
-    def __init__(self, store: JudgingStore, *, limit: int, poll_seconds: float) -> None:
+    def __init__(
+        self, store: JudgingStore, *, limit: int, per_address: int, poll_seconds: float
+    ) -> None:
         self._store = store
-        self._limit = limit
+        self._slots = Slots("event streams", total=limit, per_address=per_address)
         self._poll_seconds = poll_seconds
         self._woken: set[asyncio.Event] = set()
         self._stopping = False
@@ -40,13 +43,17 @@ class EventStreams:
         self._stopping = True
         self.hint()
 
-    async def serve(self, request: web.Request, submission_id: UUID) -> web.StreamResponse:
-        """Send a submission's events until the client leaves or we stop."""
+    async def serve(
+        self, request: web.Request, submission_id: UUID, address: str
+    ) -> web.StreamResponse:
+        """Send a submission's events to `address` until the client leaves or we stop."""
+        with self._slots.taken(address):
+            return await self._serve(request, submission_id)
+
+    async def _serve(self, request: web.Request, submission_id: UUID) -> web.StreamResponse:
         last = last_event_id(request)
-        if self._stopping or len(self._woken) >= self._limit:
-            raise Unavailable(
-                "too many event streams are open.", fix="Try again, or poll the status."
-            )
+        if self._stopping:
+            raise Unavailable("we are shutting down.", fix="Try again, or poll the status.")
         woken = asyncio.Event()
         self._woken.add(woken)
         try:

@@ -41,6 +41,9 @@ def build_judging(
         steer=SteerRun(access, store),
         read=ReadJudging(access, store),
         streams=EventStreams(
-            store, limit=settings.event_streams, poll_seconds=settings.event_poll_seconds
+            store,
+            limit=settings.event_streams,
+            per_address=settings.event_streams_per_address,
+            poll_seconds=settings.event_poll_seconds,
         ),
     )

@@ -87,8 +87,9 @@ def judging_endpoints(
 
     async def events(request: web.Request) -> web.StreamResponse:
         found = submission_id(request)
-        await read.access.look(found, await callers.of(request))
-        return await streams.serve(request, found)
+        caller = await callers.of(request)
+        await read.access.look(found, caller)
+        return await streams.serve(request, found, caller.address)
 
     async def verdicts(request: web.Request) -> web.Response:
         asked = query_of(request, VerdictsQuery)
@@ -155,7 +156,7 @@ def judging_endpoints(
             path_model=SubmissionPath,
             header_model=judging_wire.EventHeaders,
             replies={200: Reply("The events, without end.", {EVENTS: None})},
-            problems=("submission_not_found", "invalid_query"),
+            problems=("submission_not_found", "invalid_query", "too_many_at_once", *KEY_PROBLEMS),
             head=False,
         ),
         Endpoint(

@@ -73,6 +73,9 @@ _CREDENTIALS: Final = {
     "judging_quota": ProblemCode(
         429, "The judge runs of 30 days are used up; the detail names when there is room again."
     ),
+    "too_many_at_once": ProblemCode(
+        429, "This address has as many uploads or event streams open as it may; wait for one."
+    ),
     "quota_exhausted": ProblemCode(429, "Your quota never allows this; ask the maintainers."),
     "not_allowed": ProblemCode(403, "The caller may not do this."),
     "administrator_required": ProblemCode(403, "Only an administrator may do this."),

@@ -51,6 +51,9 @@ class GatewaySettings(CommonSettings):
     upload_concurrency: Annotated[int, Field(ge=1)] = Field(
         16, description="uploads that may come in at the same time"
     )
+    upload_concurrency_per_address: Annotated[int, Field(ge=1)] = Field(
+        8, description="of these, from one address (IPv6: one /64)"
+    )
     validation_workers: Annotated[int, Field(ge=1, le=64)] = Field(
         min(4, os.cpu_count() or 1), description="processes that check uploads"
     )
@@ -120,6 +123,9 @@ class GatewaySettings(CommonSettings):
     )
     board_streams: Annotated[int, Field(ge=1)] = Field(
         1000, description="event streams of boards (open pages) that may be open at the same time"
+    )
+    event_streams_per_address: Annotated[int, Field(ge=1)] = Field(
+        50, description="event streams of submissions that one address may have open"
     )
     event_streams: Annotated[int, Field(ge=1)] = Field(
         500, description="event streams of submissions that may be open at the same time"

@@ -45,7 +45,7 @@ def submission_endpoints(
         caller = await callers.of(request)
         key = request.headers.get("Idempotency-Key")
         await accept.admit(caller, request.content_length or 0, key)
-        async with receiver.receive(request) as upload:
+        async with receiver.receive(request, caller.address) as upload:
             receipt = await accept(caller, upload, key)
         body = submission_wire.SubmissionReceipt.of(receipt)
         return web.Response(
@@ -58,7 +58,7 @@ def submission_endpoints(
     async def validate(request: web.Request) -> web.Response:
         caller = await callers.of(request)
         await dry_run.admit(caller, request.content_length or 0)
-        async with receiver.receive(request) as upload:
+        async with receiver.receive(request, caller.address) as upload:
             result = await dry_run(caller, upload)
         return answer(DryRunAnswer.of(result))
 
@@ -110,6 +110,7 @@ def submission_endpoints(
                 "no_ground_truth",
                 "key_required",
                 *QUOTA_PROBLEMS,
+                "too_many_at_once",
                 "missing_scope",
                 *KEY_PROBLEMS,
             ),
@@ -137,6 +138,7 @@ def submission_endpoints(
                 "key_required",
                 "missing_scope",
                 *QUOTA_PROBLEMS,
+                "too_many_at_once",
                 *KEY_PROBLEMS,
             ),
             access=(Access.PUBLIC, Access.SUBMIT),

@@ -24,9 +24,10 @@ from services.gateway.domain.formdata import (
     PartEnds,
     boundary_of,
 )
+from services.gateway.domain.slots import Slots
 from services.gateway.ports import Upload
 from shared.benchmark.report import Problem
-from shared.runtime.errors import InvalidInput, TooLarge, Unavailable
+from shared.runtime.errors import InvalidInput, TooLarge
 
 FORM_TYPE: Final = "multipart/form-data"
 
@@ -39,6 +40,7 @@ class UploadLimits:
     seconds: float
     idle_seconds: float
     concurrent: int
+    per_address: int
 
 
 class Receiver:
@@ -47,28 +49,26 @@ class Receiver:
     def __init__(self, folder: Path, limits: UploadLimits) -> None:
         self._folder = folder
         self._limits = limits
-        self._active = 0
+        self._slots = Slots("uploads", total=limits.concurrent, per_address=limits.per_address)
 
     @asynccontextmanager
-    async def receive(self, request: web.Request) -> AsyncIterator[Upload]:
-        """Read the whole form; raises MalformedForm, TooLarge, InvalidInput, Unavailable."""
+    async def receive(self, request: web.Request, address: str) -> AsyncIterator[Upload]:
+        """Read the whole form that `address` sends.
+
+        Raises MalformedForm, TooLarge, InvalidInput, Unavailable, QuotaExhausted.
+        """
         _require_form(request)
         self._refuse_long(request.content_length or 0)
-        if self._active >= self._limits.concurrent:
-            raise Unavailable(
-                "too many uploads are coming in at this moment.", fix="Try again in a minute."
-            )
-        self._active += 1
-        try:
-            with tempfile.TemporaryDirectory(prefix="upload-", dir=self._folder) as folder:
-                form = _Form(Path(folder) / "file")
-                try:
-                    await self._read(request, form)
-                finally:
-                    form.close()
-                yield form.upload()
-        finally:
-            self._active -= 1
+        with (
+            self._slots.taken(address),
+            tempfile.TemporaryDirectory(prefix="upload-", dir=self._folder) as folder,
+        ):
+            form = _Form(Path(folder) / "file")
+            try:
+                await self._read(request, form)
+            finally:
+                form.close()
+            yield form.upload()
 
     async def _read(self, request: web.Request, form: _Form) -> None:
         parser = FormDataParser(boundary_of(request.headers.get("Content-Type", "")))

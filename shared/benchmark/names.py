@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
+from shared.benchmark.lookalikes import first_lookalike
 from shared.benchmark.report import Code, Problem, shown
 
 FIELD_LIMITS: Final[Mapping[str, int]] = {
@@ -81,6 +82,8 @@ def _check_field(field: str, value: object) -> list[Problem]:
     forbidden = _first_forbidden(value[:limit], field)
     if forbidden is not None:
         problems.append(_forbidden(path, value, forbidden))
+    elif field == "model_name" and (letter := first_lookalike(clean_name(value[:limit]))):
+        problems.append(_lookalike(path, value, letter))
     return problems
 
 
@@ -107,6 +110,16 @@ def _forbidden(path: str, value: str, character: str) -> Problem:
         f"U+{ord(character):04X} ({name}) in {shown(value)}",
         "visible characters and spaces",
         "Remove the character, or type the name again instead of pasting it.",
+    )
+
+
+def _lookalike(path: str, value: str, letter: str) -> Problem:
+    return Problem(
+        Code.LOOKALIKE_CHARACTER,
+        path,
+        f"U+{ord(letter):04X} ({unicodedata.name(letter, 'a letter')}) in {shown(value)}",
+        "letters of one script, or letters that look like no other's",
+        "Type the name again with the letters it seems to have.",
     )
 
 

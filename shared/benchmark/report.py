@@ -73,6 +73,7 @@ class Code(StrEnum):
 
     # Names and other entry fields.
     FORBIDDEN_CHARACTER = "forbidden_character", "a control or invisible character in a name"
+    LOOKALIKE_CHARACTER = "lookalike_character", "a letter that passes for a Latin one in a name"
     INVALID_URL = "invalid_url", "not an http or https address"
 
     # Warnings: the submission is taken.

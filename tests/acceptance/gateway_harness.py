@@ -32,6 +32,7 @@ SAMPLES: Final = 120
 # Tests submit more than a lab does.
 PLENTY: Final = {
     "validation_workers": 1,
+    "upload_concurrency_per_address": 100,
     "address_submissions_per_day": 10_000,
     "address_bytes_per_day": 1 << 40,
     "address_judge_runs_per_month": 10_000,
