@@ -112,7 +112,7 @@ async def gateway_process(
         async with aiohttp.ClientSession(url) as client, asyncio.timeout(90):
             gateway = Gateway(url, database, bus, client, Readiness({}))
             await gateway.load_ground_truth()
-            while b"service_ready" not in log.read_bytes():
+            while b"service_ready" not in await asyncio.to_thread(log.read_bytes):
                 await asyncio.sleep(0.05)
             yield gateway
     finally:
