@@ -5,17 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from services.gateway.domain.system_status import Overall, Stage, StageState, SystemStatus
+from services.gateway.wire import Answer
 from shared.benchmark.tasks import Board
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class StageStatus(_Model):
+class StageStatus(Answer):
     """One step of a submission's way."""
 
     stage: Literal["scoring", "ranking", "judging"]
@@ -44,7 +41,7 @@ class StageStatus(_Model):
         )
 
 
-class BoardFreshness(_Model):
+class BoardFreshness(Answer):
     """How fresh a board is."""
 
     board: Board
@@ -54,14 +51,14 @@ class BoardFreshness(_Model):
     )
 
 
-class Notice(_Model):
+class Notice(Answer):
     """What the operators say about an incident."""
 
     text: str
     since: datetime
 
 
-class Status(_Model):
+class Status(Answer):
     """Whether everything is moving."""
 
     state: Overall
