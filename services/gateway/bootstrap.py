@@ -29,7 +29,7 @@ from services.gateway.judging_bootstrap import build_judging
 from services.gateway.judging_routes import judging_endpoints
 from services.gateway.keys_routes import key_endpoints
 from services.gateway.lifecycle_routes import lifecycle_endpoints
-from services.gateway.middleware import boundary
+from services.gateway.middleware import boundary, named
 from services.gateway.page_routes import page_routes
 from services.gateway.pages import Pages
 from services.gateway.quota_routes import quota_endpoints
@@ -151,7 +151,7 @@ def surroundings(boards: Boards, pages: Pages) -> Callable[[Handle], Handle]:
     """Return what goes around the application: errors outermost, then the way past routing."""
 
     def around(handle: Handle) -> Handle:
-        return boundary(ready_first(boards, traced(handle)), pages.error)
+        return boundary(ready_first(boards, named(traced(handle))), pages.error)
 
     return around
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib.resources import files
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel
@@ -35,6 +38,9 @@ class Schemas:
             wanted, ref_template=_REFERENCE, schema_generator=_Generator
         )
         self.definitions: dict[str, Any] = document.get("$defs", {})
+        for name, example in _examples().items():
+            if name in self.definitions:
+                self.definitions[name]["examples"] = [example]
 
     def answer(self, model: type[BaseModel]) -> dict[str, Any]:
         """Return the schema of a model that we answer with."""
@@ -57,6 +63,13 @@ class Schemas:
             if description:
                 parameter["description"] = description
             yield {**parameter, "schema": plain}
+
+
+@cache
+def _examples() -> dict[str, Any]:
+    """Return an example of an answer by the name of its model."""
+    text = files(__package__).joinpath("data/api_examples.json").read_text("utf-8")
+    return dict(json.loads(text))
 
 
 def _mode(answered: bool) -> _Mode:

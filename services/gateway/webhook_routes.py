@@ -16,6 +16,7 @@ from services.gateway.endpoints import Access, Endpoint, json_reply
 from services.gateway.parameters import (
     Number,
     Parameters,
+    RowCursor,
     SubmissionPath,
     query_of,
     submission_id,
@@ -37,7 +38,7 @@ _DENIED: Final = (
 class PageQuery(Parameters):
     """Which page is asked for."""
 
-    cursor: str | None = Field(None, description="'next_cursor' of the page before")
+    cursor: RowCursor | None = Field(None, description="'next_cursor' of the page before")
     limit: Number = Field(50, ge=1, le=200)
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from services.gateway.administration.operations_wire import Version
 from services.gateway.administration.rescoring import Failure, JobState, RescoreJob, Wanted
 from services.gateway.administration.wire import Deed
-from services.gateway.parameters import Number, Parameters
+from services.gateway.parameters import Number, Parameters, RowCursor
 from services.gateway.wire import Answer
 from shared.benchmark.tasks import Board, Scoring
 
@@ -52,7 +52,7 @@ class ApplyBody(Deed):
 class JobsQuery(Parameters):
     """Which page of jobs is asked for."""
 
-    cursor: str | None = Field(None, description="'next_cursor' of the page before")
+    cursor: RowCursor | None = Field(None, description="'next_cursor' of the page before")
     limit: Number = Field(50, ge=1, le=200)
 
 
