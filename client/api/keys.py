@@ -45,15 +45,21 @@ async def my_key(transport: Transport) -> Key:
     return await transport.ask(get("/keys/me"), Key)
 
 
-async def revoke_key(transport: Transport, key: UUID | str) -> Key:
-    """Revoke a key: any by administrators, its own by the key itself. Twice changes nothing."""
-    call = Call("POST", f"{API}/keys/{key}/revoke", repeatable=True)
+async def revoke_key(transport: Transport, key: UUID | str, *, why: str | None = None) -> Key:
+    """Revoke a key: any by administrators, who say why; its own by the key itself.
+
+    Twice changes nothing.
+    """
+    call = Call("POST", f"{API}/keys/{key}/revoke", json={"why": why}, repeatable=True)
     return await transport.ask(call, Key)
 
 
-async def set_key_quotas(transport: Transport, key: UUID | str, quotas: KeyQuotas) -> Key:
-    """Replace a key's own quotas (administrators)."""
-    call = Call("PUT", f"{API}/keys/{key}/quotas", json=quotas.model_dump(), repeatable=True)
+async def set_key_quotas(
+    transport: Transport, key: UUID | str, quotas: KeyQuotas, *, why: str
+) -> Key:
+    """Replace a key's own quotas (administrators, who say why)."""
+    body = {**quotas.model_dump(), "why": why}
+    call = Call("PUT", f"{API}/keys/{key}/quotas", json=body, repeatable=True)
     return await transport.ask(call, Key)
 
 

@@ -20,6 +20,7 @@ from services.gateway.domain.access import (
     Scope,
     invalid_key,
 )
+from services.gateway.domain.acts import Act
 from services.gateway.keys_ports import KeyStore, NewKey
 from shared.runtime.errors import NotAllowed, NotFound
 
@@ -72,9 +73,18 @@ class ManageKeys:
     most_a_day: int
 
     async def make(
-        self, caller: Caller, label: str, owner: str, scopes: frozenset[Scope], quotas: KeyQuotas
+        self,
+        caller: Caller,
+        label: str,
+        owner: str,
+        scopes: frozenset[Scope],
+        quotas: KeyQuotas,
+        act: Act | None = None,
     ) -> MadeKey:
-        """Make a key; raises NotAllowed, QuotaExhausted. Only administrators give quotas."""
+        """Make a key; only administrators give quotas. An `act` is for the audit log.
+
+        Raises NotAllowed, QuotaExhausted.
+        """
         self.rules.require_registrar(caller, scopes)
         by_administrator = self.rules.is_administrator(caller)
         if not by_administrator and quotas != KeyQuotas():
@@ -91,6 +101,7 @@ class ManageKeys:
                 created_by=caller.name if by_administrator else f"address:{caller.address}",
             ),
             most_a_day=None if by_administrator else self.most_a_day,
+            act=act if by_administrator else None,
         )
         _log.info("key_made", key_id=str(key.id), scopes=sorted(scopes), by=key.created_by)
         return MadeKey(key, secret)
@@ -118,23 +129,27 @@ class ManageKeys:
         self.rules.require_administrator(caller)
         return await self.keys.page(before, limit)
 
-    async def revoke(self, caller: Caller, key_id: UUID) -> ApiKey:
-        """Revoke a key: any by an administrator, its own by the key itself.
+    async def revoke(
+        self, caller: Caller, key_id: UUID, why: str = "", request_id: str = "-"
+    ) -> ApiKey:
+        """Revoke a key: any by an administrator, who says why; its own by the key itself.
 
-        Raises NotAllowed, NotFound. Revoking twice changes nothing.
+        Raises NotAllowed, NotFound, InvalidInput. Revoking twice changes nothing.
         """
+        act = None
         if caller.key is None or caller.key.id != key_id:
             self.rules.require_administrator(caller)
-        revoked = await self.keys.revoke(key_id)
+            act = Act.of(caller.name, why, request_id)
+        revoked = await self.keys.revoke(key_id, act)
         if revoked is None:
             raise key_not_found()
         _log.info("key_revoked", key_id=str(key_id), by=caller.name)
         return revoked
 
-    async def set_quotas(self, caller: Caller, key_id: UUID, quotas: KeyQuotas) -> ApiKey:
+    async def set_quotas(self, caller: Caller, key_id: UUID, quotas: KeyQuotas, act: Act) -> ApiKey:
         """Replace a key's own quotas; raises NotAllowed, NotFound."""
         self.rules.require_administrator(caller)
-        changed = await self.keys.set_quotas(key_id, quotas)
+        changed = await self.keys.set_quotas(key_id, quotas, act)
         if changed is None:
             raise key_not_found()
         _log.info("key_quotas_set", key_id=str(key_id), by=caller.name)

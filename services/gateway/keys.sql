@@ -28,6 +28,9 @@ SELECT *
  ORDER BY created_at DESC, id DESC
  LIMIT $3
 
+-- name: key_lock
+SELECT * FROM api_keys WHERE id = $1 FOR UPDATE
+
 -- name: key_revoke
 UPDATE api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE id = $1 RETURNING *
 

@@ -9,6 +9,7 @@ from typing import Protocol
 from uuid import UUID
 
 from services.gateway.domain.access import ApiKey, KeyQuotas, Scope
+from services.gateway.domain.acts import Act
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,8 @@ class NewKey:
 class KeyStore(Protocol):
     """API keys in durable storage. Every method raises Transient when it cannot answer now."""
 
-    async def add(self, new: NewKey, *, most_a_day: int | None) -> ApiKey:
-        """Store a key.
+    async def add(self, new: NewKey, *, most_a_day: int | None, act: Act | None = None) -> ApiKey:
+        """Store a key; an `act` is written into the audit log, here and below.
 
         Raises QuotaExhausted where its creator made `most_a_day` in the last 24 hours.
         """
@@ -42,8 +43,10 @@ class KeyStore(Protocol):
     async def page(self, before: tuple[datetime, UUID] | None, limit: int) -> Sequence[ApiKey]:
         """Return keys, newest first, after the one with this time and id."""
 
-    async def revoke(self, key_id: UUID) -> ApiKey | None:
+    async def revoke(self, key_id: UUID, act: Act | None = None) -> ApiKey | None:
         """Revoke a key, if it is not; None where there is no such key."""
 
-    async def set_quotas(self, key_id: UUID, quotas: KeyQuotas) -> ApiKey | None:
+    async def set_quotas(
+        self, key_id: UUID, quotas: KeyQuotas, act: Act | None = None
+    ) -> ApiKey | None:
         """Replace a key's own quotas; None where there is no such key."""

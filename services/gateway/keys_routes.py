@@ -12,9 +12,11 @@ from services.gateway import keys_wire
 from services.gateway.answers import answer
 from services.gateway.bodies import body_of
 from services.gateway.callers import Callers
+from services.gateway.domain.acts import Act
 from services.gateway.domain.cursors import cursor_of, position_of
 from services.gateway.endpoints import Access, Body, Endpoint, json_reply
 from services.gateway.keys import ManageKeys, key_not_found
+from services.gateway.middleware import request_id_of
 from services.gateway.parameters import Number, Parameters, RowCursor, query_of, uuid_of
 from services.gateway.problem_codes import ADMINISTRATION, BODY_PROBLEMS, KEY_PROBLEMS
 
@@ -40,8 +42,10 @@ def key_endpoints(keys: ManageKeys, callers: Callers) -> list[Endpoint]:
     async def make(request: web.Request) -> web.Response:
         caller = await callers.of(request)
         asked = await body_of(request, keys_wire.KeyRequest)
+        why = asked.why or f"{asked.label}, for {asked.owner}"
+        act = Act.of(caller.name, why, request_id_of(request))
         made = await keys.make(
-            caller, asked.label, asked.owner, asked.scopes, asked.quotas.quotas()
+            caller, asked.label, asked.owner, asked.scopes, asked.quotas.quotas(), act
         )
         return answer(keys_wire.NewKey.made(made), status=201)
 
@@ -60,12 +64,18 @@ def key_endpoints(keys: ManageKeys, callers: Callers) -> list[Endpoint]:
 
     async def revoke(request: web.Request) -> web.Response:
         caller = await callers.of(request)
-        return answer(keys_wire.Key.of(await keys.revoke(caller, _key_id(request))))
+        key_id = _key_id(request)
+        why = None
+        if request.body_exists:
+            why = (await body_of(request, keys_wire.RevocationRequest)).why
+        revoked = await keys.revoke(caller, key_id, why or "", request_id_of(request))
+        return answer(keys_wire.Key.of(revoked))
 
     async def set_quotas(request: web.Request) -> web.Response:
         caller = await callers.administrator(request)
-        asked = await body_of(request, keys_wire.QuotaFields)
-        changed = await keys.set_quotas(caller, _key_id(request), asked.quotas())
+        asked = await body_of(request, keys_wire.QuotaRequest)
+        act = Act.of(caller.name, asked.why or "", request_id_of(request))
+        changed = await keys.set_quotas(caller, _key_id(request), asked.quotas(), act)
         return answer(keys_wire.Key.of(changed))
 
     return [
@@ -120,8 +130,9 @@ def key_endpoints(keys: ManageKeys, callers: Callers) -> list[Endpoint]:
             description="Any key by an administrator, its own by the key itself. For ever.",
             tag=_TAG,
             path_model=KeyPath,
+            body=Body(keys_wire.RevocationRequest, required=False),
             replies={200: json_reply("The key, revoked.", keys_wire.Key)},
-            problems=(*ADMINISTRATION, "key_not_found"),
+            problems=(*ADMINISTRATION, *BODY_PROBLEMS, "key_not_found", "reason_required"),
             access=(Access.SUBMIT, Access.JUDGE, Access.ADMIN),
         ),
         Endpoint(
@@ -131,9 +142,9 @@ def key_endpoints(keys: ManageKeys, callers: Callers) -> list[Endpoint]:
             summary="Give an API key quotas of its own",
             tag=_TAG,
             path_model=KeyPath,
-            body=Body(keys_wire.QuotaFields),
+            body=Body(keys_wire.QuotaRequest),
             replies={200: json_reply("The key with its quotas.", keys_wire.Key)},
-            problems=(*ADMINISTRATION, *BODY_PROBLEMS, "key_not_found"),
+            problems=(*ADMINISTRATION, *BODY_PROBLEMS, "key_not_found", "reason_required"),
             access=(Access.ADMIN,),
         ),
     ]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 import asyncpg
 
+from services.gateway.administration.audit import Subject, record
 from services.gateway.domain.access import ApiKey, KeyQuotas
+from services.gateway.domain.acts import Act
 from services.gateway.domain.quotas import too_many_keys
 from services.gateway.keys_ports import NewKey
 from shared.storage.database import Database, transient_errors
@@ -24,7 +27,7 @@ class PostgresKeys:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, new: NewKey, *, most_a_day: int | None) -> ApiKey:
+    async def add(self, new: NewKey, *, most_a_day: int | None, act: Act | None = None) -> ApiKey:
         """Store a key; raises QuotaExhausted where its creator made `most_a_day` today."""
         async with transient_errors(), self._database.transaction() as transaction:
             connection = transaction.connection
@@ -45,12 +48,17 @@ class PostgresKeys:
                 new.quotas.judge_runs_per_month,
                 new.created_by,
             )
-        assert row is not None  # noqa: S101 - RETURNING of one inserted row
-        return _key(row)
+            assert row is not None  # noqa: S101 - RETURNING of one inserted row
+            key = _key(row)
+            if act is not None:
+                await record(transaction, act, "make_key", _subject(key), after=_facts(key))
+        return key
 
     async def find(self, key_sha256: bytes) -> ApiKey | None:
         """Return a key, revoked or not."""
-        return await self._one("key_find", key_sha256)
+        async with transient_errors():
+            row = await self._database.pool.fetchrow(_SQL["key_find"], key_sha256)
+        return _key(row) if row else None
 
     async def used(self, key_id: UUID) -> None:
         """Note that a key is used now."""
@@ -65,24 +73,47 @@ class PostgresKeys:
             )
         return [_key(row) for row in rows]
 
-    async def revoke(self, key_id: UUID) -> ApiKey | None:
+    async def revoke(self, key_id: UUID, act: Act | None = None) -> ApiKey | None:
         """Revoke a key, if it is not; None where there is no such key."""
-        return await self._one("key_revoke", key_id)
+        return await self._change("key_revoke", act, "revoke_key", key_id)
 
-    async def set_quotas(self, key_id: UUID, quotas: KeyQuotas) -> ApiKey | None:
+    async def set_quotas(
+        self, key_id: UUID, quotas: KeyQuotas, act: Act | None = None
+    ) -> ApiKey | None:
         """Replace a key's own quotas; None where there is no such key."""
-        return await self._one(
-            "key_set_quotas",
-            key_id,
-            quotas.submissions_per_day,
-            quotas.bytes_per_day,
-            quotas.judge_runs_per_month,
-        )
+        own = (quotas.submissions_per_day, quotas.bytes_per_day, quotas.judge_runs_per_month)
+        return await self._change("key_set_quotas", act, "set_key_quotas", key_id, *own)
 
-    async def _one(self, query: str, *arguments: object) -> ApiKey | None:
-        async with transient_errors():
-            row = await self._database.pool.fetchrow(_SQL[query], *arguments)
-        return _key(row) if row else None
+    async def _change(
+        self, query: str, act: Act | None, action: str, key_id: UUID, *facts: object
+    ) -> ApiKey | None:
+        async with transient_errors(), self._database.transaction() as transaction:
+            connection = transaction.connection
+            before = await connection.fetchrow(_SQL["key_lock"], key_id)
+            row = await connection.fetchrow(_SQL[query], key_id, *facts)
+            if before is None or row is None:
+                return None
+            old, new = _key(before), _key(row)
+            if act is not None and old != new:
+                await record(
+                    transaction, act, action, _subject(new), before=_facts(old), after=_facts(new)
+                )
+        return new
+
+
+def _subject(key: ApiKey) -> Subject:
+    return Subject("key", str(key.id))
+
+
+def _facts(key: ApiKey) -> dict[str, object]:
+    """Return what the audit log says about a key: nothing that opens anything."""
+    return {
+        "label": key.label,
+        "owner": key.owner,
+        "scopes": sorted(key.scopes),
+        "quotas": asdict(key.quotas),
+        "revoked_at": key.revoked_at,
+    }
 
 
 def _key(row: asyncpg.Record) -> ApiKey:

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 
 from services.gateway.bodies import JsonBody
 from services.gateway.domain.access import ApiKey, KeyQuotas, Scope
+from services.gateway.domain.acts import REASON_LIMIT
 from services.gateway.keys import MadeKey
 from services.gateway.wire import Answer
 from shared.benchmark.names import check_text
@@ -34,6 +35,23 @@ class QuotaFields(JsonBody):
         return KeyQuotas(self.submissions_per_day, self.bytes_per_day, self.judge_runs_per_month)
 
 
+_WHY: Final = Field(
+    None, max_length=REASON_LIMIT, description="for the audit log; administrators say it"
+)
+
+
+class QuotaRequest(QuotaFields):
+    """A key's own quotas, and why it gets them."""
+
+    why: str | None = _WHY
+
+
+class RevocationRequest(JsonBody):
+    """Why a key is revoked. Administrators must say it."""
+
+    why: str | None = _WHY
+
+
 class KeyRequest(JsonBody):
     """A key to be made."""
 
@@ -45,6 +63,7 @@ class KeyRequest(JsonBody):
         frozenset[Scope], Field(min_length=1, description="what it may be used for")
     ] = frozenset({"submit", "judge"})
     quotas: QuotaFields = Field(QuotaFields(), description="given by administrators only")
+    why: str | None = _WHY
 
 
 class Key(Answer):

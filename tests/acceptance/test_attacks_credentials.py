@@ -146,7 +146,7 @@ async def test_no_secret_is_logged_whatever_happens(
         for method, address in (("GET", ""), ("GET", "/webhook"), ("POST", "/judge")):
             await send(gateway, method, path + address, **owner(receipt))
         await send(gateway, "POST", f"{path}/withdraw", **owner(receipt))
-        await send(gateway, "POST", f"/keys/{made['id']}/revoke", **ROOT)
+        await send(gateway, "POST", f"/keys/{made['id']}/revoke", {"why": "leaked"}, **ROOT)
         await send(gateway, "GET", "/keys/me", **key)
         await database.pool.execute("ALTER TABLE api_keys RENAME TO gone")  # a failure of ours
         assert (await send(gateway, "GET", path, **key))[0] == 500

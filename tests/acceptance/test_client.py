@@ -177,7 +177,9 @@ async def test_keys_and_quotas(gateway: Gateway, as_client: AsClient) -> None:
         assert made.key.startswith("mvk_")
         listed = await admin.first(1, "keys")
         assert listed[0].id == made.id
-        changed = await admin.call("set_key_quotas", made.id, KeyQuotas(submissions_per_day=7))
+        changed = await admin.call(
+            "set_key_quotas", made.id, KeyQuotas(submissions_per_day=7), why="a challenge"
+        )
         assert changed.quotas.submissions_per_day == 7
         async with as_client(gateway.url, key=made.key) as asked:
             assert (await asked.call("my_key")).label == "CI"

@@ -77,10 +77,14 @@ async def test_a_revoked_key_opens_nothing(database: Database) -> None:
             assert (status, problem["code"]) == (401, "revoked_key")
         status, problem = await send(gateway, "GET", "/keys/me", **bearer(made["key"] + "x"))
         assert (status, problem["code"]) == (401, "unknown_key")
-        status, again = await send(gateway, "POST", path, **ROOT)
+        status, problem = await send(gateway, "POST", path, **ROOT)
+        assert (status, problem["code"]) == (422, "reason_required")
+        status, again = await send(gateway, "POST", path, {"why": "leaked"}, **ROOT)
         assert (status, again["revoked_at"]) == (200, revoked["revoked_at"])
         for unknown in ("x", str(made["id"])[:-1] + "0" if made["id"][-1] != "0" else "1"):
-            status, problem = await send(gateway, "POST", f"/keys/{unknown}/revoke", **ROOT)
+            status, problem = await send(
+                gateway, "POST", f"/keys/{unknown}/revoke", {"why": "x"}, **ROOT
+            )
             assert (status, problem["code"]) == (404, "key_not_found")
 
 
@@ -137,9 +141,14 @@ async def test_the_administrator_lists_pages_and_gives_quotas(database: Database
             cursor = page["next_cursor"]
             path = f"/keys?limit=2&cursor={cursor}" if cursor else ""
         assert found == made[::-1]
-        quotas = {"submissions_per_day": 7}
+        quotas = {"submissions_per_day": 7, "why": "a challenge"}
         status, key = await send(gateway, "PUT", f"/keys/{made[0]}/quotas", quotas, **ROOT)
         assert (status, key["quotas"]["submissions_per_day"]) == (200, 7)
+        lines = await database.pool.fetch("SELECT * FROM audit_log ORDER BY id")
+        assert [line["action"] for line in lines] == ["make_key"] * 5 + ["set_key_quotas"]
+        assert (lines[-1]["who"], lines[-1]["why"]) == ("administrator", "a challenge")
+        assert orjson.loads(lines[-1]["before"])["quotas"]["submissions_per_day"] is None
+        assert orjson.loads(lines[-1]["after"])["quotas"]["submissions_per_day"] == 7
 
 
 @pytest.mark.parametrize(

@@ -9,16 +9,18 @@ from uuid import UUID, uuid4
 import pytest
 
 from services.gateway.domain.access import AccessRules, Caller, KeyQuotas, Scope
+from services.gateway.domain.acts import Act
 from services.gateway.domain.quotas import QuotaExhausted
 from services.gateway.keys import IdentifyCaller, ManageKeys
 from services.gateway.keys_ports import KeyStore, NewKey
 from services.gateway.keys_store import PostgresKeys
-from shared.runtime.errors import NotAllowed, NotFound
+from shared.runtime.errors import InvalidInput, NotAllowed, NotFound
 from shared.storage.database import Database
 from tests.fakes.keys import FakeKeys
 
 BOTH: frozenset[Scope] = frozenset({"submit", "judge"})
 ROOT = Caller("192.0.2.1", root=True)
+ACT = Act.of("administrator", "a larger quota", "r-1")
 ADMIN_KEY = "the operator's own"
 
 
@@ -138,14 +140,16 @@ async def test_keys_of_others_are_the_administrators(store: KeyStore) -> None:
     for attempt in (
         manage.revoke(other, mine.key.id),
         manage.page(other, None, 10),
-        manage.set_quotas(other, mine.key.id, KeyQuotas(1)),
+        manage.set_quotas(other, mine.key.id, KeyQuotas(1), ACT),
         manage.make(other, "CI", "lab", BOTH, KeyQuotas(submissions_per_day=10**6)),
     ):
         with pytest.raises(NotAllowed) as refusal:
             await attempt
         assert refusal.value.error_code == "missing_scope"
     assert len(await manage.page(ROOT, None, 10)) == 2
-    assert (await manage.set_quotas(ROOT, mine.key.id, KeyQuotas(1))).quotas == KeyQuotas(1)
-    assert (await manage.revoke(ROOT, mine.key.id)).revoked_at is not None
+    assert (await manage.set_quotas(ROOT, mine.key.id, KeyQuotas(1), ACT)).quotas == KeyQuotas(1)
+    with pytest.raises(InvalidInput):
+        await manage.revoke(ROOT, mine.key.id)  # without a reason
+    assert (await manage.revoke(ROOT, mine.key.id, "leaked")).revoked_at is not None
     with pytest.raises(NotFound):
-        await manage.revoke(ROOT, uuid4())
+        await manage.revoke(ROOT, uuid4(), "leaked")

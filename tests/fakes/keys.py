@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from services.gateway.domain.access import ApiKey, KeyQuotas
+from services.gateway.domain.acts import Act
 from services.gateway.domain.quotas import too_many_keys
 from services.gateway.keys_ports import NewKey
 
@@ -17,8 +18,9 @@ class FakeKeys:
 
     def __init__(self) -> None:
         self._keys: dict[bytes, ApiKey] = {}
+        self.acts: list[Act] = []
 
-    async def add(self, new: NewKey, *, most_a_day: int | None) -> ApiKey:
+    async def add(self, new: NewKey, *, most_a_day: int | None, act: Act | None = None) -> ApiKey:
         now = datetime.now(UTC)
         day = timedelta(hours=24)
         made = [
@@ -32,6 +34,7 @@ class FakeKeys:
             new.id, new.label, new.owner, new.scopes, new.quotas, now, new.created_by, None, None
         )
         self._keys[new.key_sha256] = key
+        self._record(act)
         return key
 
     async def find(self, key_sha256: bytes) -> ApiKey | None:
@@ -52,14 +55,22 @@ class FakeKeys:
             key for key in reversed(ordered) if before is None or (key.created_at, key.id) < before
         ][:limit]
 
-    async def revoke(self, key_id: UUID) -> ApiKey | None:
+    async def revoke(self, key_id: UUID, act: Act | None = None) -> ApiKey | None:
         key = self._by_id(key_id)
         if key is None or key.revoked_at is not None:
             return key
+        self._record(act)
         return self._change(key_id, revoked_at=datetime.now(UTC))
 
-    async def set_quotas(self, key_id: UUID, quotas: KeyQuotas) -> ApiKey | None:
+    async def set_quotas(
+        self, key_id: UUID, quotas: KeyQuotas, act: Act | None = None
+    ) -> ApiKey | None:
+        self._record(act)
         return self._change(key_id, quotas=quotas)
+
+    def _record(self, act: Act | None) -> None:
+        if act is not None:
+            self.acts.append(act)
 
     def _by_id(self, key_id: UUID) -> ApiKey | None:
         return next((key for key in self._keys.values() if key.id == key_id), None)
