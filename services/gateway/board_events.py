@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 from typing import Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp_sse import EventSourceResponse
 from pydantic import Field
 
@@ -61,7 +61,7 @@ class BoardStreams:
 
         Raises Unavailable when as many clients listen as may.
         """
-        told = last_event_id(request)
+        told = last_event_id(request) if hdrs.LAST_EVENT_ID in request.headers else None
         if self._stopping or len(self._woken) >= self._limit:
             raise Unavailable(
                 "too many event streams are open.", fix="Try again, or ask for the board itself."

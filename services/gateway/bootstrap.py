@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+import aiohttp_jinja2
 import structlog
 from aiohttp import web
 
@@ -133,6 +134,7 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
             *ops_routes(infrastructure.readiness, metrics=not settings.ops_port),
         ]
         app = application(description.endpoints, others)
+        app[aiohttp_jinja2.APP_KEY] = pages.environment
         app.on_shutdown.extend([judging.streams.stop, board_streams.stop])
         await stack.enter_async_context(_serving(app, surroundings(boards, pages), settings))
         yield

@@ -10,18 +10,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Final
+from uuid import UUID
 
+import aiohttp_jinja2
 from aiohttp import web
 
 from services.gateway import problems, submission_wire
+from services.gateway.board_wire import COLUMNS
 from services.gateway.callers import Callers
 from services.gateway.domain.forms import FILE_FIELD
 from services.gateway.domain.system_status import duration
-from services.gateway.handlers import DryRun, ReadStatus
+from services.gateway.handlers import DryRun, ReadStatus, Status
 from services.gateway.judging import ReadJudging
 from services.gateway.page_routes import html
 from services.gateway.pages import EXAMPLE_FILE, Pages
-from services.gateway.parameters import submission_id
+from services.gateway.parameters import submission_id, uuid_of
 from services.gateway.ports import Upload
 from services.gateway.report_wire import DryRunAnswer
 from services.gateway.submitting import AcceptSubmission
@@ -30,15 +33,15 @@ from services.gateway.wire import ProblemDetails
 from shared.benchmark.decoding import SUBMISSION_LIMITS
 from shared.benchmark.names import FIELD_LIMITS, REQUIRED_FIELDS
 from shared.benchmark.validation import MINIMUM_RECORDS
-from shared.runtime.errors import MedvidError
+from shared.runtime.errors import MedvidError, NotFound
 
 _STATE_WORDS: Final = {
     "accepted": ("Accepted", "The file is in order and waits for its scores."),
     "scored": ("Scored", "The scores are there; the board takes them over."),
     "ranked": ("Ranked", "The model is on the board."),
     "failed": ("Failed", "The submission got no scores. Its name is free again."),
-    "withdrawn": ("Withdrawn", "It was taken back; its name is free again."),
-    "replaced": ("Replaced", "A newer version of the model stands in its place."),
+    "withdrawn": ("Withdrawn", "It was taken back and is on no board. Its name is free again."),
+    "replaced": ("Replaced", "A newer version of the model has taken its place."),
 }
 _RUN_WORDS: Final = {
     "queued": ("Waiting", "for the judge to begin."),
@@ -80,7 +83,8 @@ class SubmissionPages:
 
     async def form(self, request: web.Request) -> web.Response:
         """Show the empty form."""
-        return html(request, self._form())
+        replaces = uuid_of(request.query.get("replaces", ""))
+        return html(request, self.pages.render("submit.html", **self._form(replaces=replaces)))
 
     async def submit(self, request: web.Request) -> web.Response:
         """Take a submission; what is wrong with it is shown above the form, filled in as it was."""
@@ -93,11 +97,9 @@ class SubmissionPages:
                 given = _texts(upload)
                 receipt = await self.accept(caller, upload, key)
         except MedvidError as error:
-            return self._refuse(error, given)
-        text = self.pages.render(
-            "submitted.html", receipt=receipt, model_name=given.get("model_name", "The model")
-        )
-        return _private(text, HTTPStatus.ACCEPTED)
+            return self._refuse(request, error, given)
+        facts = {"receipt": receipt, "model_name": given.get("model_name", "The model")}
+        return _private(request, "submitted.html", facts, HTTPStatus.ACCEPTED)
 
     async def check(self, request: web.Request) -> web.Response:
         """Show what would become of a submission; nothing of it is stored."""
@@ -111,32 +113,22 @@ class SubmissionPages:
                 filled = {name: text for name, text in upload.texts.items() if text.strip()}
                 result = await self.dry_run(caller, replace(upload, texts=filled))
         except MedvidError as error:
-            return self._refuse(error, given)
-        return _private(self._form(given, checked=DryRunAnswer.of(result)), HTTPStatus.OK)
+            return self._refuse(request, error, given)
+        facts = self._form(given, checked=DryRunAnswer.of(result))
+        return _private(request, "submit.html", facts, HTTPStatus.OK)
 
     async def submission(self, request: web.Request) -> web.Response:
         """Show how a submission fares, all of it to its owner."""
         caller = await self.callers.of(request)
-        found = await self.read_status(submission_id(request), caller)
+        try:
+            found = await self.read_status(submission_id(request), caller)
+        except NotFound:
+            # Perhaps it is for its owner's eyes only: the script asks again with the token.
+            facts = {"id": request.match_info["id"]}
+            return _private(request, "submission_unknown.html", facts, HTTPStatus.NOT_FOUND)
         judging = await self.read_judging.status(found.submission.id)
         status = submission_wire.submission_status(found, judging)
-        run = status.judging.run
-        text = self.pages.render(
-            "submission.html",
-            status=status,
-            owner=found.owner,
-            run=run,
-            may_judge=status.state in ("scored", "ranked")
-            and (run is None or run.state in ("paused", "failed")),
-            times=dict.fromkeys(_STATE_WORDS)
-            | {step.state: step.at for step in status.timeline if step.kind == "submission"},
-            state_words=_STATE_WORDS,
-            run_words=_RUN_WORDS,
-            failure_fix=lambda code: _FIXES.get(code, _FIX),
-            duration=duration,
-            entry_page=_entry_page(status),
-        )
-        response = _private(text, HTTPStatus.OK)
+        response = _private(request, "submission.html", _facts(status, found), HTTPStatus.OK)
         response.headers["Vary"] = "Authorization"
         return response
 
@@ -145,25 +137,31 @@ class SubmissionPages:
         given: Mapping[str, str] | None = None,
         problem: ProblemDetails | None = None,
         checked: DryRunAnswer | None = None,
-    ) -> str:
+        replaces: UUID | None = None,
+    ) -> dict[str, object]:
         errors = (problem.errors if problem else checked.errors if checked else None) or []
-        return self.pages.render(
-            "submit.html",
-            given=given or {},
-            problem=problem,
-            checked=checked,
-            bad_fields={error.path.removeprefix("$.") for error in errors},
-            limits=FIELD_LIMITS,
-            required=REQUIRED_FIELDS,
-            key_needed=not self.callers.rules.anonymous_submissions,
-            file_megabytes=SUBMISSION_LIMITS.unpacked_bytes >> 20,
-            example_file=EXAMPLE_FILE,
-            least_records=MINIMUM_RECORDS,
-        )
+        given = given or {}
+        earlier = str(replaces) if replaces else given.get("replaces", "")
+        return {
+            "given": given,
+            "problem": problem,
+            "checked": checked,
+            "bad_fields": {error.path.removeprefix("$.") for error in errors},
+            "limits": FIELD_LIMITS,
+            "required": () if earlier else REQUIRED_FIELDS,
+            "replaces": earlier,
+            "key_needed": not self.callers.rules.anonymous_submissions,
+            "file_megabytes": SUBMISSION_LIMITS.unpacked_bytes >> 20,
+            "example_file": EXAMPLE_FILE,
+            "least_records": MINIMUM_RECORDS,
+        }
 
-    def _refuse(self, error: MedvidError, given: Mapping[str, str]) -> web.Response:
+    def _refuse(
+        self, request: web.Request, error: MedvidError, given: Mapping[str, str]
+    ) -> web.Response:
         problem = problems.of_error(error, "")
-        response = _private(self._form(given, problem), problem.status)
+        facts = self._form(given, problem)
+        response = _private(request, "submit.html", facts, problem.status)
         if problem.status == HTTPStatus.REQUEST_TIMEOUT:  # nothing sensible can follow here
             response.force_close()
         return response
@@ -173,10 +171,34 @@ def _texts(upload: Upload) -> dict[str, str]:
     return {name: text for name, text in upload.texts.items() if name != FILE_FIELD}
 
 
-def _private(text: str, status: int) -> web.Response:
-    return web.Response(
-        text=text, status=status, content_type="text/html", headers={"Cache-Control": _PRIVATE}
-    )
+def _private(
+    request: web.Request, template: str, facts: Mapping[str, object], status: int
+) -> web.Response:
+    response = aiohttp_jinja2.render_template(template, request, facts, status=status)
+    response.headers["Cache-Control"] = _PRIVATE
+    return response
+
+
+def _facts(status: submission_wire.SubmissionStatus, found: Status) -> dict[str, object]:
+    """Return what a submission's page is made of."""
+    run = status.judging.run
+    steps = [step for step in status.timeline if step.kind == "submission"]
+    judgeable = status.state in ("scored", "ranked")
+    return {
+        "status": status,
+        "owner": found.owner,
+        "run": run,
+        "may_judge": judgeable and (run is None or run.state in ("paused", "failed")),
+        "may_withdraw": found.owner and status.state not in ("failed", "withdrawn", "replaced"),
+        "times": dict.fromkeys(_STATE_WORDS) | {step.state: step.at for step in steps},
+        "judging_steps": [step for step in status.timeline if step.kind == "judging"],
+        "state_words": _STATE_WORDS,
+        "run_words": _RUN_WORDS,
+        "failure_fix": _FIXES.get(found.submission.failure_code or "", _FIX),
+        "columns": COLUMNS,
+        "duration": duration,
+        "entry_page": _entry_page(status),
+    }
 
 
 def _entry_page(status: submission_wire.SubmissionStatus) -> str | None:

@@ -138,3 +138,38 @@ async def test_works_without_scripts(visitor: Visitor, name: str) -> None:
     await expect(page.locator(".token")).to_contain_text("mvb_")
     await page.get_by_role("link", name="Follow the submission").click()
     await expect(page.get_by_role("heading", name="Progress")).to_be_visible()
+
+
+async def test_versions_evaluation_and_withdrawal(visitor: Visitor) -> None:
+    """An owner replaces a submission, evaluates one for their eyes only, and withdraws."""
+    name = a_name()
+    page = await visitor.open("/submit")
+    await fill(page, name)
+    await page.get_by_role("button", name="Submit").click()
+    await expect(page.locator(".rank")).to_be_visible()
+    await page.get_by_text("Replace or withdraw").click()
+    await page.get_by_role("link", name="Submit a new version").click()
+    await page.set_input_files("#file", PREDICTIONS)
+    await page.get_by_role("button", name="Submit").click()
+    await page.wait_for_url("**/submissions/*")
+    await expect(page.get_by_text("Version 2")).to_be_visible()
+    await expect(page.locator(".rank")).to_be_visible()
+    await page.get_by_text("Replace or withdraw").click()
+    await page.get_by_label("Why it is withdrawn").fill("wrong checkpoint")
+    await page.get_by_role("button", name="Withdraw for good").click()
+    await expect(page.get_by_text("wrong checkpoint")).to_be_visible()
+
+    await page.goto("/submit")
+    await fill(page, name)  # free again
+    await page.get_by_label("Evaluate only").check()
+    await page.get_by_role("button", name="Submit").click()
+    await page.wait_for_url("**/submissions/*")
+    await expect(page.get_by_role("heading", name="Where it would stand")).to_be_visible()
+    await visitor.shoot(page, "submission-evaluated")
+    assert await visitor.barriers(page) == []
+    visitor.forgive("status of 404")  # so it is for everybody else
+
+    stranger = await visitor.open()
+    await stranger.goto(page.url)
+    await expect(stranger.get_by_role("heading", level=1)).to_have_text("Nothing to see here")
+    visitor.forgive("status of 404")

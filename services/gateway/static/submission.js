@@ -24,12 +24,13 @@
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const news = page.getElementById("submission");
     if (!news) return answer.status;
-    const { open } = area().querySelector("details") ?? {};
+    const open = [...area().querySelectorAll("details[open] > summary")].map((each) => each.textContent);
     const focused = document.activeElement?.id;
     area().replaceWith(document.adoptNode(news));
     document.title = page.title;
-    const details = area().querySelector("details");
-    if (details && open) details.open = true;
+    for (const summary of area().querySelectorAll("details > summary")) {
+      if (open.includes(summary.textContent)) summary.parentElement.open = true;
+    }
     if (focused) document.getElementById(focused)?.focus();
     if (area().dataset.owner === "yes" && token) ownTokens.keep(id, token, area().dataset.name);
     showToken();
@@ -59,20 +60,45 @@
     running = false;
   };
 
-  let events = null;
+  // Read by fetch, since an EventSource sends no Authorization, without which a submission that is
+  // for its owner's eyes only has no events. What an event says is not needed: the page is asked.
+  let stream = null;
+  let lastId = "";
+  const listen = async (signal) => {
+    const resume = lastId ? { "Last-Event-ID": lastId } : {};
+    const answer = await fetch(`${api}/events`, { headers: { ...headers(), ...resume }, signal });
+    if (!answer.ok) return;
+    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+    for (let rest = ""; ; ) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      const lines = (rest + value).split(/\r?\n/);
+      rest = lines.pop();
+      const ids = lines.filter((line) => line.startsWith("id: "));
+      if (ids.length === 0) continue;
+      lastId = ids.at(-1).slice(4);
+      look();
+    }
+  };
   const follow = () => {
     const busy = area().dataset.busy === "yes";
-    if (busy && !events) {
-      events = new EventSource(`${api}/events`);
-      for (const kind of ["submission", "judging", "progress"]) events.addEventListener(kind, look);
-    } else if (!busy && events) {
-      events.close();
-      events = null;
+    if (busy && !stream) {
+      stream = new AbortController();
+      const { signal } = stream;
+      (async () => {
+        while (!signal.aborted) {
+          await listen(signal).catch(() => {}); // the network failed, or we are leaving
+          if (!signal.aborted) await new Promise((done) => setTimeout(done, 2000));
+        }
+      })();
+    } else if (!busy && stream) {
+      stream.abort();
+      stream = null;
     }
   };
   addEventListener("pagehide", () => {
-    events?.close();
-    events = null;
+    stream?.abort();
+    stream = null;
   });
   addEventListener("pageshow", (event) => {
     if (event.persisted) look();
@@ -112,6 +138,30 @@
     location.reload();
   });
 
+  // ---- withdrawing
+
+  document.addEventListener("submit", async (event) => {
+    if (event.target.id !== "withdraw") return;
+    event.preventDefault();
+    const note = document.getElementById("note").value.trim();
+    const answer = await fetch(`${api}/withdraw`, {
+      method: "POST",
+      headers: { ...headers(), "Content-Type": "application/json" },
+      body: JSON.stringify(note ? { note } : {}),
+    });
+    if (answer.ok) {
+      await refresh();
+      return;
+    }
+    complain("withdraw-said", await answer.json().catch(() => ({})));
+  });
+
+  const complain = (place, problem) => {
+    const said = document.getElementById(place);
+    said.textContent = `${problem.detail ?? "That did not work."} ${problem.fix ?? ""}`;
+    said.hidden = false;
+  };
+
   // ---- the judge
 
   document.addEventListener("click", async (event) => {
@@ -122,10 +172,7 @@
       await refresh();
       return;
     }
-    const problem = await answer.json().catch(() => ({}));
-    const said = document.getElementById("judge-said");
-    said.textContent = `${problem.detail ?? "That did not work."} ${problem.fix ?? ""}`;
-    said.hidden = false;
+    complain("judge-said", await answer.json().catch(() => ({})));
     event.target.disabled = false;
   });
 

@@ -78,7 +78,8 @@
   const send = (address, fields) => {
     const request = new XMLHttpRequest();
     request.open("POST", address);
-    const secret = document.getElementById("api-key").value.trim();
+    // A new version needs the owner token of the one before, which this browser may keep.
+    const secret = document.getElementById("api-key").value.trim() || ownTokens.of(form.elements.replaces?.value);
     if (secret) request.setRequestHeader("Authorization", `Bearer ${secret}`);
     request.setRequestHeader("Idempotency-Key", key);
     request.upload.addEventListener("progress", (event) => {

@@ -1,0 +1,116 @@
+"""A board's event stream: news at once, nothing that is known, bounded, ended at shutdown."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+
+from shared.storage.database import Database
+from tests.acceptance.gateway_harness import Gateway, row, running_gateway
+
+EVENTS = "/api/v1/leaderboards/community/events"
+
+
+@asynccontextmanager
+async def stream(
+    gateway: Gateway, path: str = EVENTS, **headers: str
+) -> AsyncIterator[aiohttp.ClientResponse]:
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    timeout = aiohttp.ClientTimeout(total=30)
+    async with gateway.client.get(path, headers=given, timeout=timeout) as response:
+        yield response
+
+
+async def next_event(response: aiohttp.ClientResponse) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    async for line in response.content:
+        text = line.decode().strip()
+        if not text and "data" in fields:
+            return {**fields, "data": json.loads(fields["data"])}
+        name, colon, value = text.partition(": ")
+        if colon and name:
+            fields[name] = value
+    return fields
+
+
+async def test_whoever_comes_hears_the_present_and_then_every_change(database: Database) -> None:
+    async with running_gateway(database, load=False) as gateway:
+        first = await gateway.rank("community", [row(1)], hint=False)
+        await gateway.shown("community", first)
+        async with stream(gateway) as response:
+            assert response.content_type == "text/event-stream"
+            event = await next_event(response)
+            assert event["event"] == "board"
+            assert event["data"] == {"board": "community", "revision": first, "entries": 1}
+            second = await gateway.rank("community", [row(1), row(2)], hint=False)
+            event = await next_event(response)
+            assert (event["id"], event["data"]["entries"]) == (str(second), 2)
+            board = await gateway.shown("community", second)  # what is told is served already
+            assert len(board["entries"]) == 2
+        async with stream(gateway, Last_Event_ID=str(first)) as response:
+            assert (await next_event(response))["id"] == str(second)
+
+
+async def test_nothing_is_told_that_is_known(database: Database) -> None:
+    async with running_gateway(database, load=False) as gateway:
+        first = await gateway.rank("community", [row(1)], hint=False)
+        await gateway.shown("community", first)
+        async with stream(gateway, Last_Event_ID=str(first)) as response:
+            second = await gateway.rank("community", [row(1), row(2)], hint=False)
+            assert (await next_event(response))["id"] == str(second)
+
+
+async def test_many_listen_and_all_of_them_hear(database: Database) -> None:
+    async with running_gateway(database, load=False) as gateway:
+
+        async def listen(ready: asyncio.Event) -> str:
+            async with stream(gateway) as response:
+                await next_event(response)
+                ready.set()
+                return str((await next_event(response))["id"])
+
+        connector = aiohttp.TCPConnector(limit=0)
+        async with aiohttp.ClientSession(gateway.url, connector=connector) as gateway.client:
+            ready = [asyncio.Event() for _ in range(40)]
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(listen(event)) for event in ready]
+                await asyncio.gather(*(event.wait() for event in ready))
+                revision = await gateway.rank("community", [row(1)], hint=False)
+            assert {task.result() for task in tasks} == {str(revision)}
+
+
+async def test_streams_are_bounded_and_a_place_is_free_again(database: Database) -> None:
+    async with running_gateway(database, load=False, board_streams=1) as gateway:
+        async with stream(gateway) as response:
+            assert response.status == 200
+            async with stream(gateway) as refused:
+                assert refused.status == 503
+                assert (await refused.json(content_type=None))["code"] == "unavailable"
+        async with asyncio.timeout(15):
+            while True:
+                async with stream(gateway) as response:
+                    if response.status == 200:
+                        break
+                await asyncio.sleep(0.05)
+
+
+async def test_unknown_boards_and_ids_that_are_none_are_refused(database: Database) -> None:
+    async with running_gateway(database, load=False) as gateway:
+        async with stream(gateway, "/api/v1/leaderboards/other/events") as response:
+            assert response.status == 404
+        async with stream(gateway, Last_Event_ID="x") as response:
+            assert response.status == 400
+
+
+async def test_a_stream_ends_when_the_gateway_does(database: Database) -> None:
+    async with asyncio.timeout(25):
+        async with running_gateway(database, load=False, drain_seconds=15.0) as gateway:
+            response = await gateway.client.get(EVENTS)
+            await next_event(response)
+            ending = asyncio.create_task(response.content.read())
+        await asyncio.wait([ending])

@@ -1,0 +1,116 @@
+"""Plots and comparisons: coordinates on the drawing, gaps where values are missing, differences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.gateway.domain import plots, rank_history
+from services.gateway.domain.comparison import MAX_MODELS, asked_models, choose, compare
+from shared.benchmark.tasks import METRIC_KEYS, METRICS
+
+HALF = {metric.key: (metric.minimum + metric.maximum) / 2 for metric in METRICS}
+BEST = {metric.key: metric.maximum for metric in METRICS}
+WORST = {metric.key: metric.minimum for metric in METRICS}
+
+
+@dataclass(frozen=True)
+class Entry:
+    values: dict[str, float | None]
+    entry_id: UUID
+    mean_rank: float = 1.0
+
+
+def entry(**changes: float | None) -> Entry:
+    return Entry({**HALF, **changes}, uuid4())
+
+
+def test_axes_run_from_the_worst_possible_to_the_best_on_the_board() -> None:
+    plot = plots.parallel([BEST, HALF, WORST], [BEST, HALF, WORST])
+    best, half, worst = plot.lines
+    for index, axis in enumerate(plot.axes):
+        assert (best.points[index].y, worst.points[index].y) == (axis.end.y, axis.start.y)
+        assert half.points[index].y == pytest.approx((axis.end.y + axis.start.y) / 2, abs=0.1)
+        assert axis.best == METRICS[index].maximum
+    assert plots.parallel([HALF], [HALF]).lines[0].points[0].y == plot.axes[0].end.y
+
+
+def test_a_missing_value_leaves_a_gap() -> None:
+    values = {**HALF, "sa_acc": None}
+    line = plots.parallel([values], [HALF]).lines[0]
+    assert len(line.points) == len(METRIC_KEYS) - 1
+    assert line.path.count("M") == 2
+    closed = plots.radar([HALF, values], [HALF]).lines
+    assert closed[0].path.endswith("Z")
+    assert "Z" not in closed[1].path
+
+
+def test_a_board_without_values_can_be_drawn() -> None:
+    nothing = dict.fromkeys(METRIC_KEYS)
+    for plot in (plots.radar([nothing], [nothing]), plots.parallel([], [])):
+        assert all(line.path == "" for line in plot.lines)
+        assert len(plot.axes) == len(METRIC_KEYS)
+
+
+@given(st.lists(st.floats(0, 1) | st.none(), min_size=10, max_size=10))
+def test_every_point_lies_on_the_drawing(values: list[float | None]) -> None:
+    row = dict(zip(METRIC_KEYS, values, strict=True))
+    for plot in (plots.radar([row], [row, HALF]), plots.parallel([row], [row, HALF])):
+        for point in plot.lines[0].points:
+            assert 0 <= point.x <= plot.width
+            assert 0 <= point.y <= plot.height
+
+
+def test_models_are_chosen_in_the_order_of_the_address() -> None:
+    entries = [entry() for _ in range(9)]
+    ids = [str(each.entry_id) for each in entries]
+    assert asked_models([f"{ids[3]},{ids[1]}", ids[3], ""]) == [ids[3], ids[1]]
+    assert choose(entries, [ids[3], "not-there", ids[1]]) == [entries[3], entries[1]]
+    assert choose(entries, []) == entries[:3]
+    assert len(choose(entries, ids)) == MAX_MODELS
+
+
+def test_differences_are_to_the_first_model_and_of_the_shown_values() -> None:
+    first, second, third = entry(cvs_acc=0.898), entry(cvs_acc=0.9), entry(cvs_acc=None)
+    cells = compare([first, second, third])[0].cells
+    assert [cell.difference for cell in cells] == [None, 0.002, None]
+    assert [cell.best for cell in cells] == [False, True, False]
+    assert not any(cell.best for row in compare([first]) for cell in row.cells)
+
+
+@dataclass(frozen=True)
+class Span:
+    rank: int
+    since: datetime
+    until: datetime | None
+
+
+def test_ranks_over_time_are_steps_with_gaps() -> None:
+    day = timedelta(days=1)
+    begin = datetime(2026, 4, 1, tzinfo=UTC)
+    spans = [
+        Span(1, begin + 6 * day, None),
+        Span(5, begin + day, begin + 4 * day),
+        Span(3, begin, begin + day),
+    ]
+    drawing = rank_history.draw(spans, begin + 8 * day)
+    assert drawing is not None
+    assert [rank for _, _, rank in drawing.changes] == [3, 5, 1]
+    assert drawing.path.count("M") == 2  # it was off the board for two days
+    assert drawing.path.endswith(f"H{drawing.right:g}")
+    heights = [y for _, y, _ in drawing.changes]
+    assert heights[2] < heights[0] < heights[1]
+    assert [tick.rank for tick in drawing.ticks] == [1, 2, 3, 4, 5]
+    assert rank_history.draw([], begin) is None
+
+
+def test_a_rank_that_never_changed_is_a_line() -> None:
+    begin = datetime(2026, 4, 1, tzinfo=UTC)
+    drawing = rank_history.draw([Span(1, begin, None)], begin)
+    assert drawing is not None
+    assert drawing.path.startswith("M")
