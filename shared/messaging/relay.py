@@ -12,7 +12,7 @@ from typing import Final
 import asyncpg
 import structlog
 
-from shared.contracts.messages import Envelope
+from shared.contracts.messages import Envelope, MalformedMessage
 from shared.messaging.ports import Bus, Outgoing
 from shared.runtime.errors import Unavailable
 from shared.runtime.tracing import is_recording, parse_traceparent, record_past
@@ -81,7 +81,10 @@ class Relay:
 
 def _record(row: asyncpg.Record) -> None:
     """Record how long a message waited in the outbox."""
-    trace = parse_traceparent(Envelope.parse(row["body"]).traceparent)
+    try:
+        trace = parse_traceparent(Envelope.parse(row["body"]).traceparent)
+    except MalformedMessage:  # its consumer will say so
+        return
     if trace is not None:
         started = row["created_at"].timestamp()
         attributes = {"messaging.message.id": str(row["message_id"])}

@@ -8,6 +8,7 @@ followed always, since logs name it; spans are recorded only where an exporter w
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
@@ -55,6 +56,11 @@ def parse_traceparent(text: str | None) -> Trace | None:
     if not int(trace_id, 16) or not int(span_id, 16):
         return None
     return Trace(trace_id, span_id, bool(int(match[4], 16) & _SAMPLED))
+
+
+def new_trace() -> Trace:
+    """Return the beginning of a trace whose first span nobody records."""
+    return Trace(secrets.token_hex(16), secrets.token_hex(8))
 
 
 class Recorder(Protocol):

@@ -12,6 +12,7 @@ import io
 import os
 import tarfile
 import tempfile
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -141,8 +142,7 @@ async def restore(database: Database, url: str, file: Path) -> Manifest:
 
 def read_manifest(file: Path) -> Manifest:
     """Check a backup and return what it holds; raises InvalidInput where it is damaged."""
-    with tempfile.TemporaryDirectory(prefix="medvid-check-") as folder:
-        return _unpack(file, Path(folder) / _DUMP)
+    return _unpack(file, None)
 
 
 async def _describe(connection: Any, version: int, dump: Path) -> Manifest:
@@ -220,17 +220,24 @@ def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
     return member
 
 
-def _unpack(file: Path, dump: Path) -> Manifest:
-    """Write the dump to its place and check it against the manifest."""
+def _unpack(file: Path, dump: Path | None) -> Manifest:
+    """Check the dump against the manifest, and write it to its place if it gets one."""
+    digest, size = hashlib.sha256(), 0
     try:
-        with tarfile.open(file, mode="r:") as archive:
+        with (
+            tarfile.open(file, mode="r:") as archive,
+            nullcontext() if dump is None else dump.open("xb") as target,
+        ):
             manifest = Manifest.parse(_member(archive, _MANIFEST).read(_MANIFEST_BYTES))
-            with _member(archive, _DUMP) as source, dump.open("xb") as target:
-                while chunk := source.read(_CHUNK):
+            source = _member(archive, _DUMP)
+            while chunk := source.read(_CHUNK):
+                digest.update(chunk)
+                size += len(chunk)
+                if target is not None:
                     target.write(chunk)
     except (tarfile.TarError, KeyError, EOFError) as error:
         raise InvalidInput(f"{file} cannot be read: {error}.", fix=_DAMAGED) from error
-    if _digest(dump) != (manifest.dump_bytes, manifest.dump_sha256):
+    if (size, digest.hexdigest()) != (manifest.dump_bytes, manifest.dump_sha256):
         raise InvalidInput(f"{file}: the dump is not the one of the manifest.", fix=_DAMAGED)
     return manifest
 

@@ -56,7 +56,7 @@ async def submit(given: StandaloneSettings) -> None:
 
 
 async def judged(database: Database) -> None:
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(100):
         while not await database.pool.fetchval("SELECT EXISTS (SELECT FROM judge_results)"):
             await asyncio.sleep(0.05)
 
@@ -71,7 +71,9 @@ async def test_one_trace_holds_everything_that_a_request_caused(
         async with running(given) as base:
             base.readiness.started = True
             await submit(given)
-            spans = await receiver.wait(lambda found: {span.name for span in ours(found)} >= PATH)
+            spans = await receiver.wait(
+                lambda found: {span.name for span in ours(found)} >= PATH, seconds=100
+            )
     caused = ours(spans)
     assert {span.service for span in caused} == {"medvid-standalone"}
     known = {span.span_id for span in caused}

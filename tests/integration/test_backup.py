@@ -71,7 +71,7 @@ async def work_until(url: str, database: Database, folder: Path, wanted: list[st
         patrol_seconds=0.2,
         still_seconds=0.2,
     )
-    async with asyncio.timeout(60), running(settings):
+    async with asyncio.timeout(100), running(settings):
         while await states(database) != wanted:
             await asyncio.sleep(0.05)
 
