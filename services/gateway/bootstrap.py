@@ -44,7 +44,7 @@ from services.gateway.submission_routes import submission_endpoints
 from services.gateway.submitting import AcceptSubmission
 from services.gateway.tracing import traced
 from services.gateway.uploads import Receiver, UploadLimits
-from services.gateway.validation import PooledValidator
+from services.gateway.validation import PooledValidator, yield_to_reads
 from services.gateway.webhook_routes import webhook_endpoints
 from services.gateway.webhooks_bootstrap import build_webhooks
 from shared.contracts.messages import BoardRanked
@@ -73,7 +73,7 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
         hints = await infrastructure.bus.listen([BoardRanked.type], boards.hint)
         stack.push_async_callback(hints.stop)
         infrastructure.background("gateway_boards", boards.keep_current)
-        pool = WorkerPool(settings.validation_workers, name="validator")
+        pool = WorkerPool(settings.validation_workers, name="validator", initializer=yield_to_reads)
         stack.push_async_callback(pool.close)
         await pool.start()
         folder = stack.enter_context(
@@ -86,6 +86,7 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
         judging = build_judging(infrastructure.database, store, access.quotas, settings)
         told = await infrastructure.bus.listen(judging.hints, judging.streams.hint)
         stack.push_async_callback(told.stop)
+        infrastructure.background("gateway_events", judging.streams.keep_current)
         standing = StatusReader(
             PostgresStatus(infrastructure.database), boards, pages.status, _status_limits(settings)
         )

@@ -140,6 +140,9 @@ class JudgingStore(Protocol):
     ) -> tuple[Sequence[StoredVerdict], int]:
         """Return a page of a run's items, and how many there are on all pages."""
 
+    async def newest_events(self, submission_ids: Sequence[UUID]) -> Mapping[UUID, int]:
+        """Return the number of the newest event of each submission that has any."""
+
     async def events_after(
         self, submission_id: UUID, event_id: int, limit: int
     ) -> Sequence[StoredEvent]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -132,6 +132,12 @@ class PostgresJudging:
                 (query.page - 1) * query.page_size,
             )
         return [_verdict(row) for row in rows], rows[0]["total"] if rows else 0
+
+    async def newest_events(self, submission_ids: Sequence[UUID]) -> Mapping[UUID, int]:
+        """Return the number of the newest event of each submission that has any."""
+        async with transient_errors():
+            rows = await self._database.pool.fetch(_SQL["events_newest"], submission_ids)
+        return {row["submission_id"]: row["newest"] for row in rows}
 
     async def events_after(
         self, submission_id: UUID, event_id: int, limit: int
