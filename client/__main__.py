@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from client import offline, online, operations, setting_up
+from client import admin_commands, offline, online, operations, setting_up
 
 _OPERATORS: Final = "For operators"
 app = typer.Typer(
@@ -19,13 +19,15 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 admin = typer.Typer(
-    help="What an operator does; works on the database directly.", no_args_is_help=True
+    help="What operators do on the database directly, and administrators on a server.",
+    no_args_is_help=True,
 )
 online.register(app)
 offline.register(app)
 setting_up.register(app)
 app.add_typer(admin, name="admin", rich_help_panel=_OPERATORS)
 operations.register(admin)
+admin_commands.register(admin)
 
 
 @app.command(rich_help_panel=_OPERATORS)

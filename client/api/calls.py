@@ -35,6 +35,8 @@ class Call:
     token: str | None = None
     form: Form | None = None
     json: object = None
+    content: bytes | None = None
+    """A body that is neither a form nor JSON of ours; its type is among the headers."""
     repeatable: bool = False
 
 

@@ -106,6 +106,8 @@ class Transport:
             length = call.form.length()
             headers |= {"Content-Type": call.form.content_type, "Content-Length": str(length)}
             body = call.form.chunks(length)
+        elif call.content is not None:
+            body = call.content
         token = call.token or self.token
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
@@ -128,7 +130,7 @@ class Transport:
 
     def _timeout(self, call: Call) -> aiohttp.ClientTimeout:
         connect = self.timeouts.connect
-        if call.form is None:
+        if call.form is None and call.content is None:
             return aiohttp.ClientTimeout(total=self.timeouts.read, sock_connect=connect)
         silence = self.timeouts.upload_silence
         return aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=silence)

@@ -153,6 +153,7 @@ _DEEDS: Final = {
     "rescore_applied": ProblemCode(409, "The job's scores are in force already."),
     "entry_removed": ProblemCode(409, "The entry was removed from its board."),
     "no_submission": ProblemCode(409, "The entry was added by hand and has no submission."),
+    "not_restorable": ProblemCode(409, "The entry's submission failed or was taken back."),
     "not_replayable": ProblemCode(409, "The dead letter holds no message that could be sent."),
     "reason_required": ProblemCode(422, "An action needs a reason, which is written down."),
     "no_ground_truth_folder": ProblemCode(422, "The server loads no files of its own."),

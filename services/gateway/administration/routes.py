@@ -146,7 +146,7 @@ def entry_endpoints(entries: EntryActions, files: BoardFiles, callers: Callers) 
         _action("remove", plain(entries.remove), "Take an entry off its board and free its name",
                 wire.Deed),
         _action("restore", plain(entries.restore), "Bring a removed entry back",
-                wire.Deed, "model_name_taken"),
+                wire.Deed, "model_name_taken", "not_restorable"),
     ]  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from shared.runtime.errors import Conflict
 
 EDITABLE: Final = ("organization", "team", "authors", "model_url", "track", "contact")
 """The fields of `edited`; an entry without a submission has no contact."""
+_GONE: Final = frozenset({"withdrawn", "replaced", "failed"})
 _AUDITED: Final = (
     "board", "model_name", "organization", "team", "authors", "model_url", "track", "badges",
     "submitted_on", "verified_on", "verification_note", "removed_at",
@@ -38,6 +39,7 @@ class ManagedEntry:
     track: str | None
     badges: tuple[str, ...]
     submission_id: UUID | None
+    submission_state: str | None
     submitted_on: date
     verified_on: date | None
     verification_note: str | None
@@ -94,7 +96,13 @@ def removed(entry: ManagedEntry, at: datetime) -> ManagedEntry:
 
 
 def restored(entry: ManagedEntry) -> ManagedEntry:
-    """Return a removed entry back on its board."""
+    """Return a removed entry back on its board; raises Conflict where it left for good."""
+    if entry.removed_at is not None and entry.submission_state in _GONE:
+        raise Conflict(
+            f"its submission was {entry.submission_state}.",
+            fix="It can be submitted anew.",
+            code="not_restorable",
+        )
     return replace(entry, removed_at=None)
 
 
