@@ -28,4 +28,9 @@ SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint AS wal,
        (SELECT count(*) FROM rank_history) AS history
 
 -- name: content_bytes
-SELECT octet_length(content) FROM snapshots WHERE board = 'community' ORDER BY id DESC LIMIT 1
+-- As it is served, and as it is stored.
+SELECT octet_length(content) AS served, pg_column_size(content) AS stored
+  FROM snapshots
+ WHERE board = 'community'
+ ORDER BY id DESC
+ LIMIT 1
