@@ -154,6 +154,11 @@ def _entries(text: str) -> dict[str, str]:
     }
 
 
+def test_shares_count_what_fails() -> None:
+    """Where nothing ever succeeded there is no series of successes, and 1 - nothing is nothing."""
+    assert [rule["alert"] for rule in _rules() if "1 - sum" in rule["expr"]] == []
+
+
 def test_every_promise_has_an_alert() -> None:
     """What is sampled because it must not grow is watched."""
     watched = " ".join(rule["expr"] for rule in _rules())
