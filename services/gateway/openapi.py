@@ -10,7 +10,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from services.gateway.endpoints import EVENTS, JSON, Access, Body, Endpoint, Reply
-from services.gateway.openapi_schemas import Schemas
+from services.gateway.openapi_schemas import Schemas, Use
 from services.gateway.problem_codes import PROBLEM_CODES, problem_type
 from services.gateway.problems import PROBLEM_TYPE
 from services.gateway.wire import ProblemDetails
@@ -125,17 +125,17 @@ def problem_codes(endpoint: Endpoint) -> list[str]:
     return sorted(codes, key=lambda code: (PROBLEM_CODES[code].status, code))
 
 
-def _models(endpoints: Sequence[Endpoint]) -> Iterator[tuple[type[BaseModel], bool]]:
-    """Yield the models of endpoints, each with whether it is one that we answer with."""
-    yield ProblemDetails, True
+def _models(endpoints: Sequence[Endpoint]) -> Iterator[tuple[type[BaseModel], Use]]:
+    """Yield the models of endpoints, each with what it is for."""
+    yield ProblemDetails, "answer"
     for endpoint in endpoints:
         for parameters in (endpoint.path_model, endpoint.query_model, endpoint.header_model):
             if parameters is not None:
-                yield parameters, False
+                yield parameters, "parameters"
         if endpoint.body is not None:
-            yield endpoint.body.model, False
+            yield endpoint.body.model, "body"
         for reply in endpoint.replies.values():
-            yield from ((model, True) for model in reply.content.values() if model is not None)
+            yield from ((model, "answer") for model in reply.content.values() if model is not None)
 
 
 def _operation(endpoint: Endpoint, schemas: Schemas) -> Json:

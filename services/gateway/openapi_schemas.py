@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final, Literal
@@ -13,6 +13,7 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 _REFERENCE: Final = "#/components/schemas/{model}"
 _Mode = Literal["validation", "serialization"]
+Use = Literal["answer", "body", "parameters"]
 
 
 class _Generator(GenerateJsonSchema):
@@ -25,19 +26,27 @@ class _Generator(GenerateJsonSchema):
 
 
 class Schemas:
-    """The schemas of models, each given with whether it is one that we answer with.
+    """The schemas of models.
 
-    `definitions` has what the others refer to.
+    Each is given with what it is for. `definitions` has what the document refers to by name: all
+    but the models of parameters, of which only the fields are shown.
     """
 
-    def __init__(self, models: Iterable[tuple[type[BaseModel], bool]]) -> None:
-        wanted: list[tuple[type[BaseModel], _Mode]] = [
-            (model, _mode(answered)) for model, answered in dict.fromkeys(models)
-        ]
+    def __init__(self, models: Iterable[tuple[type[BaseModel], Use]]) -> None:
+        uses = dict.fromkeys(models)
+        wanted: list[tuple[type[BaseModel], _Mode]] = list(
+            dict.fromkeys((model, _mode(use)) for model, use in uses)
+        )
         self._found, document = models_json_schema(
             wanted, ref_template=_REFERENCE, schema_generator=_Generator
         )
         self.definitions: dict[str, Any] = document.get("$defs", {})
+        shown = {(model, _mode(use)) for model, use in uses if use != "parameters"}
+        self._hidden = {
+            name: self.definitions.pop(name)
+            for key, schema in self._found.items()
+            if key not in shown and (name := _name_of(schema)) is not None
+        }
         for name, example in _examples().items():
             if name in self.definitions:
                 self.definitions[name]["examples"] = [example]
@@ -53,8 +62,9 @@ class Schemas:
     def parameters(self, model: type[BaseModel], place: str) -> Iterator[dict[str, Any]]:
         """Yield the fields of a model as parameters in a path, a query or headers."""
         schema = self.request(model)
-        if "$ref" in schema:
-            schema = self.definitions[schema["$ref"].rpartition("/")[2]]
+        name = _name_of(schema)
+        if name is not None:
+            schema = self._hidden.get(name) or self.definitions[name]
         required = schema.get("required", [])
         for name, field in schema.get("properties", {}).items():
             plain = _without_null(field)
@@ -72,8 +82,12 @@ def _examples() -> dict[str, Any]:
     return dict(json.loads(text))
 
 
-def _mode(answered: bool) -> _Mode:
-    return "serialization" if answered else "validation"
+def _name_of(schema: Mapping[str, Any]) -> str | None:
+    return schema["$ref"].rpartition("/")[2] if "$ref" in schema else None
+
+
+def _mode(use: Use) -> _Mode:
+    return "serialization" if use == "answer" else "validation"
 
 
 def _without_null(field: dict[str, Any]) -> dict[str, Any]:

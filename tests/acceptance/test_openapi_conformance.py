@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
+import pytest
 
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, records, row, running_gateway
@@ -65,6 +66,7 @@ bearer = "{owner_token}"
 """
 
 
+@pytest.mark.timeout(600)  # some 2,500 requests; half a minute where nothing else runs
 async def test_the_gateway_does_what_its_description_says(
     database: Database, tmp_path: Path
 ) -> None:
