@@ -33,7 +33,11 @@ Submit predictions, follow how they are scored and judged, read the boards.
 _TAGS: Final = {
     "boards": "Ranked models, in public. Nobody needs a token.",
     "submissions": "Predictions on their way to a board.",
+    "webhooks": "Being told, instead of asking, when a submission moves on.",
     "judging": "Grading of captions by a language model, and its verdicts.",
+    "keys": "API keys, and what may be done with them how often.",
+    "status": "Whether everything works.",
+    "administration": "For maintainers. Every act needs a reason and is written down for ever.",
     "about": "The API itself.",
 }
 _SECURITY_SCHEMES: Final = {
