@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import os
+import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -195,3 +197,43 @@ async def running_gateway(
     finally:
         await infrastructure.close()
         await bus.close()
+
+
+@asynccontextmanager
+async def gateway_process(
+    database: Database, postgres_url: str, log: Path, settings: dict[str, str]
+) -> AsyncIterator[tuple[Gateway, asyncio.subprocess.Process]]:
+    """Run a gateway as a process of its own, with its log in a file; it may be killed."""
+    port = str(free_port())
+    given = {
+        "DATABASE_URL": postgres_url,
+        "PORT": port,
+        "VALIDATION_WORKERS": "1",
+        "LOG_FORMAT": "json",
+        **settings,
+    }
+    with log.open("wb") as stream:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "services.gateway",
+            cwd=Path(__file__).parents[2],
+            env={**os.environ, **{f"MEDVID_{name}": value for name, value in given.items()}},
+            stderr=stream,
+            stdout=stream,
+        )
+    bus = LocalBus(database)
+    try:
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
+            url = f"http://127.0.0.1:{port}"
+            gateway = Gateway(url, database, bus, client, Readiness({}))
+            await gateway.load_ground_truth()
+            async with asyncio.timeout(90):
+                while b"service_ready" not in await asyncio.to_thread(log.read_bytes):
+                    await asyncio.sleep(0.05)
+            yield gateway, process
+    finally:
+        await bus.close()
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()

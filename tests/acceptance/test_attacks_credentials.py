@@ -5,10 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import itertools
-import os
-import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -18,11 +15,8 @@ import orjson
 import pytest
 
 from services.gateway.domain import credentials
-from shared.messaging.local import LocalBus
-from shared.runtime.ops import Readiness
 from shared.storage.database import Database
-from tests.acceptance.gateway_harness import Gateway, records, running_gateway
-from tests.servers import free_port
+from tests.acceptance.gateway_harness import Gateway, gateway_process, records, running_gateway
 
 ADMIN = "the-administrators-own-long-key"
 ROOT = {"Authorization": f"Bearer {ADMIN}"}
@@ -81,53 +75,18 @@ def test_secrets_are_never_compared_character_by_character() -> None:
     assert not credentials.matches("mvb_y", credentials.sha256("mvb_x"))
 
 
-@asynccontextmanager
-async def gateway_process(
-    database: Database, postgres_url: str, log: Path
-) -> AsyncIterator[Gateway]:
-    """A gateway as it runs in earnest, so that its log is what operators see."""
-    settings = {
-        "DATABASE_URL": postgres_url,
-        "PORT": str(free_port()),
-        "ADMIN_KEY": ADMIN,
-        "VALIDATION_WORKERS": "1",
-        "WEBHOOK_PRIVATE_NETWORKS": "true",
-        "WEBHOOK_POLL_SECONDS": "0.02",
-        "LOG_LEVEL": "debug",
-        "LOG_FORMAT": "json",
-    }
-    with log.open("wb") as stream:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "services.gateway",
-            cwd=GATEWAY.parents[1],
-            env={**os.environ, **{f"MEDVID_{name}": value for name, value in settings.items()}},
-            stderr=stream,
-            stdout=stream,
-        )
-    url = f"http://127.0.0.1:{settings['PORT']}"
-    bus = LocalBus(database)
-    try:
-        async with aiohttp.ClientSession(url) as client, asyncio.timeout(90):
-            gateway = Gateway(url, database, bus, client, Readiness({}))
-            await gateway.load_ground_truth()
-            while b"service_ready" not in await asyncio.to_thread(log.read_bytes):
-                await asyncio.sleep(0.05)
-            yield gateway
-    finally:
-        await bus.close()
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
-
-
 async def test_no_secret_is_logged_whatever_happens(
     database: Database, postgres_url: str, tmp_path: Path
 ) -> None:
     secrets = [ADMIN, "hook-password", "me@x.y", "mvk_wrong-but-still-secret"]
     log = tmp_path / "log"
-    async with gateway_process(database, postgres_url, log) as gateway:
+    settings = {
+        "ADMIN_KEY": ADMIN,
+        "WEBHOOK_PRIVATE_NETWORKS": "true",
+        "WEBHOOK_POLL_SECONDS": "0.02",
+        "LOG_LEVEL": "debug",
+    }
+    async with gateway_process(database, postgres_url, log, settings) as (gateway, _):
         made = await make_key(gateway, "submit", "judge")
         key = {"Authorization": f"Bearer {made['key']}"}
         idempotency = str(uuid4())

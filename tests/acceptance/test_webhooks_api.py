@@ -9,6 +9,7 @@ import hmac
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from services.gateway.domain.webhooks import read_secret, show_secret
 from services.gateway.webhooks import DeliverWebhooks, Outcome
 from services.gateway.webhooks_store import PostgresWebhooks
 from shared.storage.database import Database
-from tests.acceptance.gateway_harness import Gateway, records, running_gateway
+from tests.acceptance.gateway_harness import Gateway, gateway_process, records, running_gateway
 
 ADMIN = "the-administrators-own-long-key"
 ROOT = {"Authorization": f"Bearer {ADMIN}"}
@@ -210,6 +211,39 @@ async def test_the_work_of_a_killed_gateway_is_taken_over(database: Database) ->
         # The dead one's late word changes nothing.
         await killed.give_up(taken, Outcome(None, "late"))
         await deliveries(gateway, receipt, "delivered")
+
+
+async def test_a_gateway_killed_in_the_middle_loses_nothing(
+    database: Database, postgres_url: str, tmp_path: Path
+) -> None:
+    begun, hold = asyncio.Event(), asyncio.Event()
+    calls: list[str] = []
+
+    async def first_stalls(request: web.Request) -> web.StreamResponse:
+        calls.append(request.headers["Webhook-Id"])
+        begun.set()
+        if len(calls) == 1:
+            await hold.wait()
+        return web.Response()
+
+    settings = {"WEBHOOK_PRIVATE_NETWORKS": "true", "WEBHOOK_POLL_SECONDS": "0.02"}
+    async with listening(first_stalls) as url, asyncio.timeout(100):
+        log = tmp_path / "killed"
+        async with gateway_process(database, postgres_url, log, settings) as (gateway, process):
+            _, receipt = await gateway.submit(FILE, webhook_url=url)
+            await gateway.set_state(receipt["id"], "scored")
+            await begun.wait()
+            process.kill()
+            await process.wait()
+        hold.set()
+        row = await database.pool.fetchrow("SELECT state, attempts FROM webhook_deliveries")
+        assert row is not None
+        assert (row["state"], row["attempts"]) == ("waiting", 1)
+        await database.pool.execute("UPDATE webhook_deliveries SET leased_until = now()")
+        async with running_gateway(database, load=False, **INSIDE) as gateway:
+            await deliveries(gateway, receipt, "delivered")
+    assert len(calls) == 2
+    assert len(set(calls)) == 1  # the receiver can tell that it was told before
 
 
 async def test_rival_gateways_tell_each_event_once(database: Database) -> None:
