@@ -416,7 +416,7 @@ def _print(found: dict[str, Any]) -> None:
     for mix in found["mix"]:
         print(
             f"{mix['p50_ms']:>10.1f}{mix['p99_ms']:>8.1f}{mix['bare_p99_ms']:>8.1f}"
-            f"   {mix['uploads']} accepted, {sum(mix['uploads_refused'].values())} refused:"
+            f"   {mix['uploads']} accepted, refused {mix['uploads_refused']}:"
             f" {mix['upload_seconds_median']:.2f} s, {mix['upload_seconds_max']:.2f} s"
         )
     print("\nstreams: seconds to the median one, to the last one, to the last one at worst")

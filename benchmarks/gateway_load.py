@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -36,7 +37,7 @@ class Reader(asyncio.Protocol):
         self._paced = paced
         self._missing = 0
         self._head = b""
-        self._due: list[float] = []
+        self._due: deque[float] = deque()
         self.asking = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -51,19 +52,22 @@ class Reader(asyncio.Protocol):
         self._transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
-        """Take a part of an answer, whose end is found by its length."""
-        if self._missing == 0:
-            self._head += data
-            head, found, body = self._head.partition(_END_OF_MESSAGE)
-            if not found:
+        """Take what came: a part of an answer, or several of them."""
+        while data or self._head:
+            if self._missing == 0:
+                head, found, data = (self._head + data).partition(_END_OF_MESSAGE)
+                if not found:
+                    self._head = head
+                    return
+                position = head.find(b"Content-Length: ")
+                length = int(head[position + 16 :].split(b"\r\n", 1)[0]) if position >= 0 else 0
+                self._missing, self._head = length, b""
+            taken = min(self._missing, len(data))
+            self._missing -= taken
+            data = data[taken:]
+            if self._missing:
                 return
-            position = head.find(b"Content-Length: ")
-            length = int(head[position + 16 :].split(b"\r\n", 1)[0]) if position >= 0 else 0
-            self._missing, self._head = length - len(body), b""
-        else:
-            self._missing -= len(data)
-        if self._missing == 0:
-            self._times.append(time.perf_counter() - self._due.pop(0))
+            self._times.append(time.perf_counter() - self._due.popleft())
             if self.asking and not self._paced:
                 self.ask()
 
@@ -186,8 +190,8 @@ async def _send(http: aiohttp.ClientSession, content: bytes, found: Uploads) -> 
     began = time.perf_counter()
     async with http.post("/api/v1/submissions", data=form) as response:
         answer: Any = await response.json(content_type=None)
-    found.seconds.append(time.perf_counter() - began)
     if response.status == 202:
+        found.seconds.append(time.perf_counter() - began)
         found.accepted += 1
     else:
         code = answer.get("code", str(response.status))
