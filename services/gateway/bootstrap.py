@@ -123,7 +123,14 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
         ]
         description = describe(endpoints)
         submitting = SubmissionPages(
-            pages, accept, dry_run, read_status, judging.read, receiver, access.callers
+            pages,
+            accept,
+            dry_run,
+            read_status,
+            judging.read,
+            receiver,
+            access.callers,
+            access.quotas,
         )
         others = [
             *feed_routes(Feeds(boards, history, settings.public_url or "")),

@@ -22,10 +22,11 @@ from services.gateway.domain.forms import FILE_FIELD
 from services.gateway.domain.system_status import duration
 from services.gateway.handlers import DryRun, ReadStatus, Status
 from services.gateway.judging import ReadJudging
-from services.gateway.page_routes import html
 from services.gateway.pages import EXAMPLE_FILE, Pages
 from services.gateway.parameters import submission_id, uuid_of
 from services.gateway.ports import Upload
+from services.gateway.quota_wire import QuotaStatus
+from services.gateway.quotas import Quotas
 from services.gateway.report_wire import DryRunAnswer
 from services.gateway.submitting import AcceptSubmission
 from services.gateway.uploads import Receiver
@@ -71,6 +72,7 @@ class SubmissionPages:
     read_judging: ReadJudging
     receiver: Receiver
     callers: Callers
+    quotas: Quotas
 
     def routes(self) -> list[web.RouteDef]:
         """Return their routes."""
@@ -84,7 +86,9 @@ class SubmissionPages:
     async def form(self, request: web.Request) -> web.Response:
         """Show the empty form."""
         replaces = uuid_of(request.query.get("replaces", ""))
-        return html(request, self.pages.render("submit.html", **self._form(replaces=replaces)))
+        usage = await self.quotas.usage(await self.callers.of(request))
+        facts = self._form(replaces=replaces) | {"usage": usage and QuotaStatus.of("", usage)}
+        return _private(request, "submit.html", facts, HTTPStatus.OK)
 
     async def submit(self, request: web.Request) -> web.Response:
         """Take a submission; what is wrong with it is shown above the form, filled in as it was."""
@@ -154,6 +158,7 @@ class SubmissionPages:
             "file_megabytes": SUBMISSION_LIMITS.unpacked_bytes >> 20,
             "example_file": EXAMPLE_FILE,
             "least_records": MINIMUM_RECORDS,
+            "usage": None,
         }
 
     def _refuse(

@@ -20,7 +20,7 @@ from tests.processes import free_port
 DEMO: Final = Path(__file__).parents[2] / "demo"
 PREDICTIONS: Final = DEMO / "predictions.json.gz"
 ADMIN_KEY: Final = "an administrator's key of the browser tests"
-_SECONDS: Final = 30
+_SECONDS: Final = 80
 
 
 @dataclass(slots=True)

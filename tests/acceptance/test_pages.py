@@ -1,0 +1,162 @@
+"""Pages whatever they are given: hostile names, wrong addresses, forms sent by hand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from html.parser import HTMLParser
+from urllib.parse import quote
+from uuid import uuid4
+
+import aiohttp
+import orjson
+import pytest
+
+from shared.storage.database import Database
+from tests.acceptance.gateway_harness import Gateway, records, row, running_gateway
+
+SCRIPT = '<script>alert("x")</script>'
+HOSTILE = {
+    "model_name": f"A {SCRIPT}",
+    "organization": f'" onmouseover="alert(1) {SCRIPT}',
+    "team": f"{SCRIPT}",
+    "authors": f"'{SCRIPT}",
+    "track": f"{SCRIPT}",
+    "contact": "secret@example.org",
+}
+
+
+@pytest.fixture
+async def gateway(database: Database) -> AsyncIterator[Gateway]:
+    async with running_gateway(database) as gateway:
+        yield gateway
+
+
+class Markup(HTMLParser):
+    """Collects what a page could do harm with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.harm: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.harm += [f"{tag} {name}" for name in given if name.startswith(("on", "style"))]
+        if tag == "script" and "src" not in given:
+            self.harm.append("script")
+        if not re.match(r"/|#|https?://|$", given.get("href") or ""):
+            self.harm.append(f"{tag} {given['href']}")
+
+
+def assert_harmless(page: bytes) -> None:
+    markup = Markup()
+    markup.feed(page.decode())
+    assert markup.harm == []
+    assert b"secret@example.org" not in page
+
+
+async def test_no_page_lets_a_name_be_markup(gateway: Gateway) -> None:
+    status, receipt = await gateway.submit(orjson.dumps(records()), **HOSTILE)
+    assert status == 202, receipt
+    entry = row(1, **{**HOSTILE, "contact": None}, badges=[SCRIPT], model_url="javascript:alert(1)")
+    await gateway.shown("community", await gateway.rank("community", [entry], hint=False))
+    hostile = quote(SCRIPT)
+    for path in (
+        "/community",
+        f"/community?q={hostile}&track={hostile}&sort={hostile}",
+        "/compare?board=community",
+        f"/compare?board=community&models={hostile}",
+        f"/submit?replaces={hostile}",
+        f"/submissions/{hostile}",
+    ):
+        _, headers, body = await gateway.get(path)
+        assert_harmless(body)
+        assert "unsafe" not in headers["Content-Security-Policy"]
+    token = f"Bearer {receipt['owner_token']}"
+    _, headers, body = await gateway.get(f"/submissions/{receipt['id']}", Authorization=token)
+    assert_harmless(body)
+    assert headers["Cache-Control"] == "private, no-store"
+    assert b"A &lt;script&gt;" in body
+    _, _, body = await gateway.get(f"/submissions/{receipt['id']}")
+    assert b"A &lt;script&gt;" not in body  # the name is the owner's until it is on a board
+
+
+async def test_a_form_that_is_refused_comes_back_filled_in(gateway: Gateway) -> None:
+    form = aiohttp.FormData({**HOSTILE, "model_url": "javascript:alert(1)"})
+    form.add_field("file", b"[", filename="predictions.json")
+    async with gateway.client.post("/submit", data=form) as response:
+        assert response.status == 422
+        text = (await response.read()).decode()
+    assert "&lt;script&gt;" in text
+    assert "<script>alert" not in text
+    assert 'value="javascript:alert(1)"' in text  # as text in a field, never as a link
+    assert 'href="javascript' not in text
+    for word in ("In the form", "In the file", "invalid_url", "invalid_json"):
+        assert word in text
+
+
+async def test_an_accepted_form_shows_the_token_once_and_to_nobody_else(gateway: Gateway) -> None:
+    form = aiohttp.FormData({"model_name": f"m {uuid4()}", "organization": "Lab"})
+    form.add_field("file", orjson.dumps(records()), filename="predictions.json")
+    async with gateway.client.post("/submit", data=form) as response:
+        assert response.status == 202
+        assert response.headers["Cache-Control"] == "private, no-store"
+        text = (await response.read()).decode()
+    found = re.search(r'href="(/submissions/[0-9a-f-]{36})#token=(mvb_[^"]+)"', text)
+    assert found
+    status, _, page = await gateway.get(found[1])
+    assert status == 200
+    assert found[2].encode() not in page
+
+
+async def test_a_check_stores_nothing(gateway: Gateway, database: Database) -> None:
+    form = aiohttp.FormData({"model_name": "", "organization": ""})
+    form.add_field("file", orjson.dumps(records()), filename="predictions.json")
+    async with gateway.client.post("/submit/check", data=form) as response:
+        assert response.status == 200
+        assert "This can be submitted" in await response.text()
+    assert await database.pool.fetchval("SELECT count(*) FROM submissions") == 0
+
+
+async def test_addresses_that_are_none_are_pages_too(gateway: Gateway) -> None:
+    await gateway.shown("community", await gateway.rank("community", [row(1)], hint=False))
+    for path, expected in (
+        ("/compare?board=nowhere", 404),
+        ("/compare?scoring=nonsense", 400),
+        (f"/boards/community/entries/{uuid4()}", 404),
+        ("/boards/community/entries/..%2f..%2fetc", 404),
+        ("/boards/community/snapshots/x", 404),
+        ("/boards/community/snapshots/999999", 404),
+        ("/boards/nowhere/snapshots/1", 404),
+        (f"/submissions/{uuid4()}", 404),
+        ("/submissions/nonsense", 404),
+    ):
+        status, headers, _ = await gateway.get(path)
+        assert status == expected, path
+        assert headers["Content-Type"].startswith("text/html"), path
+
+
+async def test_compared_models_get_an_address_to_share(gateway: Gateway) -> None:
+    rows = [row(rank) for rank in (1, 2, 3)]
+    await gateway.shown("community", await gateway.rank("community", rows, hint=False))
+    first, second = rows[0]["entry_id"], rows[2]["entry_id"]
+    path = f"/compare?board=community&models={first}&models={second}"
+    status, headers, _ = await gateway.get(path)
+    assert status == 303
+    assert headers["Location"] == f"/compare?board=community&models={first},{second}"
+    status, headers, body = await gateway.get(headers["Location"])
+    assert status == 200
+    assert (await gateway.get(f"{path[:0]}/compare", If_None_Match="*"))[0] == 304
+    assert body.count(b'class="series series-2"') == 2  # in both plots
+
+
+async def test_a_snapshot_keeps_what_the_board_was(gateway: Gateway) -> None:
+    old = await gateway.shown("community", await gateway.rank("community", [row(1)], hint=False))
+    new = await gateway.rank("community", [row(1), row(2)], hint=False)
+    await gateway.shown("community", new)
+    status, _, body = await gateway.get(f"/boards/community/snapshots/{old['snapshot']}")
+    assert status == 200
+    assert body.count(b'<tr id="entry-') == 1
+    assert b"data-past" in body
+    status, _, _ = await gateway.get(f"/boards/official/snapshots/{old['snapshot']}")
+    assert status == 404
