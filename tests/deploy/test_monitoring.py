@@ -19,6 +19,7 @@ from tests.deploy.manifests import K8S, ROOT, SERVICES, render
 # What others export and the alerts use; the name of the exporter beside each.
 _FOREIGN: Final = {
     "up": "Prometheus",
+    "nginx_ingress_controller_requests": "ingress-nginx",
     "kube_cronjob_status_last_successful_time": "kube-state-metrics",
     "barman_cloud_cloudnative_pg_io_last_available_backup_timestamp": "Barman Cloud plugin",
     "cnpg_pg_replication_streaming_replicas": "CloudNativePG",
