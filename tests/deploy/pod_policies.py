@@ -87,8 +87,11 @@ def containers_are_bounded(manifests: Manifests) -> list[str]:
 
 
 def services_are_probed(manifests: Manifests) -> list[str]:
-    """Liveness asks for the loop alone; a restart mends neither database nor broker."""
-    paths = {"livenessProbe": "/healthz", "readinessProbe": "/readyz", "startupProbe": "/healthz"}
+    """Liveness asks for the loop alone; a restart mends neither database nor broker.
+
+    Who works off queues is ready when both answer. The gateway is when it serves: unready gateways
+    would take boards and the status page from everybody while the database is away.
+    """
     served = {route.path for route in ops_routes(Readiness())}
     problems = []
     for pod in manifests.pods():
@@ -96,10 +99,18 @@ def services_are_probed(manifests: Manifests) -> list[str]:
             continue
         (container,) = pod.containers
         ports = {port["name"] for port in container["ports"]}
-        for probe, path in paths.items():
+        asked = {
+            "livenessProbe": ("/healthz", "ops"),
+            "readinessProbe": ("/healthz", "http")
+            if pod.service == "gateway"
+            else ("/readyz", "ops"),
+            "startupProbe": ("/healthz", "ops"),
+        }
+        for probe, (path, port) in asked.items():
             get = container.get(probe, {}).get("httpGet", {})
-            if get.get("path") != path or path not in served or get.get("port") not in ports:
-                problems.append(f"{pod.owner}: {probe} does not ask {path} on a named port")
+            if (get.get("path"), get.get("port")) != (path, port) or port not in ports:
+                problems.append(f"{pod.owner}: {probe} does not ask {path} on port {port}")
+            assert path in served
     return problems
 
 

@@ -52,6 +52,10 @@ def _liveness_on_readiness(m: Manifests) -> None:
     _container(m, "judge")["livenessProbe"]["httpGet"]["path"] = "/readyz"
 
 
+def _gateway_by_its_database(m: Manifests) -> None:
+    _container(m, "gateway")["readinessProbe"]["httpGet"] = {"path": "/readyz", "port": "ops"}
+
+
 def _judge_inwards(m: Manifests) -> None:
     rule = m.get("NetworkPolicy", "judge-to-provider")["spec"]["egress"][0]
     rule["to"][0]["ipBlock"]["except"].remove("169.254.0.0/16")
@@ -203,6 +207,7 @@ CASES: list[tuple[Policy, Mutation]] = [
     (pods.containers_are_bounded, _unbounded),
     (pods.containers_are_bounded, _unsized_tmp),
     (pods.services_are_probed, _liveness_on_readiness),
+    (pods.services_are_probed, _gateway_by_its_database),
     (pods.services_are_spread, _pod("gateway", topologySpreadConstraints=[])),
     (pods.services_have_disruption_budgets, _without("PodDisruptionBudget", "medvid-judge")),
     (
