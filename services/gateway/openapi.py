@@ -27,6 +27,7 @@ Submit predictions, follow how they are scored and judged, read the boards.
 - Answers with an `ETag` can be asked for again with `If-None-Match`, which costs a 304.
 - Each answer has an `X-Request-ID`: the one you sent, if it has 1 to 64 letters, digits, `.`, `_`
   and `-`, or else one of ours.
+- New entries are told by Atom feeds: `/feed.atom`, `/official/feed.atom`, `/community/feed.atom`.
 - Scripts of any site may read (GET, HEAD), without credentials.
 - New fields may appear in answers at any time. What is here keeps its meaning.
 """

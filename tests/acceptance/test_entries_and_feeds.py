@@ -18,7 +18,7 @@ from shared.messaging.ports import Delivery, Done
 from shared.messaging.topology import RANKER_BOARDS
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, running_gateway
-from tests.rows import add_listed_entry, load_demo_ground_truth
+from tests.rows import accept_submission, add_listed_entry, load_demo_ground_truth
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 
@@ -89,6 +89,51 @@ async def test_an_entry_with_all_that_its_scores_rest_on(gateway: Gateway) -> No
     status, headers, _ = await gateway.get(address(entry_id))
     again = await gateway.get(address(entry_id), If_None_Match=headers["ETag"])
     assert (status, again[0]) == (200, 304)
+
+
+async def test_a_judged_score_names_its_judge(gateway: Gateway) -> None:
+    stored = await accept_submission(gateway.database, "Judged")
+    version = await load_demo_ground_truth(gateway.database)
+    pool = gateway.database.pool
+    await pool.execute("UPDATE entries SET listed = true WHERE id = $1", stored.entry_id)
+    await pool.execute(
+        "INSERT INTO judge_versions VALUES ('abcdef0123', $1::text::jsonb, true)", '{"model": "m"}'
+    )
+    run_id = uuid4()
+    await pool.execute(
+        "INSERT INTO judge_runs (id, submission_id, judge_version, requested_by, plan)"
+        " VALUES ($1, $2, 'abcdef0123', 'owner', '')",
+        run_id,
+        stored.submission_id,
+    )
+    await pool.execute(
+        "INSERT INTO judge_results VALUES ($1, $2, 'abcdef0123', $3::text::jsonb)",
+        run_id,
+        stored.submission_id,
+        '{"pairs": 7}',
+    )
+    await pool.execute(
+        "INSERT INTO scores (entry_id, metric, compat, answered, expected, by_source,"
+        " ground_truth_version, metric_version, file_sha256, judge_version)"
+        " VALUES ($1, 'vs_llm', 3.5, 6, 7, $2::text::jsonb, $3, '1', repeat('b', 64),"
+        " 'abcdef0123')",
+        stored.entry_id,
+        '{"NurViD": {"compat": 3.5, "pairs": 7, "scored": 6}}',
+        version,
+    )
+    await pool.execute("UPDATE boards SET revision = revision + 1 WHERE board = 'community'")
+    await rank(gateway)
+    entry = await read(gateway, address(stored.entry_id))
+    assert entry["submission_id"] == str(stored.submission_id)
+    (score,) = entry["scores"]
+    assert score["provenance"]["judge_version"] == "abcdef0123"
+    assert score["by_source"]["NurViD"] == {
+        "compat": 3.5, "strict": None, "answered": 6, "expected": 7,
+    }  # fmt: skip
+    judge = entry["judge"]
+    assert (judge["judge_version"], judge["stub"], judge["judge"], judge["facts"]) == (
+        "abcdef0123", True, {"model": "m"}, {"pairs": 7},
+    )  # fmt: skip
 
 
 async def test_where_an_entry_stood(gateway: Gateway) -> None:

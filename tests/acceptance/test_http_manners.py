@@ -8,6 +8,8 @@ from uuid import uuid4
 
 import orjson
 import pytest
+import structlog
+from structlog.testing import capture_logs
 
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, running_gateway
@@ -114,3 +116,50 @@ async def test_an_odd_request_id_is_replaced(gateway: Gateway) -> None:
     for given in ("", "a" * 65, "two words", "<script>", "é"):
         _, headers, _ = await gateway.get("/api/v1/leaderboards", X_Request_ID=given)
         assert headers["X-Request-ID"] not in ("", given)
+
+
+KEY = "the-administrators-key-of-this-test"
+WRONG_BODIES = {
+    b"": 422,
+    b"{": 422,
+    b"[]": 422,
+    b"\xff": 422,
+    b"null": 422,
+    b'{"label": NaN}': 422,
+    b"[" * 60_000: 422,
+    b'{"label": 1, "owner": "lab", "scopes": ["submit"]}': 422,
+    b'{"label": "CI", "owner": "lab", "scopes": ["submit"], "quotas":'
+    b' {"submissions_per_day": true}}': 422,
+    b'{"label": "CI", "owner": "lab", "scopes": ["submit"], "l\\u0000\\u202e": 1}': 422,
+    b'{"label": "' + b"x" * 70_000 + b'"}': 413,
+}
+
+
+async def test_json_bodies_are_taken_strictly(database: Database) -> None:
+    headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
+    async with running_gateway(database, load=False, admin_key=KEY) as gateway:
+        for body, status in WRONG_BODIES.items():
+            async with gateway.client.post("/api/v1/keys", data=body, headers=headers) as response:
+                problem = await response.json(content_type=None)
+                assert (body[:40], response.status) == (body[:40], status)
+                if status == 422:
+                    assert problem["code"] == "invalid_body"
+                    assert problem["error_count"] >= len(problem["errors"]) >= 1
+                    assert {item["location"] for item in problem["errors"]} == {"body"}
+                    assert all(item["path"].isprintable() for item in problem["errors"])
+        good = b'{"label": "CI", "owner": "lab", "scopes": ["submit", "submit"]}'
+        for kind, status in (("application/json; charset=utf-8", 201), ("text/plain", 415)):
+            sent = headers | {"Content-Type": kind}
+            async with gateway.client.post("/api/v1/keys", data=good, headers=sent) as response:
+                assert response.status == status
+
+
+async def test_lines_of_the_log_name_the_request(database: Database) -> None:
+    async with running_gateway(database, load=False, admin_key=KEY) as gateway:
+        with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
+            headers = {"Authorization": f"Bearer {KEY}", "X-Request-ID": "asked-so"}
+            body = {"label": "CI", "owner": "lab", "scopes": ["submit"]}
+            async with gateway.client.post("/api/v1/keys", json=body, headers=headers) as response:
+                assert response.status == 201
+    (line,) = [line for line in lines if line["event"] == "key_made"]
+    assert line["request_id"] == "asked-so"
