@@ -92,6 +92,10 @@ WITH submission AS (
       FROM run WHERE state = 'queued'
     UNION ALL SELECT 'medvid_queue_age_seconds', 'judge.batches', 0, since FROM batch
     UNION ALL SELECT 'medvid_queue_age_seconds', 'scorer.similarities', 0, since FROM similarity
+    UNION ALL SELECT 'medvid_queue_age_seconds', 'gateway.webhooks', 0,
+                     (SELECT min(due_at) FROM webhook_deliveries
+                       WHERE state = 'waiting' AND due_at <= now()
+                         AND (leased_until IS NULL OR leased_until < now()))
     UNION ALL SELECT 'medvid_outbox_waiting', '', number, NULL FROM waiting
     UNION ALL SELECT 'medvid_outbox_lag_seconds', '', 0, since FROM waiting
     UNION ALL SELECT 'medvid_dead_letters', queue, count(*), NULL
