@@ -92,6 +92,10 @@ WITH submission AS (
       FROM run WHERE state = 'queued'
     UNION ALL SELECT 'medvid_queue_age_seconds', 'judge.batches', 0, since FROM batch
     UNION ALL SELECT 'medvid_queue_age_seconds', 'scorer.similarities', 0, since FROM similarity
+    UNION ALL SELECT 'medvid_queue_age_seconds', 'scorer.rescores', 0,
+                     (SELECT changed_at FROM rescore_jobs WHERE state = 'scoring')
+    UNION ALL SELECT 'medvid_queue_age_seconds', 'ranker.rescores', 0,
+                     (SELECT changed_at FROM rescore_jobs WHERE state = 'scored')
     UNION ALL SELECT 'medvid_queue_age_seconds', 'gateway.webhooks', 0,
                      (SELECT min(due_at) FROM webhook_deliveries
                        WHERE state = 'waiting' AND due_at <= now()
