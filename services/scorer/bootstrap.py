@@ -50,7 +50,7 @@ async def run(base: Infrastructure, settings: ScorerSettings) -> AsyncIterator[N
             _measuring(base, settings),
         ):
             base.background("scorer_warm_up", lambda: evaluator.prepare(settings.scorer_processes))
-            reaper = Reaper(base.database, base.bus, settings.still_seconds)
+            reaper = Reaper(base.database, base.bus, settings.still_seconds, settings.busy_seconds)
             base.patrol("scorer_reaper", reaper.announce_again, settings.patrol_seconds)
             rescores = RescoreReaper(
                 PostgresRescores(base.database), base.bus, settings.still_seconds
@@ -78,7 +78,9 @@ async def _measuring(base: Infrastructure, settings: ScorerSettings) -> AsyncIte
             drain_seconds=min(_DRAIN_SECONDS, settings.drain_seconds),
         ):
             similarities = PostgresSimilarities(base.database)
-            reaper = SimilarityReaper(similarities, base.bus, settings.still_seconds)
+            reaper = SimilarityReaper(
+                similarities, base.bus, settings.still_seconds, settings.busy_seconds
+            )
             base.patrol("similarity_reaper", reaper.announce_again, settings.patrol_seconds)
             yield
     finally:

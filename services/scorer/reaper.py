@@ -16,8 +16,6 @@ from shared.storage.database import Database
 from shared.storage.queries import load_queries
 
 _SQL: Final = load_queries(__package__)
-_BUSY_FACTOR: Final = 20
-"""While the queue holds messages a submission most likely waits in it: it gets so much longer."""
 _log = structlog.get_logger(__name__)
 
 
@@ -28,11 +26,13 @@ class Reaper:
     database: Database
     bus: Bus
     still_seconds: float
+    busy_seconds: float = 600
+    """While the queue holds messages it most likely waits in there: it gets this much time."""
 
     async def announce_again(self) -> None:
         """Announce submissions that were not announced for too long, with new message ids."""
         busy = await self.bus.depth(SCORER_SUBMISSIONS) > 0
-        seconds = self.still_seconds * (_BUSY_FACTOR if busy else 1)
+        seconds = max(self.still_seconds, self.busy_seconds) if busy else self.still_seconds
         async with self.database.transaction() as transaction:
             rows = await transaction.connection.fetch(_SQL["announce_again"], seconds)
             for row in rows:
@@ -48,11 +48,13 @@ class SimilarityReaper:
     similarities: PostgresSimilarities
     bus: Bus
     still_seconds: float
+    busy_seconds: float = 600
+    """While the queue holds messages it most likely waits in there: it gets this much time."""
 
     async def announce_again(self) -> None:
         """Announce what was not announced for too long, with new message ids."""
         busy = await self.bus.depth(SCORER_SIMILARITIES) > 0
-        seconds = self.still_seconds * (_BUSY_FACTOR if busy else 1)
+        seconds = max(self.still_seconds, self.busy_seconds) if busy else self.still_seconds
         for submission_id in await self.similarities.announce_again(seconds):
             _log.warning("similarities_announced_again", submission_id=str(submission_id))
 
@@ -64,10 +66,12 @@ class RescoreReaper:
     rescores: PostgresRescores
     bus: Bus
     still_seconds: float
+    busy_seconds: float = 600
+    """While the queue holds messages it most likely waits in there: it gets this much time."""
 
     async def announce_again(self) -> None:
         """Announce what was not announced for too long, with new message ids."""
         busy = await self.bus.depth(SCORER_RESCORES) > 0
-        seconds = self.still_seconds * (_BUSY_FACTOR if busy else 1)
+        seconds = max(self.still_seconds, self.busy_seconds) if busy else self.still_seconds
         for entry_id in await self.rescores.announce_again(seconds):
             _log.warning("rescore_announced_again", entry_id=str(entry_id))

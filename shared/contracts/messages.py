@@ -149,6 +149,12 @@ class MalformedMessage(Permanent):
     code = "malformed_message"
 
 
+class UnknownMessage(MalformedMessage):
+    """A sound envelope holds a type or version that this process does not know; a newer one may."""
+
+    code = "unknown_message"
+
+
 class Envelope(BaseModel):
     """What surrounds a message: identity for dedupe, correlation for tracing.
 
@@ -195,10 +201,13 @@ class Envelope(BaseModel):
             raise MalformedMessage(f"not an envelope: {_first_problem(error)}") from error
 
     def message(self) -> Message:
-        """Return the typed message; raises MalformedMessage for an unknown type or wrong fields."""
+        """Return the typed message.
+
+        Raises UnknownMessage for an unknown type or version, MalformedMessage for wrong fields.
+        """
         model = _MESSAGES.get((self.type, self.version))
         if model is None:
-            raise MalformedMessage(f"unknown message {self.type} version {self.version}")
+            raise UnknownMessage(f"unknown message {self.type} version {self.version}")
         try:
             return model.model_validate(self.data, strict=False)
         except ValidationError as error:

@@ -3,7 +3,8 @@
 | outcome                         | disposition                                             |
 |---------------------------------|---------------------------------------------------------|
 | committed, or already seen      | done                                                    |
-| malformed, unknown, permanent   | recorded as dead letter, done                           |
+| malformed, permanent            | recorded as dead letter, done                           |
+| unknown type or version         | delayed retry: a newer process may know it; then dead   |
 | transient                       | delayed retry; after the last attempt a dead letter     |
 | cancelled by shutdown           | nothing: the bus delivers again                         |
 | anything else                   | recorded as dead letter with an error log, done         |
@@ -24,7 +25,7 @@ from uuid import UUID
 
 import structlog
 
-from shared.contracts.messages import Envelope, MalformedMessage, Message
+from shared.contracts.messages import Envelope, MalformedMessage, Message, UnknownMessage
 from shared.messaging.ports import Delivery, Disposition, Done, Retry
 from shared.runtime.errors import MedvidError, Permanent, Transient, Unavailable
 from shared.runtime.metrics import MESSAGE_HANDLING_SECONDS, MESSAGES_HANDLED, STAGE_SECONDS
@@ -64,6 +65,8 @@ class Consumer:
             try:
                 envelope = Envelope.parse(delivery.body)
                 message = envelope.message()
+            except UnknownMessage as error:
+                return await self._wait_for_another(delivery, error)
             except MalformedMessage as error:
                 return await self._die(delivery, None, None, error.error_code, error.detail)
             with (
@@ -103,6 +106,15 @@ class Consumer:
         waited = (datetime.now(UTC) - envelope.occurred_at).total_seconds()
         STAGE_SECONDS.labels(delivery.queue.name, envelope.type).observe(max(0.0, waited))
         return self._count(delivery, envelope.type, "done", Done())
+
+    async def _wait_for_another(self, delivery: Delivery, error: UnknownMessage) -> Disposition:
+        """Put a message off that a newer version wrote: while versions change, both are here."""
+        if delivery.exhausted or delivery.attempt >= delivery.queue.max_attempts:
+            envelope = Envelope.parse(delivery.body)
+            return await self._die(delivery, envelope, None, error.error_code, error.detail)
+        delay = delivery.queue.retry_delays[delivery.attempt - 1]
+        _log.warning("message_unknown", attempt=delivery.attempt, delay=delay, error=error.detail)
+        return self._count(delivery, "unknown", "retried", Retry(delay))
 
     async def _retry(
         self, delivery: Delivery, envelope: Envelope, message: Message, error: Exception

@@ -59,6 +59,9 @@ class CommonSettings(BaseSettings):
     still_seconds: Annotated[float, Field(gt=0)] = Field(
         30, description="how long work may wait unannounced while its queue is empty"
     )
+    busy_seconds: Annotated[float, Field(gt=0)] = Field(
+        600, description="the same while its queue holds messages, in which it most likely waits"
+    )
 
 
 SettingsType = TypeVar("SettingsType", bound=BaseSettings)

@@ -30,6 +30,7 @@ from shared.contracts.messages import (
     ScoringFailed,
     SimilarityRequested,
     SubmissionAccepted,
+    UnknownMessage,
 )
 from shared.messaging.topology import HINTS, QUEUES
 from shared.runtime.errors import Permanent
@@ -173,6 +174,14 @@ def test_what_is_no_envelope_is_refused_with_a_reason(body: bytes) -> None:
     _check_reason(caught.value)
 
 
+def test_what_a_newer_version_may_know_is_told_from_what_nobody_can_read() -> None:
+    for name, content in NOT_MESSAGES.items():
+        with pytest.raises(MalformedMessage) as caught:
+            Envelope.parse(json.dumps(content).encode()).message()
+        newer = name in ("an unknown type", "an unknown version")
+        assert isinstance(caught.value, UnknownMessage) == newer
+
+
 @pytest.mark.parametrize("content", NOT_MESSAGES.values(), ids=NOT_MESSAGES)
 def test_what_is_no_message_is_refused_with_a_reason(content: dict[str, object]) -> None:
     envelope = Envelope.parse(json.dumps(content).encode())
@@ -182,6 +191,6 @@ def test_what_is_no_message_is_refused_with_a_reason(content: dict[str, object])
 
 
 def _check_reason(error: MalformedMessage) -> None:
-    assert isinstance(error, Permanent), "malformed messages go to the dead letters, not to retries"
-    assert error.error_code == "malformed_message"
+    assert isinstance(error, Permanent)
+    assert error.error_code in ("malformed_message", "unknown_message")
     assert 10 < len(error.detail) < 500

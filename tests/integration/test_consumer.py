@@ -146,7 +146,7 @@ async def test_hopeless_failures_are_recorded_with_their_reason_and_settled(
         b"\xff\xfe",
         b"null",
         b'{"id": 1}',
-        b'{"id":"7a0e7f0e-9c7c-4f0c-8f77-0d1f1b6d7a10","type":"no.such","version":1,'
+        b'{"id":"7a0e7f0e-9c7c-4f0c-8f77-0d1f1b6d7a10","type":"submission.accepted","version":1,'
         b'"occurred_at":"2026-01-01T00:00:00Z","correlation_id":'
         b'"7a0e7f0e-9c7c-4f0c-8f77-0d1f1b6d7a10","data":{}}',
     ],
@@ -159,6 +159,23 @@ async def test_malformed_bodies_die_once_even_when_they_come_again(
         assert await consumer.handle(Delivery(QUEUE, body, attempt=1)) == Done()
     (letter,) = await dead_letters(database)
     assert (letter["reason"], letter["body"]) == ("malformed_message", body)
+
+
+@pytest.mark.parametrize("change", [{"version": 2}, {"type": "submission.reconsidered"}])
+async def test_what_a_newer_version_wrote_waits_for_a_consumer_that_knows_it(
+    database: Database, change: dict[str, object]
+) -> None:
+    envelope = accepted()[0].model_copy(update=change)
+    consumer = Consumer(database, {})
+
+    async def handled(attempt: int) -> object:
+        return await consumer.handle(Delivery(QUEUE, envelope.to_bytes(), attempt))
+
+    assert [await handled(1), await handled(2)] == [Retry(1), Retry(5)]
+    assert not await dead_letters(database)
+    assert await handled(3) == Done()
+    (letter,) = await dead_letters(database)
+    assert (letter["reason"], letter["message_id"]) == ("unknown_message", envelope.id)
 
 
 async def test_a_message_nobody_handles_dies(database: Database) -> None:

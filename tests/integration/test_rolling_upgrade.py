@@ -358,14 +358,18 @@ async def test_old_and_new_relays_and_buses_share_the_work(database: Database) -
 
 
 # ------------------------------------------------------------------ messages and queues
-RELEASED_MESSAGES: Final = (
-    "board.changed.v1", "board.ranked.v1", "judging.batch.v1", "judging.completed.v1",
-    "judging.progressed.v1", "judging.requested.v1", "scoring.completed.v1", "scoring.failed.v1",
-    "submission.accepted.v1",
-)  # fmt: skip
+RELEASED_MESSAGES: Final = [
+    (version, name) for version in released.VERSIONS for name in released.messages(version)
+]
 
 
-@pytest.mark.parametrize("name", RELEASED_MESSAGES)
+@pytest.mark.parametrize(("version", "name"), RELEASED_MESSAGES)
+def test_golden_messages_of_a_release_are_never_edited(version: str, name: str) -> None:
+    digest = hashlib.sha256((GOLDEN / name).read_bytes()).hexdigest()
+    assert digest == released.messages(version)[name]
+
+
+@pytest.mark.parametrize("name", [name.removesuffix(".json") for _, name in RELEASED_MESSAGES])
 def test_old_readers_understand_what_is_written_now(name: str) -> None:
     """The first version refuses fields that it does not know: there must be none."""
     golden = json.loads((GOLDEN / f"{name}.json").read_bytes())

@@ -35,6 +35,12 @@ def all_sql(version: str) -> dict[str, str]:
     return found
 
 
+def messages(version: str) -> dict[str, str]:
+    """Return the checksum of each golden message that a version came with, by its file's name."""
+    lines = (FOLDER / version / "messages.sha256").read_text().splitlines()
+    return {name: digest for digest, name in (line.split() for line in lines)}
+
+
 def topology(version: str) -> dict[str, Any]:
     """Return exchange and queues as a version declared them."""
     made: dict[str, Any] = json.loads((FOLDER / version / "topology.json").read_text())
