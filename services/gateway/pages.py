@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import jinja2
 
 from services.gateway import about, board_wire, wire
-from services.gateway.domain import board_view, plots
+from services.gateway.domain import badges, board_view, plots
 from services.gateway.domain.board_view import View
 from services.gateway.domain.comparison import MAX_MODELS, choose, compare
 from services.gateway.domain.standing import Standing
@@ -52,9 +52,6 @@ MORE: Final = (("API", "/docs"), ("Status", "/status"), ("Feed", "/feed.atom"))
 TASK_NAMES: Final = {metric.task: metric.description.partition(":")[0] for metric in METRICS}
 """What people call a task."""
 EXAMPLE_FILE: Final = f"[\n  {EXAMPLE},\n  …\n]"
-BADGE_MEANINGS: Final = {
-    "stub judge": "Judged by the stand-in, for demonstration only",
-}
 
 
 class Pages:
@@ -72,7 +69,7 @@ class Pages:
         self.environment.filters["prose"] = prose
         self.environment.globals.update(
             asset=self._asset_url,
-            badge_meanings=BADGE_MEANINGS,
+            badge_meanings=badges.MEANINGS,
             current="",
             date_and_time=date_and_time,
             entry_url=entry_url,

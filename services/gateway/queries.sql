@@ -14,12 +14,13 @@ VALUES ($1, $2, $3, $4)
 
 -- name: entry_add
 INSERT INTO entries (id, board, model_name, name_key, organization, team, authors, model_url, track,
-                     submission_id, submitted_on, listed, version, replaces, pending, hypothetical)
+                     submission_id, submitted_on, listed, version, replaces, pending, hypothetical,
+                     badges)
 VALUES ($1, 'community', $2,
         -- Who has no right to a name on the board (yet) gets a key that no name has.
         CASE WHEN $11::uuid IS NOT NULL OR $12 THEN E'\x1f' || $1::uuid::text ELSE $3 END,
         $4, $5, $6, $7, $8, $9, (now() AT TIME ZONE 'UTC')::date, false, $10, $11,
-        $11::uuid IS NOT NULL, $12)
+        $11::uuid IS NOT NULL, $12, $13)
 
 -- name: name_taken
 SELECT EXISTS (

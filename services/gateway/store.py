@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 import orjson
 
+from services.gateway.domain import badges
 from services.gateway.domain.lifecycle import not_replaceable
 from services.gateway.ports import (
     HypotheticalRank,
@@ -156,6 +157,7 @@ async def _insert(connection: Connection, new: NewSubmission) -> None:
         1 if new.previous is None else await _next_version(connection, new.previous),
         new.previous.id if new.previous else None,
         new.evaluate_only,
+        badges.earned(new.checked.report),
     )
     await connection.execute(_SQL["payload_add"], new.id, new.payload)
 

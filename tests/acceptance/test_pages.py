@@ -160,3 +160,17 @@ async def test_a_snapshot_keeps_what_the_board_was(gateway: Gateway) -> None:
     assert b"data-past" in body
     status, _, _ = await gateway.get(f"/boards/official/snapshots/{old['snapshot']}")
     assert status == 404
+
+
+async def test_a_partial_file_earns_its_entry_a_badge(gateway: Gateway, database: Database) -> None:
+    for count, expected in ((len(records()), []), (len(records()) - 5, ["partial coverage"])):
+        status, receipt = await gateway.submit(orjson.dumps(records()[:count]))
+        assert status == 202, receipt
+        badges = await database.pool.fetchval(
+            "SELECT badges FROM entries WHERE submission_id = $1::text::uuid", receipt["id"]
+        )
+        assert badges == expected
+    shown = row(1, badges=["partial coverage"])
+    await gateway.shown("community", await gateway.rank("community", [shown], hint=False))
+    _, _, page = await gateway.get("/community")
+    assert b'title="Some test samples have no prediction' in page

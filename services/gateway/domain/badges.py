@@ -1,0 +1,22 @@
+"""The badges that the system itself gives entries, and what they tell readers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+PARTIAL: Final = "partial coverage"
+STUB_JUDGE: Final = "stub judge"
+
+MEANINGS: Final = {
+    PARTIAL: "Some test samples have no prediction; they count as not answered",
+    STUB_JUDGE: "Judged by the stand-in, for demonstration only",
+}
+
+
+def earned(report: Mapping[str, object]) -> list[str]:
+    """Return the badges that a file earns by its validation report."""
+    answered, samples = report.get("answered"), report.get("samples")
+    if isinstance(answered, int) and isinstance(samples, int) and answered < samples:
+        return [PARTIAL]
+    return []
