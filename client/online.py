@@ -121,6 +121,10 @@ Track = Annotated[
     Optional[str],  # noqa: UP045 - typer reads the annotation
     typer.Option(help="the track it competes in"),
 ]
+Webhook = Annotated[
+    Optional[str],  # noqa: UP045 - typer reads the annotation
+    typer.Option("--webhook", help="an address that is told each change, signed"),
+]
 GroundTruth = Annotated[
     Optional[Path],  # noqa: UP045 - typer reads the annotation
     typer.Option(help="check against this ground truth first"),
@@ -143,6 +147,7 @@ def submit(
     contact: Contact = None,
     model_url: ModelUrl = None,
     track: Track = None,
+    webhook: Webhook = None,
     evaluate_only: Annotated[
         bool, typer.Option("--evaluate-only", help="score and rank it for my eyes only")
     ] = False,
@@ -174,6 +179,7 @@ def submit(
             "contact": contact,
             "model_url": model_url,
             "track": track,
+            "webhook_url": webhook,
         },
         evaluate_only=evaluate_only,
         ground_truth=ground_truth,
@@ -205,6 +211,7 @@ def replace(
     contact: Contact = None,
     model_url: ModelUrl = None,
     track: Track = None,
+    webhook: Webhook = None,
     ground_truth: GroundTruth = None,
     test_set: TestSet = None,
     check: Check = True,
@@ -229,6 +236,7 @@ def replace(
             "contact": contact,
             "model_url": model_url,
             "track": track,
+            "webhook_url": webhook,
         },
         replaces=submission,
         ground_truth=ground_truth,

@@ -74,6 +74,8 @@ def _submit(session: Session, plan: Plan) -> int:
     if not session.options.as_json:
         print(f"Submitted as {receipt.id}.")
         session.say(f"Its owner token is kept in {memory.path()}.", style="dim")
+        if receipt.webhook_secret:
+            print(f"Your webhook's secret, shown only now: {receipt.webhook_secret}")
     if plan.wait:
         return follow(session, kept.id, kept.owner_token, receipt=receipt)
     if session.options.as_json:

@@ -6,7 +6,7 @@ import os
 from types import TracebackType
 from typing import Final, Self
 
-from client.api import judging, keys, leaderboards, submissions
+from client.api import judging, keys, leaderboards, submissions, webhooks
 from client.api.loop import LoopThread
 from client.api.methods import method, stream
 from client.api.retries import Retries
@@ -26,6 +26,9 @@ class Methods:
     wait = method(submissions.wait)
     watch = stream(submissions.watch)
     events = stream(submissions.events)
+
+    deliveries = stream(webhooks.deliveries)
+    redeliver = method(webhooks.redeliver)
 
     judge = method(judging.judge)
     pause_judging = method(judging.pause_judging)

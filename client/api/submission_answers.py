@@ -14,12 +14,13 @@ from client.api.report_answers import ValidationReport
 
 
 class Receipt(Answer):
-    """A submission was accepted. Keep the owner token: it is shown only once."""
+    """A submission was accepted. Keep the token and the secret: they are shown only once."""
 
     id: UUID
     state: str
     status_url: str
     owner_token: str
+    webhook_secret: str | None = None
 
 
 class Step(Answer):
@@ -143,3 +144,32 @@ class SubmissionPage(Answer):
 
     submissions: list[SubmissionLine]
     next_cursor: str | None
+
+
+class WebhookDelivery(Answer):
+    """What a webhook was told, or is to be told; `dead` until it is asked for again."""
+
+    id: UUID
+    submission_id: UUID
+    kind: str
+    happened_at: datetime
+    state: str
+    attempts: int
+    next_attempt_at: datetime | None
+    status: int | None
+    error: str | None
+    settled_at: datetime | None
+
+
+class WebhookStatus(Answer):
+    """A page of a submission's deliveries, newest first."""
+
+    url: str
+    deliveries: list[WebhookDelivery]
+    next_cursor: str | None
+
+
+class Redelivery(Answer):
+    """How many dead deliveries are tried again."""
+
+    revived: int

@@ -51,6 +51,8 @@ class EntryFields(TypedDict, total=False):
     contact: str | None
     model_url: str | None
     track: str | None
+    webhook_url: str | None
+    webhook_secret: str | None
 
 
 async def submit(

@@ -89,7 +89,7 @@ class JobsPage(Answer):
     next_cursor: str | None
 
 
-class Place(Answer):
+class RankMove(Answer):
     """A displayed rank before and after."""
 
     before: int
@@ -109,7 +109,7 @@ class DifferenceRow(Answer):
     entry_id: UUID
     model_name: str
     rescored: bool
-    rank: Place
+    rank: RankMove
     mean_rank: Figure
     values: dict[str, Figure]
 
