@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -19,6 +19,11 @@ from shared.storage.database import Database, Transaction
 from shared.storage.queries import load_queries
 
 CONSUMER: Final = "ranker"
+# A statement ends after a minute: on a slow machine one for 100,000 entries would never be through.
+_RANKS_AT_ONCE: Final = 5_000
+_LOCK_SECONDS: Final = 600.0
+"""A large board is ranked for a minute or two; whoever comes next waits for it, and then finds
+nothing left to do."""
 _SQL: Final = load_queries(__package__)
 
 
@@ -31,7 +36,9 @@ class PostgresBoardWork:
 
     async def revisions(self) -> Revisions:
         """Lock the board's row until the transaction ends."""
-        row = await self.transaction.connection.fetchrow(_SQL["lock_board"], self.board)
+        row = await self.transaction.connection.fetchrow(
+            _SQL["lock_board"], self.board, timeout=_LOCK_SECONDS
+        )
         assert row is not None  # noqa: S101 - the schema inserts both boards
         return Revisions(row["revision"], row["ranked_revision"])
 
@@ -88,8 +95,11 @@ class PostgresBoardWork:
         ended = [entry for entry, rank in standing.items() if ranks.get(entry) != rank]
         begun = {entry: rank for entry, rank in ranks.items() if standing.get(entry) != rank}
         snapshot = (self.board, scoring, snapshot_id)
-        await connection.execute(_SQL["end_ranks"], *snapshot, ended)
-        await connection.execute(_SQL["begin_ranks"], *snapshot, [*begun], [*begun.values()])
+        for some in _parts(ended):
+            await connection.execute(_SQL["end_ranks"], *snapshot, some)
+        for some in _parts([*begun]):
+            ranked = [begun[entry] for entry in some]
+            await connection.execute(_SQL["begin_ranks"], *snapshot, some, ranked)
 
     async def mark_ranked(self, revision: int) -> None:
         """Close the revision; what was scored is now ranked."""
@@ -112,6 +122,11 @@ class PostgresBoards:
         """Open the transaction that handles this message once."""
         async with self.database.once(CONSUMER, envelope) as transaction:
             yield PostgresBoardWork(transaction, board)
+
+
+def _parts(entries: Sequence[UUID]) -> Iterator[Sequence[UUID]]:
+    for begin in range(0, len(entries), _RANKS_AT_ONCE):
+        yield entries[begin : begin + _RANKS_AT_ONCE]
 
 
 def _entry(row: asyncpg.Record) -> Entry:
