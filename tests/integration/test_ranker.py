@@ -129,6 +129,34 @@ async def test_a_rank_is_written_once_and_lasts_until_it_changes(database: Datab
     assert [row["until_snapshot"] for row in open_ends][-1] == newest
 
 
+async def test_the_ranks_of_a_large_board_are_all_written(database: Database) -> None:
+    """More entries than one statement writes; a newcomer at the top moves each of them."""
+    count = 5_200
+    await database.pool.execute(
+        "WITH made AS (INSERT INTO entries (id, board, model_name, name_key, organization,"
+        " submitted_on, listed) SELECT gen_random_uuid(), 'community', n::text, n::text, 'Us',"
+        " '2026-01-02', true FROM generate_series(1, $1::integer) AS n RETURNING id, name_key)"
+        " INSERT INTO scores (entry_id, metric, compat)"
+        " SELECT id, 'cvs_acc', name_key::float8 / 10000 FROM made",
+        count,
+    )
+    await database.pool.execute("UPDATE boards SET revision = revision + 1")
+    await rank(database)
+    await add_listed_entry(database, "On top", {"cvs_acc": 0.9})
+    async with asyncio.timeout(20):  # joined without an index it took half a minute
+        await rank(database)
+    shown = {row["entry_id"]: row["rank"] for row in (await snapshots(database))[-2][3]}
+    standing = await database.pool.fetch(
+        "SELECT entry_id::text, rank FROM rank_history WHERE scoring = 'compat' AND until IS NULL"
+    )
+    assert {row["entry_id"]: row["rank"] for row in standing} == shown
+    assert len(shown) == count + 1
+    moved = await database.pool.fetchval(
+        "SELECT count(*) FROM rank_history WHERE scoring = 'compat' AND until IS NOT NULL"
+    )
+    assert moved == count
+
+
 async def test_the_history_told_by_old_snapshots_is_the_one_that_was_written(
     database: Database,
 ) -> None:
