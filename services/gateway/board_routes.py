@@ -51,7 +51,8 @@ class BoardQuery(Parameters):
     as_of: Annotated[str, Field(pattern=PATTERN, json_schema_extra=_AS_OF)] | None = Field(
         None,
         description=(
-            "the board as it was: a date (its end, UTC), a time, or the number of a snapshot"
+            "the board as it was, by what is kept of it: a date (its end, UTC), a time, or the "
+            "number of a snapshot"
         ),
     )
     limit: Annotated[Number, Field(ge=1, le=_LARGEST_PAGE)] | None = Field(
@@ -185,7 +186,10 @@ def _declared(index: Handle, board: Handle, board_csv: Handle, snapshot: Handle)
             "/snapshots/{id}",
             snapshot,
             summary="Read a snapshot",
-            description="A board as it was ranked once. It never changes, so it can be cited.",
+            description=(
+                "A board as it was ranked once. It never changes, so it can be cited. Old ones may "
+                "be thinned out: the last of each day stays, after a year the last of each month."
+            ),
             tag=_TAG,
             path_model=SnapshotPath,
             query_model=SnapshotQuery,

@@ -104,8 +104,9 @@ class BoardViews:
         snapshot = await self._history.find_snapshot(snapshot_id)
         if snapshot is None:
             raise NotFound(
-                f"there is no snapshot {snapshot_id}.",
-                fix="Boards name theirs in 'permalink'.",
+                f"there is no snapshot {snapshot_id}, or it is no longer kept.",
+                fix="Boards name theirs in 'permalink'. Of days past at least the last board of "
+                "each month is kept: ask for it with '?as_of=2026-04-15'.",
                 code="snapshot_not_found",
             )
         shown = await asyncio.to_thread(board_wire.leaderboard, snapshot)

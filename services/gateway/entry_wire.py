@@ -65,7 +65,7 @@ class RankSpan(Answer):
     rank: int = Field(ge=1)
     since: datetime
     until: datetime | None = Field(description="null: it stands there now")
-    snapshot: str = Field(description="where the first board that shows it stays")
+    snapshot: str = Field(description="the first board that shows it, while that is kept")
 
 
 class EntryDetails(Answer):
