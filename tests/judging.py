@@ -73,7 +73,9 @@ def replica(
     verdicts = PostgresVerdicts(database, claim_seconds=claim_seconds)
     start = StartRun(runs, ThreadPlanner(database), grader, NoBudget(left), FIGURES, policy)
     judge = JudgeBatch(runs, verdicts, grader, policy)
-    reaper = Reaper(PostgresPatrol(database, runs), grader, Ages(0.05, 0.2, 60, probe=0))
+    reaper = Reaper(
+        PostgresPatrol(database, runs), grader, LocalBus(database), Ages(0.05, 0.2, 60, probe=0)
+    )
     return Replica(runs, start, judge, reaper)
 
 

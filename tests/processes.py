@@ -41,6 +41,11 @@ class Process:
         assert self._child is not None
         return self._child.pid
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it was launched and has not ended."""
+        return self._child is not None and self._child.poll() is None
+
     def launch(
         self, argv: list[str], *, env: dict[str, str] | None = None, user: str | None = None
     ) -> None:

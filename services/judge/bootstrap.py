@@ -71,7 +71,9 @@ async def run(
                 drain_seconds=settings.drain_seconds,
             )
         )
-        reaper = Reaper(PostgresPatrol(base.database, runs), judge.grader, _ages(settings))
+        reaper = Reaper(
+            PostgresPatrol(base.database, runs), judge.grader, base.bus, _ages(settings)
+        )
         base.background("judge_due_batches", reaper.keep_sending)
         base.background("judge_patrol", reaper.keep_patrolling)
         yield
@@ -128,6 +130,7 @@ def _ages(settings: JudgeSettings) -> Ages:
         look=settings.judge_due_seconds,
         patrol=settings.judge_patrol_seconds,
         still=settings.judge_still_seconds,
+        lost=settings.judge_lost_seconds,
         probe=settings.judge_breaker_seconds,
         longest_probe=settings.judge_timeout_seconds + _PROBE_MARGIN_SECONDS,
     )

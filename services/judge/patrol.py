@@ -35,15 +35,15 @@ class PostgresPatrol:
         for row in await self.database.pool.fetch(_SQL["runs_finished"]):
             await self.runs.close(row["id"])
 
-    async def announce_again(self, seconds: float) -> None:
-        """Announce queued runs and sent batches of which nothing was heard for so long."""
+    async def announce_again(self, *, runs: float, batches: float) -> None:
+        """Announce queued runs and sent batches of which nothing was heard for so many seconds."""
         async with self.database.transaction() as transaction:
-            for row in await transaction.connection.fetch(_SQL["runs_queued_long"], seconds):
+            for row in await transaction.connection.fetch(_SQL["runs_queued_long"], runs):
                 await transaction.emit(
                     JudgingRequested(submission_id=row["submission_id"], run_id=row["id"])
                 )
                 _log.warning("judge_run_announced_again", run_id=str(row["id"]))
-            for row in await transaction.connection.fetch(_SQL["batches_sent_long"], seconds):
+            for row in await transaction.connection.fetch(_SQL["batches_sent_long"], batches):
                 await transaction.emit(
                     JudgingBatch(
                         submission_id=row["submission_id"],

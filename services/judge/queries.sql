@@ -340,6 +340,11 @@ UPDATE judge_batches
                 FROM judge_batches b
                 JOIN judge_runs r ON r.id = b.run_id AND r.state = 'running'
                WHERE b.state = 'sent' AND b.sent_at < now() - make_interval(secs => $1)
+                 AND NOT EXISTS (      -- somebody is at work on it
+                     SELECT FROM judge_run_pairs p
+                       JOIN judge_claims c ON c.judge_version = r.judge_version
+                        AND c.pair = p.pair AND c.repeat = p.repeat AND c.until > now()
+                      WHERE p.batch_id = b.id AND NOT p.terminal)
                  FOR UPDATE OF b SKIP LOCKED)
 RETURNING id, run_id, (SELECT submission_id FROM judge_runs WHERE judge_runs.id = run_id)
 

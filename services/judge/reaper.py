@@ -14,6 +14,8 @@ import structlog
 
 from services.judge.ports import Grader
 from services.judge.run_ports import Patrol
+from shared.messaging.ports import Bus
+from shared.messaging.topology import JUDGE_BATCHES, JUDGE_REQUESTS, Queue
 from shared.runtime.errors import Transient, Unavailable
 from shared.storage.database import TRANSIENT_ERRORS
 
@@ -33,6 +35,8 @@ class Ages:
     """Between looks at what stands still, and at the provider of paused runs."""
     still: float
     """Without any sign, after which a run or a batch is announced again."""
+    lost: float = 15
+    """The same while the queue is empty: its message was lost."""
     probe: float = 15
     """Between questions to a provider that is down, all replicas together."""
     longest_probe: float = 65
@@ -45,6 +49,7 @@ class Reaper:
 
     patrol: Patrol
     grader: Grader
+    bus: Bus
     ages: Ages
 
     async def keep_sending(self) -> None:
@@ -58,7 +63,9 @@ class Reaper:
     async def patrol_once(self) -> None:
         """Look once at every kind of standing still."""
         patrol = self.patrol
-        await patrol.announce_again(self.ages.still)
+        await patrol.announce_again(
+            runs=await self._patience(JUDGE_REQUESTS), batches=await self._patience(JUDGE_BATCHES)
+        )
         await patrol.close_finished()
         version = self.grader.version.hash
         for run_id in await patrol.of_another_judge(version, self.ages.still):
@@ -73,6 +80,11 @@ class Reaper:
         if waiting and await self._provider_is_up(version):
             for run_id in waiting:
                 await patrol.resume(run_id)
+
+    async def _patience(self, queue: Queue) -> float:
+        """Return for how long nothing may be heard: not long where the queue holds nothing."""
+        busy = await self.bus.depth(queue) > 0
+        return self.ages.still if busy else min(self.ages.lost, self.ages.still)
 
     async def _provider_is_up(self, version: str) -> bool:
         """Ask the provider, unless another replica does or did just now."""

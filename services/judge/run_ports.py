@@ -205,8 +205,8 @@ class Patrol(Protocol):
     async def close_finished(self) -> None:
         """Close runs whose last batch was done by somebody who then died."""
 
-    async def announce_again(self, seconds: float) -> None:
-        """Announce queued runs and sent batches of which nothing was heard for so long."""
+    async def announce_again(self, *, runs: float, batches: float) -> None:
+        """Announce queued runs and sent batches of which nothing was heard for so many seconds."""
 
     async def of_another_judge(self, version: str, seconds: float) -> Sequence[UUID]:
         """Return running runs of another judge version of which nothing was heard for so long."""

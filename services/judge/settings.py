@@ -113,7 +113,7 @@ class JudgeSettings(CommonSettings):
         6, description="how often a pair is put off before it counts as unscored"
     )
     judge_claim_seconds: Positive = Field(
-        60, description="how long pairs of a killed replica wait before another takes them"
+        20, description="how long pairs of a killed replica wait before another takes them"
     )
     judge_due_seconds: Positive = Field(
         1, description="how often batches that were put off are looked for"
@@ -123,6 +123,9 @@ class JudgeSettings(CommonSettings):
     )
     judge_still_seconds: Positive = Field(
         300, description="without any sign, after which a run or a batch is announced again"
+    )
+    judge_lost_seconds: Positive = Field(
+        15, description="the same while its queue is empty, which says that the message was lost"
     )
     judge_planning_seconds: Positive = Field(
         120, description="how long the pairing of one file may take before its run fails"

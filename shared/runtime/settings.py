@@ -54,10 +54,10 @@ class CommonSettings(BaseSettings):
         10, description="how often the figures about the whole system are taken, by one for all"
     )
     patrol_seconds: Annotated[float, Field(gt=0)] = Field(
-        15, description="how often is looked for work that stands still, to announce it again"
+        5, description="how often is looked for work that stands still, to announce it again"
     )
     still_seconds: Annotated[float, Field(gt=0)] = Field(
-        30, description="how long work may wait unannounced while its queue is empty"
+        15, description="how long work may wait unannounced while its queue is empty"
     )
     busy_seconds: Annotated[float, Field(gt=0)] = Field(
         600, description="the same while its queue holds messages, in which it most likely waits"

@@ -40,6 +40,18 @@ TRANSIENT_ERRORS: Final = (
 )
 
 
+_COMMAND_SECONDS: Final = 20
+"""A server that left unseen answers nothing: its connection counts as lost by then."""
+_WHEN_WE_VANISH: Final = {
+    # A process whose machine or network is gone still holds its locks. Whoever takes over its work
+    # waits for them, and must not do so for the two hours that TCP takes by default.
+    "idle_in_transaction_session_timeout": "20s",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "3",
+    "tcp_keepalives_count": "3",
+}
+
+
 class AlreadySeen(Exception):
     """This consumer committed the work of this message before."""
 
@@ -152,8 +164,8 @@ async def connect(url: str, *, size: int, application_name: str) -> AsyncIterato
             connection_class=asyncpg.Connection,
             record_class=asyncpg.Record,
             timeout=10,
-            command_timeout=60,
-            server_settings={"application_name": application_name, "jit": "off"},
+            command_timeout=_COMMAND_SECONDS,
+            server_settings={"application_name": application_name, "jit": "off", **_WHEN_WE_VANISH},
         )
     except TRANSIENT_ERRORS as error:
         raise Unavailable(f"cannot connect to Postgres: {error}.", fix=fix) from error

@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from uuid import UUID
 
-import asyncpg
 import pytest
 
 from services.judge.stub.server import Faults, Stub, running_stub
@@ -73,7 +72,7 @@ async def world() -> AsyncIterator[World]:
 async def asked(database: Database, query: str, *arguments: object) -> object:
     """Return a value, as soon as the database is back."""
     while True:
-        with suppress(*TRANSIENT_ERRORS, asyncpg.PostgresError):
+        with suppress(*TRANSIENT_ERRORS):
             return await database.pool.fetchval(query, *arguments)
         await asyncio.sleep(0.1)
 

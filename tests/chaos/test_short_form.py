@@ -1,0 +1,31 @@
+"""The short form: some of every kind of fault, on one installation under load.
+
+`./scripts/chaos` is the long form of the same scenarios, with a report.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.campaign import play
+from tests.chaos.scenarios import SCENARIOS, Sizes
+from tests.chaos.world import a_world
+
+SHORT = ("random_kills", "postgres_crashes", "rabbit_crashes", "deleted_queues", "resets",
+         "lying_model")  # fmt: skip
+SIZES = Sizes(kills=6, restarts=1, seconds=2)
+
+
+@pytest.mark.timeout(600)
+# The client library leaves futures of connections that crash with their server.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_every_promise_is_kept_through_faults_of_every_kind(tmp_path: Path) -> None:
+    """How soon work resumes is the long form's to measure: other tests run beside this one."""
+    async with a_world(tmp_path, quick=True) as world:
+        for name in SHORT:
+            outcome = await play(world, name, SCENARIOS[name], SIZES, most=2, resume_seconds=120)
+            assert not outcome.skipped
+            assert outcome.submissions > 0
+            assert outcome.broken == [], outcome
