@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from client import offline
 
+_PANEL: Final = "Keep it well"
+
 
 def register(admin: typer.Typer) -> None:
     """Add the commands to `medvid admin`."""
-    admin.command("notice")(notice)
-    admin.command("backup")(backup)
-    admin.command("restore")(restore)
-    admin.command("prune")(prune)
-    admin.command("rebuild-queues")(rebuild_queues)
-    admin.command("doctor")(doctor)
+    commands: dict[str, Callable[..., None]] = {
+        "doctor": doctor, "backup": backup, "restore": restore, "prune": prune,
+        "rebuild-queues": rebuild_queues, "notice": notice,
+    }  # fmt: skip
+    for name, command in commands.items():
+        admin.command(name, rich_help_panel=_PANEL)(command)
 
 
 def notice(

@@ -19,12 +19,15 @@ from services.gateway.representations import SERVER
 from services.gateway.security import API_HEADERS, PAGE_HEADERS, READ_HEADERS
 from services.gateway.wire import ProblemDetails
 from shared.runtime.errors import MedvidError
+from shared.runtime.metrics import HTTP_RESPONSES
 
 REQUEST_ID: Final = istr("X-Request-ID")
 _ID: Final = web.RequestKey("request_id", str)
 _GIVEN_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _API_PREFIXES: Final = ("/api/", "/healthz", "/readyz", "/metrics")
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+# Looked up once: what is counted for board reads must cost next to nothing.
+_ANSWERS: Final = tuple(HTTP_RESPONSES.labels(f"{first}xx") for first in range(6))
 _log = structlog.get_logger(__name__)
 
 ErrorPage = Callable[[ProblemDetails], str]
@@ -54,6 +57,7 @@ def boundary(handle: Handle, error_page: ErrorPage) -> Handle:
         except Exception:  # noqa: BLE001 - the last net: logged, and told without its inside
             _log.exception("request_failed", request_id=request_id, path=request.path)
             response = _answer(request, problems.internal(request_id), error_page)
+        _ANSWERS[response.status // 100].inc()
         headers = response.headers
         if hdrs.SERVER not in headers:
             headers.update({hdrs.SERVER: SERVER, **_safe_headers(request)})

@@ -88,13 +88,8 @@ class Consumer:
             detail = "its consumers died or hung on every delivery"
             return await self._die(delivery, envelope, message, "delivery_limit", detail)
         try:
-            with (
-                span(f"process {envelope.type}", "consumer", _attributes(delivery, envelope)),
-                MESSAGE_HANDLING_SECONDS.labels(delivery.queue.name, envelope.type).time(),
-            ):
-                await route.handle(envelope, message)
-        except AlreadySeen:
-            return self._count(delivery, envelope.type, "seen", Done())
+            if not await _handled(route, delivery, envelope, message):
+                return self._count(delivery, envelope.type, "seen", Done())
         except Permanent as error:
             return await self._die(delivery, envelope, message, error.error_code, error.detail)
         except (Transient, Unavailable, *TRANSIENT_ERRORS) as error:
@@ -154,6 +149,21 @@ class Consumer:
     ) -> Disposition:
         MESSAGES_HANDLED.labels(delivery.queue.name, message_type, outcome).inc()
         return disposition
+
+
+async def _handled(route: Route, delivery: Delivery, envelope: Envelope, message: Message) -> bool:
+    """Let the handler work, as a span; False where its work was committed before."""
+    with (
+        span(f"process {envelope.type}", "consumer", _attributes(delivery, envelope)) as under_way,
+        MESSAGE_HANDLING_SECONDS.labels(delivery.queue.name, envelope.type).time(),
+    ):
+        try:
+            await route.handle(envelope, message)
+        except AlreadySeen:
+            if under_way is not None:
+                under_way.note("medvid.outcome", "seen")
+            return False
+    return True
 
 
 def trace_of(envelope: Envelope) -> Trace:

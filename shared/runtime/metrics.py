@@ -62,6 +62,11 @@ JUDGE_BUDGET_RATIO: Final = Gauge(
     "medvid_judge_budget_ratio", "Spent share of the cap, as this process last saw it", ["scope"]
 )
 
+# ------------------------------------------------------------------ the door
+HTTP_RESPONSES: Final = Counter(
+    "medvid_http_responses_total", "Answers by the class of their status, such as 5xx", ["status"]
+)
+
 # ------------------------------------------------------------------ the process
 EVENT_LOOP_LAG: Final = Gauge(
     "medvid_event_loop_lag_seconds", "Longest time that the event loop was late, of late"

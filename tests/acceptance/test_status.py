@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import orjson
 import pytest
+from prometheus_client import REGISTRY
 
 from services.gateway.boards import Boards
 from services.gateway.domain.system_status import Limits
@@ -54,6 +55,20 @@ async def test_the_status_tells_what_waits_and_what_operators_say(
     assert "Everything is moving." in page
     assert "&lt;b&gt;late&lt;/b&gt;" in page
     assert receipt["id"] not in page
+
+
+async def test_answers_are_counted_by_class(gateway: Gateway) -> None:
+    def counted(status: str) -> float:
+        value = REGISTRY.get_sample_value("medvid_http_responses_total", {"status": status})
+        assert value is not None
+        return value
+
+    before = {status: counted(status) for status in ("2xx", "4xx", "5xx")}
+    for path in ("/api/v1/leaderboards/community", "/status", "/no-such-page", "/api/v1/none"):
+        await gateway.get(path)
+    assert {status: counted(status) - before[status] for status in before} == {
+        "2xx": 2, "4xx": 2, "5xx": 0,
+    }  # fmt: skip
 
 
 async def test_a_notice_comes_and_goes(database: Database) -> None:

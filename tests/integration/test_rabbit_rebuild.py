@@ -26,6 +26,11 @@ BEFORE = (replace(WORK, delivery_limit=7, retry_delays=(60.0,)), AUDIT)
 AFTER = (replace(WORK, delivery_limit=3, retry_delays=(60.0,)), AUDIT)
 
 
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rabbit_rebuild, "_PAUSE_SECONDS", 0.05)
+
+
 class CutOff(Exception):
     """As if the process had died."""
 

@@ -14,6 +14,7 @@ from shared.messaging.ports import Delivery, Done
 from shared.messaging.topology import RANKER_BOARDS
 from shared.runtime.errors import NotFound
 from shared.runtime.tracing import Trace, current_trace, recording
+from shared.storage.database import AlreadySeen
 from tests.unit.runtime.test_tracing import Recorder
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -76,3 +77,15 @@ async def test_logs_of_a_handler_name_the_trace_of_the_message() -> None:
     assert bound[0]["trace_id"] == TRACE_ID
     assert bound[1]["trace_id"] == envelopes[1].correlation_id.hex
     assert bound[1]["message_id"] == str(envelopes[1].id)
+
+
+async def test_what_was_done_before_is_no_failed_span() -> None:
+    async def seen(_: Envelope, __: Message) -> None:
+        raise AlreadySeen
+
+    consumer = Consumer(None, {BoardChanged: Route(seen)})  # type: ignore[arg-type]  # not used
+    recorder = Recorder()
+    body = Envelope.wrap(BoardChanged(board="official")).to_bytes()
+    with recording(recorder):
+        assert await consumer.handle(Delivery(RANKER_BOARDS, body, 1)) == Done()
+    assert recorder.ended == ["process board.changed medvid.outcome=seen ok"]
