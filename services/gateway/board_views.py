@@ -23,8 +23,6 @@ from shared.runtime.errors import NotFound
 
 _CSV: Final = "text/csv; charset=utf-8"
 _IMMUTABLE: Final = "public, max-age=31536000, immutable"
-_KEPT_BYTES: Final = 32 << 20
-_KEPT_BOARDS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +37,26 @@ class Window:
 
 
 class BoardViews:
-    """Makes representations of boards."""
+    """Makes representations of boards, and keeps past boards and views of them within limits."""
 
-    def __init__(self, boards: Boards, history: BoardHistory) -> None:
+    def __init__(
+        self,
+        boards: Boards,
+        history: BoardHistory,
+        *,
+        kept_entries: int = 50_000,
+        kept_bytes: int = 32 << 20,
+    ) -> None:
         self._boards = boards
         self._history = history
         self._past: OrderedDict[int, board_wire.Leaderboard] = OrderedDict()
         self._made: OrderedDict[tuple[Board, Scoring, int, Window], Representation] = OrderedDict()
         self._made_bytes = 0
+        self._kept_entries = kept_entries
+        self._kept_bytes = kept_bytes
+        # One at a time: whoever asks for many different views waits for them, and nobody makes twice
+        # what two ask for.
+        self._making = asyncio.Lock()
 
     async def current(self, board: Board, scoring: Scoring, window: Window) -> Representation:
         """Return a board as it is now."""
@@ -98,9 +108,13 @@ class BoardViews:
         for ready in self._boards.all():
             if ready.snapshot_id == snapshot_id and snapshot_id:
                 return ready.board
-        if snapshot_id in self._past:
-            self._past.move_to_end(snapshot_id)
-            return self._past[snapshot_id]
+        async with self._making:
+            if snapshot_id in self._past:
+                self._past.move_to_end(snapshot_id)
+                return self._past[snapshot_id]
+            return await self._read(snapshot_id)
+
+    async def _read(self, snapshot_id: int) -> board_wire.Leaderboard:
         snapshot = await self._history.find_snapshot(snapshot_id)
         if snapshot is None:
             raise NotFound(
@@ -111,27 +125,28 @@ class BoardViews:
             )
         shown = await asyncio.to_thread(board_wire.leaderboard, snapshot)
         self._past[snapshot_id] = shown
-        while len(self._past) > _KEPT_BOARDS:
+        while sum(len(board.entries) for board in self._past.values()) > self._kept_entries:
             self._past.popitem(last=False)
         return shown
 
     async def _represent(self, shown: board_wire.Leaderboard, window: Window) -> Representation:
         key = (shown.board, shown.scoring, shown.snapshot or 0, window)
-        made = self._made.get(key)
-        if made is None:
-            # In a thread: a board of thousands takes a while to write.
-            made = await asyncio.to_thread(_make, shown, window)
-            self._keep(key, made)
-        else:
-            self._made.move_to_end(key)
-        return made
+        if key not in self._made:
+            async with self._making:
+                if key not in self._made:
+                    # In a thread: a board of thousands takes a while to write.
+                    made = await asyncio.to_thread(_make, shown, window)
+                    self._keep(key, made)
+                    return made
+        self._made.move_to_end(key)
+        return self._made[key]
 
     def _keep(self, key: tuple[Board, Scoring, int, Window], made: Representation) -> None:
-        if key in self._made or _size(made) > _KEPT_BYTES // 2:
+        if _size(made) > self._kept_bytes // 2:
             return
         self._made[key] = made
         self._made_bytes += _size(made)
-        while self._made_bytes > _KEPT_BYTES:
+        while self._made_bytes > self._kept_bytes:
             _, dropped = self._made.popitem(last=False)
             self._made_bytes -= _size(dropped)
 

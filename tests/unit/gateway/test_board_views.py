@@ -1,0 +1,122 @@
+"""Views of boards: made once while they are kept, few at a time, within the memory given."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+import pytest
+
+from services.gateway.board_views import BoardViews, Window
+from services.gateway.boards import Boards
+from services.gateway.history_ports import Arrival, FoundEntry
+from services.gateway.pages import Pages
+from services.gateway.ports import Snapshot, SnapshotRef
+from shared.benchmark.tasks import Board, Scoring
+from shared.runtime.errors import NotFound
+from tests.acceptance.gateway_harness import row
+
+
+class Past:
+    """A history of boards of three entries; implements BoardHistory and SnapshotSource."""
+
+    def __init__(self) -> None:
+        self.read: list[int] = []
+        self.at_once = 0
+        self.most_at_once = 0
+
+    async def find_snapshot(self, snapshot_id: int) -> Snapshot | None:
+        if snapshot_id > 100:
+            return None
+        self.read.append(snapshot_id)
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        await asyncio.sleep(0)
+        self.at_once -= 1
+        content = orjson.dumps([row(rank) for rank in (1, 2, 3)])
+        moment = datetime(2026, 4, 15, tzinfo=UTC)
+        return Snapshot(snapshot_id, "community", "compat", 1, content, moment)
+
+    async def snapshot_id_at(
+        self,
+        board: Board,  # noqa: ARG002 - the port's
+        scoring: Scoring,  # noqa: ARG002 - the port's
+        moment: datetime,
+    ) -> int | None:
+        return 7 if moment.year >= 2026 else None
+
+    async def newest_snapshots(self) -> Sequence[SnapshotRef]:
+        return []
+
+    async def snapshot(self, snapshot_id: int) -> Snapshot:
+        raise NotImplementedError
+
+    async def entry(self, board: Board, entry_id: UUID, *, spans: int) -> FoundEntry | None:
+        raise NotImplementedError
+
+    async def arrivals(self, boards: Sequence[Board], limit: int) -> Sequence[Arrival]:
+        raise NotImplementedError
+
+
+def views(past: Past, **limits: Any) -> BoardViews:
+    return BoardViews(Boards(past, Pages().board, poll_seconds=60), past, **limits)
+
+
+async def test_a_view_is_made_once() -> None:
+    past = Past()
+    made = views(past)
+    first, second = await asyncio.gather(made.permalink(5, "json"), made.permalink(5, "json"))
+    assert first is second
+    assert await made.permalink(5, "json") is await made.permalink(5, "json")
+    assert await made.permalink(5, "csv") is not first
+    assert past.read == [5]
+    moment = datetime(2026, 4, 16, tzinfo=UTC)
+    await made.past("community", "compat", moment, Window("json"))
+    await made.past("community", "compat", moment, Window("json", track="Open"))
+    assert past.read[-1] == 7
+    assert past.read.count(7) == 1
+
+
+async def test_past_boards_are_kept_within_a_number_of_entries() -> None:
+    past = Past()
+    made = views(past, kept_entries=6)
+    for snapshot_id in (1, 2, 3):  # three entries each, so the third drops the first
+        await made.snapshot(snapshot_id)
+    await made.snapshot(3)
+    await made.snapshot(2)
+    assert past.read == [1, 2, 3]
+    await made.snapshot(1)
+    await made.snapshot(3)
+    assert past.read == [1, 2, 3, 1, 3]
+
+
+async def test_views_are_kept_within_a_number_of_bytes() -> None:
+    made = views(Past(), kept_bytes=20_000)
+    first = await made.permalink(1, "csv")
+    for number in range(2, 20):
+        await made.permalink(number, "csv")
+    assert await made.permalink(19, "csv") is await made.permalink(19, "csv")
+    assert await made.permalink(1, "csv") is not first
+    nothing = views(Past(), kept_bytes=10)
+    assert await nothing.permalink(1, "csv") is not await nothing.permalink(1, "csv")
+
+
+async def test_boards_are_read_one_after_another() -> None:
+    past = Past()
+    made = views(past)
+    await asyncio.gather(*(made.snapshot(number) for number in range(1, 30)))
+    assert past.most_at_once == 1
+
+
+async def test_what_is_not_there() -> None:
+    made = views(Past())
+    with pytest.raises(NotFound):
+        await made.snapshot(101)
+    with pytest.raises(NotFound):
+        await made.past("official", "compat", 5, Window("json"))
+    early = await made.past("community", "strict", datetime(2020, 1, 1, tzinfo=UTC), Window("json"))
+    assert orjson.loads(early.identity.body)["entries"] == []
