@@ -54,8 +54,8 @@ class BoardViews:
         self._made_bytes = 0
         self._kept_entries = kept_entries
         self._kept_bytes = kept_bytes
-        # One at a time: whoever asks for many different views waits for them, and nobody makes twice
-        # what two ask for.
+        # One at a time: whoever asks for many different views waits for them, and none is made
+        # twice because two ask for it.
         self._making = asyncio.Lock()
 
     async def current(self, board: Board, scoring: Scoring, window: Window) -> Representation:
