@@ -34,6 +34,7 @@ FLAGS: Final = [
     "--disable-component-update",
     "--disable-sync",
 ]
+_SECONDS: Final = 240
 _WCAG: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
@@ -42,6 +43,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if FOLDER in item.path.parents and pytest_asyncio.is_async_test(item):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+            item.add_marker(pytest.mark.timeout(_SECONDS))  # the first test starts everything
 
 
 @dataclass(slots=True)
