@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Final
 
 from aiohttp import web
@@ -11,21 +10,18 @@ from services.gateway import board_wire
 from services.gateway.answers import send
 from services.gateway.board_routes import known_board
 from services.gateway.board_views import BoardViews
-from services.gateway.boards import HTML, Boards
+from services.gateway.boards import Boards
 from services.gateway.domain.board_view import View
 from services.gateway.domain.comparison import asked_models
-from services.gateway.domain.standing import standings
 from services.gateway.endpoints import Handle
 from services.gateway.entry_page import render_entry
 from services.gateway.entry_routes import entry_of
 from services.gateway.history_ports import BoardHistory
+from services.gateway.page_views import PageViews, page_of
 from services.gateway.pages import Pages, compare_url
-from services.gateway.representations import Representation, represent
-from services.gateway.security import PAGE_HEADERS
 from shared.benchmark.tasks import BOARDS, SCORINGS, Board, Scoring
 from shared.runtime.errors import InvalidInput
 
-_FRESH: Final = "public, max-age=1, must-revalidate"
 _MODELS_NAMED: Final = 20
 _DIGITS: Final = 18
 
@@ -34,6 +30,7 @@ def page_routes(
     boards: Boards, views: BoardViews, history: BoardHistory, pages: Pages
 ) -> list[web.RouteDef]:
     """Return the routes for people's browsers: pages and what they refer to."""
+    made = PageViews(pages)
     about_page = page_of(pages.about())
 
     async def asset(request: web.Request) -> web.Response:
@@ -48,17 +45,18 @@ def page_routes(
     async def compare(request: web.Request) -> web.Response:
         board = known_board(request.query.get("board", "community"))
         scoring = _scoring(request)
-        asked = asked_models(request.query.getall("models", []))
+        asked = asked_models(request.query.getall("models", []))[:_MODELS_NAMED]
         if len(request.query.getall("models", [])) > 1:  # as a form sends it; not to be shared
-            address = compare_url(board, scoring, asked[:_MODELS_NAMED])
+            address = compare_url(board, scoring, asked)
             return web.Response(status=303, headers={"Location": address})
         shown = boards.get(board, scoring).board
-        return html(request, await asyncio.to_thread(pages.compare, shown, asked))
+        return send(request, await made.comparison(shown, asked))
 
     async def entry(request: web.Request) -> web.Response:
         board = known_board(request.match_info["board"])
         details = await entry_of(boards, history, board, request.match_info["id"])
-        return html(request, render_entry(pages, boards.get(board, "compat").board, details))
+        text = render_entry(pages, boards.get(board, "compat").board, details)
+        return send(request, page_of(text))
 
     async def snapshot(request: web.Request) -> web.Response:
         board = known_board(request.match_info["board"])
@@ -69,14 +67,11 @@ def page_routes(
         if shown.board != board:
             raise web.HTTPNotFound
         view = View.of(request.query.items())
-        text = await asyncio.to_thread(
-            pages.board, shown, standings(shown.entries), view, past=True
-        )
-        return html(request, text)
+        return send(request, await made.board(shown, view, past=True))
 
     return [
         *(
-            web.get(board_wire.page_url(board, "compat"), _page(boards, pages, board))
+            web.get(board_wire.page_url(board, "compat"), _page(boards, made, board))
             for board in BOARDS
         ),
         web.get("/about", about),
@@ -87,30 +82,15 @@ def page_routes(
     ]
 
 
-def _page(boards: Boards, pages: Pages, board: Board) -> Handle:
+def _page(boards: Boards, made: PageViews, board: Board) -> Handle:
     async def page(request: web.Request) -> web.Response:
         ready = boards.get(board, _scoring(request))
         view = View.of(request.query.items())
         if view == View():
             return send(request, ready.page)
-        shown = ready.board
-        # In a thread: a board of thousands takes a while to render.
-        text = await asyncio.to_thread(pages.board, shown, standings(shown.entries), view)
-        return html(request, text)
+        return send(request, await made.board(ready.board, view))
 
     return page
-
-
-def html(request: web.Request, text: str, cache_control: str = _FRESH) -> web.Response:
-    """Answer with a page, or 304 where the asker has it."""
-    return send(request, page_of(text, cache_control))
-
-
-def page_of(text: str, cache_control: str = _FRESH) -> Representation:
-    """Return a page as it is sent."""
-    return represent(
-        text.encode(), content_type=HTML, cache_control=cache_control, headers=PAGE_HEADERS
-    )
 
 
 def _scoring(request: web.Request) -> Scoring:
