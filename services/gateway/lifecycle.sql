@@ -11,10 +11,17 @@ SELECT s.id, s.state, e.board, e.model_name, e.organization, e.version,
  LIMIT $6
 
 -- name: run_to_end
--- Rows are locked in the order in which everybody does it: run, entry, board, submission.
+-- Rows are locked in the order in which everybody does it: run, entry (a newer version before an older
+-- one), board, submission.
 SELECT id FROM judge_runs
  WHERE submission_id = $1 AND state IN ('queued', 'running', 'paused')
    FOR UPDATE
+
+-- name: successor_lock
+-- The version that waits to take over: it comes first, as for whoever scores it.
+SELECT FROM entries
+ WHERE replaces = (SELECT id FROM entries WHERE submission_id = $1) AND pending AND removed_at IS NULL
+   FOR NO KEY UPDATE
 
 -- name: board_of_entry
 -- An entry that is not on a board yet changes none.
@@ -25,6 +32,11 @@ SELECT board, listed OR hypothetical AS shown
 
 -- name: board_changed
 UPDATE boards SET revision = revision + 1 WHERE board = $1
+
+-- name: submission_lock
+-- Whoever scores holds the submission and waits for its entry, which we hold: we let go at once, and
+-- come back.
+SELECT FROM submissions WHERE id = $1 FOR UPDATE NOWAIT
 
 -- name: withdraw
 UPDATE submissions
