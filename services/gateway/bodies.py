@@ -66,7 +66,9 @@ async def body_of(
         problem = Problem("invalid_json", "$", f"{error}", "a JSON object", "Send valid JSON.")
         raise RefusedBody([problem]) from None
     except ValidationError as error:
-        raise RefusedBody([_problem(found) for found in error.errors(include_url=False)]) from None
+        raise RefusedBody(
+            [problem_of(found) for found in error.errors(include_url=False)]
+        ) from None
 
 
 async def _read(request: web.Request, largest: int) -> bytes:
@@ -89,7 +91,8 @@ async def _read(request: web.Request, largest: int) -> bytes:
     return bytes(content)
 
 
-def _problem(error: Any) -> Problem:
+def problem_of(error: Any) -> Problem:
+    """Return what a model found wrong, with its place."""
     path = "$" + "".join(map(_step, error["loc"]))
     expected = error["msg"].removeprefix("Value error, ")
     if error["type"] == "missing":

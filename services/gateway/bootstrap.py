@@ -13,7 +13,7 @@ import structlog
 from aiohttp import web
 
 from services.gateway.access_bootstrap import build_access, build_lifecycle
-from services.gateway.administration.bootstrap import administration_endpoints
+from services.gateway.administration.bootstrap import build_administration
 from services.gateway.board_event_routes import board_event_endpoints
 from services.gateway.board_events import BoardStreams
 from services.gateway.board_history import PostgresHistory
@@ -97,6 +97,7 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
         accept = AcceptSubmission(store, validator, access.quotas, private_networks=inside)
         read_status = ReadStatus(store, boards, access.rules)
         dry_run = DryRun(store, validator, access.quotas, private_networks=inside)
+        administration = build_administration(infrastructure.database, pool, access, settings)
         endpoints = [
             *board_endpoints(boards, views),
             *entry_endpoints(boards, history),
@@ -119,7 +120,7 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
             *quota_endpoints(access.quotas, access.callers),
             *webhook_endpoints(webhooks.follow, access.callers),
             *status_endpoints(standing),
-            *administration_endpoints(infrastructure.database, pool, access, settings),
+            *administration.endpoints(),
         ]
         description = describe(endpoints)
         submitting = SubmissionPages(
@@ -137,6 +138,7 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
             *page_routes(boards, views, history, pages),
             *status_pages(standing),
             *submitting.routes(),
+            *administration.pages(pages),
             *description_routes(description, pages),
             # Where figures have a port of their own, the public one keeps them to itself.
             *ops_routes(infrastructure.readiness, metrics=not settings.ops_port),

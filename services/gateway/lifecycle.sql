@@ -10,6 +10,9 @@ SELECT s.id, s.state, e.board, e.model_name, e.organization, e.version,
  ORDER BY s.created_at DESC, s.id DESC
  LIMIT $6
 
+-- name: submissions_by_state
+SELECT state, count(*) AS submissions FROM submissions GROUP BY state ORDER BY state
+
 -- name: run_to_end
 -- Rows are locked in the order in which everybody does it: run, entry (a newer version before an older
 -- one), board, submission.

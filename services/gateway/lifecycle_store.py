@@ -49,6 +49,12 @@ class PostgresLifecycle:
             )
         return [SubmissionSummary(**row) for row in rows]
 
+    async def counts(self) -> dict[str, int]:
+        """Return how many submissions are in each state that any is in."""
+        async with transient_errors():
+            rows = await self._database.pool.fetch(_SQL["submissions_by_state"])
+        return {row["state"]: row["submissions"] for row in rows}
+
     async def withdraw(
         self, submission_id: UUID, by: Role, note: str | None, act: Act | None
     ) -> bool:

@@ -151,6 +151,7 @@ _DEEDS: Final = {
         409, "The boards have changed since this difference was computed; look at the newest."
     ),
     "rescore_applied": ProblemCode(409, "The job's scores are in force already."),
+    "foreign_form": ProblemCode(403, "The form was not made for this browser, or is too old."),
     "entry_removed": ProblemCode(409, "The entry was removed from its board."),
     "no_submission": ProblemCode(409, "The entry was added by hand and has no submission."),
     "not_restorable": ProblemCode(409, "The entry's submission failed or was taken back."),

@@ -66,6 +66,9 @@ class GatewaySettings(CommonSettings):
     admin_key: SecretStr | None = Field(
         None, description="key of the administrators; when unset, there are none"
     )
+    admin_session_seconds: Annotated[float, Field(ge=60, le=86_400)] = Field(
+        3600, description="how long a browser stays signed in to the administrators' page"
+    )
     ground_truth_dir: Path | None = Field(
         None, description="folder of ground truth files that administrators may load by name"
     )

@@ -137,15 +137,15 @@ async def test_ground_truth_is_loaded_listed_and_chosen(site: Site, tmp_path: Pa
         assert (response.status, (await response.json())["code"]) == (422, "invalid_body")
 
 
-@pytest.mark.parametrize(
-    "name", ["../gt.json", "/etc/passwd", "link.json", "a\0b", "..", "", "folder", "missing.json"]
-)
-async def test_no_file_outside_the_folder_is_read(site: Site, tmp_path: Path, name: str) -> None:
+async def test_no_file_outside_the_folder_is_read(site: Site, tmp_path: Path) -> None:
     outside = tmp_path.parent / f"outside-{uuid4().hex}.json"
     outside.write_text("[]")
     (tmp_path / "link.json").symlink_to(outside)
     (tmp_path / "folder").mkdir()
-    assert await site.refused("/ground-truths/reload", file=name) == (404, "file_not_found")
+    names = ["../gt.json", "/etc/passwd", "link.json", "a\0b", "..", "", "folder", "missing.json"]
+    for name in [*names, f"../{outside.name}"]:
+        found = await site.refused("/ground-truths/reload", file=name)
+        assert found == (404, "file_not_found"), name
 
 
 async def test_held_judging_keeps_every_run_and_lets_all_go_on(site: Site) -> None:

@@ -1,8 +1,13 @@
-"""Builds administration."""
+"""Builds administration: its endpoints and its pages."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from aiohttp import web
+
 from services.gateway.access_bootstrap import AccessParts
+from services.gateway.administration import sections
 from services.gateway.administration.audit import AuditLog
 from services.gateway.administration.dead_letters import DeadLetters
 from services.gateway.administration.entries import EntryActions
@@ -14,27 +19,69 @@ from services.gateway.administration.operations_routes import (
     ground_truth_endpoints,
     judging_endpoints,
 )
+from services.gateway.administration.pages import AdminPages
 from services.gateway.administration.rescore_routes import rescore_endpoints
 from services.gateway.administration.rescoring import Rescoring
 from services.gateway.administration.routes import audit_endpoints, entry_endpoints, file_endpoints
+from services.gateway.administration.sections import Parts
+from services.gateway.administration.sessions import Sessions
 from services.gateway.endpoints import Endpoint
+from services.gateway.lifecycle_store import PostgresLifecycle
+from services.gateway.pages import Pages
 from services.gateway.settings import GatewaySettings
 from shared.runtime.workers import WorkerPool
 from shared.storage.database import Database
 
 
-def administration_endpoints(
+@dataclass(frozen=True, slots=True)
+class Administration:
+    """What administrators do, over the API and on their pages."""
+
+    parts: Parts
+    access: AccessParts
+    sessions: Sessions
+
+    def endpoints(self) -> list[Endpoint]:
+        """Return the endpoints of the API."""
+        parts, callers = self.parts, self.access.callers
+        return [
+            *entry_endpoints(parts.entries, parts.files, callers),
+            *file_endpoints(parts.files, callers),
+            *dead_letter_endpoints(parts.letters, callers),
+            *ground_truth_endpoints(parts.truths, callers),
+            *rescore_endpoints(parts.rescoring, callers),
+            *judging_endpoints(parts.hold, callers),
+            *audit_endpoints(parts.log, callers),
+        ]
+
+    def pages(self, pages: Pages) -> list[web.RouteDef]:
+        """Return the routes of the pages."""
+        shown = [
+            *sections.operation_sections(self.parts),
+            *sections.entry_sections(self.parts),
+            *sections.file_sections(self.parts),
+            *sections.rescore_sections(self.parts),
+            *sections.key_sections(self.parts),
+            *sections.audit_sections(self.parts),
+        ]
+        return AdminPages(pages, self.sessions, shown, sections.downloads(self.parts)).routes()
+
+
+def build_administration(
     database: Database, pool: WorkerPool, access: AccessParts, settings: GatewaySettings
-) -> list[Endpoint]:
+) -> Administration:
     """Join the parts."""
-    callers = access.callers
-    truths = GroundTruths(database, pool, settings.ground_truth_dir)
-    return [
-        *entry_endpoints(EntryActions(database), BoardFiles(database), callers),
-        *file_endpoints(BoardFiles(database), callers),
-        *dead_letter_endpoints(DeadLetters(database), callers),
-        *ground_truth_endpoints(truths, callers),
-        *rescore_endpoints(Rescoring(database), callers),
-        *judging_endpoints(HoldJudging(database), callers),
-        *audit_endpoints(AuditLog(database), callers),
-    ]
+    key = settings.admin_key.get_secret_value() if settings.admin_key else None
+    parts = Parts(
+        entries=EntryActions(database),
+        files=BoardFiles(database),
+        letters=DeadLetters(database),
+        truths=GroundTruths(database, pool, settings.ground_truth_dir),
+        rescoring=Rescoring(database),
+        hold=HoldJudging(database),
+        log=AuditLog(database),
+        submissions=PostgresLifecycle(database),
+        keys=access.keys,
+    )
+    sessions = Sessions(database, access.callers, key, settings.admin_session_seconds)
+    return Administration(parts, access, sessions)

@@ -50,7 +50,7 @@ def dead_letter_endpoints(letters: DeadLetters, callers: Callers) -> list[Endpoi
             ids = asked.ids if asked.ids is not None else await letters.open_ids(
                 asked.queue, asked.reason, wire.MOST_LETTERS
             )  # fmt: skip
-            outcomes = [await _outcome(do, letter_id, act) for letter_id in ids]
+            outcomes = [await letter_outcome(do, letter_id, act) for letter_id in ids]
             return answer(wire.LettersAnswer(letters=outcomes))
 
         return handle
@@ -88,9 +88,10 @@ def _letters_action(name: str, handler: Handle, summary: str) -> Endpoint:
     )
 
 
-async def _outcome(
+async def letter_outcome(
     do: Callable[[int, Act], Awaitable[bool]], letter_id: int, act: Act
 ) -> wire.LetterOutcome:
+    """Do something about one letter; what forbids it is told, not raised."""
     try:
         return wire.LetterOutcome(id=letter_id, changed=await do(letter_id, act))
     except (Conflict, NotFound) as error:

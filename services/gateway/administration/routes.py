@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 from uuid import UUID
 
@@ -77,7 +77,7 @@ def entry_endpoints(entries: EntryActions, files: BoardFiles, callers: Callers) 
         await callers.administrator(request)
         asked = await body_of(request, wire.RenameBody)
         act = await act_of(request, callers, asked.why)
-        fields = _checked({"model_name": asked.model_name})
+        fields = checked_fields({"model_name": asked.model_name})
         done = await entries.rename(_entry_id(request), act, fields["model_name"] or "")
         return answer(wire.EntryAction.of(done))
 
@@ -85,7 +85,7 @@ def entry_endpoints(entries: EntryActions, files: BoardFiles, callers: Callers) 
         await callers.administrator(request)
         asked = await body_of(request, wire.EditBody)
         act = await act_of(request, callers, asked.why)
-        done = await entries.edit(_entry_id(request), act, _checked(asked.fields()))
+        done = await entries.edit(_entry_id(request), act, checked_fields(asked.fields()))
         return answer(wire.EntryAction.of(done))
 
     def plain(do: Callable[[UUID, Act], Awaitable[Changed]]) -> Handle:
@@ -155,20 +155,13 @@ def file_endpoints(files: BoardFiles, callers: Callers) -> list[Endpoint]:
 
     async def export(request: web.Request) -> web.Response:
         await callers.administrator(request)
-        asked = query_of(request, wire.ExportQuery)
-        boards = await files.export((asked.board,) if asked.board else BOARDS)
-        name = f"{asked.board or 'boards'}.{asked.format}"
-        headers = {**PRIVATE, "Content-Disposition": f'attachment; filename="{name}"'}
-        if asked.format == "csv":
-            return web.Response(text=write_csv(boards), content_type=CSV, headers=headers)
-        content = {board: [row.to_json() for row in rows] for board, rows in boards.items()}
-        return web.Response(body=orjson.dumps(content), content_type=JSON, headers=headers)
+        return await exported(files, query_of(request, wire.ExportQuery))
 
     async def load(request: web.Request) -> web.Response:
         await callers.administrator(request)
         asked = await body_of(request, wire.ImportBody, largest=wire.LARGEST_IMPORT)
         act = await act_of(request, callers, asked.why)
-        content = asked.boards if asked.csv is None else _table(asked.csv)
+        content = asked.boards if asked.csv is None else table(asked.csv)
         changes = await files.apply(content, act, existing=asked.existing, dry_run=asked.dry_run)
         return answer(wire.ImportAnswer.of(changes, dry_run=asked.dry_run))
 
@@ -198,6 +191,17 @@ def file_endpoints(files: BoardFiles, callers: Callers) -> list[Endpoint]:
             access=ADMIN,
         ),
     ]
+
+
+async def exported(files: BoardFiles, asked: wire.ExportQuery) -> web.Response:
+    """Return boards as the file that was asked for."""
+    boards = await files.export((asked.board,) if asked.board else BOARDS)
+    name = f"{asked.board or 'boards'}.{asked.format}"
+    headers = {**PRIVATE, "Content-Disposition": f'attachment; filename="{name}"'}
+    if asked.format == "csv":
+        return web.Response(text=write_csv(boards), content_type=CSV, headers=headers)
+    content = {board: [row.to_json() for row in rows] for board, rows in boards.items()}
+    return web.Response(body=orjson.dumps(content), content_type=JSON, headers=headers)
 
 
 def audit_endpoints(log: AuditLog, callers: Callers) -> list[Endpoint]:
@@ -249,14 +253,16 @@ def _entry_id(request: web.Request) -> UUID:
     return id_of(request, "entry")
 
 
-def _checked(given: dict[str, str | None]) -> dict[str, str | None]:
+def checked_fields(given: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Return text fields as they are stored; raises RefusedBody with every problem."""
     fields, problems = check_fields(given)
     if problems:
         raise RefusedBody(problems)
     return fields
 
 
-def _table(text: str) -> object:
+def table(text: str) -> object:
+    """Return the rows of a CSV text; raises RefusedBody."""
     try:
         return read_csv(text)
     except ValueError as error:

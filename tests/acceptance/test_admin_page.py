@@ -1,0 +1,324 @@
+"""The administrators' pages: signing in, forms that only our own pages can send, every section."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from http.cookies import SimpleCookie
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+import pytest
+
+from shared.benchmark.tasks import METRIC_KEYS
+from shared.storage.database import Database
+from tests.acceptance.administration_harness import KEY, WHY, Site, running_site
+from tests.rows import accept_submission, add_listed_entry
+
+VALUES = dict.fromkeys(METRIC_KEYS, 0.5)
+HOSTILE = "<script>alert(1)</script>\"'&"
+_TOKEN = re.compile(r'name="csrf" value="([0-9a-f]{64})"')
+
+
+@pytest.fixture
+async def site(database: Database) -> AsyncIterator[Site]:
+    async with running_site(database) as site:
+        yield site
+
+
+class Browser:
+    """Keeps cookies as browsers do, and shows what it was sent."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.cookies: dict[str, str] = {}
+        self.set: SimpleCookie = SimpleCookie()
+        self.headers: dict[str, str] = {}
+
+    async def get(self, path: str) -> tuple[int, str]:
+        return await self.send("GET", path, None)
+
+    async def post(self, path: str, **fields: Any) -> tuple[int, str]:
+        return await self.send("POST", path, fields)
+
+    async def send(self, method: str, path: str, fields: Any) -> tuple[int, str]:
+        headers = dict(self.headers)
+        if self.cookies:
+            headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        async with (
+            aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as client,
+            client.request(
+                method, self.site.url + path, data=fields, headers=headers, allow_redirects=False
+            ) as response,
+        ):
+            for name, morsel in response.cookies.items():
+                self.set[name] = morsel
+                if morsel["max-age"] == "0" or not morsel.value:
+                    self.cookies.pop(name, None)
+                else:
+                    self.cookies[name] = morsel.value
+            self.answer = response.headers
+            return response.status, await response.text()
+
+    async def token(self, path: str = "/admin") -> str:
+        _, text = await self.get(path)
+        found = _TOKEN.search(text)
+        assert found, text
+        return found[1]
+
+    async def sign_in(self, key: str = KEY) -> int:
+        status, _ = await self.post("/admin/sign-in", csrf=await self.token(), key=key)
+        return status
+
+    async def do(self, path: str, action: str, **fields: Any) -> tuple[int, str]:
+        token = await self.token(path)
+        return await self.post(path, csrf=token, action=action, **{"why": WHY, **fields})
+
+
+async def signed_in(site: Site) -> Browser:
+    browser = Browser(site)
+    assert await browser.sign_in() == 303
+    return browser
+
+
+async def test_without_a_key_the_page_says_how_to_turn_it_on(database: Database) -> None:
+    async with running_site(database, admin_key=None) as site:
+        status, text = await Browser(site).get("/admin")
+        assert status == 200
+        assert "MEDVID_ADMIN_KEY" in text
+        assert "<form" not in text
+
+
+async def test_a_session_is_a_cookie_that_scripts_and_other_sites_never_get(site: Site) -> None:
+    browser = await signed_in(site)
+    cookie = browser.set["medvid-admin"]
+    assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Strict", "/admin")
+    assert not cookie["secure"]
+    assert 0 < int(cookie["max-age"]) <= 3600
+    rows = await site.database.pool.fetch("SELECT * FROM admin_sessions")
+    assert len(rows) == 1
+    assert cookie.value not in str(rows[0].values())
+    assert KEY not in str(list(rows[0].values()))
+    status, text = await browser.get("/admin")
+    assert status == 200
+    assert "Signed in as administrator" in text
+    assert browser.answer["Cache-Control"] == "no-store"
+    policy = browser.answer["Content-Security-Policy"]
+    assert "script-src 'self'" in policy
+    assert "unsafe" not in policy
+    assert not re.findall(r"<script(?![^>]* src=)|\son[a-z]+=|<style|\sstyle=|javascript:", text)
+
+
+async def test_over_https_the_cookie_is_secure_and_bound_to_the_host(site: Site) -> None:
+    browser = Browser(site)
+    browser.headers = {"X-Forwarded-Proto": "https"}
+    assert await browser.sign_in() == 303
+    cookie = browser.set["__Host-medvid-admin"]
+    assert (bool(cookie["secure"]), cookie["path"], cookie["domain"]) == (True, "/", "")
+
+
+@pytest.mark.parametrize(
+    "key", ["", "wrong", KEY[:-1], KEY + "x", "mvk_" + "x" * 43, "\0", HOSTILE]
+)
+async def test_a_wrong_key_opens_nothing(site: Site, key: str) -> None:
+    browser = Browser(site)
+    assert await browser.sign_in(key) in (401, 403)
+    assert "medvid-admin" not in browser.cookies
+    assert await site.database.pool.fetchval("SELECT count(*) FROM admin_sessions") == 0
+
+
+async def test_keys_cannot_be_tried_for_long(site: Site) -> None:
+    browser = Browser(site)
+    for _ in range(5):
+        assert await browser.sign_in("wrong") == 403
+    assert await browser.sign_in() == 503, "also with the right key"
+
+
+async def test_a_key_without_the_scope_does_not_sign_in_and_a_revoked_one_is_out(
+    site: Site,
+) -> None:
+    async def make(scope: str) -> dict[str, Any]:
+        body = {"label": "x", "owner": "y", "scopes": [scope], "why": WHY}
+        made: dict[str, Any] = (await site.ask("POST", "/keys", body))[1]
+        return made
+
+    assert await Browser(site).sign_in((await make("judge"))["key"]) == 403
+    key = await make("admin")
+    browser = Browser(site)
+    assert await browser.sign_in(key["key"]) == 303
+    _, text = await browser.get("/admin")
+    assert f"Signed in as key:{key['id']}" in text
+    await site.ask("POST", f"/keys/{key['id']}/revoke", {"why": WHY})
+    _, text = await browser.get("/admin")
+    assert "Sign in to administer" in text
+
+
+async def test_sessions_end(site: Site) -> None:
+    browser = await signed_in(site)
+    stolen = dict(browser.cookies)
+    status, _ = await browser.post("/admin/sign-out", csrf=await browser.token())
+    assert status == 303
+    assert "medvid-admin" not in browser.cookies
+    thief = Browser(site)
+    thief.cookies = stolen
+    assert "Sign in to administer" in (await thief.get("/admin"))[1]
+
+    browser = await signed_in(site)
+    await site.database.pool.execute("UPDATE admin_sessions SET expires_at = now()")
+    assert "Sign in to administer" in (await browser.get("/admin"))[1]
+    browser = await signed_in(site)
+    await site.database.pool.execute("UPDATE admin_sessions SET key_sha256 = sha256('another key')")
+    assert "Sign in to administer" in (await browser.get("/admin"))[1]
+
+
+FOREIGN: dict[str, tuple[dict[str, str], bool, bool]] = {
+    # headers, whether the right token is sent, whether the right cookie is
+    "no token": ({}, False, True),
+    "no cookie": ({}, True, False),
+    "another site says so itself": ({"Sec-Fetch-Site": "cross-site"}, True, True),
+    "a sister site": ({"Sec-Fetch-Site": "same-site"}, True, True),
+    "another origin": ({"Origin": "https://evil.example"}, True, True),
+    "a hidden origin": ({"Origin": "null"}, True, True),
+    "another port": ({"Origin": "http://127.0.0.1:1"}, True, True),
+}
+
+
+async def test_no_other_site_can_send_a_form(site: Site) -> None:
+    entry = await add_listed_entry(site.database, "Model A", VALUES)
+    signed = await signed_in(site)
+    path = f"/admin/entries/{entry}"
+    token = await signed.token(path)
+    other = await (await signed_in(site)).token(path)
+    assert token != other
+    for case, (headers, with_token, with_cookie) in FOREIGN.items():
+        browser = Browser(site)
+        browser.headers = headers
+        browser.cookies = dict(signed.cookies) if with_cookie else {}
+        for sent in (token,) if with_token else ("", other, "0" * 64, HOSTILE):
+            status, _ = await browser.post(path, csrf=sent, action="remove", why=WHY)
+            assert status in (401, 403), case
+            status, _ = await browser.post("/admin/sign-out", csrf=sent)
+            assert status in (401, 403), case
+    assert await site.database.pool.fetchval("SELECT removed_at FROM entries") is None
+    assert await site.database.pool.fetchval("SELECT count(*) FROM admin_sessions") == 2
+
+
+async def test_nobody_is_signed_in_by_another_site(site: Site) -> None:
+    browser = Browser(site)
+    for token in ("", "0" * 64):
+        assert (await browser.post("/admin/sign-in", csrf=token, key=KEY))[0] == 403
+    token = await browser.token()
+    browser.cookies.clear()
+    assert (await browser.post("/admin/sign-in", csrf=token, key=KEY))[0] == 403
+    assert await site.database.pool.fetchval("SELECT count(*) FROM admin_sessions") == 0
+
+
+SECTIONS = ("", "/submissions", "/entries", "/boards", "/rescores", "/ground-truths",
+            "/dead-letters", "/keys", "/audit")  # fmt: skip
+
+
+async def test_every_page_asks_who_it_is_and_none_trusts_a_text(site: Site) -> None:
+    stored = await accept_submission(site.database, f"A {HOSTILE}")
+    await site.database.pool.execute(
+        "UPDATE entries SET listed = true, organization = $1, team = $1", HOSTILE
+    )
+    await site.database.pool.execute("UPDATE submissions SET contact = $1", HOSTILE)
+    await site.database.pool.execute(
+        "INSERT INTO dead_letters (queue, message_id, type, reason, detail, attempts, body)"
+        " VALUES ($1, $2, $1, $1, $1, 1, 'x')",
+        HOSTILE, uuid4(),
+    )  # fmt: skip
+    await site.done("/rescores", why=HOSTILE)
+    body = {"label": HOSTILE, "owner": HOSTILE, "scopes": ["submit"], "why": HOSTILE}
+    assert (await site.ask("POST", "/keys", body))[0] == 201
+    job = await site.database.pool.fetchval("SELECT id FROM rescore_jobs")
+    paths = [f"/admin{each}" for each in SECTIONS]
+    paths += [f"/admin/entries/{stored.entry_id}", f"/admin/rescores/{job}"]
+    stranger, browser = Browser(site), await signed_in(site)
+    for path in [*paths, "/admin/boards/export"]:
+        status, text = await stranger.get(path)
+        assert "Sign in to administer" in text, path
+        assert "alert(1)" not in text
+    shown = 0
+    for path in paths:
+        status, text = await browser.get(path)
+        assert status == 200, (path, text)
+        assert "<script>alert" not in text
+        shown += "alert(1)" in text
+        assert len(re.findall(r"<h1\b", text)) == 1
+        ids = re.findall(r'\sid="([^"]+)"', text)
+        assert len(ids) == len(set(ids)), path
+        for target in re.findall(r'(?:for|aria-labelledby|aria-describedby)="([^"]+)"', text):
+            assert target in ids, (path, target)
+        forms = text.count('method="post"')
+        assert forms == len(_TOKEN.findall(text)), "every form has its token"
+    assert shown >= 7, "the hostile text is on the pages, escaped"
+    assert (await browser.get("/admin/boards/export?format=csv"))[0] == 200
+    assert (await browser.get("/admin/rescores/17"))[0] == 404
+
+
+async def test_the_forms_do_what_they_say_without_a_script(site: Site) -> None:
+    browser = await signed_in(site)
+    row = dict.fromkeys(METRIC_KEYS[:3], "0.5")
+    status, text = await browser.do(
+        "/admin/entries", "add", board="official", model_name="By hand", organization="Lab",
+        date="2026-04-15", **row,
+    )  # fmt: skip
+    assert (status, "By hand is on the official board" in text) == (200, True)
+    entry = await site.database.pool.fetchval("SELECT id FROM entries")
+    path = f"/admin/entries/{entry}"
+    for action, fields, told in (
+        ("demote", {}, "on the community board"),
+        ("promote", {"verified_on": "2026-05-01", "note": "ran it"}, "is official"),
+        ("rename", {"model_name": "Renamed"}, "It is named Renamed"),
+        ("edit", {"organization": "Other", "team": ""}, "Changed."),
+        ("remove", {}, "its name is free"),
+        ("restore", {}, "official board again"),
+    ):
+        status, text = await browser.do(path, action, **fields)
+        assert (status, told in text) == (200, True), (action, text)
+    shown = (await site.board("official"))["Renamed"]
+    assert (shown["organization"], shown["verified_on"]) == ("Other", "2026-05-01")
+
+    assert "Judging is paused." in (await browser.do("/admin", "pause"))[1]
+    assert "Judging goes on." in (await browser.do("/admin", "resume"))[1]
+    status, text = await browser.do(
+        "/admin/keys", "make", label="CI", owner="Lab", scopes="submit", submissions_per_day="3"
+    )
+    key = re.search(r"mvk_[\w-]+", text)
+    assert key, text
+    assert (await site.ask("GET", "/keys/me", key=key[0]))[0] == 200
+    assert key[0] not in (await browser.get("/admin/keys"))[1], "shown once"
+    lines = await site.audit()
+    assert lines[-1]["action"] == "sign_in"
+    assert all(line["who"] == "administrator" for line in lines)
+
+
+PROBLEMS: tuple[tuple[str, str, dict[str, Any], str], ...] = (
+    ("/admin/entries", "add", {"board": "official", "model_name": "x"}, "invalid_body"),
+    ("/admin/entries", "add", {"board": "private"}, "invalid_body"),
+    ("/admin/entries", "", {}, "invalid_input"),
+    ("/admin", "pause", {"why": " "}, "reason_required"),
+    ("/admin/rescores", "start", {}, "ground_truth_not_found"),
+    ("/admin/dead-letters", "replay", {}, "invalid_body"),
+    ("/admin/ground-truths", "reload", {"file": "x"}, "no_ground_truth_folder"),
+    ("/admin/keys", "revoke", {"key": "17"}, "key_not_found"),
+    ("/admin/boards", "import", {"file": b"{}"}, "invalid_body"),
+)
+
+
+async def test_what_does_not_work_is_told_on_the_page(site: Site) -> None:
+    browser = await signed_in(site)
+    token = await browser.token()
+    for path, action, fields, code in PROBLEMS:
+        form = aiohttp.FormData({"csrf": token, "action": action, "why": WHY} | {
+            name: value for name, value in fields.items() if isinstance(value, str)
+        })  # fmt: skip
+        if isinstance(fields.get("file"), bytes):
+            form.add_field("file", fields["file"], filename="boards.json")
+        status, text = await browser.send("POST", path, form)
+        assert 400 <= status < 500, path
+        assert 'role="alert"' in text
+        assert f"code {code}" in text, text
+    assert await site.database.pool.fetchval("SELECT count(*) FROM entries") == 0
