@@ -177,22 +177,18 @@ def test_every_service_starts_from_what_is_installed(installed: Path, tmp_path: 
         "PYTHONPATH": str(installed),
         "MEDVID_LOG_FORMAT": "json",
     }
-    started = [
-        subprocess.Popen(  # noqa: S603 - our own modules
+    for service in SERVICES:
+        done = subprocess.run(  # noqa: S603 - our own modules
             [sys.executable, "-W", "error", "-c", _START.format(module=f"services.{service}")],
             cwd=tmp_path,
             env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             text=True,
+            timeout=60,
         )
-        for service in SERVICES
-    ]
-    for service, process in zip(SERVICES, started, strict=True):
-        output, errors = process.communicate(timeout=30)
-        assert process.returncode == 2, f"{service}: {errors}"
-        assert "MEDVID_DATABASE_URL" in errors
-        assert output.strip() == str(installed / "services" / "__init__.py")
+        assert done.returncode == 2, f"{service}: {done.stderr}"
+        assert "MEDVID_DATABASE_URL" in done.stderr
+        assert done.stdout.strip() == str(installed / "services" / "__init__.py")
 
 
 # The image has neither pip nor setuptools.
