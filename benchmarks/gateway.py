@@ -140,9 +140,10 @@ async def _measure(postgres: str, rabbit: str, options: Options) -> dict[str, An
         "MEDVID_RABBITMQ_URL": rabbit,
         "MEDVID_ADDRESS_SUBMISSIONS_PER_DAY": "1000000",
         "MEDVID_ADDRESS_BYTES_PER_DAY": str(1 << 50),
-        "MEDVID_EVENT_STREAMS": str(STREAMS),
-        "MEDVID_BOARD_STREAMS": str(STREAMS),
-        "MEDVID_EVENT_STREAMS_PER_ADDRESS": str(STREAMS),
+        # Those of the run before may not be found gone yet.
+        "MEDVID_EVENT_STREAMS": str(2 * STREAMS),
+        "MEDVID_BOARD_STREAMS": str(2 * STREAMS),
+        "MEDVID_EVENT_STREAMS_PER_ADDRESS": str(2 * STREAMS),
         "MEDVID_UPLOAD_CONCURRENCY_PER_ADDRESS": "16",
     }
     async with AsyncExitStack() as stack:

@@ -22,6 +22,7 @@ from client.api import (
     Conflict,
     Invalid,
     KeyQuotas,
+    LimitReached,
     NotAuthorized,
     NotFound,
     Retries,
@@ -384,3 +385,20 @@ async def test_watching_without_streams_looks_by_itself(
             seen = await asyncio.wait_for(watching, 10)
     assert [status.state for status in seen] == ["accepted", "failed"]
     assert seen[-1].failure.reason == "because"
+
+
+async def test_a_refusal_in_the_middle_of_an_upload_is_heard(
+    as_client: AsClient, tmp_path: Path, postgres_url: str
+) -> None:
+    large = tmp_path / "large.json"
+    large.write_bytes(b"[" + b" " * 30_000_000 + b"]")
+    told: list[tuple[int, int]] = []
+    async with (
+        connect(postgres_url, size=5, application_name="test") as database,
+        running_gateway(database, address_submissions_per_day=0) as gateway,
+        as_client(gateway.url) as asked,
+    ):
+        with pytest.raises(LimitReached) as limited:
+            await asked.call("submit", large, **names(), progress=lambda *sent: told.append(sent))
+    assert limited.value.code == "quota_exhausted"
+    assert told[-1][0] < told[-1][1]  # the rest was not sent in vain
