@@ -168,3 +168,20 @@ async def test_the_citation_can_be_copied(visitor: Visitor) -> None:
     kept = await page.goto(address)
     assert kept is not None
     assert kept.status == 200
+
+
+async def test_a_board_catches_up_after_its_stream_was_refused(visitor: Visitor) -> None:
+    """While no stream can be had the page says so by not being live; it tries again by itself."""
+    page = await visitor.open()
+    await page.clock.install()
+    await page.route("**/leaderboards/*/events", lambda route: route.fulfill(status=503))
+    await page.goto("/community")
+    await expect(page.locator("#live")).to_be_hidden()
+    fresh = await visitor.site.submit()
+    await visitor.site.ranked(fresh)
+    await page.unroute("**/leaderboards/*/events")
+    await page.clock.fast_forward(20_000)
+    await expect(page.locator("#live")).to_be_visible()
+    await page.clock.fast_forward(1_000)
+    await expect(page.locator("tbody tr", has_text=fresh.model_name)).to_be_visible()
+    visitor.forgive("status of 503")

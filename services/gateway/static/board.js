@@ -203,18 +203,38 @@
   };
 
   if ("past" in table.dataset) return; // it stays as it is
-  const events = new EventSource(`/api/v1/leaderboards/${table.dataset.board}/events`);
+  // A tab that nobody looks at listens to nothing: browsers open few connections to one host.
+  const AGAIN = 10_000;
+  let events = null;
+  let waiting = 0;
   const live = (on) => {
     document.getElementById("live").hidden = !on;
   };
-  events.addEventListener("open", () => live(true));
-  events.addEventListener("error", () => live(false));
-  events.addEventListener("board", (event) => {
-    wanted = JSON.parse(event.data).revision;
-    follow();
-  });
-  addEventListener("pagehide", () => events.close());
+  const listen = () => {
+    clearTimeout(waiting);
+    if (events || document.hidden) return;
+    events = new EventSource(`/api/v1/leaderboards/${table.dataset.board}/events`);
+    events.addEventListener("open", () => live(true));
+    events.addEventListener("error", () => {
+      live(false);
+      if (events?.readyState !== EventSource.CLOSED) return; // it tries again by itself
+      stop();
+      waiting = setTimeout(listen, AGAIN * (1 + Math.random()));
+    });
+    events.addEventListener("board", (event) => {
+      wanted = JSON.parse(event.data).revision;
+      follow();
+    });
+  };
+  const stop = () => {
+    clearTimeout(waiting);
+    events?.close();
+    events = null;
+  };
+  document.addEventListener("visibilitychange", () => (document.hidden ? stop() : listen()));
+  addEventListener("pagehide", stop);
   addEventListener("pageshow", (event) => {
     if (event.persisted) location.reload();
   });
+  listen();
 })();

@@ -81,7 +81,7 @@
     }
   };
   const follow = () => {
-    const busy = area().dataset.busy === "yes";
+    const busy = area().dataset.busy === "yes" && !document.hidden;
     if (busy && !stream) {
       stream = new AbortController();
       const { signal } = stream;
@@ -96,6 +96,8 @@
       stream = null;
     }
   };
+  // A tab that nobody looks at listens to nothing: browsers open few connections to one host.
+  document.addEventListener("visibilitychange", () => (document.hidden ? follow() : look()));
   addEventListener("pagehide", () => {
     stream?.abort();
     stream = null;
