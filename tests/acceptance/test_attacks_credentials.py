@@ -12,7 +12,6 @@ from uuid import UUID, uuid4
 
 import aiohttp
 import orjson
-import pytest
 
 from services.gateway.domain import credentials
 from shared.storage.database import Database
@@ -256,12 +255,12 @@ def _multipart(fields: dict[str, str]) -> Any:
     return form
 
 
-@pytest.mark.parametrize("size", [70_000, 900_000])
-async def test_an_oversized_json_body_is_refused(database: Database, size: int) -> None:
+async def test_an_oversized_json_body_is_refused(database: Database) -> None:
     async with running_gateway(database, load=False, admin_key=ADMIN) as gateway:
-        body = {"label": "x" * size, "owner": "y"}
-        status, problem = await send(gateway, "POST", "/keys", body, **ROOT)
-        assert (status, problem["code"]) == (413, "too_large")
+        for size in (70_000, 900_000):
+            body = {"label": "x" * size, "owner": "y"}
+            status, problem = await send(gateway, "POST", "/keys", body, **ROOT)
+            assert (status, problem["code"]) == (413, "too_large")
 
 
 async def test_an_address_has_so_many_uploads_at_once(database: Database) -> None:

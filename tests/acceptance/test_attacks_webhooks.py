@@ -178,24 +178,21 @@ async def test_reasons_do_not_map_our_network() -> None:
     assert told == {"the name leads to an address inside a network."}
 
 
-@pytest.mark.parametrize(
-    ("url", "code"),
-    [
-        ("http://127.0.0.1:8080/", "forbidden_address"),
-        ("http://[::ffff:169.254.169.254]/", "forbidden_address"),
-        ("http://localhost:5432/", "forbidden_address"),
-        ("http://example.org:22/", "forbidden_port"),
-        ("gopher://example.org/", "invalid_url"),
-        ("http://example.org@127.0.0.1/", "invalid_url"),
-    ],
-)
-async def test_an_address_inside_is_refused_with_the_upload(
-    database: Database, url: str, code: str
-) -> None:
+REFUSED = {
+    "http://127.0.0.1:8080/": "forbidden_address",
+    "http://[::ffff:169.254.169.254]/": "forbidden_address",
+    "http://localhost:5432/": "forbidden_address",
+    "http://example.org:22/": "forbidden_port",
+    "gopher://example.org/": "invalid_url",
+    "http://example.org@127.0.0.1/": "invalid_url",
+}
+
+
+async def test_an_address_inside_is_refused_with_the_upload(database: Database) -> None:
     async with running_gateway(database) as gateway:
-        status, problem = await gateway.submit(FILE, webhook_url=url)
-        assert status == 422
-        assert [(item["location"], item["path"], item["code"]) for item in problem["errors"]] == [
-            ("form", "$.webhook_url", code)
-        ]
+        for url, code in REFUSED.items():
+            status, problem = await gateway.submit(FILE, webhook_url=url)
+            assert status == 422
+            found = [(item["location"], item["path"], item["code"]) for item in problem["errors"]]
+            assert found == [("form", "$.webhook_url", code)], url
         assert await database.pool.fetchval("SELECT count(*) FROM webhooks") == 0
