@@ -14,7 +14,7 @@ from services.gateway.boards import Boards
 from services.gateway.domain.board_cursors import BoardCursor, Form
 from services.gateway.domain.http import negotiate
 from services.gateway.domain.moments import PATTERN, read_as_of
-from services.gateway.endpoints import CSV, JSON, Endpoint, Handle, Reply, json_reply
+from services.gateway.endpoints import CSV, JSON, Endpoint, Handle, Link, Reply, json_reply
 from services.gateway.parameters import Number, Parameters, query_of
 from shared.benchmark.names import FIELD_LIMITS
 from shared.benchmark.tasks import BOARDS, Board, Scoring
@@ -25,6 +25,14 @@ _READS: Final = frozenset({"GET", "HEAD"})
 BOARD_TYPES: Final = (JSON, CSV)
 _TAG: Final = "boards"
 _LARGEST_PAGE: Final = 1_000
+_LINKS: Final = {
+    "snapshot": Link("GET", "/snapshots/{id}", {"id": "$response.body#/snapshot"}),
+    "entry": Link(
+        "GET",
+        "/leaderboards/{board}/entries/{id}",
+        {"board": "$response.body#/board", "id": "$response.body#/entries/0/entry_id"},
+    ),
+}
 _COUNT: Final = "with CSV: the number of entries on all pages"
 _BOARD_PROBLEMS: Final = ("board_not_found", "snapshot_not_found", "invalid_cursor")
 _BOARD_DESCRIPTION: Final = (
@@ -145,6 +153,7 @@ def _declared(index: Handle, board: Handle, board_csv: Handle, snapshot: Handle)
             {JSON: board_wire.Leaderboard, CSV: None},
             headers={"Link": "the next page, if there is one", "X-Total-Count": _COUNT},
             etag=True,
+            links=_LINKS,
         )
     }
     return [

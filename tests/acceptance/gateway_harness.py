@@ -20,10 +20,14 @@ from multidict import CIMultiDictProxy
 
 from services.gateway import bootstrap
 from services.gateway.settings import GatewaySettings
+from services.ranker.consumer import build_consumer
+from services.ranker.store import PostgresBoards
 from shared.benchmark.ground_truth import load_ground_truth
-from shared.benchmark.tasks import METRIC_KEYS
-from shared.contracts.messages import BoardRanked
+from shared.benchmark.tasks import METRIC_KEYS, Board
+from shared.contracts.messages import BoardChanged, BoardRanked, Envelope
 from shared.messaging.local import LocalBus
+from shared.messaging.ports import Delivery, Done
+from shared.messaging.topology import RANKER_BOARDS
 from shared.runtime.infrastructure import Infrastructure
 from shared.runtime.ops import Readiness
 from shared.storage.database import Database
@@ -152,6 +156,17 @@ class Gateway:
             if hint:
                 await transaction.emit(BoardRanked(board=board, revision=revision))
         return revision
+
+    async def rank_listed(self, board: Board = "community") -> None:
+        """Let the real ranker rank what is listed, and wait until it is shown."""
+        envelope = Envelope.wrap(BoardChanged(board=board))
+        consumer = build_consumer(self.database, PostgresBoards(self.database))
+        delivery = Delivery(RANKER_BOARDS, envelope.to_bytes(), attempt=1)
+        assert await consumer.handle(delivery) == Done()
+        newest = await self.database.pool.fetchval(
+            "SELECT max(revision) FROM snapshots WHERE board = $1 AND scoring = 'compat'", board
+        )
+        await self.shown(board, newest)
 
     async def shown(self, board: str, revision: int, *, scoring: str = "compat") -> dict[str, Any]:
         """Wait until the gateway serves at least this revision, and return the board."""

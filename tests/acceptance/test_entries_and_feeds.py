@@ -11,11 +11,6 @@ from xml.etree import ElementTree
 import orjson
 import pytest
 
-from services.ranker.consumer import build_consumer
-from services.ranker.store import PostgresBoards
-from shared.contracts.messages import BoardChanged, Envelope
-from shared.messaging.ports import Delivery, Done
-from shared.messaging.topology import RANKER_BOARDS
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, running_gateway
 from tests.rows import accept_submission, add_listed_entry, load_demo_ground_truth
@@ -29,17 +24,6 @@ async def gateway(database: Database) -> AsyncIterator[Gateway]:
         database, load=False, board_poll_seconds=0.02, public_url="https://board.example/"
     ) as running:
         yield running
-
-
-async def rank(gateway: Gateway, board: Any = "community") -> None:
-    envelope = Envelope.wrap(BoardChanged(board=board))
-    consumer = build_consumer(gateway.database, PostgresBoards(gateway.database))
-    delivery = Delivery(RANKER_BOARDS, envelope.to_bytes(), attempt=1)
-    assert await consumer.handle(delivery) == Done()
-    newest = await gateway.database.pool.fetchval(
-        "SELECT max(revision) FROM snapshots WHERE board = $1 AND scoring = 'compat'", board
-    )
-    await gateway.shown(board, newest)
 
 
 async def read(gateway: Gateway, path: str) -> dict[str, Any]:
@@ -64,7 +48,7 @@ async def test_an_entry_with_all_that_its_scores_rest_on(gateway: Gateway) -> No
         '{"AVOS": {"compat": 0.5, "strict": null, "answered": 3, "expected": 4}}',
         version,
     )
-    await rank(gateway)
+    await gateway.rank_listed()
     entry = await read(gateway, address(entry_id))
     assert (entry["model_name"], entry["submission_id"], entry["judge"]) == ("Ours", None, None)
     cvs, nap = entry["scores"]
@@ -122,7 +106,7 @@ async def test_a_judged_score_names_its_judge(gateway: Gateway) -> None:
         version,
     )
     await pool.execute("UPDATE boards SET revision = revision + 1 WHERE board = 'community'")
-    await rank(gateway)
+    await gateway.rank_listed()
     entry = await read(gateway, address(stored.entry_id))
     assert entry["submission_id"] == str(stored.submission_id)
     (score,) = entry["scores"]
@@ -138,10 +122,10 @@ async def test_a_judged_score_names_its_judge(gateway: Gateway) -> None:
 
 async def test_where_an_entry_stood(gateway: Gateway) -> None:
     ours = await add_listed_entry(gateway.database, "Ours", {"cvs_acc": 0.5})
-    await rank(gateway)
+    await gateway.rank_listed()
     for name, value in (("Worse", 0.1), ("Better", 0.9)):
         await add_listed_entry(gateway.database, name, {"cvs_acc": value})
-        await rank(gateway)
+        await gateway.rank_listed()
     history = [
         span
         for span in (await read(gateway, address(ours)))["history"]
@@ -158,7 +142,7 @@ async def test_where_an_entry_stood(gateway: Gateway) -> None:
 
 async def test_entries_that_are_not_there(gateway: Gateway) -> None:
     entry_id = await add_listed_entry(gateway.database, "Ours", {"cvs_acc": 0.5})
-    await rank(gateway)
+    await gateway.rank_listed()
     removed = await add_listed_entry(gateway.database, "Removed", {"cvs_acc": 0.5})
     await gateway.database.pool.execute(
         "UPDATE entries SET removed_at = now() WHERE id = $1", removed
@@ -207,11 +191,11 @@ async def test_feeds_tell_of_new_entries_once(gateway: Gateway) -> None:
     assert feed(body)[1] == []
     hostile = '<script>alert("x")</script> & co \uffff'
     await add_listed_entry(gateway.database, hostile, {"cvs_acc": 0.5})
-    await rank(gateway)
+    await gateway.rank_listed()
     await add_listed_entry(gateway.database, "Second", {"cvs_acc": 0.6})
-    await rank(gateway)  # moves the first one, which is no news
+    await gateway.rank_listed()  # moves the first one, which is no news
     await add_listed_entry(gateway.database, "Official one", {"cvs_acc": 0.6}, "official")
-    await rank(gateway, "official")
+    await gateway.rank_listed("official")
     titles = {
         "/feed.atom": ["Official one (Us)", "Second (Us)", f"{hostile[:-1]}\ufffd (Us)"],
         "/official/feed.atom": ["Official one (Us)"],

@@ -19,7 +19,8 @@ import orjson
 import pytest
 
 from shared.storage.database import Database
-from tests.acceptance.gateway_harness import Gateway, records, row, running_gateway
+from tests.acceptance.gateway_harness import Gateway, records, running_gateway
+from tests.rows import add_listed_entry
 
 _HERE: Final = Path(__file__).parent
 _ADMIN_KEY: Final = "the-administrators-key-of-this-test"
@@ -93,8 +94,9 @@ async def test_the_gateway_does_what_its_description_says(
 
 async def _prepared(gateway: Gateway, folder: Path) -> dict[str, str]:
     """Put something onto a board and write schemathesis' files; returns what its hooks need."""
-    rows = [row(rank, track="Open") for rank in (1, 2, 3)]
-    await gateway.shown("community", await gateway.rank("community", rows, hint=True))
+    for name, value in (("A model", 0.5), ("Another model", 0.25)):
+        await add_listed_entry(gateway.database, name, {"cvs_acc": value, "nap_acc": 1 - value})
+    await gateway.rank_listed()
     _, _, page = await gateway.get("/api/v1/leaderboards/community?limit=1")
     predictions = orjson.dumps(records())
     status, receipt = await gateway.submit(predictions)
