@@ -137,7 +137,8 @@ def _row(board: str, row: Mapping[str, object], strict: Mapping[str, object]) ->
 def _values(row: Mapping[str, object]) -> dict[str, float | None]:
     values = {key: row.get(key) for key in METRIC_KEYS}
     return {
-        key: float(value) if isinstance(value, int | float) else None
+        # Plus zero, as minus zero would be written with a sign.
+        key: float(value) + 0.0 if isinstance(value, int | float) else None
         for key, value in values.items()
     }
 
