@@ -17,7 +17,7 @@ from services.judge.settings import JudgeSettings
 from services.ranker.settings import RankerSettings
 from services.scorer.settings import ScorerSettings
 from services.standalone import StandaloneSettings
-from shared.messaging.topology import JUDGE_BATCHES, JUDGE_REQUESTS, QUEUES, SCORER_SUBMISSIONS
+from shared.messaging.topology import JUDGE_BATCHES, QUEUES
 from shared.runtime.errors import Misconfigured
 from shared.runtime.ops import Readiness, ops_routes
 from shared.runtime.settings import CommonSettings, load_settings
@@ -30,7 +30,10 @@ SETTINGS: Final[dict[str, type[CommonSettings]]] = {
     "ranker": RankerSettings,
 }
 # A service stops its queues one after the other, each with the whole time to drain.
-DRAINS: Final = {"gateway": 1, "scorer": 1, "judge": 2, "ranker": 1}
+DRAINS: Final = {
+    service: max(1, sum(queue.name.startswith(f"{service}.") for queue in QUEUES))
+    for service in SERVICES
+}
 CLOSING_SECONDS: Final = 15  # workers, bus and pool, after the drains
 _STATEMENT_SECONDS: Final = 60  # what the pool gives a statement: the longest step of the ranker
 # Postgres keeps 3 for superusers; the migration, a CronJob and an operator's shell need some.
@@ -323,10 +326,9 @@ def connections_suffice(manifests: Manifests) -> list[str]:
 def scalers_know_the_queues(manifests: Manifests) -> list[str]:
     """Queues in the scalers are queues in the code, and those of the service that is scaled."""
     consumed = {
-        "medvid-judge": {JUDGE_REQUESTS.name, JUDGE_BATCHES.name},
-        "medvid-scorer": {SCORER_SUBMISSIONS.name},
+        f"medvid-{service}": {q.name for q in QUEUES if q.name.startswith(f"{service}.")}
+        for service in SERVICES
     }
-    assert set().union(*consumed.values()) <= {queue.name for queue in QUEUES}
     problems = []
     for scaler in manifests.of("ScaledObject"):
         spec = scaler["spec"]

@@ -19,7 +19,6 @@ from tests.deploy.manifests import K8S, ROOT, SERVICES, render
 # What others export and the alerts use; the name of the exporter beside each.
 _FOREIGN: Final = {
     "up": "Prometheus",
-    "nginx_ingress_controller_requests": "ingress-nginx",
     "kube_cronjob_status_last_successful_time": "kube-state-metrics",
     "barman_cloud_cloudnative_pg_io_last_available_backup_timestamp": "Barman Cloud plugin",
     "cnpg_pg_replication_streaming_replicas": "CloudNativePG",
@@ -98,9 +97,10 @@ def unknown_values(expression: str) -> set[str]:
     """Return queues, states and services that there are not."""
     figures = files("shared.runtime").joinpath("figures.sql").read_text("utf-8")
     known = {
-        "queue": {queue.name for queue in QUEUES},
+        "queue": {q.name for q in QUEUES} | set(re.findall(r"'([a-z]+\.[a-z]+)'", figures)),
         "state": set(re.findall(r"'([a-z]+)'", figures)),
         "service": set(SERVICES),
+        "status": {f"{first}xx" for first in range(1, 6)},
     }
     return {
         value
@@ -158,6 +158,21 @@ def _entries(text: str) -> dict[str, str]:
 def test_shares_count_what_fails() -> None:
     """Where nothing ever succeeded there is no series of successes, and 1 - nothing is nothing."""
     assert [rule["alert"] for rule in _rules() if "1 - sum" in rule["expr"]] == []
+
+
+def test_the_age_of_every_queue_is_watched() -> None:
+    figures = files("shared.runtime").joinpath("figures.sql").read_text("utf-8")
+    sampled = set(re.findall(r"'medvid_queue_age_seconds', '([a-z.]+)'", figures))
+    matched = {
+        value
+        for rule in _rules()
+        for name, selector in _SELECTOR.findall(rule["expr"])
+        for label, _, values in _MATCHER.findall(selector)
+        for value in values.split("|")
+        if name == "medvid_queue_age_seconds" and label == "queue"
+    }
+    # Runs in the states queued and running are watched by their own ages.
+    assert sampled - matched == {"judge.requests", "judge.batches"}
 
 
 def test_every_promise_has_an_alert() -> None:

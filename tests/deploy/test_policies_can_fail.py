@@ -158,6 +158,10 @@ def _sleep_without_a_wake(m: Manifests) -> None:
     m.get("ScaledObject", "medvid-judge")["spec"]["triggers"].pop()
 
 
+def _one_queue_forgotten(m: Manifests) -> None:
+    m.get("ScaledObject", "medvid-scorer")["spec"]["triggers"].pop()
+
+
 def _no_fallback(m: Manifests) -> None:
     del m.get("ScaledObject", "medvid-scorer")["spec"]["fallback"]
 
@@ -251,6 +255,7 @@ CASES: list[tuple[Policy, Mutation]] = [
     (code.scalers_know_the_queues, _trigger("batches", queueName="judge.batch")),
     (code.scalers_know_the_queues, _trigger("batches", protocol="amqp")),
     (code.scalers_know_the_queues, _sleep_without_a_wake),
+    (code.scalers_know_the_queues, _one_queue_forgotten),
     (code.scalers_know_the_queues, _no_fallback),
     (code.the_judge_can_grow_to_its_limit, _set("judge", "MEDVID_JUDGE_WINDOW_BATCHES", "8")),
     (code.the_judge_can_grow_to_its_limit, _trigger("batches", value="50")),
