@@ -149,9 +149,10 @@ async def _measure(postgres: str, rabbit: str, options: Options) -> dict[str, An
     async with AsyncExitStack() as stack:
         await _prepare(postgres)
         gateway = await start_service(stack, "gateway", postgres, settings)
+        # Not held open while this process is busy reading: the broker would miss its heartbeats.
         common = CommonSettings(database_url=postgres, rabbitmq_url=rabbit)
-        base = await stack.enter_async_context(infrastructure(common, name="benchmark"))
-        await _rank(base, 1)
+        async with infrastructure(common, name="benchmark") as base:
+            await _rank(base, 1)
         memory = Memory(gateway.process.pid)
         watching = asyncio.create_task(memory.watch())
         servers, etag = await _servers(stack, gateway)
@@ -163,11 +164,12 @@ async def _measure(postgres: str, rabbit: str, options: Options) -> dict[str, An
         idle = memory.peak
         mix = [await _mix(gateway, servers, options) for _ in range(options.repeats)]
         mixed = memory.peak
-        events = [
-            await run(base, gateway)
-            for _ in range(options.repeats)
-            for run in (_submission_events, _board_events)
-        ]
+        async with infrastructure(common, name="benchmark") as base:
+            events = [
+                await run(base, gateway)
+                for _ in range(options.repeats)
+                for run in (_submission_events, _board_events)
+            ]
         watching.cancel()
         peaks = {"reads": idle, "mix": mixed, "events": memory.peak, "process": gateway.peak_mib()}
     return {

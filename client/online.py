@@ -55,6 +55,7 @@ def register(app: typer.Typer) -> None:
     panel = "On a server"
     commands: tuple[Callable[..., None], ...] = (
         submit, status, watch, submissions, replace, withdraw, judge, verdicts, board, entry,
+        quotas, register_key,
     )  # fmt: skip
     for command in commands:
         app.command(rich_help_panel=panel, epilog=_STATUSES)(command)
@@ -399,3 +400,23 @@ def entry(
     from client.entry import entry as body
 
     raise typer.Exit(body(_options(url, None, as_json=as_json), on.value, name))
+
+
+def quotas(as_json: Json = False, url: Url = None, api_key: ApiKey = None) -> None:
+    """Show what may still be submitted and judged, and when there is room again."""
+    from client.access import quotas as body
+
+    raise typer.Exit(body(_options(url, api_key, as_json=as_json)))
+
+
+def register_key(
+    label: Annotated[str, typer.Option(help="what the key is for")],
+    owner: Annotated[str, typer.Option(help="who holds it: a lab, a person")],
+    as_json: Json = False,
+    url: Url = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Make an API key of your own, where the server lets everyone, and keep it."""
+    from client.access import register as body
+
+    raise typer.Exit(body(_options(url, api_key, as_json=as_json), label, owner))

@@ -37,7 +37,7 @@ async def gateway(servers: Servers) -> AsyncIterator[Gateway]:
     await admin.close()
     async with (
         connect(servers.postgres_url(name), size=10, application_name="test") as database,
-        running_gateway(database) as gateway,
+        running_gateway(database, registration="open") as gateway,
     ):
         yield gateway
 
@@ -193,6 +193,16 @@ async def test_without_a_server_it_says_so_and_that_later_may_help(medvid: Shell
     unknown = await medvid("status", str(uuid4()))
     assert unknown.status == 1
     assert "submission_not_found" in unknown.err
+
+
+async def test_a_key_of_ones_own_is_kept_and_used(medvid: Shell) -> None:
+    made = await medvid("register-key", "--label", "CI", "--owner", "Lab", "--json")
+    assert made.status == 0, made.err
+    found = await medvid("quotas", "--json")
+    assert found.json["account"] == f"key:{made.json['id']}"
+    again = await medvid("register-key", "--label", "CI", "--owner", "Lab")
+    assert again.status == 1
+    assert "config unset api_key" in again.err
 
 
 async def test_settings_and_completion(medvid: Shell) -> None:
