@@ -18,7 +18,7 @@ from pydantic import Field
 from services.gateway.boards import Boards
 from services.gateway.events import last_event_id
 from services.gateway.wire import Answer
-from shared.benchmark.tasks import SCORINGS, Board
+from shared.benchmark.tasks import SCORINGS, Board, Scoring
 from shared.runtime.errors import Unavailable
 
 _HEARTBEAT_SECONDS: Final = 15.0
@@ -35,6 +35,9 @@ class BoardNews(Answer):
     board: Board
     revision: int = Field(description="also the event's id")
     entries: int
+    snapshots: dict[Scoring, int | None] = Field(
+        description="the number of the snapshot that is served now, by scoring"
+    )
 
 
 class BoardStreams:
@@ -88,11 +91,12 @@ class BoardStreams:
             self._woken.discard(woken)
 
     def _news(self, board: Board) -> BoardNews:
-        shown = [self._boards.get(board, scoring).board for scoring in SCORINGS]
+        shown = {scoring: self._boards.get(board, scoring).board for scoring in SCORINGS}
         return BoardNews(
             board=board,
-            revision=max(each.revision for each in shown),
-            entries=len(shown[0].entries),
+            revision=max(each.revision for each in shown.values()),
+            entries=len(shown["compat"].entries),
+            snapshots={scoring: each.snapshot for scoring, each in shown.items()},
         )
 
 

@@ -46,7 +46,13 @@ async def test_whoever_comes_hears_the_present_and_then_every_change(database: D
             assert response.content_type == "text/event-stream"
             event = await next_event(response)
             assert event["event"] == "board"
-            assert event["data"] == {"board": "community", "revision": first, "entries": 1}
+            snapshot = (await gateway.shown("community", first))["snapshot"]
+            assert event["data"] == {
+                "board": "community",
+                "revision": first,
+                "entries": 1,
+                "snapshots": {"compat": snapshot, "strict": None},
+            }
             second = await gateway.rank("community", [row(1), row(2)], hint=False)
             event = await next_event(response)
             assert (event["id"], event["data"]["entries"]) == (str(second), 2)

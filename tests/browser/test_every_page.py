@@ -47,3 +47,17 @@ async def test_fits_a_phone(visitor: Visitor, name: str) -> None:
     assert widths[0] <= widths[1] == PHONE["width"]
     if name == "not-found":
         visitor.forgive("status of 404")
+
+
+async def test_barriers_are_found_where_there_are_some(visitor: Visitor) -> None:
+    """What looks for barriers sees one that is there: a picture without words, grey on grey."""
+    page = await visitor.open("/about")
+    await page.evaluate(
+        """() => { document.querySelector("h1").append(document.createElement("img"));
+        document.querySelector(".lead").style.color = "light-dark(#ddd, #333)"; }"""
+    )
+    found = " ".join(await visitor.barriers(page, ".hero"))
+    assert "light" in found
+    assert "dark" in found
+    for rule in ("image-alt", "color-contrast"):
+        assert rule in found

@@ -8,7 +8,7 @@
   const table = document.getElementById("board");
   if (!table) return;
   const told = document.getElementById("told");
-  let revision = Number(table.dataset.revision);
+  let snapshot = Number(table.dataset.snapshot);
   // Of a large board the page has the first rows of its view: another view is asked of the server.
   const whole = table.dataset.cut === undefined;
 
@@ -183,17 +183,17 @@
 
   // One refresh at a time; what comes meanwhile is caught up with afterwards. A crowd of open pages
   // does not ask in the same instant.
-  let wanted = revision;
+  let wanted = snapshot;
   let busy = false;
   const follow = async () => {
     if (busy) return;
     busy = true;
     try {
-      while (wanted > revision) {
+      while (wanted > snapshot) {
         const target = wanted;
         await new Promise((done) => setTimeout(done, Math.random() * 300));
         await refresh();
-        revision = target;
+        snapshot = target;
       }
     } catch {
       // The network failed: the stream comes back, and says again what is new.
@@ -222,7 +222,7 @@
       waiting = setTimeout(listen, AGAIN * (1 + Math.random()));
     });
     events.addEventListener("board", (event) => {
-      wanted = JSON.parse(event.data).revision;
+      wanted = JSON.parse(event.data).snapshots[table.dataset.scoring] ?? 0;
       follow();
     });
   };
