@@ -293,7 +293,12 @@ DELETE FROM judge_claims
    AND judge_claims.repeat = item.repeat AND holder = $4
 
 -- name: claims_renew
-UPDATE judge_claims SET until = now() + make_interval(secs => $2) WHERE holder = $1
+-- Only what the holder is at: what it does not know that it holds must run out.
+UPDATE judge_claims
+   SET until = now() + make_interval(secs => $2)
+  FROM unnest($3::text[], $4::bytea[], $5::integer[]) AS held (judge_version, pair, repeat)
+ WHERE holder = $1 AND judge_claims.judge_version = held.judge_version
+   AND judge_claims.pair = held.pair AND judge_claims.repeat = held.repeat
 
 -- name: claims_expired
 DELETE FROM judge_claims WHERE until < now() - interval '10 minutes'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Final
 from uuid import UUID, uuid4
@@ -10,7 +11,7 @@ from uuid import UUID, uuid4
 import structlog
 
 from services.judge.ports import Grade
-from services.judge.run_ports import Claimed, Item
+from services.judge.run_ports import Claimed, Item, ItemKey
 from shared.benchmark.tasks import ASPECTS
 from shared.runtime.metrics import JUDGE_PAIRS
 from shared.storage.database import TRANSIENT_ERRORS, Connection, Database
@@ -36,20 +37,28 @@ class PostgresVerdicts:
         self._claim_seconds = claim_seconds
         self._patience = patience
         self._holder = uuid4()
+        self._at_work: Counter[tuple[str, ItemKey]] = Counter()
+        """What this process is asking for, or about to: only that is renewed."""
 
     async def claim(self, version: str, items: Sequence[Item]) -> Claimed:
-        """Claim what nobody holds and what has no scores yet."""
+        """Claim what nobody holds and what has no scores yet.
+
+        A claim that nobody hears of, as the connection was lost, is not renewed and runs out.
+        """
         keys = _keys(items)
-        taken = {
-            (row["pair"], row["repeat"])
-            for row in await self._database.pool.fetch(
+        self._at_work.update((version, item.key) for item in items)
+        taken: set[ItemKey] = set()
+        known: set[ItemKey] | None = None
+        try:
+            rows = await self._database.pool.fetch(
                 _SQL["claims_take"], version, *keys, self._holder, self._claim_seconds
             )
-        }
-        known = {
-            (row["pair"], row["repeat"])
-            for row in await self._database.pool.fetch(_SQL["verdicts_of"], version, *keys)
-        }
+            taken = {(row["pair"], row["repeat"]) for row in rows}
+            rows = await self._database.pool.fetch(_SQL["verdicts_of"], version, *keys)
+            known = {(row["pair"], row["repeat"]) for row in rows}
+        finally:
+            mine = taken if known is not None else set()
+            self._let_go(version, [item for item in items if item.key not in mine])
         needless = [item for item in items if item.key in taken and item.key in known]
         if needless:
             await self.release(version, needless)
@@ -74,12 +83,14 @@ class PostgresVerdicts:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
             else:
+                self._let_go(version, [item])
                 outcome = "scored" if grade.scores else grade.unscored_reason or "unknown"
                 JUDGE_PAIRS.labels(outcome).inc()
                 return
 
     async def release(self, version: str, items: Collection[Item]) -> None:
         """Let claims go that came to nothing; those that cannot be reached now run out."""
+        self._let_go(version, items)
         try:
             await self._database.pool.execute(
                 _SQL["claims_release"], version, *_keys(items), self._holder
@@ -92,12 +103,29 @@ class PostgresVerdicts:
         while True:
             await asyncio.sleep(self._claim_seconds / 4)
             try:
-                await self._database.pool.execute(
-                    _SQL["claims_renew"], self._holder, self._claim_seconds
-                )
+                await self._renew()
                 await self._database.pool.execute(_SQL["claims_expired"])
             except TRANSIENT_ERRORS as error:
                 _log.warning("claims_not_renewed", error=str(error))
+
+    async def _renew(self) -> None:
+        held = list(self._at_work)
+        await self._database.pool.execute(
+            _SQL["claims_renew"],
+            self._holder,
+            self._claim_seconds,
+            [version for version, _ in held],
+            [pair for _, (pair, _) in held],
+            [repeat for _, (_, repeat) in held],
+        )
+
+    def _let_go(self, version: str, items: Collection[Item]) -> None:
+        """Note that this process asks for these no more."""
+        for item in items:
+            key = version, item.key
+            self._at_work[key] -= 1
+            if self._at_work[key] <= 0:
+                del self._at_work[key]
 
 
 async def save_verdict(

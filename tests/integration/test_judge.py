@@ -418,3 +418,38 @@ async def test_a_run_whose_judge_was_changed_goes_on_with_the_new_one(
         run = await reaches(database, run_id, "completed")
     assert run["judge_version"] == new.judge.grader.version.hash
     assert await judged_values(database) == as_values(expected)
+
+
+async def test_claims_that_a_living_replica_does_not_know_of_run_out(database: Database) -> None:
+    """The connection was lost before the answer; to renew such a claim is to hold it for ever."""
+    stored = await accept_submission(database)
+    run_id = await request_run(database, stored.submission_id)
+    grader = FakeGrader()
+    one = replica(database, grader)
+    request = JudgingRequested(submission_id=stored.submission_id, run_id=run_id)
+    await one.start(Envelope.wrap(request), run_id)
+    batch = await one.runs.batch(await database.pool.fetchval("SELECT min(id) FROM judge_batches"))
+    assert batch is not None
+    living = PostgresVerdicts(database, claim_seconds=0.6)
+    renewing = asyncio.create_task(living.keep_claims())
+    try:
+        async with database.pool.acquire() as other, other.transaction():
+            await other.execute("LOCK TABLE judge_verdicts IN ACCESS EXCLUSIVE MODE")
+            claiming = asyncio.create_task(living.claim(batch.judge_version, batch.items))
+            while not await database.pool.fetchval("SELECT count(*) FROM judge_claims"):
+                await asyncio.sleep(0.01)
+            claiming.cancel()
+            await asyncio.gather(claiming, return_exceptions=True)
+        another = PostgresVerdicts(database, claim_seconds=5)
+        async with asyncio.timeout(5):
+            while not (await another.claim(batch.judge_version, batch.items)).ours:
+                await asyncio.sleep(0.05)
+        # What is known to be at work is renewed.
+        later = await one.runs.batch(batch.id + 1)
+        assert later is not None
+        assert (await living.claim(later.judge_version, later.items)).ours == later.items
+        await asyncio.sleep(1)
+        assert (await another.claim(later.judge_version, later.items)).busy == later.items
+    finally:
+        renewing.cancel()
+        await asyncio.gather(renewing, return_exceptions=True)
