@@ -1,60 +1,101 @@
-"""Administering in a browser: signing in, one deed and its trace, signing out."""
+"""The administrators' pages in a real browser: by hand, without scripts, on a phone."""
 
 from __future__ import annotations
 
-from uuid import uuid4
-
-from playwright.async_api import expect
+import pytest
+from playwright.async_api import Page, expect
 
 from tests.browser.conftest import Visitor
 from tests.browser.site import ADMIN_KEY
 
+PHONE = {"width": 360, "height": 740}
+PAGES = {
+    "admin": "/admin",
+    "admin-submissions": "/admin/submissions",
+    "admin-entries": "/admin/entries",
+    "admin-entry": "/admin/entries/{entry}",
+    "admin-boards": "/admin/boards",
+    "admin-rescores": "/admin/rescores",
+    "admin-rescore": "",  # where the job is
+    "admin-ground-truths": "/admin/ground-truths",
+    "admin-dead-letters": "/admin/dead-letters",
+    "admin-keys": "/admin/keys",
+    "admin-audit": "/admin/audit",
+}
+WHY = "to see how it looks"
 
-async def test_a_wrong_key_is_refused_in_words(visitor: Visitor) -> None:
-    page = await visitor.open("/admin")
-    await page.get_by_label("Administrator's key").fill("not the key")
-    await page.get_by_role("button", name="Sign in").click()
-    await expect(page.get_by_role("alert")).to_be_visible()
-    assert await visitor.barriers(page) == []
-    visitor.forgive("the server responded with a status of 4")
 
-
-async def test_an_entry_added_by_hand_is_on_the_board_and_in_the_log(visitor: Visitor) -> None:
-    """Every section is accessible, the deed shows on an open board, and the log says why."""
-    name = f"By hand {uuid4().hex[:6]}"
-    board = await visitor.open("/")
-    await expect(board.locator("#live")).to_be_visible()
-    page = await visitor.open("/admin")
+async def signed_in(visitor: Visitor, **profile: object) -> Page:
+    page = await visitor.open("/admin", **profile)
     await page.get_by_label("Administrator's key").fill(ADMIN_KEY)
     await page.get_by_role("button", name="Sign in").click()
-    sections = page.get_by_role("navigation", name="Administration").get_by_role("link")
-    await expect(sections.first).to_be_visible()
-    addresses = [str(await link.get_attribute("href")) for link in await sections.all()]
-    assert len(addresses) > 4
-    for address in addresses:
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
+    return page
+
+
+async def test_the_pages_are_accessible_and_fit_a_phone(visitor: Visitor) -> None:
+    """A re-score job is made by keyboard and dropped again; every page is looked at meanwhile."""
+    page = await visitor.open("/admin")
+    assert await visitor.barriers(page) == []
+    page = await signed_in(visitor)
+    await page.goto("/admin/rescores")
+    await page.get_by_label("Why").fill(WHY)
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("status")).to_contain_text("being scored")
+    await page.locator("tbody a").first.click()
+    ready = page.get_by_role("heading", name="Put these scores in force")
+    for _ in range(120):
+        if await ready.count():
+            break
+        await page.wait_for_timeout(500)
+        await page.reload()
+    await expect(ready).to_be_visible()
+    job = page.url
+    same = page.locator("tbody tr", has_text="the same")
+    await expect(same.filter(has_text="Demo model").first).to_be_visible()
+    for name, pattern in PAGES.items():
+        address = visitor.site.address(pattern) or job
+        await page.set_viewport_size({"width": 1280, "height": 860})
         await page.goto(address)
+        await visitor.shoot(page, f"{name}-light")
+        assert await visitor.barriers(page) == [], name
+        await visitor.shoot(page, f"{name}-dark")
+        await page.set_viewport_size(PHONE)
         widths = await page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
-        assert widths[0] <= widths[1], address
-        assert await visitor.barriers(page) == [], address
-        await visitor.shoot(page, f"admin{address.removeprefix('/admin').replace('/', '-')}")
+        await visitor.shoot(page, f"{name}-phone")
+        assert widths[0] <= widths[1] == PHONE["width"], name
+    await page.goto(job)
+    drop = page.get_by_role("form", name="Drop the job")
+    await drop.get_by_label("Why").fill(WHY)
+    await drop.get_by_role("button").click()
+    await expect(page.get_by_role("status")).to_contain_text("dropped")
 
-    await page.goto("/admin/entries")
-    form = page.get_by_role("form", name="Add an entry by hand")
-    await form.get_by_label("Board").select_option("official")
-    await form.get_by_label("Model", exact=True).fill(name)
-    await form.get_by_label("Organization").fill("A lab")
-    await form.get_by_label("Date").fill("2026-04-15")
-    await form.get_by_label("CVS_acc").fill("0.5")
-    await form.get_by_label("Why").fill("published in a paper")
-    await form.get_by_role("button", name="Add the entry").click()
-    await expect(page.get_by_role("status").first).to_be_visible()
-    row = board.locator("tbody tr", has_text=name)
-    await expect(row).to_be_visible()
-    await expect(row.locator("td[data-column=cvs_acc]")).to_contain_text("0.500")
-    await expect(row.locator("td[data-column=nap_acc]")).to_have_text("n/a")
 
-    await page.get_by_role("link", name="Audit").first.click()
-    await expect(page.get_by_text("published in a paper").first).to_be_visible()
+@pytest.mark.parametrize("scripts", [True, False])
+async def test_an_entry_is_renamed_with_and_without_scripts(
+    visitor: Visitor, *, scripts: bool
+) -> None:
+    """What is refused is told at the top, and the focus is there; what is done is on the board."""
+    fresh = await visitor.site.submit()
+    status = await visitor.site.ranked(fresh)
+    page = await signed_in(visitor, java_script_enabled=scripts)
+    await page.goto(f"/admin/entries/{status['entry']['id']}")
+    form = page.get_by_role("form", name="Rename")
+    await form.get_by_label("New name").fill("Demo model")
+    await form.get_by_label("Why").fill(WHY)
+    await form.get_by_role("button").click()
+    alert = page.get_by_role("alert")
+    await expect(alert).to_contain_text("has a model of this name already")
+    if scripts:
+        await expect(alert).to_be_focused()
+        visitor.forgive("status of 409")
+    name = f"Renamed {fresh.model_name}"
+    await form.get_by_label("New name").fill(name)
+    await form.get_by_label("Why").fill(WHY)
+    await form.get_by_role("button").click()
+    await expect(page.get_by_role("status")).to_contain_text(name)
+    await page.goto("/admin/audit")
+    await expect(page.locator("tbody tr").first).to_contain_text(WHY)
     await page.get_by_role("button", name="Sign out").click()
-    await page.goto("/admin/entries")
     await expect(page.get_by_label("Administrator's key")).to_be_visible()
+    visitor.complaints[:] = [each for each in visitor.complaints if "409" not in each]
