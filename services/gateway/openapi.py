@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from services.gateway.endpoints import EVENTS, JSON, Access, Body, Endpoint, Reply
 from services.gateway.openapi_schemas import Schemas, Use
+from services.gateway.openapi_webhooks import webhook_models, webhooks
 from services.gateway.problem_codes import PROBLEM_CODES, problem_type
 from services.gateway.problems import PROBLEM_TYPE
 from services.gateway.wire import ProblemDetails
@@ -77,7 +78,7 @@ _HEADERS_BY_STATUS: Final = {
 
 def openapi_document(endpoints: Sequence[Endpoint]) -> Json:
     """Return the description of these endpoints; raises ValueError where two are the same."""
-    schemas = Schemas(_models(endpoints))
+    schemas = Schemas([*_models(endpoints), *webhook_models()])
     paths: Json = {}
     for endpoint in endpoints:
         operations = paths.setdefault(endpoint.address, {})
@@ -94,6 +95,7 @@ def openapi_document(endpoints: Sequence[Endpoint]) -> Json:
         ]
         + [{"name": name} for name in sorted(used - set(_TAGS))],
         "paths": paths,
+        "webhooks": webhooks(schemas),
         "components": {
             "schemas": schemas.definitions,
             "headers": {

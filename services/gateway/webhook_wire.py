@@ -5,10 +5,46 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from services.gateway.webhooks import DeliveryState, StoredDelivery
 from services.gateway.wire import Answer
+
+
+class WebhookHeaders(Answer):
+    """What proves who sent an event, and when (standardwebhooks.com)."""
+
+    webhook_id: UUID = Field(
+        alias="Webhook-Id", description="the event's, the same at every attempt"
+    )
+    webhook_timestamp: int = Field(
+        alias="Webhook-Timestamp", description="of this attempt, in seconds since 1970"
+    )
+    webhook_signature: str = Field(
+        alias="Webhook-Signature",
+        description="'v1,' and the base64 of the HMAC-SHA256, with the webhook's secret, of id, "
+        "timestamp and body, joined by full stops",
+    )
+
+
+class WebhookEventData(Answer):
+    """What happened. Of a judge run there is more: `run_id`, `reason`, `items`, `items_done`."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    submission_id: UUID
+    state: str
+
+
+class WebhookEvent(Answer):
+    """A change of state, as it is told to a submission's webhook."""
+
+    type: str = Field(
+        description="'submission.' or 'judging.' and the new state",
+        examples=["submission.ranked", "judging.completed"],
+    )
+    timestamp: datetime = Field(description="when it happened")
+    data: WebhookEventData
 
 
 class WebhookDelivery(Answer):

@@ -17,6 +17,7 @@ import orjson
 from aiohttp import web
 
 from services.gateway.domain.webhooks import read_secret, show_secret
+from services.gateway.webhook_wire import WebhookEvent, WebhookHeaders
 from services.gateway.webhooks import DeliverWebhooks, Outcome
 from services.gateway.webhooks_store import PostgresWebhooks
 from shared.storage.database import Database
@@ -108,7 +109,10 @@ async def test_each_change_is_told_signed(database: Database) -> None:
             message = f"{delivery['id']}.{headers['Webhook-Timestamp']}.".encode() + body
             digest = hmac.new(secret, message, hashlib.sha256).digest()
             assert headers["Webhook-Signature"] == f"v1,{base64.b64encode(digest).decode()}"
-            assert orjson.loads(body)["data"]["submission_id"] == receipt["id"]
+            event = WebhookEvent.model_validate_json(body)  # as it is described
+            assert str(event.data.submission_id) == receipt["id"]
+            assert event.type == f"submission.{event.data.state}"
+            WebhookHeaders.model_validate(headers)
             assert "aiohttp" not in headers["User-Agent"].lower()
         assert receipt["owner_token"] not in str(told.calls)
 
