@@ -131,7 +131,7 @@ async def ranker_looks(database: Database) -> None:
 
 
 async def judge_looks(database: Database) -> None:
-    await judge(database).reaper.patrol.announce_again(STILL)
+    await judge(database).reaper.patrol.announce_again(runs=STILL, batches=STILL)
 
 
 async def judge_patrols(database: Database) -> None:

@@ -264,7 +264,7 @@ async def test_a_run_that_the_old_judge_began_the_new_one_finishes(database: Dat
         await database.pool.execute(
             "UPDATE judge_batches SET sent_at = now() - interval '1 hour' WHERE state = 'sent'"
         )
-        await new.reaper.patrol.announce_again(60)
+        await new.reaper.patrol.announce_again(runs=60, batches=60)
         row = await reaches(database, run_id, "completed")
     assert row["items_unscored"] == 0
     judged = await database.pool.fetch("SELECT FROM scores WHERE judge_version = $1", version.hash)
