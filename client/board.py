@@ -59,7 +59,9 @@ def show(found: Leaderboard, console: Console, metrics: Sequence[str] = ()) -> N
     if not found.entries:
         console.print("No entry yet.")
         return
-    for some in _fitting(found.entries, columns, console):
+    for number, some in enumerate(_fitting(found.entries, columns, console)):
+        if number:
+            console.print()
         console.print(_table(found.entries, some, console.width))
 
 

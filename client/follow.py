@@ -20,7 +20,7 @@ def status(options: Options, submission: str | None) -> int:
         if options.as_json:
             print_json(found)
         else:
-            progress.show(found, Console(highlight=False))
+            progress.show(found, Console(highlight=False), session.url)
         return outcome(found)
 
     return run(options, work)
@@ -59,7 +59,7 @@ def follow(
         begun = {"receipt": receipt.model_dump(mode="json")} if receipt else {}
         print_json({**begun, "status": last.model_dump(mode="json")})
     else:
-        progress.show(last, Console(highlight=False))
+        progress.show(last, Console(highlight=False), session.url)
     return outcome(last)
 
 

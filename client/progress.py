@@ -47,14 +47,15 @@ def judging(run: JudgeRun) -> str:
     return f"{run.items_done:,} of {run.items:,} items{left}"
 
 
-def show(status: SubmissionStatus, console: Console) -> None:
-    """Print all there is to say."""
-    for words in _lines(status):
+def show(status: SubmissionStatus, console: Console, url: str) -> None:
+    """Print all there is to say; `url` is the server's."""
+    for words in _lines(status, url):
         console.print(words, soft_wrap=True)
 
 
-def _lines(status: SubmissionStatus) -> Iterable[Text]:
+def _lines(status: SubmissionStatus, url: str) -> Iterable[Text]:
     yield Text.assemble(("Submission ", "dim"), str(status.id))
+    yield Text.assemble(("           ", "dim"), f"{url}/submissions/{status.id}")
     yield Text.assemble(("State      ", "dim"), line(status))
     for step in status.timeline:
         at = step.at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
@@ -66,7 +67,7 @@ def _lines(status: SubmissionStatus) -> Iterable[Text]:
     if status.entry is not None:
         entry = status.entry
         yield Text.assemble(("Entry      ", "dim"), f"{entry.model_name} ({entry.organization})")
-        yield Text.assemble(("           ", "dim"), f"{entry.board} board, page {entry.page}")
+        yield Text.assemble(("           ", "dim"), f"{url}{entry.page}")
     result = status.judging.result
     if result is not None:
         stub = " (the stand-in judge: for demonstration only)" if result.stub else ""
