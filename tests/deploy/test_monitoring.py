@@ -208,6 +208,25 @@ def test_everything_exported_is_shown_or_watched() -> None:
     assert {name for name in metrics.series_names() - ignored if name not in read} == set()
 
 
+def test_the_dashboard_is_laid_out() -> None:
+    """Panels have ids of their own, stay within the width, and do not lie on one another."""
+    panels = json.loads((K8S / "monitoring" / "dashboard.json").read_text())["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    taken: set[tuple[int, int]] = set()
+    for panel in panels:
+        place = panel["gridPos"]
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert max(x for x, _ in cells) < 24, panel["title"]
+        assert not cells & taken, panel["title"]
+        taken |= cells
+        for target in panel.get("targets", []):
+            assert target["datasource"]["uid"] == "${source}"
+
+
 def test_the_monitor_finds_every_service() -> None:
     """The label 'service' that alerts use is the name of the container."""
     manifests = render("production")
