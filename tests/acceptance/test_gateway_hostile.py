@@ -285,7 +285,7 @@ async def test_too_many_uploads_at_once_are_told_to_wait(database: Database) -> 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/api/v1/submissions", 405),
+        ("DELETE", "/api/v1/submissions", 405),
         ("PUT", "/api/v1/submissions", 405),
         ("POST", "/api/v1/leaderboards/official", 405),
         ("DELETE", "/", 405),
