@@ -56,6 +56,7 @@ async def test_the_pages_are_accessible_and_fit_a_phone(visitor: Visitor) -> Non
     for name, pattern in PAGES.items():
         address = visitor.site.address(pattern) or job
         await page.set_viewport_size({"width": 1280, "height": 860})
+        await page.emulate_media(color_scheme="light")
         await page.goto(address)
         await visitor.shoot(page, f"{name}-light")
         assert await visitor.barriers(page) == [], name

@@ -113,6 +113,11 @@ class DifferenceRow(Answer):
     mean_rank: Figure
     values: dict[str, Figure]
 
+    @property
+    def moves(self) -> bool:
+        """Tell whether anything of it changes."""
+        return bool(self.values) or self.rank.before != self.rank.after
+
 
 class FailureView(Answer):
     """An entry that could not be scored anew."""
