@@ -51,9 +51,7 @@ _RUN_WORDS: Final = {
     "paused": ("Paused.", "What was judged is kept."),
     "failed": ("Stopped.", "What was judged is kept."),
 }
-_FIXES: Final = {
-    "not_scorable": "Mend the file as its report says and submit it again; the name is free.",
-}
+# What was accepted can be scored, so a failure is ours: files with problems are refused before.
 _FIX: Final = (
     "Submit the same file again: the name is free, and this try does not count. If it fails again, "
     "tell the maintainers the submission's id."
@@ -199,7 +197,7 @@ def _facts(status: submission_wire.SubmissionStatus, found: Status) -> dict[str,
         "judging_steps": [step for step in status.timeline if step.kind == "judging"],
         "state_words": _STATE_WORDS,
         "run_words": _RUN_WORDS,
-        "failure_fix": _FIXES.get(found.submission.failure_code or "", _FIX),
+        "failure_fix": _FIX,
         "columns": COLUMNS,
         "duration": duration,
         "entry_page": _entry_page(status),

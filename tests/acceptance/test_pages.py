@@ -174,3 +174,33 @@ async def test_a_partial_file_earns_its_entry_a_badge(gateway: Gateway, database
     await gateway.shown("community", await gateway.rank("community", [shown], hint=False))
     _, _, page = await gateway.get("/community")
     assert b'title="Some test samples have no prediction' in page
+
+
+async def test_a_failure_tells_its_reason_and_cure_to_the_owner_alone(gateway: Gateway) -> None:
+    _, receipt = await gateway.submit(orjson.dumps(records()))
+    reason = "its workers died, it cannot be <scored>."
+    await gateway.set_state(receipt["id"], "failed", code="worker_crashed", reason=reason)
+    path = f"/submissions/{receipt['id']}"
+    token = f"Bearer {receipt['owner_token']}"
+    _, _, body = await gateway.get(path, Authorization=token)
+    for word in (
+        b"What went wrong",
+        b"cannot be &lt;scored&gt;.",
+        b"What to do:",
+        b"worker_crashed",
+    ):
+        assert word in body
+    assert b'data-busy="no"' in body  # nothing is waited for any more
+    _, _, body = await gateway.get(path)
+    assert b"Failed" in body
+    assert b"cannot be" not in body
+
+
+async def test_while_something_is_awaited_a_page_without_scripts_asks_again(
+    gateway: Gateway,
+) -> None:
+    _, receipt = await gateway.submit(orjson.dumps(records()))
+    _, _, body = await gateway.get(f"/submissions/{receipt['id']}")
+    assert b'<noscript><meta http-equiv="refresh"' in body
+    assert b'data-busy="yes"' in body
+    assert b'aria-current="step"' in body
