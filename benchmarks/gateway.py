@@ -299,7 +299,8 @@ async def _compare(
                 rates[kind].append(done / options.seconds)
                 costs[kind] += cpu_seconds(server.pid) - cpu
                 waits += times if kind == "gateway" else []
-    pairs = [ours / theirs for ours, theirs in zip(rates["gateway"], rates["bare"], strict=True)]
+    rounds = zip(rates["gateway"], rates["bare"], strict=True)
+    pairs = [ours / theirs for ours, theirs in rounds if theirs]  # else the machine stood still
     each = {kind: costs[kind] / (sum(rates[kind]) * options.seconds) for kind in rates}
     return {
         "bare": round(statistics.median(rates["bare"])),
