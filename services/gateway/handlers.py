@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-import structlog
-
 from services.gateway.domain.access import AccessRules, Caller, not_the_owner
 from services.gateway.domain.forms import (
     check_given_fields,
@@ -25,8 +23,6 @@ from services.gateway.ports import (
 from services.gateway.quotas import Quotas
 from shared.benchmark.report import Problem
 from shared.runtime.errors import InvalidInput, NotFound, Unavailable
-
-_log = structlog.get_logger(__name__)
 
 
 class RefusedSubmission(InvalidInput):
@@ -99,11 +95,14 @@ class DryRun:
     async def __call__(self, caller: Caller, upload: Upload) -> DryRunResult:
         """Return what would become of the upload; raises InvalidInput, Unavailable."""
         version = await current_test_set(self._store)
-        _, wrong = read_options(upload.texts, private_networks=self._private_networks)
+        options, wrong = read_options(upload.texts, private_networks=self._private_networks)
         problems = [*check_given_fields(upload.texts, list(upload.problems)), *wrong]
         name = upload.texts.get("model_name", "").strip()
         bad = {problem.path for problem in problems}
-        if name and "$.model_name" not in bad and await self._store.name_taken(name):
+        # A new version has its model's name, and what is only evaluated needs none.
+        needs_name = options.replaces is None and not options.evaluate_only
+        sound = bool(name) and "$.model_name" not in bad
+        if needs_name and sound and await self._store.name_taken(name):
             problems.append(name_taken(name))
         if upload.file is None:
             problems += [] if "$.file" in bad else [missing_file()]
@@ -148,7 +147,8 @@ class ReadStatus:
         if submission.state == "accepted":
             return replace(status, ahead=await self._store.ahead_of(submission))
         entry = submission.entry
-        if status.owner and submission.state == "ranked" and entry and not entry.removed:
+        shown = entry is not None and not entry.removed and not entry.hypothetical
+        if entry is not None and shown and status.owner and submission.state == "ranked":
             return replace(status, rank=await self._ranks.rank_of(entry.board, entry.id))
         return status
 

@@ -92,6 +92,11 @@ async def test_problems_of_form_and_file_come_together(database: Database) -> No
         }
         assert answer["error_count"] == len(answer["errors"])
         assert not answer["report"]["ok"]
+        options = ({"evaluate_only": "true"}, {"replaces": "00000000-0000-0000-0000-000000000007"})
+        for given in options:  # neither needs a name of its own
+            assert (await validate(gateway, FILE, model_name="TAKEN", **given))[1]["ok"]
+        status, answer = await validate(gateway, FILE, webhook_url="http://127.0.0.1/")
+        assert [item["path"] for item in answer["errors"]] == ["$.webhook_url"]
         status, answer = await validate(gateway, None)
         assert [item["path"] for item in answer["errors"]] == ["$.file"]
         assert answer["report"] is None
