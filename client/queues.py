@@ -20,7 +20,7 @@ def rebuild_queues() -> int:
             )
         rebuilt = await rebuild(settings.rabbitmq_url.get_secret_value())
         if not rebuilt:
-            return "Every queue is as it must be."
+            return "No queue has other settings than ours."
         return "\n".join(f"{one.name}: made anew with {one.moved:,} messages." for one in rebuilt)
 
     return run_told(work)
