@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import signal
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import structlog
 import uvloop
@@ -18,6 +19,7 @@ from shared.runtime.logs import configure_logs
 from shared.runtime.settings import CommonSettings, load_settings
 
 S = TypeVar("S", bound=CommonSettings)
+_OPEN_FILES: Final = 65_536
 _log = structlog.get_logger(__name__)
 
 
@@ -53,6 +55,14 @@ async def serve(base: Infrastructure, stop: asyncio.Event) -> None:
         base.failed.result()
 
 
+def allow_many_files() -> None:
+    """Raise the limit of open files as far as we may: the usual 1,024 are few for a server."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def run_process(main: Callable[[asyncio.Event], Awaitable[None]]) -> int:
     """Run `main(stop)` on a fresh loop; `stop` is set by SIGTERM or SIGINT, twice means at once."""
 
@@ -71,6 +81,7 @@ def run_process(main: Callable[[asyncio.Event], Awaitable[None]]) -> int:
             loop.add_signal_handler(number, on_signal)
         await main(stop)
 
+    allow_many_files()
     try:
         uvloop.run(with_signals())
     except Misconfigured as error:
