@@ -10,14 +10,14 @@ from uuid import UUID
 from services.ranker.consumer import build_consumer
 from services.ranker.store import PostgresBoards
 from shared.contracts.messages import ScoringCompleted
-from shared.messaging.local import LocalBus
+from shared.messaging.ports import Bus
 from shared.messaging.relay import Relay
 from shared.messaging.topology import RANKER_BOARDS
 from shared.storage.database import Database
 
 
 @asynccontextmanager
-async def ranking(database: Database, bus: LocalBus) -> AsyncIterator[None]:
+async def ranking(database: Database, bus: Bus) -> AsyncIterator[None]:
     """Run a relay and a ranker."""
     relay = asyncio.create_task(Relay(database, bus, poll_seconds=0.05).run())
     consumer = build_consumer(database, PostgresBoards(database))

@@ -9,12 +9,15 @@ from collections.abc import Coroutine
 from uuid import UUID, uuid4
 
 import asyncpg
+import pytest
 
 from services.gateway.domain.forms import EntryFields
 from services.gateway.lifecycle_store import PostgresLifecycle
 from services.gateway.ports import Checked, NewSubmission, StoredEntry
 from services.gateway.store import PostgresStore
 from shared.messaging.local import LocalBus
+from shared.messaging.ports import Bus
+from shared.messaging.rabbit import connect_rabbit
 from shared.runtime.errors import Conflict
 from shared.storage.database import Database
 from tests.ranking import ranking, score
@@ -111,3 +114,42 @@ async def test_rivals_for_the_same_succession_get_one(database: Database) -> Non
         assert [row["submission_id"] for row in holders] == accepted  # the name is theirs, or free
         for submission_id in accepted:
             await lifecycle.withdraw(submission_id, "owner", None, None)
+
+
+@pytest.mark.parametrize("kind", ["local", "rabbit"])
+async def test_what_owners_do_reaches_the_board_on_both_buses(
+    database: Database, request: pytest.FixtureRequest, kind: str
+) -> None:
+    if kind == "rabbit":
+        bus: Bus = await connect_rabbit(request.getfixturevalue("rabbit_url"))
+    else:
+        bus = LocalBus(database)
+    version = await load_demo_ground_truth(database)
+    store, lifecycle = PostgresStore(database), PostgresLifecycle(database)
+    try:
+        async with ranking(database, bus), asyncio.timeout(60):
+            first = await submit(store, version, "model")
+            await score(database, str(first), {"cvs_acc": 0.5})
+            await on_board(database, first)
+            found = await store.find(first)
+            assert found is not None
+            second = await submit(store, version, "model", found.entry)
+            await score(database, str(second), {"cvs_acc": 0.6})
+            await on_board(database, second)
+            await lifecycle.withdraw(second, "owner", None, None)
+            await on_board(database)
+    finally:
+        await bus.close()
+
+
+async def on_board(database: Database, *submissions: UUID) -> None:
+    """Wait until the newest board shows exactly these submissions."""
+    while True:
+        content = await database.pool.fetchval(
+            "SELECT content FROM snapshots WHERE board = 'community' AND scoring = 'compat'"
+            " ORDER BY id DESC LIMIT 1"
+        )
+        shown = {row["submission_id"] for row in json.loads(content or b"[]")}
+        if shown == {str(submission) for submission in submissions}:
+            return
+        await asyncio.sleep(0.02)
