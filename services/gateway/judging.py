@@ -11,6 +11,7 @@ from uuid import UUID
 import structlog
 
 from services.gateway.domain.access import AccessRules, Caller, not_the_owner
+from services.gateway.domain.acts import Act
 from services.gateway.handlers import not_found
 from services.gateway.judging_ports import (
     JudgeNow,
@@ -149,19 +150,19 @@ class SteerRun:
     access: Access
     store: JudgingStore
 
-    async def pause(self, submission_id: UUID, caller: Caller) -> StoredRun:
+    async def pause(self, submission_id: UUID, caller: Caller, act: Act) -> StoredRun:
         """Pause the run; raises Conflict when there is none to pause."""
         run = await self._run(submission_id, caller)
-        if not await self.store.pause(submission_id, run.id, "paused by an administrator."):
+        if not await self.store.pause(submission_id, run, "paused by an administrator.", act):
             raise Conflict(f"the run is {run.state}.", code="not_running")
         return await self._found(run.id)
 
-    async def resume(self, submission_id: UUID, caller: Caller) -> StoredRun:
+    async def resume(self, submission_id: UUID, caller: Caller, act: Act) -> StoredRun:
         """Queue a paused or failed run again; raises Conflict when it is neither."""
         run = await self._run(submission_id, caller)
         try:
             resumable = run.state in ("paused", "failed") and await self.store.requeue(
-                submission_id, run, "administrator"
+                submission_id, run, "administrator", act
             )
         except RunExists:
             raise _already_running() from None

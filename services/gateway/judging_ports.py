@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Literal, Protocol
 from uuid import UUID
 
+from services.gateway.domain.acts import Act
 from services.gateway.domain.quotas import Account
 
 RunState = Literal["queued", "running", "paused", "completed", "failed"]
@@ -123,13 +124,16 @@ class JudgingStore(Protocol):
         Raises RunExists, and QuotaExhausted where the account has no room for it.
         """
 
-    async def requeue(self, submission_id: UUID, run: StoredRun, requester: Requester) -> bool:
+    async def requeue(
+        self, submission_id: UUID, run: StoredRun, requester: Requester, act: Act | None = None
+    ) -> bool:
         """Queue a paused or failed run again and announce it; False when it has moved meanwhile.
 
-        Raises RunExists when another run of the submission is unfinished.
+        An `act` is written into the audit log. Raises RunExists when another run of the submission
+        is unfinished.
         """
 
-    async def pause(self, submission_id: UUID, run_id: UUID, detail: str) -> bool:
+    async def pause(self, submission_id: UUID, run: StoredRun, detail: str, act: Act) -> bool:
         """Pause a queued or running run; False when it is neither."""
 
     async def items_per_second(self, submission_id: UUID, run_id: UUID) -> float | None:

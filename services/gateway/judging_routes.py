@@ -9,11 +9,24 @@ from pydantic import Field
 
 from services.gateway import judging_wire
 from services.gateway.answers import PRIVATE, answer
+from services.gateway.bodies import JsonBody, body_of
 from services.gateway.callers import Callers
-from services.gateway.endpoints import CSV, EVENTS, JSON, Access, Endpoint, Reply, json_reply
+from services.gateway.domain.access import Caller
+from services.gateway.domain.acts import Act
+from services.gateway.endpoints import (
+    CSV,
+    EVENTS,
+    JSON,
+    Access,
+    Body,
+    Endpoint,
+    Reply,
+    json_reply,
+)
 from services.gateway.events import EventStreams
 from services.gateway.judging import ReadJudging, RequestJudging, SteerRun
 from services.gateway.judging_ports import VerdictFilter, VerdictQuery
+from services.gateway.middleware import request_id_of
 from services.gateway.parameters import (
     Number,
     Parameters,
@@ -21,12 +34,13 @@ from services.gateway.parameters import (
     query_of,
     submission_id,
 )
-from services.gateway.problem_codes import ADMINISTRATION, KEY_PROBLEMS
+from services.gateway.problem_codes import ADMINISTRATION, BODY_PROBLEMS, KEY_PROBLEMS
 
 _TAG: Final = "judging"
 _ADDRESS: Final = "/submissions/{id}"
 _LARGEST_PAGE: Final = {"json": 1_000, "csv": 20_000}
 _LAST_PAGE: Final = 1_000_000
+_STEERING: Final = (*BODY_PROBLEMS, "reason_required")
 _DENIED: Final = (
     "submission_not_found",
     "token_required",
@@ -63,6 +77,12 @@ class VerdictsQuery(Parameters):
     )
 
 
+class SteeringRequest(JsonBody):
+    """Why a run is paused or goes on; it stands in the audit log."""
+
+    why: str = Field("no reason given", description="a reason", examples=["asked by its owner"])
+
+
 def judging_endpoints(
     ask: RequestJudging,
     steer: SteerRun,
@@ -78,11 +98,13 @@ def judging_endpoints(
         return answer(judging_wire.judging_receipt(found, run), status=202)
 
     async def pause(request: web.Request) -> web.Response:
-        run = await steer.pause(submission_id(request), await callers.of(request))
+        caller = await callers.administrator(request)
+        run = await steer.pause(submission_id(request), caller, await _act(request, caller))
         return answer(judging_wire.JudgeRun.of(run, owner=True))
 
     async def resume(request: web.Request) -> web.Response:
-        run = await steer.resume(submission_id(request), await callers.of(request))
+        caller = await callers.administrator(request)
+        run = await steer.resume(submission_id(request), caller, await _act(request, caller))
         return answer(judging_wire.JudgeRun.of(run, owner=True), status=202)
 
     async def events(request: web.Request) -> web.StreamResponse:
@@ -125,8 +147,9 @@ def judging_endpoints(
             summary="Pause judging",
             tag=_TAG,
             path_model=SubmissionPath,
+            body=Body(SteeringRequest, required=False),
             replies={200: json_reply("The run, paused.", judging_wire.JudgeRun)},
-            problems=(*_DENIED, *ADMINISTRATION, "run_not_found", "not_running"),
+            problems=(*_DENIED, *ADMINISTRATION, *_STEERING, "run_not_found", "not_running"),
             access=(Access.ADMIN,),
         ),
         Endpoint(
@@ -136,10 +159,12 @@ def judging_endpoints(
             summary="Resume judging",
             tag=_TAG,
             path_model=SubmissionPath,
+            body=Body(SteeringRequest, required=False),
             replies={202: json_reply("The run, queued again.", judging_wire.JudgeRun)},
             problems=(
                 *_DENIED,
                 *ADMINISTRATION,
+                *_STEERING,
                 "run_not_found",
                 "not_paused",
                 "already_running",
@@ -178,3 +203,8 @@ def judging_endpoints(
             access=(Access.OWNER, Access.ADMIN),
         ),
     ]
+
+
+async def _act(request: web.Request, caller: Caller) -> Act:
+    asked = await body_of(request, SteeringRequest) if request.body_exists else SteeringRequest()
+    return Act.of(caller.name, asked.why, request_id_of(request))

@@ -9,6 +9,8 @@ from uuid import UUID, uuid4
 import asyncpg
 import orjson
 
+from services.gateway.administration.audit import Subject, record
+from services.gateway.domain.acts import Act
 from services.gateway.domain.quotas import Account
 from services.gateway.judging_ports import (
     JudgeNow,
@@ -84,8 +86,10 @@ class PostgresJudging:
             raise
         return run_id
 
-    async def requeue(self, submission_id: UUID, run: StoredRun, requester: Requester) -> bool:
-        """Queue a paused or failed run again and announce it."""
+    async def requeue(
+        self, submission_id: UUID, run: StoredRun, requester: Requester, act: Act | None = None
+    ) -> bool:
+        """Queue a paused or failed run again and announce it; an act goes into the audit log."""
         try:
             async with transient_errors(), self._database.transaction() as transaction:
                 status = await transaction.connection.execute(
@@ -94,19 +98,24 @@ class PostgresJudging:
                 if status == "UPDATE 0":
                     return False
                 await transaction.emit(JudgingRequested(submission_id=submission_id, run_id=run.id))
+                if act is not None:
+                    await record(
+                        transaction, act, "resume_run", _subject(run), before=_steered(run)
+                    )
         except asyncpg.UniqueViolationError as error:
             if error.constraint_name == _UNFINISHED:
                 raise RunExists from error
             raise
         return True
 
-    async def pause(self, submission_id: UUID, run_id: UUID, detail: str) -> bool:
-        """Pause a queued or running run; False when it is neither."""
+    async def pause(self, submission_id: UUID, run: StoredRun, detail: str, act: Act) -> bool:
+        """Pause a queued or running run, with a line in the audit log; False when it is neither."""
         async with transient_errors(), self._database.transaction() as transaction:
-            status = await transaction.connection.execute(_SQL["run_pause"], run_id, detail)
+            status = await transaction.connection.execute(_SQL["run_pause"], run.id, detail)
             if status == "UPDATE 0":
                 return False
-            await transaction.emit(JudgingProgressed(submission_id=submission_id, run_id=run_id))
+            await transaction.emit(JudgingProgressed(submission_id=submission_id, run_id=run.id))
+            await record(transaction, act, "pause_run", _subject(run), before=_steered(run))
         return True
 
     async def items_per_second(self, submission_id: UUID, run_id: UUID) -> float | None:
@@ -148,6 +157,14 @@ class PostgresJudging:
                 _SQL["events_after"], submission_id, event_id, limit
             )
         return [StoredEvent(**row) for row in rows]
+
+
+def _subject(run: StoredRun) -> Subject:
+    return Subject("judge_run", str(run.id))
+
+
+def _steered(run: StoredRun) -> dict[str, object]:
+    return {"state": run.state, "reason": run.reason}
 
 
 def _run(row: asyncpg.Record) -> StoredRun:

@@ -185,6 +185,24 @@ async def test_held_judging_keeps_every_run_and_lets_all_go_on(site: Site) -> No
     ]
 
 
+async def test_one_run_is_paused_and_resumed_with_a_line_each(site: Site) -> None:
+    stored = await accept_submission(site.database, "A")
+    run = uuid4()
+    await site.database.pool.execute(
+        "INSERT INTO judge_runs (id, submission_id, requested_by) VALUES ($1, $2, 'owner')",
+        run, stored.submission_id,
+    )  # fmt: skip
+    path = f"/submissions/{stored.submission_id}/judge"
+    assert (await site.ask("POST", f"{path}/pause", {"why": WHY}))[0] == 200
+    assert (await site.ask("POST", f"{path}/pause", {"why": WHY}))[0] == 409
+    assert (await site.ask("POST", f"{path}/resume"))[0] == 202
+    lines = await site.audit(subject_kind="judge_run", subject=str(run))
+    assert [(line["action"], line["why"], line["before"]["state"]) for line in lines] == [
+        ("resume_run", "no reason given", "paused"),
+        ("pause_run", WHY, "queued"),
+    ]
+
+
 # ------------------------------------------------------------------ the commands
 async def medvid(site: Site, *arguments: str, key: str | None = KEY) -> tuple[int, str, str]:
     """Run `medvid admin ...` as people do; gives status, output, errors."""
@@ -243,6 +261,43 @@ async def test_keys_are_made_limited_and_revoked_by_command(site: Site) -> None:
     lines = await site.audit(subject_kind="key")
     assert [line["action"] for line in lines] == ["revoke_key", "set_key_quotas", "make_key"]
     assert {line["why"] for line in lines} == {WHY}
+
+
+async def test_a_ground_truth_is_corrected_by_command(database: Database, tmp_path: Path) -> None:
+    """Loaded, scored anew beside the scores in force, looked at, applied; and the rest."""
+    records = orjson.loads(gzip.decompress((DEMO / "ground_truth.json.gz").read_bytes()))
+    for record in records:
+        if record["qa_type"] == "tal":
+            record["struc_info"] = [{**record["struc_info"][0], "spans": [{"start": 0, "end": 1}]}]
+    file = tmp_path / "corrected.json"
+    file.write_bytes(orjson.dumps(records))
+    await accept_submission(database, "Model A")
+    why = ("--why", WHY)
+    async with running_site(database, scoring=True) as site:
+        async with asyncio.timeout(40):
+            while not await site.board("community"):
+                await asyncio.sleep(0.05)
+        status, out, err = await medvid(site, "ground-truth", "load", str(file), *why, "--json")
+        assert status == 0, err
+        version = json.loads(out)["version"]
+        status, out, err = await medvid(site, "rescore", "--ground-truth", version[:8], *why)
+        assert status == 0, err
+        assert "1 of 1 entries change" in out
+        assert "tag_miou_03" in out
+        assert (await medvid(site, "apply", *why))[0] == 1, "nobody agreed"
+        status, out, err = await medvid(site, "apply", *why, "--yes", "--make-current")
+        assert (status, out) == (0, "The scores are in force.\n"), err
+        status, out, err = await medvid(site, "ground-truth", "list")
+        assert f"* {version}" in out, err
+        assert "applied" in (await medvid(site, "rescores"))[1]
+        letter = await bury(database, b"broken", "judge.batches")
+        assert f"{letter}  " in (await medvid(site, "dead-letters"))[1]
+        status, out, _ = await medvid(site, "replay", str(letter), *why)
+        assert (status, "Discard it" in out) == (0, True)
+        assert (await medvid(site, "discard-letters", "--all", *why, "--yes"))[0] == 0
+        assert (await medvid(site, "pause", *why, "--yes"))[1] == "Judging is paused.\n"
+        assert WHY in (await medvid(site, "judging"))[1]
+        assert (await medvid(site, "resume", *why))[1] == "Judging goes on.\n"
 
 
 async def test_every_command_has_a_help(site: Site) -> None:
