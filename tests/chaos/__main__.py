@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -36,6 +37,7 @@ def main() -> int:
     options = parser.parse_args()
     sizes = Sizes(options.kills, options.restarts, options.seconds)
     started = time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))  # so that servers and mounts are undone
     outcomes = asyncio.run(_play_all(options.only, sizes, options.report))
     _write(options.report, outcomes, sizes, time.monotonic() - started)
     print(f"report: {options.report}")  # noqa: T201 - a command's output
