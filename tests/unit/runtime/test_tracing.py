@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from uuid import UUID
 
@@ -142,3 +144,13 @@ def test_where_nothing_is_recorded_a_span_is_nothing() -> None:
     with span("one") as nothing:
         assert nothing is None
         assert current_trace() is None
+
+
+def test_where_no_collector_is_named_opentelemetry_is_not_even_imported() -> None:
+    code = (
+        "import services.standalone, sys; print(sorted(m for m in sys.modules if 'opentel' in m))"
+    )
+    done = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
