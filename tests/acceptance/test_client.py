@@ -357,8 +357,12 @@ async def test_events_over_a_bad_network_come_once_each(
     async with as_client(gateway.url) as direct:
         receipt = await direct.call("submit", file, **names())
     # The answer's head has some 500 bytes; the cuts fall into it, and into the events.
-    cuts = [Cut(down=0), Cut(down=300), Cut(down=700)]
-    async with cutting_proxy(gateway.url, cuts) as proxy, as_client(proxy.url) as asked:
+    cuts = [Cut(down=0), Cut(down=300), Cut(down=700), Cut(down=1_000)]
+    patient = Retries(attempts=50, first_wait=0.01, longest_wait=0.05)
+    async with (
+        cutting_proxy(gateway.url, cuts) as proxy,
+        as_client(proxy.url, retries=patient) as asked,
+    ):
         reading = asyncio.create_task(asked.first(3, "events", receipt))
         for state in ("scored", "ranked"):
             await asyncio.sleep(0.05)

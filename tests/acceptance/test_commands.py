@@ -147,12 +147,16 @@ async def test_a_killed_upload_that_is_repeated_is_one_submission(
     gateway: Gateway, medvid: Shell, file: str
 ) -> None:
     name = f"model {uuid4()}"
-    arguments = ("submit", file, "-m", name, "-o", "Lab", "--no-wait", "--json")
+    arguments = ("submit", file, "-m", name, "-o", "Lab", "--no-check", "--no-wait", "--json")
     async with cutting_proxy(gateway.url, [Cut(down=0)] * 9) as proxy:
         process = await medvid.begin(*arguments, MEDVID_URL=proxy.url)
         async with asyncio.timeout(PATIENCE_SECONDS):
             while proxy.connections < 2:  # the first was answered, but the answer was lost
                 await asyncio.sleep(0.01)
+        count = await gateway.database.pool.fetchval(
+            "SELECT count(*) FROM entries WHERE model_name = $1", name
+        )
+        assert count == 1
         process.kill()
         await process.communicate()
         proxy.cuts.clear()
