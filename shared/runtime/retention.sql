@@ -21,7 +21,8 @@ SELECT ctid FROM inbox WHERE at < now() - make_interval(secs => 86400 * $1::floa
 DELETE FROM inbox WHERE ctid = ANY(ARRAY(/* doomed */))
 
 -- name: payloads_doomed
--- Uploads of submissions that are finished and on no board, and were not taken off one lately.
+-- Uploads of submissions that are finished and on no board (those that were only evaluated are on
+-- none, ever), and were not taken off one lately.
 SELECT p.ctid
   FROM payloads p
   JOIN submissions s ON s.id = p.submission_id
@@ -29,7 +30,7 @@ SELECT p.ctid
    AND s.changed_at < now() - make_interval(secs => 86400 * $1::float8)
    AND NOT EXISTS (SELECT FROM entries e
                     WHERE e.submission_id = s.id
-                      AND (e.removed_at IS NULL
+                      AND ((e.removed_at IS NULL AND NOT e.hypothetical)
                            OR e.removed_at > now() - make_interval(secs => 86400 * $1::float8)))
    AND NOT EXISTS (SELECT FROM judge_runs r
                     WHERE r.submission_id = s.id AND r.state IN ('queued', 'running', 'paused'))

@@ -57,10 +57,15 @@ async def finish(database: Database, stored: Stored, state: str) -> None:
 async def fill(database: Database) -> dict[str, Stored]:
     """One submission of each kind, and a row of everything else."""
     made = {}
-    for name in ("waiting", "failed", "ranked", "removed", "removed lately", "judged now"):
+    kinds = ("waiting", "failed", "ranked", "evaluated", "removed", "removed lately", "judged now")
+    for name in kinds:
         made[name] = await accept_submission(database, name)
         if name != "waiting":
             await finish(database, made[name], "failed" if name == "failed" else "ranked")
+    await database.pool.execute(
+        "UPDATE entries SET hypothetical = true, name_key = E'\\x1f' || id WHERE id = $1",
+        made["evaluated"].entry_id,
+    )
     remove = "UPDATE entries SET removed_at = now() WHERE id = $1"
     for name in ("failed", "removed", "judged now"):
         await database.pool.execute(remove, made[name].entry_id)
