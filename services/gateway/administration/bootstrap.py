@@ -21,6 +21,7 @@ from services.gateway.administration.operations_routes import (
 )
 from services.gateway.administration.pages import AdminPages
 from services.gateway.administration.rescore_routes import rescore_endpoints
+from services.gateway.administration.rescore_sections import rescore_sections
 from services.gateway.administration.rescoring import Rescoring
 from services.gateway.administration.routes import audit_endpoints, entry_endpoints, file_endpoints
 from services.gateway.administration.sections import Parts
@@ -60,7 +61,7 @@ class Administration:
             *sections.operation_sections(self.parts),
             *sections.entry_sections(self.parts),
             *sections.file_sections(self.parts),
-            *sections.rescore_sections(self.parts),
+            *rescore_sections(self.parts),
             *sections.key_sections(self.parts),
             *sections.audit_sections(self.parts),
         ]
