@@ -17,6 +17,7 @@ from pydantic import Field
 
 from services.gateway.boards import Boards
 from services.gateway.events import last_event_id
+from services.gateway.middleware import stream_headers
 from services.gateway.wire import Answer
 from shared.benchmark.tasks import SCORINGS, Board, Scoring
 from shared.runtime.errors import Unavailable
@@ -72,7 +73,9 @@ class BoardStreams:
         woken = asyncio.Event()
         self._woken.add(woken)
         response = EventSourceResponse(
-            ping_interval=_HEARTBEAT_SECONDS, send_timeout=_STALLED_SECONDS
+            headers=stream_headers(request),
+            ping_interval=_HEARTBEAT_SECONDS,
+            send_timeout=_STALLED_SECONDS,
         )
         try:
             await response.prepare(request)

@@ -19,6 +19,7 @@ from aiohttp_sse import EventSourceResponse, sse_response
 
 from services.gateway.domain.slots import Slots
 from services.gateway.judging_ports import JudgingStore, StoredEvent
+from services.gateway.middleware import stream_headers
 from shared.runtime.errors import InvalidInput, Transient, Unavailable
 
 _BATCH: Final = 200
@@ -94,7 +95,7 @@ class EventStreams:
         self._open.add(stream)  # before the first read, so that no news falls in between
         stream.woken.set()
         try:
-            async with sse_response(request) as response:
+            async with sse_response(request, headers=stream_headers(request)) as response:
                 with contextlib.suppress(ConnectionResetError, TimeoutError):
                     while response.is_connected() and not self._stopping:
                         await _wait(stream.woken)

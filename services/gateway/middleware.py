@@ -80,6 +80,11 @@ def named(handle: Handle) -> Handle:
     return with_id
 
 
+def stream_headers(request: web.Request) -> dict[str, str]:
+    """Return the headers of an answer that is sent before the boundary gets to see it."""
+    return {hdrs.SERVER: SERVER, **_safe_headers(request), REQUEST_ID: request_id_of(request)}
+
+
 def request_id_of(request: web.Request) -> str:
     """Return the id that the answer to a request will carry."""
     return request[_ID]

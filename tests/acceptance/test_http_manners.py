@@ -43,6 +43,18 @@ async def scripts_may_read(gateway: Gateway, path: str) -> None:
         assert "Authorization" not in response.headers["Access-Control-Allow-Headers"]
 
 
+async def test_event_streams_have_the_headers_of_other_answers(gateway: Gateway) -> None:
+    path = "/api/v1/leaderboards/official/events"
+    headers = {"Origin": "https://e.example", "X-Request-ID": "followed"}
+    async with gateway.client.get(path, headers=headers) as response:
+        assert response.status == 200
+        assert response.headers["Content-Type"] == "text/event-stream"
+        assert response.headers["Access-Control-Allow-Origin"] == "*"
+        assert response.headers["X-Request-ID"] == "followed"
+        assert response.headers["Server"] == "medvidbench"
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
 async def test_problems_of_reads_may_be_read_elsewhere_too(gateway: Gateway) -> None:
     for path in ("/api/v1/leaderboards/none", "/api/v1/none"):
         _, headers, _ = await gateway.get(path)
