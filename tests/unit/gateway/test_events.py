@@ -14,6 +14,7 @@ from aiohttp import ClientSession, web
 
 from services.gateway.events import EventStreams
 from services.gateway.judging_ports import JudgingStore, StoredEvent
+from services.gateway.middleware import boundary
 
 STREAMS = 40
 NOW = datetime.now(UTC)
@@ -60,7 +61,7 @@ async def serving(events: Events) -> AsyncIterator[tuple[EventStreams, ClientSes
         return await streams.serve(request, UUID(request.match_info["id"]), "here")
 
     app = web.Application()
-    app.add_routes([web.get("/{id}", serve)])
+    app.add_routes([web.get("/{id}", boundary(serve, str))])
     app.on_shutdown.append(streams.stop)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=5)
     await runner.setup()
