@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from services.gateway.domain.board_csv import read_csv, write_csv
 from services.gateway.domain.board_import import BoardEntry, plan_import
 from services.gateway.domain.board_rows import BoardRow, read_boards
+from shared.benchmark.lookalikes import first_lookalike
 from shared.benchmark.names import clean_name
 from shared.benchmark.tasks import BOARDS, METRICS
 
@@ -31,7 +32,8 @@ _VALUES = st.fixed_dictionaries(
 )
 _ROWS = st.builds(
     BoardRow,
-    model_name=words(20), organization=words(20), team=st.none() | words(20),
+    model_name=words(20).filter(lambda name: first_lookalike(name) is None),
+    organization=words(20), team=st.none() | words(20),
     authors=st.none() | words(20), model_url=st.none() | st.just("https://example.org/a?b=1"),
     track=st.none() | words(10),
     badges=st.lists(words(8).filter(lambda text: ";" not in text), max_size=3).map(tuple),
