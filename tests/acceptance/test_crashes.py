@@ -46,6 +46,7 @@ def environment(postgres_url: str, tmp_path: Path) -> Environment:
         "MEDVID_DATA_DIR": str(tmp_path),
         "MEDVID_PORT": str(free_port()),
         "MEDVID_SCORER_PROCESSES": "1",
+        "MEDVID_SIMILARITIES": "false",  # a step of its own, with tests of its own
         "MEDVID_VALIDATION_WORKERS": "1",
         "MEDVID_BOARD_POLL_SECONDS": "0.1",
     }
