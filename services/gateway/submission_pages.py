@@ -34,7 +34,7 @@ from services.gateway.wire import ProblemDetails
 from shared.benchmark.decoding import SUBMISSION_LIMITS
 from shared.benchmark.names import FIELD_LIMITS, REQUIRED_FIELDS
 from shared.benchmark.validation import MINIMUM_RECORDS
-from shared.runtime.errors import MedvidError, NotFound
+from shared.runtime.errors import MedvidError, NotAllowed, NotFound
 
 _STATE_WORDS: Final = {
     "accepted": ("Accepted", "The file is in order and waits for its scores."),
@@ -92,6 +92,7 @@ class SubmissionPages:
         """Take a submission; what is wrong with it is shown above the form, filled in as it was."""
         given: Mapping[str, str] = {}
         try:
+            _from_here(request)
             caller = await self.callers.of(request)
             key = request.headers.get("Idempotency-Key")
             await self.accept.admit(caller, request.content_length or 0, key)
@@ -107,6 +108,7 @@ class SubmissionPages:
         """Show what would become of a submission; nothing of it is stored."""
         given: Mapping[str, str] = {}
         try:
+            _from_here(request)
             caller = await self.callers.of(request)
             await self.dry_run.admit(caller, request.content_length or 0)
             async with self.receiver.receive(request, caller.address) as upload:
@@ -168,6 +170,12 @@ class SubmissionPages:
         if problem.status == HTTPStatus.REQUEST_TIMEOUT:  # nothing sensible can follow here
             response.force_close()
         return response
+
+
+def _from_here(request: web.Request) -> None:
+    """Raise NotAllowed where another site's page sends the form: it would use up a quota."""
+    if request.headers.get("Sec-Fetch-Site") == "cross-site":
+        raise NotAllowed("another site sent this form.", fix="Open the form here and send it.")
 
 
 def _texts(upload: Upload) -> dict[str, str]:

@@ -204,3 +204,13 @@ async def test_while_something_is_awaited_a_page_without_scripts_asks_again(
     assert b'<noscript><meta http-equiv="refresh"' in body
     assert b'data-busy="yes"' in body
     assert b'aria-current="step"' in body
+
+
+async def test_another_sites_page_cannot_send_the_form(gateway: Gateway) -> None:
+    for path in ("/submit", "/submit/check"):
+        form = aiohttp.FormData({"model_name": "m", "organization": "Lab"})
+        form.add_field("file", orjson.dumps(records()), filename="predictions.json")
+        headers = {"Sec-Fetch-Site": "cross-site"}
+        async with gateway.client.post(path, data=form, headers=headers) as response:
+            assert response.status == 403
+            assert "Another site sent this form." in await response.text()
