@@ -9,6 +9,7 @@ from pydantic import Field
 
 from client.api.answers import Answer
 from client.api.judging_answers import JudgeResult
+from client.api.submission_answers import Similarity
 
 
 class Column(Answer):
@@ -171,5 +172,6 @@ class EntryDetails(Answer):
     page: str
     places: list[Place]
     scores: list[EntryScore]
+    similarities: dict[str, Similarity | None] = Field({})
     judge: JudgeResult | None
     history: list[RankSpan]

@@ -47,11 +47,13 @@ class PostgresHistory:
             if entry is None:
                 return None
             scores = await connection.fetch(_SQL["entry_scores"], entry_id)
+            similarities = await connection.fetch(_SQL["entry_similarities"], entry_id)
             judge = await connection.fetchrow(_SQL["entry_judge"], entry_id)
             ranks = await connection.fetch(_SQL["entry_ranks"], entry_id, board, spans)
         return FoundEntry(
             entry=dict(entry),
             scores=[dict(score) for score in scores],
+            similarities=[dict(similarity) for similarity in similarities],
             judge=dict(judge) if judge is not None else None,
             ranks=[dict(rank) for rank in ranks],
         )

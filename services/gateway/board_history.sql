@@ -31,6 +31,11 @@ SELECT judge_results.run_id, judge_results.judge_version, judge_results.facts::t
  ORDER BY completed_at DESC
  LIMIT 1
 
+-- name: entry_similarities
+SELECT metric, value, pairs, distinct_pairs, by_source::text AS by_source
+  FROM similarities
+ WHERE entry_id = $1
+
 -- name: entry_ranks
 SELECT scoring, rank, since_snapshot, since, until
   FROM rank_history

@@ -13,6 +13,7 @@ from pydantic import Field
 from services.gateway.board_wire import LeaderboardEntry, snapshot_url
 from services.gateway.history_ports import FoundEntry
 from services.gateway.judging_wire import JudgeResult
+from services.gateway.similarity_wire import Similarity, similarities
 from services.gateway.wire import API, Answer
 from shared.benchmark.tasks import METRICS, Board, Scoring
 
@@ -87,6 +88,9 @@ class EntryDetails(Answer):
     page: str
     places: list[Place] = Field(description="empty for a moment after the entry is listed")
     scores: list[EntryScore] = Field(description="in the order of the board's columns")
+    similarities: dict[str, Similarity | None] = Field(
+        description="how near captions are to their references; never ranked; null: not measured"
+    )
     judge: JudgeResult | None = Field(description="what the judged scores rest on")
     history: list[RankSpan] = Field(description="the newest 1,000 ranks, newest first")
 
@@ -116,6 +120,12 @@ def entry_details(
             for scoring, (row, of) in places.items()
         ],
         scores=[_score(scores[each.key]) for each in METRICS if each.key in scores],
+        similarities=similarities(
+            {
+                row["metric"]: {**row, "by_source": orjson.loads(row["by_source"])}
+                for row in found.similarities
+            }
+        ),
         judge=_judge(found.judge) if found.judge is not None else None,
         history=[
             RankSpan(

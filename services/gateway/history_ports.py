@@ -16,10 +16,11 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class FoundEntry:
-    """A listed entry with its scores, its judge's result and its ranks, all of one moment."""
+    """A listed entry with scores, similarities, judge's result and ranks, all of one moment."""
 
     entry: Row
     scores: Sequence[Row]
+    similarities: Sequence[Row]
     judge: Row | None
     ranks: Sequence[Row]
 

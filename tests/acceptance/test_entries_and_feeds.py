@@ -48,8 +48,24 @@ async def test_an_entry_with_all_that_its_scores_rest_on(gateway: Gateway) -> No
         '{"AVOS": {"compat": 0.5, "strict": null, "answered": 3, "expected": 4}}',
         version,
     )
+    await gateway.database.pool.execute(
+        "INSERT INTO similarities (entry_id, metric, value, pairs, distinct_pairs, by_source,"
+        " ground_truth_version, similarity_version, file_sha256)"
+        " VALUES ($1, 'rc_similarity', 0.625, 4, 3, $2::text::jsonb, $3, '1', repeat('a', 64))",
+        entry_id,
+        '{"AVOS": {"value": 0.625, "pairs": 4}}',
+        version,
+    )
     await gateway.rank_listed()
     entry = await read(gateway, address(entry_id))
+    assert entry["similarities"] == {
+        "vs_similarity": None,
+        "rc_similarity": {
+            "value": 0.625, "pairs": 4, "distinct_pairs": 3,
+            "by_source": {"AVOS": {"value": 0.625, "pairs": 4}},
+        },
+        "dvc_similarity": None,
+    }  # fmt: skip
     assert (entry["model_name"], entry["submission_id"], entry["judge"]) == ("Ours", None, None)
     cvs, nap = entry["scores"]
     assert (cvs["metric"], cvs["compat"], cvs["coverage"]) == ("cvs_acc", 0.123456, None)
@@ -68,7 +84,8 @@ async def test_an_entry_with_all_that_its_scores_rest_on(gateway: Gateway) -> No
         ("compat", 1, 1),
         ("strict", 1, 1),
     ]
-    assert (await gateway.get(entry["page"]))[0] == 200
+    status, _, page = await gateway.get(entry["page"])
+    assert (status, b"Similarity of captions" in page, b"0.6250" in page) == (200, True, True)
     assert "contact" not in entry
     status, headers, _ = await gateway.get(address(entry_id))
     again = await gateway.get(address(entry_id), If_None_Match=headers["ETag"])
