@@ -118,13 +118,11 @@ async def test_over_https_the_cookie_is_secure_and_bound_to_the_host(site: Site)
     assert (bool(cookie["secure"]), cookie["path"], cookie["domain"]) == (True, "/", "")
 
 
-@pytest.mark.parametrize(
-    "key", ["", "wrong", KEY[:-1], KEY + "x", "mvk_" + "x" * 43, "\0", HOSTILE]
-)
-async def test_a_wrong_key_opens_nothing(site: Site, key: str) -> None:
-    browser = Browser(site)
-    assert await browser.sign_in(key) in (401, 403)
-    assert "medvid-admin" not in browser.cookies
+async def test_a_wrong_key_opens_nothing(site: Site) -> None:
+    for key in ("", KEY[:-1], "mvk_" + "x" * 43, HOSTILE):  # one less than may be tried
+        browser = Browser(site)
+        assert await browser.sign_in(key) in (401, 403), key
+        assert "medvid-admin" not in browser.cookies
     assert await site.database.pool.fetchval("SELECT count(*) FROM admin_sessions") == 0
 
 
