@@ -16,8 +16,8 @@ import orjson
 
 from services.gateway.administration.ground_truths import make_current
 from services.gateway.administration.imports import BoardFiles
-from services.gateway.bodies import RefusedBody
 from services.gateway.domain.acts import Act
+from services.gateway.http.bodies import RefusedBody
 from shared.benchmark.ground_truth import InvalidGroundTruth, load_ground_truth
 from shared.benchmark.tasks import BOARDS
 from shared.benchmark.unpacking import unpack

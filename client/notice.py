@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from client.admin import run_on_database
-from services.gateway.status import set_notice
+from services.gateway.status.current import set_notice
 from shared.runtime.errors import InvalidInput
 from shared.storage.database import Database
 

@@ -12,41 +12,41 @@ import aiohttp_jinja2
 import structlog
 from aiohttp import web
 
-from services.gateway.access_bootstrap import build_access, build_lifecycle
+from services.gateway.access.bootstrap import build_access, build_lifecycle
+from services.gateway.access.keys_routes import key_endpoints
+from services.gateway.access.quota_routes import quota_endpoints
 from services.gateway.administration.bootstrap import build_administration
-from services.gateway.board_event_routes import board_event_endpoints
-from services.gateway.board_events import BoardStreams
-from services.gateway.board_history import PostgresHistory
-from services.gateway.board_routes import board_endpoints, ready_first
-from services.gateway.board_views import BoardViews
-from services.gateway.boards import Boards
-from services.gateway.description import describe, description_routes
+from services.gateway.boards.current import Boards
+from services.gateway.boards.entry_routes import entry_endpoints
+from services.gateway.boards.event_routes import board_event_endpoints
+from services.gateway.boards.events import BoardStreams
+from services.gateway.boards.feeds import Feeds, feed_routes
+from services.gateway.boards.routes import board_endpoints, ready_first
+from services.gateway.boards.store import PostgresHistory
+from services.gateway.boards.views import BoardViews
 from services.gateway.domain.system_status import Limits
-from services.gateway.endpoints import Endpoint, Handle, refuse_undeclared, register
-from services.gateway.entry_routes import entry_endpoints
-from services.gateway.feeds import Feeds, feed_routes
-from services.gateway.handlers import DryRun, ReadStatus
-from services.gateway.judging_bootstrap import build_judging
-from services.gateway.judging_routes import judging_endpoints
-from services.gateway.keys_routes import key_endpoints
-from services.gateway.lifecycle_routes import lifecycle_endpoints
-from services.gateway.middleware import boundary, named
-from services.gateway.page_routes import page_routes
-from services.gateway.pages import Pages
-from services.gateway.quota_routes import quota_endpoints
-from services.gateway.server import ConnectionLimits, Runner
+from services.gateway.http.description import describe, description_routes
+from services.gateway.http.endpoints import Endpoint, Handle, refuse_undeclared, register
+from services.gateway.http.middleware import boundary, named
+from services.gateway.http.server import ConnectionLimits, Runner
+from services.gateway.http.tracing import traced
+from services.gateway.judging.bootstrap import build_judging
+from services.gateway.judging.routes import judging_endpoints
+from services.gateway.pages.rendering import Pages
+from services.gateway.pages.routes import page_routes
+from services.gateway.pages.submission_pages import SubmissionPages
 from services.gateway.settings import GatewaySettings
-from services.gateway.status import PostgresStatus, StatusReader
-from services.gateway.status_routes import status_endpoints, status_pages
-from services.gateway.store import PostgresStore
-from services.gateway.submission_pages import SubmissionPages
-from services.gateway.submission_routes import submission_endpoints
-from services.gateway.submitting import AcceptSubmission
-from services.gateway.tracing import traced
-from services.gateway.uploads import Receiver, UploadLimits
-from services.gateway.validation import PooledValidator, yield_to_reads
-from services.gateway.webhook_routes import webhook_endpoints
-from services.gateway.webhooks_bootstrap import build_webhooks
+from services.gateway.status.current import PostgresStatus, StatusReader
+from services.gateway.status.routes import status_endpoints, status_pages
+from services.gateway.submissions.handlers import DryRun, ReadStatus
+from services.gateway.submissions.lifecycle_routes import lifecycle_endpoints
+from services.gateway.submissions.routes import submission_endpoints
+from services.gateway.submissions.store import PostgresStore
+from services.gateway.submissions.submitting import AcceptSubmission
+from services.gateway.submissions.uploads import Receiver, UploadLimits
+from services.gateway.submissions.validation import PooledValidator, yield_to_reads
+from services.gateway.webhooks.bootstrap import build_webhooks
+from services.gateway.webhooks.routes import webhook_endpoints
 from shared.contracts.messages import BoardRanked
 from shared.runtime.errors import Misconfigured
 from shared.runtime.infrastructure import Infrastructure

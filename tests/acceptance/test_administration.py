@@ -9,7 +9,7 @@ from uuid import uuid4
 import orjson
 import pytest
 
-from services.gateway.access_bootstrap import build_access
+from services.gateway.access.bootstrap import build_access
 from services.gateway.administration.bootstrap import build_administration
 from services.gateway.settings import GatewaySettings
 from shared.benchmark.tasks import METRIC_KEYS, RULE_METRIC_KEYS

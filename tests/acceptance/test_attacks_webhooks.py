@@ -12,7 +12,7 @@ import aiohttp.abc
 import orjson
 import pytest
 
-from services.gateway.webhook_sender import HttpSender
+from services.gateway.webhooks.sender import HttpSender
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import records, running_gateway
 

@@ -9,12 +9,12 @@ import orjson
 import pytest
 from prometheus_client import REGISTRY
 
-from services.gateway.boards import Boards
+from services.gateway.boards.current import Boards
 from services.gateway.domain.system_status import Limits
-from services.gateway.pages import Pages
-from services.gateway.status import StatusReader, set_notice
-from services.gateway.status_wire import Notice
-from services.gateway.store import PostgresStore
+from services.gateway.pages.rendering import Pages
+from services.gateway.status.current import StatusReader, set_notice
+from services.gateway.status.wire import Notice
+from services.gateway.submissions.store import PostgresStore
 from shared.messaging.local import LocalBus
 from shared.runtime.errors import Transient
 from shared.runtime.figures import Sample, Sampler, read_sample

@@ -17,9 +17,9 @@ import orjson
 from aiohttp import web
 
 from services.gateway.domain.webhooks import read_secret, show_secret
-from services.gateway.webhook_wire import WebhookEvent, WebhookHeaders
-from services.gateway.webhooks import DeliverWebhooks, Outcome
-from services.gateway.webhooks_store import PostgresWebhooks
+from services.gateway.webhooks.handlers import DeliverWebhooks, Outcome
+from services.gateway.webhooks.store import PostgresWebhooks
+from services.gateway.webhooks.wire import WebhookEvent, WebhookHeaders
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, gateway_process, records, running_gateway
 

@@ -8,12 +8,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from services.gateway.access.keys import IdentifyCaller, ManageKeys
+from services.gateway.access.keys_ports import KeyStore, NewKey
+from services.gateway.access.keys_store import PostgresKeys
 from services.gateway.domain.access import AccessRules, Caller, KeyQuotas, Scope
 from services.gateway.domain.acts import Act
 from services.gateway.domain.quotas import QuotaExhausted
-from services.gateway.keys import IdentifyCaller, ManageKeys
-from services.gateway.keys_ports import KeyStore, NewKey
-from services.gateway.keys_store import PostgresKeys
 from shared.runtime.errors import InvalidInput, NotAllowed, NotFound
 from shared.storage.database import Database
 from tests.fakes.keys import FakeKeys

@@ -7,10 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from services.gateway.access.keys_ports import NewKey
 from services.gateway.domain.access import ApiKey, KeyQuotas
 from services.gateway.domain.acts import Act
 from services.gateway.domain.quotas import too_many_keys
-from services.gateway.keys_ports import NewKey
 
 
 class FakeKeys:

@@ -16,9 +16,9 @@ import asyncpg
 import orjson
 import pytest
 
-from services.gateway.boards import Boards
-from services.gateway.pages import Pages
-from services.gateway.store import PostgresStore
+from services.gateway.boards.current import Boards
+from services.gateway.pages.rendering import Pages
+from services.gateway.submissions.store import PostgresStore
 from services.standalone import StandaloneSettings, running
 from shared.runtime.errors import Conflict, InvalidInput, Misconfigured
 from shared.storage import backup

@@ -12,9 +12,9 @@ import asyncpg
 import pytest
 
 from services.gateway.domain.forms import EntryFields
-from services.gateway.lifecycle_store import PostgresLifecycle
-from services.gateway.ports import Checked, NewSubmission, StoredEntry
-from services.gateway.store import PostgresStore
+from services.gateway.submissions.lifecycle_store import PostgresLifecycle
+from services.gateway.submissions.ports import Checked, NewSubmission, StoredEntry
+from services.gateway.submissions.store import PostgresStore
 from shared.messaging.local import LocalBus
 from shared.messaging.ports import Bus
 from shared.messaging.rabbit import connect_rabbit

@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 import orjson
 import pytest
 
-from services.gateway.webhooks_store import PostgresWebhooks
+from services.gateway.webhooks.store import PostgresWebhooks
 from services.ranker.reaper import Reaper as RankerReaper
 from services.ranker.rescoring import RescoreReaper
 from services.scorer.domain.scorecard import METRIC_VERSION

@@ -16,9 +16,9 @@ from uuid import UUID, uuid4
 import orjson
 import pytest
 
-from services.gateway.boards import Boards
-from services.gateway.pages import Pages
-from services.gateway.store import PostgresStore
+from services.gateway.boards.current import Boards
+from services.gateway.pages.rendering import Pages
+from services.gateway.submissions.store import PostgresStore
 from services.judge.domain.plans import StoredPlan
 from services.ranker.consumer import build_consumer as build_ranker
 from services.ranker.store import PostgresBoards

@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 import pytest
 
-from services.gateway.store import PostgresStore
+from services.gateway.submissions.store import PostgresStore
 from services.scorer.consumer import build_consumer, build_similarity_consumer
 from services.scorer.domain.similarity import METRICS, measure
 from services.scorer.embedding import load_embedder

@@ -6,10 +6,10 @@ from uuid import UUID
 
 from aiohttp import web
 
-from services.gateway.callers import Callers
+from services.gateway.access.callers import Callers
 from services.gateway.domain.acts import Act
-from services.gateway.middleware import request_id_of
-from services.gateway.parameters import uuid_of
+from services.gateway.http.middleware import request_id_of
+from services.gateway.http.parameters import uuid_of
 from shared.runtime.errors import NotFound
 
 

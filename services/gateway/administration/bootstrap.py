@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from services.gateway.access_bootstrap import AccessParts
+from services.gateway.access.bootstrap import AccessParts
 from services.gateway.administration import sections
 from services.gateway.administration.audit import AuditLog
 from services.gateway.administration.dead_letters import DeadLetters
@@ -26,10 +26,10 @@ from services.gateway.administration.rescoring import Rescoring
 from services.gateway.administration.routes import audit_endpoints, entry_endpoints, file_endpoints
 from services.gateway.administration.sections import Parts
 from services.gateway.administration.sessions import Sessions
-from services.gateway.endpoints import Endpoint
-from services.gateway.lifecycle_store import PostgresLifecycle
-from services.gateway.pages import Pages
+from services.gateway.http.endpoints import Endpoint
+from services.gateway.pages.rendering import Pages
 from services.gateway.settings import GatewaySettings
+from services.gateway.submissions.lifecycle_store import PostgresLifecycle
 from shared.runtime.workers import WorkerPool
 from shared.storage.database import Database
 

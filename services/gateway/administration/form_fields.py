@@ -8,7 +8,7 @@ from aiohttp.web import FileField
 from multidict import MultiDictProxy
 from pydantic import BaseModel, ValidationError
 
-from services.gateway.bodies import RefusedBody, problem_of
+from services.gateway.http.bodies import RefusedBody, problem_of
 from shared.benchmark.report import Problem
 
 Fields = MultiDictProxy[str | bytes | bytearray | FileField]

@@ -13,8 +13,8 @@ from typing import Final
 import structlog
 
 from services.gateway.administration.audit import Subject, record
-from services.gateway.bodies import RefusedBody
 from services.gateway.domain.acts import Act
+from services.gateway.http.bodies import RefusedBody
 from shared.benchmark.ground_truth import InvalidGroundTruth, load_ground_truth
 from shared.benchmark.report import Problem
 from shared.benchmark.unpacking import unpack

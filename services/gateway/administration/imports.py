@@ -11,7 +11,6 @@ import structlog
 
 from services.gateway.administration.audit import Subject, record
 from services.gateway.administration.entries import again_on_deadlock, announce, name_conflicts
-from services.gateway.bodies import RefusedBody
 from services.gateway.domain.acts import Act
 from services.gateway.domain.board_import import (
     BoardEntry,
@@ -20,6 +19,7 @@ from services.gateway.domain.board_import import (
     plan_import,
 )
 from services.gateway.domain.board_rows import BoardRow, read_boards
+from services.gateway.http.bodies import RefusedBody
 from shared.benchmark.names import name_key
 from shared.benchmark.tasks import BOARDS, METRIC_KEYS, Board
 from shared.runtime.errors import Conflict

@@ -8,6 +8,7 @@ from typing import Final
 
 from aiohttp import ClientError, web
 
+from services.gateway.access.callers import Callers
 from services.gateway.administration import operations_wire as wire
 from services.gateway.administration.acting import act_of
 from services.gateway.administration.dead_letters import DeadLetters
@@ -15,13 +16,12 @@ from services.gateway.administration.ground_truths import LARGEST_FILE, GroundTr
 from services.gateway.administration.judging import HoldJudging
 from services.gateway.administration.routes import ACTION_PROBLEMS, ADMIN, TAG
 from services.gateway.administration.wire import Deed
-from services.gateway.answers import answer
-from services.gateway.bodies import body_of
-from services.gateway.callers import Callers
 from services.gateway.domain.acts import Act
-from services.gateway.endpoints import Body, Endpoint, Handle, json_reply
-from services.gateway.parameters import query_of
-from services.gateway.problem_codes import ADMINISTRATION
+from services.gateway.http.answers import answer
+from services.gateway.http.bodies import body_of
+from services.gateway.http.endpoints import Body, Endpoint, Handle, json_reply
+from services.gateway.http.parameters import query_of
+from services.gateway.http.problem_codes import ADMINISTRATION
 from shared.runtime.errors import Conflict, InvalidInput, NotFound, TooLarge
 
 _READ_SECONDS: Final = 300.0

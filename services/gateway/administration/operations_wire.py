@@ -11,8 +11,8 @@ from services.gateway.administration.dead_letters import DeadLetter, LetterState
 from services.gateway.administration.ground_truths import GroundTruthVersion, Loaded
 from services.gateway.administration.judging import JudgingState
 from services.gateway.administration.wire import Deed
-from services.gateway.parameters import Number, Parameters, Position
-from services.gateway.wire import Answer
+from services.gateway.http.parameters import Number, Parameters, Position
+from services.gateway.http.wire import Answer
 
 MOST_LETTERS = 1_000
 Version = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]

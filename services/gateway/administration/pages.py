@@ -11,7 +11,6 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from services.gateway import problems
 from services.gateway.administration.form_fields import Fields, text
 from services.gateway.administration.sessions import (
     Session,
@@ -20,13 +19,14 @@ from services.gateway.administration.sessions import (
     remember_browser,
     sign_in_token,
 )
-from services.gateway.boards import HTML
+from services.gateway.boards.current import HTML
 from services.gateway.domain.acts import Act
 from services.gateway.domain.browser_sessions import Failures
-from services.gateway.endpoints import Handle
-from services.gateway.middleware import request_id_of
-from services.gateway.pages import Pages
-from services.gateway.wire import ProblemDetails
+from services.gateway.http import problems
+from services.gateway.http.endpoints import Handle
+from services.gateway.http.middleware import request_id_of
+from services.gateway.http.wire import ProblemDetails
+from services.gateway.pages.rendering import Pages
 from shared.runtime.errors import InvalidInput, MedvidError, NotAllowed, Unavailable
 
 _READ_SECONDS: Final = 20.0

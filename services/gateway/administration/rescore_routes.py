@@ -6,19 +6,19 @@ from uuid import UUID
 
 from aiohttp import web
 
+from services.gateway.access.callers import Callers
 from services.gateway.administration import rescore_wire as wire
 from services.gateway.administration.acting import act_of, id_of
 from services.gateway.administration.operations_wire import ChangeAnswer
 from services.gateway.administration.rescoring import Rescoring
 from services.gateway.administration.routes import ACTION_PROBLEMS, ADMIN, TAG
 from services.gateway.administration.wire import Deed
-from services.gateway.answers import answer
-from services.gateway.bodies import body_of
-from services.gateway.callers import Callers
 from services.gateway.domain.cursors import cursor_of, position_of
-from services.gateway.endpoints import Body, Endpoint, json_reply
-from services.gateway.parameters import query_of
-from services.gateway.problem_codes import ADMINISTRATION
+from services.gateway.http.answers import answer
+from services.gateway.http.bodies import body_of
+from services.gateway.http.endpoints import Body, Endpoint, json_reply
+from services.gateway.http.parameters import query_of
+from services.gateway.http.problem_codes import ADMINISTRATION
 
 
 def rescore_endpoints(rescoring: Rescoring, callers: Callers) -> list[Endpoint]:

@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field
 from services.gateway.administration.operations_wire import Version
 from services.gateway.administration.rescoring import Failure, JobState, RescoreJob, Wanted
 from services.gateway.administration.wire import Deed
-from services.gateway.parameters import Number, Parameters, RowCursor
-from services.gateway.wire import Answer
+from services.gateway.http.parameters import Number, Parameters, RowCursor
+from services.gateway.http.wire import Answer
 from shared.benchmark.tasks import Board, Scoring
 
 

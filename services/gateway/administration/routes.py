@@ -9,22 +9,31 @@ from uuid import UUID
 import orjson
 from aiohttp import web
 
+from services.gateway.access.callers import Callers
 from services.gateway.administration import wire
 from services.gateway.administration.acting import act_of, id_of
 from services.gateway.administration.audit import AuditLog
 from services.gateway.administration.entries import Changed, EntryActions
 from services.gateway.administration.imports import BoardFiles
-from services.gateway.answers import PRIVATE, answer
-from services.gateway.bodies import RefusedBody, body_of
-from services.gateway.callers import Callers
 from services.gateway.domain.acts import Act
 from services.gateway.domain.board_csv import read_csv, write_csv
 from services.gateway.domain.board_rows import read_row
 from services.gateway.domain.entry_cursors import after_entry, entry_cursor
 from services.gateway.domain.managed_entries import check_fields
-from services.gateway.endpoints import CSV, JSON, Access, Body, Endpoint, Handle, Reply, json_reply
-from services.gateway.parameters import query_of
-from services.gateway.problem_codes import ADMINISTRATION, BODY_PROBLEMS
+from services.gateway.http.answers import PRIVATE, answer
+from services.gateway.http.bodies import RefusedBody, body_of
+from services.gateway.http.endpoints import (
+    CSV,
+    JSON,
+    Access,
+    Body,
+    Endpoint,
+    Handle,
+    Reply,
+    json_reply,
+)
+from services.gateway.http.parameters import query_of
+from services.gateway.http.problem_codes import ADMINISTRATION, BODY_PROBLEMS
 from shared.benchmark.report import Problem
 from shared.benchmark.tasks import BOARDS
 

@@ -10,7 +10,8 @@ from uuid import UUID
 import orjson
 from aiohttp import web
 
-from services.gateway import keys_wire
+from services.gateway.access import keys_wire
+from services.gateway.access.keys import ManageKeys, key_not_found
 from services.gateway.administration import operations_wire, wire
 from services.gateway.administration.acting import id_of
 from services.gateway.administration.audit import AuditLog
@@ -32,7 +33,6 @@ from services.gateway.administration.operations_routes import letter_outcome
 from services.gateway.administration.pages import Context, Do, Section
 from services.gateway.administration.rescoring import Rescoring
 from services.gateway.administration.routes import checked_fields, exported, table
-from services.gateway.bodies import RefusedBody
 from services.gateway.domain.access import SCOPES, Caller
 from services.gateway.domain.acts import Act
 from services.gateway.domain.board_rows import read_row
@@ -40,12 +40,12 @@ from services.gateway.domain.cursors import cursor_of, position_of
 from services.gateway.domain.entry_cursors import after_entry, entry_cursor
 from services.gateway.domain.lifecycle import not_withdrawable
 from services.gateway.domain.managed_entries import EDITABLE
-from services.gateway.endpoints import Handle
-from services.gateway.keys import ManageKeys, key_not_found
-from services.gateway.lifecycle_store import PostgresLifecycle
-from services.gateway.parameters import query_of, uuid_of
-from services.gateway.ports import SubmissionFilter
-from services.gateway.submission_wire import State
+from services.gateway.http.bodies import RefusedBody
+from services.gateway.http.endpoints import Handle
+from services.gateway.http.parameters import query_of, uuid_of
+from services.gateway.submissions.lifecycle_store import PostgresLifecycle
+from services.gateway.submissions.ports import SubmissionFilter
+from services.gateway.submissions.wire import State
 from shared.benchmark.report import Problem
 from shared.benchmark.tasks import BOARDS, METRICS, Board
 from shared.runtime.errors import Conflict

@@ -9,12 +9,12 @@ from typing import Final
 import structlog
 from aiohttp import web
 
+from services.gateway.access.callers import Callers
 from services.gateway.administration.audit import Subject, record
-from services.gateway.callers import Callers
 from services.gateway.domain import browser_sessions as browsers
 from services.gateway.domain import credentials
 from services.gateway.domain.acts import Act
-from services.gateway.middleware import request_id_of
+from services.gateway.http.middleware import request_id_of
 from shared.runtime.errors import NotAllowed
 from shared.storage.database import Database, transient_errors
 from shared.storage.queries import load_queries

@@ -10,12 +10,12 @@ from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from services.gateway.administration.audit import AuditFilter, AuditLine
 from services.gateway.administration.entries import Changed
-from services.gateway.bodies import JsonBody
 from services.gateway.domain.acts import REASON_LIMIT
 from services.gateway.domain.board_import import Existing, Kind, RowChange
 from services.gateway.domain.managed_entries import EDITABLE, ManagedEntry
-from services.gateway.parameters import Moment, Number, Parameters, Position
-from services.gateway.wire import Answer
+from services.gateway.http.bodies import JsonBody
+from services.gateway.http.parameters import Moment, Number, Parameters, Position
+from services.gateway.http.wire import Answer
 from shared.benchmark.names import FIELD_LIMITS, check_text
 from shared.benchmark.tasks import Board
 

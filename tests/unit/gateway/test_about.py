@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from services.gateway.about import GUIDES, TaskGuide, shown_rubric
-from services.gateway.pages import Pages
+from services.gateway.pages.about import GUIDES, TaskGuide, shown_rubric
+from services.gateway.pages.rendering import Pages
 from services.judge.domain.rubric import load_rubric
 from shared.benchmark.reading import read
 from shared.benchmark.tasks import ASPECTS, METRICS, Task, task_of

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import date
 from uuid import UUID
 
-from services.gateway.board_wire import Leaderboard, LeaderboardEntry
+from services.gateway.boards.wire import Leaderboard, LeaderboardEntry
 from services.gateway.domain.board_view import MOST_ROWS, View, on_page
 from services.gateway.domain.standing import standings
-from services.gateway.pages import Pages
+from services.gateway.pages.rendering import Pages
 from shared.benchmark.tasks import METRIC_KEYS
 
 

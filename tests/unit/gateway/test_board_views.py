@@ -11,11 +11,11 @@ from uuid import UUID
 import orjson
 import pytest
 
-from services.gateway.board_views import BoardViews, Window
-from services.gateway.boards import Boards
-from services.gateway.history_ports import Arrival, FoundEntry
-from services.gateway.pages import Pages
-from services.gateway.ports import Snapshot, SnapshotRef
+from services.gateway.boards.current import Boards
+from services.gateway.boards.ports import Arrival, FoundEntry
+from services.gateway.boards.views import BoardViews, Window
+from services.gateway.pages.rendering import Pages
+from services.gateway.submissions.ports import Snapshot, SnapshotRef
 from shared.benchmark.tasks import Board, Scoring
 from shared.runtime.errors import NotFound
 from tests.acceptance.gateway_harness import row

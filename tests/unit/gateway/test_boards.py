@@ -10,11 +10,11 @@ import orjson
 import pytest
 from pydantic import ValidationError
 
-from services.gateway import board_wire
-from services.gateway.boards import Boards
+from services.gateway.boards import wire as board_wire
+from services.gateway.boards.current import Boards
 from services.gateway.domain.standing import Standing
-from services.gateway.pages import Pages, date_and_time, is_web_address
-from services.gateway.ports import Snapshot, SnapshotRef
+from services.gateway.pages.rendering import Pages, date_and_time, is_web_address
+from services.gateway.submissions.ports import Snapshot, SnapshotRef
 from shared.benchmark.tasks import METRIC_KEYS, Board
 from shared.runtime.errors import Transient
 

@@ -12,9 +12,9 @@ from uuid import UUID, uuid4
 
 from aiohttp import ClientSession, web
 
-from services.gateway.events import EventStreams
-from services.gateway.judging_ports import JudgingStore, StoredEvent
-from services.gateway.middleware import boundary
+from services.gateway.http.middleware import boundary
+from services.gateway.judging.ports import JudgingStore, StoredEvent
+from services.gateway.submissions.events import EventStreams
 
 STREAMS = 40
 NOW = datetime.now(UTC)

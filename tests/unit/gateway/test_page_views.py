@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 
-from services.gateway.board_wire import Leaderboard
+from services.gateway.boards.wire import Leaderboard
 from services.gateway.domain.board_view import View
-from services.gateway.page_views import PageViews
-from services.gateway.pages import Pages
+from services.gateway.pages.rendering import Pages
+from services.gateway.pages.views import PageViews
 
 BOARD = Leaderboard.empty("community", "compat").model_copy(
     update={"snapshot": 1, "updated_at": datetime(2026, 4, 15, tzinfo=UTC)}

@@ -1,0 +1,77 @@
+"""Builds what tells callers apart and decides what they may do."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from services.gateway.access.callers import Callers
+from services.gateway.access.keys import IdentifyCaller, ManageKeys
+from services.gateway.access.keys_store import PostgresKeys
+from services.gateway.access.quotas import Quotas
+from services.gateway.access.quotas_store import PostgresQuotas
+from services.gateway.domain.access import AccessRules
+from services.gateway.domain.addresses import parse_networks
+from services.gateway.domain.quotas import Limits, QuotaRules
+from services.gateway.judging.handlers import Access
+from services.gateway.settings import GatewaySettings
+from services.gateway.submissions.lifecycle import ListSubmissions, Withdraw
+from services.gateway.submissions.lifecycle_store import PostgresLifecycle
+from services.gateway.submissions.ports import SubmissionStore
+from shared.storage.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class AccessParts:
+    """Who asks, what they may do, and the use cases about keys."""
+
+    callers: Callers
+    rules: AccessRules
+    keys: ManageKeys
+    quotas: Quotas
+    forget_old_uses: Callable[[], Awaitable[None]]
+
+
+def build_access(database: Database, settings: GatewaySettings) -> AccessParts:
+    """Join the parts."""
+    admin_key = settings.admin_key.get_secret_value() if settings.admin_key else None
+    rules = AccessRules(
+        administration=bool(admin_key),
+        registration=settings.registration,
+        anonymous_submissions=settings.anonymous_submissions,
+    )
+    store = PostgresKeys(database)
+    identify = IdentifyCaller(store, admin_key)
+    trusted = parse_networks(settings.trusted_proxies)
+    uses = PostgresQuotas(database)
+    return AccessParts(
+        callers=Callers(identify, rules, trusted),
+        rules=rules,
+        keys=ManageKeys(store, rules, settings.registrations_per_day),
+        quotas=Quotas(uses, _quota_rules(settings), rules),
+        forget_old_uses=uses.forget_old,
+    )
+
+
+def build_lifecycle(
+    database: Database, submissions: SubmissionStore, rules: AccessRules
+) -> tuple[ListSubmissions, Withdraw]:
+    """Return the use cases about what becomes of submissions."""
+    store = PostgresLifecycle(database)
+    access = Access(submissions, rules)
+    return ListSubmissions(access, store), Withdraw(access, store)
+
+
+def _quota_rules(settings: GatewaySettings) -> QuotaRules:
+    return QuotaRules(
+        keys=Limits(
+            settings.key_submissions_per_day,
+            settings.key_bytes_per_day,
+            settings.key_judge_runs_per_month,
+        ),
+        addresses=Limits(
+            settings.address_submissions_per_day,
+            settings.address_bytes_per_day,
+            settings.address_judge_runs_per_month,
+        ),
+    )

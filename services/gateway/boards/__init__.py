@@ -1,0 +1,1 @@
+"""Boards: current and past, as JSON, tables, feeds and events."""

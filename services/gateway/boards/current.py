@@ -1,0 +1,181 @@
+"""The current boards in memory, as bytes that are ready to be sent.
+
+The newest snapshots in the database are the truth; they are looked for regularly, and at once when
+the bus hints that a board was ranked. A request never waits for the database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from services.gateway.boards import wire as board_wire
+from services.gateway.domain.standing import Standing, standings
+from services.gateway.http.representations import Representation, represent
+from services.gateway.http.security import PAGE_HEADERS, READ_HEADERS
+from services.gateway.submissions.ports import SnapshotRef, SnapshotSource
+from shared.benchmark.tasks import BOARDS, SCORINGS, Board, Scoring
+from shared.runtime.errors import Transient
+
+JSON: Final = "application/json"
+HTML: Final = "text/html; charset=utf-8"
+# Stale boards are a loud complaint elsewhere; one second still absorbs a crowd at a shared cache.
+CACHE_CONTROL: Final = "public, max-age=1, must-revalidate"
+_log = structlog.get_logger(__name__)
+
+PageRenderer = Callable[[board_wire.Leaderboard, dict[str, Standing]], str]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyBoard:
+    """One board in one scoring: what is known about it, and its two representations."""
+
+    snapshot_id: int
+    board: board_wire.Leaderboard
+    json: Representation
+    page: Representation
+    ranks: dict[UUID, int]
+
+
+class Boards:
+    """Keeps the boards current. Implements Ranks.
+
+    `index` is the list of boards; `by_address` has the boards by the addresses that we link to.
+    """
+
+    index: Representation
+    by_address: Mapping[str, Representation]
+
+    def __init__(self, source: SnapshotSource, render: PageRenderer, *, poll_seconds: float):
+        self._source = source
+        self._render = render
+        self._poll_seconds = poll_seconds
+        self._hinted = asyncio.Event()
+        self._refreshing = asyncio.Lock()
+        self._listeners: list[Callable[[], None]] = []
+        self._ready: dict[tuple[str, str], ReadyBoard] = {
+            (board, scoring): self._build(0, board_wire.Leaderboard.empty(board, scoring))
+            for board in BOARDS
+            for scoring in SCORINGS
+        }
+        self._announce()
+
+    def get(self, board: str, scoring: Scoring) -> ReadyBoard:
+        """Return a board by its name, which is one of BOARDS."""
+        return self._ready[board, scoring]
+
+    def all(self) -> Iterable[ReadyBoard]:
+        """Return the boards, each in every scoring."""
+        return self._ready.values()
+
+    async def rank_of(self, board: Board, entry_id: UUID) -> int | None:
+        """Return an entry's rank by compat scoring; looks for a newer board before it says None.
+
+        So whoever is told that a submission is ranked finds it on the board of the same gateway.
+        """
+        rank = self._ready[board, "compat"].ranks.get(entry_id)
+        if rank is None:
+            await self.refresh()
+            rank = self._ready[board, "compat"].ranks.get(entry_id)
+        return rank
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call `listener` whenever boards have changed, once their new bytes are served."""
+        self._listeners.append(listener)
+
+    def hint(self, _: bytes = b"") -> None:
+        """Look for newer boards soon (the bus said so)."""
+        self._hinted.set()
+
+    async def keep_current(self) -> None:
+        """Refresh for ever; a database that does not answer leaves the boards as they are."""
+        while True:
+            self._hinted.clear()
+            try:
+                await self.refresh()
+            except Transient as error:
+                _log.warning("boards_stay_as_they_are", error=error.detail)
+            try:
+                async with asyncio.timeout(self._poll_seconds):
+                    await self._hinted.wait()
+            except TimeoutError:
+                continue
+
+    async def refresh(self) -> None:
+        """Take over newer snapshots, if there are any; raises Transient."""
+        async with self._refreshing:
+            newest = await self._source.newest_snapshots()
+            newer = [
+                ref for ref in newest if ref.id > self._ready[ref.board, ref.scoring].snapshot_id
+            ]
+            for ref in newer:
+                await self._take(ref)
+            if newer:
+                self._announce()
+                for listener in self._listeners:
+                    listener()
+
+    async def _take(self, ref: SnapshotRef) -> None:
+        snapshot = await self._source.snapshot(ref.id)
+        # In a thread: a board of thousands takes a while to render.
+        ready = await asyncio.to_thread(
+            lambda: self._build(ref.id, board_wire.leaderboard(snapshot))
+        )
+        self._ready[ref.board, ref.scoring] = ready
+        _log.info(
+            "board_updated",
+            board=ref.board,
+            scoring=ref.scoring,
+            revision=snapshot.revision,
+            entries=len(ready.ranks),
+        )
+
+    def _build(self, snapshot_id: int, board: board_wire.Leaderboard) -> ReadyBoard:
+        return ReadyBoard(
+            snapshot_id=snapshot_id,
+            board=board,
+            json=_api(board.model_dump_json().encode(), board.updated_at),
+            page=represent(
+                self._render(board, standings(board.entries)).encode(),
+                content_type=HTML,
+                cache_control=CACHE_CONTROL,
+                headers=PAGE_HEADERS,
+                last_modified=board.updated_at,
+            ),
+            ranks={entry.entry_id: entry.rank for entry in board.entries},
+        )
+
+    def _announce(self) -> None:
+        """Replace the index of boards and the table of addresses by new ones."""
+        boards = [ready.board for ready in self._ready.values()]
+        times = [board.updated_at for board in boards if board.updated_at]
+        self.index = _api(
+            board_wire.index(boards).model_dump_json().encode(), max(times, default=None)
+        )
+        self.by_address = {
+            address: representation
+            for ready in self._ready.values()
+            for address, representation in _addresses(ready)
+        }
+
+
+def _addresses(ready: ReadyBoard) -> Iterator[tuple[str, Representation]]:
+    board, scoring = ready.board.board, ready.board.scoring
+    yield board_wire.board_url(board, scoring), ready.json
+    yield board_wire.page_url(board, scoring), ready.page
+
+
+def _api(body: bytes, last_modified: datetime | None) -> Representation:
+    return represent(
+        body,
+        content_type=JSON,
+        cache_control=CACHE_CONTROL,
+        headers={**READ_HEADERS, "Vary": "Accept, Accept-Encoding"},
+        last_modified=last_modified,
+    )

@@ -1,0 +1,184 @@
+"""What the API answers about one entry of a board."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from pydantic import Field
+
+from services.gateway.boards.ports import FoundEntry
+from services.gateway.boards.wire import LeaderboardEntry, snapshot_url
+from services.gateway.http.wire import API, Answer
+from services.gateway.judging.wire import JudgeResult
+from services.gateway.submissions.similarity_wire import Similarity, similarities
+from shared.benchmark.tasks import METRICS, Board, Scoring
+
+
+class SourceScore(Answer):
+    """A metric within one source dataset."""
+
+    compat: float | None
+    strict: float | None
+    answered: int = Field(description="samples, or judged pairs, that count")
+    expected: int = Field(description="those that there are")
+
+
+class Provenance(Answer):
+    """What a score was computed from, and with."""
+
+    ground_truth_version: str = Field(description="SHA-256 of the test set")
+    metric_version: str = Field(description="version of the metric's code")
+    judge_version: str | None = Field(description="null: no judge had a part in it")
+    file_sha256: str = Field(description="of the unpacked predictions file")
+
+
+class EntryScore(Answer):
+    """One metric of an entry, unrounded."""
+
+    metric: str
+    compat: float | None
+    strict: float | None
+    answered: int | None = Field(description="null: not known, as with imported numbers")
+    expected: int | None
+    coverage: float | None = Field(description="answered / expected")
+    by_source: dict[str, SourceScore]
+    provenance: Provenance | None = Field(description="null: imported from a publication")
+
+
+class Place(Answer):
+    """Where an entry stands in one scoring."""
+
+    scoring: Scoring
+    rank: int = Field(ge=1)
+    of: int = Field(description="entries on the board")
+    mean_rank: float
+    ranks: dict[str, int] = Field(description="by metric")
+
+
+class RankSpan(Answer):
+    """A rank for as long as it lasted."""
+
+    scoring: Scoring
+    rank: int = Field(ge=1)
+    since: datetime
+    until: datetime | None = Field(description="null: it stands there now")
+    snapshot: str = Field(description="the first board that shows it, while that is kept")
+
+
+class EntryDetails(Answer):
+    """Everything that is public about an entry."""
+
+    id: UUID
+    board: Board
+    model_name: str
+    organization: str
+    team: str | None
+    authors: str | None
+    model_url: str | None
+    track: str | None
+    badges: list[str]
+    submitted_on: date
+    verified_on: date | None
+    submission_id: UUID | None = Field(description="null: added by hand or imported")
+    url: str
+    page: str
+    places: list[Place] = Field(description="empty for a moment after the entry is listed")
+    scores: list[EntryScore] = Field(description="in the order of the board's columns")
+    similarities: dict[str, Similarity | None] = Field(
+        description="how near captions are to their references; never ranked; null: not measured"
+    )
+    judge: JudgeResult | None = Field(description="what the judged scores rest on")
+    history: list[RankSpan] = Field(description="the newest 1,000 ranks, newest first")
+
+
+def entry_url(board: Board, entry_id: UUID) -> str:
+    """Return where an entry's details are."""
+    return f"{API}/leaderboards/{board}/entries/{entry_id}"
+
+
+def entry_page(board: Board, entry_id: UUID) -> str:
+    """Return where an entry's page is."""
+    return f"/boards/{board}/entries/{entry_id}"
+
+
+def entry_details(
+    found: FoundEntry, places: Mapping[Scoring, tuple[LeaderboardEntry, int]]
+) -> EntryDetails:
+    """Return an entry as it is served; `places` has its row and the board's length by scoring."""
+    entry = found.entry
+    scores = {score["metric"]: score for score in found.scores}
+    return EntryDetails(
+        **entry,
+        url=entry_url(entry["board"], entry["id"]),
+        page=entry_page(entry["board"], entry["id"]),
+        places=[
+            Place(scoring=scoring, rank=row.rank, of=of, mean_rank=row.mean_rank, ranks=row.ranks)
+            for scoring, (row, of) in places.items()
+        ],
+        scores=[_score(scores[each.key]) for each in METRICS if each.key in scores],
+        similarities=similarities(
+            {
+                row["metric"]: {**row, "by_source": orjson.loads(row["by_source"])}
+                for row in found.similarities
+            }
+        ),
+        judge=_judge(found.judge) if found.judge is not None else None,
+        history=[
+            RankSpan(
+                scoring=span["scoring"],
+                rank=span["rank"],
+                since=span["since"],
+                until=span["until"],
+                snapshot=snapshot_url(span["since_snapshot"]),
+            )
+            for span in found.ranks
+        ],
+    )
+
+
+def _score(score: Mapping[str, Any]) -> EntryScore:
+    answered, expected = score["answered"], score["expected"]
+    known = score["ground_truth_version"] is not None
+    return EntryScore(
+        metric=score["metric"],
+        compat=score["compat"],
+        strict=score["strict"],
+        answered=answered,
+        expected=expected,
+        coverage=answered / expected if expected else None,
+        by_source={
+            source: _source(part) for source, part in orjson.loads(score["by_source"]).items()
+        },
+        provenance=Provenance(
+            ground_truth_version=score["ground_truth_version"],
+            metric_version=score["metric_version"],
+            judge_version=score["judge_version"],
+            file_sha256=score["file_sha256"],
+        )
+        if known
+        else None,
+    )
+
+
+def _source(part: Mapping[str, Any]) -> SourceScore:
+    # Judged metrics count pairs, the others samples.
+    return SourceScore(
+        compat=part.get("compat"),
+        strict=part.get("strict"),
+        answered=part.get("answered", part.get("scored", 0)),
+        expected=part.get("expected", part.get("pairs", 0)),
+    )
+
+
+def _judge(result: Mapping[str, Any]) -> JudgeResult:
+    return JudgeResult(
+        judge_version=result["judge_version"],
+        judge=orjson.loads(result["judge"]),
+        stub=result["is_stub"],
+        completed_at=result["completed_at"],
+        facts=orjson.loads(result["facts"]),
+    )

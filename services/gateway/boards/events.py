@@ -1,0 +1,109 @@
+"""A board's changes as a stream (SSE), for every page that is open on it.
+
+Clients are told that there is something new, and fetch it where it is served from memory. An event
+carries the board's revision as its id, so whoever comes back with `Last-Event-ID` hears at once of
+what was missed, and nothing where nothing was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Final
+
+from aiohttp import hdrs, web
+from aiohttp_sse import EventSourceResponse
+from pydantic import Field
+
+from services.gateway.boards.current import Boards
+from services.gateway.http.middleware import stream_headers
+from services.gateway.http.wire import Answer
+from services.gateway.submissions.events import last_event_id
+from shared.benchmark.tasks import SCORINGS, Board, Scoring
+from shared.runtime.errors import Unavailable
+
+_HEARTBEAT_SECONDS: Final = 15.0
+"""Well below the minute after which proxies cut a silent connection."""
+_STALLED_SECONDS: Final = 20.0
+"""A client that takes no bytes for so long is cut off; it comes back by itself."""
+_GONE_SECONDS: Final = 2.0
+"""How often is looked whether a client has left, so that its place is free again."""
+
+
+class BoardNews(Answer):
+    """The data of a `board` event: what the board is now."""
+
+    board: Board
+    revision: int = Field(description="also the event's id")
+    entries: int
+    snapshots: dict[Scoring, int | None] = Field(
+        description="the number of the snapshot that is served now, by scoring"
+    )
+
+
+class BoardStreams:
+    """The streams that are open in this process."""
+
+    def __init__(self, boards: Boards, *, limit: int) -> None:
+        self._boards = boards
+        self._limit = limit
+        self._woken: set[asyncio.Event] = set()
+        self._stopping = False
+        boards.on_change(self._wake)
+
+    async def stop(self, _: web.Application | None = None) -> None:
+        """End every stream; clients come back to another process, where they left off."""
+        self._stopping = True
+        self._wake()
+
+    def _wake(self) -> None:
+        for woken in self._woken:
+            woken.set()
+
+    async def serve(self, request: web.Request, board: Board) -> web.StreamResponse:
+        """Tell of a board's revisions until the client leaves or we stop.
+
+        Raises Unavailable when as many clients listen as may.
+        """
+        told = last_event_id(request) if hdrs.LAST_EVENT_ID in request.headers else None
+        if self._stopping or len(self._woken) >= self._limit:
+            raise Unavailable(
+                "too many event streams are open.", fix="Try again, or ask for the board itself."
+            )
+        woken = asyncio.Event()
+        self._woken.add(woken)
+        response = EventSourceResponse(
+            headers=stream_headers(request),
+            ping_interval=_HEARTBEAT_SECONDS,
+            send_timeout=_STALLED_SECONDS,
+        )
+        try:
+            await response.prepare(request)
+            async with response:
+                with contextlib.suppress(ConnectionResetError, TimeoutError):
+                    while not self._stopping and request.transport is not None:
+                        woken.clear()
+                        news = self._news(board)
+                        if news.revision != told:
+                            told = news.revision
+                            data = news.model_dump_json()
+                            await response.send(data, id=str(told), event="board")
+                        await _wait(woken)
+            return response
+        finally:
+            self._woken.discard(woken)
+
+    def _news(self, board: Board) -> BoardNews:
+        shown = {scoring: self._boards.get(board, scoring).board for scoring in SCORINGS}
+        return BoardNews(
+            board=board,
+            revision=max(each.revision for each in shown.values()),
+            entries=len(shown["compat"].entries),
+            snapshots={scoring: each.snapshot for scoring, each in shown.items()},
+        )
+
+
+async def _wait(woken: asyncio.Event) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_GONE_SECONDS):
+            await woken.wait()

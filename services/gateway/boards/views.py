@@ -1,0 +1,178 @@
+"""Boards in every way they can be asked for: past or present, a track, a page, JSON or CSV.
+
+What is asked for often, the current boards in full, is ready in `boards`; the rest is made here and
+kept for a while, by the snapshot that it shows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from services.gateway.boards import spreadsheet as board_csv
+from services.gateway.boards import wire as board_wire
+from services.gateway.boards.current import CACHE_CONTROL, JSON, Boards
+from services.gateway.boards.ports import BoardHistory
+from services.gateway.domain.board_cursors import BoardCursor, Form
+from services.gateway.http.representations import Representation, represent
+from services.gateway.http.security import READ_HEADERS
+from shared.benchmark.tasks import Board, Scoring
+from shared.runtime.errors import NotFound
+
+_CSV: Final = "text/csv; charset=utf-8"
+_IMMUTABLE: Final = "public, max-age=31536000, immutable"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which rows of a board are asked for, in what form; `limit` None: all of them."""
+
+    form: Form
+    track: str | None = None
+    offset: int = 0
+    limit: int | None = None
+    immutable: bool = False
+
+
+class BoardViews:
+    """Makes representations of boards, and keeps past boards and views of them within limits."""
+
+    def __init__(
+        self,
+        boards: Boards,
+        history: BoardHistory,
+        *,
+        kept_entries: int = 50_000,
+        kept_bytes: int = 32 << 20,
+    ) -> None:
+        self._boards = boards
+        self._history = history
+        self._past: OrderedDict[int, board_wire.Leaderboard] = OrderedDict()
+        self._made: OrderedDict[tuple[Board, Scoring, int, Window], Representation] = OrderedDict()
+        self._made_bytes = 0
+        self._kept_entries = kept_entries
+        self._kept_bytes = kept_bytes
+        # One at a time: whoever asks for many different views waits for them, and none is made
+        # twice because two ask for it.
+        self._making = asyncio.Lock()
+
+    async def current(self, board: Board, scoring: Scoring, window: Window) -> Representation:
+        """Return a board as it is now."""
+        ready = self._boards.get(board, scoring)
+        if window == Window("json"):
+            return ready.json
+        return await self._represent(ready.board, window)
+
+    async def past(
+        self, board: Board, scoring: Scoring, as_of: int | datetime, window: Window
+    ) -> Representation:
+        """Return a board as it was at a moment or in a snapshot; raises NotFound."""
+        if isinstance(as_of, int):
+            shown = await self.snapshot(as_of)
+            if (shown.board, shown.scoring) != (board, scoring):
+                raise NotFound(
+                    f"snapshot {as_of} shows the {shown.board} board in {shown.scoring} scoring.",
+                    fix=f"Ask for {shown.permalink}.",
+                    code="snapshot_not_found",
+                )
+            return await self._represent(shown, window)
+        if as_of >= datetime.now(UTC):
+            return await self.current(board, scoring, window)
+        snapshot_id = await self._history.snapshot_id_at(board, scoring, as_of)
+        if snapshot_id is None:
+            return await self._represent(board_wire.Leaderboard.empty(board, scoring), window)
+        return await self._represent(await self.snapshot(snapshot_id), window)
+
+    async def page(self, board: Board, cursor: BoardCursor, form: Form) -> Representation:
+        """Return the page that a cursor names; raises NotFound where it is another board's."""
+        try:
+            shown = await self.snapshot(cursor.snapshot_id)
+        except NotFound:
+            shown = None
+        if shown is None or shown.board != board:
+            raise NotFound(
+                "the cursor is of no snapshot of this board.",
+                fix="Begin at the top, without a cursor.",
+                code="snapshot_not_found",
+            )
+        return await self._represent(shown, Window(form, cursor.track, cursor.offset, cursor.limit))
+
+    async def permalink(self, snapshot_id: int, form: Form) -> Representation:
+        """Return a snapshot, which never changes; raises NotFound."""
+        return await self._represent(await self.snapshot(snapshot_id), Window(form, immutable=True))
+
+    async def snapshot(self, snapshot_id: int) -> board_wire.Leaderboard:
+        """Return a board as a snapshot has it; raises NotFound."""
+        for ready in self._boards.all():
+            if ready.snapshot_id == snapshot_id and snapshot_id:
+                return ready.board
+        async with self._making:
+            if snapshot_id in self._past:
+                self._past.move_to_end(snapshot_id)
+                return self._past[snapshot_id]
+            return await self._read(snapshot_id)
+
+    async def _read(self, snapshot_id: int) -> board_wire.Leaderboard:
+        snapshot = await self._history.find_snapshot(snapshot_id)
+        if snapshot is None:
+            raise NotFound(
+                f"there is no snapshot {snapshot_id}, or it is no longer kept.",
+                fix="Boards name theirs in 'permalink'. Of days past at least the last board of "
+                "each month is kept: ask for it with '?as_of=2026-04-15'.",
+                code="snapshot_not_found",
+            )
+        shown = await asyncio.to_thread(board_wire.leaderboard, snapshot)
+        self._past[snapshot_id] = shown
+        while sum(len(board.entries) for board in self._past.values()) > self._kept_entries:
+            self._past.popitem(last=False)
+        return shown
+
+    async def _represent(self, shown: board_wire.Leaderboard, window: Window) -> Representation:
+        key = (shown.board, shown.scoring, shown.snapshot or 0, window)
+        if key not in self._made:
+            async with self._making:
+                if key not in self._made:
+                    # In a thread: a board of thousands takes a while to write.
+                    made = await asyncio.to_thread(_make, shown, window)
+                    self._keep(key, made)
+                    return made
+        self._made.move_to_end(key)
+        return self._made[key]
+
+    def _keep(self, key: tuple[Board, Scoring, int, Window], made: Representation) -> None:
+        if _size(made) > self._kept_bytes // 2:
+            return
+        self._made[key] = made
+        self._made_bytes += _size(made)
+        while self._made_bytes > self._kept_bytes:
+            _, dropped = self._made.popitem(last=False)
+            self._made_bytes -= _size(dropped)
+
+
+def _size(made: Representation) -> int:
+    return len(made.identity.body) + len(made.gzip.body) + 2_000
+
+
+def _make(shown: board_wire.Leaderboard, window: Window) -> Representation:
+    page = board_wire.page_of(
+        shown, track=window.track, offset=window.offset, limit=window.limit, form=window.form
+    )
+    headers = {**READ_HEADERS, "Vary": "Accept, Accept-Encoding"}
+    if page.next is not None:
+        headers["Link"] = f'<{page.next}>; rel="next"'
+    if window.form == "csv":
+        name = f"medvidbench-{shown.board}-{shown.scoring}-{shown.snapshot or 0}.csv"
+        headers["Content-Disposition"] = f'attachment; filename="{name}"'
+        headers["X-Total-Count"] = str(page.total)
+    return represent(
+        board_csv.board_csv(page).encode()
+        if window.form == "csv"
+        else page.model_dump_json().encode(),
+        content_type=_CSV if window.form == "csv" else JSON,
+        cache_control=_IMMUTABLE if window.immutable else CACHE_CONTROL,
+        headers=headers,
+        last_modified=shown.updated_at,
+    )

@@ -1,0 +1,1 @@
+"""HTTP itself: endpoints as data, their description, problems, representations, the server."""

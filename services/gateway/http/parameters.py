@@ -1,0 +1,111 @@
+"""Reads what is in an address and its query with the models that also describe them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cache
+from typing import Annotated, Final, TypeVar, get_args
+from uuid import UUID
+
+from aiohttp import web
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from services.gateway.submissions.handlers import not_found
+from shared.runtime.errors import InvalidInput
+
+_SHOWN: Final = 40
+
+
+class Parameters(BaseModel):
+    """Base of the models of queries: what is not in them is refused, so typos are told."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SubmissionPath(BaseModel):
+    """The address of a submission."""
+
+    id: UUID = Field(description="the submission's id, as in its receipt")
+
+
+def _plain_moment(value: object) -> object:
+    """Refuse numbers, which would be read as seconds since 1970."""
+    if isinstance(value, str) and "-" not in value.strip("-"):
+        raise ValueError("not a date and time, such as 2026-04-15T12:00:00Z")
+    return value
+
+
+Number = int
+"""A whole number in a query: plain digits, at most 18. Set its limits with Field."""
+Position = Annotated[int, Field(ge=0, lt=10**18)]
+"""The number of a row, where a page ended."""
+Moment = Annotated[datetime, BeforeValidator(_plain_moment)]
+"""A date and time in a query."""
+RowCursor = Annotated[str, Field(json_schema_extra={"format": "row-cursor"})]
+"""The last row of a page, as `domain.cursors` writes it."""
+
+ParametersT = TypeVar("ParametersT", bound=Parameters)
+
+
+def query_of(request: web.Request, model: type[ParametersT]) -> ParametersT:
+    """Return the query; raises InvalidInput for the first parameter that is wrong."""
+    for name in request.query:
+        if len(request.query.getall(name)) > 1:
+            raise _invalid(f"{name[:_SHOWN]!r} is there twice.", "Send it once.")
+    for name in _numbers(model) & request.query.keys():
+        _check_number(name, request.query[name])
+    try:
+        return model.model_validate(dict(request.query))
+    except ValidationError as error:
+        raise _explained(error, model) from None
+
+
+@cache
+def _numbers(model: type[Parameters]) -> frozenset[str]:
+    return frozenset(
+        name for name, field in model.model_fields.items() if _is_number(field.annotation)
+    )
+
+
+def _is_number(annotation: object) -> bool:
+    return annotation is int or any(_is_number(part) for part in get_args(annotation))
+
+
+def _check_number(name: str, text: str) -> None:
+    """Refuse what int() would take but nobody means: signs, spaces, underscores, other digits."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise _invalid(f"{name} is {text[:_SHOWN]!r}.", "Use a plain number, such as 10.")
+
+
+def _explained(error: ValidationError, model: type[Parameters]) -> InvalidInput:
+    first = error.errors(include_url=False, include_context=False)[0]
+    name = str(first["loc"][0]) if first["loc"] else "the query"
+    if first["type"] == "extra_forbidden":
+        known = ", ".join(model.model_fields) or "none"
+        return _invalid(f"there is no parameter {name[:_SHOWN]!r} here.", f"There is {known}.")
+    if first["type"] == "missing":
+        return _invalid(f"the parameter {name!r} is missing.", "Send it.")
+    message = first["msg"].removeprefix("Value error, ")
+    return _invalid(f"{name} is {str(first['input'])[:_SHOWN]!r}.", f"{message}.")
+
+
+def _invalid(detail: str, fix: str) -> InvalidInput:
+    return InvalidInput(detail, fix=fix, code="invalid_query")
+
+
+def submission_id(request: web.Request) -> UUID:
+    """Return the id in the address; raises NotFound where it is none."""
+    found = uuid_of(request.match_info["id"])
+    if found is None:
+        raise not_found()
+    return found
+
+
+def uuid_of(text: str) -> UUID | None:
+    """Return a UUID in its usual spelling; None for any other text."""
+    try:
+        found = UUID(text)
+    except ValueError:
+        return None
+    # UUID() also takes braces, urn: and missing hyphens.
+    return found if str(found) == text.lower() else None

@@ -1,0 +1,1 @@
+"""Judging, as those see it who ask for it."""

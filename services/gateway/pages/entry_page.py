@@ -1,0 +1,66 @@
+"""An entry's page: everything that the API tells about it, drawn and explained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from itertools import groupby
+
+from services.gateway.boards import wire as board_wire
+from services.gateway.boards.entry_wire import EntryDetails, Provenance
+from services.gateway.domain import plots, rank_history
+from services.gateway.pages.rendering import Pages, compare_url
+from shared.benchmark.tasks import ASPECTS, METRICS
+
+_LABELS = {metric.key: metric.label for metric in METRICS}
+
+
+def render_entry(pages: Pages, board: board_wire.Leaderboard, entry: EntryDetails) -> str:
+    """Return the page; `board` is the entry's board in compat scoring."""
+    row = next((each for each in board.entries if each.entry_id == entry.id), None)
+    rivals = [each for each in board.entries[:2] if each.entry_id != entry.id][:1]
+    values = [each.values for each in ([row] if row else []) + rivals]
+    spans = [span for span in entry.history if span.scoring == "compat"]
+    return pages.render(
+        "entry.html",
+        board=board,
+        entry=entry,
+        row=row,
+        rivals=rivals,
+        place=next((place for place in entry.places if place.scoring == "compat"), None),
+        around=plots.radar(values, [each.values for each in board.entries]),
+        history=rank_history.draw(spans, datetime.now(UTC)),
+        spans=spans,
+        columns={column.key: column for column in board_wire.COLUMNS},
+        sourced=[score for score in entry.scores if score.by_source],
+        provenances=_provenances(entry),
+        aspects=ASPECTS,
+        judged=_judged(entry),
+        page_url=board_wire.page_url(board.board, board.scoring),
+        compare_url=compare_url(
+            board.board, board.scoring, [str(entry.id), *(str(each.entry_id) for each in rivals)]
+        ),
+    )
+
+
+def _provenances(entry: EntryDetails) -> list[tuple[str, Provenance]]:
+    """Return what scores were made from, with the metrics that share it."""
+    known = [(score.metric, score.provenance) for score in entry.scores if score.provenance]
+    known.sort(key=lambda pair: pair[1].model_dump_json())
+    found = []
+    for _, group in groupby(known, key=lambda pair: pair[1].model_dump_json()):
+        members: Sequence[tuple[str, Provenance]] = list(group)
+        found.append((", ".join(_LABELS[metric] for metric, _ in members), members[0][1]))
+    return found
+
+
+def _judged(entry: EntryDetails) -> list[dict[str, object]]:
+    """Return the judge's facts by metric, in the order of the board's columns."""
+    metrics = entry.judge.facts.get("metrics", {}) if entry.judge else {}
+    if not isinstance(metrics, dict):
+        return []
+    return [
+        {"label": _LABELS[key], "aspects": {}, "coverage": None, **metrics[key]}
+        for key in _LABELS
+        if isinstance(metrics.get(key), dict)
+    ]

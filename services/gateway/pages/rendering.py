@@ -1,0 +1,245 @@
+"""Pages for people: templates, and the static files that they refer to by content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from importlib.resources import files
+from typing import Final
+from urllib.parse import urlsplit
+
+import jinja2
+
+from services.gateway.boards import wire as board_wire
+from services.gateway.domain import badges, board_view, plots
+from services.gateway.domain.board_view import View
+from services.gateway.domain.comparison import MAX_MODELS, choose, compare
+from services.gateway.domain.standing import Standing
+from services.gateway.domain.system_status import duration
+from services.gateway.http import wire
+from services.gateway.http.reference import prose
+from services.gateway.http.representations import Representation, represent
+from services.gateway.http.security import PAGE_HEADERS
+from services.gateway.pages import about
+from services.gateway.status.wire import Status
+from shared.benchmark.decoding import SUBMISSION_LIMITS
+from shared.benchmark.submission import EXAMPLE
+from shared.benchmark.tasks import METRICS, RULE_METRIC_KEYS, SCORINGS, SOURCES, Board, Scoring
+from shared.benchmark.validation import MINIMUM_RECORDS
+
+_CONTENT_TYPES: Final = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+_IMMUTABLE: Final = "public, max-age=31536000, immutable"  # the address changes with the content
+_WHOLE: Final = View()
+VERSION: Final = metadata.version("medvidbench-leaderboard")
+NAVIGATION: Final = (
+    ("official", "Official", "/"),
+    ("community", "Community", "/community"),
+    ("compare", "Compare", "/compare"),
+    ("submit", "Submit", "/submit"),
+    ("about", "About", "/about"),
+)
+"""Name, label and address of the pages that every page links to at its head."""
+_SWITCHES: Final[tuple[tuple[Board, Scoring, str], ...]] = (
+    ("official", "compat", "Official"),
+    ("community", "compat", "Community"),
+    ("community", "strict", "Community, strict"),
+)
+MORE: Final = (("API", "/docs"), ("Status", "/status"), ("Feed", "/feed.atom"))
+"""Label and address of what every page links to at its foot."""
+TASK_NAMES: Final = {metric.task: metric.description.partition(":")[0] for metric in METRICS}
+"""What people call a task."""
+EXAMPLE_FILE: Final = f"[\n  {EXAMPLE},\n  …\n]"
+
+
+class Pages:
+    """Renders every page. Text from outside is escaped by the templates, without exception."""
+
+    def __init__(self) -> None:
+        self.assets: Mapping[str, Representation] = load_assets()
+        self.environment = jinja2.Environment(
+            loader=jinja2.PackageLoader(__package__),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self.environment.filters["prose"] = prose
+        self.environment.globals.update(
+            asset=self._asset_url,
+            badge_meanings=badges.MEANINGS,
+            current="",
+            date_and_time=date_and_time,
+            entry_url=entry_url,
+            is_web_address=is_web_address,
+            more=MORE,
+            navigation=NAVIGATION,
+            searched_text=board_view.searched_text,
+            shown_day=board_view.shown_day,
+            signed=signed,
+            snapshot_page=snapshot_page,
+            task_names=TASK_NAMES,
+            version=VERSION,
+        )
+
+    def board(
+        self,
+        board: board_wire.Leaderboard,
+        standings: Mapping[str, Standing],
+        view: View = _WHOLE,
+        *,
+        past: bool = False,
+    ) -> str:
+        """Return a board's page as `view` looks at it; a past one says so, and stays as it is."""
+        rows, whole = board_view.on_page(view.ordered(board.entries, board.board), view)
+        places = board_view.sort_values(rows, "model", board.board)
+        query = view.query
+        return self.render(
+            "board.html",
+            board=board,
+            view=view,
+            rows=rows,
+            whole=whole,
+            any_shown=any(view.shows(row) for row in rows),
+            name_places={row.entry_id: place for row, place in zip(rows, places, strict=True)},
+            tracks=board_view.tracks(board.entries),
+            columns=board_wire.COLUMNS,
+            rule_columns=RULE_METRIC_KEYS,
+            standings=standings,
+            json_url=board_wire.board_url(board.board, board.scoring),
+            downloads=downloads(board, past=past),
+            past=past,
+            permalink=snapshot_page(board.board, board.snapshot) if board.snapshot else None,
+            page_urls={scoring: board_wire.page_url(board.board, scoring) for scoring in SCORINGS},
+            view_url=lambda scoring: with_query(board_wire.page_url(board.board, scoring), query),
+        )
+
+    def about(self) -> str:
+        """Return the page about the benchmark."""
+        return self.render(
+            "about.html",
+            guides=about.GUIDES,
+            rubric=about.shown_rubric(),
+            scorings=about.SCORING_MEANINGS,
+            sources=SOURCES,
+            columns=board_wire.COLUMNS,
+            ranking_rule=board_wire.RANKING_RULE,
+            example_file=EXAMPLE_FILE,
+            least_records=MINIMUM_RECORDS,
+            file_megabytes=SUBMISSION_LIMITS.unpacked_bytes >> 20,
+        )
+
+    def compare(self, board: board_wire.Leaderboard, asked: Sequence[str]) -> str:
+        """Return the page of models side by side."""
+        chosen = choose(board.entries, asked)
+        values = [entry.values for entry in chosen]
+        everyone = [entry.values for entry in board.entries]
+        return self.render(
+            "compare.html",
+            board=board,
+            chosen=chosen,
+            lost=len(asked) - len(chosen) if asked else 0,
+            most=MAX_MODELS,
+            switches=[
+                (name, scoring, label, compare_url(name, scoring))
+                for name, scoring, label in _SWITCHES
+            ],
+            around=plots.radar(values, everyone),
+            side=plots.parallel(values, everyone),
+            metrics=compare(chosen),
+            columns=board_wire.COLUMNS,
+        )
+
+    def render(self, template: str, **context: object) -> str:
+        """Return the page of a template."""
+        return self.environment.get_template(template).render(**context)
+
+    def status(self, status: Status) -> str:
+        """Return the status page."""
+        return self.render("status.html", status=status, duration=duration)
+
+    def error(self, problem: wire.ProblemDetails) -> str:
+        """Return the page of an error."""
+        return self.render("error.html", problem=problem)
+
+    def _asset_url(self, name: str) -> str:
+        return f"/static/{name}?v={self.assets[name].identity.etag.strip(chr(34))[:12]}"
+
+
+def load_assets() -> dict[str, Representation]:
+    """Read every static file into memory; only these names are ever served."""
+    assets = {}
+    for file in (files(__package__) / "static").iterdir():
+        content_type = _CONTENT_TYPES.get(f".{file.name.rpartition('.')[2]}")
+        if content_type is not None:
+            assets[file.name] = represent(
+                file.read_bytes(),
+                content_type=content_type,
+                cache_control=_IMMUTABLE,
+                headers=PAGE_HEADERS,
+            )
+    return assets
+
+
+def date_and_time(moment: datetime, *, seconds: bool = False) -> str:
+    """Return a moment as people read it, in UTC."""
+    moment = moment.astimezone(UTC)
+    time = f"{moment:%H:%M:%S}" if seconds else f"{moment:%H:%M}"
+    return f"{moment.day} {moment:%b %Y}, {time} UTC"
+
+
+def is_web_address(url: str) -> bool:
+    """Tell whether a link may be shown as one: http and https only, whatever the row says."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+def with_query(address: str, query: str) -> str:
+    """Return an address with a query in addition to the one that it may have."""
+    return f"{address}{'&' if '?' in address else '?'}{query}" if query else address
+
+
+def entry_url(board: board_wire.Leaderboard, entry: board_wire.LeaderboardEntry) -> str:
+    """Return where an entry's page is."""
+    return f"/boards/{board.board}/entries/{entry.entry_id}"
+
+
+def downloads(board: board_wire.Leaderboard, *, past: bool) -> list[tuple[str, str]]:
+    """Return label and address of a board in other forms."""
+    if past:
+        address = board_wire.snapshot_url(board.snapshot or 0)
+        return [("CSV", f"{address}?format=csv"), ("JSON", address)]
+    return [
+        ("CSV", board_wire.csv_url(board.board, board.scoring)),
+        ("JSON", board_wire.board_url(board.board, board.scoring)),
+        ("Feed", f"/{board.board}/feed.atom"),
+    ]
+
+
+def snapshot_page(board: Board, snapshot: object) -> str:
+    """Return where the page of a snapshot stays; `snapshot` is its number or its API address."""
+    return f"/boards/{board}/snapshots/{str(snapshot).rpartition('/')[2]}"
+
+
+def compare_url(board: Board, scoring: Scoring, models: Iterable[str] = ()) -> str:
+    """Return where models of a board are compared, as such addresses are shared."""
+    address = f"/compare?board={board}"
+    if scoring != "compat":
+        address += f"&scoring={scoring}"
+    joined = ",".join(models)
+    return f"{address}&models={joined}" if joined else address
+
+
+def signed(number: float) -> str:
+    """Return a difference with its sign; the minus is the one that is as wide as the plus."""
+    if number == 0:
+        return "±0.000"
+    sign = "+" if number > 0 else "\N{MINUS SIGN}"
+    return f"{sign}{abs(number):.3f}"

@@ -1,0 +1,219 @@
+"""The pages of submitting: the form, its check, the receipt, and how a submission fares.
+
+They do what the API does, by the same steps, and answer with pages. The owner token reaches them in
+a header only, never in an address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import Final
+from uuid import UUID
+
+import aiohttp_jinja2
+from aiohttp import web
+
+from services.gateway.access.callers import Callers
+from services.gateway.access.quota_wire import QuotaStatus
+from services.gateway.access.quotas import Quotas
+from services.gateway.boards.wire import COLUMNS
+from services.gateway.domain.forms import FILE_FIELD
+from services.gateway.domain.system_status import duration
+from services.gateway.http import problems
+from services.gateway.http.parameters import submission_id, uuid_of
+from services.gateway.http.wire import ProblemDetails
+from services.gateway.judging.handlers import ReadJudging
+from services.gateway.pages.rendering import EXAMPLE_FILE, Pages
+from services.gateway.submissions import wire as submission_wire
+from services.gateway.submissions.handlers import DryRun, ReadStatus, Status
+from services.gateway.submissions.ports import Upload
+from services.gateway.submissions.report_wire import DryRunAnswer
+from services.gateway.submissions.submitting import AcceptSubmission
+from services.gateway.submissions.uploads import Receiver
+from shared.benchmark.decoding import SUBMISSION_LIMITS
+from shared.benchmark.names import FIELD_LIMITS, REQUIRED_FIELDS
+from shared.benchmark.validation import MINIMUM_RECORDS
+from shared.runtime.errors import MedvidError, NotAllowed, NotFound
+
+_STATE_WORDS: Final = {
+    "accepted": ("Accepted", "The file is in order and waits for its scores."),
+    "scored": ("Scored", "The scores are there; the board takes them over."),
+    "ranked": ("Ranked", "The model is on the board."),
+    "failed": ("Failed", "The submission got no scores. Its name is free again."),
+    "withdrawn": ("Withdrawn", "It was taken back and is on no board. Its name is free again."),
+    "replaced": ("Replaced", "A newer version of the model has taken its place."),
+}
+_RUN_WORDS: Final = {
+    "queued": ("Waiting", "for the judge to begin."),
+    "running": ("Judging", "captions one distinct pair after the other."),
+    "completed": ("Done.", "The three caption metrics are on the board."),
+    "paused": ("Paused.", "What was judged is kept."),
+    "failed": ("Stopped.", "What was judged is kept."),
+}
+# What was accepted can be scored, so a failure is ours: files with problems are refused before.
+_FIX: Final = (
+    "Submit the same file again: the name is free, and this try does not count. If it fails again, "
+    "tell the maintainers the submission's id."
+)
+_PRIVATE: Final = "private, no-store"
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionPages:
+    """What the pages of submitting are made with."""
+
+    pages: Pages
+    accept: AcceptSubmission
+    dry_run: DryRun
+    read_status: ReadStatus
+    read_judging: ReadJudging
+    receiver: Receiver
+    callers: Callers
+    quotas: Quotas
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return their routes."""
+        return [
+            web.get("/submit", self.form),
+            web.post("/submit", self.submit),
+            web.post("/submit/check", self.check),
+            web.get("/submissions/{id}", self.submission),
+        ]
+
+    async def form(self, request: web.Request) -> web.Response:
+        """Show the empty form."""
+        replaces = uuid_of(request.query.get("replaces", ""))
+        usage = await self.quotas.usage(await self.callers.of(request))
+        facts = self._form(replaces=replaces) | {"usage": usage and QuotaStatus.of("", usage)}
+        return _private(request, "submit.html", facts, HTTPStatus.OK)
+
+    async def submit(self, request: web.Request) -> web.Response:
+        """Take a submission; what is wrong with it is shown above the form, filled in as it was."""
+        given: Mapping[str, str] = {}
+        try:
+            _from_here(request)
+            caller = await self.callers.of(request)
+            key = request.headers.get("Idempotency-Key")
+            await self.accept.admit(caller, request.content_length or 0, key)
+            async with self.receiver.receive(request, caller.address) as upload:
+                given = _texts(upload)
+                receipt = await self.accept(caller, upload, key)
+        except MedvidError as error:
+            return self._refuse(request, error, given)
+        facts = {"receipt": receipt, "model_name": given.get("model_name", "The model")}
+        return _private(request, "submitted.html", facts, HTTPStatus.ACCEPTED)
+
+    async def check(self, request: web.Request) -> web.Response:
+        """Show what would become of a submission; nothing of it is stored."""
+        given: Mapping[str, str] = {}
+        try:
+            _from_here(request)
+            caller = await self.callers.of(request)
+            await self.dry_run.admit(caller, request.content_length or 0)
+            async with self.receiver.receive(request, caller.address) as upload:
+                given = _texts(upload)
+                # What is still blank is not there yet: a file can be checked before the rest.
+                filled = {name: text for name, text in upload.texts.items() if text.strip()}
+                result = await self.dry_run(caller, replace(upload, texts=filled))
+        except MedvidError as error:
+            return self._refuse(request, error, given)
+        facts = self._form(given, checked=DryRunAnswer.of(result))
+        return _private(request, "submit.html", facts, HTTPStatus.OK)
+
+    async def submission(self, request: web.Request) -> web.Response:
+        """Show how a submission fares, all of it to its owner."""
+        caller = await self.callers.of(request)
+        try:
+            found = await self.read_status(submission_id(request), caller)
+        except NotFound:
+            # Perhaps it is for its owner's eyes only: the script asks again with the token.
+            facts = {"id": request.match_info["id"]}
+            return _private(request, "submission_unknown.html", facts, HTTPStatus.NOT_FOUND)
+        judging = await self.read_judging.status(found.submission.id)
+        status = submission_wire.submission_status(found, judging)
+        response = _private(request, "submission.html", _facts(status, found), HTTPStatus.OK)
+        response.headers["Vary"] = "Authorization"
+        return response
+
+    def _form(
+        self,
+        given: Mapping[str, str] | None = None,
+        problem: ProblemDetails | None = None,
+        checked: DryRunAnswer | None = None,
+        replaces: UUID | None = None,
+    ) -> dict[str, object]:
+        errors = (problem.errors if problem else checked.errors if checked else None) or []
+        given = given or {}
+        earlier = str(replaces) if replaces else given.get("replaces", "")
+        return {
+            "given": given,
+            "problem": problem,
+            "checked": checked,
+            "bad_fields": {error.path.removeprefix("$.") for error in errors},
+            "limits": FIELD_LIMITS,
+            "required": () if earlier else REQUIRED_FIELDS,
+            "replaces": earlier,
+            "key_needed": not self.callers.rules.anonymous_submissions,
+            "file_megabytes": SUBMISSION_LIMITS.unpacked_bytes >> 20,
+            "example_file": EXAMPLE_FILE,
+            "least_records": MINIMUM_RECORDS,
+            "usage": None,
+        }
+
+    def _refuse(
+        self, request: web.Request, error: MedvidError, given: Mapping[str, str]
+    ) -> web.Response:
+        problem = problems.of_error(error, "")
+        facts = self._form(given, problem)
+        response = _private(request, "submit.html", facts, problem.status)
+        if problem.status == HTTPStatus.REQUEST_TIMEOUT:  # nothing sensible can follow here
+            response.force_close()
+        return response
+
+
+def _from_here(request: web.Request) -> None:
+    """Raise NotAllowed where another site's page sends the form: it would use up a quota."""
+    if request.headers.get("Sec-Fetch-Site") == "cross-site":
+        raise NotAllowed("another site sent this form.", fix="Open the form here and send it.")
+
+
+def _texts(upload: Upload) -> dict[str, str]:
+    return {name: text for name, text in upload.texts.items() if name != FILE_FIELD}
+
+
+def _private(
+    request: web.Request, template: str, facts: Mapping[str, object], status: int
+) -> web.Response:
+    response = aiohttp_jinja2.render_template(template, request, facts, status=status)
+    response.headers["Cache-Control"] = _PRIVATE
+    return response
+
+
+def _facts(status: submission_wire.SubmissionStatus, found: Status) -> dict[str, object]:
+    """Return what a submission's page is made of."""
+    run = status.judging.run
+    steps = [step for step in status.timeline if step.kind == "submission"]
+    judgeable = status.state in ("scored", "ranked")
+    return {
+        "status": status,
+        "owner": found.owner,
+        "run": run,
+        "may_judge": judgeable and (run is None or run.state in ("paused", "failed")),
+        "may_withdraw": found.owner and status.state not in ("failed", "withdrawn", "replaced"),
+        "times": dict.fromkeys(_STATE_WORDS) | {step.state: step.at for step in steps},
+        "judging_steps": [step for step in status.timeline if step.kind == "judging"],
+        "state_words": _STATE_WORDS,
+        "run_words": _RUN_WORDS,
+        "failure_fix": _FIX,
+        "columns": COLUMNS,
+        "duration": duration,
+        "entry_page": _entry_page(status),
+    }
+
+
+def _entry_page(status: submission_wire.SubmissionStatus) -> str | None:
+    if not isinstance(status, submission_wire.OwnedSubmission) or status.entry is None:
+        return None
+    return f"/boards/{status.entry.board}/entries/{status.entry.id}"

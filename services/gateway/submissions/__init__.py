@@ -1,0 +1,1 @@
+"""Submissions: taken in, told about, listed, withdrawn, replaced."""

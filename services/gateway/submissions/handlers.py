@@ -1,0 +1,162 @@
+"""The gateway's use cases: check an upload, tell how a submission fares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from services.gateway.access.quotas import Quotas
+from services.gateway.domain.access import AccessRules, Caller, not_the_owner
+from services.gateway.domain.forms import (
+    check_given_fields,
+    missing_file,
+    name_taken,
+)
+from services.gateway.domain.options import read_options
+from services.gateway.submissions.ports import (
+    Ranks,
+    StoredSubmission,
+    SubmissionStore,
+    Upload,
+    Validator,
+)
+from shared.benchmark.report import Problem
+from shared.runtime.errors import InvalidInput, NotFound, Unavailable
+
+
+class RefusedSubmission(InvalidInput):
+    """A submission with problems; carries all of them and the report."""
+
+    code = "invalid_submission"
+
+    def __init__(
+        self, problems: Sequence[Problem], count: int, report: Mapping[str, object] | None
+    ) -> None:
+        super().__init__(
+            f"the submission has {count} problem{'s' if count != 1 else ''}.",
+            fix="Mend what 'errors' lists and send it again.",
+        )
+        self.problems = problems
+        self.count = count
+        self.report = report
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the owner of a new submission gets, once."""
+
+    submission_id: UUID
+    owner_token: str
+    webhook_secret: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a submission fares. `owner`: the asker proved to own it, or to administer."""
+
+    submission: StoredSubmission
+    owner: bool
+    rank: int | None
+    ahead: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class DryRunResult:
+    """What a dry run found; `report` is None where there was no file."""
+
+    problems: Sequence[Problem]
+    count: int
+    report: Mapping[str, object] | None
+    ground_truth_version: str
+
+
+class DryRun:
+    """Checks an upload as a submission is checked, and stores nothing but its size."""
+
+    def __init__(
+        self,
+        store: SubmissionStore,
+        validator: Validator,
+        quotas: Quotas,
+        *,
+        private_networks: bool = False,
+    ) -> None:
+        self._store = store
+        self._validator = validator
+        self._quotas = quotas
+        self._private_networks = private_networks
+
+    async def admit(self, caller: Caller, size: int) -> None:
+        """Let a caller send an upload of `size` bytes; raises NotAllowed, QuotaExhausted."""
+        self._quotas.access.require_submitter(caller)
+        await self._quotas.require_room(caller, size, submission=False)
+
+    async def __call__(self, caller: Caller, upload: Upload) -> DryRunResult:
+        """Return what would become of the upload; raises InvalidInput, Unavailable."""
+        version = await current_test_set(self._store)
+        options, wrong = read_options(upload.texts, private_networks=self._private_networks)
+        problems = [*check_given_fields(upload.texts, list(upload.problems)), *wrong]
+        name = upload.texts.get("model_name", "").strip()
+        bad = {problem.path for problem in problems}
+        # A new version has its model's name, and what is only evaluated needs none.
+        needs_name = options.replaces is None and not options.evaluate_only
+        sound = bool(name) and "$.model_name" not in bad
+        if needs_name and sound and await self._store.name_taken(name):
+            problems.append(name_taken(name))
+        if upload.file is None:
+            problems += [] if "$.file" in bad else [missing_file()]
+            return DryRunResult(problems, len(problems), None, version)
+        checked = await self._validator.check(upload.file, version)
+        await self._quotas.count_upload(caller, upload.size)
+        count = len(problems) + checked.problem_count
+        return DryRunResult([*problems, *checked.problems], count, checked.report, version)
+
+
+async def current_test_set(store: SubmissionStore) -> str:
+    """Return the version that uploads are checked against; raises Unavailable without one."""
+    version = await store.active_ground_truth()
+    if version is None:
+        raise Unavailable(
+            "no test set is loaded, so submissions cannot be checked.",
+            fix="Try again later; operators: 'medvid admin load-ground-truth FILE'.",
+            code="no_ground_truth",
+        )
+    return version
+
+
+class ReadStatus:
+    """Tells how a submission fares: the facts to anyone, the rest to its owner."""
+
+    def __init__(self, store: SubmissionStore, ranks: Ranks, rules: AccessRules) -> None:
+        self._store = store
+        self._ranks = ranks
+        self._rules = rules
+
+    async def __call__(self, submission_id: UUID, caller: Caller) -> Status:
+        """Return the status; raises NotFound, and NotAllowed for a token that is not its own."""
+        submission = await self._store.find(submission_id)
+        if submission is None:
+            raise not_found()
+        role = self._rules.role(caller, submission.owner_token_sha256, submission.key_id)
+        if role is None and submission.evaluate_only:
+            raise not_found()
+        if role is None and caller.token is not None:
+            raise not_the_owner(caller)
+        status = Status(submission, role is not None, rank=None, ahead=None)
+        if submission.state == "accepted":
+            return replace(status, ahead=await self._store.ahead_of(submission))
+        entry = submission.entry
+        shown = entry is not None and not entry.removed and not entry.hypothetical
+        if entry is not None and shown and status.owner and submission.state == "ranked":
+            return replace(status, rank=await self._ranks.rank_of(entry.board, entry.id))
+        return status
+
+
+def not_found() -> NotFound:
+    """Return the one answer for unknown and malformed ids, so that they cannot be told apart."""
+    return NotFound(
+        "there is no submission with this id.",
+        fix="Check the id; it came with the receipt.",
+        code="submission_not_found",
+    )

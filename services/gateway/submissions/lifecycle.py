@@ -1,0 +1,83 @@
+"""The gateway's use cases about what becomes of submissions: listed, withdrawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+
+from services.gateway.domain import credentials
+from services.gateway.domain.access import Caller, not_the_owner
+from services.gateway.domain.acts import Act
+from services.gateway.domain.cursors import Position
+from services.gateway.domain.lifecycle import not_withdrawable
+from services.gateway.judging.handlers import Access
+from services.gateway.submissions.ports import LifecycleStore, SubmissionFilter, SubmissionSummary
+from shared.runtime.errors import NotAllowed
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ListSubmissions:
+    """Lists submissions: an owner's own, or all of them to administrators."""
+
+    access: Access
+    store: LifecycleStore
+
+    async def __call__(
+        self, caller: Caller, state: str | None, before: Position | None, limit: int
+    ) -> Sequence[SubmissionSummary]:
+        """Return submissions, newest first; raises NotAllowed for callers without credentials."""
+        if self.access.rules.is_administrator(caller):
+            wanted = SubmissionFilter(state=state)
+        elif caller.key is not None:
+            wanted = SubmissionFilter(key_id=caller.key.id, state=state)
+        elif caller.token is not None:
+            return await self._owned(credentials.sha256(caller.token), state, before, limit)
+        else:
+            raise not_the_owner(caller)
+        return await self.store.page(wanted, before, limit)
+
+    async def _owned(
+        self, token_sha256: bytes, state: str | None, before: Position | None, limit: int
+    ) -> Sequence[SubmissionSummary]:
+        wanted = SubmissionFilter(token_sha256=token_sha256, state=state)
+        found = await self.store.page(wanted, before, limit)
+        own = SubmissionFilter(token_sha256=token_sha256)
+        if not found and not await self.store.page(own, None, 1):
+            raise NotAllowed(
+                "the token is no submission's owner token.",
+                fix="Send the token that came with a receipt.",
+                code="invalid_token",
+            )
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """Takes a submission back. What it was and when stays readable."""
+
+    access: Access
+    store: LifecycleStore
+
+    async def __call__(
+        self, submission_id: UUID, caller: Caller, note: str | None, request_id: str
+    ) -> None:
+        """Withdraw it; once more changes nothing.
+
+        An administrator's deed needs a reason and goes into the audit log. Raises NotFound,
+        NotAllowed, Conflict, InvalidInput.
+        """
+        submission, role = await self.access.check(submission_id, caller)
+        act = Act.of(caller.name, note or "", request_id) if role == "administrator" else None
+        if submission.state == "withdrawn":
+            return
+        if not await self.store.withdraw(submission_id, role, note, act):
+            fresh, _ = await self.access.check(submission_id, caller)
+            if fresh.state != "withdrawn":
+                raise not_withdrawable(fresh.state)
+            return
+        _log.info("submission_withdrawn", submission_id=str(submission_id), by=caller.name)

@@ -1,0 +1,109 @@
+"""The gateway's SQL about what becomes of submissions: listed, withdrawn."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+
+from services.gateway.administration.audit import Subject, record
+from services.gateway.domain.access import Role
+from services.gateway.domain.acts import Act
+from services.gateway.domain.cursors import Position
+from services.gateway.submissions.ports import SubmissionFilter, SubmissionSummary
+from shared.contracts.messages import BoardChanged, JudgingProgressed
+from shared.runtime.errors import Transient
+from shared.storage.database import Database, Transaction, transient_errors
+from shared.storage.queries import load_queries
+
+_SQL: Final = load_queries(__package__, "lifecycle.sql")
+_TRIES: Final = 200
+_PAUSE_SECONDS: Final = 0.02
+
+
+class NotThere(Exception):
+    """The submission is in no state that could be withdrawn."""
+
+
+class PostgresLifecycle:
+    """Implements LifecycleStore."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def page(
+        self, wanted: SubmissionFilter, before: Position | None, limit: int
+    ) -> Sequence[SubmissionSummary]:
+        """Return submissions, newest first, older than the one with this time and id."""
+        async with transient_errors():
+            rows = await self._database.pool.fetch(
+                _SQL["submissions_page"],
+                wanted.token_sha256,
+                wanted.key_id,
+                wanted.state,
+                *(before or (None, None)),
+                limit,
+            )
+        return [SubmissionSummary(**row) for row in rows]
+
+    async def counts(self) -> dict[str, int]:
+        """Return how many submissions are in each state that any is in."""
+        async with transient_errors():
+            rows = await self._database.pool.fetch(_SQL["submissions_by_state"])
+        return {row["state"]: row["submissions"] for row in rows}
+
+    async def withdraw(
+        self, submission_id: UUID, by: Role, note: str | None, act: Act | None
+    ) -> bool:
+        """Withdraw a submission and announce that; False where its state does not allow it."""
+        async with transient_errors():
+            for _ in range(_TRIES):
+                try:
+                    await self._withdraw(submission_id, by, note, act)
+                except NotThere:
+                    return False
+                except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
+                    await asyncio.sleep(_PAUSE_SECONDS)
+                else:
+                    return True
+        raise Transient("the submission is at work all the time.")
+
+    async def _withdraw(
+        self, submission_id: UUID, by: Role, note: str | None, act: Act | None
+    ) -> None:
+        async with self._database.transaction() as transaction:
+            await withdraw_submission(transaction, submission_id, by, note)
+            if act is not None:
+                subject = Subject("submission", str(submission_id))
+                after = {"state": "withdrawn"}
+                await record(transaction, act, "withdraw_submission", subject, after=after)
+
+
+async def withdraw_submission(
+    transaction: Transaction, submission_id: UUID, by: Role, note: str | None
+) -> None:
+    """Withdraw a submission in an open transaction: its entry leaves the board, a run ends.
+
+    The row stays, as a tombstone; the name is free again, or its waiting new version's. Raises
+    NotThere where its state does not allow it, LockNotAvailableError while it is being scored.
+    """
+    connection = transaction.connection
+    run_id = await connection.fetchval(_SQL["run_to_end"], submission_id)
+    await connection.execute(_SQL["successor_lock"], submission_id)
+    entry = await connection.fetchrow(_SQL["board_of_entry"], submission_id)
+    changes = entry is not None and entry["shown"]
+    if entry is not None and changes:
+        await connection.execute(_SQL["board_changed"], entry["board"])
+    await connection.execute(_SQL["submission_lock"], submission_id)
+    moved = await connection.execute(_SQL["withdraw"], submission_id, by, note)
+    if moved != "UPDATE 1":
+        raise NotThere
+    await connection.execute(_SQL["remove_entry"], submission_id)
+    if run_id is not None:
+        await connection.execute(_SQL["run_end"], run_id)
+        await transaction.emit(JudgingProgressed(submission_id=submission_id, run_id=run_id))
+    if entry is not None and changes:
+        await transaction.emit(BoardChanged(board=entry["board"]))

@@ -1,0 +1,93 @@
+"""What the API tells about a file: the validation report, the same at a dry run and afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from pydantic import Field
+
+from services.gateway.http.problems import form_item
+from services.gateway.http.wire import Answer, ProblemItem
+from services.gateway.submissions.handlers import DryRunResult
+from shared.benchmark.report import MAX_PROBLEMS, Code
+
+_CODES = ", ".join(f"{code.value} ({code.meaning})" for code in Code)
+
+
+class ReportProblem(Answer):
+    """One error of the file: its JSON path, what was found and expected, what mends it."""
+
+    code: str
+    path: str
+    found: str
+    expected: str
+    fix: str
+
+
+class ReportWarning(Answer):
+    """Something to look at; the file is taken. `examples`: indices of samples that show it."""
+
+    code: str = Field(description=f"one of: {_CODES}")
+    message: str
+    count: int
+    task: str | None = None
+    examples: list[int] = Field([])
+
+
+class TaskReport(Answer):
+    """How one task's predictions parse, and how much of the expected structure they cover."""
+
+    task: str
+    samples: int = Field(description="of this task in the test set")
+    answered: int = Field(description="samples that have a prediction")
+    empty: int = Field(description="predictions without any text")
+    parsed: int = Field(description="predictions in which something could be read")
+    unit: str = Field(description="what is counted: boxes, segments, aspects, components, texts")
+    emitted: int = Field(description="units in the predictions")
+    required: int | None = Field(None, description="units that the answered samples ask for")
+    covered: int | None = Field(None, description="of these, units that are there at all")
+
+
+class ValidationReport(Answer):
+    """What the check of a file found: problems (it is refused), warnings, a diagnosis by task."""
+
+    ok: bool = True
+    problem_count: int = Field(0, description="all problems; 'problems' lists the first 100")
+    problems: list[ReportProblem] = Field([])
+    mode: Literal["position", "key"] | None = Field(
+        None, description="how records were matched with samples"
+    )
+    records: int = 0
+    samples: int = Field(0, description="of the test set")
+    answered: int = 0
+    coverage: float | None = Field(None, description="answered / samples")
+    ambiguous: int = Field(0, description="records that only their order told apart")
+    tasks: list[TaskReport] = Field([])
+    warnings: list[ReportWarning] = Field([])
+
+    @classmethod
+    def of(cls, report: Mapping[str, Any]) -> Self:
+        """Return a stored report as it is told."""
+        return cls.model_validate(report)
+
+
+class DryRunAnswer(Answer):
+    """What would become of an upload; nothing of it was stored."""
+
+    ok: bool = Field(description="whether a submission of it would be accepted")
+    error_count: int = Field(description="all problems; 'errors' lists the first 100")
+    errors: list[ProblemItem]
+    report: ValidationReport | None = Field(description="null where there was no file")
+    ground_truth_version: str = Field(description="the test set that the file was held against")
+
+    @classmethod
+    def of(cls, result: DryRunResult) -> Self:
+        """Return a result as it is told."""
+        return cls(
+            ok=not result.count,
+            error_count=result.count,
+            errors=[form_item(problem) for problem in result.problems[:MAX_PROBLEMS]],
+            report=None if result.report is None else ValidationReport.of(result.report),
+            ground_truth_version=result.ground_truth_version,
+        )

@@ -1,0 +1,229 @@
+"""The gateway's SQL: submissions in, their state and the ranked boards out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+import orjson
+
+from services.gateway.access.quotas_store import use_submission
+from services.gateway.domain import badges
+from services.gateway.domain.lifecycle import not_replaceable
+from services.gateway.submissions.ports import (
+    HypotheticalRank,
+    IdempotencyKey,
+    KeyTaken,
+    NewSubmission,
+    Snapshot,
+    SnapshotRef,
+    StoredEntry,
+    StoredSubmission,
+    TimelineStep,
+)
+from services.gateway.webhooks.store import add_webhook
+from shared.benchmark.names import name_key
+from shared.contracts.messages import SubmissionAccepted
+from shared.runtime.errors import Conflict
+from shared.storage.database import Connection, Database, transient_errors
+from shared.storage.ground_truths import active_ground_truth_version, ground_truth_content
+from shared.storage.queries import load_queries
+
+_SQL: Final = load_queries(__package__)
+_LIFECYCLE_SQL: Final = load_queries(__package__, "lifecycle.sql")
+
+
+class PostgresStore:
+    """Implements SubmissionStore and SnapshotSource."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def active_ground_truth(self) -> str | None:
+        """Return the version that uploads are checked against."""
+        async with transient_errors():
+            return await active_ground_truth_version(self._database)
+
+    async def ground_truth(self, version: str) -> bytes:
+        """Return a ground truth file (gzip)."""
+        async with transient_errors():
+            return await ground_truth_content(self._database, version)
+
+    async def find_key(self, key_sha256: bytes) -> IdempotencyKey | None:
+        """Return what an idempotency key was used for."""
+        async with transient_errors():
+            row = await self._database.pool.fetchrow(_SQL["idempotency_find"], key_sha256)
+        return None if row is None else IdempotencyKey(key_sha256, *row)
+
+    async def name_taken(self, model_name: str) -> bool:
+        """Tell whether the community board has a model of this name."""
+        async with transient_errors():
+            taken: bool = await self._database.pool.fetchval(
+                _SQL["name_taken"], name_key(model_name)
+            )
+        return taken
+
+    async def accept(self, new: NewSubmission) -> None:
+        """Store all of it and announce it in one transaction.
+
+        Raises Conflict, KeyTaken, QuotaExhausted.
+        """
+        try:
+            async with transient_errors(), self._database.transaction() as transaction:
+                await _insert(transaction.connection, new)
+                await transaction.emit(SubmissionAccepted(submission_id=new.id))
+        except asyncpg.UniqueViolationError as error:
+            if error.constraint_name == "idempotency_keys_pkey":
+                raise KeyTaken from error
+            if error.constraint_name == "entries_unique_name":
+                raise _name_taken(new.fields.model_name) from error
+            if error.constraint_name == "entries_one_pending":
+                raise _replacement_pending() from error
+            raise
+
+    async def find(self, submission_id: UUID) -> StoredSubmission | None:
+        """Return a submission."""
+        # Both reads see one moment, so that state and timeline never disagree.
+        async with (
+            transient_errors(),
+            self._database.pool.acquire() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            row = await connection.fetchrow(_SQL["submission_find"], submission_id)
+            steps = await connection.fetch(_SQL["submission_timeline"], submission_id)
+            ranks = []
+            if row is not None and row["hypothetical"]:
+                ranks = await connection.fetch(_SQL["hypothetical_ranks"], row["entry_id"])
+        return None if row is None else _stored(row, steps, ranks)
+
+    async def ahead_of(self, submission: StoredSubmission) -> int:
+        """Return how many submissions wait for scores longer than this one."""
+        async with transient_errors():
+            count: int = await self._database.pool.fetchval(
+                _SQL["submissions_ahead"], submission.created_at
+            )
+        return count
+
+    async def newest_snapshots(self) -> Sequence[SnapshotRef]:
+        """Return the newest snapshots, one for each board and scoring that has any."""
+        async with transient_errors():
+            rows = await self._database.pool.fetch(_SQL["snapshots_newest"])
+        return [SnapshotRef(**row) for row in rows]
+
+    async def snapshot(self, snapshot_id: int) -> Snapshot:
+        """Return a snapshot; they are never changed or removed."""
+        async with transient_errors():
+            row = await self._database.pool.fetchrow(_SQL["snapshot_content"], snapshot_id)
+        if row is None:
+            raise LookupError(f"snapshot {snapshot_id} is gone")
+        return Snapshot(**row)
+
+
+async def _insert(connection: Connection, new: NewSubmission) -> None:
+    fields, checked = new.fields, new.checked
+    await connection.execute(
+        _SQL["submission_add"],
+        new.id,
+        new.ground_truth_version,
+        checked.unpacked_sha256,
+        checked.unpacked_bytes,
+        orjson.dumps(checked.report).decode(),
+        fields.contact,
+        new.owner_token_sha256,
+        new.key_id,
+    )
+    if new.key is not None:
+        key = new.key
+        await connection.execute(
+            _SQL["idempotency_add"], key.key_sha256, key.request_sha256, key.token_salt, new.id
+        )
+    if new.webhook is not None:
+        await add_webhook(connection, new.id, new.webhook)
+    if new.account is not None:  # after the idempotency key: a repeat uses up nothing
+        await use_submission(connection, new.account, new.id, new.size)
+    await connection.execute(
+        _SQL["entry_add"],
+        new.entry_id,
+        fields.model_name,
+        name_key(fields.model_name),
+        fields.organization,
+        fields.team,
+        fields.authors,
+        fields.model_url,
+        fields.track,
+        new.id,
+        1 if new.previous is None else await _next_version(connection, new.previous),
+        new.previous.id if new.previous else None,
+        new.evaluate_only,
+        badges.earned(new.checked.report),
+    )
+    await connection.execute(_SQL["payload_add"], new.id, new.payload)
+
+
+async def _next_version(connection: Connection, previous: StoredEntry) -> int:
+    version: int | None = await connection.fetchval(_LIFECYCLE_SQL["previous_lock"], previous.id)
+    if version is None:
+        raise not_replaceable()
+    return version + 1
+
+
+def _stored(
+    row: asyncpg.Record, steps: Sequence[asyncpg.Record], ranks: Sequence[asyncpg.Record]
+) -> StoredSubmission:
+    entry = None
+    if row["entry_id"] is not None:
+        entry = StoredEntry(
+            id=row["entry_id"],
+            board=row["board"],
+            model_name=row["model_name"],
+            organization=row["organization"],
+            removed=row["removed_at"] is not None,
+            version=row["version"],
+            pending=row["pending"],
+            hypothetical=row["hypothetical"],
+            similarities=orjson.loads(row["similarities"] or "{}"),
+        )
+    return StoredSubmission(
+        id=row["id"],
+        state=row["state"],
+        owner_token_sha256=row["owner_token_sha256"],
+        report=orjson.loads(row["report"]),
+        failure_code=row["failure_code"],
+        failure_reason=row["failure_reason"],
+        file_sha256=row["file_sha256"],
+        file_bytes=row["file_bytes"],
+        ground_truth_version=row["ground_truth_version"],
+        created_at=row["created_at"],
+        timeline=[TimelineStep(**step) for step in steps],
+        entry=entry,
+        key_id=row["key_id"],
+        withdrawn_by=row["withdrawn_by"],
+        withdrawal_note=row["withdrawal_note"],
+        replaces=row["replaces"],
+        replaced_by=row["replaced_by"],
+        hypothetical=[
+            HypotheticalRank(
+                rank["scoring"], rank["entries"], orjson.loads(rank["content"]), rank["ranked_at"]
+            )
+            for rank in ranks
+        ],
+    )
+
+
+def _replacement_pending() -> Conflict:
+    return Conflict(
+        "a new version of this model waits for its scores already.",
+        fix="Wait until it is ranked, or withdraw it first.",
+        code="replacement_pending",
+    )
+
+
+def _name_taken(model_name: str) -> Conflict:
+    return Conflict(
+        f"the community board has a model named {model_name!r} already "
+        "(upper and lower case count as the same).",
+        fix="Choose another name, such as one with a version.",
+        code="model_name_taken",
+    )
