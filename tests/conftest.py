@@ -24,6 +24,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+import structlog
 
 from shared.storage.database import Database, connect
 from tests.servers import Management, RabbitControl
@@ -82,6 +83,14 @@ def _await_end(pid: int) -> None:
         with suppress(ChildProcessError):  # when it is a worker's child, not ours
             os.waitpid(pid, os.WNOHANG)
         time.sleep(0.02)
+
+
+@pytest.fixture(autouse=True)
+def logs_as_by_default() -> Iterator[None]:
+    """What a test set up for logs, such as a command run in this process, ends with it."""
+    yield
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
 
 
 @pytest.fixture(scope="session")

@@ -348,7 +348,8 @@ async def test_judging_is_never_asked_for_twice(
         proxy.cut_now()
         with pytest.raises(Unreachable):
             await asked.call("judge", receipt)
-        assert proxy.connections == 2
+        # Asked once: on a new connection, or on the old one if its end was not yet seen.
+        assert proxy.connections <= 2
 
 
 async def test_events_over_a_bad_network_come_once_each(
