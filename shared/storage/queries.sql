@@ -13,11 +13,6 @@ SELECT position, message_id, type, body, created_at
 -- name: outbox_published
 UPDATE outbox SET published_at = now() WHERE position = ANY($1::bigint[])
 
--- name: outbox_waiting
-SELECT count(*), coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8
-  FROM outbox
- WHERE published_at IS NULL
-
 -- name: inbox_add
 INSERT INTO inbox (consumer, message_id) VALUES ($1, $2) ON CONFLICT DO NOTHING
 

@@ -28,16 +28,17 @@ def position_of(cursor: str | None) -> Position | None:
     if cursor is None:
         return None
     if len(cursor) != _LENGTH:
-        raise _no_cursor()
+        raise no_cursor()
     try:
         data = base64.b64decode(cursor, altchars=b"-_", validate=True)
         moment = _EPOCH + int.from_bytes(data[:_TIME_BYTES], "big") * _MICROSECOND
         return moment, UUID(bytes=data[_TIME_BYTES:])
     except (ValueError, OverflowError):
-        raise _no_cursor() from None
+        raise no_cursor() from None
 
 
-def _no_cursor() -> InvalidInput:
+def no_cursor() -> InvalidInput:
+    """Return the error for a cursor that none of our pages gave."""
     return InvalidInput(
         "the cursor is not one that a page gave.",
         fix="Send 'next_cursor' of the page before, or none for the first page.",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 from uuid import UUID
 
+from services.gateway.domain.cursors import no_cursor
 from services.gateway.domain.managed_entries import ManagedEntry
 from shared.benchmark.names import name_key
-from shared.runtime.errors import InvalidInput
 
 _ID_BYTES = 16
 
@@ -27,8 +27,4 @@ def after_entry(cursor: str | None) -> tuple[str, UUID] | None:
         # A key of Postgres text has no NUL; none of ours has one either.
         return packed[_ID_BYTES:].decode().replace("\0", ""), UUID(bytes=packed[:_ID_BYTES])
     except ValueError:
-        raise InvalidInput(
-            "the cursor is not one that a page gave.",
-            fix="Send 'next_cursor' of the page before, or none for the first page.",
-            code="invalid_query",
-        ) from None
+        raise no_cursor() from None

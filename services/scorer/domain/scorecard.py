@@ -10,7 +10,7 @@ from services.scorer.domain.embedder import Embedder
 from services.scorer.domain.metrics import cvs, dvc, nap, sa, stg, tal
 from services.scorer.domain.results import Answer, MetricScore, Record, TaskScore
 from shared.benchmark.ground_truth import Sample
-from shared.benchmark.tasks import METRICS, RULE_METRIC_KEYS, Task
+from shared.benchmark.tasks import RULE_METRIC_KEYS, Task
 
 METRIC_VERSION: Final = "1"
 """The version of the metric code, stored with every score.
@@ -78,11 +78,6 @@ def score(
         coverage_by_task={task: _coverage(answers) for task, answers in by_task.items()},
         records={index: record for result in scored for index, record in result.records.items()},
     )
-
-
-def task_of_metric(key: str) -> Task:
-    """Return the task whose samples a metric is computed from."""
-    return next(metric.task for metric in METRICS if metric.key == key)
 
 
 def _coverage(answers: Iterable[Answer]) -> Coverage:
