@@ -6,6 +6,7 @@
 | malformed, permanent            | recorded as dead letter, done                           |
 | unknown type or version         | delayed retry: a newer process may know it; then dead   |
 | transient                       | delayed retry; after the last attempt a dead letter     |
+| its consumers died each time    | the same, without work                                  |
 | cancelled by shutdown           | nothing: the bus delivers again                         |
 | anything else                   | recorded as dead letter with an error log, done         |
 
@@ -85,8 +86,9 @@ class Consumer:
             detail = f"nobody at {delivery.queue.name} handles {envelope.type}"
             return await self._die(delivery, envelope, message, "unroutable", detail)
         if delivery.exhausted:
-            detail = "its consumers died or hung on every delivery"
-            return await self._die(delivery, envelope, message, "delivery_limit", detail)
+            # No proof that the message killed them: whoever was killed held it. Time tells.
+            died = Transient("its consumers died or hung each time.", code="delivery_limit")
+            return await self._retry(delivery, envelope, message, died)
         try:
             if not await _handled(route, delivery, envelope, message):
                 return self._count(delivery, envelope.type, "seen", Done())
@@ -104,7 +106,7 @@ class Consumer:
 
     async def _wait_for_another(self, delivery: Delivery, error: UnknownMessage) -> Disposition:
         """Put a message off that a newer version wrote: while versions change, both are here."""
-        if delivery.exhausted or delivery.attempt >= delivery.queue.max_attempts:
+        if delivery.attempt >= delivery.queue.max_attempts:
             envelope = Envelope.parse(delivery.body)
             return await self._die(delivery, envelope, None, error.error_code, error.detail)
         delay = delivery.queue.retry_delays[delivery.attempt - 1]

@@ -4,6 +4,7 @@
   the caller must assume "unknown" and publish again (consumers drop what they have seen).
 - A delivery stays owned by its consumer until the handler returned a disposition. A consumer that
   dies gives its deliveries back; after `Queue.delivery_limit` hand-outs they come `exhausted`.
+  A retry begins anew: with the next attempt and all its hand-outs.
 - Order is not promised.
 """
 
@@ -31,7 +32,7 @@ class Delivery:
     """One hand-out of a message.
 
     `attempt` counts from 1 and rises with every delayed retry. `exhausted` says that its hand-outs
-    are used up (its consumers crashed): record it as dead, do not work on it.
+    are used up (its consumers crashed): retry it later or record it as dead, do not work on it.
     """
 
     queue: Queue

@@ -34,7 +34,7 @@ from shared.runtime.errors import Unavailable
 
 _SETTLE_SECONDS: Final = 5
 _ABORT_SECONDS: Final = 5
-_LONGEST_HOLD: Final = 5.0
+_HOLD_SECONDS: Final = 5.0
 _HINTS_KEPT: Final = 1000
 _log = structlog.get_logger(__name__)
 
@@ -147,12 +147,8 @@ class QueueSubscription(Attached):
         match disposition:
             case Done():
                 pass
-            case Retry(delay=delay) if delivery.exhausted:
-                # It stays where it is, held: the work queue would take it for a fresh message.
-                await self._pause(min(delay, _LONGEST_HOLD))
-                return await self._put_back(message)
             case None:
-                await self._pause(_LONGEST_HOLD if delivery.exhausted else 0)
+                await self._pause(_HOLD_SECONDS if delivery.exhausted else 0)
                 return await self._put_back(message)
             case Retry(delay=delay):
                 headers = _headers(message) | {ATTEMPT: delivery.attempt + 1}

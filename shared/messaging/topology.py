@@ -29,7 +29,7 @@ from shared.contracts.messages import (
 class Queue:
     """A durable queue; `types` are the messages it is bound to.
 
-    `delivery_limit`: hand-outs of one delivery (crashes included) before it is given up.
+    `delivery_limit`: hand-outs within one attempt (crashes included) before it is put off.
     `retry_delays`: seconds to wait before the 2nd, 3rd, ... attempt; their number caps attempts.
     """
 

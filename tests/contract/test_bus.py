@@ -233,6 +233,22 @@ async def test_a_delivery_that_kills_its_consumers_comes_exhausted(world: World)
     assert [(seen.body, seen.exhausted) for seen in probe.deliveries] == [(b"poison", True)]
 
 
+async def test_a_retry_of_what_came_exhausted_begins_anew(world: World) -> None:
+    async def answer(delivery: Delivery) -> Disposition:
+        return Retry(0.2) if delivery.exhausted else Done()
+
+    bus = await world.process()
+    await bus.publish([outgoing(b"innocent")])
+    for _ in range(LIMIT):
+        await _die_once(world)
+    probe = Probe(answer)
+    await bus.consume(WORK, probe, concurrency=1)
+    await probe.got(2)
+    await drained(bus, WORK)
+    seen = [(each.body, each.attempt, each.exhausted) for each in probe.deliveries]
+    assert seen == [(b"innocent", 1, True), (b"innocent", 2, False)]
+
+
 async def _die_once(world: World) -> None:
     """Take the message in a new process, and die with it."""
 

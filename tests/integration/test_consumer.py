@@ -184,11 +184,19 @@ async def test_a_message_nobody_handles_dies(database: Database) -> None:
     assert letter["reason"] == "unroutable"
 
 
-async def test_an_exhausted_delivery_dies_without_being_worked_on(database: Database) -> None:
+async def test_an_exhausted_delivery_is_put_off_and_dies_at_last_without_being_worked_on(
+    database: Database,
+) -> None:
     consumer, given_up = failing_with(AssertionError("must not run"), database)
     _, delivery = accepted()
-    exhausted = Delivery(QUEUE, delivery.body, attempt=2, exhausted=True)
-    assert await consumer.handle(exhausted) == Done()
+
+    async def handled(attempt: int) -> object:
+        return await consumer.handle(Delivery(QUEUE, delivery.body, attempt, exhausted=True))
+
+    assert [await handled(1), await handled(2)] == [Retry(1), Retry(5)]
+    assert not await dead_letters(database)
+    assert not given_up
+    assert await handled(3) == Done()
     (letter,) = await dead_letters(database)
     assert letter["reason"] == "delivery_limit"
     assert len(given_up) == 1

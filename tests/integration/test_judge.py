@@ -359,7 +359,7 @@ async def test_a_message_that_dies_puts_its_batch_off_and_at_last_gives_it_up(
     message = JudgingBatch(submission_id=stored.submission_id, run_id=run_id, batch_id=batch_id)
     for _ in range(3):
         body = Envelope.wrap(message).to_bytes()
-        dead = Delivery(JUDGE_BATCHES, body, attempt=1, exhausted=True)
+        dead = Delivery(JUDGE_BATCHES, body, JUDGE_BATCHES.max_attempts, exhausted=True)
         assert await consumer.handle(dead) == Done()
     state = await database.pool.fetchval("SELECT state FROM judge_batches WHERE id = $1", batch_id)
     assert state == "done"

@@ -85,6 +85,8 @@ class Stub:
         try:
             body = await request.json()
             pair = CaptionPair(*read_captions(body["messages"]))
+        except ConnectionResetError:
+            return _error(400, "the caller went away")  # nobody reads this
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             return _error(400, f"no captions in the messages: {error}")
         if self.faults.latency_seconds:
