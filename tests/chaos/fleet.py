@@ -25,7 +25,7 @@ class Supervised:
     def __init__(self, module: str, environment: Mapping[str, str], log: Path) -> None:
         self.module = module
         self.starts = 0
-        self._environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "", **environment}
+        self._environment = {**os.environ, **environment}
         self._log = log
         self._process: Process | None = None
         self._task = asyncio.create_task(self._keep_running())
