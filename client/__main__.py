@@ -7,7 +7,8 @@ from typing import Annotated, Final
 
 import typer
 
-from client import admin_commands, offline, online, operations, setting_up
+from client import offline, online, operations, setting_up
+from client.administration import commands
 
 _OPERATORS: Final = "For operators"
 app = typer.Typer(
@@ -27,7 +28,7 @@ offline.register(app)
 setting_up.register(app)
 app.add_typer(admin, name="admin", rich_help_panel=_OPERATORS)
 operations.register(admin)
-admin_commands.register(admin)
+commands.register(admin)
 
 
 @app.command(rich_help_panel=_OPERATORS)

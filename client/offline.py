@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -29,11 +29,11 @@ Json = Annotated[bool, typer.Option("--json", help="print JSON instead of text")
 def validate(
     predictions: Annotated[Path, typer.Argument(help=_JSON_OR_GZIP)],
     ground_truth: Annotated[
-        Optional[Path],  # noqa: UP045 - typer reads the annotation
+        Path | None,
         typer.Option(help="align with this ground truth; the fullest diagnosis"),
     ] = None,
     test_set: Annotated[
-        Optional[Path],  # noqa: UP045 - typer reads the annotation
+        Path | None,
         typer.Option(help="align with this test set (id, qa_type, question)"),
     ] = None,
     as_json: Json = False,
@@ -53,15 +53,15 @@ def convert(
         Path, typer.Option("--output", "-o", dir_okay=False, help="a name ending in .gz is packed")
     ],
     answer_field: Annotated[
-        Optional[str],  # noqa: UP045 - typer reads the annotation
+        str | None,
         typer.Option(help="the field of the model's text, if not 'answer' or 'prediction'"),
     ] = None,
     ground_truth: Annotated[
-        Optional[Path],  # noqa: UP045 - typer reads the annotation
+        Path | None,
         typer.Option(help="check the result with this ground truth"),
     ] = None,
     test_set: Annotated[
-        Optional[Path],  # noqa: UP045 - typer reads the annotation
+        Path | None,
         typer.Option(help="check the result with this test set"),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="overwrite the output")] = False,
@@ -102,11 +102,11 @@ def score(
     predictions: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help=_JSON_OR_GZIP)],
     as_json: Json = False,
     per_sample: Annotated[
-        Optional[Path],  # noqa: UP045 - typer reads the annotation
+        Path | None,
         typer.Option(dir_okay=False, help="write one JSON line a sample to this file"),
     ] = None,
     judge: Annotated[
-        Optional[Judge],  # noqa: UP045 - typer reads the annotation
+        Judge | None,
         typer.Option(help="add the judge metrics; 'stub' scores by hash, to test pipelines"),
     ] = None,
     similarities: Annotated[

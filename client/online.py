@@ -3,51 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import Annotated
 
 import typer
 
 from client.offline import Json
-
-if TYPE_CHECKING:
-    from client.session import Options
+from client.parameters import (
+    ApiKey,
+    Board,
+    Check,
+    Contact,
+    DryRun,
+    File,
+    GroundTruth,
+    JudgeMetric,
+    ModelUrl,
+    NoWait,
+    Scoring,
+    Submission,
+    Sure,
+    TestSet,
+    Text,
+    Token,
+    Track,
+    Url,
+    VerdictState,
+    Webhook,
+    options,
+)
 
 _STATUSES = (
     "Exit status: 0 done; 1 refused or failed; 2 wrong usage, configuration or file; "
     "3 server out of reach or quota used up, try later; 130 interrupted."
 )
-
-
-class Scoring(StrEnum):
-    """Readings of the metrics."""
-
-    COMPAT = "compat"
-    STRICT = "strict"
-
-
-class Board(StrEnum):
-    """The boards."""
-
-    OFFICIAL = "official"
-    COMMUNITY = "community"
-
-
-class VerdictState(StrEnum):
-    """What a verdict can be."""
-
-    SCORED = "scored"
-    UNSCORED = "unscored"
-    OPEN = "open"
-
-
-class JudgeMetric(StrEnum):
-    """The judged metrics."""
-
-    DVC = "dvc_llm"
-    VS = "vs_llm"
-    RC = "rc_llm"
 
 
 def register(app: typer.Typer) -> None:
@@ -59,84 +48,6 @@ def register(app: typer.Typer) -> None:
     )  # fmt: skip
     for command in commands:
         app.command(rich_help_panel=panel, epilog=_STATUSES)(command)
-
-
-def complete_submission(incomplete: str) -> list[tuple[str, str]]:
-    """Offer remembered submissions to the shell."""
-    from client import configuration, memory
-    from client.api.errors import LeaderboardError
-
-    try:
-        url = (configuration.settings()["url"].text or "").rstrip("/")
-        known = memory.submissions(url)
-    except LeaderboardError:
-        return []
-    return [(each.id, each.model_name) for each in known if each.id.startswith(incomplete)]
-
-
-Url = Annotated[
-    Optional[str],  # noqa: UP045 - typer reads the annotation
-    typer.Option(help="the server (or MEDVID_URL, or url in the configuration)", metavar="URL"),
-]
-ApiKey = Annotated[
-    Optional[str],  # noqa: UP045 - typer reads the annotation
-    typer.Option(
-        help="your API key (or MEDVID_API_KEY, or api_key in the configuration)", metavar="KEY"
-    ),
-]
-Token = Annotated[
-    Optional[str],  # noqa: UP045 - typer reads the annotation
-    typer.Option(
-        envvar="MEDVID_TOKEN", help="owner token, if the submission was not made from here"
-    ),
-]
-Submission = Annotated[
-    Optional[str],  # noqa: UP045 - typer reads the annotation
-    typer.Argument(
-        help="id, beginning of an id, or model name; the newest made from here when left out",
-        autocompletion=complete_submission,
-    ),
-]
-Text = Annotated[Optional[str], typer.Option()]  # noqa: UP045 - typer reads the annotation
-NoWait = Annotated[bool, typer.Option("--no-wait", help="return at once")]
-
-
-def _options(
-    url: str | None, api_key: str | None, token: str | None = None, as_json: bool = False
-) -> Options:
-    from client.session import Options
-
-    return Options(url, api_key, token or None, as_json)
-
-
-File = Annotated[Path, typer.Argument(help="predictions: JSON, plain or gzip")]
-Contact = Annotated[
-    Optional[str],  # noqa: UP045 - typer reads the annotation
-    typer.Option(help="how to reach you; never published"),
-]
-ModelUrl = Annotated[
-    Optional[str],  # noqa: UP045 - typer reads the annotation
-    typer.Option(help="http or https address of the model"),
-]
-Track = Annotated[
-    Optional[str],  # noqa: UP045 - typer reads the annotation
-    typer.Option(help="the track it competes in"),
-]
-Webhook = Annotated[
-    Optional[str],  # noqa: UP045 - typer reads the annotation
-    typer.Option("--webhook", help="an address that is told each change, signed"),
-]
-GroundTruth = Annotated[
-    Optional[Path],  # noqa: UP045 - typer reads the annotation
-    typer.Option(help="check against this ground truth first"),
-]
-TestSet = Annotated[
-    Optional[Path],  # noqa: UP045 - typer reads the annotation
-    typer.Option(help="check against this test set first"),
-]
-Check = Annotated[bool, typer.Option(help="check it, here and on the server, before it counts")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="check only, submit nothing")]
-Sure = Annotated[bool, typer.Option("--yes", "-y", help="do not ask")]
 
 
 def submit(
@@ -190,7 +101,7 @@ def submit(
         sure=sure,
         wait=not no_wait,
     )
-    raise typer.Exit(body(_options(url, api_key, as_json=as_json), plan))
+    raise typer.Exit(body(options(url, api_key, as_json=as_json), plan))
 
 
 def replace(
@@ -200,11 +111,11 @@ def replace(
     ],
     file: File,
     model_name: Annotated[
-        Optional[str],  # noqa: UP045 - typer reads the annotation
+        str | None,
         typer.Option("--model-name", "-m", help="its name, if that changes"),
     ] = None,
     organization: Annotated[
-        Optional[str],  # noqa: UP045 - typer reads the annotation
+        str | None,
         typer.Option("--organization", "-o", help="who submits, if that changes"),
     ] = None,
     team: Text = None,
@@ -246,13 +157,13 @@ def replace(
         sure=sure,
         wait=not no_wait,
     )
-    raise typer.Exit(body(_options(url, api_key, token, as_json), plan))
+    raise typer.Exit(body(options(url, api_key, token, as_json), plan))
 
 
 def withdraw(
     submission: Submission = None,
     note: Annotated[
-        Optional[str],  # noqa: UP045 - typer reads the annotation
+        str | None,
         typer.Option(help="why; administrators must say it"),
     ] = None,
     sure: Sure = False,
@@ -264,7 +175,7 @@ def withdraw(
     """Take a submission back: it leaves its board, and its name is free again."""
     from client.lifecycle import withdraw as body
 
-    raise typer.Exit(body(_options(url, api_key, token, as_json), submission, note=note, sure=sure))
+    raise typer.Exit(body(options(url, api_key, token, as_json), submission, note=note, sure=sure))
 
 
 def status(
@@ -277,7 +188,7 @@ def status(
     """Show how a submission fares; exit status 1 if it failed."""
     from client.follow import status as body
 
-    raise typer.Exit(body(_options(url, api_key, token, as_json), submission))
+    raise typer.Exit(body(options(url, api_key, token, as_json), submission))
 
 
 def watch(
@@ -290,7 +201,7 @@ def watch(
     """Follow a submission until nothing more happens by itself; --json gives a line a change."""
     from client.follow import watch as body
 
-    raise typer.Exit(body(_options(url, api_key, token, as_json), submission))
+    raise typer.Exit(body(options(url, api_key, token, as_json), submission))
 
 
 def submissions(
@@ -305,7 +216,7 @@ def submissions(
     """List the submissions that were made from here, or with an API key."""
     from client.lifecycle import submissions as body
 
-    raise typer.Exit(body(_options(url, api_key, token, as_json), on_server=on_server))
+    raise typer.Exit(body(options(url, api_key, token, as_json), on_server=on_server))
 
 
 def judge(
@@ -319,21 +230,21 @@ def judge(
     """Have a submission's captions judged, or take up a run that was paused."""
     from client.judge import judge as body
 
-    raise typer.Exit(body(_options(url, api_key, token, as_json), submission, wait=not no_wait))
+    raise typer.Exit(body(options(url, api_key, token, as_json), submission, wait=not no_wait))
 
 
 def verdicts(
     submission: Submission = None,
     metric: Annotated[
-        Optional[JudgeMetric],  # noqa: UP045 - typer reads the annotation
+        JudgeMetric | None,
         typer.Option(help="only this metric's"),
     ] = None,
     state: Annotated[
-        Optional[VerdictState],  # noqa: UP045 - typer reads the annotation
+        VerdictState | None,
         typer.Option(help="only these"),
     ] = None,
     output: Annotated[
-        Optional[Path],  # noqa: UP045 - typer reads the annotation
+        Path | None,
         typer.Option(dir_okay=False, help="write to this file"),
     ] = None,
     token: Token = None,
@@ -346,7 +257,7 @@ def verdicts(
 
     raise typer.Exit(
         body(
-            _options(url, api_key, token, as_json),
+            options(url, api_key, token, as_json),
             submission,
             metric=metric.value if metric else None,
             state=state.value if state else None,
@@ -359,15 +270,15 @@ def board(
     name: Annotated[Board, typer.Argument(help="which board")] = Board.OFFICIAL,
     scoring: Annotated[Scoring, typer.Option(help="which reading of the metrics")] = Scoring.COMPAT,
     metric: Annotated[
-        Optional[list[str]],  # noqa: UP045 - typer reads the annotation
+        list[str] | None,
         typer.Option(help="only this metric's column; may be repeated"),
     ] = None,
     track: Annotated[
-        Optional[str],  # noqa: UP045 - typer reads the annotation
+        str | None,
         typer.Option(help="only entries of this track"),
     ] = None,
     as_of: Annotated[
-        Optional[str],  # noqa: UP045 - typer reads the annotation
+        str | None,
         typer.Option(help="as it was: a date, a time, or the number of a snapshot"),
     ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="print CSV")] = False,
@@ -379,7 +290,7 @@ def board(
 
     raise typer.Exit(
         body(
-            _options(url, None, as_json=as_json),
+            options(url, None, as_json=as_json),
             name.value,
             scoring=scoring.value,
             track=track,
@@ -399,14 +310,14 @@ def entry(
     """Show an entry: every metric by source, coverage, and where it stood when."""
     from client.entry import entry as body
 
-    raise typer.Exit(body(_options(url, None, as_json=as_json), on.value, name))
+    raise typer.Exit(body(options(url, None, as_json=as_json), on.value, name))
 
 
 def quotas(as_json: Json = False, url: Url = None, api_key: ApiKey = None) -> None:
     """Show what may still be submitted and judged, and when there is room again."""
     from client.access import quotas as body
 
-    raise typer.Exit(body(_options(url, api_key, as_json=as_json)))
+    raise typer.Exit(body(options(url, api_key, as_json=as_json)))
 
 
 def register_key(
@@ -419,4 +330,4 @@ def register_key(
     """Make an API key of your own, where the server lets everyone, and keep it."""
     from client.access import register as body
 
-    raise typer.Exit(body(_options(url, api_key, as_json=as_json), label, owner))
+    raise typer.Exit(body(options(url, api_key, as_json=as_json), label, owner))

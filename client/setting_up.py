@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from enum import StrEnum
-from typing import Annotated, Final, Optional
+from typing import Annotated, Final
 
 import typer
 
@@ -62,7 +62,7 @@ def show(context: typer.Context, as_json: Json = False) -> None:
 def change(
     name: Annotated[Setting, typer.Argument()],
     value: Annotated[
-        Optional[str],  # noqa: UP045 - typer reads the annotation
+        str | None,
         typer.Argument(help="asked for when left out; a key is best typed there"),
     ] = None,
 ) -> None:

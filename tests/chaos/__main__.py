@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -17,6 +18,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
+
+import structlog
 
 from tests.chaos.campaign import Outcome, play
 from tests.chaos.fleet import ROOT
@@ -48,7 +51,10 @@ async def _play_all(names: Sequence[str], sizes: Sizes, path: Path) -> list[Outc
     outcomes: list[Outcome] = []
     started = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="medvid-chaos-"))
-    print(f"logs of the services: {folder}", flush=True)  # noqa: T201 - a command's output
+    print(f"logs: {folder}", flush=True)  # noqa: T201 - a command's output
+    # Ours too: that servers go away is what this is about, and no news.
+    logging.basicConfig(filename=folder / "chaos.log")
+    structlog.configure(logger_factory=structlog.stdlib.LoggerFactory())
     async with a_world(folder, quick=False) as world:
         for name in names:
             outcome = await play(world, name, SCENARIOS[name], sizes, patience=300)

@@ -150,3 +150,8 @@ def command(given: Options, work: Callable[[Session], Facts], told: Callable[[Fa
         return Exit.DONE
 
     return run(given, whole)
+
+
+def changed(told: str) -> Callable[[Facts], str]:
+    """Return what to say of an action, from its answer."""
+    return lambda done: told if done["changed"] else f"{told} It was so before."

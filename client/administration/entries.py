@@ -12,8 +12,8 @@ import orjson
 from rich.table import Table
 from rich.text import Text
 
-from client import admin_session as session_of
-from client.admin_session import Facts
+from client.administration import session as session_of
+from client.administration.session import Facts
 from client.session import Exit, Options, Session, Unfit, print_json, run
 from client.terminal import print_table
 

@@ -1,0 +1,1 @@
+"""The administrator's commands that go through the API of a server."""
