@@ -1,4 +1,8 @@
-"""How a run ends: its scores go to the board, once; or it fails and keeps its verdicts."""
+"""How a run ends: its scores go to the board, once; or it fails and keeps its verdicts.
+
+Where too many pairs are left without a verdict it first has second thoughts: a model that answers
+nonsense for a minute must not cost a run its result.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +19,19 @@ from services.judge.domain.plans import unpack
 from services.judge.domain.results import METRIC_VERSION, Outcome, outcome
 from shared.benchmark.tasks import ASPECTS
 from shared.contracts.messages import JudgingCompleted, JudgingProgressed
-from shared.storage.database import Transaction
+from shared.storage.database import Connection, Transaction
 from shared.storage.queries import load_queries
 
 _SQL: Final = load_queries(__package__)
+_SECOND_THOUGHTS: Final = 3
 _log = structlog.get_logger(__name__)
 
 
 async def close_run(transaction: Transaction, run_id: UUID, run: asyncpg.Record) -> None:
-    """Publish the result of a run whose items are all terminal, or fail it; its row is locked."""
+    """Publish the result of a run whose items are all terminal, or pause or fail the run.
+
+    Its row is locked.
+    """
     connection = transaction.connection
     rows = await connection.fetch(_SQL["run_verdicts"], run_id, run["judge_version"])
     result = await asyncio.to_thread(_outcome, run["plan"], run["repeats"], rows)
@@ -31,7 +39,10 @@ async def close_run(transaction: Transaction, run_id: UUID, run: asyncpg.Record)
     submission_id: UUID = run["submission_id"]
     entry = await connection.fetchrow(_SQL["run_entry"], submission_id, run["judge_version"])
     refusal = _refusal(result, entry)
-    if refusal is not None:
+    if refusal is not None and await _deserves_another_try(connection, run_id, refusal[0]):
+        await connection.execute(_SQL["run_pause"], run_id, "bad_replies", refusal[1])
+        _log.warning("judge_run_paused", run_id=str(run_id), reason="bad_replies")
+    elif refusal is not None:
         await connection.execute(_SQL["run_fail"], run_id, *refusal, unscored)
         _log.warning("judge_run_failed", run_id=str(run_id), reason=refusal[0])
     else:
@@ -57,6 +68,13 @@ def _refusal(result: Outcome, entry: asyncpg.Record | None) -> tuple[str, str] |
     if entry["is_stub"] and entry["board"] == "official":
         return "stub_not_official", "a stub judge's scores never reach the official board."
     return None
+
+
+async def _deserves_another_try(connection: Connection, run_id: UUID, reason: str) -> bool:
+    if reason != "too_many_unscored":
+        return False
+    pauses: int = await connection.fetchval(_SQL["run_bad_pauses"], run_id)
+    return pauses < _SECOND_THOUGHTS
 
 
 async def _publish(

@@ -374,6 +374,13 @@ SELECT id FROM judge_runs
  WHERE state = 'paused' AND reason = 'budget_month'
    AND date_trunc('month', changed_at AT TIME ZONE 'UTC') < date_trunc('month', now() AT TIME ZONE 'UTC')
 
+-- name: run_bad_pauses
+SELECT count(*)
+  FROM judge_runs r
+  JOIN submission_events e USING (submission_id)
+ WHERE r.id = $1 AND e.kind = 'judging'
+   AND e.data ->> 'run_id' = r.id::text AND e.data ->> 'reason' = 'bad_replies'
+
 -- name: runs_with_bad_replies
 -- Tried again after $1 seconds, each time after twice as long, at most a day: every try is paid for.
 SELECT r.id

@@ -145,7 +145,7 @@ async def test_what_the_provider_puts_off_comes_again_and_ends_unscored_after_th
     assert "rate limit" in row["detail"]
 
 
-async def test_too_much_unscored_fails_the_run_and_a_resumed_one_tries_only_that_again(
+async def test_too_much_unscored_is_tried_again_then_fails_and_a_resumed_run_tries_only_that(
     database: Database, demo_plan: JudgingPlan, expected: dict[str, JudgeScore]
 ) -> None:
     stored = await accept_submission(database)
@@ -157,6 +157,10 @@ async def test_too_much_unscored_fails_the_run_and_a_resumed_one_tries_only_that
     grader = FakeGrader(script)
     async with judging(database, [replica(database, grader)]):
         run_id = await request_run(database, stored.submission_id)
+        for _ in range(3):
+            run = await reaches(database, run_id, "paused", "completed", "failed")
+            assert (run["state"], run["reason"]) == ("paused", "bad_replies")
+            await resume_run(database, run_id)
         run = await reaches(database, run_id, "completed", "failed")
         assert (run["state"], run["reason"]) == ("failed", "too_many_unscored")
         assert run["items_unscored"] == len(bad)
@@ -169,7 +173,7 @@ async def test_too_much_unscored_fails_the_run_and_a_resumed_one_tries_only_that
     assert set(grader.calls) == bad
     assert await judged_values(database) == as_values(expected)
     attempts = await database.pool.fetchval("SELECT max(attempts) FROM judge_verdicts")
-    assert attempts == 3  # both times are paid for, and both are counted
+    assert attempts == 9  # all times are paid for, and all are counted
 
 
 @pytest.mark.parametrize(
