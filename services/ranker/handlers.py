@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 
 import structlog
 
 from services.ranker.domain.board import Entry, hypothetical_row, ranked_board
-from services.ranker.ports import Boards, BoardWork
-from shared.benchmark.tasks import SCORINGS, Board
+from services.ranker.ports import Boards, Picture
+from shared.benchmark.tasks import SCORINGS, Board, Scoring
 from shared.contracts.messages import BoardRanked, Envelope
 
 _log = structlog.get_logger(__name__)
@@ -18,29 +17,33 @@ _log = structlog.get_logger(__name__)
 async def rank_board(boards: Boards, envelope: Envelope, board: Board) -> None:
     """Rank a board in every scoring mode and publish it, unless its snapshots are up to date.
 
-    A burst of changes is ranked once: the messages after the first find nothing left to do.
+    A burst of changes is ranked once: the messages after the first find nothing left to do. Whoever
+    changes the board meanwhile is not held up; the message about that change ranks it again.
     """
     async with boards.work(envelope, board) as work:
         revisions = await work.revisions()
-        hypotheses = await work.hypotheses()
-        if revisions.ranked == revisions.current and not hypotheses:
+        newcomers = await work.hypotheses()
+        if revisions.ranked == revisions.current and not newcomers:
             return
-        entries = await work.entries()
-        for newcomer in hypotheses:
-            await _rank_hypothesis(work, entries, newcomer, revisions.current)
+        picture = await work.picture()
         for scoring in SCORINGS:
             # In a thread, so that the loop answers the broker while a large board is sorted.
-            ranked = await asyncio.to_thread(ranked_board, entries, scoring)
-            await work.save_snapshot(scoring, revisions.current, ranked)
-        await work.mark_ranked(revisions.current)
-        await work.emit(BoardRanked(board=board, revision=revisions.current))
-    _log.info("board_ranked", board=board, revision=revisions.current, entries=len(entries))
+            ranked = await asyncio.to_thread(ranked_board, picture.entries, scoring)
+            await work.save_snapshot(scoring, picture.revision, ranked)
+        hypotheses = [
+            (newcomer, scoring, await _row(picture, newcomer, scoring))
+            for newcomer in newcomers
+            for scoring in SCORINGS
+        ]
+        # Rows that others change as well come last, in everybody's order: board, submissions.
+        await work.mark_ranked(picture)
+        for newcomer, scoring, row in hypotheses:
+            count = len(picture.entries) + 1
+            await work.save_hypothesis(newcomer.entry_id, scoring, picture.revision, count, row)
+        await work.emit(BoardRanked(board=board, revision=picture.revision))
+    _log.info("board_ranked", board=board, revision=picture.revision, entries=len(picture.entries))
 
 
-async def _rank_hypothesis(
-    work: BoardWork, entries: Sequence[Entry], newcomer: Entry, revision: int
-) -> None:
-    """Store where an entry that is on no board would stand on this one."""
-    for scoring in SCORINGS:
-        row = await asyncio.to_thread(hypothetical_row, entries, newcomer, scoring)
-        await work.save_hypothesis(newcomer.entry_id, scoring, revision, len(entries) + 1, row)
+async def _row(picture: Picture, newcomer: Entry, scoring: Scoring) -> bytes:
+    """Return where an entry that is on no board would stand on this one."""
+    return await asyncio.to_thread(hypothetical_row, picture.entries, newcomer, scoring)

@@ -21,14 +21,24 @@ class Revisions:
     ranked: int
 
 
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A board at one moment: a revision, and the listed entries that make it up."""
+
+    revision: int
+    entries: Sequence[Entry]
+    waiting: Sequence[UUID]
+    """The submissions among them that are scored and not yet ranked."""
+
+
 class BoardWork(Protocol):
-    """One transaction on one board, which no other ranker can touch meanwhile."""
+    """One transaction on one board. No other ranker works on it meanwhile; others may change it."""
 
     async def revisions(self) -> Revisions:
-        """Lock the board and return its revisions."""
+        """Keep other rankers out and return the board's revisions."""
 
-    async def entries(self) -> Sequence[Entry]:
-        """Return the listed entries."""
+    async def picture(self) -> Picture:
+        """Return the board as it is now."""
 
     async def save_snapshot(self, scoring: Scoring, revision: int, ranked: RankedBoard) -> None:
         """Add a snapshot and the ranks that changed, unless the newest one has the same content."""
@@ -41,8 +51,8 @@ class BoardWork(Protocol):
     ) -> None:
         """Store where an entry would stand among so many; its submission becomes ranked."""
 
-    async def mark_ranked(self, revision: int) -> None:
-        """Note that the snapshots show this revision; scored submissions become ranked."""
+    async def mark_ranked(self, picture: Picture) -> None:
+        """Note that the snapshots show this picture; its scored submissions become ranked."""
 
     async def emit(self, message: Message) -> object:
         """Put a message into the outbox."""

@@ -1,16 +1,28 @@
--- name: lock_board
-SELECT revision, ranked_revision FROM boards WHERE board = $1 FOR UPDATE
+-- name: lock_rankers
+SELECT pg_advisory_xact_lock(hashtextextended('medvid ranks ' || $1::text, 5))
 
--- name: listed_entries
-SELECT entries.id, submission_id, model_name, organization, team, authors, model_url, track, badges,
+-- name: board_revisions
+-- The lock keeps out rankers of the first version, and nobody who changes the board.
+SELECT revision, ranked_revision FROM boards WHERE board = $1 FOR KEY SHARE
+
+-- name: submissions_waiting
+SELECT submissions.id
+  FROM submissions
+  JOIN entries ON entries.submission_id = submissions.id
+ WHERE entries.board = $1 AND entries.listed AND submissions.state = 'scored'
+
+-- name: board_picture
+-- One statement, so that entries and revision fit although the board may change meanwhile.
+SELECT boards.revision, entries.id, submission_id, model_name, organization, team, authors, model_url, track, badges,
        submitted_on, verified_on,
        coalesce(array_agg(metric ORDER BY metric) FILTER (WHERE metric IS NOT NULL), '{}') AS metrics,
        coalesce(array_agg(compat ORDER BY metric) FILTER (WHERE metric IS NOT NULL), '{}') AS compat,
        coalesce(array_agg(strict ORDER BY metric) FILTER (WHERE metric IS NOT NULL), '{}') AS strict
-  FROM entries
+  FROM boards
+  LEFT JOIN entries ON entries.board = boards.board AND listed AND removed_at IS NULL
   LEFT JOIN scores ON scores.entry_id = entries.id
- WHERE board = $1 AND listed AND removed_at IS NULL
- GROUP BY entries.id
+ WHERE boards.board = $1
+ GROUP BY boards.board, entries.id
 
 -- name: hypotheses_due
 DELETE FROM hypothetical_due WHERE board = $1 RETURNING entry_id
@@ -71,16 +83,10 @@ SELECT shown.entry_id, $1, $2, shown.rank,
   FROM unnest($4::uuid[], $5::integer[]) AS shown (entry_id, rank)
 
 -- name: board_ranked
-UPDATE boards SET ranked_revision = $2 WHERE board = $1
+UPDATE boards SET ranked_revision = $2 WHERE board = $1 AND ranked_revision < $2
 
 -- name: submissions_ranked
-UPDATE submissions
-   SET state = 'ranked'
-  FROM entries
- WHERE entries.submission_id = submissions.id
-   AND entries.board = $1
-   AND entries.listed
-   AND submissions.state = 'scored'
+UPDATE submissions SET state = 'ranked' WHERE id = ANY($1::uuid[]) AND state = 'scored'
 
 -- name: boards_behind
 SELECT board

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -11,6 +12,7 @@ from uuid import UUID
 import orjson
 import structlog
 
+from services.ranker.domain.board import Entry
 from services.ranker.domain.difference import NewValues, board_difference
 from services.ranker.store import CONSUMER, PostgresBoardWork
 from shared.benchmark.tasks import BOARDS, SCORINGS, Board
@@ -53,7 +55,7 @@ async def preview(transaction: Transaction, job_id: UUID) -> None:
     content = {
         "boards": {
             board: await asyncio.to_thread(
-                board_difference, await PostgresBoardWork(transaction, board).entries(), new
+                board_difference, await _entries(transaction, board), new
             )
             for board in BOARDS
         },
@@ -64,6 +66,10 @@ async def preview(transaction: Transaction, job_id: UUID) -> None:
     told = orjson.dumps(revisions).decode()
     await connection.execute(_SQL["rescore_ready"], job_id, packed, told)
     _log.info("rescore_previewed", job_id=str(job_id), entries=len(new))
+
+
+async def _entries(transaction: Transaction, board: Board) -> Sequence[Entry]:
+    return (await PostgresBoardWork(transaction, board).picture()).entries
 
 
 async def _new_values(connection: Connection, job_id: UUID) -> NewValues:

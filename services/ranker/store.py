@@ -12,7 +12,7 @@ from uuid import UUID
 import asyncpg
 
 from services.ranker.domain.board import Entry, RankedBoard
-from services.ranker.ports import Revisions
+from services.ranker.ports import Picture, Revisions
 from shared.benchmark.tasks import METRIC_KEYS, SCORINGS, Board, Scoring
 from shared.contracts.messages import Envelope, Message
 from shared.storage.database import Database, Transaction
@@ -35,17 +35,24 @@ class PostgresBoardWork:
     board: Board
 
     async def revisions(self) -> Revisions:
-        """Lock the board's row until the transaction ends."""
-        row = await self.transaction.connection.fetchrow(
-            _SQL["lock_board"], self.board, timeout=_LOCK_SECONDS
-        )
+        """Keep other rankers out until the transaction ends."""
+        connection = self.transaction.connection
+        await connection.execute(_SQL["lock_rankers"], self.board, timeout=_LOCK_SECONDS)
+        row = await connection.fetchrow(_SQL["board_revisions"], self.board, timeout=_LOCK_SECONDS)
         assert row is not None  # noqa: S101 - the schema inserts both boards
         return Revisions(row["revision"], row["ranked_revision"])
 
-    async def entries(self) -> Sequence[Entry]:
-        """Return the listed entries with their values."""
-        rows = await self.transaction.connection.fetch(_SQL["listed_entries"], self.board)
-        return [_entry(row) for row in rows]
+    async def picture(self) -> Picture:
+        """Return the board as it is now, with its entries' values."""
+        connection = self.transaction.connection
+        # Asked before, so that each of them is among the entries: it was listed as it was scored.
+        waiting = await connection.fetch(_SQL["submissions_waiting"], self.board)
+        rows = await connection.fetch(_SQL["board_picture"], self.board)
+        return Picture(
+            revision=rows[0]["revision"],
+            entries=[_entry(row) for row in rows if row["id"] is not None],
+            waiting=[row["id"] for row in waiting],
+        )
 
     async def hypotheses(self) -> Sequence[Entry]:
         """Return the entries on no board whose scores are new; from now on they are not."""
@@ -101,10 +108,11 @@ class PostgresBoardWork:
             ranked = [begun[entry] for entry in some]
             await connection.execute(_SQL["begin_ranks"], *snapshot, some, ranked)
 
-    async def mark_ranked(self, revision: int) -> None:
-        """Close the revision; what was scored is now ranked."""
-        await self.transaction.connection.execute(_SQL["board_ranked"], self.board, revision)
-        await self.transaction.connection.execute(_SQL["submissions_ranked"], self.board)
+    async def mark_ranked(self, picture: Picture) -> None:
+        """Close the picture's revision; what was scored is now ranked."""
+        connection = self.transaction.connection
+        await connection.execute(_SQL["board_ranked"], self.board, picture.revision)
+        await connection.execute(_SQL["submissions_ranked"], picture.waiting)
 
     async def emit(self, message: Message) -> object:
         """Put a message into the outbox."""

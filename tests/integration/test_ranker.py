@@ -7,12 +7,13 @@ import json
 from importlib.resources import files
 
 from services.ranker.consumer import build_consumer
+from services.ranker.domain.board import ranked_board
 from services.ranker.store import PostgresBoards
 from shared.contracts.messages import BoardChanged, Envelope
 from shared.messaging.ports import Delivery, Done
 from shared.messaging.topology import RANKER_BOARDS
 from shared.storage.database import Database
-from tests.rows import accept_submission, add_listed_entry
+from tests.rows import Stored, accept_submission, add_listed_entry
 
 
 def changed(board: str = "community") -> Delivery:
@@ -69,6 +70,55 @@ async def test_rival_rankers_write_one_snapshot(database: Database) -> None:
     await add_listed_entry(database, "A model", {"cvs_acc": 0.5})
     await asyncio.gather(*(rank(database) for _ in range(5)))
     assert len(await snapshots(database)) == 2
+
+
+async def test_a_board_changes_while_it_is_ranked_and_is_ranked_again(database: Database) -> None:
+    first = await accept_submission(database, "First")
+    await score(database, first, 0.5)
+    second = await accept_submission(database, "Second")
+    async with PostgresBoards(database).work(
+        Envelope.wrap(BoardChanged(board="community")), "community"
+    ) as work:
+        await work.revisions()
+        picture = await work.picture()
+        ranked = ranked_board(picture.entries, "compat")
+        await work.save_snapshot("compat", picture.revision, ranked)
+        async with asyncio.timeout(5):  # it waits for no ranker
+            await score(database, second, 0.6)
+        await work.mark_ranked(picture)
+    assert await states(database) == {"First": "ranked", "Second": "scored"}
+    board = await database.pool.fetchrow("SELECT * FROM boards WHERE board = 'community'")
+    assert board is not None
+    assert (board["revision"], board["ranked_revision"]) == (2, 1)
+    assert board["behind_since"] is not None
+    await rank(database)
+    assert await states(database) == {"First": "ranked", "Second": "ranked"}
+    newest = (await snapshots(database))[-2]
+    assert (newest[2], [row["model_name"] for row in newest[3]]) == (2, ["Second", "First"])
+
+
+async def score(database: Database, stored: Stored, value: float) -> None:
+    """Do what a scorer does to the tables."""
+    async with database.transaction() as transaction:
+        connection = transaction.connection
+        await connection.execute("UPDATE entries SET listed = true WHERE id = $1", stored.entry_id)
+        await connection.execute(
+            "INSERT INTO scores (entry_id, metric, compat) VALUES ($1, 'cvs_acc', $2)",
+            stored.entry_id, value,
+        )  # fmt: skip
+        await connection.execute(
+            "UPDATE boards SET revision = revision + 1 WHERE board = 'community'"
+        )
+        await connection.execute(
+            "UPDATE submissions SET state = 'scored' WHERE id = $1", stored.submission_id
+        )
+
+
+async def states(database: Database) -> dict[str, str]:
+    rows = await database.pool.fetch(
+        "SELECT model_name, state FROM submissions JOIN entries ON submission_id = submissions.id"
+    )
+    return {row["model_name"]: row["state"] for row in rows}
 
 
 async def test_a_change_that_ranks_the_same_adds_no_snapshot(database: Database) -> None:

@@ -44,7 +44,7 @@ SELECT j.state, j.ground_truth_version, j.metric_version, j.preview_number,
    FOR UPDATE
 
 -- name: boards_lock
-SELECT board, revision FROM boards WHERE board = $1 FOR UPDATE
+SELECT board, revision FROM boards WHERE board = $1 FOR NO KEY UPDATE
 
 -- name: rescore_state
 UPDATE rescore_jobs SET state = $2 WHERE id = $1
