@@ -23,6 +23,7 @@ from shared.benchmark.tasks import RULE_METRIC_KEYS
 from shared.runtime.infrastructure import infrastructure
 from shared.storage.database import Database
 from tests.crashing import SERVICES
+from tests.crashing import service as service_of
 from tests.rows import DEMO, add_listed_entry, load_demo_ground_truth
 from tests.servers import free_port
 
@@ -92,7 +93,7 @@ async def healthy(
     service: str, environment: Mapping[str, str], *, poll_seconds: float
 ) -> AsyncIterator[None]:
     """The service in this process."""
-    settings_type, run = SERVICES[service]
+    settings_type, run = service_of(service)
     values = {name.removeprefix("MEDVID_").lower(): value for name, value in environment.items()}
     settings = settings_type(**values, outbox_poll_seconds=poll_seconds)
     async with infrastructure(settings, name=service) as base, run(base, settings):

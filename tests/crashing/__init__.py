@@ -14,17 +14,12 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib import import_module
 from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
 
-from services.gateway import bootstrap as gateway
-from services.gateway.settings import GatewaySettings
-from services.ranker import bootstrap as ranker
-from services.ranker.settings import RankerSettings
-from services.scorer import bootstrap as scorer
-from services.scorer.settings import ScorerSettings
 from shared.messaging.local import LocalBus
 from shared.messaging.ports import (
     Bus,
@@ -39,7 +34,7 @@ from shared.messaging.rabbit import connect_rabbit
 from shared.messaging.relay import Relay
 from shared.messaging.topology import Queue
 from shared.runtime.infrastructure import Infrastructure
-from shared.runtime.lifecycle import run_process, serve
+from shared.runtime.lifecycle import serve
 from shared.runtime.ops import Readiness
 from shared.runtime.settings import load_settings
 from shared.storage.database import Database, Transaction
@@ -52,11 +47,14 @@ POINTS: Final = (
     "before_work",
     "before_settle",
 )
-SERVICES: Final[dict[str, tuple[type[Any], Any]]] = {
-    "gateway": (GatewaySettings, gateway.run),
-    "scorer": (ScorerSettings, scorer.run),
-    "ranker": (RankerSettings, ranker.run),
-}
+SERVICES: Final = ("gateway", "scorer", "ranker")
+
+
+def service(name: str) -> tuple[type[Any], Any]:
+    """Return the settings and the `run` of a service; only that one is imported."""
+    settings = import_module(f"services.{name}.settings")
+    run = import_module(f"services.{name}.bootstrap").run
+    return getattr(settings, f"{name.capitalize()}Settings"), run
 
 
 class Killer:
@@ -126,9 +124,10 @@ class DyingBus:
         await self._bus.close()
 
 
-async def _main(stop: asyncio.Event) -> None:
-    service, point = sys.argv[1:]
-    settings_type, run = SERVICES[service]
+async def main(stop: asyncio.Event) -> None:
+    """Run the service until its point is reached."""
+    name, point = sys.argv[1:]
+    settings_type, run = service(name)
     settings = load_settings(settings_type)
     killer = Killer(point)
     pool = await asyncpg.create_pool(settings.database_url.get_secret_value(), min_size=1)
@@ -141,7 +140,3 @@ async def _main(stop: asyncio.Event) -> None:
     running: AbstractAsyncContextManager[None] = run(base, settings)
     async with running:
         await serve(base, stop)
-
-
-if __name__ == "__main__":
-    raise SystemExit(run_process(_main))
