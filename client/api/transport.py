@@ -101,27 +101,23 @@ class Transport:
         self, call: Call, limits: aiohttp.ClientTimeout
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         headers = {**_HEADERS, **call.headers}
-        body: Any = None
-        if call.form is not None:
-            length = call.form.length()
-            headers |= {"Content-Type": call.form.content_type, "Content-Length": str(length)}
-            body = call.form.chunks(length)
-        elif call.content is not None:
-            body = call.content
         token = call.token or self.token
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
         try:
-            async with self._ready().request(
-                call.method,
-                self.url + call.path,
-                params=call.query,
-                headers=headers,
-                data=body,
-                json=call.json,
-                timeout=limits,
-                allow_redirects=False,  # a token goes to nobody but the server it is for
-            ) as response:
+            async with (
+                _body(call) as (more, body),
+                self._ready().request(
+                    call.method,
+                    self.url + call.path,
+                    params=call.query,
+                    headers=headers | more,
+                    data=body,
+                    json=call.json,
+                    timeout=limits,
+                    allow_redirects=False,  # a token goes to nobody but the server it is for
+                ) as response,
+            ):
                 yield response
         except (aiohttp.ClientError, OSError) as error:  # OSError: timeouts too
             if isinstance(error.__cause__, LeaderboardError):  # from the body's own generator
@@ -145,6 +141,16 @@ class Transport:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+
+@asynccontextmanager
+async def _body(call: Call) -> AsyncIterator[tuple[dict[str, str], Any]]:
+    """Give what a call sends, with the headers that belong to it; raises UnreadableFile."""
+    if call.form is None:
+        yield {}, call.content
+        return
+    async with call.form.body() as (length, chunks):
+        yield {"Content-Type": call.form.content_type, "Content-Length": str(length)}, chunks
 
 
 def _unreachable(url: str, error: Exception) -> LeaderboardError:

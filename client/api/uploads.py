@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from client.api.errors import LeaderboardError
 
@@ -35,18 +37,25 @@ class Form:
         """The header that goes with the body."""
         return f"multipart/form-data; boundary={self.boundary}"
 
-    def length(self) -> int:
-        """Return the body's length in bytes; raises UnreadableFile."""
+    @asynccontextmanager
+    async def body(self) -> AsyncIterator[tuple[int, AsyncIterator[bytes]]]:
+        """Open the file; gives the body's length in bytes and its chunks. Raises UnreadableFile.
+
+        The file is closed here, as nobody ends a generator whose connection was lost.
+        """
         try:
-            size = self.file.stat().st_size
+            file = await asyncio.to_thread(self.file.open, "rb")
         except OSError as error:
             raise _unreadable(self.file, error) from None
-        return len(self._head()) + size + len(self._tail())
+        with file:
+            size = os.fstat(file.fileno()).st_size
+            total = len(self._head()) + size + len(self._tail())
+            yield total, self._chunks(file, total)
 
-    async def chunks(self, total: int) -> AsyncIterator[bytes]:
-        """Yield the body; raises UnreadableFile, also when the file changed its size meanwhile."""
+    async def _chunks(self, file: BinaryIO, total: int) -> AsyncIterator[bytes]:
+        """Yield the body; raises UnreadableFile when the file changed its size meanwhile."""
         sent = 0
-        async for chunk in self._content():
+        async for chunk in self._content(file):
             sent += len(chunk)
             if sent > total:
                 raise _changed(self.file)
@@ -56,15 +65,10 @@ class Form:
         if sent != total:
             raise _changed(self.file)
 
-    async def _content(self) -> AsyncIterator[bytes]:
+    async def _content(self, file: BinaryIO) -> AsyncIterator[bytes]:
         yield self._head()
-        try:
-            file = await asyncio.to_thread(self.file.open, "rb")
-        except OSError as error:
-            raise _unreadable(self.file, error) from None
-        with file:
-            while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
-                yield chunk
+        while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
+            yield chunk
         yield self._tail()
 
     def _head(self) -> bytes:

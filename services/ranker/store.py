@@ -45,13 +45,14 @@ class PostgresBoardWork:
     async def picture(self) -> Picture:
         """Return the board as it is now, with its entries' values."""
         connection = self.transaction.connection
-        # Asked before, so that each of them is among the entries: it was listed as it was scored.
-        waiting = await connection.fetch(_SQL["submissions_waiting"], self.board)
         rows = await connection.fetch(_SQL["board_picture"], self.board)
+        # Asked afterwards, so that none is missing; who came in between is not in the picture.
+        waiting = await connection.fetch(_SQL["submissions_waiting"], self.board)
+        shown = {row["submission_id"] for row in rows}
         return Picture(
             revision=rows[0]["revision"],
             entries=[_entry(row) for row in rows if row["id"] is not None],
-            waiting=[row["id"] for row in waiting],
+            waiting=[row["id"] for row in waiting if row["id"] in shown],
         )
 
     async def hypotheses(self) -> Sequence[Entry]:

@@ -72,6 +72,19 @@ async def test_rival_rankers_write_one_snapshot(database: Database) -> None:
     assert len(await snapshots(database)) == 2
 
 
+async def test_what_came_before_the_picture_was_taken_is_ranked_with_it(database: Database) -> None:
+    first, late = [await accept_submission(database, name) for name in ("First", "Late")]
+    await score(database, first, 0.5)
+    boards = PostgresBoards(database)
+    async with boards.work(Envelope.wrap(BoardChanged(board="community")), "community") as work:
+        await work.revisions()
+        await score(database, late, 0.6)
+        await work.mark_ranked(await work.picture())
+    assert await states(database) == {"First": "ranked", "Late": "ranked"}
+    await rank(database)  # finds nothing left to do
+    assert not await snapshots(database)
+
+
 async def test_a_board_changes_while_it_is_ranked_and_is_ranked_again(database: Database) -> None:
     first = await accept_submission(database, "First")
     await score(database, first, 0.5)

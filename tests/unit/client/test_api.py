@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import email.utils
 import inspect
+import os
 from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
@@ -130,8 +131,8 @@ def test_a_form_is_what_the_server_reads_and_as_long_as_it_says(tmp_path: Path) 
     file.write_bytes(bytes(range(256)) * 5_000)
     told: list[tuple[int, int]] = []
     form = Form({"model_name": "ä\r\n--b"}, file, lambda *sent: told.append(sent))
-    body = asyncio.run(collected(form))
-    assert len(body) == form.length()
+    length, body = asyncio.run(collected(form))
+    assert len(body) == length
     assert told[-1] == (len(body), len(body))
     assert len(told) > 3
     parser = FormDataParser(boundary_of(form.content_type))
@@ -142,8 +143,25 @@ def test_a_form_is_what_the_server_reads_and_as_long_as_it_says(tmp_path: Path) 
     assert data == "ä\r\n--b".encode() + file.read_bytes()
 
 
-async def collected(form: Form) -> bytes:
-    return b"".join([chunk async for chunk in form.chunks(form.length())])
+async def collected(form: Form) -> tuple[int, bytes]:
+    async with form.body() as (length, chunks):
+        return length, b"".join([chunk async for chunk in chunks])
+
+
+def test_a_form_that_nobody_reads_to_its_end_leaves_no_open_file(tmp_path: Path) -> None:
+    file = tmp_path / "f"
+    file.write_bytes(b"x" * 1_000_000)
+
+    async def begin() -> None:
+        async with Form({}, file).body() as (_, chunks):
+            kept.append(chunks)
+            await anext(chunks)
+            await anext(chunks)
+
+    kept: list[object] = []
+    asyncio.run(begin())
+    is_open = [os.path.realpath(f"/proc/self/fd/{each}") for each in os.listdir("/proc/self/fd")]
+    assert str(file.resolve()) not in is_open
 
 
 def test_a_file_that_changes_while_it_is_sent_is_noticed(tmp_path: Path) -> None:
@@ -152,10 +170,10 @@ def test_a_file_that_changes_while_it_is_sent_is_noticed(tmp_path: Path) -> None
     form = Form({}, file)
 
     async def send(change: bytes) -> None:
-        total = form.length()
-        file.write_bytes(change)
-        async for _ in form.chunks(total):
-            pass
+        async with form.body() as (_, chunks):
+            file.write_bytes(change)
+            async for _chunk in chunks:
+                pass
 
     for change in (b"x" * 10, b"x" * 2000):
         file.write_bytes(b"x" * 1000)
