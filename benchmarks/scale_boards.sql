@@ -19,8 +19,9 @@ SELECT made.id, metric, value, value * 0.9
 -- name: changed
 UPDATE boards SET revision = revision + 1 WHERE board = 'community' RETURNING revision
 
--- name: ranked_revision
-SELECT ranked_revision FROM boards WHERE board = 'community'
+-- name: touched
+-- Locks what a change locks, and changes nothing.
+UPDATE boards SET revision = revision WHERE board = 'community' RETURNING ranked_revision
 
 -- name: written
 -- Bytes of WAL so far, and rows of rank history.

@@ -31,9 +31,10 @@ create_venv() {
   "$python" -m venv .venv
 }
 
-# What pip says goes to a file: it is of interest only when it fails.
+# What pip says goes to a file: it is of interest only when it fails. Compiling all that is installed
+# would take ten seconds; what is used is compiled at its first use.
 pip_install() {
-  if ! .venv/bin/python -m pip install --quiet --no-input --disable-pip-version-check --no-deps "$@" \
+  if ! .venv/bin/python -m pip install --quiet --no-compile --no-input --disable-pip-version-check --no-deps "$@" \
     >> var/log/pip.log 2>&1; then
     tail -n 20 var/log/pip.log >&2
     return 1

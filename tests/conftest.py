@@ -29,6 +29,7 @@ import structlog
 from shared.storage.database import Database, connect
 from tests.servers import Management, RabbitControl
 
+TESTS = Path(__file__).parent
 _FOLDER_VARIABLE = "MEDVID_TEST_SERVERS"
 _RUN_KEY = pytest.StashKey[int]()
 
@@ -91,6 +92,17 @@ def logs_as_by_default() -> Iterator[None]:
     yield
     structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()
+
+
+@pytest.fixture(autouse=True)
+def what_is_the_same_is_kept(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Services of these suites start with what others left; what that promises, others test."""
+    if request.path.relative_to(TESTS).parts[0] in ("acceptance", "integration"):
+        from tests.kept import keep
+
+        keep(monkeypatch)
 
 
 @pytest.fixture(scope="session")
