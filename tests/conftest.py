@@ -22,11 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-import asyncpg
 import pytest
 import structlog
 
 from shared.storage.database import Database, connect
+from tests.databases import Databases
 from tests.servers import Management, RabbitControl
 
 TESTS = Path(__file__).parent
@@ -136,17 +136,18 @@ def _start(folder: Path) -> str:
     return line
 
 
+@pytest.fixture(scope="session")
+def databases(servers: Servers) -> Databases:
+    """The databases of this test process."""
+    return Databases(servers.template)
+
+
 @pytest.fixture
-async def postgres_url(servers: Servers) -> AsyncIterator[str]:
+async def postgres_url(servers: Servers, databases: Databases) -> AsyncIterator[str]:
     """A database of this test's own, with the schema."""
-    name = f"test_{uuid4().hex[:12]}"
-    admin = await asyncpg.connect(servers.postgres_url("postgres"))
-    try:
-        await admin.execute(f"CREATE DATABASE {name} TEMPLATE {servers.template}")
-        yield servers.postgres_url(name)
-        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    finally:
-        await admin.close()
+    name = await databases.take(servers.postgres)
+    yield servers.postgres_url(name)
+    await databases.give_back(servers.postgres, name)
 
 
 @pytest.fixture

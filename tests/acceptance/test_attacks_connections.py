@@ -50,7 +50,7 @@ async def attacked(database_url: str, **changes: Any) -> AsyncIterator[Gateway]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def gateway(database_url: str) -> AsyncIterator[Gateway]:
-    limits = {"head_seconds": 0.4, "idle_seconds": 0.6, "upload_idle_seconds": 0.4}
+    limits = {"head_seconds": 1, "idle_seconds": 1, "upload_idle_seconds": 0.5}
     async with attacked(database_url, **limits, upload_seconds=1) as gateway:
         yield gateway
 
