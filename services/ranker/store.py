@@ -19,7 +19,7 @@ from shared.storage.database import Database, Transaction
 from shared.storage.queries import load_queries
 
 CONSUMER: Final = "ranker"
-# A statement ends after a minute: on a slow machine one for 100,000 entries would never be through.
+# A statement has 20 s: on a slow machine one for 100,000 entries would never be through.
 _RANKS_AT_ONCE: Final = 5_000
 _LOCK_SECONDS: Final = 600.0
 """A large board is ranked for a minute or two; whoever comes next waits for it, and then finds
