@@ -65,13 +65,11 @@ RETURNING id
 SELECT entry_id, rank FROM rank_history WHERE board = $1 AND scoring = $2 AND until IS NULL
 
 -- name: end_ranks
--- One probe of an index for each entry: a join with what is shown would be planned for few rows, and
--- take a minute for ten thousand.
+-- An array and no join: without statistics of a table that was just filled, a join with 5,000 entries
+-- was planned for few rows, and took 18 s.
 UPDATE rank_history
    SET until_snapshot = $3, until = now()
-  FROM unnest($4::uuid[]) AS moved (entry_id)
- WHERE rank_history.board = $1 AND rank_history.scoring = $2 AND rank_history.until IS NULL
-   AND rank_history.entry_id = moved.entry_id
+ WHERE board = $1 AND scoring = $2 AND until IS NULL AND entry_id = ANY($4::uuid[])
 
 -- name: begin_ranks
 INSERT INTO rank_history (entry_id, board, scoring, rank, entered, since_snapshot, since)
