@@ -34,7 +34,7 @@ def environment(postgres_url: str, tmp_path: Path) -> dict[str, str]:
         "MEDVID_DATABASE_URL": postgres_url,
         "MEDVID_JUDGE_CONCURRENCY": str(CONCURRENCY),
         "MEDVID_JUDGE_BATCH_PAIRS": "4",
-        "MEDVID_JUDGE_CLAIM_SECONDS": "2",
+        "MEDVID_JUDGE_CLAIM_SECONDS": "4",
         "MEDVID_JUDGE_DUE_SECONDS": "0.1",
         "MEDVID_TEST_LATENCY": "0.05",
         "MEDVID_TEST_FAULTS": "10",
