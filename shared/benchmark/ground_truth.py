@@ -8,17 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from shared.benchmark.clips import METADATA_HINT, clip_of
 from shared.benchmark.decoding import GROUND_TRUTH_LIMITS, UNDECODABLE, Refused, decode
 from shared.benchmark.report import Code, Problem, Problems, shown
 from shared.benchmark.tasks import QA_TYPES, Task, task_of
+from shared.benchmark.test_set import without_video_token
 
-METADATA_FIELDS: Final = ("video_id", "input_video_start_frame", "input_video_end_frame", "fps")
-"""In the order in which they make an id."""
-ID_SEPARATOR: Final = "&&"
 _REFERENCE_TASKS: Final = (Task.NEXT_ACTION, Task.VIDEO_SUMMARY, Task.REGION_CAPTION)
 ASKING: Final = ("human", "user")
 ANSWERING: Final = ("gpt", "assistant")
-_VIDEO_TOKEN: Final = "<video>"  # noqa: S105 - a placeholder in prompts, no secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +25,8 @@ class Sample:
 
     `truth` is the record's `struc_info` as loaded (its shape differs by task); read it through
     `shared.benchmark.truth`. `question` has its leading `<video>` token and white space removed.
+    `aliases` are the canonical ids that name the sample, `clip_seconds` its clip's length where
+    that is known.
     """
 
     index: int
@@ -38,6 +38,9 @@ class Sample:
     reference: str
     fps: float
     truth: object
+    video_id: str = ""
+    aliases: tuple[str, ...] = ()
+    clip_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -98,14 +101,6 @@ def load_ground_truth(data: bytes) -> GroundTruth:
     return GroundTruth(tuple(samples), version)
 
 
-def sample_id(metadata: Mapping[str, object]) -> str | None:
-    """Return `video_id&&start&&end&&fps`, or None where a part is missing or no text or number."""
-    parts = [metadata.get(field) for field in METADATA_FIELDS]
-    if not all(isinstance(part, str | int | float) and part != "" for part in parts):
-        return None
-    return ID_SEPARATOR.join(str(part) for part in parts)
-
-
 def _sample(index: int, path: str, record: object, problems: Problems) -> Sample | None:
     if not isinstance(record, dict):
         problems.add(
@@ -114,9 +109,9 @@ def _sample(index: int, path: str, record: object, problems: Problems) -> Sample
         return None
     before = problems.count
     metadata = record.get("metadata")
-    identity = sample_id(metadata) if isinstance(metadata, dict) else None
-    if identity is None:
-        problems.add(missing(f"{path}.metadata", metadata, ", ".join(METADATA_FIELDS)))
+    clip = clip_of(record)
+    if clip is None or not clip.has_window:
+        problems.add(missing(f"{path}.metadata", metadata, METADATA_HINT))
     qa_type = record.get("qa_type")
     task = task_of(qa_type) if isinstance(qa_type, str) else None
     if task is None:
@@ -131,18 +126,22 @@ def _sample(index: int, path: str, record: object, problems: Problems) -> Sample
     question, reference = said(record, ASKING), said(record, ANSWERING)
     if task in _REFERENCE_TASKS and reference is None:
         problems.add(missing(f"{path}.conversations", record.get("conversations"), "an answer"))
-    if problems.count > before or identity is None or task is None or fps is None:
+    if problems.count > before or clip is None or task is None or fps is None:
         return None
+    own = record.get("id")
     sample = Sample(
         index=index,
-        id=identity,
+        id=own if isinstance(own, str) and own else clip.id,
         qa_type=str(qa_type),
         task=task,
         source=str(source),
-        question=_without_video_token(question or ""),
+        question=without_video_token(question or ""),
         reference=reference or "",
         fps=fps,
         truth=record.get("struc_info"),
+        video_id=clip.video_id,
+        aliases=clip.aliases,
+        clip_seconds=clip.seconds,
     )
     return sample if _truth_is_readable(sample, path, problems) else None
 
@@ -188,13 +187,6 @@ def said(record: Mapping[str, object], speakers: tuple[str, ...]) -> str | None:
             value = turn.get("value")
             return value if isinstance(value, str) else None
     return None
-
-
-def _without_video_token(question: str) -> str:
-    question = question.strip()
-    while question.startswith(_VIDEO_TOKEN):
-        question = question[len(_VIDEO_TOKEN) :].strip()
-    return question
 
 
 def missing(path: str, found: object, expected: str) -> Problem:

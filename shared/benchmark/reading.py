@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Final, NamedTuple
 
 from shared.benchmark import truth
-from shared.benchmark.ground_truth import ID_SEPARATOR, Sample
+from shared.benchmark.ground_truth import Sample
 from shared.benchmark.parsing.cvs import parse_components
 from shared.benchmark.parsing.dvc import parse_captions
 from shared.benchmark.parsing.sa import parse_aspects
@@ -85,8 +86,8 @@ def _times_reading(
 ) -> Reading:
     latest = max(times, default=0.0)
     if true_ends is None:
-        frames = _clip_frames(item.id)
-        return Reading(len(times), cut_off=cut_off, wrong_scale=bool(frames) and latest > frames)
+        clip = item.clip_seconds or math.inf
+        return Reading(len(times), cut_off=cut_off, wrong_scale=latest > clip)
     longest = max(true_ends, default=0.0)
     return Reading(
         len(times),
@@ -95,18 +96,6 @@ def _times_reading(
         cut_off,
         wrong_scale=longest > 0 and latest > FRAMES_RATIO * longest,
     )
-
-
-def _clip_frames(sample_id: str) -> int:
-    """Return how many frames of its video a clip spans, 0 where the id does not say.
-
-    A clip has at least one frame a second, so its length in seconds cannot exceed this.
-    """
-    _, _, frames = sample_id.partition(ID_SEPARATOR)
-    numbers = frames.split(ID_SEPARATOR)[:2]
-    if len(numbers) != 2 or not all(n.isascii() and n.isdigit() and len(n) < 10 for n in numbers):
-        return 0
-    return max(int(numbers[1]) - int(numbers[0]), 0)
 
 
 def _read_boxes(text: str, _item: TestItem, sample: Sample | None) -> Reading:

@@ -19,7 +19,8 @@ MAX_EXAMPLES: Final = 5
 """How many sample indices a warning lists."""
 SHOWN_CHARACTERS: Final = 80
 
-Mode = Literal["position", "key"]
+Mode = Literal["position", "order", "key"]
+"""How records found their samples: by position, in test-set order with gaps, or by their keys."""
 
 
 class Code(StrEnum):
@@ -79,7 +80,8 @@ class Code(StrEnum):
     # Warnings: the submission is taken.
     PARTIAL = "partial", "some samples have no prediction"
     ALIGNED_BY_KEY = "aligned_by_key", "records were matched by id, qa_type and question"
-    AMBIGUOUS = "ambiguous", "equal keys were told apart by their order alone"
+    AMBIGUOUS = "ambiguous", "keys that fit several samples, told apart by order alone"
+    FOREIGN_IDS = "foreign_ids", "ids that the test set does not have, in a file in test-set order"
     QUESTION_MISMATCH = "question_mismatch", "a question differs from the test set's"
     EMPTY_PREDICTIONS = "empty_predictions", "predictions without any text"
     UNPARSABLE = "unparsable", "predictions in which nothing could be parsed"

@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from shared.benchmark.clips import METADATA_HINT, canonical, clip_of
 from shared.benchmark.decoding import UNDECODABLE, Document, Element, Limits
-from shared.benchmark.ground_truth import METADATA_FIELDS, sample_id, unknown_qa_type
+from shared.benchmark.ground_truth import unknown_qa_type
 from shared.benchmark.report import Code, Problem, Problems, shown
 from shared.benchmark.tasks import Task, task_of
-from shared.benchmark.test_set import normalised_question
+from shared.benchmark.test_set import without_video_token
 
 EXAMPLE: Final = '{"id": "video&&0&&100&&1.0", "qa_type": "tal", "prediction": "1.0-2.5 seconds"}'
 _TYPE_FIXES: Final = {
@@ -30,8 +31,8 @@ _NUL: Final = "\0"
 class Record:
     """One well-formed record. `prediction` and `question` are UTF-8; a question may be absent.
 
-    `position` is the place the file claims for it: its index, or its key in an object of records
-    keyed "0", "1", ….
+    `position` is the place that the file gives it: its index, or its key in an object of records
+    keyed "0", "1", …. `qa_type` is as written, `task` what it names.
     """
 
     position: int
@@ -41,6 +42,11 @@ class Record:
     qa_type: str
     question: bytes | None
     prediction: bytes
+
+    @property
+    def alias(self) -> str:
+        """The id in canonical form, in which samples have theirs."""
+        return canonical(self.id)
 
 
 def read_records(document: Document, limits: Limits, problems: Problems) -> list[Record]:
@@ -119,18 +125,17 @@ class _Reader:
         return False
 
     def _metadata_id(self, value: Mapping[str, object], path: str) -> str | None:
-        metadata = value["metadata"]
-        identity = sample_id(metadata) if isinstance(metadata, dict) else None
-        if identity is None:
+        clip = clip_of(value)
+        if clip is None:
             self._add(
                 Code.MISSING_FIELD,
                 f"{path}.metadata",
-                shown(metadata),
-                f"an object with {', '.join(METADATA_FIELDS)} as strings",
+                shown(value["metadata"]),
+                f"an object with {METADATA_HINT}",
                 "Copy metadata from the test set, or give an id instead.",
             )
             return None
-        return identity if self._id_fits(identity, f"{path}.metadata") else None
+        return clip.id if self._id_fits(clip.id, f"{path}.metadata") else None
 
     def _task(self, value: Mapping[str, object], path: str) -> Task | None:
         qa_type = self._text(value, "qa_type", path)
@@ -145,7 +150,7 @@ class _Reader:
         if value.get("question") is None:
             return None
         question = self._text(value, "question", path)
-        return normalised_question(question).encode() if question else None
+        return without_video_token(question).encode() if question else None
 
     def _prediction(self, value: Mapping[str, object], path: str, field: str) -> bytes | None:
         prediction = self._text(value, field, path)

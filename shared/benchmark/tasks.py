@@ -38,9 +38,10 @@ class Task(StrEnum):
 
 
 CAPTION_TASKS: Final = (Task.DENSE_CAPTIONING, Task.VIDEO_SUMMARY, Task.REGION_CAPTION)
+_AUTHORS: Final = ("gpt", "gemini")
 _TASKS_BY_QA_TYPE: Final = (
     {task.value: task for task in Task}
-    | {f"{task}_{author}": task for task in CAPTION_TASKS for author in ("gpt", "gemini")}
+    | {f"{task}_{author}": task for task in CAPTION_TASKS for author in _AUTHORS}
     | {"dc": Task.DENSE_CAPTIONING}
 )
 QA_TYPES: Final = tuple(_TASKS_BY_QA_TYPE)
@@ -49,10 +50,21 @@ QA_TYPES: Final = tuple(_TASKS_BY_QA_TYPE)
 def task_of(qa_type: str) -> Task | None:
     """Return the task a qa_type names, or None where it names none.
 
-    Suffixes `_gpt` and `_gemini` are dropped and `dc` is an alias, so two qa_types are equal
-    for alignment exactly when this gives the same task.
+    Suffixes `_gpt` and `_gemini` are dropped and `dc` is an alias.
     """
     return _TASKS_BY_QA_TYPE.get(qa_type)
+
+
+def author_of(qa_type: str) -> str:
+    """Return who wrote the references of a caption qa_type, `gpt` or `gemini`; empty if unsaid."""
+    _, _, suffix = qa_type.rpartition("_")
+    return suffix if suffix in _AUTHORS else ""
+
+
+def same_qa_type(one: str, other: str) -> bool:
+    """Return whether two qa_types of one task agree: unless both name an author, and differ."""
+    author, expected = author_of(one), author_of(other)
+    return author == expected or not author or not expected
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,21 +1,28 @@
-"""The test set as validation sees it: ids, qa_types, questions; with truth where there is some."""
+"""The public part of a test set, as validation sees it; with its truth where there is one."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from shared.benchmark.clips import canonical, loosened
 from shared.benchmark.tasks import Task
 
 if TYPE_CHECKING:
     from shared.benchmark.ground_truth import GroundTruth
 
+_VIDEO_TOKEN: Final = "<video>"  # noqa: S105 - a placeholder in prompts, no secret
+
 
 @dataclass(frozen=True, slots=True)
 class TestItem:
-    """One sample without its truth; `question` as `normalised_question` gives it."""
+    """One sample without its truth.
+
+    `question` has its leading `<video>` token and outer white space removed, and is empty where the
+    test set has none. `aliases` are the canonical ids that name the sample; left out, its id is the
+    only one. `clip_seconds` is the clip's length, None where it is not known.
+    """
 
     __test__ = False  # pytest: not a test class
 
@@ -23,11 +30,20 @@ class TestItem:
     id: str
     task: Task
     question: str
+    qa_type: str = ""
+    source: str = ""
+    aliases: tuple[str, ...] = ()
+    clip_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        """Complete the aliases."""
+        if not self.aliases:
+            object.__setattr__(self, "aliases", (canonical(self.id),))
 
 
 @dataclass(frozen=True)
 class TestSet:
-    """The samples a submission answers, in order. `truth` is None for a public test-set file."""
+    """The samples a submission answers, in order. `truth` is None for a public test set."""
 
     __test__ = False  # pytest: not a test class
 
@@ -40,35 +56,51 @@ class TestSet:
 
     @classmethod
     def from_ground_truth(cls, truth: GroundTruth) -> TestSet:
-        """Return the view of a ground truth that alignment needs."""
+        """Return a ground truth as a test set that knows it."""
         items = (
-            TestItem(sample.index, sample.id, sample.task, normalised_question(sample.question))
+            TestItem(
+                index=sample.index,
+                id=sample.id,
+                task=sample.task,
+                question=sample.question,
+                qa_type=sample.qa_type,
+                source=sample.source,
+                aliases=sample.aliases,
+                clip_seconds=sample.clip_seconds,
+            )
             for sample in truth.samples
         )
         return cls(tuple(items), truth)
 
     @cached_property
-    def positions_by_key(self) -> dict[tuple[str, Task], tuple[int, ...]]:
-        """Return the sample indices of each (id, task), in test-set order."""
-        groups: defaultdict[tuple[str, Task], list[int]] = defaultdict(list)
-        for item in self.items:
-            groups[item.id, item.task].append(item.index)
-        return {key: tuple(indices) for key, indices in groups.items()}
+    def public(self) -> TestSet:
+        """The same samples without their truth: all that a submitter's report may rest on."""
+        return replace(self, truth=None)
 
     @cached_property
-    def tasks_by_id(self) -> dict[str, tuple[Task, ...]]:
-        """Return the tasks in which each id occurs."""
-        groups: defaultdict[str, dict[Task, None]] = defaultdict(dict)
+    def positions_by_alias(self) -> dict[str, dict[str, list[int]]]:
+        """The sample indices by canonical id and question, in test-set order."""
+        groups: dict[str, dict[str, list[int]]] = {}
         for item in self.items:
-            groups[item.id][item.task] = None
-        return {sample_id: tuple(tasks) for sample_id, tasks in groups.items()}
+            for alias in item.aliases:
+                groups.setdefault(alias, {}).setdefault(item.question, []).append(item.index)
+        return groups
 
     @cached_property
-    def ids_by_clip(self) -> dict[str, str]:
-        """Return an id for each `video&&start&&end`, to suggest where only the fps differs."""
-        return {item.id.rpartition("&&")[0]: item.id for item in self.items}
+    def ids_by_loose(self) -> dict[str, str]:
+        """An id by its loosened spellings, with and without its last number: for suggestions."""
+        found: dict[str, str] = {}
+        for item in self.items:
+            for spelling in (item.id, *item.aliases):
+                found.setdefault(loosened(spelling), item.id)
+        for loose, identity in list(found.items()):
+            found.setdefault(loose.rpartition(" ")[0], identity)
+        return found
 
 
-def normalised_question(text: str) -> str:
-    """Return a question without `<video>` tokens and with runs of white space as one space."""
-    return " ".join(text.replace("<video>", " ").split())
+def without_video_token(question: str) -> str:
+    """Return a question without leading `<video>` tokens and outer white space."""
+    question = question.strip()
+    while question.startswith(_VIDEO_TOKEN):
+        question = question[len(_VIDEO_TOKEN) :].strip()
+    return question

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from shared.benchmark.clips import METADATA_HINT, clip_of
 from shared.benchmark.decoding import GROUND_TRUTH_LIMITS, UNDECODABLE, Element, Refused, decode
 from shared.benchmark.ground_truth import (
     ASKING,
     InvalidGroundTruth,
     missing,
     said,
-    sample_id,
     unknown_qa_type,
 )
 from shared.benchmark.report import Code, Problem, Problems, shown
 from shared.benchmark.tasks import task_of
-from shared.benchmark.test_set import TestItem, TestSet, normalised_question
+from shared.benchmark.test_set import TestItem, TestSet, without_video_token
 
 
 class InvalidTestSet(InvalidGroundTruth):
@@ -23,10 +23,11 @@ class InvalidTestSet(InvalidGroundTruth):
 
 
 def load_test_set(data: bytes) -> TestSet:
-    """Read a test set from JSON (plain or gzip): records with `id` (or `metadata`) and `qa_type`.
+    """Read a test set from JSON (plain or gzip): records with `qa_type`, and `id` or `metadata`.
 
-    The question is read from `question` or `conversations` where there is one; all else, answers
-    included, is ignored. Raises `InvalidTestSet` with every problem found.
+    The source is read from `data_source` or `dataset_name`, the question from `question` or
+    `conversations`, where there is one; all else, answers included, is ignored. Raises
+    `InvalidTestSet` with every problem found.
     """
     problems = Problems()
     items: list[TestItem] = []
@@ -52,14 +53,24 @@ def _item(element: Element, problems: Problems) -> TestItem | None:
             Problem(Code.NOT_AN_OBJECT, path, shown(record), "a record (object)", "Correct it.")
         )
         return None
-    metadata, qa_type = record.get("metadata"), record.get("qa_type")
-    identity = record.get("id") or (sample_id(metadata) if isinstance(metadata, dict) else None)
+    own, qa_type = record.get("id"), record.get("qa_type")
+    clip = clip_of(record)
+    identity = own if isinstance(own, str) and own else clip.id if clip else ""
     task = task_of(qa_type) if isinstance(qa_type, str) else None
-    if not isinstance(identity, str):
-        problems.add(missing(path, record, "an id, or metadata that makes one"))
+    if not identity:
+        problems.add(missing(path, record, f"an id, or metadata with {METADATA_HINT}"))
     if task is None:
         problems.add(unknown_qa_type(f"{path}.qa_type", qa_type))
-    question = record.get("question") or said(record, ASKING) or ""
-    if not isinstance(identity, str) or task is None:
+    if not identity or task is None:
         return None
-    return TestItem(element.index, identity, task, normalised_question(str(question)))
+    source = record.get("data_source") or record.get("dataset_name")
+    return TestItem(
+        index=element.index,
+        id=identity,
+        task=task,
+        question=without_video_token(str(record.get("question") or said(record, ASKING) or "")),
+        qa_type=str(qa_type),
+        source=source if isinstance(source, str) else "",
+        aliases=clip.aliases if clip else (),
+        clip_seconds=clip.seconds if clip else None,
+    )

@@ -122,7 +122,8 @@ def check_format(
         problems.add(_too_few(len(document), minimum_records))
     records = read_records(document, limits, problems)
     itself = TestSet(tuple(
-        TestItem(index, record.id, record.task, "") for index, record in enumerate(records)
+        TestItem(index, record.id, record.task, "", record.qa_type)
+        for index, record in enumerate(records)
     ))  # fmt: skip
     predictions = Predictions(tuple(record.prediction for record in records))
     tasks, warnings = diagnosis.diagnose(itself, predictions)
@@ -174,10 +175,17 @@ def _advice(alignment: Alignment) -> tuple[Advice, ...]:
         warnings.append(Advice(Code.ALIGNED_BY_KEY, message, alignment.answered))
     if alignment.ambiguous:
         message = (
-            "records share their key with others and were told apart by order alone: "
-            "keep the test-set order, or give each record its question"
+            "records have a key (id, qa_type, question) that fits several samples, and were told "
+            "apart by their order: send the whole file in test-set order, or add the questions"
         )
         warnings.append(Advice(Code.AMBIGUOUS, message, alignment.ambiguous))
+    if alignment.foreign_ids:
+        warnings.append(_warning(
+            Code.FOREIGN_IDS,
+            "records have an id that the test set does not have, and were matched by position, as "
+            "all else agrees: copy the ids from the test set",
+            alignment.foreign_ids,
+        ))  # fmt: skip
     if alignment.reworded:
         warnings.append(_warning(
             Code.QUESTION_MISMATCH, "records ask another question than the test set",

@@ -45,7 +45,7 @@ def test_validate_names_problem_and_cure(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     truth = write(tmp_path / "truth.json", [RECORD])
-    predictions = write(tmp_path / "p.json", [PREDICTION | {"id": "v&&0&&9&&1"}])
+    predictions = write(tmp_path / "p.json", [PREDICTION | {"id": "v&&0&&9&&2"}, PREDICTION])
     assert validate(predictions, truth, None, as_json=False) == 1
     shown = capsys.readouterr().out
     assert "unknown_id at $[0].id" in shown

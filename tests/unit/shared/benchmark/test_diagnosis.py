@@ -21,7 +21,7 @@ TRUTHS: dict[Task, object] = {
 def samples(task: Task, count: int, *, truth: bool = True) -> TestSet:
     made = tuple(
         Sample(index, f"v{index}&&100&&1000&&1.0", task.value, task, "AVOS", "q",
-               f"reference {index}", 1.0, TRUTHS.get(task, []))
+               f"reference {index}", 1.0, TRUTHS.get(task, []), clip_seconds=900.0)
         for index in range(count)
     )  # fmt: skip
     whole = TestSet.from_ground_truth(GroundTruth(made, "version"))

@@ -41,7 +41,7 @@ def test_the_inference_format_reads_only_its_own_fields() -> None:
             {
                 "metadata": METADATA,
                 "qa_type": "dc",
-                "question": "<video>\nWhat\u00a0 happens? ",
+                "question": "<video>\nWhat\u00a0 happens?\u00a0",
                 "answer": "this",
                 "prediction": 5,
                 "ground_truth": "never read",
@@ -52,7 +52,7 @@ def test_the_inference_format_reads_only_its_own_fields() -> None:
     assert problems == []
     assert record.id == GOOD["id"]
     assert record.task is Task.DENSE_CAPTIONING
-    assert (record.question, record.prediction) == (b"What happens?", b"this")
+    assert (record.question, record.prediction) == ("What\u00a0 happens?".encode(), b"this")
 
 
 def test_an_object_of_records_is_ordered_by_its_numbers() -> None:
