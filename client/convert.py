@@ -19,7 +19,8 @@ from rich.console import Console
 from rich.text import Text
 
 from client.files import UnreadableFile, read_file
-from client.validate import CANNOT_RUN, HAS_ERRORS, OK, problem_text, report_on, show
+from client.problems import problem_text
+from client.validate import CANNOT_RUN, HAS_ERRORS, OK, report_on, show
 from shared.benchmark.decoding import Document, Element, Limits, Refused, decode
 from shared.benchmark.ground_truth import InvalidGroundTruth
 from shared.benchmark.report import Code, Problem, Problems

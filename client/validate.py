@@ -12,19 +12,19 @@ from rich.table import Table
 from rich.text import Text
 
 from client.api.report_answers import (
-    ReportProblem,
     ReportWarning,
     TaskReport,
     ValidationReport,
 )
 from client.files import UnreadableFile, read_file
+from client.problems import problem_text
 from client.terminal import print_table
 from shared.benchmark.decoding import GROUND_TRUTH_LIMITS, SUBMISSION_LIMITS
 from shared.benchmark.ground_truth import InvalidGroundTruth, load_ground_truth
-from shared.benchmark.report import Advice, Problem, Report, TaskDiagnosis
+from shared.benchmark.report import Advice, Report, TaskDiagnosis
 from shared.benchmark.test_set import TestSet
 from shared.benchmark.test_set_file import load_test_set
-from shared.benchmark.validation import MINIMUM_RECORDS, check_format, validate_submission
+from shared.benchmark.validation import check_format, validate_submission
 
 OK: Final = 0
 HAS_ERRORS: Final = 1
@@ -51,10 +51,15 @@ def run(
     return OK if report.ok else HAS_ERRORS
 
 
-def report_on(predictions: Path, ground_truth: Path | None, test_set: Path | None) -> Report:
-    """Check predictions against what there is; raises UnreadableFile, InvalidGroundTruth."""
+def report_on(
+    predictions: Path, ground_truth: Path | None, test_set: Path | None, *, least: int = 0
+) -> Report:
+    """Check predictions against what there is; raises UnreadableFile, InvalidGroundTruth.
+
+    Fewer records than `least` are an error; fewer than a submission needs are always a warning.
+    """
     data = read_file(predictions, SUBMISSION_LIMITS.unpacked_bytes)
-    return _validate(data, _load(ground_truth, test_set))
+    return _validate(data, _load(ground_truth, test_set), least)
 
 
 def _load(ground_truth: Path | None, test_set: Path | None) -> TestSet | None:
@@ -66,12 +71,10 @@ def _load(ground_truth: Path | None, test_set: Path | None) -> TestSet | None:
     return None
 
 
-def _validate(data: bytes, samples: TestSet | None) -> Report:
+def _validate(data: bytes, samples: TestSet | None, least: int) -> Report:
     if samples is None:
-        return check_format(data)
-    # One's own split may be smaller than the least that a submission needs.
-    minimum = MINIMUM_RECORDS if len(samples) >= MINIMUM_RECORDS else 0
-    return validate_submission(data, samples, minimum_records=minimum).report
+        return check_format(data, minimum_records=least)
+    return validate_submission(data, samples, minimum_records=least).report
 
 
 def show(report: Report | ValidationReport, console: Console) -> None:
@@ -86,7 +89,7 @@ def show(report: Report | ValidationReport, console: Console) -> None:
         console.print(Text("\nErrors", style="bold red"))
         for problem in report.problems:
             console.print(problem_text(problem), soft_wrap=True)
-        more = report.problem_count - len(report.problems)
+        more = report.problem_count - sum(problem.count for problem in report.problems)
         if more:
             console.print(f"  … and {more:,} more")
     console.print()
@@ -111,7 +114,9 @@ def _task_table(tasks: Sequence[TaskDiagnosis | TaskReport]) -> Table:
 def _structure(task: TaskDiagnosis | TaskReport) -> str:
     if task.required is None or task.covered is None:
         return f"{task.emitted:,} {task.unit}"
-    share = f" ({task.covered / task.required:.0%})" if task.required else ""
+    if not task.required:
+        return "-"
+    share = f" ({task.covered / task.required:.0%})"
     return f"{task.covered:,} of {task.required:,} expected {task.unit}{share}"
 
 
@@ -124,16 +129,6 @@ def _advice_text(advice: Advice | ReportWarning) -> Text:
     )
 
 
-def problem_text(problem: Problem | ReportProblem) -> Text:
-    """Return a problem for people."""
-    text = Text("  ")
-    text.append(str(problem.code), style="bold")
-    text.append(f" at {problem.path}\n")
-    text.append(f"    found     {problem.found}\n    expected  {problem.expected}\n")
-    text.append(f"    to mend   {problem.fix}")
-    return text
-
-
 def _verdict(report: Report | ValidationReport) -> Text:
     if not report.ok:
         plural = "s" if report.problem_count != 1 else ""
@@ -144,7 +139,9 @@ def _verdict(report: Report | ValidationReport) -> Text:
             "--test-set to check them against the samples.",
             style="bold green",
         )
-    by = "by position" if report.mode == "position" else "by id, qa_type and question"
+    by = {"position": "by position", "order": "in test-set order"}.get(
+        report.mode or "", "by id, qa_type and question"
+    )
     return Text(
         f"Valid: {report.answered:,} of {report.samples:,} samples answered "
         f"({report.answered / report.samples:.1%}), aligned {by}.",

@@ -8,13 +8,18 @@ from client.api.answers import Answer, Problem
 
 
 class ReportProblem(Answer):
-    """One error of a file: its JSON path, what was found and expected, what mends it."""
+    """One error of a file: its JSON path, what was found and expected, how to fix it.
+
+    `count` records have it, at first in `places`; an older server lists each by itself.
+    """
 
     code: str
     path: str
     found: str
     expected: str
     fix: str
+    count: int = 1
+    places: list[str] = Field([])
 
 
 class ReportWarning(Answer):

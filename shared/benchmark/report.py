@@ -1,23 +1,32 @@
 """The validation report: problems, warnings and the diagnosis by task (SPEC 1).
 
 A `Problem` is an error: the submission is refused. An `Advice` is a warning: the submission is
-taken, but its owner should look. Both name what was found and how to mend it. Codes are stable:
+taken, but its owner should look. Both name what was found and how to fix it. Codes are stable:
 clients may branch on them, texts may change.
+
+One wrong field name makes the same problem in thousands of records. So problems are grouped: one
+for each code and field, with a count, the first places and what was found there.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+import re
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Final, Literal
 
 from shared.benchmark.tasks import Task
 
 MAX_PROBLEMS: Final = 100
-"""How many problems a report lists; the rest is only counted."""
+"""How many groups of problems a report lists; the rest is only counted."""
+MAX_PLACES: Final = 3
+"""How many places, and findings there, a group of problems names."""
 MAX_EXAMPLES: Final = 5
 """How many sample indices a warning lists."""
 SHOWN_CHARACTERS: Final = 80
+
+_RECORD: Final = re.compile(r'\$\[(?:\d+|"(?:[^"\\]|\\.)*"…?)\]')
+"""The record in a path: `$[7]`, `$["key"]`."""
 
 Mode = Literal["position", "order", "key"]
 """How records found their samples: by position, in test-set order with gaps, or by their keys."""
@@ -47,7 +56,7 @@ class Code(StrEnum):
     NUMBER_OUT_OF_RANGE = "number_out_of_range", "a number too large for a double"
     LONE_SURROGATE = "lone_surrogate", "half of a UTF-16 surrogate pair, which is no character"
     DUPLICATE_KEY = "duplicate_key", "an object names the same key twice"
-    WRONG_SHAPE = "wrong_shape", "the document is neither an array nor an object of records"
+    WRONG_SHAPE = "wrong_shape", ("the file, or its records, have another layout than a submission")
     TOO_MANY_RECORDS = "too_many_records", "more records than the limit"
     TOO_MANY_KEYS = "too_many_keys", "more object keys in the whole file than the limit"
     TOO_FEW_RECORDS = "too_few_records", "fewer records than a submission needs"
@@ -94,32 +103,112 @@ class Code(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One error: where it is (JSON path), what was found and expected, how to mend it."""
+    """One error: where it is (JSON path), what was found and expected, how to fix it.
+
+    A group of them has a `count` and its first `places`, of which `path` is the first.
+    """
 
     code: str
     path: str
     found: str
     expected: str
     fix: str
+    count: int = 1
+    places: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Complete the places."""
+        if not self.places:
+            object.__setattr__(self, "places", (self.path,))
 
 
 class Problems:
-    """Collects problems: keeps the first `MAX_PROBLEMS`, counts all."""
+    """Groups problems by code and field; keeps the first `MAX_PROBLEMS` groups, counts all."""
 
     def __init__(self) -> None:
-        self.first: list[Problem] = []
         self.count = 0
+        self._groups: dict[tuple[str, str], _Group] = {}
 
-    def add(self, problem: Problem) -> None:
-        """Note one problem."""
+    @property
+    def first(self) -> list[Problem]:
+        """The groups, in the order in which they were found."""
+        return [group.problem() for group in self._groups.values()]
+
+    def add(self, problem: Problem, field: str | None = None) -> None:
+        """Note one problem, or a group of them; `field` is what follows the record in its path."""
+        self.count += problem.count
+        key = (problem.code, _field(problem.path) if field is None else field)
+        group = self._groups.get(key)
+        if group is not None:
+            group.add(problem)
+        elif not self.full:
+            self._groups[key] = _Group(problem)
+
+    def counted(self, code: str, field: str = "") -> bool:
+        """Count a problem of which nobody will read the text; False where somebody will.
+
+        Ask before you put a text together: a hostile file has 50,000 problems.
+        """
+        group = self._groups.get((code, field))
+        if group is None:
+            self.count += self.full
+            return self.full
+        if len(group.places) < MAX_PLACES:
+            return False
         self.count += 1
-        if not self.full:
-            self.first.append(problem)
+        group.count += 1
+        return True
 
     @property
     def full(self) -> bool:
-        """Whether further problems are only counted, so that their texts need no work."""
-        return len(self.first) >= MAX_PROBLEMS
+        """Whether new groups are only counted."""
+        return len(self._groups) >= MAX_PROBLEMS
+
+    def merge(self, others: Problems, prefix: str = "") -> None:
+        """Take over the problems found elsewhere, with `prefix` before their places."""
+        for key, group in others._groups.items():
+            problem = group.problem()
+            places = tuple(prefix + place for place in problem.places)
+            moved = replace(problem, path=places[0], places=places)
+            mine = self._groups.get(key)
+            if mine is not None:
+                mine.add(moved)
+            elif not self.full:
+                self._groups[key] = _Group(moved)
+        self.count += others.count
+
+
+class _Group:
+    """Problems of one code and field."""
+
+    __slots__ = ("count", "found", "places", "sample")
+
+    def __init__(self, problem: Problem) -> None:
+        self.sample = problem
+        self.count = problem.count
+        self.places = list(problem.places)
+        self.found = [problem.found]
+
+    def add(self, problem: Problem) -> None:
+        self.count += problem.count
+        self.places += problem.places[: max(MAX_PLACES - len(self.places), 0)]
+        if problem.found not in self.found and len(self.found) < MAX_PLACES:
+            self.found.append(problem.found)
+
+    def problem(self) -> Problem:
+        if self.count == 1:
+            return self.sample
+        return replace(
+            self.sample,
+            found="; ".join(self.found),
+            count=self.count,
+            places=tuple(self.places),
+        )
+
+
+def _field(path: str) -> str:
+    """Return a path without the record that it begins with."""
+    return _RECORD.sub("", path, count=1) if path.startswith("$[") else path
 
 
 @dataclass(frozen=True, slots=True)

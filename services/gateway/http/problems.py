@@ -111,4 +111,6 @@ def _item(problem: Problem, location: Location) -> ProblemItem:
         found=problem.found,
         expected=problem.expected,
         fix=problem.fix,
+        count=problem.count,
+        places=list(problem.places),
     )

@@ -16,13 +16,15 @@ _CODES = ", ".join(f"{code.value} ({code.meaning})" for code in Code)
 
 
 class ReportProblem(Answer):
-    """One error of the file: its JSON path, what was found and expected, what mends it."""
+    """One error of the file: its JSON path, what was found and expected, how to fix it."""
 
     code: str
     path: str
     found: str
     expected: str
     fix: str
+    count: int = Field(1, description="how many records have this problem in this field")
+    places: list[str] = Field([], description="the first three paths")
 
 
 class ReportWarning(Answer):
@@ -53,9 +55,11 @@ class ValidationReport(Answer):
     """What the check of a file found: problems (it is refused), warnings, a diagnosis by task."""
 
     ok: bool = True
-    problem_count: int = Field(0, description="all problems; 'problems' lists the first 100")
+    problem_count: int = Field(
+        0, description="all problems; 'problems' lists 100 at most, equal ones once with a count"
+    )
     problems: list[ReportProblem] = Field([])
-    mode: Literal["position", "key"] | None = Field(
+    mode: Literal["position", "order", "key"] | None = Field(
         None, description="how records were matched with samples"
     )
     records: int = 0
@@ -76,7 +80,9 @@ class DryRunAnswer(Answer):
     """What would become of an upload; nothing of it was stored."""
 
     ok: bool = Field(description="whether a submission of it would be accepted")
-    error_count: int = Field(description="all problems; 'errors' lists the first 100")
+    error_count: int = Field(
+        description="all problems; 'errors' lists 100 at most, equal ones once with a count"
+    )
     errors: list[ProblemItem]
     report: ValidationReport | None = Field(description="null where there was no file")
     ground_truth_version: str = Field(description="the test set that the file was held against")

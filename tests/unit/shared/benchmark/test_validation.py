@@ -116,11 +116,23 @@ def test_reports_are_json_with_every_field(whole: TestSet) -> None:
     document = json.loads(json.dumps(validated([{"id": "x"}], whole).report.to_dict()))
     assert document["ok"] is False
     assert document["problem_count"] == len(document["problems"]) == 3
-    assert set(document["problems"][0]) == {"code", "path", "found", "expected", "fix"}
+    assert set(document["problems"][0]) == {
+        "code", "path", "found", "expected", "fix", "count", "places",
+    }  # fmt: skip
 
 
-def test_every_problem_is_counted_and_a_hundred_are_listed(whole: TestSet) -> None:
-    report = validated([{"id": "x", "qa_type": "tal", "prediction": ""}] * 300, whole).report
+def test_equal_problems_are_one_line_and_all_are_counted(whole: TestSet) -> None:
+    records = [{"id": f"x{n}", "qa_type": "tal", "prediction": ""} for n in range(300)]
+    report = validated(records, whole).report
+    (group,) = report.problems
+    assert (group.code, group.count, report.problem_count) == ("unknown_id", 300, 300)
+    assert group.places == ("$[0].id", "$[1].id", "$[2].id")
+    assert group.found == '"x0"; "x1"; "x2"'
+
+
+def test_a_hundred_groups_are_kept_and_all_problems_are_counted(whole: TestSet) -> None:
+    records = [{"id": "x", "qa_type": "tal", "prediction": "", f"f{n}": "\0"} for n in range(300)]
+    report = validated(records, whole).report
     assert (len(report.problems), report.problem_count) == (100, 300)
 
 
