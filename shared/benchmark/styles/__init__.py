@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from shared.benchmark.parsing.stg import parse_boxes
 from shared.benchmark.parsing.tal import parse_segments
-from shared.benchmark.styles import times, wrappers
+from shared.benchmark.styles import boxes, captions, labels, scores, times, wrappers
 from shared.benchmark.styles.wrappers import strip_reasoning
 from shared.benchmark.tasks import Task
 
@@ -20,8 +21,21 @@ _PASSES: Final = 4
 """A rewrite may bring out what another one rewrites; more than this is no style of anybody."""
 
 Rewrite = Callable[[str], tuple[str, list[str]]]
-_REWRITES: Final[Mapping[Task, Rewrite]] = {Task.TAL: times.rewrite}
-_READINGS: Final[Mapping[Task, Callable[[str], object]]] = {Task.TAL: parse_segments}
+_REWRITES: Final[Mapping[Task, Rewrite]] = {
+    Task.TAL: times.rewrite,
+    Task.STG: boxes.rewrite,
+    Task.DENSE_CAPTIONING: captions.rewrite,
+    Task.NEXT_ACTION: labels.rewrite,
+    Task.CVS_ASSESSMENT: scores.rewrite_components,
+    Task.SKILL_ASSESSMENT: scores.rewrite_aspects,
+}
+_READINGS: Final[Mapping[Task, Callable[[str], object]]] = {
+    Task.TAL: parse_segments,
+    Task.STG: parse_boxes,
+    Task.DENSE_CAPTIONING: captions.reading,
+    Task.CVS_ASSESSMENT: scores.components,
+    Task.SKILL_ASSESSMENT: scores.aspects,
+}
 
 
 def tidy(text: str, task: Task) -> tuple[str, tuple[str, ...]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 CLOCK_TIMES: Final = "clock_times"
@@ -39,12 +41,12 @@ _MINUTES: Final = re.compile(
     re.IGNORECASE,
 )
 _DATE: Final = re.compile(r"(?<!\d)((?:19|20)\d\d)-(\d\d)-(\d\d)(?!\d)")
-_DECIMAL_COMMA: Final = re.compile(r"(?<![\d.,])(\d++),(\d{1,2}+)(?![\d,])")
+_DECIMAL_COMMA: Final = re.compile(r"(?<![\d.,])(\d++),(\d{1,2}+)(?!\d|,\d)")
 _PAIR: Final = re.compile(
     rf"[\[(]\s*+[\"']?({TIME}){UNIT}[\"']?\s*+,\s*+[\"']?({TIME}){UNIT}[\"']?\s*+[\])]",
     re.IGNORECASE,
 )
-_LABELLED: Final = re.compile(
+LABELLED: Final = re.compile(
     rf"[\"'*]{{0,4}}+\b(?:start|begin|from)(?:[\s_]?(?:time|sec|seconds|s))?+([\"'*]*+)\s*+[:=]\s*+[\"'*]*+\s*+"
     rf"({TIME}){UNIT}[\"'*]*+\s*+[,;|]?+\s*+(?:and\s++)?+[\"'*]*+"
     rf"(?:end|stop|finish|to)(?:[\s_]?(?:time|sec|seconds|s))?+[\"'*]*+\s*+[:=]\s*+[\"'*]*+\s*+"
@@ -60,6 +62,9 @@ FULL_WIDTH: Final = "full_width"
 
 def rewrite(text: str) -> tuple[str, list[str]]:
     """Return a text whose time ranges are written `A-B`, and the names of the styles it had."""
+    listed = segments_of(text) if '"' in text else []
+    if listed:
+        return ", ".join(f"{start}-{end}" for start, end, _ in listed) + " seconds.", [JSON]
     applied: dict[str, None] = {}
     text = plain_width(text, applied)
     text = _replaced(_DATE, r"\1/\2/\3", text, DATES, applied)
@@ -67,6 +72,8 @@ def rewrite(text: str) -> tuple[str, list[str]]:
     text = ranges(text, applied)
     if not RANGE.search(text):
         text = _paired(text, applied)
+    if not RANGE.search(text):
+        text = _tabled(text, applied)
     return text, list(applied)
 
 
@@ -122,8 +129,8 @@ def _written(found: re.Match[str], *, hyphens: bool) -> str:
 
 def _paired(text: str, applied: dict[str, None]) -> str:
     """Return a text without any range, with pairs of times as ranges."""
-    if _LABELLED.search(text):
-        return _LABELLED.sub(
+    if LABELLED.search(text):
+        return LABELLED.sub(
             lambda found: _noted(
                 JSON if '"' in found[1] or "'" in found[1] else LABELLED_TIMES,
                 applied,
@@ -139,6 +146,102 @@ def _paired(text: str, applied: dict[str, None]) -> str:
             text,
         )
     return text
+
+
+def _tabled(text: str, applied: dict[str, None]) -> str:
+    """Return a text without any range, with each table row's two times as a range."""
+    rows = 0
+    lines = text.split("\n")
+    for index, line in enumerate(lines):
+        row = row_of(line, rows + 1)
+        if row:
+            rows += 1
+            lines[index] = f"| {row[0]}-{row[1]} | {row[2]} |"
+    if rows:
+        applied[TABLE] = None
+    return "\n".join(lines) if rows else text
+
+
+def row_of(line: str, number: int) -> tuple[str, str, str] | None:
+    """Return a table row's start, end and what follows them; `number` may stand before them."""
+    if line.count("|") < _LEAST_BARS:
+        return None
+    cells = [cell.strip(" \t*") for cell in line.strip().strip("|").split("|")]
+    numeric = [_CELL.fullmatch(cell) for cell in cells[:4]]
+    if len(cells) > 2 and numeric[2] and cells[0].rstrip(".") == str(number):  # noqa: PLR2004
+        cells, numeric = cells[1:], numeric[1:]
+    both = RANGE.fullmatch(cells[0]) or _RANGE_CELL.fullmatch(cells[0])
+    if both:
+        return seconds(both["start"]), seconds(both["end"]), " ".join(cells[1:])
+    start, end, *rest = numeric
+    if not start or not end or any(rest):
+        return None
+    return seconds(start[1]), seconds(end[1]), " ".join(cells[2:])
+
+
+def segments_of(text: str) -> list[tuple[str, str, str]]:
+    """Return the (start, end, caption) of a JSON text; empty where it is none, or not whole."""
+    found = []
+    for item in items_of(text):
+        segment = _segment(item)
+        if segment is None:
+            return []
+        found.append(segment)
+    return found
+
+
+def _segment(item: object) -> tuple[str, str, str] | None:
+    caption = ""
+    if isinstance(item, dict):
+        fields = {str(name).lower(): value for name, value in item.items()}
+        caption = str(first_of(fields, _CAPTIONS) or "")
+        both = first_of(fields, _BOTH)
+        item = both if both is not None else [first_of(fields, _STARTS), first_of(fields, _ENDS)]
+    if isinstance(item, str):
+        found = _RANGE_CELL.fullmatch(item.strip())
+        return (seconds(found["start"]), seconds(found["end"]), caption) if found else None
+    if not isinstance(item, list) or len(item) != 2:  # noqa: PLR2004
+        return None
+    start, end = (_CELL.fullmatch(str(value).strip()) for value in item)
+    if not start or not end or any(isinstance(value, bool) for value in item):
+        return None
+    return seconds(start[1]), seconds(end[1]), " ".join(caption.split())
+
+
+def first_of(fields: Mapping[str, object], names: Iterable[str]) -> object:
+    """Return the first of the fields that is there."""
+    return next((fields[name] for name in names if name in fields), None)
+
+
+def items_of(text: str) -> list[object]:
+    """Return the items of a text that is a JSON array or object; empty for any other text.
+
+    An object with one list holds its items. A single object or pair is one item.
+    """
+    text = text.strip()
+    if not text.startswith(("[", "{")) or not text.endswith(("]", "}")):
+        return []
+    try:
+        value: object = json.loads(text)
+    except (ValueError, RecursionError):
+        return []
+    if isinstance(value, dict):
+        lists = [inner for inner in value.values() if isinstance(inner, list)]
+        value = lists[0] if len(value) == 1 and lists and lists[0] else [value]
+    if isinstance(value, list) and value and all(isinstance(v, int | float) for v in value):
+        return [value]
+    return value if isinstance(value, list) else []
+
+
+_LEAST_BARS: Final = 2
+_CELL: Final = re.compile(rf"({TIME}){UNIT}", re.IGNORECASE)
+_RANGE_CELL: Final = re.compile(
+    rf"(?P<start>{TIME}){UNIT}{SEPARATOR}(?P<end>{TIME}){UNIT}", re.IGNORECASE
+)
+_STARTS: Final = ("start", "start_time", "start_sec", "start_seconds", "begin", "from")
+_ENDS: Final = ("end", "end_time", "end_sec", "end_seconds", "stop", "to")
+_BOTH: Final = ("segment", "span", "timestamp", "timestamps", "time", "interval", "time_range")
+_CAPTIONS: Final = ("caption", "description", "text", "event", "action", "label")
 
 
 def _points(text: str, applied: dict[str, None]) -> str:

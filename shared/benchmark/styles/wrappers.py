@@ -14,7 +14,7 @@ REASONING: Final = "reasoning"
 UNFINISHED_REASONING: Final = "unfinished_reasoning"
 ANSWER_TAGS: Final = "answer_tags"
 CODE_FENCE: Final = "code_fence"
-CHAT_PREFIX: Final = "chat_prefix"
+CHAT_TEXT: Final = "chat_text"
 
 Rewrite = Callable[[str], str]
 
@@ -33,6 +33,13 @@ _PREFIX: Final = re.compile(
     r"(?:\s*+:(?:\*\*)?|(?=\s*+\n))"
     r"|(?:sure|certainly|of course|okay|ok)\b[^\n:.]{0,120}+[:.!\n]"
     r"|here(?: is|'s| are)\b[^\n:.]{0,120}+:)\s*+",
+    re.IGNORECASE,
+)
+
+
+_SUFFIX: Final = re.compile(
+    r"\n\s*+(?:let me know|i hope|please (?:note|let)|feel free|note:|if you (?:need|have|want)|"
+    r"is there anything|would you like)[^\n]*+\s*+\Z",
     re.IGNORECASE,
 )
 
@@ -89,11 +96,12 @@ def rewrite(text: str, *, prefixes: bool) -> tuple[str, list[str]]:
 
 def _parts(*, prefixes: bool) -> Iterator[tuple[str, Rewrite]]:
     yield REASONING, _without_finished_reasoning
-    yield CHAT_PREFIX, _without_chat_tokens
+    yield CHAT_TEXT, _without_chat_tokens
     yield ANSWER_TAGS, _inside_answer_tags
     yield CODE_FENCE, _without_fences
+    yield CHAT_TEXT, _without_suffix
     if prefixes:
-        yield CHAT_PREFIX, _without_prefix
+        yield CHAT_TEXT, _without_prefix
 
 
 def _without_finished_reasoning(text: str) -> str:
@@ -125,6 +133,13 @@ def _inside_answer_tags(text: str) -> str:
 
 def _without_fences(text: str) -> str:
     return _FENCE.sub("", text).strip() if "```" in text else text
+
+
+def _without_suffix(text: str) -> str:
+    """Return a text without a last line that speaks to the user."""
+    end = text.rstrip()
+    found = _SUFFIX.match(text, max(end.rfind("\n"), 0))
+    return text[: found.start()].rstrip() if found else text
 
 
 def _without_prefix(text: str) -> str:
