@@ -59,10 +59,11 @@ def report_on(
     Fewer records than `least` are an error; fewer than a submission needs are always a warning.
     """
     data = read_file(predictions, SUBMISSION_LIMITS.unpacked_bytes)
-    return _validate(data, _load(ground_truth, test_set), least)
+    return _validate(data, load(ground_truth, test_set), least)
 
 
-def _load(ground_truth: Path | None, test_set: Path | None) -> TestSet | None:
+def load(ground_truth: Path | None, test_set: Path | None) -> TestSet | None:
+    """Return the samples to hold a file against; raises UnreadableFile, InvalidGroundTruth."""
     if ground_truth:
         data = read_file(ground_truth, GROUND_TRUTH_LIMITS.unpacked_bytes)
         return TestSet.from_ground_truth(load_ground_truth(data))

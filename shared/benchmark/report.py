@@ -69,6 +69,7 @@ class Code(StrEnum):
     EMPTY_FIELD = "empty_field", "a field that must have content is empty"
     FIELD_TOO_LONG = "field_too_long", "a text exceeds its length limit"
     NUL_CHARACTER = "nul_character", "a NUL character outside a prediction"
+    FAILED_RECORD = "failed_record", "inference failed for a record (only 'medvid convert' says so)"
     UNKNOWN_QA_TYPE = "unknown_qa_type", "a qa_type that the benchmark does not have"
 
     # Records against the test set.
