@@ -66,10 +66,13 @@ def convert(
     done.notes += notes
     if options.by_position and test_set is not None and not problems.count:
         done.notes += by_position(drafts, test_set, problems)
+    if not options.by_position:
+        drafts = _named(drafts, done.readings, problems)
     drafts = _without_failed(drafts, options.failed, problems, done.notes)
     _rewrite(drafts, options, done.rewrites)
-    done.notes += _told(done.readings)
-    done.records = _records(drafts, problems)
+    done.notes[:0] = _told(done.readings)
+    if not options.by_position or not problems.count:  # without their places they lack everything
+        done.records = _records(drafts, problems)
     return done
 
 
@@ -86,7 +89,7 @@ def _read(
             done.readings.append(reading)
         if file.beside:
             names = _listed(file.beside)
-            done.notes.append(Note("beside", f"fields beside the records: {names}; not read",
+            done.notes.append(Note("beside", f"fields beside the records, not read: {names}",
                                    len(file.beside)))  # fmt: skip
         prefix = f"{name}: " if len(files) > 1 else ""
         for draft in found:
@@ -104,6 +107,25 @@ def _place(draft: Draft) -> int | None:
     if key is not None and key.isascii() and key.isdigit() and len(key) <= 9:
         return int(key) if key == "0" or key[0] != "0" else None
     return draft.number if draft.from_zero and "::" in draft.name else None
+
+
+def _named(drafts: list[Draft], readings: Sequence[Reading], problems: Problems) -> list[Draft]:
+    """Return the drafts that say which sample they answer; note those that do not."""
+    whole: list[Draft] = []
+    layouts = ", ".join(dict.fromkeys(reading.layout for reading in readings if reading.layout))
+    for draft in drafts:
+        lacks = [] if "id" in draft.fields or "metadata" in draft.fields else ["id"]
+        lacks += [] if "qa_type" in draft.fields else ["qa_type"]
+        if not lacks:
+            whole.append(draft)
+        elif not problems.counted(Code.MISSING_FIELD):
+            found = f"no {' and no '.join(lacks)}" + (f" ({layouts})" if layouts else "")
+            problems.add(
+                Problem(Code.MISSING_FIELD, draft.path, found, "what names the sample",
+                        "Add --by-position --test-set TEST_SET: it gives each record the id, "
+                        "qa_type and question of the sample at its place."), "",
+            )  # fmt: skip
+    return whole
 
 
 def _without_failed(
@@ -187,8 +209,12 @@ def _told(readings: Sequence[Reading]) -> list[Note]:
             first = next(iter(reading.objects))
             notes.append(Note("object", f"{prefix}predictions that were objects, written as text: "
                               f"{first}", reading.objects.total()))  # fmt: skip
+        if reading.perhaps_truth:
+            notes.append(Note("perhaps_truth", f"{prefix}records of a test set: the last answer of "
+                              "their turns, which was read, may be the true one",
+                              reading.perhaps_truth))  # fmt: skip
         if reading.cut_off:
-            notes.append(Note("cut_off", f"{prefix}answers end at the token limit "
+            notes.append(Note("cut_off", f"{prefix}answers that end at the token limit "
                               '(finish_reason "length")', reading.cut_off))  # fmt: skip
         hidden = truths(reading)
         if hidden:

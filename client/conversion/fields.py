@@ -13,6 +13,7 @@ from shared.benchmark.ground_truth import near_qa_type
 from shared.benchmark.report import Code, Problem, Problems, shown
 from shared.benchmark.shapes import (
     TEXT_FIELDS,
+    TURN_FIELDS,
     Shape,
     answer_fix,
     command,
@@ -68,6 +69,7 @@ class Reading:
     qa_types: Counter[str] = field(default_factory=Counter)
     objects: Counter[str] = field(default_factory=Counter)
     cut_off: int = 0
+    perhaps_truth: int = 0
 
 
 def drafts_of(
@@ -220,7 +222,7 @@ class _Maker:
             draft.failed, draft.text = marked, None
         elif text is None:
             draft.failed = "NaN" if isinstance(value, float) else "no prediction"
-        self._note(record, path)
+        self._note(draft, record, path)
         return draft
 
     def _named(self, record: Mapping[str, object]) -> dict[str, object]:
@@ -299,13 +301,16 @@ class _Maker:
             )  # fmt: skip
         return ""
 
-    def _note(self, record: Mapping[str, object], path: str) -> None:
+    def _note(self, draft: Draft, record: Mapping[str, object], path: str) -> None:
         reading = self._reading
         top = path.partition(".")[0]
-        reading.texts[path] += 1
+        if draft.text is not None:
+            reading.texts[path] += 1
         for name in record:
             if name not in _READ and name != top:
                 reading.ignored[name] += 1
+        if path in TURN_FIELDS and any(map(is_truth, record)):
+            reading.perhaps_truth += 1
         if value_at(record, "response.body.choices.0.finish_reason") == "length":
             reading.cut_off += 1
 

@@ -96,7 +96,8 @@ def _unwrap(
     """Take the records of an object: its values, or those inside what it wraps."""
     if values and all(isinstance(value, str) for value in values.values()):
         for key, value in values.items():  # texts by key
-            raw: dict[str, object] = {"sample_id": key, "prediction": value}
+            name = "sample_id" if key.isdecimal() or "::" in key else "id"
+            raw: dict[str, object] = {name: key, "prediction": value}
             found.records.append(Raw(f"{path}[{shown(key)}]", key, raw))
         return
     for key, value in values.items():

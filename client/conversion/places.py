@@ -50,7 +50,7 @@ def last_of_each(
         if certain or (len(drafts) >= _FEWEST and total >= _LARGEST_SHARE * len(drafts)):
             _refuse(groups, doubled, problems, certain=certain)
             return drafts, []
-        return drafts, [Note("perhaps_doubled", "records have the id, qa_type and question of "
+        return drafts, [Note("perhaps_doubled", "records with the id, qa_type and question of "
             "another: samples of their own, or records of a resumed run (--test-set tells; "
             "--last-wins keeps the last)", total)]  # fmt: skip
     dropped = {
@@ -59,7 +59,7 @@ def last_of_each(
     notes = [Note("last_wins", "earlier records of a sample that a later one replaces", total)]
     if not certain:
         notes.append(Note(
-            "perhaps_samples", "records were dropped because id, qa_type and question are equal, "
+            "perhaps_samples", "records dropped because id, qa_type and question are equal, "
             "which the test set has too: give --test-set, so that none of its samples is lost",
             total,
         ))  # fmt: skip
@@ -170,11 +170,13 @@ def by_position(drafts: list[Draft], test_set: TestSet, problems: Problems) -> l
         if item.question:
             draft.fields["question"] = item.question
         draft.number, draft.key = place, str(place)
-    notes = [Note("by_position", f"records placed by {how}; {agreed:,} ask their sample's question",
-                  len(drafts))]  # fmt: skip
+    checked = f"{agreed:,} ask their sample's question" if agreed else (
+        "the file holds no question of the test set, so nothing else could confirm it"
+    )  # fmt: skip
+    notes = [Note("by_position", f"records placed by {how}; {checked}", len(drafts))]
     if reworded:
-        notes.append(Note("other_words", "records ask in words that the test set does not have, so "
-                          "that their places could not be checked", reworded))  # fmt: skip
+        notes.append(Note("other_words", "records whose question, in words of its own, could not "
+                          "confirm their place", reworded))  # fmt: skip
     return notes
 
 

@@ -20,6 +20,8 @@ COLUMNS: Final = frozenset((
 ))  # fmt: skip
 """A line that names one of these columns, and another, is the head of a table."""
 _WRITE_JSON: Final = "Write the list of records itself with json.dump."
+_FEWEST_COLUMNS: Final = 3
+_COLUMN: Final = re.compile(r"[A-Za-z]\w{0,40}")
 _SHOWN_BYTES: Final = 40
 _LOOKED_AT: Final = 512
 _TAR_MARK: Final = slice(257, 262)
@@ -121,24 +123,30 @@ def _binary(start: bytes) -> tuple[str, str]:
 def _table(start: bytes) -> Problem | None:
     """Return the problem of a table whose first line names columns such as `id` and `qa_type`."""
     columns = header(start)
+    fix = "Run 'medvid convert FILE -o predictions.json.gz': it reads such tables."
     if not columns:
-        return None
+        columns = _columns(start)
+        fix = "Send predictions: a table of them has the columns id, qa_type and prediction."
+        if len(columns) < _FEWEST_COLUMNS or not all(map(_COLUMN.fullmatch, columns)):
+            return None
     names = ", ".join(shown(name) for name in columns[:5])
-    return Problem(
-        Code.WRONG_SHAPE, "$", f"a table (CSV or TSV) with the columns {names}", EXPECTED,
-        "Run 'medvid convert FILE -o predictions.json.gz': it reads such tables.",
-    )  # fmt: skip
+    found = f"a table (CSV or TSV) with the columns {names}"
+    return Problem(Code.WRONG_SHAPE, "$", found, EXPECTED, fix)
 
 
 def header(start: bytes) -> list[str]:
     """Return the column names in the first line of a table; empty where it seems to be none."""
+    columns = _columns(start)
+    known = len(columns) > 1 and not COLUMNS.isdisjoint(name.casefold() for name in columns)
+    return columns if known else []
+
+
+def _columns(start: bytes) -> list[str]:
+    """Return what stands between the delimiters of the first line."""
     line = start.decode("utf-8", "replace").lstrip("\ufeff").splitlines()[:1]
     for delimiter in "\t,;":
-        if not line or delimiter not in line[0]:
-            continue
-        columns = [name.strip() for name in next(csv.reader([line[0]], delimiter=delimiter), [])]
-        if len(columns) > 1 and not COLUMNS.isdisjoint(name.casefold() for name in columns):
-            return columns
+        if line and delimiter in line[0]:
+            return [name.strip() for name in next(csv.reader(line, delimiter=delimiter), [])]
     return []
 
 

@@ -200,12 +200,15 @@ def missing(path: str, found: object, expected: str) -> Problem:
 def unknown_qa_type(path: str, found: object) -> Problem:
     """Return the problem of a qa_type that names no task."""
     near = near_qa_type(found)
+    fix = f"Did you mean {shown(near)}?" if near else "Copy the qa_type from the test set."
+    if near and isinstance(found, str) and "_".join(_WORDS.findall(found.casefold())) == near:
+        fix += " 'medvid convert FILE -o predictions.json.gz' writes it so."
     return Problem(
         Code.UNKNOWN_QA_TYPE,
         path,
         shown(found),
         f"one of {', '.join(QA_TYPES)}",
-        f"Did you mean {shown(near)}?" if near else "Copy the qa_type from the test set.",
+        fix,
     )
 
 

@@ -21,7 +21,7 @@ TEXT_FIELDS: Final = (
     "prediction", "answer", "response", "output", "model_output", "predict", "pred",
     "predicted_answer", "model_answer", "model_response", "model_prediction", "generated_text",
     "generation", "generated", "completion", "llm_output", "raw_output", "outputs", "predictions",
-    "responses", "result", "text", "content",
+    "responses", "resp", "reply", "result", "text", "content",
 )  # fmt: skip
 """Names under which a model's text is often written."""
 TRUTH_FIELDS: Final = frozenset((
@@ -161,7 +161,7 @@ def turn_of(turns: object, speakers: Sequence[str]) -> str | None:
 def text_fields(record: Mapping[str, object]) -> list[str]:
     """Return the names of the fields that seem to hold the model's text."""
     shape = shape_of(record)
-    if shape is not None:
+    if shape is not None and shape.answers:
         return [path for path in shape.answers if text_in(value_at(record, path)) is not None][:1]
     return [name for name in TEXT_FIELDS if text_in(record.get(name)) is not None]
 
@@ -181,8 +181,8 @@ def answer_fix(record: Mapping[str, object], wanted: str) -> str:
             f"model's: '{command(record, turns)}'."
         )
     return (
-        "No field holds a text of the model. Write it there, leave records without an answer out, "
-        f"or use 'medvid convert FILE --failed skip -o {_OUTPUT}'."
+        "No field holds a text of the model. Send the file with its output; where inference failed "
+        f"for some samples, 'medvid convert FILE --failed skip -o {_OUTPUT}' leaves these out."
     )
 
 

@@ -22,6 +22,7 @@ from shared.benchmark.shapes import (
     is_ours,
     needs_places,
     shape_of,
+    text_fields,
     text_in,
 )
 from shared.benchmark.tasks import Task, task_of
@@ -119,8 +120,9 @@ class _Reader:
         """Note that a record has the layout of another tool, if it has."""
         shape = shape_of(value)
         if shape is not None and not self.problems.counted(Code.WRONG_SHAPE):
+            fix = f"Run '{command(value)}'." if text_fields(value) else answer_fix(value, "")
             self._add(Code.WRONG_SHAPE, path, "", f"{shape.name}, {shown(value)}",
-                      f"a record such as {EXAMPLE}", f"Run '{command(value)}'.")  # fmt: skip
+                      f"a record such as {EXAMPLE}", fix)  # fmt: skip
         return shape is not None
 
     def _id(self, value: Mapping[str, object], path: str) -> str | None:
