@@ -21,7 +21,6 @@ from rich.text import Text
 from client.conversion.convert import Conversion, Failed, Options
 from client.conversion.convert import convert as conversion
 from client.conversion.files import LIMITS
-from client.conversion.notes import Note
 from client.files import UnreadableFile, read_file
 from client.problems import problem_text
 from client.validate import CANNOT_RUN, HAS_ERRORS, OK, load, report_on, show
@@ -107,9 +106,7 @@ def _show(
         complaints.print(f"{problems.count:,} error(s); nothing was written.")
         return
     console = Console(highlight=False)
-    console.print(
-        Text(f"{Note('', f'records written to {output}.', len(done.records))}"), soft_wrap=True
-    )
+    console.print(Text(f"{len(done.records):,} records written to {output}."), soft_wrap=True)
     for note in done.notes:
         console.print(Text(f"  {note}"), soft_wrap=True)
     for rewrite in done.rewrites:

@@ -55,7 +55,9 @@ def validate(
 def convert(
     inputs: Annotated[
         list[Path],
-        typer.Argument(help="what inference wrote: JSON, JSON Lines, CSV or TSV, plain or gzip"),
+        typer.Argument(
+            help="what inference wrote: JSON, JSON Lines, CSV, TSV or Excel; plain or gzip"
+        ),
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", dir_okay=False, help="a name ending in .gz is packed")

@@ -12,6 +12,7 @@ from typing import Final
 
 import orjson
 
+from client.conversion.workbooks import NoTable, is_workbook, rows
 from shared.benchmark import shapes
 from shared.benchmark.decoding import UNDECODABLE, Document, Element, Limits, Refused, decode
 from shared.benchmark.file_kinds import header
@@ -55,6 +56,9 @@ def read(name: str, data: bytes, problems: Problems) -> RawFile:
     found = RawFile(name, [], [])
     try:
         content = unpack(data, LIMITS.unpacked_bytes)
+        if is_workbook(bytes(content)):
+            found.records = _workbook(bytes(content), problems)
+            return found
         if header(bytes(content[:_HEADER_BYTES])) and content.lstrip()[:1] not in (b"[", b"{"):
             found.records = _table(bytes(content), problems)
             return found
@@ -143,6 +147,16 @@ def _take(found: RawFile, path: str, key: str | None, value: object, problems: P
         )  # fmt: skip
 
 
+def _workbook(content: bytes, problems: Problems) -> list[Raw]:
+    try:
+        found = rows(content, LIMITS.unpacked_bytes)
+    except NoTable as error:
+        problems.add(Problem(Code.WRONG_SHAPE, "$", str(error), "a workbook with one row a sample",
+                             "Save the table as CSV."))  # fmt: skip
+        return []
+    return [Raw(f"$[{index}]", None, dict(row)) for index, row in enumerate(found)]
+
+
 def _table(content: bytes, problems: Problems) -> list[Raw]:
     try:
         text = content.decode("utf-8-sig")
@@ -155,15 +169,15 @@ def _table(content: bytes, problems: Problems) -> list[Raw]:
     first = text.splitlines()[0]
     delimiter = next(mark for mark in "\t,;" if mark in first)
     csv.field_size_limit(LIMITS.unpacked_bytes)
-    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    table = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     found: list[Raw] = []
     try:
-        for index, row in enumerate(rows):
+        for index, row in enumerate(table):
             named = {key.strip(): value for key, value in row.items() if key and value is not None}
             found.append(Raw(f"$[{index}]", None, dict(named)))
     except csv.Error as error:
         problems.add(Problem(
-            Code.WRONG_SHAPE, f"$[{len(found)}]", f"line {rows.line_num}: {error}",
+            Code.WRONG_SHAPE, f"$[{len(found)}]", f"line {table.line_num}: {error}",
             "a table with a row for each sample", "Quote texts that hold quotes or line breaks.",
         ))  # fmt: skip
     return found

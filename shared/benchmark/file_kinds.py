@@ -103,7 +103,7 @@ def _binary(start: bytes) -> tuple[str, str]:
     if start.startswith(b"PK\x03\x04"):
         if b"xl/" in start or b"[Content_Types]" in start:
             return "an Excel workbook", (
-                "Save the table as CSV and run 'medvid convert FILE -o predictions.json.gz'."
+                "Run 'medvid convert FILE -o predictions.json.gz': it reads the first sheet."
             )
         if b"/data.pkl" in start:
             return "a PyTorch file", _WRITE_JSON

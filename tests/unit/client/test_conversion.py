@@ -6,8 +6,10 @@ import csv
 import gzip
 import io
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape
 
 import pytest
 
@@ -347,3 +349,40 @@ def test_the_command_prints_json_and_refuses_places_without_a_test_set(
     assert (document["ok"], document["records"]) == (True, 4)
     assert {note["code"] for note in document["notes"]} >= {"read", "by_position"}
     assert document["report"]["answered"] == 4
+
+
+def workbook(*columns: list[Any]) -> bytes:
+    """A workbook as spreadsheet libraries write it: texts shared, numbers in place."""
+    strings = sorted({str(cell) for column in columns for cell in column})
+    body = ""
+    for number, row in enumerate(zip(*columns, strict=True), 1):
+        cells = "".join(
+            f'<c r="{letter}{number}"><v>{cell}</v></c>' if isinstance(cell, int)
+            else f'<c r="{letter}{number}" t="s"><v>{strings.index(str(cell))}</v></c>'
+            for letter, cell in zip("ABCDEF", row, strict=False) if cell is not None
+        )  # fmt: skip
+        body += f'<row r="{number}">{cells}</row>'
+    name = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+    shared = "".join(f"<si><t>{escape(text)}</t></si>" for text in strings)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("[Content_Types].xml", "<Types/>")
+        archive.writestr("xl/worksheets/sheet2.xml", f"<worksheet {name}/>")
+        archive.writestr(
+            "xl/worksheets/sheet1.xml",
+            f"<worksheet {name}><sheetData>{body}</sheetData></worksheet>",
+        )
+        archive.writestr("xl/sharedStrings.xml", f"<sst {name}>{shared}</sst>")
+    return buffer.getvalue()
+
+
+def test_workbooks_are_read() -> None:
+    data = workbook(
+        ["index", 0, 1, 2, 3], ["question", *QUESTIONS], ["answer", None, *"xxx"],
+        ["prediction", "1-2", "c_x000a_&", "sew", "A clip."],
+    )  # fmt: skip
+    done, problems = converted(data, samples=SAMPLES, by_position=True)
+    assert problems == []
+    assert [text for *_, text in texts(done)] == ["1-2", "c\n&", "sew", "A clip."]
+    _, (problem,) = converted(data[:-30])
+    assert "damaged workbook" in problem.found

@@ -40,7 +40,7 @@ def archive(name: str) -> bytes:
         (tar(), 'a tar archive that holds "predictions.json"', "tar xf"),
         (gzip.compress(tar()), 'a tar archive that holds "predictions.json"', "tar xf"),
         (archive("p.json"), "a ZIP archive", "Unpack"),
-        (archive("xl/workbook.xml"), "an Excel workbook", "CSV"),
+        (archive("xl/workbook.xml"), "an Excel workbook", "medvid convert"),
         (lzma.compress(JSON.encode()), "xz data", "unxz"),
         (bz2.compress(JSON.encode()), "bzip2 data", "bunzip2"),
         (b"\x28\xb5\x2f\xfd" + bytes(30), "zstd data", "unzstd"),
