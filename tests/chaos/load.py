@@ -25,7 +25,7 @@ from shared.benchmark.validation import validate_submission
 from tests.rows import DEMO
 
 RECORDS: Final = 120
-"""Of the demo's 330, others for each submission: scores and pairs differ."""
+"""Of the demo's 792, others for each submission: scores and pairs differ."""
 _ACCEPTED: Final = 202
 _RETRY_SECONDS: Final = 0.2
 
