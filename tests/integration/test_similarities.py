@@ -11,7 +11,7 @@ import pytest
 
 from services.gateway.submissions.store import PostgresStore
 from services.scorer.consumer import build_consumer, build_similarity_consumer
-from services.scorer.domain.similarity import METRICS, measure
+from services.scorer.domain.similarity import METRICS, SIMILARITY_VERSION, measure
 from services.scorer.embedding import load_embedder
 from services.scorer.evaluation import PooledEvaluator, PooledMeter, warm_up_meter
 from services.scorer.ports import SimilarityRow, SimilarityWork
@@ -56,7 +56,9 @@ class Meter:
         self.measured.append(metric)
         if len(self.measured) > 1 and self.failures:
             raise self.failures.pop(0)
-        return SimilarityRow(metric, 0.5, 2, 1, {"AVOS": {"value": 0.5, "pairs": 2}}, "1")
+        return SimilarityRow(
+            metric, 0.5, 2, 1, {"AVOS": {"value": 0.5, "pairs": 2}}, SIMILARITY_VERSION
+        )
 
 
 def requested(submission_id: UUID) -> Delivery:

@@ -12,7 +12,7 @@ from services.judge.domain.aggregate import MAX_UNSCORED_SHARE, JudgeScore, aggr
 from services.judge.domain.verdicts import Verdict
 from shared.benchmark.caption_pairs import JudgingPlan
 
-METRIC_VERSION: Final = "1"
+METRIC_VERSION: Final = "2"
 """Of pairing and aggregation; rises when the same verdicts would give other numbers."""
 
 

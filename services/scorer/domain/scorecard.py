@@ -12,7 +12,7 @@ from services.scorer.domain.results import Answer, MetricScore, Record, TaskScor
 from shared.benchmark.ground_truth import Sample
 from shared.benchmark.tasks import RULE_METRIC_KEYS, Task
 
-METRIC_VERSION: Final = "1"
+METRIC_VERSION: Final = "2"
 """The version of the metric code, stored with every score.
 
 Bump it whenever any input could score differently from before, in compat or strict: a parser, a
