@@ -127,8 +127,8 @@ def _difference(detail: Facts) -> str:
         lines.append(f"{len(detail['left_out'])} entries scored otherwise are not part of it.")
     if detail["judged_otherwise"]:
         lines.append(
-            f"{len(detail['judged_otherwise'])} keep judged scores of another ground truth "
-            "(--judge-again asks for new ones)."
+            f"{len(detail['judged_otherwise'])} keep judged scores of another ground truth or "
+            "older code (--judge-again asks for new ones)."
         )
     if job["state"] == "ready":
         lines.append(f"Apply it: medvid admin apply {job['id']} --preview {job['preview']}")

@@ -16,6 +16,7 @@ from services.ranker.domain.board import Entry
 from services.ranker.domain.difference import NewValues, board_difference
 from services.ranker.store import CONSUMER, PostgresBoardWork
 from shared.benchmark.tasks import BOARDS, SCORINGS, Board
+from shared.benchmark.versions import JUDGED_VERSION
 from shared.contracts.messages import Envelope, Message, RescoringCompleted
 from shared.messaging.consumer import Consumer, Route
 from shared.storage.database import Connection, Database, Transaction
@@ -60,7 +61,9 @@ async def preview(transaction: Transaction, job_id: UUID) -> None:
             for board in BOARDS
         },
         "left_out": await _ids(connection, "left_out", job_id, truth, code),
-        "judged_otherwise": await _ids(connection, "judged_otherwise", job_id, truth),
+        "judged_otherwise": await _ids(
+            connection, "judged_otherwise", job_id, truth, JUDGED_VERSION
+        ),
     }
     packed = gzip.compress(orjson.dumps(content), 6, mtime=0)
     told = orjson.dumps(revisions).decode()

@@ -17,10 +17,11 @@ import orjson
 import pytest
 
 from services.ranker.domain.ranking import rank
-from services.scorer.domain.scorecard import METRIC_VERSION, score
+from services.scorer.domain.scorecard import score
 from services.scorer.embedding import load_embedder
 from shared.benchmark.ground_truth import load_ground_truth
 from shared.benchmark.tasks import METRIC_KEYS, RULE_METRIC_KEYS, SCORINGS
+from shared.benchmark.versions import METRIC_VERSION
 from shared.storage.database import Database
 from tests.acceptance.administration_harness import WHY, Site, running_site
 from tests.rows import DEMO, accept_submission, add_listed_entry

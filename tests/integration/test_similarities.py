@@ -11,7 +11,7 @@ import pytest
 
 from services.gateway.submissions.store import PostgresStore
 from services.scorer.consumer import build_consumer, build_similarity_consumer
-from services.scorer.domain.similarity import METRICS, SIMILARITY_VERSION, measure
+from services.scorer.domain.similarity import METRICS, measure
 from services.scorer.embedding import load_embedder
 from services.scorer.evaluation import PooledEvaluator, PooledMeter, warm_up_meter
 from services.scorer.ports import SimilarityRow, SimilarityWork
@@ -19,6 +19,7 @@ from services.scorer.reaper import SimilarityReaper
 from services.scorer.similarity_store import PostgresSimilarities
 from shared.benchmark.caption_pairs import plan
 from shared.benchmark.ground_truth import load_ground_truth
+from shared.benchmark.versions import SIMILARITY_VERSION
 from shared.contracts.messages import Envelope, SimilarityRequested, SubmissionAccepted
 from shared.messaging.local import LocalBus
 from shared.messaging.ports import Delivery, Done, Retry

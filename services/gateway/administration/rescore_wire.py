@@ -41,7 +41,8 @@ class ApplyBody(Deed):
         False, description="check uploads against the job's ground truth from now on"
     )
     judge_again: bool = Field(
-        False, description="judge entries whose judged scores refer to another ground truth"
+        False,
+        description="judge entries whose judged scores are of another ground truth or older code",
     )
 
     def wanted(self) -> Wanted:
@@ -144,7 +145,7 @@ class RescoreDetail(Answer):
         description="listed entries that the job does not cover, scored otherwise than it scores"
     )
     judged_otherwise: list[UUID] = Field(
-        description="its entries whose judged scores refer to another ground truth"
+        description="its entries whose judged scores are of another ground truth or older code"
     )
     failures: list[FailureView]
 

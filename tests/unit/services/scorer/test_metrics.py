@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 
 from services.scorer.domain.embedder import Embeddings
 from services.scorer.domain.metrics import dvc, stg, tal
-from services.scorer.domain.scorecard import METRIC_VERSION, score
+from services.scorer.domain.scorecard import score
 from shared.benchmark.ground_truth import Sample
 from shared.benchmark.parsing.dvc import CaptionSegment
 from shared.benchmark.parsing.tal import Segment
 from shared.benchmark.tasks import RULE_METRIC_KEYS, Task, task_of
+from shared.benchmark.versions import METRIC_VERSION
 
 
 def sample(
