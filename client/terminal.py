@@ -12,6 +12,11 @@ NO_RANK: Final = "\N{EN DASH}"
 """Stands where an entry without any value has no rank."""
 
 
+def place(rank: int | None) -> str:
+    """Return a rank as tables show it."""
+    return NO_RANK if rank is None else str(rank)
+
+
 def print_table(table: Table, console: Console | None = None) -> None:
     """Print a table at its natural width, so that no value is ever cut to fit.
 
