@@ -17,7 +17,7 @@ from shared.benchmark.tasks import METRICS, Board, Ranking, Scoring
 
 _TIES: Final[Mapping[Ranking | None, str]] = {
     "competition": "ties share the smaller rank (1, 2, 2, 4)",
-    "dense": "ties share a rank and none is left out (1, 2, 2, 3)",
+    "dense": "ties share a rank and none is skipped (1, 2, 2, 3)",
     None: "ties share the smaller rank (1, 2, 2, 4; where a board's ranking is dense 1, 2, 2, 3)",
 }
 
@@ -29,7 +29,7 @@ def ranking_rule(ranking: Ranking | None = None) -> str:
         f"{_TIES[ranking]} and missing values rank below all. Models are ordered by their mean "
         "rank over the 10 metrics; ties go to more metrics ranked first, then to the smaller sum "
         "of ranks, the higher sum of value / column maximum, and the model name. A model without "
-        "any value is not ranked."
+        "any value in a scoring is not ranked in it."
     )
 
 
