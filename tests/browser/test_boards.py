@@ -79,7 +79,7 @@ async def test_a_scoring_without_any_value_is_greyed_out(visitor: Visitor) -> No
     assert await page.locator(".medal").count() == 0
     search = page.get_by_label("Search models")
     await search.fill("gpt")
-    assert "scoring=strict&q=gpt" in page.url
+    await page.wait_for_url("**/?scoring=strict&q=gpt")
     before = await names(page)
     assert 0 < len(before) < 5
     await page.reload()
