@@ -81,7 +81,7 @@ def expected_board(numbers: list[int]) -> list[dict[str, object]]:
     entries = [{"model_name": name(number), **expected_values(number)} for number in numbers]
     return [
         {"rank": row.rank, "model_name": entries[row.index]["model_name"], "values": row.values}
-        for row in rank(entries)
+        for row in rank(entries)[0]
     ]
 
 

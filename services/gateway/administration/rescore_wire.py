@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, Field
@@ -91,10 +92,16 @@ class JobsPage(Answer):
 
 
 class RankMove(Answer):
-    """A displayed rank before and after."""
+    """A displayed rank before and after; null: not ranked, having no value."""
 
-    before: int
-    after: int
+    before: int | None
+    after: int | None
+
+    @property
+    def direction(self) -> Literal["up", "down", ""]:
+        """Which way it moves; whoever is not ranked stands below all."""
+        before, after = (math.inf if each is None else each for each in (self.before, self.after))
+        return "up" if after < before else "down" if after > before else ""
 
 
 class Figure(Answer):
@@ -117,7 +124,7 @@ class DifferenceRow(Answer):
     @property
     def moves(self) -> bool:
         """Tell whether anything of it changes."""
-        return bool(self.values) or self.rank.before != self.rank.after
+        return bool(self.values) or bool(self.rank.direction)
 
 
 class FailureView(Answer):
