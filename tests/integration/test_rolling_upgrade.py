@@ -261,6 +261,17 @@ async def test_what_an_old_ranker_wrote_is_ranked_again_by_the_new_one(database:
     )
 
 
+async def test_the_old_ranker_notices_that_an_unranked_entry_left(database: Database) -> None:
+    """It compares ranked rows alone; of these none has changed."""
+    entry_id = await add_listed_entry(database, "Imported", {"cvs_acc": 0.5})
+    await new_ranker_ranks(database, "community")
+    assert await placed(database, "strict") == [("Imported", None)]
+    await database.pool.execute("UPDATE entries SET removed_at = now() WHERE id = $1", entry_id)
+    await database.pool.execute("UPDATE boards SET revision = revision + 1")
+    await old_ranker_ranks(database, "community")
+    assert await placed(database, "strict") == []
+
+
 async def test_the_old_gateway_reads_what_the_new_ranker_writes(database: Database) -> None:
     await add_listed_entry(database, "Imported", {"cvs_acc": 0.5})
     await new_ranker_ranks(database, "community")
