@@ -140,9 +140,7 @@ def _verdict(report: Report | ValidationReport) -> Text:
             "--test-set to check them against the samples.",
             style="bold green",
         )
-    by = {"position": "by position", "order": "in test-set order"}.get(
-        report.mode or "", "by id, qa_type and question"
-    )
+    by = "by position" if report.mode == "position" else "by id, qa_type and question"
     return Text(
         f"Valid: {report.answered:,} of {report.samples:,} samples answered "
         f"({report.answered / report.samples:.1%}), aligned {by}.",

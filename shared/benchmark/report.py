@@ -28,8 +28,8 @@ SHOWN_CHARACTERS: Final = 80
 _RECORD: Final = re.compile(r'\$\[(?:\d+|"(?:[^"\\]|\\.)*"…?)\]')
 """The record in a path: `$[7]`, `$["key"]`."""
 
-Mode = Literal["position", "order", "key"]
-"""How records found their samples: by position, in test-set order with gaps, or by their keys."""
+Mode = Literal["position", "key"]
+"""What decided which record answers which sample: the order of the file, or the records' keys."""
 
 
 class Code(StrEnum):

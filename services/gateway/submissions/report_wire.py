@@ -59,7 +59,7 @@ class ValidationReport(Answer):
         0, description="all problems; 'problems' lists 100 at most, equal ones once with a count"
     )
     problems: list[ReportProblem] = Field([])
-    mode: Literal["position", "order", "key"] | None = Field(
+    mode: Literal["position", "key"] | None = Field(
         None, description="how records were matched with samples"
     )
     records: int = 0
