@@ -49,7 +49,7 @@ class Refused(LeaderboardError):
 
 
 class Invalid(Refused):
-    """What was sent can never work as it is; `errors` lists what to mend."""
+    """What was sent can never work as it is; `errors` lists what to fix."""
 
 
 class NotAuthorized(Refused):

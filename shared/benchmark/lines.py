@@ -20,11 +20,10 @@ from shared.benchmark.scanning import Bounds, Buffer, Layout, Scanner, too_deep,
 from shared.benchmark.unpacking import Refused
 
 _NEWLINE: Final = 6
-_CLASSES: Final = scanning.CLASSES.copy()
-_CLASSES[ord("\n")] = _NEWLINE
 _DEPTH_CHANGES: Final = np.array([0, 0, 1, -1, 0, 0, 0], np.int32)
 _BLANK: Final = np.zeros(256, bool)
 _BLANK[list(b" \t\r\n")] = True
+_LINES_LOOKED_AT: Final = 5
 _LOOKED_AT: Final = 1 << 20
 """A longer line is not decoded only to find out what the file is."""
 
@@ -32,19 +31,21 @@ _LOOKED_AT: Final = 1 << 20
 def seem_to_begin(data: Buffer, first: int) -> bool:
     """Whether a document that is no JSON value of its own is one of lines with an object each.
 
-    Its first two lines decide, of which either may be broken.
+    Its first lines decide: one of two is an object, or all begin as one does.
     """
-    begin = list(islice(_lines(data, first), 2))
-    if len(begin) < 2:
+    begin = list(islice(_lines(data, first), _LINES_LOOKED_AT))
+    if len(begin) == 1:
         return False
-    return any(_is_object(data[start:end]) for start, end in begin)
+    return all(data[start : start + 2] == b'{"' for start, _ in begin) or any(
+        _is_object(data, start, end) for start, end in begin[:2]
+    )
 
 
-def _is_object(line: Buffer) -> bool:
-    if len(line) > _LOOKED_AT:
-        return line[:1] == b"{" and line[-1:] == b"}"
+def _is_object(data: Buffer, start: int, end: int) -> bool:
+    if end - start > _LOOKED_AT:
+        return data[start] in b"{" and bytes(data[end - 2 : end]).rstrip()[-1:] == b"}"
     try:
-        return isinstance(orjson.loads(line), dict)
+        return isinstance(orjson.loads(data[start:end]), dict)
     except orjson.JSONDecodeError:
         return False
 
@@ -67,7 +68,7 @@ def split(data: Buffer, first: int, bounds: Bounds) -> Layout:
     splitter = _Splitter(bounds)
     view = np.frombuffer(data, np.uint8)
     start = first
-    while start < len(data):
+    while (start := scanning.skip_white_space(data, start)) < len(data):
         end = min(start + scanning.BLOCK_BYTES, len(data))
         if end < len(data):
             last = data.rfind(b"\n", start, end)
@@ -97,7 +98,9 @@ class _Splitter:
 
     def whole_lines(self, block: NDArray[np.uint8], offset: int) -> None:
         """Note the records of some whole lines."""
-        ends = np.flatnonzero(block == ord("\n"))
+        breaks = block == ord("\n")
+        breaks[:-1] &= ~breaks[1:]  # of a run of breaks the last one does
+        ends = np.flatnonzero(breaks)
         if not ends.size or int(ends[-1]) != len(block) - 1:
             ends = np.append(ends, len(block))
         starts = np.concatenate(([0], ends[:-1] + 1))
@@ -110,11 +113,14 @@ class _Splitter:
         """Note the record of one line, block by block."""
         size = scanning.BLOCK_BYTES
         scanner = Scanner(start, self.bounds)
+        filled = False
         for offset in range(start, end, size):
-            scanner.block(view[offset : min(offset + size, end)], offset)
+            block = view[offset : min(offset + size, end)]
+            filled = filled or not _BLANK[block].all()
+            scanner.block(block, offset)
             if scanner.end is not None:
                 break
-        if not _BLANK[view[start:end]].all():
+        if filled:
             self._take(np.array([start]), np.array([end]), np.array([scanner.colons]))
 
     def _keys(
@@ -122,7 +128,7 @@ class _Splitter:
     ) -> NDArray[np.int64]:
         """Return the number of object keys of each line; refuse what is nested too deeply."""
         plain = scanning.without_escaped(block)
-        classes = _CLASSES[plain]
+        classes = scanning.CLASSES[plain]
         classes[ends[ends < len(block)]] = _NEWLINE  # also behind a backslash
         positions = np.flatnonzero(classes)
         kinds = classes[positions]

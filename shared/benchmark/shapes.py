@@ -204,11 +204,19 @@ def wrapped_in(data: Buffer, layout: Layout) -> str | None:
     """
     if layout.kind != "object" or len(layout.starts) > _MOST_WRAPPERS:
         return None
+    objects: dict[str, tuple[int, str]] = {}  # by the first key inside: size and key
     for start, end in zip(layout.starts, layout.ends, strict=True):
         found = _WRAPPER.match(data, start, min(end, start + _LOOKED_AT))
-        if found and (found[2] is None or found[2].decode(errors="replace") not in _OWN_OBJECTS):
-            return found[1].decode(errors="replace")
-    return None
+        if found is None:
+            continue
+        key = found[1].decode(errors="replace")
+        if found[2] is None:
+            return key
+        inner = found[2].decode(errors="replace")
+        if inner in _OWN_OBJECTS or inner in objects:  # records, which have their fields in common
+            return None
+        objects[inner] = end - start, key
+    return max(objects.values())[1] if objects else None
 
 
 _MOST_WRAPPERS: Final = 30

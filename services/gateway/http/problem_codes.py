@@ -102,7 +102,7 @@ _SUBMISSIONS: Final = {
     "not_withdrawable": ProblemCode(409, "The submission failed or was replaced: nothing is left."),
     "upload_too_large": ProblemCode(413, "The upload is over its limit; send the file as gzip."),
     "invalid_submission": ProblemCode(
-        422, "The form or the file has problems; 'errors' lists them, each with what mends it."
+        422, "The form or the file has problems; 'errors' lists them, each with its fix."
     ),
     "idempotency_key_reused": ProblemCode(
         422, "The Idempotency-Key was used for another request; use a fresh one."

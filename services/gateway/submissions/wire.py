@@ -35,7 +35,7 @@ class SubmissionForm(Answer):
     """The fields of the submission form."""
 
     file: bytes = Field(
-        description="the predictions: a JSON list of {id, qa_type, prediction}, plain or gzip",
+        description="records of id, qa_type and prediction: JSON or JSON Lines, plain or gzip",
         json_schema_extra={"format": "binary"},
     )
     model_name: str = _text("model_name", "unique on the board; case does not count")

@@ -205,3 +205,34 @@ def test_unknown_samples_never_crash_the_diagnosis() -> None:
     for text in ("", "\0", "[[", "1-", "9" * 50_000, "[" * 50_000, "1-2 seconds " * 5_000):
         records = [{"id": "x", "qa_type": task.value, "prediction": text} for task in Task]
         assert validated(records, TestSet(items), minimum_records=0).report.ok
+
+
+GOOD = {"id": "v", "qa_type": "tal", "prediction": "1-2"}
+
+
+@pytest.mark.parametrize(
+    ("document", "path"),
+    [
+        ({"predictions": [GOOD]}, '$["predictions"]'),
+        ({"model": "m", "results": {"0": GOOD, "1": GOOD}}, '$["results"]'),
+        ({"config": {"a": {}}, "results": {"0": GOOD, "1": GOOD}}, '$["results"]'),
+        ({"tal": [GOOD], "stg": [GOOD]}, '$["tal"]'),
+        ({"0": GOOD, "1": GOOD}, None),
+        ({"0": {"metadata": {}, "qa_type": "tal"}}, None),
+        ({"0": {"clip": {}} | GOOD, "1": {"clip": {}} | GOOD}, None),
+    ],
+)
+def test_records_inside_a_wrapper_are_one_error_that_names_it(
+    document: dict[str, Any], path: str | None
+) -> None:
+    problems = check_format(json.dumps(document).encode(), minimum_records=0).problems
+    assert [p.path for p in problems if p.code == "wrong_shape"] == ([path] if path else [])
+
+
+def test_offline_fewer_records_than_a_submission_needs_are_a_warning(whole: TestSet) -> None:
+    data = json.dumps([GOOD]).encode()
+    report = check_format(data, minimum_records=0)
+    assert (report.ok, warning_codes(report)) == (True, {"too_few_records"})
+    assert not check_format(data).ok
+    own = TestSet((TestItem(0, "v", Task.TAL, ""),))  # one's own split may be this small
+    assert validate_submission(data, own, minimum_records=0).report.warnings == ()
