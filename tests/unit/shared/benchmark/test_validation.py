@@ -229,7 +229,7 @@ def test_records_inside_a_wrapper_are_one_error_that_names_it(
     assert [p.path for p in problems if p.code == "wrong_shape"] == ([path] if path else [])
 
 
-def test_offline_fewer_records_than_a_submission_needs_are_a_warning(whole: TestSet) -> None:
+def test_offline_fewer_records_than_a_submission_needs_are_a_warning() -> None:
     data = json.dumps([GOOD]).encode()
     report = check_format(data, minimum_records=0)
     assert (report.ok, warning_codes(report)) == (True, {"too_few_records"})
