@@ -11,7 +11,7 @@ from shared.benchmark.styles.times import TIME
 BOX_STYLE: Final = "box_style"
 
 _VALUE: Final = r"([-+]?\d++(?:\.\d++)?+)"
-_BETWEEN: Final = r"(?:\s*+,\s*+|\s++)"
+_BETWEEN: Final = r"(?:\s*+[,;]\s*+|\s++)"
 _FOUR: Final = _BETWEEN.join([_VALUE] * 4)
 _UNIT: Final = r"(?:\s*+(?:seconds?|secs?|s)(?![a-z]))"
 _TIMED: Final = re.compile(

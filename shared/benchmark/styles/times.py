@@ -173,7 +173,7 @@ def row_of(line: str, number: int) -> tuple[str, str, str] | None:
     both = RANGE.fullmatch(cells[0]) or _RANGE_CELL.fullmatch(cells[0])
     if both:
         return seconds(both["start"]), seconds(both["end"]), " ".join(cells[1:])
-    start, end, *rest = numeric
+    start, end, *rest = (*numeric, None, None)
     if not start or not end or any(rest):
         return None
     return seconds(start[1]), seconds(end[1]), " ".join(cells[2:])

@@ -1,0 +1,127 @@
+"""Which styles a prediction has that are not read as they are meant, rewritable or not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from shared.benchmark.parsing.dvc import CaptionSegment, parse_captions
+from shared.benchmark.parsing.sa import parse_aspects
+from shared.benchmark.parsing.tal import Segment, parse_segments
+from shared.benchmark.report import Code
+from shared.benchmark.styles import scores, times, wrappers
+from shared.benchmark.styles.rewriting import is_read, tidy
+from shared.benchmark.tasks import Task
+
+REFUSAL: Final = re.compile(
+    r"\s*+[\[(<*\"']{0,2}+(?:"
+    r"(?:i(?:'m| am)?|we)\s++(?:(?:am|are)\s++)?(?:sorry|cannot|can't|can\s++not|could\s++not|couldn't"
+    r"|do\s++not|don't|unable|not\s++able)\b"
+    r"|(?:sorry|unfortunately|apologies|as\s++an?\s++ai)\b"
+    r"|(?:it\s++is|it's)\s++(?:not\s++possible|impossible|unclear)\b"
+    r"|(?:the\s++(?:video|image|clip)s?|no\s++(?:video|image|clip)s?)\s++"
+    r"(?:(?:is|was|are|were)\s++(?:not\s++|un)(?:available|provided|visible|accessible|clear|able)|(?:cannot|can't|could\s++not)\b)"
+    r"|(?:\u62b1\u6b49|\u5bf9\u4e0d\u8d77|\u6211\u65e0\u6cd5|\u65e0\u6cd5)"
+    r")",
+    re.IGNORECASE,
+)
+_PLACEHOLDER: Final = re.compile(
+    r"\W*+(?:none|n/?a|null|nil|nan|unknown|undefined|empty|error|nothing|not\s+(?:applicable|available"
+    r"|sure|visible)|no\s+(?:answer|response|output|prediction|information|events?|segments?|boxe?s?)"
+    r"|cannot\s+determine|unanswerable|\u65e0)?\W*+",
+    re.IGNORECASE,
+)
+_PLACEHOLDER_CHARACTERS: Final = 40
+_TEMPLATES: Final = frozenset((
+    "event label: factual description", "factual description", "description", "caption",
+    "event description", "[description]", "<description>", "[caption]", "<caption>", "...",
+))  # fmt: skip
+_OTHER_SCALE: Final = re.compile(r"\d\s?/\s?(?:\d\d|[^5\D])")
+_LEVEL: Final = re.compile(r"\b(?:novice|intermediate|expert|beginner|advanced)\b", re.IGNORECASE)
+_FOUR_IN_BRACKETS: Final = re.compile(r"[\[(<]\s*+[\d.]++(?:[\s,;]++[\d.]++){3}+\s*+[\])>]")
+
+
+def recognise(text: str, task: Task) -> tuple[str, ...]:
+    """Return the codes of a prediction's styles; none where it is read as it is meant."""
+    if not text.strip():
+        return ()
+    if wrappers.reasoning_is_unfinished(text):
+        return (Code.UNFINISHED_REASONING,)
+    rewritten, applied = tidy(text, task)
+    found = dict.fromkeys(applied)
+    answer = rewritten.strip()
+    if (REFUSAL.match(answer) or is_placeholder(answer)) and not is_read(answer, task):
+        found[Code.REFUSAL] = None
+    elif answer and (look := _LOOKS.get(task)):
+        found |= dict.fromkeys(look(answer))
+    return tuple(found)
+
+
+def is_placeholder(text: str) -> bool:
+    """Whether a text stands for no answer, such as N/A."""
+    return len(text) <= _PLACEHOLDER_CHARACTERS and bool(_PLACEHOLDER.fullmatch(text))
+
+
+def _segments(text: str) -> list[str]:
+    found = parse_segments(text)
+    if not found:
+        return [] if any(map(str.isdigit, text)) else [Code.NO_TIMES]
+    return [Code.INVERTED_SEGMENTS] if _mostly_inverted(found) else []
+
+
+def _mostly_inverted(segments: Sequence[Segment] | Sequence[CaptionSegment]) -> bool:
+    return 2 * sum(segment.end <= segment.start for segment in segments) > len(segments)
+
+
+def _captions(text: str) -> list[str]:
+    found = parse_captions(text)
+    if not found:
+        return [] if any(map(str.isdigit, text)) else [Code.NO_TIMES]
+    named = [Code.INVERTED_SEGMENTS] if _mostly_inverted(found) else []
+    if any(s.caption.strip().lower() in _TEMPLATES for s in found):
+        named.append(Code.TEMPLATE_TEXT)
+    return named
+
+
+def _boxes(text: str) -> list[str]:
+    if re.search(r"seconds:\s*+\[", text):
+        return []
+    if re.search(r"\bframes?\s*+#?\s*+\d", text, re.IGNORECASE):
+        return [Code.FRAMES_FOR_SECONDS]
+    if _FOUR_IN_BRACKETS.search(text) and "[[" not in text:
+        return [Code.BOX_STYLE]
+    return [] if any(map(str.isdigit, text)) else [Code.NO_TIMES]
+
+
+def _components(text: str) -> list[str]:
+    return [] if scores.components(text) or not _has_values(text) else [Code.UNNAMED_SCORES]
+
+
+def _aspects(text: str) -> list[str]:
+    if scores.aspects(text):
+        return []
+    if _OTHER_SCALE.search(text):
+        return [Code.OTHER_SCALE]
+    if parse_aspects(text):
+        return [Code.NAMES_ALTERED]
+    return [Code.UNNAMED_SCORES] if _has_values(text) else []
+
+
+def _has_values(text: str) -> bool:
+    return any(map(str.isdigit, text)) or bool(_LEVEL.search(text))
+
+
+def _caption(text: str) -> list[str]:
+    return [Code.JSON] if times.items_of(text) else []
+
+
+_LOOKS: Final[Mapping[Task, Callable[[str], list[str]]]] = {
+    Task.TAL: _segments,
+    Task.STG: _boxes,
+    Task.DENSE_CAPTIONING: _captions,
+    Task.CVS_ASSESSMENT: _components,
+    Task.SKILL_ASSESSMENT: _aspects,
+    Task.VIDEO_SUMMARY: _caption,
+    Task.REGION_CAPTION: _caption,
+}
