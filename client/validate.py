@@ -95,7 +95,7 @@ def show(report: Report | ValidationReport, console: Console) -> None:
 
 def _task_table(tasks: Sequence[TaskDiagnosis | TaskReport]) -> Table:
     table = Table(title="Predictions by task", title_justify="left", box=None, pad_edge=False)
-    for name in ("Task", "Answered", "Empty", "Parsed", "Structure"):
+    for name in ("Task", "Answered", "Empty", "Parsed", "Doubtful", "Structure"):
         table.add_column(name, justify="left" if name in ("Task", "Structure") else "right")
     for task in tasks:
         table.add_row(
@@ -103,12 +103,16 @@ def _task_table(tasks: Sequence[TaskDiagnosis | TaskReport]) -> Table:
             f"{task.answered:,} / {task.samples:,}",
             f"{task.empty:,}",
             f"{task.parsed:,}",
+            f"{task.doubtful:,}",
             _structure(task),
         )
     return table
 
 
 def _structure(task: TaskDiagnosis | TaskReport) -> str:
+    if task.exact is not None and task.exact + (task.by_similarity or 0):
+        unchecked = f", {task.unchecked:,} cannot tell" if task.unchecked else ""
+        return f"{task.exact:,} labels, {task.by_similarity:,} by similarity{unchecked}"
     if task.required is None or task.covered is None:
         return f"{task.emitted:,} {task.unit}"
     share = f" ({task.covered / task.required:.0%})" if task.required else ""
@@ -119,9 +123,15 @@ def _advice_text(advice: Advice | ReportWarning) -> Text:
     task = f" ({advice.task})" if advice.task else ""
     examples = ", ".join(map(str, advice.examples))
     shown = f"; samples {examples}{', …' if advice.count > len(advice.examples) else ''}"
-    return Text(
-        f"  {advice.code}{task}: {advice.count:,} {advice.message}{shown if examples else ''}"
-    )
+    text = Text("  ")
+    text.append(str(advice.code), style="bold")
+    text.append(f"{task}: {advice.count:,} {advice.message}{shown if examples else ''}")
+    for label, value in (
+        ("example", advice.example), ("effect", advice.effect), ("fix", advice.fix)
+    ):  # fmt: skip
+        if value:
+            text.append(f"\n    {label:9s} {value}")
+    return text
 
 
 def problem_text(problem: Problem | ReportProblem) -> Text:

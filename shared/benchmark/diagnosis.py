@@ -36,7 +36,7 @@ NO_LABEL_SHARE: Final = 1 / 3
 MIN_ANSWERS: Final = 10
 """Fewer answers show no pattern."""
 MIN_COUNTED: Final = 30
-"""Without a truth, structure is counted for tasks of which at least so many samples are answered."""
+"""Without a truth, structure is counted for tasks with at least so many answered samples."""
 LOOKED_AT_CHARACTERS: Final = 4_000_000
 """How much doubtful text of one task is searched for styles; a whole benchmark has less."""
 FREQUENT_TEXTS: Final = 3
@@ -128,6 +128,8 @@ class _Tally:
             plain = self.labels.add(index, text, labels, item.source) or (
                 plain and not labels and text.count("\n") == 0
             )
+            if self.labels.not_labels == [index]:
+                self._excerpt(index, text)
         for code in (*reading.codes, *(() if plain else self._styles(text))):
             self._note(index, text, self.by_code.setdefault(code, []))
         if reading.cut_off:
@@ -145,7 +147,10 @@ class _Tally:
     def _note(self, index: int, text: str, indices: list[int]) -> None:
         indices.append(index)
         if len(indices) == 1:
-            self.excerpts.setdefault(index, text[: 2 * _KEPT_CHARACTERS])
+            self._excerpt(index, text)
+
+    def _excerpt(self, index: int, text: str) -> None:
+        self.excerpts.setdefault(index, text[:_KEPT_CHARACTERS])
 
     def diagnosis(self, *, counted: bool) -> TaskDiagnosis:
         """Return the counts as the report gives them."""
@@ -249,12 +254,12 @@ class _Tally:
             f"predictions are no label of their source: {labels.exact:,} are exact, "
             f"{labels.by_similarity:,} go by similarity; the most frequent: {frequent}",
             labels.not_labels,
-            "The most similar label is taken, often a wrong one; strict scoring counts all as wrong.",
+            "The most similar label is taken, often a wrong one; strict scoring counts all wrong.",
             "Give the model the list of actions of its source, and let it answer with one of them.",
         )
 
     def _constant(self) -> Iterator[Advice]:
-        """Yield a hint if most texts are the same (though the reference answers, if any, differ)."""
+        """Yield a hint if most texts are the same; known reference answers must differ."""
         if not self.texts:
             return
         digest, count = self.texts.most_common(1)[0]
@@ -274,11 +279,11 @@ class _Tally:
     def _many(self, count: int, share: float) -> bool:
         return self.answered >= MIN_ANSWERS and count > share * self.answered
 
-    def _advice(
-        self, code: str, message: str, indices: list[int], effect: str, fix: str
-    ) -> Advice:
+    def _advice(self, code: str, message: str, indices: list[int], effect: str, fix: str) -> Advice:
         listed = tuple(sorted(indices)[:MAX_EXAMPLES])
-        excerpt = next((self.excerpts[i] for i in (*listed, *indices[:1]) if i in self.excerpts), None)
+        excerpt = next(
+            (self.excerpts[i] for i in (*listed, *indices[:1]) if i in self.excerpts), None
+        )
         return Advice(
             code,
             message,
@@ -315,9 +320,7 @@ def diagnose(
     return (
         tuple(t.diagnosis(counted=known or t.answered >= MIN_COUNTED) for t in used),
         tuple(
-            advice
-            for t in used
-            for advice in t.advice(counted=known or t.answered >= MIN_COUNTED)
+            advice for t in used for advice in t.advice(counted=known or t.answered >= MIN_COUNTED)
         ),
     )
 

@@ -48,7 +48,7 @@ UNITS: Final[Mapping[Task, str]] = {
 _PLAIN_SEGMENTS: Final = re.compile(
     r"(?:\d++(?:\.\d++)?+-\d++(?:\.\d++)?+(?:, )?+)++(?: seconds?+)?+\.?+"
 )
-_OPEN_SEGMENT: Final = re.compile(r"\d(?:\s*-|\s+to)|,\s*\d+(?:\.\d*)?")
+_OPEN_SEGMENT: Final = re.compile(r"(?:\d(?:\s*-|\s+to)|,\s*\d+(?:\.\d*)?)\Z")
 """How a list of times ends inside one: a number is still to come."""
 _OPEN_BOX: Final = re.compile(r"[\]\s,;.]*\d[\d.]*\s*(?:s|se|sec|seco|secon|seconds?|seconds:)?\s*")
 _OPEN_HEADER: Final = re.compile(
@@ -89,14 +89,8 @@ def _read_segments(text: str, item: TestItem, sample: Sample | None) -> Reading:
     segments = [segment for segment in parse_segments(text) if segment.is_finite]
     plain = bool(_PLAIN_SEGMENTS.fullmatch(text)) and all(a < b for a, b in segments)
     true_ends = [max(span) for span in truth.spans(sample)] if sample else None
-    cut_off = bool(segments) and not plain and _ends_in(_OPEN_SEGMENT, text)
+    cut_off = bool(segments) and not plain and bool(_OPEN_SEGMENT.search(text[-_TAIL:]))
     return _times_reading([max(s) for s in segments], true_ends, item, cut_off, plain)
-
-
-def _ends_in(pattern: re.Pattern[str], text: str) -> bool:
-    """Whether a text's last characters are the pattern, from a place where it can begin."""
-    tail = text[-_TAIL:]
-    return any(found.end() == len(tail) for found in pattern.finditer(tail))
 
 
 def _read_captions(text: str, item: TestItem, sample: Sample | None) -> Reading:
@@ -129,8 +123,8 @@ def _times_reading(
     times: list[float],
     true_ends: list[float] | None,
     item: TestItem,
-    cut_off: bool,  # noqa: FBT001
-    plain: bool,  # noqa: FBT001
+    cut_off: bool,
+    plain: bool,
 ) -> Reading:
     latest = max(times, default=0.0)
     if true_ends is None:
@@ -262,8 +256,8 @@ def _is_open(text: str, names: list[str]) -> bool:
 def _named(
     found: Collection[str],
     expected: Collection[str],
-    plain: bool,  # noqa: FBT001
-    cut_off: bool,  # noqa: FBT001
+    plain: bool,
+    cut_off: bool,
 ) -> Reading:
     covered = sum(name in found for name in expected)
     return Reading(len(found), len(expected), covered, cut_off, plain)
@@ -283,8 +277,10 @@ def _read_text(text: str, _item: TestItem, _sample: Sample | None) -> Reading:
     return Reading(emitted, 1, emitted, cut_off, plain)
 
 
-_SUSPECT: Final = ("sure", "certainly", "of course", "ok", "here", "assist", "model", "answer", "the answer",
-                   "the final", "my ", "final", "output", "response", "json")  # fmt: skip
+_SUSPECT: Final = (
+    "sure", "certainly", "of course", "ok", "here", "assist", "model", "answer", "the answer",
+    "the final", "my ", "final", "output", "response", "json",
+)  # fmt: skip
 """How words to the user begin."""
 
 

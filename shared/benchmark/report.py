@@ -119,7 +119,10 @@ class Code(StrEnum):
     BOX_STYLE = "box_style", "boxes that are not written 'T seconds: [x1, y1, x2, y2]'"
     BOX_TIMES = "box_times", "boxes at other times than the question asks for"
     FRAMES_FOR_SECONDS = "frames_for_seconds", "boxes by frame where seconds are read"
-    UNORDERED_BOXES = "unordered_boxes", "boxes whose second corner is not below and right of the first"
+    UNORDERED_BOXES = (
+        "unordered_boxes",
+        "boxes whose second corner is not below and right of the first",
+    )
     XYWH_BOXES = "xywh_boxes", "boxes as x, y, width, height where two corners are read"
     PER_MILLE_BOXES = "per_mille_boxes", "boxes on a scale of 0-1000 where pixels are read"
     LINES_FOR_COMMAS = "lines_for_commas", "components or aspects on lines of their own"

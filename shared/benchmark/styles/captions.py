@@ -62,15 +62,16 @@ def reading(text: str) -> list[tuple[float, float, str]]:
 def _headed(line: str, applied: dict[str, None]) -> str:
     """Return a line with its header in the standard form; unchanged where it has none."""
     found = _LINE.match(line) if any(map(str.isdigit, line[:_HEADER_CHARACTERS])) else None
-    if not found or (found["comma"] and not found["open"]) or (
-        found["and"] and (found["label"] or "").lower().strip() != "between"
+    if (
+        not found
+        or (found["comma"] and not found["open"])
+        or (found["and"] and (found["label"] or "").lower().strip() != "between")
     ):
         return line
     unit = (found["unit"] or found["after"]).strip().lower()
-    delimiter = found["delimiter"]
-    if not delimiter and not (found["description"] or found["close"]):
-        if not unit or found["caption"].strip():
-            return line
+    ends = found["delimiter"] or found["description"] or found["close"]
+    if not ends and (not unit or found["caption"].strip()):
+        return line
     applied |= dict.fromkeys(_styles(found, unit))
     return _line(
         times.seconds(found["start"]), times.seconds(found["end"]), found["caption"].rstrip("\r")

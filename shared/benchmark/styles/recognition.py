@@ -16,8 +16,8 @@ from shared.benchmark.tasks import Task
 
 REFUSAL: Final = re.compile(
     r"\s*+[\[(<*\"']{0,2}+(?:"
-    r"(?:i(?:'m| am)?|we)\s++(?:(?:am|are)\s++)?(?:sorry|cannot|can't|can\s++not|could\s++not|couldn't"
-    r"|do\s++not|don't|unable|not\s++able)\b"
+    r"(?:i(?:'m| am)?|we)\s++(?:(?:am|are)\s++)?(?:sorry|cannot|can't|can\s++not|could\s++not"
+    r"|couldn't|do\s++not|don't|unable|not\s++able)\b"
     r"|(?:sorry|unfortunately|apologies|as\s++an?\s++ai)\b"
     r"|(?:it\s++is|it's)\s++(?:not\s++possible|impossible|unclear)\b"
     r"|(?:the\s++(?:video|image|clip)s?|no\s++(?:video|image|clip)s?)\s++"
@@ -78,7 +78,7 @@ def _captions(text: str) -> list[str]:
     found = parse_captions(text)
     if not found:
         return [] if any(map(str.isdigit, text)) else [Code.NO_TIMES]
-    named = [Code.INVERTED_SEGMENTS] if _mostly_inverted(found) else []
+    named: list[str] = [Code.INVERTED_SEGMENTS] if _mostly_inverted(found) else []
     if any(s.caption.strip().lower() in _TEMPLATES for s in found):
         named.append(Code.TEMPLATE_TEXT)
     return named

@@ -22,6 +22,8 @@ _REWRITES: Final[Mapping[Task, Rewrite]] = {
     Task.CVS_ASSESSMENT: scores.rewrite_components,
     Task.SKILL_ASSESSMENT: scores.rewrite_aspects,
 }
+
+
 def _boxes(text: str) -> tuple[object, ...]:
     found = parse_boxes(text)
     return (*found.by_time.items(), *found.valid_by_time.items(), *found.untimed)

@@ -19,10 +19,10 @@ LONGER: Final = "Raise the token limit of the model's output and run these sampl
 RERUN: Final = "Run these samples again; a missing answer scores the same."
 
 _NOT_READ: Final = "Nothing, or other numbers, are read: these answers score near zero."
-_SWALLOWED: Final = (
-    "Headers that do not begin a line are not read: their segments become text of the caption before."
+_SWALLOWED: Final = "Only headers that begin a line are read: the others become text of a caption."
+_MISSING: Final = (
+    "A score that is not read counts as wrong in strict scoring, and is left out in compat."
 )
-_MISSING: Final = "A score that is not read counts as wrong in strict scoring, and is left out in compat."
 _CAPTION: Final = "The judge reads it as part of the caption."
 _SIMILARITY: Final = (
     "The label is chosen by text similarity, which may pick another one; strict scoring counts the "

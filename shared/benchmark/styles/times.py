@@ -55,7 +55,7 @@ LABELLED: Final = re.compile(
 )
 _FULL_WIDTH: Final = str.maketrans(
     "\uff1a\uff0c\uff0e\uff3b\uff3d\uff08\uff09\uff5b\uff5d\uff1b\u3001\u201c\u201d\uff0f\u3010\u3011",
-    ":,.[](){};,\"\"/[]",
+    ':,.[](){};,""/[]',
 )
 FULL_WIDTH: Final = "full_width"
 
@@ -168,7 +168,7 @@ def row_of(line: str, number: int) -> tuple[str, str, str] | None:
         return None
     cells = [cell.strip(" \t*") for cell in line.strip().strip("|").split("|")]
     numeric = [_CELL.fullmatch(cell) for cell in cells[:4]]
-    if len(cells) > 2 and numeric[2] and cells[0].rstrip(".") == str(number):  # noqa: PLR2004
+    if len(cells) > 2 and numeric[2] and cells[0].rstrip(".") == str(number):
         cells, numeric = cells[1:], numeric[1:]
     both = RANGE.fullmatch(cells[0]) or _RANGE_CELL.fullmatch(cells[0])
     if both:
@@ -200,7 +200,7 @@ def _segment(item: object) -> tuple[str, str, str] | None:
     if isinstance(item, str):
         found = _RANGE_CELL.fullmatch(item.strip())
         return (seconds(found["start"]), seconds(found["end"]), caption) if found else None
-    if not isinstance(item, list) or len(item) != 2:  # noqa: PLR2004
+    if not isinstance(item, list) or len(item) != 2:
         return None
     start, end = (_CELL.fullmatch(str(value).strip()) for value in item)
     if not start or not end or any(isinstance(value, bool) for value in item):
@@ -262,9 +262,7 @@ def _lone_numbers(text: str) -> int:
     """Return how many parts between commas hold a number and no range."""
     if not RANGE.search(text):
         return 0
-    return sum(
-        not RANGE.search(part) and any(map(str.isdigit, part)) for part in text.split(",")
-    )
+    return sum(not RANGE.search(part) and any(map(str.isdigit, part)) for part in text.split(","))
 
 
 def seconds(time: str) -> str:
