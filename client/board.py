@@ -15,6 +15,7 @@ from rich.text import Text
 from client.api import Leaderboard
 from client.api.board_answers import Column, LeaderboardEntry
 from client.session import Exit, Options, Session, print_json, run
+from client.terminal import NO_RANK, place
 
 _PLACE_STYLES: Final = {1: "bold green", 2: "green"}
 _NAME_WIDTH: Final = 16
@@ -63,6 +64,8 @@ def show(found: Leaderboard, console: Console, metrics: Sequence[str] = ()) -> N
         if number:
             console.print()
         console.print(_table(found.entries, some, console.width))
+    if any(entry.rank is None for entry in found.entries):
+        console.print(f"{NO_RANK} not ranked: no {found.scoring} scores", soft_wrap=True)
 
 
 def _width() -> int | None:
@@ -94,7 +97,7 @@ def _table(entries: Sequence[LeaderboardEntry], columns: Sequence[Column], width
         table.add_column(column.label, justify="right", no_wrap=True)
     for entry in entries:
         values = (_value(entry, column.key) for column in columns)
-        table.add_row(str(entry.rank), Text(_name(entry)), *values)
+        table.add_row(place(entry.rank), Text(_name(entry)), *values)
     return table
 
 

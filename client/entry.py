@@ -46,9 +46,12 @@ def show(found: EntryDetails, console: Console) -> None:
     """Print an entry for people."""
     console.print(Text(f"{found.model_name} ({found.organization})", style="bold"))
     for place in found.places:
-        console.print(
-            f"{place.scoring}: number {place.rank} of {place.of} on the {found.board} board"
+        stands = (
+            f"not ranked, no {place.scoring} scores"
+            if place.rank is None
+            else f"number {place.rank} of {place.of} on the {found.board} board"
         )
+        console.print(f"{place.scoring}: {stands}")
     table = Table(box=None, pad_edge=False)
     table.add_column("Metric")
     for name in ("Compat", "Strict", "Answered"):

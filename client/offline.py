@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from client.parameters import Ranking
+
 _JSON_OR_GZIP = "JSON, plain or gzip"
 
 
@@ -86,12 +88,19 @@ def convert(
 
 def rank(
     rows: Annotated[Path, typer.Argument(help="a list of rows: model_name and metric keys")],
+    ranking: Annotated[
+        Ranking,
+        typer.Option(help="what follows equal values: 1, 2, 2, 4 (competition) or 1, 2, 2, 3"),
+    ] = Ranking.COMPETITION,
     as_json: Json = False,
 ) -> None:
-    """Rank rows by the board's rule: order and mean ranks; a metric left out is missing."""
+    """Rank rows by the board's rule: order and mean ranks; a metric left out is missing.
+
+    Rows without any value come last and have no rank.
+    """
     from client.rank import run
 
-    raise typer.Exit(run(rows, as_json=as_json))
+    raise typer.Exit(run(rows, ranking.value, as_json=as_json))
 
 
 def score(

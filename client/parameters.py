@@ -26,6 +26,13 @@ class Board(StrEnum):
     COMMUNITY = "community"
 
 
+class Ranking(StrEnum):
+    """How equal values share ranks within a column: 1, 2, 2, 4 or 1, 2, 2, 3."""
+
+    COMPETITION = "competition"
+    DENSE = "dense"
+
+
 class VerdictState(StrEnum):
     """What a verdict can be."""
 

@@ -31,7 +31,11 @@ def line(status: SubmissionStatus) -> Text:
     if status.entry is not None and status.entry.rank is not None:
         text.append(f", number {status.entry.rank} on the {status.entry.board} board")
     for place in status.hypothetical:
-        text.append(f", would be number {place.rank} of {place.entries} ({place.scoring})")
+        text.append(
+            f", would be number {place.rank} of {place.entries} ({place.scoring})"
+            if place.rank is not None
+            else f", would not be ranked: no {place.scoring} scores"
+        )
     run = status.judging.run
     if run is not None:
         text.append(f"; judging: {judging(run)}", style="not bold")

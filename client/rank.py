@@ -13,19 +13,22 @@ from rich.table import Table
 from rich.text import Text
 
 from client.files import UnreadableFile, read_file
-from client.terminal import print_table
+from client.terminal import NO_RANK, print_table
 from services.ranker.domain.ranking import RankedRow, Row, rank
 from shared.benchmark.decoding import GROUND_TRUTH_LIMITS, UNDECODABLE, Element, Refused, decode
 from shared.benchmark.report import Code, Problem, Problems, shown
-from shared.benchmark.tasks import METRIC_KEYS, METRICS
+from shared.benchmark.tasks import METRIC_KEYS, METRICS, Ranking
 
 OK: Final = 0
 HAS_ERRORS: Final = 1
 CANNOT_RUN: Final = 2
 
 
-def run(path: Path, *, as_json: bool) -> int:
-    """Print the ranked rows; return the exit status: 0 fine, 1 errors, 2 unreadable."""
+def run(path: Path, ranking: Ranking = "competition", *, as_json: bool) -> int:
+    """Print the ranked rows, and then those without any value.
+
+    Returns the exit status: 0 fine, 1 errors, 2 unreadable.
+    """
     complaints = Console(stderr=True)
     try:
         data = read_file(path, GROUND_TRUTH_LIMITS.unpacked_bytes)
@@ -42,11 +45,13 @@ def run(path: Path, *, as_json: bool) -> int:
                 f"{problem.expected}. {problem.fix}"
             ), soft_wrap=True)  # fmt: skip
         return HAS_ERRORS
-    ranked = rank(rows)
+    ranked, indexes = rank(rows, ranking)
+    unranked = [str(rows[index]["model_name"]) for index in indexes]
     if as_json:
-        print(json.dumps([_plain(row) for row in ranked], indent=2, ensure_ascii=False))
+        plain = [_plain(row) for row in ranked] + [_plain_unranked(name) for name in unranked]
+        print(json.dumps(plain, indent=2, ensure_ascii=False))
     else:
-        print_table(_table(ranked))
+        print_table(_table(ranked, unranked))
     return OK
 
 
@@ -99,7 +104,13 @@ def _plain(row: RankedRow) -> dict[str, object]:
     return {key: value for key, value in asdict(row).items() if key != "index"}
 
 
-def _table(ranked: list[RankedRow]) -> Table:
+def _plain_unranked(name: str) -> dict[str, object]:
+    """Return the same fields for a row without any value."""
+    numbers = dict.fromkeys(("rank", "mean_rank", "first_places", "rank_sum", "relative_sum"))
+    return {"model_name": name, **numbers, "ranks": {}, "values": dict.fromkeys(METRIC_KEYS)}
+
+
+def _table(ranked: list[RankedRow], unranked: list[str]) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("Rank", justify="right")
     table.add_column("Model", overflow="fold")
@@ -113,6 +124,8 @@ def _table(ranked: list[RankedRow]) -> Table:
             str(row.first_places),
             *(_value(row.values[metric]) for metric in METRIC_KEYS),
         )
+    for name in unranked:
+        table.add_row(NO_RANK, Text(name), NO_RANK, NO_RANK, *(_value(None) for _ in METRIC_KEYS))
     return table
 
 

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
+
+NO_RANK: Final = "\N{EN DASH}"
+"""Stands where an entry without any value has no rank."""
+
+
+def place(rank: int | None) -> str:
+    """Return a rank as tables show it."""
+    return NO_RANK if rank is None else str(rank)
 
 
 def print_table(table: Table, console: Console | None = None) -> None:

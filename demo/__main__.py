@@ -20,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from client.admin import published_boards, store_boards, store_ground_truth
+from client.terminal import place
 from services.standalone import StandaloneSettings, running
 from shared.benchmark.tasks import METRIC_KEYS, METRICS
 from shared.runtime.errors import Misconfigured
@@ -221,10 +222,10 @@ def _table(board: dict[str, Any], model_name: str) -> Table:
     for row in board["entries"]:
         values = (row["values"][metric.key] for metric in METRICS)
         table.add_row(
-            str(row["rank"]),
+            place(row["rank"]),
             Text(row["model_name"]),
             *("n/a" if value is None else f"{value:.3f}" for value in values),
-            f"{row['mean_rank']:.1f}",
+            place(None) if row["mean_rank"] is None else f"{row['mean_rank']:.1f}",
             style="bold green" if row["model_name"] == model_name else None,
         )
     return table

@@ -76,6 +76,18 @@ def add(options: Options, board: str, file: Path, why: str | None) -> int:
     )
 
 
+def ranking(options: Options, board: str, rule: str, why: str | None, *, sure: bool) -> int:
+    """Set how a board ranks; return the exit status."""
+
+    def work(session: Session) -> Facts:
+        session_of.consent(session, f"Rank the {board} board by {rule} ranks?", sure=sure)
+        given = session_of.reason(session, why)
+        return session_of.do(session, f"/boards/{board}/ranking", given, ranking=rule)
+
+    told = f"The {board} board's ranking is {rule}."
+    return session_of.command(options, work, session_of.changed(told))
+
+
 def entries(options: Options, board: str | None, *, removed: bool) -> int:
     """List entries with what is not public; return the exit status."""
 

@@ -10,7 +10,7 @@ import typer
 
 from client.administration.parameters import Entry, Form, Key, OnBoard, Sure, Text, Why, options
 from client.offline import Json
-from client.parameters import Board, Url
+from client.parameters import Board, Ranking, Url
 
 
 def entries(
@@ -187,8 +187,26 @@ def export(
     raise typer.Exit(body(options(url, key, as_json=False), board, form, output))
 
 
+def ranking(
+    board: Annotated[Board, typer.Argument(help="the board")],
+    rule: Annotated[
+        Ranking,
+        typer.Argument(help="what follows equal values: 1, 2, 2, 4 (competition) or 1, 2, 2, 3"),
+    ],
+    why: Why = None,
+    sure: Sure = False,
+    as_json: Json = False,
+    url: Url = None,
+    key: Key = None,
+) -> None:
+    """Choose how a board ranks; it is ranked anew."""
+    from client.administration.entries import ranking as body
+
+    raise typer.Exit(body(options(url, key, as_json), board, rule, why, sure=sure))
+
+
 COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "entries": entries, "promote": promote, "demote": demote, "add": add, "remove": remove,
     "restore-entry": restore_entry, "withdraw": withdraw, "rename": rename, "edit": edit,
-    "import": import_boards, "export": export,
+    "import": import_boards, "export": export, "ranking": ranking,
 }  # fmt: skip

@@ -62,7 +62,10 @@ def apply(
     ] = False,
     judge_again: Annotated[
         bool,
-        typer.Option("--judge-again", help="judge where judged scores are of another ground truth"),
+        typer.Option(
+            "--judge-again",
+            help="judge where judged scores are of another ground truth or older code",
+        ),
     ] = False,
     why: Why = None,
     sure: Sure = False,

@@ -13,7 +13,7 @@ from client.administration import session as session_of
 from client.administration.session import Facts
 from client.administration.truths import version_of
 from client.session import Exit, Options, Session, Unfit, print_json, run
-from client.terminal import print_table
+from client.terminal import place, print_table
 
 _LOOK_SECONDS: Final = 1.0
 
@@ -127,8 +127,8 @@ def _difference(detail: Facts) -> str:
         lines.append(f"{len(detail['left_out'])} entries scored otherwise are not part of it.")
     if detail["judged_otherwise"]:
         lines.append(
-            f"{len(detail['judged_otherwise'])} keep judged scores of another ground truth "
-            "(--judge-again asks for new ones)."
+            f"{len(detail['judged_otherwise'])} keep judged scores of another ground truth or "
+            "older code (--judge-again asks for new ones)."
         )
     if job["state"] == "ready":
         lines.append(f"Apply it: medvid admin apply {job['id']} --preview {job['preview']}")
@@ -141,14 +141,13 @@ def _moves(row: Facts) -> bool:
 
 def _row(row: Facts) -> str:
     rank = row["rank"]
-    place = f"{rank['before']}" if rank["before"] == rank["after"] else (
-        f"{rank['before']} -> {rank['after']}"
-    )  # fmt: skip
+    before, after = place(rank["before"]), place(rank["after"])
+    move = before if before == after else f"{before} -> {after}"
     values = ", ".join(
         f"{key} {_number(value['before'])} -> {_number(value['after'])}"
         for key, value in row["values"].items()
     )
-    return f"  {place:>9}  {row['model_name']}" + (f"  {values}" if values else "")
+    return f"  {move:>9}  {row['model_name']}" + (f"  {values}" if values else "")
 
 
 def _number(value: float | None) -> str:

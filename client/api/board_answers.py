@@ -27,9 +27,12 @@ class Column(Answer):
 
 
 class LeaderboardEntry(Answer):
-    """A ranked model; a value is None where there is none."""
+    """A model on a board; a value is None where there is none.
 
-    rank: int
+    Without any value it is not ranked: `rank` and `mean_rank` are None, `ranks` is empty.
+    """
+
+    rank: int | None
     entry_id: UUID
     model_name: str
     organization: str
@@ -41,13 +44,17 @@ class LeaderboardEntry(Answer):
     submitted_on: date
     verified_on: date | None = None
     submission_id: UUID | None = None
-    mean_rank: float
+    mean_rank: float | None
     values: dict[str, float | None]
     ranks: dict[str, int]
 
 
 class Leaderboard(Answer):
-    """A board in one scoring, or a page of it; `next` is the address of the next one."""
+    """A board in one scoring, or a page of it; `next` is the address of the next one.
+
+    `ranking` says what follows ties: 1, 2, 2, 4 (competition) or 1, 2, 2, 3 (dense). Entries that
+    are not ranked come last.
+    """
 
     board: str
     scoring: str
@@ -56,6 +63,7 @@ class Leaderboard(Answer):
     permalink: str | None
     updated_at: datetime | None
     columns: list[Column]
+    ranking: str = "competition"
     ranking_rule: str
     track: str | None
     total: int
@@ -78,7 +86,7 @@ class ScoringMode(Answer):
 
 
 class BoardSummary(Answer):
-    """A board in the list of boards."""
+    """A board in the list of boards; `ranked` counts the entries that have a rank."""
 
     board: str
     scoring: str
@@ -86,7 +94,9 @@ class BoardSummary(Answer):
     updated_at: datetime | None
     snapshot: int | None
     permalink: str | None
+    ranking: str = "competition"
     entries: int
+    ranked: int | None = None
     tracks: list[Track]
     url: str
     csv: str
@@ -134,12 +144,12 @@ class EntryScore(Answer):
 
 
 class Place(Answer):
-    """Where an entry stands in one scoring."""
+    """Where an entry stands in one scoring among `of` ranked ones; None: it is not ranked."""
 
     scoring: str
-    rank: int
+    rank: int | None
     of: int
-    mean_rank: float
+    mean_rank: float | None
     ranks: dict[str, int]
 
 

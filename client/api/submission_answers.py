@@ -75,12 +75,15 @@ class Withdrawal(Answer):
 
 
 class HypotheticalStanding(Answer):
-    """Where a submission that is only evaluated would stand; nobody else sees it."""
+    """Where a submission that is only evaluated would stand; nobody else sees it.
+
+    Without any value in a scoring it would not be ranked: `rank` and `mean_rank` are None.
+    """
 
     scoring: str
-    rank: int
+    rank: int | None
     entries: int
-    mean_rank: float
+    mean_rank: float | None
     values: dict[str, float | None]
     ranks: dict[str, int]
     ranked_at: datetime

@@ -16,8 +16,9 @@ import orjson
 import structlog
 
 from services.judge.domain.plans import unpack
-from services.judge.domain.results import METRIC_VERSION, Outcome, outcome
+from services.judge.domain.results import Outcome, outcome
 from shared.benchmark.tasks import ASPECTS
+from shared.benchmark.versions import JUDGED_VERSION
 from shared.contracts.messages import JudgingCompleted, JudgingProgressed
 from shared.storage.database import Connection, Transaction
 from shared.storage.queries import load_queries
@@ -103,7 +104,7 @@ async def _publish(
                 metric.expected,
                 orjson.dumps(metric.by_source).decode(),
                 entry["ground_truth_version"],
-                METRIC_VERSION,
+                JUDGED_VERSION,
                 entry["file_sha256"],
                 run["judge_version"],
             )

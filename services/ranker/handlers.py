@@ -28,22 +28,25 @@ async def rank_board(boards: Boards, envelope: Envelope, board: Board) -> None:
         picture = await work.picture()
         for scoring in SCORINGS:
             # In a thread, so that the loop answers the broker while a large board is sorted.
-            ranked = await asyncio.to_thread(ranked_board, picture.entries, scoring)
+            ranked = await asyncio.to_thread(
+                ranked_board, picture.entries, scoring, picture.ranking
+            )
             await work.save_snapshot(scoring, picture.revision, ranked)
         hypotheses = [
-            (newcomer, scoring, await _row(picture, newcomer, scoring))
+            (newcomer.entry_id, scoring, *await _row(picture, newcomer, scoring))
             for newcomer in newcomers
             for scoring in SCORINGS
         ]
         # Rows that others change as well come last, in everybody's order: board, submissions.
         await work.mark_ranked(picture)
-        for newcomer, scoring, row in hypotheses:
-            count = len(picture.entries) + 1
-            await work.save_hypothesis(newcomer.entry_id, scoring, picture.revision, count, row)
+        for entry_id, scoring, row, count in hypotheses:
+            await work.save_hypothesis(entry_id, scoring, picture.revision, count, row)
         await work.emit(BoardRanked(board=board, revision=picture.revision))
     _log.info("board_ranked", board=board, revision=picture.revision, entries=len(picture.entries))
 
 
-async def _row(picture: Picture, newcomer: Entry, scoring: Scoring) -> bytes:
-    """Return where an entry that is on no board would stand on this one."""
-    return await asyncio.to_thread(hypothetical_row, picture.entries, newcomer, scoring)
+async def _row(picture: Picture, newcomer: Entry, scoring: Scoring) -> tuple[bytes, int]:
+    """Return where an entry that is on no board would stand on this one, and among how many."""
+    return await asyncio.to_thread(
+        hypothetical_row, picture.entries, newcomer, scoring, picture.ranking
+    )

@@ -9,7 +9,7 @@ from typing import Protocol
 from uuid import UUID
 
 from services.ranker.domain.board import Entry, RankedBoard
-from shared.benchmark.tasks import Board, Scoring
+from shared.benchmark.tasks import Board, Ranking, Scoring
 from shared.contracts.messages import Envelope, Message
 
 
@@ -23,9 +23,10 @@ class Revisions:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A board at one moment: a revision, and the listed entries that make it up."""
+    """A board at one moment: a revision, how it ranks, and the listed entries that make it up."""
 
     revision: int
+    ranking: Ranking
     entries: Sequence[Entry]
     waiting: Sequence[UUID]
     """The submissions among them that are scored and not yet ranked."""
@@ -41,7 +42,7 @@ class BoardWork(Protocol):
         """Return the board as it is now."""
 
     async def save_snapshot(self, scoring: Scoring, revision: int, ranked: RankedBoard) -> None:
-        """Add a snapshot and the ranks that changed, unless the newest one has the same content."""
+        """Add a snapshot and the ranks that changed, unless the newest one shows the same."""
 
     async def hypotheses(self) -> Sequence[Entry]:
         """Return the entries on no board whose scores are new, each once."""

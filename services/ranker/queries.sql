@@ -13,7 +13,7 @@ SELECT submissions.id
 
 -- name: board_picture
 -- One statement, so that entries and revision fit although the board may change meanwhile.
-SELECT boards.revision, entries.id, submission_id, model_name, organization, team, authors, model_url, track, badges,
+SELECT boards.revision, boards.ranking, entries.id, submission_id, model_name, organization, team, authors, model_url, track, badges,
        submitted_on, verified_on,
        coalesce(array_agg(metric ORDER BY metric) FILTER (WHERE metric IS NOT NULL), '{}') AS metrics,
        coalesce(array_agg(compat ORDER BY metric) FILTER (WHERE metric IS NOT NULL), '{}') AS compat,
@@ -52,13 +52,14 @@ UPDATE submissions
  WHERE entries.submission_id = submissions.id AND entries.id = $1 AND submissions.state = 'scored'
 
 -- name: add_snapshot
-INSERT INTO snapshots (board, scoring, revision, content, content_sha256, entries)
-SELECT $1, $2, $3, $4, $5, $6
- WHERE $5 IS DISTINCT FROM (
-       SELECT content_sha256 FROM snapshots
-        WHERE board = $1 AND scoring = $2
-        ORDER BY id DESC
-        LIMIT 1)
+INSERT INTO snapshots (board, scoring, revision, content, content_sha256, entries, unranked, ranking)
+SELECT $1, $2, $3, $4, $5, $6, $7, $8
+ WHERE NOT EXISTS (
+       SELECT FROM (SELECT content_sha256, ranking FROM snapshots
+                     WHERE board = $1 AND scoring = $2
+                     ORDER BY id DESC
+                     LIMIT 1) AS newest
+        WHERE newest.content_sha256 = $5 AND newest.ranking = $8)
 RETURNING id
 
 -- name: standing_ranks
@@ -85,6 +86,24 @@ UPDATE boards SET ranked_revision = $2 WHERE board = $1 AND ranked_revision < $2
 
 -- name: submissions_ranked
 UPDATE submissions SET state = 'ranked' WHERE id = ANY($1::uuid[]) AND state = 'scored'
+
+-- name: boards_ranked_otherwise
+-- By the version before, or by a setting that is no longer the board's, though its revision is ranked:
+-- as after an upgrade, and while rankers of both versions run.
+UPDATE boards SET revision = revision + 1
+ WHERE board IN (
+       SELECT board FROM boards AS otherwise
+        WHERE ranked_revision = revision
+          AND EXISTS (
+              SELECT FROM (VALUES ('compat'), ('strict')) AS scorings (scoring)
+               CROSS JOIN LATERAL (
+                     SELECT ranking FROM snapshots
+                      WHERE snapshots.board = otherwise.board AND snapshots.scoring = scorings.scoring
+                      ORDER BY id DESC
+                      LIMIT 1) AS newest
+               WHERE newest.ranking IS DISTINCT FROM otherwise.ranking)
+        ORDER BY board
+          FOR NO KEY UPDATE)
 
 -- name: boards_behind
 SELECT board

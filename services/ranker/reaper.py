@@ -22,8 +22,9 @@ class Reaper:
     database: Database
 
     async def announce_again(self) -> None:
-        """Announce every board that has changed since it was ranked."""
+        """Announce every board that has changed since it was ranked, or was ranked otherwise."""
         async with self.database.transaction() as transaction:
+            await transaction.connection.execute(_SQL["boards_ranked_otherwise"])
             rows = await transaction.connection.fetch(_SQL["boards_behind"])
             for row in rows:
                 await transaction.emit(BoardChanged(board=row["board"]))

@@ -29,13 +29,13 @@ SELECT e.id
  ORDER BY e.id
 
 -- name: judged_otherwise
--- Entries of the job whose judged scores refer to another ground truth: these stay as they are.
+-- Entries of the job whose judged scores are of another ground truth or older code: these stay.
 SELECT i.entry_id
   FROM rescore_items i
  WHERE i.job_id = $1 AND i.state = 'scored'
    AND EXISTS (SELECT FROM scores s
                 WHERE s.entry_id = i.entry_id AND s.judge_version IS NOT NULL
-                  AND s.ground_truth_version <> $2)
+                  AND (s.ground_truth_version, s.metric_version) <> ($2, $3))
  ORDER BY i.entry_id
 
 -- name: rescore_ready

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -12,10 +11,10 @@ from uuid import UUID
 import orjson
 import structlog
 
-from services.ranker.domain.board import Entry
 from services.ranker.domain.difference import NewValues, board_difference
 from services.ranker.store import CONSUMER, PostgresBoardWork
-from shared.benchmark.tasks import BOARDS, SCORINGS, Board
+from shared.benchmark.tasks import BOARDS, SCORINGS, Board, Scoring
+from shared.benchmark.versions import JUDGED_VERSION
 from shared.contracts.messages import Envelope, Message, RescoringCompleted
 from shared.messaging.consumer import Consumer, Route
 from shared.storage.database import Connection, Database, Transaction
@@ -53,14 +52,11 @@ async def preview(transaction: Transaction, job_id: UUID) -> None:
     new = await _new_values(connection, job_id)
     truth, code = job["ground_truth_version"], job["metric_version"]
     content = {
-        "boards": {
-            board: await asyncio.to_thread(
-                board_difference, await _entries(transaction, board), new
-            )
-            for board in BOARDS
-        },
+        "boards": {board: await _difference(transaction, board, new) for board in BOARDS},
         "left_out": await _ids(connection, "left_out", job_id, truth, code),
-        "judged_otherwise": await _ids(connection, "judged_otherwise", job_id, truth),
+        "judged_otherwise": await _ids(
+            connection, "judged_otherwise", job_id, truth, JUDGED_VERSION
+        ),
     }
     packed = gzip.compress(orjson.dumps(content), 6, mtime=0)
     told = orjson.dumps(revisions).decode()
@@ -68,8 +64,11 @@ async def preview(transaction: Transaction, job_id: UUID) -> None:
     _log.info("rescore_previewed", job_id=str(job_id), entries=len(new))
 
 
-async def _entries(transaction: Transaction, board: Board) -> Sequence[Entry]:
-    return (await PostgresBoardWork(transaction, board).picture()).entries
+async def _difference(
+    transaction: Transaction, board: Board, new: NewValues
+) -> dict[Scoring, list[object]]:
+    picture = await PostgresBoardWork(transaction, board).picture()
+    return await asyncio.to_thread(board_difference, picture.entries, new, picture.ranking)
 
 
 async def _new_values(connection: Connection, job_id: UUID) -> NewValues:

@@ -51,6 +51,7 @@ class PostgresBoardWork:
         shown = {row["submission_id"] for row in rows}
         return Picture(
             revision=rows[0]["revision"],
+            ranking=rows[0]["ranking"],
             entries=[_entry(row) for row in rows if row["id"] is not None],
             waiting=[row["id"] for row in waiting if row["id"] in shown],
         )
@@ -79,7 +80,8 @@ class PostgresBoardWork:
     async def save_snapshot(self, scoring: Scoring, revision: int, ranked: RankedBoard) -> None:
         """Add a snapshot and the ranks that changed, unless the newest one shows the same."""
         connection = self.transaction.connection
-        digest = hashlib.sha256(ranked.content).hexdigest()
+        # Where nothing is unranked it is the digest that the version before compares with.
+        digest = hashlib.sha256(ranked.content + (ranked.unranked or b"")).hexdigest()
         snapshot_id = await connection.fetchval(
             _SQL["add_snapshot"],
             self.board,
@@ -88,6 +90,8 @@ class PostgresBoardWork:
             ranked.content,
             digest,
             len(ranked.ranks),
+            ranked.unranked,
+            ranked.ranking,
         )
         if snapshot_id is None:
             return

@@ -11,11 +11,12 @@ from typing import Final
 from threadpoolctl import threadpool_limits
 
 from services.scorer.domain.scorecard import score
-from services.scorer.domain.similarity import SIMILARITY_VERSION, TooManyTexts, measure
+from services.scorer.domain.similarity import TooManyTexts, measure
 from services.scorer.embedding import load_embedder
 from services.scorer.ports import ScoreRow, Scores, SimilarityRow, SimilarityWork, Work
 from shared.benchmark.caption_pairs import plan
 from shared.benchmark.test_set import TestSet
+from shared.benchmark.versions import SIMILARITY_VERSION
 from shared.runtime.collection import paused_collection
 from shared.runtime.errors import Permanent, Transient, Unavailable
 from shared.runtime.truth_workers import TruthWorkers, stored_predictions

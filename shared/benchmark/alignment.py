@@ -162,7 +162,7 @@ def _in_order(
 
     Taking the earliest leaves most to the records behind, so it fails only where any choice would.
     """
-    alignment = _nothing("order", test_set)
+    alignment = _nothing("position", test_set)
     previous = -1
     for record in records:
         found = candidates.of(record)

@@ -19,8 +19,8 @@ MAX_EXAMPLES: Final = 5
 """How many sample indices a warning lists."""
 SHOWN_CHARACTERS: Final = 80
 
-Mode = Literal["position", "order", "key"]
-"""How records found their samples: by position, in test-set order with gaps, or by their keys."""
+Mode = Literal["position", "key"]
+"""What decided which record answers which sample: the order of the file, or the records' keys."""
 
 
 class Code(StrEnum):

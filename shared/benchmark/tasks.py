@@ -12,6 +12,10 @@ SCORINGS: Final[tuple[Scoring, ...]] = ("compat", "strict")
 Board = Literal["community", "official"]
 BOARDS: Final[tuple[Board, ...]] = ("official", "community")
 
+Ranking = Literal["competition", "dense"]
+RANKINGS: Final[tuple[Ranking, ...]] = ("competition", "dense")
+"""How equal values share ranks within a column: 1, 2, 2, 4 or 1, 2, 2, 3."""
+
 SOURCES: Final = (
     "AVOS",
     "CholecT50",

@@ -3,6 +3,9 @@
 Every function raises `ValueError` with the field's path and what stands there when the truth is
 malformed or non-finite. The ground truth loader calls `check` on each sample, so that later
 readers (scorer, judge, diagnosis) never see a malformed one.
+
+Only temporal grounding reads all items of `struc_info`. The other tasks read the first, as the
+published evaluator does; what follows it is not even checked.
 """
 
 from __future__ import annotations
@@ -35,31 +38,46 @@ def spans(sample: Sample) -> list[Segment]:
 
 def boxes(sample: Sample) -> list[tuple[str, Box]]:
     """Return the true boxes of a grounding sample as (seconds with one decimal, box), in order."""
-    found: list[tuple[str, Box]] = []
-    bare = isinstance(sample.truth, dict)
-    for item, path in [(sample.truth, _FIELD)] if bare else _items(sample.truth, _FIELD):
-        by_time, path = _box_dict(item, path)
-        for key, box in by_time.items():
-            found.append((_time_key(key, path), _box(box, f"{path}[{key!r}]")))
-    return found
+    by_time, path = _box_dict(sample)
+    return [(_time_key(key, path), _box(box, f"{path}[{key!r}]")) for key, box in by_time.items()]
+
+
+def box_keys(sample: Sample) -> list[str]:
+    """Return the keys of the true boxes as the file spells them, in order.
+
+    `[[…]]` boxes take these, though boxes are looked up by the keys that `boxes` gives: so under
+    the key `4`, which is not `4.0`, none is found.
+    """
+    return list(_box_dict(sample)[0])
 
 
 def captions(sample: Sample) -> list[CaptionSegment]:
-    """Return the true captioned segments of a dense captioning sample, in seconds."""
-    return [_caption_segment(item, path) for item, path in _caption_items(sample.truth, _FIELD)]
+    """Return the true captioned segments of a dense captioning sample, in seconds.
+
+    A segment without a caption, or with null, is left out; an empty text is a caption.
+    """
+    return [
+        _caption_segment(item, path)
+        for item, path in _caption_items(sample.truth)
+        if _mapping(item, path).get("caption") is not None
+    ]
 
 
 def component_scores(sample: Sample) -> dict[str, int]:
-    """Return the true score of each component; without `struc_info`, the reference answer's."""
-    listed = _scores(sample.truth, "cvs_scores", COMPONENTS)
-    return parse_components(sample.reference) if listed is None else listed
+    """Return the true score of each component; where none is listed, the reference answer's."""
+    listed, path = _listed_scores(sample.truth, "cvs_scores")
+    scores = _integers(listed, COMPONENTS, path)
+    return scores or parse_components(sample.reference)
 
 
 def aspect_scores(sample: Sample) -> dict[str, int]:
-    """Return the true score of each skill aspect; without `struc_info`, the reference answer's."""
-    listed = _scores(sample.truth, "skill_scores", SKILL_ASPECTS)
-    if listed is not None:
-        return listed
+    """Return the true score of each skill aspect; where no score is listed, the reference answer's.
+
+    A list that holds other aspects only is a list: then nothing is true.
+    """
+    listed, path = _listed_scores(sample.truth, "skill_scores")
+    if listed:
+        return _integers(listed, SKILL_ASPECTS, path)
     named = dict(parse_aspects(sample.reference))
     return {aspect: named[aspect] for aspect in SKILL_ASPECTS if aspect in named}
 
@@ -80,38 +98,37 @@ def check(sample: Sample) -> None:
         reader(sample)
 
 
-def _scores(truth: object, member: str, names: tuple[str, ...]) -> dict[str, int] | None:
-    """Return the scores under `member`, other keys ignored; None where there is no item."""
-    items = list(_items(truth, _FIELD))
-    if not items:
-        return None
-    scores: dict[str, int] = {}
-    for item, path in items:
+def _listed_scores(truth: object, member: str) -> tuple[dict[str, Any], str]:
+    """Return what the first item has under `member`, and its path; nothing where it is missing."""
+    for item, path in _items(truth, _FIELD):
         field = f"{path}.{member}"
-        listed = _mapping(_member(item, member, path), field)
-        scores |= {
-            name: _integer(listed[name], f"{field}[{name!r}]") for name in names if name in listed
-        }
-    return scores
+        listed = _mapping(item, path).get(member)
+        return ({} if listed is None else _mapping(listed, field)), field
+    return {}, _FIELD
 
 
-def _caption_items(truth: object, path: str) -> Iterator[tuple[object, str]]:
-    """Yield segments from any nesting of lists and `dc_segments` (SPEC 1 lists three)."""
-    if isinstance(truth, dict):
-        if "dc_segments" in truth:
-            yield from _caption_items(truth["dc_segments"], f"{path}.dc_segments")
-        else:
-            yield truth, path
-        return
-    for item, inner in _items(truth, path):
-        if isinstance(item, dict) and "dc_segments" not in item:
-            yield item, inner
-        else:
-            yield from _caption_items(item, inner)
+def _integers(listed: Mapping[str, Any], names: tuple[str, ...], path: str) -> dict[str, int]:
+    """Return the scores of `names`; other keys are ignored."""
+    return {name: _integer(listed[name], f"{path}[{name!r}]") for name in names if name in listed}
+
+
+def _caption_items(truth: object) -> Iterator[tuple[object, str]]:
+    """Yield the segments of each of the three forms; the first item tells which form it is."""
+    listed, path = truth, _FIELD
+    if isinstance(listed, list) and listed:
+        first = listed[0]
+        if isinstance(first, list) or (isinstance(first, dict) and "dc_segments" in first):
+            listed, path = first, f"{path}[0]"
+    if isinstance(listed, dict) and "dc_segments" in listed:
+        listed, path = listed["dc_segments"], f"{path}.dc_segments"
+    return _items(listed, path)
 
 
 def _caption_segment(item: object, path: str) -> CaptionSegment:
-    start, end = _times(item, path)
+    start, end = (
+        _number(_from_text(_member(item, name, path)), f"{path}.{name}")
+        for name in ("start", "end")
+    )
     caption = _member(item, "caption", path)
     if not isinstance(caption, str):
         raise _error(f"{path}.caption", "a string", caption)
@@ -124,7 +141,21 @@ def _times(item: object, path: str) -> tuple[float, float]:
     return _number(start, f"{path}.start"), _number(end, f"{path}.end")
 
 
-def _box_dict(item: object, path: str) -> tuple[dict[str, Any], str]:
+def _from_text(value: object) -> object:
+    """Return the number that a text spells; what is no number stays a text, and is refused."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return float(value)
+    except ValueError:
+        return value
+
+
+def _box_dict(sample: Sample) -> tuple[dict[str, Any], str]:
+    """Return the boxes by time of a bare dict or of the first item, and their path."""
+    item, path = sample.truth, _FIELD
+    if not isinstance(item, dict):
+        item, path = next(_items(item, path), ({}, path))
     by_time = _mapping(item, path)
     if "bbox_dict" in by_time:
         path = f"{path}.bbox_dict"

@@ -43,6 +43,6 @@ def load_vocabulary() -> Vocabulary:
         by_procedure={
             source: {name: tuple(labels) for name, labels in procedures.items()}
             for source, procedures in content.items()
-            if isinstance(procedures, dict) and not source.endswith(suffix)
+            if isinstance(procedures, dict) and procedures and not source.endswith(suffix)
         },
     )

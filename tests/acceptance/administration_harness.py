@@ -108,7 +108,7 @@ async def running_site(
     try:
         async with AsyncExitStack() as stack:
             client = await stack.enter_async_context(aiohttp.ClientSession(url))
-            await stack.enter_async_context(ranker.run(base, RankerSettings()))
+            await stack.enter_async_context(ranker.run(base, RankerSettings(patrol_seconds=1)))
             if scoring:
                 own = ScorerSettings(
                     scorer_processes=1, similarities=False, patrol_seconds=0.5, still_seconds=2

@@ -298,6 +298,11 @@ async def test_a_ground_truth_is_corrected_by_command(database: Database, tmp_pa
         assert (await medvid(site, "pause", *why, "--yes"))[1] == "Judging is paused.\n"
         assert WHY in (await medvid(site, "judging"))[1]
         assert (await medvid(site, "resume", *why))[1] == "Judging goes on.\n"
+        ranking = "ranking", "community", "dense", *why
+        assert (await medvid(site, *ranking))[0] == 1, "nobody agreed"
+        told = "The community board's ranking is dense."
+        assert (await medvid(site, *ranking, "--yes"))[1] == f"{told}\n"
+        assert (await medvid(site, *ranking, "--yes"))[1] == f"{told} It was so before.\n"
 
 
 async def test_every_command_has_a_help(site: Site) -> None:
@@ -306,6 +311,6 @@ async def test_every_command_has_a_help(site: Site) -> None:
     for name in (
         "promote", "demote", "add", "remove", "withdraw", "rename", "edit", "import", "export",
         "rescore", "apply", "discard", "pause", "resume", "dead-letters", "replay", "keys", "audit",
-        "ground-truth",
+        "ground-truth", "ranking",
     ):  # fmt: skip
         assert f" {name} " in out

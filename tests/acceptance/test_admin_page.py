@@ -279,6 +279,10 @@ async def test_the_forms_do_what_they_say_without_a_script(site: Site) -> None:
     shown = (await site.board("official"))["Renamed"]
     assert (shown["organization"], shown["verified_on"]) == ("Other", "2026-05-01")
 
+    status, text = await browser.do("/admin/boards", "rank", board="community", ranking="dense")
+    assert (status, "The community board&#39;s ranking is dense." in text) == (200, True)
+    assert "Community board: dense." in text
+
     assert "Judging is paused." in (await browser.do("/admin", "pause"))[1]
     assert "Judging goes on." in (await browser.do("/admin", "resume"))[1]
     status, text = await browser.do(
@@ -294,6 +298,7 @@ async def test_the_forms_do_what_they_say_without_a_script(site: Site) -> None:
 
 
 PROBLEMS: tuple[tuple[str, str, dict[str, Any], str], ...] = (
+    ("/admin/boards", "rank", {"board": "official", "ranking": "olympic"}, "invalid_body"),
     ("/admin/entries", "add", {"board": "official", "model_name": "x"}, "invalid_body"),
     ("/admin/entries", "add", {"board": "private"}, "invalid_body"),
     ("/admin/entries", "", {}, "invalid_input"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
@@ -13,6 +14,7 @@ from services.gateway.access.bootstrap import build_access
 from services.gateway.administration.bootstrap import build_administration
 from services.gateway.settings import GatewaySettings
 from shared.benchmark.tasks import METRIC_KEYS, RULE_METRIC_KEYS
+from shared.contracts.messages import BoardChanged
 from shared.runtime.workers import WorkerPool
 from shared.storage.database import Database
 from tests.acceptance.administration_harness import KEY, WHY, Site, running_site
@@ -75,6 +77,57 @@ async def test_an_entry_goes_through_every_action_and_leaves_its_lines(site: Sit
     assert first["before"]["board"] == "community"
     assert first["after"] | {"board": "official", "verified_on": "2026-05-01"} == first["after"]
     assert lines[-2]["before"]["model_name"] == "Model A"
+
+
+async def test_a_board_ranks_as_an_administrator_chooses(site: Site) -> None:
+    for name, value in (("A", 0.9), ("B", 0.5), ("C", 0.5), ("D", 0.1)):
+        await add_listed_entry(site.database, name, {"cvs_acc": value})
+    path = "/boards/community/ranking"
+    assert (await site.done(path, ranking="dense"))["changed"]
+    assert (await site.board("community"))["D"]["ranks"]["cvs_acc"] == 3
+    _, shown = await site.ask("GET", "/leaderboards/community", key=None)
+    assert shown["ranking"] == "dense"
+    dense = shown["permalink"].removeprefix("/api/v1")
+    assert not (await site.done(path, ranking="dense"))["changed"]
+
+    assert (await site.done(path, ranking="competition"))["changed"]
+    assert (await site.board("community"))["D"]["ranks"]["cvs_acc"] == 4
+    _, past = await site.ask("GET", dense, key=None)
+    assert (past["ranking"], past["entries"][-1]["ranks"]["cvs_acc"]) == ("dense", 3)
+    assert (
+        past["ranking_rule"]
+        != (await site.ask("GET", "/leaderboards/community"))[1]["ranking_rule"]
+    )
+
+    last, first = await site.audit(subject_kind="board", subject="community")
+    assert (first["action"], first["why"]) == ("set_ranking", WHY)
+    assert first["before"] == last["after"] == {"ranking": "competition"}
+    assert first["after"] == last["before"] == {"ranking": "dense"}
+    assert await site.refused("/boards/private/ranking", ranking="dense") == (
+        404, "board_not_found",
+    )  # fmt: skip
+    assert await site.refused(path, ranking="olympic") == (422, "invalid_body")
+    assert await site.refused(path, ranking="dense", why=" ") == (422, "reason_required")
+
+
+async def test_after_an_upgrade_boards_are_ranked_again_by_themselves(site: Site) -> None:
+    """What the version before ranked is noticed by the ranker's patrol, on either bus."""
+    await add_listed_entry(site.database, "Imported", VALUES)
+    async with site.database.transaction() as transaction:
+        await transaction.emit(BoardChanged(board="community"))
+    await site.board("community")
+    old = await site.database.pool.fetch("UPDATE snapshots SET ranking = NULL RETURNING id")
+    async with asyncio.timeout(30):
+        while await site.database.pool.fetchval(NEWEST_ARE_OLD):
+            await asyncio.sleep(0.05)
+    count = await site.database.pool.fetchval("SELECT count(*) FROM snapshots")
+    assert count == 2 * len(old) == 4
+
+
+NEWEST_ARE_OLD = (
+    "SELECT bool_or(ranking IS NULL) FROM snapshots"
+    " WHERE id IN (SELECT max(id) FROM snapshots GROUP BY board, scoring)"
+)
 
 
 async def test_an_action_repeated_changes_nothing_more(local: Site) -> None:

@@ -19,10 +19,12 @@ import orjson
 import pytest
 import pytest_asyncio
 
+from client.terminal import NO_RANK
 from shared.storage.database import connect
 from tests.acceptance.gateway_harness import Gateway, records, row, running_gateway
 from tests.conftest import Servers
 from tests.cutting_proxy import Cut, cutting_proxy
+from tests.rows import add_listed_entry
 from tests.servers import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -184,6 +186,21 @@ async def test_a_board_fits_the_terminal_and_spreadsheets_are_safe(
     assert "'=1+1" in cells[1]
     document = (await medvid("board", "--json")).json
     assert document["revision"] == revision
+
+
+async def test_who_is_not_ranked_is_told_so_in_the_terminal(
+    gateway: Gateway, medvid: Shell
+) -> None:
+    await add_listed_entry(gateway.database, "Imported", {"cvs_acc": 0.5}, "official")
+    await gateway.rank_listed("official")
+    board = await medvid("board", "--scoring", "strict")
+    assert board.status == 0
+    assert [line.split()[:2] for line in board.out.splitlines()[-2:]] == [
+        [NO_RANK, "Imported"], [NO_RANK, "not"],
+    ]  # fmt: skip
+    entry = await medvid("entry", "Imported")
+    assert "compat: number 1 of 1 on the official board" in entry.out
+    assert "strict: not ranked, no strict scores" in entry.out
 
 
 async def test_without_a_server_it_says_so_and_that_later_may_help(medvid: Shell) -> None:

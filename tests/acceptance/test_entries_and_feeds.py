@@ -157,6 +157,36 @@ async def test_where_an_entry_stood(gateway: Gateway) -> None:
         assert row["rank"] == span["rank"]
 
 
+async def test_an_entry_without_any_value_in_a_scoring_is_not_ranked_in_it(
+    gateway: Gateway,
+) -> None:
+    """As published numbers are imported: compat values only."""
+    imported = await add_listed_entry(gateway.database, "Imported", {"cvs_acc": 0.5})
+    await gateway.rank_listed()
+    compat, strict = (await read(gateway, address(imported)))["places"]
+    assert (compat["rank"], compat["of"]) == (1, 1)
+    assert strict == {
+        "scoring": "strict", "rank": None, "of": 0, "mean_rank": None, "ranks": {},
+    }  # fmt: skip
+    board = await read(gateway, "/api/v1/leaderboards/community?scoring=strict")
+    (row,) = board["entries"]
+    assert [row[name] for name in ("rank", "mean_rank", "ranks")] == [None, None, {}]
+    assert board["total"] == 1
+    for path, words in (
+        (f"/boards/community/entries/{imported}", "Strict: not ranked, no strict scores."),
+        ("/community?scoring=strict", "Not ranked: no strict scores."),
+        ("/community?scoring=strict&sort=-model&q=imp", "Not ranked: no strict scores."),
+        (f"/compare?board=community&scoring=strict&models={imported}", "Without a rank: no strict"),
+        ("/compare?board=community&scoring=strict", "No model is chosen."),
+        (f"/boards/community/snapshots/{board['snapshot']}", "Not ranked: no strict scores."),
+    ):
+        status, _, body = await gateway.get(path)
+        page = body.decode()
+        assert (status, words in page) == (200, True), path
+        assert "None" not in page, path
+        assert " medal, rank" not in page, path
+
+
 async def test_entries_that_are_not_there(gateway: Gateway) -> None:
     entry_id = await add_listed_entry(gateway.database, "Ours", {"cvs_acc": 0.5})
     await gateway.rank_listed()

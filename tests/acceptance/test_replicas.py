@@ -141,7 +141,7 @@ async def expected_board() -> list[dict[str, Any]]:
                     values={"compat": {**dict.fromkeys(METRIC_KEYS), **values}, "strict": {}},
                 )
             )  # fmt: skip
-        _expected.extend(json.loads(ranked_board(entries, "compat").content))
+        _expected.extend(json.loads(ranked_board(entries, "compat", "competition").content))
     return [{**row, "entry_id": None, "submission_id": None} for row in _expected]
 
 

@@ -17,10 +17,11 @@ import orjson
 import pytest
 
 from services.ranker.domain.ranking import rank
-from services.scorer.domain.scorecard import METRIC_VERSION, score
+from services.scorer.domain.scorecard import score
 from services.scorer.embedding import load_embedder
 from shared.benchmark.ground_truth import load_ground_truth
 from shared.benchmark.tasks import METRIC_KEYS, RULE_METRIC_KEYS, SCORINGS
+from shared.benchmark.versions import METRIC_VERSION
 from shared.storage.database import Database
 from tests.acceptance.administration_harness import WHY, Site, running_site
 from tests.rows import DEMO, accept_submission, add_listed_entry
@@ -130,7 +131,10 @@ def check_difference(detail: dict[str, Any], entries: dict[str, UUID], rescored:
                 rows.append({"model_name": name, **values})
             given = RIVAL if scoring == "compat" else {}
             rows.append({"model_name": "Rival", **given})
-            sides.append((rows, {row.model_name: row for row in rank(rows)}))
+            ranked, unranked = rank(rows)
+            places = {row.model_name: (row.rank, row.mean_rank) for row in ranked}
+            places |= {rows[index]["model_name"]: (None, None) for index in unranked}
+            sides.append((rows, places))
         (old, before), (new, after) = sides
         shown = detail["boards"]["community"][scoring]
         assert [row["model_name"] for row in shown] == list(after)
@@ -138,11 +142,8 @@ def check_difference(detail: dict[str, Any], entries: dict[str, UUID], rescored:
             name = row["model_name"]
             assert row["entry_id"] == str(entries[name])
             assert row["rescored"] == (name in rescored)
-            assert row["rank"] == {"before": before[name].rank, "after": after[name].rank}
-            assert row["mean_rank"] == {
-                "before": before[name].mean_rank,
-                "after": after[name].mean_rank,
-            }
+            for index, field in enumerate(("rank", "mean_rank")):
+                assert row[field] == {"before": before[name][index], "after": after[name][index]}
             was = next(line for line in old if line["model_name"] == name)
             now = next(line for line in new if line["model_name"] == name)
             assert row["values"] == {
@@ -182,7 +183,8 @@ async def test_a_new_ground_truth_is_shown_first_and_then_put_in_force(site: Sit
     for name, kind in MODELS.items():
         values = expected(kind, True)["compat"]
         assert {key: board[name]["values"][key] for key in RULE_METRIC_KEYS} == {
-            key: None if value is None else round(value, 3) for key, value in values.items()
+            key: None if value is None else round(round(value, 4), 3)
+            for key, value in values.items()
         }
     shown = {row["model_name"]: row["rank"]["after"] for row in check_order(detail)}
     assert {name: row["rank"] for name, row in board.items()} == shown
@@ -257,7 +259,7 @@ async def test_some_entries_only_and_discarded(database: Database) -> None:
         board = await site.board("community")
         for name, corrected in (("Model A", False), ("Model B", True), ("Model C", True)):
             value = expected(MODELS[name], corrected)["compat"]["cvs_acc"]
-            assert board[name]["values"]["cvs_acc"] == (value and round(value, 3))
+            assert board[name]["values"]["cvs_acc"] == (value and round(round(value, 4), 3))
 
 
 @pytest.mark.parametrize(

@@ -49,9 +49,10 @@ async def test_missing_values_are_last_either_way(visitor: Visitor) -> None:
         assert values[-missing:] == ["n/a"] * missing
 
 
-async def test_script_and_server_sort_alike(visitor: Visitor) -> None:
+@pytest.mark.parametrize("path", ["/community", "/community?scoring=strict"])
+async def test_script_and_server_sort_alike(visitor: Visitor, path: str) -> None:
     """What the script made of a page is what the server gives at its address."""
-    page = await visitor.open("/community")
+    page = await visitor.open(path)
     plain = await visitor.open(java_script_enabled=False)
     for key in SORT_KEYS:
         for _ in range(2):
@@ -60,6 +61,49 @@ async def test_script_and_server_sort_alike(visitor: Visitor) -> None:
             answer = await page.request.get(page.url)
             await plain.set_content(await answer.text())
             assert await names(plain) == by_script, page.url
+
+
+async def test_a_scoring_without_any_value_is_greyed_out(visitor: Visitor) -> None:
+    """No link, but a reason for whoever points at it or comes by keyboard; its address answers."""
+    page = await visitor.open("/")
+    strict = page.get_by_role("link", name="Strict")
+    await expect(strict).to_be_disabled()
+    await page.get_by_role("link", name="Compat").focus()
+    await page.keyboard.press("Tab")
+    await expect(strict).to_be_focused()
+    await expect(page.locator(".tip")).to_contain_text("no strict scores")
+    await page.keyboard.press("Enter")
+    assert "strict" not in page.url
+    await page.goto("/?scoring=strict")
+    await expect(page.locator(".why")).to_contain_text("Not ranked: no strict scores.")
+    assert await page.locator(".medal").count() == 0
+    search = page.get_by_label("Search models")
+    await search.fill("gpt")
+    await page.wait_for_url("**/?scoring=strict&q=gpt")
+    before = await names(page)
+    assert 0 < len(before) < 5
+    await page.reload()
+    assert await names(page) == before
+    await search.fill("no such model")
+    await expect(page.locator(".why")).to_be_hidden()
+    await expect(page.get_by_text("No model matches.")).to_be_visible()
+
+
+async def test_who_is_not_ranked_stays_below(visitor: Visitor) -> None:
+    """Below the line that says why, however the board is sorted, and in a page that caught up."""
+    page = await visitor.open("/community?scoring=strict")
+    below = page.locator("#unranked tr[id]")
+    count = await below.count()
+    assert count
+    for key in ("model", "date"):
+        await page.locator(f"button[data-key={key}]").click()
+        assert await below.count() == count
+        assert await page.locator("#unranked tr").first.get_attribute("class") == "why"
+    fresh = await visitor.site.submit()
+    await visitor.site.ranked(fresh)
+    ranked = page.locator("tbody:not(#unranked) tr", has_text=fresh.model_name)
+    await expect(ranked).to_be_visible()
+    await expect(below).to_have_count(count)
 
 
 async def test_a_view_is_in_its_address(visitor: Visitor) -> None:

@@ -8,6 +8,7 @@ from tests.browser.conftest import Visitor
 
 PAGES = {
     "official": "/",
+    "official-strict": "/?scoring=strict",
     "community": "/community",
     "community-strict": "/community?scoring=strict",
     "compare": "/compare",

@@ -40,7 +40,7 @@ async def _large(visitor: Visitor) -> Page:
 
     async def answer(route: Route) -> None:
         view = View.of(parse_qsl(urlsplit(route.request.url).query))
-        await route.fulfill(body=pages.board(board, marks, view), content_type="text/html")
+        await route.fulfill(body=pages.board(board, marks, view=view), content_type="text/html")
 
     page = await visitor.open()
     await page.route("**/community*", answer)
@@ -54,7 +54,7 @@ async def test_a_search_finds_models_that_the_page_does_not_hold(visitor: Visito
     await page.get_by_role("searchbox").fill(f"model {COUNT}")
     await page.keyboard.press("Enter")
     await expect(page.locator("#board tbody tr")).to_have_count(1)
-    await expect(page.locator("#board tbody")).to_contain_text(f"Model {COUNT}")
+    await expect(page.locator("#board tbody tr")).to_contain_text(f"Model {COUNT}")
     assert "q=model" in page.url
 
 

@@ -18,11 +18,11 @@ import pytest
 from services.gateway.webhooks.store import PostgresWebhooks
 from services.ranker.reaper import Reaper as RankerReaper
 from services.ranker.rescoring import RescoreReaper
-from services.scorer.domain.scorecard import METRIC_VERSION
 from services.scorer.reaper import Reaper as ScorerReaper
 from services.scorer.reaper import SimilarityReaper
 from services.scorer.rescore_store import PostgresRescores
 from services.scorer.similarity_store import PostgresSimilarities, request_similarities
+from shared.benchmark.versions import METRIC_VERSION
 from shared.messaging.local import LocalBus
 from shared.messaging.ports import Delivery
 from shared.messaging.relay import Relay

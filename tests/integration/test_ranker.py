@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 from importlib.resources import files
+from uuid import UUID
 
 from services.ranker.consumer import build_consumer
 from services.ranker.domain.board import ranked_board
+from services.ranker.reaper import Reaper
 from services.ranker.store import PostgresBoards
 from shared.contracts.messages import BoardChanged, Envelope
 from shared.messaging.ports import Delivery, Done
@@ -41,7 +43,7 @@ async def test_a_changed_board_gets_one_snapshot_in_each_scoring(database: Datab
     assert [(row["rank"], row["model_name"]) for row in compat[3]] == [(1, "Higher"), (2, "Lower")]
     assert compat[:3] == ("community", "compat", 2)
     assert strict[:3] == ("community", "strict", 2)
-    assert strict[3][0]["values"]["cvs_acc"] is None  # type: ignore[index]
+    assert strict[3] == []
     hint = await database.pool.fetchval("SELECT body FROM outbox WHERE type = 'board.ranked'")
     assert json.loads(hint)["data"] == {"board": "community", "revision": 2}
 
@@ -94,7 +96,7 @@ async def test_a_board_changes_while_it_is_ranked_and_is_ranked_again(database: 
     ) as work:
         await work.revisions()
         picture = await work.picture()
-        ranked = ranked_board(picture.entries, "compat")
+        ranked = ranked_board(picture.entries, "compat", picture.ranking)
         await work.save_snapshot("compat", picture.revision, ranked)
         async with asyncio.timeout(5):  # it waits for no ranker
             await score(database, second, 0.6)
@@ -144,6 +146,101 @@ async def test_a_change_that_ranks_the_same_adds_no_snapshot(database: Database)
     assert await database.pool.fetchval(
         "SELECT ranked_revision = revision FROM boards WHERE board = 'community'"
     )
+
+
+async def unranked(database: Database, scoring: str) -> list[str]:
+    """Names in the newest snapshot that have no rank."""
+    content = await database.pool.fetchval(
+        "SELECT unranked FROM snapshots WHERE board = 'community' AND scoring = $1"
+        " ORDER BY id DESC LIMIT 1",
+        scoring,
+    )
+    return [row["model_name"] for row in json.loads(content or "[]")]
+
+
+async def set_strict(database: Database, entry_id: UUID, value: float | None) -> None:
+    await database.pool.execute(
+        "UPDATE scores SET strict = $2 WHERE entry_id = $1", entry_id, value
+    )
+    await database.pool.execute("UPDATE boards SET revision = revision + 1")
+
+
+async def test_who_has_no_value_is_kept_apart_and_has_no_rank(database: Database) -> None:
+    first = await add_listed_entry(database, "First", {"cvs_acc": 0.5})
+    second = await add_listed_entry(database, "Second", {"cvs_acc": 0.4})
+    await rank(database)
+    assert await unranked(database, "compat") == []
+    assert await unranked(database, "strict") == ["First", "Second"]
+    assert await ranks(database, "strict") == []
+    for entry_id in (second, first):
+        await set_strict(database, entry_id, 0.3)
+        await rank(database)
+    assert await unranked(database, "strict") == []
+    await set_strict(database, second, None)
+    await rank(database)
+    assert await unranked(database, "strict") == ["Second"]
+    assert [row[2] for row in await snapshots(database) if row[1] == "compat"] == [2]
+    assert await ranks(database, "strict") == [
+        ("Second", 1, True, False),
+        ("First", 1, True, True),
+        ("Second", 2, False, False),
+    ]
+
+
+async def test_a_change_of_unranked_rows_alone_is_a_snapshot(database: Database) -> None:
+    entry_id = await add_listed_entry(database, "First", {"cvs_acc": 0.5})
+    await rank(database)
+    await database.pool.execute("UPDATE entries SET model_name = 'New' WHERE id = $1", entry_id)
+    await database.pool.execute("UPDATE boards SET revision = revision + 1")
+    await rank(database)
+    assert await unranked(database, "strict") == ["New"]
+    counts = await database.pool.fetch("SELECT scoring, entries FROM snapshots ORDER BY id")
+    assert [tuple(row) for row in counts] == [
+        ("compat", 1), ("strict", 0), ("compat", 1), ("strict", 0),
+    ]  # fmt: skip
+
+
+async def newest_ranking(database: Database) -> list[str]:
+    rows = await database.pool.fetch("SELECT ranking FROM snapshots ORDER BY id DESC LIMIT 2")
+    return [row["ranking"] for row in rows]
+
+
+async def test_a_board_ranks_as_its_setting_says_and_snapshots_record_it(
+    database: Database,
+) -> None:
+    for name, value in (("A", 0.9), ("B", 0.5), ("C", 0.5), ("D", 0.1)):
+        await add_listed_entry(database, name, {"cvs_acc": value})
+    await rank(database)
+    assert await newest_ranking(database) == ["competition"] * 2
+    await database.pool.execute(
+        "UPDATE boards SET ranking = 'dense', revision = revision + 1 WHERE board = 'community'"
+    )
+    await rank(database)
+    assert await newest_ranking(database) == ["dense"] * 2
+    last = (await snapshots(database))[-2][3][-1]
+    assert (last["rank"], last["ranks"]["cvs_acc"]) == (4, 3)  # type: ignore[index]
+
+
+async def behind(database: Database) -> list[str]:
+    """Boards that the reaper announces."""
+    await Reaper(database).announce_again()
+    rows = await database.pool.fetch("SELECT board FROM boards WHERE ranked_revision < revision")
+    return [row["board"] for row in rows]
+
+
+async def test_boards_that_the_version_before_ranked_are_ranked_again_once(
+    database: Database,
+) -> None:
+    await add_listed_entry(database, "A model", {"cvs_acc": 0.5})
+    await rank(database)
+    assert await behind(database) == []
+    await database.pool.execute("UPDATE snapshots SET ranking = NULL")
+    assert await behind(database) == ["community"]
+    await rank(database)
+    assert await newest_ranking(database) == ["competition"] * 2
+    assert len(await snapshots(database)) == 4
+    assert await behind(database) == []
+    assert len(await ranks(database)) == 1, "the same ranks go on"
 
 
 async def test_boards_rank_within_themselves(database: Database) -> None:

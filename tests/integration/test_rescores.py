@@ -12,8 +12,8 @@ import pytest
 from services.gateway.administration.rescoring import Rescoring, Wanted
 from services.gateway.domain.acts import Act
 from services.ranker.rescoring import RescoreReaper, preview
-from services.scorer.domain.scorecard import METRIC_VERSION
 from services.scorer.rescore_store import PostgresRescores
+from shared.benchmark.versions import JUDGED_VERSION, METRIC_VERSION, SIMILARITY_VERSION
 from shared.runtime.errors import Conflict
 from shared.storage.database import Database
 from tests.rows import accept_submission
@@ -151,6 +151,41 @@ async def test_applying_moves_everything_together(database: Database) -> None:
     assert await types(database) == ["judging.requested", "board.changed", "board.changed"]
     assert not await Rescoring(database).apply(job, ACT, Wanted(preview=1))
     assert await types(database) == []
+
+
+@pytest.mark.parametrize("code", ["1", "today's"])
+async def test_judged_scores_of_older_code_are_due_on_the_same_ground_truth(
+    database: Database, code: str
+) -> None:
+    entry, submission = await scored_entry(database, "A")
+    pool = database.pool
+    version = await pool.fetchval("SELECT version FROM ground_truths WHERE active")
+    await pool.execute("UPDATE judge_service SET judge_version = 'aaaaaaaa'")
+    judged, measured = ("1", "1") if code == "1" else (JUDGED_VERSION, SIMILARITY_VERSION)
+    await pool.execute(
+        "UPDATE scores SET metric_version = $1 WHERE judge_version IS NOT NULL", judged
+    )
+    await pool.execute(
+        "INSERT INTO similarities (entry_id, metric, value, pairs, distinct_pairs,"
+        " ground_truth_version, similarity_version, file_sha256)"
+        " SELECT $1, 'vs_similarity', 0.5, 1, 1, ground_truth_version, $2, file_sha256"
+        " FROM submissions",
+        entry, measured,
+    )  # fmt: skip
+    job = (await Rescoring(database).start(ACT, version=version, board=None, entry_ids=None)).id
+    await settle(database, entry, code=METRIC_VERSION)
+    await PostgresRescores(database).announce_again(3600)
+    async with database.transaction() as transaction:
+        await preview(transaction, job)
+    detail = await Rescoring(database).preview(job)
+    assert detail is not None
+    due = code == "1"
+    assert detail["judged_otherwise"] == ([str(entry)] if due else [])
+    assert await Rescoring(database).apply(job, ACT, Wanted(preview=1, judge_again=True))
+    assert await pool.fetchval("SELECT count(*) FROM judge_runs") == due
+    assert await pool.fetchval("SELECT submission_id FROM similarities_due") == (
+        submission if due else None
+    )
 
 
 async def test_a_removed_entry_is_left_alone(database: Database) -> None:

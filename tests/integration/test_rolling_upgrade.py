@@ -17,14 +17,17 @@ import orjson
 import pytest
 
 from services.gateway.boards.current import Boards
+from services.gateway.boards.store import PostgresHistory
+from services.gateway.boards.wire import leaderboard
 from services.gateway.pages.rendering import Pages
 from services.gateway.submissions.store import PostgresStore
 from services.judge.domain.plans import StoredPlan
 from services.ranker.consumer import build_consumer as build_ranker
+from services.ranker.reaper import Reaper
 from services.ranker.store import PostgresBoards
 from services.scorer.consumer import build_consumer as build_scorer
 from services.scorer.evaluation import PooledEvaluator, warm_up
-from shared.benchmark.tasks import RULE_METRIC_KEYS
+from shared.benchmark.tasks import RULE_METRIC_KEYS, Scoring
 from shared.contracts.messages import (
     BoardChanged,
     Envelope,
@@ -45,7 +48,7 @@ from tests.contract.test_messages import EXPECTED, GOLDEN
 from tests.fakes.grader import FakeGrader
 from tests.judging import ThreadPlanner, reaches, replica
 from tests.judging import judging as judge_replicas
-from tests.rows import DEMO, accept_submission, load_demo_ground_truth
+from tests.rows import DEMO, accept_submission, add_listed_entry, load_demo_ground_truth
 
 OLD: Final = "0.1.0"
 GATEWAY: Final = released.sql(OLD, "services.gateway")
@@ -237,6 +240,73 @@ async def test_old_and_new_rankers_take_turns_on_one_board(database: Database) -
         " GROUP BY entry_id, board, scoring HAVING count(*) > 1"
     )
     assert not doubled
+
+
+async def test_what_an_old_ranker_wrote_is_ranked_again_by_the_new_one(database: Database) -> None:
+    """It ranks by its own rule, however late it takes its turn; the reaper notices."""
+    await add_listed_entry(database, "Imported", {"cvs_acc": 0.5})
+    for _ in range(2):
+        await old_ranker_ranks(database, "community")
+        assert await placed(database, "strict") == [("Imported", 1)]
+        await Reaper(database).announce_again()
+        await new_ranker_ranks(database, "community")
+        assert await placed(database, "strict") == [("Imported", None)]
+        assert await placed(database, "compat") == [("Imported", 1)]
+        await database.pool.execute("UPDATE boards SET revision = revision + 1")
+    newest = await database.pool.fetchval("SELECT max(revision) FROM snapshots")
+    await old_ranker_ranks(database, "community")
+    await Reaper(database).announce_again()
+    assert await database.pool.fetchval("SELECT revision FROM boards WHERE board='community'") > (
+        newest + 1
+    )
+
+
+async def test_the_old_ranker_notices_that_an_unranked_entry_left(database: Database) -> None:
+    """It compares ranked rows alone; of these none has changed."""
+    entry_id = await add_listed_entry(database, "Imported", {"cvs_acc": 0.5})
+    await new_ranker_ranks(database, "community")
+    assert await placed(database, "strict") == [("Imported", None)]
+    await database.pool.execute("UPDATE entries SET removed_at = now() WHERE id = $1", entry_id)
+    await database.pool.execute("UPDATE boards SET revision = revision + 1")
+    await old_ranker_ranks(database, "community")
+    assert await placed(database, "strict") == []
+
+
+async def test_the_old_gateway_reads_what_the_new_ranker_writes(database: Database) -> None:
+    await add_listed_entry(database, "Imported", {"cvs_acc": 0.5})
+    await new_ranker_ranks(database, "community")
+    found = {}
+    for newest in await database.pool.fetch(GATEWAY["snapshots_newest"]):
+        row = await database.pool.fetchrow(GATEWAY["snapshot_content"], newest["id"])
+        assert row is not None
+        # As that version validates a row: a rank is a number.
+        found[row["scoring"]] = [
+            (each["model_name"], int(each["rank"]), float(each["mean_rank"]))
+            for each in orjson.loads(row["content"])
+        ]
+    assert found == {"compat": [("Imported", 1, 1.0)], "strict": []}
+
+
+async def test_snapshots_of_the_version_before_are_served_as_they_were_recorded(
+    database: Database,
+) -> None:
+    await add_listed_entry(database, "Imported", {"cvs_acc": 0.5})
+    await old_ranker_ranks(database, "community")
+    old = await database.pool.fetchval("SELECT id FROM snapshots WHERE scoring = 'strict'")
+    await Reaper(database).announce_again()
+    await new_ranker_ranks(database, "community")
+    found = await PostgresHistory(database).find_snapshot(old)
+    assert found is not None
+    shown = leaderboard(found)
+    assert (shown.ranking, [entry.rank for entry in shown.entries]) == ("competition", [1])
+
+
+async def placed(database: Database, scoring: Scoring) -> list[tuple[str, int | None]]:
+    """Names and ranks on the community board as the new gateway serves it."""
+    boards = Boards(PostgresStore(database), Pages().board, poll_seconds=60)
+    await boards.refresh()
+    entries = boards.get("community", scoring).board.entries
+    return [(entry.model_name, entry.rank) for entry in entries]
 
 
 async def test_a_run_that_the_old_judge_began_the_new_one_finishes(database: Database) -> None:

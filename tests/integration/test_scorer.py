@@ -12,13 +12,14 @@ import orjson
 import pytest
 
 from services.scorer.consumer import build_consumer
-from services.scorer.domain.scorecard import METRIC_VERSION, score
+from services.scorer.domain.scorecard import score
 from services.scorer.embedding import load_embedder
 from services.scorer.evaluation import PooledEvaluator, warm_up
 from services.scorer.ports import Scores, Work
 from shared.benchmark.ground_truth import load_ground_truth
 from shared.benchmark.tasks import RULE_METRIC_KEYS
 from shared.benchmark.test_set import TestSet
+from shared.benchmark.versions import METRIC_VERSION
 from shared.contracts.messages import Envelope, SubmissionAccepted
 from shared.messaging.consumer import Consumer
 from shared.messaging.ports import Delivery, Done

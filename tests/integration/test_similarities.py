@@ -19,6 +19,7 @@ from services.scorer.reaper import SimilarityReaper
 from services.scorer.similarity_store import PostgresSimilarities
 from shared.benchmark.caption_pairs import plan
 from shared.benchmark.ground_truth import load_ground_truth
+from shared.benchmark.versions import SIMILARITY_VERSION
 from shared.contracts.messages import Envelope, SimilarityRequested, SubmissionAccepted
 from shared.messaging.local import LocalBus
 from shared.messaging.ports import Delivery, Done, Retry
@@ -56,7 +57,9 @@ class Meter:
         self.measured.append(metric)
         if len(self.measured) > 1 and self.failures:
             raise self.failures.pop(0)
-        return SimilarityRow(metric, 0.5, 2, 1, {"AVOS": {"value": 0.5, "pairs": 2}}, "1")
+        return SimilarityRow(
+            metric, 0.5, 2, 1, {"AVOS": {"value": 0.5, "pairs": 2}}, SIMILARITY_VERSION
+        )
 
 
 def requested(submission_id: UUID) -> Delivery:

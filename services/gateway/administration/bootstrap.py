@@ -9,12 +9,14 @@ from aiohttp import web
 from services.gateway.access.bootstrap import AccessParts
 from services.gateway.administration import sections
 from services.gateway.administration.audit import AuditLog
+from services.gateway.administration.boards import BoardSettings
 from services.gateway.administration.dead_letters import DeadLetters
 from services.gateway.administration.entries import EntryActions
 from services.gateway.administration.ground_truths import GroundTruths
 from services.gateway.administration.imports import BoardFiles
 from services.gateway.administration.judging import HoldJudging
 from services.gateway.administration.operations_routes import (
+    board_setting_endpoints,
     dead_letter_endpoints,
     ground_truth_endpoints,
     judging_endpoints,
@@ -48,6 +50,7 @@ class Administration:
         return [
             *entry_endpoints(parts.entries, parts.files, callers),
             *file_endpoints(parts.files, callers),
+            *board_setting_endpoints(parts.boards, callers),
             *dead_letter_endpoints(parts.letters, callers),
             *ground_truth_endpoints(parts.truths, callers),
             *rescore_endpoints(parts.rescoring, callers),
@@ -76,6 +79,7 @@ def build_administration(
     parts = Parts(
         entries=EntryActions(database),
         files=BoardFiles(database),
+        boards=BoardSettings(database),
         letters=DeadLetters(database),
         truths=GroundTruths(database, pool, settings.ground_truth_dir),
         rescoring=Rescoring(database),

@@ -1,4 +1,4 @@
-"""Addresses of administration: dead letters, ground truth, judging."""
+"""Addresses of administration: dead letters, ground truth, judging, boards as a whole."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from aiohttp import ClientError, web
 from services.gateway.access.callers import Callers
 from services.gateway.administration import operations_wire as wire
 from services.gateway.administration.acting import act_of
+from services.gateway.administration.boards import BoardSettings
 from services.gateway.administration.dead_letters import DeadLetters
 from services.gateway.administration.ground_truths import LARGEST_FILE, GroundTruths
 from services.gateway.administration.judging import HoldJudging
 from services.gateway.administration.routes import ACTION_PROBLEMS, ADMIN, TAG
-from services.gateway.administration.wire import Deed
+from services.gateway.administration.wire import Deed, RankingBody
+from services.gateway.boards.routes import BoardPath, known_board
 from services.gateway.domain.acts import Act
 from services.gateway.http.answers import answer
 from services.gateway.http.bodies import body_of
@@ -221,6 +223,34 @@ def judging_endpoints(hold: HoldJudging, callers: Callers) -> list[Endpoint]:
         ),
         steering("pause", steered(hold.pause), "Pause all judging, also of runs to come"),
         steering("resume", steered(hold.resume), "Resume judging"),
+    ]
+
+
+def board_setting_endpoints(boards: BoardSettings, callers: Callers) -> list[Endpoint]:
+    """Return the endpoint that sets how a board ranks."""
+
+    async def set_ranking(request: web.Request) -> web.Response:
+        await callers.administrator(request)
+        board = known_board(request.match_info["board"])
+        asked = await body_of(request, RankingBody)
+        act = await act_of(request, callers, asked.why)
+        changed = await boards.set_ranking(board, asked.ranking, act)
+        return answer(wire.ChangeAnswer(changed=changed))
+
+    return [
+        Endpoint(
+            "POST",
+            "/admin/boards/{board}/ranking",
+            set_ranking,
+            summary="Choose how a board ranks",
+            description="It is ranked anew; snapshots of the past stay as they are.",
+            tag=TAG,
+            path_model=BoardPath,
+            body=Body(RankingBody),
+            replies={200: json_reply("Whether it changed.", wire.ChangeAnswer)},
+            problems=(*ACTION_PROBLEMS, "board_not_found"),
+            access=ADMIN,
+        )
     ]
 
 

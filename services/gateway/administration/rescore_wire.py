@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, Field
@@ -41,7 +42,8 @@ class ApplyBody(Deed):
         False, description="check uploads against the job's ground truth from now on"
     )
     judge_again: bool = Field(
-        False, description="judge entries whose judged scores refer to another ground truth"
+        False,
+        description="judge entries whose judged scores are of another ground truth or older code",
     )
 
     def wanted(self) -> Wanted:
@@ -90,10 +92,16 @@ class JobsPage(Answer):
 
 
 class RankMove(Answer):
-    """A displayed rank before and after."""
+    """A displayed rank before and after; null: not ranked, having no value."""
 
-    before: int
-    after: int
+    before: int | None
+    after: int | None
+
+    @property
+    def direction(self) -> Literal["up", "down", ""]:
+        """Which way it moves; whoever is not ranked stands below all."""
+        before, after = (math.inf if each is None else each for each in (self.before, self.after))
+        return "up" if after < before else "down" if after > before else ""
 
 
 class Figure(Answer):
@@ -116,7 +124,7 @@ class DifferenceRow(Answer):
     @property
     def moves(self) -> bool:
         """Tell whether anything of it changes."""
-        return bool(self.values) or self.rank.before != self.rank.after
+        return bool(self.values) or bool(self.rank.direction)
 
 
 class FailureView(Answer):
@@ -144,7 +152,7 @@ class RescoreDetail(Answer):
         description="listed entries that the job does not cover, scored otherwise than it scores"
     )
     judged_otherwise: list[UUID] = Field(
-        description="its entries whose judged scores refer to another ground truth"
+        description="its entries whose judged scores are of another ground truth or older code"
     )
     failures: list[FailureView]
 

@@ -19,6 +19,7 @@ from services.gateway.administration.entries import again_on_deadlock, announce
 from services.gateway.administration.ground_truths import ground_truth_not_found, make_current
 from services.gateway.domain.acts import Act
 from shared.benchmark.tasks import BOARDS, Board
+from shared.benchmark.versions import JUDGED_VERSION, SIMILARITY_VERSION
 from shared.contracts.messages import JudgingRequested, RescoringCompleted, RescoringRequested
 from shared.runtime.errors import Conflict, NotFound
 from shared.storage.database import Database, Transaction, transient_errors
@@ -67,8 +68,8 @@ class Wanted:
 
     `preview` is the number of the difference that was looked at; `without_failed` leaves entries
     that could not be scored as they are; `make_current` makes the job's ground truth the one that
-    uploads are checked against; `judge_again` asks for judging where judged scores refer to
-    another.
+    uploads are checked against; `judge_again` asks for judging where judged scores are of
+    another one, or of older code.
     """
 
     preview: int
@@ -259,8 +260,10 @@ async def _swap(
     truth, code = job["ground_truth_version"], job["metric_version"]
     await connection.execute(_SQL["scores_swap"], job_id, truth, code)
     moved = [row["id"] for row in await connection.fetch(_SQL["submissions_move"], job_id, truth)]
-    await connection.execute(_SQL["similarities_due"], moved, truth)
-    runs = await connection.fetch(_SQL["judging_ask"], moved, truth) if wanted.judge_again else []
+    await connection.execute(_SQL["similarities_due"], moved, truth, SIMILARITY_VERSION)
+    runs: list[asyncpg.Record] = []
+    if wanted.judge_again:
+        runs = await connection.fetch(_SQL["judging_ask"], moved, truth, JUDGED_VERSION)
     for run in runs:
         await transaction.emit(
             JudgingRequested(submission_id=run["submission_id"], run_id=run["id"])

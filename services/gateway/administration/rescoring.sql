@@ -83,11 +83,13 @@ SELECT submission_id, '-infinity'
   FROM unnest($1::uuid[]) AS moved (submission_id)
  WHERE EXISTS (SELECT FROM similarities m
                  JOIN entries e ON e.id = m.entry_id
-                WHERE e.submission_id = moved.submission_id AND m.ground_truth_version <> $2)
+                WHERE e.submission_id = moved.submission_id
+                  AND (m.ground_truth_version, m.similarity_version) <> ($2, $3))
 ON CONFLICT (submission_id) DO UPDATE SET announced_at = '-infinity', failure_code = NULL
 
 -- name: judging_ask
--- For entries whose judged scores refer to another ground truth; what was judged is not paid again.
+-- For entries whose judged scores are of another ground truth or older code; what was judged is not
+-- paid again.
 INSERT INTO judge_runs (id, submission_id, requested_by, repeats)
 SELECT gen_random_uuid(), s.id, 'administrator', v.repeats
   FROM submissions s
@@ -96,7 +98,7 @@ SELECT gen_random_uuid(), s.id, 'administrator', v.repeats
  WHERE s.id = ANY ($1::uuid[]) AND v.judge_version IS NOT NULL
    AND EXISTS (SELECT FROM scores c
                 WHERE c.entry_id = e.id AND c.judge_version IS NOT NULL
-                  AND c.ground_truth_version <> $2)
+                  AND (c.ground_truth_version, c.metric_version) <> ($2, $3))
    AND NOT EXISTS (SELECT FROM judge_runs r
                     WHERE r.submission_id = s.id AND r.state IN ('queued', 'running', 'paused'))
 RETURNING id, submission_id

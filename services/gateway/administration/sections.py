@@ -15,6 +15,7 @@ from services.gateway.access.keys import ManageKeys, key_not_found
 from services.gateway.administration import operations_wire, wire
 from services.gateway.administration.acting import id_of
 from services.gateway.administration.audit import AuditLog
+from services.gateway.administration.boards import BoardSettings
 from services.gateway.administration.dead_letters import DeadLetters, LetterState
 from services.gateway.administration.entries import EntryActions
 from services.gateway.administration.form_fields import (
@@ -47,7 +48,7 @@ from services.gateway.submissions.lifecycle_store import PostgresLifecycle
 from services.gateway.submissions.ports import SubmissionFilter
 from services.gateway.submissions.wire import State
 from shared.benchmark.report import Problem
-from shared.benchmark.tasks import BOARDS, METRICS, Board
+from shared.benchmark.tasks import BOARDS, METRICS, RANKINGS, Board
 from shared.runtime.errors import Conflict
 
 _PAGE: Final = 50
@@ -61,6 +62,7 @@ class Parts:
 
     entries: EntryActions
     files: BoardFiles
+    boards: BoardSettings
     letters: DeadLetters
     truths: GroundTruths
     rescoring: Rescoring
@@ -195,10 +197,17 @@ def downloads(parts: Parts) -> Mapping[str, Handle]:
 
 
 def file_sections(parts: Parts) -> list[Section]:
-    """Return the page of boards as files."""
+    """Return the page of boards: as files, and how they rank."""
 
     async def show(_: web.Request) -> Context:
-        return {"boards": BOARDS}
+        return {"boards": BOARDS, "rankings": await parts.boards.rankings(), "known": RANKINGS}
+
+    async def rank(_: web.Request, fields: Fields, act: Act) -> str:
+        board = _board(fields)
+        asked = body(wire.RankingBody, why=act.why, ranking=text(fields, "ranking"))
+        changed = await parts.boards.set_ranking(board, asked.ranking, act)
+        told = f"The {board} board's ranking is {asked.ranking}."
+        return told if changed else f"{told} It was so before."
 
     async def load(_: web.Request, fields: Fields, act: Act) -> str:
         sent = upload(fields, "file")
@@ -219,8 +228,9 @@ def file_sections(parts: Parts) -> list[Section]:
         return f"{'Would be' if dry_run else 'Rows'}: {told}. {rows}"
 
     return [
-        Section("/boards", "admin_boards.html", "Boards", show, {"check": load, "import": load})
-    ]
+        Section("/boards", "admin_boards.html", "Boards", show,
+                {"check": load, "import": load, "rank": rank})
+    ]  # fmt: skip
 
 
 def operation_sections(parts: Parts) -> list[Section]:

@@ -17,7 +17,7 @@ from services.gateway.http.bodies import JsonBody
 from services.gateway.http.parameters import Moment, Number, Parameters, Position
 from services.gateway.http.wire import Answer
 from shared.benchmark.names import FIELD_LIMITS, check_text
-from shared.benchmark.tasks import Board
+from shared.benchmark.tasks import Board, Ranking
 
 LARGEST_IMPORT = 8 << 20
 Line = Annotated[str, AfterValidator(check_text)]
@@ -67,6 +67,14 @@ class EditBody(Deed):
     def fields(self) -> dict[str, str | None]:
         """Return what was given."""
         return {name: getattr(self, name) for name in EDITABLE if name in self.model_fields_set}
+
+
+class RankingBody(Deed):
+    """Rank a board by another rule."""
+
+    ranking: Ranking = Field(
+        description="what follows ties: 1, 2, 2, 4 (competition) or 1, 2, 2, 3 (dense)"
+    )
 
 
 class AddBody(Deed):

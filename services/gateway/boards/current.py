@@ -7,7 +7,7 @@ the bus hints that a board was ranked. A request never waits for the database.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -29,18 +29,25 @@ HTML: Final = "text/html; charset=utf-8"
 CACHE_CONTROL: Final = "public, max-age=1, must-revalidate"
 _log = structlog.get_logger(__name__)
 
-PageRenderer = Callable[[board_wire.Leaderboard, dict[str, Standing]], str]
+PageRenderer = Callable[[board_wire.Leaderboard, dict[str, Standing], frozenset[Scoring]], str]
+"""Renders a board's page; told in which scorings no entry of it has a value."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadyBoard:
-    """One board in one scoring: what is known about it, and its two representations."""
+    """One board in one scoring: what is known about it, and its two representations.
+
+    `ranked` counts the entries that have a rank; `valueless` are the scorings in which no entry of
+    the board has a value, which its page says.
+    """
 
     snapshot_id: int
     board: board_wire.Leaderboard
     json: Representation
     page: Representation
-    ranks: dict[UUID, int]
+    entries: Mapping[UUID, board_wire.LeaderboardEntry]
+    ranked: int
+    valueless: frozenset[Scoring]
 
 
 class Boards:
@@ -59,14 +66,16 @@ class Boards:
         self._hinted = asyncio.Event()
         self._refreshing = asyncio.Lock()
         self._listeners: list[Callable[[], None]] = []
-        self._ready: dict[tuple[str, str], ReadyBoard] = {
-            (board, scoring): self._build(0, board_wire.Leaderboard.empty(board, scoring))
+        self._ready: dict[tuple[Board, Scoring], ReadyBoard] = {
+            (board, scoring): self._build(
+                0, board_wire.Leaderboard.empty(board, scoring), frozenset()
+            )
             for board in BOARDS
             for scoring in SCORINGS
         }
         self._announce()
 
-    def get(self, board: str, scoring: Scoring) -> ReadyBoard:
+    def get(self, board: Board, scoring: Scoring) -> ReadyBoard:
         """Return a board by its name, which is one of BOARDS."""
         return self._ready[board, scoring]
 
@@ -75,15 +84,16 @@ class Boards:
         return self._ready.values()
 
     async def rank_of(self, board: Board, entry_id: UUID) -> int | None:
-        """Return an entry's rank by compat scoring; looks for a newer board before it says None.
+        """Return an entry's rank by compat scoring; None where it has no value, or is not there.
 
-        So whoever is told that a submission is ranked finds it on the board of the same gateway.
+        Looks for a newer board before it says that an entry is not there. So whoever is told that
+        a submission is ranked finds it on the board of the same gateway.
         """
-        rank = self._ready[board, "compat"].ranks.get(entry_id)
-        if rank is None:
+        entry = self._ready[board, "compat"].entries.get(entry_id)
+        if entry is None:
             await self.refresh()
-            rank = self._ready[board, "compat"].ranks.get(entry_id)
-        return rank
+            entry = self._ready[board, "compat"].entries.get(entry_id)
+        return entry.rank if entry is not None else None
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call `listener` whenever boards have changed, once their new bytes are served."""
@@ -114,41 +124,51 @@ class Boards:
             newer = [
                 ref for ref in newest if ref.id > self._ready[ref.board, ref.scoring].snapshot_id
             ]
-            for ref in newer:
-                await self._take(ref)
             if newer:
+                await self._take(newer)
                 self._announce()
                 for listener in self._listeners:
                     listener()
 
-    async def _take(self, ref: SnapshotRef) -> None:
-        snapshot = await self._source.snapshot(ref.id)
-        # In a thread: a board of thousands takes a while to render.
-        ready = await asyncio.to_thread(
-            lambda: self._build(ref.id, board_wire.leaderboard(snapshot))
-        )
-        self._ready[ref.board, ref.scoring] = ready
-        _log.info(
-            "board_updated",
-            board=ref.board,
-            scoring=ref.scoring,
-            revision=snapshot.revision,
-            entries=len(ready.ranks),
-        )
+    async def _take(self, newer: Sequence[SnapshotRef]) -> None:
+        boards = {key: ready.board for key, ready in self._ready.items()}
+        ids = {key: ready.snapshot_id for key, ready in self._ready.items()}
+        for ref in newer:
+            snapshot = await self._source.snapshot(ref.id)
+            # In a thread, as below: a board of thousands takes a while.
+            read = await asyncio.to_thread(board_wire.leaderboard, snapshot)
+            boards[ref.board, ref.scoring], ids[ref.board, ref.scoring] = read, ref.id
+        for key, board in boards.items():
+            valueless = _valueless(boards, board.board)
+            before = self._ready[key]
+            if (ids[key], valueless) == (before.snapshot_id, before.valueless):
+                continue
+            self._ready[key] = await asyncio.to_thread(self._build, ids[key], board, valueless)
+            _log.info(
+                "board_updated",
+                board=board.board,
+                scoring=board.scoring,
+                revision=board.revision,
+                entries=len(board.entries),
+            )
 
-    def _build(self, snapshot_id: int, board: board_wire.Leaderboard) -> ReadyBoard:
+    def _build(
+        self, snapshot_id: int, board: board_wire.Leaderboard, valueless: frozenset[Scoring]
+    ) -> ReadyBoard:
         return ReadyBoard(
             snapshot_id=snapshot_id,
             board=board,
             json=_api(board.model_dump_json().encode(), board.updated_at),
             page=represent(
-                self._render(board, standings(board.entries)).encode(),
+                self._render(board, standings(board.entries), valueless).encode(),
                 content_type=HTML,
                 cache_control=CACHE_CONTROL,
                 headers=PAGE_HEADERS,
                 last_modified=board.updated_at,
             ),
-            ranks={entry.entry_id: entry.rank for entry in board.entries},
+            entries={entry.entry_id: entry for entry in board.entries},
+            ranked=sum(entry.rank is not None for entry in board.entries),
+            valueless=valueless,
         )
 
     def _announce(self) -> None:
@@ -163,6 +183,18 @@ class Boards:
             for ready in self._ready.values()
             for address, representation in _addresses(ready)
         }
+
+
+def _valueless(
+    boards: Mapping[tuple[Board, Scoring], board_wire.Leaderboard], board: Board
+) -> frozenset[Scoring]:
+    """Return the scorings in which a board has entries, and none of them a value."""
+    found = {scoring: boards[board, scoring].entries for scoring in SCORINGS}
+    return frozenset(
+        scoring
+        for scoring, entries in found.items()
+        if entries and all(entry.rank is None for entry in entries)
+    )
 
 
 def _addresses(ready: ReadyBoard) -> Iterator[tuple[str, Representation]]:

@@ -87,7 +87,6 @@ def _places(
     places: dict[Scoring, tuple[LeaderboardEntry, int]] = {}
     for scoring in SCORINGS:
         ready = boards.get(board, scoring)
-        rank = ready.ranks.get(entry_id)
-        if rank is not None:  # ranks run without gaps
-            places[scoring] = (ready.board.entries[rank - 1], len(ready.board.entries))
+        if entry_id in ready.entries:
+            places[scoring] = (ready.entries[entry_id], ready.ranked)
     return places

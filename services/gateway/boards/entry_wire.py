@@ -53,10 +53,10 @@ class Place(Answer):
     """Where an entry stands in one scoring."""
 
     scoring: Scoring
-    rank: int = Field(ge=1)
-    of: int = Field(description="entries on the board")
-    mean_rank: float
-    ranks: dict[str, int] = Field(description="by metric")
+    rank: int | None = Field(ge=1, description="null: not ranked, having no value in this scoring")
+    of: int = Field(description="entries that the board ranks")
+    mean_rank: float | None = Field(description="null: not ranked")
+    ranks: dict[str, int] = Field(description="by metric; empty: not ranked")
 
 
 class RankSpan(Answer):
@@ -108,7 +108,7 @@ def entry_page(board: Board, entry_id: UUID) -> str:
 def entry_details(
     found: FoundEntry, places: Mapping[Scoring, tuple[LeaderboardEntry, int]]
 ) -> EntryDetails:
-    """Return an entry as it is served; `places` has its row and the board's length by scoring."""
+    """Return an entry as it is served; `places` has its row by scoring, and how many are ranked."""
     entry = found.entry
     scores = {score["metric"]: score for score in found.scores}
     return EntryDetails(

@@ -5,7 +5,11 @@ SELECT id FROM snapshots
  LIMIT 1
 
 -- name: snapshot_find
-SELECT id, board, scoring, revision, content, created_at FROM snapshots WHERE id = $1
+-- The version before recorded no ranking; it had one.
+SELECT id, board, scoring, revision, content, created_at, unranked,
+       coalesce(ranking, 'competition') AS ranking
+  FROM snapshots
+ WHERE id = $1
 
 -- name: entry_find
 SELECT id, board, model_name, organization, team, authors, model_url, track, badges, submitted_on,

@@ -36,8 +36,9 @@ _LINKS: Final = {
 _COUNT: Final = "with CSV: the number of entries on all pages"
 _BOARD_PROBLEMS: Final = ("board_not_found", "snapshot_not_found", "invalid_cursor")
 _BOARD_DESCRIPTION: Final = (
-    "Ranked entries, best first; values are rounded to 3 decimals, null where there is none, and "
-    "null ranks last. With `track` the entries keep the ranks that they have on the whole board."
+    "Ranked entries, best first; values are rounded to 4 decimals, then to 3, null where there is "
+    "none, and null ranks last. Entries without any value in the scoring follow, with `rank` and "
+    "`mean_rank` null and no `ranks`. With `track` the entries keep the ranks of the whole board."
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Final, Literal
 from uuid import UUID
@@ -12,14 +13,27 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.gateway.domain.board_cursors import BoardCursor, Form
 from services.gateway.http.wire import API, Answer
 from services.gateway.submissions.ports import Snapshot
-from shared.benchmark.tasks import METRICS, Board, Scoring
+from shared.benchmark.tasks import METRICS, Board, Ranking, Scoring
 
-RANKING_RULE: Final = (
-    "Values are rounded to 3 decimals and ranked per metric, highest first; ties share the smaller "
-    "rank and missing values rank below all. Models are ordered by their mean rank over the 10 "
-    "metrics; ties go to more metrics ranked first, then to the smaller sum of ranks, the higher "
-    "sum of value / column maximum, and the model name."
-)
+_TIES: Final[Mapping[Ranking | None, str]] = {
+    "competition": "ties share the smaller rank (1, 2, 2, 4)",
+    "dense": "ties share a rank and none is skipped (1, 2, 2, 3)",
+    None: "ties share the smaller rank (1, 2, 2, 4; where a board's ranking is dense 1, 2, 2, 3)",
+}
+
+
+def ranking_rule(ranking: Ranking | None = None) -> str:
+    """Return the rule in words: a board's own, or that of all boards."""
+    return (
+        "Values are rounded to 4 decimals, then to 3, and ranked per metric, highest first; "
+        f"{_TIES[ranking]} and missing values rank below all. Models are ordered by their mean "
+        "rank over the 10 metrics; ties go to more metrics ranked first, then to the smaller sum "
+        "of ranks, the higher sum of value / column maximum, and the model name. A model without "
+        "any value in a scoring is not ranked in it."
+    )
+
+
+RANKING_RULE: Final = ranking_rule()
 
 
 class Column(Answer):
@@ -52,12 +66,12 @@ COLUMNS: Final = [
 
 
 class LeaderboardEntry(Answer):
-    """A ranked model; values are rounded to 3 decimals, null where there is none."""
+    """A model on a board; values are rounded to 3 decimals, null where there is none."""
 
     # Whatever else a snapshot's row may hold one day is not served by accident.
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
-    rank: int = Field(ge=1)
+    rank: int | None = Field(ge=1, description="null: not ranked, having no value at all")
     entry_id: UUID
     model_name: str
     organization: str
@@ -69,9 +83,9 @@ class LeaderboardEntry(Answer):
     submitted_on: date
     verified_on: date | None = None
     submission_id: UUID | None = None
-    mean_rank: float
+    mean_rank: float | None = Field(description="null: not ranked")
     values: dict[str, float | None]
-    ranks: dict[str, int]
+    ranks: dict[str, int] = Field(description="by metric; empty: not ranked")
 
 
 class Leaderboard(Answer):
@@ -84,11 +98,16 @@ class Leaderboard(Answer):
     permalink: str | None = Field(None, description="where this very snapshot stays")
     updated_at: datetime | None = Field(description="null: nothing was ranked yet")
     columns: list[Column] = COLUMNS
-    ranking_rule: str = RANKING_RULE
+    ranking: Ranking = Field(
+        "competition", description="what follows ties: 1, 2, 2, 4 (competition) or 1, 2, 2, 3"
+    )
+    ranking_rule: str = Field(ranking_rule("competition"), description="the same and all else")
     track: str | None = Field(None, description="the track that the entries are narrowed to")
     total: int = Field(0, description="entries on all pages")
     next: str | None = Field(None, description="where the next page is; null: this is the last")
-    entries: list[LeaderboardEntry]
+    entries: list[LeaderboardEntry] = Field(
+        description="by rank; after these, by name, the ones that are not ranked"
+    )
 
     @classmethod
     def empty(cls, board: Board, scoring: Scoring) -> Leaderboard:
@@ -97,12 +116,17 @@ class Leaderboard(Answer):
 
 
 class _Rows(BaseModel):
-    rows: list[LeaderboardEntry]
+    ranked: list[LeaderboardEntry]
+    unranked: list[LeaderboardEntry]
 
 
 def leaderboard(snapshot: Snapshot) -> Leaderboard:
     """Return a snapshot as it is served."""
-    rows = _Rows.model_validate_json(b'{"rows":' + snapshot.content + b"}")
+    unranked = snapshot.unranked or b"[]"
+    rows = _Rows.model_validate_json(
+        b'{"ranked":' + snapshot.content + b',"unranked":' + unranked + b"}"
+    )
+    entries = rows.ranked + rows.unranked
     return Leaderboard(
         board=snapshot.board,
         scoring=snapshot.scoring,
@@ -110,8 +134,10 @@ def leaderboard(snapshot: Snapshot) -> Leaderboard:
         snapshot=snapshot.id,
         permalink=snapshot_url(snapshot.id),
         updated_at=snapshot.created_at,
-        total=len(rows.rows),
-        entries=rows.rows,
+        ranking=snapshot.ranking,
+        ranking_rule=ranking_rule(snapshot.ranking),
+        total=len(entries),
+        entries=entries,
     )
 
 
@@ -172,7 +198,9 @@ class BoardSummary(Answer):
     updated_at: datetime | None
     snapshot: int | None
     permalink: str | None
+    ranking: Ranking = Field(description="what follows ties: 1, 2, 2, 4 or 1, 2, 2, 3")
     entries: int
+    ranked: int = Field(description="those with a value in this scoring, and so with a rank")
     tracks: list[Track]
     url: str
     csv: str
@@ -221,7 +249,9 @@ def index(boards: list[Leaderboard]) -> LeaderboardIndex:
                 updated_at=board.updated_at,
                 snapshot=board.snapshot,
                 permalink=board.permalink,
+                ranking=board.ranking,
                 entries=len(board.entries),
+                ranked=sum(entry.rank is not None for entry in board.entries),
                 tracks=_tracks(board),
                 url=board_url(board.board, board.scoring),
                 csv=csv_url(board.board, board.scoring),

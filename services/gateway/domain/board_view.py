@@ -12,7 +12,7 @@ from datetime import date
 from typing import Final, Literal, Protocol, TypeVar
 from urllib.parse import urlencode
 
-from shared.benchmark.tasks import METRIC_KEYS, Board
+from shared.benchmark.tasks import METRIC_KEYS, Board, Scoring
 
 Direction = Literal["ascending", "descending"]
 
@@ -28,7 +28,7 @@ class Row(Protocol):
     """What a view looks at in an entry."""
 
     @property
-    def rank(self) -> int: ...  # noqa: D102 - an entry's own words
+    def rank(self) -> int | None: ...  # noqa: D102 - an entry's own words
     @property
     def model_name(self) -> str: ...  # noqa: D102
     @property
@@ -42,7 +42,7 @@ class Row(Protocol):
     @property
     def badges(self) -> Sequence[str]: ...  # noqa: D102
     @property
-    def mean_rank(self) -> float: ...  # noqa: D102
+    def mean_rank(self) -> float | None: ...  # noqa: D102
     @property
     def values(self) -> Mapping[str, float | None]: ...  # noqa: D102
     @property
@@ -122,13 +122,16 @@ class View:
         return (not self.track or row.track == self.track) and all(word in text for word in words)
 
     def ordered(self, rows: Sequence[R], board: Board) -> list[R]:
-        """Return the rows in order: missing values last in either direction, ties by rank."""
+        """Return a board's rows in order, ties as on the board.
+
+        In either direction missing values are last, and whoever is not ranked below all.
+        """
         values = sort_values(rows, self.sort, board)
         sign = -1 if self.descending else 1
 
-        def position(index: int) -> tuple[bool, float, int]:
+        def position(index: int) -> tuple[bool, bool, float]:
             value = values[index]
-            return value is None, sign * (value or 0), rows[index].rank
+            return rows[index].rank is None, value is None, sign * (value or 0)
 
         return [rows[index] for index in sorted(range(len(rows)), key=position)]
 
@@ -150,7 +153,7 @@ def searched_text(row: Row) -> str:
     return " ".join(text for text in texts if text).lower()
 
 
-def sort_values(rows: Sequence[Row], key: str, board: Board) -> list[float | None]:
+def sort_values(rows: Sequence[Row], key: str, board: Board) -> Sequence[float | None]:
     """Return one number for each row by which a column sorts, None where it has no value.
 
     Names give their place in alphabetical order, so that a script sorts as we do.
@@ -161,9 +164,18 @@ def sort_values(rows: Sequence[Row], key: str, board: Board) -> list[float | Non
         return [places[row.model_name] for row in rows]
     if key == "date":
         return [float(shown_day(row, board).toordinal()) for row in rows]
-    if key in ("rank", "mean_rank"):
-        return [float(row.rank if key == "rank" else row.mean_rank) for row in rows]
+    if key == "rank":
+        return [row.rank for row in rows]
+    if key == "mean_rank":
+        return [row.mean_rank for row in rows]
     return [row.values.get(key) for row in rows]
+
+
+def why_unranked(scoring: Scoring) -> str:
+    """Return why entries have no value in a scoring, to follow "not ranked:"."""
+    if scoring == "compat":
+        return "no compat scores."
+    return "no strict scores. Published numbers that were taken over exist in compat scoring only."
 
 
 def shown_day(row: Row, board: Board) -> date:

@@ -20,7 +20,7 @@ class Compared(Protocol):
     @property
     def entry_id(self) -> UUID: ...  # noqa: D102 - an entry's own words
     @property
-    def mean_rank(self) -> float: ...  # noqa: D102
+    def rank(self) -> int | None: ...  # noqa: D102
     @property
     def values(self) -> Mapping[str, float | None]: ...  # noqa: D102
 
@@ -51,9 +51,9 @@ def asked_models(values: Iterable[str]) -> list[str]:
 
 
 def choose(entries: Sequence[R], asked: Sequence[str]) -> list[R]:
-    """Return the entries that were asked for, in that order; the first of the board by default."""
+    """Return the entries that were asked for, in that order; by default the best ranked."""
     if not asked:
-        return list(entries[:_FIRST_CHOICE])
+        return [entry for entry in entries[:_FIRST_CHOICE] if entry.rank is not None]
     by_id = {str(entry.entry_id): entry for entry in entries}
     return [by_id[each] for each in asked if each in by_id][:MAX_MODELS]
 

@@ -18,7 +18,8 @@ _LABELS = {metric.key: metric.label for metric in METRICS}
 def render_entry(pages: Pages, board: board_wire.Leaderboard, entry: EntryDetails) -> str:
     """Return the page; `board` is the entry's board in compat scoring."""
     row = next((each for each in board.entries if each.entry_id == entry.id), None)
-    rivals = [each for each in board.entries[:2] if each.entry_id != entry.id][:1]
+    best = [each for each in board.entries[:2] if each.rank is not None]
+    rivals = [each for each in best if each.entry_id != entry.id][:1]
     values = [each.values for each in ([row] if row else []) + rivals]
     spans = [span for span in entry.history if span.scoring == "compat"]
     return pages.render(

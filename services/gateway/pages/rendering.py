@@ -49,6 +49,8 @@ _SWITCHES: Final[tuple[tuple[Board, Scoring, str], ...]] = (
     ("community", "compat", "Community"),
     ("community", "strict", "Community, strict"),
 )
+Valueless = frozenset[tuple[Board, Scoring]]
+"""Boards and scorings in which no entry has a value."""
 MORE: Final = (("API", "/docs"), ("Status", "/status"), ("Feed", "/feed.atom"))
 """Label and address of what every page links to at its foot."""
 TASK_NAMES: Final = {metric.task: metric.description.partition(":")[0] for metric in METRICS}
@@ -83,6 +85,7 @@ class Pages:
             signed=signed,
             snapshot_page=snapshot_page,
             task_names=TASK_NAMES,
+            why_unranked=board_view.why_unranked,
             version=VERSION,
         )
 
@@ -90,22 +93,31 @@ class Pages:
         self,
         board: board_wire.Leaderboard,
         standings: Mapping[str, Standing],
+        valueless: frozenset[Scoring] = frozenset(),
         view: View = _WHOLE,
         *,
         past: bool = False,
     ) -> str:
-        """Return a board's page as `view` looks at it; a past one says so, and stays as it is."""
+        """Return a board's page as `view` looks at it; a past one says so, and stays as it is.
+
+        Scorings in which no entry has a value are not offered.
+        """
         rows, whole = board_view.on_page(view.ordered(board.entries, board.board), view)
-        places = board_view.sort_values(rows, "model", board.board)
+        names = board_view.sort_values(rows, "model", board.board)
         query = view.query
         return self.render(
             "board.html",
             board=board,
             view=view,
-            rows=rows,
+            rows=[row for row in rows if row.rank is not None],
+            unranked_rows=[row for row in rows if row.rank is None],
+            unranked=sum(entry.rank is None for entry in board.entries),
+            places={entry.entry_id: place for place, entry in enumerate(board.entries, 1)},
+            valueless=valueless,
             whole=whole,
             any_shown=any(view.shows(row) for row in rows),
-            name_places={row.entry_id: place for row, place in zip(rows, places, strict=True)},
+            any_unranked_shown=any(row.rank is None and view.shows(row) for row in rows),
+            name_places={row.entry_id: place for row, place in zip(rows, names, strict=True)},
             tracks=board_view.tracks(board.entries),
             columns=board_wire.COLUMNS,
             rule_columns=RULE_METRIC_KEYS,
@@ -133,7 +145,12 @@ class Pages:
             file_megabytes=SUBMISSION_LIMITS.unpacked_bytes >> 20,
         )
 
-    def compare(self, board: board_wire.Leaderboard, asked: Sequence[str]) -> str:
+    def compare(
+        self,
+        board: board_wire.Leaderboard,
+        asked: Sequence[str],
+        valueless: Valueless = frozenset(),
+    ) -> str:
         """Return the page of models side by side."""
         chosen = choose(board.entries, asked)
         values = [entry.values for entry in chosen]
@@ -145,7 +162,7 @@ class Pages:
             lost=len(asked) - len(chosen) if asked else 0,
             most=MAX_MODELS,
             switches=[
-                (name, scoring, label, compare_url(name, scoring))
+                (name, scoring, label, compare_url(name, scoring), (name, scoring) in valueless)
                 for name, scoring, label in _SWITCHES
             ],
             around=plots.radar(values, everyone),

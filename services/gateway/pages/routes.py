@@ -50,7 +50,10 @@ def page_routes(
             address = compare_url(board, scoring, asked)
             return web.Response(status=303, headers={"Location": address})
         shown = boards.get(board, scoring).board
-        return send(request, await made.comparison(shown, asked))
+        valueless = frozenset(
+            (each, scoring) for each in BOARDS for scoring in boards.get(each, "compat").valueless
+        )
+        return send(request, await made.comparison(shown, asked, valueless))
 
     async def entry(request: web.Request) -> web.Response:
         board = known_board(request.match_info["board"])
@@ -88,7 +91,7 @@ def _page(boards: Boards, made: PageViews, board: Board) -> Handle:
         view = View.of(request.query.items())
         if view == View():
             return send(request, ready.page)
-        return send(request, await made.board(ready.board, view))
+        return send(request, await made.board(ready.board, view, ready.valueless))
 
     return page
 

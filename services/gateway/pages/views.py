@@ -16,7 +16,8 @@ from services.gateway.domain.board_view import View
 from services.gateway.domain.standing import standings
 from services.gateway.http.representations import Representation, represent
 from services.gateway.http.security import PAGE_HEADERS
-from services.gateway.pages.rendering import Pages
+from services.gateway.pages.rendering import Pages, Valueless
+from shared.benchmark.tasks import Scoring
 
 FRESH: Final = "public, max-age=1, must-revalidate"
 _KEPT_BYTES: Final = 16 << 20
@@ -33,18 +34,27 @@ class PageViews:
         # not, and none is made twice because two ask for it.
         self._making = asyncio.Lock()
 
-    async def board(self, shown: Leaderboard, view: View, *, past: bool = False) -> Representation:
+    async def board(
+        self,
+        shown: Leaderboard,
+        view: View,
+        valueless: frozenset[Scoring] = frozenset(),
+        *,
+        past: bool = False,
+    ) -> Representation:
         """Return a board's page as `view` looks at it."""
 
         def make() -> str:
-            return self._pages.board(shown, standings(shown.entries), view, past=past)
+            return self._pages.board(shown, standings(shown.entries), valueless, view, past=past)
 
-        return await self._get((_identity(shown), view, past), make)
+        return await self._get((_identity(shown), valueless, view, past), make)
 
-    async def comparison(self, shown: Leaderboard, asked: Sequence[str]) -> Representation:
-        """Return the page of models side by side."""
-        key = (_identity(shown), tuple(asked))
-        return await self._get(key, lambda: self._pages.compare(shown, asked))
+    async def comparison(
+        self, shown: Leaderboard, asked: Sequence[str], valueless: Valueless
+    ) -> Representation:
+        """Return the page of models side by side; other boards are offered where they have any."""
+        key = (_identity(shown), tuple(asked), valueless)
+        return await self._get(key, lambda: self._pages.compare(shown, asked, valueless))
 
     async def _get(self, key: Hashable, make: Callable[[], str]) -> Representation:
         if key not in self._made:

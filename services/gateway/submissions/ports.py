@@ -16,7 +16,7 @@ from services.gateway.domain.forms import EntryFields
 from services.gateway.domain.quotas import Account
 from services.gateway.domain.webhooks import Webhook
 from shared.benchmark.report import Problem
-from shared.benchmark.tasks import Board, Scoring
+from shared.benchmark.tasks import Board, Ranking, Scoring
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,10 @@ class SnapshotRef:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A ranked board as the ranker wrote it; `content` is a JSON list of rows."""
+    """A ranked board as the ranker wrote it; `content` is a JSON list of rows.
+
+    `unranked` has the rows without any value, which have no rank; None where there are none.
+    """
 
     id: int
     board: Board
@@ -147,6 +150,8 @@ class Snapshot:
     revision: int
     content: bytes
     created_at: datetime
+    unranked: bytes | None = None
+    ranking: Ranking = "competition"
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,4 +83,8 @@ SELECT newest.id, b.board, s.scoring
         LIMIT 1) AS newest
 
 -- name: snapshot_content
-SELECT id, board, scoring, revision, content, created_at FROM snapshots WHERE id = $1
+-- The version before recorded no ranking; it had one.
+SELECT id, board, scoring, revision, content, created_at, unranked,
+       coalesce(ranking, 'competition') AS ranking
+  FROM snapshots
+ WHERE id = $1

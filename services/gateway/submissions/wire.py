@@ -158,9 +158,9 @@ class HypotheticalStanding(Answer):
     """Where a submission that is only evaluated would stand; nobody else sees it."""
 
     scoring: Scoring
-    rank: int
-    entries: int = Field(description="on the community board, this one among them")
-    mean_rank: float
+    rank: int | None = Field(description="null: not ranked, having no value in this scoring")
+    entries: int = Field(description="that the community board ranks, and this one")
+    mean_rank: float | None = Field(description="null: not ranked")
     values: dict[str, float | None]
     ranks: dict[str, int]
     ranked_at: datetime

@@ -6,14 +6,10 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Final
 
 from services.judge.domain.aggregate import MAX_UNSCORED_SHARE, JudgeScore, aggregate
 from services.judge.domain.verdicts import Verdict
 from shared.benchmark.caption_pairs import JudgingPlan
-
-METRIC_VERSION: Final = "1"
-"""Of pairing and aggregation; rises when the same verdicts would give other numbers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from uuid import UUID
 
 import orjson
 
-from services.ranker.domain.ranking import rank
-from shared.benchmark.tasks import Scoring
+from services.ranker.domain.ranking import RankedRow, rank
+from shared.benchmark.tasks import METRIC_KEYS, Ranking, Scoring
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,44 +33,63 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class RankedBoard:
-    """A ranked board: its rows as JSON, and the rank of each entry, best first."""
+    """A ranked board: its rows as JSON, and the rank of each entry, best first.
+
+    `unranked` has the rows of the entries without any value, which have no rank; None where every
+    entry has one.
+    """
 
     content: bytes
+    unranked: bytes | None
     ranks: Mapping[UUID, int]
+    ranking: Ranking
 
 
-def ranked_board(entries: Sequence[Entry], scoring: Scoring) -> RankedBoard:
+def ranked_board(entries: Sequence[Entry], scoring: Scoring, ranking: Ranking) -> RankedBoard:
     """Rank the entries; the same ones give the same bytes in whatever order."""
-    ranked = rank({"model_name": e.model_name, **e.values[scoring]} for e in entries)
-    rows = []
-    ranks = {}
-    for row in ranked:
-        entry = entries[row.index]
-        ranks[entry.entry_id] = row.rank
-        rows.append(
-            {
-                "rank": row.rank,
-                "entry_id": str(entry.entry_id),
-                "model_name": entry.model_name,
-                "organization": entry.organization,
-                "team": entry.team,
-                "authors": entry.authors,
-                "model_url": entry.model_url,
-                "track": entry.track,
-                "badges": entry.badges,
-                "submitted_on": entry.submitted_on,
-                "verified_on": entry.verified_on,
-                "submission_id": str(entry.submission_id) if entry.submission_id else None,
-                "mean_rank": row.mean_rank,
-                "values": row.values,
-                "ranks": row.ranks,
-            }
-        )
-    return RankedBoard(orjson.dumps(rows), ranks)
+    ranked, unranked = rank(_values(entries, scoring), ranking)
+    below = [_row(entries[index], None) for index in unranked]
+    return RankedBoard(
+        content=orjson.dumps([_row(entries[row.index], row) for row in ranked]),
+        unranked=orjson.dumps(below) if below else None,
+        ranks={entries[row.index].entry_id: row.rank for row in ranked},
+        ranking=ranking,
+    )
 
 
-def hypothetical_row(entries: Sequence[Entry], newcomer: Entry, scoring: Scoring) -> bytes:
-    """Return the row that a newcomer would have if it stood on the board, as JSON."""
-    ranked = ranked_board([*entries, newcomer], scoring)
-    rows = orjson.loads(ranked.content)
-    return orjson.dumps(rows[ranked.ranks[newcomer.entry_id] - 1])
+def hypothetical_row(
+    entries: Sequence[Entry], newcomer: Entry, scoring: Scoring, ranking: Ranking
+) -> tuple[bytes, int]:
+    """Return the row that a newcomer would have if it stood on the board, as JSON.
+
+    And among how many: the ranked entries and this one.
+    """
+    ranked, _ = rank(_values([*entries, newcomer], scoring), ranking)
+    own = next((row for row in ranked if row.index == len(entries)), None)
+    others = len(ranked) if own is None else len(ranked) - 1
+    return orjson.dumps(_row(newcomer, own)), others + 1
+
+
+def _values(entries: Sequence[Entry], scoring: Scoring) -> list[dict[str, str | float | None]]:
+    return [{"model_name": entry.model_name, **entry.values[scoring]} for entry in entries]
+
+
+def _row(entry: Entry, place: RankedRow | None) -> dict[str, object]:
+    """Return a row as it is stored and served; without a place it has no value either."""
+    return {
+        "rank": place.rank if place else None,
+        "entry_id": str(entry.entry_id),
+        "model_name": entry.model_name,
+        "organization": entry.organization,
+        "team": entry.team,
+        "authors": entry.authors,
+        "model_url": entry.model_url,
+        "track": entry.track,
+        "badges": entry.badges,
+        "submitted_on": entry.submitted_on,
+        "verified_on": entry.verified_on,
+        "submission_id": str(entry.submission_id) if entry.submission_id else None,
+        "mean_rank": place.mean_rank if place else None,
+        "values": place.values if place else dict.fromkeys(METRIC_KEYS),
+        "ranks": place.ranks if place else {},
+    }

@@ -8,20 +8,29 @@ from uuid import UUID
 
 from services.ranker.domain.board import Entry
 from services.ranker.domain.ranking import RankedRow, rank
-from shared.benchmark.tasks import SCORINGS, Scoring
+from shared.benchmark.tasks import SCORINGS, Ranking, Scoring
 
 NewValues = Mapping[UUID, Mapping[Scoring, Mapping[str, float | None]]]
 """By entry: the metrics that would be replaced, in each scoring."""
 
 
-def board_difference(entries: Sequence[Entry], new: NewValues) -> dict[Scoring, list[object]]:
+def board_difference(
+    entries: Sequence[Entry], new: NewValues, ranking: Ranking
+) -> dict[Scoring, list[object]]:
     """Return, for each scoring, the board's rows in their order after, with what was before.
 
-    Entries without new values are among them too, since their ranks may move.
+    Entries without new values are among them too, since their ranks may move. Whoever has no value
+    has no rank.
     """
     changed = [_with_values(entry, new.get(entry.entry_id)) for entry in entries]
     return {
-        scoring: _rows(entries, _ranked(entries, scoring), _ranked(changed, scoring), new, scoring)
+        scoring: _rows(
+            entries,
+            _places(entries, scoring, ranking),
+            _places(changed, scoring, ranking),
+            new,
+            scoring,
+        )
         for scoring in SCORINGS
     }
 
@@ -33,16 +42,19 @@ def _with_values(entry: Entry, new: Mapping[Scoring, Mapping[str, float | None]]
     return replace(entry, values=values)
 
 
-def _ranked(entries: Sequence[Entry], scoring: Scoring) -> dict[int, RankedRow]:
-    """Return the ranked rows by the entry's index, in the order of the board."""
-    rows = rank({"model_name": entry.model_name, **entry.values[scoring]} for entry in entries)
-    return {row.index: row for row in rows}
+def _places(
+    entries: Sequence[Entry], scoring: Scoring, ranking: Ranking
+) -> dict[int, RankedRow | None]:
+    """Return the ranked rows by the entry's index, in the order of the board; None: not ranked."""
+    values = [{"model_name": entry.model_name, **entry.values[scoring]} for entry in entries]
+    ranked, unranked = rank(values, ranking)
+    return {**{row.index: row for row in ranked}, **dict.fromkeys(unranked)}
 
 
 def _rows(
     entries: Sequence[Entry],
-    before: Mapping[int, RankedRow],
-    after: Mapping[int, RankedRow],
+    before: Mapping[int, RankedRow | None],
+    after: Mapping[int, RankedRow | None],
     new: NewValues,
     scoring: Scoring,
 ) -> list[object]:
@@ -55,8 +67,8 @@ def _rows(
                 "entry_id": str(entry.entry_id),
                 "model_name": entry.model_name,
                 "rescored": entry.entry_id in new,
-                "rank": {"before": was.rank, "after": row.rank},
-                "mean_rank": {"before": was.mean_rank, "after": row.mean_rank},
+                "rank": {"before": was and was.rank, "after": row and row.rank},
+                "mean_rank": {"before": was and was.mean_rank, "after": row and row.mean_rank},
                 "values": {
                     metric: {"before": entry.values[scoring][metric], "after": value}
                     for metric, value in values.items()

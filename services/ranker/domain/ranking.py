@@ -1,7 +1,8 @@
 """The ranking rule of a board (SPEC 4): pure, the same answer for any order of the rows.
 
-Values are rounded to three decimals first, with Python's `round` (correctly rounded decimal of the
-exact double, ties to even), as the published boards print them; two values that look equal tie.
+Values are rounded first: to four decimals, as the published evaluator prints them, and then to
+three, as the boards keep them, each time with Python's `round` (correctly rounded decimal of the
+exact double, ties to even). Two values that look equal tie.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.benchmark.tasks import METRIC_KEYS
+from shared.benchmark.tasks import METRIC_KEYS, Ranking
 
+PRINTED_DECIMALS: Final = 4
 DECIMALS: Final = 3
 
 
@@ -42,8 +44,14 @@ class RankedRow:
     index: int
 
 
-def rank(rows: Iterable[Row], metrics: Sequence[str] = METRIC_KEYS) -> list[RankedRow]:
-    """Rank the entries of one board, best first.
+def rank(
+    rows: Iterable[Row],
+    ranking: Ranking = "competition",
+    metrics: Sequence[str] = METRIC_KEYS,
+) -> tuple[list[RankedRow], list[int]]:
+    """Rank the entries of one board, best first; and apart, by name, the indexes of the unranked.
+
+    An entry without any value is not ranked and takes part in no column's ranks.
 
     Order: mean rank over the metrics, lower first; number of metrics ranked 1; sum of ranks; sum
     of value / column maximum; model name by code point. Missing values rank below all. Names are
@@ -51,39 +59,53 @@ def rank(rows: Iterable[Row], metrics: Sequence[str] = METRIC_KEYS) -> list[Rank
     not finite.
     """
     entries = list(rows)
-    if not entries:
-        return []
     names = [str(entry["model_name"]) for entry in entries]
     values = [[_rounded(row, metric) for metric in metrics] for row in entries]
+    empty = [all(value is None for value in line) for line in values]
+    unranked = sorted((i for i, none in enumerate(empty) if none), key=lambda i: names[i])
+    ranked = [i for i, none in enumerate(empty) if not none]
+    return _ranked(ranked, names, values, ranking, metrics), unranked
+
+
+def _ranked(
+    indexes: Sequence[int],
+    names: Sequence[str],
+    values: Sequence[Sequence[float | None]],
+    ranking: Ranking,
+    metrics: Sequence[str],
+) -> list[RankedRow]:
+    """Rank the entries at these indexes, each of which has a value."""
+    if not indexes:
+        return []
     table = np.array(
-        [[math.nan if value is None else value for value in line] for line in values], np.float64
-    ).reshape(len(entries), len(metrics))
+        [[math.nan if value is None else value for value in values[i]] for i in indexes], np.float64
+    )
     ranks = np.empty(table.shape, np.int64)
-    relative_sums = np.zeros(len(entries))
+    relative_sums = np.zeros(len(indexes))
     for column in range(len(metrics)):  # left to right: float sums depend on the order
-        ranks[:, column] = _competition_ranks(table[:, column])
+        ranks[:, column] = _column_ranks(table[:, column], ranking)
         relative_sums += _relative(table[:, column])
     rank_sums = ranks.sum(axis=1)
     firsts = (ranks == 1).sum(axis=1)
     # The mean rank orders exactly as the sum of ranks does, the number of metrics being the same
     # for all; the sum is an integer and so cannot round. The rule's third step never decides.
     order = sorted(
-        range(len(entries)),
-        key=lambda i: (rank_sums[i], -firsts[i], -relative_sums[i], names[i]),
+        range(len(indexes)),
+        key=lambda n: (rank_sums[n], -firsts[n], -relative_sums[n], names[indexes[n]]),
     )
     return [
         RankedRow(
-            model_name=names[i],
+            model_name=names[indexes[n]],
             rank=place,
-            mean_rank=float(rank_sums[i]) / max(len(metrics), 1),
-            first_places=int(firsts[i]),
-            rank_sum=int(rank_sums[i]),
-            relative_sum=float(relative_sums[i]),
-            ranks=dict(zip(metrics, ranks[i].tolist(), strict=True)),
-            values=dict(zip(metrics, values[i], strict=True)),
-            index=i,
+            mean_rank=float(rank_sums[n]) / len(metrics),
+            first_places=int(firsts[n]),
+            rank_sum=int(rank_sums[n]),
+            relative_sum=float(relative_sums[n]),
+            ranks=dict(zip(metrics, ranks[n].tolist(), strict=True)),
+            values=dict(zip(metrics, values[indexes[n]], strict=True)),
+            index=indexes[n],
         )
-        for place, i in enumerate(order, 1)
+        for place, n in enumerate(order, 1)
     ]
 
 
@@ -93,14 +115,19 @@ def _rounded(row: Row, metric: str) -> float | None:
         return None
     if isinstance(value, str) or not math.isfinite(value):
         raise ValueError(f"{metric} of {row['model_name']!r} is not a finite number")
-    return round(float(value), DECIMALS) + 0.0  # + 0.0: minus zero prints as zero
+    printed = round(float(value), PRINTED_DECIMALS)
+    return round(printed, DECIMALS) + 0.0  # + 0.0: minus zero prints as zero
 
 
-def _competition_ranks(column: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return 1 + the number of higher values; NaN (missing) ranks below all values."""
-    present = np.sort(column[~np.isnan(column)])
-    higher = len(present) - np.searchsorted(present, column, side="right")
-    return np.where(np.isnan(column), len(present), higher).astype(np.int64) + 1
+def _column_ranks(column: NDArray[np.float64], ranking: Ranking) -> NDArray[np.int64]:
+    """Return 1 + the number of higher values; NaN (missing) ranks below all values.
+
+    Dense ranks count equal ones among the higher values once.
+    """
+    present = column[~np.isnan(column)]
+    counted = np.sort(present) if ranking == "competition" else np.unique(present)
+    higher = len(counted) - np.searchsorted(counted, column, side="right")
+    return np.where(np.isnan(column), len(counted), higher).astype(np.int64) + 1
 
 
 def _relative(column: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from services.scorer.domain.embedder import Embedder
 from services.scorer.domain.metrics import cvs, dvc, nap, sa, stg, tal
 from services.scorer.domain.results import Answer, MetricScore, Record, TaskScore
 from shared.benchmark.ground_truth import Sample
 from shared.benchmark.tasks import RULE_METRIC_KEYS, Task
-
-METRIC_VERSION: Final = "1"
-"""The version of the metric code, stored with every score.
-
-Bump it whenever any input could score differently from before, in compat or strict: a parser, a
-metric, the vocabulary, the encoder or the rule for missing predictions. Speed, names and layout do
-not count. Scores of different versions are never ranked together without a rescore.
-"""
+from shared.benchmark.versions import METRIC_VERSION
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,6 @@ from services.scorer.domain.embedder import Embedder
 from services.scorer.domain.results import mean
 from shared.benchmark.caption_pairs import JudgingPlan, MatchedPair
 
-SIMILARITY_VERSION: Final = "1"
-"""Bump it whenever any input could get another value; it is stored with each."""
 METRICS: Final = {
     "vs_similarity": "vs_llm",
     "rc_similarity": "rc_llm",

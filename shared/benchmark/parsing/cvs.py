@@ -9,17 +9,19 @@ from shared.benchmark.parsing.numbers import short_integer
 
 COMPONENTS: Final = ("two_structures", "cystic_plate", "hepatocystic_triangle")
 
-_NAMES: Final = tuple(
-    (component, name, re.compile(rf"{name}:\s*+(\d++)"))
-    for component in COMPONENTS
-    for name in (component.replace("_", " "),)
-)
+_NAMES: Final = (
+    # Only where `two structures` occurs in the part, its singular counts as a spelling too.
+    ("two_structures", "two structures", re.compile(r"two structures?:\s*+(\d++)")),
+    ("cystic_plate", "cystic plate", re.compile(r"cystic plate:\s*+(\d++)")),
+    ("hepatocystic_triangle", "hepatocystic triangle",
+     re.compile(r"hepatocystic triangle:\s*+(\d++)")),
+)  # fmt: skip
 
 
 def parse_components(text: str) -> dict[str, int]:
     """Return component -> score; later duplicates win, `-1` and long integers are not found.
 
-    In each part between commas, the first component of `COMPONENTS` that occurs at all decides.
+    In each part between commas, the first name of `_NAMES` that occurs at all decides.
     """
     scores: dict[str, int] = {}
     lowered = text.lower()

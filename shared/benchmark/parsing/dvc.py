@@ -25,21 +25,22 @@ _FREE_NUMBER: Final = r"(\d++\.?\d*+)"
 _FREE_TIMES: Final = rf"\s*+{_FREE_NUMBER}\s*+[-\u2013]\s*+{_FREE_NUMBER}\s*+second"
 _AT_LINE_START: Final = re.compile(_FREE_TIMES)
 _AFTER_LABEL: Final = re.compile(
-    r"(?:\*\*Start Time:\*\*|Start\s*+\(?Time\)?|Time Range:|Time Interval:)" + _FREE_TIMES
+    r"(?:\*\*Start Time:\*\*|Start\s*+\(?Time\)?|Time\s*+Range:|Time\s*+Interval:)" + _FREE_TIMES
 )
 _DESCRIPTION: Final = "**Description:**"
 
 
 def parse_captions(text: str) -> list[CaptionSegment]:
-    """Return the captioned segments of a prediction, the first of each (start, end).
+    """Return the captioned segments of a prediction.
 
-    The free form is read only where the standard form names no segment. Segments with a
-    non-finite time are invalid input and left out.
+    The free form is read only where the standard form names no segment; it keeps segments of equal
+    times, of which the standard form keeps the first. Segments with a non-finite time are invalid
+    input and left out.
     """
     if "second" not in text:
         return []
-    found = list(_standard(text)) or list(_free_form(text))
-    return list(_first_of_each(found))
+    found = list(_first_of_each(_standard(text))) or _free_form(text)
+    return [one for one in found if math.isfinite(one.start) and math.isfinite(one.end)]
 
 
 def _standard(text: str) -> Iterator[CaptionSegment]:
@@ -55,8 +56,11 @@ def _standard(text: str) -> Iterator[CaptionSegment]:
 
 
 def _free_form(text: str) -> Iterator[CaptionSegment]:
-    """Yield at most one segment a line: label or line's start, times, delimiter, caption."""
-    for line in text.split("\n"):
+    """Yield at most one segment a line: label or line's start, times, delimiter, caption.
+
+    Only the whole text is stripped: white space that ends an inner line is a caption, an empty one.
+    """
+    for line in text.strip().split("\n"):
         if "second" not in line:
             continue
         times = _AT_LINE_START.match(line) or _AFTER_LABEL.search(line)
@@ -68,18 +72,25 @@ def _free_form(text: str) -> Iterator[CaptionSegment]:
 
 
 def _after_delimiter(line: str, position: int) -> int | None:
-    """Return where the caption starts: after the first `-` or `**Description:**`."""
+    """Return where the caption starts: after the first `-` or `**Description:**`.
+
+    None where there is neither, or nothing behind it: then nothing is behind a later one either.
+    """
     hyphen = line.find("-", position)
     description = line.find(_DESCRIPTION, position)
     if description >= 0 and (hyphen < 0 or description < hyphen):
-        return description + len(_DESCRIPTION)
-    return hyphen + 1 if hyphen >= 0 else None
+        start = description + len(_DESCRIPTION)
+    elif hyphen >= 0:
+        start = hyphen + 1
+    else:
+        return None
+    return start if start < len(line) else None
 
 
 def _first_of_each(segments: Iterable[CaptionSegment]) -> Iterator[CaptionSegment]:
     seen = set[tuple[float, float]]()
     for segment in segments:
         times = segment.start, segment.end
-        if times not in seen and math.isfinite(segment.start) and math.isfinite(segment.end):
+        if times not in seen:
             seen.add(times)
             yield segment

@@ -27,12 +27,15 @@ def parse_aspects(text: str) -> list[tuple[str, int]]:
     """
     if "/5" not in text:
         return []
-    found = (_first_score(part) for part in text.split(",") if "/5" in part)
+    found = (_first_score(part.strip()) for part in text.split(",") if "/5" in part)
     return [pair for pair in found if pair]
 
 
 def _first_score(part: str) -> tuple[str, int] | None:
-    """Return the first `name: N/5` of a part; the name is the colon-free text before the colon."""
+    """Return the first `name: N/5` of a stripped part; the name has no colon in it.
+
+    A colon with nothing before it names nothing, so `:3/5:Time and motion: 4/5` scores the latter.
+    """
     pieces = part.split(":")
     for name, rest in itertools.pairwise(pieces):
         score = _SCORE.match(rest) if name else None

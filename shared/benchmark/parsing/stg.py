@@ -33,14 +33,17 @@ class ParsedBoxes:
     untimed: Sequence[Box]
 
     def at(self, keys: Sequence[str], *, replaced: bool) -> Mapping[str, Box]:
-        """Return boxes by time; `[[…]]` boxes take the truth's `keys` in order."""
+        """Return boxes by time; `[[…]]` boxes take the truth's `keys`, as spelled, in order."""
         if not self.timed:
             return dict(zip(keys, self.untimed, strict=False))
         return self.by_time if replaced else self.valid_by_time
 
 
 def parse_boxes(text: str) -> ParsedBoxes:
-    """Return the boxes of a prediction; `T seconds: […]` forms shut out `[[…]]` forms."""
+    """Return the boxes of a prediction; `T seconds: […]` forms shut out `[[…]]` forms.
+
+    Brackets with nothing between them, not even white space, are no box and replace none.
+    """
     timed, by_time, valid = False, dict[str, Box](), dict[str, Box]()
     last: Box | None = None
     header = _TIMED_HEADER.search(text) if "seconds:" in text else None
@@ -49,10 +52,11 @@ def parse_boxes(text: str) -> ParsedBoxes:
         close = text.find("]", header.end())
         if close < 0:
             break
-        timed = True
         time = float(header[1])
-        box = _timed_box(text[header.end() : close])
-        if math.isfinite(time):
+        inside = text[header.end() : close]
+        timed = timed or bool(inside)
+        if inside and math.isfinite(time):
+            box = _timed_box(inside)
             last = box or last
             if last:
                 by_time[str(time)] = last
@@ -66,7 +70,8 @@ def _untimed_boxes(text: str) -> tuple[Box, ...]:
     """Return the `[[a, b, c, d]]` boxes; anything but four integers is left out."""
     if "[[" not in text:
         return ()
-    found = (_box(inside.split(",")) for inside in _BARE.findall(text))
+    # `float` does not strip all that is white space in text, U+001C to U+001F for instance.
+    found = (_box([part.strip() for part in inside.split(",")]) for inside in _BARE.findall(text))
     return tuple(box for box in found if box)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from client.rank import run as rank
+from client.terminal import NO_RANK
 from client.validate import run as validate
 
 RECORD: dict[str, Any] = {
@@ -84,6 +85,26 @@ def test_rank_orders_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     ]  # fmt: skip
     assert rank(rows, as_json=False) == 0
     assert "CVS_acc" in capsys.readouterr().out
+
+
+def test_rank_lists_rows_without_any_value_last(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = write(
+        tmp_path / "rows.json",
+        [
+            {"model_name": "nothing"},
+            *({"model_name": str(value), "cvs_acc": value} for value in (0.5, 0.5001, 0.1)),
+        ],
+    )
+    assert rank(rows, "dense", as_json=True) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [(row["rank"], row["ranks"].get("cvs_acc")) for row in document] == [
+        (1, 1), (2, 1), (3, 2), (None, None),
+    ]  # fmt: skip
+    assert {tuple(row) for row in document} == {tuple(document[0])}
+    assert rank(rows, as_json=False) == 0
+    assert capsys.readouterr().out.splitlines()[-1].split()[:3] == [NO_RANK, "nothing", NO_RANK]
 
 
 def test_rank_names_bad_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -47,6 +47,6 @@ def test_the_page_of_a_large_board_says_so() -> None:
     assert page.count("<tr id=") == MOST_ROWS
     assert f"{MOST_ROWS} of {count} models" in page
     assert " data-cut" in page
-    last = Pages().board(board, standings(board.entries), View(search=f"model {count}"))
+    last = Pages().board(board, standings(board.entries), view=View(search=f"model {count}"))
     assert f"Model {count}<" in last
     assert last.count("<tr id=") == 1

@@ -16,7 +16,7 @@ from shared.benchmark.tasks import METRIC_KEYS
 
 @dataclass(frozen=True)
 class Row:
-    rank: int
+    rank: int | None
     model_name: str
     values: dict[str, float | None] = field(default_factory=lambda: dict.fromkeys(METRIC_KEYS))
     organization: str = "Lab"
@@ -24,7 +24,7 @@ class Row:
     authors: str | None = None
     track: str | None = None
     badges: tuple[str, ...] = ()
-    mean_rank: float = 1.0
+    mean_rank: float | None = 1.0
     submitted_on: date = date(2026, 4, 15)
     verified_on: date | None = None
 
@@ -36,7 +36,7 @@ def rows_with(*values: float | None) -> list[Row]:
     ]
 
 
-def ranks(view: View, rows: list[Row]) -> list[int]:
+def ranks(view: View, rows: list[Row]) -> list[int | None]:
     return [row.rank for row in view.ordered(rows, "community")]
 
 
@@ -44,6 +44,20 @@ def test_missing_values_are_last_in_either_direction_and_ties_keep_their_rank() 
     rows = rows_with(0.5, None, 0.9, 0.5, None)
     assert ranks(View(sort="cvs_acc", descending=True), rows) == [3, 1, 4, 2, 5]
     assert ranks(View(sort="cvs_acc"), rows) == [1, 4, 3, 2, 5]
+
+
+@pytest.mark.parametrize("key", SORT_KEYS)
+@pytest.mark.parametrize("descending", [False, True])
+def test_who_is_not_ranked_stays_below_however_it_is_sorted(key: str, descending: bool) -> None:
+    rows = [
+        Row(1, "B", dict.fromkeys(METRIC_KEYS, 0.5)),
+        Row(2, "C"),
+        Row(None, "A", mean_rank=None, submitted_on=date(2027, 1, 1)),
+        Row(None, "D", mean_rank=None, submitted_on=date(2025, 1, 1)),
+    ]
+    found = ranks(View(sort=key, descending=descending), rows)
+    assert found[2:] == [None, None]
+    assert sorted(rank for rank in found if rank) == [1, 2]
 
 
 def test_names_are_ordered_without_case() -> None:

@@ -12,10 +12,11 @@ from pydantic import ValidationError
 
 from services.gateway.boards import wire as board_wire
 from services.gateway.boards.current import Boards
+from services.gateway.boards.spreadsheet import board_csv
 from services.gateway.domain.standing import Standing
 from services.gateway.pages.rendering import Pages, date_and_time, is_web_address
 from services.gateway.submissions.ports import Snapshot, SnapshotRef
-from shared.benchmark.tasks import METRIC_KEYS, Board
+from shared.benchmark.tasks import METRIC_KEYS, SCORINGS, Board, Scoring
 from shared.runtime.errors import Transient
 
 ENTRY = UUID("00000000-0000-4000-8000-000000000001")
@@ -32,8 +33,24 @@ ROW = {
 MOMENT = datetime(2026, 4, 15, 12, 30, 1, 500_000, tzinfo=UTC)
 
 
+UNRANKED = ROW | {
+    "rank": None,
+    "entry_id": "00000000-0000-4000-8000-000000000002",
+    "model_name": "B",
+    "mean_rank": None,
+    "values": dict.fromkeys(METRIC_KEYS),
+    "ranks": {},
+}
+
+
 def snapshot(*rows: object, board: Board = "community") -> Snapshot:
     return Snapshot(3, board, "compat", 7, orjson.dumps(rows), MOMENT)
+
+
+def with_unranked(*rows: object, scoring: Scoring = "compat") -> Snapshot:
+    """A snapshot of these ranked rows and one that is not."""
+    content, below = orjson.dumps(rows), orjson.dumps([UNRANKED])
+    return Snapshot(4, "community", scoring, 8, content, MOMENT, below, "dense")
 
 
 def test_only_known_fields_are_served() -> None:
@@ -49,6 +66,20 @@ def test_only_known_fields_are_served() -> None:
 def test_a_broken_snapshot_is_not_served(content: bytes) -> None:
     with pytest.raises(ValidationError):
         board_wire.leaderboard(Snapshot(3, "community", "compat", 1, content, MOMENT))
+
+
+def test_who_is_not_ranked_follows_the_ranked_ones() -> None:
+    board = board_wire.leaderboard(with_unranked(ROW))
+    assert [(entry.model_name, entry.rank) for entry in board.entries] == [("A", 1), ("B", None)]
+    assert (board.total, board.ranking) == (2, "dense")
+    assert "1, 2, 2, 3" in board.ranking_rule
+    page = board_wire.page_of(board, track=None, offset=1, limit=1, form="json")
+    assert [entry.rank for entry in page.entries] == [None]
+    assert page.next is None
+    last = board_csv(board).splitlines()[-1].split(",")
+    assert last[:2] == ["", "B"]
+    summary = board_wire.index([board]).boards[0]
+    assert (summary.entries, summary.ranked, summary.ranking) == (2, 1, "dense")
 
 
 class Snapshots:
@@ -95,6 +126,42 @@ async def test_a_rank_is_looked_for_before_it_is_missing() -> None:
     assert await boards.rank_of("community", ENTRY) == 1
     source.fails = True
     assert await boards.rank_of("community", ENTRY) == 1  # known, so nobody is asked
+
+
+async def test_who_has_no_rank_is_on_the_board_all_the_same() -> None:
+    source = Snapshots()
+    boards = Boards(source, Pages().board, poll_seconds=60)
+    source.newest = {1: with_unranked(ROW)}
+    await boards.refresh()
+    source.fails = True
+    unranked = UUID(str(UNRANKED["entry_id"]))
+    assert await boards.rank_of("community", unranked) is None, "and nobody is asked about it"
+    ready = boards.get("community", "compat")
+    assert (len(ready.entries), ready.ranked) == (2, 1)
+
+
+async def test_a_scoring_without_any_value_is_not_offered_until_it_has_one() -> None:
+    source = Snapshots()
+    boards = Boards(source, Pages().board, poll_seconds=60)
+    source.newest = {1: snapshot(ROW), 2: with_unranked(scoring="strict")}
+    await boards.refresh()
+    compat, strict = (boards.get("community", scoring) for scoring in SCORINGS)
+    assert compat.valueless == strict.valueless == {"strict"}
+    link = b'href="/community?scoring=strict"'
+    for ready in (compat, strict):
+        page = ready.page.identity.body.partition(b'aria-label="Scoring"')[2]
+        assert page.count(b'aria-disabled="true"') == 1
+        assert b"no strict scores" in page
+        assert link not in page.partition(b"</nav>")[0]
+    assert b"medal" not in strict.page.identity.body
+    assert b"Not ranked: no strict scores." in strict.page.identity.body
+    source.newest = {3: with_unranked(ROW, scoring="strict")}
+    await boards.refresh()
+    page = boards.get("community", "compat").page.identity.body
+    assert link in page
+    assert b"aria-disabled" not in page
+    assert boards.by_address["/community"].identity.body == page
+    assert not boards.get("official", "compat").valueless
 
 
 def test_marks() -> None:

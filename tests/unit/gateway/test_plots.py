@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -23,7 +23,7 @@ WORST = {metric.key: metric.minimum for metric in METRICS}
 class Entry:
     values: dict[str, float | None]
     entry_id: UUID
-    mean_rank: float = 1.0
+    rank: int | None = 1
 
 
 def entry(**changes: float | None) -> Entry:
@@ -72,6 +72,9 @@ def test_models_are_chosen_in_the_order_of_the_address() -> None:
     assert asked_models([f"{ids[3]},{ids[1]}", ids[3], ""]) == [ids[3], ids[1]]
     assert choose(entries, [ids[3], "not-there", ids[1]]) == [entries[3], entries[1]]
     assert choose(entries, []) == entries[:3]
+    unranked = [replace(each, rank=None) for each in entries]
+    assert choose([entries[0], *unranked[1:]], []) == [entries[0]]
+    assert choose(unranked, [ids[3]]) == [unranked[3]]
     assert len(choose(entries, ids)) == MAX_MODELS
 
 

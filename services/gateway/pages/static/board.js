@@ -15,7 +15,10 @@
   // ---- the view
 
   const filters = document.getElementById("filters");
-  const rows = () => [...table.tBodies[0].rows];
+  // The ranked models, and below them those without any value, which stay there however it is sorted.
+  const bodies = () => [...table.tBodies];
+  const models = (body) => [...body.rows].filter((row) => row.id);
+  const rows = () => bodies().flatMap(models);
   const headers = () => [...table.tHead.rows[1].cells];
   const sorters = filters ? [...table.tHead.querySelectorAll("button[data-key]")] : [];
   const search = filters?.elements.q;
@@ -30,13 +33,13 @@
     const index = header.cellIndex;
     const sign = descending ? -1 : 1;
     const value = (row) => row.cells[index].dataset.value;
-    const ordered = rows().sort((a, b) => {
+    const order = (a, b) => {
       const [left, right] = [value(a), value(b)];
-      // Missing values stay last in either direction; ties keep their rank.
+      // Missing values stay last in either direction; ties are as on the board.
       if ((left === "") !== (right === "")) return left === "" ? 1 : -1;
-      return sign * (left - right) || a.dataset.rank - b.dataset.rank;
-    });
-    table.tBodies[0].append(...ordered);
+      return sign * (left - right) || a.dataset.place - b.dataset.place;
+    };
+    for (const body of bodies()) body.append(...models(body).sort(order));
     for (const each of sorters) {
       const key = each.dataset.key;
       const first = key === "date" || choices.some((choice) => choice.value === key) ? `-${key}` : key;
@@ -45,7 +48,7 @@
     }
     for (const each of headers()) each.removeAttribute("aria-sort");
     header.setAttribute("aria-sort", descending ? "descending" : "ascending");
-    for (const row of ordered) {
+    for (const row of rows()) {
       for (const cell of row.cells) cell.classList.toggle("sorted", cell.cellIndex === index && index > 3);
     }
     sorting.value = asked;
@@ -64,6 +67,8 @@
         !words.every((word) => text.includes(word));
       if (!row.hidden) shown += 1;
     }
+    const unranked = document.getElementById("unranked");
+    unranked.hidden = models(unranked).every((row) => row.hidden);
     document.getElementById("nothing").hidden = shown > 0;
     tell(`${shown} ${shown === 1 ? "model" : "models"} shown.`);
     keep();
@@ -102,10 +107,10 @@
     if (keys.length < choices.length) parts.push(`columns=${keys.join(",")}`);
     const view = parts.join("&");
     const join = (base) => (view ? `${base}${base.includes("?") ? "&" : "?"}${view}` : base);
-    for (const link of document.querySelectorAll(".switch a[data-base]")) {
+    for (const link of document.querySelectorAll(".switch a[href]")) {
       link.href = join(link.dataset.base);
     }
-    const here = document.querySelector(".switch a[aria-current]")?.href ?? join(location.pathname);
+    const here = join(document.querySelector(".switch a[aria-current]")?.dataset.base ?? location.pathname);
     history.replaceState(null, "", here + location.hash);
   };
 
@@ -165,7 +170,8 @@
     const checked = new Set(picked());
     const focused = document.activeElement?.closest?.("tbody tr")?.id;
     const place = focused && focusable(document.getElementById(focused)).indexOf(document.activeElement);
-    table.tBodies[0].replaceWith(document.adoptNode(news.tBodies[0]));
+    const fresh = [...news.tBodies];
+    bodies().forEach((body, index) => body.replaceWith(document.adoptNode(fresh[index])));
     document.getElementById("facts").replaceWith(document.adoptNode(page.getElementById("facts")));
     document.getElementById("live").hidden = false;
     let added = 0;

@@ -29,8 +29,8 @@ class Comparison:
 def accuracy(comparisons: Sequence[Comparison]) -> MetricScore:
     """Return the mean over sources of the mean over components of correct / present.
 
-    Compat leaves out absent components (so a missing prediction is not counted at all); strict
-    counts them wrong.
+    Compat leaves out absent components, so a missing prediction is not counted at all; a source
+    where nothing is present counts 0. Strict counts absent components wrong.
     """
     groups: dict[str, list[Comparison]] = {}
     for comparison in comparisons:
@@ -55,7 +55,8 @@ def _source_score(comparisons: Sequence[Comparison]) -> SourceScore:
             if name in comparison.compat:
                 compat.setdefault(name, []).append(comparison.compat[name] == score)
     return SourceScore(
-        compat=mean(sum(correct) / len(correct) for correct in compat.values()),
+        # A source of which nothing is present has no mean, and counts 0.
+        compat=mean(sum(correct) / len(correct) for correct in compat.values()) or 0.0,
         strict=mean(sum(correct) / len(correct) for correct in strict.values()),
         answered=sum(comparison.answered for comparison in comparisons),
         expected=sum(bool(comparison.true) for comparison in comparisons),

@@ -62,7 +62,7 @@ def score(answers: Sequence[Answer]) -> TaskScore:
         true = truth.captions(answer.sample)
         parsed = parse_captions(answer.text)
         agreement = agree(
-            _frames([(segment.start, segment.end) for segment in true], answer.sample.fps),
+            _frames(flatten(true), answer.sample.fps),
             _frames(flatten(parsed), answer.sample.fps),
         )
         f1 = agreement.f1 if agreement else None
@@ -92,11 +92,12 @@ def _weighted(outcomes: Sequence[Outcome]) -> MetricScore:
 
 
 def flatten(segments: Sequence[CaptionSegment]) -> list[tuple[float, float]]:
-    """Return the segments' times; where any two overlap, cut at every boundary.
+    """Return the times of a prediction's or a truth's segments; overlapping ones are cut.
 
-    Each piece goes to the longest segment covering it; the times of the pieces, which are all that
-    counts here, are those of the intervals that any segment covers. A sweep over the boundaries
-    finds them without comparing pieces with segments.
+    If any starts before the one just before it ends, all are cut at every boundary and each piece
+    goes to the longest segment covering it. The times of the pieces, which are all that counts
+    here, are those of the intervals that any segment covers. A sweep over the boundaries finds
+    them without comparing pieces with segments.
     """
     times = sorted((segment.start, segment.end) for segment in segments)
     if not any(following[0] < before[1] for before, following in itertools.pairwise(times)):

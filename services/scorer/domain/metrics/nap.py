@@ -34,9 +34,9 @@ class Question:
 def score(answers: Sequence[Answer], embedder: Embedder | None) -> TaskScore:
     """Score next actions over the records whose reference is a label.
 
-    Compat takes the nearest label of any text, even an empty one; a missing prediction gets no
-    label and is wrong. Without an embedder, texts that are not labels get none either: the
-    values are then a lower bound, for measuring speed only.
+    Compat takes the nearest label of any text, even of an empty one, which a missing prediction
+    counts as. Without an embedder, texts that are not labels get none: the values are then a lower
+    bound, for measuring speed only.
     """
     questions = _questions(answers, load_vocabulary())
     nearest = _nearest_labels(questions, embedder) if embedder else {}
@@ -52,11 +52,10 @@ def score(answers: Sequence[Answer], embedder: Embedder | None) -> TaskScore:
             if how == "exact"
             else nearest.get((question.labels, question.prediction))
         )
-        missing = question.answer.prediction is None
-        correct = not missing and label == question.reference
+        correct = label == question.reference
         records[question.answer.sample.index] = {
-            "label": None if missing else label,
-            "how": None if missing else how,
+            "label": label,
+            "how": how,
             "correct": correct,
             "scored": True,
         }
@@ -64,7 +63,7 @@ def score(answers: Sequence[Answer], embedder: Embedder | None) -> TaskScore:
             Outcome(
                 source=question.answer.sample.source,
                 compat=float(correct),
-                strict=float(not missing and _same(question)),
+                strict=float(question.answer.prediction is not None and _same(question)),
                 answered=bool(question.prediction),
                 expected=True,
             )
@@ -73,7 +72,10 @@ def score(answers: Sequence[Answer], embedder: Embedder | None) -> TaskScore:
 
 
 def _questions(answers: Sequence[Answer], vocabulary: Vocabulary) -> list[Question]:
-    """Return the records whose reference is a label, texts stripped and aliases resolved."""
+    """Return the records whose reference is a label, texts stripped and aliases resolved.
+
+    An empty reference is no label of any source.
+    """
     references = _references_by_source(answers)
     unions = {
         source: tuple(sorted({label for labels in procedures.values() for label in labels}))
@@ -98,11 +100,11 @@ def _questions(answers: Sequence[Answer], vocabulary: Vocabulary) -> list[Questi
 
 
 def _references_by_source(answers: Sequence[Answer]) -> dict[str, Labels]:
-    """Return the sorted distinct reference answers of each source in the test set."""
+    """Return the sorted distinct reference answers of each source in the test set, none empty."""
     references: dict[str, set[str]] = {}
     for answer in answers:
         references.setdefault(answer.sample.source, set()).add(answer.sample.reference.strip())
-    return {source: tuple(sorted(labels)) for source, labels in references.items()}
+    return {source: tuple(sorted(labels - {""})) for source, labels in references.items()}
 
 
 def _labels_of_procedure(sample: Sample, procedures: Sequence[tuple[str, Labels]]) -> Labels | None:
@@ -134,8 +136,7 @@ def _nearest_labels(
     """
     wanted: dict[Labels, dict[str, None]] = {}
     for question in questions:
-        missing = question.answer.prediction is None
-        if not missing and question.prediction not in question.labels:
+        if question.prediction not in question.labels:
             wanted.setdefault(question.labels, {})[question.prediction] = None
     distinct = list(
         dict.fromkeys(text for labels, texts in wanted.items() for text in (*labels, *texts))

@@ -25,9 +25,9 @@ def score(answers: Sequence[Answer]) -> TaskScore:
     for answer in answers:
         true = truth.boxes(answer.sample)
         parsed = parse_boxes(answer.text)
-        keys = [key for key, _ in true]
-        compat = _mean_iou(true, _with_repetition(keys, parsed.at(keys, replaced=True)))
-        strict = _mean_iou(true, _as_given(keys, parsed.at(keys, replaced=False)))
+        spelled, keys = truth.box_keys(answer.sample), [key for key, _ in true]
+        compat = _mean_iou(true, _with_repetition(keys, parsed.at(spelled, replaced=True)))
+        strict = _mean_iou(true, _as_given(keys, parsed.at(spelled, replaced=False)))
         records[answer.sample.index] = _record(parsed, compat, strict)
         outcomes.append(
             Outcome(

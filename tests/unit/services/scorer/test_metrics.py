@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 
 from services.scorer.domain.embedder import Embeddings
 from services.scorer.domain.metrics import dvc, stg, tal
-from services.scorer.domain.scorecard import METRIC_VERSION, score
+from services.scorer.domain.scorecard import score
 from shared.benchmark.ground_truth import Sample
 from shared.benchmark.parsing.dvc import CaptionSegment
 from shared.benchmark.parsing.tal import Segment
 from shared.benchmark.tasks import RULE_METRIC_KEYS, Task, task_of
+from shared.benchmark.versions import METRIC_VERSION
 
 
 def sample(
@@ -78,11 +79,12 @@ def test_perfect_predictions_score_one_everywhere() -> None:
     assert card.coverage.share == 1
 
 
-def test_missing_predictions_never_help() -> None:
+def test_missing_predictions_count_as_empty_ones() -> None:
     card = score(SAMPLES, [None] * len(SAMPLES), by_length)
+    assert card.metrics == score(SAMPLES, [""] * len(SAMPLES), by_length).metrics
     for key, metric in card.metrics.items():
         assert metric.strict == 0, key
-        assert metric.compat in (0, None), key
+        assert metric.compat == 0, key
         assert (metric.answered, metric.expected) == (0, 1), key
     assert card.coverage.predicted == 0
     assert card.coverage_by_task[Task.TAL].samples == 1
@@ -160,6 +162,20 @@ def test_stg_repeats_the_previous_box_in_compat_only() -> None:
     assert (compat, strict) == (0.5, 0)
 
 
+def test_stg_boxes_without_times_take_the_truths_keys_as_spelled() -> None:
+    boxes = ({"bbox_dict": {"1.0": [1, 2, 3, 4], "4": [10, 20, 30, 40]}},)
+    assert value("stg", boxes, "[[1,2,3,4]] [[10,20,30,40]]", "stg_miou") == (0.5, 0.5)
+    assert value("stg", boxes, "1 seconds: [1,2,3,4] 4 seconds: [10,20,30,40]", "stg_miou") == (
+        1,
+        1,
+    )
+
+
+def test_stg_empty_brackets_replace_nothing() -> None:
+    text = "2 seconds: [10,20,30,40] 1 seconds: [1,2,3,4] 2 seconds: []"
+    assert value("stg", BOXES, text, "stg_miou") == (1, 1)
+
+
 def test_stg_boxes_with_unordered_corners_count_nothing_in_strict() -> None:
     assert stg.box_iou((3, 4, 1, 2), (1, 2, 3, 4)) == 0
     assert value("stg", BOXES, "1 seconds: [3,4,1,2]", "stg_miou") == (0, 0)
@@ -201,6 +217,23 @@ def test_dvc_weighs_sources_by_all_their_records() -> None:
     assert (metric.answered, metric.expected) == (1, 4)
 
 
+def test_dvc_flattens_the_truth_too() -> None:
+    overlapping = (
+        {"start": 0, "end": 4, "caption": "a"},
+        {"start": 2, "end": 6, "caption": "b"},
+    )
+    pieces = "0-2 seconds: a\n2-4 seconds: b\n4-6 seconds: c"
+    assert value("dense_captioning_gpt", overlapping, pieces, "dvc_f1") == (1, 1)
+    # Equal segments overlap; segments of no length, and those that only meet, do not.
+    twice = (CAPTIONS[0], CAPTIONS[0], CAPTIONS[1])
+    assert value("dense_captioning_gpt", twice, "1-3 seconds: a\n5-9 seconds: b", "dvc_f1") == (
+        1,
+        1,
+    )
+    points = [CaptionSegment(5, 5, ""), CaptionSegment(5, 5, ""), CaptionSegment(5, 9, "")]
+    assert dvc.flatten(points) == [(5, 5), (5, 5), (5, 9)]
+
+
 def test_nap_labels_by_source_procedure_and_reference() -> None:
     samples = numbered([
         sample("next_action", (), "cutting"),
@@ -223,6 +256,19 @@ def test_nap_labels_by_source_procedure_and_reference() -> None:
     assert metric.strict == pytest.approx(4 / 6)
 
 
+@pytest.mark.parametrize("source", ["EgoSurgery", "a source without a list", "AVOS", "NurViD"])
+def test_nap_leaves_out_records_with_an_empty_reference(source: str) -> None:
+    samples = numbered([
+        sample("next_action", (), " \n", source=source),
+        sample("next_action", (), "cutting", source=source),
+    ])  # fmt: skip
+    card = score(samples, ["", ""], by_length)
+    assert card.records[0] == {"label": None, "how": None, "correct": False, "scored": False}
+    assert card.records[1]["label"] != ""
+    assert card.metrics["nap_acc"].by_source.keys() <= {source}
+    assert card.metrics["nap_acc"].expected == (0 if source == "NurViD" else 1)
+
+
 @pytest.mark.parametrize(
     ("text", "same"),
     [("**Cutting**.", 1), ("\u3000CUTTING!\n", 1), ("cutting it", 0), ("-", 0), ("cut\u2013", 0)],
@@ -235,7 +281,7 @@ def test_nap_strict_trims_and_folds(text: str, same: float) -> None:
 def test_components_out_of_range_or_absent_are_wrong_in_strict_only() -> None:
     assert value("cvs_assessment", CVS, "two structures: 2", "cvs_acc") == (1, 0.5)
     assert value("cvs_assessment", CVS, "two structures: 9", "cvs_acc") == (0, 0)
-    assert value("skill_assessment", SKILL, "TIME and motion: 3/5", "sa_acc") == (None, 0.5)
+    assert value("skill_assessment", SKILL, "TIME and motion: 3/5", "sa_acc") == (0, 0.5)
     assert value("skill_assessment", SKILL, "Time and motion: 3/5", "sa_acc") == (1, 0.5)
 
 
@@ -243,6 +289,22 @@ def test_sources_count_equally_in_component_metrics() -> None:
     samples = numbered([sample("cvs_assessment", CVS, source=source) for source in "AAB"])
     texts = ["two structures: 2", "two structures: 2", "two structures: 0"]
     assert score(samples, texts, None).metrics["cvs_acc"].compat == 0.5
+
+
+@pytest.mark.parametrize(("qa_type", "info", "key", "text"), [
+    ("cvs_assessment", CVS, "cvs_acc", "two structures: 2, cystic plate: 1"),
+    ("skill_assessment", SKILL, "sa_acc", "Time and motion: 3/5"),
+])  # fmt: skip
+def test_a_source_of_which_nothing_is_present_counts_zero(
+    qa_type: str, info: object, key: str, text: str
+) -> None:
+    samples = numbered([sample(qa_type, info, source=source) for source in "AB"])
+    metric = score(samples, [text, "none"], None).metrics[key]
+    assert metric.compat == 0.5
+    assert metric.by_source["B"].compat == 0
+    # Nor does it matter whether the source has any truth.
+    untrue = numbered([samples[0], sample(qa_type, [], source="B")])
+    assert score(untrue, [text, text], None).metrics[key].compat == 0.5
 
 
 def assert_finite(item: object) -> None:

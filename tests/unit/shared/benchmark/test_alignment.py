@@ -87,14 +87,14 @@ def test_an_unknown_id_with_another_question_or_task_is_an_error(wrong: str) -> 
 def test_a_file_in_order_with_gaps_takes_the_earliest_samples_that_leave_room() -> None:
     samples = test_set(*((identity, Task.TAL, "") for identity in "abacab"))
     alignment, codes = aligned([record(one, one) for one in "bca"], samples)
-    assert (alignment.mode, codes) == ("order", [])
+    assert (alignment.mode, codes) == ("position", [])
     assert texts(alignment) == [None, "b", None, "c", "a", None]
     assert alignment.ambiguous == 2  # a and b fit several samples, c does not
 
 
 def test_a_prefix_of_the_test_set_aligns_in_order() -> None:
     alignment, codes = aligned([record("a", "0"), record("a", "1")], REPEATING)
-    assert (alignment.mode, codes, alignment.answered) == ("order", [], 2)
+    assert (alignment.mode, codes, alignment.answered) == ("position", [], 2)
     assert texts(alignment) == ["0", "1", None, None]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from shared.benchmark import truth
@@ -16,6 +18,7 @@ def sample(qa_type: str, struc_info: object, reference: str = "") -> Sample:
 
 
 SEGMENT = {"start": 1, "end": 2.5, "caption": "a"}
+OTHER = {"start": 3, "end": 4, "caption": "b"}
 
 
 def test_all_spans_of_all_items_count() -> None:
@@ -33,19 +36,50 @@ def test_all_spans_of_all_items_count() -> None:
         [{"bbox_dict": {"8": [1, 2, 3, 4], "9.04": [5, 6, 7, 8.5]}}],
         {"bbox_dict": {"8": [1, 2, 3, 4], "9.04": [5, 6, 7, 8.5]}},
         {"8": [1, 2, 3, 4], "9.04": [5, 6, 7, 8.5]},
-        [{"bbox_dict": {"8": [1, 2, 3, 4]}}, {"bbox_dict": {"9.04": [5, 6, 7, 8.5]}}],
+        [{"bbox_dict": {"8": [1, 2, 3, 4], "9.04": [5, 6, 7, 8.5]}}, {"bbox_dict": {"x": 1}}],
     ],
 )
 def test_boxes_in_a_dict_or_bare_with_keys_of_one_decimal(info: object) -> None:
     assert truth.boxes(sample("stg", info)) == [("8.0", (1, 2, 3, 4)), ("9.0", (5, 6, 7, 8.5))]
+    assert truth.box_keys(sample("stg", info)) == ["8", "9.04"]
+
+
+def test_no_item_is_no_box() -> None:
+    assert truth.boxes(sample("stg", [])) == []
+    assert truth.box_keys(sample("stg", [{}])) == []
 
 
 @pytest.mark.parametrize(
     "info",
-    [[[SEGMENT]], [{"dc_segments": [SEGMENT]}], [SEGMENT], {"dc_segments": [SEGMENT]}],
+    [
+        [[SEGMENT]],
+        [[SEGMENT], [OTHER]],
+        [{"dc_segments": [SEGMENT]}],
+        [{"dc_segments": [SEGMENT]}, {"dc_segments": [OTHER]}],
+        [SEGMENT],
+        {"dc_segments": [SEGMENT]},
+    ],
 )
-def test_captions_in_each_nesting(info: object) -> None:
+def test_captions_in_each_nesting_of_the_first_item(info: object) -> None:
     assert truth.captions(sample("dense_captioning_gpt", info)) == [(1, 2.5, "a")]
+
+
+@pytest.mark.parametrize("info", [[], [[]], [{"dc_segments": []}]])
+def test_no_segments_are_no_captions(info: object) -> None:
+    assert truth.captions(sample("dense_captioning_gpt", info)) == []
+
+
+@pytest.mark.parametrize("nested", [lambda found: found, lambda found: [found]])
+def test_segments_without_a_caption_are_left_out_and_times_may_be_texts(
+    nested: Callable[[object], object],
+) -> None:
+    info = nested([
+        {"start": 0, "end": 4},
+        {"start": "soon", "end": 4, "caption": None},
+        {"start": "5", "end": " 7.5", "caption": ""},
+        OTHER,
+    ])  # fmt: skip
+    assert truth.captions(sample("dc", info)) == [(5, 7.5, ""), (3, 4, "b")]
 
 
 def test_component_scores_ignore_other_keys() -> None:
@@ -62,6 +96,32 @@ def test_scores_fall_back_to_the_reference_answer() -> None:
     skill = sample("skill_assessment", [], "Time and motion: 3/5, Beauty: 5/5")
     assert truth.aspect_scores(skill) == {"Time and motion": 3}
     assert truth.aspect_scores(sample("skill_assessment", [], "expert")) == {}
+
+
+@pytest.mark.parametrize("info", [[{"cvs_scores": {"total": 3}}], [{"cvs_scores": {}}], [{}],
+                                  [{"cvs_scores": None}]])  # fmt: skip
+def test_where_no_component_is_listed_the_reference_answer_is_read(info: object) -> None:
+    found = truth.component_scores(sample("cvs_assessment", info, "Cystic plate: 1"))
+    assert found == {"cystic_plate": 1}
+
+
+@pytest.mark.parametrize("info", [[{"skill_level": "N"}], [{"skill_scores": {}}],
+                                  [{"skill_scores": None}]])  # fmt: skip
+def test_where_no_aspect_score_is_listed_the_reference_answer_is_read(info: object) -> None:
+    found = truth.aspect_scores(sample("skill_assessment", info, "Time and motion: 3/5"))
+    assert found == {"Time and motion": 3}
+
+
+def test_a_list_of_other_aspects_is_a_list() -> None:
+    info = [{"skill_scores": {"Beauty": 5}}]
+    assert truth.aspect_scores(sample("skill_assessment", info, "Time and motion: 3/5")) == {}
+
+
+def test_only_the_first_item_is_read_for_scores() -> None:
+    cvs = [{"cvs_scores": {"cystic_plate": 1}}, {"cvs_scores": {"two_structures": "x"}}]
+    assert truth.component_scores(sample("cvs_assessment", cvs)) == {"cystic_plate": 1}
+    skill = [{"skill_scores": {"Time and motion": 3}}, {"skill_scores": {"Time and motion": 4}}]
+    assert truth.aspect_scores(sample("skill_assessment", skill)) == {"Time and motion": 3}
 
 
 def test_aspect_scores() -> None:
@@ -83,11 +143,14 @@ def test_aspect_scores() -> None:
         ("stg", [{"bbox_dict": {"nan": [1, 2, 3, 4]}}], "struc_info[0].bbox_dict key"),
         ("stg", [{"bbox_dict": {"1.0": [1, 2, 3]}}], "struc_info[0].bbox_dict['1.0']"),
         ("stg", {"1.0": [1, 2, 3, None]}, "struc_info['1.0'][3]"),
-        ("dc", [[{"start": 1, "end": 2}]], "struc_info[0][0].caption: missing"),
+        ("dc", [[{"end": 2, "caption": "a"}]], "struc_info[0][0].start: missing"),
+        ("dc", [[{**SEGMENT, "end": "2s"}]], "struc_info[0][0].end"),
+        ("dc", [[{**SEGMENT, "end": "nan"}]], "struc_info[0][0].end"),
         ("dc", [{"dc_segments": 3}], "struc_info[0].dc_segments"),
         ("dc", ["a"], "struc_info[0]"),
         ("dc", [{**SEGMENT, "caption": 3}], "struc_info[0].caption"),
-        ("cvs_assessment", [{}], "struc_info[0].cvs_scores: missing"),
+        ("cvs_assessment", [{"cvs_scores": [1]}], "struc_info[0].cvs_scores"),
+        ("cvs_assessment", None, "struc_info"),
         (
             "cvs_assessment",
             [{"cvs_scores": {"cystic_plate": 1.5}}],

@@ -11,7 +11,7 @@ from services.ranker.domain.ranking import rank
 from shared.benchmark.tasks import METRIC_KEYS, SCORINGS
 
 
-def an_entry(name: str, value: float) -> Entry:
+def an_entry(name: str, value: float | None) -> Entry:
     values = dict.fromkeys(METRIC_KEYS, value)
     return Entry(
         entry_id=uuid4(), submission_id=None, model_name=name, organization="", team=None,
@@ -28,7 +28,7 @@ def test_an_entry_that_is_not_scored_anew_moves_with_the_others() -> None:
             "strict": {"cvs_acc": 0.1, "nap_acc": None},
         }
     }
-    shown = board_difference(entries, new)  # type: ignore[arg-type]
+    shown = board_difference(entries, new, "competition")  # type: ignore[arg-type]
     compat = {row["model_name"]: row for row in shown["compat"]}  # type: ignore[index, call-overload]
     assert list(compat) == ["C", "A", "B"]
     assert compat["C"]["rank"] == {"before": 3, "after": 1}
@@ -37,7 +37,7 @@ def test_an_entry_that_is_not_scored_anew_moves_with_the_others() -> None:
     assert [compat[name]["rescored"] for name in "ABC"] == [False, False, True]
     strict = {row["model_name"]: row for row in shown["strict"]}  # type: ignore[index, call-overload]
     assert strict["C"]["values"] == {"nap_acc": {"before": 0.1, "after": None}}, "and cvs_acc stays"
-    after = rank(
+    after, _ = rank(
         {"model_name": entry.model_name, **entry.values["strict"]} | (
             {"nap_acc": None} if entry.model_name == "C" else {}
         ) for entry in entries
@@ -46,5 +46,19 @@ def test_an_entry_that_is_not_scored_anew_moves_with_the_others() -> None:
         assert strict[row.model_name]["mean_rank"]["after"] == row.mean_rank
 
 
+def test_who_gets_a_first_value_or_loses_the_last_has_no_rank_on_one_side() -> None:
+    entries = [an_entry("A", 0.9), an_entry("B", None)]
+    new = {
+        entries[0].entry_id: dict.fromkeys(SCORINGS, dict.fromkeys(METRIC_KEYS)),
+        entries[1].entry_id: dict.fromkeys(SCORINGS, dict.fromkeys(METRIC_KEYS, 0.5)),
+    }
+    shown = board_difference(entries, new, "competition")["strict"]
+    told = [(row["model_name"], row["rank"], row["mean_rank"]) for row in shown]  # type: ignore[index]
+    assert told == [
+        ("B", {"before": None, "after": 1}, {"before": None, "after": 1.0}),
+        ("A", {"before": 1, "after": None}, {"before": 1.0, "after": None}),
+    ]
+
+
 def test_of_nothing_there_is_none() -> None:
-    assert board_difference([], {}) == {"compat": [], "strict": []}
+    assert board_difference([], {}, "competition") == {"compat": [], "strict": []}

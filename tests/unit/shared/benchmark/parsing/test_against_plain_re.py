@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from hypothesis import given, settings
@@ -19,7 +20,8 @@ from shared.benchmark.parsing.stg import parse_boxes
 from shared.benchmark.parsing.tal import parse_segments
 
 NUMBER = r"(\d+(?:\.\d+)?)"
-WHITE = [" ", "  ", "\n", "\t", "\r\n", "\xa0", "\x1c", "\x1f", "\x85", "\u2028", "\u3000"]
+WHITE = [" ", "  ", "\n", "\n\n", "\t", "\v", "\f", "\r\n", "\xa0", "\x1c", "\x1f", "\x85",
+         "\u2028", "\u3000"]  # fmt: skip
 NUMBERS = ["0", "1", "2", "30", "1.5", "9.", ".5", "٣", "०१", "\uff11", "1234567890", "9" * 400]
 MARKS = [*"-\u2013.:,[]()/*_\x00", "[[", "]]", "--", "::", "²", "Ⅷ"]
 
@@ -67,7 +69,7 @@ def test_tal(text: str) -> None:
 def reference_stg(text: str) -> tuple[bool, dict[str, list[float]], list[list[float]]]:
     timed, boxes = False, {}
     last: list[float] | None = None
-    for time, inside in re.findall(rf"{NUMBER}\s+seconds:\s*\[([^\]]*)\]", text):
+    for time, inside in re.findall(rf"{NUMBER}\s+seconds:\s*\[([^\]]+)\]", text):
         timed = True
         if math.isfinite(float(time)):
             last = (
@@ -75,7 +77,8 @@ def reference_stg(text: str) -> tuple[bool, dict[str, list[float]], list[list[fl
             )
             if last:
                 boxes[str(float(time))] = last
-    listed = [four(inside.split(",")) for inside in re.findall(r"\[\[([\d\s,]+)\]\]", text)]
+    bare = re.findall(r"\[\[([\d\s,]+)\]\]", text)
+    listed = [four([part.strip() for part in inside.split(",")]) for inside in bare]
     return timed, boxes, [] if timed else [box for box in listed if box]
 
 
@@ -88,7 +91,8 @@ def four(parts: list[str]) -> list[float] | None:
 
 
 STG = texts("1 seconds: [", "1,2,3,4", " seconds: ", "seconds:", "[1,2,3,4]", "]", "[[1,2,3,4]]",
-            "nan", "inf", "1e3", "-1", "1_0", ",")  # fmt: skip
+            "nan", "inf", "Infinity", "1e3", "-1", "+5", "1_0", "_", ",", "[]", "1 seconds: []",
+            "[ ]")  # fmt: skip
 
 
 @settings(max_examples=400, deadline=None)
@@ -113,27 +117,44 @@ def reference_dvc(text: str) -> list[tuple[float, float, str]]:
         for a, b, caption in standard.findall(text)
     ]
     if not found:
-        number = r"(\d+\.?\d*)"
-        free = re.compile(
-            r"(?:\*\*Start Time:\*\*|Start\s*\(?Time\)?|Time Range:|Time Interval:|^)"
-            rf"\s*{number}\s*[-\u2013]\s*{number}\s*seconds?.*?(?:\*\*Description:\*\*|-)(.*)",
-            re.DOTALL,
-        )
-        for line in text.split("\n"):
-            match = free.search(line)
-            if match:
-                a, b, caption = match.groups()
-                found.append((float(a), float(b), caption.strip().rstrip(".")))
+        return finite(reference_dvc_free_form(text))
     distinct: dict[tuple[float, float], tuple[float, float, str]] = {}
     for start, end, caption in found:
-        if math.isfinite(start) and math.isfinite(end):
-            distinct.setdefault((start, end), (start, end, caption))
-    return list(distinct.values())
+        distinct.setdefault((start, end), (start, end, caption))
+    return finite(distinct.values())
+
+
+def reference_dvc_free_form(text: str) -> list[tuple[float, float, str]]:
+    label = "|".join([
+        r"\*\*Start Time:\*\*",
+        r"Start\s*\(?Time\)?",
+        r"Time\s*Range:",
+        r"Time\s*Interval:",
+        r"\A",
+    ])  # fmt: skip
+    number = r"\d+\.?\d*"
+    times = rf"\s*({number})\s*[-\u2013]\s*({number})\s*seconds?"
+    line_form = re.compile(rf"(?:{label}){times}(?:.*?)(?:\*\*Description:\*\*|-)(.+)\Z", re.DOTALL)
+    matches = [line_form.search(line) for line in text.strip().split("\n")]
+    return [
+        (float(match[1]), float(match[2]), match[3].strip().rstrip("."))
+        for match in matches
+        if match
+    ]
+
+
+def finite(
+    segments: Iterable[tuple[float, float, str]],
+) -> list[tuple[float, float, str]]:
+    return [one for one in segments if math.isfinite(one[0]) and math.isfinite(one[1])]
 
 
 DVC = texts("1-2 seconds: ", "3-4 second:", "\n5-6 seconds:", " seconds", "seconds:", "second",
             "1 - 2 seconds", "- ", "**Description:**", "**Start Time:**", "Start", "Time", "(Time)",
-            "Time Range:", "Time Interval:", "cut.", "...")  # fmt: skip
+            "Time Range:", "Time Interval:", "Range:", "cut.", "...")  # fmt: skip
+FREE = texts("1 - 2 seconds - a", "1 - 2 seconds", "3 \u2013 4.second", "\n", "\n", " - ", "-",
+             "**Description:**", "**Start Time:**", "Start", "Time", " Time)", "Time Range:",
+             "Time\xa0Interval:", "range:", "cut.", "...")  # fmt: skip
 
 
 @settings(max_examples=800, deadline=None)
@@ -142,21 +163,31 @@ def test_dvc(text: str) -> None:
     assert [tuple(segment) for segment in parse_captions(text)] == reference_dvc(text)
 
 
+@settings(max_examples=800, deadline=None)
+@given(FREE)
+def test_dvc_free_form(text: str) -> None:
+    assert [tuple(segment) for segment in parse_captions(text)] == reference_dvc(text)
+
+
 def reference_cvs(text: str) -> dict[str, int]:
+    spellings = {
+        "two structures": "(?:two structures|two structure)",
+        "cystic plate": "cystic plate",
+        "hepatocystic triangle": "hepatocystic triangle",
+    }
     scores = {}
     for part in text.split(","):
         part = part.lower()
-        for name in ("two structures", "cystic plate", "hepatocystic triangle"):
-            if name in part:
-                match = re.search(rf"{name}:\s*(\d+)", part)
-                if match and len(match[1]) <= 9:
-                    scores[name.replace(" ", "_")] = int(match[1])
-                break
+        name = next((name for name in spellings if name in part), None)
+        match = re.search(rf"{spellings[name]}:\s*(\d+)", part) if name else None
+        if name and match and len(match[1]) <= 9:
+            scores[name.replace(" ", "_")] = int(match[1])
     return scores
 
 
-CVS = texts("Two structures:", "two structures: 2", "two structure: 1", "cystic plate: ",
-            "Hepatocystic triangle: 0", "hepatocystic triangle", "-1", ", ", "İ")  # fmt: skip
+CVS = texts("Two structures:", "two structures: 2", "two structure: 1", "two structures",
+            "cystic plate: ", "Hepatocystic triangle: 0", "hepatocystic triangle", "-1", ", ",
+            "İ")  # fmt: skip
 
 
 @settings(max_examples=400, deadline=None)
@@ -168,7 +199,7 @@ def test_cvs(text: str) -> None:
 def reference_sa(text: str) -> list[tuple[str, int]]:
     found = []
     for part in text.split(","):
-        match = re.search(r"([^:]+):\s*(\d+)/5", part)
+        match = re.search(r"([^:]+):\s*(\d+)/5", part.strip())
         if match and len(match[2]) <= 9:
             found.append((match[1].strip(), int(match[2])))
     return found
