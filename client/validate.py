@@ -148,15 +148,21 @@ def _verdict(report: Report | ValidationReport) -> Text:
     if not report.ok:
         plural = "s" if report.problem_count != 1 else ""
         return Text(f"Not valid: {report.problem_count:,} error{plural}.", style="bold red")
+    style = "bold yellow" if report.warnings else "bold green"
+    look = f" {_warned(len(report.warnings))}" if report.warnings else ""
     if not report.samples:
         return Text(
             f"The format of {report.records:,} records is valid. Give --ground-truth or "
-            "--test-set to check them against the samples.",
-            style="bold green",
+            f"--test-set to check them against the samples.{look}",
+            style=style,
         )
     by = "by position" if report.mode == "position" else "by id, qa_type and question"
     return Text(
         f"Valid: {report.answered:,} of {report.samples:,} samples answered "
-        f"({report.answered / report.samples:.1%}), aligned {by}.",
-        style="bold green",
+        f"({report.answered / report.samples:.1%}), aligned {by}.{look}",
+        style=style,
     )
+
+
+def _warned(count: int) -> str:
+    return f"Look at the warning{'s' if count != 1 else ''} above: what is not read scores zero."

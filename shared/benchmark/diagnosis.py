@@ -102,8 +102,10 @@ class _Tally:
     width: float = 0.0
     height: float = 0.0
 
-    def add(self, item: TestItem, text: str, reading: Reading, labels: AbstractSet[str]) -> None:
-        """Count one answered sample."""
+    def add(
+        self, item: TestItem, text: str, reading: Reading, labels: AbstractSet[str] | None
+    ) -> None:
+        """Count one answered sample; `labels` are what a next action can be."""
         index = item.index
         self.answered += 1
         stripped = text.strip()
@@ -114,8 +116,9 @@ class _Tally:
         self.emitted += reading.emitted
         self.required += reading.required or 0
         self.covered += reading.covered or 0
-        self.width = max(self.width, reading.extent[0])
-        self.height = max(self.height, reading.extent[1])
+        if reading.extent:
+            self.width = max(self.width, reading.extent[0])
+            self.height = max(self.height, reading.extent[1])
         if not stripped:
             self._note(index, text, self.empty)
             return
@@ -123,17 +126,29 @@ class _Tally:
             self._note(index, text, self.unparsable)
         elif (reading.covered or 0) < (reading.required or 0):
             self._note(index, text, self.incomplete)
-        plain = reading.plain
-        if self.task is Task.NEXT_ACTION:
-            plain = self.labels.add(index, text, labels, item.source) or (
-                plain and not labels and text.count("\n") == 0
-            )
-            if self.labels.not_labels == [index]:
-                self._excerpt(index, text)
-        for code in (*reading.codes, *(() if plain else self._styles(text))):
-            self._note(index, text, self.by_code.setdefault(code, []))
+        plain = reading.plain if labels is None else self._is_label(item, text, labels, reading)
+        if reading.codes or reading.cut_off or not plain:
+            self._look(index, text, reading, plain=plain)
+
+    def _is_label(
+        self, item: TestItem, text: str, labels: AbstractSet[str], reading: Reading
+    ) -> bool:
+        """Compare a next action with the labels; return whether nothing is wrong with its text."""
+        found = self.labels.add(item.index, text, labels, item.source)
+        if self.labels.not_labels == [item.index]:
+            self._excerpt(item.index, text)
+        return found or (reading.plain and not labels and "\n" not in text)
+
+    def _look(self, index: int, text: str, reading: Reading, *, plain: bool) -> None:
+        """Note what looks wrong about a text."""
+        found = () if plain else self._styles(text)
+        codes = dict.fromkeys((*found, *reading.codes))
         if reading.cut_off:
-            self._note(index, text, self.by_code.setdefault(Code.LIKELY_TRUNCATED, []))
+            codes[Code.LIKELY_TRUNCATED] = None
+        if Code.CLOCK_TIMES in codes or Code.DATES in codes:  # these make segments look inverted
+            codes.pop(Code.INVERTED_SEGMENTS, None)
+        for code in codes:
+            self._note(index, text, self.by_code.setdefault(code, []))
 
     def _styles(self, text: str) -> tuple[str, ...]:
         """Return the styles of a text that may be read otherwise than it is meant."""
@@ -301,7 +316,7 @@ def diagnose(
 ) -> tuple[tuple[TaskDiagnosis, ...], tuple[Advice, ...]]:
     """Return each task's counts and the warnings; tasks come in the benchmark's order."""
     tallies = {task: _Tally(task) for task in Task}
-    true_labels = _true_labels(test_set)
+    true_labels, actions = _true_labels(test_set), tallies[Task.NEXT_ACTION]
     for item, text in zip(test_set.items, predictions, strict=True):
         tally = tallies[item.task]
         tally.samples += 1
@@ -309,10 +324,10 @@ def diagnose(
         if sample is not None:
             tally.references[sample.reference] += 1
         if text is not None:
-            labels: AbstractSet[str] = frozenset()
-            if item.task is Task.NEXT_ACTION:
+            labels = None
+            if tally is actions:
                 labels = labels_asked(item.source, item.question) or true_labels.get(
-                    item.source, labels
+                    item.source, frozenset()
                 )
             tally.add(item, text, read(text, item, sample), labels)
     used = [tally for tally in tallies.values() if tally.samples]

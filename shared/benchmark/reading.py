@@ -16,7 +16,7 @@ from shared.benchmark.parsing.sa import SKILL_ASPECTS, parse_aspects
 from shared.benchmark.parsing.stg import Box, ParsedBoxes, parse_boxes
 from shared.benchmark.parsing.tal import parse_segments
 from shared.benchmark.report import Code
-from shared.benchmark.styles.recognition import REFUSAL, is_placeholder
+from shared.benchmark.styles.recognition import REFUSAL, is_placeholder, is_template
 from shared.benchmark.tasks import Task
 from shared.benchmark.test_set import TestItem
 
@@ -48,6 +48,7 @@ UNITS: Final[Mapping[Task, str]] = {
 _PLAIN_SEGMENTS: Final = re.compile(
     r"(?:\d++(?:\.\d++)?+-\d++(?:\.\d++)?+(?:, )?+)++(?: seconds?+)?+\.?+"
 )
+_PLAIN_HEADER: Final = re.compile(r"\d++(?:\.\d++)?+-\d++(?:\.\d++)?+\s|\*\*Start Time:\*\* \d")
 _OPEN_SEGMENT: Final = re.compile(r"(?:\d(?:\s*-|\s+to)|,\s*\d+(?:\.\d*)?)\Z")
 """How a list of times ends inside one: a number is still to come."""
 _OPEN_BOX: Final = re.compile(r"[\]\s,;.]*\d[\d.]*\s*(?:s|se|sec|seco|secon|seconds?|seconds:)?\s*")
@@ -65,6 +66,7 @@ class Reading(NamedTuple):
     `required` is what its sample asks for and `covered` how much of that is there; without a truth
     the question says what is asked for, as far as it can. `cut_off`: it ends inside a component.
     `plain`: it is read as it is written beyond doubt. `codes`: warnings that apply to it.
+    `extent`: how far its boxes reach to the right and down.
     """
 
     emitted: int
@@ -73,7 +75,7 @@ class Reading(NamedTuple):
     cut_off: bool = False
     plain: bool = False
     codes: tuple[str, ...] = ()
-    extent: tuple[float, float] = (0.0, 0.0)
+    extent: tuple[float, float] | None = None
 
 
 def read(text: str, item: TestItem, sample: Sample | None) -> Reading:
@@ -87,10 +89,12 @@ def read(text: str, item: TestItem, sample: Sample | None) -> Reading:
 
 def _read_segments(text: str, item: TestItem, sample: Sample | None) -> Reading:
     segments = [segment for segment in parse_segments(text) if segment.is_finite]
-    plain = bool(_PLAIN_SEGMENTS.fullmatch(text)) and all(a < b for a, b in segments)
+    plain = bool(_PLAIN_SEGMENTS.fullmatch(text))
     true_ends = [max(span) for span in truth.spans(sample)] if sample else None
     cut_off = bool(segments) and not plain and bool(_OPEN_SEGMENT.search(text[-_TAIL:]))
-    return _times_reading([max(s) for s in segments], true_ends, item, cut_off, plain)
+    inverted = sum(end <= start for start, end in segments)
+    times = [max(segment) for segment in segments]
+    return _times_reading(times, true_ends, item, inverted, cut_off=cut_off, plain=plain)
 
 
 def _read_captions(text: str, item: TestItem, sample: Sample | None) -> Reading:
@@ -98,31 +102,35 @@ def _read_captions(text: str, item: TestItem, sample: Sample | None) -> Reading:
     true_ends = [max(s.start, s.end) for s in truth.captions(sample)] if sample else None
     plain = (
         len(segments) == text.count("\n") + 1
-        and text[:1].isdigit()
         and "<" not in text
-        and all(s.start < s.end and ":" not in s.caption[:2] for s in segments)
-        and "label: factual" not in text
+        and bool(_PLAIN_HEADER.match(text))
+        and not any(is_template(segment.caption) for segment in segments)
     )
     last_line = text[text.rfind("\n") + 1 :]
     cut_off = bool(segments) and (
         (len(last_line) <= _TAIL and bool(_OPEN_HEADER.fullmatch(last_line)))
         or _last_is_cut([s.caption for s in segments])
     )
-    times = [max(s.start, s.end) for s in segments]
-    return _times_reading(times, true_ends, item, cut_off, plain)
+    inverted = sum(segment.end <= segment.start for segment in segments)
+    times = [max(segment.start, segment.end) for segment in segments]
+    return _times_reading(times, true_ends, item, inverted, cut_off=cut_off, plain=plain)
 
 
 def _last_is_cut(captions: list[str]) -> bool:
     """Whether all captions but the last end like sentences."""
-    return len(captions) > 1 and [
-        caption[-1:] in _SENTENCE_ENDS and caption != "" for caption in captions
-    ] == [True] * (len(captions) - 1) + [False]
+    return (
+        len(captions) > 1
+        and captions[-1][-1:] not in _SENTENCE_ENDS
+        and all(caption[-1:] in _SENTENCE_ENDS for caption in captions[:-1])
+    )
 
 
 def _times_reading(
     times: list[float],
     true_ends: list[float] | None,
     item: TestItem,
+    inverted: int,
+    *,
     cut_off: bool,
     plain: bool,
 ) -> Reading:
@@ -139,6 +147,7 @@ def _times_reading(
     codes = (
         *((Code.TIMES_IN_FRAMES,) if beyond else ()),
         *((Code.TOO_MANY_SEGMENTS,) if too_many else ()),
+        *((Code.INVERTED_SEGMENTS,) if 2 * inverted > len(times) else ()),
     )
     return Reading(len(times), required, covered, cut_off, plain, codes)
 
@@ -151,43 +160,53 @@ def _read_boxes(text: str, item: TestItem, sample: Sample | None) -> Reading:
         bool(valid) and len(text) - close <= _TAIL and bool(_OPEN_BOX.fullmatch(text, close))
     )
     plain = boxes.timed and len(valid) == text.count("[") == text.count(":") and "<" not in text
-    extent = (
-        max((max(box[0], box[2]) for box in valid), default=0.0),
-        max((max(box[1], box[3]) for box in valid), default=0.0),
-    )
-    codes = list(_box_codes(valid))
+    extent, codes = _looks_of(valid)
     asked = asked_times(item.question)
-    times = sorted(map(float, boxes.valid_by_time))
-    if boxes.timed and times and asked and _beside(times, asked):
+    times = [float(time) for time in boxes.valid_by_time]
+    if times and asked and _beside(min(times), max(times), asked):
         codes.append(Code.BOX_TIMES)
-    required, covered = _boxes_asked(boxes, valid, asked)
-    if sample is not None:
+    if sample is None:
+        required, covered = _boxes_asked(boxes, valid, asked)
+    else:
         true = truth.boxes(sample)
         keys = [key for key, _ in true]
         present = boxes.at(keys, replaced=False)
         required, covered = len(keys), sum(key in present for key in keys)
-        if boxes.timed and times and keys and not covered and Code.BOX_TIMES not in codes:
+        if times and keys and not covered and Code.BOX_TIMES not in codes:
             codes.append(Code.BOX_TIMES)
-        if _is_xywh([(present[key], box) for key, box in true if key in present]):
+        if covered and _is_xywh(present, true):
             codes.append(Code.XYWH_BOXES)
     return Reading(len(valid), required, covered, ends_inside, plain, tuple(codes), extent)
 
 
-def _box_codes(valid: list[Box]) -> list[str]:
-    codes: list[str] = []
-    if valid and max(map(max, valid)) <= 1 and min(map(min, valid)) >= 0 < max(map(max, valid)):
+def _looks_of(valid: list[Box]) -> tuple[tuple[float, float], list[str]]:
+    """Return how far boxes reach in both directions, and what looks wrong about them."""
+    width = height = least = 0.0
+    unordered = False
+    for x1, y1, x2, y2 in valid:
+        if x1 < x2 and y1 < y2:
+            left, top, right, bottom = x1, y1, x2, y2
+        else:
+            left, top, right, bottom = min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)
+            unordered = unordered or bool(x1 or y1 or x2 or y2)
+        if right > width:
+            width = right
+        if bottom > height:
+            height = bottom
+        if left < least or top < least:
+            least = min(left, top)
+    codes: list[str] = [Code.UNORDERED_BOXES] if unordered else []
+    if least == 0 < max(width, height) <= 1:
         codes.append(Code.NORMALISED_BOXES)
-    if any((x2 <= x1 or y2 <= y1) and any((x1, y1, x2, y2)) for x1, y1, x2, y2 in valid):
-        codes.append(Code.UNORDERED_BOXES)
-    return codes
+    return (width, height), codes
 
 
-def _beside(times: list[float], asked: tuple[float, float]) -> bool:
+def _beside(earliest: float, latest: float, asked: tuple[float, float]) -> bool:
     """Whether boxes stand outside the asked range, or neither at its first nor its last time."""
     first, last = asked
-    if times[0] < first - _NEAR or times[-1] > last + _NEAR:
+    if earliest < first - _NEAR or latest > last + _NEAR:
         return True
-    return abs(times[0] - first) > _NEAR and abs(times[-1] - last) > _NEAR
+    return abs(earliest - first) > _NEAR and abs(latest - last) > _NEAR
 
 
 _NEAR: Final = 0.05
@@ -203,25 +222,31 @@ def _boxes_asked(
     moments = sorted(set(asked))
     if not boxes.timed:
         return len(moments), min(len(valid), len(moments))
-    times = list(map(float, boxes.valid_by_time))
-    return len(moments), sum(any(abs(t - moment) <= _NEAR for t in times) for moment in moments)
+    return len(moments), sum(str(moment) in boxes.valid_by_time for moment in moments)
 
 
-def _is_xywh(pairs: list[tuple[Box, Box]]) -> bool:
+def _is_xywh(present: Mapping[str, Box], true: list[tuple[str, Box]]) -> bool:
     """Whether predicted boxes fit their true ones much better as x, y, width, height."""
-    if not pairs:
+    first = next((present[key], box) for key, box in true if key in present)
+    if _iou(*first) > _FITS:
         return False
+    pairs = [(present[key], box) for key, box in true if key in present]
     as_corners = sum(_iou(found, true) for found, true in pairs)
     as_sizes = sum(_iou((x, y, x + w, y + h), true) for (x, y, w, h), true in pairs)
-    return as_sizes > 0.3 * len(pairs) and as_sizes > 2 * as_corners
+    return as_sizes > _FITS * len(pairs) and as_sizes > 2 * as_corners
+
+
+_FITS: Final = 0.45
+"""A box that overlaps so much with the true one is meant as it is read."""
 
 
 def _iou(one: Box, other: Box) -> float:
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    shared = max(width, 0.0) * max(height, 0.0)
-    areas = sum(max(b[2] - b[0], 0.0) * max(b[3] - b[1], 0.0) for b in (one, other))
-    return shared / (areas - shared) if areas > shared else 0.0
+    (a1, b1, a2, b2), (c1, d1, c2, d2) = one, other
+    width, height = min(a2, c2) - max(a1, c1), min(b2, d2) - max(b1, d1)
+    if width <= 0 or height <= 0:
+        return 0.0
+    shared = width * height
+    return shared / ((a2 - a1) * (b2 - b1) + (c2 - c1) * (d2 - d1) - shared)
 
 
 def _read_components(text: str, _item: TestItem, sample: Sample | None) -> Reading:
@@ -271,7 +296,7 @@ def _read_text(text: str, _item: TestItem, _sample: Sample | None) -> Reading:
         or "```" in text
         or "\\boxed" in text
         or text[:12].lower().startswith(_SUSPECT)
-        or REFUSAL.match(text)
+        or (text[:12].lower().startswith(_REFUSALS) and REFUSAL.match(text))
         or is_placeholder(text)
     )
     return Reading(emitted, 1, emitted, cut_off, plain)
@@ -282,6 +307,11 @@ _SUSPECT: Final = (
     "the final", "my ", "final", "output", "response", "json",
 )  # fmt: skip
 """How words to the user begin."""
+_REFUSALS: Final = (
+    "i ", "i'", "we ", "sorry", "unfort", "apolog", "as a", "it is", "it's", "the ", "no ",
+    "\u62b1\u6b49", "\u5bf9\u4e0d\u8d77", "\u6211\u65e0\u6cd5", "\u65e0\u6cd5",
+)  # fmt: skip
+"""How refusals begin; brackets and quotes are not plain anyway."""
 
 
 _READERS: Final[Mapping[Task, Callable[[str, TestItem, Sample | None], Reading]]] = {

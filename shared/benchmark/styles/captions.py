@@ -40,7 +40,7 @@ def rewrite(text: str) -> tuple[str, list[str]]:
     if listed:
         return "\n".join(_line(*segment) for segment in listed), [times.JSON]
     applied: dict[str, None] = {}
-    if times.LABELLED.search(text):
+    if times.is_labelled(text):
         changed = _DESCRIBED.sub(r"\n\g<2>-\g<3> seconds: ", text).strip()
         text = text if changed == text else _noted(changed, times.LABELLED_TIMES, applied)
     lines, rows = text.split("\n"), 0
@@ -54,9 +54,15 @@ def rewrite(text: str) -> tuple[str, list[str]]:
     return "\n".join(lines), list(applied)
 
 
-def reading(text: str) -> list[tuple[float, float, str]]:
-    """Return what is read, the captions without final full stops, which the free form drops."""
-    return [(start, end, caption.rstrip(".")) for start, end, caption in parse_captions(text)]
+def reading(text: str) -> dict[tuple[float, float], str]:
+    """Return what is read, without what the two forms treat otherwise.
+
+    The free form drops final full stops, and the standard form repeated times.
+    """
+    found: dict[tuple[float, float], str] = {}
+    for start, end, caption in parse_captions(text):
+        found.setdefault((start, end), caption.rstrip("."))
+    return found
 
 
 def _headed(line: str, applied: dict[str, None]) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Final
 
-from shared.benchmark.parsing.dvc import CaptionSegment, parse_captions
+from shared.benchmark.parsing.dvc import parse_captions
 from shared.benchmark.parsing.sa import parse_aspects
-from shared.benchmark.parsing.tal import Segment, parse_segments
 from shared.benchmark.report import Code
 from shared.benchmark.styles import scores, times, wrappers
 from shared.benchmark.styles.rewriting import is_read, tidy
@@ -33,6 +33,9 @@ _PLACEHOLDER: Final = re.compile(
     re.IGNORECASE,
 )
 _PLACEHOLDER_CHARACTERS: Final = 40
+_SHORT_CHARACTERS: Final = 200
+_DIGIT: Final = re.compile(r"\d")
+_TIMED_TASKS: Final = (Task.TAL, Task.STG, Task.DENSE_CAPTIONING)
 _TEMPLATES: Final = frozenset((
     "event label: factual description", "factual description", "description", "caption",
     "event description", "[description]", "<description>", "[caption]", "<caption>", "...",
@@ -46,6 +49,19 @@ def recognise(text: str, task: Task) -> tuple[str, ...]:
     """Return the codes of a prediction's styles; none where it is read as it is meant."""
     if not text.strip():
         return ()
+    return _of_short(text, task) if len(text) <= _SHORT_CHARACTERS else _of(text, task)
+
+
+@functools.lru_cache(maxsize=1 << 11)
+def _of_short(text: str, task: Task) -> tuple[str, ...]:
+    """Short texts repeat."""
+    return _of(text, task)
+
+
+def _of(text: str, task: Task) -> tuple[str, ...]:
+    if task in _TIMED_TASKS and "<" not in text and not _DIGIT.search(text):
+        nothing = REFUSAL.match(text) or is_placeholder(text)
+        return (Code.REFUSAL if nothing else Code.NO_TIMES,)
     if wrappers.reasoning_is_unfinished(text):
         return (Code.UNFINISHED_REASONING,)
     rewritten, applied = tidy(text, task)
@@ -64,24 +80,19 @@ def is_placeholder(text: str) -> bool:
 
 
 def _segments(text: str) -> list[str]:
-    found = parse_segments(text)
-    if not found:
-        return [] if any(map(str.isdigit, text)) else [Code.NO_TIMES]
-    return [Code.INVERTED_SEGMENTS] if _mostly_inverted(found) else []
-
-
-def _mostly_inverted(segments: Sequence[Segment] | Sequence[CaptionSegment]) -> bool:
-    return 2 * sum(segment.end <= segment.start for segment in segments) > len(segments)
+    return [] if _DIGIT.search(text) else [Code.NO_TIMES]
 
 
 def _captions(text: str) -> list[str]:
+    if not _DIGIT.search(text):
+        return [Code.NO_TIMES]
     found = parse_captions(text)
-    if not found:
-        return [] if any(map(str.isdigit, text)) else [Code.NO_TIMES]
-    named: list[str] = [Code.INVERTED_SEGMENTS] if _mostly_inverted(found) else []
-    if any(s.caption.strip().lower() in _TEMPLATES for s in found):
-        named.append(Code.TEMPLATE_TEXT)
-    return named
+    return [Code.TEMPLATE_TEXT] if any(is_template(s.caption) for s in found) else []
+
+
+def is_template(caption: str) -> bool:
+    """Whether a caption is what a prompt says of captions."""
+    return len(caption) <= _PLACEHOLDER_CHARACTERS and caption.strip().lower() in _TEMPLATES
 
 
 def _boxes(text: str) -> list[str]:
@@ -91,7 +102,7 @@ def _boxes(text: str) -> list[str]:
         return [Code.FRAMES_FOR_SECONDS]
     if _FOUR_IN_BRACKETS.search(text) and "[[" not in text:
         return [Code.BOX_STYLE]
-    return [] if any(map(str.isdigit, text)) else [Code.NO_TIMES]
+    return [] if _DIGIT.search(text) else [Code.NO_TIMES]
 
 
 def _components(text: str) -> list[str]:
@@ -109,7 +120,7 @@ def _aspects(text: str) -> list[str]:
 
 
 def _has_values(text: str) -> bool:
-    return any(map(str.isdigit, text)) or bool(_LEVEL.search(text))
+    return bool(_DIGIT.search(text) or _LEVEL.search(text))
 
 
 def _caption(text: str) -> list[str]:

@@ -90,8 +90,13 @@ def plain_width(text: str, applied: dict[str, None]) -> str:
 def ranges(text: str, applied: dict[str, None]) -> str:
     """Return a text whose ranges are `A-B`, or `A to B` where all are written so."""
     text = _MINUTES.sub(lambda found: _noted(CLOCK_TIMES, applied, _minutes(found)), text)
-    text = _BETWEEN.sub(
-        lambda found: _noted(RANGE_WORDS, applied, f"{seconds(found[1])}-{seconds(found[2])}"), text
+    text = (
+        text
+        if "and" not in text
+        else _BETWEEN.sub(
+            lambda found: _noted(RANGE_WORDS, applied, f"{seconds(found[1])}-{seconds(found[2])}"),
+            text,
+        )
     )
     new: dict[str, None] = {}
     hyphens = False
@@ -127,9 +132,17 @@ def _written(found: re.Match[str], *, hyphens: bool) -> str:
     return f"{start} to {end}" if _is_to(found) and not hyphens else f"{start}-{end}"
 
 
+def is_labelled(text: str) -> bool:
+    """Whether a time is labelled as a start, and one as an end."""
+    lowered = text.lower()
+    return any(word in lowered for word in ("start", "begin", "from")) and bool(
+        LABELLED.search(text)
+    )
+
+
 def _paired(text: str, applied: dict[str, None]) -> str:
     """Return a text without any range, with pairs of times as ranges."""
-    if LABELLED.search(text):
+    if is_labelled(text):
         return LABELLED.sub(
             lambda found: _noted(
                 JSON if '"' in found[1] or "'" in found[1] else LABELLED_TIMES,
