@@ -103,6 +103,7 @@ def _read_captions(text: str, item: TestItem, sample: Sample | None) -> Reading:
     plain = (
         len(segments) == text.count("\n") + 1
         and "<" not in text
+        and text.count(" seconds:") <= len(segments)
         and bool(_PLAIN_HEADER.match(text))
         and not any(is_template(segment.caption) for segment in segments)
     )
@@ -118,9 +119,10 @@ def _read_captions(text: str, item: TestItem, sample: Sample | None) -> Reading:
 
 def _last_is_cut(captions: list[str]) -> bool:
     """Whether all captions but the last end like sentences."""
+    last = captions[-1].rstrip("`* ") if captions else ""
     return (
         len(captions) > 1
-        and captions[-1][-1:] not in _SENTENCE_ENDS
+        and last[-1:] not in _SENTENCE_ENDS
         and all(caption[-1:] in _SENTENCE_ENDS for caption in captions[:-1])
     )
 
@@ -176,6 +178,7 @@ def _read_boxes(text: str, item: TestItem, sample: Sample | None) -> Reading:
             codes.append(Code.BOX_TIMES)
         if covered and _is_xywh(present, true):
             codes.append(Code.XYWH_BOXES)
+    plain = plain and Code.BOX_TIMES not in codes
     return Reading(len(valid), required, covered, ends_inside, plain, tuple(codes), extent)
 
 
@@ -254,7 +257,9 @@ def _read_components(text: str, _item: TestItem, sample: Sample | None) -> Readi
     found = parse_components(text)
     expected = truth.component_scores(sample) if sample else COMPONENTS
     plain = len(found) == len(COMPONENTS) and "<" not in text
-    return _named(found, expected, plain, not plain and _is_open(text.lower(), names))
+    cut_off = not plain and _is_open(text.lower(), names)
+    beyond = any(score > _MOST_OF_A_COMPONENT for score in found.values())
+    return _named(found, expected, plain=plain, cut_off=cut_off, beyond=beyond)
 
 
 def _read_aspects(text: str, _item: TestItem, sample: Sample | None) -> Reading:
@@ -262,7 +267,13 @@ def _read_aspects(text: str, _item: TestItem, sample: Sample | None) -> Reading:
     known = [name for name in SKILL_ASPECTS if name in found]
     expected = truth.aspect_scores(sample) if sample else SKILL_ASPECTS
     plain = len(known) == len(SKILL_ASPECTS) and "<" not in text
-    return _named(known, expected, plain, not plain and _is_open(text, list(SKILL_ASPECTS)))
+    cut_off = not plain and _is_open(text, list(SKILL_ASPECTS))
+    beyond = not all(1 <= found[name] <= _MOST_OF_AN_ASPECT for name in known)
+    return _named(known, expected, plain=plain, cut_off=cut_off, beyond=beyond)
+
+
+_MOST_OF_A_COMPONENT: Final = 2
+_MOST_OF_AN_ASPECT: Final = 5
 
 
 def _is_open(text: str, names: list[str]) -> bool:
@@ -281,11 +292,14 @@ def _is_open(text: str, names: list[str]) -> bool:
 def _named(
     found: Collection[str],
     expected: Collection[str],
+    *,
     plain: bool,
     cut_off: bool,
+    beyond: bool,
 ) -> Reading:
     covered = sum(name in found for name in expected)
-    return Reading(len(found), len(expected), covered, cut_off, plain)
+    codes = (Code.OTHER_SCALE,) if beyond else ()
+    return Reading(len(found), len(expected), covered, cut_off, plain, codes)
 
 
 def _read_text(text: str, _item: TestItem, _sample: Sample | None) -> Reading:
@@ -308,7 +322,7 @@ _SUSPECT: Final = (
 )  # fmt: skip
 """How words to the user begin."""
 _REFUSALS: Final = (
-    "i ", "i'", "we ", "sorry", "unfort", "apolog", "as a", "it is", "it's", "the ", "no ",
+    "i ", "i'", "we ", "sorry", "unfort", "apolog", "as a", "it ", "it's", "the ", "no ", "please",
     "\u62b1\u6b49", "\u5bf9\u4e0d\u8d77", "\u6211\u65e0\u6cd5", "\u65e0\u6cd5",
 )  # fmt: skip
 """How refusals begin; brackets and quotes are not plain anyway."""

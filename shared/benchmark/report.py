@@ -113,12 +113,13 @@ class Code(StrEnum):
     LABELLED_TIMES = "labelled_times", "times labelled start and end where A-B is read"
     INVERTED_SEGMENTS = "inverted_segments", "segments that do not end after they start"
     NO_TIMES = "no_times", "a text without any time"
+    UNREAD_TIMES = "unread_times", "times in a form that is not read, such as one time alone"
     HEADER_PREFIX = "header_prefix", "bullets, numbers, bold or indentation before DVC headers"
     HEADER_STYLE = "header_style", "DVC headers that are not written 'A-B seconds:'"
     TEMPLATE_TEXT = "template_text", "the prompt's template instead of a description"
     BOX_STYLE = "box_style", "boxes that are not written 'T seconds: [x1, y1, x2, y2]'"
     BOX_TIMES = "box_times", "boxes at other times than the question asks for"
-    FRAMES_FOR_SECONDS = "frames_for_seconds", "boxes by frame where seconds are read"
+    FRAMES_FOR_SECONDS = "frames_for_seconds", "frames where seconds are read"
     UNORDERED_BOXES = (
         "unordered_boxes",
         "boxes whose second corner is not below and right of the first",
@@ -129,8 +130,8 @@ class Code(StrEnum):
     MARKUP = "markup", "bold, bullets or numbers around names and scores"
     NAMES_ALTERED = "names_altered", "names of components or aspects that are spelled otherwise"
     SCORE_STYLE = "score_style", "scores that are not written 'name: N', or 'name: N/5'"
-    OTHER_SCALE = "other_scale", "aspect scores on another scale than 1-5"
-    UNNAMED_SCORES = "unnamed_scores", "scores without the names of what they rate"
+    OTHER_SCALE = "other_scale", "scores on another scale than is asked for"
+    UNNAMED_SCORES = "unnamed_scores", "no score with the name of what it rates"
     LABEL_STYLE = "label_style", "an action label with other text around it"
 
 

@@ -26,6 +26,10 @@ _LINE: Final = re.compile(
     r"(?P<caption>.*+)",
     re.IGNORECASE | re.DOTALL,
 )
+_BEHIND: Final = re.compile(r"(?<=[.!?;])[ \t]++(?=\d++(?:\.\d++)?+-\d++(?:\.\d++)?+\s++seconds?:)")
+_COMMAS: Final = re.compile(
+    r"^(\d++),(\d{1,2}+)([ \t]*+-[ \t]*+)(\d++),(\d{1,2}+)(?=[ \t]*+s)", re.MULTILINE
+)
 _DESCRIBED: Final = re.compile(
     times.LABELLED.pattern
     + rf"{UNIT}[\"'*]{{0,4}}+\s*+[,;|]?+\s*+[\"'*]{{0,4}}+(?:(?:description|caption|event|action)"
@@ -43,6 +47,7 @@ def rewrite(text: str) -> tuple[str, list[str]]:
     if times.is_labelled(text):
         changed = _DESCRIBED.sub(r"\n\g<2>-\g<3> seconds: ", text).strip()
         text = text if changed == text else _noted(changed, times.LABELLED_TIMES, applied)
+    text = _apart(text, applied)
     lines, rows = text.split("\n"), 0
     for index, line in enumerate(lines):
         row = times.row_of(line, rows + 1)
@@ -52,6 +57,14 @@ def rewrite(text: str) -> tuple[str, list[str]]:
         elif not _PLAIN.match(line):
             lines[index] = _headed(line, applied)
     return "\n".join(lines), list(applied)
+
+
+def _apart(text: str, applied: dict[str, None]) -> str:
+    """Return a text with headers behind a sentence on lines of their own, and decimal points."""
+    changed = _BEHIND.sub("\n", text)
+    text = text if changed == text else _noted(changed, HEADER_PREFIX, applied)
+    changed = _COMMAS.sub(r"\1.\2\3\4.\5", text)
+    return text if changed == text else _noted(changed, times.DECIMAL_COMMAS, applied)
 
 
 def reading(text: str) -> dict[tuple[float, float], str]:
@@ -75,7 +88,7 @@ def _headed(line: str, applied: dict[str, None]) -> str:
     ):
         return line
     unit = (found["unit"] or found["after"]).strip().lower()
-    ends = found["delimiter"] or found["description"] or found["close"]
+    ends = found["delimiter"] or found["description"] or found["close"] or ":" in found["start"]
     if not ends and (not unit or found["caption"].strip()):
         return line
     applied |= dict.fromkeys(_styles(found, unit))

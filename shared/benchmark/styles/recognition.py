@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from shared.benchmark.parsing.dvc import parse_captions
-from shared.benchmark.parsing.sa import parse_aspects
 from shared.benchmark.report import Code
 from shared.benchmark.styles import scores, times, wrappers
 from shared.benchmark.styles.rewriting import is_read, tidy
@@ -19,9 +18,11 @@ REFUSAL: Final = re.compile(
     r"(?:i(?:'m| am)?|we)\s++(?:(?:am|are)\s++)?(?:sorry|cannot|can't|can\s++not|could\s++not"
     r"|couldn't|do\s++not|don't|unable|not\s++able)\b"
     r"|(?:sorry|unfortunately|apologies|as\s++an?\s++ai)\b"
+    r"|(?:it\s++(?:seems|appears|looks)\s++(?:like\s++|that\s++)?(?:no|there\s++is\s++no|you)\b)"
+    r"|please\s++(?:provide|upload|share|attach)\b"
     r"|(?:it\s++is|it's)\s++(?:not\s++possible|impossible|unclear)\b"
     r"|(?:the\s++(?:video|image|clip)s?|no\s++(?:video|image|clip)s?)\s++"
-    r"(?:(?:is|was|are|were)\s++(?:not\s++|un)(?:available|provided|visible|accessible|clear|able)|(?:cannot|can't|could\s++not)\b)"
+    r"(?:(?:is|was|are|were|has\s++been)\s++(?:provided|uploaded|attached|given)|(?:is|was|are|were)\s++(?:not\s++|un)(?:available|provided|visible|accessible|clear|able)|(?:cannot|can't|could\s++not)\b)"
     r"|(?:\u62b1\u6b49|\u5bf9\u4e0d\u8d77|\u6211\u65e0\u6cd5|\u65e0\u6cd5)"
     r")",
     re.IGNORECASE,
@@ -41,8 +42,8 @@ _TEMPLATES: Final = frozenset((
     "event description", "[description]", "<description>", "[caption]", "<caption>", "...",
 ))  # fmt: skip
 _OTHER_SCALE: Final = re.compile(r"\d\s?/\s?(?:\d\d|[^5\D])")
-_LEVEL: Final = re.compile(r"\b(?:novice|intermediate|expert|beginner|advanced)\b", re.IGNORECASE)
-_FOUR_IN_BRACKETS: Final = re.compile(r"[\[(<]\s*+[\d.]++(?:[\s,;]++[\d.]++){3}+\s*+[\])>]")
+_FRAMES: Final = re.compile(r"\bframes?\s*+#?\s*+\d|\d\s?frames?\b", re.IGNORECASE)
+_CLOCK: Final = re.compile(r"\d:\d\d(?!\d)")
 
 
 def recognise(text: str, task: Task) -> tuple[str, ...]:
@@ -80,13 +81,21 @@ def is_placeholder(text: str) -> bool:
 
 
 def _segments(text: str) -> list[str]:
-    return [] if _DIGIT.search(text) else [Code.NO_TIMES]
+    if _FRAMES.search(text):
+        return [Code.FRAMES_FOR_SECONDS]
+    return [] if is_read(text, Task.TAL) else _unread_times(text)
+
+
+def _unread_times(text: str) -> list[str]:
+    if not _DIGIT.search(text):
+        return [Code.NO_TIMES]
+    return [Code.CLOCK_TIMES if _CLOCK.search(text) else Code.UNREAD_TIMES]
 
 
 def _captions(text: str) -> list[str]:
-    if not _DIGIT.search(text):
-        return [Code.NO_TIMES]
     found = parse_captions(text)
+    if not found:
+        return [Code.FRAMES_FOR_SECONDS] if _FRAMES.search(text) else _unread_times(text)
     return [Code.TEMPLATE_TEXT] if any(is_template(s.caption) for s in found) else []
 
 
@@ -96,17 +105,15 @@ def is_template(caption: str) -> bool:
 
 
 def _boxes(text: str) -> list[str]:
-    if re.search(r"seconds:\s*+\[", text):
+    if is_read(text, Task.STG):
         return []
-    if re.search(r"\bframes?\s*+#?\s*+\d", text, re.IGNORECASE):
+    if _FRAMES.search(text):
         return [Code.FRAMES_FOR_SECONDS]
-    if _FOUR_IN_BRACKETS.search(text) and "[[" not in text:
-        return [Code.BOX_STYLE]
-    return [] if _DIGIT.search(text) else [Code.NO_TIMES]
+    return [Code.BOX_STYLE] if _DIGIT.search(text) else [Code.NO_TIMES]
 
 
 def _components(text: str) -> list[str]:
-    return [] if scores.components(text) or not _has_values(text) else [Code.UNNAMED_SCORES]
+    return [] if scores.components(text) else [Code.UNNAMED_SCORES]
 
 
 def _aspects(text: str) -> list[str]:
@@ -114,13 +121,7 @@ def _aspects(text: str) -> list[str]:
         return []
     if _OTHER_SCALE.search(text):
         return [Code.OTHER_SCALE]
-    if parse_aspects(text):
-        return [Code.NAMES_ALTERED]
-    return [Code.UNNAMED_SCORES] if _has_values(text) else []
-
-
-def _has_values(text: str) -> bool:
-    return bool(_DIGIT.search(text) or _LEVEL.search(text))
+    return [Code.UNNAMED_SCORES]
 
 
 def _caption(text: str) -> list[str]:

@@ -84,6 +84,11 @@ STYLES: Final[Mapping[str, Style]] = {
         "hold no time at all", "Nothing is read: these answers score zero.",
         "Ask the model for times as A-B seconds.",
     ),
+    Code.UNREAD_TIMES: Style(
+        "hold times in a form that is not read",
+        "Nothing is read: these answers score zero.",
+        "Ask the model for times as A-B seconds, such as 5.0-15.0 seconds.",
+    ),
     Code.HEADER_PREFIX: Style("have something before the headers", _SWALLOWED),
     Code.HEADER_STYLE: Style("have headers other than 'A-B seconds:'", _NOT_READ),
     Code.TEMPLATE_TEXT: Style(
@@ -99,8 +104,9 @@ STYLES: Final[Mapping[str, Style]] = {
         0.05,
     ),
     Code.FRAMES_FOR_SECONDS: Style(
-        "name boxes by frame", "Nothing is read: these answers score zero.",
-        "Divide frames by the frame rate and write 'T seconds: [x1, y1, x2, y2]'.",
+        "name frames instead of seconds",
+        "Frames are not read, or are read as seconds: these answers score near zero.",
+        "Divide frames by the frame rate and write seconds.",
     ),
     Code.UNORDERED_BOXES: Style(
         "hold boxes whose second corner is not below and right of the first",
@@ -139,11 +145,12 @@ STYLES: Final[Mapping[str, Style]] = {
     Code.NAMES_ALTERED: Style("spell the names otherwise", _MISSING),
     Code.SCORE_STYLE: Style("write scores in another form than 'name: N' or 'name: N/5'", _MISSING),
     Code.OTHER_SCALE: Style(
-        "rate on another scale than 1-5", f"Only N/5 is read. {_MISSING}",
-        "Ask the model for scores from 1 to 5, as N/5.",
+        "rate on another scale than is asked for",
+        f"Aspects are N/5 with N from 1 to 5, components 0 to 2; others are wrong. {_MISSING}",
+        "Ask the model for scores on the scale of the question.",
     ),
     Code.UNNAMED_SCORES: Style(
-        "hold scores or levels without the names of what they rate",
+        "hold no score with the name of what it rates",
         f"Nothing is read. {_MISSING}",
         "Ask the model for 'name: score', with the names as the question gives them.",
     ),

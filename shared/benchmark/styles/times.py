@@ -24,8 +24,8 @@ TIME: Final = r"\d++(?::\d++){0,2}+(?:\.\d++)?+"
 UNIT: Final = r"(?:\s*+(?:(?:seconds?|secs?|s)(?![a-z])|\u79d2))?+"
 _DASH: Final = "\u2010-\u2015\u2212~\u223c\u301c\ufe58\ufe63\uff0d\uff5e"
 SEPARATOR: Final = (
-    rf"\s*+(?:(?P<dash>[{_DASH}])|(?P<arrow>->|=>|\u2192|\bto\b|\bto\s++the\b|\buntil\b|\btill\b"
-    rf"|\bthrough\b|\u81f3|\u5230)|(?P<hyphen>-))\s*+"
+    rf"\s*+(?:(?P<arrow>-{{1,3}}>|=>|\u2192|\bto\b|\bto\s++the\b|\buntil\b|\btill\b"
+    rf"|\bthrough\b|\u81f3|\u5230)|(?P<dash>[{_DASH}]|-{{2,3}})|(?P<hyphen>-))\s*+"
 )
 RANGE: Final = re.compile(
     rf"{_NOT_INSIDE}(?P<start>{TIME})(?P<between>{UNIT}){SEPARATOR}(?P<end>{TIME})",
@@ -36,7 +36,7 @@ _BETWEEN: Final = re.compile(
     rf"\bbetween\s++({TIME}){UNIT}\s++and\s++({TIME})(?!\d)", re.IGNORECASE
 )
 _MINUTES: Final = re.compile(
-    rf"{_NOT_INSIDE}(\d++)\s*+(?:minutes?|mins?|m)\s*+(?:and\s++)?+(\d++(?:\.\d++)?+)"
+    rf"{_NOT_INSIDE}(?<![hH])(?:(\d++)\s*+(?:hours?|hrs?|h)\s*+)?+(\d++)\s*+(?:minutes?|mins?|m)\s*+(?:and\s++)?+(\d++(?:\.\d++)?+)"
     r"\s*+(?:seconds?|secs?|s)\b",
     re.IGNORECASE,
 )
@@ -294,9 +294,8 @@ _LONGEST_CLOCK: Final = 30
 
 
 def _minutes(found: re.Match[str]) -> str:
-    if len(found[1]) > _LONGEST_CLOCK:
-        return found[0]
-    return seconds(f"{found[1]}:{found[2]}") + " seconds"
+    clock = f"{found[1] or 0}:{found[2]}:{found[3]}"
+    return found[0] if len(clock) > _LONGEST_CLOCK else f"{seconds(clock)} seconds"
 
 
 def _noted(name: str, applied: dict[str, None], text: str) -> str:

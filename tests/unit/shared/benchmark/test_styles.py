@@ -22,6 +22,7 @@ from shared.benchmark.test_set import TestSet
 from shared.benchmark.validation import check_format, validate_submission
 
 CASES: Final = Path(__file__).parents[3] / "cases"
+DATA: Final = Path(__file__).parents[4] / "benchmarks" / "data"
 STRINGS: Final = {
     qa_type: [case["prediction"] for case in cases]
     for qa_type, cases in json.loads((CASES / "formats" / "strings.json").read_bytes()).items()
@@ -242,12 +243,20 @@ def test_each_style_has_a_warning_that_names_the_reason(
         (Task.TAL, "Let me look at 3-4 frames.</think>\n5-15 seconds", "reasoning", "5-15 seconds"),
         (Task.TAL, "Frames 3-4 say \\boxed{5-15}", "answer_tags", "5-15"),
         (Task.TAL, "15.0-5.0 seconds", "inverted_segments", None),
+        (Task.TAL, "00h01m05s - 00h01m15s", "clock_times", "65-75 seconds"),
+        (Task.TAL, "5.0--15.0", "dashes", "5.0-15.0"),
+        (Task.TAL, "05:10", "clock_times", None),
+        (Task.TAL, "5.0, 15.0", "unread_times", None),
+        (Task.TAL, "frames 150-450", "frames_for_seconds", None),
         (Task.TAL, "-5.0", "unparsable", None),
         (Task.TAL, "I am unable to view the video.", "refusal", None),
         (Task.TAL, "<think>The tie is at 3-4", "unfinished_reasoning", None),
-        (Task.STG, "66.0秒: [10, 10, 50, 50]", "unparsable", None),
+        (Task.STG, "66.0秒: [10, 10, 50, 50]", "box_style", None),
         (Task.STG, "66.0 seconds: [0.1, 0.2, 0.5, 0.9] 74.0 seconds: [0.1, 0.2, 0.5, 0.9]",
          "normalised_boxes", None),
+        (Task.STG, "66,0 seconds: [10, 10, 50, 50]", "decimal_commas",
+         "66.0 seconds: [10, 10, 50, 50]"),
+        (Task.STG, "66.0 seconds: x1=10, y1=10, x2=50, y2=50", "box_style", None),
         (Task.STG, "66.0 seconds: [10; 10; 50; 50]", "box_style",
          "66.0 seconds: [10, 10, 50, 50]"),
         (Task.STG, '[{"time": 66.0, "bbox": [1, 2, 3, 4]}]', "json",
@@ -260,6 +269,16 @@ def test_each_style_has_a_warning_that_names_the_reason(
          "0.0-20.0 seconds: A."),
         (Task.DENSE_CAPTIONING, "| Start | End | Text |\n|---|---|---|\n| 0 | 20 | A |", "table",
          "| Start | End | Text |\n|---|---|---|\n0-20 seconds: A"),
+        (Task.DENSE_CAPTIONING, "0-20 seconds: A. 20-40 seconds: B.", "header_prefix",
+         "0-20 seconds: A.\n20-40 seconds: B."),
+        (Task.DENSE_CAPTIONING, "0,0-20,5 seconds: A.", "decimal_commas",
+         "0.0-20.5 seconds: A."),
+        (Task.DENSE_CAPTIONING, "0:00 - 0:20 A.\n0:20 - 0:40 B.", "clock_times",
+         "0-20 seconds: A.\n20-40 seconds: B."),
+        (Task.CVS_ASSESSMENT, "The CVS is achieved.", "unnamed_scores", None),
+        (Task.CVS_ASSESSMENT, "Two structures: 3, Cystic plate: 0, Hepatocystic triangle: 0",
+         "other_scale", None),
+        (Task.VIDEO_SUMMARY, "It seems that no video was uploaded.", "refusal", None),
         (Task.SKILL_ASSESSMENT, "**Respect for tissue**: 2/5", "markup",
          "Respect for tissue: 2/5"),
         (Task.SKILL_ASSESSMENT, "Respect for tissue: 2 out of 5", "score_style",
@@ -428,6 +447,24 @@ def test_no_file_that_scores_near_zero_passes_without_a_warning(
     assert warning.example
     assert warning.effect
     assert warning.fix
+
+
+@pytest.mark.parametrize("truth", [True, False], ids=["truth", "public"])
+def test_a_good_file_has_no_warning_and_a_weak_one_many(*, truth: bool) -> None:
+    samples = TestSet.from_ground_truth(
+        load_ground_truth((DATA / "ground_truth.json.gz").read_bytes())
+    )
+    samples = samples if truth else samples.public
+    strong, weak = (
+        validate_submission((DATA / f"predictions_{name}.json.gz").read_bytes(), samples).report
+        for name in ("strong", "weak")
+    )
+    assert strong.ok
+    assert not strong.warnings
+    assert {str(warning.code) for warning in weak.warnings} == {
+        "unparsable", "clock_times", "no_times", "unordered_boxes", "box_style", "low_structure",
+        "inverted_segments", "label_style", "not_a_label", "unnamed_scores",
+    }  # fmt: skip
 
 
 def test_with_the_truth_boxes_as_sizes_are_recognised() -> None:
