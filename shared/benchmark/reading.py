@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from shared.benchmark import truth
 from shared.benchmark.asked import asked_times
 from shared.benchmark.ground_truth import Sample
 from shared.benchmark.parsing.cvs import COMPONENTS, parse_components
-from shared.benchmark.parsing.dvc import parse_captions
+from shared.benchmark.parsing.dvc import CaptionSegment, parse_captions
 from shared.benchmark.parsing.sa import SKILL_ASPECTS, parse_aspects
 from shared.benchmark.parsing.stg import Box, ParsedBoxes, parse_boxes
 from shared.benchmark.parsing.tal import parse_segments
@@ -92,8 +92,13 @@ def _read_segments(text: str, item: TestItem, sample: Sample | None) -> Reading:
     plain = bool(_PLAIN_SEGMENTS.fullmatch(text))
     true_ends = [max(span) for span in truth.spans(sample)] if sample else None
     cut_off = bool(segments) and not plain and bool(_OPEN_SEGMENT.search(text[-_TAIL:]))
-    inverted = sum(end <= start for start, end in segments)
-    times = [max(segment) for segment in segments]
+    inverted, times = 0, []
+    for start, end in segments:
+        if end > start:
+            times.append(end)
+        else:
+            inverted += 1
+            times.append(start)
     return _times_reading(times, true_ends, item, inverted, cut_off=cut_off, plain=plain)
 
 
@@ -105,25 +110,29 @@ def _read_captions(text: str, item: TestItem, sample: Sample | None) -> Reading:
         and "<" not in text
         and text.count(" seconds:") <= len(segments)
         and bool(_PLAIN_HEADER.match(text))
-        and not any(is_template(segment.caption) for segment in segments)
+        and not is_template(segments[0].caption)
     )
     last_line = text[text.rfind("\n") + 1 :]
     cut_off = bool(segments) and (
         (len(last_line) <= _TAIL and bool(_OPEN_HEADER.fullmatch(last_line)))
-        or _last_is_cut([s.caption for s in segments])
+        or _last_is_cut(segments)
     )
-    inverted = sum(segment.end <= segment.start for segment in segments)
-    times = [max(segment.start, segment.end) for segment in segments]
+    inverted, times = 0, []
+    for start, end, _ in segments:
+        if end > start:
+            times.append(end)
+        else:
+            inverted += 1
+            times.append(start)
     return _times_reading(times, true_ends, item, inverted, cut_off=cut_off, plain=plain)
 
 
-def _last_is_cut(captions: list[str]) -> bool:
+def _last_is_cut(segments: Sequence[CaptionSegment]) -> bool:
     """Whether all captions but the last end like sentences."""
-    last = captions[-1].rstrip("`* ") if captions else ""
     return (
-        len(captions) > 1
-        and last[-1:] not in _SENTENCE_ENDS
-        and all(caption[-1:] in _SENTENCE_ENDS for caption in captions[:-1])
+        len(segments) > 1
+        and segments[-1].caption.rstrip("`* ")[-1:] not in _SENTENCE_ENDS
+        and all(segment.caption[-1:] in _SENTENCE_ENDS for segment in segments[:-1])
     )
 
 
@@ -164,9 +173,6 @@ def _read_boxes(text: str, item: TestItem, sample: Sample | None) -> Reading:
     plain = boxes.timed and len(valid) == text.count("[") == text.count(":") and "<" not in text
     extent, codes = _looks_of(valid)
     asked = asked_times(item.question)
-    times = [float(time) for time in boxes.valid_by_time]
-    if times and asked and _beside(min(times), max(times), asked):
-        codes.append(Code.BOX_TIMES)
     if sample is None:
         required, covered = _boxes_asked(boxes, valid, asked)
     else:
@@ -174,10 +180,12 @@ def _read_boxes(text: str, item: TestItem, sample: Sample | None) -> Reading:
         keys = [key for key, _ in true]
         present = boxes.at(keys, replaced=False)
         required, covered = len(keys), sum(key in present for key in keys)
-        if times and keys and not covered and Code.BOX_TIMES not in codes:
-            codes.append(Code.BOX_TIMES)
         if covered and _is_xywh(present, true):
             codes.append(Code.XYWH_BOXES)
+    if boxes.valid_by_time and not covered == required == len(valid):
+        times = [float(time) for time in boxes.valid_by_time]
+        if (required and not covered) or (asked and _beside(min(times), max(times), asked)):
+            codes.append(Code.BOX_TIMES)
     plain = plain and Code.BOX_TIMES not in codes
     return Reading(len(valid), required, covered, ends_inside, plain, tuple(codes), extent)
 
