@@ -99,7 +99,7 @@ def show(report: Report | ValidationReport, console: Console) -> None:
 
 def _task_table(tasks: Sequence[TaskDiagnosis | TaskReport]) -> Table:
     table = Table(title="Predictions by task", title_justify="left", box=None, pad_edge=False)
-    for name in ("Task", "Answered", "Empty", "Parsed", "Structure"):
+    for name in ("Task", "Answered", "Empty", "Parsed", "Doubtful", "Structure"):
         table.add_column(name, justify="left" if name in ("Task", "Structure") else "right")
     for task in tasks:
         table.add_row(
@@ -107,12 +107,16 @@ def _task_table(tasks: Sequence[TaskDiagnosis | TaskReport]) -> Table:
             f"{task.answered:,} / {task.samples:,}",
             f"{task.empty:,}",
             f"{task.parsed:,}",
+            f"{task.doubtful:,}",
             _structure(task),
         )
     return table
 
 
 def _structure(task: TaskDiagnosis | TaskReport) -> str:
+    if task.exact is not None and task.exact + (task.by_similarity or 0):
+        unchecked = f", {task.unchecked:,} cannot tell" if task.unchecked else ""
+        return f"{task.exact:,} labels, {task.by_similarity:,} by similarity{unchecked}"
     if task.required is None or task.covered is None:
         return f"{task.emitted:,} {task.unit}"
     if not task.required:
@@ -125,24 +129,36 @@ def _advice_text(advice: Advice | ReportWarning) -> Text:
     task = f" ({advice.task})" if advice.task else ""
     examples = ", ".join(map(str, advice.examples))
     shown = f"; samples {examples}{', …' if advice.count > len(advice.examples) else ''}"
-    return Text(
-        f"  {advice.code}{task}: {advice.count:,} {advice.message}{shown if examples else ''}"
-    )
+    text = Text("  ")
+    text.append(str(advice.code), style="bold")
+    text.append(f"{task}: {advice.count:,} {advice.message}{shown if examples else ''}")
+    for label, value in (
+        ("example", advice.example), ("effect", advice.effect), ("fix", advice.fix)
+    ):  # fmt: skip
+        if value:
+            text.append(f"\n    {label:9s} {value}")
+    return text
 
 
 def _verdict(report: Report | ValidationReport) -> Text:
     if not report.ok:
         plural = "s" if report.problem_count != 1 else ""
         return Text(f"Not valid: {report.problem_count:,} error{plural}.", style="bold red")
+    style = "bold yellow" if report.warnings else "bold green"
+    look = f" {_warned(len(report.warnings))}" if report.warnings else ""
     if not report.samples:
         return Text(
             f"The format of {report.records:,} records is valid. Give --ground-truth or "
-            "--test-set to check them against the samples.",
-            style="bold green",
+            f"--test-set to check them against the samples.{look}",
+            style=style,
         )
     by = "by position" if report.mode == "position" else "by id, qa_type and question"
     return Text(
         f"Valid: {report.answered:,} of {report.samples:,} samples answered "
-        f"({report.answered / report.samples:.1%}), aligned {by}.",
-        style="bold green",
+        f"({report.answered / report.samples:.1%}), aligned {by}.{look}",
+        style=style,
     )
+
+
+def _warned(count: int) -> str:
+    return f"Look at the warning{'s' if count != 1 else ''} above: what is not read scores zero."

@@ -30,6 +30,9 @@ class ReportWarning(Answer):
     count: int
     task: str | None = None
     examples: list[int] = Field([])
+    example: str = ""
+    effect: str = ""
+    fix: str = ""
 
 
 class TaskReport(Answer):
@@ -44,6 +47,10 @@ class TaskReport(Answer):
     emitted: int
     required: int | None = None
     covered: int | None = None
+    doubtful: int = 0
+    exact: int | None = None
+    by_similarity: int | None = None
+    unchecked: int | None = None
 
 
 class ValidationReport(Answer):

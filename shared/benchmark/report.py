@@ -100,6 +100,49 @@ class Code(StrEnum):
     CONSTANT = "constant", "most predictions of a task are the same text"
     NORMALISED_BOXES = "normalised_boxes", "boxes within 0-1 where pixels are expected"
     TIMES_IN_FRAMES = "times_in_frames", "times that look like frames instead of seconds"
+    TOO_MANY_SEGMENTS = "too_many_segments", "more segments than the clip, or its truth, can hold"
+    NOT_A_LABEL = "not_a_label", "next actions that are no label of their source"
+
+    # Warnings: styles of writing that are not read, or not as they are meant.
+    REASONING = "reasoning", "reasoning, such as a <think> block, beside the answer"
+    UNFINISHED_REASONING = "unfinished_reasoning", "reasoning that never ends: no answer follows"
+    ANSWER_TAGS = "answer_tags", "the answer within tags or a LaTeX box"
+    CODE_FENCE = "code_fence", "the answer within a Markdown code fence"
+    CHAT_TEXT = "chat_text", "chat markers, or words to the user, beside the answer"
+    REFUSAL = "refusal", "a refusal or a placeholder such as N/A instead of an answer"
+    JSON = "json", "JSON where plain text is read"
+    TABLE = "table", "a Markdown table where plain text is read"
+    FULL_WIDTH = "full_width", "full-width punctuation where ASCII is read"
+    CLOCK_TIMES = "clock_times", "times as mm:ss or H:M:S where seconds are read"
+    DATES = "dates", "a date that is read as a segment"
+    DECIMAL_COMMAS = "decimal_commas", "decimal commas where points are read"
+    DASHES = "dashes", "a dash, minus sign or tilde where a hyphen is read"
+    UNITS_BETWEEN_NUMBERS = "units_between_numbers", "a unit between a time and the hyphen"
+    RANGE_WORDS = "range_words", "a word or arrow between two times where a hyphen is read"
+    BRACKETED_TIMES = "bracketed_times", "a pair of times in brackets where A-B is read"
+    LABELLED_TIMES = "labelled_times", "times labelled start and end where A-B is read"
+    INVERTED_SEGMENTS = "inverted_segments", "segments that do not end after they start"
+    NO_TIMES = "no_times", "a text without any time"
+    UNREAD_TIMES = "unread_times", "times in a form that is not read, such as one time alone"
+    HEADER_PREFIX = "header_prefix", "bullets, numbers, bold or indentation before DVC headers"
+    HEADER_STYLE = "header_style", "DVC headers that are not written 'A-B seconds:'"
+    TEMPLATE_TEXT = "template_text", "the prompt's template instead of a description"
+    BOX_STYLE = "box_style", "boxes that are not written 'T seconds: [x1, y1, x2, y2]'"
+    BOX_TIMES = "box_times", "boxes at other times than the question asks for"
+    FRAMES_FOR_SECONDS = "frames_for_seconds", "frames where seconds are read"
+    UNORDERED_BOXES = (
+        "unordered_boxes",
+        "boxes whose second corner is not below and right of the first",
+    )
+    XYWH_BOXES = "xywh_boxes", "boxes as x, y, width, height where two corners are read"
+    PER_MILLE_BOXES = "per_mille_boxes", "boxes on a scale of 0-1000 where pixels are read"
+    LINES_FOR_COMMAS = "lines_for_commas", "components or aspects on lines of their own"
+    MARKUP = "markup", "bold, bullets or numbers around names and scores"
+    NAMES_ALTERED = "names_altered", "names of components or aspects that are spelled otherwise"
+    SCORE_STYLE = "score_style", "scores that are not written 'name: N', or 'name: N/5'"
+    OTHER_SCALE = "other_scale", "scores on another scale than is asked for"
+    UNNAMED_SCORES = "unnamed_scores", "no score with the name of what it rates"
+    LABEL_STYLE = "label_style", "an action label with other text around it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,13 +257,20 @@ def _field(path: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """One piece of advice, with the indices of a few samples that show it."""
+    """One warning: what, how many, and the indices of a few samples that show it.
+
+    `example` is an excerpt of the first of them, `effect` what it does to the score and `fix` the
+    command or change that cures it; each is empty where there is none.
+    """
 
     code: str
     message: str
     count: int
     task: Task | None = None
     examples: tuple[int, ...] = ()
+    example: str = ""
+    effect: str = ""
+    fix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,8 +278,13 @@ class TaskDiagnosis:
     """How one task's predictions parse, and how much expected structure they cover.
 
     `unit` names the structure (boxes, segments, aspects, components, texts); `emitted` counts
-    it in the predictions. `required` and `covered` need the truth and are None without it:
-    what the truth holds for the answered samples, and how much of that is present at all.
+    it in the predictions. `required` is what the answered samples ask for and `covered` how much of
+    that is present at all; without a truth the questions say what is asked for, and both are None
+    where too few samples are answered. `doubtful` counts the predictions that a warning about their
+    text is about: they are read, if at all, as something else than is written.
+
+    Of next actions, `exact` are labels as they stand, `by_similarity` take the most similar label,
+    and `unchecked` come from a source whose labels are not known here.
     """
 
     task: Task
@@ -241,6 +296,10 @@ class TaskDiagnosis:
     emitted: int
     required: int | None
     covered: int | None
+    doubtful: int = 0
+    exact: int | None = None
+    by_similarity: int | None = None
+    unchecked: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

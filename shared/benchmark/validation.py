@@ -168,8 +168,13 @@ def _check_layout(
         problems.add(_too_few(len(document), minimum))
     # One's own split may be smaller than the least that a submission needs.
     elif len(document) < MINIMUM_RECORDS and not 0 < len(samples) < MINIMUM_RECORDS:
-        message = f"records in the file: a submission needs at least {MINIMUM_RECORDS}"
-        return (Advice(Code.TOO_FEW_RECORDS, message, len(document)),)
+        return (Advice(
+            Code.TOO_FEW_RECORDS,
+            f"records in the file: a submission needs at least {MINIMUM_RECORDS}",
+            len(document),
+            effect="The server would refuse the file.",
+            fix="Add predictions for more samples before you submit.",
+        ),)  # fmt: skip
     return ()
 
 
@@ -197,31 +202,46 @@ def _advice(alignment: Alignment) -> tuple[Advice, ...]:
     missing = [i for i, record in enumerate(alignment.records) if record is None]
     if missing:
         warnings.append(_warning(
-            Code.PARTIAL, "samples have no prediction and count as wrong in strict scoring", missing
+            Code.PARTIAL, "samples have no prediction", missing,
+            "They count as wrong in strict scoring, and as empty predictions in compat.",
+            "Add predictions for all samples.",
         ))  # fmt: skip
     if alignment.mode == "key" and alignment.answered:
-        message = "records are not in test-set order: matched by id, qa_type and question"
-        warnings.append(Advice(Code.ALIGNED_BY_KEY, message, alignment.answered))
+        warnings.append(Advice(
+            Code.ALIGNED_BY_KEY,
+            "records are not in test-set order: matched by id, qa_type and question",
+            alignment.answered,
+            effect="None, as long as no two records share all three.",
+            fix="Send the records in test-set order.",
+        ))  # fmt: skip
     if alignment.ambiguous:
-        message = (
+        warnings.append(Advice(
+            Code.AMBIGUOUS,
             "records have a key (id, qa_type, question) that fits several samples, and were told "
-            "apart by their order: send the whole file in test-set order, or add the questions"
-        )
-        warnings.append(Advice(Code.AMBIGUOUS, message, alignment.ambiguous))
+            "apart by their order",
+            alignment.ambiguous,
+            effect="In another order than the test set's they answer other samples than meant.",
+            fix="Send the whole file in test-set order, or add the questions.",
+        ))  # fmt: skip
     if alignment.foreign_ids:
         warnings.append(_warning(
             Code.FOREIGN_IDS,
             "records have an id that the test set does not have, and were matched by position, as "
-            "all else agrees: copy the ids from the test set",
+            "all else agrees",
             alignment.foreign_ids,
+            "None, as long as the file is in test-set order.",
+            "Copy the ids from the test set.",
         ))  # fmt: skip
     if alignment.reworded:
         warnings.append(_warning(
             Code.QUESTION_MISMATCH, "records ask another question than the test set",
             alignment.reworded,
+            "An answer to another question scores as an answer to the test set's.",
+            "Ask the test set's questions, or leave the questions out if only words differ.",
         ))  # fmt: skip
     return tuple(warnings)
 
 
-def _warning(code: Code, message: str, samples: Sequence[int]) -> Advice:
-    return Advice(code, message, len(samples), examples=tuple(samples[:MAX_EXAMPLES]))
+def _warning(code: Code, message: str, samples: Sequence[int], effect: str, fix: str) -> Advice:
+    examples = tuple(samples[:MAX_EXAMPLES])
+    return Advice(code, message, len(samples), None, examples, effect=effect, fix=fix)

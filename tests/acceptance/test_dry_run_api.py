@@ -70,6 +70,9 @@ async def test_what_looks_wrong_is_shown_by_sample(database: Database) -> None:
     }  # fmt: skip
     for (code, task), warning in found.items():
         assert warning["count"] >= len(warning["examples"]) > 0
+        assert warning["effect"]
+        assert warning["fix"]
+        assert warning["example"] or code in ("partial", "constant")
         for index in warning["examples"]:
             kind = records()[index]["qa_type"]
             assert code == "partial" or kind.startswith(str(task)) or task in kind

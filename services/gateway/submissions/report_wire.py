@@ -35,6 +35,9 @@ class ReportWarning(Answer):
     count: int
     task: str | None = None
     examples: list[int] = Field([])
+    example: str = Field("", description="an excerpt of the first of these predictions, escaped")
+    effect: str = Field("", description="what it does to the score")
+    fix: str = Field("", description="the command or change that cures it")
 
 
 class TaskReport(Answer):
@@ -47,8 +50,22 @@ class TaskReport(Answer):
     parsed: int = Field(description="predictions in which something could be read")
     unit: str = Field(description="what is counted: boxes, segments, aspects, components, texts")
     emitted: int = Field(description="units in the predictions")
-    required: int | None = Field(None, description="units that the answered samples ask for")
+    required: int | None = Field(
+        None,
+        description="units that the answered samples ask for, as far as their questions tell; null "
+        "where fewer than 30 samples are answered",
+    )
     covered: int | None = Field(None, description="of these, units that are there at all")
+    doubtful: int = Field(
+        0, description="predictions that are read, if at all, as something else than is written"
+    )
+    exact: int | None = Field(None, description="next actions that are a label as they stand")
+    by_similarity: int | None = Field(
+        None, description="next actions that take the most similar label"
+    )
+    unchecked: int | None = Field(
+        None, description="next actions of a source whose labels are not public"
+    )
 
 
 class ValidationReport(Answer):

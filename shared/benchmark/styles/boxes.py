@@ -11,7 +11,7 @@ from shared.benchmark.styles.times import TIME
 BOX_STYLE: Final = "box_style"
 
 _VALUE: Final = r"([-+]?\d++(?:\.\d++)?+)"
-_BETWEEN: Final = r"(?:\s*+,\s*+|\s++)"
+_BETWEEN: Final = r"(?:\s*+[,;]\s*+|\s++)"
 _FOUR: Final = _BETWEEN.join([_VALUE] * 4)
 _UNIT: Final = r"(?:\s*+(?:seconds?|secs?|s)(?![a-z]))"
 _TIMED: Final = re.compile(
@@ -26,6 +26,7 @@ _CORNERS: Final = re.compile(
     rf"\(\s*+{_VALUE}\s*+,\s*+{_VALUE}\s*+\)(?:\s*+<(?:/|\|)box(?:_end\|)?>)?",
     re.IGNORECASE,
 )
+_COMMA: Final = re.compile(r"(?<![\d.,])(\d++),(\d{1,2}+)(?=\s++seconds:\s*+\[)")
 _FRAME: Final = re.compile(r"frames?\s*+#?\s*+\d", re.IGNORECASE)
 _BOXES: Final = ("bbox", "bbox_2d", "box", "bounding_box")
 _TIMES: Final = ("time", "second", "seconds", "timestamp", "t", "time_sec")
@@ -40,6 +41,10 @@ def rewrite(text: str) -> tuple[str, list[str]]:
     applied: dict[str, None] = {}
     text = times.plain_width(text, applied)
     text = _noted(text, _CORNERS.sub(r"[\1, \2, \3, \4]", text), applied)
+    changed = _COMMA.sub(r"\1.\2", text)
+    if changed != text:
+        text = changed
+        applied[times.DECIMAL_COMMAS] = None
     if _FRAME.search(text):
         return text, list(applied)
     for found in _TIMED.finditer(text):

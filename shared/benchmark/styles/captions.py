@@ -26,6 +26,10 @@ _LINE: Final = re.compile(
     r"(?P<caption>.*+)",
     re.IGNORECASE | re.DOTALL,
 )
+_BEHIND: Final = re.compile(r"(?<=[.!?;])[ \t]++(?=\d++(?:\.\d++)?+-\d++(?:\.\d++)?+\s++seconds?:)")
+_COMMAS: Final = re.compile(
+    r"^(\d++),(\d{1,2}+)([ \t]*+-[ \t]*+)(\d++),(\d{1,2}+)(?=[ \t]*+s)", re.MULTILINE
+)
 _DESCRIBED: Final = re.compile(
     times.LABELLED.pattern
     + rf"{UNIT}[\"'*]{{0,4}}+\s*+[,;|]?+\s*+[\"'*]{{0,4}}+(?:(?:description|caption|event|action)"
@@ -40,9 +44,10 @@ def rewrite(text: str) -> tuple[str, list[str]]:
     if listed:
         return "\n".join(_line(*segment) for segment in listed), [times.JSON]
     applied: dict[str, None] = {}
-    if times.LABELLED.search(text):
+    if times.is_labelled(text):
         changed = _DESCRIBED.sub(r"\n\g<2>-\g<3> seconds: ", text).strip()
         text = text if changed == text else _noted(changed, times.LABELLED_TIMES, applied)
+    text = _apart(text, applied)
     lines, rows = text.split("\n"), 0
     for index, line in enumerate(lines):
         row = times.row_of(line, rows + 1)
@@ -54,23 +59,38 @@ def rewrite(text: str) -> tuple[str, list[str]]:
     return "\n".join(lines), list(applied)
 
 
-def reading(text: str) -> list[tuple[float, float, str]]:
-    """Return what is read, the captions without final full stops, which the free form drops."""
-    return [(start, end, caption.rstrip(".")) for start, end, caption in parse_captions(text)]
+def _apart(text: str, applied: dict[str, None]) -> str:
+    """Return a text with headers behind a sentence on lines of their own, and decimal points."""
+    changed = _BEHIND.sub("\n", text)
+    text = text if changed == text else _noted(changed, HEADER_PREFIX, applied)
+    changed = _COMMAS.sub(r"\1.\2\3\4.\5", text)
+    return text if changed == text else _noted(changed, times.DECIMAL_COMMAS, applied)
+
+
+def reading(text: str) -> dict[tuple[float, float], str]:
+    """Return what is read, without what the two forms treat otherwise.
+
+    The free form drops final full stops, and the standard form repeated times.
+    """
+    found: dict[tuple[float, float], str] = {}
+    for start, end, caption in parse_captions(text):
+        found.setdefault((start, end), caption.rstrip("."))
+    return found
 
 
 def _headed(line: str, applied: dict[str, None]) -> str:
     """Return a line with its header in the standard form; unchanged where it has none."""
     found = _LINE.match(line) if any(map(str.isdigit, line[:_HEADER_CHARACTERS])) else None
-    if not found or (found["comma"] and not found["open"]) or (
-        found["and"] and (found["label"] or "").lower().strip() != "between"
+    if (
+        not found
+        or (found["comma"] and not found["open"])
+        or (found["and"] and (found["label"] or "").lower().strip() != "between")
     ):
         return line
     unit = (found["unit"] or found["after"]).strip().lower()
-    delimiter = found["delimiter"]
-    if not delimiter and not (found["description"] or found["close"]):
-        if not unit or found["caption"].strip():
-            return line
+    ends = found["delimiter"] or found["description"] or found["close"] or ":" in found["start"]
+    if not ends and (not unit or found["caption"].strip()):
+        return line
     applied |= dict.fromkeys(_styles(found, unit))
     return _line(
         times.seconds(found["start"]), times.seconds(found["end"]), found["caption"].rstrip("\r")

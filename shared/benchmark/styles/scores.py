@@ -16,7 +16,8 @@ NAMES: Final = "names_altered"
 SCORE_STYLE: Final = "score_style"
 
 _GAP: Final = (
-    r"(?:[\s_*\"'`:=(\[|\uff1a]|[-\u2013\u2014](?=\s)|(?:scored?|is|of|rated|rating|as|at|value)\b)*+"
+    r"(?:[\s_*\"'`:=(\[|\uff1a]|[-\u2013\u2014](?=\s)"
+    r"|(?:scored?|is|of|rated|rating|as|at|value)\b)*+"
 )
 _WORDS: Final = {"zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5}
 _WORD: Final = "|".join(_WORDS)
@@ -32,10 +33,13 @@ _ASPECT_NAMES: Final = {
     "Time and motion": r"time[\s_]{1,3}+(?:and|&)[\s_]{1,3}+motions?",
     "Flow of operation": r"flow[\s_]{1,3}+of[\s_]{1,3}+(?:the[\s_])?operations?",
     "Overall performance": r"overall[\s_]{1,3}+performance",
-    "Quality of final product": r"quality[\s_]{1,3}+of[\s_]{1,3}+(?:the[\s_])?final[\s_]{1,3}+product",
+    "Quality of final product": r"quality[\s_]{1,3}+of[\s_]{1,3}+(?:the[\s_])?final[\s_]{1,3}"
+    r"+product",
 }
 _COMPONENT_SCORES: Final = {
-    name: re.compile(rf"({spelled})(?:{_GAP})(?:{_INTEGER}(?!\s*+/\s*+\d)|({_WORD})\b)", re.IGNORECASE)
+    name: re.compile(
+        rf"({spelled})(?:{_GAP})(?:{_INTEGER}(?!\s*+/\s*+\d)|({_WORD})\b)", re.IGNORECASE
+    )
     for name, spelled in _COMPONENT_NAMES.items()
 }
 _FIVES: Final = r"(?:(?:\*\*)?\s*+(?:/|out\s++of)\s*+5(?![\d.]*\d)|(?!\s*+(?:\*\*)?\s*+(?:/|out)))"
@@ -50,8 +54,8 @@ _BULLET: Final = re.compile(r"(?:\A|\n)\s*+(?:[-*\u2022]|\d++[.)])\s")
 
 def rewrite_components(text: str) -> tuple[str, list[str]]:
     """Return the component scores in the form that is read, and the styles they had."""
-    meant = _meant(text, _COMPONENT_SCORES)
-    if meant.keys() <= components(text).keys():
+    meant = _more(components(text), _meant(text, _COMPONENT_SCORES))
+    if not meant:
         return text, []
     names = {name: name.replace("_", " ").capitalize() for name in COMPONENTS}
     return ", ".join(f"{names[n]}: {v}" for n, v in meant.items()), _styles(
@@ -61,8 +65,9 @@ def rewrite_components(text: str) -> tuple[str, list[str]]:
 
 def rewrite_aspects(text: str) -> tuple[str, list[str]]:
     """Return the aspect scores in the form that is read, and the styles they had."""
-    meant = {name: value for name, value in _meant(text, _ASPECT_SCORES).items() if value <= _MOST}
-    if meant.keys() <= aspects(text).keys():
+    seen = {n: value for n, value in _meant(text, _ASPECT_SCORES).items() if value <= _MOST}
+    meant = _more(aspects(text), seen)
+    if not meant:
         return text, []
     names = {name: name for name in SKILL_ASPECTS}
     return ", ".join(f"{n}: {v}/5" for n, v in meant.items()), _styles(text, _ASPECT_NAMES, names)
@@ -82,9 +87,20 @@ def aspects(text: str) -> dict[str, int]:
     return {name: found[name] for name in SKILL_ASPECTS if name in found}
 
 
+def _more(found: Mapping[str, int], meant: dict[str, int]) -> dict[str, int]:
+    """Return what is read and meant; empty where that is no more, or not the same."""
+    if meant.keys() <= found.keys() or any(meant.get(n, v) != v for n, v in found.items()):
+        return {}
+    return {name: value for name in _ORDER for value in [(meant | dict(found)).get(name)]
+            if value is not None}  # fmt: skip
+
+
+_ORDER: Final = (*COMPONENTS, *SKILL_ASPECTS)
+
+
 def _meant(text: str, patterns: Mapping[str, re.Pattern[str]]) -> dict[str, int]:
     """Return the scores that a reader would see; none of a name with two different ones."""
-    meant = {}
+    meant: dict[str, int] = {}
     for name, pattern in patterns.items():
         found = {
             int(score[2]) if score[2] else _WORDS[score[3].lower()]
@@ -107,11 +123,14 @@ def _marks(text: str, spelled: Mapping[str, str], names: Mapping[str, str]) -> I
         yield times.JSON
     elif "\n" in text.strip() and text.count(",") < len(found) - 1:
         yield LINES
-    if "**" in text or "__" in text or _BULLET.search(text):
+    marked = "**" in text or "__" in text or bool(_BULLET.search(text))
+    if marked:
         yield MARKUP
-    if any(name != match if names[name_of] == name_of else name.lower() != match.lower()
-           for name_of, name, match in found):  # fmt: skip
+    other_names = not marked and dict(parse_aspects(text)).keys() - set(SKILL_ASPECTS)
+    if other_names or any(_is_altered(*spelling) for spelling in found):
         yield NAMES
-    elif not parse_components(text) and set(dict(parse_aspects(text))) - set(SKILL_ASPECTS):
-        if "**" not in text and not _BULLET.search(text):
-            yield NAMES
+
+
+def _is_altered(name: str, written: str, match: str) -> bool:
+    """Whether a name is spelled otherwise; the case of aspects counts, that of components not."""
+    return match != written if name == written else match.lower() != written.lower()

@@ -24,8 +24,8 @@ TIME: Final = r"\d++(?::\d++){0,2}+(?:\.\d++)?+"
 UNIT: Final = r"(?:\s*+(?:(?:seconds?|secs?|s)(?![a-z])|\u79d2))?+"
 _DASH: Final = "\u2010-\u2015\u2212~\u223c\u301c\ufe58\ufe63\uff0d\uff5e"
 SEPARATOR: Final = (
-    rf"\s*+(?:(?P<dash>[{_DASH}])|(?P<arrow>->|=>|\u2192|\bto\b|\bto\s++the\b|\buntil\b|\btill\b"
-    rf"|\bthrough\b|\u81f3|\u5230)|(?P<hyphen>-))\s*+"
+    rf"\s*+(?:(?P<arrow>-{{1,3}}>|=>|\u2192|\bto\b|\bto\s++the\b|\buntil\b|\btill\b"
+    rf"|\bthrough\b|\u81f3|\u5230)|(?P<dash>[{_DASH}]|-{{2,3}})|(?P<hyphen>-))\s*+"
 )
 RANGE: Final = re.compile(
     rf"{_NOT_INSIDE}(?P<start>{TIME})(?P<between>{UNIT}){SEPARATOR}(?P<end>{TIME})",
@@ -36,7 +36,7 @@ _BETWEEN: Final = re.compile(
     rf"\bbetween\s++({TIME}){UNIT}\s++and\s++({TIME})(?!\d)", re.IGNORECASE
 )
 _MINUTES: Final = re.compile(
-    rf"{_NOT_INSIDE}(\d++)\s*+(?:minutes?|mins?|m)\s*+(?:and\s++)?+(\d++(?:\.\d++)?+)"
+    rf"{_NOT_INSIDE}(?<![hH])(?:(\d++)\s*+(?:hours?|hrs?|h)\s*+)?+(\d++)\s*+(?:minutes?|mins?|m)\s*+(?:and\s++)?+(\d++(?:\.\d++)?+)"
     r"\s*+(?:seconds?|secs?|s)\b",
     re.IGNORECASE,
 )
@@ -55,7 +55,7 @@ LABELLED: Final = re.compile(
 )
 _FULL_WIDTH: Final = str.maketrans(
     "\uff1a\uff0c\uff0e\uff3b\uff3d\uff08\uff09\uff5b\uff5d\uff1b\u3001\u201c\u201d\uff0f\u3010\u3011",
-    ":,.[](){};,\"\"/[]",
+    ':,.[](){};,""/[]',
 )
 FULL_WIDTH: Final = "full_width"
 
@@ -90,8 +90,13 @@ def plain_width(text: str, applied: dict[str, None]) -> str:
 def ranges(text: str, applied: dict[str, None]) -> str:
     """Return a text whose ranges are `A-B`, or `A to B` where all are written so."""
     text = _MINUTES.sub(lambda found: _noted(CLOCK_TIMES, applied, _minutes(found)), text)
-    text = _BETWEEN.sub(
-        lambda found: _noted(RANGE_WORDS, applied, f"{seconds(found[1])}-{seconds(found[2])}"), text
+    text = (
+        text
+        if "and" not in text
+        else _BETWEEN.sub(
+            lambda found: _noted(RANGE_WORDS, applied, f"{seconds(found[1])}-{seconds(found[2])}"),
+            text,
+        )
     )
     new: dict[str, None] = {}
     hyphens = False
@@ -127,9 +132,17 @@ def _written(found: re.Match[str], *, hyphens: bool) -> str:
     return f"{start} to {end}" if _is_to(found) and not hyphens else f"{start}-{end}"
 
 
+def is_labelled(text: str) -> bool:
+    """Whether a time is labelled as a start, and one as an end."""
+    lowered = text.lower()
+    return any(word in lowered for word in ("start", "begin", "from")) and bool(
+        LABELLED.search(text)
+    )
+
+
 def _paired(text: str, applied: dict[str, None]) -> str:
     """Return a text without any range, with pairs of times as ranges."""
-    if LABELLED.search(text):
+    if is_labelled(text):
         return LABELLED.sub(
             lambda found: _noted(
                 JSON if '"' in found[1] or "'" in found[1] else LABELLED_TIMES,
@@ -168,12 +181,12 @@ def row_of(line: str, number: int) -> tuple[str, str, str] | None:
         return None
     cells = [cell.strip(" \t*") for cell in line.strip().strip("|").split("|")]
     numeric = [_CELL.fullmatch(cell) for cell in cells[:4]]
-    if len(cells) > 2 and numeric[2] and cells[0].rstrip(".") == str(number):  # noqa: PLR2004
+    if len(cells) > 2 and numeric[2] and cells[0].rstrip(".") == str(number):
         cells, numeric = cells[1:], numeric[1:]
     both = RANGE.fullmatch(cells[0]) or _RANGE_CELL.fullmatch(cells[0])
     if both:
         return seconds(both["start"]), seconds(both["end"]), " ".join(cells[1:])
-    start, end, *rest = numeric
+    start, end, *rest = (*numeric, None, None)
     if not start or not end or any(rest):
         return None
     return seconds(start[1]), seconds(end[1]), " ".join(cells[2:])
@@ -200,7 +213,7 @@ def _segment(item: object) -> tuple[str, str, str] | None:
     if isinstance(item, str):
         found = _RANGE_CELL.fullmatch(item.strip())
         return (seconds(found["start"]), seconds(found["end"]), caption) if found else None
-    if not isinstance(item, list) or len(item) != 2:  # noqa: PLR2004
+    if not isinstance(item, list) or len(item) != 2:
         return None
     start, end = (_CELL.fullmatch(str(value).strip()) for value in item)
     if not start or not end or any(isinstance(value, bool) for value in item):
@@ -262,9 +275,7 @@ def _lone_numbers(text: str) -> int:
     """Return how many parts between commas hold a number and no range."""
     if not RANGE.search(text):
         return 0
-    return sum(
-        not RANGE.search(part) and any(map(str.isdigit, part)) for part in text.split(",")
-    )
+    return sum(not RANGE.search(part) and any(map(str.isdigit, part)) for part in text.split(","))
 
 
 def seconds(time: str) -> str:
@@ -283,9 +294,8 @@ _LONGEST_CLOCK: Final = 30
 
 
 def _minutes(found: re.Match[str]) -> str:
-    if len(found[1]) > _LONGEST_CLOCK:
-        return found[0]
-    return seconds(f"{found[1]}:{found[2]}") + " seconds"
+    clock = f"{found[1] or 0}:{found[2]}:{found[3]}"
+    return found[0] if len(clock) > _LONGEST_CLOCK else f"{seconds(clock)} seconds"
 
 
 def _noted(name: str, applied: dict[str, None], text: str) -> str:

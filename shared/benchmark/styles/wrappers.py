@@ -30,7 +30,7 @@ _CHAT_TOKEN: Final = re.compile(
 )
 _PREFIX: Final = re.compile(
     r"(?:(?:\*\*)?(?:assistant|model|(?:the |my )?(?:final )?answer|output|response)(?:\*\*)?"
-    r"(?:\s*+:(?:\*\*)?|(?=\s*+\n))"
+    r"(?:\s*+:(?:\*\*)?|(?=[ \t]*+\n))"
     r"|(?:sure|certainly|of course|okay|ok)\b[^\n:.]{0,120}+[:.!\n]"
     r"|here(?: is|'s| are)\b[^\n:.]{0,120}+:)\s*+",
     re.IGNORECASE,
@@ -74,10 +74,8 @@ def _outside_reasoning(text: str) -> list[str]:
 
 def reasoning_is_unfinished(text: str) -> bool:
     """Whether a block of reasoning begins that never ends."""
-    last = None
-    for last in _TAG.finditer(text):
-        pass
-    return last is not None and not last[1]
+    tags = _TAG.findall(text)
+    return bool(tags) and not tags[-1]
 
 
 def rewrite(text: str, *, prefixes: bool) -> tuple[str, list[str]]:
