@@ -125,6 +125,26 @@ async def test_submit_then_follow_without_pasting_anything(
     assert "model_name_taken" in again.err
 
 
+async def test_a_dry_run_says_what_is_valid_and_names_files_as_they_are(
+    medvid: Shell, tmp_path: Path
+) -> None:
+    lines = tmp_path / "lines.jsonl"
+    lines.write_bytes(b"\n".join(map(orjson.dumps, records())))
+    about = ("-m", "dry", "-o", "Lab", "--dry-run")
+    dry = await medvid("submit", str(lines), *about)
+    assert dry.status == 0
+    assert f"Valid: {len(records())} of {len(records())} samples answered" in dry.err
+    assert "Nothing was submitted." in dry.err
+    wrong = tmp_path / "wrong"
+    wrong.write_bytes(orjson.dumps([{**record, "qa_type": "x"} for record in records()]))
+    for options in ((), ("--no-check",)):
+        refused = await medvid("submit", str(wrong), "-m", "dry", "-o", "Lab", *options)
+        assert refused.status == 1
+        assert f"in {len(records())} records, first at $[0].qa_type" in refused.err
+    here = await medvid("submit", str(wrong), *about)
+    assert f"The file {wrong} has errors." in here.err.replace("\n", "")
+
+
 async def test_a_failure_and_a_wrong_file_tell_scripts_and_people(
     gateway: Gateway, medvid: Shell, file: str, tmp_path: Path
 ) -> None:
