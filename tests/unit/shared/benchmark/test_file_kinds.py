@@ -38,13 +38,17 @@ def archive(name: str) -> bytes:
     ("data", "found", "fix"),
     [
         (tar(), 'a tar archive that holds "predictions.json"', "tar xf"),
-        (gzip.compress(tar()), 'a tar archive that holds "predictions.json"', "tar xf"),
+        (gzip.compress(tar(), mtime=0), 'a tar archive that holds "predictions.json"', "tar xf"),
         (archive("p.json"), "a ZIP archive", "Unpack"),
         (archive("xl/workbook.xml"), "an Excel workbook", "medvid convert"),
         (lzma.compress(JSON.encode()), "xz data", "unxz"),
         (bz2.compress(JSON.encode()), "bzip2 data", "bunzip2"),
         (b"\x28\xb5\x2f\xfd" + bytes(30), "zstd data", "unzstd"),
-        (gzip.compress(gzip.compress(JSON.encode())), "gzip data inside gzip", "gunzip"),
+        (
+            gzip.compress(gzip.compress(JSON.encode(), mtime=0), mtime=0),
+            "gzip data inside gzip",
+            "gunzip",
+        ),
         (pickle.dumps([{"id": "v"}]), "a Python pickle", "json.dump"),
         (b"PAR1" + bytes(30), "a Parquet file", "to_json"),
         (b"\x40\x02\0\0\0\0\0\0{}", "a safetensors file", "predictions"),
@@ -61,6 +65,7 @@ def archive(name: str) -> bytes:
         (b"\xff\x00\x12", "bytes ff 00 12", "json.dump"),
         ("é".encode() * 30, '"é', "json.dump"),
     ],
+    ids=lambda value: "file" if isinstance(value, bytes) else None,  # archives hold the time
 )
 def test_other_files_are_named_with_their_cure(data: bytes, found: str, fix: str) -> None:
     (problem,) = check_format(data).problems
