@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from shared.benchmark.names import SAME_NAMES
+
 
 @dataclass(frozen=True, slots=True)
 class ProblemCode:
@@ -90,7 +92,7 @@ _SUBMISSIONS: Final = {
     "submission_not_found": ProblemCode(404, "There is no submission with this id."),
     "upload_too_slow": ProblemCode(408, "The body came too slowly and was given up."),
     "model_name_taken": ProblemCode(
-        409, "The board has a model of this name; upper and lower case count as the same."
+        409, f"The board has a model of this name; {SAME_NAMES}."
     ),
     "webhook_not_found": ProblemCode(404, "The submission has no webhook."),
     "not_replaceable": ProblemCode(

@@ -51,15 +51,18 @@ SELECT s.id, s.state, s.owner_token_sha256, s.report::text AS report, s.failure_
  WHERE s.id = $1
 
 -- name: submission_timeline
+-- Each kind by its position, which is the order in which things happened: a time was once that of a
+-- transaction's beginning. Between the kinds a step comes no earlier than those before it.
 SELECT kind, state, reason, at
-  FROM (SELECT 'submission' AS kind, state, NULL AS reason, at, position
+  FROM (SELECT 'submission' AS kind, state, NULL AS reason, at, position,
+               max(at) OVER (ORDER BY position) AS reached
           FROM submission_history
          WHERE submission_id = $1
          UNION ALL
-        SELECT kind, data ->> 'state', data ->> 'reason', at, id
+        SELECT kind, data ->> 'state', data ->> 'reason', at, id, max(at) OVER (ORDER BY id)
           FROM submission_events
          WHERE submission_id = $1 AND kind = 'judging') AS steps
- ORDER BY at, kind DESC, position
+ ORDER BY reached, kind DESC, position
 
 -- name: hypothetical_ranks
 SELECT scoring, entries, content::text AS content, ranked_at

@@ -24,7 +24,7 @@ from services.gateway.submissions.ports import (
     TimelineStep,
 )
 from services.gateway.webhooks.store import add_webhook
-from shared.benchmark.names import name_key
+from shared.benchmark.names import SAME_NAMES, name_key
 from shared.contracts.messages import SubmissionAccepted
 from shared.runtime.errors import Conflict
 from shared.storage.database import Connection, Database, transient_errors
@@ -223,7 +223,7 @@ def _replacement_pending() -> Conflict:
 def _name_taken(model_name: str) -> Conflict:
     return Conflict(
         f"the community board has a model named {model_name!r} already "
-        "(upper and lower case count as the same).",
+        f"({SAME_NAMES}).",
         fix="Choose another name, such as one with a version.",
         code="model_name_taken",
     )
