@@ -101,7 +101,7 @@ async def test_a_healthy_installation_is_healthy(
     findings = await distributed.findings()
     assert only_wrong(findings) == {}
     assert set(findings) == {
-        "configuration", "database", "clock", "migrations", "ground truth", "work",
+        "configuration", "database", "clock", "migrations", "ground truth", "names", "work",
         "message bus", "judge", "disk for uploads",
     }  # fmt: skip
     assert print_report(list(findings.values()), as_json=False) == 0

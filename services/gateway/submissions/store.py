@@ -199,6 +199,7 @@ def _stored(
         timeline=[TimelineStep(**step) for step in steps],
         entry=entry,
         key_id=row["key_id"],
+        key_scopes=row["key_scopes"],
         withdrawn_by=row["withdrawn_by"],
         withdrawal_note=row["withdrawal_note"],
         replaces=row["replaces"],
@@ -222,8 +223,7 @@ def _replacement_pending() -> Conflict:
 
 def _name_taken(model_name: str) -> Conflict:
     return Conflict(
-        f"the community board has a model named {model_name!r} already "
-        f"({SAME_NAMES}).",
+        f"the community board has a model named {model_name!r} already ({SAME_NAMES}).",
         fix="Choose another name, such as one with a version.",
         code="model_name_taken",
     )

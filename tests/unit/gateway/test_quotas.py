@@ -20,7 +20,7 @@ from services.gateway.domain.quotas import (
 )
 
 NOW = datetime(2026, 4, 15, 12, 0, 0, tzinfo=UTC)
-RULES = QuotaRules(keys=Limits(50, 1000, 30), addresses=Limits(5, 100, 2))
+RULES = QuotaRules(keys=Limits(50, 1000, 30, 60), addresses=Limits(5, 100, 2, 9))
 
 
 def with_key(quotas: KeyQuotas) -> Caller:
@@ -29,9 +29,9 @@ def with_key(quotas: KeyQuotas) -> Caller:
 
 
 def test_a_keys_own_quotas_win_one_by_one() -> None:
-    assert RULES.limits(Caller("192.0.2.1")) == Limits(5, 100, 2)
-    assert RULES.limits(with_key(KeyQuotas())) == Limits(50, 1000, 30)
-    assert RULES.limits(with_key(KeyQuotas(0, None, 7))) == Limits(0, 1000, 7)
+    assert RULES.limits(Caller("192.0.2.1")) == Limits(5, 100, 2, 9)
+    assert RULES.limits(with_key(KeyQuotas())) == Limits(50, 1000, 30, 60)
+    assert RULES.limits(with_key(KeyQuotas(0, None, 7))) == Limits(0, 1000, 7, 60)
 
 
 def test_the_next_slot_is_named() -> None:
