@@ -217,7 +217,7 @@ async def _ground_truth(database: Database) -> Finding:
 
 
 async def _names(database: Database) -> Finding:
-    """Look for entries that kept a key of an older rule, as another has their name by the new one."""
+    """Look for entries that kept a key of an older rule, as another has their name now."""
     pairs = await database.pool.fetch(_SQL["names_alike"], _MOST_NAMES)
     if not pairs:
         return Finding("names", "ok", "no two models of a board have the same name.")

@@ -30,8 +30,8 @@ class GatewaySettings(CommonSettings):
     security_contact: str = Field(
         "",
         pattern=r"^$|^(mailto:|https://|tel:)[^\s,]+( *, *(mailto:|https://|tel:)[^\s,]+)*$",
-        description="whom to tell about a weakness, in /.well-known/security.txt: mailto: or https: "
-        "addresses, comma-separated; unset for no such file",
+        description="whom to tell about a weakness: mailto: or https: addresses, comma-separated, "
+        "for /.well-known/security.txt; unset for no such file",
     )
     connections: Annotated[int, Field(ge=10)] = Field(
         4000, description="connections at the same time; beyond, the longest idle one is closed"

@@ -92,7 +92,7 @@ class AccessRules:
             raise NotAllowed(
                 "administration is off.",
                 fix="Operators: set MEDVID_ADMIN_KEY to at least "
-                f"{ADMIN_KEY_CHARACTERS} characters, as '{MAKES_ADMIN_KEY}' makes them, and restart.",
+                f"{ADMIN_KEY_CHARACTERS} characters ('{MAKES_ADMIN_KEY}' makes a key) and restart.",
                 code="administration_off",
             )
         if not self.is_administrator(caller):

@@ -1,4 +1,4 @@
-"""`/.well-known/security.txt` (RFC 9116): whom to tell about a weakness, where the operator says."""
+"""`/.well-known/security.txt` (RFC 9116): whom to tell about a weakness."""
 
 from __future__ import annotations
 
