@@ -2,20 +2,17 @@
 -- Keys of the old rule become keys of the new one. Where two names are the same by the new rule, the
 -- one that has the key by both rules holds it, else the earlier; the other keeps its old key, and
 -- 'medvid admin doctor' tells of the two. Removed entries get theirs when they are restored.
-WITH due AS (
-    SELECT e.id, e.board, entries_name_key(e.name_key) AS key,
-           row_number() OVER (PARTITION BY e.board, entries_name_key(e.name_key)
-                              ORDER BY e.submitted_on, s.created_at NULLS FIRST, e.id) AS nth
+-- The order is that of the index of kept keys, so that a batch reads what it changes.
+WITH free AS (
+    SELECT DISTINCT ON (e.board, entries_name_key(e.name_key))
+           e.id, entries_name_key(e.name_key) AS key
       FROM entries e
       LEFT JOIN submissions s ON s.id = e.submission_id
      WHERE e.removed_at IS NULL AND e.name_key <> entries_name_key(e.name_key)
-), free AS (
-    SELECT id, key
-      FROM due
-     WHERE nth = 1
-       AND NOT EXISTS (SELECT FROM entries
-                        WHERE board = due.board AND name_key = due.key AND removed_at IS NULL)
-     ORDER BY id
+       AND NOT EXISTS (SELECT FROM entries o
+                        WHERE o.board = e.board AND o.name_key = entries_name_key(e.name_key)
+                          AND o.removed_at IS NULL)
+     ORDER BY e.board, entries_name_key(e.name_key), e.submitted_on, s.created_at NULLS FIRST, e.id
      LIMIT 500)
 UPDATE entries SET name_key = free.key
   FROM free
