@@ -133,7 +133,7 @@ async def test_a_migration_that_was_killed_goes_on_where_it_was(
         await holding.start()
         # The last batch has to wait for this row, so the killing falls in between.
         await rival.execute(
-            "SELECT FROM entries WHERE id = (SELECT max(id::text)::uuid FROM entries) FOR UPDATE"
+            "SELECT FROM entries ORDER BY entries_name_key(name_key) DESC LIMIT 1 FOR UPDATE"
         )
         task = asyncio.create_task(migrate(database))
         async with asyncio.timeout(20):
