@@ -221,12 +221,12 @@ async def _names(database: Database) -> Finding:
     pairs = await database.pool.fetch(_SQL["names_alike"], _MOST_NAMES)
     if not pairs:
         return Finding("names", "ok", "no two models of a board have the same name.")
-    told = "; ".join(
+    named = "; ".join(
         f"{row['kept']!r} ({row['kept_id']}) and {row['held']!r} ({row['held_id']}) on the "
         f"{row['board']} board" for row in pairs
     )  # fmt: skip
     return Finding(
-        "names", "warning", f"models whose names count as the same: {told}.",
+        "names", "warning", f"models whose names count as the same: {named}.",
         "Rename or remove one of each two: 'medvid admin rename'.",
     )  # fmt: skip
 

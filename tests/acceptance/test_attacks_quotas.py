@@ -59,9 +59,9 @@ async def test_sixty_networks_of_one_customer_are_one_customer(database: Databas
         assert "40 of 40 submissions in 24 hours are used by 2001:db8:7::/48" in refused["detail"]
         # Another customer is another one.
         assert (await one.submit(FILE, headers=sent_from("2001:db8:8::1")))[0] == 202
-        told = await used(one, "submissions", X_Forwarded_For="2001:db8:7:9999::1")
-        assert (told["limit"], told["used"]) == (40, 40)
-        assert told["next_at"]
+        found = await used(one, "submissions", X_Forwarded_For="2001:db8:7:9999::1")
+        assert (found["limit"], found["used"]) == (40, 40)
+        assert found["next_at"]
 
 
 async def test_a_smaller_network_has_a_smaller_limit(database: Database) -> None:
@@ -191,9 +191,9 @@ async def test_dry_runs_end_also_without_a_file(database: Database) -> None:
         ))  # fmt: skip
         assert sorted(status for status, _ in answers) == [200] * 3 + [429] * 6
         assert {code for status, code in answers if status == 429} == {"validation_quota"}
-        told = await used(one, "validations")
-        assert (told["limit"], told["used"]) == (3, 3)
-        assert told["next_at"]
+        found = await used(one, "validations")
+        assert (found["limit"], found["used"]) == (3, 3)
+        assert found["next_at"]
         # A submission is something else; so is another network.
         assert (await one.submit(FILE))[0] == 202
         statuses = [

@@ -114,7 +114,7 @@ async def test_a_step_is_later_than_the_one_it_waited_for(
     try:
         ranking = ranker.transaction()
         await ranking.start()
-        await ranker.execute("SELECT now()")  # its clock stands from here on
+        await ranker.execute("SELECT now()")  # its now() is this moment from here on
         await database.pool.execute("UPDATE submissions SET state = 'scored'")
         await ranker.execute("UPDATE submissions SET state = 'ranked'")
         await ranking.commit()

@@ -59,7 +59,7 @@ def matches(token: str, stored_sha256: bytes) -> bool:
 
 
 def is_ours(secret: str) -> bool:
-    """Tell whether a secret has the form of an owner token or an API key of ours."""
+    """Tell whether a secret has the form of an owner token or an API key."""
     return secret.startswith((_TOKEN_PREFIX, KEY_PREFIX))
 
 

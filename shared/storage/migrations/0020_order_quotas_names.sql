@@ -1,12 +1,12 @@
 -- Events in the order in which they happened, a quota for dry runs, and names as SPEC 4 compares them.
 
 -- A step's time was that of its transaction's beginning, and a ranker's may begin before the scorer's
--- that it waits for: one submission in nine was ranked before it was scored. What tells the order is the
+-- that it waits for: one submission in nine was ranked before it was scored. The order is that of the
 -- position; from now on the time agrees with it, as rows of a submission are written one after the other.
 ALTER TABLE submission_history ALTER COLUMN at SET DEFAULT clock_timestamp();
 ALTER TABLE submission_events ALTER COLUMN at SET DEFAULT clock_timestamp();
 
--- Webhooks are told in the order of the events; null: written before.
+-- Webhooks are sent in the order of the events; null: written before.
 ALTER TABLE webhook_deliveries ADD COLUMN event_id bigint;
 CREATE OR REPLACE FUNCTION submission_events_call() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -38,7 +38,7 @@ $$;
 CREATE INDEX entries_kept_keys ON entries (board, entries_name_key(name_key))
     WHERE removed_at IS NULL AND name_key <> entries_name_key(name_key);
 
--- A gateway of the version before writes keys of its own rule; they become ours, and the unique index
+-- A gateway of the version before writes keys of its own rule; the new ones replace them, and the index
 -- decides. What other triggers hand on stays as it is: a kept key must not fail whoever scores.
 CREATE FUNCTION entries_compare_names() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

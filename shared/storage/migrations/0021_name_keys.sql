@@ -1,7 +1,7 @@
 -- in batches: run again and again, each time in a transaction of its own, until it changes no row.
 -- Keys of the old rule become keys of the new one. Where two names are the same by the new rule, the
 -- one that has the key by both rules holds it, else the earlier; the other keeps its old key, and
--- 'medvid admin doctor' tells of the two. Removed entries get theirs when they are restored.
+-- 'medvid admin doctor' lists the two. Removed entries get theirs when they are restored.
 -- The order is that of the index of kept keys, so that a batch reads what it changes.
 WITH free AS (
     SELECT DISTINCT ON (e.board, entries_name_key(e.name_key))
