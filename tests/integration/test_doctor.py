@@ -115,6 +115,16 @@ async def test_a_wrong_setting_is_named(installation: Installation) -> None:
     assert "MEDVID_DRAIN_SECONDS" in findings["configuration"].says
 
 
+async def test_a_short_administrators_key_is_a_failure(installation: Installation) -> None:
+    installation.change(admin_key="k" * 31)
+    findings = await installation.findings()
+    assert only_wrong(findings) == {"configuration": "failed"}
+    assert "openssl rand -hex 32" in (findings["configuration"].fix or "")
+    assert "k" * 31 not in str(findings)
+    installation.change(admin_key="k" * 32)
+    assert only_wrong(await installation.findings()) == {}
+
+
 async def test_a_mistyped_variable_is_named(installation: Installation) -> None:
     installation.change(jugde_model="x")
     findings = await installation.findings()
