@@ -34,6 +34,7 @@ from services.gateway.judging.bootstrap import build_judging
 from services.gateway.judging.routes import judging_endpoints
 from services.gateway.pages.rendering import Pages
 from services.gateway.pages.routes import page_routes
+from services.gateway.pages.security_txt import security_routes
 from services.gateway.pages.submission_pages import SubmissionPages
 from services.gateway.settings import GatewaySettings
 from services.gateway.status.current import PostgresStatus, StatusReader
@@ -80,8 +81,8 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
             tempfile.TemporaryDirectory(prefix="medvid-uploads-", dir=settings.upload_dir)
         )
         validator = PooledValidator(pool, store.ground_truth, seconds=settings.validation_seconds)
-        receiver = Receiver(Path(folder), _limits(settings))
         access = build_access(infrastructure.database, settings)
+        receiver = Receiver(Path(folder), _limits(settings), access.quotas)
         infrastructure.patrol("gateway_quotas", access.forget_old_uses, _FORGET_SECONDS)
         judging = build_judging(infrastructure.database, store, access.quotas, settings)
         told = await infrastructure.bus.listen(judging.hints, judging.streams.hint)
@@ -137,6 +138,7 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
             *feed_routes(Feeds(boards, history, settings.public_url or "")),
             *page_routes(boards, views, history, pages),
             *status_pages(standing),
+            *security_routes(settings.security_contact, settings.public_url),
             *submitting.routes(),
             *administration.pages(pages),
             *description_routes(description, pages),

@@ -17,7 +17,7 @@ from services.gateway.domain import credentials
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, gateway_process, records, running_gateway
 
-ADMIN = "the-administrators-own-long-key"
+ADMIN = "the-administrators-own-and-long-key"
 ROOT = {"Authorization": f"Bearer {ADMIN}"}
 FILE = orjson.dumps(records())
 GATEWAY = Path(credentials.__file__).parents[1]

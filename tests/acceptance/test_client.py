@@ -44,7 +44,7 @@ from tests.servers import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-ADMIN = "the-administrators-key"
+ADMIN = "the-administrators-key-of-this-test"
 QUICK = Retries(attempts=4, first_wait=0.01, longest_wait=0.05)
 
 

@@ -221,6 +221,9 @@ async def test_who_is_not_ranked_is_told_so_in_the_terminal(
     entry = await medvid("entry", "Imported")
     assert "compat: number 1 of 1 on the official board" in entry.out
     assert "strict: not ranked, no strict scores" in entry.out
+    await add_listed_entry(gateway.database, "GPT-4 turbo", {"cvs_acc": 0.4}, "official")
+    await gateway.rank_listed("official")
+    assert (await medvid("entry", "gpt\u20114  Turbo")).out.startswith("GPT-4 turbo (")
 
 
 async def test_without_a_server_it_says_so_and_that_later_may_help(medvid: Shell) -> None:

@@ -15,6 +15,10 @@ Scope = Literal["submit", "judge", "admin"]
 Role = Literal["owner", "administrator"]
 Registration = Literal["open", "closed"]
 
+ADMIN_KEY_CHARACTERS: Final = 32
+"""An administrator's key is at least this long, or administration stays off."""
+MAKES_ADMIN_KEY: Final = "openssl rand -hex 32"
+
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 SELF_SERVICE_SCOPES: Final[frozenset[Scope]] = frozenset({"submit", "judge"})
 """What a key may do that somebody made for themselves."""
@@ -87,7 +91,8 @@ class AccessRules:
         if not self.administration:
             raise NotAllowed(
                 "administration is off.",
-                fix="Operators: set MEDVID_ADMIN_KEY to a long random value and restart.",
+                fix="Operators: set MEDVID_ADMIN_KEY to at least "
+                f"{ADMIN_KEY_CHARACTERS} characters ('{MAKES_ADMIN_KEY}' makes a key) and restart.",
                 code="administration_off",
             )
         if not self.is_administrator(caller):
@@ -98,6 +103,21 @@ class AccessRules:
         if caller.key is None or scope in caller.key.scopes or self.is_administrator(caller):
             return
         raise _missing_scope(caller.key.scopes, scope)
+
+    def require_judging(self, caller: Caller, key_scopes: Collection[Scope] | None) -> None:
+        """Raise NotAllowed unless the caller may have a submission judged.
+
+        `key_scopes` are those of the key that it was sent with: its owner token may no more.
+        """
+        self.require_scope(caller, "judge")
+        if key_scopes is None or self.is_administrator(caller):
+            return
+        if not {"judge", "admin"} & set(key_scopes):
+            raise NotAllowed(
+                "the submission was sent with a key that lacks the scope 'judge'.",
+                fix="Ask the maintainers to have it judged, or submit with a key that has it.",
+                code="missing_scope",
+            )
 
     def require_submitter(self, caller: Caller) -> None:
         """Raise NotAllowed unless the caller may submit."""

@@ -12,6 +12,7 @@ from datetime import date
 from typing import Final, Literal, Protocol, TypeVar
 from urllib.parse import urlencode
 
+from shared.benchmark.names import in_one_spelling
 from shared.benchmark.tasks import METRIC_KEYS, Board, Scoring
 
 Direction = Literal["ascending", "descending"]
@@ -118,7 +119,7 @@ class View:
     def shows(self, row: Row) -> bool:
         """Tell whether a row is among what is searched for."""
         text = searched_text(row)
-        words = self.search.lower().split()
+        words = in_one_spelling(self.search).lower().split()
         return (not self.track or row.track == self.track) and all(word in text for word in words)
 
     def ordered(self, rows: Sequence[R], board: Board) -> list[R]:
@@ -150,7 +151,7 @@ def on_page(rows: Sequence[R], view: View, most: int = MOST_ROWS) -> tuple[list[
 def searched_text(row: Row) -> str:
     """Return what a search looks at: every word that the row shows."""
     texts = (row.model_name, row.organization, row.team, row.authors, row.track, *row.badges)
-    return " ".join(text for text in texts if text).lower()
+    return in_one_spelling(" ".join(text for text in texts if text)).lower()
 
 
 def sort_values(rows: Sequence[Row], key: str, board: Board) -> Sequence[float | None]:

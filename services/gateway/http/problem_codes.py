@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from shared.benchmark.names import SAME_NAMES
+
 
 @dataclass(frozen=True, slots=True)
 class ProblemCode:
@@ -73,8 +75,14 @@ _CREDENTIALS: Final = {
     "judging_quota": ProblemCode(
         429, "The judge runs of 30 days are used up; the detail names when there is room again."
     ),
+    "validation_quota": ProblemCode(
+        429, "The dry runs of 24 hours are used up; the detail names when the next can be made."
+    ),
     "too_many_at_once": ProblemCode(
         429, "This address has as many uploads or event streams open as it may; wait for one."
+    ),
+    "too_many_guesses": ProblemCode(
+        429, "Too many keys that do not exist came from this address; Retry-After says how long."
     ),
     "quota_exhausted": ProblemCode(429, "Your quota never allows this; ask the maintainers."),
     "not_allowed": ProblemCode(403, "The caller may not do this."),
@@ -89,9 +97,7 @@ _SUBMISSIONS: Final = {
     ),
     "submission_not_found": ProblemCode(404, "There is no submission with this id."),
     "upload_too_slow": ProblemCode(408, "The body came too slowly and was given up."),
-    "model_name_taken": ProblemCode(
-        409, "The board has a model of this name; upper and lower case count as the same."
-    ),
+    "model_name_taken": ProblemCode(409, f"The board has a model of this name; {SAME_NAMES}."),
     "webhook_not_found": ProblemCode(404, "The submission has no webhook."),
     "not_replaceable": ProblemCode(
         409, "Only what stands on the community board can have a new version."
@@ -175,7 +181,12 @@ PROBLEM_CODES: Final[Mapping[str, ProblemCode]] = {
 }
 """All of them, by code."""
 
-KEY_PROBLEMS: Final = ("invalid_authorization", "unknown_key", "revoked_key")
+KEY_PROBLEMS: Final = (
+    "invalid_authorization",
+    "unknown_key",
+    "revoked_key",
+    "too_many_guesses",
+)
 """What every address that takes a key may answer."""
 ADMINISTRATION: Final = (
     *KEY_PROBLEMS,

@@ -95,7 +95,7 @@ class RequestJudging:
         Raises Conflict, Unavailable, NotAllowed, NotFound, QuotaExhausted.
         """
         submission, requester = await self.access.check(submission_id, caller)
-        self.access.rules.require_scope(caller, "judge")
+        self.access.rules.require_judging(caller, submission.key_scopes)
         judge = await self.store.judge_now()
         _check_judgeable(submission, judge)
         run = await self.store.latest_run(submission_id)

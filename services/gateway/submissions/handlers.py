@@ -14,6 +14,7 @@ from services.gateway.domain.forms import (
     name_taken,
 )
 from services.gateway.domain.options import read_options
+from services.gateway.domain.quotas import check_validations
 from services.gateway.submissions.ports import (
     Ranks,
     StoredSubmission,
@@ -90,11 +91,17 @@ class DryRun:
     async def admit(self, caller: Caller, size: int) -> None:
         """Let a caller send an upload of `size` bytes; raises NotAllowed, QuotaExhausted."""
         self._quotas.access.require_submitter(caller)
-        await self._quotas.require_room(caller, size, submission=False)
+        await self._quotas.require_room(
+            caller, size, lambda usage: check_validations(usage.validations)
+        )
 
     async def __call__(self, caller: Caller, upload: Upload) -> DryRunResult:
-        """Return what would become of the upload; raises InvalidInput, Unavailable."""
+        """Return what would become of the upload.
+
+        Raises InvalidInput, Unavailable, QuotaExhausted.
+        """
         version = await current_test_set(self._store)
+        await self._quotas.use_validation(caller, upload.size)
         options, wrong = read_options(upload.texts, private_networks=self._private_networks)
         problems = [*check_given_fields(upload.texts, list(upload.problems)), *wrong]
         name = upload.texts.get("model_name", "").strip()
@@ -108,7 +115,6 @@ class DryRun:
             problems += [] if "$.file" in bad else [missing_file()]
             return DryRunResult(problems, len(problems), None, version)
         checked = await self._validator.check(upload.file, version)
-        await self._quotas.count_upload(caller, upload.size)
         count = len(problems) + checked.problem_count
         return DryRunResult([*problems, *checked.problems], count, checked.report, version)
 

@@ -58,7 +58,9 @@
   };
 
   const filter = () => {
-    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    // As the server writes what is searched: composed, every dash as "-", in lower case.
+    const typed = search.value.normalize("NFC").replace(/[\p{Pd}\u2212]/gu, "-");
+    const words = typed.toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
     for (const row of rows()) {
       const text = row.dataset.text;
