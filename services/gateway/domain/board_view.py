@@ -94,7 +94,8 @@ class View:
             "sort": "" if self.sorting == "rank" else self.sorting,
             "columns": "" if self.columns == METRIC_KEYS else ",".join(self.columns),
         }
-        return urlencode({name: value for name, value in parts.items() if value}, safe=",")
+        given = {name: value for name, value in parts.items() if value}
+        return urlencode(given, safe=",", errors="replace")
 
     @property
     def sorting(self) -> str:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from importlib.resources import files
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import jinja2
 
@@ -250,7 +250,8 @@ def compare_url(board: Board, scoring: Scoring, models: Iterable[str] = ()) -> s
     address = f"/compare?board={board}"
     if scoring != "compat":
         address += f"&scoring={scoring}"
-    joined = ",".join(models)
+    # Also what came from an address: this goes into headers.
+    joined = ",".join(quote(model, safe="", errors="replace") for model in models)
     return f"{address}&models={joined}" if joined else address
 
 
