@@ -13,6 +13,7 @@ from aiohttp import hdrs, web
 from multidict import istr
 
 from services.gateway.domain.quotas import QuotaExhausted
+from services.gateway.domain.slots import Busy
 from services.gateway.http import problems
 from services.gateway.http.endpoints import Handle
 from services.gateway.http.representations import SERVER
@@ -123,12 +124,12 @@ def _refuse(
 ) -> web.StreamResponse:
     if isinstance(error, MedvidError):
         problem = problems.of_error(error, request_id)
-        if problem.status >= 500:
+        if problem.status >= 500 and not isinstance(error, Busy):  # no lines for a crowd
             _log.warning(
                 "request_refused", request_id=request_id, code=error.error_code, error=str(error)
             )
         response = _answer(request, problem, error_page)
-        if isinstance(error, QuotaExhausted):
+        if isinstance(error, QuotaExhausted | Busy):
             response.headers["Retry-After"] = str(error.retry_after)
         return response
     if error.status < 400:  # a redirect
