@@ -129,7 +129,7 @@ async def test_a_wrong_key_opens_nothing(site: Site) -> None:
 async def test_keys_cannot_be_tried_for_long(site: Site) -> None:
     browser = Browser(site)
     for _ in range(5):
-        assert await browser.sign_in("wrong") == 403
+        assert await browser.sign_in("wrong") == 401
     assert await browser.sign_in() == 503, "also with the right key"
 
 

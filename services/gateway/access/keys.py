@@ -47,7 +47,10 @@ class IdentifyCaller:
         if self._admin_sha256 is not None and hmac.compare_digest(digest, self._admin_sha256):
             return Caller(address, root=True)
         if not secret.startswith(credentials.KEY_PREFIX):
-            return Caller(address, token=secret)
+            understood = credentials.is_owner_token(secret) and await self._keys.is_owner_token(
+                digest
+            )
+            return Caller(address, token=secret, understood=understood)
         key = await self._keys.find(digest)
         if key is None or key.revoked_at is not None:
             raise invalid_key(revoked=key is not None)
