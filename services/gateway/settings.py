@@ -69,6 +69,15 @@ class GatewaySettings(CommonSettings):
     board_poll_seconds: Annotated[float, Field(gt=0)] = Field(
         1, description="how often newer boards are looked for when no hint comes"
     )
+    views_waiting: Annotated[int, Field(ge=1)] = Field(
+        64, description="views of boards (searches, orders, tracks, the past) that may wait"
+    )
+    views_waiting_per_address: Annotated[int, Field(ge=1)] = Field(
+        16, description="of these, of one address (IPv6: one /64)"
+    )
+    views_waiting_seconds: Annotated[float, Field(gt=0)] = Field(
+        10, description="how long a view may wait before it is refused"
+    )
     admin_key: SecretStr | None = Field(
         None,
         description="key of the administrators, of at least 32 characters; else there are none",

@@ -130,7 +130,7 @@ async def test_keys_cannot_be_tried_for_long(database: Database) -> None:
     async with running_site(database, admin_guesses=5) as site:
         browser = Browser(site)
         for _ in range(5):
-            assert await browser.sign_in("wrong") == 403
+            assert await browser.sign_in("wrong") == 401
         assert await browser.sign_in() == 429, "also with the right key"
 
 

@@ -249,6 +249,14 @@ async def test_a_key_of_ones_own_is_kept_and_used(medvid: Shell) -> None:
     assert "config unset api_key" in again.err
 
 
+async def test_a_key_that_was_not_expanded_is_told_as_that(medvid: Shell, file: str) -> None:
+    """Without, a submission was sent as nobody's and looked accepted."""
+    variables = {"MEDVID_API_KEY": "$LAB_KEY"}
+    done = await medvid("submit", file, "-m", "M", "-o", "L", **variables)
+    assert (done.status, done.out) == (1, "")
+    assert "$LAB_KEY was not expanded" in " ".join(done.err.split())
+
+
 async def test_settings_and_completion(medvid: Shell) -> None:
     changed = await medvid("config", "set", "url", "https://x.example", MEDVID_URL="")
     assert changed.status == 0

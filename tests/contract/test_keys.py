@@ -122,7 +122,9 @@ async def test_callers_are_told_apart(store: KeyStore) -> None:
     assert noted.key is not None
     assert noted.key.last_used_at is not None
     assert await identify(ADMIN_KEY, "b") == Caller("b", root=True)
-    assert await identify("mvb_token", "b") == Caller("b", token="mvb_token")  # noqa: S106
+    for unknown_token in ("mvb_token", f'"{made.secret}"', "$MEDVID_API_KEY", ADMIN_KEY[1:]):
+        refused = Caller("b", token=unknown_token, understood=False)
+        assert await identify(unknown_token, "b") == refused
     assert await identify(None, "b") == Caller("b")
     with pytest.raises(NotAllowed) as unknown:
         await identify(made.secret[:-1], "b")

@@ -20,6 +20,7 @@ class FakeKeys:
     def __init__(self) -> None:
         self._keys: dict[bytes, ApiKey] = {}
         self.acts: list[Act] = []
+        self.owner_tokens: set[bytes] = set()
 
     async def add(self, new: NewKey, *, most_a_day: int | None, act: Act | None = None) -> ApiKey:
         now = datetime.now(UTC)
@@ -45,6 +46,9 @@ class FakeKeys:
 
     async def find(self, key_sha256: bytes) -> ApiKey | None:
         return self._keys.get(key_sha256)
+
+    async def is_owner_token(self, token_sha256: bytes) -> bool:
+        return token_sha256 in self.owner_tokens
 
     async def used(self, key_id: UUID) -> None:
         key = self._by_id(key_id)

@@ -60,7 +60,10 @@ class IdentifyCaller:
         if could_be_root:
             self._guesses.wrong(address)
         if not secret.startswith(credentials.KEY_PREFIX):
-            return Caller(address, token=secret)
+            understood = credentials.is_owner_token(secret) and await self._keys.is_owner_token(
+                digest
+            )
+            return Caller(address, token=secret, understood=understood)
         key = await self._keys.find(digest)
         if key is None:
             self._guesses.check(address)

@@ -25,6 +25,9 @@ SELECT count(*) AS made,
 -- name: key_find
 SELECT * FROM api_keys WHERE key_sha256 = $1
 
+-- name: owner_token_find
+SELECT EXISTS (SELECT FROM submissions WHERE owner_token_sha256 = $1)
+
 -- name: key_used
 UPDATE api_keys SET last_used_at = now()
  WHERE id = $1 AND coalesce(last_used_at, '-infinity') < now() - interval '1 minute'

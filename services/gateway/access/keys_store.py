@@ -58,6 +58,11 @@ class PostgresKeys:
             row = await self._database.pool.fetchrow(_SQL["key_find"], key_sha256)
         return _key(row) if row else None
 
+    async def is_owner_token(self, token_sha256: bytes) -> bool:
+        """Tell whether a submission has this owner token."""
+        async with transient_errors():
+            return bool(await self._database.pool.fetchval(_SQL["owner_token_find"], token_sha256))
+
     async def used(self, key_id: UUID) -> None:
         """Note that a key is used now."""
         async with transient_errors():

@@ -13,6 +13,12 @@ from shared.runtime.errors import Unavailable
 _RETRY_SECONDS = 10.0
 
 
+class Busy(Unavailable):
+    """Too many wait already for what takes moments only."""
+
+    retry_after = 2
+
+
 class Slots:
     """Counts what is open in this process. `what` names it in refusals, in the plural."""
 

@@ -54,6 +54,11 @@ _CREDENTIALS: Final = {
     "invalid_token": ProblemCode(401, "The token is not one that may do this."),
     "token_required": ProblemCode(401, "This needs a token, and none was sent."),
     "unknown_key": ProblemCode(401, "There is no such API key."),
+    "unknown_credential": ProblemCode(
+        401,
+        "What was sent is neither an API key nor an owner token that we know. Without any, what is "
+        "open to everybody would have been done.",
+    ),
     "revoked_key": ProblemCode(401, "The API key was revoked; use another."),
     "key_required": ProblemCode(401, "Submissions need an API key here, and none was sent."),
     "administration_off": ProblemCode(
@@ -190,6 +195,7 @@ KEY_PROBLEMS: Final = (
 """What every address that takes a key may answer."""
 ADMINISTRATION: Final = (
     *KEY_PROBLEMS,
+    "unknown_credential",
     "administration_off",
     "administrator_required",
     "missing_scope",

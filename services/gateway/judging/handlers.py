@@ -23,7 +23,7 @@ from services.gateway.judging.ports import (
     StoredVerdict,
     VerdictQuery,
 )
-from services.gateway.submissions.handlers import not_found
+from services.gateway.submissions.handlers import unseen
 from services.gateway.submissions.ports import StoredSubmission, SubmissionStore
 from shared.runtime.errors import Conflict, NotFound, Unavailable
 
@@ -73,10 +73,10 @@ class Access:
         """
         submission = await self.submissions.find(submission_id)
         if submission is None:
-            raise not_found()
+            raise unseen(caller)
         role = self.rules.role(caller, submission.owner_token_sha256, submission.key_id)
         if role is None and submission.evaluate_only:
-            raise not_found()
+            raise unseen(caller)
         return submission, role
 
 

@@ -85,7 +85,7 @@ class SubmissionPages:
     async def form(self, request: web.Request) -> web.Response:
         """Show the empty form."""
         replaces = uuid_of(request.query.get("replaces", ""))
-        usage = await self.quotas.usage(await self.callers.of(request))
+        usage = await self.quotas.usage(await self.callers.understood(request))
         facts = self._form(replaces=replaces) | {"usage": usage and QuotaStatus.of("", usage)}
         return _private(request, "submit.html", facts, HTTPStatus.OK)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from services.gateway.access.quotas import Quotas
-from services.gateway.domain.access import AccessRules, Caller, not_the_owner
+from services.gateway.domain.access import AccessRules, Caller, not_the_owner, require_understood
 from services.gateway.domain.forms import (
     check_given_fields,
     missing_file,
@@ -143,10 +143,10 @@ class ReadStatus:
         """Return the status; raises NotFound, and NotAllowed for a token that is not its own."""
         submission = await self._store.find(submission_id)
         if submission is None:
-            raise not_found()
+            raise unseen(caller)
         role = self._rules.role(caller, submission.owner_token_sha256, submission.key_id)
         if role is None and submission.evaluate_only:
-            raise not_found()
+            raise unseen(caller)
         if role is None and caller.token is not None:
             raise not_the_owner(caller)
         status = Status(submission, role is not None, rank=None, ahead=None)
@@ -157,6 +157,15 @@ class ReadStatus:
         if entry is not None and shown and status.owner and submission.state == "ranked":
             return replace(status, rank=await self._ranks.rank_of(entry.board, entry.id))
         return status
+
+
+def unseen(caller: Caller) -> NotFound:
+    """Return the answer for a submission that is not there for this caller.
+
+    Raises NotAllowed where the caller's credential is none: perhaps the owner mistyped it.
+    """
+    require_understood(caller)
+    return not_found()
 
 
 def not_found() -> NotFound:
