@@ -12,7 +12,7 @@ from tests.acceptance.gateway_harness import Gateway, row, running_gateway
 from tests.nginx_server import nginx_before
 
 REQUESTS = 1_000
-ADMIN = "the-administrators-own-long-key"
+ADMIN = "the-administrators-own-and-long-key"
 _CLOSE = b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
 
 
