@@ -186,6 +186,15 @@ async def postgres(installation: Standalone) -> None:
         await asyncio.sleep(0.005)
 
 
+async def stopped_in_order(installation: Standalone) -> None:
+    """No kill, but what to compare with: how long does a start take here and now?"""
+    process = installation.process
+    assert process is not None
+    process.terminate()
+    await asyncio.to_thread(process.wait)
+    installation.start()
+
+
 async def everything(installation: Standalone) -> None:
     """Kill all of it, and start it when nothing is left."""
     installation.kill_everything()
@@ -223,8 +232,11 @@ async def server_dies_beside(installation: Standalone) -> None:
 # A server that was found is killed as well as one that was started.
 KILLS: Final[dict[str, Kill]] = {
     kill.__name__: kill
-    for kill in (services_alone, postgres, server_dies_beside, everything, everything_at_once)
-}
+    for kill in (
+        services_alone, postgres, server_dies_beside, everything, everything_at_once,
+        stopped_in_order,
+    )
+}  # fmt: skip
 
 
 # ------------------------------------------------------------------ the run
