@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Final
@@ -71,12 +72,13 @@ def load_migrations() -> list[Migration]:
     return found
 
 
-async def migrate(database: Database) -> int:
-    """Bring the schema to the newest migration; returns how many were applied.
+async def migrate(database: Database, migrations: Sequence[Migration] = ()) -> int:
+    """Bring the schema to the newest of these migrations, by default the project's.
 
-    Raises Misconfigured when the database was made by other or newer migrations.
+    Returns how many were applied. Raises Misconfigured when the database was made by other or newer
+    migrations.
     """
-    migrations = load_migrations()
+    migrations = migrations or load_migrations()
     async with database.pool.acquire() as connection:
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK_ID)
         try:
@@ -89,7 +91,7 @@ async def migrate(database: Database) -> int:
     return len(migrations) - applied
 
 
-async def _check_ledger(connection: Connection, migrations: list[Migration]) -> int:
+async def _check_ledger(connection: Connection, migrations: Sequence[Migration]) -> int:
     applied = await _applied(connection, migrations)
     if applied > len(migrations):
         raise Misconfigured(
@@ -99,7 +101,7 @@ async def _check_ledger(connection: Connection, migrations: list[Migration]) -> 
     return applied
 
 
-async def _applied(connection: Connection, migrations: list[Migration]) -> int:
+async def _applied(connection: Connection, migrations: Sequence[Migration]) -> int:
     """Return how many are applied; raises Misconfigured where a known one is another."""
     rows = await connection.fetch(
         "SELECT number, name, sha256 FROM schema_migrations ORDER BY number"

@@ -403,10 +403,10 @@ def test_what_is_well_written_comes_back_unchanged(data: st.DataObject, task: Ta
 def test_hostile_texts_take_no_longer_than_their_length(piece: str) -> None:
     def seconds(length: int) -> float:
         text = (piece * (length // len(piece) + 1))[:length]
-        started = time.perf_counter()
+        started = time.process_time()  # others may use the machine, too
         for task in Task:
             recognise(text, task)
-        return time.perf_counter() - started
+        return time.process_time() - started
 
     seconds(1000)
     assert seconds(1 << 16) < 200 * max(min(seconds(1 << 12) for _ in range(3)), 0.002)
