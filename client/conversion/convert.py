@@ -14,7 +14,7 @@ from shared.benchmark.decoding import Document, Element, Limits
 from shared.benchmark.report import Code, Problem, Problems, shown
 from shared.benchmark.scanning import Layout
 from shared.benchmark.styles import strip_reasoning, tidy
-from shared.benchmark.submission import Record, read_records
+from shared.benchmark.submission import Record, number_of_key, read_records
 from shared.benchmark.tasks import task_of
 from shared.benchmark.test_set import TestSet
 
@@ -103,9 +103,9 @@ def _read(
 
 def _place(draft: Draft) -> int | None:
     """Return the place that a record's key, or its name in the run, gives it."""
-    key = draft.key
-    if key is not None and key.isascii() and key.isdigit() and len(key) <= 9:
-        return int(key) if key == "0" or key[0] != "0" else None
+    number = number_of_key(draft.key)
+    if number is not None:
+        return number
     return draft.number if draft.from_zero and "::" in draft.name else None
 
 
