@@ -261,6 +261,9 @@ def test_each_style_has_a_warning_that_names_the_reason(
          "66.0 seconds: [10, 10, 50, 50]"),
         (Task.STG, '[{"time": 66.0, "bbox": [1, 2, 3, 4]}]', "json",
          "66.0 seconds: [1, 2, 3, 4]"),
+        (Task.STG, "[[10, 10, 50, 50], [20, 20, 60.0, 60]]", "box_style",
+         "[[10, 10, 50, 50]] [[20, 20, 60, 60]]"),
+        (Task.STG, "[[10.5, 10, 50, 50], [20, 20, 60, 60]]", "box_style", None),
         (Task.DENSE_CAPTIONING, "* **00:00 – 00:20**: A.\n* **00:20 – 00:40**: B.",
          "header_prefix", "0-20 seconds: A.\n20-40 seconds: B."),
         (Task.DENSE_CAPTIONING, "### 0-20 seconds: A.\n### 20-40 seconds: B.", "header_prefix",
@@ -312,6 +315,33 @@ def test_neighbours_of_the_known_styles(
     if tidied is not None:
         assert (changed, code in names) == (tidied, True)
     assert set(recognise(changed, task)).isdisjoint(names)
+
+
+@pytest.mark.parametrize(
+    ("task", "text"),
+    [
+        (Task.TAL, "05:10"),
+        (Task.TAL, "None."),
+        (Task.STG, "66.0 seconds: x1=10, y1=10, x2=50, y2=50"),
+        (Task.STG, "[[10.5, 10, 50, 50]]"),
+        (Task.CVS_ASSESSMENT, "The critical view is good."),
+        (Task.SKILL_ASSESSMENT, "The surgeon is an expert."),
+        (Task.REGION_CAPTION, '{"caption": "The knife cuts."}'),
+    ],
+)
+def test_tidying_is_no_cure_of_what_it_does_not_change(task: Task, text: str) -> None:
+    assert tidy(text, task) == (text, ())
+    found = warnings_of(text, task, truth=False)
+    assert found
+    assert not [warning.fix for warning in found.values() if "--tidy" in warning.fix]
+
+
+def test_tidying_is_the_cure_where_it_changes_some() -> None:
+    texts = ["[1, 2, 3, 4]", "x1=1, y1=2, x2=3, y2=4", "5 s: [1, 2, 3, 4]"]
+    _, found = diagnose(samples_of(Task.STG, 3, truth=False), texts)
+    fixes = {str(warning.code): warning.fix for warning in found}
+    assert "--tidy" in fixes["unparsable"]
+    assert "--tidy" in fixes["box_style"]
 
 
 @pytest.mark.parametrize(
