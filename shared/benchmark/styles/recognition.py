@@ -41,7 +41,9 @@ _TEMPLATES: Final = frozenset((
     "event label: factual description", "factual description", "description", "caption",
     "event description", "[description]", "<description>", "[caption]", "<caption>", "...",
 ))  # fmt: skip
-_OTHER_SCALE: Final = re.compile(r"\d\s?/\s?(?:\d\d|[^5\D])")
+_OTHER_SCALE: Final = re.compile(r"\d\s?/\s?(?:\d\d|[^5\D])|\d\.0*+[1-9]\d*+\s?/\s?5(?!\d)")
+FRACTION: Final = re.compile(r"(?:structures?|plate|triangle):\s*+\d++\.0*+[1-9]", re.IGNORECASE)
+"""A score that is no whole number, after a component's name."""
 _FRAMES: Final = re.compile(r"\bframes?\s*+#?\s*+\d|\d\s?frames?\b", re.IGNORECASE)
 _CLOCK: Final = re.compile(r"\d:\d\d(?!\d)")
 
@@ -124,6 +126,8 @@ def _boxes(text: str) -> list[str]:
 
 
 def _components(text: str) -> list[str]:
+    if FRACTION.search(text):
+        return [Code.OTHER_SCALE]
     return [] if scores.components(text) else [Code.UNNAMED_SCORES]
 
 
