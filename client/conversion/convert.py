@@ -68,7 +68,11 @@ def convert(
         done.notes += by_position(drafts, test_set, problems)
     if not options.by_position:
         drafts = _named(drafts, done.readings, problems)
+    tried = len(drafts)
     drafts = _without_failed(drafts, options.failed, problems, done.notes)
+    if tried and not drafts and not problems.count:
+        problems.add(Problem(Code.EMPTY_FILE, "$", "no record with an answer: all are failed ones",
+                             "one record a sample", "Run these samples again."))  # fmt: skip
     _rewrite(drafts, options, done.rewrites)
     done.notes[:0] = _told(done.readings)
     if not options.by_position or not problems.count:  # without their places they lack everything

@@ -166,11 +166,13 @@ def _no_such_field(records: Sequence[Raw], name: str, problems: Problems) -> Non
 
 
 def _no_text(records: Sequence[Raw], problems: Problems) -> None:
+    # No record has a text: then none of them is the failed one among others, to be skipped.
     for raw in records:
         if not problems.counted(Code.MISSING_FIELD, ".prediction"):
             problems.add(
                 Problem(Code.MISSING_FIELD, f"{raw.path}.prediction", shown(raw.value),
-                        "a field with the model's text", answer_fix(raw.value, "prediction")),
+                        "a field with the model's text",
+                        answer_fix(raw.value, "prediction", some=False)),
                 ".prediction",
             )  # fmt: skip
 

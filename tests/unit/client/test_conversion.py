@@ -178,6 +178,13 @@ def test_failed_samples_stop_are_left_out_or_are_empty(record: dict[str, Any]) -
     assert "failed" in codes(done)
 
 
+@pytest.mark.parametrize("record", FAILED)
+def test_where_all_samples_failed_nothing_is_written(record: dict[str, Any]) -> None:
+    done, (problem,) = converted(lines([record, record | {"id": IDS[1]}]), failed="skip")
+    assert done.records == []
+    assert "--failed skip" not in problem.fix
+
+
 def test_an_empty_answer_is_no_failure() -> None:
     done, problems = converted(lines([OURS[0] | {"prediction": ""}]))
     assert (problems, texts(done)) == ([], [(IDS[0], "tal", "")])
@@ -297,6 +304,10 @@ def test_a_misspelt_qa_type_is_not_guessed() -> None:
         {"predictions": OURS}, {"data": {"results": OURS}}, {"model": "m", "results": OURS},
         {"results": {str(n): record for n, record in enumerate(OURS)}, "config": "x"},
         {str(n): [record] for n, record in enumerate(OURS)},
+        {"config": {"temperature": 0, "output": "x.json"}, "results": OURS},
+        {"results": {str(n): record for n, record in enumerate(OURS)}, "config": {"a": {}}},
+        {name: [record[name] for record in OURS] for name in OURS[0]},
+        {name: {str(n): record[name] for n, record in enumerate(OURS)} for name in OURS[0]},
         {"tal": OURS[:1], "next_action": OURS[1:3], "video_summary": OURS[3:]},
         [[record] for record in OURS], [OURS[:2], OURS[2:]],
     ],
