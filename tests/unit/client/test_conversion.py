@@ -100,6 +100,7 @@ FOREIGN = {
     ),
     "batch from 0": lines([batch(n, f"request-{n}") for n in (1, 0, 3, 2)]),
     "batch from 1": lines([batch(n, str(n + 1)) for n in (1, 0, 3, 2)]),
+    "batch with underscores": lines([batch(n, f"req_{n}") for n in (1, 0, 3, 2)]),
     "text generation": json.dumps([[{"generated_text": text}] for text in TEXTS]).encode(),
     "texts": json.dumps(TEXTS).encode(),
     "texts by index": json.dumps({str(n): TEXTS[n] for n in (3, 1, 0, 2)}).encode(),
@@ -120,6 +121,12 @@ def test_without_places_they_are_refused_with_the_cure(name: str) -> None:
     _, problems = converted(FOREIGN[name])
     assert [problem.code for problem in problems] == ["missing_field"]
     assert "--by-position --test-set" in problems[0].fix
+
+
+def test_keys_without_end_are_no_places() -> None:
+    document = json.dumps({f"{n}" + "9" * 5_000: {"prediction": TEXTS[n]} for n in range(4)})
+    done, problems = converted(document.encode(), samples=SAMPLES, by_position=True)
+    assert (problems, texts(done)) == ([], EXPECTED)
 
 
 def test_names_of_batches_may_hold_id_and_qa_type() -> None:
