@@ -14,7 +14,7 @@ from shared.benchmark.decoding import Document, Element, Limits
 from shared.benchmark.report import Code, Problem, Problems, shown
 from shared.benchmark.scanning import Layout
 from shared.benchmark.styles import strip_reasoning, tidy
-from shared.benchmark.submission import Record, read_records
+from shared.benchmark.submission import Record, number_of_key, read_records
 from shared.benchmark.tasks import task_of
 from shared.benchmark.test_set import TestSet
 
@@ -68,7 +68,11 @@ def convert(
         done.notes += by_position(drafts, test_set, problems)
     if not options.by_position:
         drafts = _named(drafts, done.readings, problems)
+    tried = len(drafts)
     drafts = _without_failed(drafts, options.failed, problems, done.notes)
+    if tried and not drafts and not problems.count:
+        problems.add(Problem(Code.EMPTY_FILE, "$", "no record with an answer: all are failed ones",
+                             "one record a sample", "Run these samples again."))  # fmt: skip
     _rewrite(drafts, options, done.rewrites)
     done.notes[:0] = _told(done.readings)
     if not options.by_position or not problems.count:  # without their places they lack everything
@@ -103,9 +107,9 @@ def _read(
 
 def _place(draft: Draft) -> int | None:
     """Return the place that a record's key, or its name in the run, gives it."""
-    key = draft.key
-    if key is not None and key.isascii() and key.isdigit() and len(key) <= 9:
-        return int(key) if key == "0" or key[0] != "0" else None
+    number = number_of_key(draft.key)
+    if number is not None:
+        return number
     return draft.number if draft.from_zero and "::" in draft.name else None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +35,8 @@ _FAILURES: Final = ("error", "exception", "error_message")
 _NAMES: Final = ("sample_key", "sample_id", "custom_id", "doc_id", "index", "sample_index")
 """Fields that name a sample within a run; never two of one run."""
 _READ: Final = frozenset(("id", "metadata", "qa_type", "question", *_NAMES))
+_LAST_NUMBER: Final = re.compile(r"[-_:#/]([0-9]{1,9})\Z")
+"""What a request's name ends in: batches come back in any order."""
 _ASKING: Final = ("human", "user")
 
 
@@ -166,11 +169,13 @@ def _no_such_field(records: Sequence[Raw], name: str, problems: Problems) -> Non
 
 
 def _no_text(records: Sequence[Raw], problems: Problems) -> None:
+    # No record has a text: then none of them is the failed one among others, to be skipped.
     for raw in records:
         if not problems.counted(Code.MISSING_FIELD, ".prediction"):
             problems.add(
                 Problem(Code.MISSING_FIELD, f"{raw.path}.prediction", shown(raw.value),
-                        "a field with the model's text", answer_fix(raw.value, "prediction")),
+                        "a field with the model's text",
+                        answer_fix(raw.value, "prediction", some=False)),
                 ".prediction",
             )  # fmt: skip
 
@@ -261,9 +266,9 @@ class _Maker:
             draft.number, draft.numbered_by = int(draft.name), name
             draft.from_zero = name == "doc_id"
         elif name in ("sample_id", "custom_id"):
-            _, _, last = draft.name.rpartition("-")
-            if last.isascii() and last.isdecimal() and len(last) <= 9:
-                draft.number, draft.numbered_by = int(last), name
+            last = _LAST_NUMBER.search(draft.name)
+            if last:
+                draft.number, draft.numbered_by = int(last[1]), name
 
     def _asked(self, record: Mapping[str, object]) -> str:
         question = record.get("question")

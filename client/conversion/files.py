@@ -104,6 +104,11 @@ def _unwrap(
             raw: dict[str, object] = {name: key, "prediction": value}
             found.records.append(Raw(f"{path}[{shown(key)}]", key, raw))
         return
+    rows = _rows_of_columns(values)
+    found.records += [Raw(f"{path}[*][{n}]", None, row) for n, row in enumerate(rows)]
+    settings = _settings_beside(values)
+    found.beside += settings
+    values = {} if rows else {key: value for key, value in values.items() if key not in settings}
     for key, value in values.items():
         inner = f"{path}[{shown(key)}]"
         if isinstance(value, dict) and depth < _DEEPEST_WRAPPER and _is_wrapper(value):
@@ -116,6 +121,52 @@ def _unwrap(
             found.records.append(Raw(inner, key, value))
         elif depth or not all(isinstance(other, dict) for other in values.values()):
             found.beside.append(key)
+
+
+def _rows_of_columns(values: Mapping[str, object]) -> list[dict[str, object]]:
+    """Return the records of columns (lists, or objects by row) of equal length; else none.
+
+    Data frames are written so: `{"id": ["…", …], "qa_type": […], "prediction": […]}`.
+    """
+    if not shapes.are_columns(values):
+        return []
+    columns: dict[str, list[object]] = {}
+    for name, column in values.items():
+        if isinstance(column, dict):
+            columns[name] = list(column.values())
+        elif isinstance(column, list):
+            columns[name] = column
+    if len(columns) < len(values) or len({len(column) for column in columns.values()}) != 1:
+        return []
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _settings_beside(values: Mapping[str, object]) -> list[str]:
+    """Return the keys of objects that stand beside the records and hold none."""
+    if not any(_holds_records(value) for value in values.values()):
+        return []
+    return [
+        key
+        for key, value in values.items()
+        if isinstance(value, dict) and not (_is_record(value) or _holds_records(value))
+    ]
+
+
+def _holds_records(value: object) -> bool:
+    if isinstance(value, list):
+        return len(value) > 1 and all(isinstance(one, dict) for one in value)
+    return (
+        isinstance(value, dict)
+        and _is_wrapper(value)
+        and any(_is_record(inner) or _holds_records(inner) for inner in value.values())
+    )
+
+
+def _is_record(value: object) -> bool:
+    """Whether an object has fields by which records are known."""
+    return isinstance(value, dict) and (
+        shapes.is_ours(value) or shapes.shape_of(value) is not None or "prediction" in value
+    )
 
 
 def _is_wrapper(value: Mapping[str, object]) -> bool:

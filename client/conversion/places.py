@@ -15,6 +15,7 @@ from client.conversion.fields import Draft
 from client.conversion.notes import Note
 from shared.benchmark.clips import canonical, clip_of
 from shared.benchmark.report import Code, Problem, Problems, shown
+from shared.benchmark.submission import number_of_key
 from shared.benchmark.tasks import same_qa_type, task_of
 from shared.benchmark.test_set import TestItem, TestSet, without_video_token
 
@@ -209,9 +210,9 @@ def _numbers(drafts: Sequence[Draft]) -> tuple[list[int] | None, str]:
     numbers = [draft.number for draft in drafts]
     if drafts and all(number is not None for number in numbers):
         return [number for number in numbers if number is not None], drafts[0].numbered_by
-    keys = [draft.key for draft in drafts]
-    if drafts and all(key is not None and key.isascii() and key.isdecimal() for key in keys):
-        return [int(key) for key in keys if key is not None], "the records' keys"
+    numbers = [number_of_key(draft.key) for draft in drafts]
+    if drafts and all(number is not None for number in numbers):
+        return [number for number in numbers if number is not None], "the records' keys"
     return None, ""
 
 

@@ -22,6 +22,7 @@ import orjson
 
 from shared.benchmark.report import Code, Problem, Problems, shown
 from shared.benchmark.scanning import Bounds, Buffer, Layout
+from shared.benchmark.shapes import TEXT_FIELDS
 from shared.benchmark.splitting import split
 from shared.benchmark.unpacking import Refused, unpack
 
@@ -58,6 +59,9 @@ NAN_FIX: Final = (
     "NaN often marks a sample without an answer: leave such records out, or run 'medvid convert "
     "FILE --failed skip -o predictions.json.gz' ('--failed empty' keeps them as empty texts)."
 )
+_FINITE_FIX: Final = "Write a finite number, or leave the value out where it is not known."
+_ANSWERS: Final = frozenset(TEXT_FIELDS)
+"""Fields of which NaN means that a sample was not answered."""
 _FIELD_BEFORE: Final = re.compile(r'"([^"\\]{1,60})"\s{0,9}:[\s\[\-]{0,9}$')
 _LONGEST_NAME: Final = 100
 
@@ -220,7 +224,9 @@ def _explain(error: orjson.JSONDecodeError, code: Code, place: _Place, text: byt
     rest = error.doc[error.pos : error.pos + 20]
     found = f"{shown(rest)} at {where}" if rest else f"the end of the text at {where}"
     if code is Code.NON_FINITE_NUMBER:
-        return Problem(code, path, found, "a text or a finite number", NAN_FIX)
+        answer = place.field[1:] in _ANSWERS
+        return Problem(code, path, found, "a text or a finite number",
+                       NAN_FIX if answer else _FINITE_FIX)  # fmt: skip
     if code is Code.NUMBER_OUT_OF_RANGE:
         return Problem(code, path, found, "a number below 1.8e308",
                        "Write long digit strings as text, in quotes.")  # fmt: skip

@@ -17,7 +17,8 @@ from shared.benchmark import styles
 from shared.benchmark.asked import is_label, is_nearly_label, labels_asked
 from shared.benchmark.reading import READ_CHARACTERS, UNITS, Reading, read
 from shared.benchmark.report import MAX_EXAMPLES, Advice, Code, TaskDiagnosis, shown
-from shared.benchmark.styles.table import LONGER, RERUN, STYLES, TIDY, Style, effect_of
+from shared.benchmark.styles.recognition import Styles
+from shared.benchmark.styles.table import ASK, LONGER, RERUN, STYLES, Style, effect_of
 from shared.benchmark.tasks import Task
 from shared.benchmark.test_set import TestItem, TestSet
 
@@ -93,6 +94,7 @@ class _Tally:
     unparsable: list[int] = field(default_factory=list)
     incomplete: list[int] = field(default_factory=list)
     by_code: dict[str, list[int]] = field(default_factory=dict)
+    tidied: set[str] = field(default_factory=set)
     excerpts: dict[int, str] = field(default_factory=dict)
     texts: Counter[int] = field(default_factory=Counter)
     references: Counter[str] = field(default_factory=Counter)
@@ -141,8 +143,9 @@ class _Tally:
 
     def _look(self, index: int, text: str, reading: Reading, *, plain: bool) -> None:
         """Note what looks wrong about a text."""
-        found = () if plain else self._styles(text)
-        codes = dict.fromkeys((*found, *reading.codes))
+        rewritten, staying = Styles() if plain else self._styles(text)
+        self.tidied.update(rewritten)
+        codes = dict.fromkeys((*rewritten, *staying, *reading.codes))
         if reading.cut_off:
             codes[Code.LIKELY_TRUNCATED] = None
         if Code.CLOCK_TIMES in codes or Code.DATES in codes:  # these make segments look inverted
@@ -150,14 +153,14 @@ class _Tally:
         for code in codes:
             self._note(index, text, self.by_code.setdefault(code, []))
 
-    def _styles(self, text: str) -> tuple[str, ...]:
+    def _styles(self, text: str) -> Styles:
         """Return the styles of a text that may be read otherwise than it is meant."""
         if len(text) > READ_CHARACTERS:
             text = styles.strip_reasoning(text)[:READ_CHARACTERS] or text[:READ_CHARACTERS]
         if self.looked_at > LOOKED_AT_CHARACTERS:
-            return ()
+            return Styles()
         self.looked_at += len(text)
-        return styles.recognise(text, self.task)
+        return styles.styles_of(text, self.task)
 
     def _note(self, index: int, text: str, indices: list[int]) -> None:
         indices.append(index)
@@ -198,16 +201,32 @@ class _Tally:
             )  # fmt: skip
         if self.unparsable:
             message = f"predictions hold no {UNITS[self.task]} that can be read"
-            yield self._advice(Code.UNPARSABLE, message, self.unparsable, _UNREAD, TIDY)
+            yield self._advice(
+                Code.UNPARSABLE, message, self.unparsable, _UNREAD, self._cure_of_unparsable()
+            )
         if self.covered < LOW_STRUCTURE_SHARE * self.required:
             yield self._low_structure(counted=counted)
         yield from self._cut_off()
         for code, style, indices in self._styled():
             message = f"predictions {style.message}"
-            yield self._advice(code, message, indices, effect_of(code, self.task), style.fix)
+            yield self._advice(code, message, indices, effect_of(code, self.task), self._fix(code))
         yield from self._per_mille()
         yield from self._not_labels()
         yield from self._constant()
+
+    def _fix(self, code: str) -> str:
+        """Return what cures a style: not tidying, where that rewrites none of its texts."""
+        style = STYLES[code]
+        return style.fix if code in self.tidied else style.untidied or style.fix
+
+    def _cure_of_unparsable(self) -> str:
+        """Return what cures most of the texts that nothing is read of."""
+        unread, cures = set(self.unparsable), Counter[str]()
+        for code, indices in self.by_code.items():
+            if code in STYLES:
+                cures[self._fix(code)] += len(unread.intersection(indices))
+        cure, count = next(iter(cures.most_common(1)), (ASK, 0))
+        return cure if count else ASK
 
     def _styled(self) -> Iterator[tuple[str, Style, list[int]]]:
         """Yield the styles that are more than chance, with the samples that have them."""

@@ -103,7 +103,8 @@ def _binary(start: bytes) -> tuple[str, str]:
     if start.startswith(b"PK\x03\x04"):
         if b"xl/" in start or b"[Content_Types]" in start:
             return "an Excel workbook", (
-                "Run 'medvid convert FILE -o predictions.json.gz': it reads the first sheet."
+                "Run 'medvid convert FILE -o predictions.json.gz': it reads the first sheet. Where "
+                "the rows name no id and qa_type, add --by-position --test-set TEST_SET."
             )
         if b"/data.pkl" in start:
             return "a PyTorch file", _WRITE_JSON
@@ -123,7 +124,9 @@ def _binary(start: bytes) -> tuple[str, str]:
 def _table(start: bytes) -> Problem | None:
     """Return the problem of a table whose first line names columns such as `id` and `qa_type`."""
     columns = header(start)
-    fix = "Run 'medvid convert FILE -o predictions.json.gz': it reads such tables."
+    own = {"id", "qa_type"}.issubset(columns) or "sample_id" in columns
+    places = "" if own else " --by-position --test-set TEST_SET"
+    fix = f"Run 'medvid convert FILE{places} -o predictions.json.gz': it reads such tables."
     if not columns:
         columns = _columns(start)
         fix = "Send predictions: a table of them has the columns id, qa_type and prediction."

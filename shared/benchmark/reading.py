@@ -16,7 +16,7 @@ from shared.benchmark.parsing.sa import SKILL_ASPECTS, parse_aspects
 from shared.benchmark.parsing.stg import Box, ParsedBoxes, parse_boxes
 from shared.benchmark.parsing.tal import parse_segments
 from shared.benchmark.report import Code
-from shared.benchmark.styles.recognition import REFUSAL, is_placeholder, is_template
+from shared.benchmark.styles.recognition import FRACTION, REFUSAL, is_placeholder, is_template
 from shared.benchmark.tasks import Task
 from shared.benchmark.test_set import TestItem
 
@@ -264,7 +264,7 @@ def _read_components(text: str, _item: TestItem, sample: Sample | None) -> Readi
     names = [component.replace("_", " ") for component in COMPONENTS]
     found = parse_components(text)
     expected = truth.component_scores(sample) if sample else COMPONENTS
-    plain = len(found) == len(COMPONENTS) and "<" not in text
+    plain = len(found) == len(COMPONENTS) and "<" not in text and not FRACTION.search(text)
     cut_off = not plain and _is_open(text.lower(), names)
     beyond = any(score > _MOST_OF_A_COMPONENT for score in found.values())
     return _named(found, expected, plain=plain, cut_off=cut_off, beyond=beyond)

@@ -7,7 +7,7 @@ the server only says so.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -166,8 +166,11 @@ def text_fields(record: Mapping[str, object]) -> list[str]:
     return [name for name in TEXT_FIELDS if text_in(record.get(name)) is not None]
 
 
-def answer_fix(record: Mapping[str, object], wanted: str) -> str:
-    """Return how to cure a record that lacks the field `wanted`, which should hold the answer."""
+def answer_fix(record: Mapping[str, object], wanted: str, *, some: bool = True) -> str:
+    """Return how to cure a record that lacks the field `wanted`, which should hold the answer.
+
+    `some`: other records of the file may have an answer.
+    """
     found = [name for name in text_fields(record) if name != wanted]
     if len(found) == 1:
         return f"The text seems to be in \"{found[0]}\": '{command(record, found[0])}'."
@@ -179,6 +182,10 @@ def answer_fix(record: Mapping[str, object], wanted: str) -> str:
         return (
             f'Only "{turns}" holds an answer, which may be the true one. If it is your '
             f"model's: '{command(record, turns)}'."
+        )
+    if not some:
+        return (
+            "No field holds a text of the model, in any record: convert the file with its output."
         )
     return (
         "No field holds a text of the model. Send the file with its output; where inference failed "
@@ -195,6 +202,31 @@ def command(record: Mapping[str, object], answer_field: str = "") -> str:
     options = "" if known is not None or not answer_field else f" --answer-field {answer_field}"
     options += _PLACED if needs_places(record) else ""
     return COMMAND.replace(" -o", f"{options} -o")
+
+
+def are_columns(names: Collection[str]) -> bool:
+    """Whether an object's keys are names of a record's fields: its values are columns then."""
+    return not _NAMING.isdisjoint(names) and not _TEXTS.isdisjoint(names)
+
+
+_NAMING: Final = frozenset(("id", "qa_type"))
+_TEXTS: Final = frozenset(TEXT_FIELDS)
+
+
+def columns_in(data: Buffer, layout: Layout) -> list[str]:
+    """Return the names of the columns that an object holds instead of records, else none.
+
+    Looks at the first bytes of each element only.
+    """
+    if layout.kind != "object" or len(layout.starts) > _MOST_WRAPPERS:
+        return []
+    names: list[str] = []
+    for start, end in zip(layout.starts, layout.ends, strict=True):
+        found = _COLUMN.match(data, start, min(end, start + _LOOKED_AT))
+        if found is None:
+            return []
+        names.append(found[1].decode(errors="replace"))
+    return names if are_columns(names) else []
 
 
 def wrapped_in(data: Buffer, layout: Layout) -> str | None:
@@ -222,6 +254,7 @@ def wrapped_in(data: Buffer, layout: Layout) -> str | None:
 _MOST_WRAPPERS: Final = 30
 _LOOKED_AT: Final = 2_000
 _NAME: Final = rb'"((?:[^"\\]|\\.){0,200})"\s{0,99}:\s{0,99}'
+_COLUMN: Final = re.compile(rb"\s{0,99}" + _NAME + rb"[\[{]", re.DOTALL)
 _WRAPPER: Final = re.compile(
     rb"\s{0,99}" + _NAME + rb"(?:\[\s{0,99}[{\[]|\{\s{0,99}" + _NAME + rb"[{\[])", re.DOTALL
 )

@@ -7,6 +7,7 @@ read: ground truth or judge scores inside an upload are never looked at (SPEC 1)
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -31,6 +32,7 @@ from shared.benchmark.test_set import without_video_token
 EXAMPLE: Final = '{"id": "video&&0&&100&&1.0", "qa_type": "tal", "prediction": "1.0-2.5 seconds"}'
 ANSWER_FIELDS: Final = ("prediction", "answer")
 _NUL: Final = "\0"
+_WHOLE_NUMBER: Final = re.compile(r"-?[0-9]{1,18}")
 
 
 @dataclass(slots=True)
@@ -69,7 +71,7 @@ def read_records(document: Document, limits: Limits, problems: Problems) -> list
         if record is not None:
             records.append(record)
             keys.append(element.key)
-    numbers = [_number(key) for key in keys]
+    numbers = [number_of_key(key) for key in keys]
     if all(number is not None for number in numbers):
         for record, number in zip(records, numbers, strict=True):
             record.position = number if number is not None else record.position
@@ -77,11 +79,9 @@ def read_records(document: Document, limits: Limits, problems: Problems) -> list
     return records
 
 
-def _number(key: str | None) -> int | None:
-    """Return the number that a key like "12" writes; None for any other spelling."""
-    if key is None or len(key) > 9 or not (key.isascii() and key.isdigit()):
-        return None
-    return int(key) if key == "0" or key[0] != "0" else None
+def number_of_key(key: str | None) -> int | None:
+    """Return the whole number that a key writes, zeros before it allowed; None for any other."""
+    return int(key) if key is not None and _WHOLE_NUMBER.fullmatch(key) else None
 
 
 class _Reader:

@@ -23,7 +23,7 @@ from shared.benchmark.report import (
     shown,
 )
 from shared.benchmark.scanning import Layout
-from shared.benchmark.shapes import COMMAND, wrapped_in
+from shared.benchmark.shapes import COMMAND, columns_in, wrapped_in
 from shared.benchmark.submission import read_records
 from shared.benchmark.test_set import TestItem, TestSet
 
@@ -160,8 +160,12 @@ def _check_layout(
 
     Where the records stand inside a wrapper, what its elements lack says nothing.
     """
-    wrapper = wrapped_in(document.content, document.layout)
-    if wrapper is not None:
+    columns = columns_in(document.content, document.layout)
+    wrapper = None if columns else wrapped_in(document.content, document.layout)
+    if columns:
+        problems.add(_columns(columns))
+        document.layout = Layout("array", [], [], [])
+    elif wrapper is not None:
         problems.add(_wrapped(wrapper))
         document.layout = Layout("array", [], [], [])
     elif len(document) < minimum:
@@ -176,6 +180,14 @@ def _check_layout(
             fix="Add predictions for more samples before you submit.",
         ),)  # fmt: skip
     return ()
+
+
+def _columns(names: Sequence[str]) -> Problem:
+    return Problem(
+        Code.WRONG_SHAPE, "$", f"columns instead of records: {', '.join(map(shown, names))}",
+        "one record (object) for each sample",
+        f"Run '{COMMAND}', which makes records of them (pandas: to_json(orient=\"records\")).",
+    )  # fmt: skip
 
 
 def _wrapped(key: str) -> Problem:

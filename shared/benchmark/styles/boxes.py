@@ -37,7 +37,7 @@ def rewrite(text: str) -> tuple[str, list[str]]:
     """Return a text whose boxes are `T seconds: [x1, y1, x2, y2]`, and the styles it had."""
     listed = _from_json(text)
     if listed:
-        return listed, [times.JSON]
+        return listed, [times.JSON if "{" in text else BOX_STYLE]
     applied: dict[str, None] = {}
     text = times.plain_width(text, applied)
     text = _noted(text, _CORNERS.sub(r"[\1, \2, \3, \4]", text), applied)
@@ -87,6 +87,9 @@ def _from_json(text: str) -> str:
     """Return the boxes of a JSON text as they are read; empty where it is none, or not whole."""
     timed, untimed = [], []
     for item in times.items_of(text):
+        if isinstance(item, list):
+            untimed.append(_untimed_box(_numbers(item)))
+            continue
         if not isinstance(item, dict):
             return ""
         fields = {str(name).lower(): value for name, value in item.items()}
@@ -114,7 +117,7 @@ _CLOCK: Final = re.compile(rf"({TIME}){_UNIT}?", re.IGNORECASE)
 
 def _untimed_box(numbers: list[str]) -> str:
     values = [_whole(value) for value in numbers]
-    return "" if None in values else f"[[{', '.join(map(str, values))}]]"
+    return "" if not values or None in values else f"[[{', '.join(map(str, values))}]]"
 
 
 def _numbers(value: object) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Final
 
@@ -15,7 +16,8 @@ HEADER_STYLE: Final = "header_style"
 _PLAIN: Final = re.compile(r"\d++(?:\.\d++)?+-\d++(?:\.\d++)?+\s++seconds?:(?:\s|\Z)")
 _LINE: Final = re.compile(
     r"(?P<prefix>[ \t]*+(?:(?:[-*\u2022\u00b7+>]|#{1,6}|\(?\d{1,3}[.):])[ \t]++)?"
-    r"(?:(?:event|segment|step|action|clip)[ \t]*+\d{0,3}+[ \t]*+[:.)]?+[ \t]*+)?(?:\*\*|__|`)?)"
+    r"(?:(?:\*\*|__)?(?:event|segment|step|action|clip)[ \t]*+\d{0,3}+[ \t]*+[:.)]?+(?:\*\*|__)?"
+    r"[:.)]?+[ \t]*+)?(?:\*\*|__|`)?)"
     r"(?P<label>(?:start[ _]?(?:\(?time\)?)?|time(?:[ _]?(?:range|interval|stamp))?|from|between)"
     r"\W{0,6})?+(?P<open>[\[(<\u3010]?+)[ \t]*+"
     rf"(?P<start>{TIME})(?P<between>{UNIT})"
@@ -26,7 +28,20 @@ _LINE: Final = re.compile(
     r"(?P<caption>.*+)",
     re.IGNORECASE | re.DOTALL,
 )
-_BEHIND: Final = re.compile(r"(?<=[.!?;])[ \t]++(?=\d++(?:\.\d++)?+-\d++(?:\.\d++)?+\s++seconds?:)")
+_HEADER: Final = re.compile(
+    r"(?<!\d)(\d++(?:\.\d++)?+)-(\d++(?:\.\d++)?+)[ \t]++seconds?:(?=\s|\Z)"
+)
+_COUNTED: Final = (
+    r"(?:(?:\*\*)?(?:event|segment|step|action|clip)[ \t]\d{1,3}[:.)]?(?:\*\*)?[:.)]?[ \t]++)"
+)
+_SEPARATOR_BEFORE: Final = re.compile(
+    rf"(?:(?P<sentence>[.!?;])|,|\s[|/])[ \t]++{_COUNTED}?\Z", re.IGNORECASE
+)
+_ONLY_PREFIX: Final = re.compile(
+    rf"(?:\A|\n)[ \t]*+[-*#>(\u2022]{{0,3}}[ \t]*+(?:{_COUNTED}|\d{{1,3}}[.)][ \t]*+)\Z",
+    re.IGNORECASE,
+)
+_LOOKED_BACK: Final = 40
 _COMMAS: Final = re.compile(
     r"^(\d++),(\d{1,2}+)([ \t]*+-[ \t]*+)(\d++),(\d{1,2}+)(?=[ \t]*+s)", re.MULTILINE
 )
@@ -60,11 +75,32 @@ def rewrite(text: str) -> tuple[str, list[str]]:
 
 
 def _apart(text: str, applied: dict[str, None]) -> str:
-    """Return a text with headers behind a sentence on lines of their own, and decimal points."""
-    changed = _BEHIND.sub("\n", text)
+    """Return a text with headers behind a caption on lines of their own, and decimal points."""
+    changed = _parted(text) if text.count("second") > 1 else text
     text = text if changed == text else _noted(changed, HEADER_PREFIX, applied)
     changed = _COMMAS.sub(r"\1.\2\3\4.\5", text)
     return text if changed == text else _noted(changed, times.DECIMAL_COMMAS, applied)
+
+
+def _parted(text: str) -> str:
+    """Return a text in which headers that follow a caption on its line begin lines.
+
+    Only headers that a sentence's end sets apart, or another separator where the segment begins no
+    earlier than the one before ends: times inside a caption stay where they are.
+    """
+    parts: list[str] = []
+    done, last_end = 0, math.inf
+    for found in _HEADER.finditer(text):
+        back = text[max(found.start() - _LOOKED_BACK, 0) : found.start()]
+        separator = None if _ONLY_PREFIX.search(back) else _SEPARATOR_BEFORE.search(back)
+        if separator and last_end < math.inf:
+            if not separator["sentence"] and float(found[1]) < last_end:
+                continue
+            behind = found.start() - len(separator[0]) + bool(separator["sentence"])
+            parts += [text[done:behind], "\n"]
+            done = found.start()
+        last_end = float(found[2])
+    return "".join((*parts, text[done:]))
 
 
 def reading(text: str) -> dict[tuple[float, float], str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from shared.benchmark.parsing.dvc import parse_captions
 from shared.benchmark.report import Code
@@ -41,38 +41,51 @@ _TEMPLATES: Final = frozenset((
     "event label: factual description", "factual description", "description", "caption",
     "event description", "[description]", "<description>", "[caption]", "<caption>", "...",
 ))  # fmt: skip
-_OTHER_SCALE: Final = re.compile(r"\d\s?/\s?(?:\d\d|[^5\D])")
+_OTHER_SCALE: Final = re.compile(r"\d\s?/\s?(?:\d\d|[^5\D])|\d\.0*+[1-9]\d*+\s?/\s?5(?!\d)")
+FRACTION: Final = re.compile(r"(?:structures?|plate|triangle):\s*+\d++\.0*+[1-9]", re.IGNORECASE)
+"""A score that is no whole number, after a component's name."""
 _FRAMES: Final = re.compile(r"\bframes?\s*+#?\s*+\d|\d\s?frames?\b", re.IGNORECASE)
 _CLOCK: Final = re.compile(r"\d:\d\d(?!\d)")
 
 
+class Styles(NamedTuple):
+    """The codes of a prediction's styles: those that tidying rewrites, and those that stay."""
+
+    rewritten: tuple[str, ...] = ()
+    staying: tuple[str, ...] = ()
+
+
 def recognise(text: str, task: Task) -> tuple[str, ...]:
     """Return the codes of a prediction's styles; none where it is read as it is meant."""
+    rewritten, staying = styles_of(text, task)
+    return tuple(dict.fromkeys((*rewritten, *staying)))
+
+
+def styles_of(text: str, task: Task) -> Styles:
+    """Return the same, told apart by whether tidying cures them."""
     if not text.strip():
-        return ()
+        return Styles()
     return _of_short(text, task) if len(text) <= _SHORT_CHARACTERS else _of(text, task)
 
 
 @functools.lru_cache(maxsize=1 << 11)
-def _of_short(text: str, task: Task) -> tuple[str, ...]:
+def _of_short(text: str, task: Task) -> Styles:
     """Short texts repeat."""
     return _of(text, task)
 
 
-def _of(text: str, task: Task) -> tuple[str, ...]:
+def _of(text: str, task: Task) -> Styles:
     if task in _TIMED_TASKS and "<" not in text and not _DIGIT.search(text):
         nothing = REFUSAL.match(text) or is_placeholder(text)
-        return (Code.REFUSAL if nothing else Code.NO_TIMES,)
+        return Styles(staying=(Code.REFUSAL if nothing else Code.NO_TIMES,))
     if wrappers.reasoning_is_unfinished(text):
-        return (Code.UNFINISHED_REASONING,)
+        return Styles(staying=(Code.UNFINISHED_REASONING,))
     rewritten, applied = tidy(text, task)
-    found = dict.fromkeys(applied)
     answer = rewritten.strip()
     if (REFUSAL.match(answer) or is_placeholder(answer)) and not is_read(answer, task):
-        found[Code.REFUSAL] = None
-    elif answer and (look := _LOOKS.get(task)):
-        found |= dict.fromkeys(look(answer))
-    return tuple(found)
+        return Styles(applied, (Code.REFUSAL,))
+    look = _LOOKS.get(task)
+    return Styles(applied, tuple(look(answer)) if answer and look else ())
 
 
 def is_placeholder(text: str) -> bool:
@@ -113,6 +126,8 @@ def _boxes(text: str) -> list[str]:
 
 
 def _components(text: str) -> list[str]:
+    if FRACTION.search(text):
+        return [Code.OTHER_SCALE]
     return [] if scores.components(text) else [Code.UNNAMED_SCORES]
 
 

@@ -16,6 +16,7 @@ from shared.benchmark.tasks import Task
 TIDY: Final = "medvid convert FILE --tidy -o fixed.json.gz"
 STRIP_REASONING: Final = "medvid convert FILE --strip-reasoning -o fixed.json.gz"
 LONGER: Final = "Raise the token limit of the model's output and run these samples again."
+ASK: Final = "Ask the model for the form that the question asks for."
 RERUN: Final = "Run these samples again; a missing answer scores the same."
 
 _NOT_READ: Final = "Nothing, or other numbers, are read: these answers score near zero."
@@ -35,12 +36,15 @@ class Style:
     """One style: what the predictions do, what that does to the score, and what cures it.
 
     `share` is the share of a task's answers from which on it is more than chance; 0 warns at once.
+    `untidied` cures what has the style where tidying rewrites none of it; empty where it always
+    does.
     """
 
     message: str
     effect: str
     fix: str = TIDY
     share: float = 0.0
+    untidied: str = ""
 
 
 STYLES: Final[Mapping[str, Style]] = {
@@ -58,12 +62,16 @@ STYLES: Final[Mapping[str, Style]] = {
     Code.CODE_FENCE: Style("hold the answer within a code fence", _NOT_READ),
     Code.CHAT_TEXT: Style("hold chat markers or words to the user", _CAPTION),
     Code.REFUSAL: Style("refuse, or hold a placeholder", "These answers score zero.", RERUN),
-    Code.JSON: Style("are JSON", _NOT_READ),
+    Code.JSON: Style(
+        "are JSON", _NOT_READ,
+        untidied="Ask the model for plain text, or take the text out of the JSON.",
+    ),
     Code.TABLE: Style("are tables", _NOT_READ),
     Code.FULL_WIDTH: Style("use full-width punctuation", _NOT_READ),
     Code.CLOCK_TIMES: Style(
         "write times as mm:ss or H:M:S",
         "00:05-00:15 is read as 5 to 0 seconds: these answers score near zero.",
+        untidied="Ask the model for times as A-B seconds, such as 5.0-15.0 seconds.",
     ),
     Code.DATES: Style("hold a date", "2024-05-06 is read as a segment of its own."),
     Code.DECIMAL_COMMAS: Style(
@@ -96,7 +104,10 @@ STYLES: Final[Mapping[str, Style]] = {
         "The caption says nothing about the video: the judge gives it the lowest score.",
         RERUN,
     ),
-    Code.BOX_STYLE: Style("hold boxes other than 'T seconds: [x1, y1, x2, y2]'", _NOT_READ),
+    Code.BOX_STYLE: Style(
+        "hold boxes other than 'T seconds: [x1, y1, x2, y2]'", _NOT_READ,
+        untidied="Ask the model for boxes as T seconds: [x1, y1, x2, y2], in pixels.",
+    ),
     Code.BOX_TIMES: Style(
         "hold boxes at other times than the question asks for",
         "Boxes are looked up by time: at every other time they score zero.",

@@ -100,6 +100,7 @@ FOREIGN = {
     ),
     "batch from 0": lines([batch(n, f"request-{n}") for n in (1, 0, 3, 2)]),
     "batch from 1": lines([batch(n, str(n + 1)) for n in (1, 0, 3, 2)]),
+    "batch with underscores": lines([batch(n, f"req_{n}") for n in (1, 0, 3, 2)]),
     "text generation": json.dumps([[{"generated_text": text}] for text in TEXTS]).encode(),
     "texts": json.dumps(TEXTS).encode(),
     "texts by index": json.dumps({str(n): TEXTS[n] for n in (3, 1, 0, 2)}).encode(),
@@ -120,6 +121,12 @@ def test_without_places_they_are_refused_with_the_cure(name: str) -> None:
     _, problems = converted(FOREIGN[name])
     assert [problem.code for problem in problems] == ["missing_field"]
     assert "--by-position --test-set" in problems[0].fix
+
+
+def test_keys_without_end_are_no_places() -> None:
+    document = json.dumps({f"{n}" + "9" * 5_000: {"prediction": TEXTS[n]} for n in range(4)})
+    done, problems = converted(document.encode(), samples=SAMPLES, by_position=True)
+    assert (problems, texts(done)) == ([], EXPECTED)
 
 
 def test_names_of_batches_may_hold_id_and_qa_type() -> None:
@@ -176,6 +183,13 @@ def test_failed_samples_stop_are_left_out_or_are_empty(record: dict[str, Any]) -
     done, problems = converted(data, failed="empty")
     assert (problems, texts(done)[0]) == ([], (IDS[0], "tal", ""))
     assert "failed" in codes(done)
+
+
+@pytest.mark.parametrize("record", FAILED)
+def test_where_all_samples_failed_nothing_is_written(record: dict[str, Any]) -> None:
+    done, (problem,) = converted(lines([record, record | {"id": IDS[1]}]), failed="skip")
+    assert done.records == []
+    assert "--failed skip" not in problem.fix
 
 
 def test_an_empty_answer_is_no_failure() -> None:
@@ -297,6 +311,10 @@ def test_a_misspelt_qa_type_is_not_guessed() -> None:
         {"predictions": OURS}, {"data": {"results": OURS}}, {"model": "m", "results": OURS},
         {"results": {str(n): record for n, record in enumerate(OURS)}, "config": "x"},
         {str(n): [record] for n, record in enumerate(OURS)},
+        {"config": {"temperature": 0, "output": "x.json"}, "results": OURS},
+        {"results": {str(n): record for n, record in enumerate(OURS)}, "config": {"a": {}}},
+        {name: [record[name] for record in OURS] for name in OURS[0]},
+        {name: {str(n): record[name] for n, record in enumerate(OURS)} for name in OURS[0]},
         {"tal": OURS[:1], "next_action": OURS[1:3], "video_summary": OURS[3:]},
         [[record] for record in OURS], [OURS[:2], OURS[2:]],
     ],

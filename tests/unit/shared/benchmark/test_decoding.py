@@ -219,3 +219,14 @@ def outcome(data: bytes) -> bytes | str:
         return bytes(unpack(data, 10_000))
     except Refused as refused:
         return str(refused.problem.code)
+
+
+@pytest.mark.parametrize(
+    ("field", "skips"), [("prediction", True), ("response", True), ("cvs_acc", False)]
+)
+def test_only_of_answers_nan_is_said_to_mark_failed_samples(field: str, *, skips: bool) -> None:
+    problems = Problems()
+    list(decode(f'[{{"{field}": NaN}}]'.encode(), SUBMISSION_LIMITS).elements(problems))
+    (problem,) = problems.first
+    assert problem.path == f"$[0].{field}"
+    assert ("--failed skip" in problem.fix) is skips

@@ -261,6 +261,9 @@ def test_each_style_has_a_warning_that_names_the_reason(
          "66.0 seconds: [10, 10, 50, 50]"),
         (Task.STG, '[{"time": 66.0, "bbox": [1, 2, 3, 4]}]', "json",
          "66.0 seconds: [1, 2, 3, 4]"),
+        (Task.STG, "[[10, 10, 50, 50], [20, 20, 60.0, 60]]", "box_style",
+         "[[10, 10, 50, 50]] [[20, 20, 60, 60]]"),
+        (Task.STG, "[[10.5, 10, 50, 50], [20, 20, 60, 60]]", "box_style", None),
         (Task.DENSE_CAPTIONING, "* **00:00 – 00:20**: A.\n* **00:20 – 00:40**: B.",
          "header_prefix", "0-20 seconds: A.\n20-40 seconds: B."),
         (Task.DENSE_CAPTIONING, "### 0-20 seconds: A.\n### 20-40 seconds: B.", "header_prefix",
@@ -271,6 +274,16 @@ def test_each_style_has_a_warning_that_names_the_reason(
          "| Start | End | Text |\n|---|---|---|\n0-20 seconds: A"),
         (Task.DENSE_CAPTIONING, "0-20 seconds: A. 20-40 seconds: B.", "header_prefix",
          "0-20 seconds: A.\n20-40 seconds: B."),
+        (Task.DENSE_CAPTIONING, "1. 0-20 seconds: A.\n2. 20-40 seconds: B.", "header_prefix",
+         "0-20 seconds: A.\n20-40 seconds: B."),
+        (Task.DENSE_CAPTIONING, "**Event 1:** 0-20 seconds: A.\n**Event 2:** 20-40 seconds: B.",
+         "header_prefix", "0-20 seconds: A.\n20-40 seconds: B."),
+        (Task.DENSE_CAPTIONING, "Step 1: 0-20 seconds: A. Step 2: 20-40 seconds: B.",
+         "header_prefix", "0-20 seconds: A.\n20-40 seconds: B."),
+        (Task.DENSE_CAPTIONING, "0-20 seconds: A, 20-40 seconds: B.", "header_prefix",
+         "0-20 seconds: A\n20-40 seconds: B."),
+        (Task.DENSE_CAPTIONING, "0-20 seconds: A | 20-40 seconds: B", "header_prefix",
+         "0-20 seconds: A\n20-40 seconds: B"),
         (Task.DENSE_CAPTIONING, "0,0-20,5 seconds: A.", "decimal_commas",
          "0.0-20.5 seconds: A."),
         (Task.DENSE_CAPTIONING, "0:00 - 0:20 A.\n0:20 - 0:40 B.", "clock_times",
@@ -278,6 +291,10 @@ def test_each_style_has_a_warning_that_names_the_reason(
         (Task.CVS_ASSESSMENT, "The CVS is achieved.", "unnamed_scores", None),
         (Task.CVS_ASSESSMENT, "Two structures: 3, Cystic plate: 0, Hepatocystic triangle: 0",
          "other_scale", None),
+        (Task.CVS_ASSESSMENT, "Two structures: 0.50, Cystic plate: 0, Hepatocystic triangle: 1.0",
+         "other_scale", None),
+        (Task.SKILL_ASSESSMENT, "Respect for tissue: 2.5/5, Time and motion: 1.5/5", "other_scale",
+         None),
         (Task.VIDEO_SUMMARY, "It seems that no video was uploaded.", "refusal", None),
         (Task.SKILL_ASSESSMENT, "**Respect for tissue**: 2/5", "markup",
          "Respect for tissue: 2/5"),
@@ -307,13 +324,46 @@ def test_neighbours_of_the_known_styles(
 @pytest.mark.parametrize(
     ("task", "text"),
     [
+        (Task.TAL, "05:10"),
+        (Task.TAL, "None."),
+        (Task.STG, "66.0 seconds: x1=10, y1=10, x2=50, y2=50"),
+        (Task.STG, "[[10.5, 10, 50, 50]]"),
+        (Task.CVS_ASSESSMENT, "The critical view is good."),
+        (Task.SKILL_ASSESSMENT, "The surgeon is an expert."),
+        (Task.REGION_CAPTION, '{"caption": "The knife cuts."}'),
+    ],
+)
+def test_tidying_is_no_cure_of_what_it_does_not_change(task: Task, text: str) -> None:
+    assert tidy(text, task) == (text, ())
+    found = warnings_of(text, task, truth=False)
+    assert found
+    assert not [warning.fix for warning in found.values() if "--tidy" in warning.fix]
+
+
+def test_tidying_is_the_cure_where_it_changes_some() -> None:
+    texts = ["[1, 2, 3, 4]", "x1=1, y1=2, x2=3, y2=4", "5 s: [1, 2, 3, 4]"]
+    _, found = diagnose(samples_of(Task.STG, 3, truth=False), texts)
+    fixes = {str(warning.code): warning.fix for warning in found}
+    assert "--tidy" in fixes["unparsable"]
+    assert "--tidy" in fixes["box_style"]
+
+
+@pytest.mark.parametrize(
+    ("task", "text"),
+    [
         (Task.TAL, "5.0s to 15.0s"),
         (Task.TAL, "10-20,30-40"),
         (Task.TAL, "At 5.0-15.0 seconds, and again at 20-30 seconds."),
         (Task.STG, "66.0 seconds: [1.5, 2, 30, 40]\n74.0 seconds: [1, 2, 30, 40]"),
         (Task.DENSE_CAPTIONING, "0-20 seconds: A, then 3-4 cuts.\n20-40 seconds: B."),
         (Task.DENSE_CAPTIONING, "**Start Time:** 0 - 20 seconds **Description:** A."),
+        (Task.DENSE_CAPTIONING, "0-20 seconds: A, 3-5 seconds: a cut.\n20-40 seconds: B."),
+        (Task.DENSE_CAPTIONING, "0-20 seconds: A rests at 3-5 seconds: long.\n20-40 seconds: B."),
         (Task.CVS_ASSESSMENT, "Cystic plate: 0, Two structures: 1, Hepatocystic triangle: 2."),
+        (
+            Task.CVS_ASSESSMENT,
+            "Two structures: 1.0, Cystic plate: 0, Hepatocystic triangle: 2. Confidence: 0.9",
+        ),
         (Task.NEXT_ACTION, "tying."),
         (Task.VIDEO_SUMMARY, "The video is undergoing no change; I see 5-15 cuts."),
         (Task.VIDEO_SUMMARY, "Okay-looking tissue is cut."),

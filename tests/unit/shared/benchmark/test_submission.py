@@ -62,6 +62,13 @@ def test_an_object_of_records_is_ordered_by_its_numbers() -> None:
     assert [(r.position, r.prediction) for r in records] == [(0, b"0"), (9, b"9"), (10, b"10")]
 
 
+@pytest.mark.parametrize("keys", [("010", "009", "000"), ("10", "-3", "-20"), ("2", "01", "0")])
+def test_whole_numbers_order_however_they_are_written(keys: tuple[str, ...]) -> None:
+    records, problems = read({key: GOOD | {"prediction": key} for key in keys})
+    assert problems == []
+    assert [r.prediction.decode() for r in records] == sorted(keys, key=int)
+
+
 def test_an_object_with_other_keys_keeps_its_order() -> None:
     records, _ = read({"b": GOOD, "01": GOOD, "2": GOOD})
     assert [record.path for record in records] == ['$["b"]', '$["01"]', '$["2"]']

@@ -217,6 +217,8 @@ GOOD = {"id": "v", "qa_type": "tal", "prediction": "1-2"}
         ({"model": "m", "results": {"0": GOOD, "1": GOOD}}, '$["results"]'),
         ({"config": {"a": {}}, "results": {"0": GOOD, "1": GOOD}}, '$["results"]'),
         ({"tal": [GOOD], "stg": [GOOD]}, '$["tal"]'),
+        ({name: [GOOD[name]] * 3 for name in GOOD}, "$"),
+        ({name: {"0": GOOD[name]} for name in GOOD}, "$"),
         ({"0": GOOD, "1": GOOD}, None),
         ({"0": {"metadata": {}, "qa_type": "tal"}}, None),
         ({"0": {"clip": {}} | GOOD, "1": {"clip": {}} | GOOD}, None),
