@@ -86,6 +86,7 @@ class Pages:
             snapshot_page=snapshot_page,
             task_names=TASK_NAMES,
             why_unranked=board_view.why_unranked,
+            why_withheld=board_view.WHY_WITHHELD,
             version=VERSION,
         )
 
