@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from shared.benchmark.ground_truth import Sample
 from shared.benchmark.tasks import JUDGE_METRIC_KEYS
@@ -66,7 +66,6 @@ def well_answered(
         yield text if sample.task in enough else None
 
 
-def coverage_of(report: Mapping[str, object]) -> float | None:
-    """Return the share of all samples that a file answers, by its report; None: not known."""
-    coverage = report.get("coverage")
-    return float(coverage) if isinstance(coverage, int | float) else None
+def answers_of(report: Mapping[str, Any]) -> int:
+    """Return how many samples a file answers with any text, by its report."""
+    return sum(task["answered"] - task["empty"] for task in report.get("tasks", ()))

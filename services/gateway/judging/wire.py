@@ -155,7 +155,7 @@ def judging_status(judging: Judging, *, owner: bool) -> JudgingStatus:
 def told_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a run found as it leaves the server; `facts` as the judge stored them."""
     metrics = {key: _told_metric(found) for key, found in facts.get("metrics", {}).items()}
-    told = {**facts, "metrics": metrics}
+    told = {**facts, **({"metrics": metrics} if metrics else {})}
     if any("withheld" in found for found in metrics.values()):
         # The totals, less what is shown, would tell how many captions matched.
         told |= dict.fromkeys(facts.keys() & {"pairs", "distinct_pairs"})
