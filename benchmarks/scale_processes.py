@@ -37,9 +37,16 @@ class Service:
 
 
 async def start_service(
-    stack: AsyncExitStack, name: str, database: str, settings: dict[str, str]
+    stack: AsyncExitStack,
+    name: str,
+    database: str,
+    settings: dict[str, str],
+    source: Path = ROOT,
 ) -> Service:
-    """Start `services.NAME` and wait until it is ready; it ends with the stack."""
+    """Start `services.NAME` and wait until it is ready; it ends with the stack.
+
+    `source` may be a checkout of another version.
+    """
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="medvid-scale-"))
     log = Path(folder) / "log"
     environment = {
@@ -52,7 +59,7 @@ async def start_service(
     with log.open("wb") as stream:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", f"services.{name}",
-            cwd=ROOT, env=environment, stdout=stream, stderr=stream,
+            cwd=source, env=environment, stdout=stream, stderr=stream,
         )  # fmt: skip
     service = Service(process)
 

@@ -35,7 +35,7 @@ def show(found: QuotaStatus, console: Console) -> None:
         "Submissions in 24 h": found.submissions,
         "Bytes in 24 h": found.bytes,
         "Judge runs in 30 days": found.judge_runs,
-    }
+    } | ({"Dry runs in 24 h": found.validations} if found.validations else {})
     for name, use in rows.items():
         table.add_row(name, _used(use), _next(use))
     console.print(table)

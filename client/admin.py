@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import orjson
 
+from client.problems import where
 from services.gateway.administration.ground_truths import make_current
 from services.gateway.administration.imports import BoardFiles
 from services.gateway.domain.acts import Act
@@ -54,7 +55,7 @@ async def store_ground_truth(database: Database, data: bytes, name: str) -> str:
         truth = load_ground_truth(data)
     except InvalidGroundTruth as error:
         lines = [
-            f"{problem.path}: {problem.code}: found {problem.found}, "
+            f"{problem.code} {where(problem)}: found {problem.found}, "
             f"expected {problem.expected}. {problem.fix}"
             for problem in error.problems
         ]

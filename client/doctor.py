@@ -18,6 +18,7 @@ from typing import Final
 
 from client.admin import open_address, open_at
 from client.findings import Finding, print_report
+from services.gateway.domain.access import ADMIN_KEY_CHARACTERS, MAKES_ADMIN_KEY
 from services.judge.endpoint import OpenAiEndpoint, Sampling, open_client
 from services.standalone import StandaloneSettings
 from shared.messaging.rabbit_rebuild import differences
@@ -39,6 +40,7 @@ _CLOCK_FAILURE: Final = 10.0
 _GIB: Final = 1 << 30
 _FRESH_SECONDS: Final = 120.0
 _STANDING_SECONDS: Final = 900.0
+_MOST_NAMES: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ async def examine(around: Surroundings) -> list[Finding]:
             database = await stack.enter_async_context(open_at(url, migrated=False))
         except MedvidError as error:
             findings.append(Finding("database", "failed", error.detail, error.fix))
-            skipped = ("clock", "migrations", "ground truth", "work")
+            skipped = ("clock", "migrations", "ground truth", "names", "work")
             findings += [Finding(name, "skipped", "the database is missing.") for name in skipped]
         else:
             findings += await _database_checks(database, settings, around)
@@ -91,11 +93,12 @@ async def _database_checks(
         await _made("migrations", lambda: _migrations(database)),
     ]
     if found[-1].state == "failed":
-        skipped = ("ground truth", "work")
+        skipped = ("ground truth", "names", "work")
         return found + [Finding(name, "skipped", "the schema is not ours yet.") for name in skipped]
     return [
         *found,
         await _made("ground truth", lambda: _ground_truth(database)),
+        await _made("names", lambda: _names(database)),
         await _made("work", lambda: _work(database)),
     ]
 
@@ -127,12 +130,21 @@ def _configuration(settings: StandaloneSettings, environment: Mapping[str, str])
             f"nobody reads {', '.join(unknown)}.",
             "Look for a typing error; 'medvid config' lists every variable.",
         )
+    if settings.admin_key_is_short:
+        return Finding(
+            "configuration",
+            "failed",
+            f"MEDVID_ADMIN_KEY has fewer than {ADMIN_KEY_CHARACTERS} characters, so administration "
+            "is off.",
+            f"Set it to what '{MAKES_ADMIN_KEY}' prints, and restart the gateway.",
+        )
     if settings.admin_key is None:
         return Finding(
             "configuration",
             "warning",
             "there is no key for administrators.",
-            "Set MEDVID_ADMIN_KEY, unless nobody is to administer over HTTP.",
+            f"Set MEDVID_ADMIN_KEY to what '{MAKES_ADMIN_KEY}' prints, unless nobody is to "
+            "administer over HTTP.",
         )
     return Finding("configuration", "ok", f"{len(known)} settings are valid.")
 
@@ -202,6 +214,21 @@ async def _ground_truth(database: Database) -> Finding:
         fix = "Load it with 'medvid admin load-ground-truth FILE'."
         return Finding("ground truth", "failed", "there is none: uploads are refused.", fix)
     return Finding("ground truth", "ok", f"version {version[:12]} is active.")
+
+
+async def _names(database: Database) -> Finding:
+    """Look for entries that kept a key of an older rule, as another has their name now."""
+    pairs = await database.pool.fetch(_SQL["names_alike"], _MOST_NAMES)
+    if not pairs:
+        return Finding("names", "ok", "no two models of a board have the same name.")
+    named = "; ".join(
+        f"{row['kept']!r} ({row['kept_id']}) and {row['held']!r} ({row['held_id']}) on the "
+        f"{row['board']} board" for row in pairs
+    )  # fmt: skip
+    return Finding(
+        "names", "warning", f"models whose names count as the same: {named}.",
+        "Rename or remove one of each two: 'medvid admin rename'.",
+    )  # fmt: skip
 
 
 async def _work(database: Database) -> Finding:

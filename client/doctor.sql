@@ -11,3 +11,14 @@ SELECT current_setting('max_connections')::integer - current_setting('superuser_
 
 -- name: open_dead_letters
 SELECT count(*) FROM dead_letters WHERE replayed_at IS NULL AND discarded_at IS NULL
+
+-- name: names_alike
+-- Served by the index of kept keys, which holds next to nothing.
+SELECT kept.board, kept.id AS kept_id, kept.model_name AS kept, held.id AS held_id,
+       held.model_name AS held
+  FROM entries kept
+  JOIN entries held ON held.board = kept.board AND held.removed_at IS NULL
+                   AND held.name_key = entries_name_key(kept.name_key)
+ WHERE kept.removed_at IS NULL AND kept.name_key <> entries_name_key(kept.name_key)
+ ORDER BY kept.board, held.name_key, kept.submitted_on, kept.id
+ LIMIT $1

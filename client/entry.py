@@ -11,6 +11,7 @@ from rich.text import Text
 from client.api.board_answers import EntryDetails, EntryScore, SourceScore
 from client.session import Exit, Options, Session, Unfit, print_json, run
 from client.terminal import print_table
+from shared.benchmark.names import name_key
 
 
 def entry(options: Options, board: str, named: str) -> int:
@@ -32,12 +33,12 @@ def _entry_id(session: Session, board: str, named: str) -> str:
         return str(UUID(named))
     except ValueError:
         pass
-    wanted = named.casefold()
+    wanted = name_key(named)
     entries = session.client.board(board).entries
-    for each in entries:
-        if each.model_name.casefold() == wanted:
+    for each in sorted(entries, key=lambda each: each.model_name != named):
+        if name_key(each.model_name) == wanted:
             return str(each.entry_id)
-    near = [each.model_name for each in entries if wanted in each.model_name.casefold()]
+    near = [each.model_name for each in entries if wanted in name_key(each.model_name)]
     hint = f"Do you mean {', '.join(near[:5])}?" if near else f"See 'medvid board {board}'."
     raise Unfit(f"the {board} board has no model {named!r}.", fix=hint)
 

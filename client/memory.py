@@ -22,6 +22,7 @@ from uuid import uuid4
 from client.api.errors import LeaderboardError
 from client.api.submission_answers import Receipt
 from client.configuration import write_private
+from shared.benchmark.names import name_key
 
 _KEPT: Final = 1_000
 _UPLOADS_KEPT: Final = timedelta(days=1)
@@ -71,7 +72,9 @@ def find(url: str, named: str | None) -> Remembered | None:
                 fix="Name one by its id, with --token for its owner's view.",
             )
         return known[0]
-    exact = [each for each in known if named in (each.id, each.model_name)]
+    exact = [each for each in known if named in (each.id, each.model_name)] or [
+        each for each in known if name_key(each.model_name) == name_key(named)
+    ]
     if exact:
         return exact[0]
     begun = [each for each in known if len(named) >= _SHORTEST_PREFIX and each.id.startswith(named)]

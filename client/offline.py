@@ -10,13 +10,21 @@ import typer
 
 from client.parameters import Ranking
 
-_JSON_OR_GZIP = "JSON, plain or gzip"
+_JSON_OR_GZIP = "JSON or JSON Lines, plain or gzip"
 
 
 class Judge(StrEnum):
     """The judges that need no network."""
 
     STUB = "stub"
+
+
+class Failed(StrEnum):
+    """What becomes of samples whose inference failed."""
+
+    STOP = "stop"
+    SKIP = "skip"
+    EMPTY = "empty"
 
 
 def register(app: typer.Typer) -> None:
@@ -49,15 +57,39 @@ def validate(
 def convert(
     inputs: Annotated[
         list[Path],
-        typer.Argument(help="what inference wrote: JSON or JSON lines, plain or gzip"),
+        typer.Argument(
+            help="what inference wrote: JSON, JSON Lines, CSV, TSV or Excel; plain or gzip"
+        ),
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", dir_okay=False, help="a name ending in .gz is packed")
     ],
     answer_field: Annotated[
         str | None,
-        typer.Option(help="the field of the model's text, if not 'answer' or 'prediction'"),
+        typer.Option(help="the field of the model's text; a dotted path reaches inside objects"),
     ] = None,
+    failed: Annotated[
+        Failed,
+        typer.Option(help="samples whose inference failed: stop, leave out, or answer as empty"),
+    ] = Failed.STOP,
+    last_wins: Annotated[
+        bool,
+        typer.Option("--last-wins", help="of records of one sample, keep the last (resumed runs)"),
+    ] = False,
+    by_position: Annotated[
+        bool,
+        typer.Option(
+            "--by-position", help="take ids, qa_types and questions from --test-set, in its order"
+        ),
+    ] = False,
+    strip_reasoning: Annotated[
+        bool,
+        typer.Option("--strip-reasoning", help="remove reasoning such as <think> blocks"),
+    ] = False,
+    tidy: Annotated[
+        bool,
+        typer.Option("--tidy", help="rewrite texts that are not read as meant; lists every rule"),
+    ] = False,
     ground_truth: Annotated[
         Path | None,
         typer.Option(help="check the result with this ground truth"),
@@ -67,10 +99,12 @@ def convert(
         typer.Option(help="check the result with this test set"),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="overwrite the output")] = False,
+    as_json: Json = False,
 ) -> None:
     """Make a submission file out of the output of inference, in one file or in shards.
 
-    Only ids, qa_types, questions and the model's texts are kept.
+    Reads the outputs of vLLM and OpenAI batches, lmms-eval, VLMEvalKit, swift and LLaMA-Factory
+    too. Only ids, qa_types, questions and the model's texts are kept.
     """
     from client.convert import run
 
@@ -82,6 +116,12 @@ def convert(
             ground_truth=ground_truth,
             test_set=test_set,
             force=force,
+            failed=failed.value,
+            last_wins=last_wins,
+            by_position=by_position,
+            strip_reasoning=strip_reasoning,
+            tidy=tidy,
+            as_json=as_json,
         )
     )
 

@@ -89,7 +89,7 @@ Text = Annotated[str | None, typer.Option()]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="return at once")]
 
 
-File = Annotated[Path, typer.Argument(help="predictions: JSON, plain or gzip")]
+File = Annotated[Path, typer.Argument(help="predictions: JSON or JSON Lines, plain or gzip")]
 Contact = Annotated[str | None, typer.Option(help="how to reach you; never published")]
 ModelUrl = Annotated[str | None, typer.Option(help="http or https address of the model")]
 Track = Annotated[str | None, typer.Option(help="the track it competes in")]

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from client.files import UnreadableFile, read_file
+from client.problems import where
 from client.terminal import NO_RANK, print_table
 from services.ranker.domain.ranking import RankedRow, Row, rank
 from shared.benchmark.decoding import GROUND_TRUTH_LIMITS, UNDECODABLE, Element, Refused, decode
@@ -41,7 +42,7 @@ def run(path: Path, ranking: Ranking = "competition", *, as_json: bool) -> int:
         complaints.print(Text(f"{problems.count} error(s) in {path}:"))
         for problem in problems.first:
             complaints.print(Text(
-                f"  {problem.code} at {problem.path}: found {problem.found}, expected "
+                f"  {problem.code} {where(problem)}: found {problem.found}, expected "
                 f"{problem.expected}. {problem.fix}"
             ), soft_wrap=True)  # fmt: skip
         return HAS_ERRORS

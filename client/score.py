@@ -10,6 +10,7 @@ from typing import Final
 
 import orjson
 
+from client.problems import where
 from services.judge.domain import standin
 from services.judge.domain.aggregate import JudgeScore, aggregate
 from services.scorer.domain.results import MetricScore
@@ -20,7 +21,7 @@ from services.scorer.embedding import load_embedder
 from shared.benchmark.caption_pairs import DVC_THRESHOLDS, JudgingPlan, plan
 from shared.benchmark.decoding import Limits
 from shared.benchmark.ground_truth import InvalidGroundTruth, Sample, load_ground_truth
-from shared.benchmark.report import Problem
+from shared.benchmark.report import Code, Problem
 from shared.benchmark.tasks import METRICS, Task
 from shared.benchmark.test_set import TestSet
 from shared.benchmark.validation import Predictions, validate_submission
@@ -62,6 +63,9 @@ def score_files(
     )
     if submission.predictions is None:
         return _refuse(predictions, submission.report.problems, submission.report.problem_count)
+    for advice in submission.report.warnings:
+        if advice.code == Code.TOO_FEW_RECORDS:
+            sys.stderr.write(f"warning: {advice.count:,} {advice.message}\n")
     card = score(truth.samples, submission.predictions, load_embedder())
     needs_pairs = with_judge or with_similarities or per_sample is not None
     pairs = plan(truth.samples, submission.predictions) if needs_pairs else None
@@ -157,10 +161,10 @@ def _write_lines(path: Path, lines: Iterable[Mapping[str, object]]) -> None:
 
 def _refuse(path: Path, problems: Sequence[Problem], count: int) -> int:
     """Say on standard error what is wrong with a file."""
-    sys.stderr.write(f"{path}: {count} problem(s); nothing was scored\n")
+    sys.stderr.write(f"{path}: {count:,} problem(s); nothing was scored\n")
     for problem in problems:
         sys.stderr.write(
-            f"  {problem.code} at {problem.path}: found {problem.found}, "
+            f"  {problem.code} {where(problem)}: found {problem.found}, "
             f"expected {problem.expected}. {problem.fix}\n"
         )
     return EXIT_INVALID

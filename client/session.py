@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Final
 
 from pydantic import BaseModel
 from rich.console import Console
@@ -23,6 +25,7 @@ from client.api import (
     ServerFailed,
     Unreachable,
 )
+from client.problems import problem_text
 
 _WORTH_TELLING_SECONDS = 1.0
 
@@ -124,18 +127,11 @@ def complain(error: LeaderboardError, notices: Console, *, as_json: bool) -> Non
     """Say what went wrong and what to do; with --json also as JSON on standard output."""
     if as_json:
         print_json(_problem(error))
-    detail = f"{error.detail[:1].upper()}{error.detail[1:]}"
-    notices.print(Text(f"medvid: {detail}", style="bold red"), soft_wrap=True)
+    notices.print(Text(f"medvid: {_sentence(error.detail)}", style="bold red"), soft_wrap=True)
     if isinstance(error, Refused):
         for problem in error.errors:
-            notices.print(
-                Text(
-                    f"  {problem.code} at {problem.path}\n    found     {problem.found}\n"
-                    f"    expected  {problem.expected}\n    to mend   {problem.fix}"
-                ),
-                soft_wrap=True,
-            )
-        more = error.error_count - len(error.errors)
+            notices.print(problem_text(problem), soft_wrap=True)
+        more = error.error_count - sum(problem.count for problem in error.errors)
         if more > 0:
             notices.print(f"  … and {more:,} more")
     if error.fix:
@@ -149,6 +145,15 @@ def complain(error: LeaderboardError, notices: Console, *, as_json: bool) -> Non
         notices.print(f"There is room again in {span(error.retry_after)}.")
     if isinstance(error, Refused) and error.request_id:
         notices.print(Text(f"request {error.request_id}, code {error.code}", style="dim"))
+
+
+_WORD: Final = re.compile(r"[a-z]+(?=[ ,:.;]|'s )")
+
+
+def _sentence(detail: str) -> str:
+    """Return it with a capital letter, unless it begins with a name, whose case counts."""
+    word = _WORD.match(detail)
+    return detail[:1].upper() + detail[1:] if word and "." not in detail.split()[0][:-1] else detail
 
 
 def _problem(error: LeaderboardError) -> dict[str, object]:

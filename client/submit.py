@@ -29,6 +29,7 @@ from shared.benchmark.ground_truth import InvalidGroundTruth
 from shared.benchmark.names import check_entry_fields
 from shared.benchmark.report import Code
 from shared.benchmark.unpacking import GZIP_MAGIC
+from shared.benchmark.validation import MINIMUM_RECORDS
 
 _GZIP_LEVEL: Final = 6
 _SMALL_BYTES: Final = 64 * 1024
@@ -102,12 +103,14 @@ def _check_here(session: Session, plan: Plan) -> None:
     if plan.ground_truth and plan.test_set:
         raise Unfit("give --ground-truth or --test-set, not both.")
     try:
-        report = report_on(plan.file, plan.ground_truth, plan.test_set)
+        report = report_on(plan.file, plan.ground_truth, plan.test_set, least=MINIMUM_RECORDS)
     except (UnreadableHere, InvalidGroundTruth) as error:
         raise UnreadableFile(str(error)) from None
     if not report.ok:
         show(report, session.notices)
-        raise Unfit(f"{plan.file} has errors.", fix="Mend them and try again; nothing was sent.")
+        raise Unfit(
+            f"the file {plan.file} has errors.", fix="Fix them and try again; nothing was sent."
+        )
 
 
 def _check_there(session: Session, plan: Plan, packed: Path) -> DryRun:
@@ -118,13 +121,13 @@ def _check_there(session: Session, plan: Plan, packed: Path) -> DryRun:
         found = session.client.validate(
             packed, evaluate_only=plan.evaluate_only, progress=progress, **fields
         )
-    if found.report is not None and (not found.ok or found.report.warnings):
+    if found.report is not None and (plan.dry_run or not found.ok or found.report.warnings):
         show(found.report, session.notices)
     if not found.ok:
         for problem in found.errors:
             if problem.location == "form":
                 session.say(f"  {problem.code} at {problem.path}: {problem.found}. {problem.fix}")
-        raise Unfit(f"{plan.file} would be refused.", fix="Nothing was submitted.")
+        raise Unfit(f"the file {plan.file} would be refused.", fix="Nothing was submitted.")
     warned = found.report is not None and found.report.warnings
     asked = warned and not plan.sure and not plan.dry_run and sys.stdin.isatty()
     if asked and not Confirm.ask("Submit it nevertheless?", console=session.notices):

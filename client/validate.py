@@ -12,19 +12,19 @@ from rich.table import Table
 from rich.text import Text
 
 from client.api.report_answers import (
-    ReportProblem,
     ReportWarning,
     TaskReport,
     ValidationReport,
 )
 from client.files import UnreadableFile, read_file
+from client.problems import problem_text
 from client.terminal import print_table
 from shared.benchmark.decoding import GROUND_TRUTH_LIMITS, SUBMISSION_LIMITS
 from shared.benchmark.ground_truth import InvalidGroundTruth, load_ground_truth
-from shared.benchmark.report import Advice, Problem, Report, TaskDiagnosis
+from shared.benchmark.report import Advice, Report, TaskDiagnosis
 from shared.benchmark.test_set import TestSet
 from shared.benchmark.test_set_file import load_test_set
-from shared.benchmark.validation import MINIMUM_RECORDS, check_format, validate_submission
+from shared.benchmark.validation import check_format, validate_submission
 
 OK: Final = 0
 HAS_ERRORS: Final = 1
@@ -51,13 +51,19 @@ def run(
     return OK if report.ok else HAS_ERRORS
 
 
-def report_on(predictions: Path, ground_truth: Path | None, test_set: Path | None) -> Report:
-    """Check predictions against what there is; raises UnreadableFile, InvalidGroundTruth."""
+def report_on(
+    predictions: Path, ground_truth: Path | None, test_set: Path | None, *, least: int = 0
+) -> Report:
+    """Check predictions against what there is; raises UnreadableFile, InvalidGroundTruth.
+
+    Fewer records than `least` are an error; fewer than a submission needs are always a warning.
+    """
     data = read_file(predictions, SUBMISSION_LIMITS.unpacked_bytes)
-    return _validate(data, _load(ground_truth, test_set))
+    return _validate(data, load(ground_truth, test_set), least)
 
 
-def _load(ground_truth: Path | None, test_set: Path | None) -> TestSet | None:
+def load(ground_truth: Path | None, test_set: Path | None) -> TestSet | None:
+    """Return the samples to hold a file against; raises UnreadableFile, InvalidGroundTruth."""
     if ground_truth:
         data = read_file(ground_truth, GROUND_TRUTH_LIMITS.unpacked_bytes)
         return TestSet.from_ground_truth(load_ground_truth(data))
@@ -66,12 +72,10 @@ def _load(ground_truth: Path | None, test_set: Path | None) -> TestSet | None:
     return None
 
 
-def _validate(data: bytes, samples: TestSet | None) -> Report:
+def _validate(data: bytes, samples: TestSet | None, least: int) -> Report:
     if samples is None:
-        return check_format(data)
-    # One's own split may be smaller than the least that a submission needs.
-    minimum = MINIMUM_RECORDS if len(samples) >= MINIMUM_RECORDS else 0
-    return validate_submission(data, samples, minimum_records=minimum).report
+        return check_format(data, minimum_records=least)
+    return validate_submission(data, samples, minimum_records=least).report
 
 
 def show(report: Report | ValidationReport, console: Console) -> None:
@@ -86,7 +90,7 @@ def show(report: Report | ValidationReport, console: Console) -> None:
         console.print(Text("\nErrors", style="bold red"))
         for problem in report.problems:
             console.print(problem_text(problem), soft_wrap=True)
-        more = report.problem_count - len(report.problems)
+        more = report.problem_count - sum(problem.count for problem in report.problems)
         if more:
             console.print(f"  … and {more:,} more")
     console.print()
@@ -95,7 +99,7 @@ def show(report: Report | ValidationReport, console: Console) -> None:
 
 def _task_table(tasks: Sequence[TaskDiagnosis | TaskReport]) -> Table:
     table = Table(title="Predictions by task", title_justify="left", box=None, pad_edge=False)
-    for name in ("Task", "Answered", "Empty", "Parsed", "Structure"):
+    for name in ("Task", "Answered", "Empty", "Parsed", "Doubtful", "Structure"):
         table.add_column(name, justify="left" if name in ("Task", "Structure") else "right")
     for task in tasks:
         table.add_row(
@@ -103,15 +107,21 @@ def _task_table(tasks: Sequence[TaskDiagnosis | TaskReport]) -> Table:
             f"{task.answered:,} / {task.samples:,}",
             f"{task.empty:,}",
             f"{task.parsed:,}",
+            f"{task.doubtful:,}",
             _structure(task),
         )
     return table
 
 
 def _structure(task: TaskDiagnosis | TaskReport) -> str:
+    if task.exact is not None and task.exact + (task.by_similarity or 0):
+        unchecked = f", {task.unchecked:,} cannot tell" if task.unchecked else ""
+        return f"{task.exact:,} labels, {task.by_similarity:,} by similarity{unchecked}"
     if task.required is None or task.covered is None:
         return f"{task.emitted:,} {task.unit}"
-    share = f" ({task.covered / task.required:.0%})" if task.required else ""
+    if not task.required:
+        return "-"
+    share = f" ({task.covered / task.required:.0%})"
     return f"{task.covered:,} of {task.required:,} expected {task.unit}{share}"
 
 
@@ -119,18 +129,14 @@ def _advice_text(advice: Advice | ReportWarning) -> Text:
     task = f" ({advice.task})" if advice.task else ""
     examples = ", ".join(map(str, advice.examples))
     shown = f"; samples {examples}{', …' if advice.count > len(advice.examples) else ''}"
-    return Text(
-        f"  {advice.code}{task}: {advice.count:,} {advice.message}{shown if examples else ''}"
-    )
-
-
-def problem_text(problem: Problem | ReportProblem) -> Text:
-    """Return a problem for people."""
     text = Text("  ")
-    text.append(str(problem.code), style="bold")
-    text.append(f" at {problem.path}\n")
-    text.append(f"    found     {problem.found}\n    expected  {problem.expected}\n")
-    text.append(f"    to mend   {problem.fix}")
+    text.append(str(advice.code), style="bold")
+    text.append(f"{task}: {advice.count:,} {advice.message}{shown if examples else ''}")
+    for label, value in (
+        ("example", advice.example), ("effect", advice.effect), ("fix", advice.fix)
+    ):  # fmt: skip
+        if value:
+            text.append(f"\n    {label:9s} {value}")
     return text
 
 
@@ -138,15 +144,21 @@ def _verdict(report: Report | ValidationReport) -> Text:
     if not report.ok:
         plural = "s" if report.problem_count != 1 else ""
         return Text(f"Not valid: {report.problem_count:,} error{plural}.", style="bold red")
+    style = "bold yellow" if report.warnings else "bold green"
+    look = f" {_warned(len(report.warnings))}" if report.warnings else ""
     if not report.samples:
         return Text(
             f"The format of {report.records:,} records is valid. Give --ground-truth or "
-            "--test-set to check them against the samples.",
-            style="bold green",
+            f"--test-set to check them against the samples.{look}",
+            style=style,
         )
     by = "by position" if report.mode == "position" else "by id, qa_type and question"
     return Text(
         f"Valid: {report.answered:,} of {report.samples:,} samples answered "
-        f"({report.answered / report.samples:.1%}), aligned {by}.",
-        style="bold green",
+        f"({report.answered / report.samples:.1%}), aligned {by}.{look}",
+        style=style,
     )
+
+
+def _warned(count: int) -> str:
+    return f"Look at the warning{'s' if count != 1 else ''} above: what is not read scores zero."

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from uuid import UUID, uuid4
 
 import asyncpg
+import orjson
 
 from services.judge.consumer import build_batches_consumer, build_requests_consumer
 from services.judge.domain.estimates import CallFigures
@@ -22,8 +25,10 @@ from services.judge.reaper import Ages, Reaper
 from services.judge.run_ports import RunPolicy
 from services.judge.store import PostgresRuns
 from services.judge.verdict_store import PostgresVerdicts
+from shared.benchmark.caption_pairs import JudgingPlan, plan
 from shared.benchmark.ground_truth import load_ground_truth
 from shared.benchmark.test_set import TestSet
+from shared.benchmark.validation import validate_submission
 from shared.contracts.messages import JudgingRequested
 from shared.messaging.local import LocalBus
 from shared.messaging.ports import Bus
@@ -32,9 +37,23 @@ from shared.messaging.topology import JUDGE_BATCHES, JUDGE_REQUESTS
 from shared.storage.database import Database
 from shared.storage.ground_truths import ground_truth_content
 from tests.fakes.grader import NoBudget
+from tests.rows import DEMO
 
 POLICY = RunPolicy(batch_items=4, window_batches=8, tries=3, busy_seconds=0.05)
+HALF: bytes = gzip.compress(
+    orjson.dumps(orjson.loads(gzip.decompress((DEMO / "predictions.json.gz").read_bytes()))[::2])
+)
+"""Every second record of the demo's predictions: pairs enough for faults and kills."""
 FIGURES = CallFigures(overhead_tokens=600, reply_tokens=40, price=TokenPrice(2, 8), concurrency=16)
+
+
+@cache
+def plan_of_half() -> JudgingPlan:
+    """Return what there is to judge in that half."""
+    truth = load_ground_truth((DEMO / "ground_truth.json.gz").read_bytes())
+    found = validate_submission(HALF, TestSet.from_ground_truth(truth), diagnose=False)
+    assert found.predictions is not None
+    return plan(truth.samples, found.predictions)
 
 
 class ThreadPlanner:

@@ -13,6 +13,7 @@ from client.api.answers import Problem
 from client.api.board_answers import Leaderboard, LeaderboardEntry, LeaderboardIndex
 from client.api.clients import DEFAULT_URL, AsyncClient, Client
 from client.api.errors import (
+    BadCredential,
     Conflict,
     Invalid,
     LeaderboardError,
@@ -34,6 +35,7 @@ from client.api.transport import Timeouts
 __all__ = [
     "DEFAULT_URL",
     "AsyncClient",
+    "BadCredential",
     "Client",
     "Conflict",
     "DryRun",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Answer(BaseModel):
@@ -17,7 +17,10 @@ class Answer(BaseModel):
 
 
 class Problem(Answer):
-    """One thing to mend; `location` says whether `path` points into the form or the file."""
+    """One thing to fix; `location` says whether `path` points into the form or the file.
+
+    It is wrong `count` times, at first in `places`; an older server lists each by itself.
+    """
 
     code: str
     path: str
@@ -25,6 +28,8 @@ class Problem(Answer):
     expected: str
     fix: str
     location: str = "file"
+    count: int = 1
+    places: list[str] = Field([])
 
 
 class ProblemDetails(Answer):

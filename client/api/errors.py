@@ -29,6 +29,10 @@ class BadAddress(LeaderboardError):
     """The server's address is none."""
 
 
+class BadCredential(LeaderboardError):
+    """The key or token is none: it has characters that cannot be sent."""
+
+
 class Unintelligible(LeaderboardError):
     """What answered is not this API, or one that this client is too old for."""
 
@@ -49,7 +53,7 @@ class Refused(LeaderboardError):
 
 
 class Invalid(Refused):
-    """What was sent can never work as it is; `errors` lists what to mend."""
+    """What was sent can never work as it is; `errors` lists what to fix."""
 
 
 class NotAuthorized(Refused):

@@ -23,6 +23,8 @@ class QuotaStatus(Answer):
     submissions: QuotaUse
     bytes: QuotaUse
     judge_runs: QuotaUse
+    validations: QuotaUse | None = None
+    """Dry runs; None from servers of version 0.1."""
 
 
 class KeyQuotas(Answer):

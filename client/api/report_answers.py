@@ -8,13 +8,18 @@ from client.api.answers import Answer, Problem
 
 
 class ReportProblem(Answer):
-    """One error of a file: its JSON path, what was found and expected, what mends it."""
+    """One error of a file: its JSON path, what was found and expected, how to fix it.
+
+    `count` records have it, at first in `places`; an older server lists each by itself.
+    """
 
     code: str
     path: str
     found: str
     expected: str
     fix: str
+    count: int = 1
+    places: list[str] = Field([])
 
 
 class ReportWarning(Answer):
@@ -25,6 +30,9 @@ class ReportWarning(Answer):
     count: int
     task: str | None = None
     examples: list[int] = Field([])
+    example: str = ""
+    effect: str = ""
+    fix: str = ""
 
 
 class TaskReport(Answer):
@@ -39,6 +47,10 @@ class TaskReport(Answer):
     emitted: int
     required: int | None = None
     covered: int | None = None
+    doubtful: int = 0
+    exact: int | None = None
+    by_similarity: int | None = None
+    unchecked: int | None = None
 
 
 class ValidationReport(Answer):

@@ -64,7 +64,7 @@ async def submit(
     progress: Progress | None = None,
     **fields: Unpack[EntryFields],
 ) -> Receipt:
-    """Send a predictions file (JSON, plain or gzip) and return the receipt.
+    """Send a predictions file (JSON or JSON Lines, plain or gzip) and return the receipt.
 
     The file streams from disk. The call carries an idempotency key, so that however often it is
     sent again there is one submission; give a key of your own to make it hold beyond this process.

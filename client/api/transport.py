@@ -13,7 +13,8 @@ import aiohttp
 from pydantic import BaseModel
 
 from client.api.calls import Call, Reply, read, refused
-from client.api.errors import BadAddress, LeaderboardError, Unreachable
+from client.api.cures import CODES, cure, sendable
+from client.api.errors import BadAddress, BadCredential, LeaderboardError, Refused, Unreachable
 from client.api.retries import Retries
 
 _HEADERS: Final = {"Accept": "application/json", "User-Agent": "medvid-client/1"}
@@ -62,6 +63,7 @@ class Transport:
             except LeaderboardError as error:
                 wait = self.retries.wait(error, attempt, random.random) if call.repeatable else None
                 if wait is None:
+                    self._explain(error, call)
                     raise
                 if self.on_retry is not None:
                     self.on_retry(error, wait)
@@ -93,7 +95,9 @@ class Transport:
         async with self._open(call, limits) as response:
             if response.status >= 400:
                 headers = {name.lower(): value for name, value in response.headers.items()}
-                raise refused(Reply(response.status, headers, await response.read()))
+                error = refused(Reply(response.status, headers, await response.read()))
+                self._explain(error, call)
+                raise error
             yield response.content.iter_any()
 
     @asynccontextmanager
@@ -103,6 +107,8 @@ class Transport:
         headers = {**_HEADERS, **call.headers}
         token = call.token or self.token
         if token is not None:
+            if not sendable(token):
+                raise BadCredential("the key cannot be sent.", fix=cure(token) or "")
             headers["Authorization"] = f"Bearer {token}"
         try:
             async with (
@@ -123,6 +129,12 @@ class Transport:
             if isinstance(error.__cause__, LeaderboardError):  # from the body's own generator
                 raise error.__cause__ from None
             raise _unreachable(self.url, error) from error
+
+    def _explain(self, error: LeaderboardError, call: Call) -> None:
+        """Say what is wrong with a key or token that was refused, where that can be seen."""
+        token = call.token or self.token
+        if token is not None and isinstance(error, Refused) and error.code in CODES:
+            error.fix = cure(token) or error.fix
 
     def _timeout(self, call: Call) -> aiohttp.ClientTimeout:
         connect = self.timeouts.connect

@@ -23,6 +23,7 @@ from services.gateway.boards.events import BoardStreams
 from services.gateway.boards.feeds import Feeds, feed_routes
 from services.gateway.boards.routes import board_endpoints, ready_first
 from services.gateway.boards.store import PostgresHistory
+from services.gateway.boards.turns import WaitingLimits
 from services.gateway.boards.views import BoardViews
 from services.gateway.domain.system_status import Limits
 from services.gateway.http.description import describe, description_routes
@@ -34,7 +35,9 @@ from services.gateway.judging.bootstrap import build_judging
 from services.gateway.judging.routes import judging_endpoints
 from services.gateway.pages.rendering import Pages
 from services.gateway.pages.routes import page_routes
+from services.gateway.pages.security_txt import security_routes
 from services.gateway.pages.submission_pages import SubmissionPages
+from services.gateway.pages.views import PageViews
 from services.gateway.settings import GatewaySettings
 from services.gateway.status.current import PostgresStatus, StatusReader
 from services.gateway.status.routes import status_endpoints, status_pages
@@ -68,7 +71,8 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
         boards = Boards(store, pages.board, poll_seconds=settings.board_poll_seconds)
         await boards.refresh()
         history = PostgresHistory(infrastructure.database)
-        views = BoardViews(boards, history)
+        views = BoardViews(boards, history, limits=_waiting_limits(settings))
+        made = PageViews(pages, limits=_waiting_limits(settings))
         board_streams = BoardStreams(boards, limit=settings.board_streams)
         hints = await infrastructure.bus.listen([BoardRanked.type], boards.hint)
         stack.push_async_callback(hints.stop)
@@ -80,8 +84,8 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
             tempfile.TemporaryDirectory(prefix="medvid-uploads-", dir=settings.upload_dir)
         )
         validator = PooledValidator(pool, store.ground_truth, seconds=settings.validation_seconds)
-        receiver = Receiver(Path(folder), _limits(settings))
         access = build_access(infrastructure.database, settings)
+        receiver = Receiver(Path(folder), _limits(settings), access.quotas)
         infrastructure.patrol("gateway_quotas", access.forget_old_uses, _FORGET_SECONDS)
         judging = build_judging(infrastructure.database, store, access.quotas, settings)
         told = await infrastructure.bus.listen(judging.hints, judging.streams.hint)
@@ -111,7 +115,7 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
         )
         administration = build_administration(infrastructure.database, pool, access, settings)
         endpoints = [
-            *board_endpoints(boards, views),
+            *board_endpoints(boards, views, access.callers.address),
             *entry_endpoints(boards, history),
             *board_event_endpoints(board_streams),
             *submission_endpoints(
@@ -147,8 +151,9 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
         )
         others = [
             *feed_routes(Feeds(boards, history, settings.public_url or "")),
-            *page_routes(boards, views, history, pages),
+            *page_routes(boards, views, made, history, pages, access.callers.address),
             *status_pages(standing),
+            *security_routes(settings.security_contact, settings.public_url),
             *submitting.routes(),
             *administration.pages(pages),
             *description_routes(description, pages),
@@ -213,6 +218,12 @@ def _status_limits(settings: GatewaySettings) -> Limits:
         stale=6 * settings.sample_seconds + 10,
         slow=settings.status_slow_seconds,
         standing=settings.status_standing_seconds,
+    )
+
+
+def _waiting_limits(settings: GatewaySettings) -> WaitingLimits:
+    return WaitingLimits(
+        settings.views_waiting, settings.views_waiting_per_address, settings.views_waiting_seconds
     )
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 from pydantic import Field, SecretStr, field_validator
 
-from services.gateway.domain.access import Registration
+from services.gateway.domain.access import ADMIN_KEY_CHARACTERS, Registration
 from services.gateway.domain.addresses import parse_networks
 from shared.runtime.settings import CommonSettings
 
@@ -26,6 +26,12 @@ class GatewaySettings(CommonSettings):
         None,
         pattern=r"^https?://[^/\s]+",
         description="where readers reach the pages, as https://example.org; for links in feeds",
+    )
+    security_contact: str = Field(
+        "",
+        pattern=r"^$|^(mailto:|https://|tel:)[^\s,]+( *, *(mailto:|https://|tel:)[^\s,]+)*$",
+        description="whom to tell about a weakness: mailto: or https: addresses, comma-separated, "
+        "for /.well-known/security.txt; unset for no such file",
     )
     connections: Annotated[int, Field(ge=10)] = Field(
         4000, description="connections at the same time; beyond, the longest idle one is closed"
@@ -66,8 +72,21 @@ class GatewaySettings(CommonSettings):
     board_poll_seconds: Annotated[float, Field(gt=0)] = Field(
         1, description="how often newer boards are looked for when no hint comes"
     )
+    views_waiting: Annotated[int, Field(ge=1)] = Field(
+        64, description="views of boards (searches, orders, tracks, the past) that may wait"
+    )
+    views_waiting_per_address: Annotated[int, Field(ge=1)] = Field(
+        16, description="of these, of one address (IPv6: one /64)"
+    )
+    views_waiting_seconds: Annotated[float, Field(gt=0)] = Field(
+        10, description="how long a view may wait before it is refused"
+    )
     admin_key: SecretStr | None = Field(
-        None, description="key of the administrators; when unset, there are none"
+        None,
+        description="key of the administrators, of at least 32 characters; else there are none",
+    )
+    admin_guesses: Annotated[int, Field(ge=1)] = Field(
+        10, description="wrong keys from one address in 5 minutes, after which it has to wait"
     )
     admin_session_seconds: Annotated[float, Field(ge=60, le=86_400)] = Field(
         3600, description="how long a browser stays signed in to the administrators' page"
@@ -83,13 +102,18 @@ class GatewaySettings(CommonSettings):
     )
     anonymous_submissions: bool = Field(True, description="whether submissions need no API key")
     address_submissions_per_day: Annotated[int, Field(ge=0)] = Field(
-        20, description="submissions in 24 hours from one address (IPv6: one /64) without a key"
+        20,
+        description="submissions in 24 hours from one address without a key (IPv6: one /64; a /56 "
+        "has half as many more, a /48 twice as many, here and in the three below)",
     )
     address_bytes_per_day: Annotated[int, Field(ge=0)] = Field(
         1024 * _MIB, description="bytes of uploads in 24 hours from one address without a key"
     )
     address_judge_runs_per_month: Annotated[int, Field(ge=0)] = Field(
         5, description="judge runs in 30 days asked for from one address without a key"
+    )
+    address_validations_per_day: Annotated[int, Field(ge=0)] = Field(
+        100, description="dry runs (POST /validate) in 24 hours from one address without a key"
     )
     key_submissions_per_day: Annotated[int, Field(ge=0)] = Field(
         50, description="submissions in 24 hours with one API key, unless it has its own quota"
@@ -99,6 +123,9 @@ class GatewaySettings(CommonSettings):
     )
     key_judge_runs_per_month: Annotated[int, Field(ge=0)] = Field(
         30, description="judge runs in 30 days with one API key"
+    )
+    key_validations_per_day: Annotated[int, Field(ge=0)] = Field(
+        300, description="dry runs (POST /validate) in 24 hours with one API key"
     )
     webhook_attempts: Annotated[int, Field(ge=1, le=20)] = Field(
         8, description="how often a webhook is tried before its delivery is dead"
@@ -139,6 +166,17 @@ class GatewaySettings(CommonSettings):
     event_poll_seconds: Annotated[float, Field(gt=0)] = Field(
         2, description="how often an event stream looks for news when no hint comes"
     )
+
+    @property
+    def usable_admin_key(self) -> str | None:
+        """The administrators' key, if it is long enough to be one."""
+        key = self.admin_key.get_secret_value() if self.admin_key else ""
+        return key if len(key) >= ADMIN_KEY_CHARACTERS else None
+
+    @property
+    def admin_key_is_short(self) -> bool:
+        """Whether administration is off because its key is too short."""
+        return bool(self.admin_key) and self.usable_admin_key is None
 
     @field_validator("trusted_proxies")
     @classmethod

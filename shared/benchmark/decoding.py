@@ -1,9 +1,10 @@
 """Strict JSON decoding of untrusted bytes, one record at a time.
 
-Accepted: UTF-8 (a byte order mark is skipped), plain or gzip. Refused, each with its own code:
-invalid UTF-8, NaN and Infinity, numbers too large for a double (5,000-digit integers), duplicate
-keys at any depth, lone surrogates, nesting, size and record count over the limits. Nothing but
-`Refused` is raised; what is wrong with single records is added to the caller's `Problems`.
+Accepted: an array, an object or JSON Lines, UTF-8 (a byte order mark is skipped), plain or gzip.
+Refused, each with its own code: invalid UTF-8, NaN and Infinity, numbers too large for a double
+(5,000-digit integers), duplicate keys at any depth, lone surrogates, nesting, size and record count
+over the limits. Nothing but `Refused` is raised; what is wrong with single records is added to the
+caller's `Problems`.
 
 Records are decoded with orjson, which refuses all of these but duplicate keys; those show as more
 colons in the text than keys in the result, and only then a slower decoder looks for their names.
@@ -12,6 +13,7 @@ colons in the text than keys in the result, and only then a slower decoder looks
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -19,7 +21,8 @@ from typing import Final
 import orjson
 
 from shared.benchmark.report import Code, Problem, Problems, shown
-from shared.benchmark.scanning import Buffer, Layout, scan
+from shared.benchmark.scanning import Bounds, Buffer, Layout
+from shared.benchmark.splitting import split
 from shared.benchmark.unpacking import Refused, unpack
 
 __all__ = ["GROUND_TRUTH_LIMITS", "SUBMISSION_LIMITS", "UNDECODABLE", "Document", "Element",
@@ -50,6 +53,13 @@ GROUND_TRUTH_LIMITS: Final = Limits(
     unpacked_bytes=512 * MIB, record_bytes=64 * MIB, records=1_000_000, depth=50, keys=100_000_000
 )
 """Ground truth comes from the operator; these only catch mistakes."""
+
+NAN_FIX: Final = (
+    "NaN often marks a sample without an answer: leave such records out, or run 'medvid convert "
+    "FILE --failed skip -o predictions.json.gz' ('--failed empty' keeps them as empty texts)."
+)
+_FIELD_BEFORE: Final = re.compile(r'"([^"\\]{1,60})"\s{0,9}:[\s\[\-]{0,9}$')
+_LONGEST_NAME: Final = 100
 
 UNDECODABLE: Final = object()
 """Stands for the value of an element that could not be decoded; its problem is noted."""
@@ -91,19 +101,21 @@ class Document:
             if is_object and isinstance(value, dict):
                 key, value = next(iter(value.items()))
                 path = f"$[{shown(key)}]"
-                if key in seen:
-                    problems.add(_duplicate(path, key))
+                if key in seen and not problems.counted(Code.DUPLICATE_KEY):
+                    problems.add(_duplicate(path, key), "")
                 seen.add(key)
             nul = escaped_nul and self.content.find(b"\\u0000", start, end) >= 0
             yield Element(index, path, key, value, nul)
 
     def _decode(self, start: int, end: int, keys: int, path: str, problems: Problems) -> object:
         if end - start > self._limits.record_bytes:
-            problems.add(_record_too_large(path, end - start, self._limits.record_bytes))
+            if not problems.counted(Code.RECORD_TOO_LARGE):
+                limit = self._limits.record_bytes
+                problems.add(_record_too_large(path, end - start, limit), "")
             return UNDECODABLE
         text = bytes(memoryview(self.content)[start:end])
         if not text.strip():
-            problems.add(_invalid_json(path, f"nothing before byte {end}", end))
+            problems.add(_invalid_json(path, f"nothing before byte {end}", end), "")
             return UNDECODABLE
         if self.layout.kind == "object":
             text = b"{" + text + b"}"
@@ -111,20 +123,33 @@ class Document:
         try:
             value: object = orjson.loads(text)
         except orjson.JSONDecodeError as error:
-            problems.add(_explain(error, text, path, start))
-            return UNDECODABLE
-        if keys != (len(value) if type(value) is dict else 0) and keys != _count_keys(value):
-            # Only counted where nobody will read the name: the search costs more than decoding.
-            problems.add(_duplicate(path, "" if problems.full else _duplicate_key(text)))
+            return self._undecodable(error, text, start, path, problems)
+        if (
+            keys != (len(value) if type(value) is dict else 0)
+            and keys != _count_keys(value)
+            and not problems.counted(Code.DUPLICATE_KEY)
+        ):
+            # Not where nobody will read the name: the search costs more than decoding.
+            problems.add(_duplicate(path, _duplicate_key(text)), "")
         return value
+
+    def _undecodable(
+        self, error: orjson.JSONDecodeError, text: bytes, start: int, path: str, problems: Problems
+    ) -> object:
+        """Note why `text`, which begins at byte `start`, is no JSON."""
+        code, field = _reason(error)
+        if not problems.counted(code, field):
+            line = 0
+            if self.layout.kind == "lines":
+                line = self.content.count(b"\n", 0, start) + 1
+            problems.add(_explain(error, code, _Place(path, start, line, field), text), field)
+        return UNDECODABLE
 
 
 def decode(data: bytes, limits: Limits) -> Document:
     """Unpack and split a JSON document. Raises `Refused` where it cannot be read as a whole."""
     content = unpack(data, limits.unpacked_bytes)
-    layout = scan(
-        content, max_depth=limits.depth, max_elements=limits.records, max_keys=limits.keys
-    )
+    layout = split(content, Bounds(limits.depth, limits.records, limits.keys))
     return Document(content, layout, limits)
 
 
@@ -156,48 +181,76 @@ def _duplicate_key(text: bytes) -> str:
     return found[0] if found else ""
 
 
-def _explain(error: orjson.JSONDecodeError, text: bytes, path: str, start: int) -> Problem:
-    """Turn a decoder's refusal of `text`, which begins at byte `start`, into a problem."""
-    try:
-        characters = text.decode()
-    except UnicodeDecodeError as invalid:
-        return _invalid_utf8(invalid, path, start)
-    offset = start + len(characters[: error.pos].encode())
-    rest = characters[error.pos : error.pos + 20]
-    where = f"{shown(rest)} at byte {offset}"
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a text stands: the record's path, its first byte, its line in JSON Lines (else 0)."""
+
+    path: str
+    start: int
+    line: int
+    field: str
+
+    def at(self, offset: int) -> str:
+        """Return a byte's place as people find it."""
+        return f"line {self.line:,}, byte {offset}" if self.line else f"byte {offset}"
+
+
+def _reason(error: orjson.JSONDecodeError) -> tuple[Code, str]:
+    """Return the code of a decoder's refusal, and the field in question where it is known."""
+    if not error.doc:  # what it gives for a text that it could not decode
+        return Code.INVALID_UTF8, ""
+    rest = error.doc[error.pos : error.pos + 20]
     if rest.lstrip("-").startswith(("NaN", "Inf")):
-        return Problem(
-            Code.NON_FINITE_NUMBER, path, where, "a finite number",
-            "Write null, or leave the field out (Python: json.dump(..., allow_nan=False)).",
-        )  # fmt: skip
+        name = _FIELD_BEFORE.search(error.doc, max(error.pos - _LONGEST_NAME, 0), error.pos)
+        return Code.NON_FINITE_NUMBER, f".{name[1]}" if name else ""
     if "infinity" in error.msg:
-        return Problem(
-            Code.NUMBER_OUT_OF_RANGE, path, where, "a number below 1.8e308",
-            "Write long digit strings as text, in quotes.",
-        )  # fmt: skip
+        return Code.NUMBER_OUT_OF_RANGE, ""
     if "surrogate" in error.msg:
-        return Problem(
-            Code.LONE_SURROGATE, path, where, "whole characters",
+        return Code.LONE_SURROGATE, ""
+    return Code.INVALID_JSON, ""
+
+
+def _explain(error: orjson.JSONDecodeError, code: Code, place: _Place, text: bytes) -> Problem:
+    """Turn a decoder's refusal into a problem."""
+    path = place.path + place.field
+    if code is Code.INVALID_UTF8:
+        return _invalid_utf8(text, path, place)
+    offset = place.start + len(error.doc[: error.pos].encode())
+    where = place.at(offset)
+    rest = error.doc[error.pos : error.pos + 20]
+    found = f"{shown(rest)} at {where}" if rest else f"the end of the text at {where}"
+    if code is Code.NON_FINITE_NUMBER:
+        return Problem(code, path, found, "a text or a finite number", NAN_FIX)
+    if code is Code.NUMBER_OUT_OF_RANGE:
+        return Problem(code, path, found, "a number below 1.8e308",
+                       "Write long digit strings as text, in quotes.")  # fmt: skip
+    if code is Code.LONE_SURROGATE:
+        return Problem(code, path, found, "whole characters",
             'Clean the text first (Python: text.encode("utf-8", "replace").decode()).',
         )  # fmt: skip
-    return _invalid_json(path, f"{where} ({error.msg})", offset)
+    return _invalid_json(path, f"{found} ({error.msg})", offset, place.line)
 
 
-def _invalid_utf8(error: UnicodeDecodeError, path: str, start: int) -> Problem:
-    found = error.object[error.start : error.start + 4]
+def _invalid_utf8(text: bytes, path: str, place: _Place) -> Problem:
+    try:
+        text.decode()
+    except UnicodeDecodeError as error:
+        found = error.object[error.start : error.start + 4].hex(" ")
+        offset = place.start + error.start
     return Problem(
         Code.INVALID_UTF8,
         path,
-        f"bytes {found.hex(' ')} at byte {start + error.start}",
+        f"bytes {found} at {place.at(offset)}",
         "UTF-8 text",
         'Save the file as UTF-8 (Python: open(..., "w", encoding="utf-8")).',
     )
 
 
-def _invalid_json(path: str, found: str, offset: int) -> Problem:
+def _invalid_json(path: str, found: str, offset: int, line: int = 0) -> Problem:
+    where = f"line {line:,}: one whole record on each" if line else f"the text near byte {offset}"
     return Problem(
         Code.INVALID_JSON, path, found, "valid JSON",
-        f"Correct the text near byte {offset}; json.dump writes and escapes it correctly.",
+        f"Correct {where}; json.dump writes and escapes it correctly.",
     )  # fmt: skip
 
 

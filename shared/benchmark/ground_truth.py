@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Final
 
 from shared.benchmark.clips import METADATA_HINT, clip_of
@@ -15,6 +17,7 @@ from shared.benchmark.tasks import QA_TYPES, Task, task_of
 from shared.benchmark.test_set import without_video_token
 
 _REFERENCE_TASKS: Final = (Task.NEXT_ACTION, Task.VIDEO_SUMMARY, Task.REGION_CAPTION)
+_WORDS: Final = re.compile(r"[a-z0-9]+")
 ASKING: Final = ("human", "user")
 ANSWERING: Final = ("gpt", "assistant")
 
@@ -56,7 +59,7 @@ class GroundTruth:
 
 
 class InvalidGroundTruth(ValueError):
-    """The file is no ground truth; `problems` holds the first 100, `problem_count` counts all."""
+    """The file is no ground truth; `problems` holds groups, `problem_count` counts all."""
 
     KIND = "ground truth"
 
@@ -196,10 +199,22 @@ def missing(path: str, found: object, expected: str) -> Problem:
 
 def unknown_qa_type(path: str, found: object) -> Problem:
     """Return the problem of a qa_type that names no task."""
+    near = near_qa_type(found)
+    fix = f"Did you mean {shown(near)}?" if near else "Copy the qa_type from the test set."
+    if near and isinstance(found, str) and "_".join(_WORDS.findall(found.casefold())) == near:
+        fix += " 'medvid convert FILE -o predictions.json.gz' writes it so."
     return Problem(
         Code.UNKNOWN_QA_TYPE,
         path,
         shown(found),
         f"one of {', '.join(QA_TYPES)}",
-        "Copy the qa_type from the test set.",
+        fix,
     )
+
+
+def near_qa_type(found: object) -> str:
+    """Return the qa_type that a text seems to mean; empty where none is near."""
+    if not isinstance(found, str):
+        return ""
+    plain = "_".join(_WORDS.findall(found.casefold()[:100]))
+    return plain if plain in QA_TYPES else next(iter(get_close_matches(plain, QA_TYPES, 1)), "")

@@ -25,15 +25,29 @@ REQUIRED_FIELDS: Final = ("model_name", "organization")
 _JOINERS: Final = frozenset("\u200c\u200d")
 """Zero-width (non-)joiners: Persian, Hindi and others spell names with them; models need none."""
 _REFUSED_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+DASHES: Final = (
+    "\u058a\u05be\u1400\u1806\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u2e17\u2e1a\u2e3a\u2e3b"
+    "\u2e40\u2e5d\u301c\u3030\u30a0\ufe31\ufe32\ufe58\ufe63\uff0d\U00010d6e\U00010ead"
+)
+"""What counts as '-' in names: Unicode's Pd and the minus sign. The schema has the same list."""
+SAME_NAMES: Final = "upper and lower case, all dashes and runs of spaces count as the same"
+"""What the rule of `name_key` is called where a name is refused."""
+_AS_HYPHEN: Final = str.maketrans(dict.fromkeys(DASHES, "-"))
 
 
 def name_key(name: str) -> str:
-    """Return what makes a model name unique on a board: NFC and case folding, ends stripped.
+    """Return what makes a model name unique on a board.
 
+    NFC, case folding, every dash as '-', runs of white space as one space, none at the ends.
     Folding can undo composition, so the result is composed again.
     """
-    folded = unicodedata.normalize("NFC", name.strip()).casefold()
-    return unicodedata.normalize("NFC", folded)
+    folded = unicodedata.normalize("NFC", name).casefold()
+    return in_one_spelling(folded)
+
+
+def in_one_spelling(text: str) -> str:
+    """Return a text with its dashes and white space as `name_key` has them, its case kept."""
+    return " ".join(unicodedata.normalize("NFC", text).translate(_AS_HYPHEN).split())
 
 
 def clean_name(text: str) -> str:

@@ -3,6 +3,7 @@
 One numpy pass over the bytes, a block at a time, follows strings and nesting and notes the commas
 of the outermost array or object. Each record can then be decoded alone, so that 64 MiB of hostile
 JSON never become objects all at once, and depth and record limits hold before any is built.
+JSON Lines, one record a line, are split by `shared.benchmark.lines`.
 
 The pass checks only what splitting needs; each record's own syntax is checked when it is decoded.
 Where the document is broken inside a record, the split before that record is right, so the first
@@ -19,19 +20,19 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.benchmark.report import Code, Problem
+from shared.benchmark.report import Code, Problem, shown
 from shared.benchmark.unpacking import Refused
 
 BLOCK_BYTES: Final = 1 << 18
 """Small enough that a block's index arrays stay in the processor's cache."""
 
-_QUOTE, _OPEN, _CLOSE, _COMMA, _COLON = 1, 2, 3, 4, 5
-_CLASSES: Final = np.zeros(256, np.uint8)
+QUOTE, OPEN, CLOSE, COMMA, COLON = 1, 2, 3, 4, 5
+CLASSES: Final = np.zeros(256, np.uint8)
 for _characters, _kind in (
-    (b'"', _QUOTE), (b"[{", _OPEN), (b"]}", _CLOSE), (b",", _COMMA), (b":", _COLON),
+    (b'"', QUOTE), (b"[{", OPEN), (b"]}", CLOSE), (b",", COMMA), (b":", COLON),
 ):  # fmt: skip
-    _CLASSES[list(_characters)] = _kind
-_DEPTH_CHANGES: Final = np.array([0, 0, 1, -1, 0, 0], np.int32)
+    CLASSES[list(_characters)] = _kind
+DEPTH_CHANGES: Final = np.array([0, 0, 1, -1, 0, 0], np.int32)
 _BACKSLASH: Final = ord("\\")
 _WHITE_SPACE: Final = re.compile(rb"[ \t\n\r]*")
 _BOM: Final = b"\xef\xbb\xbf"
@@ -45,30 +46,30 @@ class Layout:
 
     `ends[i]` is the offset of the comma or bracket behind element i, `starts[i]` the offset of its
     first byte (white space included), `keys[i]` the number of colons outside strings in it, which
-    is the number of object keys at all depths.
+    is the number of object keys at all depths. In `lines`, `ends[i]` is the line's end.
     """
 
-    kind: Literal["array", "object"]
+    kind: Literal["array", "object", "lines"]
     starts: list[int]
     ends: list[int]
     keys: list[int]
 
 
-def scan(data: Buffer, *, max_depth: int, max_elements: int, max_keys: int) -> Layout:
-    """Split a JSON array or object into its elements. Time is linear, memory bounded by a block.
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How deep, how many elements and how many object keys a document may have."""
 
-    A UTF-8 byte order mark is skipped (Windows editors write one). Raises `Refused` for an empty
-    document, one that is neither array nor object, nesting over `max_depth`, more than
-    `max_elements` elements or `max_keys` object keys, a document that ends early or has something
-    behind its end.
+    depth: int
+    elements: int
+    keys: int
+
+
+def scan(data: Buffer, first: int, bounds: Bounds) -> Layout:
+    """Split the array or object that begins at `first`. Time is linear, memory bounded by a block.
+
+    Raises `Refused` for what exceeds the bounds, ends early or has something behind its end.
     """
-    first = _skip_white_space(data, len(_BOM) if data[:3] == _BOM else 0)
-    if first == len(data):
-        raise Refused(_empty())
-    opening = data[first]
-    if opening not in b"[{":
-        raise Refused(_not_a_container(data, first))
-    scanner = _Scanner(first, max_depth, max_elements, max_keys)
+    scanner = Scanner(first, bounds)
     view = np.frombuffer(data, np.uint8)
     for offset in range(first, len(data), BLOCK_BYTES):
         scanner.block(view[offset : offset + BLOCK_BYTES], offset)
@@ -78,17 +79,15 @@ def scan(data: Buffer, *, max_depth: int, max_elements: int, max_keys: int) -> L
     if scanner.end is None:
         raise Refused(_ends_early(data, scanner))
     _check_end(data, first, scanner.end)
-    return scanner.layout("array" if opening == ord("[") else "object", data)
+    return scanner.layout("array" if data[first] == ord("[") else "object", data)
 
 
-class _Scanner:
+class Scanner:
     """The state that a block hands to the next."""
 
-    def __init__(self, first: int, max_depth: int, max_elements: int, max_keys: int) -> None:
+    def __init__(self, first: int, bounds: Bounds) -> None:
         self.first = first
-        self.max_depth = max_depth
-        self.max_elements = max_elements
-        self.max_keys = max_keys
+        self.bounds = bounds
         self.in_string = 0
         self.escape_pending = False
         self.depth = 0
@@ -99,20 +98,20 @@ class _Scanner:
 
     def block(self, block: NDArray[np.uint8], offset: int) -> None:
         """Follow strings and depth through one block; note the commas at depth 1."""
-        block = self._without_escaped(block)
-        classes = _CLASSES[block]
+        block, self.escape_pending = _blanked(block, self.escape_pending)
+        classes = CLASSES[block]
         positions = np.flatnonzero(classes)
         if not positions.size:
             return
         kinds = classes[positions]
-        quotes = kinds == _QUOTE
+        quotes = kinds == QUOTE
         inside = (np.cumsum(quotes, dtype=np.uint8) + np.uint8(self.in_string)) & np.uint8(1)
         self.in_string = int(inside[-1])
         structural = (inside == 0) & ~quotes
         positions, kinds = positions[structural], kinds[structural]
         if not positions.size:
             return
-        depths = np.cumsum(_DEPTH_CHANGES[kinds], dtype=np.int32) + np.int32(self.depth)
+        depths = np.cumsum(DEPTH_CHANGES[kinds], dtype=np.int32) + np.int32(self.depth)
         self._note(positions, kinds, depths, offset)
 
     def layout(self, kind: Literal["array", "object"], data: Buffer) -> Layout:
@@ -122,27 +121,9 @@ class _Scanner:
         ends = [*self.commas, end]
         before = [0, *self.colons_before, self.colons]
         keys = [late - early for early, late in pairwise(before)]
-        if len(starts) == 1 and _skip_white_space(data, starts[0]) == end:
+        if len(starts) == 1 and skip_white_space(data, starts[0]) == end:
             return Layout(kind, [], [], [])
         return Layout(kind, starts, ends, keys)
-
-    def _without_escaped(self, block: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return the block with every character behind an odd run of backslashes blanked."""
-        slashes = np.flatnonzero(block == _BACKSLASH)
-        if not slashes.size and not self.escape_pending:
-            return block
-        length = len(block)
-        if self.escape_pending:  # the block before ended in an odd run, which escapes byte 0
-            block = block.copy()
-            block[0] = ord(" ")
-            slashes = slashes[slashes != 0]
-        begins = np.flatnonzero(np.diff(slashes, prepend=-2) != 1)
-        sizes = np.diff(begins, append=len(slashes))
-        behind = (slashes[begins] + sizes)[sizes % 2 == 1]
-        self.escape_pending = bool(behind.size and behind[-1] == length)
-        blanked = block.copy()
-        blanked[behind[behind < length]] = ord(" ")
-        return blanked
 
     def _note(
         self,
@@ -156,23 +137,47 @@ class _Scanner:
             stop = int(closed[0])
             self.end = offset + int(positions[stop])
             positions, kinds, depths = positions[:stop], kinds[:stop], depths[:stop]
-        if positions.size and int(depths.max()) > self.max_depth:
-            too_deep = int(positions[np.argmax(depths > self.max_depth)])
-            raise Refused(_too_deep(offset + too_deep, self.max_depth))
-        colons = np.cumsum(kinds == _COLON)
-        commas = np.flatnonzero((kinds == _COMMA) & (depths == 1))
+        if positions.size and int(depths.max()) > self.bounds.depth:
+            place = int(positions[np.argmax(depths > self.bounds.depth)])
+            raise Refused(too_deep(offset + place, self.bounds.depth))
+        colons = np.cumsum(kinds == COLON)
+        commas = np.flatnonzero((kinds == COMMA) & (depths == 1))
         self.commas += (positions[commas] + offset).tolist()
         self.colons_before += (colons[commas] + self.colons).tolist()
-        if len(self.commas) >= self.max_elements:
-            raise Refused(_too_many(Code.TOO_MANY_RECORDS, self.max_elements, "records"))
+        if len(self.commas) >= self.bounds.elements:
+            raise Refused(too_many(Code.TOO_MANY_RECORDS, self.bounds.elements, "records"))
         if positions.size:
             self.colons += int(colons[-1])
-            if self.colons > self.max_keys:
-                raise Refused(_too_many(Code.TOO_MANY_KEYS, self.max_keys, "object keys"))
+            if self.colons > self.bounds.keys:
+                raise Refused(too_many(Code.TOO_MANY_KEYS, self.bounds.keys, "object keys"))
             self.depth = int(depths[-1])
 
 
-def _skip_white_space(data: Buffer, offset: int) -> int:
+def without_escaped(block: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return bytes with every character behind an odd run of backslashes blanked."""
+    return _blanked(block, pending=False)[0]
+
+
+def _blanked(block: NDArray[np.uint8], pending: bool) -> tuple[NDArray[np.uint8], bool]:
+    """Return that, and whether the block ends in an odd run, which escapes what follows."""
+    slashes = np.flatnonzero(block == _BACKSLASH)
+    if not slashes.size and not pending:
+        return block, False
+    length = len(block)
+    if pending:  # the block before ended in an odd run, which escapes byte 0
+        block = block.copy()
+        block[0] = ord(" ")
+        slashes = slashes[slashes != 0]
+    begins = np.flatnonzero(np.diff(slashes, prepend=-2) != 1)
+    sizes = np.diff(begins, append=len(slashes))
+    behind = (slashes[begins] + sizes)[sizes % 2 == 1]
+    blanked = block.copy()
+    blanked[behind[behind < length]] = ord(" ")
+    return blanked, bool(behind.size and behind[-1] == length)
+
+
+def skip_white_space(data: Buffer, offset: int) -> int:
+    """Return the offset of the next byte that is no JSON white space."""
     match = _WHITE_SPACE.match(data, offset)
     return match.end() if match else offset
 
@@ -180,41 +185,13 @@ def _skip_white_space(data: Buffer, offset: int) -> int:
 def _check_end(data: Buffer, first: int, end: int) -> None:
     opening, closing = chr(data[first]), chr(data[end])
     if opening + closing not in ("[]", "{}"):
-        raise Refused(
-            _invalid(end, f"'{closing}' at byte {end}", f"the end of what '{opening}' began")
-        )
-    rest = _skip_white_space(data, end + 1)
+        raise Refused(_invalid(end, f"{closing} at byte {end}", f"the end of what {opening} began"))
+    rest = skip_white_space(data, end + 1)
     if rest < len(data):
         raise Refused(_trailing(data, rest))
 
 
-def _empty() -> Problem:
-    return Problem(
-        Code.EMPTY_FILE, "$", "no content", "a JSON array of records", "Upload the right file."
-    )
-
-
-def _not_a_container(data: Buffer, first: int) -> Problem:
-    start = bytes(data[first : first + 20])
-    if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return Problem(
-            Code.INVALID_UTF8, "$", "a UTF-16 byte order mark", "UTF-8 text",
-            'Save the file as UTF-8 (Python: open(..., "w", encoding="utf-8")).',
-        )  # fmt: skip
-    known = {b"PK\x03\x04": "a ZIP archive", b"BZh": "bzip2 data", b"\xfd7zXZ": "xz data"}
-    found = next((name for magic, name in known.items() if start.startswith(magic)), None)
-    return Problem(
-        Code.WRONG_SHAPE,
-        "$",
-        found or f"{start!r} at byte {first}",
-        "a JSON array of records (plain or gzip)",
-        "Write the list of records with json.dump; use gzip, not another archive."
-        if found
-        else "Write the list of records itself with json.dump.",
-    )
-
-
-def _ends_early(data: Buffer, scanner: _Scanner) -> Problem:
+def _ends_early(data: Buffer, scanner: Scanner) -> Problem:
     inside = "a string" if scanner.in_string else f"nesting depth {scanner.depth}"
     return Problem(
         Code.INVALID_JSON,
@@ -225,7 +202,8 @@ def _ends_early(data: Buffer, scanner: _Scanner) -> Problem:
     )
 
 
-def _too_deep(offset: int, limit: int) -> Problem:
+def too_deep(offset: int, limit: int) -> Problem:
+    """Return the problem of nesting over the limit."""
     return Problem(
         Code.NESTED_TOO_DEEP,
         "$",
@@ -235,7 +213,8 @@ def _too_deep(offset: int, limit: int) -> Problem:
     )
 
 
-def _too_many(code: Code, limit: int, things: str) -> Problem:
+def too_many(code: Code, limit: int, things: str) -> Problem:
+    """Return the problem of more things than the limit."""
     return Problem(
         code,
         "$",
@@ -246,14 +225,15 @@ def _too_many(code: Code, limit: int, things: str) -> Problem:
 
 
 def _trailing(data: Buffer, rest: int) -> Problem:
-    lines = data[rest : rest + 1] == b"{"
+    another = data[rest] in b"{["
     return Problem(
         Code.TRAILING_DATA,
         "$",
-        f"{bytes(data[rest : rest + 20])!r} at byte {rest}, behind the end",
-        "one JSON document",
-        "This looks like JSON Lines: put the records into one array, [record, record, …]."
-        if lines
+        f"{shown(bytes(data[rest : rest + 20]).decode(errors='replace'))} at byte {rest}, behind "
+        "the end",
+        "one JSON document, or one record a line",
+        "Put all records into one array, [record, record, …], or write each on a line of its own."
+        if another
         else "Remove what follows the closing bracket.",
     )
 

@@ -15,15 +15,21 @@ from shared.benchmark.clips import METADATA_HINT, canonical, clip_of
 from shared.benchmark.decoding import UNDECODABLE, Document, Element, Limits
 from shared.benchmark.ground_truth import unknown_qa_type
 from shared.benchmark.report import Code, Problem, Problems, shown
+from shared.benchmark.shapes import (
+    COMMAND,
+    answer_fix,
+    command,
+    is_ours,
+    needs_places,
+    shape_of,
+    text_fields,
+    text_in,
+)
 from shared.benchmark.tasks import Task, task_of
 from shared.benchmark.test_set import without_video_token
 
 EXAMPLE: Final = '{"id": "video&&0&&100&&1.0", "qa_type": "tal", "prediction": "1.0-2.5 seconds"}'
-_TYPE_FIXES: Final = {
-    "prediction": "Write the model's text output as a JSON string.",
-    "answer": "Write the model's text output as a JSON string.",
-    "question": "Write the question as a JSON string, or leave it out.",
-}
+ANSWER_FIELDS: Final = ("prediction", "answer")
 _NUL: Final = "\0"
 
 
@@ -91,6 +97,8 @@ class _Reader:
         if type(value) is not dict:
             self._refuse_element(path, value)
             return None
+        if not is_ours(value) and self._is_foreign(path, value):
+            return None
         inference = "id" not in value and "metadata" in value
         answer_field = "answer" if inference else "prediction"
         if element.may_hold_nul:
@@ -108,42 +116,50 @@ class _Reader:
             return None
         return Record(element.index, path, identity, task, value["qa_type"], question, prediction)
 
+    def _is_foreign(self, path: str, value: Mapping[str, object]) -> bool:
+        """Note that a record has the layout of another tool, if it has."""
+        shape = shape_of(value)
+        if shape is not None and not self.problems.counted(Code.WRONG_SHAPE):
+            fix = f"Run '{command(value)}'." if text_fields(value) else answer_fix(value, "")
+            self._add(Code.WRONG_SHAPE, path, "", f"{shape.name}, {shown(value)}",
+                      f"a record such as {EXAMPLE}", fix)  # fmt: skip
+        return shape is not None
+
     def _id(self, value: Mapping[str, object], path: str) -> str | None:
         identity = self._text(value, "id", path)
-        return identity if identity is None or self._id_fits(identity, f"{path}.id") else None
+        return identity if identity is None or self._id_fits(identity, path, ".id") else None
 
-    def _id_fits(self, identity: str, path: str) -> bool:
+    def _id_fits(self, identity: str, path: str, field: str) -> bool:
         limit = self.limits.id_bytes
         if not identity:
-            self._add(Code.EMPTY_FIELD, path, shown(identity), "a sample id",
-                      "Copy the id from the test set.")  # fmt: skip
+            if not self.problems.counted(Code.EMPTY_FIELD, field):
+                self._add(Code.EMPTY_FIELD, path, field, shown(identity), "a sample id",
+                          "Copy the id from the test set.")  # fmt: skip
         elif len(identity) > limit or len(identity.encode()) > limit:
-            self._add(Code.FIELD_TOO_LONG, path, shown(identity), f"at most {limit} bytes",
-                      "Copy the id from the test set.")  # fmt: skip
+            if not self.problems.counted(Code.FIELD_TOO_LONG, field):
+                self._add(Code.FIELD_TOO_LONG, path, field, shown(identity),
+                          f"at most {limit} bytes", "Copy the id from the test set.")  # fmt: skip
         else:
             return True
         return False
 
     def _metadata_id(self, value: Mapping[str, object], path: str) -> str | None:
         clip = clip_of(value)
-        if clip is None:
-            self._add(
-                Code.MISSING_FIELD,
-                f"{path}.metadata",
-                shown(value["metadata"]),
-                f"an object with {METADATA_HINT}",
-                "Copy metadata from the test set, or give an id instead.",
-            )
-            return None
-        return clip.id if self._id_fits(clip.id, f"{path}.metadata") else None
+        if clip is not None:
+            return clip.id if self._id_fits(clip.id, path, ".metadata") else None
+        if not self.problems.counted(Code.MISSING_FIELD, ".metadata"):
+            self._add(Code.MISSING_FIELD, path, ".metadata", shown(value["metadata"]),
+                      f"an object with {METADATA_HINT}",
+                      "Copy metadata from the test set, or give an id instead.")  # fmt: skip
+        return None
 
     def _task(self, value: Mapping[str, object], path: str) -> Task | None:
         qa_type = self._text(value, "qa_type", path)
         if qa_type is None:
             return None
         task = task_of(qa_type)
-        if task is None:
-            self.problems.add(unknown_qa_type(f"{path}.qa_type", qa_type))
+        if task is None and not self.problems.counted(Code.UNKNOWN_QA_TYPE, ".qa_type"):
+            self.problems.add(unknown_qa_type(f"{path}.qa_type", qa_type), ".qa_type")
         return task
 
     def _question(self, value: Mapping[str, object], path: str) -> bytes | None:
@@ -157,44 +173,91 @@ class _Reader:
         if prediction is None:
             return None
         encoded = prediction.encode()
-        if len(encoded) <= self.limits.prediction_bytes:
+        limit = self.limits.prediction_bytes
+        if len(encoded) <= limit:
             return encoded
-        self._add(
-            Code.FIELD_TOO_LONG,
-            f"{path}.{field}",
-            f"{len(encoded):,} bytes, {shown(prediction)}",
-            f"at most {self.limits.prediction_bytes:,} bytes of UTF-8",
-            "Cut the text; a model that repeats itself needs a stop token or a token limit.",
-        )
+        if not self.problems.counted(Code.FIELD_TOO_LONG, f".{field}"):
+            self._add(
+                Code.FIELD_TOO_LONG, path, f".{field}",
+                f"{len(encoded):,} bytes, {shown(prediction)}",
+                f"at most {limit:,} bytes of UTF-8",
+                "Cut the text; a model that repeats itself needs a stop token or a token limit.",
+            )  # fmt: skip
         return None
 
-    def _text(self, value: Mapping[str, object], field: str, path: str) -> str | None:
-        text = value.get(field)
+    def _text(self, value: Mapping[str, object], name: str, path: str) -> str | None:
+        text = value.get(name)
         if type(text) is str:
             return text
-        if field in value:
-            fix = _TYPE_FIXES.get(field, "Copy it from the test set as a JSON string.")
-            self._add(Code.WRONG_TYPE, f"{path}.{field}", shown(text), "a string", fix)
+        code = Code.WRONG_TYPE if name in value else Code.MISSING_FIELD
+        field = f".{name}"
+        if self.problems.counted(code, field):
+            return None
+        if code is Code.WRONG_TYPE:
+            self._add(code, path, field, shown(text), "a string", _type_fix(value, name))
         else:
-            self._add(Code.MISSING_FIELD, f"{path}.{field}", shown(value), f"the field {field}",
-                      f"Write each record as {EXAMPLE}.")  # fmt: skip
+            self._add(code, path, field, shown(value), f"the field {name}",
+                      _missing_fix(value, name))  # fmt: skip
         return None
 
     def _check_nul(self, value: Mapping[str, object], path: str, answer_field: str) -> None:
         for name, field in value.items():
-            if _NUL in name or (name != answer_field and _holds_nul(field)):
-                self._add(Code.NUL_CHARACTER, f"{path}.{shown(name)}", "a NUL character (\\u0000)",
+            if _NUL not in name and (name == answer_field or not _holds_nul(field)):
+                continue
+            place = f".{shown(name)}"
+            if not self.problems.counted(Code.NUL_CHARACTER, place):
+                self._add(Code.NUL_CHARACTER, path, place, "a NUL character (\\u0000)",
                           "text without NUL", "Remove it; only a prediction may hold one."
                 )  # fmt: skip
 
     def _refuse_element(self, path: str, value: object) -> None:
+        if self.problems.counted(Code.NOT_AN_OBJECT):
+            return
         fix = f"Write each record as {EXAMPLE}."
         if isinstance(value, list) and value and isinstance(value[0], dict):
-            fix = "Upload this inner array itself: records must stand in the outermost array."
-        self._add(Code.NOT_AN_OBJECT, path, shown(value), "a record (object)", fix)
+            fix = (
+                f"The records are inside: run '{command(value[0])}', or write them without the "
+                "arrays around them."
+            )
+        elif isinstance(value, str):
+            fix = (
+                "These seem to be texts without records. Where they are in test-set order: "
+                f"'{command({})}'. Otherwise write each record as {EXAMPLE}."
+            )
+        self._add(Code.NOT_AN_OBJECT, path, "", shown(value), "a record (object)", fix)
 
-    def _add(self, code: Code, path: str, found: str, expected: str, fix: str) -> None:
-        self.problems.add(Problem(code, path, found, expected, fix))
+    def _add(self, code: Code, path: str, field: str, found: str, expected: str, fix: str) -> None:
+        self.problems.add(Problem(code, path + field, found, expected, fix), field)
+
+
+def _type_fix(record: Mapping[str, object], name: str) -> str:
+    """Return how to cure a field that holds no text."""
+    if name == "question":
+        return "Write the question as a JSON string, or leave it out."
+    if name not in ANSWER_FIELDS:
+        return "Copy it from the test set as a JSON string."
+    value = record[name]
+    if value is None:
+        return (
+            "Leave out the records without an answer, or run 'medvid convert FILE --failed skip -o "
+            "predictions.json.gz' ('--failed empty' keeps them as empty texts)."
+        )
+    if text_in(value) is not None or isinstance(value, dict):
+        return (
+            f"Write the text itself as a JSON string; '{COMMAND}' does so where the text is exact."
+        )
+    return "Write the model's text output as a JSON string."
+
+
+def _missing_fix(record: Mapping[str, object], name: str) -> str:
+    if name in ANSWER_FIELDS:
+        return answer_fix(record, name)
+    if needs_places(record):
+        return (
+            f"Write each record as {EXAMPLE}, or take what is missing from the test set: "
+            f"'{command(record)}'."
+        )
+    return f"Write each record as {EXAMPLE}."
 
 
 def _holds_nul(value: object) -> bool:

@@ -11,7 +11,7 @@ from typing import Final, overload
 
 from shared.benchmark import diagnosis
 from shared.benchmark.alignment import Alignment, align
-from shared.benchmark.decoding import SUBMISSION_LIMITS, Limits, Refused, decode
+from shared.benchmark.decoding import SUBMISSION_LIMITS, Document, Limits, Refused, decode
 from shared.benchmark.report import (
     MAX_EXAMPLES,
     Advice,
@@ -20,7 +20,10 @@ from shared.benchmark.report import (
     Problems,
     Report,
     TaskDiagnosis,
+    shown,
 )
+from shared.benchmark.scanning import Layout
+from shared.benchmark.shapes import COMMAND, wrapped_in
 from shared.benchmark.submission import read_records
 from shared.benchmark.test_set import TestItem, TestSet
 
@@ -94,15 +97,14 @@ def validate_submission(
     except Refused as refused:
         problems.add(refused.problem)
         return ValidatedSubmission(_report(problems, 0, test_set, None, ()), None)
-    if len(document) < minimum_records:
-        problems.add(_too_few(len(document), minimum_records))
+    few = _check_layout(document, test_set, minimum_records, problems)
     alignment = align(read_records(document, limits, problems), test_set, problems)
     predictions = Predictions(
         tuple(None if record is None else record.prediction for record in alignment.records)
     )
     tasks, warnings = diagnosis.diagnose(test_set, predictions) if diagnose else ((), ())
     report = _report(
-        problems, len(document), test_set, alignment, (*_advice(alignment), *warnings), tasks
+        problems, len(document), test_set, alignment, (*few, *_advice(alignment), *warnings), tasks
     )
     return ValidatedSubmission(report, predictions if report.ok else None)
 
@@ -118,8 +120,7 @@ def check_format(
     except Refused as refused:
         problems.add(refused.problem)
         return _report(problems, 0, nothing, None, ())
-    if len(document) < minimum_records:
-        problems.add(_too_few(len(document), minimum_records))
+    few = _check_layout(document, nothing, minimum_records, problems)
     records = read_records(document, limits, problems)
     itself = TestSet(tuple(
         TestItem(index, record.id, record.task, "", record.qa_type)
@@ -127,7 +128,7 @@ def check_format(
     ))  # fmt: skip
     predictions = Predictions(tuple(record.prediction for record in records))
     tasks, warnings = diagnosis.diagnose(itself, predictions)
-    report = _report(problems, len(document), nothing, None, warnings, tasks)
+    report = _report(problems, len(document), nothing, None, (*few, *warnings), tasks)
     return replace(report, answered=len(records))
 
 
@@ -152,6 +153,39 @@ def _report(
     )
 
 
+def _check_layout(
+    document: Document, samples: TestSet, minimum: int, problems: Problems
+) -> tuple[Advice, ...]:
+    """Note what is wrong with the whole; return the warning of a file that only the server refuses.
+
+    Where the records stand inside a wrapper, what its elements lack says nothing.
+    """
+    wrapper = wrapped_in(document.content, document.layout)
+    if wrapper is not None:
+        problems.add(_wrapped(wrapper))
+        document.layout = Layout("array", [], [], [])
+    elif len(document) < minimum:
+        problems.add(_too_few(len(document), minimum))
+    # One's own split may be smaller than the least that a submission needs.
+    elif len(document) < MINIMUM_RECORDS and not 0 < len(samples) < MINIMUM_RECORDS:
+        return (Advice(
+            Code.TOO_FEW_RECORDS,
+            f"records in the file: a submission needs at least {MINIMUM_RECORDS}",
+            len(document),
+            effect="The server would refuse the file.",
+            fix="Add predictions for more samples before you submit.",
+        ),)  # fmt: skip
+    return ()
+
+
+def _wrapped(key: str) -> Problem:
+    return Problem(
+        Code.WRONG_SHAPE, f"$[{shown(key)}]", f"the records inside {shown(key)}",
+        "the records themselves as the outermost array, or one a line",
+        f"Send only what is inside, or run '{COMMAND}', which takes it out.",
+    )  # fmt: skip
+
+
 def _too_few(found: int, minimum: int) -> Problem:
     return Problem(
         Code.TOO_FEW_RECORDS,
@@ -168,31 +202,46 @@ def _advice(alignment: Alignment) -> tuple[Advice, ...]:
     missing = [i for i, record in enumerate(alignment.records) if record is None]
     if missing:
         warnings.append(_warning(
-            Code.PARTIAL, "samples have no prediction and count as wrong in strict scoring", missing
+            Code.PARTIAL, "samples have no prediction", missing,
+            "They count as wrong in strict scoring, and as empty predictions in compat.",
+            "Add predictions for all samples.",
         ))  # fmt: skip
-    if alignment.mode == "key":
-        message = "records are not in test-set order: matched by id, qa_type and question"
-        warnings.append(Advice(Code.ALIGNED_BY_KEY, message, alignment.answered))
+    if alignment.mode == "key" and alignment.answered:
+        warnings.append(Advice(
+            Code.ALIGNED_BY_KEY,
+            "records are not in test-set order: matched by id, qa_type and question",
+            alignment.answered,
+            effect="None, as long as no two records share all three.",
+            fix="Send the records in test-set order.",
+        ))  # fmt: skip
     if alignment.ambiguous:
-        message = (
+        warnings.append(Advice(
+            Code.AMBIGUOUS,
             "records have a key (id, qa_type, question) that fits several samples, and were told "
-            "apart by their order: send the whole file in test-set order, or add the questions"
-        )
-        warnings.append(Advice(Code.AMBIGUOUS, message, alignment.ambiguous))
+            "apart by their order",
+            alignment.ambiguous,
+            effect="In another order than the test set's they answer other samples than meant.",
+            fix="Send the whole file in test-set order, or add the questions.",
+        ))  # fmt: skip
     if alignment.foreign_ids:
         warnings.append(_warning(
             Code.FOREIGN_IDS,
             "records have an id that the test set does not have, and were matched by position, as "
-            "all else agrees: copy the ids from the test set",
+            "all else agrees",
             alignment.foreign_ids,
+            "None, as long as the file is in test-set order.",
+            "Copy the ids from the test set.",
         ))  # fmt: skip
     if alignment.reworded:
         warnings.append(_warning(
             Code.QUESTION_MISMATCH, "records ask another question than the test set",
             alignment.reworded,
+            "An answer to another question scores as an answer to the test set's.",
+            "Ask the test set's questions, or leave the questions out if only words differ.",
         ))  # fmt: skip
     return tuple(warnings)
 
 
-def _warning(code: Code, message: str, samples: Sequence[int]) -> Advice:
-    return Advice(code, message, len(samples), examples=tuple(samples[:MAX_EXAMPLES]))
+def _warning(code: Code, message: str, samples: Sequence[int], effect: str, fix: str) -> Advice:
+    examples = tuple(samples[:MAX_EXAMPLES])
+    return Advice(code, message, len(samples), None, examples, effect=effect, fix=fix)

@@ -66,6 +66,11 @@ JUDGE_BUDGET_RATIO: Final = Gauge(
 HTTP_RESPONSES: Final = Counter(
     "medvid_http_responses_total", "Answers by the class of their status, such as 5xx", ["status"]
 )
+KEY_GUESSES: Final = Counter(
+    "medvid_key_guesses_total",
+    "Administrators' and API keys that do not exist: wrong, or refused after too many",
+    ["outcome"],
+)
 
 # ------------------------------------------------------------------ the process
 EVENT_LOOP_LAG: Final = Gauge(

@@ -2,6 +2,10 @@
 
 An advisory lock keeps two processes from migrating at once; the second finds nothing left to do.
 A file that was changed after it ran is an error, as the database would no longer match it.
+
+A file is one transaction, except where it changes many rows: such a one is a single statement that
+takes some of them, marked `-- in batches`. It is repeated until nothing is left, and enters the
+ledger then, so that one that was cut off goes on with what it had not done.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Final
 
+import asyncpg
 import structlog
 
 from shared.runtime.errors import Misconfigured, Unavailable
@@ -27,6 +32,10 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
     applied_at timestamptz NOT NULL DEFAULT now()
 )
 """
+_IN_BATCHES: Final = "-- in batches"
+_TRIES: Final = 5
+_RIVALRY: Final = (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError)
+"""What a batch may meet while services of the version before write: it is tried again."""
 _log = structlog.get_logger(__name__)
 
 
@@ -42,6 +51,11 @@ class Migration:
     def sha256(self) -> str:
         """Return the checksum that the ledger keeps."""
         return hashlib.sha256(self.sql.encode()).hexdigest()
+
+    @property
+    def in_batches(self) -> bool:
+        """Whether it is a statement that is repeated until it changes nothing."""
+        return self.sql.startswith(_IN_BATCHES)
 
 
 def load_migrations() -> list[Migration]:
@@ -100,9 +114,13 @@ async def _applied(connection: Connection, migrations: list[Migration]) -> int:
 
 
 async def _apply(connection: Connection, migration: Migration) -> None:
+    if migration.in_batches:
+        while await _changed_rows(connection, migration.sql):
+            pass
     async with connection.transaction():
         await connection.execute("SET LOCAL lock_timeout = '10s'")
-        await connection.execute(migration.sql)
+        if not migration.in_batches:
+            await connection.execute(migration.sql)
         await connection.execute(
             "INSERT INTO schema_migrations (number, name, sha256) VALUES ($1, $2, $3)",
             migration.number,
@@ -110,6 +128,19 @@ async def _apply(connection: Connection, migration: Migration) -> None:
             migration.sha256,
         )
     _log.info("migration_applied", number=migration.number, name=migration.name)
+
+
+async def _changed_rows(connection: Connection, statement: str) -> int:
+    """Run a batch, again where a rival was in its way, and return how many rows it changed."""
+    for rest in reversed(range(_TRIES)):
+        try:
+            async with connection.transaction():
+                await connection.execute("SET LOCAL lock_timeout = '10s'")
+                return int((await connection.execute(statement)).rpartition(" ")[2])
+        except _RIVALRY:
+            if not rest:
+                raise
+    raise AssertionError("the last try returns or raises")
 
 
 async def require_schema(database: Database) -> None:

@@ -26,7 +26,7 @@ from shared.runtime.ops import Readiness
 from shared.storage.database import Database
 from tests.servers import free_port
 
-KEY: Final = "the-administrators-own-long-key"
+KEY: Final = "the-administrators-own-and-long-key"
 WHY: Final = "a test asked for it"
 
 
@@ -98,7 +98,13 @@ async def running_site(
     settings = GatewaySettings(
         host="127.0.0.1",
         port=free_port(),
-        **{"validation_workers": 1, "admin_key": KEY, "board_poll_seconds": 0.1, **changes},
+        **{
+            "validation_workers": 1,
+            "admin_key": KEY,
+            "admin_guesses": 10_000,
+            "board_poll_seconds": 0.1,
+            **changes,
+        },
     )
     bus: Bus = await connect_rabbit(rabbit_url) if rabbit_url else LocalBus(database)
     base = Infrastructure(database, bus, Readiness({"database": database.check}))

@@ -42,6 +42,8 @@ PLENTY: Final = {
     "address_submissions_per_day": 10_000,
     "address_bytes_per_day": 1 << 40,
     "address_judge_runs_per_month": 10_000,
+    "address_validations_per_day": 10_000,
+    "admin_guesses": 10_000,
 }
 _DATA: Final = Path(__file__).parents[2] / "benchmarks" / "data"
 

@@ -17,7 +17,7 @@ from services.gateway.domain import credentials
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, gateway_process, records, running_gateway
 
-ADMIN = "the-administrators-own-long-key"
+ADMIN = "the-administrators-own-and-long-key"
 ROOT = {"Authorization": f"Bearer {ADMIN}"}
 FILE = orjson.dumps(records())
 GATEWAY = Path(credentials.__file__).parents[1]
@@ -288,3 +288,81 @@ async def test_an_address_has_so_many_uploads_at_once(database: Database) -> Non
             assert (await gateway.submit(FILE, headers=other))[0] == 202
         finally:
             writer.close()
+
+
+# ---------------------------------------------------------------- what is not understood
+
+
+def misunderstood(key: str, token: str) -> list[str]:
+    """Credentials as they come from shells, workflows and clipboards."""
+    return [
+        f'"{key}"',
+        f"'{token}'",
+        key.removeprefix("mvk_"),
+        token.removeprefix("mvb_"),
+        "$MEDVID_API_KEY",
+        "${{secrets.MEDVID_API_KEY}}",
+        "mvb_" + "x" * 43,
+        ADMIN[:-1],
+        ADMIN.upper(),
+    ]
+
+
+async def test_a_credential_that_is_none_is_never_taken_for_nobodys(database: Database) -> None:
+    """Where nobody needs one, a request with a broken one went on as anonymous: it looked accepted,
+    used up the address's quota and belonged to no key."""
+    async with running_gateway(database, admin_key=ADMIN, registration="open") as gateway:
+        key = (await make_key(gateway, "submit"))["key"]
+        _, hidden = await gateway.submit(FILE, evaluate_only="true")
+        _, shown = await gateway.submit(FILE)
+        before = await database.pool.fetchval("SELECT count(*) FROM quota_uses")
+        body = {"label": "x", "owner": "y", "scopes": ["submit"]}
+        answers = set()
+        for secret in misunderstood(key, hidden["owner_token"]):
+            headers = {"Authorization": f"Bearer {secret}"}
+            for method, path, sent in (
+                ("GET", "/quotas", None),
+                ("POST", "/keys", body),
+                ("GET", "/keys", None),
+                ("POST", f"/keys/{uuid4()}/revoke", None),
+                ("GET", "/admin/entries", None),
+                ("POST", "/admin/judging/pause", {"why": "a good reason"}),
+                ("GET", f"/submissions/{hidden['id']}", None),
+                ("GET", f"/submissions/{uuid4()}", None),
+                ("GET", f"/submissions/{shown['id']}/events", None),
+                ("POST", f"/submissions/{hidden['id']}/judge", None),
+            ):
+                status, problem = await send(gateway, method, path, sent, **headers)
+                answers.add((status, problem["code"], problem["detail"], problem["fix"]))
+                assert problem["code"] == "unknown_credential", (secret, method, path)
+            for path in ("/submissions", "/validate"):
+                form = aiohttp.FormData({"model_name": f"m {uuid4()}", "organization": "Lab"})
+                form.add_field("file", FILE, filename="p.json")
+                async with gateway.client.post(f"/api/v1{path}", data=form, headers=headers) as got:
+                    problem = await got.json(content_type=None)
+                answers.add((got.status, problem["code"], problem["detail"], problem["fix"]))
+            for page in ("/submit", f"/submissions/{hidden['id']}"):
+                assert (await gateway.get(page, **headers))[0] == 401, page
+        assert len(answers) == 1, "the answer tells which part is wrong"
+        assert answers.pop()[:2] == (401, "unknown_credential")
+        assert await database.pool.fetchval("SELECT count(*) FROM quota_uses") == before
+
+
+async def test_what_is_understood_goes_on_as_before(database: Database) -> None:
+    async with running_gateway(database, admin_key=ADMIN, registration="open") as gateway:
+        _, shown = await gateway.submit(FILE)
+        mine = owner(shown)
+        assert (await send(gateway, "GET", "/quotas", **mine))[0] == 200
+        assert (await gateway.submit(FILE, headers=mine))[0] == 202
+        status, problem = await send(gateway, "GET", "/admin/entries", **mine)
+        assert (status, problem["code"]) == (403, "administrator_required")
+        for path in ("/leaderboards", "/leaderboards/community", "/status"):  # public, without any
+            assert (await send(gateway, "GET", path, Authorization='Bearer "x"'))[0] == 200
+            assert (await send(gateway, "GET", path, Authorization="nonsense"))[0] == 200
+
+
+async def test_without_administration_that_is_what_is_told(database: Database) -> None:
+    async with running_gateway(database) as gateway:
+        broken = {"Authorization": "Bearer the-administrators-own-long-ke"}
+        status, problem = await send(gateway, "GET", "/admin/entries", **broken)
+        assert (status, problem["code"]) == (403, "administration_off")

@@ -18,6 +18,7 @@ import pytest_asyncio
 
 from client.api import (
     AsyncClient,
+    BadCredential,
     Client,
     Conflict,
     Invalid,
@@ -44,7 +45,7 @@ from tests.servers import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-ADMIN = "the-administrators-key"
+ADMIN = "the-administrators-key-of-this-test"
 QUICK = Retries(attempts=4, first_wait=0.01, longest_wait=0.05)
 
 
@@ -298,6 +299,21 @@ async def test_refusals_are_typed_and_say_what_to_do(
         assert invalid.value.report is not None
         with pytest.raises(UnreadableFile, match="nowhere"):
             await asked.call("submit", tmp_path / "nowhere.json", **names())
+
+
+async def test_a_broken_key_is_told_with_what_is_wrong_about_it(
+    gateway: Gateway, as_client: AsClient, file: Path
+) -> None:
+    for key, told in (('"mvk_x"', "quotes"), ("$MEDVID_API_KEY", "$MEDVID_API_KEY was not")):
+        async with as_client(gateway.url, key=key) as asked:
+            for call in (("quotas",), ("validate", file)):
+                with pytest.raises(NotAuthorized) as refused:
+                    await asked.call(*call)
+                assert refused.value.code == "unknown_credential"
+                assert told in refused.value.fix
+    async with as_client(gateway.url, key="mvk_a\nb") as asked:
+        with pytest.raises(BadCredential, match="a line break"):
+            await asked.call("quotas")
 
 
 async def test_no_server_and_no_such_server(gateway: Gateway, as_client: AsClient) -> None:

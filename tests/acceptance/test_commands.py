@@ -125,6 +125,26 @@ async def test_submit_then_follow_without_pasting_anything(
     assert "model_name_taken" in again.err
 
 
+async def test_a_dry_run_says_what_is_valid_and_names_files_as_they_are(
+    medvid: Shell, tmp_path: Path
+) -> None:
+    lines = tmp_path / "lines.jsonl"
+    lines.write_bytes(b"\n".join(map(orjson.dumps, records())))
+    about = ("-m", "dry", "-o", "Lab", "--dry-run")
+    dry = await medvid("submit", str(lines), *about)
+    assert dry.status == 0
+    assert f"Valid: {len(records())} of {len(records())} samples answered" in dry.err
+    assert "Nothing was submitted." in dry.err
+    wrong = tmp_path / "wrong"
+    wrong.write_bytes(orjson.dumps([{**record, "qa_type": "x"} for record in records()]))
+    for options in ((), ("--no-check",)):
+        refused = await medvid("submit", str(wrong), "-m", "dry", "-o", "Lab", *options)
+        assert refused.status == 1
+        assert f"in {len(records())} records, first at $[0].qa_type" in refused.err
+    here = await medvid("submit", str(wrong), *about)
+    assert f"The file {wrong} has errors." in here.err.replace("\n", "")
+
+
 async def test_a_failure_and_a_wrong_file_tell_scripts_and_people(
     gateway: Gateway, medvid: Shell, file: str, tmp_path: Path
 ) -> None:
@@ -201,6 +221,9 @@ async def test_who_is_not_ranked_is_told_so_in_the_terminal(
     entry = await medvid("entry", "Imported")
     assert "compat: number 1 of 1 on the official board" in entry.out
     assert "strict: not ranked, no strict scores" in entry.out
+    await add_listed_entry(gateway.database, "GPT-4 turbo", {"cvs_acc": 0.4}, "official")
+    await gateway.rank_listed("official")
+    assert (await medvid("entry", "gpt\u20114  Turbo")).out.startswith("GPT-4 turbo (")
 
 
 async def test_without_a_server_it_says_so_and_that_later_may_help(medvid: Shell) -> None:
@@ -224,6 +247,14 @@ async def test_a_key_of_ones_own_is_kept_and_used(medvid: Shell) -> None:
     again = await medvid("register-key", "--label", "CI", "--owner", "Lab")
     assert again.status == 1
     assert "config unset api_key" in again.err
+
+
+async def test_a_key_that_was_not_expanded_is_told_as_that(medvid: Shell, file: str) -> None:
+    """Without, a submission was sent as nobody's and looked accepted."""
+    variables = {"MEDVID_API_KEY": "$LAB_KEY"}
+    done = await medvid("submit", file, "-m", "M", "-o", "L", **variables)
+    assert (done.status, done.out) == (1, "")
+    assert "$LAB_KEY was not expanded" in " ".join(done.err.split())
 
 
 async def test_settings_and_completion(medvid: Shell) -> None:

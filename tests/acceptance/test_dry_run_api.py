@@ -70,6 +70,9 @@ async def test_what_looks_wrong_is_shown_by_sample(database: Database) -> None:
     }  # fmt: skip
     for (code, task), warning in found.items():
         assert warning["count"] >= len(warning["examples"]) > 0
+        assert warning["effect"]
+        assert warning["fix"]
+        assert warning["example"] or code in ("partial", "constant")
         for index in warning["examples"]:
             kind = records()[index]["qa_type"]
             assert code == "partial" or kind.startswith(str(task)) or task in kind
@@ -102,6 +105,33 @@ async def test_problems_of_form_and_file_come_together(database: Database) -> No
         assert answer["report"] is None
         status, answer = await validate(gateway, b"\x00\x01 not json")
         assert (status, answer["report"]["problems"][0]["code"]) == (200, "wrong_shape")
+
+
+async def test_one_wrong_field_name_is_one_error_with_its_cure(database: Database) -> None:
+    wrong = [
+        {"id": record["id"], "qa_type": record["qa_type"], "response": record["prediction"]}
+        for record in records()
+    ]
+    lines = b"\n".join(map(orjson.dumps, wrong))
+    async with running_gateway(database) as gateway:
+        for file in (orjson.dumps(wrong), lines, gzip.compress(lines)):
+            status, answer = await validate(gateway, file)
+            (error,) = answer["errors"]
+            assert (status, answer["error_count"], error["count"]) == (200, SAMPLES, SAMPLES)
+            assert error["places"] == [f"$[{index}].prediction" for index in range(3)]
+            assert "--answer-field response" in error["fix"]
+            assert answer["report"]["problems"][0]["count"] == SAMPLES
+        # curl without its @ sends the name instead of the file
+        status, answer = await validate(gateway, b"predictions.json")
+        assert "-F file=@FILE" in answer["errors"][0]["fix"]
+
+
+async def test_json_lines_with_gaps_say_how_they_were_matched(database: Database) -> None:
+    lines = b"\r\n".join(map(orjson.dumps, records()[:-5]))
+    async with running_gateway(database) as gateway:
+        status, answer = await validate(gateway, lines)
+        assert (status, answer["ok"], answer["report"]["mode"]) == (200, True, "position")
+        assert answer["report"]["answered"] == SAMPLES - 5
 
 
 async def test_the_limits_are_those_of_an_upload(database: Database) -> None:

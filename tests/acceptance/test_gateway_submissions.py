@@ -19,6 +19,9 @@ import orjson
 import pytest
 import pytest_asyncio
 
+from shared.benchmark.ground_truth import load_ground_truth
+from shared.benchmark.test_set import TestSet
+from shared.runtime.truth_workers import stored_predictions
 from shared.storage.database import Database, connect
 from tests.acceptance.gateway_harness import (
     SAMPLES,
@@ -88,6 +91,19 @@ async def test_a_good_submission_is_stored_whole_and_announced(gateway: Gateway)
         "SELECT convert_from(body, 'UTF8') AS body FROM outbox WHERE type = 'submission.accepted'"
     )
     assert [receipt["id"] in event["body"] for event in events].count(True) == 1
+
+
+async def test_json_lines_are_taken_and_kept(gateway: Gateway) -> None:
+    lines = b"\xef\xbb\xbf" + b"\n\n".join(map(orjson.dumps, records()))
+    status, receipt = await gateway.submit(lines)
+    assert status == 202
+    payload = await gateway.database.pool.fetchval(
+        "SELECT content FROM payloads WHERE submission_id = $1", UUID(receipt["id"])
+    )
+    assert gzip.decompress(payload) == lines
+    test_set = TestSet.from_ground_truth(load_ground_truth(ground_truth()))
+    array = gzip.compress(orjson.dumps(records()))
+    assert stored_predictions(payload, test_set) == stored_predictions(array, test_set)
 
 
 async def test_gzip_is_kept_as_it_came(gateway: Gateway) -> None:

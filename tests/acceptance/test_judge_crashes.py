@@ -16,13 +16,9 @@ import pytest
 
 from services.judge.domain import standin
 from services.judge.domain.aggregate import aggregate
-from shared.benchmark.caption_pairs import plan
-from shared.benchmark.ground_truth import load_ground_truth
-from shared.benchmark.test_set import TestSet
-from shared.benchmark.validation import validate_submission
 from shared.storage.database import Database
-from tests.judging import reaches, request_run, run_row
-from tests.rows import DEMO, accept_submission
+from tests.judging import HALF, plan_of_half, reaches, request_run, run_row
+from tests.rows import accept_submission
 
 ROOT = Path(__file__).parents[2]
 CONCURRENCY = 8
@@ -63,7 +59,7 @@ async def comes_to(database: Database, count: int) -> None:
 
 
 async def judge_with_kills(database: Database, environment: dict[str, str]) -> None:
-    stored = await accept_submission(database)
+    stored = await accept_submission(database, payload=HALF)
     kills = 0
     async with asyncio.timeout(90):
         run_id = await request_run(database, stored.submission_id)
@@ -84,15 +80,7 @@ def paid_calls(log: Path) -> Counter[str]:
 
 
 async def assert_exact(database: Database, calls: Path, kills: int) -> None:
-    truth = load_ground_truth((DEMO / "ground_truth.json.gz").read_bytes())
-    submission = validate_submission(
-        (DEMO / "predictions.json.gz").read_bytes(),
-        TestSet.from_ground_truth(truth),
-        minimum_records=0,
-        diagnose=False,
-    )
-    assert submission.predictions is not None
-    pairs = plan(truth.samples, submission.predictions)
+    pairs = plan_of_half()
     expected = aggregate(pairs, [standin.judge(pair) for pair in pairs.texts])
     rows = await database.pool.fetch("SELECT metric, compat FROM scores")
     assert {row["metric"]: row["compat"] for row in rows} == {

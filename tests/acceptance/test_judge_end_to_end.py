@@ -26,7 +26,7 @@ from shared.benchmark.caption_pairs import JudgingPlan, plan
 from shared.benchmark.ground_truth import load_ground_truth
 from shared.benchmark.tasks import METRIC_KEYS
 from shared.storage.database import Database
-from tests.judging import reaches, request_run
+from tests.judging import HALF, plan_of_half, reaches, request_run
 from tests.processes import free_port
 from tests.rows import DEMO, accept_submission, load_demo_ground_truth
 
@@ -135,17 +135,17 @@ def judge_environment(postgres_url: str, rabbit_url: str, stub_url: str) -> dict
 
 
 async def test_distributed_replicas_share_one_run_and_pay_each_pair_once(
-    postgres_url: str, rabbit_url: str, database: Database, demo_plan: JudgingPlan
+    postgres_url: str, rabbit_url: str, database: Database
 ) -> None:
     stub = Stub()
-    stored = await accept_submission(database)
+    stored = await accept_submission(database, payload=HALF)
     async with asyncio.timeout(60), running_stub(stub) as url:
         environment = judge_environment(postgres_url, rabbit_url, url)
         async with replica(environment), replica(environment):
             run_id = await request_run(database, stored.submission_id)
             await reaches(database, run_id, "completed")
-    assert await judged(database) == expected(demo_plan)
-    assert stub.answered.total() == len(stub.answered) == len(demo_plan.texts)
+    assert await judged(database) == expected(plan_of_half())
+    assert stub.answered.total() == len(stub.answered) == len(plan_of_half().texts)
     assert await tables_with(database, API_KEY) == []
 
 
@@ -165,20 +165,20 @@ async def tables_with(database: Database, secret: str) -> list[str]:
 
 
 async def test_faults_together_and_replicas_killed(
-    postgres_url: str, rabbit_url: str, database: Database, demo_plan: JudgingPlan
+    postgres_url: str, rabbit_url: str, database: Database
 ) -> None:
     faults = Faults(
         latency_seconds=0.02, throttled=0.10, failing=0.05, hanging=0.01, malformed=0.02, seed=7
     )
     stub = Stub(faults)
-    stored = await accept_submission(database)
+    stored = await accept_submission(database, payload=HALF)
     kills = 0
     async with asyncio.timeout(110), running_stub(stub) as url:
         environment = judge_environment(postgres_url, rabbit_url, url)
         run_id = await request_run(database, stored.submission_id)
         for share in (0.2, 0.6):
             async with replica(environment) as doomed:
-                while len(stub.answered) < share * len(demo_plan.texts):
+                while len(stub.answered) < share * len(plan_of_half().texts):
                     await asyncio.sleep(0.02)
                 doomed.send_signal(signal.SIGKILL)
                 await doomed.wait()
@@ -188,12 +188,12 @@ async def test_faults_together_and_replicas_killed(
     rows = await database.pool.fetch("SELECT pair FROM judge_verdicts WHERE scores IS NULL")
     unscored = frozenset(row["pair"] for row in rows)
     assert len(unscored) <= 3  # two malformed replies in a row are rare
-    assert await judged(database) == expected(demo_plan, unscored)
+    assert await judged(database) == expected(plan_of_half(), unscored)
     open_pairs = await database.pool.fetchval(
         "SELECT count(*) FROM judge_run_pairs WHERE NOT terminal"
     )
     assert open_pairs == 0
     assert min(stub.injected[fault] for fault in ("throttled", "failing", "malformed")) > 0
     # An answer that was malformed is asked for again; each kill may lose the calls under way.
-    most = len(demo_plan.texts) + stub.injected["malformed"] + kills * CONCURRENCY
+    most = len(plan_of_half().texts) + stub.injected["malformed"] + kills * CONCURRENCY
     assert stub.answered.total() <= most

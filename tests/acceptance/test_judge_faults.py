@@ -12,17 +12,15 @@ from uuid import UUID
 import pytest
 
 from services.judge.stub.server import Faults, Stub, running_stub
-from shared.benchmark.caption_pairs import JudgingPlan
 from shared.storage.database import TRANSIENT_ERRORS, Database, connect
 from tests.acceptance.test_judge_end_to_end import (
     CONCURRENCY,
-    demo_plan,
     expected,
     judge_environment,
     judged,
     replica,
 )
-from tests.judging import request_run
+from tests.judging import HALF, plan_of_half, request_run
 from tests.rows import accept_submission
 from tests.servers import (
     TEMPLATE,
@@ -31,8 +29,6 @@ from tests.servers import (
     crash_and_restart,
     make_template,
 )
-
-__all__ = ["demo_plan"]
 
 FAULTS = Faults(
     latency_seconds=0.15,
@@ -100,11 +96,9 @@ async def killed_at_the_end(environment: dict[str, str]) -> AsyncIterator[None]:
         await process.wait()
 
 
-async def test_a_disturbed_run_ends_as_an_undisturbed_one(
-    world: World, demo_plan: JudgingPlan
-) -> None:
-    stub, pairs = Stub(FAULTS), len(demo_plan.texts)
-    stored = await accept_submission(world.database)
+async def test_a_disturbed_run_ends_as_an_undisturbed_one(world: World) -> None:
+    stub, pairs = Stub(FAULTS), len(plan_of_half().texts)
+    stored = await accept_submission(world.database, payload=HALF)
     async with asyncio.timeout(100), running_stub(stub) as url:
         environment = judge_environment(world.postgres.url(TEMPLATE), world.rabbit.url(), url)
         environment["MEDVID_JUDGE_STILL_SECONDS"] = "3"
@@ -126,7 +120,7 @@ async def test_a_disturbed_run_ends_as_an_undisturbed_one(
     run = await database.pool.fetchrow("SELECT * FROM judge_runs WHERE id = $1", run_id)
     assert run is not None
     assert (run["state"], run["items_unscored"]) == ("completed", 0)
-    assert await judged(database) == expected(demo_plan)
+    assert await judged(database) == expected(plan_of_half())
     announced = "SELECT count(*) FROM outbox WHERE type = 'judging.completed'"
     assert await database.pool.fetchval(announced) == 1
     assert min(stub.injected[fault] for fault in ("throttled", "failing", "malformed")) > 0

@@ -19,7 +19,7 @@ from tests.acceptance.gateway_harness import Gateway, ground_truth, running_gate
 from tests.fakes.grader import FakeGrader, ungraded
 from tests.judging import judging, replica
 
-ADMIN = "the-administrators-key"
+ADMIN = "the-administrators-key-of-this-test"
 
 
 def captions(first: str = "The grasper retracts the gallbladder.") -> bytes:

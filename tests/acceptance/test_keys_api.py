@@ -9,7 +9,7 @@ import orjson
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, records, running_gateway
 
-ADMIN = "the-administrators-own-long-key"
+ADMIN = "the-administrators-own-and-long-key"
 ROOT = {"Authorization": f"Bearer {ADMIN}"}
 FILE = orjson.dumps(records())
 

@@ -16,7 +16,7 @@ from tests.acceptance.gateway_harness import Gateway, records, running_gateway
 from tests.fakes.grader import FakeGrader
 from tests.ranking import ranking, score
 
-ADMIN = "the-administrators-own-long-key"
+ADMIN = "the-administrators-own-and-long-key"
 ROOT = {"Authorization": f"Bearer {ADMIN}"}
 FILE = orjson.dumps(records())
 

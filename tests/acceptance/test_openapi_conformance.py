@@ -32,6 +32,7 @@ _SETTINGS: Final = {
     "registrations_per_day": _PLENTY,
     "address_submissions_per_day": _PLENTY,
     "key_submissions_per_day": _PLENTY,
+    "key_validations_per_day": _PLENTY,
     "board_poll_seconds": 0.05,
     "judge_estimate_seconds": 0,
     "event_poll_seconds": 0.05,

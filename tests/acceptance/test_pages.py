@@ -118,6 +118,19 @@ async def test_a_check_stores_nothing(gateway: Gateway, database: Database) -> N
     assert await database.pool.fetchval("SELECT count(*) FROM submissions") == 0
 
 
+async def test_equal_errors_are_one_line_of_the_page(gateway: Gateway) -> None:
+    wrong = [{**record, "qa_type": "nope"} for record in records()]
+    for address, status in (("/submit/check", 200), ("/submit", 422)):
+        form = aiohttp.FormData({"model_name": "m", "organization": "Lab"})
+        form.add_field("file", orjson.dumps(wrong), filename="predictions.json")
+        async with gateway.client.post(address, data=form) as response:
+            assert response.status == status
+            text = await response.text()
+        assert text.count("unknown_qa_type") == 1
+        assert f"<strong>{len(wrong)} records</strong>, first at <code>$[0].qa_type</code>" in text
+        assert "The first" not in text
+
+
 async def test_addresses_that_are_none_are_pages_too(gateway: Gateway) -> None:
     await gateway.shown("community", await gateway.rank("community", [row(1)], hint=False))
     for path, expected in (

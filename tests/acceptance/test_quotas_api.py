@@ -12,7 +12,7 @@ from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, records, running_gateway
 from tests.fakes.grader import FakeGrader
 
-ADMIN = "the-administrators-own-long-key"
+ADMIN = "the-administrators-own-and-long-key"
 ROOT = {"Authorization": f"Bearer {ADMIN}"}
 FILE = orjson.dumps(records())
 

@@ -97,7 +97,7 @@ async def filled(site: Site) -> dict[str, UUID]:
 
 
 async def load_corrected(site: Site) -> str:
-    headers = {"Authorization": f"Bearer {'the-administrators-own-long-key'}"}
+    headers = {"Authorization": f"Bearer {'the-administrators-own-and-long-key'}"}
     path = f"/api/v1/admin/ground-truths?why={WHY}"
     packed = gzip.compress(truth(True))
     headers["Content-Type"] = "application/gzip"

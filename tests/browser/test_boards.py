@@ -84,6 +84,11 @@ async def test_a_scoring_without_any_value_is_greyed_out(visitor: Visitor) -> No
     assert 0 < len(before) < 5
     await page.reload()
     assert await names(page) == before
+    await search.fill("GPT\u20145")
+    await page.wait_for_url("**q=GPT%E2%80%945")
+    assert await names(page) == ["GPT-5.4"]
+    await page.reload()
+    assert await names(page) == ["GPT-5.4"]
     await search.fill("no such model")
     await expect(page.locator(".why")).to_be_hidden()
     await expect(page.get_by_text("No model matches.")).to_be_visible()

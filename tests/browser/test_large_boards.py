@@ -10,7 +10,6 @@ from playwright.async_api import Page, Route, expect
 
 from services.gateway.boards.wire import Leaderboard, LeaderboardEntry
 from services.gateway.domain.board_view import MOST_ROWS, View
-from services.gateway.domain.standing import standings
 from services.gateway.pages.rendering import Pages
 from shared.benchmark.tasks import METRIC_KEYS
 from tests.browser.conftest import Visitor
@@ -36,11 +35,11 @@ async def _large(visitor: Visitor) -> Page:
     board = Leaderboard.empty("community", "compat").model_copy(
         update={"entries": [_entry(rank) for rank in range(1, COUNT + 1)]}
     )
-    pages, marks = Pages(), standings(board.entries)
+    pages = Pages()
 
     async def answer(route: Route) -> None:
         view = View.of(parse_qsl(urlsplit(route.request.url).query))
-        await route.fulfill(body=pages.board(board, marks, view=view), content_type="text/html")
+        await route.fulfill(body=pages.board(board, view=view), content_type="text/html")
 
     page = await visitor.open()
     await page.route("**/community*", answer)

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from services.gateway.access.guesses import Guesses
 from services.gateway.access.keys import IdentifyCaller, ManageKeys
 from services.gateway.access.keys_ports import KeyStore, NewKey
 from services.gateway.access.keys_store import PostgresKeys
@@ -121,7 +122,9 @@ async def test_callers_are_told_apart(store: KeyStore) -> None:
     assert noted.key is not None
     assert noted.key.last_used_at is not None
     assert await identify(ADMIN_KEY, "b") == Caller("b", root=True)
-    assert await identify("mvb_token", "b") == Caller("b", token="mvb_token")  # noqa: S106
+    for unknown_token in ("mvb_token", f'"{made.secret}"', "$MEDVID_API_KEY", ADMIN_KEY[1:]):
+        refused = Caller("b", token=unknown_token, understood=False)
+        assert await identify(unknown_token, "b") == refused
     assert await identify(None, "b") == Caller("b")
     with pytest.raises(NotAllowed) as unknown:
         await identify(made.secret[:-1], "b")
@@ -153,3 +156,41 @@ async def test_keys_of_others_are_the_administrators(store: KeyStore) -> None:
     assert (await manage.revoke(ROOT, mine.key.id, "leaked")).revoked_at is not None
     with pytest.raises(NotFound):
         await manage.revoke(ROOT, uuid4(), "leaked")
+
+
+async def test_keys_of_a_network_are_counted_together(store: KeyStore) -> None:
+    for number in range(4):
+        made = new(created_by=f"address:2001:db8:7:{number:x}00::/64")
+        await store.add(made, most_a_day=2)
+    with pytest.raises(QuotaExhausted, match="network 2001:db8:7::/48"):
+        await store.add(new(created_by="address:2001:db8:7:9900::/64"), most_a_day=2)
+    await store.add(new(created_by="address:2001:db8:8::/64"), most_a_day=2)
+    await store.add(new(created_by="address:192.0.2.7"), most_a_day=2)
+    await store.add(new(created_by="address:local"), most_a_day=2)
+
+
+async def test_an_address_that_guesses_keys_has_to_wait(store: KeyStore) -> None:
+    now = 0.0
+    identify = IdentifyCaller(store, ADMIN_KEY, Guesses(2, lambda: now))
+    await store.add(new(key_sha256=hashlib.sha256(b"mvk_right").digest()), most_a_day=None)
+    assert not (await identify("a guess", "a")).root
+    with pytest.raises(NotAllowed, match="no such API key"):
+        await identify("mvk_wrong", "a")
+    for secret in (ADMIN_KEY, "another guess", "mvk_wrong"):
+        with pytest.raises(QuotaExhausted) as refusal:
+            await identify(secret, "a")
+        assert refusal.value.error_code == "too_many_guesses"
+    # Nobody else waits, and nothing else of theirs does.
+    assert (await identify(ADMIN_KEY, "b")).root
+    assert not (await identify("mvb_token", "a")).root
+    assert (await identify("mvk_right", "a")).key is not None
+    now = 301
+    assert (await identify(ADMIN_KEY, "a")).root
+
+
+async def test_guesses_of_a_network_are_counted_together(store: KeyStore) -> None:
+    identify = IdentifyCaller(store, ADMIN_KEY, Guesses(2, lambda: 0.0))
+    for number in range(4):
+        await identify("a guess", f"2001:db8:7:{number:x}00::/64")
+    with pytest.raises(QuotaExhausted):
+        await identify(ADMIN_KEY, "2001:db8:7:9900::/64")

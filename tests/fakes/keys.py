@@ -10,6 +10,7 @@ from uuid import UUID
 from services.gateway.access.keys_ports import NewKey
 from services.gateway.domain.access import ApiKey, KeyQuotas
 from services.gateway.domain.acts import Act
+from services.gateway.domain.addresses import sharing
 from services.gateway.domain.quotas import too_many_keys
 
 
@@ -19,17 +20,23 @@ class FakeKeys:
     def __init__(self) -> None:
         self._keys: dict[bytes, ApiKey] = {}
         self.acts: list[Act] = []
+        self.owner_tokens: set[bytes] = set()
 
     async def add(self, new: NewKey, *, most_a_day: int | None, act: Act | None = None) -> ApiKey:
         now = datetime.now(UTC)
         day = timedelta(hours=24)
-        made = [
-            key.created_at
-            for key in self._keys.values()
-            if key.created_by == new.created_by and key.created_at > now - day
-        ]
-        if most_a_day is not None and len(made) >= most_a_day:
-            raise too_many_keys(most_a_day, (min(made) + day - now).total_seconds())
+        address = new.created_by.removeprefix("address:")
+        for name, limit in sharing(address, most_a_day) if most_a_day is not None else ():
+            made = [
+                key.created_at
+                for key in self._keys.values()
+                if key.created_at > now - day
+                and name in dict(sharing(key.created_by.removeprefix("address:"), 0))
+            ]
+            if len(made) >= limit:
+                place = "address" if name == address else f"network {name}"
+                wait = (min(made) + day - now).total_seconds()
+                raise too_many_keys(limit, wait, place=place)
         key = ApiKey(
             new.id, new.label, new.owner, new.scopes, new.quotas, now, new.created_by, None, None
         )
@@ -39,6 +46,9 @@ class FakeKeys:
 
     async def find(self, key_sha256: bytes) -> ApiKey | None:
         return self._keys.get(key_sha256)
+
+    async def is_owner_token(self, token_sha256: bytes) -> bool:
+        return token_sha256 in self.owner_tokens
 
     async def used(self, key_id: UUID) -> None:
         key = self._by_id(key_id)

@@ -101,7 +101,7 @@ async def test_a_healthy_installation_is_healthy(
     findings = await distributed.findings()
     assert only_wrong(findings) == {}
     assert set(findings) == {
-        "configuration", "database", "clock", "migrations", "ground truth", "work",
+        "configuration", "database", "clock", "migrations", "ground truth", "names", "work",
         "message bus", "judge", "disk for uploads",
     }  # fmt: skip
     assert print_report(list(findings.values()), as_json=False) == 0
@@ -113,6 +113,16 @@ async def test_a_wrong_setting_is_named(installation: Installation) -> None:
     findings = await installation.findings()
     assert only_wrong(findings) == {"configuration": "failed"}
     assert "MEDVID_DRAIN_SECONDS" in findings["configuration"].says
+
+
+async def test_a_short_administrators_key_is_a_failure(installation: Installation) -> None:
+    installation.change(admin_key="k" * 31)
+    findings = await installation.findings()
+    assert only_wrong(findings) == {"configuration": "failed"}
+    assert "openssl rand -hex 32" in (findings["configuration"].fix or "")
+    assert "k" * 31 not in str(findings)
+    installation.change(admin_key="k" * 32)
+    assert only_wrong(await installation.findings()) == {}
 
 
 async def test_a_mistyped_variable_is_named(installation: Installation) -> None:
@@ -135,6 +145,7 @@ async def test_a_database_that_is_not_there(installation: Installation) -> None:
         "clock": "skipped",
         "migrations": "skipped",
         "ground truth": "skipped",
+        "names": "skipped",
         "work": "skipped",
     }
     assert "a-secret-key" not in str(findings)
@@ -148,7 +159,8 @@ async def test_a_database_without_our_schema(installation: Installation, servers
     installation.change(database_url=servers.postgres_url(name))
     findings = await installation.findings()
     assert only_wrong(findings) == {
-        "migrations": "failed", "ground truth": "skipped", "work": "skipped",
+        "migrations": "failed", "ground truth": "skipped", "names": "skipped",
+        "work": "skipped",
     }  # fmt: skip
     assert "medvid admin migrate" in findings["migrations"].fix
     await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")

@@ -9,6 +9,8 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from services.gateway.submissions.store import PostgresStore
+from services.gateway.webhooks.store import PostgresWebhooks
 from shared.runtime.errors import Misconfigured, Unavailable
 from shared.storage.database import Database, connect
 from shared.storage.migrate import load_migrations, migrate, require_schema
@@ -101,3 +103,69 @@ async def test_every_change_of_state_leaves_a_line(database: Database) -> None:
         await database.pool.execute("UPDATE submissions SET state = $1", state)
     history = await database.pool.fetch("SELECT state FROM submission_history ORDER BY position")
     assert [row["state"] for row in history] == ["accepted", "scored", "ranked"]
+
+
+async def test_a_step_is_later_than_the_one_it_waited_for(
+    database: Database, postgres_url: str
+) -> None:
+    """A ranker's transaction may begin before the scorer's that it waits for ends."""
+    stored = await accept_submission(database)
+    ranker = await asyncpg.connect(postgres_url)
+    try:
+        ranking = ranker.transaction()
+        await ranking.start()
+        await ranker.execute("SELECT now()")  # its now() is this moment from here on
+        await database.pool.execute("UPDATE submissions SET state = 'scored'")
+        await ranker.execute("UPDATE submissions SET state = 'ranked'")
+        await ranking.commit()
+    finally:
+        await ranker.close()
+    for table in ("submission_history", "submission_events"):
+        rows = await database.pool.fetch(f"SELECT at FROM {table} ORDER BY at")  # noqa: S608
+        by_position = "position" if table == "submission_history" else "id"
+        ordered = await database.pool.fetch(f"SELECT at FROM {table} ORDER BY {by_position}")  # noqa: S608
+        assert rows == ordered
+    found = await PostgresStore(database).find(stored.submission_id)
+    assert found is not None
+    assert [step.state for step in found.timeline] == ["accepted", "scored", "ranked"]
+
+
+async def test_a_timeline_of_the_version_before_is_in_order(database: Database) -> None:
+    """Its times were those of transactions' beginnings, in one submission of nine reversed."""
+    stored = await accept_submission(database)
+    for state in ("scored", "ranked"):
+        await database.pool.execute("UPDATE submissions SET state = $1", state)
+    await database.pool.execute(
+        "UPDATE submission_history SET at = at - interval '1 minute' WHERE state = 'ranked'"
+    )
+    for state in ("queued", "completed"):
+        await database.pool.execute(
+            "INSERT INTO submission_events (submission_id, kind, data)"
+            " VALUES ($1, 'judging', jsonb_build_object('state', $2::text))",
+            stored.submission_id, state,
+        )  # fmt: skip
+    await database.pool.execute(
+        "UPDATE submission_events SET at = at - interval '1 minute'"
+        " WHERE data ->> 'state' = 'completed'"
+    )
+    found = await PostgresStore(database).find(stored.submission_id)
+    assert found is not None
+    assert [step.state for step in found.timeline] == [
+        "accepted", "scored", "ranked", "queued", "completed",
+    ]  # fmt: skip
+
+
+async def test_webhooks_are_told_in_the_order_of_events(database: Database) -> None:
+    stored = await accept_submission(database)
+    await database.pool.execute(
+        "INSERT INTO webhooks VALUES ($1, 'https://example.org', $2)",
+        stored.submission_id, bytes(32),
+    )  # fmt: skip
+    for state in ("scored", "ranked"):
+        await database.pool.execute("UPDATE submissions SET state = $1", state)
+    await database.pool.execute(
+        "UPDATE webhook_deliveries SET happened_at = happened_at - interval '1 minute'"
+        " WHERE kind = 'submission.ranked'"
+    )
+    (taken,) = await PostgresWebhooks(database, 60).take_due(1)
+    assert taken.event.kind == "submission.scored"

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+import structlog
+
 from services.gateway.access.callers import Callers
+from services.gateway.access.guesses import Guesses
 from services.gateway.access.keys import IdentifyCaller, ManageKeys
 from services.gateway.access.keys_store import PostgresKeys
 from services.gateway.access.quotas import Quotas
 from services.gateway.access.quotas_store import PostgresQuotas
-from services.gateway.domain.access import AccessRules
+from services.gateway.domain.access import (
+    ADMIN_KEY_CHARACTERS,
+    MAKES_ADMIN_KEY,
+    AccessRules,
+)
 from services.gateway.domain.addresses import parse_networks
 from services.gateway.domain.quotas import Limits, QuotaRules
 from services.gateway.judging.handlers import Access
@@ -19,6 +26,8 @@ from services.gateway.submissions.lifecycle import ListSubmissions, Withdraw
 from services.gateway.submissions.lifecycle_store import PostgresLifecycle
 from services.gateway.submissions.ports import SubmissionStore
 from shared.storage.database import Database
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +43,20 @@ class AccessParts:
 
 def build_access(database: Database, settings: GatewaySettings) -> AccessParts:
     """Join the parts."""
-    admin_key = settings.admin_key.get_secret_value() if settings.admin_key else None
+    admin_key = settings.usable_admin_key
+    if settings.admin_key_is_short:
+        _log.error(
+            "administration_is_off",
+            reason=f"MEDVID_ADMIN_KEY has fewer than {ADMIN_KEY_CHARACTERS} characters",
+            fix=f"set it to what '{MAKES_ADMIN_KEY}' prints, and restart",
+        )
     rules = AccessRules(
         administration=bool(admin_key),
         registration=settings.registration,
         anonymous_submissions=settings.anonymous_submissions,
     )
     store = PostgresKeys(database)
-    identify = IdentifyCaller(store, admin_key)
+    identify = IdentifyCaller(store, admin_key, Guesses(settings.admin_guesses))
     trusted = parse_networks(settings.trusted_proxies)
     uses = PostgresQuotas(database)
     return AccessParts(
@@ -68,10 +83,12 @@ def _quota_rules(settings: GatewaySettings) -> QuotaRules:
             settings.key_submissions_per_day,
             settings.key_bytes_per_day,
             settings.key_judge_runs_per_month,
+            settings.key_validations_per_day,
         ),
         addresses=Limits(
             settings.address_submissions_per_day,
             settings.address_bytes_per_day,
             settings.address_judge_runs_per_month,
+            settings.address_validations_per_day,
         ),
     )

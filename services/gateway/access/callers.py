@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from aiohttp import hdrs, web
 
 from services.gateway.access.keys import IdentifyCaller
-from services.gateway.domain.access import AccessRules, Caller
+from services.gateway.domain.access import AccessRules, Caller, require_understood
 from services.gateway.domain.addresses import Network, client_address
 from services.gateway.domain.credentials import bearer_token
 
@@ -26,6 +26,12 @@ class Callers:
         """Return who asks; raises InvalidInput, NotAllowed (a key that is unknown or revoked)."""
         secret = bearer_token(request.headers.get(hdrs.AUTHORIZATION))
         return await self._identify(secret, self.address(request))
+
+    async def understood(self, request: web.Request) -> Caller:
+        """Return who asks, for what is open to all: a credential that is none is refused."""
+        caller = await self.of(request)
+        require_understood(caller)
+        return caller
 
     async def administrator(self, request: web.Request) -> Caller:
         """Return who asks, if it is an administrator; raises NotAllowed."""

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 import structlog
 
+from services.gateway.access.guesses import Guesses
 from services.gateway.access.keys_ports import KeyStore, NewKey
 from services.gateway.domain import credentials
 from services.gateway.domain.access import (
@@ -35,20 +36,38 @@ class IdentifyCaller:
     nobody can choose the first bytes. So the time of an answer tells nothing of a secret.
     """
 
-    def __init__(self, keys: KeyStore, admin_key: str | None) -> None:
+    def __init__(
+        self, keys: KeyStore, admin_key: str | None, guesses: Guesses | None = None
+    ) -> None:
         self._keys = keys
+        self._guesses = guesses or Guesses()
         self._admin_sha256 = credentials.sha256(admin_key) if admin_key else None
 
     async def __call__(self, secret: str | None, address: str) -> Caller:
-        """Return the caller; raises NotAllowed for a key that is unknown or revoked."""
+        """Return the caller.
+
+        Raises NotAllowed for a key that is unknown or revoked, QuotaExhausted for an address that
+        sent too many wrong ones.
+        """
         if secret is None:
             return Caller(address)
         digest = credentials.sha256(secret)
+        could_be_root = self._admin_sha256 is not None and not credentials.is_ours(secret)
+        if could_be_root:
+            self._guesses.check(address)
         if self._admin_sha256 is not None and hmac.compare_digest(digest, self._admin_sha256):
             return Caller(address, root=True)
+        if could_be_root:
+            self._guesses.wrong(address)
         if not secret.startswith(credentials.KEY_PREFIX):
-            return Caller(address, token=secret)
+            understood = credentials.is_owner_token(secret) and await self._keys.is_owner_token(
+                digest
+            )
+            return Caller(address, token=secret, understood=understood)
         key = await self._keys.find(digest)
+        if key is None:
+            self._guesses.check(address)
+            self._guesses.wrong(address)
         if key is None or key.revoked_at is not None:
             raise invalid_key(revoked=key is not None)
         if key.last_used_at is None or datetime.now(UTC) - key.last_used_at > _USED_AGAIN:

@@ -14,8 +14,19 @@ SELECT count(*) AS made,
   FROM api_keys
  WHERE created_by = $1 AND created_at > now() - interval '24 hours'
 
+-- name: keys_made_nearby
+-- The same for a network around the creator's address.
+SELECT count(*) AS made,
+       extract(epoch FROM min(created_at) + interval '24 hours' - now())::float8 AS next_in
+  FROM api_keys
+ WHERE created_at > now() - interval '24 hours'
+   AND CASE WHEN created_by LIKE 'address:%/64' THEN substr(created_by, 9)::inet << $1::text::inet END
+
 -- name: key_find
 SELECT * FROM api_keys WHERE key_sha256 = $1
+
+-- name: owner_token_find
+SELECT EXISTS (SELECT FROM submissions WHERE owner_token_sha256 = $1)
 
 -- name: key_used
 UPDATE api_keys SET last_used_at = now()

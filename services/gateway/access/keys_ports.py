@@ -37,6 +37,9 @@ class KeyStore(Protocol):
     async def find(self, key_sha256: bytes) -> ApiKey | None:
         """Return a key, revoked or not."""
 
+    async def is_owner_token(self, token_sha256: bytes) -> bool:
+        """Tell whether a submission has this owner token."""
+
     async def used(self, key_id: UUID) -> None:
         """Note that a key is used now; to the minute, so that it costs next to nothing."""
 

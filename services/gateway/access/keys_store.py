@@ -14,8 +14,9 @@ from services.gateway.access.keys_ports import NewKey
 from services.gateway.administration.audit import Subject, record
 from services.gateway.domain.access import ApiKey, KeyQuotas
 from services.gateway.domain.acts import Act
+from services.gateway.domain.addresses import sharing
 from services.gateway.domain.quotas import too_many_keys
-from shared.storage.database import Database, transient_errors
+from shared.storage.database import Connection, Database, transient_errors
 from shared.storage.queries import load_queries
 
 _SQL: Final = load_queries(__package__, "keys.sql")
@@ -32,10 +33,7 @@ class PostgresKeys:
         async with transient_errors(), self._database.transaction() as transaction:
             connection = transaction.connection
             if most_a_day is not None:
-                await connection.execute(_SQL["creator_lock"], new.created_by)
-                row = await connection.fetchrow(_SQL["keys_made_lately"], new.created_by)
-                if row is not None and row["made"] >= most_a_day:
-                    raise too_many_keys(most_a_day, row["next_in"] or 0.0)
+                await _require_room(connection, new.created_by, most_a_day)
             row = await connection.fetchrow(
                 _SQL["key_add"],
                 new.id,
@@ -59,6 +57,11 @@ class PostgresKeys:
         async with transient_errors():
             row = await self._database.pool.fetchrow(_SQL["key_find"], key_sha256)
         return _key(row) if row else None
+
+    async def is_owner_token(self, token_sha256: bytes) -> bool:
+        """Tell whether a submission has this owner token."""
+        async with transient_errors():
+            return bool(await self._database.pool.fetchval(_SQL["owner_token_find"], token_sha256))
 
     async def used(self, key_id: UUID) -> None:
         """Note that a key is used now."""
@@ -99,6 +102,21 @@ class PostgresKeys:
                     transaction, act, action, _subject(new), before=_facts(old), after=_facts(new)
                 )
         return new
+
+
+async def _require_room(connection: Connection, creator: str, most_a_day: int) -> None:
+    address = creator.removeprefix("address:")
+    shares = sharing(address, most_a_day)
+    for name, _ in reversed(shares):  # the widest first, as everybody locks them
+        await connection.execute(_SQL["creator_lock"], f"address:{name}")
+    for name, limit in shares:
+        alone = name == address
+        row = await connection.fetchrow(
+            _SQL["keys_made_lately" if alone else "keys_made_nearby"], creator if alone else name
+        )
+        if row is not None and row["made"] >= limit:
+            place = "address" if alone else f"network {name}"
+            raise too_many_keys(limit, row["next_in"] or 0.0, place=place)
 
 
 def _subject(key: ApiKey) -> Subject:

@@ -16,7 +16,7 @@ def quota_endpoints(quotas: Quotas, callers: Callers) -> list[Endpoint]:
     """Return the endpoint of quotas."""
 
     async def mine(request: web.Request) -> web.Response:
-        caller = await callers.of(request)
+        caller = await callers.understood(request)
         return answer(QuotaStatus.of(caller.name, await quotas.usage(caller)))
 
     return [

@@ -12,7 +12,10 @@ from services.gateway.http.wire import Answer
 
 
 class QuotaUse(Answer):
-    """How much of one quota is used; null as limit: nothing is counted."""
+    """How much of one quota is used; null as limit: nothing is counted.
+
+    Of an IPv6 address this is the use of its /64, /56 or /48, whichever leaves least.
+    """
 
     limit: int | None
     used: int
@@ -34,6 +37,7 @@ class QuotaStatus(Answer):
     submissions: QuotaUse = Field(description="in the last 24 hours; a failure of ours counts not")
     bytes: QuotaUse = Field(description="of uploads in the last 24 hours")
     judge_runs: QuotaUse = Field(description="in the last 30 days; failed ones count not")
+    validations: QuotaUse = Field(description="dry runs in the last 24 hours")
 
     @classmethod
     def of(cls, account: str, usage: Usage | None, now: datetime | None = None) -> Self:
@@ -44,4 +48,5 @@ class QuotaStatus(Answer):
             submissions=QuotaUse.of(usage.submissions if usage else None, moment),
             bytes=QuotaUse.of(usage.bytes if usage else None, moment),
             judge_runs=QuotaUse.of(usage.judge_runs if usage else None, moment),
+            validations=QuotaUse.of(usage.validations if usage else None, moment),
         )

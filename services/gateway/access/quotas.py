@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,7 +12,7 @@ from services.gateway.domain.quotas import (
     QuotaRules,
     Usage,
     check_bytes,
-    check_submissions,
+    check_repeat,
 )
 
 
@@ -23,6 +24,9 @@ class QuotaStore(Protocol):
 
     async def add_upload(self, account: Account, size: int) -> None:
         """Count the bytes of an upload that became no submission."""
+
+    async def use_validation(self, account: Account, size: int) -> None:
+        """Use up a dry run and its bytes, or only these; then raises QuotaExhausted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +46,33 @@ class Quotas:
         account = self.account(caller)
         return None if account is None else await self.store.usage(account)
 
-    async def require_room(self, caller: Caller, size: int, *, submission: bool) -> None:
+    async def require_room(self, caller: Caller, size: int, check: Callable[[Usage], None]) -> None:
         """Raise QuotaExhausted where an upload of `size` bytes would be refused at its end.
 
-        It spares the caller the upload; what decides is the count when the submission is stored.
+        It spares the caller the upload; what decides is the count at its end. `check` looks at
+        what else the upload would use up.
         """
         account = self.account(caller)
         if account is None:
             return
         usage = await self.store.usage(account, max(1, size))
-        if submission:
-            check_submissions(usage.submissions)
+        check(usage)
         check_bytes(usage.bytes, max(1, size))
 
-    async def count_upload(self, caller: Caller, size: int) -> None:
-        """Count the bytes of an upload that was refused, or only checked."""
+    async def require_room_for_repeat(self, caller: Caller) -> None:
+        """Raise QuotaExhausted where a caller sent too much under keys that were used."""
         account = self.account(caller)
         if account is not None:
+            check_repeat((await self.store.usage(account)).bytes)
+
+    async def count_upload(self, caller: Caller, size: int) -> None:
+        """Count the bytes of an upload that was refused."""
+        account = self.account(caller)
+        if account is not None and size:
             await self.store.add_upload(account, size)
+
+    async def use_validation(self, caller: Caller, size: int) -> None:
+        """Use up a dry run of `size` bytes; raises QuotaExhausted."""
+        account = self.account(caller)
+        if account is not None:
+            await self.store.use_validation(account, size)

@@ -47,6 +47,21 @@ SELECT (SELECT count(*) FROM counted) AS used,
         OFFSET greatest($2::bigint - 1, 0)
          LIMIT 1) AS next_in
 
+-- name: validations_used
+WITH counted AS (
+     SELECT at FROM quota_uses
+      WHERE account = $1 AND kind = 'validation' AND at > now() - interval '24 hours')
+SELECT (SELECT count(*) FROM counted) AS used,
+       (SELECT extract(epoch FROM at + interval '24 hours' - now())::float8
+          FROM counted
+         ORDER BY at DESC
+        OFFSET greatest($2::bigint - 1, 0)
+         LIMIT 1) AS next_in
+
+-- name: validation_use_add
+-- Its bytes are an upload's.
+INSERT INTO quota_uses (account, kind) VALUES ($1, 'validation')
+
 -- name: submission_use_add
 INSERT INTO quota_uses (account, kind, submission_id, bytes) VALUES ($1, 'submission', $2, $3)
 

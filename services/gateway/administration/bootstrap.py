@@ -75,7 +75,6 @@ def build_administration(
     database: Database, pool: WorkerPool, access: AccessParts, settings: GatewaySettings
 ) -> Administration:
     """Join the parts."""
-    key = settings.admin_key.get_secret_value() if settings.admin_key else None
     parts = Parts(
         entries=EntryActions(database),
         files=BoardFiles(database),
@@ -88,5 +87,7 @@ def build_administration(
         submissions=PostgresLifecycle(database),
         keys=access.keys,
     )
-    sessions = Sessions(database, access.callers, key, settings.admin_session_seconds)
+    sessions = Sessions(
+        database, access.callers, settings.usable_admin_key, settings.admin_session_seconds
+    )
     return Administration(parts, access, sessions)

@@ -16,7 +16,7 @@ from services.gateway.administration.audit import Subject, record
 from services.gateway.domain import managed_entries as domain
 from services.gateway.domain.acts import Act
 from services.gateway.domain.managed_entries import ManagedEntry
-from shared.benchmark.names import name_key
+from shared.benchmark.names import SAME_NAMES, name_key
 from shared.benchmark.tasks import Board
 from shared.contracts.messages import BoardChanged, JudgingProgressed
 from shared.runtime.errors import Conflict, NotFound, Transient
@@ -204,7 +204,7 @@ async def name_conflicts() -> AsyncIterator[None]:
         if error.constraint_name != "entries_unique_name":
             raise
         raise Conflict(
-            "the board has a model of this name already (upper and lower case count as the same).",
+            f"the board has a model of this name already ({SAME_NAMES}).",
             fix="Rename or remove that one first, or choose another name.",
             code="model_name_taken",
         ) from error

@@ -14,7 +14,7 @@ SELECT id FROM entries WHERE id = $1 FOR NO KEY UPDATE
 -- name: entry_find
 SELECT e.id, e.board, e.model_name, e.organization, e.team, e.authors, e.model_url, e.track, e.badges,
        e.submission_id, e.submitted_on, e.verified_on, e.verification_note, e.listed, e.removed_at,
-       s.contact, s.state AS submission_state,
+       s.contact, s.state AS submission_state, e.name_key,
        EXISTS (SELECT FROM scores c
                  JOIN judge_versions v ON v.hash = c.judge_version AND v.is_stub
                 WHERE c.entry_id = e.id) AS stub_judged
@@ -26,7 +26,7 @@ SELECT e.id, e.board, e.model_name, e.organization, e.team, e.authors, e.model_u
 -- By name, so that a page continues where the last ended whatever is added.
 SELECT e.id, e.board, e.model_name, e.organization, e.team, e.authors, e.model_url, e.track, e.badges,
        e.submission_id, e.submitted_on, e.verified_on, e.verification_note, e.listed, e.removed_at,
-       s.contact, s.state AS submission_state,
+       s.contact, s.state AS submission_state, e.name_key,
        EXISTS (SELECT FROM scores c
                  JOIN judge_versions v ON v.hash = c.judge_version AND v.is_stub
                 WHERE c.entry_id = e.id) AS stub_judged
@@ -40,11 +40,14 @@ SELECT e.id, e.board, e.model_name, e.organization, e.team, e.authors, e.model_u
  LIMIT $6
 
 -- name: entry_save
--- An entry whose key is no name's (it waits, or is on no board) keeps that.
+-- An entry whose key is no name's (it waits, or is on no board) keeps that; and so does one that stays
+-- where it is under its name, as it may have a key of an older rule.
 UPDATE entries
    SET board = $2, model_name = $3,
-       name_key = CASE WHEN name_key = E'\x1f' || id::text THEN name_key ELSE $4 END, organization = $5, team = $6, authors = $7,
-       model_url = $8, track = $9, badges = $10, submitted_on = $11, verified_on = $12,
+       name_key = CASE WHEN name_key = E'\x1f' || id::text
+                         OR (board = $2 AND model_name = $3 AND removed_at IS NOT DISTINCT FROM $14)
+                       THEN name_key ELSE $4 END,
+       organization = $5, team = $6, authors = $7, model_url = $8, track = $9, badges = $10, submitted_on = $11, verified_on = $12,
        verification_note = $13, removed_at = $14
  WHERE id = $1
 

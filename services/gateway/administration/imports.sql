@@ -22,7 +22,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, true)
 
 -- name: entry_update
 UPDATE entries
-   SET model_name = $3, name_key = $4, organization = $5, team = $6, authors = $7, model_url = $8,
+   SET model_name = $3, name_key = CASE WHEN model_name = $3 THEN name_key ELSE $4 END, organization = $5, team = $6, authors = $7, model_url = $8,
        track = $9, badges = $10, submitted_on = $11, verified_on = $12, verification_note = $13
  WHERE id = $1 AND board = $2
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -21,7 +20,7 @@ from services.gateway.administration.sessions import (
 )
 from services.gateway.boards.current import HTML
 from services.gateway.domain.acts import Act
-from services.gateway.domain.browser_sessions import Failures
+from services.gateway.domain.quotas import QuotaExhausted
 from services.gateway.http import problems
 from services.gateway.http.endpoints import Handle
 from services.gateway.http.middleware import request_id_of
@@ -30,8 +29,6 @@ from services.gateway.pages.rendering import Pages
 from shared.runtime.errors import InvalidInput, MedvidError, NotAllowed, Unavailable
 
 _READ_SECONDS: Final = 20.0
-_TRIES: Final = 5
-_TRY_SECONDS: Final = 60.0
 _PRIVATE: Final = {"Cache-Control": "no-store"}
 _log = structlog.get_logger(__name__)
 
@@ -67,7 +64,6 @@ class AdminPages:
         self._downloads = downloads
         self._sessions = sessions
         self._sections = sections
-        self._failures = Failures(_TRIES, _TRY_SECONDS, time.monotonic)
 
     def routes(self) -> list[web.RouteDef]:
         """Return their routes."""
@@ -126,22 +122,16 @@ class AdminPages:
         return do
 
     async def _sign_in(self, request: web.Request) -> web.Response:
-        address = self._sessions.callers.address(request)
         fields = await _fields(request)
         try:
             check_form(request, fields.get("csrf"), signed_in=False)
-            wait = self._failures.wait(address)
-            if wait > 0:
-                raise Unavailable(  # noqa: TRY301 - told as the others
-                    "too many keys were tried.", fix=f"Try again in {wait:.0f} s."
-                )
             response = web.Response(status=303, headers={"Location": "/admin", **_PRIVATE})
             await self._sessions.open(request, text(fields, "key"), response)
         except NotAllowed as error:
-            self._failures.add(address)
+            address = self._sessions.callers.address(request)
             _log.warning("administrator_sign_in_refused", code=error.error_code, address=address)
             return self._sign_in_page(request, _problem(error, request))
-        except (InvalidInput, Unavailable) as error:
+        except (InvalidInput, QuotaExhausted, Unavailable) as error:
             return self._sign_in_page(request, _problem(error, request))
         return response
 

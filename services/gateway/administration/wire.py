@@ -149,7 +149,9 @@ class EntriesQuery(Parameters):
     """Which entries are asked for."""
 
     board: Board | None = None
-    model_name: str | None = Field(None, description="exactly, but for upper and lower case")
+    model_name: str | None = Field(
+        None, description="but for case, kinds of dashes and runs of spaces"
+    )
     removed: bool = Field(False, description="removed ones too")
     cursor: Annotated[str, Field(json_schema_extra={"format": "entry-cursor"})] | None = Field(
         None, description="'next_cursor' of the page before"

@@ -16,7 +16,6 @@ from uuid import UUID
 import structlog
 
 from services.gateway.boards import wire as board_wire
-from services.gateway.domain.standing import Standing, standings
 from services.gateway.http.representations import Representation, represent
 from services.gateway.http.security import PAGE_HEADERS, READ_HEADERS
 from services.gateway.submissions.ports import SnapshotRef, SnapshotSource
@@ -29,7 +28,7 @@ HTML: Final = "text/html; charset=utf-8"
 CACHE_CONTROL: Final = "public, max-age=1, must-revalidate"
 _log = structlog.get_logger(__name__)
 
-PageRenderer = Callable[[board_wire.Leaderboard, dict[str, Standing], frozenset[Scoring]], str]
+PageRenderer = Callable[[board_wire.Leaderboard, frozenset[Scoring]], str]
 """Renders a board's page; told in which scorings no entry of it has a value."""
 
 
@@ -160,7 +159,7 @@ class Boards:
             board=board,
             json=_api(board.model_dump_json().encode(), board.updated_at),
             page=represent(
-                self._render(board, standings(board.entries), valueless).encode(),
+                self._render(board, valueless).encode(),
                 content_type=HTML,
                 cache_control=CACHE_CONTROL,
                 headers=PAGE_HEADERS,

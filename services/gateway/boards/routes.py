@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Final
 
 from aiohttp import hdrs, web
@@ -116,7 +117,9 @@ def ready_first(boards: Boards, handle: Handle) -> Handle:
     return first
 
 
-def board_endpoints(boards: Boards, views: BoardViews) -> list[Endpoint]:
+def board_endpoints(
+    boards: Boards, views: BoardViews, address: Callable[[web.Request], str]
+) -> list[Endpoint]:
     """Return the endpoints that read boards."""
 
     async def index(request: web.Request) -> web.Response:
@@ -131,18 +134,20 @@ def board_endpoints(boards: Boards, views: BoardViews) -> list[Endpoint]:
         return await _board(request, asked, asked.format or "csv")
 
     async def _board(request: web.Request, asked: BoardQuery, form: Form) -> web.Response:
-        name = known_board(request.match_info["board"])
+        name, who = known_board(request.match_info["board"]), address(request)
         if asked.cursor is not None:
-            return send(request, await views.page(name, BoardCursor.read(asked.cursor), form))
+            cursor = BoardCursor.read(asked.cursor)
+            return send(request, await views.page(name, cursor, form, address=who))
         window = Window(form, asked.track, limit=asked.limit)
         if asked.as_of is None:
-            return send(request, await views.current(name, asked.scoring, window))
+            return send(request, await views.current(name, asked.scoring, window, address=who))
         as_of = read_as_of(asked.as_of)
-        return send(request, await views.past(name, asked.scoring, as_of, window))
+        return send(request, await views.past(name, asked.scoring, as_of, window, address=who))
 
     async def snapshot(request: web.Request) -> web.Response:
         form = query_of(request, SnapshotQuery).format or _form(request)
-        return send(request, await views.permalink(_snapshot_id(request), form))
+        who = address(request)
+        return send(request, await views.permalink(_snapshot_id(request), form, address=who))
 
     return _declared(index, board, board_csv, snapshot)
 

@@ -16,6 +16,8 @@ from services.gateway.boards import spreadsheet as board_csv
 from services.gateway.boards import wire as board_wire
 from services.gateway.boards.current import CACHE_CONTROL, JSON, Boards
 from services.gateway.boards.ports import BoardHistory
+from services.gateway.boards.turns import USUAL, Turns, WaitingLimits
+from services.gateway.domain.addresses import LOCAL
 from services.gateway.domain.board_cursors import BoardCursor, Form
 from services.gateway.http.representations import Representation, represent
 from services.gateway.http.security import READ_HEADERS
@@ -47,6 +49,7 @@ class BoardViews:
         *,
         kept_entries: int = 50_000,
         kept_bytes: int = 32 << 20,
+        limits: WaitingLimits = USUAL,
     ) -> None:
         self._boards = boards
         self._history = history
@@ -55,41 +58,51 @@ class BoardViews:
         self._made_bytes = 0
         self._kept_entries = kept_entries
         self._kept_bytes = kept_bytes
-        # One at a time: whoever asks for many different views waits for them, and none is made
-        # twice because two ask for it.
-        self._making = asyncio.Lock()
+        self._turns = Turns(limits)
 
-    async def current(self, board: Board, scoring: Scoring, window: Window) -> Representation:
+    async def current(
+        self, board: Board, scoring: Scoring, window: Window, *, address: str = LOCAL
+    ) -> Representation:
         """Return a board as it is now."""
         ready = self._boards.get(board, scoring)
         if window == Window("json"):
             return ready.json
-        return await self._represent(ready.board, window)
+        return await self._represent(ready.board, window, address)
 
     async def past(
-        self, board: Board, scoring: Scoring, as_of: int | datetime, window: Window
+        self,
+        board: Board,
+        scoring: Scoring,
+        as_of: int | datetime,
+        window: Window,
+        *,
+        address: str = LOCAL,
     ) -> Representation:
         """Return a board as it was at a moment or in a snapshot; raises NotFound."""
         if isinstance(as_of, int):
-            shown = await self.snapshot(as_of)
+            shown = await self.snapshot(as_of, address=address)
             if (shown.board, shown.scoring) != (board, scoring):
                 raise NotFound(
                     f"snapshot {as_of} shows the {shown.board} board in {shown.scoring} scoring.",
                     fix=f"Ask for {shown.permalink}.",
                     code="snapshot_not_found",
                 )
-            return await self._represent(shown, window)
+            return await self._represent(shown, window, address)
         if as_of >= datetime.now(UTC):
-            return await self.current(board, scoring, window)
+            return await self.current(board, scoring, window, address=address)
         snapshot_id = await self._history.snapshot_id_at(board, scoring, as_of)
         if snapshot_id is None:
-            return await self._represent(board_wire.Leaderboard.empty(board, scoring), window)
-        return await self._represent(await self.snapshot(snapshot_id), window)
+            empty = board_wire.Leaderboard.empty(board, scoring)
+            return await self._represent(empty, window, address)
+        shown = await self.snapshot(snapshot_id, address=address)
+        return await self._represent(shown, window, address)
 
-    async def page(self, board: Board, cursor: BoardCursor, form: Form) -> Representation:
+    async def page(
+        self, board: Board, cursor: BoardCursor, form: Form, *, address: str = LOCAL
+    ) -> Representation:
         """Return the page that a cursor names; raises NotFound where it is another board's."""
         try:
-            shown = await self.snapshot(cursor.snapshot_id)
+            shown = await self.snapshot(cursor.snapshot_id, address=address)
         except NotFound:
             shown = None
         if shown is None or shown.board != board:
@@ -98,22 +111,30 @@ class BoardViews:
                 fix="Begin at the top, without a cursor.",
                 code="snapshot_not_found",
             )
-        return await self._represent(shown, Window(form, cursor.track, cursor.offset, cursor.limit))
+        window = Window(form, cursor.track, cursor.offset, cursor.limit)
+        return await self._represent(shown, window, address)
 
-    async def permalink(self, snapshot_id: int, form: Form) -> Representation:
+    async def permalink(
+        self, snapshot_id: int, form: Form, *, address: str = LOCAL
+    ) -> Representation:
         """Return a snapshot, which never changes; raises NotFound."""
-        return await self._represent(await self.snapshot(snapshot_id), Window(form, immutable=True))
+        shown = await self.snapshot(snapshot_id, address=address)
+        return await self._represent(shown, Window(form, immutable=True), address)
 
-    async def snapshot(self, snapshot_id: int) -> board_wire.Leaderboard:
+    async def snapshot(self, snapshot_id: int, *, address: str = LOCAL) -> board_wire.Leaderboard:
         """Return a board as a snapshot has it; raises NotFound."""
         for ready in self._boards.all():
             if ready.snapshot_id == snapshot_id and snapshot_id:
                 return ready.board
-        async with self._making:
+
+        def kept() -> board_wire.Leaderboard | None:
             if snapshot_id in self._past:
                 self._past.move_to_end(snapshot_id)
-                return self._past[snapshot_id]
-            return await self._read(snapshot_id)
+            return self._past.get(snapshot_id)
+
+        return await self._turns.get(
+            address, ("snapshot", snapshot_id), kept, lambda: self._read(snapshot_id)
+        )
 
     async def _read(self, snapshot_id: int) -> board_wire.Leaderboard:
         snapshot = await self._history.find_snapshot(snapshot_id)
@@ -130,17 +151,23 @@ class BoardViews:
             self._past.popitem(last=False)
         return shown
 
-    async def _represent(self, shown: board_wire.Leaderboard, window: Window) -> Representation:
+    async def _represent(
+        self, shown: board_wire.Leaderboard, window: Window, address: str
+    ) -> Representation:
         key = (shown.board, shown.scoring, shown.snapshot or 0, window)
-        if key not in self._made:
-            async with self._making:
-                if key not in self._made:
-                    # In a thread: a board of thousands takes a while to write.
-                    made = await asyncio.to_thread(_make, shown, window)
-                    self._keep(key, made)
-                    return made
-        self._made.move_to_end(key)
-        return self._made[key]
+
+        def kept() -> Representation | None:
+            if key in self._made:
+                self._made.move_to_end(key)
+            return self._made.get(key)
+
+        async def make() -> Representation:
+            # In a thread: a board of thousands takes a while to write.
+            made = await asyncio.to_thread(_make, shown, window)
+            self._keep(key, made)
+            return made
+
+        return await self._turns.get(address, key, kept, make)
 
     def _keep(self, key: tuple[Board, Scoring, int, Window], made: Representation) -> None:
         if _size(made) > self._kept_bytes // 2:

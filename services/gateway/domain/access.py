@@ -15,6 +15,10 @@ Scope = Literal["submit", "judge", "admin"]
 Role = Literal["owner", "administrator"]
 Registration = Literal["open", "closed"]
 
+ADMIN_KEY_CHARACTERS: Final = 32
+"""An administrator's key is at least this long, or administration stays off."""
+MAKES_ADMIN_KEY: Final = "openssl rand -hex 32"
+
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 SELF_SERVICE_SCOPES: Final[frozenset[Scope]] = frozenset({"submit", "judge"})
 """What a key may do that somebody made for themselves."""
@@ -50,13 +54,15 @@ class Caller:
 
     `address` is always known (an IPv4 address, an IPv6 /64, or "local"). At most one of the others
     is given: `token`, an owner token still to be held against a submission; `key`, an API key that
-    is valid; `root`, the administrator whose key the operator set.
+    is valid; `root`, the administrator whose key the operator set. A token that is not
+    `understood` is no submission's: a mistyped key, one in quotes, a variable's name.
     """
 
     address: str
     token: str | None = None
     key: ApiKey | None = None
     root: bool = False
+    understood: bool = True
 
     @property
     def name(self) -> str:
@@ -87,9 +93,11 @@ class AccessRules:
         if not self.administration:
             raise NotAllowed(
                 "administration is off.",
-                fix="Operators: set MEDVID_ADMIN_KEY to a long random value and restart.",
+                fix="Operators: set MEDVID_ADMIN_KEY to at least "
+                f"{ADMIN_KEY_CHARACTERS} characters ('{MAKES_ADMIN_KEY}' makes a key) and restart.",
                 code="administration_off",
             )
+        require_understood(caller)
         if not self.is_administrator(caller):
             raise _refused_administration(caller)
 
@@ -99,8 +107,24 @@ class AccessRules:
             return
         raise _missing_scope(caller.key.scopes, scope)
 
+    def require_judging(self, caller: Caller, key_scopes: Collection[Scope] | None) -> None:
+        """Raise NotAllowed unless the caller may have a submission judged.
+
+        `key_scopes` are those of the key that it was sent with: its owner token may no more.
+        """
+        self.require_scope(caller, "judge")
+        if key_scopes is None or self.is_administrator(caller):
+            return
+        if not {"judge", "admin"} & set(key_scopes):
+            raise NotAllowed(
+                "the submission was sent with a key that lacks the scope 'judge'.",
+                fix="Ask the maintainers to have it judged, or submit with a key that has it.",
+                code="missing_scope",
+            )
+
     def require_submitter(self, caller: Caller) -> None:
         """Raise NotAllowed unless the caller may submit."""
+        require_understood(caller)
         self.require_scope(caller, "submit")
         if caller.key is None and not caller.root and not self.anonymous_submissions:
             raise NotAllowed(
@@ -111,6 +135,7 @@ class AccessRules:
 
     def require_registrar(self, caller: Caller, scopes: Collection[Scope]) -> None:
         """Raise NotAllowed unless the caller may make a key with these scopes."""
+        require_understood(caller)
         if self.is_administrator(caller):
             return
         if self.registration == "closed":
@@ -174,6 +199,21 @@ def invalid_key(*, revoked: bool) -> NotAllowed:
         "there is no such API key.",
         fix="Check that the key is complete: 'Authorization: Bearer mvk_...'.",
         code="unknown_key",
+    )
+
+
+def require_understood(caller: Caller) -> None:
+    """Raise NotAllowed where what was sent is neither a key nor a token; it tells nothing more.
+
+    Else it would be as if nothing had been sent, and be done for somebody else than was meant.
+    """
+    if caller.understood:
+        return
+    raise NotAllowed(
+        "what was sent as a credential is none that we know.",
+        fix="Send an API key (mvk_...), an owner token (mvb_...) or the administrator's key, whole "
+        "and without quotes, as 'Authorization: Bearer ...'; or leave this header out.",
+        code="unknown_credential",
     )
 
 

@@ -1,7 +1,8 @@
 """Whose address a request comes from: forwarded headers count only from proxies we trust.
 
 An address stands for whoever pays its quotas. An IPv6 customer gets a /64 at least, so addresses
-of one /64 are one.
+of one /64 are one; many get a /56 or a /48, so these are counted too, with larger limits. An IPv6
+address that carries an IPv4 address is that one.
 """
 
 from __future__ import annotations
@@ -23,6 +24,18 @@ Address: TypeAlias = IPv4Address | IPv6Address
 LOCAL: Final = "local"
 """Stands for a peer without an IP address, such as one on a Unix socket."""
 _GROUP_BITS: Final = 64
+# Wider networks around a /64, each with its limit in halves of a /64's.
+_WIDER: Final = ((56, 3), (48, 4))
+# IPv6 addresses that carry an IPv4 address, and its place in them (bits from the right).
+_CARRIERS: Final = (
+    (IPv6Network("::/96"), 0),  # IPv4-compatible
+    (IPv6Network("::ffff:0:0/96"), 0),  # IPv4-mapped
+    (IPv6Network("::ffff:0:0:0/96"), 0),  # IPv4-translated
+    (IPv6Network("64:ff9b::/96"), 0),  # NAT64
+    (IPv6Network("64:ff9b:1::/48"), 0),  # local NAT64
+    (IPv6Network("2002::/16"), 80),  # 6to4
+)
+_TEREDO: Final = IPv6Network("2001::/32")
 _MOST_HOPS: Final = 20
 _LONGEST: Final = 64
 
@@ -55,6 +68,32 @@ def client_address(
     return _group(current)
 
 
+def carried_ipv4(address: IPv6Address) -> IPv4Address | None:
+    """Return the IPv4 address that an IPv6 address is a form of, or leads to."""
+    if address.is_loopback or address.is_unspecified:
+        return None
+    for network, shift in _CARRIERS:
+        if address in network:
+            return IPv4Address(int(address) >> shift & 0xFFFF_FFFF)
+    # The client's address, inverted; its server's matters as little as any router's.
+    return IPv4Address(~int(address) & 0xFFFF_FFFF) if address in _TEREDO else None
+
+
+def sharing(address: str, limit: int) -> list[tuple[str, int]]:
+    """Return who shares a limit: the address itself, then the networks around it with theirs.
+
+    A /56 may do one and a half times as much as a /64, a /48 twice as much, rounded up.
+    """
+    shares = [(address, limit)]
+    if address.endswith(f"/{_GROUP_BITS}"):
+        inner = IPv6Network(address)
+        shares += [
+            (str(inner.supernet(new_prefix=bits)), -(-limit * halves // 2))
+            for bits, halves in _WIDER
+        ]
+    return shares
+
+
 def _parse(text: str) -> Address | None:
     if len(text) > _LONGEST:
         return None
@@ -62,8 +101,8 @@ def _parse(text: str) -> Address | None:
         found = ip_address(text.strip("[]"))
     except ValueError:
         return None
-    if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
-        return found.ipv4_mapped
+    if isinstance(found, IPv6Address):
+        return carried_ipv4(found) or found
     return found
 
 

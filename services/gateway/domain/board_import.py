@@ -48,10 +48,12 @@ def plan_import(
     """Return what becomes of each row, and what forbids it."""
     changes, problems = [], []
     for board, rows in boards.items():
-        known = {name_key(entry.row.model_name): entry for entry in present.get(board, ())}
+        named = {entry.row.model_name: entry for entry in present.get(board, ())}
+        known = {name_key(name): entry for name, entry in named.items()}
         for index, row in enumerate(rows):
-            change = _change(board, row, known.get(name_key(row.model_name)), existing)
-            entry = known.get(name_key(row.model_name))
+            # Two entries may share a key, of which one is older than the rule: then the exact name.
+            entry = named.get(row.model_name) or known.get(name_key(row.model_name))
+            change = _change(board, row, entry, existing)
             changes.append(change)
             if change.kind == "changed" and entry is not None and entry.scored:
                 problems += _value_problems(f"$.{board}[{index}]", change)

@@ -12,7 +12,7 @@ from datetime import date
 from typing import Final, cast
 
 from services.gateway.domain.acts import hidden_character
-from shared.benchmark.names import check_entry_fields, clean_name, name_key
+from shared.benchmark.names import SAME_NAMES, check_entry_fields, clean_name, name_key
 from shared.benchmark.report import Problem, shown
 from shared.benchmark.tasks import BOARDS, METRIC_KEYS, METRICS, Board
 
@@ -199,7 +199,7 @@ def _is_badge(badge: object) -> bool:
 def _doubles(path: str, rows: Sequence[BoardRow]) -> list[Problem]:
     names = [name_key(row.model_name) for row in rows]
     return [
-        _problem(path, row.model_name, "each name once (upper and lower case count as the same)",
+        _problem(path, row.model_name, f"each name once ({SAME_NAMES})",
                  "Rename one of the two.")
         for index, row in enumerate(rows) if names[index] in names[:index]
     ]  # fmt: skip

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Final, Literal, Protocol, TypeVar
+from typing import Final, Generic, Literal, Protocol, TypeVar
 from urllib.parse import urlencode
 
 from shared.benchmark.disclosure import FEWEST_ANSWERS
+from shared.benchmark.names import in_one_spelling
 from shared.benchmark.tasks import METRIC_KEYS, Board, Scoring
 
 WHY_WITHHELD: Final = (
@@ -98,7 +99,8 @@ class View:
             "sort": "" if self.sorting == "rank" else self.sorting,
             "columns": "" if self.columns == METRIC_KEYS else ",".join(self.columns),
         }
-        return urlencode({name: value for name, value in parts.items() if value}, safe=",")
+        given = {name: value for name, value in parts.items() if value}
+        return urlencode(given, safe=",", errors="replace")
 
     @property
     def sorting(self) -> str:
@@ -119,42 +121,65 @@ class View:
         other = key if key in _DESCENDING_FIRST else f"-{key}"
         return other if self.sorting == first else first
 
-    def shows(self, row: Row) -> bool:
-        """Tell whether a row is among what is searched for."""
-        text = searched_text(row)
-        words = self.search.lower().split()
-        return (not self.track or row.track == self.track) and all(word in text for word in words)
 
-    def ordered(self, rows: Sequence[R], board: Board) -> list[R]:
-        """Return a board's rows in order, ties as on the board.
+class Sheet(Generic[R]):
+    """A board's rows with what views look at: words and numbers, found once for all views.
+
+    Rows are named by their place on the board, from 0.
+    """
+
+    def __init__(self, rows: Sequence[R], board: Board) -> None:
+        self.rows = rows
+        self.texts = [searched_text(row) for row in rows]
+        self._board = board
+        self._values: dict[str, Sequence[float | None]] = {}
+
+    def values(self, key: str) -> Sequence[float | None]:
+        """Return one number for each row, by which a column sorts; None where it has no value."""
+        if key not in self._values:
+            self._values[key] = sort_values(self.rows, key, self._board)
+        return self._values[key]
+
+    def ordered(self, view: View) -> list[int]:
+        """Return all rows in a view's order, ties as on the board.
 
         In either direction missing values are last, and whoever is not ranked below all.
         """
-        values = sort_values(rows, self.sort, board)
-        sign = -1 if self.descending else 1
+        values = self.values(view.sort)
+        sign = -1 if view.descending else 1
 
         def position(index: int) -> tuple[bool, bool, float]:
             value = values[index]
-            return rows[index].rank is None, value is None, sign * (value or 0)
+            return self.rows[index].rank is None, value is None, sign * (value or 0)
 
-        return [rows[index] for index in sorted(range(len(rows)), key=position)]
+        return sorted(range(len(self.rows)), key=position)
 
+    def shown(self, view: View) -> set[int]:
+        """Return the rows that a view's search and filter leave; the search may be in any case."""
+        words = in_one_spelling(view.search).lower().split()
+        return {
+            index
+            for index, text in enumerate(self.texts)
+            if (not view.track or self.rows[index].track == view.track)
+            and all(word in text for word in words)
+        }
 
-def on_page(rows: Sequence[R], view: View, most: int = MOST_ROWS) -> tuple[list[R], bool]:
-    """Return the ordered rows that a page holds, and whether that is all of them.
+    def on_page(self, view: View, most: int = MOST_ROWS) -> tuple[list[int], bool]:
+        """Return the rows that a page of a view holds, in order, and whether that is all of them.
 
-    A small board's page holds the hidden rows too, so that its script can show them again.
-    """
-    if len(rows) <= most:
-        return list(rows), True
-    shown = [row for row in rows if view.shows(row)]
-    return shown[:most], False
+        A small board's page holds the hidden rows too, so that its script can show them again.
+        """
+        ordered = self.ordered(view)
+        if len(ordered) <= most:
+            return ordered, True
+        shown = self.shown(view)
+        return [index for index in ordered if index in shown][:most], False
 
 
 def searched_text(row: Row) -> str:
     """Return what a search looks at: every word that the row shows."""
     texts = (row.model_name, row.organization, row.team, row.authors, row.track, *row.badges)
-    return " ".join(text for text in texts if text).lower()
+    return in_one_spelling(" ".join(text for text in texts if text)).lower()
 
 
 def sort_values(rows: Sequence[Row], key: str, board: Board) -> Sequence[float | None]:

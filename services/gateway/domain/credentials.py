@@ -58,6 +58,16 @@ def matches(token: str, stored_sha256: bytes) -> bool:
     return hmac.compare_digest(sha256(token), stored_sha256)
 
 
+def is_ours(secret: str) -> bool:
+    """Tell whether a secret has the form of an owner token or an API key."""
+    return secret.startswith((_TOKEN_PREFIX, KEY_PREFIX))
+
+
+def is_owner_token(secret: str) -> bool:
+    """Tell whether a secret has the form of an owner token."""
+    return secret.startswith(_TOKEN_PREFIX)
+
+
 def check_idempotency_key(header: str) -> str:
     """Return the key, or raise InvalidInput."""
     if _KEY.fullmatch(header) is None:

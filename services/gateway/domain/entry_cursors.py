@@ -1,4 +1,4 @@
-"""Where a page of entries by name ends: the last one's name and id, as one opaque word."""
+"""Where a page of entries by name ends: the last one's name key and id, as one opaque word."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from uuid import UUID
 
 from services.gateway.domain.cursors import no_cursor
 from services.gateway.domain.managed_entries import ManagedEntry
-from shared.benchmark.names import name_key
 
 _ID_BYTES = 16
 
 
 def entry_cursor(entry: ManagedEntry) -> str:
     """Return the cursor of an entry."""
-    packed = entry.id.bytes + name_key(entry.model_name).encode()
+    packed = entry.id.bytes + entry.name_key.encode()
     return base64.urlsafe_b64encode(packed).decode()
 
 

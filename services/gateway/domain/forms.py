@@ -8,7 +8,13 @@ from typing import Any, Final
 
 from services.gateway.domain.options import OPTION_FIELDS
 from shared.benchmark.disclosure import answers_of
-from shared.benchmark.names import FIELD_LIMITS, REQUIRED_FIELDS, check_entry_fields, clean_name
+from shared.benchmark.names import (
+    FIELD_LIMITS,
+    REQUIRED_FIELDS,
+    SAME_NAMES,
+    check_entry_fields,
+    clean_name,
+)
 from shared.benchmark.report import Problem, shown
 
 FILE_FIELD: Final = "file"
@@ -65,7 +71,7 @@ def check_given_fields(texts: Mapping[str, str], known_bad: list[Problem]) -> li
 def name_taken(name: str) -> Problem:
     """Return the problem of a name that the board has."""
     return Problem("model_name_taken", "$.model_name", shown(name), "a name of its own",
-                   "Choose another, such as one with a version; case does not count.")  # fmt: skip
+                   f"Choose another, such as one with a version; {SAME_NAMES}.")  # fmt: skip
 
 
 def entry_fields(texts: Mapping[str, str]) -> EntryFields:

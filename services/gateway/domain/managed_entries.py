@@ -26,7 +26,8 @@ _AUDITED: Final = (
 class ManagedEntry:
     """An entry with all that an administrator sees of it.
 
-    `stub_judged` says that some of its scores come from the stand-in judge.
+    `stub_judged` says that some of its scores come from the stand-in judge. `name_key` is the one
+    that is stored: an entry may have kept a key of an older rule, or have none of its own yet.
     """
 
     id: UUID
@@ -47,6 +48,7 @@ class ManagedEntry:
     removed_at: datetime | None
     contact: str | None
     stub_judged: bool
+    name_key: str = ""
 
 
 def promoted(entry: ManagedEntry, verified_on: date, note: str | None) -> ManagedEntry:

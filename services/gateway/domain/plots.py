@@ -55,7 +55,6 @@ class Plot:
     height: float
     axes: tuple[Axis, ...]
     lines: tuple[Line, ...]
-    context: tuple[Line, ...] = ()
     rings: tuple[str, ...] = ()
 
 
@@ -120,17 +119,9 @@ def radar(chosen: Sequence[Values], board: Sequence[Values]) -> Plot:
 
 
 def parallel(chosen: Sequence[Values], board: Sequence[Values]) -> Plot:
-    """Draw the chosen models over all models of the board, one upright axis for each metric."""
+    """Draw the chosen models, one upright axis for each metric; `courses` go beneath."""
     scales = _scales(board)
-    step = (_PARALLEL_WIDTH - 2 * _PARALLEL_SIDE) / (len(METRICS) - 1)
-    height = _PARALLEL_HEIGHT - _PARALLEL_TOP - _PARALLEL_BOTTOM
-
-    def place(index: int, share: float) -> Point:
-        return Point(
-            round(_PARALLEL_SIDE + index * step, 1),
-            round(_PARALLEL_TOP + height * (1 - share), 1),
-        )
-
+    place = _upright
     axes = tuple(
         Axis(
             metric.key,
@@ -145,8 +136,22 @@ def parallel(chosen: Sequence[Values], board: Sequence[Values]) -> Plot:
         for index, metric in enumerate(METRICS)
     )
     lines = tuple(_line(values, scales, place) for values in chosen)
-    context = tuple(_line(values, scales, place) for values in board)
-    return Plot(_PARALLEL_WIDTH, _PARALLEL_HEIGHT, axes, lines, context)
+    return Plot(_PARALLEL_WIDTH, _PARALLEL_HEIGHT, axes, lines)
+
+
+def courses(board: Sequence[Values]) -> list[Line]:
+    """Return the line of every model of a board, as `parallel` places them."""
+    scales = _scales(board)
+    return [_line(values, scales, _upright) for values in board]
+
+
+def _upright(index: int, share: float) -> Point:
+    step = (_PARALLEL_WIDTH - 2 * _PARALLEL_SIDE) / (len(METRICS) - 1)
+    height = _PARALLEL_HEIGHT - _PARALLEL_TOP - _PARALLEL_BOTTOM
+    return Point(
+        round(_PARALLEL_SIDE + index * step, 1),
+        round(_PARALLEL_TOP + height * (1 - share), 1),
+    )
 
 
 def _scales(board: Sequence[Values]) -> dict[str, _Scale]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from services.gateway.domain.access import Caller
+from services.gateway.domain.addresses import sharing
 from shared.runtime.errors import MedvidError
 
 _SECOND: Final = timedelta(seconds=1)
@@ -16,11 +18,12 @@ _DAY: Final = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one account may do: submissions and bytes in 24 hours, judge runs in 30 days."""
+    """What one account may do: judge runs in 30 days, the others in 24 hours."""
 
     submissions_per_day: int
     bytes_per_day: int
     judge_runs_per_month: int
+    validations_per_day: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,28 +42,51 @@ class QuotaRules:
             _first(own.submissions_per_day, usual.submissions_per_day),
             _first(own.bytes_per_day, usual.bytes_per_day),
             _first(own.judge_runs_per_month, usual.judge_runs_per_month),
+            usual.validations_per_day,
         )
 
     def account(self, caller: Caller) -> Account:
         """Return the account that pays for what a caller does."""
-        return Account(caller.account, self.limits(caller))
+        limits = self.limits(caller)
+        if caller.key is not None:
+            return Account(caller.account, limits)
+        shares = zip(
+            sharing(caller.address, limits.submissions_per_day),
+            sharing(caller.address, limits.bytes_per_day),
+            sharing(caller.address, limits.judge_runs_per_month),
+            sharing(caller.address, limits.validations_per_day),
+            strict=True,
+        )
+        _, *wider = [
+            Account(f"address:{each[0][0]}", Limits(*(limit for _, limit in each)))
+            for each in shares
+        ]
+        return Account(caller.account, limits, tuple(wider))
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who pays, and how much of everything there is."""
+    """Who pays, and how much of everything there is.
+
+    `wider` are the networks around an address, narrowest first: they pay too, and may do more.
+    """
 
     name: str
     limits: Limits
+    wider: tuple[Account, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """How much of a quota is used. `next_in`: seconds until there is room; None where there is."""
+    """How much of a quota is used. `next_in`: seconds until there is room; None where there is.
+
+    `network` is the one that is counted, where it is not the account alone.
+    """
 
     limit: int
     used: int
     next_in: float | None = None
+    network: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +96,15 @@ class Usage:
     submissions: Use
     bytes: Use
     judge_runs: Use
+    validations: Use
+
+
+def tightest(uses: Sequence[Use], more: int = 1) -> Use:
+    """Return the use that decides: without room for `more` the longest, else with the least."""
+    return max(
+        uses,
+        key=lambda use: (use.used + more > use.limit, use.next_in or 0.0, use.used - use.limit),
+    )
 
 
 class QuotaExhausted(MedvidError):
@@ -90,8 +125,8 @@ def check_submissions(use: Use, now: datetime | None = None) -> None:
         raise _never("no submissions")
     next_in = use.next_in or 0.0
     raise QuotaExhausted(
-        f"{use.used} of {_count(use.limit, 'submission')} in 24 hours are used; the next can be "
-        f"sent at {shown_time(next_in, now)}.",
+        f"{use.used} of {_count(use.limit, 'submission')} in 24 hours are used{_by(use)}; the next "
+        f"can be sent at {shown_time(next_in, now)}.",
         fix="Check the file with POST /api/v1/validate meanwhile, which uses up none.",
         code="submission_quota",
         retry_after=next_in,
@@ -106,7 +141,7 @@ def check_bytes(use: Use, more: int, now: datetime | None = None) -> None:
         raise _never(f"no uploads of {more:,} bytes, but {use.limit:,} in 24 hours")
     next_in = use.next_in or 0.0
     raise QuotaExhausted(
-        f"{use.used:,} of {use.limit:,} bytes in 24 hours are used; there is room for "
+        f"{use.used:,} of {use.limit:,} bytes in 24 hours are used{_by(use)}; there is room for "
         f"{more:,} more at {shown_time(next_in, now)}.",
         fix="Send files gzip-compressed; check them with 'medvid validate' on your machine.",
         code="byte_quota",
@@ -122,18 +157,46 @@ def check_judge_runs(use: Use, now: datetime | None = None) -> None:
         raise _never("no judge runs")
     next_in = use.next_in or 0.0
     raise QuotaExhausted(
-        f"{use.used} of {_count(use.limit, 'judge run')} in 30 days are used; the next can be "
-        f"asked for at {shown_time(next_in, now)}.",
+        f"{use.used} of {_count(use.limit, 'judge run')} in 30 days are used{_by(use)}; the next "
+        f"can be asked for at {shown_time(next_in, now)}.",
         fix="Come back then, or ask the maintainers for a larger quota.",
         code="judging_quota",
         retry_after=next_in,
     )
 
 
-def too_many_keys(most: int, next_in: float, now: datetime | None = None) -> QuotaExhausted:
+def check_validations(use: Use, now: datetime | None = None) -> None:
+    """Raise QuotaExhausted unless there is room for one more dry run."""
+    if use.used < use.limit:
+        return
+    if use.limit == 0:
+        raise _never("no dry runs")
+    next_in = use.next_in or 0.0
+    raise QuotaExhausted(
+        f"{use.used} of {_count(use.limit, 'dry run')} in 24 hours are used{_by(use)}; the next "
+        f"can be made at {shown_time(next_in, now)}.",
+        fix="Check files with 'medvid validate' on your machine, which needs no server.",
+        code="validation_quota",
+        retry_after=next_in,
+    )
+
+
+def check_repeat(use: Use, now: datetime | None = None) -> None:
+    """Raise QuotaExhausted where a used idempotency key has paid for too many other bodies.
+
+    A true repeat uses up nothing and is answered though nothing is left; so it takes more bytes
+    than there are to be refused.
+    """
+    if use.used > use.limit:
+        check_bytes(use, 1, now)
+
+
+def too_many_keys(
+    most: int, next_in: float, now: datetime | None = None, *, place: str = "address"
+) -> QuotaExhausted:
     """Return the refusal of one more key; `next_in` in seconds."""
     return QuotaExhausted(
-        f"{most} key{'s were' if most != 1 else ' was'} made from your address in the last "
+        f"{most} key{'s were' if most != 1 else ' was'} made from your {place} in the last "
         f"24 hours; the next can be made at {shown_time(next_in, now)}.",
         fix="Use a key that you have, or come back then.",
         code="registration_quota",
@@ -157,6 +220,10 @@ def _never(what: str) -> QuotaExhausted:
         code="quota_exhausted",
         retry_after=_DAY,
     )
+
+
+def _by(use: Use) -> str:
+    return f" by {use.network}" if use.network else ""
 
 
 def _count(number: int, noun: str) -> str:

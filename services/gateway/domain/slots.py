@@ -6,10 +6,17 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from services.gateway.domain.addresses import sharing
 from services.gateway.domain.quotas import QuotaExhausted
 from shared.runtime.errors import Unavailable
 
 _RETRY_SECONDS = 10.0
+
+
+class Busy(Unavailable):
+    """Too many wait already for what takes moments only."""
+
+    retry_after = 2
 
 
 class Slots:
@@ -19,30 +26,38 @@ class Slots:
         self._what = what
         self._total = total
         self._per_address = per_address
-        self._open: Counter[str] = Counter()
+        self._open = 0
+        self._held: Counter[str] = Counter()
 
     @property
     def open(self) -> int:
         """How many are open."""
-        return self._open.total()
+        return self._open
 
     @contextmanager
     def taken(self, address: str) -> Iterator[None]:
         """Hold a slot; raises Unavailable when none is left, QuotaExhausted for this address."""
         if self.open >= self._total:
             raise Unavailable(f"too many {self._what} are open.", fix="Try again in a minute.")
-        if self._open[address] >= self._per_address:
-            raise QuotaExhausted(
-                f"{self._open[address]} {self._what} are open from your address, "
-                "which is all that it may have.",
-                fix="Wait until one of them ends.",
-                code="too_many_at_once",
-                retry_after=_RETRY_SECONDS,
-            )
-        self._open[address] += 1
+        shares = sharing(address, self._per_address)
+        for name, limit in shares:
+            if self._held[name] >= limit:
+                raise self._refused(name, address)
+        self._open += 1
+        self._held.update(name for name, _ in shares)
         try:
             yield
         finally:
-            self._open[address] -= 1
-            if not self._open[address]:
-                del self._open[address]
+            self._open -= 1
+            self._held.subtract(name for name, _ in shares)
+            self._held = +self._held
+
+    def _refused(self, name: str, address: str) -> QuotaExhausted:
+        place = "address" if name == address else f"network {name}"
+        return QuotaExhausted(
+            f"{self._held[name]} {self._what} are open from your {place}, "
+            "which is all that it may have.",
+            fix="Wait until one of them ends.",
+            code="too_many_at_once",
+            retry_after=_RETRY_SECONDS,
+        )

@@ -13,11 +13,12 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from services.gateway.domain.addresses import carried_ipv4
 from shared.benchmark.report import Problem, shown
 
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - the specification's, so that scanners find a leak
@@ -28,19 +29,11 @@ _WEB_PORTS: Final = frozenset({80, 443})
 _FIRST_FREE_PORT: Final = 1024
 _GROWTH: Final = 5.0
 _LONGEST_WAIT: Final = 12 * 3600.0
-# IPv6 addresses that carry an IPv4 address, and its place in them (bits from the right).
-_CARRIERS: Final = (
-    (IPv6Network("::/96"), 0),  # IPv4-compatible
-    (IPv6Network("64:ff9b::/96"), 0),  # NAT64
-    (IPv6Network("64:ff9b:1::/48"), 0),  # local NAT64
-    (IPv6Network("2002::/16"), 80),  # 6to4
-)
 # Special by the registries of IANA, though not all versions of the library say so.
 _SPECIAL: Final = tuple(
     ip_network(text)
     for text in ("192.0.0.0/24", "192.88.99.0/24", "2001:db8::/32", "3fff::/20", "5f00::/16")
 )
-_TEREDO: Final = IPv6Network("2001::/32")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +66,9 @@ def is_public(address: str) -> bool:
     except ValueError:
         return False
     if isinstance(found, IPv6Address):
-        inner = found.ipv4_mapped or _carried(found)
-        if inner is not None:
-            found = inner
+        found = carried_ipv4(found) or found
     special = found.is_multicast or found.is_reserved or any(found in net for net in _SPECIAL)
     return found.is_global and not special
-
-
-def _carried(address: IPv6Address) -> IPv4Address | None:
-    for network, shift in _CARRIERS:
-        if address in network:
-            return IPv4Address(int(address) >> shift & 0xFFFF_FFFF)
-    # The client's address, inverted; its server's matters as little as any router's.
-    return IPv4Address(~int(address) & 0xFFFF_FFFF) if address in _TEREDO else None
 
 
 def check_url(url: str, *, private_networks: bool) -> list[Problem]:

@@ -13,6 +13,7 @@ from aiohttp import hdrs, web
 from multidict import istr
 
 from services.gateway.domain.quotas import QuotaExhausted
+from services.gateway.domain.slots import Busy
 from services.gateway.http import problems
 from services.gateway.http.endpoints import Handle
 from services.gateway.http.representations import SERVER
@@ -26,6 +27,7 @@ _ID: Final = web.RequestKey("request_id", str)
 _GIVEN_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _API_PREFIXES: Final = ("/api/", "/healthz", "/readyz", "/metrics")
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_LOGGED_CHARACTERS: Final = 200
 # Looked up once: what is counted for board reads must cost next to nothing.
 _ANSWERS: Final = tuple(HTTP_RESPONSES.labels(f"{first}xx") for first in range(6))
 _log = structlog.get_logger(__name__)
@@ -51,20 +53,44 @@ def boundary(handle: Handle, error_page: ErrorPage) -> Handle:
             request_id = f"{process}-{next(numbers):x}"
         request[_ID] = request_id
         try:
-            response = await handle(request)
-        except (MedvidError, web.HTTPException) as error:
-            response = _refuse(request, error, request_id, error_page)
+            try:
+                response = await handle(request)
+            except (MedvidError, web.HTTPException) as error:
+                response = _refuse(request, error, request_id, error_page)
+            headers = response.headers
+            if hdrs.SERVER not in headers:
+                headers.update({hdrs.SERVER: SERVER, **_safe_headers(request)})
+            headers[REQUEST_ID] = request_id
+            # The library would do it later, outside: a header that cannot be written is an error
+            # of ours like any other, and its request gets an answer.
+            await response.prepare(request)
         except Exception:  # noqa: BLE001 - the last net: logged, and told without its inside
-            _log.exception("request_failed", request_id=request_id, path=request.path)
-            response = _answer(request, problems.internal(request_id), error_page)
+            response = _failed(request, request_id, error_page)
         _ANSWERS[response.status // 100].inc()
-        headers = response.headers
-        if hdrs.SERVER not in headers:
-            headers.update({hdrs.SERVER: SERVER, **_safe_headers(request)})
-        headers[REQUEST_ID] = request_id
         return response
 
     return bounded
+
+
+def _failed(request: web.Request, request_id: str, error_page: ErrorPage) -> web.StreamResponse:
+    """Log what just failed and return what is answered.
+
+    Raises ConnectionError, which ends the connection, where an answer was begun: nothing else tells
+    its reader that it is not whole.
+    """
+    _log.exception("request_failed", request_id=request_id, **logged_address(request))
+    if request.writer.output_size > 0:
+        raise ConnectionError("an answer was begun already")
+    response = _answer(request, problems.internal(request_id), error_page)
+    headers = {hdrs.SERVER: SERVER, **_safe_headers(request), REQUEST_ID: request_id}
+    response.headers.update(headers)
+    return response
+
+
+def logged_address(request: web.BaseRequest) -> dict[str, str]:
+    """Return method and path for a log line: in ASCII, cut, without query, so without secrets."""
+    path = request.raw_path.partition("?")[0][:_LOGGED_CHARACTERS]
+    return {"method": request.method, "path": path.encode("ascii", "backslashreplace").decode()}
 
 
 def named(handle: Handle) -> Handle:
@@ -98,12 +124,12 @@ def _refuse(
 ) -> web.StreamResponse:
     if isinstance(error, MedvidError):
         problem = problems.of_error(error, request_id)
-        if problem.status >= 500:
+        if problem.status >= 500 and not isinstance(error, Busy):  # no lines for a crowd
             _log.warning(
                 "request_refused", request_id=request_id, code=error.error_code, error=str(error)
             )
         response = _answer(request, problem, error_page)
-        if isinstance(error, QuotaExhausted):
+        if isinstance(error, QuotaExhausted | Busy):
             response.headers["Retry-After"] = str(error.retry_after)
         return response
     if error.status < 400:  # a redirect

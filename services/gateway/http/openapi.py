@@ -30,10 +30,13 @@ Submit predictions, follow how they are scored and judged, read the boards.
   and `-`, or else one of ours.
 - New entries are told by Atom feeds: `/feed.atom`, `/official/feed.atom`, `/community/feed.atom`.
 - Scripts of any site may read (GET, HEAD), without credentials.
+- What takes a key or a token refuses one that is not known (`unknown_credential` and others), also
+  where none is needed: nothing is done as if you had sent none. What is public takes none, and
+  does not look at the header.
 - New fields may appear in answers at any time. What is here keeps its meaning.
 """
 _TAGS: Final = {
-    "boards": "Ranked models, in public. Nobody needs a token.",
+    "boards": "Ranked models, in public. Nobody needs a token; an Authorization is not looked at.",
     "submissions": "Predictions on their way to a board.",
     "webhooks": "Being told, instead of asking, when a submission moves on.",
     "judging": "Grading of captions by a language model, and its verdicts.",
@@ -126,7 +129,7 @@ def problem_codes(endpoint: Endpoint) -> list[str]:
         if endpoint.body.media_type == JSON:
             codes |= {"invalid_body", "body_too_slow"}
     if set(endpoint.access) != {Access.PUBLIC}:
-        codes |= {"invalid_authorization", "invalid_token"}
+        codes |= {"invalid_authorization", "invalid_token", "unknown_credential"}
     if Access.PUBLIC not in endpoint.access:
         codes.add("token_required")
     return sorted(codes, key=lambda code: (PROBLEM_CODES[code].status, code))

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from shared.benchmark.names import SAME_NAMES
+
 
 @dataclass(frozen=True, slots=True)
 class ProblemCode:
@@ -52,6 +54,11 @@ _CREDENTIALS: Final = {
     "invalid_token": ProblemCode(401, "The token is not one that may do this."),
     "token_required": ProblemCode(401, "This needs a token, and none was sent."),
     "unknown_key": ProblemCode(401, "There is no such API key."),
+    "unknown_credential": ProblemCode(
+        401,
+        "What was sent is neither an API key nor an owner token that we know. Without any, what is "
+        "open to everybody would have been done.",
+    ),
     "revoked_key": ProblemCode(401, "The API key was revoked; use another."),
     "key_required": ProblemCode(401, "Submissions need an API key here, and none was sent."),
     "administration_off": ProblemCode(
@@ -73,8 +80,14 @@ _CREDENTIALS: Final = {
     "judging_quota": ProblemCode(
         429, "The judge runs of 30 days are used up; the detail names when there is room again."
     ),
+    "validation_quota": ProblemCode(
+        429, "The dry runs of 24 hours are used up; the detail names when the next can be made."
+    ),
     "too_many_at_once": ProblemCode(
         429, "This address has as many uploads or event streams open as it may; wait for one."
+    ),
+    "too_many_guesses": ProblemCode(
+        429, "Too many keys that do not exist came from this address; Retry-After says how long."
     ),
     "quota_exhausted": ProblemCode(429, "Your quota never allows this; ask the maintainers."),
     "not_allowed": ProblemCode(403, "The caller may not do this."),
@@ -89,9 +102,7 @@ _SUBMISSIONS: Final = {
     ),
     "submission_not_found": ProblemCode(404, "There is no submission with this id."),
     "upload_too_slow": ProblemCode(408, "The body came too slowly and was given up."),
-    "model_name_taken": ProblemCode(
-        409, "The board has a model of this name; upper and lower case count as the same."
-    ),
+    "model_name_taken": ProblemCode(409, f"The board has a model of this name; {SAME_NAMES}."),
     "webhook_not_found": ProblemCode(404, "The submission has no webhook."),
     "not_replaceable": ProblemCode(
         409, "Only what stands on the community board can have a new version."
@@ -102,7 +113,7 @@ _SUBMISSIONS: Final = {
     "not_withdrawable": ProblemCode(409, "The submission failed or was replaced: nothing is left."),
     "upload_too_large": ProblemCode(413, "The upload is over its limit; send the file as gzip."),
     "invalid_submission": ProblemCode(
-        422, "The form or the file has problems; 'errors' lists them, each with what mends it."
+        422, "The form or the file has problems; 'errors' lists them, each with its fix."
     ),
     "coverage_too_low": ProblemCode(
         422,
@@ -180,10 +191,16 @@ PROBLEM_CODES: Final[Mapping[str, ProblemCode]] = {
 }
 """All of them, by code."""
 
-KEY_PROBLEMS: Final = ("invalid_authorization", "unknown_key", "revoked_key")
+KEY_PROBLEMS: Final = (
+    "invalid_authorization",
+    "unknown_key",
+    "revoked_key",
+    "too_many_guesses",
+)
 """What every address that takes a key may answer."""
 ADMINISTRATION: Final = (
     *KEY_PROBLEMS,
+    "unknown_credential",
     "administration_off",
     "administrator_required",
     "missing_scope",

@@ -90,10 +90,15 @@ def _details(status: int, code: str, detail: str, fix: str, request_id: str) -> 
         title=HTTPStatus(status).phrase,
         status=status,
         code=code,
-        detail=detail,
-        fix=fix,
+        detail=_written(detail),
+        fix=_written(fix),
         request_id=request_id,
     )
+
+
+def _written(text: str) -> str:
+    """Return a text that can be sent: what a header has that is no UTF-8 is a question mark."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def form_item(problem: Problem) -> ProblemItem:
@@ -111,4 +116,6 @@ def _item(problem: Problem, location: Location) -> ProblemItem:
         found=problem.found,
         expected=problem.expected,
         fix=problem.fix,
+        count=problem.count,
+        places=list(problem.places),
     )

@@ -15,7 +15,7 @@ from multidict import CIMultiDict
 
 SERVER: Final = "medvidbench"
 """Sent in place of the library's name and version."""
-_GZIP_LEVEL: Final = 6
+GZIP_LEVEL: Final = 6
 _NOT_SENT_WITH_304: Final = ("Content-Type", "Content-Encoding")
 
 
@@ -45,6 +45,7 @@ def represent(
     cache_control: str,
     headers: Mapping[str, str],
     last_modified: datetime | None = None,
+    gzip_level: int = GZIP_LEVEL,
 ) -> Representation:
     """Build both encodings of `body`; `headers` go with every answer."""
     common = {
@@ -62,7 +63,7 @@ def represent(
     return Representation(
         identity=variant(body, f'"{digest}"', {}),
         gzip=variant(
-            gzip.compress(body, _GZIP_LEVEL, mtime=0),
+            gzip.compress(body, gzip_level, mtime=0),
             f'"{digest}-gzip"',
             {"Content-Encoding": "gzip"},
         ),

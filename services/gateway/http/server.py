@@ -14,6 +14,7 @@ from aiohttp import web
 
 from services.gateway.http import problems
 from services.gateway.http.endpoints import Handle
+from services.gateway.http.middleware import logged_address
 from services.gateway.http.representations import SERVER
 from services.gateway.http.security import API_HEADERS
 
@@ -159,7 +160,8 @@ class _Connection(web.RequestHandler):
         """Answer for a request that never reached the application."""
         request_id = secrets.token_hex(8)
         if status >= 500:
-            _log.error("request_failed", request_id=request_id, exc_info=exc)
+            where = logged_address(request)
+            _log.error("request_failed", request_id=request_id, **where, exc_info=exc)
             problem = problems.internal(request_id)
         else:
             _log.info("request_malformed", request_id=request_id, error=type(exc).__name__)

@@ -18,7 +18,7 @@ class Answer(BaseModel):
 
 
 class ProblemItem(Answer):
-    """One thing to mend. `location` says into what `path` points."""
+    """One thing to fix. `location` says into what `path` points."""
 
     location: Location
     code: str
@@ -26,6 +26,8 @@ class ProblemItem(Answer):
     found: str
     expected: str
     fix: str
+    count: int = Field(1, description="how many places have this problem in this field")
+    places: list[str] = Field([], description="the first three paths")
 
 
 class ProblemDetails(Answer):
@@ -40,6 +42,8 @@ class ProblemDetails(Answer):
     detail: str
     fix: str
     request_id: str
-    error_count: int | None = Field(None, description="all problems; 'errors' lists the first 100")
+    error_count: int | None = Field(
+        None, description="all problems; 'errors' lists 100 at most, equal ones once with a count"
+    )
     errors: list[ProblemItem] | None = None
     report: dict[str, Any] | None = Field(None, description="the validation report of the file")

@@ -23,7 +23,7 @@ from services.gateway.judging.ports import (
     StoredVerdict,
     VerdictQuery,
 )
-from services.gateway.submissions.handlers import not_found
+from services.gateway.submissions.handlers import unseen
 from services.gateway.submissions.ports import StoredSubmission, SubmissionStore
 from shared.runtime.errors import Conflict, NotFound, Unavailable
 
@@ -73,10 +73,10 @@ class Access:
         """
         submission = await self.submissions.find(submission_id)
         if submission is None:
-            raise not_found()
+            raise unseen(caller)
         role = self.rules.role(caller, submission.owner_token_sha256, submission.key_id)
         if role is None and submission.evaluate_only:
-            raise not_found()
+            raise unseen(caller)
         return submission, role
 
 
@@ -95,7 +95,7 @@ class RequestJudging:
         Raises Conflict, Unavailable, NotAllowed, NotFound, QuotaExhausted.
         """
         submission, requester = await self.access.check(submission_id, caller)
-        self.access.rules.require_scope(caller, "judge")
+        self.access.rules.require_judging(caller, submission.key_scopes)
         judge = await self.store.judge_now()
         _check_judgeable(submission, judge)
         run = await self.store.latest_run(submission_id)

@@ -109,7 +109,7 @@ def judging_endpoints(
 
     async def events(request: web.Request) -> web.StreamResponse:
         found = submission_id(request)
-        caller = await callers.of(request)
+        caller = await callers.understood(request)
         await read.access.look(found, caller)
         return await streams.serve(request, found, caller.address)
 
@@ -182,6 +182,7 @@ def judging_endpoints(
             header_model=judging_wire.EventHeaders,
             replies={200: Reply("The events, without end.", {EVENTS: None})},
             problems=("submission_not_found", "invalid_query", "too_many_at_once", *KEY_PROBLEMS),
+            access=(Access.PUBLIC, Access.OWNER),
             head=False,
         ),
         Endpoint(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from importlib.resources import files
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import jinja2
 
@@ -15,13 +15,13 @@ from services.gateway.boards import wire as board_wire
 from services.gateway.domain import badges, board_view, plots
 from services.gateway.domain.board_view import View
 from services.gateway.domain.comparison import MAX_MODELS, choose, compare
-from services.gateway.domain.standing import Standing
 from services.gateway.domain.system_status import duration
 from services.gateway.http import wire
 from services.gateway.http.reference import prose
 from services.gateway.http.representations import Representation, represent
 from services.gateway.http.security import PAGE_HEADERS
 from services.gateway.pages import about
+from services.gateway.pages.prepared import PreparedBoards
 from services.gateway.status.wire import Status
 from shared.benchmark.decoding import SUBMISSION_LIMITS
 from shared.benchmark.submission import EXAMPLE
@@ -70,6 +70,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._prepared = PreparedBoards(self.environment)
         self.environment.filters["prose"] = prose
         self.environment.globals.update(
             asset=self._asset_url,
@@ -80,7 +81,6 @@ class Pages:
             is_web_address=is_web_address,
             more=MORE,
             navigation=NAVIGATION,
-            searched_text=board_view.searched_text,
             shown_day=board_view.shown_day,
             signed=signed,
             snapshot_page=snapshot_page,
@@ -93,7 +93,6 @@ class Pages:
     def board(
         self,
         board: board_wire.Leaderboard,
-        standings: Mapping[str, Standing],
         valueless: frozenset[Scoring] = frozenset(),
         view: View = _WHOLE,
         *,
@@ -103,26 +102,28 @@ class Pages:
 
         Scorings in which no entry has a value are not offered.
         """
-        rows, whole = board_view.on_page(view.ordered(board.entries, board.board), view)
-        names = board_view.sort_values(rows, "model", board.board)
+        prepared = self._prepared.of(board, past=past)
+        sent, whole = prepared.sheet.on_page(view)
+        shown = prepared.sheet.shown(view)
+        ranked = [place for place in sent if board.entries[place].rank is not None]
+        unranked = [place for place in sent if board.entries[place].rank is None]
         query = view.query
         return self.render(
             "board.html",
             board=board,
             view=view,
-            rows=[row for row in rows if row.rank is not None],
-            unranked_rows=[row for row in rows if row.rank is None],
+            rows=prepared.rows(view, ranked, shown),
+            unranked_rows=prepared.rows(view, unranked, shown),
+            unranked_entries=[board.entries[place] for place in unranked],
+            sent=len(sent),
             unranked=sum(entry.rank is None for entry in board.entries),
-            places={entry.entry_id: place for place, entry in enumerate(board.entries, 1)},
             valueless=valueless,
             whole=whole,
-            any_shown=any(view.shows(row) for row in rows),
-            any_unranked_shown=any(row.rank is None and view.shows(row) for row in rows),
-            name_places={row.entry_id: place for row, place in zip(rows, names, strict=True)},
+            any_shown=not shown.isdisjoint(sent),
+            any_unranked_shown=not shown.isdisjoint(unranked),
             tracks=board_view.tracks(board.entries),
             columns=board_wire.COLUMNS,
             rule_columns=RULE_METRIC_KEYS,
-            standings=standings,
             json_url=board_wire.board_url(board.board, board.scoring),
             downloads=downloads(board, past=past),
             past=past,
@@ -155,7 +156,7 @@ class Pages:
         """Return the page of models side by side."""
         chosen = choose(board.entries, asked)
         values = [entry.values for entry in chosen]
-        everyone = [entry.values for entry in board.entries]
+        prepared = self._prepared.of(board, past=False)
         return self.render(
             "compare.html",
             board=board,
@@ -166,8 +167,10 @@ class Pages:
                 (name, scoring, label, compare_url(name, scoring), (name, scoring) in valueless)
                 for name, scoring, label in _SWITCHES
             ],
-            around=plots.radar(values, everyone),
-            side=plots.parallel(values, everyone),
+            around=plots.radar(values, prepared.everyone),
+            side=plots.parallel(values, prepared.everyone),
+            choices=prepared.choices(chosen),
+            courses=prepared.courses() if chosen else "",
             metrics=compare(chosen),
             columns=board_wire.COLUMNS,
         )
@@ -251,7 +254,8 @@ def compare_url(board: Board, scoring: Scoring, models: Iterable[str] = ()) -> s
     address = f"/compare?board={board}"
     if scoring != "compat":
         address += f"&scoring={scoring}"
-    joined = ",".join(models)
+    # Also what came from an address: this goes into headers.
+    joined = ",".join(quote(model, safe="", errors="replace") for model in models)
     return f"{address}&models={joined}" if joined else address
 
 

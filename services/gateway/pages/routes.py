@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from aiohttp import web
@@ -27,10 +28,14 @@ _DIGITS: Final = 18
 
 
 def page_routes(
-    boards: Boards, views: BoardViews, history: BoardHistory, pages: Pages
+    boards: Boards,
+    views: BoardViews,
+    made: PageViews,
+    history: BoardHistory,
+    pages: Pages,
+    address: Callable[[web.Request], str],
 ) -> list[web.RouteDef]:
     """Return the routes for people's browsers: pages and what they refer to."""
-    made = PageViews(pages)
     about_page = page_of(pages.about())
 
     async def asset(request: web.Request) -> web.Response:
@@ -47,13 +52,14 @@ def page_routes(
         scoring = _scoring(request)
         asked = asked_models(request.query.getall("models", []))[:_MODELS_NAMED]
         if len(request.query.getall("models", [])) > 1:  # as a form sends it; not to be shared
-            address = compare_url(board, scoring, asked)
-            return web.Response(status=303, headers={"Location": address})
+            headers = {"Location": compare_url(board, scoring, asked)}
+            return web.Response(status=303, headers=headers)
         shown = boards.get(board, scoring).board
         valueless = frozenset(
             (each, scoring) for each in BOARDS for scoring in boards.get(each, "compat").valueless
         )
-        return send(request, await made.comparison(shown, asked, valueless))
+        who = address(request)
+        return send(request, await made.comparison(shown, asked, valueless, address=who))
 
     async def entry(request: web.Request) -> web.Response:
         board = known_board(request.match_info["board"])
@@ -66,15 +72,16 @@ def page_routes(
         number = request.match_info["number"]
         if not (number.isascii() and number.isdigit() and len(number) <= _DIGITS):
             raise web.HTTPNotFound
-        shown = await views.snapshot(int(number))
+        who = address(request)
+        shown = await views.snapshot(int(number), address=who)
         if shown.board != board:
             raise web.HTTPNotFound
         view = View.of(request.query.items())
-        return send(request, await made.board(shown, view, past=True))
+        return send(request, await made.board(shown, view, past=True, address=who))
 
     return [
         *(
-            web.get(board_wire.page_url(board, "compat"), _page(boards, made, board))
+            web.get(board_wire.page_url(board, "compat"), _page(boards, made, board, address))
             for board in BOARDS
         ),
         web.get("/about", about),
@@ -85,13 +92,16 @@ def page_routes(
     ]
 
 
-def _page(boards: Boards, made: PageViews, board: Board) -> Handle:
+def _page(
+    boards: Boards, made: PageViews, board: Board, address: Callable[[web.Request], str]
+) -> Handle:
     async def page(request: web.Request) -> web.Response:
         ready = boards.get(board, _scoring(request))
         view = View.of(request.query.items())
         if view == View():
             return send(request, ready.page)
-        return send(request, await made.board(ready.board, view, ready.valueless))
+        who = address(request)
+        return send(request, await made.board(ready.board, view, ready.valueless, address=who))
 
     return page
 

@@ -85,7 +85,7 @@ class SubmissionPages:
     async def form(self, request: web.Request) -> web.Response:
         """Show the empty form."""
         replaces = uuid_of(request.query.get("replaces", ""))
-        usage = await self.quotas.usage(await self.callers.of(request))
+        usage = await self.quotas.usage(await self.callers.understood(request))
         facts = self._form(replaces=replaces) | {"usage": usage and QuotaStatus.of("", usage)}
         return _private(request, "submit.html", facts, HTTPStatus.OK)
 
@@ -97,7 +97,7 @@ class SubmissionPages:
             caller = await self.callers.of(request)
             key = request.headers.get("Idempotency-Key")
             await self.accept.admit(caller, request.content_length or 0, key)
-            async with self.receiver.receive(request, caller.address) as upload:
+            async with self.receiver.receive(request, caller) as upload:
                 given = _texts(upload)
                 receipt = await self.accept(caller, upload, key)
         except MedvidError as error:
@@ -112,7 +112,7 @@ class SubmissionPages:
             _from_here(request)
             caller = await self.callers.of(request)
             await self.dry_run.admit(caller, request.content_length or 0)
-            async with self.receiver.receive(request, caller.address) as upload:
+            async with self.receiver.receive(request, caller) as upload:
                 given = _texts(upload)
                 # What is still blank is not there yet: a file can be checked before the rest.
                 filled = {name: text for name, text in upload.texts.items() if text.strip()}

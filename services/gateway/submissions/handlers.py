@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from services.gateway.access.quotas import Quotas
-from services.gateway.domain.access import AccessRules, Caller, not_the_owner
+from services.gateway.domain.access import AccessRules, Caller, not_the_owner, require_understood
 from services.gateway.domain.forms import (
     COVERAGE_TOO_LOW,
     check_coverage,
@@ -16,6 +16,7 @@ from services.gateway.domain.forms import (
     name_taken,
 )
 from services.gateway.domain.options import read_options
+from services.gateway.domain.quotas import check_validations
 from services.gateway.submissions.ports import (
     Ranks,
     StoredSubmission,
@@ -99,11 +100,17 @@ class DryRun:
     async def admit(self, caller: Caller, size: int) -> None:
         """Let a caller send an upload of `size` bytes; raises NotAllowed, QuotaExhausted."""
         self._quotas.access.require_submitter(caller)
-        await self._quotas.require_room(caller, size, submission=False)
+        await self._quotas.require_room(
+            caller, size, lambda usage: check_validations(usage.validations)
+        )
 
     async def __call__(self, caller: Caller, upload: Upload) -> DryRunResult:
-        """Return what would become of the upload; raises InvalidInput, Unavailable."""
+        """Return what would become of the upload.
+
+        Raises InvalidInput, Unavailable, QuotaExhausted.
+        """
         version = await current_test_set(self._store)
+        await self._quotas.use_validation(caller, upload.size)
         options, wrong = read_options(upload.texts, private_networks=self._private_networks)
         problems = [*check_given_fields(upload.texts, list(upload.problems)), *wrong]
         name = upload.texts.get("model_name", "").strip()
@@ -119,7 +126,6 @@ class DryRun:
         checked = await self._validator.check(upload.file, version)
         if not options.evaluate_only and not checked.problem_count:
             problems += check_coverage(checked.report, self._minimum_coverage)
-        await self._quotas.count_upload(caller, upload.size)
         count = len(problems) + checked.problem_count
         return DryRunResult([*problems, *checked.problems], count, checked.report, version)
 
@@ -148,10 +154,10 @@ class ReadStatus:
         """Return the status; raises NotFound, and NotAllowed for a token that is not its own."""
         submission = await self._store.find(submission_id)
         if submission is None:
-            raise not_found()
+            raise unseen(caller)
         role = self._rules.role(caller, submission.owner_token_sha256, submission.key_id)
         if role is None and submission.evaluate_only:
-            raise not_found()
+            raise unseen(caller)
         if role is None and caller.token is not None:
             raise not_the_owner(caller)
         status = Status(submission, role is not None, rank=None, ahead=None)
@@ -162,6 +168,15 @@ class ReadStatus:
         if entry is not None and shown and status.owner and submission.state == "ranked":
             return replace(status, rank=await self._ranks.rank_of(entry.board, entry.id))
         return status
+
+
+def unseen(caller: Caller) -> NotFound:
+    """Return the answer for a submission that is not there for this caller.
+
+    Raises NotAllowed where the caller's credential is none: perhaps the owner mistyped it.
+    """
+    require_understood(caller)
+    return not_found()
 
 
 def not_found() -> NotFound:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol
 from uuid import UUID
 
-from services.gateway.domain.access import Role
+from services.gateway.domain.access import Role, Scope
 from services.gateway.domain.acts import Act
 from services.gateway.domain.cursors import Position
 from services.gateway.domain.forms import EntryFields
@@ -101,6 +101,7 @@ class StoredSubmission:
     timeline: Sequence[TimelineStep]
     entry: StoredEntry | None
     key_id: UUID | None = None
+    key_scopes: Collection[Scope] | None = None
     withdrawn_by: str | None = None
     withdrawal_note: str | None = None
     replaces: UUID | None = None

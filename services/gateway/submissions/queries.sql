@@ -32,6 +32,7 @@ INSERT INTO payloads (submission_id, content) VALUES ($1, $2)
 -- name: submission_find
 SELECT s.id, s.state, s.owner_token_sha256, s.report::text AS report, s.failure_code,
        s.failure_reason, s.file_sha256, s.file_bytes, s.ground_truth_version, s.created_at, s.key_id,
+       (SELECT scopes FROM api_keys WHERE api_keys.id = s.key_id) AS key_scopes,
        s.withdrawn_by, s.withdrawal_note,
        e.id AS entry_id, e.board, e.model_name, e.organization, e.removed_at, e.version, e.pending,
        e.hypothetical,
@@ -51,15 +52,18 @@ SELECT s.id, s.state, s.owner_token_sha256, s.report::text AS report, s.failure_
  WHERE s.id = $1
 
 -- name: submission_timeline
+-- Each kind by its position, which is the order in which things happened: a time was once that of a
+-- transaction's beginning. Between the kinds a step comes no earlier than those before it.
 SELECT kind, state, reason, at
-  FROM (SELECT 'submission' AS kind, state, NULL AS reason, at, position
+  FROM (SELECT 'submission' AS kind, state, NULL AS reason, at, position,
+               max(at) OVER (ORDER BY position) AS reached
           FROM submission_history
          WHERE submission_id = $1
          UNION ALL
-        SELECT kind, data ->> 'state', data ->> 'reason', at, id
+        SELECT kind, data ->> 'state', data ->> 'reason', at, id, max(at) OVER (ORDER BY id)
           FROM submission_events
          WHERE submission_id = $1 AND kind = 'judging') AS steps
- ORDER BY at, kind DESC, position
+ ORDER BY reached, kind DESC, position
 
 -- name: hypothetical_ranks
 -- Not those of the version before, which withheld no value: the ranker makes them anew.

@@ -54,7 +54,7 @@ def submission_endpoints(
         caller = await callers.of(request)
         key = request.headers.get("Idempotency-Key")
         await accept.admit(caller, request.content_length or 0, key)
-        async with receiver.receive(request, caller.address) as upload:
+        async with receiver.receive(request, caller) as upload:
             receipt = await accept(caller, upload, key)
         body = submission_wire.SubmissionReceipt.of(receipt)
         return web.Response(
@@ -67,7 +67,7 @@ def submission_endpoints(
     async def validate(request: web.Request) -> web.Response:
         caller = await callers.of(request)
         await dry_run.admit(caller, request.content_length or 0)
-        async with receiver.receive(request, caller.address) as upload:
+        async with receiver.receive(request, caller) as upload:
             result = await dry_run(caller, upload)
         return answer(DryRunAnswer.of(result))
 
@@ -147,7 +147,9 @@ def submission_endpoints(
                 "no_ground_truth",
                 "key_required",
                 "missing_scope",
-                *QUOTA_PROBLEMS,
+                "validation_quota",
+                "byte_quota",
+                "quota_exhausted",
                 "too_many_at_once",
                 *KEY_PROBLEMS,
             ),

@@ -24,7 +24,7 @@ from services.gateway.submissions.ports import (
     TimelineStep,
 )
 from services.gateway.webhooks.store import add_webhook
-from shared.benchmark.names import name_key
+from shared.benchmark.names import SAME_NAMES, name_key
 from shared.contracts.messages import SubmissionAccepted
 from shared.runtime.errors import Conflict
 from shared.storage.database import Connection, Database, transient_errors
@@ -199,6 +199,7 @@ def _stored(
         timeline=[TimelineStep(**step) for step in steps],
         entry=entry,
         key_id=row["key_id"],
+        key_scopes=row["key_scopes"],
         withdrawn_by=row["withdrawn_by"],
         withdrawal_note=row["withdrawal_note"],
         replaces=row["replaces"],
@@ -222,8 +223,7 @@ def _replacement_pending() -> Conflict:
 
 def _name_taken(model_name: str) -> Conflict:
     return Conflict(
-        f"the community board has a model named {model_name!r} already "
-        "(upper and lower case count as the same).",
+        f"the community board has a model named {model_name!r} already ({SAME_NAMES}).",
         fix="Choose another name, such as one with a version.",
         code="model_name_taken",
     )

@@ -15,6 +15,7 @@ from services.gateway.domain.access import Caller, not_the_owner
 from services.gateway.domain.forms import check_coverage, check_fields, entry_fields, missing_file
 from services.gateway.domain.lifecycle import not_replaceable
 from services.gateway.domain.options import Options, check_same_name, read_options
+from services.gateway.domain.quotas import check_submissions
 from services.gateway.domain.webhooks import Webhook
 from services.gateway.submissions.handlers import (
     Receipt,
@@ -32,7 +33,7 @@ from services.gateway.submissions.ports import (
     Upload,
     Validator,
 )
-from shared.runtime.errors import InvalidInput, Unavailable
+from shared.runtime.errors import InvalidInput, MedvidError, Transient, Unavailable
 
 _log = structlog.get_logger(__name__)
 
@@ -75,28 +76,37 @@ class AcceptSubmission:
         if idempotency_key is not None:
             key_sha256 = credentials.sha256(credentials.check_idempotency_key(idempotency_key))
             if await self._store.find_key(key_sha256) is not None:
+                await self._quotas.require_room_for_repeat(caller)
                 return
-        await self._quotas.require_room(caller, size, submission=True)
+        await self._quotas.require_room(
+            caller, size, lambda usage: check_submissions(usage.submissions)
+        )
 
     async def __call__(
         self, caller: Caller, upload: Upload, idempotency_key: str | None
     ) -> Receipt:
         """Return the receipt; a repeat of an accepted request gets the same one again.
 
-        Raises RefusedSubmission, Conflict, InvalidInput, Unavailable, QuotaExhausted, and where a
-        version is to be replaced NotFound, NotAllowed.
+        What is refused is paid for by its bytes, unless it was us who failed. Raises
+        RefusedSubmission, Conflict, InvalidInput, Unavailable, QuotaExhausted, and where a version
+        is to be replaced NotFound, NotAllowed.
         """
+        try:
+            return await self._accept(caller, upload, idempotency_key)
+        except (Unavailable, Transient):
+            raise
+        except MedvidError:
+            await self._quotas.count_upload(caller, upload.size)
+            raise
+
+    async def _accept(self, caller: Caller, upload: Upload, idempotency_key: str | None) -> Receipt:
         key = None
         if idempotency_key is not None:
             key = _Key.of(caller, upload, idempotency_key)
         if key is not None and (receipt := await self._repeat(key)):
             return receipt
         draft = await self._draft(caller, upload)
-        try:
-            checked = await self._check(draft)
-        except RefusedSubmission:
-            await self._quotas.count_upload(caller, upload.size)
-            raise
+        checked = await self._check(draft)
         try:
             return await self._store_new(draft, checked, key)
         except KeyTaken:

@@ -14,7 +14,9 @@ from typing import Final
 
 from aiohttp import ClientError, web
 
+from services.gateway.access.quotas import Quotas
 from services.gateway.domain import forms
+from services.gateway.domain.access import Caller
 from services.gateway.domain.formdata import (
     Event,
     FormDataParser,
@@ -27,7 +29,7 @@ from services.gateway.domain.formdata import (
 from services.gateway.domain.slots import Slots
 from services.gateway.submissions.ports import Upload
 from shared.benchmark.report import Problem
-from shared.runtime.errors import InvalidInput, TooLarge
+from shared.runtime.errors import InvalidInput, MedvidError, TooLarge
 
 FORM_TYPE: Final = "multipart/form-data"
 
@@ -46,38 +48,41 @@ class UploadLimits:
 class Receiver:
     """Turns requests into uploads; spooled files live in `folder` until the upload is left."""
 
-    def __init__(self, folder: Path, limits: UploadLimits) -> None:
+    def __init__(self, folder: Path, limits: UploadLimits, quotas: Quotas) -> None:
         self._folder = folder
+        self._quotas = quotas
         self._limits = limits
         self._slots = Slots("uploads", total=limits.concurrent, per_address=limits.per_address)
 
     @asynccontextmanager
-    async def receive(self, request: web.Request, address: str) -> AsyncIterator[Upload]:
-        """Read the whole form that `address` sends.
+    async def receive(self, request: web.Request, caller: Caller) -> AsyncIterator[Upload]:
+        """Read the whole form that a caller sends; one that breaks is paid for as far as it came.
 
         Raises MalformedForm, TooLarge, InvalidInput, Unavailable, QuotaExhausted.
         """
         _require_form(request)
         self._refuse_long(request.content_length or 0)
         with (
-            self._slots.taken(address),
+            self._slots.taken(caller.address),
             tempfile.TemporaryDirectory(prefix="upload-", dir=self._folder) as folder,
         ):
             form = _Form(Path(folder) / "file")
             try:
                 await self._read(request, form)
+            except MedvidError:
+                await self._quotas.count_upload(caller, form.size)
+                raise
             finally:
                 form.close()
             yield form.upload()
 
     async def _read(self, request: web.Request, form: _Form) -> None:
         parser = FormDataParser(boundary_of(request.headers.get("Content-Type", "")))
-        received = 0
         try:
             async with asyncio.timeout(self._limits.seconds):
                 while piece := await self._next(request):
-                    received += len(piece)
-                    self._refuse_long(received)
+                    form.size += len(piece)
+                    self._refuse_long(form.size)
                     for event in parser.feed(piece):
                         form.take(event)
         except TimeoutError as error:
@@ -85,7 +90,6 @@ class Receiver:
         except (web.RequestPayloadError, ClientError, ConnectionError) as error:
             raise MalformedForm("the body was cut off.", fix="Send the request again.") from error
         parser.finish()
-        form.size = received
 
     async def _next(self, request: web.Request) -> bytes:
         async with asyncio.timeout(self._limits.idle_seconds):

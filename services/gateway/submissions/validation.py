@@ -60,9 +60,12 @@ def yield_to_reads() -> None:
 
 
 def check(test_set: TestSet, file: Path) -> Checked:
-    """Check a file; runs in a worker."""
+    """Check a file; runs in a worker.
+
+    The report is for the submitter, so it rests on the public part of the test set alone.
+    """
     data = file.read_bytes()
-    report = validate_submission(data, test_set).report
+    report = validate_submission(data, test_set.public).report
     if not report.ok:
         return Checked(report.to_dict(), report.problems, report.problem_count)
     unpacked = unpack(data, SUBMISSION_LIMITS.unpacked_bytes)

@@ -36,10 +36,12 @@ class SubmissionForm(Answer):
     """The fields of the submission form."""
 
     file: bytes = Field(
-        description="the predictions: a JSON list of {id, qa_type, prediction}, plain or gzip",
+        description="records of id, qa_type and prediction: JSON or JSON Lines, plain or gzip",
         json_schema_extra={"format": "binary"},
     )
-    model_name: str = _text("model_name", "unique on the board; case does not count")
+    model_name: str = _text(
+        "model_name", "unique on the board; case, kinds of dashes and runs of spaces do not count"
+    )
     organization: str = _text("organization", "who submits")
     team: str | None = _text("team", "the team's name", required=False)
     authors: str | None = _text("authors", "the authors' names", required=False)

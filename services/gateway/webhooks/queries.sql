@@ -16,7 +16,7 @@ WITH due AS (
             SELECT FROM webhook_deliveries AS busy
              WHERE busy.submission_id = webhook_deliveries.submission_id
                AND busy.state = 'waiting' AND busy.leased_until >= now())
-      ORDER BY submission_id, happened_at
+      ORDER BY submission_id, event_id NULLS FIRST, happened_at
       LIMIT 4 * $1::integer
 ), taken AS (
      SELECT id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.gateway.domain.addresses import client_address, parse_networks
+from services.gateway.domain.addresses import client_address, parse_networks, sharing
 
 TRUSTED = parse_networks("10.0.0.0/8, fd00::/8,::1/128")
 
@@ -24,6 +24,16 @@ TRUSTED = parse_networks("10.0.0.0/8, fd00::/8,::1/128")
         ("10.0.0.1", ["x" * 10_000], "10.0.0.1"),
         ("10.0.0.1", [], "10.0.0.1"),
         ("::ffff:192.0.2.1", [], "192.0.2.1"),
+        # Forms of one IPv4 host: mapped, compatible, translated, NAT64, 6to4, Teredo.
+        ("::192.0.2.1", [], "192.0.2.1"),
+        ("::ffff:0:192.0.2.1", [], "192.0.2.1"),
+        ("64:ff9b::192.0.2.1", [], "192.0.2.1"),
+        ("64:ff9b:1::192.0.2.1", [], "192.0.2.1"),
+        ("2002:c000:201::1", [], "192.0.2.1"),
+        ("2002:c000:201:ffff::1", [], "192.0.2.1"),
+        ("2001:0:4136:e378:8000:63bf:3fff:fdfe", [], "192.0.2.1"),
+        ("10.0.0.1", ["2002:c000:201::1"], "192.0.2.1"),
+        ("::1", [], "::/64"),
         ("2001:db8:1:2:3:4:5:6", [], "2001:db8:1:2::/64"),
         ("2001:db8:1:2::1", [], "2001:db8:1:2::/64"),
         ("::1", ["[2001:db8::7]"], "2001:db8::/64"),
@@ -48,3 +58,15 @@ def test_a_long_chain_is_read_from_its_end() -> None:
 def test_networks_that_are_none_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         parse_networks(text)
+
+
+def test_networks_around_an_address_share_a_limit() -> None:
+    assert sharing("2001:db8:1:2ff::/64", 20) == [
+        ("2001:db8:1:2ff::/64", 20),
+        ("2001:db8:1:200::/56", 30),
+        ("2001:db8:1::/48", 40),
+    ]
+    assert [limit for _, limit in sharing("2001:db8::/64", 1)] == [1, 2, 2]
+    assert [limit for _, limit in sharing("2001:db8::/64", 0)] == [0, 0, 0]
+    for alone in ("192.0.2.1", "local"):
+        assert sharing(alone, 7) == [(alone, 7)]

@@ -92,3 +92,25 @@ def test_a_plan_changes_nothing_that_is_so_already() -> None:
     for existing in ("keep", "update"):
         changes, problems = plan_import({"community": [row]}, {"community": [entry]}, existing)  # type: ignore[arg-type]
         assert ([change.kind for change in changes], problems) == (["unchanged"], [])
+
+
+def test_a_row_is_held_against_the_entry_of_its_name_in_any_spelling() -> None:
+    from uuid import uuid4
+
+    rows = [
+        BoardRow(name, "B", None, None, None, None, (), date(2026, 1, 1), None, None,
+                 dict.fromkeys(metric.key for metric in METRICS),
+                 dict.fromkeys(metric.key for metric in METRICS))
+        for name in ("A\u2013 1", "A\u2014 1", "A- 1", "A-  2")
+    ]  # fmt: skip
+    # The second kept a key of an older rule.
+    present = [BoardEntry(uuid4(), row, scored=False) for row in rows[:2]]
+    for row, kind, entry in (
+        (rows[0], "unchanged", present[0]),
+        (rows[1], "unchanged", present[1]),
+        (rows[3], "added", None),
+    ):
+        (change,), _ = plan_import({"community": [row]}, {"community": present}, "update")
+        assert (change.kind, change.entry_id) == (kind, entry and entry.id)
+    (change,), _ = plan_import({"community": [rows[2]]}, {"community": present}, "update")
+    assert change.kind == "changed"

@@ -6,8 +6,7 @@ from datetime import date
 from uuid import UUID
 
 from services.gateway.boards.wire import Leaderboard, LeaderboardEntry
-from services.gateway.domain.board_view import MOST_ROWS, View, on_page
-from services.gateway.domain.standing import standings
+from services.gateway.domain.board_view import MOST_ROWS, Sheet, View
 from services.gateway.pages.rendering import Pages
 from shared.benchmark.tasks import METRIC_KEYS
 
@@ -29,13 +28,14 @@ ROWS = [_entry(rank) for rank in range(1, 8)]
 
 
 def test_a_small_board_is_sent_with_its_hidden_rows() -> None:
-    assert on_page(ROWS, View(search="even"), most=7) == (ROWS, True)
+    assert Sheet(ROWS, "community").on_page(View(search="even"), most=7) == (list(range(7)), True)
 
 
 def test_a_large_board_is_cut_to_the_first_rows_that_are_shown() -> None:
-    shown, whole = on_page(ROWS, View(search="even"), most=2)
-    assert ([row.rank for row in shown], whole) == ([2, 4], False)
-    assert on_page(ROWS, View(), most=6) == (ROWS[:6], False)
+    sheet = Sheet(ROWS, "community")
+    shown, whole = sheet.on_page(View(search="even"), most=2)
+    assert ([ROWS[place].rank for place in shown], whole) == ([2, 4], False)
+    assert sheet.on_page(View(), most=6) == (list(range(6)), False)
 
 
 def test_the_page_of_a_large_board_says_so() -> None:
@@ -43,10 +43,10 @@ def test_the_page_of_a_large_board_says_so() -> None:
     board = Leaderboard.empty("community", "compat").model_copy(
         update={"entries": [_entry(rank) for rank in range(1, count + 1)]}
     )
-    page = Pages().board(board, standings(board.entries))
+    page = Pages().board(board)
     assert page.count("<tr id=") == MOST_ROWS
     assert f"{MOST_ROWS} of {count} models" in page
     assert " data-cut" in page
-    last = Pages().board(board, standings(board.entries), view=View(search=f"model {count}"))
+    last = Pages().board(board, view=View(search=f"model {count}"))
     assert f"Model {count}<" in last
     assert last.count("<tr id=") == 1

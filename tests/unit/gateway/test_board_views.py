@@ -108,7 +108,7 @@ async def test_views_are_kept_within_a_number_of_bytes() -> None:
 async def test_boards_are_read_one_after_another() -> None:
     past = Past()
     made = views(past)
-    await asyncio.gather(*(made.snapshot(number) for number in range(1, 30)))
+    await asyncio.gather(*(made.snapshot(number, address=str(number)) for number in range(1, 30)))
     assert past.most_at_once == 1
 
 

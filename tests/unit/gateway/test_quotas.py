@@ -15,12 +15,15 @@ from services.gateway.domain.quotas import (
     Use,
     check_bytes,
     check_judge_runs,
+    check_repeat,
     check_submissions,
+    check_validations,
     shown_time,
+    tightest,
 )
 
 NOW = datetime(2026, 4, 15, 12, 0, 0, tzinfo=UTC)
-RULES = QuotaRules(keys=Limits(50, 1000, 30), addresses=Limits(5, 100, 2))
+RULES = QuotaRules(keys=Limits(50, 1000, 30, 60), addresses=Limits(5, 100, 2, 9))
 
 
 def with_key(quotas: KeyQuotas) -> Caller:
@@ -29,9 +32,9 @@ def with_key(quotas: KeyQuotas) -> Caller:
 
 
 def test_a_keys_own_quotas_win_one_by_one() -> None:
-    assert RULES.limits(Caller("192.0.2.1")) == Limits(5, 100, 2)
-    assert RULES.limits(with_key(KeyQuotas())) == Limits(50, 1000, 30)
-    assert RULES.limits(with_key(KeyQuotas(0, None, 7))) == Limits(0, 1000, 7)
+    assert RULES.limits(Caller("192.0.2.1")) == Limits(5, 100, 2, 9)
+    assert RULES.limits(with_key(KeyQuotas())) == Limits(50, 1000, 30, 60)
+    assert RULES.limits(with_key(KeyQuotas(0, None, 7))) == Limits(0, 1000, 7, 60)
 
 
 def test_the_next_slot_is_named() -> None:
@@ -56,7 +59,7 @@ def test_bytes_need_room_for_the_whole_upload() -> None:
     assert refusal.value.error_code == "quota_exhausted"  # no waiting helps
 
 
-@pytest.mark.parametrize("check", [check_submissions, check_judge_runs])
+@pytest.mark.parametrize("check", [check_submissions, check_judge_runs, check_validations])
 def test_a_quota_of_none_never_ends(check: object) -> None:
     assert callable(check)
     with pytest.raises(QuotaExhausted) as refusal:
@@ -68,3 +71,28 @@ def test_times_are_rounded_up() -> None:
     assert shown_time(0, NOW) == "2026-04-15 12:00:00 UTC"
     assert shown_time(0.001, NOW) == "2026-04-15 12:00:01 UTC"
     assert shown_time(-5, NOW) == "2026-04-15 12:00:00 UTC"
+
+
+def test_networks_around_an_address_pay_too() -> None:
+    account = RULES.account(Caller("2001:db8:1:2ff::/64"))
+    assert account.limits == Limits(5, 100, 2, 9)
+    assert [(each.name, each.limits) for each in account.wider] == [
+        ("address:2001:db8:1:200::/56", Limits(8, 150, 3, 14)),
+        ("address:2001:db8:1::/48", Limits(10, 200, 4, 18)),
+    ]
+    assert RULES.account(with_key(KeyQuotas())).wider == ()
+
+
+def test_what_leaves_least_decides() -> None:
+    wide, full = Use(8, 7, network="2001:db8::/56"), Use(10, 10, 60.0, "2001:db8::/48")
+    assert tightest([Use(5, 1), wide]) == wide
+    assert tightest([Use(5, 5, 30.0), wide, full]) == full
+    with pytest.raises(QuotaExhausted, match="are used by 2001:db8::/48; the next"):
+        check_submissions(tightest([Use(5, 5, 30.0), full]), NOW)
+
+
+def test_a_true_repeat_is_answered_though_nothing_is_left() -> None:
+    check_repeat(Use(100, 100, 5.0))
+    with pytest.raises(QuotaExhausted) as refusal:
+        check_repeat(Use(100, 101, 5.0), NOW)
+    assert refusal.value.error_code == "byte_quota"

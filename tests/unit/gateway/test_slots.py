@@ -34,3 +34,15 @@ def test_a_slot_is_free_again_after_a_failure() -> None:
         with pytest.raises(ZeroDivisionError), slots.taken("a"):
             raise ZeroDivisionError
     assert slots.open == 0
+
+
+def test_a_network_has_slots_too() -> None:
+    slots = Slots("uploads", total=100, per_address=2)
+    with ExitStack() as stack:
+        for number in range(4):
+            stack.enter_context(slots.taken(f"2001:db8:0:{number:x}00::/64"))
+        with pytest.raises(QuotaExhausted, match="network 2001:db8::/48"):
+            stack.enter_context(slots.taken("2001:db8:0:ff00::/64"))
+        stack.enter_context(slots.taken("2001:db8:1::/64"))
+        assert slots.open == 5
+    assert slots.open == 0

@@ -58,7 +58,9 @@
   };
 
   const filter = () => {
-    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    // As the server writes what is searched: composed, every dash as "-", in lower case.
+    const typed = search.value.normalize("NFC").replace(/[\p{Pd}\u2212]/gu, "-");
+    const words = typed.toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
     for (const row of rows()) {
       const text = row.dataset.text;
@@ -159,6 +161,11 @@
   // The page of this address as it is now: its rows and facts take the place of ours.
   const refresh = async () => {
     const answer = await fetch(location.pathname + location.search, { cache: "no-cache" });
+    if (answer.status === 503) { // others come first
+      const seconds = Number(answer.headers.get("Retry-After")) || 10;
+      await new Promise((done) => setTimeout(done, 1000 * seconds * (1 + Math.random())));
+      return refresh();
+    }
     if (!answer.ok) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const news = page.getElementById("board");

@@ -39,7 +39,8 @@ def aligned(records: list[Record], samples: TestSet) -> tuple[Alignment, list[st
     for index, one in enumerate(records):
         one.position = one.position or index
     problems = Problems()
-    return align(records, samples, problems), [problem.code for problem in problems.first]
+    found = align(records, samples, problems)
+    return found, [problem.code for problem in problems.first for _ in range(problem.count)]
 
 
 def texts(alignment: Alignment) -> list[str | None]:

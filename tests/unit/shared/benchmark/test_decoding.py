@@ -112,7 +112,8 @@ def test_block_borders_change_nothing(size: int, monkeypatch: pytest.MonkeyPatch
         (b"[01]", "invalid_json"),
         (b"['a']", "invalid_json"),
         (b"[1]]", "trailing_data"),
-        (b'{"id":"a"}\n{"id":"b"}', "trailing_data"),
+        (b'{"a":1,\n"b":2}\n{"a":1}', "trailing_data"),
+        (b'[{"id":"a"}]\n{"id":"b"}', "trailing_data"),
         (b"[NaN]", "non_finite_number"),
         (b"[-Infinity]", "non_finite_number"),
         (b"[Infinity]", "non_finite_number"),
@@ -161,11 +162,14 @@ def test_offsets_count_bytes_of_the_whole_file() -> None:
     assert "at byte 7" in problems.first[0].found
 
 
-def test_only_the_first_hundred_problems_are_kept_and_all_are_counted() -> None:
+def test_equal_problems_are_one_group_with_its_first_places_and_all_are_counted() -> None:
     problems = Problems()
     data = b"[" + b"NaN," * 300 + b"1]"
     list(decode(data, SUBMISSION_LIMITS).elements(problems))
-    assert (len(problems.first), problems.count) == (100, 300)
+    (group,) = problems.first
+    assert (problems.count, group.count) == (300, 300)
+    assert group.path == "$[0]"
+    assert group.places == ("$[0]", "$[1]", "$[2]")
 
 
 def test_gzip_in_one_or_several_members_and_with_zero_padding() -> None:

@@ -1,5 +1,7 @@
 """The diagnosis: what it counts with and without truth, and when it warns."""
 
+from dataclasses import replace
+
 import pytest
 
 from shared.benchmark.diagnosis import diagnose
@@ -63,13 +65,21 @@ def test_structure_is_counted(
     assert (found.emitted, found.required, found.covered) == (emitted, required, covered)
     bare, _ = diagnosed(task, [text], truth=False)
     assert (bare.emitted, bare.required, bare.covered) == (emitted, None, None)
+    parts = {Task.CVS_ASSESSMENT: 3, Task.SKILL_ASSESSMENT: 6}.get(task, 1)
+    thirty, _ = diagnosed(task, [text] * 30, truth=False)
+    assert (thirty.required, thirty.covered) == (30 * parts, 30 * min(emitted, parts))
 
 
 @pytest.mark.parametrize(
     ("task", "text"),
     [
-        (Task.STG, boxes(3)),
         (Task.STG, boxes(3) + " 3.0 seconds: [1, 2"),
+        (Task.STG, boxes(3) + " 3.0 sec"),
+        (Task.TAL, "1.0-2.0, 5.0"),
+        (Task.CVS_ASSESSMENT, "Two structures: 1, Cystic pla"),
+        (Task.CVS_ASSESSMENT, "Two structures: 1, Cystic plate:"),
+        (Task.SKILL_ASSESSMENT, "Time and motion: 3/5, Flow of operation: 3/"),
+        (Task.DENSE_CAPTIONING, "1-9 seconds: Cut.\n9-12 seconds: Tie the"),
         (Task.TAL, "1.0-2.0, 5.0-"),
         (Task.DENSE_CAPTIONING, "1-9 seconds: Cut.\n9-"),
         (Task.SKILL_ASSESSMENT, "Time and motion: 3/5, Flow of op"),
@@ -80,6 +90,23 @@ def test_cut_off_texts_are_noticed(task: Task, text: str) -> None:
     _, warnings = diagnosed(task, [text] * 20)
     assert warnings["likely_truncated"].count == 20
     assert warnings["likely_truncated"].examples == (0, 1, 2, 3, 4)
+
+
+@pytest.mark.parametrize("truth", [True, False])
+@pytest.mark.parametrize(
+    ("task", "text"),
+    [
+        (Task.STG, boxes(3)),
+        (Task.CVS_ASSESSMENT, "Two structures: 1"),
+        (Task.SKILL_ASSESSMENT, "Time and motion: 3/5"),
+    ],
+)
+def test_short_but_complete_texts_lack_structure_and_are_not_cut_off(
+    task: Task, text: str, *, truth: bool
+) -> None:
+    _, warnings = diagnosed(task, [f"{text}{' ' * index}" for index in range(30)], truth=truth)
+    expected = {"low_structure"} if truth or task is not Task.STG else set()
+    assert set(warnings) - {"constant"} == expected
 
 
 def test_complete_texts_raise_no_suspicion() -> None:
@@ -95,8 +122,64 @@ def test_complete_texts_raise_no_suspicion() -> None:
 
 def test_the_same_text_for_different_answers_is_noticed() -> None:
     texts = ["same"] * 15 + [f"other {index}" for index in range(5)]
-    _, warnings = diagnosed(Task.NEXT_ACTION, list(texts))
-    assert (warnings["constant"].count, warnings["constant"].examples) == (15, (0,))
+    for truth in (True, False):
+        _, warnings = diagnosed(Task.NEXT_ACTION, list(texts), truth=truth)
+        assert (warnings["constant"].count, warnings["constant"].examples) == (15, (0,))
+
+
+def test_scores_may_repeat_without_a_truth() -> None:
+    same = "Two structures: 0, Cystic plate: 0, Hepatocystic triangle: 0"
+    texts = [same] * 16 + [same.replace("0", "1")] * 4
+    _, warnings = diagnosed(Task.CVS_ASSESSMENT, list(texts), truth=False)
+    assert not warnings
+
+
+def test_boxes_on_a_scale_of_1000_are_noticed() -> None:
+    _, warnings = diagnosed(Task.STG, [boxes(6, "400, 300, 995, 990")] * 12, truth=False)
+    assert "per_mille_boxes" in warnings
+    _, warnings = diagnosed(Task.STG, [boxes(6, "400, 300, 1280, 710")] * 12, truth=False)
+    assert "per_mille_boxes" not in warnings
+
+
+def test_more_segments_than_a_clip_can_hold_are_noticed() -> None:
+    many = ", ".join(f"{n}-{n + 1}" for n in range(1000))
+    _, warnings = diagnosed(Task.TAL, [many] * 12, truth=False)
+    assert warnings["too_many_segments"].count == 12
+    some = ", ".join(f"{n}-{n + 1}" for n in range(20))
+    assert "too_many_segments" not in diagnosed(Task.TAL, [some] * 12, truth=False)[1]
+    assert diagnosed(Task.TAL, [some] * 12)[1]["too_many_segments"].count == 12
+
+
+def test_next_actions_are_compared_with_labels() -> None:
+    texts = ["tying"] * 6 + ["Tying."] * 4 + ["put a knot"] * 10
+    found, warnings = diagnosed(Task.NEXT_ACTION, list(texts), truth=False)
+    assert (found.exact, found.by_similarity, found.unchecked) == (6, 14, 0)
+    assert warnings["not_a_label"].count == 10
+    assert '"put a knot" (10)' in warnings["not_a_label"].message
+
+
+def test_labels_that_are_not_public_are_not_checked() -> None:
+    whole = samples(Task.NEXT_ACTION, 20)
+    assert whole.truth
+    items = tuple(replace(item, source="EgoSurgery") for item in whole.items)
+    texts = ["reference 1"] * 10 + ["reference 2"] * 10
+    (found,), warnings = diagnose(TestSet(items), texts)
+    assert (found.exact, found.by_similarity, found.unchecked) == (0, 0, 20)
+    assert "not_a_label" not in {warning.code for warning in warnings}
+
+
+def test_counts_without_a_truth_need_thirty_answers() -> None:
+    for answered, required in ((29, None), (30, 90)):
+        texts = ["Two structures: 1"] * answered
+        found, warnings = diagnosed(Task.CVS_ASSESSMENT, list(texts), truth=False)
+        assert found.required == required
+        assert "low_structure" in warnings
+
+
+def test_a_warning_has_an_example_that_is_safe_to_show() -> None:
+    _, warnings = diagnosed(Task.TAL, ["\x1b[31m\u202e00:05-00:15"])
+    assert warnings["clock_times"].example == '"\\u001b[31m\\u202e00:05-00:15"'
+    assert "--tidy" in warnings["clock_times"].fix
 
 
 def test_boxes_within_one_and_times_in_frames_are_noticed() -> None:

@@ -1,8 +1,11 @@
 """Names: what makes them equal, and what they may hold."""
 
+import sys
+import unicodedata
+
 import pytest
 
-from shared.benchmark.names import check_entry_fields, clean_name, name_key
+from shared.benchmark.names import DASHES, check_entry_fields, clean_name, name_key
 
 VALID = {"model_name": "Qwen3-VL 4B (β)", "organization": "Université 東京"}
 
@@ -15,10 +18,24 @@ VALID = {"model_name": "Qwen3-VL 4B (β)", "organization": "Université 東京"}
         ("Straße", "STRASSE"),
         (" a ", "a"),
         ("\u0390", "\u03b9\u0308\u0301"),
+        ("GPT\u20114", "gpt-4"),
+        ("a\u2013\u2014\u2212b", "A---B"),
+        ("a  b", "a b"),
+        ("a\u00a0\u3000 b", "a b"),
     ],
 )
 def test_names_that_read_alike_share_a_key(one: str, other: str) -> None:
     assert name_key(one) == name_key(other)
+
+
+def test_every_dash_of_unicode_is_known() -> None:
+    dashes = {
+        chr(number)
+        for number in range(sys.maxunicode + 1)
+        if unicodedata.category(chr(number)) == "Pd"
+    }
+    assert dashes - {"-"} <= set(DASHES)
+    assert len(set(DASHES)) == len(DASHES)
 
 
 def test_keys_are_stable_and_cleaning_keeps_case() -> None:

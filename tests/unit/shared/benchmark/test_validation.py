@@ -116,11 +116,23 @@ def test_reports_are_json_with_every_field(whole: TestSet) -> None:
     document = json.loads(json.dumps(validated([{"id": "x"}], whole).report.to_dict()))
     assert document["ok"] is False
     assert document["problem_count"] == len(document["problems"]) == 3
-    assert set(document["problems"][0]) == {"code", "path", "found", "expected", "fix"}
+    assert set(document["problems"][0]) == {
+        "code", "path", "found", "expected", "fix", "count", "places",
+    }  # fmt: skip
 
 
-def test_every_problem_is_counted_and_a_hundred_are_listed(whole: TestSet) -> None:
-    report = validated([{"id": "x", "qa_type": "tal", "prediction": ""}] * 300, whole).report
+def test_equal_problems_are_one_line_and_all_are_counted(whole: TestSet) -> None:
+    records = [{"id": f"x{n}", "qa_type": "tal", "prediction": ""} for n in range(300)]
+    report = validated(records, whole).report
+    (group,) = report.problems
+    assert (group.code, group.count, report.problem_count) == ("unknown_id", 300, 300)
+    assert group.places == ("$[0].id", "$[1].id", "$[2].id")
+    assert group.found == '"x0"; "x1"; "x2"'
+
+
+def test_a_hundred_groups_are_kept_and_all_problems_are_counted(whole: TestSet) -> None:
+    records = [{"id": "x", "qa_type": "tal", "prediction": "", f"f{n}": "\0"} for n in range(300)]
+    report = validated(records, whole).report
     assert (len(report.problems), report.problem_count) == (100, 300)
 
 
@@ -193,3 +205,34 @@ def test_unknown_samples_never_crash_the_diagnosis() -> None:
     for text in ("", "\0", "[[", "1-", "9" * 50_000, "[" * 50_000, "1-2 seconds " * 5_000):
         records = [{"id": "x", "qa_type": task.value, "prediction": text} for task in Task]
         assert validated(records, TestSet(items), minimum_records=0).report.ok
+
+
+GOOD = {"id": "v", "qa_type": "tal", "prediction": "1-2"}
+
+
+@pytest.mark.parametrize(
+    ("document", "path"),
+    [
+        ({"predictions": [GOOD]}, '$["predictions"]'),
+        ({"model": "m", "results": {"0": GOOD, "1": GOOD}}, '$["results"]'),
+        ({"config": {"a": {}}, "results": {"0": GOOD, "1": GOOD}}, '$["results"]'),
+        ({"tal": [GOOD], "stg": [GOOD]}, '$["tal"]'),
+        ({"0": GOOD, "1": GOOD}, None),
+        ({"0": {"metadata": {}, "qa_type": "tal"}}, None),
+        ({"0": {"clip": {}} | GOOD, "1": {"clip": {}} | GOOD}, None),
+    ],
+)
+def test_records_inside_a_wrapper_are_one_error_that_names_it(
+    document: dict[str, Any], path: str | None
+) -> None:
+    problems = check_format(json.dumps(document).encode(), minimum_records=0).problems
+    assert [p.path for p in problems if p.code == "wrong_shape"] == ([path] if path else [])
+
+
+def test_offline_fewer_records_than_a_submission_needs_are_a_warning() -> None:
+    data = json.dumps([GOOD]).encode()
+    report = check_format(data, minimum_records=0)
+    assert (report.ok, warning_codes(report)) == (True, {"too_few_records"})
+    assert not check_format(data).ok
+    own = TestSet((TestItem(0, "v", Task.TAL, ""),))  # one's own split may be this small
+    assert validate_submission(data, own, minimum_records=0).report.warnings == ()

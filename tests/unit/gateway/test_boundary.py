@@ -1,0 +1,71 @@
+"""No error leaves the boundary as it is: also one of an answer that cannot be written."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+from aiohttp import ClientSession, web
+from structlog.testing import capture_logs
+
+from services.gateway.http.endpoints import Handle
+from services.gateway.http.middleware import boundary
+from services.gateway.http.server import Runner
+from services.gateway.http.wire import ProblemDetails
+
+
+async def begun_and_broken(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse()
+    await response.prepare(request)
+    await response.write(b"half")
+    raise ValueError("no more")
+
+
+def with_header(value: str) -> Handle:
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(text="x", headers={"Location": value})
+
+    return answer
+
+
+@asynccontextmanager
+async def serving(handle: Handle) -> AsyncIterator[ClientSession]:
+    def error_page(problem: ProblemDetails) -> str:
+        return f"page: {problem.code} {problem.request_id}"
+
+    def around(_: Handle) -> Handle:
+        return boundary(handle, error_page)
+
+    runner = Runner(web.Application(), around, lingering_seconds=1, drain_seconds=1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        async with ClientSession(f"http://127.0.0.1:{runner.addresses[0][1]}") as client:
+            yield client
+    finally:
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize("value", ["/a\r\nX: 1", "a\nb", "a\0b", "\x7f"])
+async def test_a_header_that_cannot_be_written_is_told_and_logged(value: str) -> None:
+    async with serving(with_header(value)) as client:
+        with capture_logs() as logs:
+            async with client.get("/api/some%0d%0aplace?secret=1", allow_redirects=False) as answer:
+                problem = await answer.json(content_type="application/problem+json")
+        assert (answer.status, problem["code"]) == (500, "internal")
+        assert "Location" not in answer.headers
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        [line] = [line for line in logs if line["event"] == "request_failed"]
+        assert line["request_id"] == problem["request_id"] == answer.headers["X-Request-ID"]
+        assert (line["method"], line["path"]) == ("GET", "/api/some%0D%0Aplace")
+        async with client.get("/page", allow_redirects=False) as answer:
+            assert (await answer.text()).startswith("page: internal ")
+
+
+async def test_an_answer_that_was_begun_ends_with_its_connection() -> None:
+    """A second head in the midst of a body would be taken for a part of it."""
+    async with serving(begun_and_broken) as client, client.get("/") as answer:
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await answer.read()
