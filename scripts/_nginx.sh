@@ -9,7 +9,7 @@ require_nginx() {
     || fail "a test needs $NGINX, and this is no Debian or Ubuntu to install it on" 3
   echo "Installing Debian's nginx (its service is not started)"
   mkdir -p var/log
-  if ! install_quietly nginx > var/log/apt-nginx.log 2>&1; then
+  if ! install_without_service nginx > var/log/apt-nginx.log 2>&1; then
     tail -n 20 var/log/apt-nginx.log >&2
     fail "cannot install nginx; run 'apt-get install nginx' as root, then again" 3
   fi

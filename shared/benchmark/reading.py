@@ -178,7 +178,7 @@ def _read_boxes(text: str, item: TestItem, sample: Sample | None) -> Reading:
     else:
         true = truth.boxes(sample)
         keys = [key for key, _ in true]
-        present = boxes.at(truth.box_keys(sample), replaced=False)
+        present = boxes.at(keys if boxes.timed else truth.box_keys(sample), replaced=False)
         required, covered = len(keys), sum(key in present for key in keys)
         if covered and _is_xywh(present, true):
             codes.append(Code.XYWH_BOXES)

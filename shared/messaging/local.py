@@ -23,8 +23,10 @@ from shared.messaging.ports import (
     HintHandler,
     Outgoing,
     Retry,
+    Undeliverable,
+    refusals,
 )
-from shared.messaging.topology import HINTS, QUEUES, Queue
+from shared.messaging.topology import QUEUES, Queue
 from shared.runtime.errors import Unavailable
 from shared.storage.database import TRANSIENT_ERRORS, Database
 from shared.storage.queries import load_queries
@@ -46,21 +48,33 @@ class LocalBus:
         self._listeners: set[_Listener] = set()
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
-        """Store a delivery for every bound queue; raises Unavailable when the database fails."""
+        """Store a delivery for every bound queue; raises Unavailable when the database fails.
+
+        Raises Undeliverable for what no queue takes, after the others are stored.
+        """
+        bound = frozenset(kind for queue in self._queues for kind in queue.types)
+        refused = refusals(messages, bound)
+        taken = [message for message in messages if message.message_id not in refused]
+        await self._store(taken)
+        for subscription in self._subscriptions:
+            subscription.wake()
+        for message in taken:
+            self._hint(message)
+        if refused:
+            raise Undeliverable(refused)
+
+    async def _store(self, messages: Sequence[Outgoing]) -> None:
         rows = [
             (queue.name, message.message_id, message.type, message.body)
             for message in messages
-            for queue in self._bound(message.type)
+            for queue in self._queues
+            if message.type in queue.types
         ]
         try:
             async with self._database.transaction() as transaction:
                 await transaction.connection.executemany(_SQL["enqueue"], rows)
         except TRANSIENT_ERRORS as error:
             raise Unavailable(f"the local bus cannot reach its database: {error}") from error
-        for subscription in self._subscriptions:
-            subscription.wake()
-        for message in messages:
-            self._hint(message)
 
     async def consume(
         self, queue: Queue, handler: DeliveryHandler, *, concurrency: int
@@ -89,12 +103,6 @@ class LocalBus:
         """Stop every subscription."""
         await asyncio.gather(*(subscription.stop() for subscription in self._subscriptions))
         self._listeners.clear()
-
-    def _bound(self, message_type: str) -> list[Queue]:
-        queues = [queue for queue in self._queues if message_type in queue.types]
-        if not queues and message_type not in HINTS:
-            raise Unavailable(f"no queue is bound to {message_type}")
-        return queues
 
     def _hint(self, message: Outgoing) -> None:
         for listener in list(self._listeners):

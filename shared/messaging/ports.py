@@ -2,6 +2,8 @@
 
 - `publish` returns once every message is safe in every queue bound to its type; when it raises,
   the caller must assume "unknown" and publish again (consumers drop what they have seen).
+- It raises Undeliverable for messages that no queue takes (their type is unknown here, or they are
+  larger than consumers read), after all others of the batch are safe.
 - A delivery stays owned by its consumer until the handler returned a disposition. A consumer that
   dies gives its deliveries back; after `Queue.delivery_limit` hand-outs they come `exhausted`.
   A retry begins anew: with the next attempt and all its hand-outs.
@@ -10,12 +12,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from shared.messaging.topology import Queue
+from shared.contracts.messages import MAX_BODY_BYTES
+from shared.messaging.topology import HINTS, Queue
+from shared.runtime.errors import Unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,36 @@ class Outgoing:
     message_id: UUID
     type: str
     body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a bus does not take a message: a stable code, and words."""
+
+    code: str
+    detail: str
+
+
+class Undeliverable(Unavailable):
+    """A bus refuses some messages, by id; all others of the batch are safe."""
+
+    def __init__(self, refused: Mapping[UUID, Refusal]) -> None:
+        super().__init__("; ".join(sorted({refusal.detail for refusal in refused.values()})))
+        self.refused = refused
+
+
+def refusals(messages: Sequence[Outgoing], bound: AbstractSet[str]) -> dict[UUID, Refusal]:
+    """Return what a bus with queues for the types `bound` must refuse; for adapters."""
+    found = {}
+    for message in messages:
+        if message.type not in bound and message.type not in HINTS:
+            found[message.message_id] = Refusal(
+                "unroutable", f"no queue is bound to {message.type}"
+            )
+        elif len(message.body) > MAX_BODY_BYTES:
+            detail = f"{message.type} has {len(message.body)} bytes of at most {MAX_BODY_BYTES}"
+            found[message.message_id] = Refusal("too_large", detail)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +109,11 @@ class Bus(Protocol):
     """A message bus."""
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
-        """Hand messages over durably; raises Unavailable when not all are known to be safe."""
+        """Hand messages over durably.
+
+        Raises Undeliverable when all are safe but those it names, Unavailable when that is not
+        known.
+        """
 
     async def consume(
         self, queue: Queue, handler: DeliveryHandler, *, concurrency: int

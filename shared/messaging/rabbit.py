@@ -11,7 +11,13 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Final
 
-from shared.messaging.ports import DeliveryHandler, HintHandler, Outgoing
+from shared.messaging.ports import (
+    DeliveryHandler,
+    HintHandler,
+    Outgoing,
+    Undeliverable,
+    refusals,
+)
 from shared.messaging.rabbit_consumer import HintSubscription, QueueSubscription
 from shared.messaging.rabbit_link import (
     Link,
@@ -22,8 +28,7 @@ from shared.messaging.rabbit_link import (
 )
 from shared.messaging.rabbit_publisher import MESSAGE_ID, Parcel, Publisher
 from shared.messaging.rabbit_topology import all_queues
-from shared.messaging.topology import HINTS, QUEUES, Queue
-from shared.runtime.errors import Unavailable
+from shared.messaging.topology import QUEUES, Queue
 
 PUBLISH_SECONDS: Final = 10.0
 _DEPTH_SECONDS: Final = 10
@@ -64,10 +69,11 @@ class RabbitBus:
         self._listeners: list[HintSubscription] = []
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
-        """Publish all at once and wait for the broker's confirms."""
-        unbound = {message.type for message in messages} - self._bound - set(HINTS)
-        if unbound:
-            raise Unavailable(f"no queue is bound to {', '.join(sorted(unbound))}")
+        """Publish all at once and wait for the broker's confirms.
+
+        What is too large or has no queue is not sent: the broker would close the channel for all.
+        """
+        refused = refusals(messages, self._bound)
         await self._publisher.publish(
             [
                 Parcel(
@@ -77,8 +83,11 @@ class RabbitBus:
                     mandatory=message.type in self._bound,  # a hint may find nobody listening
                 )
                 for message in messages
+                if message.message_id not in refused
             ]
         )
+        if refused:
+            raise Undeliverable(refused)
 
     async def consume(
         self, queue: Queue, handler: DeliveryHandler, *, concurrency: int

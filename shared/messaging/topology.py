@@ -24,6 +24,8 @@ from shared.contracts.messages import (
     SubmissionAccepted,
 )
 
+RETRY_DELAYS: Final = (1.0, 5.0, 30.0, 120.0, 300.0)
+
 
 @dataclass(frozen=True, slots=True)
 class Queue:
@@ -36,7 +38,7 @@ class Queue:
     name: str
     types: tuple[str, ...]
     delivery_limit: int = 5
-    retry_delays: tuple[float, ...] = (1, 5, 30, 120, 300)
+    retry_delays: tuple[float, ...] = RETRY_DELAYS
 
     @property
     def max_attempts(self) -> int:

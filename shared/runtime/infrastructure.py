@@ -20,7 +20,7 @@ from shared.runtime.figures import Sampler, watch_loop_lag
 from shared.runtime.ops import Readiness, ops_server
 from shared.runtime.settings import CommonSettings
 from shared.storage.database import TRANSIENT_ERRORS, Database, connect
-from shared.storage.embedded import embedded_postgres
+from shared.storage.embedded import DatabaseServer, watched_postgres
 from shared.storage.migrate import migrate, require_schema
 
 T = TypeVar("T")
@@ -107,13 +107,14 @@ async def infrastructure(
     async with AsyncExitStack() as stack:
         stack.enter_context(_tracing(settings, name))
         patience = settings.startup_seconds
-        url = await _database_url(settings, stack, standalone=standalone)
+        server = await _database_server(settings, stack, standalone=standalone)
 
         def open_database() -> Awaitable[Database]:
             size = settings.database_pool_size
-            return stack.enter_async_context(
-                connect(url, size=size, application_name=f"medvid-{name}")
+            opened = connect(
+                server.url, size=size, application_name=f"medvid-{name}", fix=server.fix
             )
+            return stack.enter_async_context(opened)
 
         database = await _patiently(open_database, "database", patience)
         if standalone:
@@ -124,6 +125,8 @@ async def infrastructure(
         readiness = Readiness({"database": database.check, "bus": bus.check})
         built = Infrastructure(database, bus, readiness)
         stack.push_async_callback(built.close)
+        if server.watch is not None:
+            built.background("embedded_postgres", server.watched)
         relay = Relay(database, bus, poll_seconds=settings.outbox_poll_seconds)
         built.background("outbox_relay", relay.run)
         built.background("sampler", Sampler(database, bus, settings.sample_seconds).run)
@@ -144,19 +147,18 @@ def _tracing(settings: CommonSettings, name: str) -> AbstractContextManager[None
     return exporting(settings.otlp_endpoint or None, name)
 
 
-async def _database_url(
+async def _database_server(
     settings: CommonSettings, stack: AsyncExitStack, *, standalone: bool
-) -> str:
+) -> DatabaseServer:
     if settings.database_url is not None:
-        return settings.database_url.get_secret_value()
+        return DatabaseServer(settings.database_url.get_secret_value())
     if not standalone:
         raise Misconfigured(
             "a service of its own needs a Postgres.",
             fix="Set MEDVID_DATABASE_URL, or run all services in one process with 'medvid up'.",
         )
-    return await stack.enter_async_context(
-        embedded_postgres(settings.data_dir.absolute() / "postgres")
-    )
+    folder = settings.data_dir.absolute() / "postgres"
+    return await stack.enter_async_context(watched_postgres(folder))
 
 
 async def _open_bus(settings: CommonSettings, database: Database) -> Bus:

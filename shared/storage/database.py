@@ -40,6 +40,7 @@ TRANSIENT_ERRORS: Final = (
 )
 
 
+CHECK_URL: Final = "Check MEDVID_DATABASE_URL and that the server runs."
 _COMMAND_SECONDS: Final = 20
 """A server that left unseen answers nothing: its connection counts as lost by then."""
 _WHEN_WE_VANISH: Final = {
@@ -145,12 +146,14 @@ class Database:
 
 
 @asynccontextmanager
-async def connect(url: str, *, size: int, application_name: str) -> AsyncIterator[Database]:
+async def connect(
+    url: str, *, size: int, application_name: str, fix: str = CHECK_URL
+) -> AsyncIterator[Database]:
     """Open a pool of at most `size` connections.
 
-    Raises Unavailable when the server does not answer (yet), Misconfigured when it refuses us.
+    Raises Unavailable when the server does not answer (yet), Misconfigured when it refuses us; both
+    tell `fix` to whoever reads them.
     """
-    fix = "Check MEDVID_DATABASE_URL and that the server runs."
     try:
         pool = await CountingPool(
             url,

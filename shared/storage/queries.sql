@@ -3,12 +3,31 @@ INSERT INTO outbox (message_id, type, body) VALUES ($1, $2, $3)
 
 -- name: outbox_take
 -- Rows another relay holds are skipped; the locks last until its transaction ends.
-SELECT position, message_id, type, body, created_at
+SELECT position, message_id, type, body, created_at, attempts, retry_at
   FROM outbox
- WHERE published_at IS NULL
+ WHERE published_at IS NULL AND retry_at IS NULL
  ORDER BY position
  LIMIT $1
    FOR UPDATE SKIP LOCKED
+
+-- name: outbox_take_refused
+SELECT position, message_id, type, body, created_at, attempts, retry_at
+  FROM outbox
+ WHERE published_at IS NULL AND retry_at <= now()
+ ORDER BY retry_at
+ LIMIT $1
+   FOR UPDATE SKIP LOCKED
+
+-- name: outbox_take_one
+SELECT position, message_id, type, body, created_at, attempts, retry_at
+  FROM outbox
+ WHERE published_at IS NULL AND position = $1
+   FOR UPDATE SKIP LOCKED
+
+-- name: outbox_refused
+UPDATE outbox
+   SET attempts = $2, retry_at = now() + make_interval(secs => $3)
+ WHERE position = $1
 
 -- name: outbox_published
 UPDATE outbox SET published_at = now() WHERE position = ANY($1::bigint[])

@@ -9,7 +9,9 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from shared.messaging.ports import Delivery, Disposition, Done, GiveBack, Retry
+from shared.contracts.messages import MAX_BODY_BYTES
+from shared.messaging.ports import Delivery, Disposition, Done, GiveBack, Retry, Undeliverable
+from shared.messaging.relay import Relay
 from shared.runtime.errors import Unavailable
 from shared.storage.database import Database
 from tests.conftest import Servers
@@ -443,3 +445,65 @@ async def test_close_stops_everything_and_may_be_repeated(world: World) -> None:
     await bus.close()
     await bus.close()
     await subscription.stop()
+
+
+async def test_what_no_queue_takes_is_refused_and_the_rest_of_its_batch_is_safe(
+    world: World,
+) -> None:
+    bus = await world.process()
+    probe = Probe()
+    await bus.consume(WORK, probe, concurrency=1)
+    unheard, vast = outgoing(kind="thing.unheard"), outgoing(b"x" * (MAX_BODY_BYTES + 1))
+    with pytest.raises(Undeliverable) as caught:
+        await bus.publish([outgoing(b"before"), unheard, vast, outgoing(b"behind")])
+    assert {id_: refusal.code for id_, refusal in caught.value.refused.items()} == {
+        unheard.message_id: "unroutable",
+        vast.message_id: "too_large",
+    }
+    await probe.got(2)
+    await drained(bus, WORK)
+    assert sorted(probe.bodies) == [b"before", b"behind"]
+
+
+async def test_an_outbox_row_that_the_bus_refuses_holds_nothing_up_and_dies(
+    world: World, database: Database
+) -> None:
+    """It is tried again, as a newer process may know it, and then waits for a person."""
+    bus = await world.process()
+    probe = Probe()
+    await bus.consume(WORK, probe, concurrency=1)
+    rows = [
+        outgoing(b"before"),
+        outgoing(b"strange", kind="thing.unheard"),
+        outgoing(b"x" * (MAX_BODY_BYTES + 1)),
+        outgoing(b"behind"),
+    ]
+    await database.pool.executemany(
+        "INSERT INTO outbox (message_id, type, body) VALUES ($1, $2, $3)",
+        [(row.message_id, row.type, row.body) for row in rows],
+    )
+    relay = Relay(database, bus, poll_seconds=0.02, retry_delays=(0.05, 0.05))
+    running = asyncio.create_task(relay.run())
+    try:
+        await probe.got(2)
+
+        async def empty() -> bool:
+            return not await database.pool.fetchval(
+                "SELECT count(*) FROM outbox WHERE published_at IS NULL"
+            )
+
+        await eventually(empty)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert sorted(probe.bodies) == [b"before", b"behind"]
+    letters = await database.pool.fetch("SELECT * FROM dead_letters ORDER BY length(body)")
+    assert [
+        (letter["queue"], letter["message_id"], letter["type"], letter["reason"])
+        for letter in letters
+    ] == [
+        ("outbox", rows[1].message_id, "thing.unheard", "unroutable"),
+        ("outbox", rows[2].message_id, "thing.happened", "too_large"),
+    ]
+    assert [letter["attempts"] for letter in letters] == [3, 3]
+    assert [letter["body"] for letter in letters] == [rows[1].body, rows[2].body]

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any, Final
 
 import pytest
-import yaml
 from prometheus_client import Counter, Gauge, Histogram
 
 from shared.messaging.topology import QUEUES
 from shared.runtime import metrics
+from tests.deploy.alert_rules import EXPRESSIONS, rules
 from tests.deploy.manifests import K8S, ROOT, SERVICES, render
 
 # What others export and the alerts use; the name of the exporter beside each.
-_FOREIGN: Final = {
+FOREIGN: Final = {
     "up": "Prometheus",
     "kube_cronjob_status_last_successful_time": "kube-state-metrics",
     "barman_cloud_cloudnative_pg_io_last_available_backup_timestamp": "Barman Cloud plugin",
@@ -28,26 +27,11 @@ _FOREIGN: Final = {
     "kubelet_volume_stats_capacity_bytes": "kubelet",
     "certmanager_certificate_expiration_timestamp_seconds": "cert-manager",
 }
-_TARGET_LABELS: Final = {"service", "pod", "namespace", "le"}
+_TARGET_LABELS: Final = {"service", "pod", "namespace", "le", "exported_namespace"}
 _WORDS: Final = {"by", "without", "and", "or", "unless", "on", "ignoring", "bool", "offset"}
 _SELECTOR: Final = re.compile(r"([a-z_:][a-z0-9_:]*)\{([^}]*)\}")
 _MATCHER: Final = re.compile(r'([a-z_]+)(=~|!~|!=|=)"([^"]*)"')
 _GROUPING: Final = re.compile(r"\b(?:by|without)\s*\(([^)]*)\)")
-
-
-def _rules() -> list[dict[str, Any]]:
-    document = yaml.safe_load((K8S / "monitoring" / "rules.yaml").read_text())
-    return [rule for group in document["spec"]["groups"] for rule in group["rules"]]
-
-
-def _panels() -> Iterator[tuple[str, str]]:
-    dashboard = json.loads((K8S / "monitoring" / "dashboard.json").read_text())
-    for panel in dashboard["panels"]:
-        for target in panel.get("targets", []):
-            yield panel["title"], target["expr"]
-
-
-EXPRESSIONS: Final = sorted({rule["expr"] for rule in _rules()} | {expr for _, expr in _panels()})
 
 
 def _labels() -> dict[str, set[str]]:
@@ -71,7 +55,7 @@ def unknown_names(expression: str) -> set[str]:
     bare = re.sub(r"\{[^}]*\}|\[[^\]]*\]", "", bare)
     bare = _GROUPING.sub("", bare)
     names = set(re.findall(r"\b[a-zA-Z_:][a-zA-Z0-9_:]*\b(?!\s*\()", bare)) - _WORDS
-    return names - metrics.series_names() - _FOREIGN.keys()
+    return names - metrics.series_names() - FOREIGN.keys()
 
 
 def unknown_labels(expression: str) -> set[str]:
@@ -82,9 +66,9 @@ def unknown_labels(expression: str) -> set[str]:
     for name, labels in known.items():
         if name in expression:
             used |= labels
-    foreign = any(name in expression for name in _FOREIGN)
+    foreign = any(name in expression for name in FOREIGN)
     for name, selector in _SELECTOR.findall(expression):
-        if name not in _FOREIGN:
+        if name not in FOREIGN:
             found = {label for label, _, _ in _MATCHER.findall(selector)}
             wrong |= found - known[name] - _TARGET_LABELS
     for grouping in _GROUPING.findall(expression):
@@ -128,7 +112,7 @@ def test_the_checks_of_expressions_can_fail() -> None:
     assert unknown_values('medvid_submissions_unfinished{state="acepted"}') == {"acepted"}
 
 
-@pytest.mark.parametrize("rule", _rules(), ids=lambda rule: rule["alert"])
+@pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule["alert"])
 def test_every_alert_is_explained(rule: dict[str, Any]) -> None:
     """Its entry in the runbook says what it means, why it matters, where to look, what to do."""
     page, _, anchor = rule["annotations"]["runbook_url"].partition("#")
@@ -142,7 +126,7 @@ def test_every_alert_is_explained(rule: dict[str, Any]) -> None:
 
 def test_no_entry_without_its_alert() -> None:
     entries = _entries((ROOT / "docs" / "operations.md").read_text())
-    assert entries.keys() == {rule["alert"] for rule in _rules()}
+    assert entries.keys() == {rule["alert"] for rule in rules()}
 
 
 def _entries(text: str) -> dict[str, str]:
@@ -157,7 +141,7 @@ def _entries(text: str) -> dict[str, str]:
 
 def test_shares_count_what_fails() -> None:
     """Where nothing ever succeeded there is no series of successes, and 1 - nothing is nothing."""
-    assert [rule["alert"] for rule in _rules() if "1 - sum" in rule["expr"]] == []
+    assert [rule["alert"] for rule in rules() if "1 - sum" in rule["expr"]] == []
 
 
 def test_the_age_of_every_queue_is_watched() -> None:
@@ -165,7 +149,7 @@ def test_the_age_of_every_queue_is_watched() -> None:
     sampled = set(re.findall(r"'medvid_queue_age_seconds', '([a-z.]+)'", figures))
     matched = {
         value
-        for rule in _rules()
+        for rule in rules()
         for name, selector in _SELECTOR.findall(rule["expr"])
         for label, _, values in _MATCHER.findall(selector)
         for value in values.split("|")
@@ -177,7 +161,7 @@ def test_the_age_of_every_queue_is_watched() -> None:
 
 def test_every_promise_has_an_alert() -> None:
     """What is sampled because it must not grow is watched."""
-    watched = " ".join(rule["expr"] for rule in _rules())
+    watched = " ".join(rule["expr"] for rule in rules())
     promises = {
         "medvid_submissions_oldest_seconds",
         "medvid_judge_runs_oldest_seconds",

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from uuid import UUID
+
+import pytest
 
 from shared.contracts.messages import BoardChanged
 from shared.messaging.ports import Outgoing
@@ -98,3 +101,85 @@ async def test_many_relays_publish_each_message_once(database: Database) -> None
 
     await asyncio.gather(*(drain(relay) for relay in relays))
     assert sorted(message.message_id for message in bus.published) == sorted(ids)
+
+
+class PickyBus(RecordingBus):
+    """Fails whole batches because of some messages without saying which, like a closed channel.
+
+    Nothing works while it is `out`, which a check finds only if `seen`.
+    """
+
+    def __init__(self, error: Exception | None = None) -> None:
+        super().__init__()
+        self.error = error or Unavailable("the channel was closed")
+        self.hated: set[UUID] = set()
+        self.out = False
+        self.seen = True
+        self.failed = 0
+
+    async def publish(self, messages: Sequence[Outgoing]) -> None:
+        if self.out or self.hated & {message.message_id for message in messages}:
+            self.failed += 1
+            raise self.error
+        await super().publish(messages)
+
+    async def check(self) -> None:
+        if self.out and self.seen:
+            raise Unavailable("nobody answers")
+
+
+@asynccontextmanager
+async def relaying(database: Database, bus: RecordingBus) -> AsyncIterator[None]:
+    relay = Relay(database, bus, poll_seconds=0.005, retry_delays=(0.01, 0.01))
+    running = asyncio.create_task(relay.run())
+    try:
+        yield
+        assert not running.done()
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+@pytest.mark.parametrize("error", [Unavailable("the channel was closed"), ValueError("NUL")])
+async def test_a_row_that_fails_every_batch_holds_up_none_and_dies(
+    database: Database, error: Exception
+) -> None:
+    """Whatever it is about a row: it is found, tried again beside the others, and recorded."""
+    ids = await emit(database, 500)
+    bus = PickyBus(error)
+    bus.hated = {ids[7], ids[300]}
+    async with relaying(database, bus):
+        await bus.published_count(498)
+        async with asyncio.timeout(20):
+            while await waiting(database):  # others prove that the bus works
+                await emit(database)
+                await asyncio.sleep(0.02)
+    assert not bus.hated & {message.message_id for message in bus.published}
+    letters = await database.pool.fetch("SELECT * FROM dead_letters")
+    assert {letter["message_id"] for letter in letters} == bus.hated
+    assert {(letter["queue"], letter["reason"], letter["attempts"]) for letter in letters} == {
+        ("outbox", "not_published", 3)
+    }
+    assert set(ids) - bus.hated <= {message.message_id for message in bus.published}
+
+
+@pytest.mark.parametrize("seen", [True, False])
+async def test_an_outage_kills_no_row(database: Database, *, seen: bool) -> None:
+    """Not even one that every check of the bus overlooks, as a quorum that is lost."""
+    bus = PickyBus()
+    await emit(database)
+    async with relaying(database, bus):
+        await bus.published_count(1)
+        bus.out, bus.seen = True, seen
+        ids = await emit(database, 5)
+        await until(lambda: bus.failed > 6)
+        bus.out = False
+        await bus.published_count(6)
+    assert {message.message_id for message in bus.published} >= set(ids)
+    assert await database.pool.fetchval("SELECT count(*) FROM dead_letters") == 0

@@ -1,0 +1,227 @@
+"""The embedded Postgres: found, started, watched, whatever a kill -9 left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from services.standalone import StandaloneSettings, running
+from shared.runtime.errors import Misconfigured
+from shared.storage.embedded import embedded_postgres, watched_postgres
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def made() -> Iterator[Path]:
+    """A data folder with a row in it, to be copied: to make one takes a second."""
+    parent = Path(tempfile.mkdtemp(prefix="medvid-pg-"))
+
+    async def make() -> None:
+        async with watched_postgres(parent / "postgres") as server:
+            await value(server.url, "CREATE TABLE kept AS SELECT 42 AS number")
+
+    asyncio.run(make())
+    yield parent / "postgres"
+    shutil.rmtree(parent)
+
+
+@pytest.fixture
+def folder(made: Path) -> Iterator[Path]:
+    """A data folder with a path short enough for a socket, whose server is dead afterwards."""
+    parent = Path(tempfile.mkdtemp(prefix="medvid-pg-"))
+    subprocess.run(["cp", "-a", made, parent], check=True)  # noqa: S603, S607 - ours
+    yield parent / "postgres"
+    for pid in processes(parent / "postgres"):
+        os.kill(pid, signal.SIGKILL)
+    shutil.rmtree(parent)
+
+
+def processes(folder: Path) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and Path(os.readlink(entry / "cwd")) == folder:
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+def postmaster(folder: Path) -> int:
+    return int((folder / "postmaster.pid").read_text().split()[0])
+
+
+async def value(url: str, query: str) -> object:
+    """Ask until it answers: the server may just be starting."""
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                connection = await asyncpg.connect(url)
+            except (OSError, asyncpg.PostgresError):
+                await asyncio.sleep(0.02)
+                continue
+            try:
+                return await connection.fetchval(query)
+            finally:
+                await connection.close()
+
+
+async def until_gone(pid: int, folder: Path) -> None:
+    async with asyncio.timeout(30):
+        while pid in processes(folder):
+            await asyncio.sleep(0.01)
+
+
+async def test_a_killed_server_is_started_again_at_the_same_address(folder: Path) -> None:
+    async with watched_postgres(folder) as server:
+        for _ in range(3):
+            killed = postmaster(folder)
+            os.kill(killed, signal.SIGKILL)
+            await until_gone(killed, folder)
+            assert await value(server.url, "SELECT number FROM kept") == 42
+            assert postmaster(folder) != killed
+    assert processes(folder) == []
+
+
+async def test_a_server_that_was_left_is_taken_over_and_watched(folder: Path) -> None:
+    script = (
+        "import asyncio, os, sys; from pathlib import Path\n"
+        "from shared.storage.embedded import watched_postgres\n"
+        "async def main():\n"
+        "    async with watched_postgres(Path(sys.argv[1])):\n"
+        "        os.kill(os.getpid(), 9)\n"
+        "asyncio.run(main())"
+    )
+    await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", script, folder], cwd=ROOT, capture_output=True
+    )
+    left = postmaster(folder)
+    async with watched_postgres(folder) as server:
+        assert postmaster(folder) == left
+        os.kill(left, signal.SIGKILL)
+        await until_gone(left, folder)
+        assert await value(server.url, "SELECT 1") == 1
+        assert postmaster(folder) != left
+    assert processes(folder) == []
+
+
+@contextmanager
+def a_zombie() -> Iterator[int]:
+    """A process that ended and that nobody has buried, as in a container without an init."""
+    child = subprocess.Popen(["true"])  # noqa: S607 - wherever it is
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    yield child.pid
+    child.wait()
+
+
+@pytest.mark.parametrize("what", ["zombie", "stranger", "gone", "empty", "cut off", "nonsense"])
+async def test_what_lock_files_name_after_a_crash_does_not_matter(folder: Path, what: str) -> None:
+    async with watched_postgres(folder):
+        lines = (folder / "postmaster.pid").read_text().splitlines()
+    with a_zombie() as zombie:
+        contents = {
+            "zombie": [str(zombie), *lines[1:]],
+            "stranger": [str(os.getpid()), *lines[1:]],
+            "gone": ["4194303", *lines[1:]],
+            "empty": [],
+            "cut off": [str(os.getpid())],
+            "nonsense": ["\0\0\0"],
+        }[what]
+        text = "".join(f"{line}\n" for line in contents)
+        (folder / "postmaster.pid").write_text(text)
+        (folder / ".s.PGSQL.5432.lock").write_text(text)
+        async with watched_postgres(folder) as server:
+            assert await value(server.url, "SELECT number FROM kept") == 42
+
+
+async def test_orphans_of_a_killed_server_do_not_hold_up_the_next(folder: Path) -> None:
+    """A child that hangs holds the shared memory, beside which no server starts."""
+    async with watched_postgres(folder) as server:
+        killed = postmaster(folder)
+        children = [pid for pid in processes(folder) if pid != killed]
+        os.kill(children[0], signal.SIGSTOP)
+        os.kill(killed, signal.SIGKILL)
+        await until_gone(killed, folder)
+        assert await value(server.url, "SELECT number FROM kept") == 42
+        assert children[0] not in processes(folder)
+
+
+async def test_a_server_that_cannot_start_again_ends_with_the_reason(folder: Path) -> None:
+    async with watched_postgres(folder) as server:
+        (folder / "global" / "pg_control").unlink()
+        os.kill(postmaster(folder), signal.SIGKILL)
+        with pytest.raises(Misconfigured, match=r"does not start .*pg_control.*MEDVID_DATA_DIR"):
+            await server.watched()
+    with pytest.raises(Misconfigured, match=r"does not start .*pg_control"):
+        async with embedded_postgres(folder):
+            pass
+
+
+async def test_a_folder_that_was_cut_off_in_the_making_is_made_anew(folder: Path) -> None:
+    shutil.rmtree(folder)
+    unfinished = folder.with_name("postgres.unfinished")
+    (unfinished / "base").mkdir(parents=True)
+    (unfinished / "PG_VERSION").write_text("18\n")
+    async with watched_postgres(folder) as server:
+        assert await value(server.url, "SELECT 1") == 1
+    assert not unfinished.exists()
+
+
+@contextmanager
+def read_only(parent: Path) -> Iterator[Path]:
+    """A folder that nobody can write to: root heeds no permissions, but the kind of a mount."""
+    where = parent / "sealed"
+    where.mkdir()
+    if os.geteuid() != 0:
+        where.chmod(0o555)
+        yield where
+        return
+    mount = ["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", where]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:  # noqa: S603 - ours
+        yield Path("/proc")
+        return
+    try:
+        yield where
+    finally:
+        subprocess.run(["umount", where], check=True)  # noqa: S603, S607 - ours
+
+
+async def test_a_read_only_data_folder_is_told_in_one_line(tmp_path: Path) -> None:
+    with read_only(tmp_path) as sealed:
+        for data in (sealed, sealed / "deeper"):
+            done = await asyncio.to_thread(
+                subprocess.run,
+                [sys.executable, "-m", "client", "up"],
+                cwd=ROOT,
+                env={**os.environ, "MEDVID_DATA_DIR": str(data)},
+                capture_output=True,
+                text=True,
+                timeout=60,
+            )
+            assert done.returncode == 2
+            (line,) = done.stderr.splitlines()
+            assert line.startswith(f"medvid: cannot write to the data folder {data}: ")
+            assert "MEDVID_DATA_DIR" in line
+            with pytest.raises(Misconfigured, match="MEDVID_DATA_DIR"):
+                async with embedded_postgres(data / "postgres", shared=True):
+                    pass
+
+
+async def test_a_file_in_the_place_of_the_data_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for data in (tmp_path / "file", tmp_path / "file" / "deeper"):
+        with pytest.raises(Misconfigured, match=r"cannot write to the data folder"):
+            async with running(StandaloneSettings(data_dir=data, port=0)):
+                pass
