@@ -108,5 +108,5 @@ def _name(entry: LeaderboardEntry) -> str:
 def _value(entry: LeaderboardEntry, key: str) -> Text:
     value = entry.values.get(key)
     if value is None:
-        return Text("n/a", style="dim")
+        return Text("-" if key in entry.withheld else "n/a", style="dim")
     return Text(f"{value:.3f}", style=_PLACE_STYLES.get(entry.ranks.get(key, 0), ""))

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from client.api.board_answers import EntryDetails, EntryScore
+from client.api.board_answers import EntryDetails, EntryScore, SourceScore
 from client.session import Exit, Options, Session, Unfit, print_json, run
 from client.terminal import print_table
 from shared.benchmark.names import name_key
@@ -58,16 +58,13 @@ def show(found: EntryDetails, console: Console) -> None:
     for name in ("Compat", "Strict", "Answered"):
         table.add_column(name, justify="right")
     for score in found.scores:
-        table.add_row(score.metric, _number(score.compat), _number(score.strict), _share(score))
+        table.add_row(score.metric, *_numbers(score), _share(score.answered, score.expected))
         for source, part in score.by_source.items():
-            answered = f"{part.answered:,} / {part.expected:,}"
-            table.add_row(
-                Text(f"  {source}", style="dim"),
-                _number(part.compat),
-                _number(part.strict),
-                answered,
-            )
+            answered = _share(part.answered, part.expected)
+            table.add_row(Text(f"  {source}", style="dim"), *_numbers(part), answered)
     print_table(table, console)
+    if _withheld(found):
+        console.print(Text("-: too few answers for a value to be shown", style="dim"))
     for span in found.history:
         until = f"{span.until:%Y-%m-%d}" if span.until else "now"
         console.print(
@@ -82,7 +79,20 @@ def _number(value: float | None) -> str:
     return "n/a" if value is None else f"{value:.4f}"
 
 
-def _share(score: EntryScore) -> str:
-    if score.answered is None or score.expected is None:
+def _numbers(score: EntryScore | SourceScore) -> tuple[str, str]:
+    if score.withheld:
+        return "-", "-"
+    return _number(score.compat), _number(score.strict)
+
+
+def _share(answered: int | None, expected: int | None) -> str:
+    if answered is None or expected is None:
         return "n/a"
-    return f"{score.answered:,} / {score.expected:,}"
+    return f"{answered:,} / {expected:,}"
+
+
+def _withheld(found: EntryDetails) -> bool:
+    return any(
+        score.withheld or any(part.withheld for part in score.by_source.values())
+        for score in found.scores
+    )

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from client.api import SubmissionStatus, ValidationReport
 from client.api.judging_answers import JudgeRun
-from client.api.submission_answers import Step
+from client.api.submission_answers import HypotheticalStanding, Step
 from client.session import span
 
 _WORDS = {
@@ -34,12 +34,18 @@ def line(status: SubmissionStatus) -> Text:
         text.append(
             f", would be number {place.rank} of {place.entries} ({place.scoring})"
             if place.rank is not None
-            else f", would not be ranked: no {place.scoring} scores"
+            else f", would not be ranked: {_no_value(place)}"
         )
     run = status.judging.run
     if run is not None:
         text.append(f"; judging: {judging(run)}", style="not bold")
     return text
+
+
+def _no_value(place: HypotheticalStanding) -> str:
+    if place.withheld:
+        return f"too few answers for {place.scoring} scores to be shown"
+    return f"no {place.scoring} scores"
 
 
 def judging(run: JudgeRun) -> str:

@@ -118,7 +118,9 @@ def _check_there(session: Session, plan: Plan, packed: Path) -> DryRun:
     # A new version has the name that its old one holds.
     fields = plan.fields if plan.replaces is None else EntryFields()
     with _bar(session.notices, "checking") as progress:
-        found = session.client.validate(packed, progress=progress, **fields)
+        found = session.client.validate(
+            packed, evaluate_only=plan.evaluate_only, progress=progress, **fields
+        )
     if found.report is not None and (plan.dry_run or not found.ok or found.report.warnings):
         show(found.report, session.notices)
     if not found.ok:

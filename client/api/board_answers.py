@@ -47,6 +47,7 @@ class LeaderboardEntry(Answer):
     mean_rank: float | None
     values: dict[str, float | None]
     ranks: dict[str, int]
+    withheld: dict[str, str] = Field({})
 
 
 class Leaderboard(Answer):
@@ -117,8 +118,9 @@ class SourceScore(Answer):
 
     compat: float | None
     strict: float | None
-    answered: int
-    expected: int
+    answered: int | None
+    expected: int | None
+    withheld: str | None = None
 
 
 class Provenance(Answer):
@@ -131,11 +133,15 @@ class Provenance(Answer):
 
 
 class EntryScore(Answer):
-    """One metric of an entry, unrounded; what is None is not known, as with imported numbers."""
+    """One metric of an entry; what is None is not known, as with imported numbers.
+
+    Where too few samples were answered, values are None and `withheld` says why.
+    """
 
     metric: str
     compat: float | None
     strict: float | None
+    withheld: str | None = None
     answered: int | None
     expected: int | None
     coverage: float | None

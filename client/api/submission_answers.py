@@ -55,15 +55,17 @@ class SourceSimilarity(Answer):
     """How near one source's captions are to their references."""
 
     value: float | None
-    pairs: int
+    pairs: int | None
+    withheld: str | None = None
 
 
 class Similarity(Answer):
     """How near captions are to their references, from -1 to 1; auxiliary, never ranked."""
 
     value: float | None
-    pairs: int
-    distinct_pairs: int
+    pairs: int | None
+    distinct_pairs: int | None
+    withheld: str | None = None
     by_source: dict[str, SourceSimilarity]
 
 
@@ -86,6 +88,7 @@ class HypotheticalStanding(Answer):
     mean_rank: float | None
     values: dict[str, float | None]
     ranks: dict[str, int]
+    withheld: dict[str, str] = Field({})
     ranked_at: datetime
 
 

@@ -99,11 +99,15 @@ async def validate(
     transport: Transport,
     file: Path | str,
     *,
+    evaluate_only: bool = False,
     progress: Progress | None = None,
     **fields: Unpack[EntryFields],
 ) -> DryRun:
-    """Have a file and what goes with it checked as if it were submitted; nothing is stored."""
-    form = Form(_form(fields), Path(file), progress)
+    """Have a file and what goes with it checked as if it were submitted; nothing is stored.
+
+    `evaluate_only`: it may answer fewer samples than a place on a board needs.
+    """
+    form = Form(_form(fields, evaluate_only=evaluate_only), Path(file), progress)
     call = Call("POST", f"{API}/validate", form=form, repeatable=True)
     return await transport.ask(call, DryRun)
 

@@ -98,9 +98,21 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
         infrastructure.background("gateway_webhooks", webhooks.run)
         infrastructure.patrol("webhooks_forget", webhooks.store.forget_old, _FORGET_SECONDS)
         inside = settings.webhook_private_networks
-        accept = AcceptSubmission(store, validator, access.quotas, private_networks=inside)
+        accept = AcceptSubmission(
+            store,
+            validator,
+            access.quotas,
+            private_networks=inside,
+            minimum_coverage=settings.minimum_coverage,
+        )
         read_status = ReadStatus(store, boards, access.rules)
-        dry_run = DryRun(store, validator, access.quotas, private_networks=inside)
+        dry_run = DryRun(
+            store,
+            validator,
+            access.quotas,
+            private_networks=inside,
+            minimum_coverage=settings.minimum_coverage,
+        )
         administration = build_administration(infrastructure.database, pool, access, settings)
         endpoints = [
             *board_endpoints(boards, views, access.callers.address),

@@ -66,6 +66,9 @@ class GatewaySettings(CommonSettings):
     validation_seconds: Annotated[float, Field(gt=0)] = Field(
         60, description="how long the check of one file may take"
     )
+    minimum_coverage: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.5, description="share of all samples that a file must answer for a place on a board"
+    )
     board_poll_seconds: Annotated[float, Field(gt=0)] = Field(
         1, description="how often newer boards are looked for when no hint comes"
     )

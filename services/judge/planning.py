@@ -7,6 +7,7 @@ from functools import partial
 
 from services.judge.domain.plans import StoredPlan, store
 from shared.benchmark.caption_pairs import plan
+from shared.benchmark.disclosure import well_answered
 from shared.benchmark.test_set import TestSet
 from shared.runtime.errors import Transient, Unavailable
 from shared.runtime.truth_workers import TruthWorkers, stored_predictions
@@ -39,6 +40,10 @@ class PooledPlanner:
 
 
 def plan_file(test_set: TestSet, payload: bytes) -> StoredPlan:
-    """Plan an upload (gzip); runs in a worker. Raises Permanent for one that is not valid."""
+    """Plan an upload (gzip); runs in a worker. Raises Permanent for one that is not valid.
+
+    Of a task that is answered by less than half nothing is judged, as nothing of it would be shown.
+    """
     assert test_set.truth is not None  # noqa: S101 - made from a ground truth
-    return store(plan(test_set.truth.samples, stored_predictions(payload, test_set)))
+    samples = test_set.truth.samples
+    return store(plan(samples, well_answered(samples, stored_predictions(payload, test_set))))

@@ -17,7 +17,9 @@ SELECT boards.revision, boards.ranking, entries.id, submission_id, model_name, o
        submitted_on, verified_on,
        coalesce(array_agg(metric ORDER BY metric) FILTER (WHERE metric IS NOT NULL), '{}') AS metrics,
        coalesce(array_agg(compat ORDER BY metric) FILTER (WHERE metric IS NOT NULL), '{}') AS compat,
-       coalesce(array_agg(strict ORDER BY metric) FILTER (WHERE metric IS NOT NULL), '{}') AS strict
+       coalesce(array_agg(strict ORDER BY metric) FILTER (WHERE metric IS NOT NULL), '{}') AS strict,
+       coalesce(array_agg(answered ORDER BY metric) FILTER (WHERE metric IS NOT NULL), '{}') AS answered,
+       coalesce(array_agg(expected ORDER BY metric) FILTER (WHERE metric IS NOT NULL), '{}') AS expected
   FROM boards
   LEFT JOIN entries ON entries.board = boards.board AND listed AND removed_at IS NULL
   LEFT JOIN scores ON scores.entry_id = entries.id
@@ -32,7 +34,9 @@ SELECT entries.id, submission_id, model_name, organization, team, authors, model
        submitted_on, verified_on,
        array_agg(metric ORDER BY metric) AS metrics,
        array_agg(compat ORDER BY metric) AS compat,
-       array_agg(strict ORDER BY metric) AS strict
+       array_agg(strict ORDER BY metric) AS strict,
+       array_agg(answered ORDER BY metric) AS answered,
+       array_agg(expected ORDER BY metric) AS expected
   FROM entries
   JOIN scores ON scores.entry_id = entries.id
  WHERE entries.id = ANY($1::uuid[]) AND hypothetical AND removed_at IS NULL
@@ -52,14 +56,14 @@ UPDATE submissions
  WHERE entries.submission_id = submissions.id AND entries.id = $1 AND submissions.state = 'scored'
 
 -- name: add_snapshot
-INSERT INTO snapshots (board, scoring, revision, content, content_sha256, entries, unranked, ranking)
-SELECT $1, $2, $3, $4, $5, $6, $7, $8
+INSERT INTO snapshots (board, scoring, revision, content, content_sha256, entries, unranked, ranking, disclosure)
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9
  WHERE NOT EXISTS (
-       SELECT FROM (SELECT content_sha256, ranking FROM snapshots
+       SELECT FROM (SELECT content_sha256, ranking, disclosure FROM snapshots
                      WHERE board = $1 AND scoring = $2
                      ORDER BY id DESC
                      LIMIT 1) AS newest
-        WHERE newest.content_sha256 = $5 AND newest.ranking = $8)
+        WHERE newest.content_sha256 = $5 AND newest.ranking = $8 AND newest.disclosure = $9)
 RETURNING id
 
 -- name: standing_ranks
@@ -88,8 +92,8 @@ UPDATE boards SET ranked_revision = $2 WHERE board = $1 AND ranked_revision < $2
 UPDATE submissions SET state = 'ranked' WHERE id = ANY($1::uuid[]) AND state = 'scored'
 
 -- name: boards_ranked_otherwise
--- By the version before, or by a setting that is no longer the board's, though its revision is ranked:
--- as after an upgrade, and while rankers of both versions run.
+-- By the version before, by another rule of what is withheld ($1), or by a setting that is no longer the
+-- board's, though its revision is ranked: as after an upgrade, and while rankers of both versions run.
 UPDATE boards SET revision = revision + 1
  WHERE board IN (
        SELECT board FROM boards AS otherwise
@@ -97,13 +101,23 @@ UPDATE boards SET revision = revision + 1
           AND EXISTS (
               SELECT FROM (VALUES ('compat'), ('strict')) AS scorings (scoring)
                CROSS JOIN LATERAL (
-                     SELECT ranking FROM snapshots
+                     SELECT ranking, disclosure FROM snapshots
                       WHERE snapshots.board = otherwise.board AND snapshots.scoring = scorings.scoring
                       ORDER BY id DESC
                       LIMIT 1) AS newest
-               WHERE newest.ranking IS DISTINCT FROM otherwise.ranking)
+               WHERE newest.ranking IS DISTINCT FROM otherwise.ranking
+                  OR newest.disclosure IS DISTINCT FROM $1)
         ORDER BY board
           FOR NO KEY UPDATE)
+
+-- name: hypotheses_ranked_otherwise
+-- Where an entry would stand, as the version before wrote it: with values that are withheld now.
+INSERT INTO hypothetical_due (entry_id, board)
+SELECT DISTINCT entries.id, entries.board
+  FROM hypothetical_ranks
+  JOIN entries ON entries.id = hypothetical_ranks.entry_id
+ WHERE NOT content ? 'withheld' AND hypothetical AND removed_at IS NULL
+   AND NOT EXISTS (SELECT FROM hypothetical_due WHERE hypothetical_due.entry_id = entries.id)
 
 -- name: boards_behind
 SELECT board

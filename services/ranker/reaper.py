@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 
+from shared.benchmark.disclosure import RULE
 from shared.contracts.messages import BoardChanged
 from shared.storage.database import Database
 from shared.storage.queries import load_queries
@@ -24,7 +25,8 @@ class Reaper:
     async def announce_again(self) -> None:
         """Announce every board that has changed since it was ranked, or was ranked otherwise."""
         async with self.database.transaction() as transaction:
-            await transaction.connection.execute(_SQL["boards_ranked_otherwise"])
+            await transaction.connection.execute(_SQL["boards_ranked_otherwise"], RULE)
+            await transaction.connection.execute(_SQL["hypotheses_ranked_otherwise"])
             rows = await transaction.connection.fetch(_SQL["boards_behind"])
             for row in rows:
                 await transaction.emit(BoardChanged(board=row["board"]))

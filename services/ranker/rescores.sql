@@ -9,7 +9,9 @@ SELECT revision FROM boards WHERE board = $1 FOR SHARE
 SELECT s.entry_id,
        array_agg(s.metric ORDER BY s.metric) AS metrics,
        array_agg(s.compat ORDER BY s.metric) AS compat,
-       array_agg(s.strict ORDER BY s.metric) AS strict
+       array_agg(s.strict ORDER BY s.metric) AS strict,
+       array_agg(s.answered ORDER BY s.metric) AS answered,
+       array_agg(s.expected ORDER BY s.metric) AS expected
   FROM shadow_scores s
   JOIN rescore_items i ON i.job_id = s.job_id AND i.entry_id = s.entry_id AND i.state = 'scored'
  WHERE s.job_id = $1

@@ -11,8 +11,8 @@ from uuid import UUID
 import orjson
 import structlog
 
-from services.ranker.domain.difference import NewValues, board_difference
-from services.ranker.store import CONSUMER, PostgresBoardWork
+from services.ranker.domain.difference import NewScores, NewValues, board_difference
+from services.ranker.store import CONSUMER, PostgresBoardWork, withheld_of
 from shared.benchmark.tasks import BOARDS, SCORINGS, Board, Scoring
 from shared.benchmark.versions import JUDGED_VERSION
 from shared.contracts.messages import Envelope, Message, RescoringCompleted
@@ -74,9 +74,10 @@ async def _difference(
 async def _new_values(connection: Connection, job_id: UUID) -> NewValues:
     rows = await connection.fetch(_SQL["shadow_values"], job_id)
     return {
-        row["entry_id"]: {
-            scoring: dict(zip(row["metrics"], row[scoring], strict=True)) for scoring in SCORINGS
-        }
+        row["entry_id"]: NewScores(
+            {scoring: dict(zip(row["metrics"], row[scoring], strict=True)) for scoring in SCORINGS},
+            withheld_of(row),
+        )
         for row in rows
     }
 

@@ -13,6 +13,7 @@ import asyncpg
 
 from services.ranker.domain.board import Entry, RankedBoard
 from services.ranker.ports import Picture, Revisions
+from shared.benchmark.disclosure import RULE, Withheld, withheld
 from shared.benchmark.tasks import METRIC_KEYS, SCORINGS, Board, Scoring
 from shared.contracts.messages import Envelope, Message
 from shared.storage.database import Database, Transaction
@@ -92,6 +93,7 @@ class PostgresBoardWork:
             len(ranked.ranks),
             ranked.unranked,
             ranked.ranking,
+            RULE,
         )
         if snapshot_id is None:
             return
@@ -162,4 +164,12 @@ def _entry(row: asyncpg.Record) -> Entry:
             }
             for scoring in SCORINGS
         },
+        withheld=withheld_of(row),
     )
+
+
+def withheld_of(row: asyncpg.Record) -> dict[str, Withheld]:
+    """Return which of a row's metrics are withheld, and why."""
+    counts = zip(row["metrics"], row["answered"], row["expected"], strict=True)
+    found = {metric: withheld(metric, *count) for metric, *count in counts}
+    return {metric: why for metric, why in found.items() if why is not None}

@@ -15,6 +15,7 @@ from services.scorer.domain.similarity import TooManyTexts, measure
 from services.scorer.embedding import load_embedder
 from services.scorer.ports import ScoreRow, Scores, SimilarityRow, SimilarityWork, Work
 from shared.benchmark.caption_pairs import plan
+from shared.benchmark.disclosure import well_answered
 from shared.benchmark.test_set import TestSet
 from shared.benchmark.versions import SIMILARITY_VERSION
 from shared.runtime.collection import paused_collection
@@ -79,7 +80,8 @@ def measure_file(test_set: TestSet, payload: bytes, metric: str) -> SimilarityRo
     """Measure one similarity of an upload (gzip); runs in a worker."""
     assert test_set.truth is not None  # noqa: S101 - made from a ground truth
     with paused_collection():
-        pairs = plan(test_set.truth.samples, stored_predictions(payload, test_set))
+        samples = test_set.truth.samples
+        pairs = plan(samples, well_answered(samples, stored_predictions(payload, test_set)))
         try:
             found = measure(pairs, metric, load_embedder())
         except TooManyTexts as error:

@@ -43,17 +43,17 @@ async def test_an_entry_with_all_that_its_scores_rest_on(gateway: Gateway) -> No
     await gateway.database.pool.execute(
         "INSERT INTO scores (entry_id, metric, compat, strict, answered, expected, by_source,"
         " ground_truth_version, metric_version, file_sha256)"
-        " VALUES ($1, 'nap_acc', 0.5, 0.25, 3, 4, $2::text::jsonb, $3, '1', repeat('a', 64))",
+        " VALUES ($1, 'nap_acc', 0.5, 0.25, 30, 40, $2::text::jsonb, $3, '1', repeat('a', 64))",
         entry_id,
-        '{"AVOS": {"compat": 0.5, "strict": null, "answered": 3, "expected": 4}}',
+        '{"AVOS": {"compat": 0.5, "strict": null, "answered": 30, "expected": 40}}',
         version,
     )
     await gateway.database.pool.execute(
         "INSERT INTO similarities (entry_id, metric, value, pairs, distinct_pairs, by_source,"
         " ground_truth_version, similarity_version, file_sha256)"
-        " VALUES ($1, 'rc_similarity', 0.625, 4, 3, $2::text::jsonb, $3, '1', repeat('a', 64))",
+        " VALUES ($1, 'rc_similarity', 0.6349, 40, 30, $2::text::jsonb, $3, '1', repeat('a', 64))",
         entry_id,
-        '{"AVOS": {"value": 0.625, "pairs": 4}}',
+        '{"AVOS": {"value": 0.6349, "pairs": 40}}',
         version,
     )
     await gateway.rank_listed()
@@ -61,18 +61,18 @@ async def test_an_entry_with_all_that_its_scores_rest_on(gateway: Gateway) -> No
     assert entry["similarities"] == {
         "vs_similarity": None,
         "rc_similarity": {
-            "value": 0.625, "pairs": 4, "distinct_pairs": 3,
-            "by_source": {"AVOS": {"value": 0.625, "pairs": 4}},
+            "value": 0.63, "pairs": 40, "distinct_pairs": 30, "withheld": None,
+            "by_source": {"AVOS": {"value": 0.63, "pairs": 40, "withheld": None}},
         },
         "dvc_similarity": None,
     }  # fmt: skip
     assert (entry["model_name"], entry["submission_id"], entry["judge"]) == ("Ours", None, None)
     cvs, nap = entry["scores"]
-    assert (cvs["metric"], cvs["compat"], cvs["coverage"]) == ("cvs_acc", 0.123456, None)
+    assert (cvs["metric"], cvs["compat"], cvs["coverage"]) == ("cvs_acc", 0.1235, None)
     assert cvs["provenance"] is None
     assert (nap["compat"], nap["strict"], nap["coverage"]) == (0.5, 0.25, 0.75)
     assert nap["by_source"]["AVOS"] == {
-        "compat": 0.5, "strict": None, "answered": 3, "expected": 4,
+        "compat": 0.5, "strict": None, "answered": 30, "expected": 40, "withheld": None,
     }  # fmt: skip
     assert nap["provenance"] == {
         "ground_truth_version": version,
@@ -85,7 +85,7 @@ async def test_an_entry_with_all_that_its_scores_rest_on(gateway: Gateway) -> No
         ("strict", 1, 1),
     ]
     status, _, page = await gateway.get(entry["page"])
-    assert (status, b"Similarity of captions" in page, b"0.6250" in page) == (200, True, True)
+    assert (status, b"Similarity of captions" in page, b"0.63<" in page) == (200, True, True)
     assert "contact" not in entry
     status, headers, _ = await gateway.get(address(entry_id))
     again = await gateway.get(address(entry_id), If_None_Match=headers["ETag"])
@@ -116,10 +116,10 @@ async def test_a_judged_score_names_its_judge(gateway: Gateway) -> None:
     await pool.execute(
         "INSERT INTO scores (entry_id, metric, compat, answered, expected, by_source,"
         " ground_truth_version, metric_version, file_sha256, judge_version)"
-        " VALUES ($1, 'vs_llm', 3.5, 6, 7, $2::text::jsonb, $3, '1', repeat('b', 64),"
+        " VALUES ($1, 'vs_llm', 3.5, 36, 37, $2::text::jsonb, $3, '1', repeat('b', 64),"
         " 'abcdef0123')",
         stored.entry_id,
-        '{"NurViD": {"compat": 3.5, "pairs": 7, "scored": 6}}',
+        '{"NurViD": {"compat": 3.5, "pairs": 37, "scored": 36}}',
         version,
     )
     await pool.execute("UPDATE boards SET revision = revision + 1 WHERE board = 'community'")
@@ -129,7 +129,7 @@ async def test_a_judged_score_names_its_judge(gateway: Gateway) -> None:
     (score,) = entry["scores"]
     assert score["provenance"]["judge_version"] == "abcdef0123"
     assert score["by_source"]["NurViD"] == {
-        "compat": 3.5, "strict": None, "answered": 6, "expected": 7,
+        "compat": 3.5, "strict": None, "answered": 36, "expected": 37, "withheld": None,
     }  # fmt: skip
     judge = entry["judge"]
     assert (judge["judge_version"], judge["stub"], judge["judge"], judge["facts"]) == (

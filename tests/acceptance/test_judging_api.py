@@ -83,7 +83,8 @@ async def test_the_owner_gets_an_estimate_and_then_public_facts(database: Databa
         result = found["result"]
         assert result["judge_version"] == grader.version.hash
         assert result["judge"]["model"] == "fake-1"
-        assert result["facts"]["metrics"]["vs_llm"]["coverage"] == 1
+        summaries = result["facts"]["metrics"]["vs_llm"]
+        assert (summaries["value"], summaries["withheld"]) == (None, "too_few_answers")
         status, answer = await post(gateway, f"{submission}/judge", owner)
         assert (status, answer["code"]) == (409, "already_judged")
 

@@ -241,7 +241,8 @@ def operation_sections(parts: Parts) -> list[Section]:
         jobs = await parts.rescoring.page(None, 1)
         return {"judging": await parts.hold.state(), "letters": len(letters), "most": _PAGE,
                 "job": jobs[0] if jobs else None,
-                "states": await parts.submissions.counts()}  # fmt: skip
+                "states": await parts.submissions.counts(),
+                "searching": await parts.submissions.searching()}  # fmt: skip
 
     async def submissions(request: web.Request) -> Context:
         state = request.query.get("state") or None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
@@ -13,9 +13,12 @@ from pydantic import Field
 from services.gateway.boards.ports import FoundEntry
 from services.gateway.boards.wire import LeaderboardEntry, snapshot_url
 from services.gateway.http.wire import API, Answer
-from services.gateway.judging.wire import JudgeResult
+from services.gateway.judging.wire import JudgeResult, told_facts
 from services.gateway.submissions.similarity_wire import Similarity, similarities
-from shared.benchmark.tasks import METRICS, Board, Scoring
+from shared.benchmark.disclosure import Withheld, few, rounded, withheld
+from shared.benchmark.tasks import JUDGE_METRIC_KEYS, METRICS, Board, Scoring
+
+_WHY: Final = "why there are no values; null: they are shown"
 
 
 class SourceScore(Answer):
@@ -23,8 +26,11 @@ class SourceScore(Answer):
 
     compat: float | None
     strict: float | None
-    answered: int = Field(description="samples, or judged pairs, that count")
-    expected: int = Field(description="those that there are")
+    answered: int | None = Field(
+        description="samples, or judged pairs, that count; null: pairs that are withheld"
+    )
+    expected: int | None = Field(description="those that there are")
+    withheld: Withheld | None = Field(None, description=_WHY)
 
 
 class Provenance(Answer):
@@ -37,14 +43,17 @@ class Provenance(Answer):
 
 
 class EntryScore(Answer):
-    """One metric of an entry, unrounded."""
+    """One metric of an entry; values have 4 decimals."""
 
     metric: str
     compat: float | None
     strict: float | None
-    answered: int | None = Field(description="null: not known, as with imported numbers")
+    withheld: Withheld | None = Field(None, description=_WHY)
+    answered: int | None = Field(
+        description="null: not known, as with imported numbers, or judged pairs that are withheld"
+    )
     expected: int | None
-    coverage: float | None = Field(description="answered / expected")
+    coverage: float | None = Field(description="answered / expected, of 4 decimals")
     by_source: dict[str, SourceScore]
     provenance: Provenance | None = Field(description="null: imported from a publication")
 
@@ -141,18 +150,21 @@ def entry_details(
 
 
 def _score(score: Mapping[str, Any]) -> EntryScore:
-    answered, expected = score["answered"], score["expected"]
+    metric, answered, expected = score["metric"], score["answered"], score["expected"]
+    why = withheld(metric, answered, expected)
     known = score["ground_truth_version"] is not None
+    if why is not None and metric in JUDGE_METRIC_KEYS:
+        answered = expected = None
+    parts = orjson.loads(score["by_source"])
     return EntryScore(
-        metric=score["metric"],
-        compat=score["compat"],
-        strict=score["strict"],
+        metric=metric,
+        compat=None if why else rounded(score["compat"]),
+        strict=None if why else rounded(score["strict"]),
+        withheld=why,
         answered=answered,
         expected=expected,
-        coverage=answered / expected if expected else None,
-        by_source={
-            source: _source(part) for source, part in orjson.loads(score["by_source"]).items()
-        },
+        coverage=rounded(answered / expected) if answered is not None and expected else None,
+        by_source={source: _source(metric, part, why) for source, part in parts.items()},
         provenance=Provenance(
             ground_truth_version=score["ground_truth_version"],
             metric_version=score["metric_version"],
@@ -164,13 +176,17 @@ def _score(score: Mapping[str, Any]) -> EntryScore:
     )
 
 
-def _source(part: Mapping[str, Any]) -> SourceScore:
-    # Judged metrics count pairs, the others samples.
+def _source(metric: str, part: Mapping[str, Any], whole: Withheld | None) -> SourceScore:
+    # Judged metrics count pairs, the others samples. How many captions matched tells of the truth.
+    answered = part.get("answered", part.get("scored", 0))
+    why = whole or few(answered)
+    hidden = why is not None and metric in JUDGE_METRIC_KEYS
     return SourceScore(
-        compat=part.get("compat"),
-        strict=part.get("strict"),
-        answered=part.get("answered", part.get("scored", 0)),
-        expected=part.get("expected", part.get("pairs", 0)),
+        compat=None if why else rounded(part.get("compat")),
+        strict=None if why else rounded(part.get("strict")),
+        answered=None if hidden else answered,
+        expected=None if hidden else part.get("expected", part.get("pairs", 0)),
+        withheld=why,
     )
 
 
@@ -180,5 +196,5 @@ def _judge(result: Mapping[str, Any]) -> JudgeResult:
         judge=orjson.loads(result["judge"]),
         stub=result["is_stub"],
         completed_at=result["completed_at"],
-        facts=orjson.loads(result["facts"]),
+        facts=told_facts(orjson.loads(result["facts"])),
     )

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.gateway.domain.board_cursors import BoardCursor, Form
 from services.gateway.http.wire import API, Answer
 from services.gateway.submissions.ports import Snapshot
+from shared.benchmark.disclosure import FEWEST_ANSWERS, Withheld
 from shared.benchmark.tasks import METRICS, Board, Ranking, Scoring
 
 _TIES: Final[Mapping[Ranking | None, str]] = {
@@ -26,7 +27,9 @@ def ranking_rule(ranking: Ranking | None = None) -> str:
     """Return the rule in words: a board's own, or that of all boards."""
     return (
         "Values are rounded to 4 decimals, then to 3, and ranked per metric, highest first; "
-        f"{_TIES[ranking]} and missing values rank below all. Models are ordered by their mean "
+        f"{_TIES[ranking]} and missing values rank below all. A value of fewer than "
+        f"{FEWEST_ANSWERS} answers, or of fewer than half of a metric's samples, is not shown and "
+        "counts as missing. Models are ordered by their mean "
         "rank over the 10 metrics; ties go to more metrics ranked first, then to the smaller sum "
         "of ranks, the higher sum of value / column maximum, and the model name. A model without "
         "any value in a scoring is not ranked in it."
@@ -86,6 +89,10 @@ class LeaderboardEntry(Answer):
     mean_rank: float | None = Field(description="null: not ranked")
     values: dict[str, float | None]
     ranks: dict[str, int] = Field(description="by metric; empty: not ranked")
+    withheld: dict[str, Withheld] = Field(
+        default_factory=dict,
+        description="the metrics whose value is not shown, and so ranks as missing; and why",
+    )
 
 
 class Leaderboard(Answer):

@@ -12,9 +12,13 @@ from datetime import date
 from typing import Final, Generic, Literal, Protocol, TypeVar
 from urllib.parse import urlencode
 
+from shared.benchmark.disclosure import FEWEST_ANSWERS
 from shared.benchmark.names import in_one_spelling
 from shared.benchmark.tasks import METRIC_KEYS, Board, Scoring
 
+WHY_WITHHELD: Final = (
+    f"too few answers: a value is shown from {FEWEST_ANSWERS} on, and half of a metric's samples"
+)
 Direction = Literal["ascending", "descending"]
 
 _DESCENDING_FIRST: Final = {*METRIC_KEYS, "date"}
@@ -196,8 +200,23 @@ def sort_values(rows: Sequence[Row], key: str, board: Board) -> Sequence[float |
     return [row.values.get(key) for row in rows]
 
 
-def why_unranked(scoring: Scoring) -> str:
-    """Return why entries have no value in a scoring, to follow "not ranked:"."""
+class Shown(Protocol):
+    """Something of which values may be withheld."""
+
+    @property
+    def withheld(self) -> object: ...  # noqa: D102 - its name says it
+
+
+def why_unranked(scoring: Scoring, unranked: Iterable[Shown] = ()) -> str:
+    """Return why entries, or the scores of one, have no value in a scoring: "not ranked: …"."""
+    few = [bool(each.withheld) for each in unranked]
+    reasons = [f"{WHY_WITHHELD}."] if any(few) else []
+    if not all(few) or not few:
+        reasons.append(_without_scores(scoring))
+    return " Or: ".join(reasons)
+
+
+def _without_scores(scoring: Scoring) -> str:
     if scoring == "compat":
         return "no compat scores."
     return "no strict scores. Published numbers that were taken over exist in compat scoring only."

@@ -23,6 +23,8 @@ class Compared(Protocol):
     def rank(self) -> int | None: ...  # noqa: D102
     @property
     def values(self) -> Mapping[str, float | None]: ...  # noqa: D102
+    @property
+    def withheld(self) -> Mapping[str, object]: ...  # noqa: D102
 
 
 R = TypeVar("R", bound=Compared)
@@ -30,11 +32,15 @@ R = TypeVar("R", bound=Compared)
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A model's value and how much it is above the first model's; None where one is missing."""
+    """A model's value and how much it is above the first model's; None where one is missing.
+
+    `withheld`: it is not shown, being of too few answers.
+    """
 
     value: float | None
     difference: float | None
     best: bool
+    withheld: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +67,18 @@ def choose(entries: Sequence[R], asked: Sequence[str]) -> list[R]:
 def compare(chosen: Sequence[Compared]) -> list[ComparedMetric]:
     """Return every metric with the chosen models' values."""
     return [
-        ComparedMetric(metric.key, _cells([entry.values.get(metric.key) for entry in chosen]))
+        ComparedMetric(
+            metric.key,
+            _cells(
+                [entry.values.get(metric.key) for entry in chosen],
+                [metric.key in entry.withheld for entry in chosen],
+            ),
+        )
         for metric in METRICS
     ]
 
 
-def _cells(values: Sequence[float | None]) -> tuple[Cell, ...]:
+def _cells(values: Sequence[float | None], withheld: Sequence[bool]) -> tuple[Cell, ...]:
     best = max((value for value in values if value is not None), default=None)
     first = values[0] if values else None
     return tuple(
@@ -75,6 +87,7 @@ def _cells(values: Sequence[float | None]) -> tuple[Cell, ...]:
             # Of the values as they are shown, so that the reader's own subtraction agrees.
             round(value - first, 3) if index and value is not None and first is not None else None,
             best=value is not None and value == best and len(values) > 1,
+            withheld=withheld[index],
         )
         for index, value in enumerate(values)
     )

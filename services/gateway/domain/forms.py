@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from services.gateway.domain.options import OPTION_FIELDS
+from shared.benchmark.disclosure import answers_of
 from shared.benchmark.names import (
     FIELD_LIMITS,
     REQUIRED_FIELDS,
@@ -19,6 +20,7 @@ from shared.benchmark.report import Problem, shown
 FILE_FIELD: Final = "file"
 FORM_FIELDS: Final = frozenset({FILE_FIELD, *FIELD_LIMITS, *OPTION_FIELDS})
 """What a submission form may hold."""
+COVERAGE_TOO_LOW: Final = "coverage_too_low"
 MAX_FIELD_BYTES: Final = 16_384
 """Bounds memory while reading; the limits in characters are the entry fields' own."""
 
@@ -91,6 +93,20 @@ def missing_file() -> Problem:
     """Return the problem of a form without its file."""
     return Problem("missing_field", "$.file", "no part of this name", "the predictions file",
                    "Send the JSON file (gzip or plain) as the form field 'file'.")  # fmt: skip
+
+
+def check_coverage(report: Mapping[str, Any], minimum: float) -> list[Problem]:
+    """Return the problem of a file that answers too little for a place on a board."""
+    answered, samples = answers_of(report), report.get("samples") or 0
+    if answered >= minimum * samples:
+        return []
+    return [
+        Problem(COVERAGE_TOO_LOW, f"$.{FILE_FIELD}",
+                f"{answered:,} of {samples:,} samples answered",
+                f"at least {minimum:.0%} of them, for a place on a board",
+                "Answer more samples; or have it evaluated for yourself alone, on no board: "
+                "evaluate_only=true, 'medvid submit --evaluate-only'.")
+    ]  # fmt: skip
 
 
 def too_long(name: str) -> Problem:

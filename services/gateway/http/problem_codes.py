@@ -115,6 +115,11 @@ _SUBMISSIONS: Final = {
     "invalid_submission": ProblemCode(
         422, "The form or the file has problems; 'errors' lists them, each with its fix."
     ),
+    "coverage_too_low": ProblemCode(
+        422,
+        "The file answers too few samples for a place on a board; send it with "
+        "`evaluate_only=true` to have it evaluated for yourself.",
+    ),
     "idempotency_key_reused": ProblemCode(
         422, "The Idempotency-Key was used for another request; use a fresh one."
     ),

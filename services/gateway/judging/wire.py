@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -13,8 +13,10 @@ from services.gateway.domain.spreadsheets import table
 from services.gateway.http.wire import API, Answer
 from services.gateway.judging.handlers import Judging
 from services.gateway.judging.ports import StoredRun, StoredVerdict, VerdictQuery
+from shared.benchmark.disclosure import few, rounded
 from shared.benchmark.tasks import ASPECTS
 
+_MEASURED: Final = ("value", "coverage", "variance", "verdict_variance")
 _NUMBERS: Final = (
     "uses", "repeat", "prompt_tokens", "completion_tokens", "latency_ms", "attempts", "cost_usd",
 )  # fmt: skip
@@ -78,7 +80,10 @@ class JudgeResult(Answer):
     judge: dict[str, Any] = Field(description="what the version is made of")
     stub: bool = Field(description="judged by the stand-in: for demonstration only")
     completed_at: datetime
-    facts: dict[str, Any] = Field(description="pairs, coverage and aspect means by metric")
+    facts: dict[str, Any] = Field(
+        description="pairs, coverage and aspect means by metric; null, with `withheld`, of a "
+        "metric of too few pairs"
+    )
     calibration: dict[str, Any] | None = Field(
         None, description="how this judge agreed with humans when it was last held against them"
     )
@@ -139,12 +144,31 @@ def judging_status(judging: Judging, *, owner: bool) -> JudgingStatus:
             judge=dict(result.judge),
             stub=result.is_stub,
             completed_at=result.completed_at,
-            facts=dict(result.facts),
+            facts=told_facts(result.facts),
             calibration=dict(result.calibration) if result.calibration is not None else None,
         )
         if result
         else None,
     )
+
+
+def told_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a run found as it leaves the server; `facts` as the judge stored them."""
+    metrics = {key: _told_metric(found) for key, found in facts.get("metrics", {}).items()}
+    told = {**facts, **({"metrics": metrics} if metrics else {})}
+    if any("withheld" in found for found in metrics.values()):
+        # The totals, less what is shown, would tell how many captions matched.
+        told |= dict.fromkeys(facts.keys() & {"pairs", "distinct_pairs"})
+    return told
+
+
+def _told_metric(found: Mapping[str, Any]) -> dict[str, Any]:
+    why = few(found.get("scored") or 0)
+    if why is not None:
+        return {**dict.fromkeys(found), "aspects": {}, "withheld": why}
+    aspects = {aspect: rounded(mean) for aspect, mean in found.get("aspects", {}).items()}
+    numbers = {key: rounded(found[key]) for key in _MEASURED if key in found}
+    return {**found, "aspects": aspects, **numbers}
 
 
 def judging_receipt(submission_id: UUID, run: StoredRun) -> JudgingReceipt:

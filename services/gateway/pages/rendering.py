@@ -86,6 +86,7 @@ class Pages:
             snapshot_page=snapshot_page,
             task_names=TASK_NAMES,
             why_unranked=board_view.why_unranked,
+            why_withheld=board_view.WHY_WITHHELD,
             version=VERSION,
         )
 
@@ -113,6 +114,7 @@ class Pages:
             view=view,
             rows=prepared.rows(view, ranked, shown),
             unranked_rows=prepared.rows(view, unranked, shown),
+            unranked_entries=[board.entries[place] for place in unranked],
             sent=len(sent),
             unranked=sum(entry.rank is None for entry in board.entries),
             valueless=valueless,

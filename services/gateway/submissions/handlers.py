@@ -9,6 +9,8 @@ from uuid import UUID
 from services.gateway.access.quotas import Quotas
 from services.gateway.domain.access import AccessRules, Caller, not_the_owner, require_understood
 from services.gateway.domain.forms import (
+    COVERAGE_TOO_LOW,
+    check_coverage,
     check_given_fields,
     missing_file,
     name_taken,
@@ -34,10 +36,15 @@ class RefusedSubmission(InvalidInput):
     def __init__(
         self, problems: Sequence[Problem], count: int, report: Mapping[str, object] | None
     ) -> None:
-        super().__init__(
-            f"the submission has {count} problem{'s' if count != 1 else ''}.",
-            fix="Mend what 'errors' lists and send it again.",
-        )
+        lacks_answers = [problem for problem in problems if problem.code == COVERAGE_TOO_LOW]
+        if lacks_answers and count == 1:
+            only = lacks_answers[0]
+            super().__init__(f"{only.found}, {only.expected}.", fix=only.fix, code=only.code)
+        else:
+            super().__init__(
+                f"the submission has {count} problem{'s' if count != 1 else ''}.",
+                fix="Mend what 'errors' lists and send it again.",
+            )
         self.problems = problems
         self.count = count
         self.report = report
@@ -82,11 +89,13 @@ class DryRun:
         quotas: Quotas,
         *,
         private_networks: bool = False,
+        minimum_coverage: float = 0.0,
     ) -> None:
         self._store = store
         self._validator = validator
         self._quotas = quotas
         self._private_networks = private_networks
+        self._minimum_coverage = minimum_coverage
 
     async def admit(self, caller: Caller, size: int) -> None:
         """Let a caller send an upload of `size` bytes; raises NotAllowed, QuotaExhausted."""
@@ -115,6 +124,8 @@ class DryRun:
             problems += [] if "$.file" in bad else [missing_file()]
             return DryRunResult(problems, len(problems), None, version)
         checked = await self._validator.check(upload.file, version)
+        if not options.evaluate_only and not checked.problem_count:
+            problems += check_coverage(checked.report, self._minimum_coverage)
         count = len(problems) + checked.problem_count
         return DryRunResult([*problems, *checked.problems], count, checked.report, version)
 

@@ -13,6 +13,25 @@ SELECT s.id, s.state, e.board, e.model_name, e.organization, e.version,
 -- name: submissions_by_state
 SELECT state, count(*) AS submissions FROM submissions GROUP BY state ORDER BY state
 
+-- name: accounts_searching
+-- Accounts that, in the 30 days of which uses are kept, sent many files ($1) in which less than half of
+-- the samples could be read, or withdrew many. Whoever searches the test set does one or the other.
+SELECT account, sent, near_empty, withdrawn, last_at
+  FROM (SELECT account, count(*) AS sent,
+               count(*) FILTER (WHERE 2 * parsed < samples) AS near_empty,
+               count(*) FILTER (WHERE state = 'withdrawn') AS withdrawn,
+               max(at) AS last_at
+          FROM (SELECT u.account, u.at, s.state, (s.report ->> 'samples')::integer AS samples,
+                       (SELECT sum((task ->> 'parsed')::integer)
+                          FROM jsonb_array_elements(s.report -> 'tasks') AS task) AS parsed
+                  FROM quota_uses u
+                  JOIN submissions s ON s.id = u.submission_id
+                 WHERE u.kind = 'submission' AND u.at > now() - interval '30 days') AS uses
+         GROUP BY account) AS accounts
+ WHERE near_empty >= $1 OR withdrawn >= $1
+ ORDER BY near_empty + withdrawn DESC, account
+ LIMIT 50
+
 -- name: run_to_end
 -- Rows are locked in the order in which everybody does it: run, entry (a newer version before an older
 -- one), board, submission.

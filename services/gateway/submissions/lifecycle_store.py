@@ -13,13 +13,15 @@ from services.gateway.administration.audit import Subject, record
 from services.gateway.domain.access import Role
 from services.gateway.domain.acts import Act
 from services.gateway.domain.cursors import Position
-from services.gateway.submissions.ports import SubmissionFilter, SubmissionSummary
+from services.gateway.submissions.ports import SearchingAccount, SubmissionFilter, SubmissionSummary
 from shared.contracts.messages import BoardChanged, JudgingProgressed
 from shared.runtime.errors import Transient
 from shared.storage.database import Database, Transaction, transient_errors
 from shared.storage.queries import load_queries
 
 _SQL: Final = load_queries(__package__, "lifecycle.sql")
+MANY_FILES: Final = 10
+"""In 30 days; fewer are somebody who tries things out."""
 _TRIES: Final = 200
 _PAUSE_SECONDS: Final = 0.02
 
@@ -54,6 +56,12 @@ class PostgresLifecycle:
         async with transient_errors():
             rows = await self._database.pool.fetch(_SQL["submissions_by_state"])
         return {row["state"]: row["submissions"] for row in rows}
+
+    async def searching(self) -> Sequence[SearchingAccount]:
+        """Return the accounts that send many near-empty files, or withdraw many."""
+        async with transient_errors():
+            rows = await self._database.pool.fetch(_SQL["accounts_searching"], MANY_FILES)
+        return [SearchingAccount(**row) for row in rows]
 
     async def withdraw(
         self, submission_id: UUID, by: Role, note: str | None, act: Act | None

@@ -191,6 +191,17 @@ class SubmissionSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class SearchingAccount:
+    """An account that may search the test set for its labels, with what it sent in 30 days."""
+
+    account: str
+    sent: int
+    near_empty: int
+    withdrawn: int
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class SubmissionFilter:
     """Which submissions are listed: one owner's (by token or key), or everybody's."""
 

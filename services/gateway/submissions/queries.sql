@@ -66,9 +66,10 @@ SELECT kind, state, reason, at
  ORDER BY reached, kind DESC, position
 
 -- name: hypothetical_ranks
+-- Not those of the version before, which withheld no value: the ranker makes them anew.
 SELECT scoring, entries, content::text AS content, ranked_at
   FROM hypothetical_ranks
- WHERE entry_id = $1
+ WHERE entry_id = $1 AND content ? 'withheld'
  ORDER BY scoring
 
 -- name: submissions_ahead

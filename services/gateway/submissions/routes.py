@@ -113,6 +113,7 @@ def submission_endpoints(
                 "too_large",
                 "unsupported_media_type",
                 "invalid_submission",
+                "coverage_too_low",
                 "idempotency_key_reused",
                 "validation_timeout",
                 "validation_failed",

@@ -12,7 +12,7 @@ import structlog
 from services.gateway.access.quotas import Quotas
 from services.gateway.domain import credentials
 from services.gateway.domain.access import Caller, not_the_owner
-from services.gateway.domain.forms import check_fields, entry_fields, missing_file
+from services.gateway.domain.forms import check_coverage, check_fields, entry_fields, missing_file
 from services.gateway.domain.lifecycle import not_replaceable
 from services.gateway.domain.options import Options, check_same_name, read_options
 from services.gateway.domain.quotas import check_submissions
@@ -59,11 +59,13 @@ class AcceptSubmission:
         quotas: Quotas,
         *,
         private_networks: bool = False,
+        minimum_coverage: float = 0.0,
     ) -> None:
         self._store = store
         self._validator = validator
         self._quotas = quotas
         self._private_networks = private_networks
+        self._minimum_coverage = minimum_coverage
 
     async def admit(self, caller: Caller, size: int, idempotency_key: str | None) -> None:
         """Let a caller send an upload of `size` bytes; nothing of it is read before.
@@ -145,6 +147,8 @@ class AcceptSubmission:
             problems += [] if any(p.path == "$.file" for p in problems) else [missing_file()]
             raise RefusedSubmission(problems, len(problems), None)
         checked = await self._validator.check(upload.file, draft.ground_truth_version)
+        if not draft.options.evaluate_only and not checked.problem_count:
+            problems += check_coverage(checked.report, self._minimum_coverage)
         count = len(problems) + checked.problem_count
         if count or checked.payload is None:
             raise RefusedSubmission([*problems, *checked.problems], count, checked.report)

@@ -18,6 +18,7 @@ from services.gateway.submissions.handlers import Receipt, Status
 from services.gateway.submissions.ports import HypotheticalRank, SubmissionSummary
 from services.gateway.submissions.report_wire import ValidationReport
 from services.gateway.submissions.similarity_wire import Similarity, similarities
+from shared.benchmark.disclosure import Withheld
 from shared.benchmark.names import FIELD_LIMITS, check_text
 from shared.benchmark.tasks import Board, Scoring
 
@@ -165,12 +166,17 @@ class HypotheticalStanding(Answer):
     mean_rank: float | None = Field(description="null: not ranked")
     values: dict[str, float | None]
     ranks: dict[str, int]
+    withheld: dict[str, Withheld] = Field(
+        default_factory=dict, description="the metrics whose value is not shown, and why"
+    )
     ranked_at: datetime
 
     @classmethod
     def of(cls, found: HypotheticalRank) -> HypotheticalStanding:
         """Return it as it is told."""
-        told = {name: found.row[name] for name in ("rank", "mean_rank", "values", "ranks")}
+        told = {
+            name: found.row[name] for name in ("rank", "mean_rank", "values", "ranks", "withheld")
+        }
         facts: dict[str, Any] = {
             **told,
             "scoring": found.scoring,

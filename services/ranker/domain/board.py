@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from uuid import UUID
 
 import orjson
 
 from services.ranker.domain.ranking import RankedRow, rank
+from shared.benchmark.disclosure import Withheld
 from shared.benchmark.tasks import METRIC_KEYS, Ranking, Scoring
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An entry as it stands on a board, with its metric values by scoring mode."""
+    """An entry as it stands on a board, with its exact metric values by scoring mode.
+
+    `withheld` names the metrics that are not shown, and why.
+    """
 
     entry_id: UUID
     submission_id: UUID | None
@@ -29,6 +33,12 @@ class Entry:
     submitted_on: date
     verified_on: date | None
     values: Mapping[Scoring, Mapping[str, float | None]]
+    withheld: Mapping[str, Withheld] = field(default_factory=dict)
+
+    def shown(self, scoring: Scoring) -> dict[str, float | None]:
+        """Return its values as boards may know them: a withheld one is as if it were missing."""
+        values = self.values[scoring]
+        return {key: None if key in self.withheld else value for key, value in values.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +77,21 @@ def hypothetical_row(
     ranked, _ = rank(_values([*entries, newcomer], scoring), ranking)
     own = next((row for row in ranked if row.index == len(entries)), None)
     others = len(ranked) if own is None else len(ranked) - 1
-    return orjson.dumps(_row(newcomer, own)), others + 1
+    # Said even of none: it tells this row from those of the version before, which withheld nothing.
+    row = {**_row(newcomer, own), "withheld": newcomer.withheld}
+    return orjson.dumps(row), others + 1
 
 
 def _values(entries: Sequence[Entry], scoring: Scoring) -> list[dict[str, str | float | None]]:
-    return [{"model_name": entry.model_name, **entry.values[scoring]} for entry in entries]
+    return [{"model_name": entry.model_name, **entry.shown(scoring)} for entry in entries]
 
 
 def _row(entry: Entry, place: RankedRow | None) -> dict[str, object]:
-    """Return a row as it is stored and served; without a place it has no value either."""
-    return {
+    """Return a row as it is stored and served; without a place it has no value either.
+
+    Only a row of which something is withheld says so: others stay as the version before has them.
+    """
+    row: dict[str, object] = {
         "rank": place.rank if place else None,
         "entry_id": str(entry.entry_id),
         "model_name": entry.model_name,
@@ -93,3 +108,4 @@ def _row(entry: Entry, place: RankedRow | None) -> dict[str, object]:
         "values": place.values if place else dict.fromkeys(METRIC_KEYS),
         "ranks": place.ranks if place else {},
     }
+    return row | {"withheld": entry.withheld} if entry.withheld else row

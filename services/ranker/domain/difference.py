@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from services.ranker.domain.board import Entry
 from services.ranker.domain.ranking import RankedRow, rank
+from shared.benchmark.disclosure import Withheld
 from shared.benchmark.tasks import SCORINGS, Ranking, Scoring
 
-NewValues = Mapping[UUID, Mapping[Scoring, Mapping[str, float | None]]]
-"""By entry: the metrics that would be replaced, in each scoring."""
+
+@dataclass(frozen=True, slots=True)
+class NewScores:
+    """The metrics of an entry that would be replaced: exact values by scoring, and the withheld."""
+
+    values: Mapping[Scoring, Mapping[str, float | None]]
+    withheld: Mapping[str, Withheld] = field(default_factory=dict)
+
+
+NewValues = Mapping[UUID, NewScores]
+"""By entry."""
 
 
 def board_difference(
@@ -20,7 +30,7 @@ def board_difference(
     """Return, for each scoring, the board's rows in their order after, with what was before.
 
     Entries without new values are among them too, since their ranks may move. Whoever has no value
-    has no rank.
+    has no rank. Ranks are those that boards would show; values are exact, for administrators.
     """
     changed = [_with_values(entry, new.get(entry.entry_id)) for entry in entries]
     return {
@@ -35,18 +45,23 @@ def board_difference(
     }
 
 
-def _with_values(entry: Entry, new: Mapping[Scoring, Mapping[str, float | None]] | None) -> Entry:
+def _with_values(entry: Entry, new: NewScores | None) -> Entry:
     if new is None:
         return entry
-    values = {scoring: {**entry.values[scoring], **new[scoring]} for scoring in SCORINGS}
-    return replace(entry, values=values)
+    values = {scoring: {**entry.values[scoring], **new.values[scoring]} for scoring in SCORINGS}
+    kept = {
+        metric: why
+        for metric, why in entry.withheld.items()
+        if not any(metric in new.values[scoring] for scoring in SCORINGS)
+    }
+    return replace(entry, values=values, withheld={**kept, **new.withheld})
 
 
 def _places(
     entries: Sequence[Entry], scoring: Scoring, ranking: Ranking
 ) -> dict[int, RankedRow | None]:
     """Return the ranked rows by the entry's index, in the order of the board; None: not ranked."""
-    values = [{"model_name": entry.model_name, **entry.values[scoring]} for entry in entries]
+    values = [{"model_name": entry.model_name, **entry.shown(scoring)} for entry in entries]
     ranked, unranked = rank(values, ranking)
     return {**{row.index: row for row in ranked}, **dict.fromkeys(unranked)}
 
@@ -61,7 +76,8 @@ def _rows(
     rows: list[object] = []
     for index, row in after.items():
         entry, was = entries[index], before[index]
-        values = new.get(entry.entry_id, {}).get(scoring, {})
+        scores = new.get(entry.entry_id)
+        values = scores.values[scoring] if scores else {}
         rows.append(
             {
                 "entry_id": str(entry.entry_id),

@@ -15,10 +15,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.benchmark.disclosure import rounded
 from shared.benchmark.tasks import METRIC_KEYS, Ranking
 
-PRINTED_DECIMALS: Final = 4
-DECIMALS: Final = 3
+BOARD_DECIMALS: Final = 3
 
 
 Row = Mapping[str, str | float | None]
@@ -115,8 +115,7 @@ def _rounded(row: Row, metric: str) -> float | None:
         return None
     if isinstance(value, str) or not math.isfinite(value):
         raise ValueError(f"{metric} of {row['model_name']!r} is not a finite number")
-    printed = round(float(value), PRINTED_DECIMALS)
-    return round(printed, DECIMALS) + 0.0  # + 0.0: minus zero prints as zero
+    return rounded(rounded(value), BOARD_DECIMALS)
 
 
 def _column_ranks(column: NDArray[np.float64], ranking: Ranking) -> NDArray[np.int64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -24,6 +24,7 @@ class Entry:
     values: dict[str, float | None]
     entry_id: UUID
     rank: int | None = 1
+    withheld: dict[str, object] = field(default_factory=dict)
 
 
 def entry(**changes: float | None) -> Entry:

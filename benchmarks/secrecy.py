@@ -1,0 +1,376 @@
+"""What three attackers learn of the private answers from a live server.
+
+    python benchmarks/secrecy.py [--json] [--files N] [--withdrawals N]
+
+Each pair of files differs in nothing but some answers: right ones in one, wrong ones in the other.
+Whatever the server tells the two owners differently, it tells about the truth.
+
+1. near-empty: one answer for each task and source, the rest without text; withdrawn at once;
+2. complete: strong files that differ in one answer, or in one for each task and source;
+3. withdrawals: sends a file and withdraws it, over and over, until its quota ends it.
+
+The server is a standalone process of its own on loopback, with the demo's test set and the usual
+settings. The attackers come from as many addresses as they like, the third from one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gzip
+import json
+import math
+import os
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+import aiohttp
+import orjson
+
+from client.admin import store_ground_truth
+from shared.benchmark.tasks import METRICS, task_of
+from shared.storage.database import connect
+
+Records = list[dict[str, Any]]
+Kind = tuple[str, str]
+"""A task and a source."""
+Told = dict[tuple[str, ...], object]
+"""What a server tells, by where in the answers it stands."""
+
+DEMO: Final = Path(__file__).parents[1] / "demo"
+SERVER: Final = "from services.standalone import main; raise SystemExit(main())"
+_OWN: Final = frozenset(
+    [
+        "id",
+        "entry_id",
+        "submission_id",
+        "url",
+        "page",
+        "status_url",
+        "permalink",
+        "snapshot",
+        "snapshots",
+        "model_name",
+        "at",
+        "since",
+        "until",
+        "ranked_at",
+        "updated_at",
+        "changed_at",
+        "created_at",
+        "revision",
+        "timeline",
+        "history",
+        "file_sha256",
+        "file_bytes",
+        "report",
+        "provenance",
+        "replaces",
+        "replaced_by",
+        "name",
+    ]
+)
+"""Names, ids, times, and what follows from the attacker's own text and the public test set."""
+_LEVELS: Final = 10_001
+"""Values that a share of 4 decimals can have."""
+_FILES_FROM_AN_ADDRESS: Final = 10
+
+
+@dataclass(slots=True)
+class TestSet:
+    """The private answers: the attacker knows none, the experiment all."""
+
+    records: Records
+    places: dict[Kind, list[int]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, truth: bytes) -> TestSet:
+        """Read a ground truth file in the published layout (gzip)."""
+        found = cls(orjson.loads(gzip.decompress(truth)))
+        for index, record in enumerate(found.records):
+            task = task_of(record["qa_type"])
+            assert task is not None  # noqa: S101 - a valid file
+            found.places.setdefault((task.value, record["data_source"]), []).append(index)
+        return found
+
+    def answer(self, index: int) -> str:
+        """Return a sample's right answer as its reference words it."""
+        text: str = self.records[index]["conversations"][1]["value"]
+        return text
+
+    def wrong(self, kind: Kind, index: int) -> str:
+        """Return an answer of the same kind that is another sample's and another one."""
+        own = self.answer(index)
+        return next(text for place in self.places[kind] if (text := self.answer(place)) != own)
+
+    def file(self, answers: Mapping[int, str], otherwise: Sequence[str] | None = None) -> Records:
+        """Return a file with these answers; the other samples have no text, or that of a file."""
+        return [
+            {
+                "id": record["id"],
+                "qa_type": record["qa_type"],
+                "prediction": answers.get(index, otherwise[index] if otherwise else ""),
+            }
+            for index, record in enumerate(self.records)
+        ]
+
+    def pair(self, number: int) -> tuple[dict[int, str], dict[int, str]]:
+        """Return right and wrong answers to the so-manieth sample of every kind."""
+        right = {places[number]: self.answer(places[number]) for places in self.places.values()}
+        wrong = {
+            places[number]: self.wrong(kind, places[number]) for kind, places in self.places.items()
+        }
+        return right, wrong
+
+
+@dataclass(slots=True)
+class Attacker:
+    """Sends files and reads everything that comes back; changes its address as it likes."""
+
+    http: aiohttp.ClientSession
+    address: str | None = None
+    sent: int = 0
+    refused: dict[str, int] = field(default_factory=dict)
+
+    async def send(self, records: Records, **fields: str) -> tuple[int, dict[str, Any]]:
+        """Submit a file under a fresh name."""
+        form = aiohttp.FormData({"model_name": f"m {uuid4()}", "organization": "x", **fields})
+        packed = gzip.compress(orjson.dumps(records), 1)
+        form.add_field("file", packed, filename="p.json.gz")
+        self.sent += 1
+        path = "/api/v1/submissions"
+        async with self.http.post(path, data=form, headers=self._from()) as response:
+            answer: dict[str, Any] = await response.json(content_type=None)
+            if response.status != HTTPStatus.ACCEPTED:
+                self.refused[answer["code"]] = self.refused.get(answer["code"], 0) + 1
+            return response.status, answer
+
+    async def learn(self, records: Records) -> Told:
+        """Have a file scored, on a board where it may be, and return what is told; withdraw it."""
+        status, receipt = await self.send(records)
+        if receipt.get("code") == "coverage_too_low":
+            status, receipt = await self.send(records, evaluate_only="true")
+        assert status == HTTPStatus.ACCEPTED, receipt  # noqa: S101 - the experiment's check
+        told = await self._everything(receipt)
+        await self.withdraw(receipt)
+        return told
+
+    async def withdraw(self, receipt: Mapping[str, Any]) -> None:
+        """Take a submission back."""
+        owner = {"Authorization": f"Bearer {receipt['owner_token']}"}
+        async with self.http.post(f"{receipt['status_url']}/withdraw", headers=owner) as response:
+            assert response.ok, await response.text()  # noqa: S101 - the experiment's check
+
+    async def _everything(self, receipt: Mapping[str, Any]) -> Told:
+        owner = {"Authorization": f"Bearer {receipt['owner_token']}"}
+        status = await self._ranked(receipt["status_url"], owner)
+        told = flat(status, ("status",))
+        entry = status["entry"]
+        if entry is not None:
+            path = f"/api/v1/leaderboards/{entry['board']}"
+            told |= flat(await self._get(f"{path}/entries/{entry['id']}"), ("entry",))
+            board = await self._get(path)
+            row = next(row for row in board["entries"] if row["entry_id"] == entry["id"])
+            told |= flat(row, ("board",))
+        return told
+
+    async def _ranked(self, url: str, owner: Mapping[str, str]) -> dict[str, Any]:
+        async with asyncio.timeout(120):
+            while True:
+                status = await self._get(url, owner)
+                measured = all(status["similarities"].values())
+                if status["state"] == "ranked" and measured:
+                    return status
+                await asyncio.sleep(0.05)
+
+    async def _get(self, path: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
+        async with self.http.get(path, headers=headers) as response:
+            answer: dict[str, Any] = await response.json()
+            return answer
+
+    def _from(self) -> dict[str, str]:
+        block = self.sent // _FILES_FROM_AN_ADDRESS
+        return {"X-Forwarded-For": self.address or f"10.7.{block // 250}.{block % 250 + 1}"}
+
+
+def flat(answer: object, path: tuple[str, ...]) -> Told:
+    """Return an answer's parts by where they stand, without what is the attacker's own."""
+    if isinstance(answer, dict):
+        parts = {key: value for key, value in answer.items() if key not in _OWN}
+        return _joined(flat(value, (*path, key)) for key, value in parts.items())
+    if isinstance(answer, list):
+        named = [(each.get("metric") or each.get("scoring") if isinstance(each, dict) else None)
+                 or str(place) for place, each in enumerate(answer)]  # fmt: skip
+        return _joined(flat(each, (*path, name)) for name, each in zip(named, answer, strict=True))
+    return {path: answer}
+
+
+def _joined(parts: Any) -> Told:
+    told: Told = {}
+    for part in parts:
+        told |= part
+    return told
+
+
+def told_apart(one: Told, other: Told) -> list[tuple[str, ...]]:
+    """Return where two answers differ."""
+    return sorted(path for path in one.keys() | other.keys() if one.get(path) != other.get(path))
+
+
+def channels(paths: Sequence[tuple[str, ...]]) -> set[Kind]:
+    """Return of which tasks and sources something differs; the source is empty where it is all."""
+    tasks = {metric.key: metric.task.value for metric in METRICS} | {
+        "vs_similarity": "video_summary",
+        "rc_similarity": "region_caption",
+        "dvc_similarity": "dense_captioning",
+    }
+    found = set()
+    for path in paths:
+        task = next((tasks[name] for name in path if name in tasks), None)
+        if task is not None:
+            source = path[path.index("by_source") + 1] if "by_source" in path else ""
+            found.add((task, source))
+    by_source = {kind for kind in found if kind[1]}
+    return by_source | {kind for kind in found if kind[0] not in {task for task, _ in by_source}}
+
+
+async def near_empty(attacker: Attacker, test_set: TestSet, pairs: int) -> dict[str, object]:
+    """Return how many labels near-empty files give away."""
+    sent, recovered, differing = attacker.sent, 0, 0
+    for number in range(pairs):
+        right, wrong = test_set.pair(number)
+        differences = told_apart(
+            await attacker.learn(test_set.file(right)), await attacker.learn(test_set.file(wrong))
+        )
+        recovered += len(channels(differences))
+        differing += len(differences)
+    labels = pairs * len(test_set.places)
+    return {
+        "uploads": attacker.sent - sent,
+        "scored": 2 * pairs,
+        "labels_aimed_at": labels,
+        "labels_recovered": recovered,
+        "numbers_told_apart": differing,
+        "refused": dict(attacker.refused),
+    }
+
+
+async def complete(
+    attacker: Attacker, test_set: TestSet, strong: Sequence[str]
+) -> dict[str, object]:
+    """Return what complete files tell that differ in one answer, or in one of every kind."""
+    right, wrong = test_set.pair(0)
+    all_right = await attacker.learn(test_set.file(right, strong))
+    all_wrong = await attacker.learn(test_set.file(wrong, strong))
+    kinds = channels(told_apart(all_right, all_wrong))
+    single = test_set.places["next_action", "AVOS"][0]
+    one_right = await attacker.learn(test_set.file({single: right[single]}, strong))
+    one_wrong = await attacker.learn(test_set.file({single: wrong[single]}, strong))
+    moment = test_set.places["tal", "AVOS"][0]
+    guesses = [f"{start}.0-{start + 40}.0 seconds." for start in range(100, 260, 20)]
+    outcomes = [await attacker.learn(test_set.file({moment: guess}, strong)) for guess in guesses]
+    distinct = len({orjson.dumps(sorted(map(str, told.items()))) for told in outcomes})
+    shown = {
+        path for path, value in all_right.items()
+        if path[0] == "entry" and path[-1] in ("compat", "strict", "value") and value is not None
+    }  # fmt: skip
+    return {
+        "one_label_right_or_wrong_is_told": bool(told_apart(one_right, one_wrong)),
+        "bits_of_one_time_span_by_8_guesses": math.log2(distinct),
+        "labels_by_one_submission_one_of_each_kind": len(kinds),
+        "kinds": len(test_set.places),
+        "values_shown": len(shown),
+        "bits_at_most": round(len(shown) * math.log2(_LEVELS)),
+    }
+
+
+async def withdrawals(attacker: Attacker, test_set: TestSet, times: int) -> dict[str, object]:
+    """Return how many of so many files are taken from one address when each is withdrawn."""
+    right, _ = test_set.pair(1)
+    file, taken = test_set.file(right), 0
+    for _ in range(times):
+        status, receipt = await attacker.send(file, evaluate_only="true")
+        if status == HTTPStatus.ACCEPTED:
+            taken += 1
+            await attacker.withdraw(receipt)
+    return {"tried": times, "taken": taken, "refused": dict(attacker.refused)}
+
+
+@asynccontextmanager
+async def live_server() -> AsyncIterator[str]:
+    """Run a standalone server with the demo's test set; gives its URL."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log"
+        environment = {
+            **os.environ,
+            "MEDVID_DATA_DIR": folder,
+            "MEDVID_PORT": "0",
+            "MEDVID_TRUSTED_PROXIES": "127.0.0.0/8",
+            "MEDVID_LOG_FORMAT": "json",
+        }
+        with log.open("w") as stream:
+            server = await asyncio.create_subprocess_exec(
+                sys.executable, "-c", SERVER, env=environment, stderr=stream
+            )
+        try:
+            url = await _address(log)
+            socket = f"postgresql://postgres:@/postgres?host={folder}/postgres"
+            async with connect(socket, size=1, application_name="secrecy") as database:
+                truth = (DEMO / "ground_truth.json.gz").read_bytes()
+                await store_ground_truth(database, truth, "demo")
+            yield url
+        finally:
+            server.terminate()
+            await server.wait()
+
+
+async def _address(log: Path) -> str:
+    async with asyncio.timeout(60):
+        while True:
+            for line in (await asyncio.to_thread(log.read_text)).splitlines():
+                event = orjson.loads(line) if line.startswith("{") else {}
+                if event.get("event") == "gateway_listens":
+                    return str(event["url"])
+            await asyncio.sleep(0.1)
+
+
+async def measure(pairs: int, times: int) -> dict[str, Any]:
+    """Run the three attacks, one after the other."""
+    test_set = TestSet.of((DEMO / "ground_truth.json.gz").read_bytes())
+    predictions = orjson.loads(gzip.decompress((DEMO / "predictions.json.gz").read_bytes()))
+    strong = [record["prediction"] for record in predictions]
+    async with live_server() as url, aiohttp.ClientSession(url) as http:
+        return {
+            "near_empty": await near_empty(Attacker(http), test_set, pairs),
+            "complete": await complete(Attacker(http, sent=1_000), test_set, strong),
+            "withdrawals": await withdrawals(Attacker(http, "10.9.9.9"), test_set, times),
+        }
+
+
+def main() -> int:
+    """Print what was learnt."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--files", type=int, default=28, help="near-empty files, two a pair")
+    parser.add_argument("--withdrawals", type=int, default=1_000)
+    given = parser.parse_args()
+    found = asyncio.run(measure(given.files // 2, given.withdrawals))
+    if given.json:
+        print(json.dumps(found, indent=2))
+        return 0
+    for attack, facts in found.items():
+        print(attack)
+        for name, value in facts.items():
+            print(f"  {name.replace('_', ' ')}: {value}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
