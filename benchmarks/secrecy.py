@@ -66,6 +66,8 @@ _OWN: Final = frozenset(
         "changed_at",
         "created_at",
         "revision",
+        "requested_at",
+        "completed_at",
         "timeline",
         "history",
         "file_sha256",
@@ -84,14 +86,14 @@ _FILES_FROM_AN_ADDRESS: Final = 10
 
 
 @dataclass(slots=True)
-class TestSet:
+class Answers:
     """The private answers: the attacker knows none, the experiment all."""
 
     records: Records
     places: dict[Kind, list[int]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, truth: bytes) -> TestSet:
+    def of(cls, truth: bytes) -> Answers:
         """Read a ground truth file in the published layout (gzip)."""
         found = cls(orjson.loads(gzip.decompress(truth)))
         for index, record in enumerate(found.records):
@@ -137,6 +139,8 @@ class Attacker:
     http: aiohttp.ClientSession
     address: str | None = None
     sent: int = 0
+    judge: bool = False
+    """Whether to wait for the judge, too."""
     refused: dict[str, int] = field(default_factory=dict)
 
     async def send(self, records: Records, **fields: str) -> tuple[int, dict[str, Any]]:
@@ -170,24 +174,35 @@ class Attacker:
 
     async def _everything(self, receipt: Mapping[str, Any]) -> Told:
         owner = {"Authorization": f"Bearer {receipt['owner_token']}"}
-        status = await self._ranked(receipt["status_url"], owner)
+        status = await self.ranked(receipt["status_url"], owner)
         told = flat(status, ("status",))
         entry = status["entry"]
         if entry is not None:
             path = f"/api/v1/leaderboards/{entry['board']}"
             told |= flat(await self._get(f"{path}/entries/{entry['id']}"), ("entry",))
-            board = await self._get(path)
-            row = next(row for row in board["entries"] if row["entry_id"] == entry["id"])
-            told |= flat(row, ("board",))
+            told |= flat(await self._row(path, entry["id"]), ("board",))
         return told
 
-    async def _ranked(self, url: str, owner: Mapping[str, str]) -> dict[str, Any]:
+    async def ranked(self, url: str, owner: Mapping[str, str]) -> dict[str, Any]:
+        """Return a submission's status once all that comes of it is there."""
         async with asyncio.timeout(120):
             while True:
                 status = await self._get(url, owner)
                 measured = all(status["similarities"].values())
-                if status["state"] == "ranked" and measured:
+                judged = not self.judge or status["judging"]["result"] is not None
+                if status["state"] == "ranked" and measured and judged:
                     return status
+                await asyncio.sleep(0.05)
+
+    async def _row(self, board: str, entry_id: str) -> dict[str, Any]:
+        """Return an entry's row on a board that is ranked with all that is known of it."""
+        async with asyncio.timeout(120):
+            while True:
+                entries = (await self._get(board))["entries"]
+                row: dict[str, Any] = next(row for row in entries if row["entry_id"] == entry_id)
+                judged = "vs_llm" in row.get("withheld", ()) or row["values"]["vs_llm"] is not None
+                if judged or not self.judge:
+                    return row
                 await asyncio.sleep(0.05)
 
     async def _get(self, path: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -241,7 +256,7 @@ def channels(paths: Sequence[tuple[str, ...]]) -> set[Kind]:
     return by_source | {kind for kind in found if kind[0] not in {task for task, _ in by_source}}
 
 
-async def near_empty(attacker: Attacker, test_set: TestSet, pairs: int) -> dict[str, object]:
+async def near_empty(attacker: Attacker, test_set: Answers, pairs: int) -> dict[str, object]:
     """Return how many labels near-empty files give away."""
     sent, recovered, differing = attacker.sent, 0, 0
     for number in range(pairs):
@@ -263,7 +278,7 @@ async def near_empty(attacker: Attacker, test_set: TestSet, pairs: int) -> dict[
 
 
 async def complete(
-    attacker: Attacker, test_set: TestSet, strong: Sequence[str]
+    attacker: Attacker, test_set: Answers, strong: Sequence[str]
 ) -> dict[str, object]:
     """Return what complete files tell that differ in one answer, or in one of every kind."""
     right, wrong = test_set.pair(0)
@@ -291,7 +306,7 @@ async def complete(
     }
 
 
-async def withdrawals(attacker: Attacker, test_set: TestSet, times: int) -> dict[str, object]:
+async def withdrawals(attacker: Attacker, test_set: Answers, times: int) -> dict[str, object]:
     """Return how many of so many files are taken from one address when each is withdrawn."""
     right, _ = test_set.pair(1)
     file, taken = test_set.file(right), 0
@@ -343,7 +358,7 @@ async def _address(log: Path) -> str:
 
 async def measure(pairs: int, times: int) -> dict[str, Any]:
     """Run the three attacks, one after the other."""
-    test_set = TestSet.of((DEMO / "ground_truth.json.gz").read_bytes())
+    test_set = Answers.of((DEMO / "ground_truth.json.gz").read_bytes())
     predictions = orjson.loads(gzip.decompress((DEMO / "predictions.json.gz").read_bytes()))
     strong = [record["prediction"] for record in predictions]
     async with live_server() as url, aiohttp.ClientSession(url) as http:

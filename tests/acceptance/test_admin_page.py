@@ -326,3 +326,37 @@ async def test_what_does_not_work_is_told_on_the_page(site: Site) -> None:
         assert 'role="alert"' in text
         assert f"code {code}" in text, text
     assert await site.database.pool.fetchval("SELECT count(*) FROM entries") == 0
+
+
+async def test_accounts_that_may_search_the_test_set_are_shown(site: Site) -> None:
+    browser = await signed_in(site)
+    _, text = await browser.get("/admin")
+    assert "may search the test set" not in text
+    report = '{"samples": 100, "tasks": [{"parsed": 20}, {"parsed": 29}]}'
+    await uses(site, "address:<b>", 10, report=report)
+    await uses(site, "key:withdraws", 10, state="withdrawn", withdrawn_by="owner")
+    await uses(site, "key:tries", 9, report=report)
+    await uses(site, "key:honest", 20)
+    _, text = await browser.get("/admin")
+    assert "may search the test set" in text
+    assert "address:&lt;b&gt;" in text
+    assert "key:withdraws" in text
+    assert "key:tries" not in text
+    assert "key:honest" not in text
+
+
+async def uses(site: Site, account: str, number: int, **changes: str) -> None:
+    """Store so many submissions of an account, 60 of 100 samples being read in each."""
+    row = {"state": "accepted", "withdrawn_by": None,
+           "report": '{"samples": 100, "tasks": [{"parsed": 60}]}'} | changes  # fmt: skip
+    for place in range(number):
+        stored = await accept_submission(site.database, f"{account} {place}")
+        await site.database.pool.execute(
+            "UPDATE submissions SET state = $2, report = $3::text::jsonb, withdrawn_by = $4"
+            " WHERE id = $1",
+            stored.submission_id, row["state"], row["report"], row["withdrawn_by"],
+        )  # fmt: skip
+        await site.database.pool.execute(
+            "INSERT INTO quota_uses (account, kind, submission_id) VALUES ($1, 'submission', $2)",
+            account, stored.submission_id,
+        )  # fmt: skip

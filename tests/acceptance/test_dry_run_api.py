@@ -140,3 +140,55 @@ async def test_the_limits_are_those_of_an_upload(database: Database) -> None:
             assert (await validate(gateway, FILE))[0] == status
     async with running_gateway(database, load=False, anonymous_submissions=False) as gateway:
         assert (await validate(gateway, FILE))[1]["code"] == "key_required"
+
+
+def sparse(share: float) -> bytes:
+    """A file of which this share of the records has a text."""
+    answered = int(SAMPLES * share)
+    kept = [record if n < answered else {**record, "prediction": " "} for n, record in enumerate(
+        records()
+    )]  # fmt: skip
+    return orjson.dumps(kept)
+
+
+async def test_a_place_on_a_board_needs_answers_to_half_of_the_samples(database: Database) -> None:
+    few, half = sparse(0.49), sparse(0.5)
+    async with running_gateway(database, address_submissions_per_day=3) as gateway:
+        status, answer = await validate(gateway, few)
+        (error,) = answer["errors"]
+        assert (status, answer["ok"], answer["error_count"]) == (200, False, 1)
+        assert (error["code"], error["path"]) == ("coverage_too_low", "$.file")
+        assert "evaluate_only=true" in error["fix"]
+        assert answer["report"]["ok"], "nothing is wrong with the file itself"
+        assert (await validate(gateway, few, evaluate_only="true"))[1]["ok"]
+        assert (await validate(gateway, half))[1]["ok"]
+        _, first = await gateway.submit(half, model_name="Ours")
+        await gateway.set_state(first["id"], "scored")
+        owner = {"Authorization": f"Bearer {first['owner_token']}"}
+        for fields in ({}, {"replaces": first["id"], "model_name": "Ours"}) * 3:
+            status, problem = await gateway.submit(few, headers=owner, **fields)
+            assert (status, problem["code"]) == (422, "coverage_too_low")
+            assert problem["detail"].startswith("58 of 120 samples answered")
+            assert problem["report"]["answered"] == SAMPLES
+        # None of these cost a submission: of three, two are left.
+        assert (await gateway.submit(few, evaluate_only="true"))[0] == 202
+        assert (await gateway.submit(half))[0] == 202
+        status, problem = await gateway.submit(few, model_name="<", evaluate_only="true")
+        assert problem["code"] == "submission_quota"
+
+
+async def test_other_problems_are_told_beside_too_few_answers(database: Database) -> None:
+    async with running_gateway(database) as gateway:
+        status, problem = await gateway.submit(sparse(0.1), organization="")
+        assert (status, problem["code"]) == (422, "invalid_submission")
+        assert [error["code"] for error in problem["errors"]] == [
+            "empty_field", "coverage_too_low",
+        ]  # fmt: skip
+
+
+async def test_operators_set_the_least_coverage(database: Database) -> None:
+    async with running_gateway(database, minimum_coverage=0) as gateway:
+        assert (await gateway.submit(sparse(0.01)))[0] == 202
+    async with running_gateway(database, minimum_coverage=1) as gateway:
+        assert (await gateway.submit(FILE))[0] == 202
+        assert (await gateway.submit(sparse(0.99)))[1]["code"] == "coverage_too_low"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from importlib.resources import files
+from typing import Any
 from uuid import UUID
 
 from services.ranker.consumer import build_consumer
@@ -15,7 +16,7 @@ from shared.contracts.messages import BoardChanged, Envelope
 from shared.messaging.ports import Delivery, Done
 from shared.messaging.topology import RANKER_BOARDS
 from shared.storage.database import Database
-from tests.rows import Stored, accept_submission, add_listed_entry
+from tests.rows import Stored, accept_submission, add_listed_entry, load_demo_ground_truth
 
 
 def changed(board: str = "community") -> Delivery:
@@ -241,6 +242,61 @@ async def test_boards_that_the_version_before_ranked_are_ranked_again_once(
     assert len(await snapshots(database)) == 4
     assert await behind(database) == []
     assert len(await ranks(database)) == 1, "the same ranks go on"
+
+
+async def test_boards_of_another_rule_of_what_is_withheld_are_ranked_again_once(
+    database: Database,
+) -> None:
+    """As after an upgrade: the version before withheld nothing, and recorded no rule."""
+    await load_demo_ground_truth(database)
+    entry_id = await add_listed_entry(database, "Few answers", {"cvs_acc": 0.5})
+    await database.pool.execute(FEW_ANSWERS, entry_id)
+    await rank(database)
+    (row,) = await unranked_rows(database)
+    assert (row["rank"], row["values"]["nap_acc"], row["withheld"]) == (
+        None, None, {"cvs_acc": "too_few_answers"},
+    )  # fmt: skip
+    await database.pool.execute("UPDATE snapshots SET disclosure = NULL")
+    assert await behind(database) == ["community"]
+    await rank(database)
+    assert len(await snapshots(database)) == 4
+    assert await behind(database) == []
+
+
+async def test_standings_of_the_version_before_are_made_anew(database: Database) -> None:
+    stored = await accept_submission(database, "Evaluated")
+    await database.pool.execute(
+        "UPDATE entries SET hypothetical = true, name_key = E'\\x1f' || id WHERE id = $1",
+        stored.entry_id,
+    )
+    await score(database, stored, 0.5)
+    await database.pool.execute(FEW_ANSWERS, stored.entry_id)
+    await rank(database)
+    await database.pool.execute("UPDATE hypothetical_ranks SET content = content - 'withheld'")
+    await behind(database)
+    assert await database.pool.fetchval("SELECT count(*) FROM hypothetical_due") == 1
+    await rank(database)
+    standings = await database.pool.fetch("SELECT content::text FROM hypothetical_ranks")
+    for content in (json.loads(row[0]) for row in standings):
+        assert (content["rank"], content["values"]["cvs_acc"]) == (None, None)
+        assert content["withheld"] == {"cvs_acc": "too_few_answers"}
+    await behind(database)
+    assert await database.pool.fetchval("SELECT count(*) FROM hypothetical_due") == 0
+
+
+FEW_ANSWERS = (
+    "UPDATE scores SET answered = 29, expected = 29, metric_version = '2',"
+    " ground_truth_version = (SELECT version FROM ground_truths LIMIT 1),"
+    " file_sha256 = repeat('a', 64) WHERE entry_id = $1"
+)
+
+
+async def unranked_rows(database: Database) -> list[dict[str, Any]]:
+    content = await database.pool.fetchval(
+        "SELECT unranked FROM snapshots WHERE scoring = 'compat' ORDER BY id DESC LIMIT 1"
+    )
+    rows: list[dict[str, Any]] = json.loads(content)
+    return rows
 
 
 async def test_boards_rank_within_themselves(database: Database) -> None:
