@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from services.judge.store import PostgresRuns
 from services.judge.verdict_store import PostgresVerdicts
 from shared.benchmark.caption_pairs import JudgingPlan, plan
 from shared.benchmark.ground_truth import load_ground_truth
+from shared.benchmark.tasks import task_of
 from shared.benchmark.test_set import TestSet
 from shared.benchmark.validation import validate_submission
 from shared.contracts.messages import JudgingRequested
@@ -40,10 +42,25 @@ from tests.fakes.grader import NoBudget
 from tests.rows import DEMO
 
 POLICY = RunPolicy(batch_items=4, window_batches=8, tries=3, busy_seconds=0.05)
-HALF: bytes = gzip.compress(
-    orjson.dumps(orjson.loads(gzip.decompress((DEMO / "predictions.json.gz").read_bytes()))[::2])
-)
-"""Every second record of the demo's predictions: pairs enough for faults and kills."""
+
+
+def _half_of_demo() -> bytes:
+    """Return every second record of each task: pairs enough for faults and kills.
+
+    Of a task of which fewer are answered nothing is judged.
+    """
+    records = orjson.loads(gzip.decompress((DEMO / "predictions.json.gz").read_bytes()))
+    seen: Counter[object] = Counter()
+    chosen = []
+    for record in records:
+        task = task_of(record["qa_type"])
+        if seen[task] % 2 == 0:
+            chosen.append(record)
+        seen[task] += 1
+    return gzip.compress(orjson.dumps(chosen), mtime=0)
+
+
+HALF = _half_of_demo()
 FIGURES = CallFigures(overhead_tokens=600, reply_tokens=40, price=TokenPrice(2, 8), concurrency=16)
 
 

@@ -182,6 +182,7 @@ async def assert_undisturbed(environment: Mapping[str, str], database: Database)
     stored = await database.pool.fetchval(
         "SELECT content FROM snapshots WHERE scoring = 'compat' ORDER BY id DESC LIMIT 1"
     )
+    assert [row.pop("withheld") for row in board["entries"]] == [{}, {}]
     assert board["entries"] == json.loads(stored)
     rows = {row["model_name"]: row for row in board["entries"]}
     assert rows["A model"]["values"]["cvs_acc"] == 0.798
