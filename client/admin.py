@@ -19,6 +19,7 @@ from services.gateway.administration.ground_truths import make_current
 from services.gateway.administration.imports import BoardFiles
 from services.gateway.domain.acts import Act
 from services.gateway.http.bodies import RefusedBody
+from shared.benchmark.disclosure import never_shown
 from shared.benchmark.ground_truth import InvalidGroundTruth, load_ground_truth
 from shared.benchmark.tasks import BOARDS
 from shared.benchmark.unpacking import unpack
@@ -73,7 +74,8 @@ async def store_ground_truth(database: Database, data: bytes, name: str) -> str:
         )
         await make_current(transaction, truth.version, act)
     state = "loaded" if new else "was loaded before"
-    return f"Ground truth {truth.version[:12]} {state}: {len(truth)} samples, now active."
+    said = f"Ground truth {truth.version[:12]} {state}: {len(truth)} samples, now active."
+    return " ".join(filter(None, (said, never_shown(truth.samples).capitalize())))
 
 
 def import_board_file(path: Path | None) -> int:

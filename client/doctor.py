@@ -21,13 +21,15 @@ from client.findings import Finding, print_report
 from services.gateway.domain.access import ADMIN_KEY_CHARACTERS, MAKES_ADMIN_KEY
 from services.judge.endpoint import OpenAiEndpoint, Sampling, open_client
 from services.standalone import StandaloneSettings
+from shared.benchmark.disclosure import never_shown
+from shared.benchmark.ground_truth import load_ground_truth
 from shared.messaging.rabbit_rebuild import differences
 from shared.runtime.errors import MedvidError, Misconfigured
 from shared.runtime.figures import read_sample
 from shared.runtime.logs import configure_logs
 from shared.runtime.settings import load_settings
 from shared.storage.database import Database
-from shared.storage.ground_truths import active_ground_truth_version
+from shared.storage.ground_truths import active_ground_truth_version, ground_truth_content
 from shared.storage.migrate import load_migrations, require_schema
 from shared.storage.queries import load_queries
 
@@ -213,6 +215,10 @@ async def _ground_truth(database: Database) -> Finding:
     if version is None:
         fix = "Load it with 'medvid admin load-ground-truth FILE'."
         return Finding("ground truth", "failed", "there is none: uploads are refused.", fix)
+    truth = load_ground_truth(await ground_truth_content(database, version))
+    if few := never_shown(truth.samples):
+        fix = "Load a larger test set, or say so to whoever reads the boards (docs/security.md)."
+        return Finding("ground truth", "warning", few, fix)
     return Finding("ground truth", "ok", f"version {version[:12]} is active.")
 
 

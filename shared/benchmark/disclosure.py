@@ -8,7 +8,7 @@ much of the truth can still be learnt.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
 from shared.benchmark.ground_truth import Sample
@@ -64,6 +64,17 @@ def well_answered(
     enough = {task for task, count in asked.items() if answered[task] >= LEAST_SHARE * count}
     for sample, text in zip(samples, predictions, strict=True):
         yield text if sample.task in enough else None
+
+
+def never_shown(samples: Iterable[Sample]) -> str:
+    """Return of which tasks a test set has too few samples for any value, in words; or nothing."""
+    counts = Counter(sample.task for sample in samples)
+    few = sorted(
+        f"{task.value} {count}" for task, count in counts.items() if count < FEWEST_ANSWERS
+    )
+    if not few:
+        return ""
+    return f"of fewer than {FEWEST_ANSWERS} samples no value is ever shown: {', '.join(few)}."
 
 
 def answers_of(report: Mapping[str, Any]) -> int:

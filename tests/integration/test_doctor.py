@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import time
@@ -12,6 +13,7 @@ from uuid import uuid4
 
 import aio_pika
 import asyncpg
+import orjson
 import pytest
 
 from client.doctor import Surroundings, examine
@@ -24,7 +26,7 @@ from shared.runtime.figures import Sampler
 from shared.storage.database import Database
 from tests.conftest import Servers
 from tests.processes import free_port
-from tests.rows import accept_submission, load_demo_ground_truth
+from tests.rows import DEMO, accept_submission, load_demo_ground_truth
 
 GIB = 1 << 30
 
@@ -178,6 +180,18 @@ async def test_no_ground_truth(installation: Installation, database: Database) -
     findings = await installation.findings()
     assert only_wrong(findings) == {"ground truth": "failed"}
     assert "load-ground-truth" in findings["ground truth"].fix
+
+
+async def test_a_test_set_too_small_to_show_values(
+    installation: Installation, database: Database
+) -> None:
+    records = orjson.loads(gzip.decompress((DEMO / "ground_truth.json.gz").read_bytes()))
+    await database.pool.execute(
+        "UPDATE ground_truths SET content = $1", gzip.compress(orjson.dumps(records[:40]))
+    )
+    findings = await installation.findings()
+    assert only_wrong(findings) == {"ground truth": "warning"}
+    assert "fewer than 30 samples" in findings["ground truth"].says
 
 
 @pytest.mark.parametrize(("seconds", "state"), [(3, "warning"), (-60, "failed")])

@@ -8,7 +8,14 @@ from typing import cast
 
 import pytest
 
-from shared.benchmark.disclosure import TOO_FEW_ANSWERS, few, rounded, well_answered, withheld
+from shared.benchmark.disclosure import (
+    TOO_FEW_ANSWERS,
+    few,
+    never_shown,
+    rounded,
+    well_answered,
+    withheld,
+)
 from shared.benchmark.ground_truth import Sample
 from shared.benchmark.tasks import METRIC_KEYS, Task
 
@@ -59,3 +66,10 @@ def test_a_task_answered_by_less_than_half_is_left_out() -> None:
     samples = cast(list[Sample], [SimpleNamespace(task=task) for task in tasks])
     texts = ["a", None, "b", None, "c", "", None, None]
     assert list(well_answered(samples, texts)) == ["a", None, "b", None, *[None] * 4]
+
+
+def test_a_small_test_set_says_what_it_never_shows() -> None:
+    tasks = [Task.TAL] * 30 + [Task.STG] * 29
+    samples = cast(list[Sample], [SimpleNamespace(task=task) for task in tasks])
+    assert never_shown(samples) == "of fewer than 30 samples no value is ever shown: stg 29."
+    assert never_shown(samples[:30]) == never_shown([]) == ""
