@@ -23,6 +23,7 @@ from services.scorer import bootstrap as scorer
 from services.scorer.domain.scorecard import score
 from services.scorer.embedding import load_embedder
 from services.scorer.settings import ScorerSettings
+from shared.benchmark.disclosure import withheld
 from shared.benchmark.ground_truth import load_ground_truth
 from shared.benchmark.tasks import METRIC_KEYS
 from shared.messaging.ports import Outgoing
@@ -133,12 +134,16 @@ async def expected_board() -> list[dict[str, Any]]:
             records = orjson.loads(gzip.decompress(payload_of(number)))
             card = score(truth.samples, [r["prediction"] for r in records], load_embedder())
             values = {key: metric.compat for key, metric in card.metrics.items()}
+            reasons = {
+                key: withheld(key, m.answered, m.expected) for key, m in card.metrics.items()
+            }
             entries.append(
                 Entry(
                     entry_id=UUID(int=0), submission_id=None, model_name=f"Model {number}",
                     organization="Us", team=None, authors=None, model_url=None, track=None,
                     badges=(), submitted_on=datetime.now(UTC).date(), verified_on=None,
                     values={"compat": {**dict.fromkeys(METRIC_KEYS), **values}, "strict": {}},
+                    withheld={key: reason for key, reason in reasons.items() if reason},
                 )
             )  # fmt: skip
         _expected.extend(json.loads(ranked_board(entries, "compat", "competition").content))

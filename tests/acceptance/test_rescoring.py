@@ -7,7 +7,7 @@ import gzip
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,12 @@ import orjson
 import pytest
 
 from services.ranker.domain.ranking import rank
+from services.scorer.domain.results import MetricScore
 from services.scorer.domain.scorecard import score
 from services.scorer.embedding import load_embedder
+from shared.benchmark.disclosure import withheld
 from shared.benchmark.ground_truth import load_ground_truth
-from shared.benchmark.tasks import METRIC_KEYS, RULE_METRIC_KEYS, SCORINGS
+from shared.benchmark.tasks import METRIC_KEYS, RULE_METRIC_KEYS, SCORINGS, Scoring
 from shared.benchmark.versions import METRIC_VERSION
 from shared.storage.database import Database
 from tests.acceptance.administration_harness import WHY, Site, running_site
@@ -58,14 +60,22 @@ def predictions(kind: str) -> bytes:
 
 
 @cache
-def expected(kind: str, corrected: bool) -> dict[str, dict[str, float | None]]:
-    """What scoring the file directly gives, by scoring."""
+def scored(kind: str, corrected: bool) -> Mapping[str, MetricScore]:
+    """What scoring the file directly gives."""
     records = orjson.loads(gzip.decompress(predictions(kind)))
     samples = load_ground_truth(truth(corrected)).samples
-    card = score(samples, [record["prediction"] for record in records], load_embedder())
+    return score(samples, [record["prediction"] for record in records], load_embedder()).metrics
+
+
+def expected(kind: str, corrected: bool, scoring: Scoring) -> dict[str, float | None]:
+    return {key: getattr(found, scoring) for key, found in scored(kind, corrected).items()}
+
+
+def expected_on_boards(kind: str, corrected: bool, scoring: Scoring) -> dict[str, float | None]:
+    """The same as boards may know it: what rests on too few answers is missing."""
     return {
-        scoring: {key: getattr(metric, scoring) for key, metric in card.metrics.items()}
-        for scoring in SCORINGS
+        key: None if withheld(key, found.answered, found.expected) else getattr(found, scoring)
+        for key, found in scored(kind, corrected).items()
     }
 
 
@@ -126,12 +136,14 @@ def check_difference(detail: dict[str, Any], entries: dict[str, UUID], rescored:
         sides = []
         for corrected in (False, True):
             rows: list[dict[str, Any]] = []
+            on_board: list[dict[str, Any]] = []
             for name, kind in MODELS.items():
-                values = expected(kind, corrected and name in rescored)[scoring]
-                rows.append({"model_name": name, **values})
-            given = RIVAL if scoring == "compat" else {}
-            rows.append({"model_name": "Rival", **given})
-            ranked, unranked = rank(rows)
+                file = kind, corrected and name in rescored, scoring
+                rows.append({"model_name": name, **expected(*file)})
+                on_board.append({"model_name": name, **expected_on_boards(*file)})
+            given = {"model_name": "Rival", **(RIVAL if scoring == "compat" else {})}
+            rows.append(given)
+            ranked, unranked = rank([*on_board, given])
             places = {row.model_name: (row.rank, row.mean_rank) for row in ranked}
             places |= {rows[index]["model_name"]: (None, None) for index in unranked}
             sides.append((rows, places))
@@ -181,7 +193,7 @@ async def test_a_new_ground_truth_is_shown_first_and_then_put_in_force(site: Sit
     assert (await site.done(path, preview=2, make_current=True))["changed"]
     board = await site.board("community")
     for name, kind in MODELS.items():
-        values = expected(kind, True)["compat"]
+        values = expected_on_boards(kind, True, "compat")
         assert {key: board[name]["values"][key] for key in RULE_METRIC_KEYS} == {
             key: None if value is None else round(round(value, 4), 3)
             for key, value in values.items()
@@ -258,7 +270,7 @@ async def test_some_entries_only_and_discarded(database: Database) -> None:
         await site.done(path, preview=number, without_failed=True)
         board = await site.board("community")
         for name, corrected in (("Model A", False), ("Model B", True), ("Model C", True)):
-            value = expected(MODELS[name], corrected)["compat"]["cvs_acc"]
+            value = expected_on_boards(MODELS[name], corrected, "compat")["cvs_acc"]
             assert board[name]["values"]["cvs_acc"] == (value and round(round(value, 4), 3))
 
 
