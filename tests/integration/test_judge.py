@@ -264,7 +264,7 @@ async def test_a_large_run_does_not_starve_a_small_one(database: Database) -> No
     large = await accept_submission(database, "Large")
     grader = FakeGrader()
     async with judging(database, [replica(database, grader, policy)], concurrency=2):
-        large_run = await request_run(database, large.submission_id, repeats=20)
+        large_run = await request_run(database, large.submission_id, repeats=10)
         await reaches(database, large_run, "running")
         small = await accept_submission(database, "Small")
         small_run = await request_run(database, small.submission_id)
