@@ -17,8 +17,13 @@ from tests.servers import free_port
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "benchmarks" / "data"
-FILES = {"predictions_strong_composed": "strong", "results_strong": "strong",
-         "predictions_hostile": "hostile"}  # fmt: skip
+FILES = {
+    "predictions_strong": "strong",
+    "predictions_strong_composed": "strong",
+    "results_strong": "strong",
+    "predictions_weak": "weak",
+    "predictions_hostile": "hostile",
+}
 
 
 async def test_every_file_is_stored_with_its_golden_scores(
