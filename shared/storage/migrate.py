@@ -117,6 +117,8 @@ async def _applied(connection: Connection, migrations: Sequence[Migration]) -> i
 
 async def _apply(connection: Connection, migration: Migration) -> None:
     if migration.in_batches:
+        # A plan made for a table that was small once can compare every row with every other.
+        await connection.execute("ANALYZE")
         while await _changed_rows(connection, migration.sql):
             pass
     async with connection.transaction():
