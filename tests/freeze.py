@@ -23,7 +23,9 @@ def main() -> int:
     os.environ[VARIABLE] = "1"
     test = Path(__file__).parent / "contract" / "test_frozen.py"
     status = int(pytest.main([str(test), "-q", "-p", "no:cacheprovider"]))
-    sys.stdout.write(f"Written to {FOLDER}.\n" if not status else "Nothing is sure.\n")
+    sys.stdout.write(
+        f"Written to {FOLDER}.\n" if not status else "That failed: the files may be incomplete.\n"
+    )
     return status
 
 
