@@ -2,6 +2,8 @@
 
 During an upgrade the version before works on the new schema, beside new services. Its statements
 stand here as they were released, so that they can be run without its code.
+
+`contract/` is about the version at work: what others can see of it (`tests.frozen`).
 """
 
 from __future__ import annotations
