@@ -32,7 +32,7 @@ sys.path.insert(0, str(ROOT))
 
 import asyncpg  # noqa: E402 - after the path
 
-from shared.benchmark.ground_truth import load_ground_truth  # noqa: E402
+from medvid.benchmark.ground_truth import load_ground_truth  # noqa: E402
 from shared.storage.database import Database, connect  # noqa: E402
 from shared.storage.ground_truths import activate_ground_truth  # noqa: E402
 from tests.judging import request_run, run_row  # noqa: E402

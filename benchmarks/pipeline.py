@@ -23,10 +23,10 @@ from typing import Any
 import aiohttp
 import orjson
 
-from client.admin import store_ground_truth
-from services.scorer.domain.scorecard import score
-from services.scorer.embedding import load_embedder
-from shared.benchmark.ground_truth import load_ground_truth
+from medvid.benchmark.embedding import load_embedder
+from medvid.benchmark.ground_truth import load_ground_truth
+from medvid.benchmark.scorecard import score
+from services.operate.admin import store_ground_truth
 from shared.storage.database import connect
 
 DATA = Path(__file__).parent / "data"

@@ -22,13 +22,13 @@ import asyncpg
 from benchmarks.judge import Servers, add_vhost
 from benchmarks.scale_processes import Service, start_service
 from benchmarks.scale_reads import read_load
-from client.admin import store_ground_truth
+from medvid.benchmark.ground_truth import load_ground_truth
+from medvid.benchmark.test_set import TestSet
+from medvid.judging.estimates import estimate
 from services.judge.bootstrap import call_figures
-from services.judge.domain.estimates import estimate
 from services.judge.planning import plan_file
 from services.judge.settings import JudgeSettings
-from shared.benchmark.ground_truth import load_ground_truth
-from shared.benchmark.test_set import TestSet
+from services.operate.admin import store_ground_truth
 from shared.storage.database import connect
 
 DATA: Final = Path(__file__).parent / "data"

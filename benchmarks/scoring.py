@@ -26,15 +26,15 @@ ROOT: Final = Path(__file__).parents[1]
 DATA: Final = ROOT / "benchmarks" / "data"
 sys.path.insert(0, str(ROOT))
 
-from client.score import OFFLINE_LIMITS  # noqa: E402 - the path comes first
-from services.scorer.domain.embedder import Embedder  # noqa: E402
-from services.scorer.domain.scorecard import score  # noqa: E402
-from services.scorer.embedding import load_embedder  # noqa: E402
-from shared.benchmark.ground_truth import GroundTruth, load_ground_truth  # noqa: E402
-from shared.benchmark.tasks import Task  # noqa: E402
-from shared.benchmark.test_set import TestSet  # noqa: E402
-from shared.benchmark.validation import validate_submission  # noqa: E402
-from shared.runtime.collection import paused_collection  # noqa: E402
+from medvid.benchmark.collection import paused_collection  # noqa: E402
+from medvid.benchmark.embedder import Embedder  # noqa: E402
+from medvid.benchmark.embedding import load_embedder  # noqa: E402
+from medvid.benchmark.ground_truth import GroundTruth, load_ground_truth  # noqa: E402
+from medvid.benchmark.scorecard import score  # noqa: E402
+from medvid.benchmark.tasks import Task  # noqa: E402
+from medvid.benchmark.test_set import TestSet  # noqa: E402
+from medvid.benchmark.validation import validate_submission  # noqa: E402
+from medvid.cli.score import OFFLINE_LIMITS  # noqa: E402 - the path comes first
 
 NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
 HOSTILE: Final = {
@@ -117,7 +117,7 @@ def against_the_floor(truth: bytes, predictions: bytes) -> dict[str, float]:
 
 def cold_command() -> dict[str, float]:
     """Time `medvid score` in a fresh process, embeddings included."""
-    command = [sys.executable, "-m", "client", "score", str(DATA / "ground_truth.json.gz"),
+    command = [sys.executable, "-m", "medvid", "score", str(DATA / "ground_truth.json.gz"),
                str(DATA / "predictions_strong.json.gz"), "--json"]  # fmt: skip
 
     def run() -> None:

@@ -34,8 +34,8 @@ from uuid import uuid4
 import aiohttp
 import orjson
 
-from client.admin import store_ground_truth
-from shared.benchmark.tasks import METRICS, task_of
+from medvid.benchmark.tasks import METRICS, task_of
+from services.operate.admin import store_ground_truth
 from shared.storage.database import connect
 
 Records = list[dict[str, Any]]

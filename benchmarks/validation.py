@@ -26,11 +26,11 @@ sys.path.insert(0, str(ROOT))
 
 import orjson  # noqa: E402 - after the path
 
-from services.ranker.domain.ranking import Row, rank  # noqa: E402
-from shared.benchmark.ground_truth import load_ground_truth  # noqa: E402
-from shared.benchmark.tasks import METRIC_KEYS, Task  # noqa: E402
-from shared.benchmark.test_set import TestItem, TestSet  # noqa: E402
-from shared.benchmark.validation import validate_submission  # noqa: E402
+from medvid.benchmark.ground_truth import load_ground_truth  # noqa: E402
+from medvid.benchmark.ranking import Row, rank  # noqa: E402
+from medvid.benchmark.tasks import METRIC_KEYS, Task  # noqa: E402
+from medvid.benchmark.test_set import TestItem, TestSet  # noqa: E402
+from medvid.benchmark.validation import validate_submission  # noqa: E402
 
 DATA = ROOT / "benchmarks" / "data"
 MIB = 1 << 20

@@ -34,7 +34,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.scale_processes import start_service  # noqa: E402 - the path comes first
-from shared.benchmark.tasks import METRIC_KEYS  # noqa: E402
+from medvid.benchmark.tasks import METRIC_KEYS  # noqa: E402
 from tests.servers import TEMPLATE, PostgresServer, make_template  # noqa: E402
 
 CONNECTIONS: Final = 100

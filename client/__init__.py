@@ -1,1 +1,1 @@
-"""The `medvid` command and the Python client."""
+"""The former name of `medvid`; only `client.api` is left, for one release."""

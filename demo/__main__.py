@@ -19,10 +19,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
-from client.admin import published_boards, store_boards, store_ground_truth
-from client.terminal import place
+from medvid.benchmark.tasks import METRIC_KEYS, METRICS
+from medvid.cli.terminal import place
+from services.operate.admin import published_boards, store_boards, store_ground_truth
 from services.standalone import StandaloneSettings, running
-from shared.benchmark.tasks import METRIC_KEYS, METRICS
 from shared.runtime.errors import Misconfigured
 from shared.runtime.infrastructure import Infrastructure
 from shared.runtime.lifecycle import run_process, serve

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from shared.benchmark.tasks import task_of
+from medvid.benchmark.tasks import task_of
 
 _BENCHMARK = Path("benchmarks/data")
 _DEMO = Path("demo")

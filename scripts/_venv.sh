@@ -61,13 +61,13 @@ prepare_venv() {
   local lock="requirements/$1.lock" stamp digest python
   python=$(find_python) || fail "needs Python 3.11 or newer on PATH (or PYTHON=/path/to/python3)" 3
   [ -x .venv/bin/python ] || create_venv "$python"
-  digest=$(cat "$lock" pyproject.toml | sha256sum | cut -d' ' -f1)
+  digest=$(cat "$lock" pyproject.toml medvid/pyproject.toml | sha256sum | cut -d' ' -f1)
   stamp=".venv/.installed-$1"
   if [ "$(cat "$stamp" 2>/dev/null)" != "$digest" ]; then
     echo "Installing the locked dependencies ($lock) into .venv"
     mkdir -p var/log && : > var/log/pip.log
     pip_install --require-hashes -r "$lock" || fail "pip could not install $lock; the lines above say why" 3
-    pip_install --no-build-isolation -e . \
+    pip_install --no-build-isolation -e medvid -e . \
       || fail "pip could not install the project itself; the lines above say why" 3
     printf '%s' "$digest" > "$stamp"
   fi

@@ -16,8 +16,8 @@ from contextlib import asynccontextmanager
 from functools import partial
 from uuid import UUID
 
+from medvid.judging.plans import pair_sha256
 from services.judge.bootstrap import run
-from services.judge.domain.plans import pair_sha256
 from services.judge.grading import Judge
 from services.judge.ports import Finding, Grade, JudgeVersion, Pair, TryLater
 from services.judge.settings import JudgeSettings

@@ -14,10 +14,15 @@ from uuid import UUID, uuid4
 import asyncpg
 import orjson
 
+from medvid.benchmark.caption_pairs import JudgingPlan, plan
+from medvid.benchmark.ground_truth import load_ground_truth
+from medvid.benchmark.tasks import task_of
+from medvid.benchmark.test_set import TestSet
+from medvid.benchmark.validation import validate_submission
+from medvid.judging.estimates import CallFigures
+from medvid.judging.plans import StoredPlan
+from medvid.judging.pricing import TokenPrice
 from services.judge.consumer import build_batches_consumer, build_requests_consumer
-from services.judge.domain.estimates import CallFigures
-from services.judge.domain.plans import StoredPlan
-from services.judge.domain.pricing import TokenPrice
 from services.judge.handlers import JudgeBatch, StartRun
 from services.judge.patrol import PostgresPatrol
 from services.judge.planning import plan_file
@@ -26,11 +31,6 @@ from services.judge.reaper import Ages, Reaper
 from services.judge.run_ports import RunPolicy
 from services.judge.store import PostgresRuns
 from services.judge.verdict_store import PostgresVerdicts
-from shared.benchmark.caption_pairs import JudgingPlan, plan
-from shared.benchmark.ground_truth import load_ground_truth
-from shared.benchmark.tasks import task_of
-from shared.benchmark.test_set import TestSet
-from shared.benchmark.validation import validate_submission
 from shared.contracts.messages import JudgingRequested
 from shared.messaging.local import LocalBus
 from shared.messaging.ports import Bus

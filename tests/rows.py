@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID, uuid4
 
-from shared.benchmark.ground_truth import load_ground_truth
-from shared.benchmark.names import name_key
+from medvid.benchmark.ground_truth import load_ground_truth
+from medvid.benchmark.names import name_key
 from shared.contracts.messages import SubmissionAccepted
 from shared.storage.database import Database
 from shared.storage.ground_truths import activate_ground_truth

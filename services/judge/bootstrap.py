@@ -9,11 +9,12 @@ from typing import Final, TypeAlias
 
 import structlog
 
+from medvid.benchmark.tasks import Task
+from medvid.judging.estimates import CallFigures
+from medvid.judging.pricing import FREE, TokenPrice, to_microusd
+from medvid.judging.prompt import Form, build_messages, estimate_tokens
+from medvid.judging.rubric import load_rubric
 from services.judge.consumer import build_batches_consumer, build_requests_consumer
-from services.judge.domain.estimates import CallFigures
-from services.judge.domain.pricing import FREE, TokenPrice, to_microusd
-from services.judge.domain.prompt import Form, build_messages, estimate_tokens
-from services.judge.domain.rubric import load_rubric
 from services.judge.grading import Judge, open_judge
 from services.judge.handlers import JudgeBatch, StartRun
 from services.judge.patrol import PostgresPatrol, RemainingBudget
@@ -23,7 +24,6 @@ from services.judge.run_ports import RunPolicy
 from services.judge.settings import JudgeSettings
 from services.judge.store import PostgresRuns, announce_judge
 from services.judge.verdict_store import PostgresVerdicts
-from shared.benchmark.tasks import Task
 from shared.messaging.topology import JUDGE_BATCHES, JUDGE_REQUESTS
 from shared.runtime.infrastructure import Infrastructure
 from shared.runtime.workers import WorkerPool

@@ -18,7 +18,7 @@ from uuid import UUID, uuid4
 
 import structlog
 
-from services.judge.domain.pricing import (
+from medvid.judging.pricing import (
     MICROUSD,
     WARN_PERCENTS,
     Budget,

@@ -13,9 +13,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from services.judge.domain.concurrency import AdaptiveLimit
-from services.judge.domain.pricing import TokenPrice
-from services.judge.domain.prompt import ChatMessage, Form, estimate_tokens
+from medvid.judging.pricing import TokenPrice
+from medvid.judging.prompt import ChatMessage, Form, estimate_tokens
+from services.judge.concurrency import AdaptiveLimit
 from services.judge.ports import Answer, CallFailed, CallGate, Endpoint, Spending
 from services.judge.standing import Standing
 from shared.runtime.metrics import (

@@ -15,10 +15,10 @@ import asyncpg
 import orjson
 import structlog
 
-from services.judge.domain.plans import unpack
-from services.judge.domain.results import Outcome, outcome
-from shared.benchmark.tasks import ASPECTS
-from shared.benchmark.versions import JUDGED_VERSION
+from medvid.benchmark.tasks import ASPECTS
+from medvid.benchmark.versions import JUDGED_VERSION
+from medvid.judging.plans import unpack
+from medvid.judging.results import Outcome, outcome
 from shared.contracts.messages import JudgingCompleted, JudgingProgressed
 from shared.storage.database import Connection, Transaction
 from shared.storage.queries import load_queries

@@ -15,8 +15,8 @@ from typing import Any, Final, cast
 import openai
 from openai.types.chat import ChatCompletion
 
-from services.judge.domain.prompt import ChatMessage, Form, reply_schema
-from services.judge.domain.retry import parse_retry_after
+from medvid.judging.prompt import ChatMessage, Form, reply_schema
+from medvid.judging.retry import parse_retry_after
 from services.judge.ports import Answer, CallFailed
 
 _CURES: Final = {

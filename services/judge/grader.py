@@ -19,15 +19,15 @@ from uuid import UUID
 
 import structlog
 
+from medvid.judging.model_names import counts_as
+from medvid.judging.pricing import TokenPrice
+from medvid.judging.prompt import Form, build_messages
+from medvid.judging.replies import InvalidReply, read_reply
+from medvid.judging.retry import RetryPolicy
+from medvid.judging.rubric import Rubric
+from services.judge.breaker import Breaker
 from services.judge.calls import Caller, Tally
-from services.judge.domain.breaker import Breaker
-from services.judge.domain.concurrency import AdaptiveLimit
-from services.judge.domain.model_names import counts_as
-from services.judge.domain.pricing import TokenPrice
-from services.judge.domain.prompt import Form, build_messages
-from services.judge.domain.replies import InvalidReply, read_reply
-from services.judge.domain.retry import RetryPolicy
-from services.judge.domain.rubric import Rubric
+from services.judge.concurrency import AdaptiveLimit
 from services.judge.ports import (
     Answer,
     CallFailed,

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from medvid.judging.pricing import FREE, TokenPrice, to_microusd
+from medvid.judging.prompt import PROMPT_VERSION
+from medvid.judging.replies import PARSER_VERSION
+from medvid.judging.retry import RetryPolicy
+from medvid.judging.rubric import Rubric, load_rubric
+from services.judge.breaker import Breaker
 from services.judge.budgets import Caps, SharedSpending, Unmetered
-from services.judge.domain.breaker import Breaker
-from services.judge.domain.concurrency import AdaptiveLimit
-from services.judge.domain.pricing import FREE, TokenPrice, to_microusd
-from services.judge.domain.prompt import PROMPT_VERSION
-from services.judge.domain.replies import PARSER_VERSION
-from services.judge.domain.retry import RetryPolicy
-from services.judge.domain.rubric import Rubric, load_rubric
+from services.judge.concurrency import AdaptiveLimit
 from services.judge.endpoint import OpenAiEndpoint, Sampling, open_client
 from services.judge.grader import ModelGrader
 from services.judge.ports import Grader, JudgeVersion

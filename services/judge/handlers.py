@@ -10,9 +10,9 @@ from uuid import UUID
 
 import structlog
 
-from services.judge.domain.estimates import CallFigures, Estimate, estimate
-from services.judge.domain.plans import StoredPlan
-from services.judge.domain.pricing import MICROUSD
+from medvid.judging.estimates import CallFigures, Estimate, estimate
+from medvid.judging.plans import StoredPlan
+from medvid.judging.pricing import MICROUSD
 from services.judge.ports import (
     BadReplies,
     BudgetExhausted,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 from functools import partial
 
-from services.judge.domain.plans import StoredPlan, store
-from shared.benchmark.caption_pairs import plan
-from shared.benchmark.disclosure import well_answered
-from shared.benchmark.test_set import TestSet
+from medvid.benchmark.caption_pairs import plan
+from medvid.benchmark.disclosure import well_answered
+from medvid.benchmark.test_set import TestSet
+from medvid.judging.plans import StoredPlan, store
 from shared.runtime.errors import Transient, Unavailable
 from shared.runtime.truth_workers import TruthWorkers, stored_predictions
 from shared.runtime.workers import WorkerPool

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass
 from typing import Literal, Protocol
 from uuid import UUID
 
-from services.judge.domain.prompt import ChatMessage, Form
-from shared.benchmark.tasks import Task
+from medvid.benchmark.tasks import Task
+from medvid.judging.prompt import ChatMessage, Form
 from shared.runtime.errors import Transient
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from services.judge.domain.plans import StoredPlan
+from medvid.judging.plans import StoredPlan
 from services.judge.ports import Finding, Grade, JudgeVersion, Pair
 from shared.contracts.messages import Envelope
 

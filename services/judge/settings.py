@@ -43,7 +43,7 @@ class JudgeSettings(CommonSettings):
         "itself and its dated or numbered versions",
     )
     judge_rubric: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")] = Field(
-        "v1", description="file in services/judge/rubrics, without .toml"
+        "v1", description="file in medvid/judging/rubrics, without .toml"
     )
     judge_temperature: Annotated[Annotated[float, Field(ge=0, le=2)] | None, NoneIfEmpty] = Field(
         0.0, description="empty to leave it to the endpoint"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
-from services.judge.domain.breaker import Breaker
+from services.judge.breaker import Breaker
 from services.judge.ports import BadReplies, CallFailed, Finding, ProviderDown
 
 _RUNS_REMEMBERED: Final = 1000

@@ -10,8 +10,8 @@ import asyncpg
 import orjson
 import structlog
 
+from medvid.judging.plans import StoredPlan, task_of_metrics
 from services.judge.closing import close_run
-from services.judge.domain.plans import StoredPlan, task_of_metrics
 from services.judge.ports import Finding, JudgeVersion, Pair
 from services.judge.run_ports import Batch, Item, Pause, QueuedRun, RunPolicy, Settlement, given_up
 from services.judge.verdict_store import save_verdict

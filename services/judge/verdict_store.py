@@ -10,9 +10,9 @@ from uuid import UUID, uuid4
 
 import structlog
 
+from medvid.benchmark.tasks import ASPECTS
 from services.judge.ports import Grade
 from services.judge.run_ports import Claimed, Item, ItemKey
-from shared.benchmark.tasks import ASPECTS
 from shared.runtime.metrics import JUDGE_PAIRS
 from shared.storage.database import TRANSIENT_ERRORS, Connection, Database
 from shared.storage.queries import load_queries

@@ -6,9 +6,9 @@ import asyncio
 
 import structlog
 
-from services.ranker.domain.board import Entry, hypothetical_row, ranked_board
+from medvid.benchmark.tasks import SCORINGS, Board, Scoring
+from services.ranker.board import Entry, hypothetical_row, ranked_board
 from services.ranker.ports import Boards, Picture
-from shared.benchmark.tasks import SCORINGS, Board, Scoring
 from shared.contracts.messages import BoardRanked, Envelope
 
 _log = structlog.get_logger(__name__)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from services.ranker.domain.board import Entry, RankedBoard
-from shared.benchmark.tasks import Board, Ranking, Scoring
+from medvid.benchmark.tasks import Board, Ranking, Scoring
+from services.ranker.board import Entry, RankedBoard
 from shared.contracts.messages import Envelope, Message
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from shared.benchmark.disclosure import RULE
+from medvid.benchmark.disclosure import RULE
 from shared.contracts.messages import BoardChanged
 from shared.storage.database import Database
 from shared.storage.queries import load_queries

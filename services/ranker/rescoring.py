@@ -11,10 +11,10 @@ from uuid import UUID
 import orjson
 import structlog
 
-from services.ranker.domain.difference import NewScores, NewValues, board_difference
+from medvid.benchmark.tasks import BOARDS, SCORINGS, Board, Scoring
+from medvid.benchmark.versions import JUDGED_VERSION
+from services.ranker.difference import NewScores, NewValues, board_difference
 from services.ranker.store import CONSUMER, PostgresBoardWork, withheld_of
-from shared.benchmark.tasks import BOARDS, SCORINGS, Board, Scoring
-from shared.benchmark.versions import JUDGED_VERSION
 from shared.contracts.messages import Envelope, Message, RescoringCompleted
 from shared.messaging.consumer import Consumer, Route
 from shared.storage.database import Connection, Database, Transaction

@@ -11,10 +11,10 @@ from uuid import UUID
 
 import asyncpg
 
-from services.ranker.domain.board import Entry, RankedBoard
+from medvid.benchmark.disclosure import RULE, Withheld, withheld
+from medvid.benchmark.tasks import METRIC_KEYS, SCORINGS, Board, Scoring
+from services.ranker.board import Entry, RankedBoard
 from services.ranker.ports import Picture, Revisions
-from shared.benchmark.disclosure import RULE, Withheld, withheld
-from shared.benchmark.tasks import METRIC_KEYS, SCORINGS, Board, Scoring
 from shared.contracts.messages import Envelope, Message
 from shared.storage.database import Database, Transaction
 from shared.storage.queries import load_queries

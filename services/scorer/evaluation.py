@@ -10,15 +10,15 @@ from typing import Final
 
 from threadpoolctl import threadpool_limits
 
-from services.scorer.domain.scorecard import score
-from services.scorer.domain.similarity import TooManyTexts, measure
-from services.scorer.embedding import load_embedder
+from medvid.benchmark.caption_pairs import plan
+from medvid.benchmark.collection import paused_collection
+from medvid.benchmark.disclosure import well_answered
+from medvid.benchmark.embedding import load_embedder
+from medvid.benchmark.scorecard import score
+from medvid.benchmark.similarity import TooManyTexts, measure
+from medvid.benchmark.test_set import TestSet
+from medvid.benchmark.versions import SIMILARITY_VERSION
 from services.scorer.ports import ScoreRow, Scores, SimilarityRow, SimilarityWork, Work
-from shared.benchmark.caption_pairs import plan
-from shared.benchmark.disclosure import well_answered
-from shared.benchmark.test_set import TestSet
-from shared.benchmark.versions import SIMILARITY_VERSION
-from shared.runtime.collection import paused_collection
 from shared.runtime.errors import Permanent, Transient, Unavailable
 from shared.runtime.truth_workers import TruthWorkers, stored_predictions
 from shared.runtime.workers import WorkerPool

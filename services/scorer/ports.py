@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from shared.benchmark.tasks import Board
+from medvid.benchmark.tasks import Board
 from shared.contracts.messages import Envelope, Message
 
 

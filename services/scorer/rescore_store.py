@@ -10,9 +10,9 @@ from uuid import UUID
 
 import orjson
 
+from medvid.benchmark.versions import METRIC_VERSION
 from services.scorer.ports import Scores, Work
 from services.scorer.store import CONSUMER
-from shared.benchmark.versions import METRIC_VERSION
 from shared.contracts.messages import Envelope, RescoringCompleted, RescoringRequested
 from shared.runtime.errors import Permanent
 from shared.storage.database import Database, Transaction

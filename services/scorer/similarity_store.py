@@ -8,9 +8,9 @@ from uuid import UUID
 
 import orjson
 
-from services.scorer.domain.similarity import METRICS
+from medvid.benchmark.similarity import METRICS
+from medvid.benchmark.versions import SIMILARITY_VERSION
 from services.scorer.ports import SimilarityRow, SimilarityWork
-from shared.benchmark.versions import SIMILARITY_VERSION
 from shared.contracts.messages import SimilarityRequested
 from shared.storage.database import Database, Transaction
 from shared.storage.queries import load_queries

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from shared.benchmark.tasks import Board
+from medvid.benchmark.tasks import Board
 from shared.runtime.errors import Permanent
 
 MAX_BODY_BYTES: Final = 1 << 20

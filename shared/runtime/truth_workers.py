@@ -10,9 +10,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar, TypeVarTuple
 
-from shared.benchmark.ground_truth import load_ground_truth
-from shared.benchmark.test_set import TestSet
-from shared.benchmark.validation import Predictions, validate_submission
+from medvid.benchmark.ground_truth import load_ground_truth
+from medvid.benchmark.test_set import TestSet
+from medvid.benchmark.validation import Predictions, validate_submission
 from shared.runtime.errors import Permanent, Unavailable
 from shared.runtime.workers import WorkerCrashed, WorkerPool, WorkerTimeout
 

@@ -18,12 +18,12 @@ import aiohttp
 import orjson
 from multidict import CIMultiDictProxy
 
+from medvid.benchmark.ground_truth import load_ground_truth
+from medvid.benchmark.tasks import METRIC_KEYS, Board
 from services.gateway import bootstrap
 from services.gateway.settings import GatewaySettings
 from services.ranker.consumer import build_consumer
 from services.ranker.store import PostgresBoards
-from shared.benchmark.ground_truth import load_ground_truth
-from shared.benchmark.tasks import METRIC_KEYS, Board
 from shared.contracts.messages import BoardChanged, BoardRanked, Envelope
 from shared.messaging.local import LocalBus
 from shared.messaging.ports import Delivery, Done

@@ -15,7 +15,7 @@ from uuid import uuid4
 import orjson
 import pytest
 
-from shared.benchmark.tasks import METRIC_KEYS
+from medvid.benchmark.tasks import METRIC_KEYS
 from shared.contracts.messages import Envelope, JudgingRequested, SubmissionAccepted
 from shared.storage.database import Database
 from tests.acceptance.administration_harness import KEY, WHY, Site, running_site
@@ -211,7 +211,7 @@ async def medvid(site: Site, *arguments: str, key: str | None = KEY) -> tuple[in
     if key is not None:
         environment["MEDVID_ADMIN_KEY"] = key
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "client", "admin", *arguments, env=environment,
+        sys.executable, "-m", "medvid", "admin", *arguments, env=environment,
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip

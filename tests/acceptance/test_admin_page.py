@@ -11,7 +11,7 @@ from uuid import uuid4
 import aiohttp
 import pytest
 
-from shared.benchmark.tasks import METRIC_KEYS
+from medvid.benchmark.tasks import METRIC_KEYS
 from shared.storage.database import Database
 from tests.acceptance.administration_harness import KEY, WHY, Site, running_site
 from tests.rows import accept_submission, add_listed_entry

@@ -16,7 +16,7 @@ import orjson
 import pytest
 import pytest_asyncio
 
-from client.api import (
+from medvid.api import (
     AsyncClient,
     BadCredential,
     Client,
@@ -36,7 +36,7 @@ from client.api import (
     report_answers,
     submission_answers,
 )
-from client.api.uploads import UnreadableFile
+from medvid.api.uploads import UnreadableFile
 from shared.storage.database import connect
 from tests.acceptance.gateway_harness import Gateway, records, row, running_gateway
 from tests.conftest import Servers

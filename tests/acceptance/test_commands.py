@@ -19,7 +19,7 @@ import orjson
 import pytest
 import pytest_asyncio
 
-from client.terminal import NO_RANK
+from medvid.cli.terminal import NO_RANK
 from shared.storage.database import connect
 from tests.acceptance.gateway_harness import Gateway, records, row, running_gateway
 from tests.conftest import Servers
@@ -69,7 +69,7 @@ class Shell:
         given = {"HOME": str(self.home), "MEDVID_URL": self.url, "COLUMNS": "80", **variables}
         given |= {"XDG_CONFIG_HOME": "", "XDG_STATE_HOME": ""}
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "client", *arguments,
+            sys.executable, "-m", "medvid", *arguments,
             env=environment | given, cwd=Path(__file__).parents[2],
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,

@@ -19,7 +19,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from shared.benchmark.tasks import RULE_METRIC_KEYS
+from medvid.benchmark.tasks import RULE_METRIC_KEYS
 from shared.runtime.infrastructure import infrastructure
 from shared.storage.database import Database
 from tests.crashing import SERVICES

@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import orjson
 
-from shared.benchmark.tasks import Task
+from medvid.benchmark.tasks import Task
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import SAMPLES, Gateway, records, running_gateway
 

@@ -14,8 +14,8 @@ import orjson
 import pytest
 from multidict import CIMultiDictProxy
 
+from medvid.benchmark.tasks import METRIC_KEYS, METRICS
 from services.gateway.settings import GatewaySettings
-from shared.benchmark.tasks import METRIC_KEYS, METRICS
 from shared.contracts.messages import BoardRanked
 from shared.messaging.ports import Outgoing
 from shared.storage.database import Database

@@ -19,8 +19,8 @@ import orjson
 import pytest
 import pytest_asyncio
 
-from shared.benchmark.ground_truth import load_ground_truth
-from shared.benchmark.test_set import TestSet
+from medvid.benchmark.ground_truth import load_ground_truth
+from medvid.benchmark.test_set import TestSet
 from shared.runtime.truth_workers import stored_predictions
 from shared.storage.database import Database, connect
 from tests.acceptance.gateway_harness import (

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from services.judge.domain import standin
-from services.judge.domain.aggregate import aggregate
+from medvid.judging import standin
+from medvid.judging.aggregate import aggregate
 from shared.storage.database import Database
 from tests.judging import HALF, plan_of_half, reaches, request_run, run_row
 from tests.rows import accept_submission

@@ -17,14 +17,14 @@ import aiohttp
 import orjson
 import pytest
 
-from services.judge.domain import standin
-from services.judge.domain.aggregate import JudgeScore, aggregate
-from services.judge.domain.plans import pair_sha256
+from medvid.benchmark.caption_pairs import JudgingPlan, plan
+from medvid.benchmark.ground_truth import load_ground_truth
+from medvid.benchmark.tasks import METRIC_KEYS
+from medvid.judging import standin
+from medvid.judging.aggregate import JudgeScore, aggregate
+from medvid.judging.plans import pair_sha256
 from services.judge.stub.server import Faults, Stub, running_stub
 from services.standalone import StandaloneSettings, running
-from shared.benchmark.caption_pairs import JudgingPlan, plan
-from shared.benchmark.ground_truth import load_ground_truth
-from shared.benchmark.tasks import METRIC_KEYS
 from shared.storage.database import Database
 from tests.judging import HALF, plan_of_half, reaches, request_run
 from tests.processes import free_port

@@ -12,8 +12,8 @@ from typing import Any
 
 import orjson
 
+from medvid.benchmark.ground_truth import load_ground_truth
 from services.judge.store import announce_judge
-from shared.benchmark.ground_truth import load_ground_truth
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, ground_truth, running_gateway
 from tests.fakes.grader import FakeGrader, ungraded

@@ -9,9 +9,9 @@ from uuid import UUID
 import aiohttp
 import pytest
 
-from client.admin import store_ground_truth
+from medvid.benchmark.tasks import RULE_METRIC_KEYS
+from services.operate.admin import store_ground_truth
 from services.standalone import StandaloneSettings, running
-from shared.benchmark.tasks import RULE_METRIC_KEYS
 from shared.storage.database import Database
 from tests.servers import free_port
 

@@ -16,16 +16,16 @@ from uuid import UUID, uuid4
 import orjson
 import pytest
 
+from medvid.benchmark.disclosure import withheld
+from medvid.benchmark.embedding import load_embedder
+from medvid.benchmark.ground_truth import load_ground_truth
+from medvid.benchmark.scorecard import score
+from medvid.benchmark.tasks import METRIC_KEYS
 from services.ranker import bootstrap as ranker
-from services.ranker.domain.board import Entry, ranked_board
+from services.ranker.board import Entry, ranked_board
 from services.ranker.settings import RankerSettings
 from services.scorer import bootstrap as scorer
-from services.scorer.domain.scorecard import score
-from services.scorer.embedding import load_embedder
 from services.scorer.settings import ScorerSettings
-from shared.benchmark.disclosure import withheld
-from shared.benchmark.ground_truth import load_ground_truth
-from shared.benchmark.tasks import METRIC_KEYS
 from shared.messaging.ports import Outgoing
 from shared.runtime.infrastructure import Infrastructure, infrastructure
 from shared.storage.database import Database

@@ -16,14 +16,14 @@ from uuid import UUID
 import orjson
 import pytest
 
-from services.ranker.domain.ranking import rank
-from services.scorer.domain.results import MetricScore
-from services.scorer.domain.scorecard import score
-from services.scorer.embedding import load_embedder
-from shared.benchmark.disclosure import withheld
-from shared.benchmark.ground_truth import load_ground_truth
-from shared.benchmark.tasks import METRIC_KEYS, RULE_METRIC_KEYS, SCORINGS, Scoring
-from shared.benchmark.versions import METRIC_VERSION
+from medvid.benchmark.disclosure import withheld
+from medvid.benchmark.embedding import load_embedder
+from medvid.benchmark.ground_truth import load_ground_truth
+from medvid.benchmark.ranking import rank
+from medvid.benchmark.results import MetricScore
+from medvid.benchmark.scorecard import score
+from medvid.benchmark.tasks import METRIC_KEYS, RULE_METRIC_KEYS, SCORINGS, Scoring
+from medvid.benchmark.versions import METRIC_VERSION
 from shared.storage.database import Database
 from tests.acceptance.administration_harness import WHY, Site, running_site
 from tests.rows import DEMO, accept_submission, add_listed_entry

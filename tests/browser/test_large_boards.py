@@ -8,10 +8,10 @@ from uuid import UUID
 
 from playwright.async_api import Page, Route, expect
 
+from medvid.benchmark.tasks import METRIC_KEYS
 from services.gateway.boards.wire import Leaderboard, LeaderboardEntry
 from services.gateway.domain.board_view import MOST_ROWS, View
 from services.gateway.pages.rendering import Pages
-from shared.benchmark.tasks import METRIC_KEYS
 from tests.browser.conftest import Visitor
 
 COUNT = MOST_ROWS + 200

@@ -12,17 +12,17 @@ from typing import Any, Final
 import aiohttp
 import orjson
 
-from services.judge.domain import standin
-from services.judge.domain.aggregate import aggregate
-from services.ranker.domain.ranking import rank
-from services.scorer.domain.scorecard import score
-from services.scorer.embedding import load_embedder
-from shared.benchmark.caption_pairs import plan
-from shared.benchmark.disclosure import withheld
-from shared.benchmark.ground_truth import GroundTruth, load_ground_truth
-from shared.benchmark.tasks import METRIC_KEYS
-from shared.benchmark.test_set import TestSet
-from shared.benchmark.validation import validate_submission
+from medvid.benchmark.caption_pairs import plan
+from medvid.benchmark.disclosure import withheld
+from medvid.benchmark.embedding import load_embedder
+from medvid.benchmark.ground_truth import GroundTruth, load_ground_truth
+from medvid.benchmark.ranking import rank
+from medvid.benchmark.scorecard import score
+from medvid.benchmark.tasks import METRIC_KEYS
+from medvid.benchmark.test_set import TestSet
+from medvid.benchmark.validation import validate_submission
+from medvid.judging import standin
+from medvid.judging.aggregate import aggregate
 from tests.rows import DEMO
 
 RECORDS: Final = 770

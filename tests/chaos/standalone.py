@@ -27,7 +27,7 @@ from typing import Any, Final, Self
 
 import aiohttp
 
-from shared.benchmark.tasks import RULE_METRIC_KEYS
+from medvid.benchmark.tasks import RULE_METRIC_KEYS
 from shared.storage.database import TRANSIENT_ERRORS, connect
 from tests.chaos.fleet import ROOT
 from tests.chaos.load import Load, expected_values, name
@@ -93,7 +93,7 @@ class Standalone:
         own = {"MEDVID_DATA_DIR": str(self.folder), "MEDVID_PORT": str(self.port)}
         with (self.folder.parent / "medvid.log").open("ab") as log:
             self.process = subprocess.Popen(  # noqa: S603 - ours
-                [*drop_to(None), sys.executable, "-m", "client", "up"],
+                [*drop_to(None), sys.executable, "-m", "medvid", "up"],
                 cwd=ROOT,
                 env={**os.environ, **_SETTINGS, **self.environment, **own},
                 stdout=log,
@@ -335,7 +335,7 @@ async def _board(installation: Standalone) -> dict[str, dict[str, float | None]]
 
 
 def _expected(numbers: Sequence[int]) -> dict[str, dict[str, float | None]]:
-    from services.ranker.domain.ranking import rank
+    from medvid.benchmark.ranking import rank
 
     entries = [{"model_name": name(number), **expected_values(number)} for number in numbers]
     return {

@@ -13,12 +13,14 @@ import pytest
 import structlog
 from aiohttp import web
 
-from services.judge.domain import standin
-from services.judge.domain.breaker import Breaker
-from services.judge.domain.concurrency import AdaptiveLimit
-from services.judge.domain.pricing import TokenPrice
-from services.judge.domain.retry import RetryPolicy
-from services.judge.domain.rubric import load_rubric
+from medvid.benchmark.caption_pairs import CaptionPair
+from medvid.benchmark.tasks import Task
+from medvid.judging import standin
+from medvid.judging.pricing import TokenPrice
+from medvid.judging.retry import RetryPolicy
+from medvid.judging.rubric import load_rubric
+from services.judge.breaker import Breaker
+from services.judge.concurrency import AdaptiveLimit
 from services.judge.endpoint import OpenAiEndpoint, Sampling, open_client
 from services.judge.grader import ModelGrader
 from services.judge.ports import (
@@ -34,8 +36,6 @@ from services.judge.ports import (
 )
 from services.judge.rates import Unlimited
 from services.judge.stub.server import MODEL, Faults, Stub, running_stub
-from shared.benchmark.caption_pairs import CaptionPair
-from shared.benchmark.tasks import Task
 from tests.fakes.grader import FakeGrader
 
 KEY = "sk-this-key-must-never-be-seen"

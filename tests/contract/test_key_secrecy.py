@@ -14,18 +14,18 @@ import pytest
 import structlog
 from aiohttp import web
 
+from medvid.benchmark.tasks import Task
+from medvid.judging.pricing import FREE
+from medvid.judging.retry import RetryPolicy
+from medvid.judging.rubric import load_rubric
+from services.judge.breaker import Breaker
 from services.judge.budgets import Unmetered
-from services.judge.domain.breaker import Breaker
-from services.judge.domain.concurrency import AdaptiveLimit
-from services.judge.domain.pricing import FREE
-from services.judge.domain.retry import RetryPolicy
-from services.judge.domain.rubric import load_rubric
+from services.judge.concurrency import AdaptiveLimit
 from services.judge.endpoint import OpenAiEndpoint, Sampling, open_client
 from services.judge.grader import ModelGrader
 from services.judge.ports import BadReplies, Pair, ProviderDown, TryLater
 from services.judge.rates import Unlimited
 from services.judge.settings import JudgeSettings
-from shared.benchmark.tasks import Task
 from tests.fakes.grader import version
 
 KEY: Final = "sk-proj-This_key-must.never+be/seen=="

@@ -15,17 +15,17 @@ import aiohttp
 import openai
 import pytest
 
-from services.judge.domain import standin
-from services.judge.domain.prompt import ChatMessage, Form, build_messages
-from services.judge.domain.replies import parse_reply
-from services.judge.domain.rubric import load_rubric
+from medvid.benchmark.caption_pairs import CaptionPair
+from medvid.benchmark.tasks import Task
+from medvid.judging import standin
+from medvid.judging.prompt import ChatMessage, Form, build_messages
+from medvid.judging.replies import parse_reply
+from medvid.judging.rubric import load_rubric
 from services.judge.endpoint import OpenAiEndpoint, Sampling, open_client
 from services.judge.stub.server import MODEL, Faults, Stub, running_stub
-from shared.benchmark.caption_pairs import CaptionPair
-from shared.benchmark.tasks import Task
 
 ROOT: Final = Path(__file__).parents[2]
-CORPUS: Final = ROOT / "tests/unit/services/judge/data/injections.json"
+CORPUS: Final = ROOT / "tests/unit/medvid/judging/data/injections.json"
 RATES: Final = ("throttled", "failing", "malformed", "truncated", "other_model")
 
 

@@ -228,7 +228,7 @@ def admin_commands() -> set[str]:
     """Return the names of the commands below `medvid admin`."""
     import typer.main
 
-    from client.__main__ import app
+    from medvid.cli.main import app
 
     command = typer.main.get_command(app)
     return set(command.commands["admin"].commands)  # type: ignore[attr-defined]

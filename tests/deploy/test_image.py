@@ -47,7 +47,7 @@ def test_the_base_is_pinned_by_a_digest_that_must_be_given() -> None:
 
 def test_everything_copied_is_there_and_in_the_context() -> None:
     sources = [source for stage in STAGES for group, _ in _copied(stage) for source in group]
-    assert {"shared", "services", "client", "pyproject.toml"} <= set(sources)
+    assert {"medvid", "shared", "services", "client", "pyproject.toml"} <= set(sources)
     for source in sources:
         assert (ROOT / source).exists(), source
         assert not is_ignored(source, RULES), f"{source} does not reach the build"
@@ -124,7 +124,7 @@ def test_the_bill_of_materials_names_every_locked_package() -> None:
     assert all(part["purl"].startswith("pkg:pypi/") for part in bill["components"])
 
 
-_WHEEL: Final = (
+WHEEL: Final = (
     *(sys.executable, "-m", "pip", "wheel", "--quiet"),
     *("--no-deps", "--no-build-isolation", "--no-index"),
 )
@@ -137,34 +137,41 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = folder / "src"
     for group, _ in _copied(BUILD):
         for name in group:
-            _copy(ROOT / name, source / name)
+            copy_sources(ROOT / name, source / name)
     subprocess.run(  # noqa: S603 - our own sources
-        [*_WHEEL, "--wheel-dir", str(folder), str(source)],
+        [*WHEEL, "--wheel-dir", str(folder), str(source / "medvid"), str(source)],
         check=True,
         capture_output=True,
         timeout=60,
     )
-    (wheel,) = folder.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(folder / "site")
+    for wheel in folder.glob("*.whl"):
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(folder / "site")
     return folder / "site"
 
 
-def _copy(source: Path, target: Path) -> None:
+def copy_sources(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
-        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        made = shutil.ignore_patterns("__pycache__", "build", "*.egg-info")
+        shutil.copytree(source, target, ignore=made, symlinks=True)
     else:
         shutil.copy(source, target)
+
+
+_BY_THE_WAY: Final = {
+    *("__pycache__", "build", "medvid.egg-info"),  # what installing makes
+    *("pyproject.toml", "README.md", "LICENSE"),  # what a distribution is made with
+}
 
 
 def test_every_file_of_the_packages_is_installed(installed: Path) -> None:
     """A query or a page that the wheel forgets is missed only in the image."""
     expected = {
         str(path.relative_to(ROOT))
-        for package in ("shared", "services", "client")
+        for package in ("medvid", "shared", "services", "client")
         for path in (ROOT / package).rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file() and not _BY_THE_WAY.intersection(path.relative_to(ROOT).parts)
     }
     found = {str(path.relative_to(installed)) for path in installed.rglob("*") if path.is_file()}
     assert expected - found == set()

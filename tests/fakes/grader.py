@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Callable
 from uuid import UUID
 
-from services.judge.domain import standin
+from medvid.benchmark.caption_pairs import CaptionPair
+from medvid.judging import standin
 from services.judge.ports import Finding, Grade, JudgeVersion, Pair
-from shared.benchmark.caption_pairs import CaptionPair
 
 Texts = tuple[str, str]
 

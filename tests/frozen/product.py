@@ -31,7 +31,7 @@ SERVICES: Final = {
     "ranker": "services.ranker.__main__",
     "scorer": "services.scorer.__main__",
 }
-COMMANDS: Final = "client.__main__"
+COMMANDS: Final = "medvid.cli.main"
 SOURCES: Final = ("client", "medvid", "services", "shared")
 """Folders of the product's source text; one that does not exist is passed over."""
 
@@ -146,14 +146,14 @@ def _commands() -> dict[str, Any]:
 
 
 def _exit_statuses() -> dict[str, int]:
-    from client.session import Exit
+    from medvid.cli.session import Exit
 
     return {each.name: int(each) for each in Exit}
 
 
 def _python_client() -> dict[str, str]:
     """Return every public name of the Python client, and how it is made, called or read."""
-    from client import api
+    from medvid import api
 
     found = {name: _described(getattr(api, name), api.__all__) for name in api.__all__}
     with api.Client("http://127.0.0.1:1") as client:  # its methods are its instances'
@@ -188,7 +188,7 @@ def _parameters(callable_: Any) -> str:
 # ------------------------------------------------------------------ in the test's process
 def report_codes() -> dict[str, str]:
     """Return every code of a validation report with its meaning."""
-    from shared.benchmark.report import Code
+    from medvid.benchmark.report import Code
 
     return {code.value: code.meaning for code in Code}
 
@@ -230,8 +230,8 @@ def _fields(model: Any) -> dict[str, Any]:
 
 def verdicts_csv() -> dict[str, str]:
     """Return the first lines of the tables of verdicts: the API's, and the command's."""
-    from client.api import Verdict
-    from client.judge import _row
+    from medvid.api import Verdict
+    from medvid.cli.judge import _row
     from services.gateway.judging.wire import VerdictPage, verdicts_csv
 
     served = verdicts_csv(VerdictPage(page=1, page_size=1, total=0, verdicts=[]))

@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
-from services.judge.domain import standin
-from services.judge.domain.aggregate import JudgeScore, aggregate
-from services.scorer.domain.scorecard import Scorecard, score
-from services.scorer.embedding import load_embedder
-from shared.benchmark.caption_pairs import DVC_THRESHOLDS, JudgingPlan, plan
-from shared.benchmark.ground_truth import GroundTruth, Sample, load_ground_truth
-from shared.benchmark.tasks import QA_TYPES, RULE_METRIC_KEYS
-from shared.benchmark.test_set import TestSet
-from shared.benchmark.validation import validate_submission
+from medvid.benchmark.caption_pairs import DVC_THRESHOLDS, JudgingPlan, plan
+from medvid.benchmark.embedding import load_embedder
+from medvid.benchmark.ground_truth import GroundTruth, Sample, load_ground_truth
+from medvid.benchmark.scorecard import Scorecard, score
+from medvid.benchmark.tasks import QA_TYPES, RULE_METRIC_KEYS
+from medvid.benchmark.test_set import TestSet
+from medvid.benchmark.validation import validate_submission
+from medvid.judging import standin
+from medvid.judging.aggregate import JudgeScore, aggregate
 
 HERE = Path(__file__).parent
 DATA = HERE.parents[1] / "benchmarks" / "data"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from client.__main__ import app
+from medvid.cli.main import app
 
 CASES: list[dict[str, Any]] = json.loads(
     (Path(__file__).parent / "parity_regressions.json").read_text()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.ranker.domain.ranking import rank
+from medvid.benchmark.ranking import rank
 
 CASES = json.loads((Path(__file__).parent / "ranking.json").read_text())["cases"]
 

@@ -206,7 +206,7 @@ def test_the_commands_work_and_show_no_password(postgres_url: str, tmp_path: Pat
 
     def medvid(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(  # noqa: S603 - our own command
-            [sys.executable, "-m", "client", "admin", *arguments],
+            [sys.executable, "-m", "medvid", "admin", *arguments],
             env={**os.environ, "MEDVID_DATABASE_URL": url},
             capture_output=True, text=True, check=False,
         )  # fmt: skip

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from client.calibrate import run
-from services.judge.domain import standin
-from shared.benchmark.caption_pairs import CaptionPair
+from medvid.benchmark.caption_pairs import CaptionPair
+from medvid.judging import standin
+from services.operate.calibrate import run
 from shared.storage.database import Database
 
 

@@ -16,9 +16,9 @@ import asyncpg
 import orjson
 import pytest
 
-from client.doctor import Surroundings, examine
-from client.findings import Finding, print_report
 from services.judge.stub.server import running_stub
+from services.operate.doctor import Surroundings, examine
+from services.operate.findings import Finding, print_report
 from shared.messaging.local import LocalBus
 from shared.messaging.rabbit import connect_rabbit
 from shared.messaging.topology import JUDGE_BATCHES

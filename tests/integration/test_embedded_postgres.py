@@ -203,7 +203,7 @@ async def test_a_read_only_data_folder_is_told_in_one_line(tmp_path: Path) -> No
         for data in (sealed, sealed / "deeper"):
             done = await asyncio.to_thread(
                 subprocess.run,
-                [sys.executable, "-m", "client", "up"],
+                [sys.executable, "-m", "medvid", "up"],
                 cwd=ROOT,
                 env={**os.environ, "MEDVID_DATA_DIR": str(data)},
                 capture_output=True,

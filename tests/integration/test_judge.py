@@ -9,15 +9,15 @@ from dataclasses import replace
 import orjson
 import pytest
 
+from medvid.benchmark.caption_pairs import JudgingPlan, plan
+from medvid.benchmark.ground_truth import load_ground_truth
+from medvid.benchmark.tasks import ASPECTS
+from medvid.judging import standin
+from medvid.judging.aggregate import JudgeScore, aggregate
 from services.judge.consumer import build_batches_consumer
-from services.judge.domain import standin
-from services.judge.domain.aggregate import JudgeScore, aggregate
 from services.judge.ports import BudgetExhausted, Grade, Pair, ProviderDown, TryLater
 from services.judge.run_ports import Pause, RunPolicy, Settlement
 from services.judge.verdict_store import PostgresVerdicts
-from shared.benchmark.caption_pairs import JudgingPlan, plan
-from shared.benchmark.ground_truth import load_ground_truth
-from shared.benchmark.tasks import ASPECTS
 from shared.contracts.messages import Envelope, JudgingBatch, JudgingRequested
 from shared.messaging.ports import Delivery, Done
 from shared.messaging.topology import JUDGE_BATCHES

@@ -9,11 +9,11 @@ from uuid import UUID
 import orjson
 import pytest
 
-from services.judge.domain.plans import store
+from medvid.benchmark.caption_pairs import CaptionPair, JudgingPlan, MatchedPair
+from medvid.judging.plans import store
 from services.judge.ports import Finding, ProviderDown
 from services.judge.run_ports import Pause, QueuedRun, RunPolicy, Settlement
 from services.judge.store import PostgresRuns
-from shared.benchmark.caption_pairs import CaptionPair, JudgingPlan, MatchedPair
 from shared.contracts.messages import Envelope, JudgingBatch, JudgingRequested
 from shared.storage.database import Database
 from tests.fakes.grader import FakeGrader, ungraded, version

@@ -15,13 +15,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from client.doctor import Surroundings, examine
+from medvid.benchmark.names import DASHES, name_key
 from services.gateway.administration.entries import EntryActions
 from services.gateway.domain.acts import Act
 from services.gateway.domain.entry_cursors import after_entry, entry_cursor
 from services.gateway.submissions.lifecycle_store import PostgresLifecycle
 from services.gateway.submissions.store import PostgresStore
-from shared.benchmark.names import DASHES, name_key
+from services.operate.doctor import Surroundings, examine
 from shared.runtime.errors import Conflict
 from shared.storage.database import Database
 from shared.storage.migrate import load_migrations, migrate

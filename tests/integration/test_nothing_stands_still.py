@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 import orjson
 import pytest
 
+from medvid.benchmark.versions import METRIC_VERSION
 from services.gateway.webhooks.store import PostgresWebhooks
 from services.ranker.reaper import Reaper as RankerReaper
 from services.ranker.rescoring import RescoreReaper
@@ -22,7 +23,6 @@ from services.scorer.reaper import Reaper as ScorerReaper
 from services.scorer.reaper import SimilarityReaper
 from services.scorer.rescore_store import PostgresRescores
 from services.scorer.similarity_store import PostgresSimilarities, request_similarities
-from shared.benchmark.versions import METRIC_VERSION
 from shared.messaging.local import LocalBus
 from shared.messaging.ports import Delivery
 from shared.messaging.relay import Relay

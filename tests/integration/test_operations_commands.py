@@ -18,7 +18,7 @@ from shared.storage.database import Database
 def medvid(*arguments: str) -> tuple[int, str]:
     """Run a command as a process; returns its exit status and all that it printed."""
     done = subprocess.run(  # noqa: S603 - our own command
-        [sys.executable, "-m", "client", "admin", *arguments],
+        [sys.executable, "-m", "medvid", "admin", *arguments],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
     )  # fmt: skip
     return done.returncode, done.stdout

@@ -8,8 +8,8 @@ from importlib.resources import files
 from typing import Any
 from uuid import UUID
 
+from services.ranker.board import ranked_board
 from services.ranker.consumer import build_consumer
-from services.ranker.domain.board import ranked_board
 from services.ranker.reaper import Reaper
 from services.ranker.store import PostgresBoards
 from shared.contracts.messages import BoardChanged, Envelope

@@ -9,11 +9,11 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from medvid.benchmark.versions import JUDGED_VERSION, METRIC_VERSION, SIMILARITY_VERSION
 from services.gateway.administration.rescoring import Rescoring, Wanted
 from services.gateway.domain.acts import Act
 from services.ranker.rescoring import RescoreReaper, preview
 from services.scorer.rescore_store import PostgresRescores
-from shared.benchmark.versions import JUDGED_VERSION, METRIC_VERSION, SIMILARITY_VERSION
 from shared.runtime.errors import Conflict
 from shared.storage.database import Database
 from tests.rows import accept_submission

@@ -16,18 +16,18 @@ from uuid import UUID, uuid4
 import orjson
 import pytest
 
+from medvid.benchmark.tasks import RULE_METRIC_KEYS, Scoring
+from medvid.judging.plans import StoredPlan
 from services.gateway.boards.current import Boards
 from services.gateway.boards.store import PostgresHistory
 from services.gateway.boards.wire import leaderboard
 from services.gateway.pages.rendering import Pages
 from services.gateway.submissions.store import PostgresStore
-from services.judge.domain.plans import StoredPlan
 from services.ranker.consumer import build_consumer as build_ranker
 from services.ranker.reaper import Reaper
 from services.ranker.store import PostgresBoards
 from services.scorer.consumer import build_consumer as build_scorer
 from services.scorer.evaluation import PooledEvaluator, warm_up
-from shared.benchmark.tasks import RULE_METRIC_KEYS, Scoring
 from shared.contracts.messages import (
     BoardChanged,
     Envelope,

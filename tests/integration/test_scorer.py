@@ -11,15 +11,15 @@ import asyncpg
 import orjson
 import pytest
 
+from medvid.benchmark.embedding import load_embedder
+from medvid.benchmark.ground_truth import load_ground_truth
+from medvid.benchmark.scorecard import score
+from medvid.benchmark.tasks import RULE_METRIC_KEYS
+from medvid.benchmark.test_set import TestSet
+from medvid.benchmark.versions import METRIC_VERSION
 from services.scorer.consumer import build_consumer
-from services.scorer.domain.scorecard import score
-from services.scorer.embedding import load_embedder
 from services.scorer.evaluation import PooledEvaluator, warm_up
 from services.scorer.ports import Scores, Work
-from shared.benchmark.ground_truth import load_ground_truth
-from shared.benchmark.tasks import RULE_METRIC_KEYS
-from shared.benchmark.test_set import TestSet
-from shared.benchmark.versions import METRIC_VERSION
 from shared.contracts.messages import Envelope, SubmissionAccepted
 from shared.messaging.consumer import Consumer
 from shared.messaging.ports import Delivery, Done

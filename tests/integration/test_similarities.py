@@ -9,17 +9,17 @@ from uuid import UUID
 import orjson
 import pytest
 
+from medvid.benchmark.caption_pairs import plan
+from medvid.benchmark.embedding import load_embedder
+from medvid.benchmark.ground_truth import load_ground_truth
+from medvid.benchmark.similarity import METRICS, measure
+from medvid.benchmark.versions import SIMILARITY_VERSION
 from services.gateway.submissions.store import PostgresStore
 from services.scorer.consumer import build_consumer, build_similarity_consumer
-from services.scorer.domain.similarity import METRICS, measure
-from services.scorer.embedding import load_embedder
 from services.scorer.evaluation import PooledEvaluator, PooledMeter, warm_up_meter
 from services.scorer.ports import SimilarityRow, SimilarityWork
 from services.scorer.reaper import SimilarityReaper
 from services.scorer.similarity_store import PostgresSimilarities
-from shared.benchmark.caption_pairs import plan
-from shared.benchmark.ground_truth import load_ground_truth
-from shared.benchmark.versions import SIMILARITY_VERSION
 from shared.contracts.messages import Envelope, SimilarityRequested, SubmissionAccepted
 from shared.messaging.local import LocalBus
 from shared.messaging.ports import Delivery, Done, Retry

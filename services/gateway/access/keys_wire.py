@@ -8,12 +8,12 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field
 
+from medvid.benchmark.names import check_text
 from services.gateway.access.keys import MadeKey
 from services.gateway.domain.access import ApiKey, KeyQuotas, Scope
 from services.gateway.domain.acts import REASON_LIMIT
 from services.gateway.http.bodies import JsonBody
 from services.gateway.http.wire import Answer
-from shared.benchmark.names import check_text
 
 _MOST: Final = 1_000_000
 _MOST_BYTES: Final = 1 << 50

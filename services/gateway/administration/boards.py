@@ -7,10 +7,10 @@ from typing import Final
 
 import structlog
 
+from medvid.benchmark.tasks import Board, Ranking
 from services.gateway.administration.audit import Subject, record
 from services.gateway.administration.entries import announce
 from services.gateway.domain.acts import Act
-from shared.benchmark.tasks import Board, Ranking
 from shared.storage.database import Database, transient_errors
 from shared.storage.queries import load_queries
 

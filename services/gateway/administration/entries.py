@@ -12,12 +12,12 @@ from uuid import UUID
 import asyncpg
 import structlog
 
+from medvid.benchmark.names import SAME_NAMES, name_key
+from medvid.benchmark.tasks import Board
 from services.gateway.administration.audit import Subject, record
 from services.gateway.domain import managed_entries as domain
 from services.gateway.domain.acts import Act
 from services.gateway.domain.managed_entries import ManagedEntry
-from shared.benchmark.names import SAME_NAMES, name_key
-from shared.benchmark.tasks import Board
 from shared.contracts.messages import BoardChanged, JudgingProgressed
 from shared.runtime.errors import Conflict, NotFound, Transient
 from shared.storage.database import Database, Transaction, transient_errors

@@ -8,8 +8,8 @@ from aiohttp.web import FileField
 from multidict import MultiDictProxy
 from pydantic import BaseModel, ValidationError
 
+from medvid.benchmark.report import Problem
 from services.gateway.http.bodies import RefusedBody, problem_of
-from shared.benchmark.report import Problem
 
 Fields = MultiDictProxy[str | bytes | bytearray | FileField]
 Model = TypeVar("Model", bound=BaseModel)

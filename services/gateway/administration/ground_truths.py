@@ -12,12 +12,12 @@ from typing import Final
 
 import structlog
 
+from medvid.benchmark.ground_truth import InvalidGroundTruth, load_ground_truth
+from medvid.benchmark.report import Problem
+from medvid.benchmark.unpacking import unpack
 from services.gateway.administration.audit import Subject, record
 from services.gateway.domain.acts import Act
 from services.gateway.http.bodies import RefusedBody
-from shared.benchmark.ground_truth import InvalidGroundTruth, load_ground_truth
-from shared.benchmark.report import Problem
-from shared.benchmark.unpacking import unpack
 from shared.runtime.errors import InvalidInput, NotFound, Unavailable
 from shared.runtime.workers import WorkerCrashed, WorkerPool, WorkerTimeout
 from shared.storage.database import Database, Transaction, transient_errors

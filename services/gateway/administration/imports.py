@@ -9,6 +9,8 @@ from uuid import UUID, uuid4
 import asyncpg
 import structlog
 
+from medvid.benchmark.names import name_key
+from medvid.benchmark.tasks import BOARDS, METRIC_KEYS, Board
 from services.gateway.administration.audit import Subject, record
 from services.gateway.administration.entries import again_on_deadlock, announce, name_conflicts
 from services.gateway.domain.acts import Act
@@ -20,8 +22,6 @@ from services.gateway.domain.board_import import (
 )
 from services.gateway.domain.board_rows import BoardRow, read_boards
 from services.gateway.http.bodies import RefusedBody
-from shared.benchmark.names import name_key
-from shared.benchmark.tasks import BOARDS, METRIC_KEYS, Board
 from shared.runtime.errors import Conflict
 from shared.storage.database import Connection, Database, Transaction, transient_errors
 from shared.storage.queries import load_queries

@@ -6,13 +6,13 @@ from typing import Final
 
 from aiohttp import web
 
+from medvid.benchmark.tasks import BOARDS
 from services.gateway.administration import operations_wire, rescore_wire
 from services.gateway.administration.acting import id_of
 from services.gateway.administration.form_fields import Fields, body, checked, given, text
 from services.gateway.administration.pages import Context, Section
 from services.gateway.administration.sections import Parts
 from services.gateway.domain.acts import Act
-from shared.benchmark.tasks import BOARDS
 
 _PAGE: Final = 50
 

@@ -9,12 +9,12 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from medvid.benchmark.tasks import Board, Scoring
 from services.gateway.administration.operations_wire import Version
 from services.gateway.administration.rescoring import Failure, JobState, RescoreJob, Wanted
 from services.gateway.administration.wire import Deed
 from services.gateway.http.parameters import Number, Parameters, RowCursor
 from services.gateway.http.wire import Answer
-from shared.benchmark.tasks import Board, Scoring
 
 
 class RescorePath(BaseModel):

@@ -14,12 +14,12 @@ import asyncpg
 import orjson
 import structlog
 
+from medvid.benchmark.tasks import BOARDS, Board
+from medvid.benchmark.versions import JUDGED_VERSION, SIMILARITY_VERSION
 from services.gateway.administration.audit import Subject, record
 from services.gateway.administration.entries import again_on_deadlock, announce
 from services.gateway.administration.ground_truths import ground_truth_not_found, make_current
 from services.gateway.domain.acts import Act
-from shared.benchmark.tasks import BOARDS, Board
-from shared.benchmark.versions import JUDGED_VERSION, SIMILARITY_VERSION
 from shared.contracts.messages import JudgingRequested, RescoringCompleted, RescoringRequested
 from shared.runtime.errors import Conflict, NotFound
 from shared.storage.database import Database, Transaction, transient_errors

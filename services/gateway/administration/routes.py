@@ -9,6 +9,8 @@ from uuid import UUID
 import orjson
 from aiohttp import web
 
+from medvid.benchmark.report import Problem
+from medvid.benchmark.tasks import BOARDS
 from services.gateway.access.callers import Callers
 from services.gateway.administration import wire
 from services.gateway.administration.acting import act_of, id_of
@@ -34,8 +36,6 @@ from services.gateway.http.endpoints import (
 )
 from services.gateway.http.parameters import query_of
 from services.gateway.http.problem_codes import ADMINISTRATION, BODY_PROBLEMS
-from shared.benchmark.report import Problem
-from shared.benchmark.tasks import BOARDS
 
 TAG: Final = "administration"
 ADMIN: Final = (Access.ADMIN,)

@@ -10,6 +10,8 @@ from uuid import UUID
 import orjson
 from aiohttp import web
 
+from medvid.benchmark.report import Problem
+from medvid.benchmark.tasks import BOARDS, METRICS, RANKINGS, Board
 from services.gateway.access import keys_wire
 from services.gateway.access.keys import ManageKeys, key_not_found
 from services.gateway.administration import operations_wire, wire
@@ -47,8 +49,6 @@ from services.gateway.http.parameters import query_of, uuid_of
 from services.gateway.submissions.lifecycle_store import PostgresLifecycle
 from services.gateway.submissions.ports import SubmissionFilter
 from services.gateway.submissions.wire import State
-from shared.benchmark.report import Problem
-from shared.benchmark.tasks import BOARDS, METRICS, RANKINGS, Board
 from shared.runtime.errors import Conflict
 
 _PAGE: Final = 50

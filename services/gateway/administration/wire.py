@@ -8,6 +8,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
+from medvid.benchmark.names import FIELD_LIMITS, check_text
+from medvid.benchmark.tasks import Board, Ranking
 from services.gateway.administration.audit import AuditFilter, AuditLine
 from services.gateway.administration.entries import Changed
 from services.gateway.domain.acts import REASON_LIMIT
@@ -16,8 +18,6 @@ from services.gateway.domain.managed_entries import EDITABLE, ManagedEntry
 from services.gateway.http.bodies import JsonBody
 from services.gateway.http.parameters import Moment, Number, Parameters, Position
 from services.gateway.http.wire import Answer
-from shared.benchmark.names import FIELD_LIMITS, check_text
-from shared.benchmark.tasks import Board, Ranking
 
 LARGEST_IMPORT = 8 << 20
 Line = Annotated[str, AfterValidator(check_text)]

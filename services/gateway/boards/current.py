@@ -15,11 +15,11 @@ from uuid import UUID
 
 import structlog
 
+from medvid.benchmark.tasks import BOARDS, SCORINGS, Board, Scoring
 from services.gateway.boards import wire as board_wire
 from services.gateway.http.representations import Representation, represent
 from services.gateway.http.security import PAGE_HEADERS, READ_HEADERS
 from services.gateway.submissions.ports import SnapshotRef, SnapshotSource
-from shared.benchmark.tasks import BOARDS, SCORINGS, Board, Scoring
 from shared.runtime.errors import Transient
 
 JSON: Final = "application/json"

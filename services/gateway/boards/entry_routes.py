@@ -8,6 +8,7 @@ from uuid import UUID
 from aiohttp import web
 from pydantic import BaseModel
 
+from medvid.benchmark.tasks import SCORINGS, Board, Scoring
 from services.gateway.boards import entry_wire
 from services.gateway.boards.current import CACHE_CONTROL, Boards
 from services.gateway.boards.ports import BoardHistory
@@ -18,7 +19,6 @@ from services.gateway.http.endpoints import JSON, Endpoint, json_reply
 from services.gateway.http.parameters import uuid_of
 from services.gateway.http.representations import represent
 from services.gateway.http.security import READ_HEADERS
-from shared.benchmark.tasks import SCORINGS, Board, Scoring
 from shared.runtime.errors import NotFound
 
 _SPANS: Final = 1_000

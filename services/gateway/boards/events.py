@@ -15,11 +15,11 @@ from aiohttp import hdrs, web
 from aiohttp_sse import EventSourceResponse
 from pydantic import Field
 
+from medvid.benchmark.tasks import SCORINGS, Board, Scoring
 from services.gateway.boards.current import Boards
 from services.gateway.http.middleware import stream_headers
 from services.gateway.http.wire import Answer
 from services.gateway.submissions.events import last_event_id
-from shared.benchmark.tasks import SCORINGS, Board, Scoring
 from shared.runtime.errors import Unavailable
 
 _HEARTBEAT_SECONDS: Final = 15.0

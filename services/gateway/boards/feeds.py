@@ -9,6 +9,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from aiohttp import web
 
+from medvid.benchmark.tasks import BOARDS, Board
 from services.gateway.boards import wire as board_wire
 from services.gateway.boards.current import CACHE_CONTROL, Boards
 from services.gateway.boards.entry_wire import entry_page
@@ -18,7 +19,6 @@ from services.gateway.domain.atom import Feed, News
 from services.gateway.http.answers import send
 from services.gateway.http.representations import Representation, represent
 from services.gateway.http.security import READ_HEADERS
-from shared.benchmark.tasks import BOARDS, Board
 
 _LENGTH: Final = 50
 _TYPE: Final = "application/atom+xml; charset=utf-8"

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
+from medvid.benchmark.tasks import Board, Scoring
 from services.gateway.submissions.ports import Snapshot
-from shared.benchmark.tasks import Board, Scoring
 
 Row = Mapping[str, Any]
 

@@ -8,6 +8,8 @@ from typing import Annotated, Final
 from aiohttp import hdrs, web
 from pydantic import BaseModel, Field
 
+from medvid.benchmark.names import FIELD_LIMITS
+from medvid.benchmark.tasks import BOARDS, Board, Scoring
 from services.gateway.boards import wire as board_wire
 from services.gateway.boards.current import Boards
 from services.gateway.boards.views import BoardViews, Window
@@ -17,8 +19,6 @@ from services.gateway.domain.moments import PATTERN, read_as_of
 from services.gateway.http.answers import send
 from services.gateway.http.endpoints import CSV, JSON, Endpoint, Handle, Link, Reply, json_reply
 from services.gateway.http.parameters import Number, Parameters, query_of
-from shared.benchmark.names import FIELD_LIMITS
-from shared.benchmark.tasks import BOARDS, Board, Scoring
 from shared.runtime.errors import NotFound
 
 _AS_OF: Final = {"format": "as-of", "examples": ["2026-04-15", "2026-04-15T12:00:00Z", "42"]}

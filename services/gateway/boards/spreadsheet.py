@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from medvid.benchmark.tasks import METRIC_KEYS
 from services.gateway.boards.wire import Leaderboard
 from services.gateway.domain.spreadsheets import table
-from shared.benchmark.tasks import METRIC_KEYS
 
 _ABOUT: Final = (
     "model_name", "organization", "team", "authors", "model_url", "track", "badges",

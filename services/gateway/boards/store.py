@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from medvid.benchmark.tasks import Board, Scoring
 from services.gateway.boards.ports import Arrival, FoundEntry
 from services.gateway.submissions.ports import Snapshot
-from shared.benchmark.tasks import Board, Scoring
 from shared.storage.database import Database, transient_errors
 from shared.storage.queries import load_queries
 

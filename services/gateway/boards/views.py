@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from medvid.benchmark.tasks import Board, Scoring
 from services.gateway.boards import spreadsheet as board_csv
 from services.gateway.boards import wire as board_wire
 from services.gateway.boards.current import CACHE_CONTROL, JSON, Boards
@@ -21,7 +22,6 @@ from services.gateway.domain.addresses import LOCAL
 from services.gateway.domain.board_cursors import BoardCursor, Form
 from services.gateway.http.representations import Representation, represent
 from services.gateway.http.security import READ_HEADERS
-from shared.benchmark.tasks import Board, Scoring
 from shared.runtime.errors import NotFound
 
 _CSV: Final = "text/csv; charset=utf-8"

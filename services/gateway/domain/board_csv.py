@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from medvid.benchmark.tasks import METRIC_KEYS, Board
 from services.gateway.domain.board_rows import TEXT_FIELDS, BoardRow
-from shared.benchmark.tasks import METRIC_KEYS, Board
 
 _DATES: Final = ("date", "verified_on")
 _STRICT: Final = tuple(f"strict_{key}" for key in METRIC_KEYS)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
+from medvid.benchmark.names import name_key
+from medvid.benchmark.report import Problem
+from medvid.benchmark.tasks import METRIC_KEYS, Board
 from services.gateway.domain.board_rows import BoardRow
-from shared.benchmark.names import name_key
-from shared.benchmark.report import Problem
-from shared.benchmark.tasks import METRIC_KEYS, Board
 
 Kind = Literal["added", "changed", "unchanged", "kept"]
 Existing = Literal["keep", "update"]

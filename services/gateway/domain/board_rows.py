@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final, cast
 
+from medvid.benchmark.names import SAME_NAMES, check_entry_fields, clean_name, name_key
+from medvid.benchmark.report import Problem, shown
+from medvid.benchmark.tasks import BOARDS, METRIC_KEYS, METRICS, Board
 from services.gateway.domain.acts import hidden_character
-from shared.benchmark.names import SAME_NAMES, check_entry_fields, clean_name, name_key
-from shared.benchmark.report import Problem, shown
-from shared.benchmark.tasks import BOARDS, METRIC_KEYS, METRICS, Board
 
 STUB_BADGE: Final = "stub judge"
 TEXT_FIELDS: Final = ("model_name", "organization", "team", "authors", "model_url", "track")

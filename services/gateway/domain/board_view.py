@@ -12,9 +12,9 @@ from datetime import date
 from typing import Final, Generic, Literal, Protocol, TypeVar
 from urllib.parse import urlencode
 
-from shared.benchmark.disclosure import FEWEST_ANSWERS
-from shared.benchmark.names import in_one_spelling
-from shared.benchmark.tasks import METRIC_KEYS, Board, Scoring
+from medvid.benchmark.disclosure import FEWEST_ANSWERS
+from medvid.benchmark.names import in_one_spelling
+from medvid.benchmark.tasks import METRIC_KEYS, Board, Scoring
 
 WHY_WITHHELD: Final = (
     f"too few answers: a value is shown from {FEWEST_ANSWERS} on, and half of a metric's samples"

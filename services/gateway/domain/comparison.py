@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 from uuid import UUID
 
-from shared.benchmark.tasks import METRICS
+from medvid.benchmark.tasks import METRICS
 
 MAX_MODELS: Final = 6
 """As many lines as can still be told apart."""

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from services.gateway.domain.options import OPTION_FIELDS
-from shared.benchmark.disclosure import answers_of
-from shared.benchmark.names import (
+from medvid.benchmark.disclosure import answers_of
+from medvid.benchmark.names import (
     FIELD_LIMITS,
     REQUIRED_FIELDS,
     SAME_NAMES,
     check_entry_fields,
     clean_name,
 )
-from shared.benchmark.report import Problem, shown
+from medvid.benchmark.report import Problem, shown
+from services.gateway.domain.options import OPTION_FIELDS
 
 FILE_FIELD: Final = "file"
 FORM_FIELDS: Final = frozenset({FILE_FIELD, *FIELD_LIMITS, *OPTION_FIELDS})

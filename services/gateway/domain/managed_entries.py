@@ -8,9 +8,9 @@ from datetime import date, datetime
 from typing import Final
 from uuid import UUID
 
-from shared.benchmark.names import check_entry_fields, clean_name
-from shared.benchmark.report import Problem
-from shared.benchmark.tasks import Board
+from medvid.benchmark.names import check_entry_fields, clean_name
+from medvid.benchmark.report import Problem
+from medvid.benchmark.tasks import Board
 from shared.runtime.errors import Conflict
 
 EDITABLE: Final = ("organization", "team", "authors", "model_url", "track", "contact")

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from medvid.benchmark.names import name_key
+from medvid.benchmark.report import Problem, shown
 from services.gateway.domain.webhooks import (
     MAX_SECRET_BYTES,
     MIN_SECRET_BYTES,
@@ -14,8 +16,6 @@ from services.gateway.domain.webhooks import (
     check_url,
     read_secret,
 )
-from shared.benchmark.names import name_key
-from shared.benchmark.report import Problem, shown
 
 OPTION_FIELDS: Final = ("replaces", "evaluate_only", "webhook_url", "webhook_secret")
 """Form fields that say what to do rather than what the model is."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from shared.benchmark.tasks import METRICS
+from medvid.benchmark.tasks import METRICS
 
 Values = Mapping[str, float | None]
 

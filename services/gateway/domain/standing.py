@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from shared.benchmark.tasks import METRIC_KEYS
+from medvid.benchmark.tasks import METRIC_KEYS
 
 Mark = Literal["best", "second"]
 

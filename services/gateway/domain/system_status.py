@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from shared.benchmark.tasks import BOARDS
+from medvid.benchmark.tasks import BOARDS
 
 Figures = Mapping[str, Mapping[str, float]]
 StageState = Literal["idle", "moving", "slow", "standing", "paused", "off", "unknown"]

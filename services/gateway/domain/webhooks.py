@@ -18,8 +18,8 @@ from typing import Final
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from medvid.benchmark.report import Problem, shown
 from services.gateway.domain.addresses import carried_ipv4
-from shared.benchmark.report import Problem, shown
 
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - the specification's, so that scanners find a leak
 MIN_SECRET_BYTES: Final = 24

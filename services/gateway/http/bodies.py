@@ -10,8 +10,8 @@ import orjson
 from aiohttp import ClientError, web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from medvid.benchmark.report import MAX_PROBLEMS, Problem, shown
 from services.gateway.http.endpoints import JSON
-from shared.benchmark.report import MAX_PROBLEMS, Problem, shown
 from shared.runtime.errors import InvalidInput, TooLarge
 
 _SECONDS: Final = 10.0

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from shared.benchmark.names import SAME_NAMES
+from medvid.benchmark.names import SAME_NAMES
 
 
 @dataclass(frozen=True, slots=True)

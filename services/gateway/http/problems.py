@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Final
 
+from medvid.benchmark.report import MAX_PROBLEMS, Problem
 from services.gateway.domain.forms import FORM_FIELDS
 from services.gateway.domain.quotas import QuotaExhausted
 from services.gateway.http.bodies import RefusedBody
 from services.gateway.http.problem_codes import PROBLEM_CODES, problem_type
 from services.gateway.http.wire import Location, ProblemDetails, ProblemItem
 from services.gateway.submissions.handlers import RefusedSubmission
-from shared.benchmark.report import MAX_PROBLEMS, Problem
 from shared.runtime.errors import (
     Conflict,
     InvalidInput,

@@ -9,12 +9,12 @@ from uuid import UUID
 
 from pydantic import Field
 
+from medvid.benchmark.disclosure import few, rounded
+from medvid.benchmark.tasks import ASPECTS
 from services.gateway.domain.spreadsheets import table
 from services.gateway.http.wire import API, Answer
 from services.gateway.judging.handlers import Judging
 from services.gateway.judging.ports import StoredRun, StoredVerdict, VerdictQuery
-from shared.benchmark.disclosure import few, rounded
-from shared.benchmark.tasks import ASPECTS
 
 _MEASURED: Final = ("value", "coverage", "variance", "verdict_variance")
 _NUMBERS: Final = (

@@ -13,8 +13,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
+from medvid.benchmark.tasks import CAPTION_TASKS, Scoring, Task
 from services.gateway.boards.wire import COLUMNS, Column
-from shared.benchmark.tasks import CAPTION_TASKS, Scoring, Task
 
 _DIGEST_CHARACTERS: Final = 12
 
@@ -134,7 +134,7 @@ class ShownRubric:
 @cache
 def shown_rubric() -> ShownRubric:
     """Return the newest rubric, read from the judge's data (no code of its room is used)."""
-    folder = files("services.judge") / "rubrics"
+    folder = files("medvid.judging") / "rubrics"
     names = sorted(file.name for file in folder.iterdir() if file.name.endswith(".toml"))
     content = (folder / names[-1]).read_bytes()
     data = tomllib.loads(content.decode())

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 
+from medvid.benchmark.tasks import ASPECTS, METRICS
 from services.gateway.boards import wire as board_wire
 from services.gateway.boards.entry_wire import EntryDetails, Provenance
 from services.gateway.domain import plots, rank_history
 from services.gateway.pages.rendering import Pages, compare_url
-from shared.benchmark.tasks import ASPECTS, METRICS
 
 _LABELS = {metric.key: metric.label for metric in METRICS}
 

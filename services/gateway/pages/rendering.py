@@ -11,6 +11,10 @@ from urllib.parse import quote, urlsplit
 
 import jinja2
 
+from medvid.benchmark.decoding import SUBMISSION_LIMITS
+from medvid.benchmark.submission import EXAMPLE
+from medvid.benchmark.tasks import METRICS, RULE_METRIC_KEYS, SCORINGS, SOURCES, Board, Scoring
+from medvid.benchmark.validation import MINIMUM_RECORDS
 from services.gateway.boards import wire as board_wire
 from services.gateway.domain import badges, board_view, plots
 from services.gateway.domain.board_view import View
@@ -23,10 +27,6 @@ from services.gateway.http.security import PAGE_HEADERS
 from services.gateway.pages import about
 from services.gateway.pages.prepared import PreparedBoards
 from services.gateway.status.wire import Status
-from shared.benchmark.decoding import SUBMISSION_LIMITS
-from shared.benchmark.submission import EXAMPLE
-from shared.benchmark.tasks import METRICS, RULE_METRIC_KEYS, SCORINGS, SOURCES, Board, Scoring
-from shared.benchmark.validation import MINIMUM_RECORDS
 
 _CONTENT_TYPES: Final = {
     ".css": "text/css; charset=utf-8",

@@ -7,6 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
+from medvid.benchmark.tasks import BOARDS, SCORINGS, Board, Scoring
 from services.gateway.boards import wire as board_wire
 from services.gateway.boards.current import Boards
 from services.gateway.boards.entry_routes import entry_of
@@ -20,7 +21,6 @@ from services.gateway.http.endpoints import Handle
 from services.gateway.pages.entry_page import render_entry
 from services.gateway.pages.rendering import Pages, compare_url
 from services.gateway.pages.views import PageViews, page_of
-from shared.benchmark.tasks import BOARDS, SCORINGS, Board, Scoring
 from shared.runtime.errors import InvalidInput
 
 _MODELS_NAMED: Final = 20

@@ -15,6 +15,9 @@ from uuid import UUID
 import aiohttp_jinja2
 from aiohttp import web
 
+from medvid.benchmark.decoding import SUBMISSION_LIMITS
+from medvid.benchmark.names import FIELD_LIMITS, REQUIRED_FIELDS
+from medvid.benchmark.validation import MINIMUM_RECORDS
 from services.gateway.access.callers import Callers
 from services.gateway.access.quota_wire import QuotaStatus
 from services.gateway.access.quotas import Quotas
@@ -32,9 +35,6 @@ from services.gateway.submissions.ports import Upload
 from services.gateway.submissions.report_wire import DryRunAnswer
 from services.gateway.submissions.submitting import AcceptSubmission
 from services.gateway.submissions.uploads import Receiver
-from shared.benchmark.decoding import SUBMISSION_LIMITS
-from shared.benchmark.names import FIELD_LIMITS, REQUIRED_FIELDS
-from shared.benchmark.validation import MINIMUM_RECORDS
 from shared.runtime.errors import MedvidError, NotAllowed, NotFound
 
 _STATE_WORDS: Final = {

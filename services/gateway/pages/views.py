@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from typing import Final
 
+from medvid.benchmark.tasks import Scoring
 from services.gateway.boards.current import HTML
 from services.gateway.boards.turns import USUAL, Turns, WaitingLimits
 from services.gateway.boards.wire import Leaderboard
@@ -18,7 +19,6 @@ from services.gateway.domain.board_view import View
 from services.gateway.http.representations import GZIP_LEVEL, Representation, represent
 from services.gateway.http.security import PAGE_HEADERS
 from services.gateway.pages.rendering import Pages, Valueless
-from shared.benchmark.tasks import Scoring
 
 FRESH: Final = "public, max-age=1, must-revalidate"
 _KEPT_BYTES: Final = 16 << 20

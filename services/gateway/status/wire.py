@@ -7,9 +7,9 @@ from typing import Literal, Self
 
 from pydantic import Field
 
+from medvid.benchmark.tasks import Board
 from services.gateway.domain.system_status import Overall, Stage, StageState, SystemStatus
 from services.gateway.http.wire import Answer
-from shared.benchmark.tasks import Board
 
 
 class StageStatus(Answer):

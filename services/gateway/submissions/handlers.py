@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+from medvid.benchmark.report import Problem
 from services.gateway.access.quotas import Quotas
 from services.gateway.domain.access import AccessRules, Caller, not_the_owner, require_understood
 from services.gateway.domain.forms import (
@@ -24,7 +25,6 @@ from services.gateway.submissions.ports import (
     Upload,
     Validator,
 )
-from shared.benchmark.report import Problem
 from shared.runtime.errors import InvalidInput, NotFound, Unavailable
 
 

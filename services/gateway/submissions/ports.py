@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Literal, Protocol
 from uuid import UUID
 
+from medvid.benchmark.report import Problem
+from medvid.benchmark.tasks import Board, Ranking, Scoring
 from services.gateway.domain.access import Role, Scope
 from services.gateway.domain.acts import Act
 from services.gateway.domain.cursors import Position
 from services.gateway.domain.forms import EntryFields
 from services.gateway.domain.quotas import Account
 from services.gateway.domain.webhooks import Webhook
-from shared.benchmark.report import Problem
-from shared.benchmark.tasks import Board, Ranking, Scoring
 
 
 @dataclass(frozen=True, slots=True)

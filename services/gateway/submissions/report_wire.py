@@ -7,10 +7,10 @@ from typing import Any, Literal, Self
 
 from pydantic import Field
 
+from medvid.benchmark.report import MAX_PROBLEMS, Code
 from services.gateway.http.problems import form_item
 from services.gateway.http.wire import Answer, ProblemItem
 from services.gateway.submissions.handlers import DryRunResult
-from shared.benchmark.report import MAX_PROBLEMS, Code
 
 _CODES = ", ".join(f"{code.value} ({code.meaning})" for code in Code)
 

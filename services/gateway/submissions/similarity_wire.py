@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from pydantic import Field
 
+from medvid.benchmark.disclosure import SIMILARITY_DECIMALS, Withheld, few, rounded
 from services.gateway.http.wire import Answer
-from shared.benchmark.disclosure import SIMILARITY_DECIMALS, Withheld, few, rounded
 
 KEYS: Final = ("vs_similarity", "rc_similarity", "dvc_similarity")
 

@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 import orjson
 
+from medvid.benchmark.names import SAME_NAMES, name_key
 from services.gateway.access.quotas_store import use_submission
 from services.gateway.domain import badges
 from services.gateway.domain.lifecycle import not_replaceable
@@ -24,7 +25,6 @@ from services.gateway.submissions.ports import (
     TimelineStep,
 )
 from services.gateway.webhooks.store import add_webhook
-from shared.benchmark.names import SAME_NAMES, name_key
 from shared.contracts.messages import SubmissionAccepted
 from shared.runtime.errors import Conflict
 from shared.storage.database import Connection, Database, transient_errors

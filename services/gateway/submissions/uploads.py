@@ -14,6 +14,7 @@ from typing import Final
 
 from aiohttp import ClientError, web
 
+from medvid.benchmark.report import Problem
 from services.gateway.access.quotas import Quotas
 from services.gateway.domain import forms
 from services.gateway.domain.access import Caller
@@ -28,7 +29,6 @@ from services.gateway.domain.formdata import (
 )
 from services.gateway.domain.slots import Slots
 from services.gateway.submissions.ports import Upload
-from shared.benchmark.report import Problem
 from shared.runtime.errors import InvalidInput, MedvidError, TooLarge
 
 FORM_TYPE: Final = "multipart/form-data"

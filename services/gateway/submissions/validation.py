@@ -11,11 +11,11 @@ from typing import Final
 
 import structlog
 
+from medvid.benchmark.decoding import SUBMISSION_LIMITS
+from medvid.benchmark.test_set import TestSet
+from medvid.benchmark.unpacking import GZIP_MAGIC, unpack
+from medvid.benchmark.validation import validate_submission
 from services.gateway.submissions.ports import Checked
-from shared.benchmark.decoding import SUBMISSION_LIMITS
-from shared.benchmark.test_set import TestSet
-from shared.benchmark.unpacking import GZIP_MAGIC, unpack
-from shared.benchmark.validation import validate_submission
 from shared.runtime.errors import InvalidInput, Unavailable
 from shared.runtime.truth_workers import TruthWorkers
 from shared.runtime.workers import WorkerCrashed, WorkerPool, WorkerTimeout

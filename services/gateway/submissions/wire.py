@@ -8,6 +8,9 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, RootModel
 
+from medvid.benchmark.disclosure import Withheld
+from medvid.benchmark.names import FIELD_LIMITS, check_text
+from medvid.benchmark.tasks import Board, Scoring
 from services.gateway.domain.lifecycle import FINAL_STATES, NOTE_LIMIT
 from services.gateway.domain.webhooks import MAX_URL, show_secret
 from services.gateway.http.bodies import JsonBody
@@ -18,9 +21,6 @@ from services.gateway.submissions.handlers import Receipt, Status
 from services.gateway.submissions.ports import HypotheticalRank, SubmissionSummary
 from services.gateway.submissions.report_wire import ValidationReport
 from services.gateway.submissions.similarity_wire import Similarity, similarities
-from shared.benchmark.disclosure import Withheld
-from shared.benchmark.names import FIELD_LIMITS, check_text
-from shared.benchmark.tasks import Board, Scoring
 
 State = Literal["accepted", "scored", "ranked", "failed", "withdrawn", "replaced"]
 

@@ -17,10 +17,10 @@ from typing import Annotated, Any, Final
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from services.judge.domain import standin
-from services.judge.domain.plans import pair_sha256
-from services.judge.domain.prompt import estimate_tokens, read_captions
-from shared.benchmark.caption_pairs import CaptionPair
+from medvid.benchmark.caption_pairs import CaptionPair
+from medvid.judging import standin
+from medvid.judging.plans import pair_sha256
+from medvid.judging.prompt import estimate_tokens, read_captions
 
 MODEL: Final = "stub-judge-1"
 _MAX_BODY: Final = 16 << 20

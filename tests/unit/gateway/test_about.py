@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from medvid.benchmark.reading import read
+from medvid.benchmark.tasks import ASPECTS, METRICS, Task, task_of
+from medvid.benchmark.test_set import TestItem
+from medvid.benchmark.vocabulary import load_vocabulary
+from medvid.judging.rubric import load_rubric
 from services.gateway.pages.about import GUIDES, TaskGuide, shown_rubric
 from services.gateway.pages.rendering import Pages
-from services.judge.domain.rubric import load_rubric
-from shared.benchmark.reading import read
-from shared.benchmark.tasks import ASPECTS, METRICS, Task, task_of
-from shared.benchmark.test_set import TestItem
-from shared.benchmark.vocabulary import load_vocabulary
 
 
 def test_every_task_is_explained_once() -> None:

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medvid.benchmark.lookalikes import first_lookalike
+from medvid.benchmark.names import clean_name
+from medvid.benchmark.tasks import BOARDS, METRICS
 from services.gateway.domain.board_csv import read_csv, write_csv
 from services.gateway.domain.board_import import BoardEntry, plan_import
 from services.gateway.domain.board_rows import BoardRow, read_boards
-from shared.benchmark.lookalikes import first_lookalike
-from shared.benchmark.names import clean_name
-from shared.benchmark.tasks import BOARDS, METRICS
 
 _VISIBLE = st.characters(exclude_categories=["C", "Zl", "Zp"])
 _FIRST = st.sampled_from(["", "=", "+", "-", "@", "'", "''=", "\uff1d", '"', ",", ";"])
@@ -73,7 +73,7 @@ def test_minus_zero_is_zero() -> None:
 
 
 def test_the_published_leaderboards_are_such_a_file() -> None:
-    from client.admin import published_boards
+    from services.operate.admin import published_boards
 
     boards, problems = read_boards(json.loads(published_boards()))
     assert problems == []

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import date
 from uuid import UUID
 
+from medvid.benchmark.tasks import METRIC_KEYS
 from services.gateway.boards.wire import Leaderboard, LeaderboardEntry
 from services.gateway.domain.board_view import MOST_ROWS, Sheet, View
 from services.gateway.pages.rendering import Pages
-from shared.benchmark.tasks import METRIC_KEYS
 
 
 def _entry(rank: int) -> LeaderboardEntry:

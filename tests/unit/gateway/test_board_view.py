@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medvid.benchmark.tasks import METRIC_KEYS, Board
 from services.gateway.domain.board_view import SORT_KEYS, Sheet, View, searched_text, tracks
-from shared.benchmark.tasks import METRIC_KEYS, Board
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.judge.domain.breaker import LONGEST_COSTLY_FACTOR, LONGEST_FACTOR, Breaker
+from services.judge.breaker import LONGEST_COSTLY_FACTOR, LONGEST_FACTOR, Breaker
 
 
 def opened(now: float = 0) -> Breaker:

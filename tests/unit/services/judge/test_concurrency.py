@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.judge.domain.concurrency import COOLDOWN_SECONDS, AdaptiveLimit
+from services.judge.concurrency import COOLDOWN_SECONDS, AdaptiveLimit
 
 
 def answers(limit: AdaptiveLimit, latency: float, count: int, now: float = 0) -> None:

@@ -9,15 +9,15 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.judge.domain.breaker import Breaker
-from services.judge.domain.concurrency import AdaptiveLimit
-from services.judge.domain.pricing import TokenPrice
-from services.judge.domain.prompt import ChatMessage, Form
-from services.judge.domain.retry import RetryPolicy
-from services.judge.domain.rubric import load_rubric
+from medvid.benchmark.tasks import ASPECTS, Task
+from medvid.judging.pricing import TokenPrice
+from medvid.judging.prompt import ChatMessage, Form
+from medvid.judging.retry import RetryPolicy
+from medvid.judging.rubric import load_rubric
+from services.judge.breaker import Breaker
+from services.judge.concurrency import AdaptiveLimit
 from services.judge.grader import ModelGrader
 from services.judge.ports import Answer, CallFailed, Grade, Pair, ProviderDown
-from shared.benchmark.tasks import ASPECTS, Task
 from tests.fakes.grader import version
 
 RUN: Final = uuid4()

@@ -8,10 +8,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from medvid.benchmark.tasks import Task
 from services.judge.handlers import JudgeBatch
 from services.judge.ports import BadReplies, BudgetExhausted, Grade, Pair, ProviderDown, TryLater
 from services.judge.run_ports import Batch, Claimed, Item, Pause, RunPolicy, Settlement
-from shared.benchmark.tasks import Task
 from shared.contracts.messages import Envelope, JudgingBatch
 from tests.fakes.grader import FakeGrader, ungraded
 

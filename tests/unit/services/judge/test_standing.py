@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from services.judge.domain.breaker import Breaker
+from services.judge.breaker import Breaker
 from services.judge.ports import BadReplies, CallFailed, Finding, ProviderDown
 from services.judge.standing import Standing
 

@@ -1,0 +1,130 @@
+"""What is asked and what was answered, without any input or output."""
+
+from __future__ import annotations
+
+import email.utils
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+from urllib.parse import quote
+from uuid import UUID
+
+from pydantic import BaseModel, ValidationError
+
+from medvid.api.answers import ProblemDetails
+from medvid.api.errors import LeaderboardError, Unintelligible, refusal
+from medvid.api.submission_answers import Receipt
+from medvid.api.uploads import Form
+
+API: Final = "/api/v1"
+_SHOWN_CHARACTERS: Final = 200
+
+Submission = UUID | str | Receipt
+"""How a submission is named: by its id, or by its receipt, which also holds the token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request. `repeatable`: sending it twice does what sending it once does."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    token: str | None = None
+    form: Form | None = None
+    json: object = None
+    content: bytes | None = None
+    """A body that is neither a form nor JSON of ours; its type is among the headers."""
+    repeatable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer; header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds to wait as the server names them, None where it names none."""
+        return retry_after(self.headers.get("retry-after"))
+
+
+AnswerType = TypeVar("AnswerType", bound=BaseModel)
+
+
+def get(path: str, *, token: str | None = None, **query: object) -> Call:
+    """Return a read; parameters that are None are left out."""
+    given = {name: str(value) for name, value in query.items() if value is not None}
+    return Call("GET", f"{API}{path}", query=given, token=token, repeatable=True)
+
+
+def submission_id(submission: Submission) -> str:
+    """Return a submission's id."""
+    return str(submission.id if isinstance(submission, Receipt) else submission)
+
+
+def submission_path(submission: Submission) -> str:
+    """Return where a submission is, below the API."""
+    return f"/submissions/{quote(submission_id(submission), safe='')}"
+
+
+def submission_token(submission: Submission, token: str | None) -> str | None:
+    """Return the token to send: the given one, or the receipt's."""
+    return submission.owner_token if token is None and isinstance(submission, Receipt) else token
+
+
+def read(reply: Reply, answer: type[AnswerType]) -> AnswerType:
+    """Return the answer; raises the error of a refusal, or Unintelligible."""
+    expect_success(reply)
+    try:
+        return answer.model_validate_json(reply.body)
+    except ValidationError as error:
+        raise _not_this_api(reply) from error
+
+
+def expect_success(reply: Reply) -> None:
+    """Take an answer without content; raises the error of a refusal."""
+    if reply.status >= 400:
+        raise refused(reply)
+
+
+def text_of(reply: Reply) -> str:
+    """Return an answer that is a text; raises the error of a refusal."""
+    expect_success(reply)
+    return reply.body.decode()
+
+
+def refused(reply: Reply) -> LeaderboardError:
+    """Return the error of an answer with a status from 400 on."""
+    try:
+        problem = ProblemDetails.model_validate_json(reply.body)
+    except ValidationError:
+        return _not_this_api(reply)
+    return refusal(problem, reply.retry_after)
+
+
+def retry_after(header: str | None, now: float | None = None) -> float | None:
+    """Return the seconds of a Retry-After header: a number or a date (RFC 9110, 10.2.3)."""
+    if header is None:
+        return None
+    if header.isascii() and header.isdigit():
+        return float(header[:9])
+    try:
+        at = email.utils.parsedate_to_datetime(header).timestamp()
+    except ValueError:
+        return None
+    return max(0.0, at - (time.time() if now is None else now))
+
+
+def _not_this_api(reply: Reply) -> Unintelligible:
+    begin = reply.body[:_SHOWN_CHARACTERS].decode(errors="replace")
+    shown = "".join(c if c.isprintable() else " " for c in begin)
+    return Unintelligible(
+        f"the server answered {reply.status} with something this client does not know: {shown!r}.",
+        fix="Check the address of the server, and whether there is a newer client.",
+    )

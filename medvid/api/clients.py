@@ -1,0 +1,133 @@
+"""The two clients. What they can do is listed once, in `Methods`."""
+
+from __future__ import annotations
+
+import os
+from types import TracebackType
+from typing import Final, Self
+
+from medvid.api import judging, keys, leaderboards, submissions, webhooks
+from medvid.api.loop import LoopThread
+from medvid.api.methods import method, stream
+from medvid.api.retries import Retries
+from medvid.api.transport import OnRetry, Timeouts, Transport
+
+DEFAULT_URL: Final = "http://127.0.0.1:8080"
+
+
+class Methods:
+    """Every call, in the form of the client that has it."""
+
+    validate = method(submissions.validate)
+    submit = method(submissions.submit)
+    replace = method(submissions.replace)
+    withdraw = method(submissions.withdraw)
+    status = method(submissions.status)
+    wait = method(submissions.wait)
+    watch = stream(submissions.watch)
+    events = stream(submissions.events)
+
+    deliveries = stream(webhooks.deliveries)
+    redeliver = method(webhooks.redeliver)
+
+    judge = method(judging.judge)
+    pause_judging = method(judging.pause_judging)
+    resume_judging = method(judging.resume_judging)
+    verdicts = stream(judging.verdicts)
+
+    boards = method(leaderboards.boards)
+    board = method(leaderboards.board)
+    board_csv = method(leaderboards.board_csv)
+    snapshot = method(leaderboards.snapshot)
+    entries = stream(leaderboards.entries)
+    entry = method(leaderboards.entry)
+
+    make_key = method(keys.make_key)
+    my_key = method(keys.my_key)
+    revoke_key = method(keys.revoke_key)
+    set_key_quotas = method(keys.set_key_quotas)
+    quotas = method(keys.quotas)
+    # Last: from here on these names are the methods'.
+    keys = stream(keys.keys)
+    submissions = stream(submissions.submissions)
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        key: str | None = None,
+        timeouts: Timeouts | None = None,
+        retries: Retries | None = None,
+        on_retry: OnRetry | None = None,
+    ) -> None:
+        """Make a client of the server at `url`; without one, of MEDVID_URL or this machine's.
+
+        `key` is an API key (or MEDVID_API_KEY); it is sent where a call names no token.
+        """
+        self.transport = Transport(
+            url=(url or os.environ.get("MEDVID_URL") or DEFAULT_URL).rstrip("/"),
+            token=key or os.environ.get("MEDVID_API_KEY") or None,
+            timeouts=timeouts or Timeouts(),
+            retries=retries or Retries(),
+            on_retry=on_retry,
+        )
+
+
+class AsyncClient(Methods):
+    """For programs with an event loop: `async with AsyncClient(url) as client`."""
+
+    loop: None = None
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.transport.close()
+
+    async def __aenter__(self) -> Self:
+        """Return the client."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close every connection."""
+        await self.close()
+
+
+class Client(Methods):
+    """For everyone else, notebooks included: `with Client(url) as client`.
+
+    Its calls run on an event loop in a thread of its own, so they may come from any thread.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        key: str | None = None,
+        timeouts: Timeouts | None = None,
+        retries: Retries | None = None,
+        on_retry: OnRetry | None = None,
+    ) -> None:
+        super().__init__(url, key=key, timeouts=timeouts, retries=retries, on_retry=on_retry)
+        self.loop = LoopThread()
+
+    def close(self) -> None:
+        """Close every connection and end the thread."""
+        self.loop.run(self.transport.close())
+        self.loop.close()
+
+    def __enter__(self) -> Self:
+        """Return the client."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close every connection and end the thread."""
+        self.close()

@@ -1,0 +1,79 @@
+"""Calls about judging: ask for a run, read its verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Final
+
+from medvid.api.calls import API, Call, Submission, get, submission_path, submission_token
+from medvid.api.judging_answers import JudgeRun, JudgingReceipt, Verdict, VerdictPage
+from medvid.api.transport import Transport
+
+_PAGE_SIZE: Final = 500
+
+
+async def judge(
+    transport: Transport, submission: Submission, *, token: str | None = None
+) -> JudgingReceipt:
+    """Ask for a judge run, or take up one that was paused; the answer has its estimate.
+
+    It may cost money, so it is never sent twice by itself.
+    """
+    return await transport.ask(
+        _post(submission, "judge", token),
+        JudgingReceipt,
+    )
+
+
+async def pause_judging(
+    transport: Transport, submission: Submission, *, token: str | None = None
+) -> JudgeRun:
+    """Pause a run (administrators)."""
+    return await transport.ask(_post(submission, "judge/pause", token), JudgeRun)
+
+
+async def resume_judging(
+    transport: Transport, submission: Submission, *, token: str | None = None
+) -> JudgeRun:
+    """Resume a run that is paused or failed (administrators)."""
+    return await transport.ask(_post(submission, "judge/resume", token), JudgeRun)
+
+
+async def verdicts(
+    transport: Transport,
+    submission: Submission,
+    *,
+    token: str | None = None,
+    metric: str | None = None,
+    state: str | None = None,
+    page_size: int = _PAGE_SIZE,
+) -> AsyncGenerator[Verdict, None]:
+    """Yield the verdicts of the newest run, page after page.
+
+    `metric` is one of dvc_llm, vs_llm and rc_llm; `state` one of scored, unscored and open.
+    """
+    number, seen = 1, 0
+    while True:
+        call = get(
+            f"{submission_path(submission)}/verdicts",
+            token=submission_token(submission, token),
+            metric=metric,
+            state=state,
+            page=number,
+            page_size=page_size,
+        )
+        page = await transport.ask(call, VerdictPage)
+        for verdict in page.verdicts:
+            yield verdict
+        seen += len(page.verdicts)
+        if seen >= page.total or not page.verdicts:
+            return
+        number += 1
+
+
+def _post(submission: Submission, what: str, token: str | None) -> Call:
+    return Call(
+        "POST",
+        f"{API}{submission_path(submission)}/{what}",
+        token=submission_token(submission, token),
+    )

@@ -1,0 +1,68 @@
+"""Calls about API keys and quotas. They need the key in question, or an administrator's."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from typing import Final
+from uuid import UUID
+
+from medvid.api.calls import API, Call, get
+from medvid.api.key_answers import Key, KeyPage, KeyQuotas, NewKey, QuotaStatus
+from medvid.api.transport import Transport
+
+_PAGE_SIZE: Final = 200
+
+
+async def make_key(
+    transport: Transport,
+    label: str,
+    *,
+    owner: str,
+    scopes: Sequence[str] = ("submit",),
+    quotas: KeyQuotas | None = None,
+) -> NewKey:
+    """Make a key with scopes out of submit, judge and admin; keep its secret, shown only here."""
+    body: dict[str, object] = {"label": label, "owner": owner, "scopes": list(scopes)}
+    if quotas is not None:
+        body["quotas"] = quotas.model_dump(exclude_none=True)
+    return await transport.ask(Call("POST", f"{API}/keys", json=body), NewKey)
+
+
+async def keys(transport: Transport) -> AsyncGenerator[Key, None]:
+    """Yield every key, newest first (administrators)."""
+    cursor: str | None = None
+    while True:
+        page = await transport.ask(get("/keys", cursor=cursor, limit=_PAGE_SIZE), KeyPage)
+        for key in page.keys:
+            yield key
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+async def my_key(transport: Transport) -> Key:
+    """Return the key that this client sends."""
+    return await transport.ask(get("/keys/me"), Key)
+
+
+async def revoke_key(transport: Transport, key: UUID | str, *, why: str | None = None) -> Key:
+    """Revoke a key: any by administrators, who say why; its own by the key itself.
+
+    Twice changes nothing.
+    """
+    call = Call("POST", f"{API}/keys/{key}/revoke", json={"why": why}, repeatable=True)
+    return await transport.ask(call, Key)
+
+
+async def set_key_quotas(
+    transport: Transport, key: UUID | str, quotas: KeyQuotas, *, why: str
+) -> Key:
+    """Replace a key's own quotas (administrators, who say why)."""
+    body = {**quotas.model_dump(), "why": why}
+    call = Call("PUT", f"{API}/keys/{key}/quotas", json=body, repeatable=True)
+    return await transport.ask(call, Key)
+
+
+async def quotas(transport: Transport) -> QuotaStatus:
+    """Return what this client may still do."""
+    return await transport.ask(get("/quotas"), QuotaStatus)

@@ -1,0 +1,98 @@
+"""Calls about boards. All of them are public."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+from typing import Final
+from urllib.parse import parse_qsl, quote, urlsplit
+from uuid import UUID
+
+from medvid.api.board_answers import (
+    EntryDetails,
+    Leaderboard,
+    LeaderboardEntry,
+    LeaderboardIndex,
+)
+from medvid.api.calls import Call, get, text_of
+from medvid.api.transport import Transport
+
+_PAGE_SIZE: Final = 500
+
+
+async def boards(transport: Transport) -> LeaderboardIndex:
+    """Return which boards there are, their columns, tracks and the ranking rule."""
+    return await transport.ask(get("/leaderboards"), LeaderboardIndex)
+
+
+async def board(
+    transport: Transport,
+    name: str = "official",
+    *,
+    scoring: str = "compat",
+    track: str | None = None,
+    as_of: str | None = None,
+) -> Leaderboard:
+    """Return a whole board: `official` or `community`, scored `compat` or `strict`.
+
+    `as_of` is a date (its end, UTC), a time, or the number of a snapshot.
+    """
+    return await transport.ask(_board(name, scoring, track, as_of), Leaderboard)
+
+
+async def board_csv(
+    transport: Transport,
+    name: str = "official",
+    *,
+    scoring: str = "compat",
+    track: str | None = None,
+    as_of: str | None = None,
+) -> str:
+    """Return a board as CSV, in which no cell is a formula to a spreadsheet."""
+    call = _board(name, scoring, track, as_of)
+    return await transport.repeating(replace(call, headers={"Accept": "text/csv"}), text_of)
+
+
+async def snapshot(transport: Transport, number: int) -> Leaderboard:
+    """Return a board as it was ranked once, which never changes."""
+    return await transport.ask(get(f"/snapshots/{number}"), Leaderboard)
+
+
+async def entries(
+    transport: Transport,
+    name: str = "official",
+    *,
+    scoring: str = "compat",
+    track: str | None = None,
+    as_of: str | None = None,
+    page_size: int = _PAGE_SIZE,
+) -> AsyncGenerator[LeaderboardEntry, None]:
+    """Yield the entries of one snapshot of a board, best first, page after page."""
+    call = _board(name, scoring, track, as_of, limit=page_size)
+    while True:
+        page = await transport.ask(call, Leaderboard)
+        for entry in page.entries:
+            yield entry
+        if page.next is None:
+            return
+        following = urlsplit(page.next)  # which the server names, and is on the same server
+        call = replace(call, path=following.path, query=dict(parse_qsl(following.query)))
+
+
+async def entry(transport: Transport, board: str, entry: UUID | str) -> EntryDetails:
+    """Return everything that is public about an entry."""
+    return await transport.ask(
+        get(f"/leaderboards/{quote(board, safe='')}/entries/{entry}"), EntryDetails
+    )
+
+
+def _board(
+    name: str, scoring: str, track: str | None, as_of: str | None, limit: int | None = None
+) -> Call:
+    return get(
+        f"/leaderboards/{quote(name, safe='')}",
+        scoring=scoring,
+        track=track,
+        as_of=as_of,
+        limit=limit,
+    )

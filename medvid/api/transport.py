@@ -1,0 +1,184 @@
+"""Calls over HTTP with aiohttp: timeouts, retries, errors of the network as errors of ours."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+import aiohttp
+from pydantic import BaseModel
+
+from medvid.api.calls import Call, Reply, read, refused
+from medvid.api.cures import CODES, cure, sendable
+from medvid.api.errors import BadAddress, BadCredential, LeaderboardError, Refused, Unreachable
+from medvid.api.retries import Retries
+
+_HEADERS: Final = {"Accept": "application/json", "User-Agent": "medvid-client/1"}
+
+OnRetry = Callable[[LeaderboardError, float], None]
+"""Is told why a call is sent again, and in how many seconds."""
+
+AnswerType = TypeVar("AnswerType", bound=BaseModel)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds that things may take."""
+
+    connect: float = 10.0
+    read: float = 30.0
+    """A whole answer to a call without a file."""
+    upload_silence: float = 120.0
+    """How long nothing may come or go while a file is sent and checked."""
+    event_silence: float = 45.0
+    """How long an event stream may be silent; the server says something each 15 s."""
+
+
+@dataclass(slots=True)
+class Transport:
+    """Sends calls to one server. It makes its session at the first call, inside a running loop."""
+
+    url: str
+    token: str | None = None
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    retries: Retries = field(default_factory=Retries)
+    on_retry: OnRetry | None = None
+    _session: aiohttp.ClientSession | None = None
+
+    async def ask(self, call: Call, answer: type[AnswerType]) -> AnswerType:
+        """Send a call and return its answer; raises LeaderboardError."""
+        return await self.repeating(call, lambda reply: read(reply, answer))
+
+    async def repeating(self, call: Call, use: Callable[[Reply], T]) -> T:
+        """Send a call until `use` takes its answer, or trying on makes no sense."""
+        attempt = 1
+        while True:
+            try:
+                return use(await self._send(call))
+            except LeaderboardError as error:
+                wait = self.retries.wait(error, attempt, random.random) if call.repeatable else None
+                if wait is None:
+                    self._explain(error, call)
+                    raise
+                if self.on_retry is not None:
+                    self.on_retry(error, wait)
+            attempt += 1
+            await asyncio.sleep(wait)
+
+    async def pause(self, problem: LeaderboardError | None, failures: int) -> None:
+        """Wait before a stream is opened again; raises its problem where that makes no sense."""
+        wait = min(self.retries.longest_wait, 0.1 * 2.0**failures)  # ended in good order
+        if problem is not None:
+            named = self.retries.wait(problem, failures, random.random)
+            if named is None:
+                raise problem
+            wait = named
+        await asyncio.sleep(wait)
+
+    async def _send(self, call: Call) -> Reply:
+        async with self._open(call, self._timeout(call)) as response:
+            body = await response.read()
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            return Reply(response.status, headers, body)
+
+    @asynccontextmanager
+    async def stream(self, call: Call) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Open an answer that goes on; raises LeaderboardError, also while it is read."""
+        limits = aiohttp.ClientTimeout(
+            total=None, sock_connect=self.timeouts.connect, sock_read=self.timeouts.event_silence
+        )
+        async with self._open(call, limits) as response:
+            if response.status >= 400:
+                headers = {name.lower(): value for name, value in response.headers.items()}
+                error = refused(Reply(response.status, headers, await response.read()))
+                self._explain(error, call)
+                raise error
+            yield response.content.iter_any()
+
+    @asynccontextmanager
+    async def _open(
+        self, call: Call, limits: aiohttp.ClientTimeout
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        headers = {**_HEADERS, **call.headers}
+        token = call.token or self.token
+        if token is not None:
+            if not sendable(token):
+                raise BadCredential("the key cannot be sent.", fix=cure(token) or "")
+            headers["Authorization"] = f"Bearer {token}"
+        try:
+            async with (
+                _body(call) as (more, body),
+                self._ready().request(
+                    call.method,
+                    self.url + call.path,
+                    params=call.query,
+                    headers=headers | more,
+                    data=body,
+                    json=call.json,
+                    timeout=limits,
+                    allow_redirects=False,  # a token goes to nobody but the server it is for
+                ) as response,
+            ):
+                yield response
+        except (aiohttp.ClientError, OSError) as error:  # OSError: timeouts too
+            if isinstance(error.__cause__, LeaderboardError):  # from the body's own generator
+                raise error.__cause__ from None
+            raise _unreachable(self.url, error) from error
+
+    def _explain(self, error: LeaderboardError, call: Call) -> None:
+        """Say what is wrong with a key or token that was refused, where that can be seen."""
+        token = call.token or self.token
+        if token is not None and isinstance(error, Refused) and error.code in CODES:
+            error.fix = cure(token) or error.fix
+
+    def _timeout(self, call: Call) -> aiohttp.ClientTimeout:
+        connect = self.timeouts.connect
+        if call.form is None and call.content is None:
+            return aiohttp.ClientTimeout(total=self.timeouts.read, sock_connect=connect)
+        silence = self.timeouts.upload_silence
+        return aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=silence)
+
+    def _ready(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(trust_env=True)
+        return self._session
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+
+@asynccontextmanager
+async def _body(call: Call) -> AsyncIterator[tuple[dict[str, str], Any]]:
+    """Give what a call sends, with the headers that belong to it; raises UnreadableFile."""
+    if call.form is None:
+        yield {}, call.content
+        return
+    async with call.form.body() as (length, chunks):
+        yield {"Content-Type": call.form.content_type, "Content-Length": str(length)}, chunks
+
+
+def _unreachable(url: str, error: Exception) -> LeaderboardError:
+    if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
+        return BadAddress(
+            f"{url!r} is no address of a server.",
+            fix="Write it as in https://example.org; set it with --url or MEDVID_URL.",
+        )
+    if isinstance(error, aiohttp.ClientConnectorError):
+        reason = error.os_error.strerror or str(error.os_error)
+        return Unreachable(
+            f"cannot connect to {url}: {reason}.",
+            fix="Check the address (--url, MEDVID_URL) and that the server runs.",
+        )
+    if isinstance(error, TimeoutError):
+        return Unreachable(f"{url} did not answer in time.", fix="Try again in a while.")
+    return Unreachable(
+        f"the connection to {url} was lost ({type(error).__name__}).", fix="Try again."
+    )

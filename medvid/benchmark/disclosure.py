@@ -1,0 +1,82 @@
+"""What leaves the server of a value: how far it is rounded, and whether it is shown at all. Pure.
+
+Inside, values are exact: for ranking, re-scoring and administrators. Whoever submits could read a
+label out of an exact value, or out of one that rests on few answers; `docs/security.md` says how
+much of the truth can still be learnt.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, Literal
+
+from medvid.benchmark.ground_truth import Sample
+from medvid.benchmark.tasks import JUDGE_METRIC_KEYS
+
+RULE: Final = 1
+"""Number of the rules of this module; snapshots record the one that made them. Raise it with any
+change, and boards are ranked anew."""
+DECIMALS: Final = 4
+SIMILARITY_DECIMALS: Final = 2
+FEWEST_ANSWERS: Final = 30
+"""Samples, or judged pairs, that a value must rest on."""
+LEAST_SHARE: Final = 0.5
+"""Of a metric's samples that must be answered."""
+
+Withheld = Literal["too_few_answers"]
+TOO_FEW_ANSWERS: Final[Withheld] = "too_few_answers"
+
+
+def rounded(value: float | None, decimals: int = DECIMALS) -> float | None:
+    """Return a value as it leaves the server: rounded, ties to even, without minus zero."""
+    return None if value is None else round(float(value), decimals) + 0.0
+
+
+def few(answered: int) -> Withheld | None:
+    """Return why the value of a source or of a similarity is withheld; None: it is shown."""
+    return TOO_FEW_ANSWERS if answered < FEWEST_ANSWERS else None
+
+
+def withheld(metric: str, answered: int | None, expected: int | None) -> Withheld | None:
+    """Return why a metric's value is withheld; None: it is shown.
+
+    Imported numbers, of which nobody knows the answers, are shown. Whether there is a value at all
+    must not matter: how many captions matched is a value, too.
+    """
+    if answered is None or (not expected and metric not in JUDGE_METRIC_KEYS):
+        return None
+    return few(answered) or (TOO_FEW_ANSWERS if answered < LEAST_SHARE * (expected or 0) else None)
+
+
+def well_answered(
+    samples: Sequence[Sample], predictions: Sequence[str | None]
+) -> Iterator[str | None]:
+    """Yield the predictions of the tasks of which at least half of the samples have one.
+
+    The others are left out (None): nothing of them would be shown, so nothing of them is judged.
+    They are looked at twice rather than kept: a file's texts take much memory.
+    """
+    asked = Counter(sample.task for sample in samples)
+    answered = Counter(
+        sample.task for sample, text in zip(samples, predictions, strict=True) if text
+    )
+    enough = {task for task, count in asked.items() if answered[task] >= LEAST_SHARE * count}
+    for sample, text in zip(samples, predictions, strict=True):
+        yield text if sample.task in enough else None
+
+
+def never_shown(samples: Iterable[Sample]) -> str:
+    """Return of which tasks a test set has too few samples for any value, in words; or nothing."""
+    counts = Counter(sample.task for sample in samples)
+    few = sorted(
+        f"{task.value} {count}" for task, count in counts.items() if count < FEWEST_ANSWERS
+    )
+    if not few:
+        return ""
+    return f"of fewer than {FEWEST_ANSWERS} samples no value is ever shown: {', '.join(few)}."
+
+
+def answers_of(report: Mapping[str, Any]) -> int:
+    """Return how many samples a file answers with any text, by its report."""
+    return sum(task["answered"] - task["empty"] for task in report.get("tasks", ()))

@@ -1,0 +1,1 @@
+"""The `medvid` command: one function a command."""

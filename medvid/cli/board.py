@@ -1,0 +1,112 @@
+"""`medvid board`: a board in the terminal, as CSV or as JSON."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from medvid.api import Leaderboard
+from medvid.api.board_answers import Column, LeaderboardEntry
+from medvid.cli.session import Exit, Options, Session, print_json, run
+from medvid.cli.terminal import NO_RANK, place
+
+_PLACE_STYLES: Final = {1: "bold green", 2: "green"}
+_NAME_WIDTH: Final = 16
+_UNLIMITED: Final = 10_000
+
+
+def board(
+    options: Options,
+    name: str,
+    *,
+    scoring: str,
+    track: str | None,
+    as_of: str | None,
+    as_csv: bool,
+    metrics: Sequence[str] = (),
+) -> int:
+    """Print a board; return the exit status."""
+
+    def work(session: Session) -> int:
+        if as_csv:
+            text = session.client.board_csv(name, scoring=scoring, track=track, as_of=as_of)
+            sys.stdout.write(text)
+            return Exit.DONE
+        found = session.client.board(name, scoring=scoring, track=track, as_of=as_of)
+        if options.as_json:
+            print_json(found)
+        else:
+            show(found, Console(highlight=False, width=_width()), metrics)
+        return Exit.DONE
+
+    return run(options, work)
+
+
+def show(found: Leaderboard, console: Console, metrics: Sequence[str] = ()) -> None:
+    """Print a board for people, in as many tables as the width asks for; nothing is cut."""
+    columns = [column for column in found.columns if not metrics or column.key in metrics]
+    at = f"{found.updated_at.astimezone():%Y-%m-%d %H:%M}" if found.updated_at else "never"
+    console.print(
+        Text(f"{found.board} board, {found.scoring} scoring, updated {at}", style="bold"),
+        soft_wrap=True,
+    )
+    if not found.entries:
+        console.print("No entry yet.")
+        return
+    for number, some in enumerate(_fitting(found.entries, columns, console)):
+        if number:
+            console.print()
+        console.print(_table(found.entries, some, console.width))
+    if any(entry.rank is None for entry in found.entries):
+        console.print(f"{NO_RANK} not ranked: no {found.scoring} scores", soft_wrap=True)
+
+
+def _width() -> int | None:
+    """Return how wide tables may be; a pipe gets them whole, unless COLUMNS says how it is."""
+    return None if sys.stdout.isatty() or "COLUMNS" in os.environ else _UNLIMITED
+
+
+def _fitting(
+    entries: Sequence[LeaderboardEntry], columns: Sequence[Column], console: Console
+) -> list[list[Column]]:
+    """Cut the columns into runs whose tables fit the width; each has one column at least."""
+    wide = console.options.update(max_width=_UNLIMITED)
+    runs: list[list[Column]] = [[]]
+    for column in columns:
+        tried = [*runs[-1], column]
+        needed = Measurement.get(console, wide, _table(entries, tried, console.width)).maximum
+        if runs[-1] and needed > console.width:
+            runs.append([column])
+        else:
+            runs[-1] = tried
+    return runs
+
+
+def _table(entries: Sequence[LeaderboardEntry], columns: Sequence[Column], width: int) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("#", justify="right")
+    table.add_column("Model", overflow="fold", max_width=max(_NAME_WIDTH, width * 2 // 5))
+    for column in columns:
+        table.add_column(column.label, justify="right", no_wrap=True)
+    for entry in entries:
+        values = (_value(entry, column.key) for column in columns)
+        table.add_row(place(entry.rank), Text(_name(entry)), *values)
+    return table
+
+
+def _name(entry: LeaderboardEntry) -> str:
+    return f"{entry.model_name} ({entry.organization})" if entry.organization else entry.model_name
+
+
+def _value(entry: LeaderboardEntry, key: str) -> Text:
+    value = entry.values.get(key)
+    if value is None:
+        return Text("-" if key in entry.withheld else "n/a", style="dim")
+    return Text(f"{value:.3f}", style=_PLACE_STYLES.get(entry.ranks.get(key, 0), ""))

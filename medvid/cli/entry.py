@@ -1,0 +1,98 @@
+"""`medvid entry`: one entry of a board with its sources, coverage and history."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from medvid.api.board_answers import EntryDetails, EntryScore, SourceScore
+from medvid.benchmark.names import name_key
+from medvid.cli.session import Exit, Options, Session, Unfit, print_json, run
+from medvid.cli.terminal import print_table
+
+
+def entry(options: Options, board: str, named: str) -> int:
+    """Print an entry, named by its id or its model; return the exit status."""
+
+    def work(session: Session) -> int:
+        found = session.client.entry(board, _entry_id(session, board, named))
+        if options.as_json:
+            print_json(found)
+        else:
+            show(found, Console(highlight=False))
+        return Exit.DONE
+
+    return run(options, work)
+
+
+def _entry_id(session: Session, board: str, named: str) -> str:
+    try:
+        return str(UUID(named))
+    except ValueError:
+        pass
+    wanted = name_key(named)
+    entries = session.client.board(board).entries
+    for each in sorted(entries, key=lambda each: each.model_name != named):
+        if name_key(each.model_name) == wanted:
+            return str(each.entry_id)
+    near = [each.model_name for each in entries if wanted in name_key(each.model_name)]
+    hint = f"Do you mean {', '.join(near[:5])}?" if near else f"See 'medvid board {board}'."
+    raise Unfit(f"the {board} board has no model {named!r}.", fix=hint)
+
+
+def show(found: EntryDetails, console: Console) -> None:
+    """Print an entry for people."""
+    console.print(Text(f"{found.model_name} ({found.organization})", style="bold"))
+    for place in found.places:
+        stands = (
+            f"not ranked, no {place.scoring} scores"
+            if place.rank is None
+            else f"number {place.rank} of {place.of} on the {found.board} board"
+        )
+        console.print(f"{place.scoring}: {stands}")
+    table = Table(box=None, pad_edge=False)
+    table.add_column("Metric")
+    for name in ("Compat", "Strict", "Answered"):
+        table.add_column(name, justify="right")
+    for score in found.scores:
+        table.add_row(score.metric, *_numbers(score), _share(score.answered, score.expected))
+        for source, part in score.by_source.items():
+            answered = _share(part.answered, part.expected)
+            table.add_row(Text(f"  {source}", style="dim"), *_numbers(part), answered)
+    print_table(table, console)
+    if _withheld(found):
+        console.print(Text("-: too few answers for a value to be shown", style="dim"))
+    for span in found.history:
+        until = f"{span.until:%Y-%m-%d}" if span.until else "now"
+        console.print(
+            Text(
+                f"{span.since:%Y-%m-%d} to {until}: number {span.rank} ({span.scoring})",
+                style="dim",
+            )
+        )
+
+
+def _number(value: float | None) -> str:
+    return "n/a" if value is None else f"{value:.4f}"
+
+
+def _numbers(score: EntryScore | SourceScore) -> tuple[str, str]:
+    if score.withheld:
+        return "-", "-"
+    return _number(score.compat), _number(score.strict)
+
+
+def _share(answered: int | None, expected: int | None) -> str:
+    if answered is None or expected is None:
+        return "n/a"
+    return f"{answered:,} / {expected:,}"
+
+
+def _withheld(found: EntryDetails) -> bool:
+    return any(
+        score.withheld or any(part.withheld for part in score.by_source.values())
+        for score in found.scores
+    )

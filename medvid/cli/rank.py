@@ -1,0 +1,134 @@
+"""`medvid rank`: the board's ranking rule applied to a file of rows."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from medvid.benchmark.decoding import GROUND_TRUTH_LIMITS, UNDECODABLE, Element, Refused, decode
+from medvid.benchmark.ranking import RankedRow, Row, rank
+from medvid.benchmark.report import Code, Problem, Problems, shown
+from medvid.benchmark.tasks import METRIC_KEYS, METRICS, Ranking
+from medvid.cli.files import UnreadableFile, read_file
+from medvid.cli.problems import where
+from medvid.cli.terminal import NO_RANK, print_table
+
+OK: Final = 0
+HAS_ERRORS: Final = 1
+CANNOT_RUN: Final = 2
+
+
+def run(path: Path, ranking: Ranking = "competition", *, as_json: bool) -> int:
+    """Print the ranked rows, and then those without any value.
+
+    Returns the exit status: 0 fine, 1 errors, 2 unreadable.
+    """
+    complaints = Console(stderr=True)
+    try:
+        data = read_file(path, GROUND_TRUTH_LIMITS.unpacked_bytes)
+    except UnreadableFile as error:
+        complaints.print(Text(str(error)), soft_wrap=True)
+        return CANNOT_RUN
+    problems = Problems()
+    rows = read_rows(data, problems)
+    if problems.count:
+        complaints.print(Text(f"{problems.count} error(s) in {path}:"))
+        for problem in problems.first:
+            complaints.print(Text(
+                f"  {problem.code} {where(problem)}: found {problem.found}, expected "
+                f"{problem.expected}. {problem.fix}"
+            ), soft_wrap=True)  # fmt: skip
+        return HAS_ERRORS
+    ranked, indexes = rank(rows, ranking)
+    unranked = [str(rows[index]["model_name"]) for index in indexes]
+    if as_json:
+        plain = [_plain(row) for row in ranked] + [_plain_unranked(name) for name in unranked]
+        print(json.dumps(plain, indent=2, ensure_ascii=False))
+    else:
+        print_table(_table(ranked, unranked))
+    return OK
+
+
+def read_rows(data: bytes, problems: Problems) -> list[Row]:
+    """Return the rows of a JSON list, noting what is wrong with any."""
+    try:
+        elements = list(decode(data, GROUND_TRUTH_LIMITS).elements(problems))
+    except Refused as refused:
+        problems.add(refused.problem)
+        return []
+    rows = [_row(element, problems) for element in elements if element.value is not UNDECODABLE]
+    return [row for row in rows if row is not None]
+
+
+def _row(element: Element, problems: Problems) -> Row | None:
+    value, path = element.value, element.path
+    if not isinstance(value, dict):
+        problems.add(Problem(
+            Code.NOT_AN_OBJECT, path, shown(value), "a row (object)",
+            'Write each row as {"model_name": "…", "cvs_acc": 0.9, …}.',
+        ))  # fmt: skip
+        return None
+    name = value.get("model_name")
+    if not isinstance(name, str) or not name.strip():
+        problems.add(Problem(
+            Code.MISSING_FIELD, f"{path}.model_name", shown(name), "a model name",
+            "Give each row a model_name.",
+        ))  # fmt: skip
+        return None
+    row: dict[str, str | float | None] = {"model_name": name}
+    for metric in METRIC_KEYS:
+        number = value.get(metric)
+        if number is not None and not _is_number(number):
+            problems.add(Problem(
+                Code.WRONG_TYPE, f"{path}.{metric}", shown(number), "a number or null",
+                "Write the value as a number; null where it is missing.",
+            ))  # fmt: skip
+        else:
+            row[metric] = number
+    return row
+
+
+def _is_number(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value)
+
+
+def _plain(row: RankedRow) -> dict[str, object]:
+    return {key: value for key, value in asdict(row).items() if key != "index"}
+
+
+def _plain_unranked(name: str) -> dict[str, object]:
+    """Return the same fields for a row without any value."""
+    numbers = dict.fromkeys(("rank", "mean_rank", "first_places", "rank_sum", "relative_sum"))
+    return {"model_name": name, **numbers, "ranks": {}, "values": dict.fromkeys(METRIC_KEYS)}
+
+
+def _table(ranked: list[RankedRow], unranked: list[str]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("Rank", justify="right")
+    table.add_column("Model", overflow="fold")
+    for name in ("Mean rank", "Firsts", *(metric.label for metric in METRICS)):
+        table.add_column(name, justify="right")
+    for row in ranked:
+        table.add_row(
+            str(row.rank),
+            Text(row.model_name),
+            f"{row.mean_rank:.2f}",
+            str(row.first_places),
+            *(_value(row.values[metric]) for metric in METRIC_KEYS),
+        )
+    for name in unranked:
+        table.add_row(NO_RANK, Text(name), NO_RANK, NO_RANK, *(_value(None) for _ in METRIC_KEYS))
+    return table
+
+
+def _value(value: float | None) -> str:
+    return "n/a" if value is None else f"{value:.3f}"

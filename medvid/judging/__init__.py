@@ -1,0 +1,1 @@
+"""What a judge of captions is asked, and how its replies become values."""

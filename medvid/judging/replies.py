@@ -1,0 +1,107 @@
+"""From a model's reply to a verdict, or to the reason why there is none.
+
+Only a reply that is a verdict and nothing else is one. Nothing is searched for inside a longer
+text, as that text may repeat the caption; nothing is clamped, rounded or filled in.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Final, Literal, NoReturn
+
+from medvid.benchmark.tasks import ASPECTS
+from medvid.judging.verdicts import SCORES, Verdict
+
+PARSER_VERSION: Final = "1"
+MAX_REPLY_CHARACTERS: Final = 2_000
+"""Five scores take under 100; what is longer is something else."""
+
+Unreadable = Literal["malformed", "truncated", "refused", "empty"]
+_FENCE: Final = re.compile(r"```(?:json|text)?[ \t]*\n(.*?)\n?```", re.DOTALL)
+_LINE: Final = re.compile(r"([A-Z][0-9])[ \t]*:[ \t]*([0-9])[ \t]*")
+
+
+class InvalidReply(Exception):
+    """A reply that is no verdict: `reason` is a stable code, `detail` for a human."""
+
+    def __init__(self, reason: Unreadable, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason: Unreadable = reason
+        self.detail = detail
+
+
+def read_reply(content: str | None, *, finish_reason: str | None, refusal: str | None) -> Verdict:
+    """Return the verdict of a finished reply; raises InvalidReply."""
+    if refusal:
+        raise InvalidReply("refused", "the model refused to answer")
+    if finish_reason == "content_filter":
+        raise InvalidReply("refused", "a content filter stopped the reply")
+    if finish_reason == "length":
+        raise InvalidReply("truncated", "the reply ended at the token limit")
+    if content is None or not content.strip():
+        raise InvalidReply("empty", "the reply is empty")
+    return parse_reply(content)
+
+
+def parse_reply(content: str) -> Verdict:
+    """Read a JSON object or five lines, perhaps in one Markdown fence; raises InvalidReply."""
+    if len(content) > MAX_REPLY_CHARACTERS:
+        _malformed(f"the reply has {len(content)} characters")
+    text = content.strip()
+    fenced = _FENCE.fullmatch(text)
+    if fenced:
+        text = fenced[1].strip()
+    pairs = _from_json(text) if text.startswith("{") else _from_lines(text)
+    return _verdict(pairs)
+
+
+def _from_json(text: str) -> Sequence[tuple[str, object]]:
+    # Pairs of nested objects become tuples, which are no scores.
+    try:
+        found = json.loads(text, object_pairs_hook=tuple, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise InvalidReply("malformed", "the reply is not a JSON object") from error
+    pairs: tuple[tuple[str, object], ...] = found
+    return pairs
+
+
+def _from_lines(text: str) -> Sequence[tuple[str, object]]:
+    pairs = []
+    for line in filter(str.strip, text.split("\n")):
+        match = _LINE.fullmatch(line.strip())
+        if match is None:
+            _malformed("a line is not of the form 'R2: 4'")
+        pairs.append((match[1], int(match[2])))
+    return pairs
+
+
+def _verdict(pairs: Sequence[tuple[str, object]]) -> Verdict:
+    keys = [key for key, _ in pairs]
+    for key in keys:
+        if key not in ASPECTS:
+            _malformed("an unknown aspect is scored")
+        if keys.count(key) > 1:
+            _malformed(f"{key} is scored twice")
+    missing = [aspect for aspect in ASPECTS if aspect not in keys]
+    if missing:
+        _malformed(f"{', '.join(missing)} not scored")
+    scores = {key: _score(key, value) for key, value in pairs}
+    return {aspect: scores[aspect] for aspect in ASPECTS}
+
+
+def _score(aspect: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        _malformed(f"the score of {aspect} is not a number")
+    if value not in SCORES:  # 4.0 is in a range, 4.5 and an infinity are not
+        _malformed(f"the score of {aspect} is not a whole number from 1 to 5")
+    return int(value)
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _malformed(detail: str) -> NoReturn:
+    raise InvalidReply("malformed", detail)

@@ -1,1 +1,0 @@
-"""Pure judging: which pairs to judge, and what verdicts add up to."""

@@ -1,0 +1,1 @@
+"""Operator's tools that open the database; reached through `medvid admin`."""

@@ -1,0 +1,111 @@
+"""A board's content: its entries ranked, as the JSON that is stored and served."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from uuid import UUID
+
+import orjson
+
+from medvid.benchmark.disclosure import Withheld
+from medvid.benchmark.ranking import RankedRow, rank
+from medvid.benchmark.tasks import METRIC_KEYS, Ranking, Scoring
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry as it stands on a board, with its exact metric values by scoring mode.
+
+    `withheld` names the metrics that are not shown, and why.
+    """
+
+    entry_id: UUID
+    submission_id: UUID | None
+    model_name: str
+    organization: str
+    team: str | None
+    authors: str | None
+    model_url: str | None
+    track: str | None
+    badges: tuple[str, ...]
+    submitted_on: date
+    verified_on: date | None
+    values: Mapping[Scoring, Mapping[str, float | None]]
+    withheld: Mapping[str, Withheld] = field(default_factory=dict)
+
+    def shown(self, scoring: Scoring) -> dict[str, float | None]:
+        """Return its values as boards may know them: a withheld one is as if it were missing."""
+        values = self.values[scoring]
+        return {key: None if key in self.withheld else value for key, value in values.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class RankedBoard:
+    """A ranked board: its rows as JSON, and the rank of each entry, best first.
+
+    `unranked` has the rows of the entries without any value, which have no rank; None where every
+    entry has one.
+    """
+
+    content: bytes
+    unranked: bytes | None
+    ranks: Mapping[UUID, int]
+    ranking: Ranking
+
+
+def ranked_board(entries: Sequence[Entry], scoring: Scoring, ranking: Ranking) -> RankedBoard:
+    """Rank the entries; the same ones give the same bytes in whatever order."""
+    ranked, unranked = rank(_values(entries, scoring), ranking)
+    below = [_row(entries[index], None) for index in unranked]
+    return RankedBoard(
+        content=orjson.dumps([_row(entries[row.index], row) for row in ranked]),
+        unranked=orjson.dumps(below) if below else None,
+        ranks={entries[row.index].entry_id: row.rank for row in ranked},
+        ranking=ranking,
+    )
+
+
+def hypothetical_row(
+    entries: Sequence[Entry], newcomer: Entry, scoring: Scoring, ranking: Ranking
+) -> tuple[bytes, int]:
+    """Return the row that a newcomer would have if it stood on the board, as JSON.
+
+    And among how many: the ranked entries and this one.
+    """
+    ranked, _ = rank(_values([*entries, newcomer], scoring), ranking)
+    own = next((row for row in ranked if row.index == len(entries)), None)
+    others = len(ranked) if own is None else len(ranked) - 1
+    # Said even of none: it tells this row from those of the version before, which withheld nothing.
+    row = {**_row(newcomer, own), "withheld": newcomer.withheld}
+    return orjson.dumps(row), others + 1
+
+
+def _values(entries: Sequence[Entry], scoring: Scoring) -> list[dict[str, str | float | None]]:
+    return [{"model_name": entry.model_name, **entry.shown(scoring)} for entry in entries]
+
+
+def _row(entry: Entry, place: RankedRow | None) -> dict[str, object]:
+    """Return a row as it is stored and served; without a place it has no value either.
+
+    Only a row of which something is withheld says so: others stay as the version before has them.
+    """
+    row: dict[str, object] = {
+        "rank": place.rank if place else None,
+        "entry_id": str(entry.entry_id),
+        "model_name": entry.model_name,
+        "organization": entry.organization,
+        "team": entry.team,
+        "authors": entry.authors,
+        "model_url": entry.model_url,
+        "track": entry.track,
+        "badges": entry.badges,
+        "submitted_on": entry.submitted_on,
+        "verified_on": entry.verified_on,
+        "submission_id": str(entry.submission_id) if entry.submission_id else None,
+        "mean_rank": place.mean_rank if place else None,
+        "values": place.values if place else dict.fromkeys(METRIC_KEYS),
+        "ranks": place.ranks if place else {},
+    }
+    return row | {"withheld": entry.withheld} if entry.withheld else row

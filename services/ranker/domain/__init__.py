@@ -1,1 +1,0 @@
-"""The ranking rule and the rows of a board, pure."""

@@ -1,1 +1,0 @@
-"""Pure scoring: same input, same answer."""
