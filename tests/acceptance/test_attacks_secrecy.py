@@ -57,6 +57,7 @@ async def test_near_empty_files_give_no_label_away(
     assert (found["labels_aimed_at"], found["labels_recovered"]) == (24, 0)
     assert found["numbers_told_apart"] == 0
     assert found["refused"] == {"coverage_too_low": 2}
+    assert whole["labels_by_two_values_of_answers_with_parts"] == 3 + 6
     # The same reading tells complete files apart, so it is no blind one.
     assert whole["one_label_right_or_wrong_is_told"]
 
