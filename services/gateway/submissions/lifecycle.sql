@@ -15,11 +15,13 @@ SELECT state, count(*) AS submissions FROM submissions GROUP BY state ORDER BY s
 
 -- name: accounts_searching
 -- Accounts that, in the 30 days of which uses are kept, sent many files ($1) in which less than half of
--- the samples could be read, or withdrew many. Whoever searches the test set does one or the other.
+-- the samples could be read or that left again, or very many ($2) of any kind. Whoever searches the test
+-- set does one or the other, or some of each.
 SELECT account, sent, near_empty, withdrawn, last_at
   FROM (SELECT account, count(*) AS sent,
                count(*) FILTER (WHERE 2 * parsed < samples) AS near_empty,
-               count(*) FILTER (WHERE state = 'withdrawn') AS withdrawn,
+               count(*) FILTER (WHERE state IN ('withdrawn', 'replaced')) AS withdrawn,
+               count(*) FILTER (WHERE 2 * parsed < samples OR state IN ('withdrawn', 'replaced')) AS odd,
                max(at) AS last_at
           FROM (SELECT u.account, u.at, s.state, (s.report ->> 'samples')::integer AS samples,
                        (SELECT sum((task ->> 'parsed')::integer)
@@ -28,8 +30,8 @@ SELECT account, sent, near_empty, withdrawn, last_at
                   JOIN submissions s ON s.id = u.submission_id
                  WHERE u.kind = 'submission' AND u.at > now() - interval '30 days') AS uses
          GROUP BY account) AS accounts
- WHERE near_empty >= $1 OR withdrawn >= $1
- ORDER BY near_empty + withdrawn DESC, account
+ WHERE odd >= $1 OR sent >= $2
+ ORDER BY odd DESC, sent DESC, account
  LIMIT 50
 
 -- name: run_to_end
