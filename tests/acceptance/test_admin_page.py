@@ -341,6 +341,9 @@ async def test_accounts_that_may_search_the_test_set_are_shown(site: Site) -> No
     await uses(site, "key:both", 5, report=report)
     await uses(site, "key:both", 5, state="replaced")
     await uses(site, "key:evaluates", 100)
+    padded = """{"samples": 100, "tasks": [{"unit": "texts", "samples": 60, "parsed": 60},
+                                           {"unit": "boxes", "samples": 40, "parsed": 1}]}"""
+    await uses(site, "key:pads", 10, report=padded)
     await uses(site, "key:honest", 20)
     _, text = await browser.get("/admin")
     assert "may search the test set" in text
@@ -348,10 +351,11 @@ async def test_accounts_that_may_search_the_test_set_are_shown(site: Site) -> No
     assert "key:withdraws" in text
     assert "key:both" in text
     assert "key:evaluates" in text
+    assert "key:pads" in text, "any letter is a text"
     assert "key:tries" not in text
     assert "key:honest" not in text
     await PostgresLifecycle(site.database).count_searching()
-    assert REGISTRY.get_sample_value("medvid_accounts_searching") == 4
+    assert REGISTRY.get_sample_value("medvid_accounts_searching") == 5
 
 
 async def uses(site: Site, account: str, number: int, **changes: str) -> None:

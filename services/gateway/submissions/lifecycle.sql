@@ -14,18 +14,22 @@ SELECT s.id, s.state, e.board, e.model_name, e.organization, e.version,
 SELECT state, count(*) AS submissions FROM submissions GROUP BY state ORDER BY state
 
 -- name: accounts_searching
--- Accounts that, in the 30 days of which uses are kept, sent many files ($1) in which less than half of
--- the samples could be read or that left again, or very many ($2) of any kind. Whoever searches the test
--- set does one or the other, or some of each.
+-- Accounts that, in the 30 days of which uses are kept, sent many files ($1) that are near-empty or that
+-- left again, or very many ($2) of any kind. Whoever searches the test set does one or the other, or some
+-- of each. Near-empty: less than half of the samples could be read, or of those whose answers have a
+-- structure. Anything is a text, so texts alone prove nothing.
 SELECT account, sent, near_empty, withdrawn, last_at
   FROM (SELECT account, count(*) AS sent,
-               count(*) FILTER (WHERE 2 * parsed < samples) AS near_empty,
-               count(*) FILTER (WHERE state IN ('withdrawn', 'replaced')) AS withdrawn,
-               count(*) FILTER (WHERE 2 * parsed < samples OR state IN ('withdrawn', 'replaced')) AS odd,
+               count(*) FILTER (WHERE near_empty) AS near_empty,
+               count(*) FILTER (WHERE gone) AS withdrawn,
+               count(*) FILTER (WHERE near_empty OR gone) AS odd,
                max(at) AS last_at
-          FROM (SELECT u.account, u.at, s.state, (s.report ->> 'samples')::integer AS samples,
-                       (SELECT sum((task ->> 'parsed')::integer)
-                          FROM jsonb_array_elements(s.report -> 'tasks') AS task) AS parsed
+          FROM (SELECT u.account, u.at, s.state IN ('withdrawn', 'replaced') AS gone,
+                       (SELECT 2 * sum(parsed) < (s.report ->> 'samples')::integer
+                               OR 2 * sum(parsed) FILTER (WHERE unit <> 'texts')
+                                  < sum(samples) FILTER (WHERE unit <> 'texts')
+                          FROM jsonb_to_recordset(s.report -> 'tasks')
+                               AS task (unit text, samples integer, parsed integer)) AS near_empty
                   FROM quota_uses u
                   JOIN submissions s ON s.id = u.submission_id
                  WHERE u.kind = 'submission' AND u.at > now() - interval '30 days') AS uses
