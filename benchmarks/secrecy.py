@@ -20,6 +20,7 @@ import asyncio
 import gzip
 import json
 import math
+import operator
 import os
 import sys
 import tempfile
@@ -27,8 +28,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from itertools import product
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import uuid4
 
 import aiohttp
@@ -80,6 +82,11 @@ _OWN: Final = frozenset(
     ]
 )
 """Names, ids, times, and what follows from the attacker's own text and the public test set."""
+_OF_PARTS: Final = (
+    ("cvs_acc", ("cvs_assessment", "Cholec80_CVS")),
+    ("sa_acc", ("skill_assessment", "JIGSAWS")),
+)
+"""Metrics of answers that have several parts, and their tasks and sources."""
 _LEVELS: Final = 10_001
 """Values that a share of 4 decimals can have."""
 _FILES_FROM_AN_ADDRESS: Final = 10
@@ -122,6 +129,26 @@ class Answers:
             }
             for index, record in enumerate(self.records)
         ]
+
+    def parts(self, kind: Kind) -> tuple[dict[int, str], list[bool], list[int]]:
+        """Return answers of which one value tells several labels; which are right; of how many.
+
+        Each part of an answer, such as an aspect, is guessed for one sample, and has a score that
+        is never right for 0, 1, 3, 7 … others: so the mean of each part has a weight of its own.
+        """
+        places = self.places[kind]
+        named = [part.rpartition(":") for part in self.answer(places[0]).split(", ")]
+        counts = [*(2**number for number in range(len(named) - 1)), len(places)]
+        texts: dict[int, list[str]] = {place: [] for place in places}
+        right = []
+        for number, ((name, _, score), count) in enumerate(zip(named, counts, strict=True)):
+            guessed, *others = [*places[number:], *places[:number]][:count]
+            guess = f"{name}:{score}"
+            right.append(guess in self.answer(guessed))
+            texts[guessed].append(guess)
+            for other in others:
+                texts[other].append(f"{name}: 9/5")
+        return {place: ", ".join(said) for place, said in texts.items()}, right, counts
 
     def pair(self, number: int) -> tuple[dict[int, str], dict[int, str]]:
         """Return right and wrong answers to the so-manieth sample of every kind."""
@@ -288,6 +315,7 @@ async def complete(
     single = test_set.places["next_action", "AVOS"][0]
     one_right = await attacker.learn(test_set.file({single: right[single]}, strong))
     one_wrong = await attacker.learn(test_set.file({single: wrong[single]}, strong))
+    by_parts = sum([await parts_read(attacker, test_set, strong, *each) for each in _OF_PARTS])
     moment = test_set.places["tal", "AVOS"][0]
     guesses = [f"{start}.0-{start + 40}.0 seconds." for start in range(100, 260, 20)]
     outcomes = [await attacker.learn(test_set.file({moment: guess}, strong)) for guess in guesses]
@@ -301,9 +329,25 @@ async def complete(
         "bits_of_one_time_span_by_8_guesses": math.log2(distinct),
         "labels_by_one_submission_one_of_each_kind": len(kinds),
         "kinds": len(test_set.places),
+        "labels_by_two_values_of_answers_with_parts": by_parts,
         "values_shown": len(shown),
         "bits_at_most": round(len(shown) * math.log2(_LEVELS)),
     }
+
+
+async def parts_read(
+    attacker: Attacker, test_set: Answers, strong: Sequence[str], metric: str, kind: Kind
+) -> int:
+    """Return how many labels one value of a task's only source tells, guessed part by part."""
+    answers, right, counts = test_set.parts(kind)
+    told = await attacker.learn(test_set.file(answers, strong))
+    value = cast(float, told["entry", "scores", metric, "by_source", kind[1], "compat"])
+
+    def value_of(guesses: Sequence[bool]) -> float:
+        return sum(map(operator.truediv, guesses, counts)) / len(counts)
+
+    read = min(product([False, True], repeat=len(counts)), key=lambda g: abs(value_of(g) - value))
+    return sum(map(operator.eq, read, right))
 
 
 async def withdrawals(attacker: Attacker, test_set: Answers, times: int) -> dict[str, object]:

@@ -6,6 +6,7 @@ reference) is judged once per file, and every pair keeps its own weight in the m
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -25,6 +26,10 @@ _METRIC_OF_TASK: Final = {
 }
 _FEW_PAIRS: Final = 400
 """Up to here plain Python beats numpy's fixed cost per call; both give the same floats."""
+
+
+_HEAVIEST: Final = 0.1
+"""The share of a mean that one sample may be, for the mean to rest on all of its samples."""
 
 
 class CaptionPair(NamedTuple):
@@ -51,6 +56,22 @@ class JudgingPlan:
     texts: tuple[CaptionPair, ...]
     pairs: Mapping[str, tuple[MatchedPair, ...]]
     records: Mapping[str, Mapping[str, int]]
+
+
+def resting_on(pairs: Sequence[MatchedPair]) -> int:
+    """Return how many samples the mean of one source's pairs rests on.
+
+    A dense caption may repeat a segment as often as it likes, or be the only one that is matched at
+    a threshold. So where one sample is more than a tenth of the mean over thresholds, it rests on
+    as many samples as would weigh like that one.
+    """
+    by_threshold = Counter(pair.threshold for pair in pairs)
+    weights: dict[int, float] = {}
+    for pair in pairs:
+        share = 1 / (len(by_threshold) * by_threshold[pair.threshold])
+        weights[pair.sample] = weights.get(pair.sample, 0.0) + share
+    heaviest = max(weights.values(), default=0.0)
+    return len(weights) if heaviest <= _HEAVIEST else min(len(weights), int(1 / heaviest))
 
 
 def plan(samples: Sequence[Sample], predictions: Iterable[str | None]) -> JudgingPlan:

@@ -20,7 +20,7 @@ change, and boards are ranked anew."""
 DECIMALS: Final = 4
 SIMILARITY_DECIMALS: Final = 2
 FEWEST_ANSWERS: Final = 30
-"""Samples, or judged pairs, that a value must rest on."""
+"""Samples, or judged pairs, that a value must rest on; of captions, a source needs both."""
 LEAST_SHARE: Final = 0.5
 """Of a metric's samples that must be answered."""
 
@@ -33,9 +33,28 @@ def rounded(value: float | None, decimals: int = DECIMALS) -> float | None:
     return None if value is None else round(float(value), decimals) + 0.0
 
 
+def about(count: int) -> int:
+    """Return a count to two digits: of what a text may repeat, an exact one is a code of many."""
+    return int(float(f"{count:.1e}"))
+
+
 def few(answered: int) -> Withheld | None:
     """Return why the value of a source or of a similarity is withheld; None: it is shown."""
     return TOO_FEW_ANSWERS if answered < FEWEST_ANSWERS else None
+
+
+def few_in(answered: Mapping[str, int]) -> dict[str, Withheld | None]:
+    """Return why the value of each source is withheld, of a metric whose own value is shown.
+
+    What is withheld is what is shown of all, less what is shown of the others. So as long as the
+    withheld sources together rest on too few answers, the next smallest is withheld with them.
+    """
+    found = {source: few(count) for source, count in answered.items()}
+    for source in sorted(answered, key=lambda source: (answered[source], source)):
+        hidden = sum(answered[each] for each, why in found.items() if why)
+        if found[source] is None and 0 < hidden < FEWEST_ANSWERS:
+            found[source] = TOO_FEW_ANSWERS
+    return found
 
 
 def withheld(metric: str, answered: int | None, expected: int | None) -> Withheld | None:
@@ -59,7 +78,9 @@ def well_answered(
     """
     asked = Counter(sample.task for sample in samples)
     answered = Counter(
-        sample.task for sample, text in zip(samples, predictions, strict=True) if text
+        sample.task
+        for sample, text in zip(samples, predictions, strict=True)
+        if text and not text.isspace()
     )
     enough = {task for task, count in asked.items() if answered[task] >= LEAST_SHARE * count}
     for sample, text in zip(samples, predictions, strict=True):

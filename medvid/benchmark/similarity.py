@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from medvid.benchmark.caption_pairs import JudgingPlan, MatchedPair
+from medvid.benchmark.caption_pairs import JudgingPlan, MatchedPair, resting_on
 from medvid.benchmark.embedder import Embedder
 from medvid.benchmark.results import mean
 
@@ -38,10 +38,14 @@ class TooManyTexts(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class SourceSimilarity:
-    """A similarity within one source; None where it has no pair."""
+    """A similarity within one source; None where it has no pair.
+
+    `samples` are those that it rests on, of which none may be most of it.
+    """
 
     value: float | None
     pairs: int
+    samples: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +75,15 @@ def measure(plan: JudgingPlan, metric: str, embedder: Embedder) -> Similarity:
     pairs, records = plan.pairs[key], plan.records[key]
     near = _similarities(plan, sorted({pair.text for pair in pairs}), embedder)
     values: dict[str, dict[float | None, list[float]]] = {source: {} for source in sorted(records)}
+    matched: dict[str, list[MatchedPair]] = {source: [] for source in values}
     for pair in pairs:
         values[pair.source].setdefault(pair.threshold, []).append(near[pair.text])
+        matched[pair.source].append(pair)
     by_source = {
         source: SourceSimilarity(
             value=mean(math.fsum(listed) / len(listed) for listed in found.values()),
-            pairs=sum(map(len, found.values())),
+            pairs=len(matched[source]),
+            samples=resting_on(matched[source]),
         )
         for source, found in values.items()
     }

@@ -19,11 +19,15 @@ _Thresholds = tuple[float | None, ...]
 
 @dataclass(frozen=True, slots=True)
 class JudgeSourceScore:
-    """A judge metric within one source; None where no pair is scored."""
+    """A judge metric within one source; None where no pair is scored.
+
+    `samples` are those with a scored pair, of which a dense caption has any number.
+    """
 
     compat: float | None
     pairs: int
     scored: int
+    samples: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +94,13 @@ class _Tally:
     pairs: int = 0
     scored: int = 0
     sums: list[int] = field(default_factory=lambda: [0] * len(ASPECTS))
+    samples: set[int] = field(default_factory=set)
 
-    def add(self, verdict: Verdict | None) -> None:
+    def add(self, sample: int, verdict: Verdict | None) -> None:
         self.pairs += 1
         if verdict:
             self.scored += 1
+            self.samples.add(sample)
             self.sums = [
                 total + verdict[aspect] for total, aspect in zip(self.sums, ASPECTS, strict=True)
             ]
@@ -114,7 +120,7 @@ def _score(
         source: {threshold: _Tally() for threshold in thresholds} for source in sorted(records)
     }
     for pair in pairs:
-        tallies[pair.source][pair.threshold].add(valid.get(pair.text))
+        tallies[pair.source][pair.threshold].add(pair.sample, valid.get(pair.text))
     is_dense = len(thresholds) > 1
     overall = _over_sources(tallies, records) if is_dense else _over_pairs(tallies)
     publishable = run_is_complete and _is_complete(pairs, valid)
@@ -171,6 +177,7 @@ def _source_score(by_threshold: Mapping[float | None, _Tally]) -> JudgeSourceSco
         compat=_mean(_over_thresholds(by_threshold)) if scored else None,
         pairs=sum(tally.pairs for tally in by_threshold.values()),
         scored=scored,
+        samples=len(set[int]().union(*(tally.samples for tally in by_threshold.values()))),
     )
 
 

@@ -114,6 +114,9 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
             minimum_coverage=settings.minimum_coverage,
         )
         administration = build_administration(infrastructure.database, pool, access, settings)
+        infrastructure.patrol(
+            "accounts_searching", administration.parts.submissions.count_searching, _FORGET_SECONDS
+        )
         endpoints = [
             *board_endpoints(boards, views, access.callers.address),
             *entry_endpoints(boards, history),

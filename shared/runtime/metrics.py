@@ -72,6 +72,11 @@ KEY_GUESSES: Final = Counter(
     ["outcome"],
 )
 
+ACCOUNTS_SEARCHING: Final = Gauge(
+    "medvid_accounts_searching",
+    "Accounts that look like a search of the test set, 50 at most; counted once an hour",
+)
+
 # ------------------------------------------------------------------ the process
 EVENT_LOOP_LAG: Final = Gauge(
     "medvid_event_loop_lag_seconds", "Longest time that the event loop was late, of late"

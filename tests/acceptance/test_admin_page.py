@@ -10,8 +10,10 @@ from uuid import uuid4
 
 import aiohttp
 import pytest
+from prometheus_client import REGISTRY
 
 from medvid.benchmark.tasks import METRIC_KEYS
+from services.gateway.submissions.lifecycle_store import PostgresLifecycle
 from shared.storage.database import Database
 from tests.acceptance.administration_harness import KEY, WHY, Site, running_site
 from tests.rows import accept_submission, add_listed_entry
@@ -336,26 +338,39 @@ async def test_accounts_that_may_search_the_test_set_are_shown(site: Site) -> No
     await uses(site, "address:<b>", 10, report=report)
     await uses(site, "key:withdraws", 10, state="withdrawn", withdrawn_by="owner")
     await uses(site, "key:tries", 9, report=report)
+    await uses(site, "key:both", 5, report=report)
+    await uses(site, "key:both", 5, state="replaced")
+    await uses(site, "key:evaluates", 100)
+    padded = """{"samples": 100, "tasks": [{"unit": "texts", "samples": 60, "parsed": 60},
+                                           {"unit": "boxes", "samples": 40, "parsed": 1}]}"""
+    await uses(site, "key:pads", 10, report=padded)
     await uses(site, "key:honest", 20)
     _, text = await browser.get("/admin")
     assert "may search the test set" in text
     assert "address:&lt;b&gt;" in text
     assert "key:withdraws" in text
+    assert "key:both" in text
+    assert "key:evaluates" in text
+    assert "key:pads" in text, "any letter is a text"
     assert "key:tries" not in text
     assert "key:honest" not in text
+    await PostgresLifecycle(site.database).count_searching()
+    assert REGISTRY.get_sample_value("medvid_accounts_searching") == 5
 
 
 async def uses(site: Site, account: str, number: int, **changes: str) -> None:
     """Store so many submissions of an account, 60 of 100 samples being read in each."""
     row = {"state": "accepted", "withdrawn_by": None,
            "report": '{"samples": 100, "tasks": [{"parsed": 60}]}'} | changes  # fmt: skip
+    steps = ("scored", "ranked", "replaced") if row["state"] == "replaced" else (row["state"],)
     for place in range(number):
-        stored = await accept_submission(site.database, f"{account} {place}")
-        await site.database.pool.execute(
-            "UPDATE submissions SET state = $2, report = $3::text::jsonb, withdrawn_by = $4"
-            " WHERE id = $1",
-            stored.submission_id, row["state"], row["report"], row["withdrawn_by"],
-        )  # fmt: skip
+        stored = await accept_submission(site.database, f"{account} {row['state']} {place}")
+        for state in steps:
+            await site.database.pool.execute(
+                "UPDATE submissions SET state = $2, report = $3::text::jsonb, withdrawn_by = $4"
+                " WHERE id = $1",
+                stored.submission_id, state, row["report"], row["withdrawn_by"],
+            )  # fmt: skip
         await site.database.pool.execute(
             "INSERT INTO quota_uses (account, kind, submission_id) VALUES ($1, 'submission', $2)",
             account, stored.submission_id,

@@ -57,6 +57,7 @@ async def test_near_empty_files_give_no_label_away(
     assert (found["labels_aimed_at"], found["labels_recovered"]) == (24, 0)
     assert found["numbers_told_apart"] == 0
     assert found["refused"] == {"coverage_too_low": 2}
+    assert whole["labels_by_two_values_of_answers_with_parts"] == 3 + 6
     # The same reading tells complete files apart, so it is no blind one.
     assert whole["one_label_right_or_wrong_is_told"]
 
@@ -87,8 +88,54 @@ async def test_near_empty_files_on_a_board_give_no_label_away(
     assert (facts["pairs"], facts["metrics"]["dvc_llm"]["pairs"]) == (None, None)
 
 
+def with_one_long_record(test_set: Answers, caption: str) -> Records:
+    """Nothing, and one dense caption that says its first segment forty times."""
+    every = [place for kind, places in test_set.places.items() for place in places
+             if kind[0] == "dense_captioning"]  # fmt: skip
+    one = test_set.places["dense_captioning", "AVOS"][0]
+    segment = orjson.loads(orjson.dumps(test_set.records[one]["struc_info"]))[0]
+    segment = segment[0] if isinstance(segment, list) else segment.get("dc_segments", [segment])[0]
+    line = f"{segment['start']} - {segment['end']} second - {caption or segment['caption']}"
+    return test_set.file(dict.fromkeys(every, "x") | {one: "\n".join([line] * 40)})
+
+
+async def test_a_long_record_is_no_thirty_answers(
+    postgres_url: str, database: Database, tmp_path: Path, test_set: Answers
+) -> None:
+    async with attacked(postgres_url, database, tmp_path) as attacker:
+        right = await attacker.learn(with_one_long_record(test_set, ""))
+        wrong = await attacker.learn(with_one_long_record(test_set, "nothing of the kind"))
+    assert told_apart(right, wrong) == []
+    kept = ("status", "similarities", "dvc_similarity")
+    assert right[*kept, "withheld"] == "too_few_answers"
+    assert (right[*kept, "by_source", "AVOS", "value"], right[*kept, "pairs"]) == (None, None)
+
+
+async def test_what_a_source_hides_is_not_the_rest_of_the_whole(
+    postgres_url: str, database: Database, tmp_path: Path, test_set: Answers
+) -> None:
+    predictions = orjson.loads(gzip.decompress((DEMO / "predictions.json.gz").read_bytes()))
+    strong = [record["prediction"] for record in predictions]
+    hidden = test_set.places["tal", "AVOS"]
+    one = dict.fromkeys(hidden, "") | {hidden[0]: test_set.answer(hidden[0])}
+    async with attacked(postgres_url, database, tmp_path) as attacker:
+        _, receipt = await attacker.send(test_set.file(one, strong))
+        owner = {"Authorization": f"Bearer {receipt['owner_token']}"}
+        entry = (await attacker.ranked(receipt["status_url"], owner))["entry"]
+        details = orjson.loads(
+            await get(attacker, f"/api/v1/leaderboards/community/entries/{entry['id']}")
+        )
+    found = next(score for score in details["scores"] if score["metric"] == "tag_miou_03")
+    told = [source for source, part in found["by_source"].items() if part["compat"] is not None]
+    assert found["compat"] is not None
+    assert len(told) == len(found["by_source"]) - 2, "the one of one answer, and one with it"
+    assert found["by_source"]["AVOS"]["answered"] is None, "whether it has a truth is told by none"
+
+
 async def get(attacker: Attacker, path: str) -> str:
-    async with attacker.http.get(path, headers={"Accept": "text/html, text/csv"}) as response:
+    async with attacker.http.get(
+        path, headers={"Accept": "text/html, text/csv, application/json"}
+    ) as response:
         assert response.status == 200, path
         return await response.text()
 

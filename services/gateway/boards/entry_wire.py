@@ -10,7 +10,7 @@ from uuid import UUID
 import orjson
 from pydantic import Field
 
-from medvid.benchmark.disclosure import Withheld, few, rounded, withheld
+from medvid.benchmark.disclosure import Withheld, few_in, rounded, withheld
 from medvid.benchmark.tasks import JUDGE_METRIC_KEYS, METRICS, Board, Scoring
 from services.gateway.boards.ports import FoundEntry
 from services.gateway.boards.wire import LeaderboardEntry, snapshot_url
@@ -27,9 +27,9 @@ class SourceScore(Answer):
     compat: float | None
     strict: float | None
     answered: int | None = Field(
-        description="samples, or judged pairs, that count; null: pairs that are withheld"
+        description="samples, or judged pairs, that count; null: withheld with the value"
     )
-    expected: int | None = Field(description="those that there are")
+    expected: int | None = Field(description="those that there are; null: pairs that are withheld")
     withheld: Withheld | None = Field(None, description=_WHY)
 
 
@@ -50,7 +50,7 @@ class EntryScore(Answer):
     strict: float | None
     withheld: Withheld | None = Field(None, description=_WHY)
     answered: int | None = Field(
-        description="null: not known, as with imported numbers, or judged pairs that are withheld"
+        description="null: not known, as with imported numbers, or withheld with the value"
     )
     expected: int | None
     coverage: float | None = Field(description="answered / expected, of 4 decimals")
@@ -153,9 +153,11 @@ def _score(score: Mapping[str, Any]) -> EntryScore:
     metric, answered, expected = score["metric"], score["answered"], score["expected"]
     why = withheld(metric, answered, expected)
     known = score["ground_truth_version"] is not None
-    if why is not None and metric in JUDGE_METRIC_KEYS:
-        answered = expected = None
+    if why is not None:
+        answered, expected = None, _told_expected(metric, expected)
     parts = orjson.loads(score["by_source"])
+    counts = {source: _samples(part) for source, part in parts.items()}
+    withheld_parts = dict.fromkeys(parts, why) if why else few_in(counts)
     return EntryScore(
         metric=metric,
         compat=None if why else rounded(score["compat"]),
@@ -164,7 +166,9 @@ def _score(score: Mapping[str, Any]) -> EntryScore:
         answered=answered,
         expected=expected,
         coverage=rounded(answered / expected) if answered is not None and expected else None,
-        by_source={source: _source(metric, part, why) for source, part in parts.items()},
+        by_source={
+            source: _source(metric, part, withheld_parts[source]) for source, part in parts.items()
+        },
         provenance=Provenance(
             ground_truth_version=score["ground_truth_version"],
             metric_version=score["metric_version"],
@@ -176,16 +180,27 @@ def _score(score: Mapping[str, Any]) -> EntryScore:
     )
 
 
-def _source(metric: str, part: Mapping[str, Any], whole: Withheld | None) -> SourceScore:
-    # Judged metrics count pairs, the others samples. How many captions matched tells of the truth.
-    answered = part.get("answered", part.get("scored", 0))
-    why = whole or few(answered)
-    hidden = why is not None and metric in JUDGE_METRIC_KEYS
+def _samples(part: Mapping[str, Any]) -> int:
+    """Return how many samples, and pairs, a source's value rests on."""
+    answered: int = part.get("answered", part.get("scored", 0))
+    samples: int = part.get("samples", answered)  # of captions, since 0.2
+    return min(answered, samples)
+
+
+def _told_expected(metric: str, expected: int | None) -> int | None:
+    """Return how many there are, with a value that is withheld: pairs tell what matched."""
+    return None if metric in JUDGE_METRIC_KEYS else expected
+
+
+def _source(metric: str, part: Mapping[str, Any], why: Withheld | None) -> SourceScore:
+    # Judged metrics count pairs, the others samples. Both tell of the truth: what matched it, and
+    # of which samples it has anything that can be answered.
+    expected = part.get("expected", part.get("pairs", 0))
     return SourceScore(
         compat=None if why else rounded(part.get("compat")),
         strict=None if why else rounded(part.get("strict")),
-        answered=None if hidden else answered,
-        expected=None if hidden else part.get("expected", part.get("pairs", 0)),
+        answered=None if why else part.get("answered", part.get("scored", 0)),
+        expected=_told_expected(metric, expected) if why else expected,
         withheld=why,
     )
 

@@ -14,22 +14,28 @@ SELECT s.id, s.state, e.board, e.model_name, e.organization, e.version,
 SELECT state, count(*) AS submissions FROM submissions GROUP BY state ORDER BY state
 
 -- name: accounts_searching
--- Accounts that, in the 30 days of which uses are kept, sent many files ($1) in which less than half of
--- the samples could be read, or withdrew many. Whoever searches the test set does one or the other.
+-- Accounts that, in the 30 days of which uses are kept, sent many files ($1) that are near-empty or that
+-- left again, or very many ($2) of any kind. Whoever searches the test set does one or the other, or some
+-- of each. Near-empty: less than half of the samples could be read, or of those whose answers have a
+-- structure. Anything is a text, so texts alone prove nothing.
 SELECT account, sent, near_empty, withdrawn, last_at
   FROM (SELECT account, count(*) AS sent,
-               count(*) FILTER (WHERE 2 * parsed < samples) AS near_empty,
-               count(*) FILTER (WHERE state = 'withdrawn') AS withdrawn,
+               count(*) FILTER (WHERE near_empty) AS near_empty,
+               count(*) FILTER (WHERE gone) AS withdrawn,
+               count(*) FILTER (WHERE near_empty OR gone) AS odd,
                max(at) AS last_at
-          FROM (SELECT u.account, u.at, s.state, (s.report ->> 'samples')::integer AS samples,
-                       (SELECT sum((task ->> 'parsed')::integer)
-                          FROM jsonb_array_elements(s.report -> 'tasks') AS task) AS parsed
+          FROM (SELECT u.account, u.at, s.state IN ('withdrawn', 'replaced') AS gone,
+                       (SELECT 2 * sum(parsed) < (s.report ->> 'samples')::integer
+                               OR 2 * sum(parsed) FILTER (WHERE unit <> 'texts')
+                                  < sum(samples) FILTER (WHERE unit <> 'texts')
+                          FROM jsonb_to_recordset(s.report -> 'tasks')
+                               AS task (unit text, samples integer, parsed integer)) AS near_empty
                   FROM quota_uses u
                   JOIN submissions s ON s.id = u.submission_id
                  WHERE u.kind = 'submission' AND u.at > now() - interval '30 days') AS uses
          GROUP BY account) AS accounts
- WHERE near_empty >= $1 OR withdrawn >= $1
- ORDER BY near_empty + withdrawn DESC, account
+ WHERE odd >= $1 OR sent >= $2
+ ORDER BY odd DESC, sent DESC, account
  LIMIT 50
 
 -- name: run_to_end

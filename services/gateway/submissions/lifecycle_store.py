@@ -16,12 +16,15 @@ from services.gateway.domain.cursors import Position
 from services.gateway.submissions.ports import SearchingAccount, SubmissionFilter, SubmissionSummary
 from shared.contracts.messages import BoardChanged, JudgingProgressed
 from shared.runtime.errors import Transient
+from shared.runtime.metrics import ACCOUNTS_SEARCHING
 from shared.storage.database import Database, Transaction, transient_errors
 from shared.storage.queries import load_queries
 
 _SQL: Final = load_queries(__package__, "lifecycle.sql")
 MANY_FILES: Final = 10
-"""In 30 days; fewer are somebody who tries things out."""
+"""Near-empty ones, or such as left again, in 30 days; fewer are somebody who tries things out."""
+VERY_MANY_FILES: Final = 100
+"""Of any kind: complete files tell more than near-empty ones, and need not be taken back."""
 _TRIES: Final = 200
 _PAUSE_SECONDS: Final = 0.02
 
@@ -58,10 +61,16 @@ class PostgresLifecycle:
         return {row["state"]: row["submissions"] for row in rows}
 
     async def searching(self) -> Sequence[SearchingAccount]:
-        """Return the accounts that send many near-empty files, or withdraw many."""
+        """Return the accounts that send or take back files as a search of the test set does."""
         async with transient_errors():
-            rows = await self._database.pool.fetch(_SQL["accounts_searching"], MANY_FILES)
+            rows = await self._database.pool.fetch(
+                _SQL["accounts_searching"], MANY_FILES, VERY_MANY_FILES
+            )
         return [SearchingAccount(**row) for row in rows]
+
+    async def count_searching(self) -> None:
+        """Export how many these are."""
+        ACCOUNTS_SEARCHING.set(len(await self.searching()))
 
     async def withdraw(
         self, submission_id: UUID, by: Role, note: str | None, act: Act | None

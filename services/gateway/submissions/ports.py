@@ -192,7 +192,10 @@ class SubmissionSummary:
 
 @dataclass(frozen=True, slots=True)
 class SearchingAccount:
-    """An account that may search the test set for its labels, with what it sent in 30 days."""
+    """An account that may search the test set for its labels, with what it sent in 30 days.
+
+    `withdrawn` counts replaced files, too: what they were scored is known, and they are gone.
+    """
 
     account: str
     sent: int

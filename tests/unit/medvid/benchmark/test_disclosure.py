@@ -10,7 +10,9 @@ import pytest
 
 from medvid.benchmark.disclosure import (
     TOO_FEW_ANSWERS,
+    about,
     few,
+    few_in,
     never_shown,
     rounded,
     well_answered,
@@ -61,10 +63,33 @@ def test_a_source_needs_30_answers() -> None:
     assert (few(29), few(30)) == (TOO_FEW_ANSWERS, None)
 
 
+@pytest.mark.parametrize(
+    ("answered", "told"),
+    [
+        ({"a": 30, "b": 30}, "ab"),
+        ({"a": 30, "b": 0}, "a"),  # nothing is hidden, so nothing can be subtracted
+        ({"a": 40, "b": 1, "c": 35}, "a"),
+        ({"a": 40, "b": 15, "c": 15}, "a"),
+        ({"a": 40, "b": 29}, ""),
+        ({}, ""),
+    ],
+)
+def test_what_is_withheld_is_not_what_is_left_of_the_whole(
+    answered: dict[str, int], told: str
+) -> None:
+    why = few_in(answered)
+    assert "".join(sorted(source for source in why if why[source] is None)) == told
+
+
+@pytest.mark.parametrize(("count", "told"), [(0, 0), (7, 7), (99, 99), (1_365, 1_400)])
+def test_a_count_that_a_text_can_choose_has_two_digits(count: int, told: int) -> None:
+    assert about(count) == told
+
+
 def test_a_task_answered_by_less_than_half_is_left_out() -> None:
     tasks = [Task.VIDEO_SUMMARY] * 4 + [Task.DENSE_CAPTIONING] * 4
     samples = cast(list[Sample], [SimpleNamespace(task=task) for task in tasks])
-    texts = ["a", None, "b", None, "c", "", None, None]
+    texts = ["a", None, "b", None, "c", "", " \n", None]
     assert list(well_answered(samples, texts)) == ["a", None, "b", None, *[None] * 4]
 
 

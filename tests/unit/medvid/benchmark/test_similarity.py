@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from medvid.benchmark import similarity as module
-from medvid.benchmark.caption_pairs import CaptionPair, JudgingPlan, MatchedPair
+from medvid.benchmark.caption_pairs import CaptionPair, JudgingPlan, MatchedPair, resting_on
 from medvid.benchmark.embedder import Embeddings
 from medvid.benchmark.embedding import load_embedder
 from medvid.benchmark.similarity import MAX_CHARACTERS, TooManyTexts, measure
@@ -62,7 +62,27 @@ def test_a_dense_caption_similarity_is_averaged_as_the_judge_averages() -> None:
     # A: 0.5 at 0.3 and 1 at 0.5; the source without a pair counts 0 with its weight.
     assert found.value == pytest.approx(0.75 * 3 / 4)
     assert found.by_source["empty"].value is None
-    assert found.by_source["A"].pairs == 3
+    assert (found.by_source["A"].pairs, found.by_source["A"].samples) == (3, 1)
+
+
+def matched(by_sample: dict[int, int], threshold: float | None = 0.3) -> list[MatchedPair]:
+    """Pairs at a threshold, so many for each sample."""
+    return [
+        MatchedPair(0, "A", sample, threshold)
+        for sample, pairs in by_sample.items()
+        for _ in range(pairs)
+    ]
+
+
+def test_a_mean_rests_on_its_samples_where_none_is_a_tenth_of_it() -> None:
+    many = dict.fromkeys(range(40), 1)
+    assert resting_on(matched(many, None)) == 40
+    assert resting_on(matched(many | {0: 4})) == 40
+    assert resting_on(matched(many | {0: 40})) == 1, "one text that repeats itself"
+    # Only pair of its threshold, a sample is a third of the mean over thresholds, and more.
+    assert resting_on([*matched(many), *matched(many, 0.5), *matched({7: 1}, 0.7)]) == 2
+    assert resting_on(matched({3: 90})) == 1
+    assert resting_on([]) == 0
 
 
 @pytest.mark.parametrize("metric", ["vs_similarity", "dvc_similarity"])

@@ -100,6 +100,7 @@ def test_dvc_means_over_thresholds_above_zero_then_sources_by_records() -> None:
     assert result.by_source["B"].compat is None
     assert result.compat == pytest.approx((3 + 5 + 5) / 3 / 2)
     assert (result.pairs, result.distinct_pairs, result.scored) == (4, 2, 4)
+    assert [(part.pairs, part.samples) for part in result.by_source.values()] == [(4, 2), (0, 0)]
 
 
 def summaries(count: int) -> pairs_module.JudgingPlan:
