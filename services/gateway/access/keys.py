@@ -156,14 +156,20 @@ class ManageKeys:
         Raises NotAllowed, NotFound, InvalidInput. Revoking twice changes nothing.
         """
         act = None
-        if caller.key is None or caller.key.id != key_id:
-            self.rules.require_administrator(caller)
+        if self.require_revoker(caller, key_id):
             act = Act.of(caller.name, why, request_id)
         revoked = await self.keys.revoke(key_id, act)
         if revoked is None:
             raise key_not_found()
         _log.info("key_revoked", key_id=str(key_id), by=caller.name)
         return revoked
+
+    def require_revoker(self, caller: Caller, key_id: UUID) -> bool:
+        """Raise NotAllowed unless the caller may revoke the key; tell whether as administrator."""
+        if caller.key is not None and caller.key.id == key_id:
+            return False
+        self.rules.require_administrator(caller)
+        return True
 
     async def set_quotas(self, caller: Caller, key_id: UUID, quotas: KeyQuotas, act: Act) -> ApiKey:
         """Replace a key's own quotas; raises NotAllowed, NotFound."""

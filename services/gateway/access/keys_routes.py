@@ -21,6 +21,8 @@ from services.gateway.http.parameters import Number, Parameters, RowCursor, quer
 from services.gateway.http.problem_codes import ADMINISTRATION, BODY_PROBLEMS, KEY_PROBLEMS
 
 _TAG: Final = "keys"
+_LARGEST_REQUEST: Final = 1 << 13
+"""Where registration is open, anyone may send one."""
 
 
 class KeyPath(BaseModel):
@@ -41,7 +43,8 @@ def key_endpoints(keys: ManageKeys, callers: Callers) -> list[Endpoint]:
 
     async def make(request: web.Request) -> web.Response:
         caller = await callers.of(request)
-        asked = await body_of(request, keys_wire.KeyRequest)
+        keys.rules.require_registrar(caller, ())  # before anything of the body is read
+        asked = await body_of(request, keys_wire.KeyRequest, largest=_LARGEST_REQUEST)
         why = asked.why or f"{asked.label}, for {asked.owner}"
         act = Act.of(caller.name, why, request_id_of(request))
         made = await keys.make(
@@ -65,6 +68,7 @@ def key_endpoints(keys: ManageKeys, callers: Callers) -> list[Endpoint]:
     async def revoke(request: web.Request) -> web.Response:
         caller = await callers.of(request)
         key_id = _key_id(request)
+        keys.require_revoker(caller, key_id)
         why = None
         if request.body_exists:
             why = (await body_of(request, keys_wire.RevocationRequest)).why

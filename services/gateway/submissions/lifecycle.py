@@ -63,6 +63,10 @@ class Withdraw:
     access: Access
     store: LifecycleStore
 
+    async def admit(self, submission_id: UUID, caller: Caller) -> None:
+        """Let a caller say why; raises NotFound, NotAllowed, before any of it is read."""
+        await self.access.check(submission_id, caller)
+
     async def __call__(
         self, submission_id: UUID, caller: Caller, note: str | None, request_id: str
     ) -> None:
