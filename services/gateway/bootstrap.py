@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 from typing import Final
 
 import aiohttp_jinja2
@@ -44,6 +42,7 @@ from services.gateway.status.routes import status_endpoints, status_pages
 from services.gateway.submissions.handlers import DryRun, ReadStatus
 from services.gateway.submissions.lifecycle_routes import lifecycle_endpoints
 from services.gateway.submissions.routes import submission_endpoints
+from services.gateway.submissions.spool import spool
 from services.gateway.submissions.store import PostgresStore
 from services.gateway.submissions.submitting import AcceptSubmission
 from services.gateway.submissions.uploads import Receiver, UploadLimits
@@ -80,12 +79,10 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
         pool = WorkerPool(settings.validation_workers, name="validator", initializer=yield_to_reads)
         stack.push_async_callback(pool.close)
         await pool.start()
-        folder = stack.enter_context(
-            tempfile.TemporaryDirectory(prefix="medvid-uploads-", dir=settings.upload_dir)
-        )
+        folder = stack.enter_context(spool(settings.upload_dir))
         validator = PooledValidator(pool, store.ground_truth, seconds=settings.validation_seconds)
         access = build_access(infrastructure.database, settings)
-        receiver = Receiver(Path(folder), _limits(settings), access.quotas)
+        receiver = Receiver(folder, _limits(settings), access.quotas)
         infrastructure.patrol("gateway_quotas", access.forget_old_uses, _FORGET_SECONDS)
         judging = build_judging(infrastructure.database, store, access.quotas, settings)
         told = await infrastructure.bus.listen(judging.hints, judging.streams.hint)
