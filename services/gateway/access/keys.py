@@ -54,11 +54,11 @@ class IdentifyCaller:
         digest = credentials.sha256(secret)
         could_be_root = self._admin_sha256 is not None and not credentials.is_ours(secret)
         if could_be_root:
-            self._guesses.check(address)
+            await self._guesses.check(address)
         if self._admin_sha256 is not None and hmac.compare_digest(digest, self._admin_sha256):
             return Caller(address, root=True)
         if could_be_root:
-            self._guesses.wrong(address)
+            await self._guesses.wrong(address)
         if not secret.startswith(credentials.KEY_PREFIX):
             understood = credentials.is_owner_token(secret) and await self._keys.is_owner_token(
                 digest
@@ -66,8 +66,8 @@ class IdentifyCaller:
             return Caller(address, token=secret, understood=understood)
         key = await self._keys.find(digest)
         if key is None:
-            self._guesses.check(address)
-            self._guesses.wrong(address)
+            await self._guesses.check(address)
+            await self._guesses.wrong(address)
         if key is None or key.revoked_at is not None:
             raise invalid_key(revoked=key is not None)
         if key.last_used_at is None or datetime.now(UTC) - key.last_used_at > _USED_AGAIN:
