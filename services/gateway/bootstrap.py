@@ -114,7 +114,7 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
         endpoints = [
             *board_endpoints(boards, views, access.callers.address),
             *entry_endpoints(boards, history),
-            *board_event_endpoints(board_streams),
+            *board_event_endpoints(board_streams, access.callers.address),
             *submission_endpoints(
                 accept,
                 dry_run,

@@ -21,6 +21,7 @@ from services.gateway.domain.access import (
     KeyQuotas,
     Scope,
     invalid_key,
+    require_understood,
 )
 from services.gateway.domain.acts import Act
 from shared.runtime.errors import NotAllowed, NotFound
@@ -129,6 +130,7 @@ class ManageKeys:
         """Return the key that a caller sent; raises NotAllowed where it was none."""
         if caller.key is not None:
             return caller.key
+        require_understood(caller)
         if caller.token is None and not caller.root:
             raise NotAllowed(
                 "this needs an API key.",
