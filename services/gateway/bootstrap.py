@@ -26,7 +26,7 @@ from services.gateway.boards.views import BoardViews
 from services.gateway.domain.system_status import Limits
 from services.gateway.http.description import describe, description_routes
 from services.gateway.http.endpoints import Endpoint, Handle, refuse_undeclared, register
-from services.gateway.http.middleware import boundary, named
+from services.gateway.http.middleware import boundary, expecting, named
 from services.gateway.http.server import ConnectionLimits, Runner
 from services.gateway.http.tracing import traced
 from services.gateway.judging.bootstrap import build_judging
@@ -177,7 +177,7 @@ def surroundings(boards: Boards, pages: Pages) -> Callable[[Handle], Handle]:
     """Return what goes around the application: errors outermost, then the way past routing."""
 
     def around(handle: Handle) -> Handle:
-        return boundary(ready_first(boards, named(traced(handle))), pages.error)
+        return boundary(ready_first(boards, named(expecting(traced(handle)))), pages.error)
 
     return around
 

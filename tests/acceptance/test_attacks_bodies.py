@@ -120,6 +120,15 @@ async def test_types_and_lengths_beyond_all_bounds(database: Database) -> None:
             assert (await post(gateway, path, _BROKEN_BOUNDARY, b"{}", _KEY)).status == 415
 
 
+async def test_an_expectation_that_is_no_text(database: Database) -> None:
+    async with running_gateway(database, load=False) as gateway:
+        for path in (b"/about", b"/api/v1/status", b"/nothing"):
+            for value in (b"\xff", b"wonders", b"100-continue, \xed\xa0\x80", b""):
+                asked = b"GET " + path + _CLOSE + b"Expect: " + value + b"\r\n\r\n"
+                answer = await exchange(port_of(gateway), asked)
+                assert answer.status == 417, (path, value)
+
+
 # ------------------------------------------------------------------ what is looked for
 @pytest.mark.parametrize(
     "query",

@@ -14,7 +14,7 @@ from services.gateway.access.keys import ManageKeys, key_not_found
 from services.gateway.domain.acts import Act
 from services.gateway.domain.cursors import cursor_of, position_of
 from services.gateway.http.answers import answer
-from services.gateway.http.bodies import body_of
+from services.gateway.http.bodies import LARGEST_BODY, body_of
 from services.gateway.http.endpoints import Access, Body, Endpoint, json_reply
 from services.gateway.http.middleware import request_id_of
 from services.gateway.http.parameters import Number, Parameters, RowCursor, query_of, uuid_of
@@ -44,7 +44,8 @@ def key_endpoints(keys: ManageKeys, callers: Callers) -> list[Endpoint]:
     async def make(request: web.Request) -> web.Response:
         caller = await callers.of(request)
         keys.rules.require_registrar(caller, ())  # before anything of the body is read
-        asked = await body_of(request, keys_wire.KeyRequest, largest=_LARGEST_REQUEST)
+        largest = LARGEST_BODY if keys.rules.is_administrator(caller) else _LARGEST_REQUEST
+        asked = await body_of(request, keys_wire.KeyRequest, largest=largest)
         why = asked.why or f"{asked.label}, for {asked.owner}"
         act = Act.of(caller.name, why, request_id_of(request))
         made = await keys.make(
