@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 from typing import Final
 
 import aiohttp_jinja2
@@ -28,7 +26,7 @@ from services.gateway.boards.views import BoardViews
 from services.gateway.domain.system_status import Limits
 from services.gateway.http.description import describe, description_routes
 from services.gateway.http.endpoints import Endpoint, Handle, refuse_undeclared, register
-from services.gateway.http.middleware import boundary, named
+from services.gateway.http.middleware import boundary, expecting, named
 from services.gateway.http.server import ConnectionLimits, Runner
 from services.gateway.http.tracing import traced
 from services.gateway.judging.bootstrap import build_judging
@@ -44,6 +42,7 @@ from services.gateway.status.routes import status_endpoints, status_pages
 from services.gateway.submissions.handlers import DryRun, ReadStatus
 from services.gateway.submissions.lifecycle_routes import lifecycle_endpoints
 from services.gateway.submissions.routes import submission_endpoints
+from services.gateway.submissions.spool import spool
 from services.gateway.submissions.store import PostgresStore
 from services.gateway.submissions.submitting import AcceptSubmission
 from services.gateway.submissions.uploads import Receiver, UploadLimits
@@ -80,12 +79,10 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
         pool = WorkerPool(settings.validation_workers, name="validator", initializer=yield_to_reads)
         stack.push_async_callback(pool.close)
         await pool.start()
-        folder = stack.enter_context(
-            tempfile.TemporaryDirectory(prefix="medvid-uploads-", dir=settings.upload_dir)
-        )
+        folder = stack.enter_context(spool(settings.upload_dir))
         validator = PooledValidator(pool, store.ground_truth, seconds=settings.validation_seconds)
         access = build_access(infrastructure.database, settings)
-        receiver = Receiver(Path(folder), _limits(settings), access.quotas)
+        receiver = Receiver(folder, _limits(settings), access.quotas)
         infrastructure.patrol("gateway_quotas", access.forget_old_uses, _FORGET_SECONDS)
         judging = build_judging(infrastructure.database, store, access.quotas, settings)
         told = await infrastructure.bus.listen(judging.hints, judging.streams.hint)
@@ -120,7 +117,7 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
         endpoints = [
             *board_endpoints(boards, views, access.callers.address),
             *entry_endpoints(boards, history),
-            *board_event_endpoints(board_streams),
+            *board_event_endpoints(board_streams, access.callers.address),
             *submission_endpoints(
                 accept,
                 dry_run,
@@ -183,7 +180,7 @@ def surroundings(boards: Boards, pages: Pages) -> Callable[[Handle], Handle]:
     """Return what goes around the application: errors outermost, then the way past routing."""
 
     def around(handle: Handle) -> Handle:
-        return boundary(ready_first(boards, named(traced(handle))), pages.error)
+        return boundary(ready_first(boards, named(expecting(traced(handle)))), pages.error)
 
     return around
 

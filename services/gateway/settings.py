@@ -155,7 +155,9 @@ class GatewaySettings(CommonSettings):
         2, description="how long a request for judging waits for its estimate"
     )
     board_streams: Annotated[int, Field(ge=1)] = Field(
-        1000, description="event streams of boards (open pages) that may be open at the same time"
+        1000,
+        description="event streams of boards (open pages) that may be open at the same time; "
+        "when all are, the address with most of them gives one up to one with fewer",
     )
     event_streams_per_address: Annotated[int, Field(ge=1)] = Field(
         50, description="event streams of submissions that one address may have open"

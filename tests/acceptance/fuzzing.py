@@ -67,7 +67,8 @@ ADMINISTRATION: Final[dict[str, tuple[str, ...]]] = {
 """The administrators' pages; without a session all of them ask for the key."""
 _HEADERS: Final = (
     "Accept", "Accept-Encoding", "Accept-Language", "Authorization", "Content-Type", "Cookie",
-    "If-Match", "If-Modified-Since", "If-None-Match", "If-Unmodified-Since", "Idempotency-Key",
+    "Expect", "If-Match", "If-Modified-Since", "If-None-Match", "If-Unmodified-Since",
+    "Idempotency-Key",
     "Last-Event-ID", "Origin", "Range", "Referer", "Sec-Fetch-Site", "traceparent", "tracestate",
     "User-Agent", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Request-ID",
 )  # fmt: skip

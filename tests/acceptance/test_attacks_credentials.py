@@ -324,6 +324,8 @@ async def test_a_credential_that_is_none_is_never_taken_for_nobodys(database: Da
                 ("GET", "/quotas", None),
                 ("POST", "/keys", body),
                 ("GET", "/keys", None),
+                ("GET", "/keys/me", None),
+                ("GET", "/submissions", None),
                 ("POST", f"/keys/{uuid4()}/revoke", None),
                 ("GET", "/admin/entries", None),
                 ("POST", "/admin/judging/pause", {"why": "a good reason"}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Final
 
 import orjson
@@ -9,6 +10,7 @@ import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
+from services.gateway.access.guesses_store import PostgresGuesses
 from services.judge.store import announce_judge
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, records, running_gateway
@@ -88,6 +90,40 @@ async def test_guesses_are_limited_wherever_they_are_sent(database: Database, pa
     assert addresses == ["127.0.0.1"] * 3
     assert "a-guess" not in str(lines)
     assert (guesses("wrong") - wrong, guesses("refused") - refused) == (3, 2)
+
+
+async def test_guesses_are_counted_over_all_gateways(database: Database) -> None:
+    changes = {"load": False, "admin_key": ADMIN, "admin_guesses": 4}
+    async with (
+        running_gateway(database, **changes, trusted_proxies="127.0.0.1/32") as one,
+        running_gateway(database, **changes, trusted_proxies="127.0.0.1/32") as other,
+    ):
+        for n in range(2):
+            for gateway in (one, other):
+                assert (await ask(gateway, "/quotas", f"mvk_guess-{n}"))[0] == 401
+        for gateway in (one, other):
+            for secret in ("another-guess", "mvk_another", ADMIN):
+                status, problem = await ask(gateway, "/quotas", secret)
+                assert (status, problem["code"]) == (429, "too_many_guesses")
+            async with gateway.client.get(
+                "/api/v1/quotas", headers={**bearer(ADMIN), "X-Forwarded-For": "192.0.2.9"}
+            ) as answer:
+                assert answer.status == 200
+        # Whoever waits costs the table nothing; what is old is forgotten and holds nobody up.
+        assert await database.pool.fetchval("SELECT count(*) FROM key_guesses") == 4
+        await database.pool.execute("UPDATE key_guesses SET at = at - interval '301 seconds'")
+        assert (await ask(one, "/quotas", ADMIN))[0] == 200
+        await database.pool.execute("UPDATE key_guesses SET at = at - interval '1 hour'")
+        await PostgresGuesses(database).forget_old()
+        assert await database.pool.fetchval("SELECT count(*) FROM key_guesses") == 0
+
+
+async def test_a_crowd_of_guesses_at_once_gets_no_more_tries(database: Database) -> None:
+    async with running_gateway(database, load=False, admin_key=ADMIN, admin_guesses=3) as gateway:
+        crowd = (ask(gateway, "/quotas", f"guess-{n}") for n in range(40))
+        statuses = [status for status, _ in await asyncio.gather(*crowd)]
+        assert (statuses.count(401), statuses.count(429)) == (3, 37)
+        assert await database.pool.fetchval("SELECT count(*) FROM key_guesses") == 3
 
 
 # ------------------------------------------------------------------ scopes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -103,6 +103,28 @@ async def test_streams_are_bounded_and_a_place_is_free_again(database: Database)
                     if response.status == 200:
                         break
                 await asyncio.sleep(0.05)
+
+
+async def test_one_address_keeps_no_other_from_listening(database: Database) -> None:
+    changes = {"load": False, "board_streams": 3, "trusted_proxies": "127.0.0.0/8"}
+    async with running_gateway(database, **changes) as gateway, AsyncExitStack() as stack:
+        held = [
+            await stack.enter_async_context(stream(gateway, X_Forwarded_For="203.0.113.9"))
+            for _ in range(3)
+        ]
+        assert [response.status for response in held] == [200] * 3
+        async with stream(gateway, X_Forwarded_For="203.0.113.9") as refused:
+            assert refused.status == 503
+        first = await stack.enter_async_context(stream(gateway, X_Forwarded_For="198.51.100.7"))
+        assert (first.status, (await next_event(first))["event"]) == (200, "board")
+        async with asyncio.timeout(5):  # the newest of the greedy one's ends
+            await held[2].content.read()
+        other = await stack.enter_async_context(stream(gateway, X_Forwarded_For="192.0.2.1"))
+        assert other.status == 200
+        # One place each: nobody gives one up any more.
+        for address in ("203.0.113.9", "198.51.100.7", "192.0.2.99"):
+            async with stream(gateway, X_Forwarded_For=address) as refused:
+                assert refused.status == 503
 
 
 async def test_unknown_boards_and_ids_that_are_none_are_refused(database: Database) -> None:

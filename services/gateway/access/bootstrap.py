@@ -9,6 +9,7 @@ import structlog
 
 from services.gateway.access.callers import Callers
 from services.gateway.access.guesses import Guesses
+from services.gateway.access.guesses_store import PostgresGuesses
 from services.gateway.access.keys import IdentifyCaller, ManageKeys
 from services.gateway.access.keys_store import PostgresKeys
 from services.gateway.access.quotas import Quotas
@@ -56,15 +57,22 @@ def build_access(database: Database, settings: GatewaySettings) -> AccessParts:
         anonymous_submissions=settings.anonymous_submissions,
     )
     store = PostgresKeys(database)
-    identify = IdentifyCaller(store, admin_key, Guesses(settings.admin_guesses))
+    wrong = PostgresGuesses(database)
+    guesses = Guesses(settings.admin_guesses, shared=wrong)
+    identify = IdentifyCaller(store, admin_key, guesses)
     trusted = parse_networks(settings.trusted_proxies)
     uses = PostgresQuotas(database)
+
+    async def forget_old_uses() -> None:
+        await uses.forget_old()
+        await wrong.forget_old()
+
     return AccessParts(
         callers=Callers(identify, rules, trusted),
         rules=rules,
         keys=ManageKeys(store, rules, settings.registrations_per_day),
         quotas=Quotas(uses, _quota_rules(settings), rules),
-        forget_old_uses=uses.forget_old,
+        forget_old_uses=forget_old_uses,
     )
 
 

@@ -21,6 +21,7 @@ from services.gateway.domain.access import (
     KeyQuotas,
     Scope,
     invalid_key,
+    require_understood,
 )
 from services.gateway.domain.acts import Act
 from shared.runtime.errors import NotAllowed, NotFound
@@ -54,11 +55,11 @@ class IdentifyCaller:
         digest = credentials.sha256(secret)
         could_be_root = self._admin_sha256 is not None and not credentials.is_ours(secret)
         if could_be_root:
-            self._guesses.check(address)
+            await self._guesses.check(address)
         if self._admin_sha256 is not None and hmac.compare_digest(digest, self._admin_sha256):
             return Caller(address, root=True)
         if could_be_root:
-            self._guesses.wrong(address)
+            await self._guesses.wrong(address)
         if not secret.startswith(credentials.KEY_PREFIX):
             understood = credentials.is_owner_token(secret) and await self._keys.is_owner_token(
                 digest
@@ -66,8 +67,8 @@ class IdentifyCaller:
             return Caller(address, token=secret, understood=understood)
         key = await self._keys.find(digest)
         if key is None:
-            self._guesses.check(address)
-            self._guesses.wrong(address)
+            await self._guesses.check(address)
+            await self._guesses.wrong(address)
         if key is None or key.revoked_at is not None:
             raise invalid_key(revoked=key is not None)
         if key.last_used_at is None or datetime.now(UTC) - key.last_used_at > _USED_AGAIN:
@@ -129,6 +130,7 @@ class ManageKeys:
         """Return the key that a caller sent; raises NotAllowed where it was none."""
         if caller.key is not None:
             return caller.key
+        require_understood(caller)
         if caller.token is None and not caller.root:
             raise NotAllowed(
                 "this needs an API key.",
@@ -156,14 +158,20 @@ class ManageKeys:
         Raises NotAllowed, NotFound, InvalidInput. Revoking twice changes nothing.
         """
         act = None
-        if caller.key is None or caller.key.id != key_id:
-            self.rules.require_administrator(caller)
+        if self.require_revoker(caller, key_id):
             act = Act.of(caller.name, why, request_id)
         revoked = await self.keys.revoke(key_id, act)
         if revoked is None:
             raise key_not_found()
         _log.info("key_revoked", key_id=str(key_id), by=caller.name)
         return revoked
+
+    def require_revoker(self, caller: Caller, key_id: UUID) -> bool:
+        """Raise NotAllowed unless the caller may revoke the key; tell whether as administrator."""
+        if caller.key is not None and caller.key.id == key_id:
+            return False
+        self.rules.require_administrator(caller)
+        return True
 
     async def set_quotas(self, caller: Caller, key_id: UUID, quotas: KeyQuotas, act: Act) -> ApiKey:
         """Replace a key's own quotas; raises NotAllowed, NotFound."""

@@ -14,13 +14,15 @@ from services.gateway.access.keys import ManageKeys, key_not_found
 from services.gateway.domain.acts import Act
 from services.gateway.domain.cursors import cursor_of, position_of
 from services.gateway.http.answers import answer
-from services.gateway.http.bodies import body_of
+from services.gateway.http.bodies import LARGEST_BODY, body_of
 from services.gateway.http.endpoints import Access, Body, Endpoint, json_reply
 from services.gateway.http.middleware import request_id_of
 from services.gateway.http.parameters import Number, Parameters, RowCursor, query_of, uuid_of
 from services.gateway.http.problem_codes import ADMINISTRATION, BODY_PROBLEMS, KEY_PROBLEMS
 
 _TAG: Final = "keys"
+_LARGEST_REQUEST: Final = 1 << 13
+"""Where registration is open, anyone may send one."""
 
 
 class KeyPath(BaseModel):
@@ -41,7 +43,9 @@ def key_endpoints(keys: ManageKeys, callers: Callers) -> list[Endpoint]:
 
     async def make(request: web.Request) -> web.Response:
         caller = await callers.of(request)
-        asked = await body_of(request, keys_wire.KeyRequest)
+        keys.rules.require_registrar(caller, ())  # before anything of the body is read
+        largest = LARGEST_BODY if keys.rules.is_administrator(caller) else _LARGEST_REQUEST
+        asked = await body_of(request, keys_wire.KeyRequest, largest=largest)
         why = asked.why or f"{asked.label}, for {asked.owner}"
         act = Act.of(caller.name, why, request_id_of(request))
         made = await keys.make(
@@ -65,6 +69,7 @@ def key_endpoints(keys: ManageKeys, callers: Callers) -> list[Endpoint]:
     async def revoke(request: web.Request) -> web.Response:
         caller = await callers.of(request)
         key_id = _key_id(request)
+        keys.require_revoker(caller, key_id)
         why = None
         if request.body_exists:
             why = (await body_of(request, keys_wire.RevocationRequest)).why

@@ -11,6 +11,7 @@ from services.gateway.domain.quotas import (
     Account,
     QuotaRules,
     Usage,
+    Use,
     check_bytes,
     check_repeat,
 )
@@ -55,9 +56,12 @@ class Quotas:
         account = self.account(caller)
         if account is None:
             return
-        usage = await self.store.usage(account, max(1, size))
+        size = max(1, size)
+        # What no quota ever has room for is not asked of the store, whose numbers have an end.
+        check_bytes(Use(account.limits.bytes_per_day, 0), size)
+        usage = await self.store.usage(account, size)
         check(usage)
-        check_bytes(usage.bytes, max(1, size))
+        check_bytes(usage.bytes, size)
 
     async def require_room_for_repeat(self, caller: Caller) -> None:
         """Raise QuotaExhausted where a caller sent too much under keys that were used."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Final, TypeVar
 
-from aiohttp.web import FileField
 from multidict import MultiDictProxy
 from pydantic import BaseModel, ValidationError
 
 from medvid.benchmark.report import Problem
 from services.gateway.http.bodies import RefusedBody, problem_of
 
-Fields = MultiDictProxy[str | bytes | bytearray | FileField]
+FILE: Final = "file"
+"""The field whose content is no text."""
+Fields = MultiDictProxy[str | bytes]
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -47,12 +48,12 @@ def body(model: type[Model], **values: object) -> Model:
 
 
 def upload(fields: Fields, name: str) -> bytes:
-    """Return a file of a form; raises RefusedBody where none was chosen."""
+    """Return a file of a form; raises RefusedBody where none was chosen, or an empty one."""
     value = fields.get(name)
-    if not isinstance(value, FileField) or not value.filename:
+    if not isinstance(value, bytes) or not value:
         problem = Problem("missing_field", f"$.{name}", "no file", "a file", "Choose a file.")
         raise RefusedBody([problem])
-    return value.file.read()
+    return value
 
 
 def _number(value: str) -> object:

@@ -20,7 +20,7 @@ from services.gateway.administration.wire import Deed, RankingBody
 from services.gateway.boards.routes import BoardPath, known_board
 from services.gateway.domain.acts import Act
 from services.gateway.http.answers import answer
-from services.gateway.http.bodies import body_of
+from services.gateway.http.bodies import body_of, media_type
 from services.gateway.http.endpoints import Body, Endpoint, Handle, json_reply
 from services.gateway.http.parameters import query_of
 from services.gateway.http.problem_codes import ADMINISTRATION
@@ -256,9 +256,10 @@ def board_setting_endpoints(boards: BoardSettings, callers: Callers) -> list[End
 
 async def _file(request: web.Request) -> bytes:
     """Read a file sent as the body; raises InvalidInput, TooLarge."""
-    if request.content_type not in _FILE_TYPES:
+    sent = media_type(request)
+    if sent not in _FILE_TYPES:
         raise InvalidInput(
-            f"the body is {request.content_type}.",
+            f"the body is {sent}.",
             fix=f"Send the file as {' or '.join(_FILE_TYPES)}.",
             code="unsupported_media_type",
         )

@@ -11,7 +11,7 @@ from services.gateway.administration.dead_letters import DeadLetter, LetterState
 from services.gateway.administration.ground_truths import GroundTruthVersion, Loaded
 from services.gateway.administration.judging import JudgingState
 from services.gateway.administration.wire import Deed
-from services.gateway.http.parameters import Number, Parameters, Position
+from services.gateway.http.parameters import Number, Parameters, Position, Sought
 from services.gateway.http.wire import Answer
 
 MOST_LETTERS = 1_000
@@ -22,8 +22,8 @@ class LettersQuery(Parameters):
     """Which dead letters are asked for."""
 
     state: LetterState | None = "open"
-    queue: str | None = None
-    reason: str | None = None
+    queue: Sought | None = None
+    reason: Sought | None = None
     cursor: Position | None = Field(None, description="'next_cursor' of the page before")
     limit: Number = Field(50, ge=1, le=500)
 
@@ -63,10 +63,10 @@ class LettersPage(Answer):
 class LettersBody(Deed):
     """Which dead letters an action is about: those named, or all open ones that match."""
 
-    ids: Annotated[list[int], Field(min_length=1, max_length=MOST_LETTERS)] | None = None
+    ids: Annotated[list[Position], Field(min_length=1, max_length=MOST_LETTERS)] | None = None
     all: bool = Field(False, description=f"all that match, at most {MOST_LETTERS:,} at once")
-    queue: str | None = None
-    reason: str | None = Field(None, description="their code, as in the list")
+    queue: Sought | None = None
+    reason: Sought | None = Field(None, description="their code, as in the list")
 
     @model_validator(mode="after")
     def _named(self) -> Self:

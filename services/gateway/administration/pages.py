@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -11,6 +10,7 @@ import structlog
 from aiohttp import web
 
 from services.gateway.administration.form_fields import Fields, text
+from services.gateway.administration.form_reading import LARGEST, PLAIN, read_form
 from services.gateway.administration.sessions import (
     Session,
     Sessions,
@@ -28,7 +28,6 @@ from services.gateway.http.wire import ProblemDetails
 from services.gateway.pages.rendering import Pages
 from shared.runtime.errors import InvalidInput, MedvidError, NotAllowed, Unavailable
 
-_READ_SECONDS: Final = 20.0
 _PRIVATE: Final = {"Cache-Control": "no-store"}
 _log = structlog.get_logger(__name__)
 
@@ -104,7 +103,7 @@ class AdminPages:
             session = await self._sessions.of(request)
             if session is None:
                 return self._sign_in_page(request, _problem(_signed_out(), request))
-            fields = await _fields(request)
+            fields = await read_form(request, LARGEST)
             check_form(request, fields.get("csrf"), signed_in=True)
             try:
                 action = section.actions.get(text(fields, "action"))
@@ -122,7 +121,7 @@ class AdminPages:
         return do
 
     async def _sign_in(self, request: web.Request) -> web.Response:
-        fields = await _fields(request)
+        fields = await read_form(request, PLAIN)
         try:
             check_form(request, fields.get("csrf"), signed_in=False)
             response = web.Response(status=303, headers={"Location": "/admin", **_PRIVATE})
@@ -136,7 +135,7 @@ class AdminPages:
         return response
 
     async def _sign_out(self, request: web.Request) -> web.Response:
-        fields = await _fields(request)
+        fields = await read_form(request, PLAIN)
         check_form(request, fields.get("csrf"), signed_in=True)
         response = web.Response(status=303, headers={"Location": "/admin", **_PRIVATE})
         await self._sessions.end(request, response)
@@ -194,18 +193,3 @@ def _signed_out() -> NotAllowed:
     return NotAllowed(
         "you are not signed in any more.", fix="Sign in and do it again.", code="token_required"
     )
-
-
-async def _fields(request: web.Request) -> Fields:
-    """Read a form; raises InvalidInput where it comes too slowly."""
-    try:
-        async with asyncio.timeout(_READ_SECONDS):
-            return await request.post()
-    except TimeoutError:
-        raise InvalidInput(
-            "the form came too slowly.", fix="Send it again.", code="body_too_slow"
-        ) from None
-    except ValueError:
-        raise InvalidInput(
-            "the form cannot be read.", fix="Load the page anew.", code="malformed_multipart"
-        ) from None

@@ -16,7 +16,7 @@ from services.gateway.domain.acts import REASON_LIMIT
 from services.gateway.domain.board_import import Existing, Kind, RowChange
 from services.gateway.domain.managed_entries import EDITABLE, ManagedEntry
 from services.gateway.http.bodies import JsonBody
-from services.gateway.http.parameters import Moment, Number, Parameters, Position
+from services.gateway.http.parameters import Moment, Number, Parameters, Position, Sought
 from services.gateway.http.wire import Answer
 
 LARGEST_IMPORT = 8 << 20
@@ -149,7 +149,7 @@ class EntriesQuery(Parameters):
     """Which entries are asked for."""
 
     board: Board | None = None
-    model_name: str | None = Field(
+    model_name: Sought | None = Field(
         None, description="but for case, kinds of dashes and runs of spaces"
     )
     removed: bool = Field(False, description="removed ones too")
@@ -232,10 +232,10 @@ class ExportedBoards(BaseModel):
 class AuditQuery(Parameters):
     """Which lines of the audit log are asked for."""
 
-    who: str | None = None
-    action: str | None = None
-    subject_kind: str | None = None
-    subject: str | None = None
+    who: Sought | None = None
+    action: Sought | None = None
+    subject_kind: Sought | None = None
+    subject: Sought | None = None
     since: Moment | None = None
     until: Moment | None = Field(None, description="not included")
     cursor: Position | None = Field(None, description="'next_cursor' of the page before")

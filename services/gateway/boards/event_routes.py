@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from aiohttp import web
 
 from services.gateway.boards.events import BoardStreams
@@ -10,11 +12,14 @@ from services.gateway.http.endpoints import EVENTS, Endpoint, Reply
 from services.gateway.judging import wire as judging_wire
 
 
-def board_event_endpoints(streams: BoardStreams) -> list[Endpoint]:
+def board_event_endpoints(
+    streams: BoardStreams, address: Callable[[web.Request], str]
+) -> list[Endpoint]:
     """Return the endpoint of board events."""
 
     async def events(request: web.Request) -> web.StreamResponse:
-        return await streams.serve(request, known_board(request.match_info["board"]))
+        board = known_board(request.match_info["board"])
+        return await streams.serve(request, board, address(request))
 
     return [
         Endpoint(

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import Final
 
 from aiohttp import hdrs, web
@@ -17,6 +19,7 @@ from pydantic import Field
 
 from medvid.benchmark.tasks import SCORINGS, Board, Scoring
 from services.gateway.boards.current import Boards
+from services.gateway.domain.addresses import LOCAL
 from services.gateway.http.middleware import stream_headers
 from services.gateway.http.wire import Answer
 from services.gateway.submissions.events import last_event_id
@@ -41,13 +44,21 @@ class BoardNews(Answer):
     )
 
 
+@dataclass(slots=True, eq=False)
+class _Listener:
+    address: str
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: bool = False
+    """Another address took its place."""
+
+
 class BoardStreams:
     """The streams that are open in this process."""
 
     def __init__(self, boards: Boards, *, limit: int) -> None:
         self._boards = boards
         self._limit = limit
-        self._woken: set[asyncio.Event] = set()
+        self._listeners: dict[_Listener, None] = {}  # in the order in which they came
         self._stopping = False
         boards.on_change(self._wake)
 
@@ -57,21 +68,41 @@ class BoardStreams:
         self._wake()
 
     def _wake(self) -> None:
-        for woken in self._woken:
-            woken.set()
+        for listener in self._listeners:
+            listener.woken.set()
 
-    async def serve(self, request: web.Request, board: Board) -> web.StreamResponse:
+    def _make_room(self, address: str) -> None:
+        """Raise Unavailable when all places are taken, unless another address has more of them.
+
+        That one gives up its newest place; so no address can keep all others from listening.
+        """
+        if len(self._listeners) < self._limit:
+            return
+        counts = Counter(each.address for each in self._listeners)
+        ((greediest, most),) = counts.most_common(1)
+        if most <= counts[address] + 1:
+            raise Unavailable(
+                "too many event streams are open.", fix="Try again, or ask for the board itself."
+            )
+        newest = next(each for each in reversed(self._listeners) if each.address == greediest)
+        newest.ended = True
+        newest.woken.set()
+        del self._listeners[newest]
+
+    async def serve(
+        self, request: web.Request, board: Board, address: str = LOCAL
+    ) -> web.StreamResponse:
         """Tell of a board's revisions until the client leaves or we stop.
 
         Raises Unavailable when as many clients listen as may.
         """
         told = last_event_id(request) if hdrs.LAST_EVENT_ID in request.headers else None
-        if self._stopping or len(self._woken) >= self._limit:
-            raise Unavailable(
-                "too many event streams are open.", fix="Try again, or ask for the board itself."
-            )
-        woken = asyncio.Event()
-        self._woken.add(woken)
+        if self._stopping:
+            raise Unavailable("the server is stopping.", fix="Try again.")
+        self._make_room(address)
+        listener = _Listener(address)
+        woken = listener.woken
+        self._listeners[listener] = None
         response = EventSourceResponse(
             headers=stream_headers(request),
             ping_interval=_HEARTBEAT_SECONDS,
@@ -81,7 +112,7 @@ class BoardStreams:
             await response.prepare(request)
             async with response:
                 with contextlib.suppress(ConnectionResetError, TimeoutError):
-                    while not self._stopping and request.transport is not None:
+                    while not (self._stopping or listener.ended or request.transport is None):
                         woken.clear()
                         news = self._news(board)
                         if news.revision != told:
@@ -91,7 +122,7 @@ class BoardStreams:
                         await _wait(woken)
             return response
         finally:
-            self._woken.discard(woken)
+            self._listeners.pop(listener, None)
 
     def _news(self, board: Board) -> BoardNews:
         shown = {scoring: self._boards.get(board, scoring).board for scoring in SCORINGS}

@@ -7,6 +7,7 @@ address that carries an IPv4 address is that one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from ipaddress import (
     IPv4Address,
@@ -38,6 +39,9 @@ _CARRIERS: Final = (
 _TEREDO: Final = IPv6Network("2001::/32")
 _MOST_HOPS: Final = 20
 _LONGEST: Final = 64
+_SPELLED: Final = re.compile(
+    r"\[(?P<bracketed>[^\[\]]+)\](?::[0-9]{1,5})?|(?P<ipv4>[0-9.]+):[0-9]{1,5}|[^\[\]]+"
+)
 
 
 def parse_networks(text: str) -> tuple[Network, ...]:
@@ -59,7 +63,8 @@ def client_address(
         return LOCAL
     hops = [hop.strip() for value in forwarded_for for hop in value.split(",")]
     for hop in reversed(hops[-_MOST_HOPS:]):
-        if not any(current in network for network in trusted):
+        proxy = _unmapped(current)
+        if not any(proxy in network for network in trusted):
             break
         found = _parse(hop)
         if found is None:
@@ -95,18 +100,28 @@ def sharing(address: str, limit: int) -> list[tuple[str, int]]:
 
 
 def _parse(text: str) -> Address | None:
-    if len(text) > _LONGEST:
+    """Return an address; some proxies write it with brackets and a port."""
+    found = _SPELLED.fullmatch(text) if len(text) <= _LONGEST else None
+    if found is None:
         return None
     try:
-        found = ip_address(text.strip("[]"))
+        return ip_address(found["bracketed"] or found["ipv4"] or text)
     except ValueError:
         return None
-    if isinstance(found, IPv6Address):
-        return carried_ipv4(found) or found
-    return found
+
+
+def _unmapped(address: Address) -> Address:
+    """Return what a proxy is known by: an IPv4 address also where our socket is an IPv6 one.
+
+    What only carries an IPv4 address is no proxy of ours, whatever it carries.
+    """
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
 
 
 def _group(address: Address) -> str:
+    if isinstance(address, IPv6Address):
+        address = carried_ipv4(address) or address
     if isinstance(address, IPv4Address):
         return str(address)
     return str(IPv6Network((int(address) >> _GROUP_BITS << _GROUP_BITS, _GROUP_BITS)))

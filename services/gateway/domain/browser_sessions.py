@@ -20,14 +20,14 @@ def new_session_token() -> str:
 
 def form_token(cookie: str) -> str:
     """Return what every form of a browser with this cookie carries; no other site can know it."""
-    return hmac.digest(cookie.encode(), b"form", "sha256").hex()
+    return hmac.digest(cookie.encode(errors="surrogatepass"), b"form", "sha256").hex()
 
 
 def is_form_of(cookie: str | None, token: str | None) -> bool:
     """Tell whether a form's token belongs to the cookie, in a time that tells nothing."""
     if not cookie or not token:
         return False
-    return hmac.compare_digest(form_token(cookie).encode(), token.encode())
+    return hmac.compare_digest(form_token(cookie).encode(), token.encode(errors="surrogatepass"))
 
 
 def same_origin(host: str, origin: str | None, fetch_site: str | None) -> bool:

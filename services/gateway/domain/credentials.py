@@ -49,8 +49,11 @@ def webhook_secret_for(idempotency_key: str, salt: bytes) -> bytes:
 
 
 def sha256(secret: str) -> bytes:
-    """Return what is stored in place of a token or a key; both are long, so no slow hash."""
-    return hashlib.sha256(secret.encode()).digest()
+    """Return what is stored in place of a token or a key; both are long, so no slow hash.
+
+    A cookie or a form may bring lone surrogates: they are hashed like any other wrong secret.
+    """
+    return hashlib.sha256(secret.encode(errors="surrogatepass")).digest()
 
 
 def matches(token: str, stored_sha256: bytes) -> bool:

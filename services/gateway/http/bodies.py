@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 import orjson
-from aiohttp import ClientError, web
+from aiohttp import ClientError, hdrs, web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from medvid.benchmark.report import MAX_PROBLEMS, Problem, shown
@@ -16,6 +17,19 @@ from shared.runtime.errors import InvalidInput, TooLarge
 
 _SECONDS: Final = 10.0
 LARGEST_BODY: Final = 1 << 16
+_WORD: Final = r"[!#$%&'*+.^_`|~0-9a-z-]+"
+_MEDIA_TYPE: Final = re.compile(f"{_WORD}/{_WORD}")
+_NO_TYPE: Final = "application/octet-stream"
+
+
+def media_type(request: web.Request) -> str:
+    """Return the media type of a body, without parameters; the general one where none is told.
+
+    The library's own reading decodes parameters with any charset that a client names, and fails
+    with some of them.
+    """
+    found = request.headers.get(hdrs.CONTENT_TYPE, "").partition(";")[0].strip().lower()
+    return found if _MEDIA_TYPE.fullmatch(found) else _NO_TYPE
 
 
 class JsonBody(BaseModel):
@@ -50,13 +64,14 @@ async def body_of(
 
     Raises InvalidInput (not JSON by its type, too slow), TooLarge, RefusedBody.
     """
-    if request.content_type != JSON or "Content-Encoding" in request.headers:
+    found = media_type(request)
+    if found != JSON or "Content-Encoding" in request.headers:
         raise InvalidInput(
-            f"the body is {request.content_type}, not plain {JSON}.",
+            f"the body is {found}, not plain {JSON}.",
             fix=f"Send JSON with 'Content-Type: {JSON}'.",
             code="unsupported_media_type",
         )
-    content = await _read(request, largest)
+    content = await read_body(request, largest, _cut_off)
     try:
         # orjson refuses NaN and deep nesting, which the model's own reader would take. Strict: a
         # number that came as a text or as true is a mistake that is better told.
@@ -71,14 +86,19 @@ async def body_of(
         ) from None
 
 
-async def _read(request: web.Request, largest: int) -> bytes:
+async def read_body(
+    request: web.Request, largest: int, cut_off: Callable[[], InvalidInput]
+) -> bytes:
+    """Return a body's bytes; raises TooLarge, InvalidInput (too slow), and `cut_off()`."""
     content = bytearray()
+    if (request.content_length or 0) > largest:
+        raise _too_large(largest)
     try:
         async with asyncio.timeout(_SECONDS):
             while piece := await request.content.readany():
                 content += piece
                 if len(content) > largest:
-                    raise TooLarge(f"the body has more than {largest:,} bytes.", fix="Send less.")
+                    raise _too_large(largest)
     except TimeoutError:
         raise InvalidInput(
             f"the body did not come within {_SECONDS:.0f} s.",
@@ -86,9 +106,17 @@ async def _read(request: web.Request, largest: int) -> bytes:
             code="body_too_slow",
         ) from None
     except (web.RequestPayloadError, ClientError, ConnectionError):
-        problem = Problem("cut_off", "$", "a part of it", "the whole body", "Send it again.")
-        raise RefusedBody([problem]) from None
+        raise cut_off() from None
     return bytes(content)
+
+
+def _too_large(largest: int) -> TooLarge:
+    return TooLarge(f"the body has more than {largest:,} bytes.", fix="Send less.")
+
+
+def _cut_off() -> RefusedBody:
+    problem = Problem("cut_off", "$", "a part of it", "the whole body", "Send it again.")
+    return RefusedBody([problem])
 
 
 def problem_of(error: Any) -> Problem:

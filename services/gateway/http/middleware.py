@@ -106,6 +106,18 @@ def named(handle: Handle) -> Handle:
     return with_id
 
 
+def expecting(handle: Handle) -> Handle:
+    """Refuse an expectation that is not known; the library's own text of it may be no text."""
+
+    async def without_others(request: web.Request) -> web.StreamResponse:
+        expected = request.headers.get(hdrs.EXPECT)
+        if expected is not None and expected.lower() != "100-continue":
+            raise web.HTTPExpectationFailed
+        return await handle(request)
+
+    return without_others
+
+
 def stream_headers(request: web.Request) -> dict[str, str]:
     """Return the headers of an answer that is sent before the boundary gets to see it."""
     return {hdrs.SERVER: SERVER, **_safe_headers(request), REQUEST_ID: request_id_of(request)}

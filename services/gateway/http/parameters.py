@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated, Final, TypeVar, get_args
 from uuid import UUID
 
 from aiohttp import web
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from services.gateway.submissions.handlers import not_found
 from shared.runtime.errors import InvalidInput
 
 _SHOWN: Final = 40
+_NO_NUL: Final = r"^[^\u0000]*$"
 
 
 class Parameters(BaseModel):
@@ -35,12 +36,30 @@ def _plain_moment(value: object) -> object:
     return value
 
 
+def _of_our_years(moment: datetime) -> datetime:
+    """Refuse what is in no year from 1 to 9999 of UTC, which is how moments are stored."""
+    try:
+        moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("not within the years 1 to 9999, UTC") from None
+    return moment
+
+
+def without_nul(text: str) -> str:
+    """Refuse a NUL, which no stored text can hold; raises ValueError."""
+    if "\0" in text:
+        raise ValueError("a text without NUL")
+    return text
+
+
 Number = int
 """A whole number in a query: plain digits, at most 18. Set its limits with Field."""
 Position = Annotated[int, Field(ge=0, lt=10**18)]
 """The number of a row, where a page ended."""
-Moment = Annotated[datetime, BeforeValidator(_plain_moment)]
+Moment = Annotated[datetime, BeforeValidator(_plain_moment), AfterValidator(_of_our_years)]
 """A date and time in a query."""
+Sought = Annotated[str, AfterValidator(without_nul), Field(json_schema_extra={"pattern": _NO_NUL})]
+"""A text in a query that is looked for among what is stored."""
 RowCursor = Annotated[str, Field(json_schema_extra={"format": "row-cursor"})]
 """The last row of a page, as `domain.cursors` writes it."""
 

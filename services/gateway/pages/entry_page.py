@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import groupby
 
 from medvid.benchmark.tasks import ASPECTS, METRICS
@@ -15,7 +15,9 @@ from services.gateway.pages.rendering import Pages, compare_url
 _LABELS = {metric.key: metric.label for metric in METRICS}
 
 
-def render_entry(pages: Pages, board: board_wire.Leaderboard, entry: EntryDetails) -> str:
+def render_entry(
+    pages: Pages, board: board_wire.Leaderboard, entry: EntryDetails, now: datetime
+) -> str:
     """Return the page; `board` is the entry's board in compat scoring."""
     row = next((each for each in board.entries if each.entry_id == entry.id), None)
     best = [each for each in board.entries[:2] if each.rank is not None]
@@ -30,7 +32,7 @@ def render_entry(pages: Pages, board: board_wire.Leaderboard, entry: EntryDetail
         rivals=rivals,
         place=next((place for place in entry.places if place.scoring == "compat"), None),
         around=plots.radar(values, [each.values for each in board.entries]),
-        history=rank_history.draw(spans, datetime.now(UTC)),
+        history=rank_history.draw(spans, now),
         spans=spans,
         columns={column.key: column for column in board_wire.COLUMNS},
         sourced=[score for score in entry.scores if score.by_source],

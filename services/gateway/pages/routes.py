@@ -18,7 +18,6 @@ from services.gateway.domain.board_view import View
 from services.gateway.domain.comparison import asked_models
 from services.gateway.http.answers import send
 from services.gateway.http.endpoints import Handle
-from services.gateway.pages.entry_page import render_entry
 from services.gateway.pages.rendering import Pages, compare_url
 from services.gateway.pages.views import PageViews, page_of
 from shared.runtime.errors import InvalidInput
@@ -64,8 +63,8 @@ def page_routes(
     async def entry(request: web.Request) -> web.Response:
         board = known_board(request.match_info["board"])
         details = await entry_of(boards, history, board, request.match_info["id"])
-        text = render_entry(pages, boards.get(board, "compat").board, details)
-        return send(request, page_of(text))
+        shown = boards.get(board, "compat").board
+        return send(request, await made.entry(shown, details, address=address(request)))
 
     async def snapshot(request: web.Request) -> web.Response:
         board = known_board(request.match_info["board"])

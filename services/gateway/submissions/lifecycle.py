@@ -9,13 +9,12 @@ from uuid import UUID
 import structlog
 
 from services.gateway.domain import credentials
-from services.gateway.domain.access import Caller, not_the_owner
+from services.gateway.domain.access import Caller, not_the_owner, require_understood
 from services.gateway.domain.acts import Act
 from services.gateway.domain.cursors import Position
 from services.gateway.domain.lifecycle import not_withdrawable
 from services.gateway.judging.handlers import Access
 from services.gateway.submissions.ports import LifecycleStore, SubmissionFilter, SubmissionSummary
-from shared.runtime.errors import NotAllowed
 
 _log = structlog.get_logger(__name__)
 
@@ -36,24 +35,11 @@ class ListSubmissions:
         elif caller.key is not None:
             wanted = SubmissionFilter(key_id=caller.key.id, state=state)
         elif caller.token is not None:
-            return await self._owned(credentials.sha256(caller.token), state, before, limit)
+            require_understood(caller)
+            wanted = SubmissionFilter(token_sha256=credentials.sha256(caller.token), state=state)
         else:
             raise not_the_owner(caller)
         return await self.store.page(wanted, before, limit)
-
-    async def _owned(
-        self, token_sha256: bytes, state: str | None, before: Position | None, limit: int
-    ) -> Sequence[SubmissionSummary]:
-        wanted = SubmissionFilter(token_sha256=token_sha256, state=state)
-        found = await self.store.page(wanted, before, limit)
-        own = SubmissionFilter(token_sha256=token_sha256)
-        if not found and not await self.store.page(own, None, 1):
-            raise NotAllowed(
-                "the token is no submission's owner token.",
-                fix="Send the token that came with a receipt.",
-                code="invalid_token",
-            )
-        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +48,10 @@ class Withdraw:
 
     access: Access
     store: LifecycleStore
+
+    async def admit(self, submission_id: UUID, caller: Caller) -> None:
+        """Let a caller say why; raises NotFound, NotAllowed, before any of it is read."""
+        await self.access.check(submission_id, caller)
 
     async def __call__(
         self, submission_id: UUID, caller: Caller, note: str | None, request_id: str

@@ -59,6 +59,7 @@ def lifecycle_endpoints(
         caller = await callers.of(request)
         note = None
         if request.body_exists:
+            await withdraw.admit(found, caller)
             note = (await body_of(request, submission_wire.WithdrawalRequest)).note
         await withdraw(found, caller, note, request_id_of(request))
         return web.Response(status=204, headers={"Cache-Control": "no-store"})

@@ -28,6 +28,7 @@ from services.gateway.domain.formdata import (
     boundary_of,
 )
 from services.gateway.domain.slots import Slots
+from services.gateway.http.bodies import media_type
 from services.gateway.submissions.ports import Upload
 from shared.runtime.errors import InvalidInput, MedvidError, TooLarge
 
@@ -169,9 +170,10 @@ class _Form:
 
 def _require_form(request: web.Request) -> None:
     encoding = request.headers.get("Content-Encoding", "identity").lower()
-    if request.content_type == FORM_TYPE and encoding == "identity":
+    sent = media_type(request)
+    if sent == FORM_TYPE and encoding == "identity":
         return
-    found = request.content_type if encoding == "identity" else f"Content-Encoding {encoding}"
+    found = sent if encoding == "identity" else f"Content-Encoding {encoding}"
     raise InvalidInput(
         f"the body is {found}, not {FORM_TYPE}.",
         fix="Send the form fields as multipart/form-data; the file itself may be gzip.",

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from uuid import UUID
 
+from services.gateway.boards.entry_wire import EntryDetails
+from services.gateway.boards.turns import WaitingLimits
 from services.gateway.boards.wire import Leaderboard
 from services.gateway.domain.board_view import View
+from services.gateway.domain.slots import Busy
 from services.gateway.pages.rendering import Pages
 from services.gateway.pages.views import PageViews
 
@@ -39,3 +43,42 @@ async def test_the_longest_unused_is_dropped_first() -> None:
         await made.board(BOARD, view)
         assert await made.board(BOARD, first) is kept
     assert await made.board(BOARD, second) is not dropped
+
+
+def entry(name: str) -> EntryDetails:
+    return EntryDetails(
+        id=UUID(int=1),
+        board="community",
+        model_name=name,
+        organization="Lab",
+        team=None,
+        authors=None,
+        model_url=None,
+        track=None,
+        badges=[],
+        submitted_on=date(2026, 4, 15),
+        verified_on=None,
+        submission_id=None,
+        url="/api",
+        page="/page",
+        places=[],
+        scores=[],
+        similarities={},
+        judge=None,
+        history=[],
+    )
+
+
+async def test_pages_of_entries_wait_for_their_turn_like_views() -> None:
+    made = PageViews(Pages(), limits=WaitingLimits(total=4, per_address=3))
+    crowd = [
+        asyncio.create_task(made.entry(BOARD, entry(f"Model {number}"), address="203.0.113.9"))
+        for number in range(20)
+    ]
+    await asyncio.sleep(0)
+    other = await made.entry(BOARD, entry("Another"), address="198.51.100.7")
+    assert b"Another" in other.identity.body
+    found = await asyncio.gather(*crowd, return_exceptions=True)
+    assert sum(isinstance(each, Busy) for each in found) == 20 - 1 - 3
+    assert await made.entry(BOARD, entry("Another")) is other
+    assert await made.entry(BOARD, entry("Yet another")) is not other
