@@ -40,6 +40,7 @@ SETTLE_SECONDS: Final = 2.0
 IDLE_SECONDS: Final = 5.0
 """A lease that was not used for so long is given back."""
 _RETRY_SECONDS: Final = 5.0
+_SHOW_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,7 @@ class SharedSpending:
     clock: Callable[[], float] = time.monotonic
     _leases: dict[UUID, _Lease] = field(default_factory=dict, init=False)
     _warned: dict[str, int] = field(default_factory=dict, init=False)
+    _show_at: float = field(default=0.0, init=False)
 
     async def reserve(self, run_id: UUID, microusd: int) -> None:
         """Set money aside; raises BudgetExhausted, or TryLater while others hold the rest."""
@@ -127,11 +129,12 @@ class SharedSpending:
         return max(0, self.caps.month - int(spent))
 
     async def run(self) -> None:
-        """Settle every few seconds, until cancelled."""
+        """Settle every few seconds and tell what is spent, until cancelled."""
         while True:
             await asyncio.sleep(SETTLE_SECONDS)
             try:
                 await self.settle_all(idle_before=self.clock() - IDLE_SECONDS)
+                await self.show()
             except Transient as error:
                 _log.warning("judge_spending_not_settled", error=str(error))
 
@@ -144,6 +147,15 @@ class SharedSpending:
                     await self._exchange(run_id, lease, needed=0, release=idle)
                 if idle and self._leases.get(run_id) is lease:
                     del self._leases[run_id]
+
+    async def show(self) -> None:
+        """Keep the figure right while others spend, and when another month begins."""
+        if not self.caps.month or self.clock() < self._show_at:
+            return
+        async with transient_errors():
+            spent = await self.database.pool.fetchval(_SQL["settled_this_month"])
+        JUDGE_BUDGET_RATIO.labels("month").set(int(spent) / self.caps.month)
+        self._show_at = self.clock() + _SHOW_SECONDS
 
     async def close(self) -> None:
         """Settle everything and give back what is left; where that fails, leases run out."""

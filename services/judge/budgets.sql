@@ -68,6 +68,10 @@ DELETE FROM judge_spending_leases WHERE id = $1 OR expires_at < clock_timestamp(
 -- Tells whether the threshold $2 is new for this scope.
 UPDATE judge_spending SET warned = $2 WHERE scope = $1 AND warned < $2
 
+-- name: settled_this_month
+SELECT coalesce((SELECT spent_microusd FROM judge_spending
+                  WHERE scope = 'month:' || to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM')), 0)
+
 -- name: spent_this_month
 -- Settled and set aside.
 SELECT coalesce((SELECT spent_microusd FROM judge_spending WHERE scope = month.scope), 0)

@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 from uuid import UUID
 
 from medvid.benchmark.tasks import Task
@@ -26,14 +26,16 @@ class Pair:
     task: Task
 
 
+UNSCORED: Final = ("malformed", "truncated", "refused", "empty", "other_model", "rejected")
+
+
 @dataclass(frozen=True, slots=True)
 class Grade:
     """What became of one pair: five scores, or none and why.
 
-    `unscored_reason` is a stable code (`malformed`, `truncated`, `refused`, `empty`,
-    `other_model`, `rejected`), `detail` says more to a human. Tokens and cost cover every call
-    that was made for this grade, `latency_seconds` and `raw_reply` the last one. A raw reply may
-    hold any character, NUL too: store it as bytes.
+    `unscored_reason` is a stable code of `UNSCORED`, `detail` says more to a human. Tokens and cost
+    cover every call that was made for this grade, `latency_seconds` and `raw_reply` the last one.
+    A raw reply may hold any character, NUL too: store it as bytes.
     """
 
     scores: Mapping[str, int] | None

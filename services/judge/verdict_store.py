@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import structlog
 
 from medvid.benchmark.tasks import ASPECTS
-from services.judge.ports import Grade
+from services.judge.ports import UNSCORED, Grade
 from services.judge.run_ports import Claimed, Item, ItemKey
 from shared.runtime.metrics import JUDGE_PAIRS
 from shared.storage.database import TRANSIENT_ERRORS, Connection, Database
@@ -21,6 +21,8 @@ _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 5.0
 _SQL: Final = load_queries(__package__)
 _log = structlog.get_logger(__name__)
+for _outcome in ("scored", *UNSCORED):  # exported from the start, or the first ones are missed
+    JUDGE_PAIRS.labels(_outcome)
 
 
 class PostgresVerdicts:

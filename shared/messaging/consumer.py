@@ -27,6 +27,7 @@ from uuid import UUID
 import structlog
 
 from shared.contracts.messages import Envelope, MalformedMessage, Message, UnknownMessage
+from shared.messaging.dead_letters import bury, storable
 from shared.messaging.ports import Delivery, Disposition, Done, Retry
 from shared.runtime.errors import MedvidError, Permanent, Transient, Unavailable
 from shared.runtime.metrics import MESSAGE_HANDLING_SECONDS, MESSAGES_HANDLED, STAGE_SECONDS
@@ -138,7 +139,7 @@ class Consumer:
             async with self._database.transaction() as transaction:
                 await _record(transaction, delivery, envelope, code, detail)
                 if message is not None and route is not None and route.give_up is not None:
-                    await route.give_up(transaction, message, code, detail)
+                    await route.give_up(transaction, message, code, storable(detail))
         except Exception as error:  # noqa: BLE001 - whatever it is, the delivery must not be lost
             _log.exception("dead_letter_not_recorded", error=str(error))
             return self._count(delivery, label, "retried", Retry(delivery.queue.retry_delays[-1]))
@@ -193,14 +194,14 @@ def _attributes(delivery: Delivery, envelope: Envelope) -> dict[str, str | int]:
 async def _record(
     transaction: Transaction, delivery: Delivery, envelope: Envelope | None, code: str, detail: str
 ) -> None:
-    await transaction.connection.execute(
-        _SQL["dead_letter_add"],
+    await bury(
+        transaction,
         delivery.queue.name,
         # A body without an envelope is its own identity: it dies once, however often it comes.
         envelope.id if envelope else UUID(bytes=hashlib.sha256(delivery.body).digest()[:16]),
         envelope.type if envelope else None,
-        code,
-        detail,
-        delivery.attempt,
-        delivery.body,
+        code=code,
+        detail=detail,
+        attempts=delivery.attempt,
+        body=delivery.body,
     )

@@ -19,6 +19,7 @@ import asyncpg
 import structlog
 
 from shared.contracts.messages import Envelope, MalformedMessage
+from shared.messaging.dead_letters import bury
 from shared.messaging.ports import Bus, Outgoing, Refusal, Undeliverable
 from shared.messaging.topology import RETRY_DELAYS
 from shared.runtime.errors import Unavailable
@@ -169,7 +170,7 @@ class Relay:
         self, transaction: Transaction, row: asyncpg.Record, reason: Refusal, *, counts: bool = True
     ) -> None:
         """Try a row again later; after its last attempt record it as dead."""
-        attempts = row["attempts"] + counts
+        attempts = min(row["attempts"], len(self._retry_delays)) + counts
         facts = {"message_id": str(row["message_id"]), "type": row["type"], "attempt": attempts}
         if attempts <= len(self._retry_delays):
             delay = self._retry_delays[max(attempts, 1) - 1]
@@ -178,11 +179,16 @@ class Relay:
             )
             _log.warning("outbox_row_refused", reason=reason.detail, delay=delay, **facts)
             return
-        await transaction.connection.execute(
-            _SQL["dead_letter_add"],
-            OUTBOX, row["message_id"], row["type"], reason.code, reason.detail, attempts,
-            row["body"],
-        )  # fmt: skip
+        await bury(
+            transaction,
+            OUTBOX,
+            row["message_id"],
+            row["type"],
+            code=reason.code,
+            detail=reason.detail,
+            attempts=attempts,
+            body=row["body"],
+        )
         await transaction.connection.execute(_SQL["outbox_published"], [row["position"]])
         _log.error("message_died", queue=OUTBOX, reason=reason.code, detail=reason.detail, **facts)
 

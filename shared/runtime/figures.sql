@@ -40,7 +40,11 @@ WITH submission AS (
       JOIN submissions s ON s.id = d.submission_id
      WHERE d.failure_code IS NULL
 ), waiting AS (
-    SELECT count(*) AS number, min(created_at) AS since FROM outbox WHERE published_at IS NULL
+    -- A message that the bus refused by itself is late from its next attempt on. One that was put
+    -- aside while nothing was published is not at fault (attempts 0), and late from its beginning.
+    SELECT count(*) AS number,
+           min(CASE WHEN attempts > 0 THEN coalesce(retry_at, created_at) ELSE created_at END) AS since
+      FROM outbox WHERE published_at IS NULL
 ), newest AS (
     SELECT board, behind_since,
            (SELECT max(created_at)

@@ -59,7 +59,7 @@ JUDGE_BUDGET_WARNINGS: Final = Counter(
     "medvid_judge_budget_warnings_total", "Thresholds of caps passed", ["scope", "percent"]
 )
 JUDGE_BUDGET_RATIO: Final = Gauge(
-    "medvid_judge_budget_ratio", "Spent share of the cap, as this process last saw it", ["scope"]
+    "medvid_judge_budget_ratio", "Spent share of the cap, half a minute ago at most", ["scope"]
 )
 
 # ------------------------------------------------------------------ the door
@@ -102,7 +102,9 @@ SAMPLED: Final[Mapping[str, Sampled]] = {
     "medvid_queue_depth": Sampled("Messages that wait, retries and dead ones included", "queue"),
     "medvid_queue_age_seconds": Sampled("How long the oldest work of a queue waits", "queue"),
     "medvid_outbox_waiting": Sampled("Messages that are not on the bus yet"),
-    "medvid_outbox_lag_seconds": Sampled("How long the oldest of them waits"),
+    "medvid_outbox_lag_seconds": Sampled(
+        "How long the oldest of them waits; for refused ones, since their next attempt was due"
+    ),
     "medvid_dead_letters": Sampled("Dead letters that nobody has replayed or discarded", "queue"),
     "medvid_board_age_seconds": Sampled("Since the newest snapshot was written", "board"),
     "medvid_board_behind_seconds": Sampled(

@@ -82,8 +82,16 @@ class Postmaster:
             return self._child.poll() is None
         return self.pid is not None and _serves(self.pid, self._installed.folder)
 
+    def is_ending(self) -> bool:
+        """Whether it takes no connections any more, but waits for those there are to be closed.
+
+        So it is after a SIGTERM, for as long as anybody keeps one.
+        """
+        return self._recorded() == (self.pid, "stopping")
+
     async def stop(self) -> None:
-        """End it in order, by force where that takes too long; idempotent."""
+        """End the server on the folder in order, by force where that takes too long; idempotent."""
+        self._find()
         for number, seconds in _STOPS:
             if self.pid is None or not self.is_alive():
                 break
@@ -98,12 +106,29 @@ class Postmaster:
         while self.is_alive():  # noqa: ASYNC110 - the system tells nobody
             await asyncio.sleep(_POLL_SECONDS)
 
-    async def _take_over(self) -> bool:
-        """Use the server that runs on the folder; False where there is none, or it ends."""
+    def leave(self) -> None:
+        """Let it go on without us."""
+        if self._child is not None and self._child.poll() is None:
+            self._child.returncode = 0  # or Python complains that it runs
+        self._child = self.pid = None
+
+    def _find(self) -> bool:
+        """Turn to the server that runs on the folder; False where there is none."""
         pid, _ = self._recorded()
         if pid is None or not _serves(pid, self._installed.folder):
             return False
-        self._child, self.pid = None, pid
+        if pid != self.pid:
+            self.leave()
+            self.pid = pid
+        return True
+
+    async def _take_over(self) -> bool:
+        """Use the server that runs on the folder; False where there is none, or it ends."""
+        if not self._find():
+            return False
+        if self.is_ending():
+            await self.stop()
+            return False
         self.was_found = await self._is_ready()
         return self.was_found
 
@@ -125,7 +150,7 @@ class Postmaster:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C is for us: we stop it when all else has ended
-                **_identity(where.user),
+                **identity(where.user),
             )
 
     async def _is_ready(self) -> bool:
@@ -184,7 +209,7 @@ def _causes(lines: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(told))[-3:]
 
 
-def _identity(user: str | None) -> dict[str, Any]:
+def identity(user: str | None) -> dict[str, Any]:
     """Return the arguments that make a child run as this user, and with no groups of ours."""
     if user is None:
         return {}

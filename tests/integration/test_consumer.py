@@ -161,6 +161,23 @@ async def test_malformed_bodies_die_once_even_when_they_come_again(
     assert (letter["reason"], letter["body"]) == ("malformed_message", body)
 
 
+@pytest.mark.parametrize("attempt", [9, 1 << 40])
+async def test_what_postgres_cannot_store_dies_all_the_same(
+    database: Database, attempt: int
+) -> None:
+    """A NUL in a type or in an error's words, a number from a header: else it came for ever."""
+    unknown = accepted()[0].model_copy(update={"type": "board\0changed"})
+    delivery = Delivery(QUEUE, unknown.to_bytes(), attempt=attempt)
+    assert await Consumer(database, {}).handle(delivery) == Done()
+    consumer, given_up = failing_with(ValueError("no such file: a\0b\ud800"), database)
+    known = Delivery(QUEUE, accepted()[1].body, attempt=attempt)
+    assert await consumer.handle(known) == Done()
+    assert len(given_up) == 1
+    first, second = await dead_letters(database)
+    assert first["type"] == "board\\x00changed"
+    assert second["detail"] == "ValueError: no such file: a\\x00b\\ud800"
+
+
 @pytest.mark.parametrize("change", [{"version": 2}, {"type": "submission.reconsidered"}])
 async def test_what_a_newer_version_wrote_waits_for_a_consumer_that_knows_it(
     database: Database, change: dict[str, object]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pwd
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
 import asyncpg
@@ -18,6 +19,7 @@ import pytest
 
 from services.standalone import StandaloneSettings, running
 from shared.runtime.errors import Misconfigured
+from shared.storage.data_folder import CannotBeMade, prepare
 from shared.storage.embedded import embedded_postgres, watched_postgres
 
 ROOT = Path(__file__).parents[2]
@@ -57,6 +59,10 @@ def processes(folder: Path) -> list[int]:
         except OSError:
             continue
     return found
+
+
+def within(folder: Path) -> list[Path]:
+    return [folder, *folder.rglob("*")]
 
 
 def postmaster(folder: Path) -> int:
@@ -225,3 +231,160 @@ async def test_a_file_in_the_place_of_the_data_folder_is_told(tmp_path: Path) ->
         with pytest.raises(Misconfigured, match=r"cannot write to the data folder"):
             async with running(StandaloneSettings(data_dir=data, port=0)):
                 pass
+
+
+@pytest.mark.parametrize("first", [0, 1, 2])
+async def test_whoever_uses_the_server_last_stops_it(folder: Path, first: int) -> None:
+    """An admin command that started it does not stop it under the server that joined."""
+    users = [
+        embedded_postgres(folder, shared=True),
+        watched_postgres(folder),
+        embedded_postgres(folder, shared=True),
+    ]
+    urls = [await user.__aenter__() for user in users]
+    started = postmaster(folder)
+    assert len({getattr(url, "url", url) for url in urls}) == 1
+    for user in (users[first], users[first - 1]):
+        await user.__aexit__(None, None, None)
+        assert processes(folder)
+        assert postmaster(folder) == started
+    await users[first - 2].__aexit__(None, None, None)
+    assert processes(folder) == []
+
+
+async def test_a_user_that_is_killed_counts_no_more(folder: Path) -> None:
+    script = (
+        "import asyncio, os, sys; from pathlib import Path\n"
+        "from shared.storage.embedded import embedded_postgres\n"
+        "async def main():\n"
+        "    async with embedded_postgres(Path(sys.argv[1]), shared=True):\n"
+        "        os.kill(os.getpid(), 9)\n"
+        "asyncio.run(main())"
+    )
+    await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", script, folder], cwd=ROOT, capture_output=True
+    )
+    left = postmaster(folder)
+    async with embedded_postgres(folder, shared=True):
+        assert postmaster(folder) == left
+    assert processes(folder) == []
+
+
+async def test_a_server_of_a_version_that_does_not_tell_its_users_is_left(folder: Path) -> None:
+    async with watched_postgres(folder):
+        folder.with_name("postgres.users").write_text("")
+        async with embedded_postgres(folder, shared=True):
+            pass
+        assert processes(folder)
+    assert processes(folder) == []
+
+
+async def test_several_may_make_the_same_folder_at_once(folder: Path) -> None:
+    """So it is when an admin command and the server come first at the same time."""
+    shutil.rmtree(folder)
+    async with AsyncExitStack() as stack:
+        users = [embedded_postgres(folder, shared=True) for _ in range(3)]
+        urls = await asyncio.gather(*(stack.enter_async_context(user) for user in users))
+        assert [await value(url, "SELECT 1") for url in urls] == [1, 1, 1]
+    assert processes(folder) == []
+
+
+async def test_nobody_starts_a_second_server_beside_one_in_another_container(folder: Path) -> None:
+    """Its processes cannot be seen from here, and postmaster.pid seems to be left over."""
+    async with watched_postgres(folder):
+        started = postmaster(folder)
+        users = folder.with_name("postgres.users")
+        assert users.read_text().split()[0] == str(started)
+        users.write_text("1 pid:[1]\n")
+        with pytest.raises(Misconfigured, match="another container"):
+            async with embedded_postgres(folder, shared=True):
+                pass
+        assert postmaster(folder) == started
+    # Nobody uses it any more, wherever that was.
+    users.write_text("1 pid:[1]\n")
+    async with embedded_postgres(folder, shared=True) as url:
+        assert await value(url, "SELECT 1") == 1
+
+
+async def test_a_server_that_was_told_to_end_is_started_again(folder: Path) -> None:
+    """After a SIGTERM it takes no connections, and waits until ours close, which is never."""
+    async with watched_postgres(folder) as server:
+        told = postmaster(folder)
+        connection = await asyncpg.connect(server.url)
+        os.kill(told, signal.SIGTERM)
+        await until_gone(told, folder)
+        assert await value(server.url, "SELECT number FROM kept") == 42
+        connection.terminate()
+
+
+async def test_one_that_is_ending_is_not_waited_for(folder: Path) -> None:
+    async with watched_postgres(folder) as server:
+        left = postmaster(folder)
+        assert server.watch is not None
+        server.watch.cancel()
+        connection = await asyncpg.connect(server.url)
+        os.kill(left, signal.SIGTERM)
+        async with asyncio.timeout(10):
+            while "stopping" not in (folder / "postmaster.pid").read_text():
+                await asyncio.sleep(0.01)
+            async with embedded_postgres(folder, shared=True) as url:
+                assert await value(url, "SELECT number FROM kept") == 42
+        connection.terminate()
+
+
+async def test_root_leaves_a_folder_with_whom_it_belongs_to(folder: Path) -> None:
+    """One admin command with sudo must not take the folder from the user who runs the server."""
+    if os.geteuid() != 0:
+        with pytest.raises(CannotBeMade, match="belongs to the user root: run this as root"):
+            prepare(Path("/usr"))
+        return
+    nobody = pwd.getpwnam("nobody").pw_uid
+    for path in within(folder.parent):
+        os.chown(path, nobody, -1, follow_symlinks=False)
+    async with embedded_postgres(folder, shared=True) as url:
+        assert await value(url, "SELECT number FROM kept") == 42
+        assert os.stat(f"/proc/{postmaster(folder)}").st_uid == nobody
+    assert [path for path in within(folder.parent) if path.stat().st_uid != nobody] == []
+
+
+async def test_why_no_database_can_be_made_is_told(tmp_path: Path) -> None:
+    script = (
+        "import asyncio, resource, sys; from pathlib import Path\n"
+        "from shared.storage.embedded import embedded_postgres\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))\n"
+        "async def main():\n"
+        "    async with embedded_postgres(Path(sys.argv[1])):\n"
+        "        pass\n"
+        "asyncio.run(main())"
+    )
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-c", script, tmp_path / "postgres"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert "could not write to file" in done.stderr.splitlines()[-1]
+    assert "initdb" not in done.stderr.splitlines()[-1]
+
+
+async def test_nobody_else_reaches_a_socket_outside_the_folder(folder: Path) -> None:
+    """Who reaches it is the database's superuser."""
+    deep = folder.parent / ("deep" * 25)
+    deep.mkdir()
+    shutil.move(folder, deep)
+    async with embedded_postgres(deep / "postgres") as url:
+        assert await value(url, "SELECT number FROM kept") == 42
+        outside = prepare(deep / "postgres").socket_dir
+        assert outside.stat().st_mode & 0o777 == 0o700
+        assert (outside / ".s.PGSQL.5432").is_socket()
+    shutil.rmtree(outside)
+    outside.symlink_to(folder.parent)
+    mode = folder.parent.stat().st_mode
+    try:
+        with pytest.raises(Misconfigured, match="somebody else's"):
+            async with embedded_postgres(deep / "postgres"):
+                pass
+    finally:
+        outside.unlink()
+    assert folder.parent.stat().st_mode == mode

@@ -69,6 +69,27 @@ async def test_what_waits_is_counted_and_its_age_told(database: Database) -> Non
     assert sample.value("medvid_board_behind_seconds", "official") == 0
 
 
+async def test_a_refused_message_is_late_from_its_next_attempt_on(database: Database) -> None:
+    """One that waits for it calls nobody; but in an outage all are put aside, none at fault."""
+
+    async def lag(first: str) -> float | None:
+        await database.pool.execute(
+            f"UPDATE outbox SET {first} WHERE position = (SELECT min(position) FROM outbox)"  # noqa: S608 - ours
+        )
+        await sampler(database, seconds=1e-6).refresh()
+        return (await read_sample(database)).value("medvid_outbox_lag_seconds")
+
+    await accept_submission(database, "One")
+    await age(database, "outbox", "created_at", 400)
+    assert await lag("attempts = 4, retry_at = now() + interval '2 min'") == 0
+    assert await lag("retry_at = now() - interval '90 s'") == pytest.approx(90, abs=5)
+    waiting_after_an_outage = "attempts = 0, retry_at = now() + interval '2 min'"
+    assert await lag(waiting_after_an_outage) == pytest.approx(400, abs=5)
+    await accept_submission(database, "Two")
+    await age(database, "outbox", "created_at", 500)
+    assert await lag("attempts = 4") == pytest.approx(500, abs=5)
+
+
 async def test_a_board_is_behind_from_its_first_unranked_change_on(database: Database) -> None:
     async def since() -> object:
         return await database.pool.fetchval(

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from services.judge.budgets import SLICE_CALLS, Caps, SharedSpending
 from services.judge.ports import BudgetExhausted, TryLater
 from services.judge.rates import BURST_SECONDS, STALE_SECONDS, RateLimits, SharedRate
+from shared.runtime.metrics import JUDGE_BUDGET_RATIO
 from shared.storage.database import Database
 
 RUN = uuid4()
@@ -273,6 +274,28 @@ async def test_thresholds_are_told_once_by_all_replicas_together(database: Datab
                 await money.settle_all(idle_before=0)
     warned = [log["percent"] for log in logs if log["event"] == "judge_budget_reached"]
     assert warned == [70, 90, 100]
+
+
+async def test_the_share_that_is_told_follows_the_month_and_the_others(database: Database) -> None:
+    """An idle replica must not call for a month that is over, nor hide what the others spend."""
+    clock = Clock()
+    idle, busy = (SharedSpending(database, Caps(month=100), 60, clock=clock) for _ in range(2))
+
+    async def told() -> float:
+        clock.now += 31
+        await idle.show()
+        return float(JUDGE_BUDGET_RATIO.labels("month")._value.get())  # noqa: SLF001 - as exported
+
+    assert await told() == 0
+    await busy.reserve(RUN, 1)
+    busy.settle(RUN, 1, 95)
+    await busy.settle_all(idle_before=clock())
+    JUDGE_BUDGET_RATIO.labels("month").set(0)  # as in another process
+    assert await told() == 0.95
+    await database.pool.execute(
+        "UPDATE judge_spending SET scope = 'month:2020-01' WHERE scope LIKE 'month:%'"
+    )
+    assert await told() == 0
 
 
 async def test_without_a_cap_the_spending_is_still_known(database: Database) -> None:

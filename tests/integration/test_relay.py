@@ -146,7 +146,9 @@ async def until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.005)
 
 
-@pytest.mark.parametrize("error", [Unavailable("the channel was closed"), ValueError("NUL")])
+@pytest.mark.parametrize(
+    "error", [Unavailable("the channel was closed"), ValueError("NUL: \0, half: \ud800")]
+)
 async def test_a_row_that_fails_every_batch_holds_up_none_and_dies(
     database: Database, error: Exception
 ) -> None:
@@ -167,6 +169,21 @@ async def test_a_row_that_fails_every_batch_holds_up_none_and_dies(
         ("outbox", "not_published", 3)
     }
     assert set(ids) - bus.hated <= {message.message_id for message in bus.published}
+
+
+async def test_attempts_beyond_all_counting_end_the_row_and_not_the_process(
+    database: Database,
+) -> None:
+    (hated,) = await emit(database)
+    await database.pool.execute("UPDATE outbox SET attempts = 2147483647, retry_at = now()")
+    bus = PickyBus()
+    bus.hated = {hated}
+    async with relaying(database, bus):
+        async with asyncio.timeout(20):
+            while await waiting(database):
+                await emit(database)
+                await asyncio.sleep(0.02)
+    assert await database.pool.fetchval("SELECT message_id FROM dead_letters") == hated
 
 
 @pytest.mark.parametrize("seen", [True, False])

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 
 from prometheus_client import REGISTRY
 from prometheus_client.core import Metric
 
+from services.judge.ports import UNSCORED
 from shared.runtime.figures import watch_loop_lag
 from shared.runtime.metrics import EVENT_LOOP_LAG, SAMPLED, SystemCollector, series_names
 
@@ -89,3 +92,26 @@ async def test_the_longest_lag_of_late_is_exported() -> None:
     except asyncio.CancelledError:
         pass
     assert 0 < EVENT_LOOP_LAG._value.get() < 0.1  # noqa: SLF001 - as above
+
+
+def test_what_alerts_count_rises_from_zero() -> None:
+    """A counter that appears with its first burst has no increase, and nobody is called."""
+    script = (
+        "import services.gateway.access.guesses, services.gateway.http.middleware,"
+        " services.judge.verdict_store\n"
+        "from prometheus_client import REGISTRY\n"
+        "for metric in REGISTRY.collect():\n"
+        "    for sample in metric.samples:\n"
+        "        print(sample.name, *sample.labels.values())"
+    )
+    done = subprocess.run(  # noqa: S603 - ours
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    wanted = {
+        "medvid_key_guesses_total": ["wrong", "refused"],
+        "medvid_http_responses_total": ["2xx", "5xx"],
+        "medvid_judge_pairs_total": ["scored", *UNSCORED],
+    }
+    there = done.stdout.splitlines()
+    for name, labels in wanted.items():
+        assert [label for label in labels if f"{name} {label}" not in there] == []
