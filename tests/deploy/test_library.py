@@ -133,7 +133,7 @@ def test_settings_are_those_of_the_client(site: Path) -> None:
 
 def test_the_former_name_warns() -> None:
     """It comes with the server's distribution, which had it before."""
-    program = "import warnings; warnings.simplefilter('error'); import medvid.api"
+    program = "import warnings; warnings.simplefilter('error'); import client.api"
     done = subprocess.run(  # noqa: S603 - our own sources
         [sys.executable, "-c", program],
         cwd=ROOT, capture_output=True, text=True, timeout=30,
