@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from services.gateway import bootstrap
-from services.gateway.http import openapi
+from services.gateway.web import openapi
 from shared.runtime import workers
 
 _Key = tuple[Callable[..., object] | None, tuple[object, ...]]

@@ -10,10 +10,10 @@ import aiohttp_jinja2
 import structlog
 from aiohttp import web
 
-from services.gateway.access.bootstrap import build_access, build_lifecycle
-from services.gateway.access.keys_routes import key_endpoints
-from services.gateway.access.quota_routes import quota_endpoints
-from services.gateway.administration.bootstrap import build_administration
+from services.gateway.accounts.bootstrap import build_access, build_lifecycle
+from services.gateway.accounts.keys_routes import key_endpoints
+from services.gateway.accounts.quota_routes import quota_endpoints
+from services.gateway.admin.bootstrap import build_administration
 from services.gateway.boards.current import Boards
 from services.gateway.boards.entry_routes import entry_endpoints
 from services.gateway.boards.event_routes import board_event_endpoints
@@ -23,14 +23,9 @@ from services.gateway.boards.routes import board_endpoints, ready_first
 from services.gateway.boards.store import PostgresHistory
 from services.gateway.boards.turns import WaitingLimits
 from services.gateway.boards.views import BoardViews
-from services.gateway.domain.system_status import Limits
-from services.gateway.http.description import describe, description_routes
-from services.gateway.http.endpoints import Endpoint, Handle, refuse_undeclared, register
-from services.gateway.http.middleware import boundary, expecting, named
-from services.gateway.http.server import ConnectionLimits, Runner
-from services.gateway.http.tracing import traced
 from services.gateway.judging.bootstrap import build_judging
 from services.gateway.judging.routes import judging_endpoints
+from services.gateway.pages.description import describe, description_routes
 from services.gateway.pages.rendering import Pages
 from services.gateway.pages.routes import page_routes
 from services.gateway.pages.security_txt import security_routes
@@ -39,6 +34,7 @@ from services.gateway.pages.views import PageViews
 from services.gateway.settings import GatewaySettings
 from services.gateway.status.current import PostgresStatus, StatusReader
 from services.gateway.status.routes import status_endpoints, status_pages
+from services.gateway.status.rules import Limits
 from services.gateway.submissions.handlers import DryRun, ReadStatus
 from services.gateway.submissions.lifecycle_routes import lifecycle_endpoints
 from services.gateway.submissions.routes import submission_endpoints
@@ -47,6 +43,10 @@ from services.gateway.submissions.store import PostgresStore
 from services.gateway.submissions.submitting import AcceptSubmission
 from services.gateway.submissions.uploads import Receiver, UploadLimits
 from services.gateway.submissions.validation import PooledValidator, yield_to_reads
+from services.gateway.web.endpoints import Endpoint, Handle, refuse_undeclared, register
+from services.gateway.web.middleware import boundary, expecting, named
+from services.gateway.web.server import ConnectionLimits, Runner
+from services.gateway.web.tracing import traced
 from services.gateway.webhooks.bootstrap import build_webhooks
 from services.gateway.webhooks.routes import webhook_endpoints
 from shared.contracts.messages import BoardRanked

@@ -19,10 +19,10 @@ from medvid.benchmark.ground_truth import InvalidGroundTruth, load_ground_truth
 from medvid.benchmark.tasks import BOARDS
 from medvid.benchmark.unpacking import unpack
 from medvid.cli.problems import where
-from services.gateway.administration.ground_truths import make_current
-from services.gateway.administration.imports import BoardFiles
-from services.gateway.domain.acts import Act
-from services.gateway.http.bodies import RefusedBody
+from services.gateway.accounts.admin_actions import Act
+from services.gateway.admin.ground_truths import make_current
+from services.gateway.admin.imports import BoardFiles
+from services.gateway.web.bodies import RefusedBody
 from shared.runtime.errors import InvalidInput, MedvidError
 from shared.runtime.logs import configure_logs
 from shared.runtime.settings import CommonSettings, load_settings

@@ -11,8 +11,8 @@ import orjson
 import pytest
 
 from medvid.benchmark.tasks import METRIC_KEYS, RULE_METRIC_KEYS
-from services.gateway.access.bootstrap import build_access
-from services.gateway.administration.bootstrap import build_administration
+from services.gateway.accounts.bootstrap import build_access
+from services.gateway.admin.bootstrap import build_administration
 from services.gateway.settings import GatewaySettings
 from shared.contracts.messages import BoardChanged
 from shared.runtime.workers import WorkerPool

@@ -16,8 +16,8 @@ from uuid import UUID
 import orjson
 from aiohttp import web
 
-from services.gateway.domain.webhooks import read_secret, show_secret
 from services.gateway.webhooks.handlers import DeliverWebhooks, Outcome
+from services.gateway.webhooks.rules import read_secret, show_secret
 from services.gateway.webhooks.store import PostgresWebhooks
 from services.gateway.webhooks.wire import WebhookEvent, WebhookHeaders
 from shared.storage.database import Database

@@ -8,13 +8,13 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.gateway.access.guesses import Guesses
-from services.gateway.access.keys import IdentifyCaller, ManageKeys
-from services.gateway.access.keys_ports import KeyStore, NewKey
-from services.gateway.access.keys_store import PostgresKeys
-from services.gateway.domain.access import AccessRules, Caller, KeyQuotas, Scope
-from services.gateway.domain.acts import Act
-from services.gateway.domain.quotas import QuotaExhausted
+from services.gateway.accounts.admin_actions import Act
+from services.gateway.accounts.guesses import Guesses
+from services.gateway.accounts.keys import IdentifyCaller, ManageKeys
+from services.gateway.accounts.keys_ports import KeyStore, NewKey
+from services.gateway.accounts.keys_store import PostgresKeys
+from services.gateway.accounts.quota_rules import QuotaExhausted
+from services.gateway.accounts.rules import AccessRules, Caller, KeyQuotas, Scope
 from shared.runtime.errors import InvalidInput, NotAllowed, NotFound
 from shared.storage.database import Database
 from tests.fakes.keys import FakeKeys

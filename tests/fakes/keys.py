@@ -7,11 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from services.gateway.access.keys_ports import NewKey
-from services.gateway.domain.access import ApiKey, KeyQuotas
-from services.gateway.domain.acts import Act
-from services.gateway.domain.addresses import sharing
-from services.gateway.domain.quotas import too_many_keys
+from services.gateway.accounts.admin_actions import Act
+from services.gateway.accounts.keys_ports import NewKey
+from services.gateway.accounts.quota_rules import too_many_keys
+from services.gateway.accounts.rules import ApiKey, KeyQuotas
+from services.gateway.web.addresses import sharing
 
 
 class FakeKeys:

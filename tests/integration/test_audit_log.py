@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 
-from services.gateway.administration.audit import AuditFilter, AuditLog, Subject, record
-from services.gateway.domain.acts import Act
+from services.gateway.accounts.admin_actions import Act
+from services.gateway.accounts.audit import AuditFilter, AuditLog, Subject, record
 from shared.storage.database import Database
 
 ACT = Act.of("administrator", "as asked by its owner", "req-1")

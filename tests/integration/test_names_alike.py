@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medvid.benchmark.names import DASHES, name_key
-from services.gateway.administration.entries import EntryActions
-from services.gateway.domain.acts import Act
-from services.gateway.domain.entry_cursors import after_entry, entry_cursor
+from services.gateway.accounts.admin_actions import Act
+from services.gateway.admin.entries import EntryActions
+from services.gateway.admin.entry_cursors import after_entry, entry_cursor
 from services.gateway.submissions.lifecycle_store import PostgresLifecycle
 from services.gateway.submissions.store import PostgresStore
 from services.operate.doctor import Surroundings, examine

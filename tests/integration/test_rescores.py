@@ -10,8 +10,8 @@ import asyncpg
 import pytest
 
 from medvid.benchmark.versions import JUDGED_VERSION, METRIC_VERSION, SIMILARITY_VERSION
-from services.gateway.administration.rescoring import Rescoring, Wanted
-from services.gateway.domain.acts import Act
+from services.gateway.accounts.admin_actions import Act
+from services.gateway.admin.rescoring import Rescoring, Wanted
 from services.ranker.rescoring import RescoreReaper, preview
 from services.scorer.rescore_store import PostgresRescores
 from shared.runtime.errors import Conflict

@@ -17,9 +17,9 @@ import structlog
 
 from medvid.benchmark.tasks import BOARDS, SCORINGS, Board, Scoring
 from services.gateway.boards import wire as board_wire
-from services.gateway.http.representations import Representation, represent
-from services.gateway.http.security import PAGE_HEADERS, READ_HEADERS
 from services.gateway.submissions.ports import SnapshotRef, SnapshotSource
+from services.gateway.web.representations import Representation, represent
+from services.gateway.web.security import PAGE_HEADERS, READ_HEADERS
 from shared.runtime.errors import Transient
 
 JSON: Final = "application/json"

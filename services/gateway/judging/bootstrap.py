@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from services.gateway.access.quotas import Quotas
+from services.gateway.accounts.quotas import Quotas
 from services.gateway.judging.handlers import Access, ReadJudging, RequestJudging, SteerRun
 from services.gateway.judging.store import PostgresJudging
 from services.gateway.settings import GatewaySettings

@@ -10,9 +10,9 @@ from uuid import UUID
 
 import structlog
 
-from services.gateway.access.quotas import Quotas
-from services.gateway.domain.access import AccessRules, Caller, not_the_owner
-from services.gateway.domain.acts import Act
+from services.gateway.accounts.admin_actions import Act
+from services.gateway.accounts.quotas import Quotas
+from services.gateway.accounts.rules import AccessRules, Caller, not_the_owner
 from services.gateway.judging.ports import (
     JudgeNow,
     JudgingStore,

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Literal, Protocol
 from uuid import UUID
 
-from services.gateway.domain.acts import Act
-from services.gateway.domain.quotas import Account
+from services.gateway.accounts.admin_actions import Act
+from services.gateway.accounts.quota_rules import Account
 
 RunState = Literal["queued", "running", "paused", "completed", "failed"]
 Requester = Literal["owner", "administrator"]

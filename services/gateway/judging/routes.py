@@ -7,12 +7,15 @@ from typing import Final, Literal
 from aiohttp import web
 from pydantic import Field
 
-from services.gateway.access.callers import Callers
-from services.gateway.domain.access import Caller
-from services.gateway.domain.acts import Act
-from services.gateway.http.answers import PRIVATE, answer
-from services.gateway.http.bodies import JsonBody, body_of
-from services.gateway.http.endpoints import (
+from services.gateway.accounts.admin_actions import Act
+from services.gateway.accounts.callers import Callers
+from services.gateway.accounts.rules import Caller
+from services.gateway.judging import wire as judging_wire
+from services.gateway.judging.handlers import ReadJudging, RequestJudging, SteerRun
+from services.gateway.judging.ports import VerdictFilter, VerdictQuery
+from services.gateway.submissions.events import EventStreams
+from services.gateway.web.bodies import JsonBody, body_of
+from services.gateway.web.endpoints import (
     CSV,
     EVENTS,
     JSON,
@@ -22,19 +25,16 @@ from services.gateway.http.endpoints import (
     Reply,
     json_reply,
 )
-from services.gateway.http.middleware import request_id_of
-from services.gateway.http.parameters import (
+from services.gateway.web.middleware import request_id_of
+from services.gateway.web.parameters import (
     Number,
     Parameters,
     SubmissionPath,
     query_of,
     submission_id,
 )
-from services.gateway.http.problem_codes import ADMINISTRATION, BODY_PROBLEMS, KEY_PROBLEMS
-from services.gateway.judging import wire as judging_wire
-from services.gateway.judging.handlers import ReadJudging, RequestJudging, SteerRun
-from services.gateway.judging.ports import VerdictFilter, VerdictQuery
-from services.gateway.submissions.events import EventStreams
+from services.gateway.web.problem_codes import ADMINISTRATION, BODY_PROBLEMS, KEY_PROBLEMS
+from services.gateway.web.responses import PRIVATE, answer
 
 _TAG: Final = "judging"
 _ADDRESS: Final = "/submissions/{id}"

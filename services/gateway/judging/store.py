@@ -9,10 +9,10 @@ from uuid import UUID, uuid4
 import asyncpg
 import orjson
 
-from services.gateway.access.quotas_store import use_judge_run
-from services.gateway.administration.audit import Subject, record
-from services.gateway.domain.acts import Act
-from services.gateway.domain.quotas import Account
+from services.gateway.accounts.admin_actions import Act
+from services.gateway.accounts.audit import Subject, record
+from services.gateway.accounts.quota_rules import Account
+from services.gateway.accounts.quotas_store import use_judge_run
 from services.gateway.judging.ports import (
     JudgeNow,
     Requester,

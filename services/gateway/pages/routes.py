@@ -14,12 +14,12 @@ from services.gateway.boards.entry_routes import entry_of
 from services.gateway.boards.ports import BoardHistory
 from services.gateway.boards.routes import known_board
 from services.gateway.boards.views import BoardViews
-from services.gateway.domain.board_view import View
-from services.gateway.domain.comparison import asked_models
-from services.gateway.http.answers import send
-from services.gateway.http.endpoints import Handle
+from services.gateway.pages.board_view import View
+from services.gateway.pages.comparison import asked_models
 from services.gateway.pages.rendering import Pages, compare_url
 from services.gateway.pages.views import PageViews, page_of
+from services.gateway.web.endpoints import Handle
+from services.gateway.web.responses import send
 from shared.runtime.errors import InvalidInput
 
 _MODELS_NAMED: Final = 20

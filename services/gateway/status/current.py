@@ -13,11 +13,11 @@ import structlog
 
 from medvid.benchmark.tasks import BOARDS
 from services.gateway.boards.current import HTML, Boards
-from services.gateway.domain.system_status import Figures, Limits, assess
-from services.gateway.http.endpoints import JSON
-from services.gateway.http.representations import Representation, represent
-from services.gateway.http.security import PAGE_HEADERS, READ_HEADERS
+from services.gateway.status.rules import Figures, Limits, assess
 from services.gateway.status.wire import Notice, Status, status
+from services.gateway.web.endpoints import JSON
+from services.gateway.web.representations import Representation, represent
+from services.gateway.web.security import PAGE_HEADERS, READ_HEADERS
 from shared.runtime.errors import Transient
 from shared.runtime.figures import Sample, read_sample
 from shared.storage.database import Database, transient_errors

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from services.gateway.http.answers import send
-from services.gateway.http.endpoints import Endpoint, json_reply
 from services.gateway.status.current import StatusReader
 from services.gateway.status.wire import Status
+from services.gateway.web.endpoints import Endpoint, json_reply
+from services.gateway.web.responses import send
 
 
 def status_endpoints(reader: StatusReader) -> list[Endpoint]:

@@ -8,8 +8,8 @@ from typing import Literal, Self
 from pydantic import Field
 
 from medvid.benchmark.tasks import Board
-from services.gateway.domain.system_status import Overall, Stage, StageState, SystemStatus
-from services.gateway.http.wire import Answer
+from services.gateway.status.rules import Overall, Stage, StageState, SystemStatus
+from services.gateway.web.models import Answer
 
 
 class StageStatus(Answer):

@@ -7,17 +7,17 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from medvid.benchmark.report import Problem
-from services.gateway.access.quotas import Quotas
-from services.gateway.domain.access import AccessRules, Caller, not_the_owner, require_understood
-from services.gateway.domain.forms import (
+from services.gateway.accounts.quota_rules import check_validations
+from services.gateway.accounts.quotas import Quotas
+from services.gateway.accounts.rules import AccessRules, Caller, not_the_owner, require_understood
+from services.gateway.submissions.forms import (
     COVERAGE_TOO_LOW,
     check_coverage,
     check_given_fields,
     missing_file,
     name_taken,
 )
-from services.gateway.domain.options import read_options
-from services.gateway.domain.quotas import check_validations
+from services.gateway.submissions.options import read_options
 from services.gateway.submissions.ports import (
     Ranks,
     StoredSubmission,

@@ -8,13 +8,13 @@ from uuid import UUID
 
 import structlog
 
-from services.gateway.domain import credentials
-from services.gateway.domain.access import Caller, not_the_owner, require_understood
-from services.gateway.domain.acts import Act
-from services.gateway.domain.cursors import Position
-from services.gateway.domain.lifecycle import not_withdrawable
+from services.gateway.accounts import credentials
+from services.gateway.accounts.admin_actions import Act
+from services.gateway.accounts.rules import Caller, not_the_owner, require_understood
 from services.gateway.judging.handlers import Access
 from services.gateway.submissions.ports import LifecycleStore, SubmissionFilter, SubmissionSummary
+from services.gateway.submissions.rules import not_withdrawable
+from services.gateway.web.paging import Position
 
 _log = structlog.get_logger(__name__)
 

@@ -7,13 +7,14 @@ from typing import Final
 from aiohttp import web
 from pydantic import Field
 
-from services.gateway.access.callers import Callers
-from services.gateway.domain.cursors import cursor_of, position_of
-from services.gateway.http.answers import answer
-from services.gateway.http.bodies import body_of
-from services.gateway.http.endpoints import Access, Body, Endpoint, Reply, json_reply
-from services.gateway.http.middleware import request_id_of
-from services.gateway.http.parameters import (
+from services.gateway.accounts.callers import Callers
+from services.gateway.submissions import wire as submission_wire
+from services.gateway.submissions.lifecycle import ListSubmissions, Withdraw
+from services.gateway.web.bodies import body_of
+from services.gateway.web.endpoints import Access, Body, Endpoint, Reply, json_reply
+from services.gateway.web.middleware import request_id_of
+from services.gateway.web.paging import cursor_of, position_of
+from services.gateway.web.parameters import (
     Number,
     Parameters,
     RowCursor,
@@ -21,9 +22,8 @@ from services.gateway.http.parameters import (
     query_of,
     submission_id,
 )
-from services.gateway.http.problem_codes import BODY_PROBLEMS, KEY_PROBLEMS
-from services.gateway.submissions import wire as submission_wire
-from services.gateway.submissions.lifecycle import ListSubmissions, Withdraw
+from services.gateway.web.problem_codes import BODY_PROBLEMS, KEY_PROBLEMS
+from services.gateway.web.responses import answer
 
 _TAG: Final = "submissions"
 

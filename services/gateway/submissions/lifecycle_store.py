@@ -9,11 +9,11 @@ from uuid import UUID
 
 import asyncpg
 
-from services.gateway.administration.audit import Subject, record
-from services.gateway.domain.access import Role
-from services.gateway.domain.acts import Act
-from services.gateway.domain.cursors import Position
+from services.gateway.accounts.admin_actions import Act
+from services.gateway.accounts.audit import Subject, record
+from services.gateway.accounts.rules import Role
 from services.gateway.submissions.ports import SearchingAccount, SubmissionFilter, SubmissionSummary
+from services.gateway.web.paging import Position
 from shared.contracts.messages import BoardChanged, JudgingProgressed
 from shared.runtime.errors import Transient
 from shared.runtime.metrics import ACCOUNTS_SEARCHING

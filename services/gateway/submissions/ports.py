@@ -11,12 +11,12 @@ from uuid import UUID
 
 from medvid.benchmark.report import Problem
 from medvid.benchmark.tasks import Board, Ranking, Scoring
-from services.gateway.domain.access import Role, Scope
-from services.gateway.domain.acts import Act
-from services.gateway.domain.cursors import Position
-from services.gateway.domain.forms import EntryFields
-from services.gateway.domain.quotas import Account
-from services.gateway.domain.webhooks import Webhook
+from services.gateway.accounts.admin_actions import Act
+from services.gateway.accounts.quota_rules import Account
+from services.gateway.accounts.rules import Role, Scope
+from services.gateway.submissions.forms import EntryFields
+from services.gateway.web.paging import Position
+from services.gateway.webhooks.rules import Webhook
 
 
 @dataclass(frozen=True, slots=True)

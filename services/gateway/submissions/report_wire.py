@@ -8,9 +8,9 @@ from typing import Any, Literal, Self
 from pydantic import Field
 
 from medvid.benchmark.report import MAX_PROBLEMS, Code
-from services.gateway.http.problems import form_item
-from services.gateway.http.wire import Answer, ProblemItem
 from services.gateway.submissions.handlers import DryRunResult
+from services.gateway.web.models import Answer, ProblemItem
+from services.gateway.web.problems import form_item
 
 _CODES = ", ".join(f"{code.value} ({code.meaning})" for code in Code)
 

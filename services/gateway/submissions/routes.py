@@ -6,9 +6,14 @@ from typing import Final
 
 from aiohttp import web
 
-from services.gateway.access.callers import Callers
-from services.gateway.http.answers import answer, send
-from services.gateway.http.endpoints import (
+from services.gateway.accounts.callers import Callers
+from services.gateway.judging.handlers import ReadJudging
+from services.gateway.submissions import wire as submission_wire
+from services.gateway.submissions.handlers import DryRun, ReadStatus
+from services.gateway.submissions.report_wire import DryRunAnswer
+from services.gateway.submissions.submitting import AcceptSubmission
+from services.gateway.submissions.uploads import Receiver
+from services.gateway.web.endpoints import (
     FORM,
     JSON,
     Access,
@@ -18,16 +23,11 @@ from services.gateway.http.endpoints import (
     Reply,
     json_reply,
 )
-from services.gateway.http.parameters import SubmissionPath, submission_id
-from services.gateway.http.problem_codes import KEY_PROBLEMS, QUOTA_PROBLEMS
-from services.gateway.http.representations import represent
-from services.gateway.http.security import READ_HEADERS
-from services.gateway.judging.handlers import ReadJudging
-from services.gateway.submissions import wire as submission_wire
-from services.gateway.submissions.handlers import DryRun, ReadStatus
-from services.gateway.submissions.report_wire import DryRunAnswer
-from services.gateway.submissions.submitting import AcceptSubmission
-from services.gateway.submissions.uploads import Receiver
+from services.gateway.web.parameters import SubmissionPath, submission_id
+from services.gateway.web.problem_codes import KEY_PROBLEMS, QUOTA_PROBLEMS
+from services.gateway.web.representations import represent
+from services.gateway.web.responses import answer, send
+from services.gateway.web.security import READ_HEADERS
 
 _PRIVATE: Final = "private, no-cache"
 _TAG: Final = "submissions"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from services.gateway.domain.access import AccessRules
+from services.gateway.accounts.rules import AccessRules
 from services.gateway.judging.handlers import Access
 from services.gateway.settings import GatewaySettings
 from services.gateway.submissions.ports import SubmissionStore

@@ -19,10 +19,10 @@ from uuid import UUID
 import orjson
 import structlog
 
-from services.gateway.domain.access import Caller
-from services.gateway.domain.cursors import Position
-from services.gateway.domain.webhooks import Event, retry_delay, signed_headers
+from services.gateway.accounts.rules import Caller
 from services.gateway.judging.handlers import Access
+from services.gateway.web.paging import Position
+from services.gateway.webhooks.rules import Event, retry_delay, signed_headers
 from shared.runtime.errors import NotFound, Transient
 
 DeliveryState = Literal["waiting", "delivered", "dead"]

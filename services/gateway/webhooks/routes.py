@@ -8,11 +8,10 @@ from typing import Any, Final
 from aiohttp import web
 from pydantic import Field
 
-from services.gateway.access.callers import Callers
-from services.gateway.domain.cursors import cursor_of, position_of
-from services.gateway.http.answers import answer
-from services.gateway.http.endpoints import Access, Endpoint, json_reply
-from services.gateway.http.parameters import (
+from services.gateway.accounts.callers import Callers
+from services.gateway.web.endpoints import Access, Endpoint, json_reply
+from services.gateway.web.paging import cursor_of, position_of
+from services.gateway.web.parameters import (
     Number,
     Parameters,
     RowCursor,
@@ -20,7 +19,8 @@ from services.gateway.http.parameters import (
     query_of,
     submission_id,
 )
-from services.gateway.http.problem_codes import ADMINISTRATION, KEY_PROBLEMS
+from services.gateway.web.problem_codes import ADMINISTRATION, KEY_PROBLEMS
+from services.gateway.web.responses import answer
 from services.gateway.webhooks import wire as webhook_wire
 from services.gateway.webhooks.handlers import DeliveryState, FollowWebhook, StoredDelivery
 

@@ -10,9 +10,9 @@ from uuid import UUID
 import asyncpg
 import orjson
 
-from services.gateway.domain.cursors import Position
-from services.gateway.domain.webhooks import Event, Webhook
+from services.gateway.web.paging import Position
 from services.gateway.webhooks.handlers import DeliveryState, DueDelivery, Outcome, StoredDelivery
+from services.gateway.webhooks.rules import Event, Webhook
 from shared.storage.database import Connection, Database, transient_errors
 from shared.storage.queries import load_queries
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from services.gateway.http.wire import Answer
+from services.gateway.web.models import Answer
 from services.gateway.webhooks.handlers import DeliveryState, StoredDelivery
 
 

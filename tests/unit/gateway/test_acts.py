@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.gateway.domain.acts import REASON_LIMIT, Act
+from services.gateway.accounts.admin_actions import REASON_LIMIT, Act
 from shared.runtime.errors import InvalidInput
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.gateway.domain.browser_sessions import (
+from services.gateway.accounts.browser_sessions import (
     Failures,
     form_token,
     is_form_of,

@@ -7,7 +7,7 @@ import structlog
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
-from services.gateway.http.tracing import traced
+from services.gateway.web.tracing import traced
 from shared.contracts.messages import BoardChanged, Envelope, Message
 from shared.messaging.consumer import Consumer, Route
 from shared.messaging.ports import Delivery, Done
