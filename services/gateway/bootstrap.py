@@ -27,14 +27,15 @@ from services.gateway.judging.bootstrap import build_judging
 from services.gateway.judging.routes import judging_endpoints
 from services.gateway.pages.description import describe, description_routes
 from services.gateway.pages.rendering import Pages
-from services.gateway.pages.routes import page_routes
+from services.gateway.pages.routes import PublicPages
 from services.gateway.pages.security_txt import security_routes
 from services.gateway.pages.submission_pages import SubmissionPages
 from services.gateway.pages.views import PageViews
 from services.gateway.settings import GatewaySettings
-from services.gateway.status.current import PostgresStatus, StatusReader
-from services.gateway.status.routes import status_endpoints, status_pages
+from services.gateway.status import api as status_api
 from services.gateway.status.rules import Limits
+from services.gateway.status.service import PostgresStatus, StatusReader
+from services.gateway.submissions.access import SubmissionAccess
 from services.gateway.submissions.handlers import DryRun, ReadStatus
 from services.gateway.submissions.lifecycle_routes import lifecycle_endpoints
 from services.gateway.submissions.routes import submission_endpoints
@@ -47,8 +48,10 @@ from services.gateway.web.endpoints import Endpoint, Handle, refuse_undeclared, 
 from services.gateway.web.middleware import boundary, expecting, named
 from services.gateway.web.server import ConnectionLimits, Runner
 from services.gateway.web.tracing import traced
-from services.gateway.webhooks.bootstrap import build_webhooks
-from services.gateway.webhooks.routes import webhook_endpoints
+from services.gateway.webhooks import api as webhook_api
+from services.gateway.webhooks.delivery import Deliveries, DeliverWebhooks
+from services.gateway.webhooks.sender import HttpSender
+from services.gateway.webhooks.service import Webhooks
 from shared.contracts.messages import BoardRanked
 from shared.runtime.errors import Misconfigured
 from shared.runtime.infrastructure import Infrastructure
@@ -58,6 +61,8 @@ from shared.runtime.workers import WorkerPool
 # A refused upload's rest is read this long, so that its sender gets to see the refusal.
 _LINGER_SECONDS: Final = 2.0
 _FORGET_SECONDS: Final = 3600.0
+_LEASE_MARGIN_SECONDS: Final = 30.0
+"""A lease outlives the delivery attempt that holds it by this much."""
 _log = structlog.get_logger(__name__)
 
 
@@ -88,12 +93,18 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
         told = await infrastructure.bus.listen(judging.hints, judging.streams.hint)
         stack.push_async_callback(told.stop)
         infrastructure.background("gateway_events", judging.streams.keep_current)
-        standing = StatusReader(
+        status = StatusReader(
             PostgresStatus(infrastructure.database), boards, pages.status, _status_limits(settings)
         )
-        webhooks = build_webhooks(infrastructure.database, store, access.rules, settings)
-        infrastructure.background("gateway_webhooks", webhooks.run)
-        infrastructure.patrol("webhooks_forget", webhooks.store.forget_old, _FORGET_SECONDS)
+        owners = SubmissionAccess(store, access.rules)
+        webhooks = Webhooks(infrastructure.database, owners)
+        deliveries = Deliveries(
+            infrastructure.database, settings.webhook_seconds + _LEASE_MARGIN_SECONDS
+        )
+        infrastructure.background(
+            "gateway_webhooks", lambda: _deliver_webhooks(deliveries, settings)
+        )
+        infrastructure.patrol("webhooks_forget", deliveries.prune, _FORGET_SECONDS)
         inside = settings.webhook_private_networks
         accept = AcceptSubmission(
             store,
@@ -134,11 +145,11 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
             ),
             *key_endpoints(access.keys, access.callers),
             *quota_endpoints(access.quotas, access.callers),
-            *webhook_endpoints(webhooks.follow, access.callers),
-            *status_endpoints(standing),
+            *webhook_api.router.endpoints(access.callers, webhooks),
+            *status_api.router.endpoints(access.callers, status),
             *administration.endpoints(),
         ]
-        description = describe(endpoints)
+        description = describe(endpoints, [webhook_api.SUBMISSION_CHANGED])
         submitting = SubmissionPages(
             pages,
             accept,
@@ -151,8 +162,9 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
         )
         others = [
             *feed_routes(Feeds(boards, history, settings.public_url or "")),
-            *page_routes(boards, views, made, history, pages, access.callers.address),
-            *status_pages(standing),
+            *PublicPages(
+                boards, views, made, history, pages, status, access.callers.address
+            ).routes(),
             *security_routes(settings.security_contact, settings.public_url),
             *submitting.routes(),
             *administration.pages(pages),
@@ -183,6 +195,20 @@ def surroundings(boards: Boards, pages: Pages) -> Callable[[Handle], Handle]:
         return boundary(ready_first(boards, named(expecting(traced(handle)))), pages.error)
 
     return around
+
+
+async def _deliver_webhooks(deliveries: Deliveries, settings: GatewaySettings) -> None:
+    sender = HttpSender(
+        private_networks=settings.webhook_private_networks, seconds=settings.webhook_seconds
+    )
+    async with sender:
+        await DeliverWebhooks(
+            deliveries,
+            sender,
+            attempts=settings.webhook_attempts,
+            first_seconds=settings.webhook_retry_seconds,
+            poll_seconds=settings.webhook_poll_seconds,
+        ).forever()
 
 
 @asynccontextmanager

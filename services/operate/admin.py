@@ -22,7 +22,7 @@ from medvid.cli.problems import where
 from services.gateway.accounts.admin_actions import Act
 from services.gateway.admin.ground_truths import make_current
 from services.gateway.admin.imports import BoardFiles
-from services.gateway.web.bodies import RefusedBody
+from services.gateway.web.errors import RefusedBody
 from shared.runtime.errors import InvalidInput, MedvidError
 from shared.runtime.logs import configure_logs
 from shared.runtime.settings import CommonSettings, load_settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from services.gateway.status.current import set_notice
+from services.gateway.status.service import set_notice
 from services.operate.admin import run_on_database
 from shared.runtime.errors import InvalidInput
 from shared.storage.database import Database

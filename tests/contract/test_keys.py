@@ -13,8 +13,8 @@ from services.gateway.accounts.guesses import Guesses
 from services.gateway.accounts.keys import IdentifyCaller, ManageKeys
 from services.gateway.accounts.keys_ports import KeyStore, NewKey
 from services.gateway.accounts.keys_store import PostgresKeys
-from services.gateway.accounts.quota_rules import QuotaExhausted
 from services.gateway.accounts.rules import AccessRules, Caller, KeyQuotas, Scope
+from services.gateway.web.errors import QuotaExhausted
 from shared.runtime.errors import InvalidInput, NotAllowed, NotFound
 from shared.storage.database import Database
 from tests.fakes.keys import FakeKeys

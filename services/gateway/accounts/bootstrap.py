@@ -20,8 +20,8 @@ from services.gateway.accounts.rules import (
     MAKES_ADMIN_KEY,
     AccessRules,
 )
-from services.gateway.judging.handlers import Access
 from services.gateway.settings import GatewaySettings
+from services.gateway.submissions.access import SubmissionAccess
 from services.gateway.submissions.lifecycle import ListSubmissions, Withdraw
 from services.gateway.submissions.lifecycle_store import PostgresLifecycle
 from services.gateway.submissions.ports import SubmissionStore
@@ -81,7 +81,7 @@ def build_lifecycle(
 ) -> tuple[ListSubmissions, Withdraw]:
     """Return the use cases about what becomes of submissions."""
     store = PostgresLifecycle(database)
-    access = Access(submissions, rules)
+    access = SubmissionAccess(submissions, rules)
     return ListSubmissions(access, store), Withdraw(access, store)
 
 

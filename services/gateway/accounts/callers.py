@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from aiohttp import hdrs, web
 
+from services.gateway.accounts.admin_actions import Act
 from services.gateway.accounts.credentials import bearer_token
 from services.gateway.accounts.keys import IdentifyCaller
 from services.gateway.accounts.rules import AccessRules, Caller, require_understood
@@ -38,6 +39,14 @@ class Callers:
         caller = await self.of(request)
         self.rules.require_administrator(caller)
         return caller
+
+    def require_administrator(self, caller: Caller) -> None:
+        """Raise NotAllowed unless the caller administers."""
+        self.rules.require_administrator(caller)
+
+    def action(self, caller: Caller, why: str, request_id: str) -> Act:
+        """Return what an administrator does; raises InvalidInput where the reason is none."""
+        return Act.of(caller.name, why, request_id)
 
     async def holder(self, secret: str, request: web.Request) -> Caller:
         """Return who asks with a secret that came in another way than as a header."""

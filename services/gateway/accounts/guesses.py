@@ -9,8 +9,8 @@ from typing import Final, Protocol
 import structlog
 
 from services.gateway.accounts.browser_sessions import Failures
-from services.gateway.accounts.quota_rules import QuotaExhausted
 from services.gateway.web.addresses import sharing
+from services.gateway.web.errors import QuotaExhausted
 from shared.runtime.metrics import KEY_GUESSES
 
 USUAL: Final = 10

@@ -18,7 +18,7 @@ from services.gateway.web.middleware import request_id_of
 from services.gateway.web.paging import cursor_of, position_of
 from services.gateway.web.parameters import Number, Parameters, RowCursor, query_of, uuid_of
 from services.gateway.web.problem_codes import ADMINISTRATION, BODY_PROBLEMS, KEY_PROBLEMS
-from services.gateway.web.responses import answer
+from services.gateway.web.responses import json_response
 
 _TAG: Final = "keys"
 _LARGEST_REQUEST: Final = 1 << 13
@@ -51,7 +51,7 @@ def key_endpoints(keys: ManageKeys, callers: Callers) -> list[Endpoint]:
         made = await keys.make(
             caller, asked.label, asked.owner, asked.scopes, asked.quotas.quotas(), act
         )
-        return answer(keys_wire.NewKey.made(made), status=201)
+        return json_response(keys_wire.NewKey.made(made), status=201)
 
     async def page(request: web.Request) -> web.Response:
         caller = await callers.of(request)
@@ -61,10 +61,10 @@ def key_endpoints(keys: ManageKeys, callers: Callers) -> list[Endpoint]:
         more = len(found) > len(shown)
         cursor = cursor_of((shown[-1].created_at, shown[-1].id)) if more else None
         listed = [keys_wire.Key.of(key) for key in shown]
-        return answer(keys_wire.KeyPage(keys=listed, next_cursor=cursor))
+        return json_response(keys_wire.KeyPage(keys=listed, next_cursor=cursor))
 
     async def mine(request: web.Request) -> web.Response:
-        return answer(keys_wire.Key.of(keys.own(await callers.of(request))))
+        return json_response(keys_wire.Key.of(keys.own(await callers.of(request))))
 
     async def revoke(request: web.Request) -> web.Response:
         caller = await callers.of(request)
@@ -74,14 +74,14 @@ def key_endpoints(keys: ManageKeys, callers: Callers) -> list[Endpoint]:
         if request.body_exists:
             why = (await body_of(request, keys_wire.RevocationRequest)).why
         revoked = await keys.revoke(caller, key_id, why or "", request_id_of(request))
-        return answer(keys_wire.Key.of(revoked))
+        return json_response(keys_wire.Key.of(revoked))
 
     async def set_quotas(request: web.Request) -> web.Response:
         caller = await callers.administrator(request)
         asked = await body_of(request, keys_wire.QuotaRequest)
         act = Act.of(caller.name, asked.why or "", request_id_of(request))
         changed = await keys.set_quotas(caller, _key_id(request), asked.quotas(), act)
-        return answer(keys_wire.Key.of(changed))
+        return json_response(keys_wire.Key.of(changed))
 
     return [
         Endpoint(

@@ -9,7 +9,7 @@ from services.gateway.accounts.quota_wire import QuotaStatus
 from services.gateway.accounts.quotas import Quotas
 from services.gateway.web.endpoints import Access, Endpoint, json_reply
 from services.gateway.web.problem_codes import KEY_PROBLEMS
-from services.gateway.web.responses import answer
+from services.gateway.web.responses import json_response
 
 
 def quota_endpoints(quotas: Quotas, callers: Callers) -> list[Endpoint]:
@@ -17,7 +17,7 @@ def quota_endpoints(quotas: Quotas, callers: Callers) -> list[Endpoint]:
 
     async def mine(request: web.Request) -> web.Response:
         caller = await callers.understood(request)
-        return answer(QuotaStatus.of(caller.name, await quotas.usage(caller)))
+        return json_response(QuotaStatus.of(caller.name, await quotas.usage(caller)))
 
     return [
         Endpoint(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,7 +9,7 @@ from typing import Final
 
 from services.gateway.accounts.rules import Caller
 from services.gateway.web.addresses import sharing
-from shared.runtime.errors import MedvidError
+from services.gateway.web.errors import QuotaExhausted
 
 _SECOND: Final = timedelta(seconds=1)
 _DAY: Final = 86_400.0
@@ -105,16 +104,6 @@ def tightest(uses: Sequence[Use], more: int = 1) -> Use:
         uses,
         key=lambda use: (use.used + more > use.limit, use.next_in or 0.0, use.used - use.limit),
     )
-
-
-class QuotaExhausted(MedvidError):
-    """The caller used up a quota; `retry_after` says in how many seconds there is room again."""
-
-    code = "quota_exhausted"
-
-    def __init__(self, detail: str, *, fix: str, code: str, retry_after: float) -> None:
-        super().__init__(detail, fix=fix, code=code)
-        self.retry_after = max(1, math.ceil(retry_after))
 
 
 def check_submissions(use: Use, now: datetime | None = None) -> None:

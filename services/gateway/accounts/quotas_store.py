@@ -13,7 +13,6 @@ from uuid import UUID
 
 from services.gateway.accounts.quota_rules import (
     Account,
-    QuotaExhausted,
     Usage,
     Use,
     check_bytes,
@@ -22,6 +21,7 @@ from services.gateway.accounts.quota_rules import (
     check_validations,
     tightest,
 )
+from services.gateway.web.errors import QuotaExhausted
 from shared.storage.database import Connection, Database, transient_errors
 from shared.storage.queries import load_queries
 

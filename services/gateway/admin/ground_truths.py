@@ -17,7 +17,7 @@ from medvid.benchmark.report import Problem
 from medvid.benchmark.unpacking import unpack
 from services.gateway.accounts.admin_actions import Act
 from services.gateway.accounts.audit import Subject, record
-from services.gateway.web.bodies import RefusedBody
+from services.gateway.web.errors import RefusedBody
 from shared.runtime.errors import InvalidInput, NotFound, Unavailable
 from shared.runtime.workers import WorkerCrashed, WorkerPool, WorkerTimeout
 from shared.storage.database import Database, Transaction, transient_errors

@@ -21,7 +21,7 @@ from services.gateway.admin.board_import import (
 )
 from services.gateway.admin.board_rows import BoardRow, read_boards
 from services.gateway.admin.entries import again_on_deadlock, announce, name_conflicts
-from services.gateway.web.bodies import RefusedBody
+from services.gateway.web.errors import RefusedBody
 from shared.runtime.errors import Conflict
 from shared.storage.database import Connection, Database, Transaction, transient_errors
 from shared.storage.queries import load_queries

@@ -23,7 +23,7 @@ from services.gateway.web.bodies import body_of, media_type
 from services.gateway.web.endpoints import Body, Endpoint, Handle, json_reply
 from services.gateway.web.parameters import query_of
 from services.gateway.web.problem_codes import ADMINISTRATION
-from services.gateway.web.responses import answer
+from services.gateway.web.responses import json_response
 from shared.runtime.errors import Conflict, InvalidInput, NotFound, TooLarge
 
 _READ_SECONDS: Final = 300.0
@@ -42,7 +42,7 @@ def dead_letter_endpoints(letters: DeadLetters, callers: Callers) -> list[Endpoi
         shown = found[: asked.limit]
         cursor = str(shown[-1].id) if len(found) > len(shown) else None
         views = [wire.DeadLetterView.of(letter) for letter in shown]
-        return answer(wire.LettersPage(letters=views, next_cursor=cursor))
+        return json_response(wire.LettersPage(letters=views, next_cursor=cursor))
 
     def each(do: Callable[[int, Act], Awaitable[bool]]) -> Handle:
         async def handle(request: web.Request) -> web.Response:
@@ -53,7 +53,7 @@ def dead_letter_endpoints(letters: DeadLetters, callers: Callers) -> list[Endpoi
                 asked.queue, asked.reason, wire.MOST_LETTERS
             )  # fmt: skip
             outcomes = [await letter_outcome(do, letter_id, act) for letter_id in ids]
-            return answer(wire.LettersAnswer(letters=outcomes))
+            return json_response(wire.LettersAnswer(letters=outcomes))
 
         return handle
 
@@ -106,27 +106,27 @@ def ground_truth_endpoints(truths: GroundTruths, callers: Callers) -> list[Endpo
     async def listed(request: web.Request) -> web.Response:
         await callers.administrator(request)
         views = [wire.GroundTruthView.of(found) for found in await truths.all()]
-        return answer(wire.GroundTruthList(versions=views))
+        return json_response(wire.GroundTruthList(versions=views))
 
     async def load(request: web.Request) -> web.Response:
         await callers.administrator(request)
         asked = query_of(request, wire.LoadQuery)
         act = await act_of(request, callers, asked.why)
         loaded = await truths.load(await _file(request), act, current=asked.current)
-        return answer(wire.LoadedView.of(loaded), status=201 if loaded.new else 200)
+        return json_response(wire.LoadedView.of(loaded), status=201 if loaded.new else 200)
 
     async def reload(request: web.Request) -> web.Response:
         await callers.administrator(request)
         asked = await body_of(request, wire.ReloadBody)
         act = await act_of(request, callers, asked.why)
         loaded = await truths.reload(asked.file, act, current=asked.current)
-        return answer(wire.LoadedView.of(loaded), status=201 if loaded.new else 200)
+        return json_response(wire.LoadedView.of(loaded), status=201 if loaded.new else 200)
 
     async def choose(request: web.Request) -> web.Response:
         await callers.administrator(request)
         asked = await body_of(request, wire.ChooseBody)
         act = await act_of(request, callers, asked.why)
-        return answer(wire.ChangeAnswer(changed=await truths.choose(asked.version, act)))
+        return json_response(wire.ChangeAnswer(changed=await truths.choose(asked.version, act)))
 
     loaded_replies = {
         200: json_reply("It was there.", wire.LoadedView),
@@ -186,14 +186,14 @@ def judging_endpoints(hold: HoldJudging, callers: Callers) -> list[Endpoint]:
 
     async def state(request: web.Request) -> web.Response:
         await callers.administrator(request)
-        return answer(wire.JudgingView.of(await hold.state()))
+        return json_response(wire.JudgingView.of(await hold.state()))
 
     def steered(do: Callable[[Act], Awaitable[bool]]) -> Handle:
         async def handle(request: web.Request) -> web.Response:
             await callers.administrator(request)
             asked = await body_of(request, Deed)
             act = await act_of(request, callers, asked.why)
-            return answer(wire.ChangeAnswer(changed=await do(act)))
+            return json_response(wire.ChangeAnswer(changed=await do(act)))
 
         return handle
 
@@ -235,7 +235,7 @@ def board_setting_endpoints(boards: BoardSettings, callers: Callers) -> list[End
         asked = await body_of(request, RankingBody)
         act = await act_of(request, callers, asked.why)
         changed = await boards.set_ranking(board, asked.ranking, act)
-        return answer(wire.ChangeAnswer(changed=changed))
+        return json_response(wire.ChangeAnswer(changed=changed))
 
     return [
         Endpoint(

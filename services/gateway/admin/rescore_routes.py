@@ -18,7 +18,7 @@ from services.gateway.web.endpoints import Body, Endpoint, json_reply
 from services.gateway.web.paging import cursor_of, position_of
 from services.gateway.web.parameters import query_of
 from services.gateway.web.problem_codes import ADMINISTRATION
-from services.gateway.web.responses import answer
+from services.gateway.web.responses import json_response
 
 
 def rescore_endpoints(rescoring: Rescoring, callers: Callers) -> list[Endpoint]:
@@ -31,7 +31,7 @@ def rescore_endpoints(rescoring: Rescoring, callers: Callers) -> list[Endpoint]:
         job = await rescoring.start(
             act, version=asked.ground_truth, board=asked.board, entry_ids=asked.entries
         )
-        return answer(wire.RescoreJobView.of(job), status=202)
+        return json_response(wire.RescoreJobView.of(job), status=202)
 
     async def page(request: web.Request) -> web.Response:
         await callers.administrator(request)
@@ -41,26 +41,28 @@ def rescore_endpoints(rescoring: Rescoring, callers: Callers) -> list[Endpoint]:
         more = len(found) > len(shown)
         cursor = cursor_of((shown[-1].created_at, shown[-1].id)) if more else None
         views = [wire.RescoreJobView.of(job) for job in shown]
-        return answer(wire.JobsPage(jobs=views, next_cursor=cursor))
+        return json_response(wire.JobsPage(jobs=views, next_cursor=cursor))
 
     async def detail(request: web.Request) -> web.Response:
         await callers.administrator(request)
         job = await rescoring.find(_job_id(request))
         preview = await rescoring.preview(job.id)
-        return answer(wire.rescore_detail(job, preview, list(await rescoring.failures(job.id))))
+        return json_response(
+            wire.rescore_detail(job, preview, list(await rescoring.failures(job.id)))
+        )
 
     async def apply(request: web.Request) -> web.Response:
         await callers.administrator(request)
         asked = await body_of(request, wire.ApplyBody)
         act = await act_of(request, callers, asked.why)
         changed = await rescoring.apply(_job_id(request), act, asked.wanted())
-        return answer(ChangeAnswer(changed=changed))
+        return json_response(ChangeAnswer(changed=changed))
 
     async def discard(request: web.Request) -> web.Response:
         await callers.administrator(request)
         asked = await body_of(request, Deed)
         act = await act_of(request, callers, asked.why)
-        return answer(ChangeAnswer(changed=await rescoring.discard(_job_id(request), act)))
+        return json_response(ChangeAnswer(changed=await rescoring.discard(_job_id(request), act)))
 
     return [
         Endpoint(

@@ -22,7 +22,7 @@ from services.gateway.admin.entries import Changed, EntryActions
 from services.gateway.admin.entry_cursors import after_entry, entry_cursor
 from services.gateway.admin.imports import BoardFiles
 from services.gateway.admin.managed_entries import check_fields
-from services.gateway.web.bodies import RefusedBody, body_of
+from services.gateway.web.bodies import body_of
 from services.gateway.web.endpoints import (
     CSV,
     JSON,
@@ -33,9 +33,10 @@ from services.gateway.web.endpoints import (
     Reply,
     json_reply,
 )
+from services.gateway.web.errors import RefusedBody
 from services.gateway.web.parameters import query_of
 from services.gateway.web.problem_codes import ADMINISTRATION, BODY_PROBLEMS
-from services.gateway.web.responses import PRIVATE, answer
+from services.gateway.web.responses import PRIVATE, json_response
 
 TAG: Final = "administration"
 ADMIN: Final = (Access.ADMIN,)
@@ -59,11 +60,11 @@ def entry_endpoints(entries: EntryActions, files: BoardFiles, callers: Callers) 
         )
         shown = [wire.ManagedEntryView.of(entry) for entry in found[: asked.limit]]
         cursor = entry_cursor(found[asked.limit - 1]) if len(found) > asked.limit else None
-        return answer(wire.EntriesPage(entries=shown, next_cursor=cursor))
+        return json_response(wire.EntriesPage(entries=shown, next_cursor=cursor))
 
     async def find(request: web.Request) -> web.Response:
         await callers.administrator(request)
-        return answer(wire.ManagedEntryView.of(await entries.find(_entry_id(request))))
+        return json_response(wire.ManagedEntryView.of(await entries.find(_entry_id(request))))
 
     async def add(request: web.Request) -> web.Response:
         await callers.administrator(request)
@@ -73,14 +74,14 @@ def entry_endpoints(entries: EntryActions, files: BoardFiles, callers: Callers) 
             raise RefusedBody(problems)
         change = await files.add(asked.board, row, await act_of(request, callers, asked.why))
         status = 201 if change.kind == "added" else 200
-        return answer(wire.RowChangeView.of(change), status=status)
+        return json_response(wire.RowChangeView.of(change), status=status)
 
     async def promote(request: web.Request) -> web.Response:
         await callers.administrator(request)
         asked = await body_of(request, wire.PromoteBody)
         act = await act_of(request, callers, asked.why)
         done = await entries.promote(_entry_id(request), act, asked.verified_on, asked.note)
-        return answer(wire.EntryAction.of(done))
+        return json_response(wire.EntryAction.of(done))
 
     async def rename(request: web.Request) -> web.Response:
         await callers.administrator(request)
@@ -88,21 +89,21 @@ def entry_endpoints(entries: EntryActions, files: BoardFiles, callers: Callers) 
         act = await act_of(request, callers, asked.why)
         fields = checked_fields({"model_name": asked.model_name})
         done = await entries.rename(_entry_id(request), act, fields["model_name"] or "")
-        return answer(wire.EntryAction.of(done))
+        return json_response(wire.EntryAction.of(done))
 
     async def edit(request: web.Request) -> web.Response:
         await callers.administrator(request)
         asked = await body_of(request, wire.EditBody)
         act = await act_of(request, callers, asked.why)
         done = await entries.edit(_entry_id(request), act, checked_fields(asked.fields()))
-        return answer(wire.EntryAction.of(done))
+        return json_response(wire.EntryAction.of(done))
 
     def plain(do: Callable[[UUID, Act], Awaitable[Changed]]) -> Handle:
         async def handle(request: web.Request) -> web.Response:
             await callers.administrator(request)
             asked = await body_of(request, wire.Deed)
             act = await act_of(request, callers, asked.why)
-            return answer(wire.EntryAction.of(await do(_entry_id(request), act)))
+            return json_response(wire.EntryAction.of(await do(_entry_id(request), act)))
 
         return handle
 
@@ -172,7 +173,7 @@ def file_endpoints(files: BoardFiles, callers: Callers) -> list[Endpoint]:
         act = await act_of(request, callers, asked.why)
         content = asked.boards if asked.csv is None else table(asked.csv)
         changes = await files.apply(content, act, existing=asked.existing, dry_run=asked.dry_run)
-        return answer(wire.ImportAnswer.of(changes, dry_run=asked.dry_run))
+        return json_response(wire.ImportAnswer.of(changes, dry_run=asked.dry_run))
 
     return [
         Endpoint(
@@ -223,7 +224,7 @@ def audit_endpoints(log: AuditLog, callers: Callers) -> list[Endpoint]:
         shown = found[: asked.limit]
         cursor = str(shown[-1].id) if len(found) > len(shown) else None
         lines = [wire.AuditLineView.of(line) for line in shown]
-        return answer(wire.AuditPage(lines=lines, next_cursor=cursor))
+        return json_response(wire.AuditPage(lines=lines, next_cursor=cursor))
 
     return [
         Endpoint(

@@ -10,8 +10,6 @@ import structlog
 from aiohttp import web
 
 from services.gateway.accounts.admin_actions import Act
-from services.gateway.accounts.quota_rules import QuotaExhausted
-from services.gateway.boards.current import HTML
 from services.gateway.pages.admin_form_fields import Fields, text
 from services.gateway.pages.admin_form_reading import LARGEST, PLAIN, read_form
 from services.gateway.pages.admin_sessions import (
@@ -23,7 +21,8 @@ from services.gateway.pages.admin_sessions import (
 )
 from services.gateway.pages.rendering import Pages
 from services.gateway.web import problems
-from services.gateway.web.endpoints import Handle
+from services.gateway.web.endpoints import HTML, Handle
+from services.gateway.web.errors import QuotaExhausted
 from services.gateway.web.middleware import request_id_of
 from services.gateway.web.models import ProblemDetails
 from shared.runtime.errors import InvalidInput, MedvidError, NotAllowed, Unavailable

@@ -45,8 +45,8 @@ from services.gateway.submissions.lifecycle_store import PostgresLifecycle
 from services.gateway.submissions.ports import SubmissionFilter
 from services.gateway.submissions.rules import not_withdrawable
 from services.gateway.submissions.wire import State
-from services.gateway.web.bodies import RefusedBody
 from services.gateway.web.endpoints import Handle
+from services.gateway.web.errors import RefusedBody
 from services.gateway.web.paging import cursor_of, position_of
 from services.gateway.web.parameters import query_of, uuid_of
 from shared.runtime.errors import Conflict

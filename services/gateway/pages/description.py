@@ -12,7 +12,7 @@ from aiohttp import web
 from services.gateway.pages.reference import Reference
 from services.gateway.pages.rendering import Pages
 from services.gateway.web.endpoints import JSON, Endpoint, Reply
-from services.gateway.web.openapi import openapi_document
+from services.gateway.web.openapi import Webhook, openapi_document
 from services.gateway.web.problem_codes import PROBLEM_CODES
 from services.gateway.web.representations import Representation, represent
 from services.gateway.web.responses import send
@@ -29,7 +29,7 @@ class Description:
     document: dict[str, Any]
 
 
-def describe(endpoints: Sequence[Endpoint]) -> Description:
+def describe(endpoints: Sequence[Endpoint], webhooks: Sequence[Webhook]) -> Description:
     """Return the endpoints and one more, which serves the document about all of them."""
     ready: list[Representation] = []
 
@@ -44,7 +44,7 @@ def describe(endpoints: Sequence[Endpoint]) -> Description:
         tag="about",
         replies={200: Reply("This document (OpenAPI 3.1).", {JSON: None}, etag=True)},
     )
-    document = openapi_document([*endpoints, own])
+    document = openapi_document([*endpoints, own], webhooks)
     ready.append(
         represent(
             orjson.dumps(document),

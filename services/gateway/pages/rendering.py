@@ -21,8 +21,8 @@ from services.gateway.pages.board_view import View
 from services.gateway.pages.comparison import MAX_MODELS, choose, compare
 from services.gateway.pages.prepared import PreparedBoards
 from services.gateway.pages.reference import prose
+from services.gateway.status.models import Status
 from services.gateway.status.rules import duration
-from services.gateway.status.wire import Status
 from services.gateway.submissions import badges
 from services.gateway.web import models as wire
 from services.gateway.web.representations import Representation, represent

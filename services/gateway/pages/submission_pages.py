@@ -26,6 +26,7 @@ from services.gateway.judging.handlers import ReadJudging
 from services.gateway.pages.rendering import EXAMPLE_FILE, Pages
 from services.gateway.status.rules import duration
 from services.gateway.submissions import wire as submission_wire
+from services.gateway.submissions.access import submission_id
 from services.gateway.submissions.forms import FILE_FIELD
 from services.gateway.submissions.handlers import DryRun, ReadStatus, Status
 from services.gateway.submissions.ports import Upload
@@ -34,7 +35,7 @@ from services.gateway.submissions.submitting import AcceptSubmission
 from services.gateway.submissions.uploads import Receiver
 from services.gateway.web import problems
 from services.gateway.web.models import ProblemDetails
-from services.gateway.web.parameters import submission_id, uuid_of
+from services.gateway.web.parameters import uuid_of
 from shared.runtime.errors import MedvidError, NotAllowed, NotFound
 
 _STATE_WORDS: Final = {

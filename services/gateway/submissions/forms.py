@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from medvid.benchmark.disclosure import answers_of
 from medvid.benchmark.names import (
@@ -36,6 +36,13 @@ class EntryFields:
     contact: str | None
     model_url: str | None
     track: str | None
+
+
+def location_in_form(problem: Problem) -> Literal["form", "file"]:
+    """Return whether a problem of an upload is in its form or in its file."""
+    field = problem.path.removeprefix("$.")
+    in_form = field in FORM_FIELDS or problem.code in ("unknown_field", "model_name_taken")
+    return "form" if in_form else "file"
 
 
 def decode_fields(parts: Mapping[str, bytes]) -> tuple[dict[str, str], list[Problem]]:

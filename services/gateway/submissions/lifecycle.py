@@ -11,7 +11,7 @@ import structlog
 from services.gateway.accounts import credentials
 from services.gateway.accounts.admin_actions import Act
 from services.gateway.accounts.rules import Caller, not_the_owner, require_understood
-from services.gateway.judging.handlers import Access
+from services.gateway.submissions.access import SubmissionAccess
 from services.gateway.submissions.ports import LifecycleStore, SubmissionFilter, SubmissionSummary
 from services.gateway.submissions.rules import not_withdrawable
 from services.gateway.web.paging import Position
@@ -23,7 +23,7 @@ _log = structlog.get_logger(__name__)
 class ListSubmissions:
     """Lists submissions: an owner's own, or all of them to administrators."""
 
-    access: Access
+    access: SubmissionAccess
     store: LifecycleStore
 
     async def __call__(
@@ -46,7 +46,7 @@ class ListSubmissions:
 class Withdraw:
     """Takes a submission back. What it was and when stays readable."""
 
-    access: Access
+    access: SubmissionAccess
     store: LifecycleStore
 
     async def admit(self, submission_id: UUID, caller: Caller) -> None:

@@ -24,7 +24,7 @@ from services.gateway.submissions.ports import (
     TimelineStep,
 )
 from services.gateway.submissions.rules import not_replaceable
-from services.gateway.webhooks.store import add_webhook
+from services.gateway.webhooks.service import add_webhook
 from shared.contracts.messages import SubmissionAccepted
 from shared.runtime.errors import Conflict
 from shared.storage.database import Connection, Database, transient_errors

@@ -13,6 +13,7 @@ from services.gateway.accounts import credentials
 from services.gateway.accounts.quota_rules import check_submissions
 from services.gateway.accounts.quotas import Quotas
 from services.gateway.accounts.rules import Caller, not_the_owner
+from services.gateway.submissions.access import not_found
 from services.gateway.submissions.forms import (
     check_coverage,
     check_fields,
@@ -23,7 +24,6 @@ from services.gateway.submissions.handlers import (
     Receipt,
     RefusedSubmission,
     current_test_set,
-    not_found,
 )
 from services.gateway.submissions.options import Options, check_same_name, read_options
 from services.gateway.submissions.ports import (

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 import orjson
 from aiohttp import ClientError, hdrs, web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from medvid.benchmark.report import MAX_PROBLEMS, Problem, shown
+from medvid.benchmark.report import Problem, shown
 from services.gateway.web.endpoints import JSON
+from services.gateway.web.errors import RefusedBody
 from shared.runtime.errors import InvalidInput, TooLarge
 
 _SECONDS: Final = 10.0
@@ -36,22 +37,6 @@ class JsonBody(BaseModel):
     """Base of the models of bodies: what is not in them is refused, so typos are told."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class RefusedBody(InvalidInput):
-    """A JSON body with problems; carries all of them."""
-
-    code = "invalid_body"
-    report = None
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        count = len(problems)
-        super().__init__(
-            f"the body has {count} problem{'s' if count != 1 else ''}.",
-            fix="Mend what 'errors' lists and send it again.",
-        )
-        self.problems = problems[:MAX_PROBLEMS]
-        self.count = count
 
 
 BodyT = TypeVar("BodyT", bound=BaseModel)

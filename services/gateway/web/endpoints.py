@@ -7,7 +7,7 @@ any other route out of `/api/v1`. So whatever answers there is described, and in
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final, Literal
 
@@ -22,6 +22,7 @@ from shared.runtime.errors import InvalidInput
 
 JSON: Final = "application/json"
 CSV: Final = "text/csv"
+HTML: Final = "text/html; charset=utf-8"
 EVENTS: Final = "text/event-stream"
 FORM: Final = "multipart/form-data"
 
@@ -37,6 +38,12 @@ class Access(StrEnum):
     SUBMIT = "submit"  # an API key with this scope; so are the others
     JUDGE = "judge"
     ADMIN = "admin"
+
+
+PUBLIC: Final = (Access.PUBLIC,)
+ADMIN: Final = (Access.ADMIN,)
+OWNERS: Final = (Access.OWNER, Access.SUBMIT, Access.ADMIN)
+"""Whoever has the submission's owner token, or the key that it was sent with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +116,7 @@ class Endpoint:
     header_model: type[BaseModel] | None = None
     body: Body | None = None
     problems: Sequence[str] = ()
-    access: Sequence[Access] = (Access.PUBLIC,)
+    access: Sequence[Access] = PUBLIC
     head: bool = True
 
     def __post_init__(self) -> None:
@@ -126,6 +133,10 @@ class Endpoint:
     def methods(self) -> tuple[str, ...]:
         """The methods it answers."""
         return ("GET", "HEAD") if self.method == "GET" and self.head else (self.method,)
+
+    def handled_by(self, handler: Handle) -> Endpoint:
+        """Return the endpoint with another handler."""
+        return replace(self, handler=handler)
 
 
 ENDPOINTS: Final = web.AppKey("endpoints", list[Endpoint])

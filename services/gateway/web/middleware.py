@@ -12,13 +12,12 @@ import structlog
 from aiohttp import hdrs, web
 from multidict import istr
 
-from services.gateway.accounts.quota_rules import QuotaExhausted
 from services.gateway.web import problems
 from services.gateway.web.endpoints import Handle
+from services.gateway.web.errors import Busy, QuotaExhausted
 from services.gateway.web.models import ProblemDetails
 from services.gateway.web.representations import SERVER
 from services.gateway.web.security import API_HEADERS, PAGE_HEADERS, READ_HEADERS
-from services.gateway.web.slots import Busy
 from shared.runtime.errors import MedvidError
 from shared.runtime.metrics import HTTP_RESPONSES
 

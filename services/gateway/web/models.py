@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.gateway.web.errors import Location
+
 API: Final = "/api/v1"
-Location = Literal["form", "file", "body"]
 
 
 class Answer(BaseModel):

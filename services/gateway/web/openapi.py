@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from itertools import groupby
 from typing import Any, Final
 
 from pydantic import BaseModel
 
-from services.gateway.web.endpoints import EVENTS, JSON, Access, Body, Endpoint, Reply
+from services.gateway.web.endpoints import ADMIN, EVENTS, JSON, Access, Body, Endpoint, Reply
 from services.gateway.web.models import ProblemDetails
-from services.gateway.web.problem_codes import PROBLEM_CODES, problem_type
+from services.gateway.web.problem_codes import (
+    ADMINISTRATION,
+    KEY_PROBLEMS,
+    PROBLEM_CODES,
+    problem_type,
+)
 from services.gateway.web.problems import PROBLEM_TYPE
 from services.gateway.web.schemas import Schemas, Use
-from services.gateway.webhooks.openapi import webhook_models, webhooks
 
 Json = dict[str, Any]
 
@@ -79,9 +84,22 @@ _HEADERS_BY_STATUS: Final = {
 }
 
 
-def openapi_document(endpoints: Sequence[Endpoint]) -> Json:
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """A request that this server sends: what it carries, and what its receiver answers."""
+
+    name: str
+    summary: str
+    description: str
+    tag: str
+    body: type[BaseModel]
+    headers: type[BaseModel]
+    responses: Mapping[str, str]
+
+
+def openapi_document(endpoints: Sequence[Endpoint], webhooks: Sequence[Webhook] = ()) -> Json:
     """Return the description of these endpoints; raises ValueError where two are the same."""
-    schemas = Schemas([*_models(endpoints), *webhook_models()])
+    schemas = Schemas([*_models(endpoints), *_webhook_models(webhooks)])
     paths: Json = {}
     for endpoint in endpoints:
         operations = paths.setdefault(endpoint.address, {})
@@ -98,7 +116,7 @@ def openapi_document(endpoints: Sequence[Endpoint]) -> Json:
         ]
         + [{"name": name} for name in sorted(used - set(_TAGS))],
         "paths": paths,
-        "webhooks": webhooks(schemas),
+        "webhooks": {webhook.name: _webhook(webhook, schemas) for webhook in webhooks},
         "components": {
             "schemas": schemas.definitions,
             "headers": {
@@ -129,7 +147,9 @@ def problem_codes(endpoint: Endpoint) -> list[str]:
         if endpoint.body.media_type == JSON:
             codes |= {"invalid_body", "body_too_slow"}
     if set(endpoint.access) != {Access.PUBLIC}:
-        codes |= {"invalid_authorization", "invalid_token", "unknown_credential"}
+        codes |= {*KEY_PROBLEMS, "invalid_token", "unknown_credential"}
+    if tuple(endpoint.access) == ADMIN:
+        codes |= {*ADMINISTRATION}
     if Access.PUBLIC not in endpoint.access:
         codes.add("token_required")
     return sorted(codes, key=lambda code: (PROBLEM_CODES[code].status, code))
@@ -146,6 +166,28 @@ def _models(endpoints: Sequence[Endpoint]) -> Iterator[tuple[type[BaseModel], Us
             yield endpoint.body.model, "body"
         for reply in endpoint.replies.values():
             yield from ((model, "answer") for model in reply.content.values() if model is not None)
+
+
+def _webhook_models(webhooks: Sequence[Webhook]) -> Iterator[tuple[type[BaseModel], Use]]:
+    for webhook in webhooks:
+        yield webhook.body, "answer"
+        yield webhook.headers, "parameters"
+
+
+def _webhook(webhook: Webhook, schemas: Schemas) -> Json:
+    content = {JSON: {"schema": schemas.answer(webhook.body)}}
+    return {
+        "post": {
+            "summary": webhook.summary,
+            "description": webhook.description,
+            "tags": [webhook.tag],
+            "parameters": list(schemas.parameters(webhook.headers, "header")),
+            "requestBody": {"required": True, "content": content},
+            "responses": {
+                status: {"description": text} for status, text in webhook.responses.items()
+            },
+        }
+    }
 
 
 def _operation(endpoint: Endpoint, schemas: Schemas) -> Json:

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID
 
 from shared.runtime.errors import InvalidInput
 
 Position = tuple[datetime, UUID]
+Row = TypeVar("Row")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _TIME_BYTES: Final = 8
 _LENGTH: Final = 32
+
+
+def cut(
+    found: Sequence[Row], limit: int, cursor: Callable[[Row], str]
+) -> tuple[Sequence[Row], str | None]:
+    """Return a page of rows and the cursor of the next, None where there is none.
+
+    `found` has one row more than `limit` where there is a next page.
+    """
+    shown = found[:limit]
+    return shown, cursor(shown[-1]) if len(found) > limit else None
 
 
 def cursor_of(position: Position) -> str:

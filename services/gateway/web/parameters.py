@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import cache
-from typing import Annotated, Final, TypeVar, get_args
+from typing import Annotated, Any, Final, TypeVar, get_args
 from uuid import UUID
 
 from aiohttp import web
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from services.gateway.submissions.handlers import not_found
 from shared.runtime.errors import InvalidInput
 
 _SHOWN: Final = 40
@@ -21,12 +20,6 @@ class Parameters(BaseModel):
     """Base of the models of queries: what is not in them is refused, so typos are told."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class SubmissionPath(BaseModel):
-    """The address of a submission."""
-
-    id: UUID = Field(description="the submission's id, as in its receipt")
 
 
 def _plain_moment(value: object) -> object:
@@ -61,12 +54,20 @@ Moment = Annotated[datetime, BeforeValidator(_plain_moment), AfterValidator(_of_
 Sought = Annotated[str, AfterValidator(without_nul), Field(json_schema_extra={"pattern": _NO_NUL})]
 """A text in a query that is looked for among what is stored."""
 RowCursor = Annotated[str, Field(json_schema_extra={"format": "row-cursor"})]
-"""The last row of a page, as `domain.cursors` writes it."""
-
-ParametersT = TypeVar("ParametersT", bound=Parameters)
+"""The last row of a page, as `web.paging` writes it."""
 
 
-def query_of(request: web.Request, model: type[ParametersT]) -> ParametersT:
+class PageQuery(Parameters):
+    """Which page of a list is asked for."""
+
+    cursor: RowCursor | None = Field(None, description="'next_cursor' of the page before")
+    limit: Number = Field(50, ge=1, le=200)
+
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+def query_of(request: web.Request, model: type[ModelT]) -> ModelT:
     """Return the query; raises InvalidInput for the first parameter that is wrong."""
     for name in request.query:
         if len(request.query.getall(name)) > 1:
@@ -79,8 +80,16 @@ def query_of(request: web.Request, model: type[ParametersT]) -> ParametersT:
         raise _explained(error, model) from None
 
 
+def headers_of(request: web.Request, model: type[ModelT]) -> ModelT:
+    """Return the headers that a model describes, as they were sent; None where one was not."""
+    found: dict[str, Any] = {
+        name: request.headers.get(field.alias or name) for name, field in model.model_fields.items()
+    }
+    return model.model_construct(**found)
+
+
 @cache
-def _numbers(model: type[Parameters]) -> frozenset[str]:
+def _numbers(model: type[BaseModel]) -> frozenset[str]:
     return frozenset(
         name for name, field in model.model_fields.items() if _is_number(field.annotation)
     )
@@ -96,7 +105,7 @@ def _check_number(name: str, text: str) -> None:
         raise _invalid(f"{name} is {text[:_SHOWN]!r}.", "Use a plain number, such as 10.")
 
 
-def _explained(error: ValidationError, model: type[Parameters]) -> InvalidInput:
+def _explained(error: ValidationError, model: type[BaseModel]) -> InvalidInput:
     first = error.errors(include_url=False, include_context=False)[0]
     name = str(first["loc"][0]) if first["loc"] else "the query"
     if first["type"] == "extra_forbidden":
@@ -110,14 +119,6 @@ def _explained(error: ValidationError, model: type[Parameters]) -> InvalidInput:
 
 def _invalid(detail: str, fix: str) -> InvalidInput:
     return InvalidInput(detail, fix=fix, code="invalid_query")
-
-
-def submission_id(request: web.Request) -> UUID:
-    """Return the id in the address; raises NotFound where it is none."""
-    found = uuid_of(request.match_info["id"])
-    if found is None:
-        raise not_found()
-    return found
 
 
 def uuid_of(text: str) -> UUID | None:

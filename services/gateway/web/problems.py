@@ -6,12 +6,9 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Final
 
-from medvid.benchmark.report import MAX_PROBLEMS, Problem
-from services.gateway.accounts.quota_rules import QuotaExhausted
-from services.gateway.submissions.forms import FORM_FIELDS
-from services.gateway.submissions.handlers import RefusedSubmission
-from services.gateway.web.bodies import RefusedBody
-from services.gateway.web.models import Location, ProblemDetails, ProblemItem
+from medvid.benchmark.report import Problem
+from services.gateway.web.errors import Location, QuotaExhausted, Refused
+from services.gateway.web.models import ProblemDetails, ProblemItem
 from services.gateway.web.problem_codes import PROBLEM_CODES, problem_type
 from shared.runtime.errors import (
     Conflict,
@@ -59,15 +56,12 @@ def of_error(error: MedvidError, request_id: str) -> ProblemDetails:
     if isinstance(error, Transient):
         return _details(503, "unavailable", "we cannot do it now.", "Try again.", request_id)
     problem = _details(status, error.error_code, error.detail, error.fix, request_id)
-    if not isinstance(error, RefusedSubmission | RefusedBody):
+    if not isinstance(error, Refused):
         return problem
     return problem.model_copy(
         update={
             "error_count": error.count,
-            "errors": [
-                _item(found, "body") if isinstance(error, RefusedBody) else form_item(found)
-                for found in error.problems[:MAX_PROBLEMS]
-            ],
+            "errors": [problem_item(found, error.location(found)) for found in error.problems],
             "report": dict(error.report) if error.report is not None else None,
         }
     )
@@ -101,14 +95,8 @@ def _written(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def form_item(problem: Problem) -> ProblemItem:
-    """Return a problem of an upload as it is told."""
-    field = problem.path.removeprefix("$.")
-    in_form = field in FORM_FIELDS or problem.code in ("unknown_field", "model_name_taken")
-    return _item(problem, "form" if in_form else "file")
-
-
-def _item(problem: Problem, location: Location) -> ProblemItem:
+def problem_item(problem: Problem, location: Location) -> ProblemItem:
+    """Build an item of a problem document."""
     return ProblemItem(
         location=location,
         code=problem.code,

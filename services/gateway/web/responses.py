@@ -31,7 +31,7 @@ def send(request: web.Request, representation: Representation) -> web.Response:
     return web.Response(body=variant.body, headers=variant.headers)
 
 
-def answer(
+def json_response(
     body: BaseModel, status: int = 200, headers: Mapping[str, str] = PRIVATE
 ) -> web.Response:
     """Answer with a model as JSON, by default for nobody else's eyes and never stored."""

@@ -6,17 +6,11 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from services.gateway.accounts.quota_rules import QuotaExhausted
 from services.gateway.web.addresses import sharing
+from services.gateway.web.errors import QuotaExhausted
 from shared.runtime.errors import Unavailable
 
 _RETRY_SECONDS = 10.0
-
-
-class Busy(Unavailable):
-    """Too many wait already for what takes moments only."""
-
-    retry_after = 2
 
 
 class Slots:

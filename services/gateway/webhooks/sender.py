@@ -16,7 +16,7 @@ import aiohttp
 from yarl import URL
 
 from services.gateway.web.representations import SERVER
-from services.gateway.webhooks.handlers import Outcome
+from services.gateway.webhooks.delivery import Outcome
 from services.gateway.webhooks.rules import check_url, is_public
 
 _CONNECT_SECONDS: Final = 5.0

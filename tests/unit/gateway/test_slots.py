@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from services.gateway.accounts.quota_rules import QuotaExhausted
+from services.gateway.web.errors import QuotaExhausted
 from services.gateway.web.slots import Slots
 from shared.runtime.errors import Unavailable
 

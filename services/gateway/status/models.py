@@ -1,4 +1,4 @@
-"""The system's status as it is sent."""
+"""Models of the system's status."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class StageStatus(Answer):
 
     @classmethod
     def of(cls, stage: Stage) -> Self:
-        """Translate."""
+        """Build the response from a stage."""
         return cls(
             stage=stage.name,
             state=stage.state,
@@ -76,7 +76,7 @@ def status(
     notice: Notice | None,
     checked_at: datetime,
 ) -> Status:
-    """Put the status together."""
+    """Build the response."""
     return Status(
         state=assessed.state,
         says=assessed.says,

@@ -1,14 +1,17 @@
-"""What the API answers about webhooks."""
+"""Models of webhooks: what is sent to them, and what the API says about deliveries."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any, Literal, Self
 from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
 from services.gateway.web.models import Answer
-from services.gateway.webhooks.handlers import DeliveryState, StoredDelivery
+
+DeliveryState = Literal["waiting", "delivered", "dead"]
 
 
 class WebhookHeaders(Answer):
@@ -62,20 +65,10 @@ class WebhookDelivery(Answer):
     settled_at: datetime | None
 
     @classmethod
-    def of(cls, stored: StoredDelivery) -> WebhookDelivery:
-        """Return it as it is told."""
-        return cls(
-            id=stored.id,
-            submission_id=stored.submission_id,
-            kind=stored.kind,
-            happened_at=stored.happened_at,
-            state=stored.state,
-            attempts=stored.attempts,
-            next_attempt_at=stored.due_at if stored.state == "waiting" else None,
-            status=stored.status,
-            error=stored.error,
-            settled_at=stored.settled_at,
-        )
+    def of(cls, row: Mapping[str, Any]) -> Self:
+        """Build the response from a row of `deliveries_page`."""
+        waiting = row["state"] == "waiting"
+        return cls(**row, next_attempt_at=row["due_at"] if waiting else None)
 
 
 class DeliveryPage(Answer):

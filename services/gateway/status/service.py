@@ -1,4 +1,4 @@
-"""The status page and its JSON: looked up at most every few seconds, however many ask."""
+"""The status, as JSON and as a page: read from the database every few seconds at most."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Final, Protocol
 import structlog
 
 from medvid.benchmark.tasks import BOARDS
-from services.gateway.boards.current import HTML, Boards
+from services.gateway.boards.current import Boards
+from services.gateway.status.models import Notice, Status, status
 from services.gateway.status.rules import Figures, Limits, assess
-from services.gateway.status.wire import Notice, Status, status
-from services.gateway.web.endpoints import JSON
+from services.gateway.web.endpoints import HTML, JSON
 from services.gateway.web.representations import Representation, represent
 from services.gateway.web.security import PAGE_HEADERS, READ_HEADERS
 from shared.runtime.errors import Transient
