@@ -19,7 +19,7 @@ from medvid.benchmark.ground_truth import InvalidGroundTruth, load_ground_truth
 from medvid.benchmark.tasks import BOARDS
 from medvid.benchmark.unpacking import unpack
 from medvid.cli.problems import where
-from services.gateway.accounts.admin_actions import Act
+from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.admin.ground_truths import make_current
 from services.gateway.admin.imports import BoardFiles
 from services.gateway.web.errors import RefusedBody
@@ -64,7 +64,7 @@ async def store_ground_truth(database: Database, data: bytes, name: str) -> str:
             "\n".join([f"{name}: {error.problem_count} problems.", *lines])
         ) from error
     content = bytes(unpack(data, _GROUND_TRUTH_BYTES))
-    act = Act.of("operator", "loaded on the command line", f"cli-{uuid4()}")
+    action = AdminAction.of("operator", "loaded on the command line", f"cli-{uuid4()}")
     async with database.transaction() as transaction:
         new = await add_ground_truth(
             transaction,
@@ -72,7 +72,7 @@ async def store_ground_truth(database: Database, data: bytes, name: str) -> str:
             packed=gzip.compress(content, 6, mtime=0),
             samples=len(truth),
         )
-        await make_current(transaction, truth.version, act)
+        await make_current(transaction, truth.version, action)
     state = "loaded" if new else "was loaded before"
     said = f"Ground truth {truth.version[:12]} {state}: {len(truth)} samples, now active."
     return " ".join(filter(None, (said, never_shown(truth.samples).capitalize())))
@@ -91,10 +91,10 @@ def published_boards() -> bytes:
 
 async def store_boards(database: Database, content: bytes) -> str:
     """Import entries with given scores; returns what to tell."""
-    act = Act.of("operator", "imported on the command line", f"cli-{uuid4()}")
+    action = AdminAction.of("operator", "imported on the command line", f"cli-{uuid4()}")
     try:
         changes = await BoardFiles(database).apply(
-            orjson.loads(content), act, existing="keep", dry_run=False
+            orjson.loads(content), action, existing="keep", dry_run=False
         )
     except RefusedBody as error:
         lines = [f"{p.path}: found {p.found}, expected {p.expected}" for p in error.problems]

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from medvid.benchmark.versions import JUDGED_VERSION, METRIC_VERSION, SIMILARITY_VERSION
-from services.gateway.accounts.admin_actions import Act
+from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.admin.rescoring import Rescoring, Wanted
 from services.ranker.rescoring import RescoreReaper, preview
 from services.scorer.rescore_store import PostgresRescores
@@ -18,7 +18,7 @@ from shared.runtime.errors import Conflict
 from shared.storage.database import Database
 from tests.rows import accept_submission
 
-ACT = Act.of("administrator", "a test asked for it", "req-1")
+ACT = AdminAction.of("administrator", "a test asked for it", "req-1")
 OTHER = "f" * 64
 
 

@@ -15,8 +15,8 @@ _ALLOWED: Final = frozenset("\n\t")
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
-    """One deed of an administrator: who did it, why, and in which request."""
+class AdminAction:
+    """What an administrator does: who, why, and in which request."""
 
     who: str
     why: str
@@ -24,7 +24,7 @@ class Act:
 
     @classmethod
     def of(cls, who: str, why: str, request_id: str) -> Self:
-        """Return the act; raises InvalidInput where the reason is none."""
+        """Return the action; raises InvalidInput where the reason is none."""
         return cls(who, check_reason(why), request_id)
 
 

@@ -1,4 +1,4 @@
-"""The audit log: lines in, in the transaction of the deed; pages out."""
+"""The audit log: a line is written in the transaction of the action; pages are read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 
 import orjson
 
-from services.gateway.accounts.admin_actions import Act
+from services.gateway.accounts.admin_actions import AdminAction
 from shared.storage.database import Database, Transaction, transient_errors
 from shared.storage.queries import load_queries
 
@@ -20,7 +20,7 @@ Facts = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a deed was done to."""
+    """What an action was done to."""
 
     kind: str
     name: str
@@ -28,7 +28,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class AuditLine:
-    """One deed as it is written down."""
+    """One action as it is written down."""
 
     id: int
     at: datetime
@@ -56,24 +56,24 @@ class AuditFilter:
 
 async def record(
     transaction: Transaction,
-    act: Act,
-    action: str,
+    action: AdminAction,
+    name: str,
     subject: Subject,
     *,
     before: Facts | None = None,
     after: Facts | None = None,
 ) -> int:
-    """Write a line; returns its id. It is there when the transaction is, and else it is not."""
+    """Write the line of an action by its name; returns its id."""
     line: int = await transaction.connection.fetchval(
         _SQL["audit_add"],
-        act.who,
-        action,
+        action.who,
+        name,
         subject.kind,
         subject.name,
         _json(before),
         _json(after),
-        act.why,
-        act.request_id,
+        action.why,
+        action.request_id,
     )
     return line
 

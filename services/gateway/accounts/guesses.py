@@ -3,34 +3,79 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from dataclasses import dataclass
+from typing import Final
 
 import structlog
 
-from services.gateway.accounts.browser_sessions import Failures
 from services.gateway.web.addresses import sharing
 from services.gateway.web.errors import QuotaExhausted
 from shared.runtime.metrics import KEY_GUESSES
+from shared.storage.database import Database, transient_errors
+from shared.storage.queries import load_queries
 
+_SQL: Final = load_queries(__package__, "guesses.sql")
 USUAL: Final = 10
+_MOST_ADDRESSES: Final = 1_000
 _SECONDS: Final = 300.0
 _log = structlog.get_logger(__name__)
 _REFUSED, _WRONG = (KEY_GUESSES.labels(outcome) for outcome in ("refused", "wrong"))
 """Exported from the start: a counter that appears with its first burst never rises by it."""
 
 
-class SharedGuesses(Protocol):
-    """What all gateways were sent. Raises Transient when it cannot answer now."""
+@dataclass(frozen=True, slots=True)
+class SharedGuesses:
+    """Wrong keys sent to all gateways. Raises Transient when the database does not answer."""
+
+    database: Database
 
     async def wait(self, shares: Sequence[tuple[str, int]], seconds: float) -> float:
         """Return in how many seconds all of the accounts may try again; 0 for now.
 
         `shares` says how often each may be wrong within `seconds`.
         """
+        names, limits = [name for name, _ in shares], [most for _, most in shares]
+        async with transient_errors():
+            found = await self.database.pool.fetchval(_SQL["guesses_wait"], names, limits, seconds)
+        return float(found or 0)
 
     async def add(self, names: Sequence[str]) -> None:
         """Count a wrong key for each of the accounts."""
+        async with transient_errors():
+            await self.database.pool.execute(_SQL["guesses_add"], list(names))
+
+    async def prune(self) -> None:
+        """Delete what no limit looks at any more."""
+        async with transient_errors():
+            await self.database.pool.execute(_SQL["guesses_forget"])
+
+
+class Failures:
+    """Counts what went wrong by address, and says when it was too much; keeps little of it."""
+
+    def __init__(self, most: int, seconds: float, clock: Callable[[], float]) -> None:
+        self._most = most
+        self._seconds = seconds
+        self._clock = clock
+        self._times: OrderedDict[str, list[float]] = OrderedDict()
+
+    def wait(self, address: str) -> float:
+        """Return in how many seconds this address may try again; 0 for now."""
+        times = self._recent(address)
+        return times[0] + self._seconds - self._clock() if len(times) >= self._most else 0.0
+
+    def add(self, address: str) -> None:
+        """Count one."""
+        self._times[address] = [*self._recent(address), self._clock()][-self._most :]
+        self._times.move_to_end(address)
+        while len(self._times) > _MOST_ADDRESSES:
+            self._times.popitem(last=False)
+
+    def _recent(self, address: str) -> list[float]:
+        since = self._clock() - self._seconds
+        return [time for time in self._times.get(address, []) if time > since]
 
 
 class Guesses:

@@ -1,79 +1,28 @@
-"""The gateway's use cases about access: who a caller is, and the making and revoking of keys."""
+"""Makes, lists and revokes API keys."""
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Final
+from datetime import datetime
 from uuid import UUID, uuid4
 
 import structlog
 
 from services.gateway.accounts import credentials
-from services.gateway.accounts.admin_actions import Act
-from services.gateway.accounts.guesses import Guesses
-from services.gateway.accounts.keys_ports import KeyStore, NewKey
+from services.gateway.accounts.admin_actions import AdminAction
+from services.gateway.accounts.keys_store import KeyStore, NewKey
 from services.gateway.accounts.rules import (
     AccessRules,
     ApiKey,
     Caller,
     KeyQuotas,
     Scope,
-    invalid_key,
     require_understood,
 )
 from shared.runtime.errors import NotAllowed, NotFound
 
-_USED_AGAIN: Final = timedelta(minutes=1)
 _log = structlog.get_logger(__name__)
-
-
-class IdentifyCaller:
-    """Finds out who asks.
-
-    Secrets are compared by their hashes in constant time; a key is looked up by its hash, of which
-    nobody can choose the first bytes. So the time of an answer tells nothing of a secret.
-    """
-
-    def __init__(
-        self, keys: KeyStore, admin_key: str | None, guesses: Guesses | None = None
-    ) -> None:
-        self._keys = keys
-        self._guesses = guesses or Guesses()
-        self._admin_sha256 = credentials.sha256(admin_key) if admin_key else None
-
-    async def __call__(self, secret: str | None, address: str) -> Caller:
-        """Return the caller.
-
-        Raises NotAllowed for a key that is unknown or revoked, QuotaExhausted for an address that
-        sent too many wrong ones.
-        """
-        if secret is None:
-            return Caller(address)
-        digest = credentials.sha256(secret)
-        could_be_root = self._admin_sha256 is not None and not credentials.is_ours(secret)
-        if could_be_root:
-            await self._guesses.check(address)
-        if self._admin_sha256 is not None and hmac.compare_digest(digest, self._admin_sha256):
-            return Caller(address, root=True)
-        if could_be_root:
-            await self._guesses.wrong(address)
-        if not secret.startswith(credentials.KEY_PREFIX):
-            understood = credentials.is_owner_token(secret) and await self._keys.is_owner_token(
-                digest
-            )
-            return Caller(address, token=secret, understood=understood)
-        key = await self._keys.find(digest)
-        if key is None:
-            await self._guesses.check(address)
-            await self._guesses.wrong(address)
-        if key is None or key.revoked_at is not None:
-            raise invalid_key(revoked=key is not None)
-        if key.last_used_at is None or datetime.now(UTC) - key.last_used_at > _USED_AGAIN:
-            await self._keys.used(key.id)
-        return Caller(address, key=key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +48,9 @@ class ManageKeys:
         owner: str,
         scopes: frozenset[Scope],
         quotas: KeyQuotas,
-        act: Act | None = None,
+        action: AdminAction | None = None,
     ) -> MadeKey:
-        """Make a key; only administrators give quotas. An `act` is for the audit log.
+        """Make a key; only administrators give quotas. An `action` is for the audit log.
 
         Raises NotAllowed, QuotaExhausted.
         """
@@ -121,7 +70,7 @@ class ManageKeys:
                 created_by=caller.name if by_administrator else f"address:{caller.address}",
             ),
             most_a_day=None if by_administrator else self.most_a_day,
-            act=act if by_administrator else None,
+            action=action if by_administrator else None,
         )
         _log.info("key_made", key_id=str(key.id), scopes=sorted(scopes), by=key.created_by)
         return MadeKey(key, secret)
@@ -157,10 +106,10 @@ class ManageKeys:
 
         Raises NotAllowed, NotFound, InvalidInput. Revoking twice changes nothing.
         """
-        act = None
+        action = None
         if self.require_revoker(caller, key_id):
-            act = Act.of(caller.name, why, request_id)
-        revoked = await self.keys.revoke(key_id, act)
+            action = AdminAction.of(caller.name, why, request_id)
+        revoked = await self.keys.revoke(key_id, action)
         if revoked is None:
             raise key_not_found()
         _log.info("key_revoked", key_id=str(key_id), by=caller.name)
@@ -173,10 +122,12 @@ class ManageKeys:
         self.rules.require_administrator(caller)
         return True
 
-    async def set_quotas(self, caller: Caller, key_id: UUID, quotas: KeyQuotas, act: Act) -> ApiKey:
+    async def set_quotas(
+        self, caller: Caller, key_id: UUID, quotas: KeyQuotas, action: AdminAction
+    ) -> ApiKey:
         """Replace a key's own quotas; raises NotAllowed, NotFound."""
         self.rules.require_administrator(caller)
-        changed = await self.keys.set_quotas(key_id, quotas, act)
+        changed = await self.keys.set_quotas(key_id, quotas, action)
         if changed is None:
             raise key_not_found()
         _log.info("key_quotas_set", key_id=str(key_id), by=caller.name)

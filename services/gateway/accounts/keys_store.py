@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 import asyncpg
 
-from services.gateway.accounts.admin_actions import Act
+from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.audit import Subject, record
-from services.gateway.accounts.keys_ports import NewKey
 from services.gateway.accounts.quota_rules import too_many_keys
-from services.gateway.accounts.rules import ApiKey, KeyQuotas
+from services.gateway.accounts.rules import ApiKey, KeyQuotas, Scope
 from services.gateway.web.addresses import sharing
 from shared.storage.database import Connection, Database, transient_errors
 from shared.storage.queries import load_queries
@@ -22,13 +21,31 @@ from shared.storage.queries import load_queries
 _SQL: Final = load_queries(__package__, "keys.sql")
 
 
-class PostgresKeys:
-    """Implements KeyStore."""
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key to be stored."""
+
+    id: UUID
+    label: str
+    owner: str
+    key_sha256: bytes
+    scopes: frozenset[Scope]
+    quotas: KeyQuotas
+    created_by: str
+
+
+class KeyStore:
+    """API keys in the database. Every method raises Transient when it does not answer.
+
+    An `action` is written into the audit log.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, new: NewKey, *, most_a_day: int | None, act: Act | None = None) -> ApiKey:
+    async def add(
+        self, new: NewKey, *, most_a_day: int | None, action: AdminAction | None = None
+    ) -> ApiKey:
         """Store a key; raises QuotaExhausted where its creator made `most_a_day` today."""
         async with transient_errors(), self._database.transaction() as transaction:
             connection = transaction.connection
@@ -48,8 +65,8 @@ class PostgresKeys:
             )
             assert row is not None  # noqa: S101 - RETURNING of one inserted row
             key = _key(row)
-            if act is not None:
-                await record(transaction, act, "make_key", _subject(key), after=_facts(key))
+            if action is not None:
+                await record(transaction, action, "make_key", _subject(key), after=_facts(key))
         return key
 
     async def find(self, key_sha256: bytes) -> ApiKey | None:
@@ -76,19 +93,19 @@ class PostgresKeys:
             )
         return [_key(row) for row in rows]
 
-    async def revoke(self, key_id: UUID, act: Act | None = None) -> ApiKey | None:
+    async def revoke(self, key_id: UUID, action: AdminAction | None = None) -> ApiKey | None:
         """Revoke a key, if it is not; None where there is no such key."""
-        return await self._change("key_revoke", act, "revoke_key", key_id)
+        return await self._change("key_revoke", action, "revoke_key", key_id)
 
     async def set_quotas(
-        self, key_id: UUID, quotas: KeyQuotas, act: Act | None = None
+        self, key_id: UUID, quotas: KeyQuotas, action: AdminAction | None = None
     ) -> ApiKey | None:
         """Replace a key's own quotas; None where there is no such key."""
         own = (quotas.submissions_per_day, quotas.bytes_per_day, quotas.judge_runs_per_month)
-        return await self._change("key_set_quotas", act, "set_key_quotas", key_id, *own)
+        return await self._change("key_set_quotas", action, "set_key_quotas", key_id, *own)
 
     async def _change(
-        self, query: str, act: Act | None, action: str, key_id: UUID, *facts: object
+        self, query: str, action: AdminAction | None, name: str, key_id: UUID, *facts: object
     ) -> ApiKey | None:
         async with transient_errors(), self._database.transaction() as transaction:
             connection = transaction.connection
@@ -97,9 +114,9 @@ class PostgresKeys:
             if before is None or row is None:
                 return None
             old, new = _key(before), _key(row)
-            if act is not None and old != new:
+            if action is not None and old != new:
                 await record(
-                    transaction, act, action, _subject(new), before=_facts(old), after=_facts(new)
+                    transaction, action, name, _subject(new), before=_facts(old), after=_facts(new)
                 )
         return new
 

@@ -6,17 +6,17 @@ from uuid import UUID
 
 from aiohttp import web
 
-from services.gateway.accounts.admin_actions import Act
+from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.callers import Callers
 from services.gateway.web.middleware import request_id_of
 from services.gateway.web.parameters import uuid_of
 from shared.runtime.errors import NotFound
 
 
-async def act_of(request: web.Request, callers: Callers, why: str) -> Act:
+async def action_of(request: web.Request, callers: Callers, why: str) -> AdminAction:
     """Return the act; raises NotAllowed for anyone but administrators, InvalidInput."""
     caller = await callers.administrator(request)
-    return Act.of(caller.name, why, request_id_of(request))
+    return AdminAction.of(caller.name, why, request_id_of(request))
 
 
 def id_of(request: web.Request, kind: str) -> UUID:

@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from medvid.benchmark.tasks import Board, Ranking
-from services.gateway.accounts.admin_actions import Act
+from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.audit import Subject, record
 from services.gateway.admin.entries import announce
 from shared.storage.database import Database, transient_errors
@@ -30,7 +30,7 @@ class BoardSettings:
             rows = await self._database.pool.fetch(_SQL["board_rankings"])
         return {row["board"]: row["ranking"] for row in rows}
 
-    async def set_ranking(self, board: Board, ranking: Ranking, act: Act) -> bool:
+    async def set_ranking(self, board: Board, ranking: Ranking, action: AdminAction) -> bool:
         """Have a board ranked otherwise from now on; False where it ranks so already."""
         async with transient_errors(), self._database.transaction() as transaction:
             connection = transaction.connection
@@ -39,9 +39,9 @@ class BoardSettings:
                 return False
             await connection.execute(_SQL["board_ranking_set"], board, ranking)
             await record(
-                transaction, act, "set_ranking", Subject("board", board),
+                transaction, action, "set_ranking", Subject("board", board),
                 before={"ranking": before}, after={"ranking": ranking},
             )  # fmt: skip
             await announce(transaction, {board})
-        _log.info("board_ranking_set", board=board, ranking=ranking, who=act.who)
+        _log.info("board_ranking_set", board=board, ranking=ranking, who=action.who)
         return True

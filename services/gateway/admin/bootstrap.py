@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from services.gateway.accounts.audit import AuditLog
-from services.gateway.accounts.bootstrap import AccessParts
+from services.gateway.accounts.callers import Callers
+from services.gateway.accounts.keys import ManageKeys
 from services.gateway.admin.board_settings import BoardSettings
 from services.gateway.admin.dead_letters import DeadLetters
 from services.gateway.admin.entries import EntryActions
@@ -41,12 +42,12 @@ class Administration:
     """What administrators do, over the API and on their pages."""
 
     parts: Parts
-    access: AccessParts
+    callers: Callers
     sessions: Sessions
 
     def endpoints(self) -> list[Endpoint]:
         """Return the endpoints of the API."""
-        parts, callers = self.parts, self.access.callers
+        parts, callers = self.parts, self.callers
         return [
             *entry_endpoints(parts.entries, parts.files, callers),
             *file_endpoints(parts.files, callers),
@@ -72,7 +73,11 @@ class Administration:
 
 
 def build_administration(
-    database: Database, pool: WorkerPool, access: AccessParts, settings: GatewaySettings
+    database: Database,
+    pool: WorkerPool,
+    callers: Callers,
+    keys: ManageKeys,
+    settings: GatewaySettings,
 ) -> Administration:
     """Join the parts."""
     parts = Parts(
@@ -85,9 +90,9 @@ def build_administration(
         hold=HoldJudging(database),
         log=AuditLog(database),
         submissions=PostgresLifecycle(database),
-        keys=access.keys,
+        keys=keys,
     )
     sessions = Sessions(
-        database, access.callers, settings.usable_admin_key, settings.admin_session_seconds
+        database, callers, settings.usable_admin_key, settings.admin_session_seconds
     )
-    return Administration(parts, access, sessions)
+    return Administration(parts, callers, sessions)

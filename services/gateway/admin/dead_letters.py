@@ -16,7 +16,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from services.gateway.accounts.admin_actions import Act
+from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.audit import Subject, record
 from services.gateway.admin.entries import name_conflicts
 from shared.contracts.messages import (
@@ -97,7 +97,7 @@ class DeadLetters:
             rows = await self._database.pool.fetch(_SQL["letters_open"], queue, reason, limit)
         return [row["id"] for row in rows]
 
-    async def replay(self, letter_id: int, act: Act) -> bool:
+    async def replay(self, letter_id: int, action: AdminAction) -> bool:
         """Send a letter's message anew; False where it was replayed or discarded before.
 
         Raises NotFound, Conflict (it cannot be read, or what it is about cannot come back),
@@ -124,13 +124,15 @@ class DeadLetters:
             sent = await transaction.emit(message)
             await transaction.connection.execute(_SQL["letter_replayed"], letter_id)
             await record(
-                transaction, act, "replay", _subject(letter_id),
+                transaction, action, "replay", _subject(letter_id),
                 before=_facts(letter), after={"message_id": sent},
             )  # fmt: skip
-        _log.info("dead_letter_replayed", dead_letter=letter_id, message_id=str(sent), who=act.who)
+        _log.info(
+            "dead_letter_replayed", dead_letter=letter_id, message_id=str(sent), who=action.who
+        )
         return True
 
-    async def discard(self, letter_id: int, act: Act) -> bool:
+    async def discard(self, letter_id: int, action: AdminAction) -> bool:
         """Close a letter without sending it; False where it was closed before.
 
         Raises NotFound, Transient.
@@ -141,9 +143,9 @@ class DeadLetters:
                 return False
             await transaction.connection.execute(_SQL["letter_discarded"], letter_id)
             await record(
-                transaction, act, "discard_letter", _subject(letter_id), before=_facts(letter)
+                transaction, action, "discard_letter", _subject(letter_id), before=_facts(letter)
             )
-        _log.info("dead_letter_discarded", dead_letter=letter_id, who=act.who)
+        _log.info("dead_letter_discarded", dead_letter=letter_id, who=action.who)
         return True
 
 

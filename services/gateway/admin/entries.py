@@ -14,7 +14,7 @@ import structlog
 
 from medvid.benchmark.names import SAME_NAMES, name_key
 from medvid.benchmark.tasks import Board
-from services.gateway.accounts.admin_actions import Act
+from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.audit import Subject, record
 from services.gateway.admin import managed_entries as domain
 from services.gateway.admin.managed_entries import ManagedEntry
@@ -50,7 +50,7 @@ class EntryActions:
         self._database = database
 
     async def promote(
-        self, entry_id: UUID, act: Act, verified_on: date | None, note: str | None
+        self, entry_id: UUID, action: AdminAction, verified_on: date | None, note: str | None
     ) -> Changed:
         """Bring an entry to the official board; without a date it is verified today."""
 
@@ -59,30 +59,32 @@ class EntryActions:
             day = verified_on or kept or datetime.now(UTC).date()
             return domain.promoted(entry, day, note or entry.verification_note)
 
-        return await self._do("promote", entry_id, act, step)
+        return await self._do("promote", entry_id, action, step)
 
-    async def demote(self, entry_id: UUID, act: Act) -> Changed:
+    async def demote(self, entry_id: UUID, action: AdminAction) -> Changed:
         """Bring an entry back to the community board."""
-        return await self._do("demote", entry_id, act, domain.demoted)
+        return await self._do("demote", entry_id, action, domain.demoted)
 
-    async def rename(self, entry_id: UUID, act: Act, model_name: str) -> Changed:
+    async def rename(self, entry_id: UUID, action: AdminAction, model_name: str) -> Changed:
         """Give an entry another name, which must be free on its board."""
         return await self._do(
-            "rename", entry_id, act, lambda entry: domain.renamed(entry, model_name)
+            "rename", entry_id, action, lambda entry: domain.renamed(entry, model_name)
         )
 
-    async def edit(self, entry_id: UUID, act: Act, fields: dict[str, str | None]) -> Changed:
+    async def edit(
+        self, entry_id: UUID, action: AdminAction, fields: dict[str, str | None]
+    ) -> Changed:
         """Change an entry's metadata; only the fields that are given."""
-        return await self._do("edit", entry_id, act, lambda entry: domain.edited(entry, fields))
+        return await self._do("edit", entry_id, action, lambda entry: domain.edited(entry, fields))
 
-    async def remove(self, entry_id: UUID, act: Act) -> Changed:
+    async def remove(self, entry_id: UUID, action: AdminAction) -> Changed:
         """Take an entry off its board and free its name; its row and scores stay."""
         now = datetime.now(UTC)
-        return await self._do("remove", entry_id, act, lambda entry: domain.removed(entry, now))
+        return await self._do("remove", entry_id, action, lambda entry: domain.removed(entry, now))
 
-    async def restore(self, entry_id: UUID, act: Act) -> Changed:
+    async def restore(self, entry_id: UUID, action: AdminAction) -> Changed:
         """Bring a removed entry back, if its name is still free."""
-        return await self._do("restore", entry_id, act, domain.restored)
+        return await self._do("restore", entry_id, action, domain.restored)
 
     async def find(self, entry_id: UUID) -> ManagedEntry:
         """Return an entry; raises NotFound, Transient."""
@@ -108,10 +110,10 @@ class EntryActions:
             )
         return [_entry(row) for row in rows]
 
-    async def _do(self, action: str, entry_id: UUID, act: Act, step: Step) -> Changed:
-        return await again_on_deadlock(lambda: self._once(action, entry_id, act, step))
+    async def _do(self, name: str, entry_id: UUID, action: AdminAction, step: Step) -> Changed:
+        return await again_on_deadlock(lambda: self._once(name, entry_id, action, step))
 
-    async def _once(self, action: str, entry_id: UUID, act: Act, step: Step) -> Changed:
+    async def _once(self, name: str, entry_id: UUID, action: AdminAction, step: Step) -> Changed:
         async with (
             name_conflicts(),
             transient_errors(),
@@ -126,10 +128,12 @@ class EntryActions:
             subject = Subject("entry", str(entry_id))
             named = {"model_name": before.model_name, "board": before.board}
             await record(
-                transaction, act, action, subject, before={**named, **was}, after={**named, **now}
+                transaction, action, name, subject, before={**named, **was}, after={**named, **now}
             )
             await announce(transaction, {before.board, after.board})
-        _log.info("administrator_changed_entry", action=action, entry_id=str(entry_id), who=act.who)
+        _log.info(
+            "administrator_changed_entry", action=name, entry_id=str(entry_id), who=action.who
+        )
         return Changed(after, changed=True)
 
 

@@ -15,7 +15,7 @@ import structlog
 from medvid.benchmark.ground_truth import InvalidGroundTruth, load_ground_truth
 from medvid.benchmark.report import Problem
 from medvid.benchmark.unpacking import unpack
-from services.gateway.accounts.admin_actions import Act
+from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.audit import Subject, record
 from services.gateway.web.errors import RefusedBody
 from shared.runtime.errors import InvalidInput, NotFound, Unavailable
@@ -74,7 +74,7 @@ class GroundTruths:
             rows = await self._database.pool.fetch(_SQL["ground_truths"])
         return [GroundTruthVersion(**row) for row in rows]
 
-    async def load(self, data: bytes, act: Act, *, current: bool) -> Loaded:
+    async def load(self, data: bytes, action: AdminAction, *, current: bool) -> Loaded:
         """Check and store a file (JSON, perhaps gzip), and make it current if asked.
 
         Raises RefusedBody with the file's problems, Unavailable, Transient.
@@ -86,13 +86,13 @@ class GroundTruths:
             )
             subject = Subject("ground_truth", read.version)
             if new:
-                await record(transaction, act, "load", subject, after={"samples": read.samples})
+                await record(transaction, action, "load", subject, after={"samples": read.samples})
             if current:
-                await make_current(transaction, read.version, act)
-        _log.info("ground_truth_loaded", version=read.version[:12], new=new, who=act.who)
+                await make_current(transaction, read.version, action)
+        _log.info("ground_truth_loaded", version=read.version[:12], new=new, who=action.who)
         return Loaded(read.version, read.samples, new, current)
 
-    async def reload(self, name: str, act: Act, *, current: bool) -> Loaded:
+    async def reload(self, name: str, action: AdminAction, *, current: bool) -> Loaded:
         """Load a file of the server's own folder; raises InvalidInput, NotFound and as `load`."""
         if self._folder is None:
             raise InvalidInput(
@@ -101,15 +101,15 @@ class GroundTruths:
                 code="no_ground_truth_folder",
             )
         data = await asyncio.to_thread(_read_file, self._folder, name)
-        return await self.load(data, act, current=current)
+        return await self.load(data, action, current=current)
 
-    async def choose(self, version: str, act: Act) -> bool:
+    async def choose(self, version: str, action: AdminAction) -> bool:
         """Make a version the one that uploads are checked against; False where it was.
 
         Raises NotFound, Transient.
         """
         async with transient_errors(), self._database.transaction() as transaction:
-            return await make_current(transaction, version, act)
+            return await make_current(transaction, version, action)
 
     async def _read(self, data: bytes) -> _Read:
         try:
@@ -121,7 +121,7 @@ class GroundTruths:
         raise RefusedBody(read)
 
 
-async def make_current(transaction: Transaction, version: str, act: Act) -> bool:
+async def make_current(transaction: Transaction, version: str, action: AdminAction) -> bool:
     """Make a version current, with its audit line; False where it was. Raises NotFound."""
     rows = await transaction.connection.fetch(_SQL["ground_truth_lock"])
     if version not in {row["version"] for row in rows}:
@@ -131,10 +131,10 @@ async def make_current(transaction: Transaction, version: str, act: Act) -> bool
         return False
     await choose_ground_truth(transaction, version)
     await record(
-        transaction, act, "choose", Subject("ground_truth", version),
+        transaction, action, "choose", Subject("ground_truth", version),
         before={"current": before}, after={"current": version},
     )  # fmt: skip
-    _log.info("ground_truth_chosen", version=version[:12], who=act.who)
+    _log.info("ground_truth_chosen", version=version[:12], who=action.who)
     return True
 
 

@@ -11,7 +11,7 @@ import structlog
 
 from medvid.benchmark.names import name_key
 from medvid.benchmark.tasks import BOARDS, METRIC_KEYS, Board
-from services.gateway.accounts.admin_actions import Act
+from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.audit import Subject, record
 from services.gateway.admin.board_import import (
     BoardEntry,
@@ -49,7 +49,7 @@ class BoardFiles:
             }
 
     async def apply(
-        self, content: object, act: Act, *, existing: Existing, dry_run: bool
+        self, content: object, action: AdminAction, *, existing: Existing, dry_run: bool
     ) -> list[RowChange]:
         """Import `{board: [row, ...]}` and return what becomes of each row; a dry run only says it.
 
@@ -58,15 +58,15 @@ class BoardFiles:
         boards, problems = read_boards(content)
         if problems:
             raise RefusedBody(problems)
-        changes = await again_on_deadlock(lambda: self._apply(boards, act, existing, dry_run))
+        changes = await again_on_deadlock(lambda: self._apply(boards, action, existing, dry_run))
         if not dry_run:
-            _log.info("boards_imported", rows=len(changes), who=act.who)
+            _log.info("boards_imported", rows=len(changes), who=action.who)
         return changes
 
     async def _apply(
         self,
         boards: Mapping[Board, Sequence[BoardRow]],
-        act: Act,
+        action: AdminAction,
         existing: Existing,
         dry_run: bool,
     ) -> list[RowChange]:
@@ -77,10 +77,10 @@ class BoardFiles:
         ):
             changes = await _plan(transaction.connection, boards, existing)
             if not dry_run:
-                await _carry_out(transaction, changes, act)
+                await _carry_out(transaction, changes, action)
         return changes
 
-    async def add(self, board: Board, row: BoardRow, act: Act) -> RowChange:
+    async def add(self, board: Board, row: BoardRow, action: AdminAction) -> RowChange:
         """Add an entry with given scores; one that is there exactly so stays as it is.
 
         Raises Conflict where the name is taken by another, Transient.
@@ -101,7 +101,7 @@ class BoardFiles:
                 return change
             entry_id = await _add(transaction.connection, change)
             await record(
-                transaction, act, "add", Subject("entry", str(entry_id)),
+                transaction, action, "add", Subject("entry", str(entry_id)),
                 after={"board": board, **row.to_json()},
             )  # fmt: skip
             await announce(transaction, {board})
@@ -120,7 +120,9 @@ async def _plan(
     return changes
 
 
-async def _carry_out(transaction: Transaction, changes: Sequence[RowChange], act: Act) -> None:
+async def _carry_out(
+    transaction: Transaction, changes: Sequence[RowChange], action: AdminAction
+) -> None:
     touched: dict[Board, list[RowChange]] = {}
     for change in changes:
         if change.kind == "added":
@@ -133,7 +135,7 @@ async def _carry_out(transaction: Transaction, changes: Sequence[RowChange], act
     for board, done in touched.items():
         changed = {change.row.model_name: change.fields for change in done if change.fields}
         await record(
-            transaction, act, "import", Subject("board", board),
+            transaction, action, "import", Subject("board", board),
             before={"changed": {name: _side(fields, 0) for name, fields in changed.items()}},
             after={
                 "added": [change.row.model_name for change in done if change.kind == "added"],

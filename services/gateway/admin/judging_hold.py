@@ -10,7 +10,7 @@ from typing import Final
 import orjson
 import structlog
 
-from services.gateway.accounts.admin_actions import Act
+from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.audit import Subject, record
 from shared.contracts.messages import JudgingProgressed, JudgingRequested
 from shared.storage.database import Database, transient_errors
@@ -45,22 +45,22 @@ class HoldJudging:
         runs = orjson.loads(row["runs"]) if row["runs"] else {}
         return JudgingState(**(dict(row) | {"runs": runs}))
 
-    async def pause(self, act: Act) -> bool:
+    async def pause(self, action: AdminAction) -> bool:
         """Pause every run and all that will be queued; False where judging is held already."""
         async with transient_errors(), self._database.transaction() as transaction:
             connection = transaction.connection
-            if await connection.execute(_SQL["judging_hold"], act.why) == "UPDATE 0":
+            if await connection.execute(_SQL["judging_hold"], action.why) == "UPDATE 0":
                 return False
             runs = await connection.fetch(_SQL["runs_hold"])
             for run in runs:
                 await transaction.emit(
                     JudgingProgressed(submission_id=run["submission_id"], run_id=run["id"])
                 )
-            await record(transaction, act, "pause", _SUBJECT, after={"paused_runs": len(runs)})
-        _log.warning("judging_held", runs=len(runs), who=act.who)
+            await record(transaction, action, "pause", _SUBJECT, after={"paused_runs": len(runs)})
+        _log.warning("judging_held", runs=len(runs), who=action.who)
         return True
 
-    async def resume(self, act: Act) -> bool:
+    async def resume(self, action: AdminAction) -> bool:
         """Queue every run that the hold paused; False where judging is not held."""
         async with transient_errors(), self._database.transaction() as transaction:
             connection = transaction.connection
@@ -71,6 +71,6 @@ class HoldJudging:
                 await transaction.emit(
                     JudgingRequested(submission_id=run["submission_id"], run_id=run["id"])
                 )
-            await record(transaction, act, "resume", _SUBJECT, after={"queued_runs": len(runs)})
-        _log.info("judging_released", runs=len(runs), who=act.who)
+            await record(transaction, action, "resume", _SUBJECT, after={"queued_runs": len(runs)})
+        _log.info("judging_released", runs=len(runs), who=action.who)
         return True

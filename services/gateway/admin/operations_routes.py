@@ -8,10 +8,10 @@ from typing import Final
 
 from aiohttp import ClientError, web
 
-from services.gateway.accounts.admin_actions import Act
+from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.callers import Callers
 from services.gateway.admin import operations_wire as wire
-from services.gateway.admin.acting import act_of
+from services.gateway.admin.acting import action_of
 from services.gateway.admin.board_settings import BoardSettings
 from services.gateway.admin.dead_letters import DeadLetters
 from services.gateway.admin.ground_truths import LARGEST_FILE, GroundTruths
@@ -44,15 +44,15 @@ def dead_letter_endpoints(letters: DeadLetters, callers: Callers) -> list[Endpoi
         views = [wire.DeadLetterView.of(letter) for letter in shown]
         return json_response(wire.LettersPage(letters=views, next_cursor=cursor))
 
-    def each(do: Callable[[int, Act], Awaitable[bool]]) -> Handle:
+    def each(do: Callable[[int, AdminAction], Awaitable[bool]]) -> Handle:
         async def handle(request: web.Request) -> web.Response:
             await callers.administrator(request)
             asked = await body_of(request, wire.LettersBody)
-            act = await act_of(request, callers, asked.why)
+            action = await action_of(request, callers, asked.why)
             ids = asked.ids if asked.ids is not None else await letters.open_ids(
                 asked.queue, asked.reason, wire.MOST_LETTERS
             )  # fmt: skip
-            outcomes = [await letter_outcome(do, letter_id, act) for letter_id in ids]
+            outcomes = [await letter_outcome(do, letter_id, action) for letter_id in ids]
             return json_response(wire.LettersAnswer(letters=outcomes))
 
         return handle
@@ -91,11 +91,11 @@ def _letters_action(name: str, handler: Handle, summary: str) -> Endpoint:
 
 
 async def letter_outcome(
-    do: Callable[[int, Act], Awaitable[bool]], letter_id: int, act: Act
+    do: Callable[[int, AdminAction], Awaitable[bool]], letter_id: int, action: AdminAction
 ) -> wire.LetterOutcome:
     """Do something about one letter; what forbids it is told, not raised."""
     try:
-        return wire.LetterOutcome(id=letter_id, changed=await do(letter_id, act))
+        return wire.LetterOutcome(id=letter_id, changed=await do(letter_id, action))
     except (Conflict, NotFound) as error:
         return wire.LetterOutcome(id=letter_id, changed=False, problem=str(error))
 
@@ -111,22 +111,22 @@ def ground_truth_endpoints(truths: GroundTruths, callers: Callers) -> list[Endpo
     async def load(request: web.Request) -> web.Response:
         await callers.administrator(request)
         asked = query_of(request, wire.LoadQuery)
-        act = await act_of(request, callers, asked.why)
-        loaded = await truths.load(await _file(request), act, current=asked.current)
+        action = await action_of(request, callers, asked.why)
+        loaded = await truths.load(await _file(request), action, current=asked.current)
         return json_response(wire.LoadedView.of(loaded), status=201 if loaded.new else 200)
 
     async def reload(request: web.Request) -> web.Response:
         await callers.administrator(request)
         asked = await body_of(request, wire.ReloadBody)
-        act = await act_of(request, callers, asked.why)
-        loaded = await truths.reload(asked.file, act, current=asked.current)
+        action = await action_of(request, callers, asked.why)
+        loaded = await truths.reload(asked.file, action, current=asked.current)
         return json_response(wire.LoadedView.of(loaded), status=201 if loaded.new else 200)
 
     async def choose(request: web.Request) -> web.Response:
         await callers.administrator(request)
         asked = await body_of(request, wire.ChooseBody)
-        act = await act_of(request, callers, asked.why)
-        return json_response(wire.ChangeAnswer(changed=await truths.choose(asked.version, act)))
+        action = await action_of(request, callers, asked.why)
+        return json_response(wire.ChangeAnswer(changed=await truths.choose(asked.version, action)))
 
     loaded_replies = {
         200: json_reply("It was there.", wire.LoadedView),
@@ -188,12 +188,12 @@ def judging_endpoints(hold: HoldJudging, callers: Callers) -> list[Endpoint]:
         await callers.administrator(request)
         return json_response(wire.JudgingView.of(await hold.state()))
 
-    def steered(do: Callable[[Act], Awaitable[bool]]) -> Handle:
+    def steered(do: Callable[[AdminAction], Awaitable[bool]]) -> Handle:
         async def handle(request: web.Request) -> web.Response:
             await callers.administrator(request)
             asked = await body_of(request, Deed)
-            act = await act_of(request, callers, asked.why)
-            return json_response(wire.ChangeAnswer(changed=await do(act)))
+            action = await action_of(request, callers, asked.why)
+            return json_response(wire.ChangeAnswer(changed=await do(action)))
 
         return handle
 
@@ -233,8 +233,8 @@ def board_setting_endpoints(boards: BoardSettings, callers: Callers) -> list[End
         await callers.administrator(request)
         board = known_board(request.match_info["board"])
         asked = await body_of(request, RankingBody)
-        act = await act_of(request, callers, asked.why)
-        changed = await boards.set_ranking(board, asked.ranking, act)
+        action = await action_of(request, callers, asked.why)
+        changed = await boards.set_ranking(board, asked.ranking, action)
         return json_response(wire.ChangeAnswer(changed=changed))
 
     return [

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from services.gateway.accounts.callers import Callers
 from services.gateway.admin import rescore_wire as wire
-from services.gateway.admin.acting import act_of, id_of
+from services.gateway.admin.acting import action_of, id_of
 from services.gateway.admin.operations_wire import ChangeAnswer
 from services.gateway.admin.rescoring import Rescoring
 from services.gateway.admin.routes import ACTION_PROBLEMS, ADMIN, TAG
@@ -27,9 +27,9 @@ def rescore_endpoints(rescoring: Rescoring, callers: Callers) -> list[Endpoint]:
     async def start(request: web.Request) -> web.Response:
         await callers.administrator(request)
         asked = await body_of(request, wire.RescoreBody)
-        act = await act_of(request, callers, asked.why)
+        action = await action_of(request, callers, asked.why)
         job = await rescoring.start(
-            act, version=asked.ground_truth, board=asked.board, entry_ids=asked.entries
+            action, version=asked.ground_truth, board=asked.board, entry_ids=asked.entries
         )
         return json_response(wire.RescoreJobView.of(job), status=202)
 
@@ -54,15 +54,17 @@ def rescore_endpoints(rescoring: Rescoring, callers: Callers) -> list[Endpoint]:
     async def apply(request: web.Request) -> web.Response:
         await callers.administrator(request)
         asked = await body_of(request, wire.ApplyBody)
-        act = await act_of(request, callers, asked.why)
-        changed = await rescoring.apply(_job_id(request), act, asked.wanted())
+        action = await action_of(request, callers, asked.why)
+        changed = await rescoring.apply(_job_id(request), action, asked.wanted())
         return json_response(ChangeAnswer(changed=changed))
 
     async def discard(request: web.Request) -> web.Response:
         await callers.administrator(request)
         asked = await body_of(request, Deed)
-        act = await act_of(request, callers, asked.why)
-        return json_response(ChangeAnswer(changed=await rescoring.discard(_job_id(request), act)))
+        action = await action_of(request, callers, asked.why)
+        return json_response(
+            ChangeAnswer(changed=await rescoring.discard(_job_id(request), action))
+        )
 
     return [
         Endpoint(

@@ -16,7 +16,7 @@ import structlog
 
 from medvid.benchmark.tasks import BOARDS, Board
 from medvid.benchmark.versions import JUDGED_VERSION, SIMILARITY_VERSION
-from services.gateway.accounts.admin_actions import Act
+from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.audit import Subject, record
 from services.gateway.admin.entries import again_on_deadlock, announce
 from services.gateway.admin.ground_truths import ground_truth_not_found, make_current
@@ -121,7 +121,7 @@ class Rescoring:
 
     async def start(
         self,
-        act: Act,
+        action: AdminAction,
         *,
         version: str | None,
         board: Board | None,
@@ -138,25 +138,25 @@ class Rescoring:
         try:
             async with transient_errors(), self._database.transaction() as transaction:
                 await transaction.connection.execute(
-                    _SQL["rescore_add"], job_id, truth, act.who, act.why
+                    _SQL["rescore_add"], job_id, truth, action.who, action.why
                 )
                 items = await _add_items(transaction, job_id, board, entry_ids)
                 after = {"ground_truth_version": truth, "entries": items, "board": board}
-                await record(transaction, act, "rescore", _subject(job_id), after=after)
+                await record(transaction, action, "rescore", _subject(job_id), after=after)
         except asyncpg.UniqueViolationError as error:
             raise _unfinished() from error
         except asyncpg.ForeignKeyViolationError as error:
             raise ground_truth_not_found() from error
-        _log.info("rescore_started", job_id=str(job_id), entries=items, who=act.who)
+        _log.info("rescore_started", job_id=str(job_id), entries=items, who=action.who)
         return await self.find(job_id)
 
-    async def apply(self, job_id: UUID, act: Act, wanted: Wanted) -> bool:
+    async def apply(self, job_id: UUID, action: AdminAction, wanted: Wanted) -> bool:
         """Put a job's scores in force, all at once; False where they were already.
 
         Raises NotFound, Conflict: it is not ready, entries failed, or the boards have changed since
         the difference that was looked at (then a new one is computed).
         """
-        done = await again_on_deadlock(lambda: self._apply(job_id, act, wanted))
+        done = await again_on_deadlock(lambda: self._apply(job_id, action, wanted))
         if done == "outdated":
             await self._outdate(job_id)
             raise Conflict(
@@ -166,7 +166,7 @@ class Rescoring:
             )
         return done == "applied"
 
-    async def discard(self, job_id: UUID, act: Act) -> bool:
+    async def discard(self, job_id: UUID, action: AdminAction) -> bool:
         """Drop a job and its scores; False where it was. Raises NotFound, Conflict."""
         async with transient_errors(), self._database.transaction() as transaction:
             job = await _lock(transaction, job_id)
@@ -177,12 +177,12 @@ class Rescoring:
             await transaction.connection.execute(_SQL["shadow_drop"], job_id)
             await transaction.connection.execute(_SQL["rescore_state"], job_id, "discarded")
             before = {"state": job["state"]}
-            await record(transaction, act, "discard_rescore", _subject(job_id), before=before)
-        _log.info("rescore_discarded", job_id=str(job_id), who=act.who)
+            await record(transaction, action, "discard_rescore", _subject(job_id), before=before)
+        _log.info("rescore_discarded", job_id=str(job_id), who=action.who)
         return True
 
     async def _apply(
-        self, job_id: UUID, act: Act, wanted: Wanted
+        self, job_id: UUID, action: AdminAction, wanted: Wanted
     ) -> Literal["applied", "was_applied", "outdated"]:
         async with transient_errors(), self._database.transaction() as transaction:
             job = await _lock(transaction, job_id)
@@ -191,8 +191,8 @@ class Rescoring:
             _check_ready(job, wanted)
             if not await _is_current(transaction, job):
                 return "outdated"
-            await _swap(transaction, job_id, job, act, wanted)
-        _log.info("rescore_applied", job_id=str(job_id), who=act.who)
+            await _swap(transaction, job_id, job, action, wanted)
+        _log.info("rescore_applied", job_id=str(job_id), who=action.who)
         return "applied"
 
     async def _outdate(self, job_id: UUID) -> None:
@@ -254,7 +254,7 @@ async def _is_current(transaction: Transaction, job: asyncpg.Record) -> bool:
 
 
 async def _swap(
-    transaction: Transaction, job_id: UUID, job: asyncpg.Record, act: Act, wanted: Wanted
+    transaction: Transaction, job_id: UUID, job: asyncpg.Record, action: AdminAction, wanted: Wanted
 ) -> None:
     connection = transaction.connection
     truth, code = job["ground_truth_version"], job["metric_version"]
@@ -269,7 +269,7 @@ async def _swap(
             JudgingRequested(submission_id=run["submission_id"], run_id=run["id"])
         )
     if wanted.make_current:
-        await make_current(transaction, truth, act)
+        await make_current(transaction, truth, action)
     await connection.execute(_SQL["rescore_state"], job_id, "applied")
     await connection.execute(_SQL["shadow_drop"], job_id)
     facts = {
@@ -280,7 +280,7 @@ async def _swap(
         "preview": wanted.preview,
         "judge_runs": len(runs),
     }
-    await record(transaction, act, "apply_rescore", _subject(job_id), after=facts)
+    await record(transaction, action, "apply_rescore", _subject(job_id), after=facts)
     await announce(transaction, set(BOARDS))
 
 

@@ -11,11 +11,11 @@ from aiohttp import web
 
 from medvid.benchmark.report import Problem
 from medvid.benchmark.tasks import BOARDS
-from services.gateway.accounts.admin_actions import Act
+from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.audit import AuditLog
 from services.gateway.accounts.callers import Callers
 from services.gateway.admin import wire
-from services.gateway.admin.acting import act_of, id_of
+from services.gateway.admin.acting import action_of, id_of
 from services.gateway.admin.board_csv import read_csv, write_csv
 from services.gateway.admin.board_rows import read_row
 from services.gateway.admin.entries import Changed, EntryActions
@@ -72,38 +72,38 @@ def entry_endpoints(entries: EntryActions, files: BoardFiles, callers: Callers) 
         row, problems = read_row("$.entry", asked.board, asked.entry)
         if row is None:
             raise RefusedBody(problems)
-        change = await files.add(asked.board, row, await act_of(request, callers, asked.why))
+        change = await files.add(asked.board, row, await action_of(request, callers, asked.why))
         status = 201 if change.kind == "added" else 200
         return json_response(wire.RowChangeView.of(change), status=status)
 
     async def promote(request: web.Request) -> web.Response:
         await callers.administrator(request)
         asked = await body_of(request, wire.PromoteBody)
-        act = await act_of(request, callers, asked.why)
-        done = await entries.promote(_entry_id(request), act, asked.verified_on, asked.note)
+        action = await action_of(request, callers, asked.why)
+        done = await entries.promote(_entry_id(request), action, asked.verified_on, asked.note)
         return json_response(wire.EntryAction.of(done))
 
     async def rename(request: web.Request) -> web.Response:
         await callers.administrator(request)
         asked = await body_of(request, wire.RenameBody)
-        act = await act_of(request, callers, asked.why)
+        action = await action_of(request, callers, asked.why)
         fields = checked_fields({"model_name": asked.model_name})
-        done = await entries.rename(_entry_id(request), act, fields["model_name"] or "")
+        done = await entries.rename(_entry_id(request), action, fields["model_name"] or "")
         return json_response(wire.EntryAction.of(done))
 
     async def edit(request: web.Request) -> web.Response:
         await callers.administrator(request)
         asked = await body_of(request, wire.EditBody)
-        act = await act_of(request, callers, asked.why)
-        done = await entries.edit(_entry_id(request), act, checked_fields(asked.fields()))
+        action = await action_of(request, callers, asked.why)
+        done = await entries.edit(_entry_id(request), action, checked_fields(asked.fields()))
         return json_response(wire.EntryAction.of(done))
 
-    def plain(do: Callable[[UUID, Act], Awaitable[Changed]]) -> Handle:
+    def plain(do: Callable[[UUID, AdminAction], Awaitable[Changed]]) -> Handle:
         async def handle(request: web.Request) -> web.Response:
             await callers.administrator(request)
             asked = await body_of(request, wire.Deed)
-            act = await act_of(request, callers, asked.why)
-            return json_response(wire.EntryAction.of(await do(_entry_id(request), act)))
+            action = await action_of(request, callers, asked.why)
+            return json_response(wire.EntryAction.of(await do(_entry_id(request), action)))
 
         return handle
 
@@ -170,9 +170,9 @@ def file_endpoints(files: BoardFiles, callers: Callers) -> list[Endpoint]:
     async def load(request: web.Request) -> web.Response:
         await callers.administrator(request)
         asked = await body_of(request, wire.ImportBody, largest=wire.LARGEST_IMPORT)
-        act = await act_of(request, callers, asked.why)
+        action = await action_of(request, callers, asked.why)
         content = asked.boards if asked.csv is None else table(asked.csv)
-        changes = await files.apply(content, act, existing=asked.existing, dry_run=asked.dry_run)
+        changes = await files.apply(content, action, existing=asked.existing, dry_run=asked.dry_run)
         return json_response(wire.ImportAnswer.of(changes, dry_run=asked.dry_run))
 
     return [

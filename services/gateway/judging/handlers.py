@@ -10,7 +10,7 @@ from uuid import UUID
 
 import structlog
 
-from services.gateway.accounts.admin_actions import Act
+from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.quotas import Quotas
 from services.gateway.accounts.rules import Caller
 from services.gateway.judging.ports import (
@@ -117,19 +117,19 @@ class SteerRun:
     access: SubmissionAccess
     store: JudgingStore
 
-    async def pause(self, submission_id: UUID, caller: Caller, act: Act) -> StoredRun:
+    async def pause(self, submission_id: UUID, caller: Caller, action: AdminAction) -> StoredRun:
         """Pause the run; raises Conflict when there is none to pause."""
         run = await self._run(submission_id, caller)
-        if not await self.store.pause(submission_id, run, "paused by an administrator.", act):
+        if not await self.store.pause(submission_id, run, "paused by an administrator.", action):
             raise Conflict(f"the run is {run.state}.", code="not_running")
         return await self._found(run.id)
 
-    async def resume(self, submission_id: UUID, caller: Caller, act: Act) -> StoredRun:
+    async def resume(self, submission_id: UUID, caller: Caller, action: AdminAction) -> StoredRun:
         """Queue a paused or failed run again; raises Conflict when it is neither."""
         run = await self._run(submission_id, caller)
         try:
             resumable = run.state in ("paused", "failed") and await self.store.requeue(
-                submission_id, run, "administrator", act
+                submission_id, run, "administrator", action
             )
         except RunExists:
             raise _already_running() from None

@@ -7,7 +7,7 @@ from typing import Final, Literal
 from aiohttp import web
 from pydantic import Field
 
-from services.gateway.accounts.admin_actions import Act
+from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.callers import Callers
 from services.gateway.accounts.rules import Caller
 from services.gateway.judging import wire as judging_wire
@@ -205,6 +205,6 @@ def judging_endpoints(
     ]
 
 
-async def _act(request: web.Request, caller: Caller) -> Act:
+async def _act(request: web.Request, caller: Caller) -> AdminAction:
     asked = await body_of(request, SteeringRequest) if request.body_exists else SteeringRequest()
-    return Act.of(caller.name, asked.why, request_id_of(request))
+    return AdminAction.of(caller.name, asked.why, request_id_of(request))

@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from services.gateway.accounts.admin_actions import Act
+from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.pages.admin_form_fields import Fields, text
 from services.gateway.pages.admin_form_reading import LARGEST, PLAIN, read_form
 from services.gateway.pages.admin_sessions import (
@@ -32,7 +32,7 @@ _log = structlog.get_logger(__name__)
 
 Context = Mapping[str, object]
 Load = Callable[[web.Request], Awaitable[Context]]
-Do = Callable[[web.Request, Fields, Act], Awaitable[str]]
+Do = Callable[[web.Request, Fields, AdminAction], Awaitable[str]]
 """Does what a form asks for and returns what to tell, in one sentence."""
 
 
@@ -98,18 +98,18 @@ class AdminPages:
         return download
 
     def _done(self, section: Section) -> Handle:
-        async def do(request: web.Request) -> web.Response:
+        async def post(request: web.Request) -> web.Response:
             session = await self._sessions.of(request)
             if session is None:
                 return self._sign_in_page(request, _problem(_signed_out(), request))
             fields = await read_form(request, LARGEST)
             check_form(request, fields.get("csrf"), signed_in=True)
             try:
-                action = section.actions.get(text(fields, "action"))
-                if action is None:
+                do = section.actions.get(text(fields, "action"))
+                if do is None:
                     raise InvalidInput("there is no such action here.", fix="Load the page anew.")
-                act = Act.of(session.who, text(fields, "why"), request_id_of(request))
-                told = await action(request, fields, act)
+                action = AdminAction.of(session.who, text(fields, "why"), request_id_of(request))
+                told = await do(request, fields, action)
             except MedvidError as error:
                 problem = _problem(error, request)
                 if problem.status >= 500:
@@ -117,7 +117,7 @@ class AdminPages:
                 return await self._section(request, section, session, problem=problem)
             return await self._section(request, section, session, told=told)
 
-        return do
+        return post
 
     async def _sign_in(self, request: web.Request) -> web.Response:
         fields = await read_form(request, PLAIN)

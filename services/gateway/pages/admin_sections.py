@@ -12,8 +12,8 @@ from aiohttp import web
 
 from medvid.benchmark.report import Problem
 from medvid.benchmark.tasks import BOARDS, METRICS, RANKINGS, Board
-from services.gateway.accounts import keys_wire
-from services.gateway.accounts.admin_actions import Act
+from services.gateway.accounts import models as key_models
+from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.audit import AuditLog
 from services.gateway.accounts.keys import ManageKeys, key_not_found
 from services.gateway.accounts.rules import SCOPES, Caller
@@ -89,7 +89,7 @@ def entry_sections(parts: Parts) -> list[Section]:
     async def one(request: web.Request) -> Context:
         return {"entry": await entries.find(id_of(request, "entry")), "editable": EDITABLE}
 
-    async def add(_: web.Request, fields: Fields, act: Act) -> str:
+    async def add(_: web.Request, fields: Fields, action: AdminAction) -> str:
         asked = {**given(fields, "model_name", "organization", "team", "authors", "model_url",
                          "track", "date"),
                  **numbers(fields, *(metric.key for metric in METRICS))}  # fmt: skip
@@ -97,7 +97,7 @@ def entry_sections(parts: Parts) -> list[Section]:
         row, found = read_row("$", board, asked)
         if row is None:
             raise RefusedBody(found)
-        change = await parts.files.add(board, row, act)
+        change = await parts.files.add(board, row, action)
         return f"{row.model_name} is on the {board} board ({change.kind})."
 
     return [
@@ -111,40 +111,42 @@ def entry_sections(parts: Parts) -> list[Section]:
 def _entry_actions(parts: Parts) -> Mapping[str, Do]:
     entries = parts.entries
 
-    async def promote(request: web.Request, fields: Fields, act: Act) -> str:
-        asked = body(wire.PromoteBody, why=act.why, **given(fields, "verified_on", "note"))
-        done = await entries.promote(_entry(request), act, asked.verified_on, asked.note)
+    async def promote(request: web.Request, fields: Fields, action: AdminAction) -> str:
+        asked = body(wire.PromoteBody, why=action.why, **given(fields, "verified_on", "note"))
+        done = await entries.promote(_entry(request), action, asked.verified_on, asked.note)
         return f"{done.entry.model_name} is official."
 
-    async def demote(request: web.Request, _: Fields, act: Act) -> str:
-        done = await entries.demote(_entry(request), act)
+    async def demote(request: web.Request, _: Fields, action: AdminAction) -> str:
+        done = await entries.demote(_entry(request), action)
         return f"{done.entry.model_name} is on the community board."
 
-    async def rename(request: web.Request, fields: Fields, act: Act) -> str:
+    async def rename(request: web.Request, fields: Fields, action: AdminAction) -> str:
         name = checked_fields({"model_name": text(fields, "model_name")})["model_name"] or ""
-        done = await entries.rename(_entry(request), act, name)
+        done = await entries.rename(_entry(request), action, name)
         return f"It is named {done.entry.model_name}."
 
-    async def edit(request: web.Request, fields: Fields, act: Act) -> str:
+    async def edit(request: web.Request, fields: Fields, action: AdminAction) -> str:
         sent = {name: text(fields, name) for name in EDITABLE if name in fields}
-        done = await entries.edit(_entry(request), act, checked_fields(sent))
+        done = await entries.edit(_entry(request), action, checked_fields(sent))
         return "Changed." if done.changed else "It was so before."
 
-    async def remove(request: web.Request, _: Fields, act: Act) -> str:
-        done = await entries.remove(_entry(request), act)
+    async def remove(request: web.Request, _: Fields, action: AdminAction) -> str:
+        done = await entries.remove(_entry(request), action)
         return f"{done.entry.model_name} is on no board, and its name is free."
 
-    async def withdraw(request: web.Request, _: Fields, act: Act) -> str:
+    async def withdraw(request: web.Request, _: Fields, action: AdminAction) -> str:
         entry = await entries.find(_entry(request))
         if entry.submission_id is None:
             raise Conflict("it was added by hand.", fix="Remove it.", code="no_submission")
-        taken = await parts.submissions.withdraw(entry.submission_id, "administrator", act.why, act)
+        taken = await parts.submissions.withdraw(
+            entry.submission_id, "administrator", action.why, action
+        )
         if not taken and entry.submission_state != "withdrawn":
             raise not_withdrawable(entry.submission_state or "")
         return f"The submission of {entry.model_name} is withdrawn."
 
-    async def restore(request: web.Request, _: Fields, act: Act) -> str:
-        done = await entries.restore(_entry(request), act)
+    async def restore(request: web.Request, _: Fields, action: AdminAction) -> str:
+        done = await entries.restore(_entry(request), action)
         return f"{done.entry.model_name} is on the {done.entry.board} board again."
 
     return {"promote": promote, "demote": demote, "rename": rename, "edit": edit,
@@ -162,24 +164,24 @@ def key_sections(parts: Parts) -> list[Section]:
         return {"keys": found[:_PAGE], "scopes": SCOPES,
                 "more_cursor": cursor_of((last.created_at, last.id)) if last else None}  # fmt: skip
 
-    async def make(_: web.Request, fields: Fields, act: Act) -> str:
+    async def make(_: web.Request, fields: Fields, action: AdminAction) -> str:
         asked = body(
-            keys_wire.KeyRequest, why=act.why, label=text(fields, "label"),
+            key_models.KeyRequest, why=action.why, label=text(fields, "label"),
             owner=text(fields, "owner"), scopes=list(fields.getall("scopes", [])),
             quotas=given(fields, *_QUOTAS),
         )  # fmt: skip
         made = await parts.keys.make(
-            caller, asked.label, asked.owner, asked.scopes, asked.quotas.quotas(), act
+            caller, asked.label, asked.owner, asked.scopes, asked.quotas.quotas(), action
         )
         return f"The key, shown once: {made.secret}"
 
-    async def revoke(_: web.Request, fields: Fields, act: Act) -> str:
-        await parts.keys.revoke(caller, _key(fields), act.why, act.request_id)
+    async def revoke(_: web.Request, fields: Fields, action: AdminAction) -> str:
+        await parts.keys.revoke(caller, _key(fields), action.why, action.request_id)
         return "The key is revoked."
 
-    async def quotas(_: web.Request, fields: Fields, act: Act) -> str:
-        asked = body(keys_wire.QuotaRequest, why=act.why, **given(fields, *_QUOTAS))
-        await parts.keys.set_quotas(caller, _key(fields), asked.quotas(), act)
+    async def quotas(_: web.Request, fields: Fields, action: AdminAction) -> str:
+        asked = body(key_models.QuotaRequest, why=action.why, **given(fields, *_QUOTAS))
+        await parts.keys.set_quotas(caller, _key(fields), asked.quotas(), action)
         return "Its quotas are set."
 
     actions = {"make": make, "revoke": revoke, "quotas": quotas}
@@ -202,19 +204,19 @@ def file_sections(parts: Parts) -> list[Section]:
     async def show(_: web.Request) -> Context:
         return {"boards": BOARDS, "rankings": await parts.boards.rankings(), "known": RANKINGS}
 
-    async def rank(_: web.Request, fields: Fields, act: Act) -> str:
+    async def rank(_: web.Request, fields: Fields, action: AdminAction) -> str:
         board = _board(fields)
-        asked = body(wire.RankingBody, why=act.why, ranking=text(fields, "ranking"))
-        changed = await parts.boards.set_ranking(board, asked.ranking, act)
+        asked = body(wire.RankingBody, why=action.why, ranking=text(fields, "ranking"))
+        changed = await parts.boards.set_ranking(board, asked.ranking, action)
         told = f"The {board} board's ranking is {asked.ranking}."
         return told if changed else f"{told} It was so before."
 
-    async def load(_: web.Request, fields: Fields, act: Act) -> str:
+    async def load(_: web.Request, fields: Fields, action: AdminAction) -> str:
         sent = upload(fields, "file")
         content = _content(sent)
         dry_run = text(fields, "action") == "check"
         changes = await parts.files.apply(
-            content, act, existing="update" if checked(fields, "update") else "keep",
+            content, action, existing="update" if checked(fields, "update") else "keep",
             dry_run=dry_run,
         )  # fmt: skip
         counts = wire.ImportAnswer.of(changes, dry_run=dry_run).counts
@@ -264,21 +266,21 @@ def operation_sections(parts: Parts) -> list[Section]:
         return {"letters": found[:_PAGE], "state": state, "states": get_args(LetterState),
                 "more_cursor": more}  # fmt: skip
 
-    async def close_letters(_: web.Request, fields: Fields, act: Act) -> str:
+    async def close_letters(_: web.Request, fields: Fields, action: AdminAction) -> str:
         do = parts.letters.replay if text(fields, "action") == "replay" else parts.letters.discard
-        asked = body(operations_wire.LettersBody, why=act.why, ids=_ids(fields), all=False)
-        outcomes = [await letter_outcome(do, each, act) for each in asked.ids or ()]
+        asked = body(operations_wire.LettersBody, why=action.why, ids=_ids(fields), all=False)
+        outcomes = [await letter_outcome(do, each, action) for each in asked.ids or ()]
         return " ".join(
             f"{each.id}: {each.problem or ('done' if each.changed else 'was closed before')}."
             for each in outcomes
         )
 
-    async def pause(_: web.Request, __: Fields, act: Act) -> str:
-        await parts.hold.pause(act)
+    async def pause(_: web.Request, __: Fields, action: AdminAction) -> str:
+        await parts.hold.pause(action)
         return "Judging is paused."
 
-    async def resume(_: web.Request, __: Fields, act: Act) -> str:
-        await parts.hold.resume(act)
+    async def resume(_: web.Request, __: Fields, action: AdminAction) -> str:
+        await parts.hold.resume(action)
         return "Judging goes on."
 
     return [

@@ -9,11 +9,11 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from services.gateway.accounts import browser_sessions as browsers
 from services.gateway.accounts import credentials
-from services.gateway.accounts.admin_actions import Act
+from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.audit import Subject, record
 from services.gateway.accounts.callers import Callers
+from services.gateway.pages import browser_sessions as browsers
 from services.gateway.web.middleware import request_id_of
 from shared.runtime.errors import NotAllowed
 from shared.storage.database import Database, transient_errors
@@ -64,7 +64,7 @@ class Sessions:
         caller = await self.callers.holder(secret, request)
         self.callers.rules.require_administrator(caller)
         cookie = browsers.new_session_token()
-        act = Act.of(caller.name, "signed in on the page", request_id_of(request))
+        action = AdminAction.of(caller.name, "signed in on the page", request_id_of(request))
         async with transient_errors(), self._database.transaction() as transaction:
             connection = transaction.connection
             await connection.execute(_SQL["sessions_forget"])
@@ -75,7 +75,7 @@ class Sessions:
                 credentials.sha256(secret),
                 self._seconds,
             )
-            await record(transaction, act, "sign_in", Subject("page", "admin"))
+            await record(transaction, action, "sign_in", Subject("page", "admin"))
         _set(response, request, _name(request), cookie, int(self._seconds))
         response.del_cookie(_BEFORE, path="/admin")
         _log.info("administrator_signed_in", who=caller.name)

@@ -19,7 +19,7 @@ from medvid.benchmark.decoding import SUBMISSION_LIMITS
 from medvid.benchmark.names import FIELD_LIMITS, REQUIRED_FIELDS
 from medvid.benchmark.validation import MINIMUM_RECORDS
 from services.gateway.accounts.callers import Callers
-from services.gateway.accounts.quota_wire import QuotaStatus
+from services.gateway.accounts.models import QuotaStatus
 from services.gateway.accounts.quotas import Quotas
 from services.gateway.boards.wire import COLUMNS
 from services.gateway.judging.handlers import ReadJudging

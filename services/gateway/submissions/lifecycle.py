@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 
 from services.gateway.accounts import credentials
-from services.gateway.accounts.admin_actions import Act
+from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.rules import Caller, not_the_owner, require_understood
 from services.gateway.submissions.access import SubmissionAccess
 from services.gateway.submissions.ports import LifecycleStore, SubmissionFilter, SubmissionSummary
@@ -62,10 +62,12 @@ class Withdraw:
         NotAllowed, Conflict, InvalidInput.
         """
         submission, role = await self.access.check(submission_id, caller)
-        act = Act.of(caller.name, note or "", request_id) if role == "administrator" else None
+        action = (
+            AdminAction.of(caller.name, note or "", request_id) if role == "administrator" else None
+        )
         if submission.state == "withdrawn":
             return
-        if not await self.store.withdraw(submission_id, role, note, act):
+        if not await self.store.withdraw(submission_id, role, note, action):
             fresh, _ = await self.access.check(submission_id, caller)
             if fresh.state != "withdrawn":
                 raise not_withdrawable(fresh.state)

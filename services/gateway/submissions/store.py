@@ -10,7 +10,7 @@ import asyncpg
 import orjson
 
 from medvid.benchmark.names import SAME_NAMES, name_key
-from services.gateway.accounts.quotas_store import use_submission
+from services.gateway.accounts.quotas import use_submission
 from services.gateway.submissions import badges
 from services.gateway.submissions.ports import (
     HypotheticalRank,

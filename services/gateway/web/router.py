@@ -11,8 +11,8 @@
 The docstring's first line is the summary in the API's description, the rest is the description; the
 return type is the reply. Parameters say what the function needs:
 
-- `request`, `address` (that pays for the request), `caller` (identified once, before the body is
-  read; checks in its annotation are made at once);
+- `request`, `request_id`, `address` (that pays for the request), `caller` (identified once, before
+  the body is read; checks in its annotation are made at once);
 - a name in the path's braces: `PathText` in its annotation reads it;
 - `query`, `headers`, `body`: the models that also describe them; a body of `Model | None` may be
   left out;
@@ -190,7 +190,7 @@ class _Needs:
         """Read a function's signature."""
         hints = get_type_hints(function, include_extras=True)
         hints.pop("return", None)
-        own = {"request", "address", "caller", "query", "headers", "body", "action"}
+        own = {"request", "request_id", "address", "caller", "query", "headers", "body", "action"}
         in_path = set(_NAMES.findall(path)) & hints.keys()
         body = hints.get("body")
         optional = NoneType in get_args(body)
@@ -219,7 +219,10 @@ def _extras(hint: Any) -> tuple[Any, ...]:
 
 
 def _reader(hint: Any) -> Callable[[str], object]:
-    return next(each.read for each in _extras(hint) if isinstance(each, PathText))
+    for each in _extras(hint):
+        if isinstance(each, PathText):
+            return each.read
+    raise ValueError(f"{hint} is in a path and lacks a PathText")
 
 
 def _path_model(operation: str, hints: Mapping[str, Any]) -> type[BaseModel] | None:
@@ -266,7 +269,7 @@ class _Call:
     async def __call__(self, request: web.Request) -> web.StreamResponse:
         """Identify and check the caller, read the parameters, then the body; call the function."""
         needs = self.operation.needs
-        given: dict[str, Any] = {"request": request}
+        given: dict[str, Any] = {"request": request, "request_id": request_id_of(request)}
         await self._identify(request, given)
         if needs.query is not None:
             given["query"] = query_of(request, needs.query)
@@ -280,7 +283,7 @@ class _Call:
             given["body"] = await self._body(request, needs.body, given)
         if needs.action:
             why = getattr(given.get("body") or given.get("query"), "why", None) or ""
-            given["action"] = self.gate.action(given["caller"], why, request_id_of(request))
+            given["action"] = self.gate.action(given["caller"], why, given["request_id"])
         found = {name: given[name] for name in needs.names if name not in self.services}
         result = await self.operation.function(**found, **self.services)
         if isinstance(result, web.StreamResponse):

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
-from services.gateway.bootstrap import application
+from services.gateway.app import application
 from services.gateway.web.endpoints import Endpoint, json_reply
 from services.gateway.web.models import Answer
 from services.gateway.web.parameters import Number, Parameters, query_of

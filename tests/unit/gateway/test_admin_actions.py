@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.gateway.accounts.admin_actions import REASON_LIMIT, Act
+from services.gateway.accounts.admin_actions import REASON_LIMIT, AdminAction
 from shared.runtime.errors import InvalidInput
 
 
@@ -13,12 +13,12 @@ from shared.runtime.errors import InvalidInput
 )
 def test_what_is_no_reason_is_refused(why: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        Act.of("administrator", why, "req")
+        AdminAction.of("administrator", why, "req")
     assert caught.value.error_code == "reason_required"
     assert caught.value.fix
 
 
 def test_a_reason_is_kept_as_it_was_meant() -> None:
-    assert Act.of("key:1", "  asked by its owner:\r\ncafe\u0301 ", "req").why == (
+    assert AdminAction.of("key:1", "  asked by its owner:\r\ncafe\u0301 ", "req").why == (
         "asked by its owner:\ncafé"
     )

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections import OrderedDict
-from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlsplit
 
 _TOKEN_BYTES: Final = 32
-_MOST_ADDRESSES: Final = 1_000
 
 
 def new_session_token() -> str:
@@ -43,29 +40,3 @@ def same_origin(host: str, origin: str | None, fetch_site: str | None) -> bool:
         return urlsplit(origin).netloc.lower() == host.lower()
     except ValueError:
         return False
-
-
-class Failures:
-    """Counts what went wrong by address, and says when it was too much; keeps little of it."""
-
-    def __init__(self, most: int, seconds: float, clock: Callable[[], float]) -> None:
-        self._most = most
-        self._seconds = seconds
-        self._clock = clock
-        self._times: OrderedDict[str, list[float]] = OrderedDict()
-
-    def wait(self, address: str) -> float:
-        """Return in how many seconds this address may try again; 0 for now."""
-        times = self._recent(address)
-        return times[0] + self._seconds - self._clock() if len(times) >= self._most else 0.0
-
-    def add(self, address: str) -> None:
-        """Count one."""
-        self._times[address] = [*self._recent(address), self._clock()][-self._most :]
-        self._times.move_to_end(address)
-        while len(self._times) > _MOST_ADDRESSES:
-            self._times.popitem(last=False)
-
-    def _recent(self, address: str) -> list[float]:
-        since = self._clock() - self._seconds
-        return [time for time in self._times.get(address, []) if time > since]

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import Final
 
 import aiohttp_jinja2
 import structlog
 from aiohttp import web
 
-from services.gateway.accounts.bootstrap import build_access, build_lifecycle
-from services.gateway.accounts.keys_routes import key_endpoints
-from services.gateway.accounts.quota_routes import quota_endpoints
+from services.gateway.accounts import api as account_api
+from services.gateway.accounts.callers import Callers, IdentifyCaller
+from services.gateway.accounts.guesses import Guesses, SharedGuesses
+from services.gateway.accounts.keys import ManageKeys
+from services.gateway.accounts.keys_store import KeyStore
+from services.gateway.accounts.quota_rules import Limits as QuotaLimits
+from services.gateway.accounts.quota_rules import QuotaRules
+from services.gateway.accounts.quotas import Quotas
+from services.gateway.accounts.rules import ADMIN_KEY_CHARACTERS, MAKES_ADMIN_KEY, AccessRules
 from services.gateway.admin.bootstrap import build_administration
 from services.gateway.boards.current import Boards
 from services.gateway.boards.entry_routes import entry_endpoints
@@ -37,13 +44,16 @@ from services.gateway.status.rules import Limits
 from services.gateway.status.service import PostgresStatus, StatusReader
 from services.gateway.submissions.access import SubmissionAccess
 from services.gateway.submissions.handlers import DryRun, ReadStatus
+from services.gateway.submissions.lifecycle import ListSubmissions, Withdraw
 from services.gateway.submissions.lifecycle_routes import lifecycle_endpoints
+from services.gateway.submissions.lifecycle_store import PostgresLifecycle
 from services.gateway.submissions.routes import submission_endpoints
 from services.gateway.submissions.spool import spool
 from services.gateway.submissions.store import PostgresStore
 from services.gateway.submissions.submitting import AcceptSubmission
 from services.gateway.submissions.uploads import Receiver, UploadLimits
 from services.gateway.submissions.validation import PooledValidator, yield_to_reads
+from services.gateway.web.addresses import parse_networks
 from services.gateway.web.endpoints import Endpoint, Handle, refuse_undeclared, register
 from services.gateway.web.middleware import boundary, expecting, named
 from services.gateway.web.server import ConnectionLimits, Runner
@@ -57,6 +67,7 @@ from shared.runtime.errors import Misconfigured
 from shared.runtime.infrastructure import Infrastructure
 from shared.runtime.ops import ops_routes
 from shared.runtime.workers import WorkerPool
+from shared.storage.database import Database
 
 # A refused upload's rest is read this long, so that its sender gets to see the refusal.
 _LINGER_SECONDS: Final = 2.0
@@ -64,6 +75,68 @@ _FORGET_SECONDS: Final = 3600.0
 _LEASE_MARGIN_SECONDS: Final = 30.0
 """A lease outlives the delivery attempt that holds it by this much."""
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """Who asks, what they may do, and the services of keys and quotas."""
+
+    callers: Callers
+    rules: AccessRules
+    keys: ManageKeys
+    quotas: Quotas
+    prune: Callable[[], Awaitable[None]]
+
+
+def build_accounts(database: Database, settings: GatewaySettings) -> Accounts:
+    """Join the parts."""
+    admin_key = settings.usable_admin_key
+    if settings.admin_key_is_short:
+        _log.error(
+            "administration_is_off",
+            reason=f"MEDVID_ADMIN_KEY has fewer than {ADMIN_KEY_CHARACTERS} characters",
+            fix=f"set it to what '{MAKES_ADMIN_KEY}' prints, and restart",
+        )
+    rules = AccessRules(
+        administration=bool(admin_key),
+        registration=settings.registration,
+        anonymous_submissions=settings.anonymous_submissions,
+    )
+    store = KeyStore(database)
+    wrong = SharedGuesses(database)
+    guesses = Guesses(settings.admin_guesses, shared=wrong)
+    identify = IdentifyCaller(store, admin_key, guesses)
+    trusted = parse_networks(settings.trusted_proxies)
+    quotas = Quotas(database, _quota_rules(settings), rules)
+
+    async def prune() -> None:
+        await quotas.prune()
+        await wrong.prune()
+
+    return Accounts(
+        callers=Callers(identify, rules, trusted),
+        rules=rules,
+        keys=ManageKeys(store, rules, settings.registrations_per_day),
+        quotas=quotas,
+        prune=prune,
+    )
+
+
+def _quota_rules(settings: GatewaySettings) -> QuotaRules:
+    return QuotaRules(
+        keys=QuotaLimits(
+            settings.key_submissions_per_day,
+            settings.key_bytes_per_day,
+            settings.key_judge_runs_per_month,
+            settings.key_validations_per_day,
+        ),
+        addresses=QuotaLimits(
+            settings.address_submissions_per_day,
+            settings.address_bytes_per_day,
+            settings.address_judge_runs_per_month,
+            settings.address_validations_per_day,
+        ),
+    )
 
 
 @asynccontextmanager
@@ -86,9 +159,9 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
         await pool.start()
         folder = stack.enter_context(spool(settings.upload_dir))
         validator = PooledValidator(pool, store.ground_truth, seconds=settings.validation_seconds)
-        access = build_access(infrastructure.database, settings)
+        access = build_accounts(infrastructure.database, settings)
         receiver = Receiver(folder, _limits(settings), access.quotas)
-        infrastructure.patrol("gateway_quotas", access.forget_old_uses, _FORGET_SECONDS)
+        infrastructure.patrol("gateway_quotas", access.prune, _FORGET_SECONDS)
         judging = build_judging(infrastructure.database, store, access.quotas, settings)
         told = await infrastructure.bus.listen(judging.hints, judging.streams.hint)
         stack.push_async_callback(told.stop)
@@ -97,6 +170,7 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
             PostgresStatus(infrastructure.database), boards, pages.status, _status_limits(settings)
         )
         owners = SubmissionAccess(store, access.rules)
+        lifecycle = PostgresLifecycle(infrastructure.database)
         webhooks = Webhooks(infrastructure.database, owners)
         deliveries = Deliveries(
             infrastructure.database, settings.webhook_seconds + _LEASE_MARGIN_SECONDS
@@ -121,7 +195,9 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
             private_networks=inside,
             minimum_coverage=settings.minimum_coverage,
         )
-        administration = build_administration(infrastructure.database, pool, access, settings)
+        administration = build_administration(
+            infrastructure.database, pool, access.callers, access.keys, settings
+        )
         infrastructure.patrol(
             "accounts_searching", administration.parts.submissions.count_searching, _FORGET_SECONDS
         )
@@ -138,13 +214,12 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
                 access.callers,
             ),
             *lifecycle_endpoints(
-                *build_lifecycle(infrastructure.database, store, access.rules), access.callers
+                ListSubmissions(owners, lifecycle), Withdraw(owners, lifecycle), access.callers
             ),
             *judging_endpoints(
                 judging.ask, judging.steer, judging.read, judging.streams, access.callers
             ),
-            *key_endpoints(access.keys, access.callers),
-            *quota_endpoints(access.quotas, access.callers),
+            *account_api.router.endpoints(access.callers, access.keys, access.quotas),
             *webhook_api.router.endpoints(access.callers, webhooks),
             *status_api.router.endpoints(access.callers, status),
             *administration.endpoints(),

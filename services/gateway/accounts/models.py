@@ -1,8 +1,8 @@
-"""What the API takes and answers about API keys."""
+"""Models of API keys and quotas."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, Self
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field
 from medvid.benchmark.names import check_text
 from services.gateway.accounts.admin_actions import REASON_LIMIT
 from services.gateway.accounts.keys import MadeKey
+from services.gateway.accounts.quota_rules import Usage, Use
 from services.gateway.accounts.rules import ApiKey, KeyQuotas, Scope
 from services.gateway.web.bodies import JsonBody
 from services.gateway.web.models import Answer
@@ -31,7 +32,7 @@ class QuotaFields(JsonBody):
     judge_runs_per_month: Annotated[int, Field(ge=0, le=_MOST)] | None = None
 
     def quotas(self) -> KeyQuotas:
-        """Return them as the domain has them."""
+        """Return them as they are stored."""
         return KeyQuotas(self.submissions_per_day, self.bytes_per_day, self.judge_runs_per_month)
 
 
@@ -81,7 +82,7 @@ class Key(Answer):
 
     @classmethod
     def of(cls, key: ApiKey) -> Self:
-        """Return a key as it is told."""
+        """Build the response from a key."""
         return cls(**_facts(key))
 
 
@@ -92,7 +93,7 @@ class NewKey(Key):
 
     @classmethod
     def made(cls, made: MadeKey) -> Self:
-        """Return the answer to whoever made it."""
+        """Build the response to a new key."""
         return cls(**_facts(made.key), key=made.secret)
 
 
@@ -120,3 +121,44 @@ def _facts(key: ApiKey) -> dict[str, object]:
         "last_used_at": key.last_used_at,
         "revoked_at": key.revoked_at,
     }
+
+
+class QuotaUse(Answer):
+    """How much of one quota is used; null as limit: nothing is counted.
+
+    Of an IPv6 address this is the use of its /64, /56 or /48, whichever leaves least.
+    """
+
+    limit: int | None
+    used: int
+    next_at: datetime | None = Field(description="when there is room again; null where there is")
+
+    @classmethod
+    def of(cls, use: Use | None, now: datetime) -> Self:
+        """Build the response from a use; None where nothing is counted."""
+        if use is None:
+            return cls(limit=None, used=0, next_at=None)
+        later = None if use.next_in is None else now + timedelta(seconds=use.next_in)
+        return cls(limit=use.limit, used=use.used, next_at=later)
+
+
+class QuotaStatus(Answer):
+    """What the caller may still do: by its API key, or by its address."""
+
+    account: str = Field(description="who pays: 'administrator', 'key:ID' or 'address:ADDRESS'")
+    submissions: QuotaUse = Field(description="in the last 24 hours; a failure of ours counts not")
+    bytes: QuotaUse = Field(description="of uploads in the last 24 hours")
+    judge_runs: QuotaUse = Field(description="in the last 30 days; failed ones count not")
+    validations: QuotaUse = Field(description="dry runs in the last 24 hours")
+
+    @classmethod
+    def of(cls, account: str, usage: Usage | None, now: datetime | None = None) -> Self:
+        """Build the response from what an account has used."""
+        moment = now or datetime.now(UTC)
+        return cls(
+            account=account,
+            submissions=QuotaUse.of(usage.submissions if usage else None, moment),
+            bytes=QuotaUse.of(usage.bytes if usage else None, moment),
+            judge_runs=QuotaUse.of(usage.judge_runs if usage else None, moment),
+            validations=QuotaUse.of(usage.validations if usage else None, moment),
+        )
