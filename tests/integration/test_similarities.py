@@ -14,7 +14,7 @@ from medvid.benchmark.embedding import load_embedder
 from medvid.benchmark.ground_truth import load_ground_truth
 from medvid.benchmark.similarity import METRICS, measure
 from medvid.benchmark.versions import SIMILARITY_VERSION
-from services.gateway.submissions.store import PostgresStore
+from services.gateway.submissions.store import SubmissionStore
 from services.scorer.consumer import build_consumer, build_similarity_consumer
 from services.scorer.evaluation import PooledEvaluator, PooledMeter, warm_up_meter
 from services.scorer.ports import SimilarityRow, SimilarityWork
@@ -93,7 +93,7 @@ async def test_they_are_asked_for_with_the_scores_measured_in_a_worker_and_shown
     rows = await database.pool.fetch("SELECT metric, value FROM similarities")
     assert {row["metric"]: row["value"] for row in rows} == pytest.approx(expected)
     assert await database.pool.fetchval("SELECT count(*) FROM similarities_due") == 0
-    found = await PostgresStore(database).find(submission_id)
+    found = await SubmissionStore(database).find(submission_id)
     assert found is not None
     assert found.entry is not None
     assert {key: shown["value"] for key, shown in found.entry.similarities.items()} == (

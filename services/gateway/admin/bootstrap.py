@@ -31,7 +31,7 @@ from services.gateway.pages.admin_sections import Parts
 from services.gateway.pages.admin_sessions import Sessions
 from services.gateway.pages.rendering import Pages
 from services.gateway.settings import GatewaySettings
-from services.gateway.submissions.lifecycle_store import PostgresLifecycle
+from services.gateway.submissions.lifecycle import Lifecycle
 from services.gateway.web.endpoints import Endpoint
 from shared.runtime.workers import WorkerPool
 from shared.storage.database import Database
@@ -89,7 +89,7 @@ def build_administration(
         rescoring=Rescoring(database),
         hold=HoldJudging(database),
         log=AuditLog(database),
-        submissions=PostgresLifecycle(database),
+        submissions=Lifecycle(database),
         keys=keys,
     )
     sessions = Sessions(

@@ -7,7 +7,9 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from aiohttp import ClientError, web
+from pydantic import BaseModel
 
+from medvid.benchmark.tasks import Board
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.callers import Callers
 from services.gateway.admin import operations_wire as wire
@@ -18,13 +20,20 @@ from services.gateway.admin.ground_truths import LARGEST_FILE, GroundTruths
 from services.gateway.admin.judging_hold import HoldJudging
 from services.gateway.admin.routes import ACTION_PROBLEMS, ADMIN, TAG
 from services.gateway.admin.wire import Deed, RankingBody
-from services.gateway.boards.routes import BoardPath, known_board
+from services.gateway.boards.api import known_board
 from services.gateway.web.bodies import body_of, media_type
 from services.gateway.web.endpoints import Body, Endpoint, Handle, json_reply
 from services.gateway.web.parameters import query_of
 from services.gateway.web.problem_codes import ADMINISTRATION
 from services.gateway.web.responses import json_response
 from shared.runtime.errors import Conflict, InvalidInput, NotFound, TooLarge
+
+
+class BoardPath(BaseModel):
+    """The address of a board."""
+
+    board: Board
+
 
 _READ_SECONDS: Final = 300.0
 _FILE_TYPES: Final = ("application/json", "application/gzip", "application/octet-stream")

@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from typing import Final
 
 from medvid.benchmark.tasks import Board, Scoring
+from services.gateway.boards import models as board_models
 from services.gateway.boards import spreadsheet as board_csv
-from services.gateway.boards import wire as board_wire
-from services.gateway.boards.board_cursors import BoardCursor, Form
 from services.gateway.boards.current import CACHE_CONTROL, Boards
-from services.gateway.boards.ports import BoardHistory
+from services.gateway.boards.cursors import BoardCursor, Form
+from services.gateway.boards.store import BoardHistory
 from services.gateway.boards.turns import USUAL, Turns, WaitingLimits
 from services.gateway.web.addresses import LOCAL
 from services.gateway.web.endpoints import JSON
@@ -54,7 +54,7 @@ class BoardViews:
     ) -> None:
         self._boards = boards
         self._history = history
-        self._past: OrderedDict[int, board_wire.Leaderboard] = OrderedDict()
+        self._past: OrderedDict[int, board_models.Leaderboard] = OrderedDict()
         self._made: OrderedDict[tuple[Board, Scoring, int, Window], Representation] = OrderedDict()
         self._made_bytes = 0
         self._kept_entries = kept_entries
@@ -93,7 +93,7 @@ class BoardViews:
             return await self.current(board, scoring, window, address=address)
         snapshot_id = await self._history.snapshot_id_at(board, scoring, as_of)
         if snapshot_id is None:
-            empty = board_wire.Leaderboard.empty(board, scoring)
+            empty = board_models.Leaderboard.empty(board, scoring)
             return await self._represent(empty, window, address)
         shown = await self.snapshot(snapshot_id, address=address)
         return await self._represent(shown, window, address)
@@ -122,13 +122,13 @@ class BoardViews:
         shown = await self.snapshot(snapshot_id, address=address)
         return await self._represent(shown, Window(form, immutable=True), address)
 
-    async def snapshot(self, snapshot_id: int, *, address: str = LOCAL) -> board_wire.Leaderboard:
+    async def snapshot(self, snapshot_id: int, *, address: str = LOCAL) -> board_models.Leaderboard:
         """Return a board as a snapshot has it; raises NotFound."""
         for ready in self._boards.all():
             if ready.snapshot_id == snapshot_id and snapshot_id:
                 return ready.board
 
-        def kept() -> board_wire.Leaderboard | None:
+        def kept() -> board_models.Leaderboard | None:
             if snapshot_id in self._past:
                 self._past.move_to_end(snapshot_id)
             return self._past.get(snapshot_id)
@@ -137,7 +137,7 @@ class BoardViews:
             address, ("snapshot", snapshot_id), kept, lambda: self._read(snapshot_id)
         )
 
-    async def _read(self, snapshot_id: int) -> board_wire.Leaderboard:
+    async def _read(self, snapshot_id: int) -> board_models.Leaderboard:
         snapshot = await self._history.find_snapshot(snapshot_id)
         if snapshot is None:
             raise NotFound(
@@ -146,14 +146,14 @@ class BoardViews:
                 "each month is kept: ask for it with '?as_of=2026-04-15'.",
                 code="snapshot_not_found",
             )
-        shown = await asyncio.to_thread(board_wire.leaderboard, snapshot)
+        shown = await asyncio.to_thread(board_models.leaderboard, snapshot)
         self._past[snapshot_id] = shown
         while sum(len(board.entries) for board in self._past.values()) > self._kept_entries:
             self._past.popitem(last=False)
         return shown
 
     async def _represent(
-        self, shown: board_wire.Leaderboard, window: Window, address: str
+        self, shown: board_models.Leaderboard, window: Window, address: str
     ) -> Representation:
         key = (shown.board, shown.scoring, shown.snapshot or 0, window)
 
@@ -184,8 +184,8 @@ def _size(made: Representation) -> int:
     return len(made.identity.body) + len(made.gzip.body) + 2_000
 
 
-def _make(shown: board_wire.Leaderboard, window: Window) -> Representation:
-    page = board_wire.page_of(
+def _make(shown: board_models.Leaderboard, window: Window) -> Representation:
+    page = board_models.page_of(
         shown, track=window.track, offset=window.offset, limit=window.limit, form=window.form
     )
     headers = {**READ_HEADERS, "Vary": "Accept, Accept-Encoding"}

@@ -41,10 +41,9 @@ from services.gateway.pages.admin_form_fields import (
     upload,
 )
 from services.gateway.pages.admin_pages import Context, Do, Section
-from services.gateway.submissions.lifecycle_store import PostgresLifecycle
-from services.gateway.submissions.ports import SubmissionFilter
+from services.gateway.submissions.lifecycle import Lifecycle, SubmissionFilter
+from services.gateway.submissions.models import State
 from services.gateway.submissions.rules import not_withdrawable
-from services.gateway.submissions.wire import State
 from services.gateway.web.endpoints import Handle
 from services.gateway.web.errors import RefusedBody
 from services.gateway.web.paging import cursor_of, position_of
@@ -68,7 +67,7 @@ class Parts:
     rescoring: Rescoring
     hold: HoldJudging
     log: AuditLog
-    submissions: PostgresLifecycle
+    submissions: Lifecycle
     keys: ManageKeys
 
 

@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from typing import Final
 
 from medvid.benchmark.tasks import Scoring
-from services.gateway.boards.entry_wire import EntryDetails
+from services.gateway.boards.entry_models import EntryDetails
+from services.gateway.boards.models import Leaderboard
 from services.gateway.boards.turns import USUAL, Turns, WaitingLimits
-from services.gateway.boards.wire import Leaderboard
 from services.gateway.pages.board_view import View
 from services.gateway.pages.entry_page import render_entry
 from services.gateway.pages.rendering import Pages, Valueless
