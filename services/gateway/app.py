@@ -12,6 +12,7 @@ import structlog
 from aiohttp import web
 
 from services.gateway.accounts import api as account_api
+from services.gateway.accounts.audit import AuditLog
 from services.gateway.accounts.callers import Callers, IdentifyCaller
 from services.gateway.accounts.guesses import Guesses, SharedGuesses
 from services.gateway.accounts.keys import ManageKeys
@@ -20,7 +21,15 @@ from services.gateway.accounts.quota_rules import Limits as QuotaLimits
 from services.gateway.accounts.quota_rules import QuotaRules
 from services.gateway.accounts.quotas import Quotas
 from services.gateway.accounts.rules import ADMIN_KEY_CHARACTERS, MAKES_ADMIN_KEY, AccessRules
-from services.gateway.admin.bootstrap import build_administration
+from services.gateway.admin import entries_api as admin_entries_api
+from services.gateway.admin import operations_api as admin_operations_api
+from services.gateway.admin.board_settings import BoardSettings
+from services.gateway.admin.dead_letters import DeadLetters
+from services.gateway.admin.entries import EntryActions
+from services.gateway.admin.ground_truths import GroundTruths
+from services.gateway.admin.imports import BoardFiles
+from services.gateway.admin.judging_hold import HoldJudging
+from services.gateway.admin.rescoring import Rescoring
 from services.gateway.boards import api as board_api
 from services.gateway.boards.api import ready_first
 from services.gateway.boards.current import Boards
@@ -32,6 +41,10 @@ from services.gateway.boards.views import BoardViews
 from services.gateway.judging import api as judging_api
 from services.gateway.judging.service import JudgingService
 from services.gateway.judging.store import JudgingStore
+from services.gateway.pages.admin_pages import AdminPages
+from services.gateway.pages.admin_parts import Parts
+from services.gateway.pages.admin_sections import all_sections, downloads
+from services.gateway.pages.admin_sessions import Sessions
 from services.gateway.pages.description import describe, description_routes
 from services.gateway.pages.rendering import Pages
 from services.gateway.pages.routes import PublicPages
@@ -73,6 +86,7 @@ _LINGER_SECONDS: Final = 2.0
 _FORGET_SECONDS: Final = 3600.0
 _FEATURES: Final = (
     board_api, submission_api, judging_api, account_api, webhook_api, status_api,
+    admin_entries_api, admin_operations_api,
 )  # fmt: skip
 _EVENT_HINTS: Final = (BoardRanked.type, ScoringFailed.type, JudgingProgressed.type)
 _LEASE_MARGIN_SECONDS: Final = 30.0
@@ -198,18 +212,32 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
         )
         lifecycle = Lifecycle(database)
         submissions = SubmissionService(store, lifecycle, owners, boards.rank_of)
-        administration = build_administration(database, pool, callers, accounts.keys, settings)
+        admin = Parts(
+            entries=EntryActions(database),
+            files=BoardFiles(database),
+            boards=BoardSettings(database),
+            letters=DeadLetters(database),
+            truths=GroundTruths(database, pool, settings.ground_truth_dir),
+            rescoring=Rescoring(database),
+            hold=HoldJudging(database),
+            log=AuditLog(database),
+            submissions=lifecycle,
+            keys=accounts.keys,
+        )
+        sessions = Sessions(
+            database, callers, settings.usable_admin_key, settings.admin_session_seconds
+        )
         infrastructure.patrol("accounts_searching", lifecycle.count_searching, _FORGET_SECONDS)
         services = (
             accounts.keys, quotas, boards, history, views, board_streams, judging, receiver,
-            status, streams, submissions, uploads, webhooks,
+            status, streams, submissions, uploads, webhooks, admin.entries, admin.files,
+            admin.boards, admin.letters, admin.truths, admin.rescoring, admin.hold, admin.log,
         )  # fmt: skip
         endpoints = [
             endpoint
             for feature in _FEATURES
             for endpoint in feature.router.endpoints(callers, *services)
         ]
-        endpoints += administration.endpoints()
         description = describe(endpoints, [webhook_api.SUBMISSION_CHANGED])
         submitting = SubmissionPages(
             pages, uploads, submissions, judging, receiver, callers, quotas
@@ -219,7 +247,7 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
             *PublicPages(boards, views, made, history, pages, status, callers.address).routes(),
             *security_routes(settings.security_contact, settings.public_url),
             *submitting.routes(),
-            *administration.pages(pages),
+            *AdminPages(pages, sessions, all_sections(admin), downloads(admin)).routes(),
             *description_routes(description, pages),
             # Where figures have a port of their own, the public one keeps them to itself.
             *ops_routes(infrastructure.readiness, metrics=not settings.ops_port),

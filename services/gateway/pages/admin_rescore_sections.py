@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from typing import Final
+from uuid import UUID
 
 from aiohttp import web
 
 from medvid.benchmark.tasks import BOARDS
 from services.gateway.accounts.admin_actions import AdminAction
-from services.gateway.admin import operations_wire, rescore_wire
-from services.gateway.admin.acting import id_of
+from services.gateway.admin import operations_models, rescore_models
 from services.gateway.pages.admin_form_fields import Fields, body, checked, given, text
 from services.gateway.pages.admin_pages import Context, Section
-from services.gateway.pages.admin_sections import Parts
+from services.gateway.pages.admin_parts import Parts
+from services.gateway.web.parameters import id_reader
 
 _PAGE: Final = 50
 
@@ -25,14 +26,14 @@ def rescore_sections(parts: Parts) -> list[Section]:
                 "versions": await parts.truths.all()}  # fmt: skip
 
     async def job(request: web.Request) -> Context:
-        found = await parts.rescoring.find(id_of(request, "rescore"))
+        found = await parts.rescoring.find(_job_id(request))
         preview = await parts.rescoring.preview(found.id)
         failures = list(await parts.rescoring.failures(found.id))
-        return {"detail": rescore_wire.rescore_detail(found, preview, failures)}
+        return {"detail": rescore_models.rescore_detail(found, preview, failures)}
 
     async def start(_: web.Request, fields: Fields, action: AdminAction) -> str:
         asked = body(
-            rescore_wire.RescoreBody, why=action.why, **given(fields, "ground_truth", "board")
+            rescore_models.RescoreBody, why=action.why, **given(fields, "ground_truth", "board")
         )
         found = await parts.rescoring.start(
             action, version=asked.ground_truth, board=asked.board, entry_ids=None
@@ -41,23 +42,23 @@ def rescore_sections(parts: Parts) -> list[Section]:
 
     async def apply(request: web.Request, fields: Fields, action: AdminAction) -> str:
         asked = body(
-            rescore_wire.ApplyBody, why=action.why, preview=text(fields, "preview"),
+            rescore_models.ApplyBody, why=action.why, preview=text(fields, "preview"),
             without_failed=checked(fields, "without_failed"),
             make_current=checked(fields, "make_current"),
             judge_again=checked(fields, "judge_again"),
         )  # fmt: skip
-        await parts.rescoring.apply(id_of(request, "rescore"), action, asked.wanted())
+        await parts.rescoring.apply(_job_id(request), action, asked.wanted())
         return "The scores are in force."
 
     async def discard(request: web.Request, _: Fields, action: AdminAction) -> str:
-        await parts.rescoring.discard(id_of(request, "rescore"), action)
+        await parts.rescoring.discard(_job_id(request), action)
         return "The job is dropped; the scores in force stay."
 
     async def truths(_: web.Request) -> Context:
         return {"versions": await parts.truths.all()}
 
     async def choose(_: web.Request, fields: Fields, action: AdminAction) -> str:
-        asked = body(operations_wire.ChooseBody, why=action.why, version=text(fields, "version"))
+        asked = body(operations_models.ChooseBody, why=action.why, version=text(fields, "version"))
         await parts.truths.choose(asked.version, action)
         return f"Uploads are checked against {asked.version[:12]}."
 
@@ -74,3 +75,7 @@ def rescore_sections(parts: Parts) -> list[Section]:
         Section("/ground-truths", "admin_truths.html", "Ground truth", truths,
                 {"choose": choose, "reload": reload}),
     ]  # fmt: skip
+
+
+def _job_id(request: web.Request) -> UUID:
+    return id_reader("rescore")(request.match_info["id"])

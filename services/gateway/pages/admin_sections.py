@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, cast, get_args
 from uuid import UUID
 
@@ -14,23 +13,15 @@ from medvid.benchmark.report import Problem
 from medvid.benchmark.tasks import BOARDS, METRICS, RANKINGS, Board
 from services.gateway.accounts import models as key_models
 from services.gateway.accounts.admin_actions import AdminAction
-from services.gateway.accounts.audit import AuditLog
-from services.gateway.accounts.keys import ManageKeys, key_not_found
+from services.gateway.accounts.keys import key_not_found
 from services.gateway.accounts.rules import SCOPES, Caller
-from services.gateway.admin import operations_wire, wire
-from services.gateway.admin.acting import id_of
+from services.gateway.admin import models, operations_models
 from services.gateway.admin.board_rows import read_row
-from services.gateway.admin.board_settings import BoardSettings
-from services.gateway.admin.dead_letters import DeadLetters, LetterState
-from services.gateway.admin.entries import EntryActions
+from services.gateway.admin.dead_letters import LetterState
+from services.gateway.admin.entries_api import checked_fields, export_boards, table
 from services.gateway.admin.entry_cursors import after_entry, entry_cursor
-from services.gateway.admin.ground_truths import GroundTruths
-from services.gateway.admin.imports import BoardFiles
-from services.gateway.admin.judging_hold import HoldJudging
 from services.gateway.admin.managed_entries import EDITABLE
-from services.gateway.admin.operations_routes import letter_outcome
-from services.gateway.admin.rescoring import Rescoring
-from services.gateway.admin.routes import checked_fields, exported, table
+from services.gateway.admin.operations_api import letter_outcome
 from services.gateway.pages.admin_form_fields import (
     Fields,
     body,
@@ -41,13 +32,15 @@ from services.gateway.pages.admin_form_fields import (
     upload,
 )
 from services.gateway.pages.admin_pages import Context, Do, Section
-from services.gateway.submissions.lifecycle import Lifecycle, SubmissionFilter
+from services.gateway.pages.admin_parts import Parts
+from services.gateway.pages.admin_rescore_sections import rescore_sections
+from services.gateway.submissions.lifecycle import SubmissionFilter
 from services.gateway.submissions.models import State
 from services.gateway.submissions.rules import not_withdrawable
 from services.gateway.web.endpoints import Handle
 from services.gateway.web.errors import RefusedBody
 from services.gateway.web.paging import cursor_of, position_of
-from services.gateway.web.parameters import query_of, uuid_of
+from services.gateway.web.parameters import id_reader, query_of, uuid_of
 from shared.runtime.errors import Conflict
 
 _PAGE: Final = 50
@@ -55,28 +48,12 @@ _STATES: Final = get_args(State)
 _QUOTAS: Final = ("submissions_per_day", "bytes_per_day", "judge_runs_per_month")
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """The use cases that the pages are made with."""
-
-    entries: EntryActions
-    files: BoardFiles
-    boards: BoardSettings
-    letters: DeadLetters
-    truths: GroundTruths
-    rescoring: Rescoring
-    hold: HoldJudging
-    log: AuditLog
-    submissions: Lifecycle
-    keys: ManageKeys
-
-
 def entry_sections(parts: Parts) -> list[Section]:
     """Return the pages of entries."""
     entries = parts.entries
 
     async def listed(request: web.Request) -> Context:
-        asked = query_of(request, wire.EntriesQuery)
+        asked = query_of(request, models.EntriesQuery)
         name = asked.model_name.strip() if asked.model_name else None
         found = await entries.page(
             asked.board, name or None, after_entry(asked.cursor), _PAGE + 1, removed=asked.removed
@@ -86,7 +63,7 @@ def entry_sections(parts: Parts) -> list[Section]:
                 "metrics": METRICS}  # fmt: skip
 
     async def one(request: web.Request) -> Context:
-        return {"entry": await entries.find(id_of(request, "entry")), "editable": EDITABLE}
+        return {"entry": await entries.find(_entry(request)), "editable": EDITABLE}
 
     async def add(_: web.Request, fields: Fields, action: AdminAction) -> str:
         asked = {**given(fields, "model_name", "organization", "team", "authors", "model_url",
@@ -111,7 +88,7 @@ def _entry_actions(parts: Parts) -> Mapping[str, Do]:
     entries = parts.entries
 
     async def promote(request: web.Request, fields: Fields, action: AdminAction) -> str:
-        asked = body(wire.PromoteBody, why=action.why, **given(fields, "verified_on", "note"))
+        asked = body(models.PromoteBody, why=action.why, **given(fields, "verified_on", "note"))
         done = await entries.promote(_entry(request), action, asked.verified_on, asked.note)
         return f"{done.entry.model_name} is official."
 
@@ -187,12 +164,24 @@ def key_sections(parts: Parts) -> list[Section]:
     return [Section("/keys", "admin_keys.html", "Keys", listed, actions)]
 
 
+def all_sections(parts: Parts) -> list[Section]:
+    """Return every page, in the order of the navigation."""
+    return [
+        *operation_sections(parts),
+        *entry_sections(parts),
+        *file_sections(parts),
+        *rescore_sections(parts),
+        *key_sections(parts),
+        *audit_sections(parts),
+    ]
+
+
 def downloads(parts: Parts) -> Mapping[str, Handle]:
     """Return what a signed-in browser may fetch as a file."""
 
     async def export(request: web.Request) -> web.Response:
-        asked = query_of(request, wire.ExportQuery)
-        return await exported(parts.files, asked)
+        asked = query_of(request, models.ExportQuery)
+        return await export_boards(parts.files, asked)
 
     return {"/boards/export": export}
 
@@ -205,7 +194,7 @@ def file_sections(parts: Parts) -> list[Section]:
 
     async def rank(_: web.Request, fields: Fields, action: AdminAction) -> str:
         board = _board(fields)
-        asked = body(wire.RankingBody, why=action.why, ranking=text(fields, "ranking"))
+        asked = body(models.RankingBody, why=action.why, ranking=text(fields, "ranking"))
         changed = await parts.boards.set_ranking(board, asked.ranking, action)
         told = f"The {board} board's ranking is {asked.ranking}."
         return told if changed else f"{told} It was so before."
@@ -218,7 +207,7 @@ def file_sections(parts: Parts) -> list[Section]:
             content, action, existing="update" if checked(fields, "update") else "keep",
             dry_run=dry_run,
         )  # fmt: skip
-        counts = wire.ImportAnswer.of(changes, dry_run=dry_run).counts
+        counts = models.ImportAnswer.of(changes, dry_run=dry_run).counts
         told = ", ".join(f"{count} {kind}" for kind, count in counts.items())
         rows = "; ".join(
             f"{change.row.model_name}: {change.kind}"
@@ -267,7 +256,7 @@ def operation_sections(parts: Parts) -> list[Section]:
 
     async def close_letters(_: web.Request, fields: Fields, action: AdminAction) -> str:
         do = parts.letters.replay if text(fields, "action") == "replay" else parts.letters.discard
-        asked = body(operations_wire.LettersBody, why=action.why, ids=_ids(fields), all=False)
+        asked = body(operations_models.LettersBody, why=action.why, ids=_ids(fields), all=False)
         outcomes = [await letter_outcome(do, each, action) for each in asked.ids or ()]
         return " ".join(
             f"{each.id}: {each.problem or ('done' if each.changed else 'was closed before')}."
@@ -295,7 +284,7 @@ def audit_sections(parts: Parts) -> list[Section]:
 
     async def log(request: web.Request) -> Context:
         query = {name: value for name, value in request.query.items() if value}
-        asked = body(wire.AuditQuery, **{**query, "limit": str(_PAGE)})
+        asked = body(models.AuditQuery, **{**query, "limit": str(_PAGE)})
         found = await parts.log.page(asked.wanted(), before=asked.cursor, limit=_PAGE + 1)
         more = str(found[_PAGE - 1].id) if len(found) > _PAGE else None
         return {"lines": found[:_PAGE], "asked": asked, "more_cursor": more, "shown": _facts}
@@ -308,7 +297,7 @@ def _facts(facts: object) -> str:
 
 
 def _entry(request: web.Request) -> UUID:
-    return id_of(request, "entry")
+    return id_reader("entry")(request.match_info["id"])
 
 
 def _board(fields: Fields) -> Board:

@@ -92,9 +92,16 @@ class PathText:
 class Router:
     """Collects the operations of a feature, all under one tag of the API's description."""
 
-    def __init__(self, tag: str, *, reason: type[BaseModel] | BaseModel | None = None) -> None:
+    def __init__(
+        self,
+        tag: str,
+        *,
+        access: Sequence[Access] = PUBLIC,
+        reason: type[BaseModel] | BaseModel | None = None,
+    ) -> None:
         """`reason`: the body of actions that need nothing else; an instance is a default."""
         self._tag = tag
+        self._access = access
         self._reason = reason
         self._operations: list[_Operation] = []
 
@@ -117,12 +124,13 @@ class Router:
         *,
         reply: str | Reply | Mapping[int, Reply],
         status: int = 200,
-        access: Sequence[Access] = PUBLIC,
+        access: Sequence[Access] | None = None,
         problems: Sequence[str] = (),
         body: Body | None = None,
         headers: type[BaseModel] | None = None,
         tag: str | None = None,
         admit: Admit | None = None,
+        largest: int = LARGEST_BODY,
         head: bool = True,
     ) -> Callable[[Function], Function]:
         """Declare an operation.
@@ -156,14 +164,19 @@ class Router:
                 header_model=headers or needs.headers,
                 body=body or needs.described_body(),
                 problems=(*problems, "reason_required") if needs.action else problems,
-                access=access,
+                access=access or self._access,
                 head=head,
             )
-            operation = _Operation(endpoint, function, needs, admit, status)
+            operation = _Operation(endpoint, function, needs, admit, largest, status)
             self._operations.append(operation)
             return function
 
         return declare
+
+    @property
+    def declared(self) -> list[Endpoint]:
+        """The operations as endpoints that have no handler yet."""
+        return [operation.endpoint for operation in self._operations]
 
     def endpoints(self, gate: Gate, *services: object) -> list[Endpoint]:
         """Return the operations as endpoints, bound to the services that they need."""
@@ -254,6 +267,7 @@ class _Operation:
     function: Callable[..., Awaitable[Any]]
     needs: _Needs
     admit: Admit | None
+    largest: int
     status: int
 
     def bound(self, gate: Gate, services: Sequence[object]) -> Endpoint:
@@ -329,4 +343,4 @@ class _Call:
             needs, services = self.admit
             found = {name: given[name] for name in needs.names - services.keys()}
             largest = await self.operation.admit(**found, **services)
-        return await body_of(request, model, largest=largest or LARGEST_BODY)
+        return await body_of(request, model, largest=largest or self.operation.largest)

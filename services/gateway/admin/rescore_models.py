@@ -1,4 +1,4 @@
-"""What the administration API takes and answers about re-scoring."""
+"""Models of administration: re-scoring."""
 
 from __future__ import annotations
 
@@ -7,20 +7,13 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from medvid.benchmark.tasks import Board, Scoring
-from services.gateway.admin.operations_wire import Version
+from services.gateway.admin.models import Deed
+from services.gateway.admin.operations_models import Version
 from services.gateway.admin.rescoring import Failure, JobState, RescoreJob, Wanted
-from services.gateway.admin.wire import Deed
 from services.gateway.web.models import Answer
-from services.gateway.web.parameters import Number, Parameters, RowCursor
-
-
-class RescorePath(BaseModel):
-    """The address of a re-score job."""
-
-    id: UUID = Field(description="the job's id")
 
 
 class RescoreBody(Deed):
@@ -47,15 +40,8 @@ class ApplyBody(Deed):
     )
 
     def wanted(self) -> Wanted:
-        """Return it as the use case has it."""
+        """Return what is wanted of the job."""
         return Wanted(self.preview, self.without_failed, self.make_current, self.judge_again)
-
-
-class JobsQuery(Parameters):
-    """Which page of jobs is asked for."""
-
-    cursor: RowCursor | None = Field(None, description="'next_cursor' of the page before")
-    limit: Number = Field(50, ge=1, le=200)
 
 
 class RescoreJobView(Answer):
@@ -79,7 +65,7 @@ class RescoreJobView(Answer):
 
     @classmethod
     def of(cls, job: RescoreJob) -> Self:
-        """Return a job as it is told."""
+        """Build the response from a job."""
         facts = {name: getattr(job, name) for name in cls.model_fields if name != "preview"}
         return cls(**facts, preview=job.preview_number)
 
@@ -137,7 +123,7 @@ class FailureView(Answer):
 
     @classmethod
     def of(cls, failure: Failure) -> Self:
-        """Return a failure as it is told."""
+        """Build the response from a failure."""
         return cls(**{name: getattr(failure, name) for name in cls.model_fields})
 
 
@@ -158,7 +144,7 @@ class RescoreDetail(Answer):
 
 
 def rescore_detail(job: RescoreJob, preview: Any, failures: list[Failure]) -> RescoreDetail:
-    """Return a job with its difference as it is told."""
+    """Build the response from a job and its difference."""
     content = preview or {}
     return RescoreDetail(
         job=RescoreJobView.of(job),

@@ -1,4 +1,4 @@
-"""What the administration API takes and answers about dead letters, ground truth and judging."""
+"""Models of administration: dead letters, ground truth, judging."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import Field, RootModel, model_validator
 from services.gateway.admin.dead_letters import DeadLetter, LetterState
 from services.gateway.admin.ground_truths import GroundTruthVersion, Loaded
 from services.gateway.admin.judging_hold import JudgingState
-from services.gateway.admin.wire import Deed
+from services.gateway.admin.models import Deed
 from services.gateway.web.models import Answer
 from services.gateway.web.parameters import Number, Parameters, Position, Sought
 
@@ -45,7 +45,7 @@ class DeadLetterView(Answer):
 
     @classmethod
     def of(cls, letter: DeadLetter) -> Self:
-        """Return a letter as it is told."""
+        """Build the response from a letter."""
         message = letter.message
         shown = message.model_dump(mode="json") if message is not None else None
         own = {"state", "message"}
@@ -100,7 +100,7 @@ class GroundTruthView(Answer):
 
     @classmethod
     def of(cls, found: GroundTruthVersion) -> Self:
-        """Return a version as it is told."""
+        """Build the response from a version."""
         return cls(
             version=found.version,
             samples=found.samples,
@@ -146,14 +146,8 @@ class LoadedView(Answer):
 
     @classmethod
     def of(cls, loaded: Loaded) -> Self:
-        """Return the answer to a load."""
+        """Build the response to a load."""
         return cls(**{name: getattr(loaded, name) for name in cls.model_fields})
-
-
-class ChangeAnswer(Answer):
-    """Whether an action changed anything."""
-
-    changed: bool
 
 
 class JudgingView(Answer):
@@ -166,7 +160,7 @@ class JudgingView(Answer):
 
     @classmethod
     def of(cls, state: JudgingState) -> Self:
-        """Return how judging stands as it is told."""
+        """Build the response from the state of judging."""
         return cls(**{name: getattr(state, name) for name in cls.model_fields})
 
 

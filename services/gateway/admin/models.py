@@ -1,4 +1,4 @@
-"""What the administration API takes and answers about entries, boards and the audit log."""
+"""Models of administration: entries, boards as files, the audit log."""
 
 from __future__ import annotations
 
@@ -31,12 +31,6 @@ class Deed(JsonBody):
         description=f"a reason of 1 to {REASON_LIMIT:,} characters",
         examples=["asked for by its owner"],
     )
-
-
-class EntryPath(BaseModel):
-    """The address of an entry."""
-
-    id: UUID = Field(description="the entry's id, as on its board")
 
 
 class PromoteBody(Deed):
@@ -105,6 +99,12 @@ class ImportBody(Deed):
         return self
 
 
+class ChangeAnswer(Answer):
+    """Whether an action changed anything."""
+
+    changed: bool
+
+
 class ManagedEntryView(Answer):
     """An entry as administrators see it."""
 
@@ -128,7 +128,7 @@ class ManagedEntryView(Answer):
 
     @classmethod
     def of(cls, entry: ManagedEntry) -> Self:
-        """Return an entry as it is told."""
+        """Build the response from an entry."""
         facts = {name: getattr(entry, name) for name in cls.model_fields}
         return cls(**(facts | {"badges": list(entry.badges)}))
 
@@ -141,7 +141,7 @@ class EntryAction(Answer):
 
     @classmethod
     def of(cls, done: Changed) -> Self:
-        """Return the answer to an action."""
+        """Build the response to an action."""
         return cls(entry=ManagedEntryView.of(done.entry), changed=done.changed)
 
 
@@ -184,7 +184,7 @@ class RowChangeView(Answer):
 
     @classmethod
     def of(cls, change: RowChange) -> Self:
-        """Return what becomes of a row as it is told."""
+        """Build the response from a row's change."""
         fields = {
             name: FieldChange(before=before, after=after)
             for name, (before, after) in change.fields.items()
@@ -207,7 +207,7 @@ class ImportAnswer(Answer):
 
     @classmethod
     def of(cls, changes: list[RowChange], *, dry_run: bool) -> Self:
-        """Return the answer to an import."""
+        """Build the response to an import."""
         kinds: tuple[Kind, ...] = ("added", "changed", "unchanged", "kept")
         counts = {kind: sum(change.kind == kind for change in changes) for kind in kinds}
         return cls(
@@ -264,7 +264,7 @@ class AuditLineView(Answer):
 
     @classmethod
     def of(cls, line: AuditLine) -> Self:
-        """Return a line as it is told."""
+        """Build the response from a line."""
         return cls(**{name: getattr(line, name) for name in cls.model_fields})
 
 
