@@ -12,7 +12,6 @@ import structlog
 from aiohttp import web
 
 from services.gateway.accounts import api as account_api
-from services.gateway.accounts.audit import AuditLog
 from services.gateway.accounts.callers import Callers, IdentifyCaller
 from services.gateway.accounts.guesses import Guesses, SharedGuesses
 from services.gateway.accounts.keys import ManageKeys
@@ -23,6 +22,7 @@ from services.gateway.accounts.quotas import Quotas
 from services.gateway.accounts.rules import ADMIN_KEY_CHARACTERS, MAKES_ADMIN_KEY, AccessRules
 from services.gateway.admin import entries_api as admin_entries_api
 from services.gateway.admin import operations_api as admin_operations_api
+from services.gateway.admin.audit_log import AuditLog
 from services.gateway.admin.board_settings import BoardSettings
 from services.gateway.admin.dead_letters import DeadLetters
 from services.gateway.admin.entries import EntryActions

@@ -13,7 +13,7 @@ from pydantic import Field
 from medvid.benchmark.report import Problem
 from medvid.benchmark.tasks import BOARDS
 from services.gateway.accounts.admin_actions import AdminAction
-from services.gateway.accounts.audit import AuditLog
+from services.gateway.admin.audit_log import AuditLog
 from services.gateway.admin.board_csv import read_csv, write_csv
 from services.gateway.admin.board_rows import read_row
 from services.gateway.admin.board_settings import BoardSettings
@@ -24,7 +24,6 @@ from services.gateway.admin.managed_entries import check_fields
 from services.gateway.admin.models import (
     LARGEST_IMPORT,
     AddBody,
-    AuditLineView,
     AuditPage,
     AuditQuery,
     ChangeAnswer,
@@ -48,7 +47,7 @@ from services.gateway.web.endpoints import ADMIN, CSV, JSON, Reply, json_reply
 from services.gateway.web.errors import RefusedBody
 from services.gateway.web.paging import cut
 from services.gateway.web.parameters import id_reader
-from services.gateway.web.responses import PRIVATE, json_response
+from services.gateway.web.responses import PRIVATE
 from services.gateway.web.router import PathText, Router
 
 router: Final = Router("administration", access=ADMIN, reason=Deed)
@@ -78,9 +77,10 @@ async def list_entries(entries: EntryActions, query: EntriesQuery) -> EntriesPag
         200: json_reply("It was there.", RowChangeView),
         201: json_reply("Added.", RowChangeView),
     },
+    status=lambda change: 201 if change.kind == "added" else 200,
     problems=("model_name_taken",),
 )
-async def add_entry(files: BoardFiles, body: AddBody, action: AdminAction) -> web.Response:
+async def add_entry(files: BoardFiles, body: AddBody, action: AdminAction) -> RowChangeView:
     """Add an entry with given scores.
 
     200 where the board has exactly this entry.
@@ -88,9 +88,7 @@ async def add_entry(files: BoardFiles, body: AddBody, action: AdminAction) -> we
     row, problems = read_row("$.entry", body.board, body.entry)
     if row is None:
         raise RefusedBody(problems)
-    change = await files.add(body.board, row, action)
-    status = 201 if change.kind == "added" else 200
-    return json_response(RowChangeView.of(change), status)
+    return RowChangeView.of(await files.add(body.board, row, action))
 
 
 @router.get("/admin/entries/{id}", reply="The entry.", problems=("entry_not_found",))
@@ -203,9 +201,9 @@ async def read_audit_log(log: AuditLog, query: AuditQuery) -> AuditPage:
 
     What administrators did, newest first. It is never changed.
     """
-    found = await log.page(query.wanted(), before=query.cursor, limit=query.limit + 1)
+    found = await log.page(query, query.limit + 1)
     shown, cursor = cut(found, query.limit, lambda line: str(line.id))
-    return AuditPage(lines=[AuditLineView.of(line) for line in shown], next_cursor=cursor)
+    return AuditPage(lines=shown, next_cursor=cursor)
 
 
 def checked_fields(given: Mapping[str, str | None]) -> dict[str, str | None]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
+import orjson
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from medvid.benchmark.names import FIELD_LIMITS, check_text
 from medvid.benchmark.tasks import Board, Ranking
 from services.gateway.accounts.admin_actions import REASON_LIMIT
-from services.gateway.accounts.audit import AuditFilter, AuditLine
 from services.gateway.admin.board_import import Existing, Kind, RowChange
 from services.gateway.admin.entries import Changed
 from services.gateway.admin.managed_entries import EDITABLE, ManagedEntry
@@ -241,12 +242,6 @@ class AuditQuery(Parameters):
     cursor: Position | None = Field(None, description="'next_cursor' of the page before")
     limit: Number = Field(50, ge=1, le=500)
 
-    def wanted(self) -> AuditFilter:
-        """Return the filter."""
-        return AuditFilter(
-            self.who, self.action, self.subject_kind, self.subject, self.since, self.until
-        )
-
 
 class AuditLineView(Answer):
     """One deed: who did what to which subject, what changed, and why."""
@@ -263,9 +258,10 @@ class AuditLineView(Answer):
     request_id: str
 
     @classmethod
-    def of(cls, line: AuditLine) -> Self:
-        """Build the response from a line."""
-        return cls(**{name: getattr(line, name) for name in cls.model_fields})
+    def of(cls, row: Mapping[str, Any]) -> Self:
+        """Build the response from a row of `audit_page`."""
+        parsed = {key: orjson.loads(row[key] or "null") for key in ("before", "after")}
+        return cls(**(dict(row) | parsed))
 
 
 class AuditPage(Answer):

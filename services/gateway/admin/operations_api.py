@@ -12,7 +12,7 @@ from pydantic import Field
 
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.admin.dead_letters import DeadLetters
-from services.gateway.admin.ground_truths import LARGEST_FILE, GroundTruths, Loaded
+from services.gateway.admin.ground_truths import LARGEST_FILE, GroundTruths
 from services.gateway.admin.judging_hold import HoldJudging
 from services.gateway.admin.models import ChangeAnswer, Deed
 from services.gateway.admin.operations_models import (
@@ -20,7 +20,6 @@ from services.gateway.admin.operations_models import (
     ChooseBody,
     DeadLetterView,
     GroundTruthList,
-    GroundTruthView,
     JudgingView,
     LetterOutcome,
     LettersAnswer,
@@ -45,7 +44,6 @@ from services.gateway.web.bodies import media_type
 from services.gateway.web.endpoints import ADMIN, Body, json_reply
 from services.gateway.web.paging import cursor_of, cut, position_of
 from services.gateway.web.parameters import PageQuery, id_reader
-from services.gateway.web.responses import json_response
 from services.gateway.web.router import PathText, Router
 from shared.runtime.errors import Conflict, InvalidInput, NotFound, TooLarge
 
@@ -58,6 +56,10 @@ _LOADED: Final = {
     201: json_reply("Loaded.", LoadedView),
 }
 RescoreId = Annotated[UUID, Field(description="the job's id"), PathText(id_reader("rescore"))]
+
+
+def _loaded(loaded: LoadedView) -> int:
+    return 201 if loaded.new else 200
 
 
 @router.get("/admin/dead-letters", reply="A page of dead letters.")
@@ -121,38 +123,36 @@ async def letter_outcome(
 @router.get("/admin/ground-truths", reply="All versions.")
 async def list_ground_truths(truths: GroundTruths) -> GroundTruthList:
     """List ground truth versions."""
-    return GroundTruthList(versions=[GroundTruthView.of(found) for found in await truths.all()])
+    return GroundTruthList(versions=await truths.all())
 
 
 @router.post(
     "/admin/ground-truths",
     reply=_LOADED,
+    status=_loaded,
     body=Body(TruthFile, _FILE_TYPES[0], "The file of docs/SPEC.md, section 1."),
 )
 async def load_ground_truth(
     truths: GroundTruths, request: web.Request, query: LoadQuery, action: AdminAction
-) -> web.Response:
+) -> LoadedView:
     """Load a ground truth file.
 
     The body is the file: JSON, plain or packed with gzip.
     """
-    return _loaded(await truths.load(await _file(request), action, current=query.current))
+    return await truths.load(await _file(request), action, current=query.current)
 
 
 @router.post(
     "/admin/ground-truths/reload",
     reply=_LOADED,
+    status=_loaded,
     problems=("file_not_found", "no_ground_truth_folder"),
 )
 async def reload_ground_truth(
     truths: GroundTruths, body: ReloadBody, action: AdminAction
-) -> web.Response:
+) -> LoadedView:
     """Load a ground truth file of the server's own folder."""
-    return _loaded(await truths.reload(body.file, action, current=body.current))
-
-
-def _loaded(loaded: Loaded) -> web.Response:
-    return json_response(LoadedView.of(loaded), 201 if loaded.new else 200)
+    return await truths.reload(body.file, action, current=body.current)
 
 
 @router.post("/admin/ground-truths/current", reply=_CHANGED, problems=("ground_truth_not_found",))
@@ -166,7 +166,7 @@ async def choose_ground_truth(
 @router.get("/admin/judging", reply="How judging stands.")
 async def read_judging(hold: HoldJudging) -> JudgingView:
     """Read whether judging is held."""
-    return JudgingView.of(await hold.state())
+    return await hold.state()
 
 
 @router.post("/admin/judging/pause", reply=_CHANGED)
@@ -194,10 +194,9 @@ async def start_rescore(
 
     Nothing changes on a board until the job is applied.
     """
-    job = await rescoring.start(
+    return await rescoring.start(
         action, version=body.ground_truth, board=body.board, entry_ids=body.entries
     )
-    return RescoreJobView.of(job)
 
 
 @router.get("/admin/rescores", reply="A page of jobs, newest first.")
@@ -205,7 +204,7 @@ async def list_rescores(rescoring: Rescoring, query: PageQuery) -> JobsPage:
     """List re-score jobs."""
     found = await rescoring.page(position_of(query.cursor), query.limit + 1)
     shown, cursor = cut(found, query.limit, lambda job: cursor_of((job.created_at, job.id)))
-    return JobsPage(jobs=[RescoreJobView.of(job) for job in shown], next_cursor=cursor)
+    return JobsPage(jobs=shown, next_cursor=cursor)
 
 
 @router.get("/admin/rescores/{id}", reply="The job.", problems=("rescore_not_found",))
@@ -216,7 +215,7 @@ async def read_rescore(rescoring: Rescoring, id: RescoreId) -> RescoreDetail:
     """
     job = await rescoring.find(id)
     preview = await rescoring.preview(job.id)
-    return rescore_detail(job, preview, list(await rescoring.failures(job.id)))
+    return rescore_detail(job, preview, await rescoring.failures(job.id))
 
 
 @router.post(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from services.gateway.accounts.audit import AuditLog
 from services.gateway.accounts.keys import ManageKeys
+from services.gateway.admin.audit_log import AuditLog
 from services.gateway.admin.board_settings import BoardSettings
 from services.gateway.admin.dead_letters import DeadLetters
 from services.gateway.admin.entries import EntryActions

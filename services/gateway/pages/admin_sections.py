@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, cast, get_args
+from typing import Any, Final, cast, get_args
 from uuid import UUID
 
 import orjson
@@ -15,13 +15,13 @@ from services.gateway.accounts import models as key_models
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.keys import key_not_found
 from services.gateway.accounts.rules import SCOPES, Caller
-from services.gateway.admin import models, operations_models
+from services.gateway.admin import entries_api, models, operations_api, operations_models
 from services.gateway.admin.board_rows import read_row
 from services.gateway.admin.dead_letters import LetterState
-from services.gateway.admin.entries_api import checked_fields, export_boards, table
+from services.gateway.admin.entries_api import Operation, export_boards, table
 from services.gateway.admin.entry_cursors import after_entry, entry_cursor
 from services.gateway.admin.managed_entries import EDITABLE
-from services.gateway.admin.operations_api import letter_outcome
+from services.gateway.admin.models import EntryAction
 from services.gateway.pages.admin_form_fields import (
     Fields,
     body,
@@ -31,6 +31,7 @@ from services.gateway.pages.admin_form_fields import (
     text,
     upload,
 )
+from services.gateway.pages.admin_forms import form
 from services.gateway.pages.admin_pages import Context, Do, Section
 from services.gateway.pages.admin_parts import Parts
 from services.gateway.pages.admin_rescore_sections import rescore_sections
@@ -85,33 +86,8 @@ def entry_sections(parts: Parts) -> list[Section]:
 
 
 def _entry_actions(parts: Parts) -> Mapping[str, Do]:
-    entries = parts.entries
-
-    async def promote(request: web.Request, fields: Fields, action: AdminAction) -> str:
-        asked = body(models.PromoteBody, why=action.why, **given(fields, "verified_on", "note"))
-        done = await entries.promote(_entry(request), action, asked.verified_on, asked.note)
-        return f"{done.entry.model_name} is official."
-
-    async def demote(request: web.Request, _: Fields, action: AdminAction) -> str:
-        done = await entries.demote(_entry(request), action)
-        return f"{done.entry.model_name} is on the community board."
-
-    async def rename(request: web.Request, fields: Fields, action: AdminAction) -> str:
-        name = checked_fields({"model_name": text(fields, "model_name")})["model_name"] or ""
-        done = await entries.rename(_entry(request), action, name)
-        return f"It is named {done.entry.model_name}."
-
-    async def edit(request: web.Request, fields: Fields, action: AdminAction) -> str:
-        sent = {name: text(fields, name) for name in EDITABLE if name in fields}
-        done = await entries.edit(_entry(request), action, checked_fields(sent))
-        return "Changed." if done.changed else "It was so before."
-
-    async def remove(request: web.Request, _: Fields, action: AdminAction) -> str:
-        done = await entries.remove(_entry(request), action)
-        return f"{done.entry.model_name} is on no board, and its name is free."
-
     async def withdraw(request: web.Request, _: Fields, action: AdminAction) -> str:
-        entry = await entries.find(_entry(request))
+        entry = await parts.entries.find(_entry(request))
         if entry.submission_id is None:
             raise Conflict("it was added by hand.", fix="Remove it.", code="no_submission")
         taken = await parts.submissions.withdraw(
@@ -121,12 +97,25 @@ def _entry_actions(parts: Parts) -> Mapping[str, Do]:
             raise not_withdrawable(entry.submission_state or "")
         return f"The submission of {entry.model_name} is withdrawn."
 
-    async def restore(request: web.Request, _: Fields, action: AdminAction) -> str:
-        done = await entries.restore(_entry(request), action)
-        return f"{done.entry.model_name} is on the {done.entry.board} board again."
+    def row(operation: Operation, says: str, *, keep_blank: bool = False) -> Do:
+        def sentence(done: EntryAction, _: object) -> str:
+            return says.format(name=done.entry.model_name, board=done.entry.board)
 
-    return {"promote": promote, "demote": demote, "rename": rename, "edit": edit,
-            "remove": remove, "withdraw": withdraw, "restore": restore}  # fmt: skip
+        return form(parts, operation, sentence, keep_blank=keep_blank)
+
+    return {
+        "promote": row(entries_api.promote, "{name} is official."),
+        "demote": row(entries_api.demote, "{name} is on the community board."),
+        "rename": row(entries_api.rename, "It is named {name}."),
+        "edit": form(parts, entries_api.edit, _whether_changed, keep_blank=True),
+        "remove": row(entries_api.remove, "{name} is on no board, and its name is free."),
+        "withdraw": withdraw,
+        "restore": row(entries_api.restore, "{name} is on the {board} board again."),
+    }
+
+
+def _whether_changed(done: EntryAction, _: object) -> str:
+    return "Changed." if done.changed else "It was so before."
 
 
 def key_sections(parts: Parts) -> list[Section]:
@@ -192,12 +181,15 @@ def file_sections(parts: Parts) -> list[Section]:
     async def show(_: web.Request) -> Context:
         return {"boards": BOARDS, "rankings": await parts.boards.rankings(), "known": RANKINGS}
 
-    async def rank(_: web.Request, fields: Fields, action: AdminAction) -> str:
-        board = _board(fields)
-        asked = body(models.RankingBody, why=action.why, ranking=text(fields, "ranking"))
-        changed = await parts.boards.set_ranking(board, asked.ranking, action)
-        told = f"The {board} board's ranking is {asked.ranking}."
-        return told if changed else f"{told} It was so before."
+    def ranked(done: models.ChangeAnswer, given: Mapping[str, Any]) -> str:
+        told = f"The {given['board']} board's ranking is {given['body'].ranking}."
+        return told if done.changed else f"{told} It was so before."
+
+    set_ranking = form(parts, entries_api.set_ranking, ranked)
+
+    async def rank(request: web.Request, fields: Fields, action: AdminAction) -> str:
+        _board(fields)  # a field, and not an address: refused as one
+        return await set_ranking(request, fields, action)
 
     async def load(_: web.Request, fields: Fields, action: AdminAction) -> str:
         sent = upload(fields, "file")
@@ -219,7 +211,8 @@ def file_sections(parts: Parts) -> list[Section]:
 
     return [
         Section("/boards", "admin_boards.html", "Boards", show,
-                {"check": load, "import": load, "rank": rank})
+                {"check": load, "import": load,
+                 "rank": rank})
     ]  # fmt: skip
 
 
@@ -254,28 +247,24 @@ def operation_sections(parts: Parts) -> list[Section]:
         return {"letters": found[:_PAGE], "state": state, "states": get_args(LetterState),
                 "more_cursor": more}  # fmt: skip
 
-    async def close_letters(_: web.Request, fields: Fields, action: AdminAction) -> str:
-        do = parts.letters.replay if text(fields, "action") == "replay" else parts.letters.discard
-        asked = body(operations_models.LettersBody, why=action.why, ids=_ids(fields), all=False)
-        outcomes = [await letter_outcome(do, each, action) for each in asked.ids or ()]
+    def outcomes(done: operations_models.LettersAnswer, _: object) -> str:
         return " ".join(
             f"{each.id}: {each.problem or ('done' if each.changed else 'was closed before')}."
-            for each in outcomes
+            for each in done.letters
         )
 
-    async def pause(_: web.Request, __: Fields, action: AdminAction) -> str:
-        await parts.hold.pause(action)
-        return "Judging is paused."
-
-    async def resume(_: web.Request, __: Fields, action: AdminAction) -> str:
-        await parts.hold.resume(action)
-        return "Judging goes on."
-
+    judging = {
+        "pause": form(parts, operations_api.pause_judging, "Judging is paused."),
+        "resume": form(parts, operations_api.resume_judging, "Judging goes on."),
+    }
+    closing = {
+        "replay": form(parts, operations_api.replay_dead_letters, outcomes),
+        "discard": form(parts, operations_api.discard_dead_letters, outcomes),
+    }
     return [
-        Section("", "admin.html", "Overview", overview, {"pause": pause, "resume": resume}),
+        Section("", "admin.html", "Overview", overview, judging),
         Section("/submissions", "admin_submissions.html", "Submissions", submissions, {}),
-        Section("/dead-letters", "admin_letters.html", "Dead letters", letters,
-                {"replay": close_letters, "discard": close_letters}),
+        Section("/dead-letters", "admin_letters.html", "Dead letters", letters, closing),
     ]  # fmt: skip
 
 
@@ -285,7 +274,7 @@ def audit_sections(parts: Parts) -> list[Section]:
     async def log(request: web.Request) -> Context:
         query = {name: value for name, value in request.query.items() if value}
         asked = body(models.AuditQuery, **{**query, "limit": str(_PAGE)})
-        found = await parts.log.page(asked.wanted(), before=asked.cursor, limit=_PAGE + 1)
+        found = await parts.log.page(asked, _PAGE + 1)
         more = str(found[_PAGE - 1].id) if len(found) > _PAGE else None
         return {"lines": found[:_PAGE], "asked": asked, "more_cursor": more, "shown": _facts}
 
@@ -306,10 +295,6 @@ def _board(fields: Fields) -> Board:
         problem = Problem("wrong_value", "$.board", board, " or ".join(BOARDS), "Choose one.")
         raise RefusedBody([problem])
     return board
-
-
-def _ids(fields: Fields) -> list[object] | None:
-    return list(fields.getall("ids", [])) or None
 
 
 def _key(fields: Fields) -> UUID:

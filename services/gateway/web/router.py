@@ -123,7 +123,7 @@ class Router:
         path: str,
         *,
         reply: str | Reply | Mapping[int, Reply],
-        status: int = 200,
+        status: int | Callable[[Any], int] = 200,
         access: Sequence[Access] | None = None,
         problems: Sequence[str] = (),
         body: Body | None = None,
@@ -136,8 +136,9 @@ class Router:
         """Declare an operation.
 
         `reply` describes the reply of this status, whose model is the function's return type; or
-        it is the reply, or the replies by status. `body` and `headers` describe what the function
-        reads itself. `admit` looks at the caller before a body is read.
+        it is the reply; or the replies by status, of which `status` chooses by the result. `body`
+        and `headers` describe what the function reads itself. `admit` looks at the caller before a
+        body is read, which has `largest` bytes at most.
         """
 
         def declare(function: Function) -> Function:
@@ -146,7 +147,7 @@ class Router:
             if isinstance(replies, str):
                 replies = json_reply(replies, hints["return"])
             if isinstance(replies, Reply):
-                replies = {status: replies}
+                replies = {cast(int, status): replies}
             needs = _Needs.of(function, path)
             if needs.action and needs.body is None and body is None:
                 needs = needs.with_reason(self._reason)
@@ -224,7 +225,7 @@ class _Needs:
             body=get_args(model)[0] if NoneType in get_args(model) else model,
             default=given if optional else None,
             body_required=not optional,
-            path={name: _reader(hints[name]) for name in in_path},
+            path={name: path_reader(hints[name]) for name in in_path},
             checks=[each for each in _extras(hints.get("caller")) if callable(each)],
             services={
                 name: hint
@@ -248,7 +249,8 @@ def _extras(hint: Any) -> tuple[Any, ...]:
     return get_args(hint)[1:] if get_origin(hint) is Annotated else ()
 
 
-def _reader(hint: Any) -> Callable[[str], object]:
+def path_reader(hint: Any) -> Callable[[str], object]:
+    """Return what reads a parameter in a path, by its annotation."""
     for each in _extras(hint):
         if isinstance(each, PathText):
             return each.read
@@ -268,7 +270,7 @@ class _Operation:
     needs: _Needs
     admit: Admit | None
     largest: int
-    status: int
+    status: int | Callable[[Any], int]
 
     def bound(self, gate: Gate, services: Sequence[object]) -> Endpoint:
         """Return the endpoint with a handler that has the services."""
@@ -321,7 +323,8 @@ class _Call:
             return result
         if isinstance(result, Representation):
             return send(request, result)
-        return json_response(result, self.operation.status)
+        status = self.operation.status
+        return json_response(result, status if isinstance(status, int) else status(result))
 
     async def _identify(self, request: web.Request, given: dict[str, Any]) -> None:
         needs, access = self.operation.needs, self.operation.endpoint.access
