@@ -36,7 +36,6 @@ from services.gateway.boards.current import Boards
 from services.gateway.boards.events import BoardStreams
 from services.gateway.boards.feeds import Feeds, feed_routes
 from services.gateway.boards.store import BoardStore
-from services.gateway.boards.turns import WaitingLimits
 from services.gateway.boards.views import BoardViews
 from services.gateway.judging import api as judging_api
 from services.gateway.judging.service import JudgingService
@@ -70,6 +69,7 @@ from services.gateway.web.endpoints import Endpoint, Handle, refuse_undeclared, 
 from services.gateway.web.middleware import boundary, expecting, named
 from services.gateway.web.server import ConnectionLimits, Runner
 from services.gateway.web.tracing import traced
+from services.gateway.web.turns import WaitingLimits
 from services.gateway.webhooks import api as webhook_api
 from services.gateway.webhooks.delivery import Deliveries, DeliverWebhooks
 from services.gateway.webhooks.sender import HttpSender

@@ -20,7 +20,6 @@ from services.gateway.admin.board_settings import BoardSettings
 from services.gateway.admin.entries import EntryActions
 from services.gateway.admin.entry_cursors import after_entry, entry_cursor
 from services.gateway.admin.imports import BoardFiles
-from services.gateway.admin.managed_entries import check_fields
 from services.gateway.admin.models import (
     LARGEST_IMPORT,
     AddBody,
@@ -42,6 +41,7 @@ from services.gateway.admin.models import (
     RenameBody,
     RowChangeView,
 )
+from services.gateway.admin.rules import check_fields
 from services.gateway.boards.api import BoardName
 from services.gateway.web.endpoints import ADMIN, CSV, JSON, Reply, json_reply
 from services.gateway.web.errors import RefusedBody

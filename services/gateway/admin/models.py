@@ -15,7 +15,7 @@ from medvid.benchmark.tasks import Board, Ranking
 from services.gateway.accounts.admin_actions import REASON_LIMIT
 from services.gateway.admin.board_import import Existing, Kind, RowChange
 from services.gateway.admin.entries import Changed
-from services.gateway.admin.managed_entries import EDITABLE, ManagedEntry
+from services.gateway.admin.rules import EDITABLE, ManagedEntry
 from services.gateway.web.bodies import JsonBody
 from services.gateway.web.models import Answer
 from services.gateway.web.parameters import Moment, Number, Parameters, Position, Sought

@@ -1,8 +1,8 @@
 """A board's changes as a stream (SSE), for every page that is open on it.
 
 Clients are told that there is something new, and fetch it where it is served from memory. An event
-carries the board's revision as its id, so whoever comes back with `Last-Event-ID` hears at once of
-what was missed, and nothing where nothing was.
+carries the board's revision as its id, so a client that comes back with `Last-Event-ID` gets at
+once what was missed, and nothing where nothing was.
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ from services.gateway.admin.board_rows import read_row
 from services.gateway.admin.dead_letters import LetterState
 from services.gateway.admin.entries_api import Operation, export_boards, table
 from services.gateway.admin.entry_cursors import after_entry, entry_cursor
-from services.gateway.admin.managed_entries import EDITABLE
 from services.gateway.admin.models import EntryAction
+from services.gateway.admin.rules import EDITABLE
 from services.gateway.pages.admin_form_fields import (
     Fields,
     body,
@@ -40,7 +40,7 @@ from services.gateway.submissions.models import State
 from services.gateway.submissions.rules import not_withdrawable
 from services.gateway.web.endpoints import Handle
 from services.gateway.web.errors import RefusedBody
-from services.gateway.web.paging import cursor_of, position_of
+from services.gateway.web.paging import cursor_of, cut, position_of
 from services.gateway.web.parameters import id_reader, query_of, uuid_of
 from shared.runtime.errors import Conflict
 
@@ -59,8 +59,8 @@ def entry_sections(parts: Parts) -> list[Section]:
         found = await entries.page(
             asked.board, name or None, after_entry(asked.cursor), _PAGE + 1, removed=asked.removed
         )
-        more = entry_cursor(found[_PAGE - 1]) if len(found) > _PAGE else None
-        return {"entries": found[:_PAGE], "asked": asked, "more_cursor": more, "boards": BOARDS,
+        shown, more = cut(found, _PAGE, entry_cursor)
+        return {"entries": shown, "asked": asked, "more_cursor": more, "boards": BOARDS,
                 "metrics": METRICS}  # fmt: skip
 
     async def one(request: web.Request) -> Context:
@@ -120,14 +120,13 @@ def _whether_changed(done: EntryAction, _: object) -> str:
 
 def key_sections(parts: Parts) -> list[Section]:
     """Return the page of API keys."""
-    # Whoever is signed in administers; who it is stands in the audit log.
+    # Who is signed in administers; the audit log has the name.
     caller = Caller("local", root=True)
 
     async def listed(request: web.Request) -> Context:
         found = await parts.keys.page(caller, position_of(request.query.get("cursor")), _PAGE + 1)
-        last = found[_PAGE - 1] if len(found) > _PAGE else None
-        return {"keys": found[:_PAGE], "scopes": SCOPES,
-                "more_cursor": cursor_of((last.created_at, last.id)) if last else None}  # fmt: skip
+        shown, more = cut(found, _PAGE, lambda key: cursor_of((key.created_at, key.id)))
+        return {"keys": shown, "scopes": SCOPES, "more_cursor": more}
 
     async def make(_: web.Request, fields: Fields, action: AdminAction) -> str:
         asked = body(
@@ -233,9 +232,8 @@ def operation_sections(parts: Parts) -> list[Section]:
         found = await parts.submissions.page(
             SubmissionFilter(state=state), position_of(request.query.get("cursor")), _PAGE + 1
         )
-        last = found[_PAGE - 1] if len(found) > _PAGE else None
-        return {"found": found[:_PAGE], "state": state, "states": _STATES,
-                "more_cursor": cursor_of((last.created_at, last.id)) if last else None}  # fmt: skip
+        shown, more = cut(found, _PAGE, lambda each: cursor_of((each.created_at, each.id)))
+        return {"found": shown, "state": state, "states": _STATES, "more_cursor": more}
 
     async def letters(request: web.Request) -> Context:
         state = request.query.get("state", "open")
@@ -243,8 +241,8 @@ def operation_sections(parts: Parts) -> list[Section]:
         found = await parts.letters.page(
             cast(LetterState, state), None, None, before=_number(request), limit=_PAGE + 1
         )
-        more = str(found[_PAGE - 1].id) if len(found) > _PAGE else None
-        return {"letters": found[:_PAGE], "state": state, "states": get_args(LetterState),
+        shown, more = cut(found, _PAGE, lambda letter: str(letter.id))
+        return {"letters": shown, "state": state, "states": get_args(LetterState),
                 "more_cursor": more}  # fmt: skip
 
     def outcomes(done: operations_models.LettersAnswer, _: object) -> str:
@@ -275,8 +273,8 @@ def audit_sections(parts: Parts) -> list[Section]:
         query = {name: value for name, value in request.query.items() if value}
         asked = body(models.AuditQuery, **{**query, "limit": str(_PAGE)})
         found = await parts.log.page(asked, _PAGE + 1)
-        more = str(found[_PAGE - 1].id) if len(found) > _PAGE else None
-        return {"lines": found[:_PAGE], "asked": asked, "more_cursor": more, "shown": _facts}
+        shown, more = cut(found, _PAGE, lambda line: str(line.id))
+        return {"lines": shown, "asked": asked, "more_cursor": more, "shown": _facts}
 
     return [Section("/audit", "admin_audit.html", "Audit log", log, {})]
 

@@ -1,4 +1,4 @@
-"""The pages of submitting: the form, its check, the receipt, and how a submission fares.
+"""The pages of submitting: the form, its check, the receipt, and a submission's state.
 
 They do what the API does, by the same steps, and answer with pages. The owner token reaches them in
 a header only, never in an address.
@@ -123,7 +123,7 @@ class SubmissionPages:
         return _private(request, "submit.html", facts, HTTPStatus.OK)
 
     async def submission(self, request: web.Request) -> web.Response:
-        """Show how a submission fares, all of it to its owner."""
+        """Show a submission's state, all of it to its owner."""
         caller = await self.callers.of(request)
         try:
             found = await self.submissions.status(

@@ -60,7 +60,7 @@ class NewSubmission:
 
     `key_id` is the API key that it came with; `account` pays for it (None: nobody does), by one
     submission of `size` bytes. `previous` is the entry that it replaces once it is scored;
-    `evaluate_only` keeps it off every board; `webhook` is told what becomes of it.
+    `evaluate_only` keeps it off every board; `webhook` gets its events.
     """
 
     id: UUID

@@ -318,7 +318,7 @@ class _Key:
 
 
 def _webhook(options: Options, key: _Key | None, salt: bytes) -> Webhook | None:
-    """Return a submission's webhook, with a secret of ours where its owner gave none."""
+    """Return a submission's webhook, with a generated secret where its owner gave none."""
     if options.webhook_url is None:
         return None
     secret = options.webhook_secret
