@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-import aiohttp_jinja2
 import structlog
 from aiohttp import web
 
@@ -16,8 +15,7 @@ from services.gateway.accounts.callers import Callers, IdentifyCaller
 from services.gateway.accounts.guesses import Guesses, SharedGuesses
 from services.gateway.accounts.keys import ManageKeys
 from services.gateway.accounts.keys_store import KeyStore
-from services.gateway.accounts.quota_rules import Limits as QuotaLimits
-from services.gateway.accounts.quota_rules import QuotaRules
+from services.gateway.accounts.quota_rules import QuotaLimits, QuotaRules
 from services.gateway.accounts.quotas import Quotas
 from services.gateway.accounts.rules import ADMIN_KEY_CHARACTERS, MAKES_ADMIN_KEY, AccessRules
 from services.gateway.admin import entries_api as admin_entries_api
@@ -52,7 +50,7 @@ from services.gateway.pages.submission_pages import SubmissionPages
 from services.gateway.pages.views import PageViews
 from services.gateway.settings import GatewaySettings
 from services.gateway.status import api as status_api
-from services.gateway.status.rules import Limits
+from services.gateway.status.rules import StatusLimits
 from services.gateway.status.service import PostgresStatus, StatusReader
 from services.gateway.submissions import api as submission_api
 from services.gateway.submissions.access import SubmissionAccess
@@ -253,7 +251,6 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
             *ops_routes(infrastructure.readiness, metrics=not settings.ops_port),
         ]
         app = application(description.endpoints, others)
-        app[aiohttp_jinja2.APP_KEY] = pages.environment
         app.on_shutdown.extend([streams.stop, board_streams.stop])
         await stack.enter_async_context(_serving(app, surroundings(boards, pages), settings))
         yield
@@ -319,8 +316,8 @@ async def _serving(
         await runner.cleanup()
 
 
-def _status_limits(settings: GatewaySettings) -> Limits:
-    return Limits(
+def _status_limits(settings: GatewaySettings) -> StatusLimits:
+    return StatusLimits(
         stale=6 * settings.sample_seconds + 10,
         slow=settings.status_slow_seconds,
         standing=settings.status_standing_seconds,

@@ -13,7 +13,7 @@ from services.gateway.boards.current import Boards
 from services.gateway.boards.store import BoardStore
 from services.gateway.pages.rendering import Pages
 from services.gateway.status.models import Notice
-from services.gateway.status.rules import Limits
+from services.gateway.status.rules import StatusLimits
 from services.gateway.status.service import StatusReader, set_notice
 from shared.messaging.local import LocalBus
 from shared.runtime.errors import Transient
@@ -21,7 +21,7 @@ from shared.runtime.figures import Sample, Sampler, read_sample
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, records, running_gateway
 
-LIMITS = Limits(stale=70, slow=120, standing=900)
+LIMITS = StatusLimits(stale=70, slow=120, standing=900)
 
 
 @pytest.fixture

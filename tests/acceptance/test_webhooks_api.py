@@ -16,7 +16,7 @@ from uuid import UUID
 import orjson
 from aiohttp import web
 
-from services.gateway.webhooks.delivery import Deliveries, DeliverWebhooks, Outcome
+from services.gateway.webhooks.delivery import AttemptOutcome, Deliveries, DeliverWebhooks
 from services.gateway.webhooks.models import WebhookEvent, WebhookHeaders
 from services.gateway.webhooks.rules import read_secret, show_secret
 from shared.storage.database import Database
@@ -212,7 +212,7 @@ async def test_the_work_of_a_killed_gateway_is_taken_over(database: Database) ->
             await deliveries(gateway, receipt, "delivered")
         assert told.kinds == ["submission.scored"]
         # The dead one's late word changes nothing.
-        await killed.give_up(taken, Outcome(None, "late"))
+        await killed.give_up(taken, AttemptOutcome(None, "late"))
         await deliveries(gateway, receipt, "delivered")
 
 
@@ -257,10 +257,10 @@ async def test_rival_gateways_tell_each_event_once(database: Database) -> None:
             await gateway.set_state(receipt["id"], "scored")
 
         class Counting:
-            async def send(self, _: str, body: bytes, headers: dict[str, str]) -> Outcome:
+            async def send(self, _: str, body: bytes, headers: dict[str, str]) -> AttemptOutcome:
                 told.calls.append((headers, body))
                 await asyncio.sleep(0)
-                return Outcome(200, None)
+                return AttemptOutcome(200, None)
 
         store = Deliveries(database, lease_seconds=60)
         workers = [

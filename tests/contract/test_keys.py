@@ -12,7 +12,7 @@ from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.callers import IdentifyCaller
 from services.gateway.accounts.guesses import Guesses
 from services.gateway.accounts.keys import ManageKeys
-from services.gateway.accounts.keys_store import KeyStore, NewKey
+from services.gateway.accounts.keys_store import KeyStore, KeyToStore
 from services.gateway.accounts.rules import AccessRules, Caller, KeyQuotas, Scope
 from services.gateway.web.errors import QuotaExhausted
 from shared.runtime.errors import InvalidInput, NotAllowed, NotFound
@@ -29,7 +29,7 @@ def store(database: Database) -> KeyStore:
     return KeyStore(database)
 
 
-def new(**changes: object) -> NewKey:
+def new(**changes: object) -> KeyToStore:
     given: dict[str, object] = {
         "id": uuid4(),
         "label": "CI",
@@ -39,7 +39,7 @@ def new(**changes: object) -> NewKey:
         "quotas": KeyQuotas(5, None, 0),
         "created_by": "administrator",
     }
-    return NewKey(**(given | changes))  # type: ignore[arg-type]
+    return KeyToStore(**(given | changes))  # type: ignore[arg-type]
 
 
 async def test_a_key_is_found_by_its_hash_only(store: KeyStore) -> None:

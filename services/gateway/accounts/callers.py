@@ -91,12 +91,6 @@ class Callers:
         require_understood(caller)
         return caller
 
-    async def administrator(self, request: web.Request) -> Caller:
-        """Return who asks, if it is an administrator; raises NotAllowed."""
-        caller = await self.of(request)
-        self.rules.require_administrator(caller)
-        return caller
-
     def require_administrator(self, caller: Caller) -> None:
         """Raise NotAllowed unless the caller administers."""
         self.rules.require_administrator(caller)

@@ -11,7 +11,7 @@ import structlog
 
 from services.gateway.accounts import credentials
 from services.gateway.accounts.admin_actions import AdminAction
-from services.gateway.accounts.keys_store import KeyStore, NewKey
+from services.gateway.accounts.keys_store import KeyStore, KeyToStore
 from services.gateway.accounts.rules import (
     AccessRules,
     ApiKey,
@@ -60,7 +60,7 @@ class ManageKeys:
             self.rules.require_administrator(caller)
         secret = credentials.new_key()
         key = await self.keys.add(
-            NewKey(
+            KeyToStore(
                 id=uuid4(),
                 label=label,
                 owner=owner,

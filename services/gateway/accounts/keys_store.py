@@ -22,7 +22,7 @@ _SQL: Final = load_queries(__package__, "keys.sql")
 
 
 @dataclass(frozen=True, slots=True)
-class NewKey:
+class KeyToStore:
     """A key to be stored."""
 
     id: UUID
@@ -44,7 +44,7 @@ class KeyStore:
         self._database = database
 
     async def add(
-        self, new: NewKey, *, most_a_day: int | None, action: AdminAction | None = None
+        self, new: KeyToStore, *, most_a_day: int | None, action: AdminAction | None = None
     ) -> ApiKey:
         """Store a key; raises QuotaExhausted where its creator made `most_a_day` today."""
         async with transient_errors(), self._database.transaction() as transaction:

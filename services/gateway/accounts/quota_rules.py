@@ -16,7 +16,7 @@ _DAY: Final = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class QuotaLimits:
     """What one account may do: judge runs in 30 days, the others in 24 hours."""
 
     submissions_per_day: int
@@ -29,15 +29,15 @@ class Limits:
 class QuotaRules:
     """What the operator allows keys and addresses."""
 
-    keys: Limits
-    addresses: Limits
+    keys: QuotaLimits
+    addresses: QuotaLimits
 
-    def limits(self, caller: Caller) -> Limits:
+    def limits(self, caller: Caller) -> QuotaLimits:
         """Return a caller's limits: its key's own where an administrator gave it some."""
         if caller.key is None:
             return self.addresses
         own, usual = caller.key.quotas, self.keys
-        return Limits(
+        return QuotaLimits(
             _first(own.submissions_per_day, usual.submissions_per_day),
             _first(own.bytes_per_day, usual.bytes_per_day),
             _first(own.judge_runs_per_month, usual.judge_runs_per_month),
@@ -57,7 +57,7 @@ class QuotaRules:
             strict=True,
         )
         _, *wider = [
-            Account(f"address:{each[0][0]}", Limits(*(limit for _, limit in each)))
+            Account(f"address:{each[0][0]}", QuotaLimits(*(limit for _, limit in each)))
             for each in shares
         ]
         return Account(caller.account, limits, tuple(wider))
@@ -71,7 +71,7 @@ class Account:
     """
 
     name: str
-    limits: Limits
+    limits: QuotaLimits
     wider: tuple[Account, ...] = ()
 
 

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from services.gateway.accounts.quota_rules import (
     Account,
-    Limits,
+    QuotaLimits,
     QuotaRules,
     Usage,
     Use,
@@ -169,7 +169,7 @@ async def _used(
     connection: Connection,
     query: str,
     account: Account,
-    limit: Callable[[Limits], int],
+    limit: Callable[[QuotaLimits], int],
     *more: int,
 ) -> Use:
     """Return the use that decides, of the account and the networks around it."""

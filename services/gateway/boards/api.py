@@ -18,7 +18,7 @@ from services.gateway.boards.models import Leaderboard, LeaderboardIndex
 from services.gateway.boards.moments import PATTERN, read_as_of
 from services.gateway.boards.store import BoardStore
 from services.gateway.boards.views import BoardViews, Window
-from services.gateway.web.endpoints import CSV, EVENTS, JSON, Handle, Link, Reply, json_reply
+from services.gateway.web.endpoints import CSV, EVENTS, JSON, Handle, Reply, ReplyLink, json_reply
 from services.gateway.web.event_streams import EventHeaders
 from services.gateway.web.negotiation import negotiate
 from services.gateway.web.parameters import Number, Parameters
@@ -34,8 +34,8 @@ _AS_OF: Final = {"format": "as-of", "examples": ["2026-04-15", "2026-04-15T12:00
 _READS: Final = frozenset({"GET", "HEAD"})
 _LARGEST_PAGE: Final = 1_000
 _LINKS: Final = {
-    "snapshot": Link("GET", "/snapshots/{id}", {"id": "$response.body#/snapshot"}),
-    "entry": Link(
+    "snapshot": ReplyLink("GET", "/snapshots/{id}", {"id": "$response.body#/snapshot"}),
+    "entry": ReplyLink(
         "GET",
         "/leaderboards/{board}/entries/{id}",
         {"board": "$response.body#/board", "id": "$response.body#/entries/0/entry_id"},

@@ -13,7 +13,7 @@ from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.pages.admin_form_fields import Fields, text
 from services.gateway.pages.admin_form_reading import LARGEST, PLAIN, read_form
 from services.gateway.pages.admin_sessions import (
-    Session,
+    AdminSession,
     Sessions,
     check_form,
     remember_browser,
@@ -144,7 +144,7 @@ class AdminPages:
         self,
         request: web.Request,
         section: Section,
-        session: Session,
+        session: AdminSession,
         *,
         problem: ProblemDetails | None = None,
         told: str = "",
@@ -164,7 +164,7 @@ class AdminPages:
     def _page(
         self,
         template: str,
-        session: Session | None,
+        session: AdminSession | None,
         section: Section | None,
         *,
         problem: ProblemDetails | None = None,

@@ -26,7 +26,7 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class AdminSession:
     """A signed-in browser."""
 
     who: str
@@ -45,7 +45,7 @@ class Sessions:
         self._admin_sha256 = credentials.sha256(admin_key) if admin_key else None
         self._seconds = seconds
 
-    async def of(self, request: web.Request) -> Session | None:
+    async def of(self, request: web.Request) -> AdminSession | None:
         """Return the session of a request, if it has one that is valid; raises Transient."""
         cookie = request.cookies.get(_name(request))
         if not cookie:
@@ -54,7 +54,11 @@ class Sessions:
             row = await self._database.pool.fetchrow(
                 _SQL["session_find"], credentials.sha256(cookie), self._admin_sha256
             )
-        return Session(row["who"], browsers.form_token(cookie), row["expires_at"]) if row else None
+        return (
+            AdminSession(row["who"], browsers.form_token(cookie), row["expires_at"])
+            if row
+            else None
+        )
 
     async def open(self, request: web.Request, secret: str, response: web.Response) -> None:
         """Open a session for an administrator's key and give the browser its cookie.

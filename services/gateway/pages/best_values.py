@@ -12,14 +12,14 @@ Mark = Literal["best", "second"]
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class BestValues:
     """The two highest different values of a column; None where there is none."""
 
     best: float | None
     second: float | None
 
     @classmethod
-    def of(cls, values: Iterable[float | None]) -> Standing:
+    def of(cls, values: Iterable[float | None]) -> BestValues:
         """Find them; equal values share a mark, and a column with one value has only a best."""
         ordered = sorted({value for value in values if value is not None}, reverse=True)
         return cls(*[*ordered, None, None][:2])
@@ -40,6 +40,6 @@ class Valued(Protocol):
     def values(self) -> Mapping[str, float | None]: ...  # noqa: D102 - its name says it
 
 
-def standings(rows: Sequence[Valued]) -> dict[str, Standing]:
+def standings(rows: Sequence[Valued]) -> dict[str, BestValues]:
     """Return the standing of every metric's column."""
-    return {key: Standing.of(row.values.get(key) for row in rows) for key in METRIC_KEYS}
+    return {key: BestValues.of(row.values.get(key) for row in rows) for key in METRIC_KEYS}

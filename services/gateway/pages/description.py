@@ -12,7 +12,7 @@ from aiohttp import web
 from services.gateway.pages.reference import Reference
 from services.gateway.pages.rendering import Pages
 from services.gateway.web.endpoints import JSON, Endpoint, Reply
-from services.gateway.web.openapi import Webhook, openapi_document
+from services.gateway.web.openapi import OutgoingCall, openapi_document
 from services.gateway.web.problem_codes import PROBLEM_CODES
 from services.gateway.web.representations import Representation, represent
 from services.gateway.web.responses import send
@@ -29,7 +29,7 @@ class Description:
     document: dict[str, Any]
 
 
-def describe(endpoints: Sequence[Endpoint], webhooks: Sequence[Webhook]) -> Description:
+def describe(endpoints: Sequence[Endpoint], webhooks: Sequence[OutgoingCall]) -> Description:
     """Return the endpoints and one more, which serves the document about all of them."""
     ready: list[Representation] = []
 

@@ -12,7 +12,6 @@ from http import HTTPStatus
 from typing import Final
 from uuid import UUID
 
-import aiohttp_jinja2
 from aiohttp import web
 
 from medvid.benchmark.decoding import SUBMISSION_LIMITS
@@ -87,7 +86,7 @@ class SubmissionPages:
         replaces = uuid_of(request.query.get("replaces", ""))
         usage = await self.quotas.usage(await self.callers.understood(request))
         facts = self._form(replaces=replaces) | {"usage": usage and QuotaStatus.of("", usage)}
-        return _private(request, "submit.html", facts, HTTPStatus.OK)
+        return self._private("submit.html", facts, HTTPStatus.OK)
 
     async def submit(self, request: web.Request) -> web.Response:
         """Take a submission; what is wrong with it is shown above the form, filled in as it was."""
@@ -101,9 +100,9 @@ class SubmissionPages:
                 given = _texts(upload)
                 receipt = await self.uploads.submit(caller, upload, key)
         except MedvidError as error:
-            return self._refuse(request, error, given)
+            return self._refuse(error, given)
         facts = {"receipt": receipt, "model_name": given.get("model_name", "The model")}
-        return _private(request, "submitted.html", facts, HTTPStatus.ACCEPTED)
+        return self._private("submitted.html", facts, HTTPStatus.ACCEPTED)
 
     async def check(self, request: web.Request) -> web.Response:
         """Show what would become of a submission; nothing of it is stored."""
@@ -118,9 +117,9 @@ class SubmissionPages:
                 filled = {name: text for name, text in upload.texts.items() if text.strip()}
                 result = await self.uploads.dry_run(caller, replace(upload, texts=filled))
         except MedvidError as error:
-            return self._refuse(request, error, given)
+            return self._refuse(error, given)
         facts = self._form(given, checked=DryRunAnswer.of(result))
-        return _private(request, "submit.html", facts, HTTPStatus.OK)
+        return self._private("submit.html", facts, HTTPStatus.OK)
 
     async def submission(self, request: web.Request) -> web.Response:
         """Show a submission's state, all of it to its owner."""
@@ -132,10 +131,10 @@ class SubmissionPages:
         except NotFound:
             # Perhaps it is for its owner's eyes only: the script asks again with the token.
             facts = {"id": request.match_info["id"]}
-            return _private(request, "submission_unknown.html", facts, HTTPStatus.NOT_FOUND)
+            return self._private("submission_unknown.html", facts, HTTPStatus.NOT_FOUND)
         judging = await self.judging.status(found.submission.id)
         status = submission_models.submission_status(found, judging)
-        response = _private(request, "submission.html", _facts(status, found), HTTPStatus.OK)
+        response = self._private("submission.html", _facts(status, found), HTTPStatus.OK)
         response.headers["Vary"] = "Authorization"
         return response
 
@@ -164,12 +163,17 @@ class SubmissionPages:
             "usage": None,
         }
 
-    def _refuse(
-        self, request: web.Request, error: MedvidError, given: Mapping[str, str]
-    ) -> web.Response:
+    def _private(self, template: str, facts: Mapping[str, object], status: int) -> web.Response:
+        text = self.pages.render(template, **facts)
+        headers = {"Cache-Control": _PRIVATE}
+        return web.Response(
+            text=text, status=status, content_type="text/html", charset="utf-8", headers=headers
+        )
+
+    def _refuse(self, error: MedvidError, given: Mapping[str, str]) -> web.Response:
         problem = problems.of_error(error, "")
         facts = self._form(given, problem)
-        response = _private(request, "submit.html", facts, problem.status)
+        response = self._private("submit.html", facts, problem.status)
         if problem.status == HTTPStatus.REQUEST_TIMEOUT:  # nothing sensible can follow here
             response.force_close()
         return response
@@ -183,14 +187,6 @@ def _from_here(request: web.Request) -> None:
 
 def _texts(upload: Upload) -> dict[str, str]:
     return {name: text for name, text in upload.texts.items() if name != FILE_FIELD}
-
-
-def _private(
-    request: web.Request, template: str, facts: Mapping[str, object], status: int
-) -> web.Response:
-    response = aiohttp_jinja2.render_template(template, request, facts, status=status)
-    response.headers["Cache-Control"] = _PRIVATE
-    return response
 
 
 def _facts(status: submission_models.SubmissionStatus, found: FoundSubmission) -> dict[str, object]:

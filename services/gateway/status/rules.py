@@ -21,7 +21,7 @@ _PATIENCE: Final = 6.0
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class StatusLimits:
     """When to call things by their name, in seconds."""
 
     stale: float
@@ -57,7 +57,7 @@ class SystemStatus:
     """By board, for how long its newest snapshot lacks a change."""
 
 
-def assess(figures: Figures, age: float | None, limits: Limits) -> SystemStatus:
+def assess(figures: Figures, age: float | None, limits: StatusLimits) -> SystemStatus:
     """Say what the figures mean; `age` None or too high makes everything unknown."""
     if age is None or age > limits.stale:
         return _unknown(age)
@@ -82,7 +82,7 @@ def _unknown(age: float | None) -> SystemStatus:
 @dataclass(frozen=True, slots=True)
 class _Reader:
     figures: Figures
-    limits: Limits
+    limits: StatusLimits
 
     def get(self, name: str, label: str = "") -> float:
         return self.figures.get(name, {}).get(label, 0.0)
@@ -164,7 +164,7 @@ class _Reader:
         return max(typical, backlog) if typical is not None else (backlog or None)
 
 
-def _overall(stages: tuple[Stage, ...], lag: float, limits: Limits) -> tuple[Overall, str]:
+def _overall(stages: tuple[Stage, ...], lag: float, limits: StatusLimits) -> tuple[Overall, str]:
     standing = [stage.name for stage in stages if stage.state == "standing"]
     if standing or lag > limits.standing:
         what = " and ".join(standing) or "the hand-over between services"

@@ -14,7 +14,7 @@ import structlog
 from medvid.benchmark.tasks import BOARDS
 from services.gateway.boards.current import Boards
 from services.gateway.status.models import Notice, Status, status
-from services.gateway.status.rules import Figures, Limits, assess
+from services.gateway.status.rules import Figures, StatusLimits, assess
 from services.gateway.web.endpoints import HTML, JSON
 from services.gateway.web.representations import Representation, represent
 from services.gateway.web.security import PAGE_HEADERS, READ_HEADERS
@@ -84,7 +84,7 @@ class StatusReader:
         source: StatusSource,
         boards: Boards,
         render: Callable[[Status], str],
-        limits: Limits,
+        limits: StatusLimits,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._source = source

@@ -34,8 +34,8 @@ from services.gateway.web.endpoints import (
     OWNERS,
     Access,
     Body,
-    Link,
     Reply,
+    ReplyLink,
     json_reply,
 )
 from services.gateway.web.event_streams import EventHeaders
@@ -51,10 +51,10 @@ router: Final = Router("submissions")
 _PRIVATE: Final = "private, no-cache"
 _ID: Final = {"id": "$response.body#/id"}
 _LINKS: Final = {
-    "status": Link("GET", "/submissions/{id}", _ID),
-    "events": Link("GET", "/submissions/{id}/events", _ID),
-    "judge": Link("POST", "/submissions/{id}/judge", _ID),
-    "verdicts": Link("GET", "/submissions/{id}/verdicts", _ID),
+    "status": ReplyLink("GET", "/submissions/{id}", _ID),
+    "events": ReplyLink("GET", "/submissions/{id}/events", _ID),
+    "judge": ReplyLink("POST", "/submissions/{id}/judge", _ID),
+    "verdicts": ReplyLink("GET", "/submissions/{id}/verdicts", _ID),
 }
 _SENDERS: Final = (Access.PUBLIC, Access.SUBMIT)
 _LISTERS: Final = (Access.OWNER, Access.SUBMIT, Access.JUDGE, Access.ADMIN)

@@ -19,7 +19,7 @@ from services.gateway.submissions.report_models import ValidationReport
 from services.gateway.submissions.rules import FINAL_STATES, NOTE_LIMIT
 from services.gateway.submissions.service import FoundSubmission
 from services.gateway.submissions.similarity_models import Similarity, similarities
-from services.gateway.submissions.uploads import Receipt
+from services.gateway.submissions.uploads import UploadReceipt
 from services.gateway.web.bodies import JsonBody
 from services.gateway.web.models import API, Answer
 from services.gateway.webhooks.rules import MAX_URL, show_secret
@@ -99,7 +99,7 @@ class SubmissionReceipt(Answer):
     )
 
     @classmethod
-    def of(cls, receipt: Receipt) -> SubmissionReceipt:
+    def of(cls, receipt: UploadReceipt) -> SubmissionReceipt:
         """Build the response to a new submission."""
         return cls(
             id=receipt.submission_id,

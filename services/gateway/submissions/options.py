@@ -24,7 +24,7 @@ _NO: Final = frozenset({"false", "0", "no", "off", ""})
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class SubmissionOptions:
     """`replaces`: the submission whose model this is a new version of.
 
     `webhook_secret` is None where the owner leaves its choice to us.
@@ -38,7 +38,7 @@ class Options:
 
 def read_options(
     texts: Mapping[str, str], *, private_networks: bool = False
-) -> tuple[Options, list[Problem]]:
+) -> tuple[SubmissionOptions, list[Problem]]:
     """Return the options of a form, and every problem of them.
 
     `private_networks`: webhooks may lead into them.
@@ -65,7 +65,7 @@ def read_options(
                     "one of 'replaces' and 'evaluate_only'", "Leave one of them out.")
         )  # fmt: skip
     url, secret, wrong = _read_webhook(texts, private_networks)
-    return Options(replaces, wish in _YES, url, secret), [*problems, *wrong]
+    return SubmissionOptions(replaces, wish in _YES, url, secret), [*problems, *wrong]
 
 
 def _read_webhook(

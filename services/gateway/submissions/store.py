@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields as fields_of
 from typing import Final
 from uuid import UUID
 
@@ -159,44 +160,32 @@ async def _next_version(connection: Connection, previous: StoredEntry) -> int:
 def _stored(
     row: asyncpg.Record, steps: Sequence[asyncpg.Record], ranks: Sequence[asyncpg.Record]
 ) -> StoredSubmission:
-    entry = None
-    if row["entry_id"] is not None:
-        entry = StoredEntry(
-            id=row["entry_id"],
-            board=row["board"],
-            model_name=row["model_name"],
-            organization=row["organization"],
-            removed=row["removed_at"] is not None,
-            version=row["version"],
-            pending=row["pending"],
-            hypothetical=row["hypothetical"],
-            similarities=orjson.loads(row["similarities"] or "{}"),
-        )
-    return StoredSubmission(
-        id=row["id"],
-        state=row["state"],
-        owner_token_sha256=row["owner_token_sha256"],
-        report=orjson.loads(row["report"]),
-        failure_code=row["failure_code"],
-        failure_reason=row["failure_reason"],
-        file_sha256=row["file_sha256"],
-        file_bytes=row["file_bytes"],
-        ground_truth_version=row["ground_truth_version"],
-        created_at=row["created_at"],
-        timeline=[TimelineStep(**step) for step in steps],
-        entry=entry,
-        key_id=row["key_id"],
-        key_scopes=row["key_scopes"],
-        withdrawn_by=row["withdrawn_by"],
-        withdrawal_note=row["withdrawal_note"],
-        replaces=row["replaces"],
-        replaced_by=row["replaced_by"],
-        hypothetical=[
+    parsed = {
+        "report": orjson.loads(row["report"]),
+        "timeline": [TimelineStep(**step) for step in steps],
+        "entry": _entry(row) if row["entry_id"] is not None else None,
+        "hypothetical": [
             HypotheticalRank(
                 rank["scoring"], rank["entries"], orjson.loads(rank["content"]), rank["ranked_at"]
             )
             for rank in ranks
         ],
+    }
+    plain = {each.name for each in fields_of(StoredSubmission)} - parsed.keys()
+    return StoredSubmission(**{name: row[name] for name in plain}, **parsed)
+
+
+def _entry(row: asyncpg.Record) -> StoredEntry:
+    return StoredEntry(
+        id=row["entry_id"],
+        board=row["board"],
+        model_name=row["model_name"],
+        organization=row["organization"],
+        removed=row["removed_at"] is not None,
+        version=row["version"],
+        pending=row["pending"],
+        hypothetical=row["hypothetical"],
+        similarities=orjson.loads(row["similarities"] or "{}"),
     )
 
 

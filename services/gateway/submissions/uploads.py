@@ -25,7 +25,7 @@ from services.gateway.submissions.forms import (
     missing_file,
     name_taken,
 )
-from services.gateway.submissions.options import Options, check_same_name, read_options
+from services.gateway.submissions.options import SubmissionOptions, check_same_name, read_options
 from services.gateway.submissions.records import (
     Checked,
     IdempotencyKey,
@@ -36,14 +36,14 @@ from services.gateway.submissions.records import (
 from services.gateway.submissions.rules import not_replaceable
 from services.gateway.submissions.store import KeyTaken, SubmissionStore
 from services.gateway.submissions.validation import Validator
-from services.gateway.web.errors import Location, Refused
+from services.gateway.web.errors import Location, RefusedInput
 from services.gateway.webhooks.rules import Webhook
 from shared.runtime.errors import InvalidInput, MedvidError, Transient, Unavailable
 
 _log = structlog.get_logger(__name__)
 
 
-class RefusedSubmission(Refused):
+class RefusedSubmission(RefusedInput):
     """A submission with problems."""
 
     code = "invalid_submission"
@@ -66,7 +66,7 @@ class RefusedSubmission(Refused):
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class UploadReceipt:
     """What the owner of a new submission gets, once."""
 
     submission_id: UUID
@@ -91,7 +91,7 @@ class _Draft:
     caller: Caller
     upload: Upload
     ground_truth_version: str
-    options: Options
+    options: SubmissionOptions
     previous: StoredEntry | None
 
 
@@ -131,7 +131,9 @@ class UploadService:
             caller, size, lambda usage: check_submissions(usage.submissions)
         )
 
-    async def submit(self, caller: Caller, upload: Upload, idempotency_key: str | None) -> Receipt:
+    async def submit(
+        self, caller: Caller, upload: Upload, idempotency_key: str | None
+    ) -> UploadReceipt:
         """Return the receipt; a repeat of an accepted request gets the same one again.
 
         What is refused is paid for by its bytes, unless it was us who failed. Raises
@@ -178,7 +180,9 @@ class UploadService:
         count = len(problems) + checked.problem_count
         return DryRunResult([*problems, *checked.problems], count, checked.report, version)
 
-    async def _accept(self, caller: Caller, upload: Upload, idempotency_key: str | None) -> Receipt:
+    async def _accept(
+        self, caller: Caller, upload: Upload, idempotency_key: str | None
+    ) -> UploadReceipt:
         key = None
         if idempotency_key is not None:
             key = _Key.of(caller, upload, idempotency_key)
@@ -233,7 +237,7 @@ class UploadService:
             raise RefusedSubmission([*problems, *checked.problems], count, checked.report)
         return checked
 
-    async def _store_new(self, draft: _Draft, checked: Checked, key: _Key | None) -> Receipt:
+    async def _store_new(self, draft: _Draft, checked: Checked, key: _Key | None) -> UploadReceipt:
         assert checked.payload is not None  # noqa: S101 - _check refused the others
         caller = draft.caller
         submission_id = uuid4()
@@ -263,7 +267,7 @@ class UploadService:
             bytes=checked.unpacked_bytes,
             ground_truth=draft.ground_truth_version[:12],
         )
-        return Receipt(submission_id, token, webhook.secret if webhook else None)
+        return UploadReceipt(submission_id, token, webhook.secret if webhook else None)
 
     async def _test_set(self) -> str:
         """Return the version that uploads are checked against; raises Unavailable without one."""
@@ -276,7 +280,7 @@ class UploadService:
             )
         return version
 
-    async def _repeat(self, key: _Key) -> Receipt | None:
+    async def _repeat(self, key: _Key) -> UploadReceipt | None:
         """Return the receipt of an earlier request with this key, if there was one."""
         used = await self._store.find_key(key.key_sha256)
         if used is None:
@@ -288,7 +292,7 @@ class UploadService:
                 code="idempotency_key_reused",
             )
         webhook = _webhook(key.options, key, used.token_salt)
-        return Receipt(
+        return UploadReceipt(
             used.submission_id,
             credentials.token_for(key.key, used.token_salt),
             webhook.secret if webhook else None,
@@ -302,7 +306,7 @@ class _Key:
     key: str
     key_sha256: bytes
     request_sha256: bytes
-    options: Options
+    options: SubmissionOptions
 
     @classmethod
     def of(cls, caller: Caller, upload: Upload, key: str) -> _Key:
@@ -317,7 +321,7 @@ class _Key:
         return IdempotencyKey(self.key_sha256, self.request_sha256, salt, submission_id)
 
 
-def _webhook(options: Options, key: _Key | None, salt: bytes) -> Webhook | None:
+def _webhook(options: SubmissionOptions, key: _Key | None, salt: bytes) -> Webhook | None:
     """Return a submission's webhook, with a generated secret where its owner gave none."""
     if options.webhook_url is None:
         return None

@@ -57,7 +57,7 @@ class Body:
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class ReplyLink:
     """What can be asked next: an endpoint, and where its parameters are in this answer.
 
     Places are runtime expressions of OpenAPI, such as `$response.body#/id`.
@@ -79,7 +79,7 @@ class Reply:
     content: Mapping[str, type[BaseModel] | None] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     etag: bool = False
-    links: Mapping[str, Link] = field(default_factory=dict)
+    links: Mapping[str, ReplyLink] = field(default_factory=dict)
 
 
 def json_reply(
@@ -88,7 +88,7 @@ def json_reply(
     *,
     headers: Mapping[str, str] | None = None,
     etag: bool = False,
-    links: Mapping[str, Link] | None = None,
+    links: Mapping[str, ReplyLink] | None = None,
 ) -> Reply:
     """Return the usual reply: one JSON model."""
     return Reply(description, {JSON: model}, headers or {}, etag, links or {})

@@ -12,7 +12,7 @@ from shared.runtime.errors import InvalidInput, MedvidError, Unavailable
 Location = Literal["form", "file", "body"]
 
 
-class Refused(InvalidInput):
+class RefusedInput(InvalidInput):
     """What was sent has problems; carries all of them, and the report of a file.
 
     `count` counts all problems, of which `problems` has the first.
@@ -38,7 +38,7 @@ class Refused(InvalidInput):
         return "body"
 
 
-class RefusedBody(Refused):
+class RefusedBody(RefusedInput):
     """A JSON body with problems."""
 
     code: ClassVar[str] = "invalid_body"

@@ -85,7 +85,7 @@ _HEADERS_BY_STATUS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Webhook:
+class OutgoingCall:
     """A request that this server sends: what it carries, and what its receiver answers."""
 
     name: str
@@ -97,7 +97,7 @@ class Webhook:
     responses: Mapping[str, str]
 
 
-def openapi_document(endpoints: Sequence[Endpoint], webhooks: Sequence[Webhook] = ()) -> Json:
+def openapi_document(endpoints: Sequence[Endpoint], webhooks: Sequence[OutgoingCall] = ()) -> Json:
     """Return the description of these endpoints; raises ValueError where two are the same."""
     schemas = Schemas([*_models(endpoints), *_webhook_models(webhooks)])
     paths: Json = {}
@@ -168,13 +168,13 @@ def _models(endpoints: Sequence[Endpoint]) -> Iterator[tuple[type[BaseModel], Us
             yield from ((model, "answer") for model in reply.content.values() if model is not None)
 
 
-def _webhook_models(webhooks: Sequence[Webhook]) -> Iterator[tuple[type[BaseModel], Use]]:
+def _webhook_models(webhooks: Sequence[OutgoingCall]) -> Iterator[tuple[type[BaseModel], Use]]:
     for webhook in webhooks:
         yield webhook.body, "answer"
         yield webhook.headers, "parameters"
 
 
-def _webhook(webhook: Webhook, schemas: Schemas) -> Json:
+def _webhook(webhook: OutgoingCall, schemas: Schemas) -> Json:
     content = {JSON: {"schema": schemas.answer(webhook.body)}}
     return {
         "post": {

@@ -209,14 +209,6 @@ ADMINISTRATION: Final = (
 """What every address for administrators may answer."""
 QUOTA_PROBLEMS: Final = ("submission_quota", "byte_quota", "quota_exhausted")
 """What every address that takes uploads may answer."""
-BODY_PROBLEMS: Final = (
-    "bad_request",
-    "invalid_body",
-    "too_large",
-    "unsupported_media_type",
-    "body_too_slow",
-)
-"""What every address that takes JSON may answer."""
 
 
 def problem_type(code: str) -> str:

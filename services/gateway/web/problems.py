@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Final
 
 from medvid.benchmark.report import Problem
-from services.gateway.web.errors import Location, QuotaExhausted, Refused
+from services.gateway.web.errors import Location, QuotaExhausted, RefusedInput
 from services.gateway.web.models import ProblemDetails, ProblemItem
 from services.gateway.web.problem_codes import PROBLEM_CODES, problem_type
 from shared.runtime.errors import (
@@ -56,7 +56,7 @@ def of_error(error: MedvidError, request_id: str) -> ProblemDetails:
     if isinstance(error, Transient):
         return _details(503, "unavailable", "we cannot do it now.", "Try again.", request_id)
     problem = _details(status, error.error_code, error.detail, error.fix, request_id)
-    if not isinstance(error, Refused):
+    if not isinstance(error, RefusedInput):
         return problem
     return problem.model_copy(
         update={

@@ -147,7 +147,9 @@ class Router:
             if isinstance(replies, str):
                 replies = json_reply(replies, hints["return"])
             if isinstance(replies, Reply):
-                replies = {cast(int, status): replies}
+                if callable(status):
+                    raise TypeError(f"{method} {path}: name the replies by status")
+                replies = {status: replies}
             needs = _Needs.of(function, path)
             if needs.action and needs.body is None and body is None:
                 needs = needs.with_reason(self._reason)

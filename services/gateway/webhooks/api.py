@@ -7,7 +7,7 @@ from typing import Final
 from services.gateway.accounts.rules import Caller
 from services.gateway.submissions.access import SubmissionId
 from services.gateway.web.endpoints import ADMIN, OWNERS
-from services.gateway.web.openapi import Webhook
+from services.gateway.web.openapi import OutgoingCall
 from services.gateway.web.paging import cursor_of, cut, position_of
 from services.gateway.web.parameters import PageQuery
 from services.gateway.web.router import Router
@@ -26,7 +26,7 @@ router: Final = Router("webhooks")
 _PROBLEMS: Final = ("submission_not_found", "webhook_not_found", "not_the_owner")
 
 
-SUBMISSION_CHANGED: Final = Webhook(
+SUBMISSION_CHANGED: Final = OutgoingCall(
     name="submissionChanged",
     summary="A submission, or its judging, changed its state",
     description="Sent to the submission's `webhook_url`, at least once for each change. An answer "

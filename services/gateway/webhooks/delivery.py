@@ -20,7 +20,7 @@ import asyncpg
 import orjson
 import structlog
 
-from services.gateway.webhooks.rules import Event, Webhook, retry_delay, signed_headers
+from services.gateway.webhooks.rules import Webhook, WebhookMessage, retry_delay, signed_headers
 from shared.runtime.errors import Transient
 from shared.storage.database import Connection, Database, transient_errors
 from shared.storage.queries import load_queries
@@ -35,14 +35,14 @@ _log = structlog.get_logger(__name__)
 class DueDelivery:
     """A delivery taken to be tried now, for the `attempt`-th time."""
 
-    event: Event
+    event: WebhookMessage
     url: str
     secret: bytes
     attempt: int
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class AttemptOutcome:
     """The result of a delivery attempt: the response's status, or the reason why there is none."""
 
     status: int | None
@@ -57,7 +57,7 @@ class Outcome:
 class Sender(Protocol):
     """Posts a body to an address."""
 
-    async def send(self, url: str, body: bytes, headers: dict[str, str]) -> Outcome:
+    async def send(self, url: str, body: bytes, headers: dict[str, str]) -> AttemptOutcome:
         """Send it, within bounds of time and bytes; never raises."""
 
 
@@ -79,15 +79,17 @@ class Deliveries:
             )
         return [_due(row) for row in rows]
 
-    async def delivered(self, delivery: DueDelivery, outcome: Outcome) -> None:
+    async def delivered(self, delivery: DueDelivery, outcome: AttemptOutcome) -> None:
         """Note that the receiver accepted a delivery."""
         await self._settle("delivery_delivered", delivery, outcome.status)
 
-    async def retry_later(self, delivery: DueDelivery, outcome: Outcome, seconds: float) -> None:
+    async def retry_later(
+        self, delivery: DueDelivery, outcome: AttemptOutcome, seconds: float
+    ) -> None:
         """Note that an attempt failed, and when the next is due."""
         await self._settle("delivery_put_off", delivery, outcome.status, outcome.error, seconds)
 
-    async def give_up(self, delivery: DueDelivery, outcome: Outcome) -> None:
+    async def give_up(self, delivery: DueDelivery, outcome: AttemptOutcome) -> None:
         """Note that a delivery is dead."""
         await self._settle("delivery_give_up", delivery, outcome.status, outcome.error)
 
@@ -104,7 +106,7 @@ class Deliveries:
 
 
 def _due(row: asyncpg.Record) -> DueDelivery:
-    event = Event(
+    event = WebhookMessage(
         id=row["id"],
         submission_id=row["submission_id"],
         kind=row["kind"],
@@ -169,7 +171,7 @@ class DeliverWebhooks:
             log.info("webhook_put_off", attempt=delivery.attempt, seconds=round(wait))
 
 
-def body_of_event(event: Event) -> bytes:
+def body_of_event(event: WebhookMessage) -> bytes:
     """Return an event as JSON; the same bytes at every attempt."""
     return orjson.dumps(
         {

@@ -45,7 +45,7 @@ class Webhook:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class WebhookMessage:
     """An event: `kind` such as submission.ranked; `data` as event streams have it."""
 
     id: UUID

@@ -16,7 +16,7 @@ import aiohttp
 from yarl import URL
 
 from services.gateway.web.representations import SERVER
-from services.gateway.webhooks.delivery import Outcome
+from services.gateway.webhooks.delivery import AttemptOutcome
 from services.gateway.webhooks.rules import check_url, is_public
 
 _CONNECT_SECONDS: Final = 5.0
@@ -62,21 +62,21 @@ class HttpSender:
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
 
-    async def send(self, url: str, body: bytes, headers: dict[str, str]) -> Outcome:
+    async def send(self, url: str, body: bytes, headers: dict[str, str]) -> AttemptOutcome:
         """Send it; the answer's body is not read. Never raises."""
         if check_url(url, private_networks=self._private_networks):
-            return Outcome(None, "the address is not one that may be called.")
+            return AttemptOutcome(None, "the address is not one that may be called.")
         given = {"Content-Type": "application/json", "User-Agent": SERVER, **headers}
         try:
             response = await self._session.post(
                 URL(url), data=body, headers=given, allow_redirects=False
             )
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return Outcome(None, _reason(error))
+            return AttemptOutcome(None, _reason(error))
         response.close()
         if response.status >= 300:
-            return Outcome(response.status, f"the answer was {response.status}.")
-        return Outcome(response.status, None)
+            return AttemptOutcome(response.status, f"the answer was {response.status}.")
+        return AttemptOutcome(response.status, None)
 
 
 def _open(info: Any) -> socket.socket:

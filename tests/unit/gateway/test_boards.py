@@ -15,7 +15,7 @@ from services.gateway.boards import models as board_models
 from services.gateway.boards.current import Boards
 from services.gateway.boards.spreadsheet import board_csv
 from services.gateway.boards.store import Snapshot, SnapshotRef
-from services.gateway.pages.best_values import Standing
+from services.gateway.pages.best_values import BestValues
 from services.gateway.pages.rendering import Pages, date_and_time, is_web_address
 from shared.runtime.errors import Transient
 
@@ -165,15 +165,15 @@ async def test_a_scoring_without_any_value_is_not_offered_until_it_has_one() -> 
 
 
 def test_marks() -> None:
-    standing = Standing.of([0.5, None, 0.9, 0.9, 0.7])
+    standing = BestValues.of([0.5, None, 0.9, 0.9, 0.7])
     assert [standing.mark(value) for value in (0.9, 0.7, 0.5, None)] == [
         "best",
         "second",
         None,
         None,
     ]
-    assert Standing.of([None]).mark(None) is None
-    assert Standing.of([0.0]).mark(0.0) == "best"
+    assert BestValues.of([None]).mark(None) is None
+    assert BestValues.of([0.0]).mark(0.0) == "best"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from services.gateway.accounts.quota_rules import (
-    Limits,
+    QuotaLimits,
     QuotaRules,
     Use,
     check_bytes,
@@ -23,7 +23,7 @@ from services.gateway.accounts.rules import ApiKey, Caller, KeyQuotas
 from services.gateway.web.errors import QuotaExhausted
 
 NOW = datetime(2026, 4, 15, 12, 0, 0, tzinfo=UTC)
-RULES = QuotaRules(keys=Limits(50, 1000, 30, 60), addresses=Limits(5, 100, 2, 9))
+RULES = QuotaRules(keys=QuotaLimits(50, 1000, 30, 60), addresses=QuotaLimits(5, 100, 2, 9))
 
 
 def with_key(quotas: KeyQuotas) -> Caller:
@@ -32,9 +32,9 @@ def with_key(quotas: KeyQuotas) -> Caller:
 
 
 def test_a_keys_own_quotas_win_one_by_one() -> None:
-    assert RULES.limits(Caller("192.0.2.1")) == Limits(5, 100, 2, 9)
-    assert RULES.limits(with_key(KeyQuotas())) == Limits(50, 1000, 30, 60)
-    assert RULES.limits(with_key(KeyQuotas(0, None, 7))) == Limits(0, 1000, 7, 60)
+    assert RULES.limits(Caller("192.0.2.1")) == QuotaLimits(5, 100, 2, 9)
+    assert RULES.limits(with_key(KeyQuotas())) == QuotaLimits(50, 1000, 30, 60)
+    assert RULES.limits(with_key(KeyQuotas(0, None, 7))) == QuotaLimits(0, 1000, 7, 60)
 
 
 def test_the_next_slot_is_named() -> None:
@@ -75,10 +75,10 @@ def test_times_are_rounded_up() -> None:
 
 def test_networks_around_an_address_pay_too() -> None:
     account = RULES.account(Caller("2001:db8:1:2ff::/64"))
-    assert account.limits == Limits(5, 100, 2, 9)
+    assert account.limits == QuotaLimits(5, 100, 2, 9)
     assert [(each.name, each.limits) for each in account.wider] == [
-        ("address:2001:db8:1:200::/56", Limits(8, 150, 3, 14)),
-        ("address:2001:db8:1::/48", Limits(10, 200, 4, 18)),
+        ("address:2001:db8:1:200::/56", QuotaLimits(8, 150, 3, 14)),
+        ("address:2001:db8:1::/48", QuotaLimits(10, 200, 4, 18)),
     ]
     assert RULES.account(with_key(KeyQuotas())).wider == ()
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from services.gateway.status.rules import Limits, Stage, SystemStatus, assess, duration
+from services.gateway.status.rules import Stage, StatusLimits, SystemStatus, assess, duration
 
-LIMITS = Limits(stale=60, slow=120, standing=900)
+LIMITS = StatusLimits(stale=60, slow=120, standing=900)
 IDLE: dict[str, dict[str, float]] = {
     "medvid_submissions_unfinished": {"accepted": 0, "scored": 0},
     "medvid_submissions_oldest_seconds": {"accepted": 0, "scored": 0},
