@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -38,8 +39,8 @@ from services.gateway.boards.views import BoardViews
 from services.gateway.judging import api as judging_api
 from services.gateway.judging.service import JudgingService
 from services.gateway.judging.store import JudgingStore
+from services.gateway.pages import admin_parts
 from services.gateway.pages.admin_pages import AdminPages
-from services.gateway.pages.admin_parts import Parts
 from services.gateway.pages.admin_sections import all_sections, downloads
 from services.gateway.pages.admin_sessions import Sessions
 from services.gateway.pages.description import describe, description_routes
@@ -154,63 +155,51 @@ def _quota_rules(settings: GatewaySettings) -> QuotaRules:
     )
 
 
-@asynccontextmanager
-async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> AsyncIterator[None]:
-    """Serve until left; then finish the requests at work."""
-    async with AsyncExitStack() as stack:
-        database = infrastructure.database
-        pages = Pages()
-        history = BoardStore(database)
-        boards = Boards(history, pages.board, poll_seconds=settings.board_poll_seconds)
-        await boards.refresh()
-        views = BoardViews(boards, history, limits=_waiting_limits(settings))
-        made = PageViews(pages, limits=_waiting_limits(settings))
-        board_streams = BoardStreams(boards, limit=settings.board_streams)
-        hints = await infrastructure.bus.listen([BoardRanked.type], boards.hint)
-        stack.push_async_callback(hints.stop)
-        infrastructure.background("gateway_boards", boards.keep_current)
-        pool = WorkerPool(settings.validation_workers, name="validator", initializer=yield_to_reads)
-        stack.push_async_callback(pool.close)
-        await pool.start()
-        folder = stack.enter_context(spool(settings.upload_dir))
-        store = SubmissionStore(database)
-        validator = Validator(pool, store.ground_truth, seconds=settings.validation_seconds)
-        accounts = build_accounts(database, settings)
-        callers, quotas = accounts.callers, accounts.quotas
-        receiver = Receiver(folder, _limits(settings), quotas)
-        infrastructure.patrol("gateway_quotas", accounts.prune, _FORGET_SECONDS)
-        owners = SubmissionAccess(store, accounts.rules)
-        judging = JudgingService(
-            owners, JudgingStore(database), quotas, settings.judge_estimate_seconds
-        )
-        streams = EventStreams(
-            SubmissionEvents(database),
-            limit=settings.event_streams,
-            per_address=settings.event_streams_per_address,
-            poll_seconds=settings.event_poll_seconds,
-        )
-        told = await infrastructure.bus.listen(_EVENT_HINTS, streams.hint)
-        stack.push_async_callback(told.stop)
-        infrastructure.background("gateway_events", streams.keep_current)
-        status = StatusReader(
-            PostgresStatus(database), boards, pages.status, _status_limits(settings)
-        )
-        webhooks = Webhooks(database, owners)
-        deliveries = Deliveries(database, settings.webhook_seconds + _LEASE_MARGIN_SECONDS)
-        infrastructure.background(
-            "gateway_webhooks", lambda: _deliver_webhooks(deliveries, settings)
-        )
-        infrastructure.patrol("webhooks_forget", deliveries.prune, _FORGET_SECONDS)
-        uploads = UploadService(
-            store,
-            validator,
-            quotas,
-            private_networks=settings.webhook_private_networks,
-            minimum_coverage=settings.minimum_coverage,
-        )
-        lifecycle = Lifecycle(database)
-        submissions = SubmissionService(store, lifecycle, owners, boards.rank_of)
-        admin = Parts(
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What the gateway is made of."""
+
+    accounts: Accounts
+    admin: admin_parts.Parts
+    board_streams: BoardStreams
+    boards: Boards
+    history: BoardStore
+    judging: JudgingService
+    made: PageViews
+    pages: Pages
+    receiver: Receiver
+    sessions: Sessions
+    status: StatusReader
+    streams: EventStreams
+    submissions: SubmissionService
+    uploads: UploadService
+    views: BoardViews
+    webhooks: Webhooks
+
+    def endpoints(self) -> list[Endpoint]:
+        """Return the operations of every feature, with the services that they need."""
+        services = [
+            *(getattr(self, each.name) for each in fields(self)),
+            *(getattr(self.admin, each.name) for each in fields(self.admin)),
+            self.accounts.quotas,
+        ]
+        return [
+            endpoint
+            for feature in _FEATURES
+            for endpoint in feature.router.endpoints(self.accounts.callers, *services)
+        ]
+
+
+def _build(database: Database, pool: WorkerPool, folder: Path, settings: GatewaySettings) -> _Parts:
+    pages, history = Pages(), BoardStore(database)
+    boards = Boards(history, pages.board, poll_seconds=settings.board_poll_seconds)
+    store, lifecycle = SubmissionStore(database), Lifecycle(database)
+    accounts = build_accounts(database, settings)
+    callers, quotas = accounts.callers, accounts.quotas
+    owners = SubmissionAccess(store, accounts.rules)
+    return _Parts(
+        accounts=accounts,
+        admin=admin_parts.Parts(
             entries=EntryActions(database),
             files=BoardFiles(database),
             boards=BoardSettings(database),
@@ -221,39 +210,103 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
             log=AuditLog(database),
             submissions=lifecycle,
             keys=accounts.keys,
-        )
-        sessions = Sessions(
+        ),
+        board_streams=BoardStreams(boards, limit=settings.board_streams),
+        boards=boards,
+        history=history,
+        judging=JudgingService(
+            owners, JudgingStore(database), quotas, settings.judge_estimate_seconds
+        ),
+        made=PageViews(pages, limits=_waiting_limits(settings)),
+        pages=pages,
+        receiver=Receiver(folder, _limits(settings), quotas),
+        sessions=Sessions(
             database, callers, settings.usable_admin_key, settings.admin_session_seconds
-        )
-        infrastructure.patrol("accounts_searching", lifecycle.count_searching, _FORGET_SECONDS)
-        services = (
-            accounts.keys, quotas, boards, history, views, board_streams, judging, receiver,
-            status, streams, submissions, uploads, webhooks, admin.entries, admin.files,
-            admin.boards, admin.letters, admin.truths, admin.rescoring, admin.hold, admin.log,
-        )  # fmt: skip
-        endpoints = [
-            endpoint
-            for feature in _FEATURES
-            for endpoint in feature.router.endpoints(callers, *services)
-        ]
-        description = describe(endpoints, [webhook_api.SUBMISSION_CHANGED])
-        submitting = SubmissionPages(
-            pages, uploads, submissions, judging, receiver, callers, quotas
-        )
-        others = [
-            *feed_routes(Feeds(boards, history, settings.public_url or "")),
-            *PublicPages(boards, views, made, history, pages, status, callers.address).routes(),
-            *security_routes(settings.security_contact, settings.public_url),
-            *submitting.routes(),
-            *AdminPages(pages, sessions, all_sections(admin), downloads(admin)).routes(),
-            *description_routes(description, pages),
-            # Where figures have a port of their own, the public one keeps them to itself.
-            *ops_routes(infrastructure.readiness, metrics=not settings.ops_port),
-        ]
-        app = application(description.endpoints, others)
-        app.on_shutdown.extend([streams.stop, board_streams.stop])
-        await stack.enter_async_context(_serving(app, surroundings(boards, pages), settings))
+        ),
+        status=StatusReader(
+            PostgresStatus(database), boards, pages.status, _status_limits(settings)
+        ),
+        streams=EventStreams(
+            SubmissionEvents(database),
+            limit=settings.event_streams,
+            per_address=settings.event_streams_per_address,
+            poll_seconds=settings.event_poll_seconds,
+        ),
+        submissions=SubmissionService(store, lifecycle, owners, boards.rank_of),
+        uploads=UploadService(
+            store,
+            Validator(pool, store.ground_truth, seconds=settings.validation_seconds),
+            quotas,
+            private_networks=settings.webhook_private_networks,
+            minimum_coverage=settings.minimum_coverage,
+        ),
+        views=BoardViews(boards, history, limits=_waiting_limits(settings)),
+        webhooks=Webhooks(database, owners),
+    )
+
+
+@asynccontextmanager
+async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> AsyncIterator[None]:
+    """Serve until left; then finish the requests at work."""
+    async with AsyncExitStack() as stack:
+        pool = WorkerPool(settings.validation_workers, name="validator", initializer=yield_to_reads)
+        stack.push_async_callback(pool.close)
+        await pool.start()
+        folder = stack.enter_context(spool(settings.upload_dir))
+        parts = _build(infrastructure.database, pool, folder, settings)
+        await parts.boards.refresh()
+        for kinds, hint in (
+            ([BoardRanked.type], parts.boards.hint),
+            (_EVENT_HINTS, parts.streams.hint),
+        ):
+            listening = await infrastructure.bus.listen(kinds, hint)
+            stack.push_async_callback(listening.stop)
+        _work_in_background(infrastructure, parts, settings)
+        app = _application(parts, infrastructure, settings)
+        around = surroundings(parts.boards, parts.pages)
+        await stack.enter_async_context(_serving(app, around, settings))
         yield
+
+
+def _work_in_background(
+    infrastructure: Infrastructure, parts: _Parts, settings: GatewaySettings
+) -> None:
+    lease = settings.webhook_seconds + _LEASE_MARGIN_SECONDS
+    deliveries = Deliveries(infrastructure.database, lease)
+    searching = parts.admin.submissions.count_searching
+    infrastructure.background("gateway_boards", parts.boards.keep_current)
+    infrastructure.background("gateway_events", parts.streams.keep_current)
+    infrastructure.background("gateway_webhooks", lambda: _deliver_webhooks(deliveries, settings))
+    infrastructure.patrol("gateway_quotas", parts.accounts.prune, _FORGET_SECONDS)
+    infrastructure.patrol("webhooks_forget", deliveries.prune, _FORGET_SECONDS)
+    infrastructure.patrol("accounts_searching", searching, _FORGET_SECONDS)
+
+
+def _application(
+    parts: _Parts, infrastructure: Infrastructure, settings: GatewaySettings
+) -> web.Application:
+    pages, boards, history = parts.pages, parts.boards, parts.history
+    callers, quotas = parts.accounts.callers, parts.accounts.quotas
+    description = describe(parts.endpoints(), [webhook_api.SUBMISSION_CHANGED])
+    others = [
+        *feed_routes(Feeds(boards, history, settings.public_url or "")),
+        *PublicPages(
+            boards, parts.views, parts.made, history, pages, parts.status, callers.address
+        ).routes(),
+        *security_routes(settings.security_contact, settings.public_url),
+        *SubmissionPages(
+            pages, parts.uploads, parts.submissions, parts.judging, parts.receiver, callers, quotas
+        ).routes(),
+        *AdminPages(
+            pages, parts.sessions, all_sections(parts.admin), downloads(parts.admin)
+        ).routes(),
+        *description_routes(description, pages),
+        # Where figures have a port of their own, the public one keeps them to itself.
+        *ops_routes(infrastructure.readiness, metrics=not settings.ops_port),
+    ]
+    app = application(description.endpoints, others)
+    app.on_shutdown.extend([parts.streams.stop, parts.board_streams.stop])
+    return app
 
 
 def application(endpoints: Sequence[Endpoint], others: Sequence[web.RouteDef]) -> web.Application:
