@@ -1,1 +1,1 @@
-"""Judging, as those see it who ask for it."""
+"""Judging of submissions: asked for, paused, resumed, read. The judge itself is a service."""

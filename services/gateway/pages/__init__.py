@@ -1,1 +1,1 @@
-"""Pages for people."""
+"""Pages for people: templates, static files, charts, forms of administrators."""

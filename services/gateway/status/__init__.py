@@ -1,1 +1,1 @@
-"""The system's status, for everybody."""
+"""The status of the whole system, public."""

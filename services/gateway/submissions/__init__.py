@@ -1,1 +1,1 @@
-"""Submissions: taken in, told about, listed, withdrawn, replaced."""
+"""Submissions: uploaded, checked, listed, followed, withdrawn, replaced."""

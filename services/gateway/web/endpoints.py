@@ -1,7 +1,7 @@
-"""What a route of the API is: data, from which routing and the API's description are both made.
+"""Endpoints: the data from which routing and the API's description are both made.
 
-A `routes.py` gives a list of `Endpoint`s. `register` makes them routes; `refuse_undeclared` keeps
-any other route out of `/api/v1`. So whatever answers there is described, and in one place.
+Routers make them from functions (`web.router`). `register` makes them routes; `refuse_undeclared`
+keeps any other route out of `/api/v1`, so that every route there is described.
 """
 
 from __future__ import annotations

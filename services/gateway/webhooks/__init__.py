@@ -1,1 +1,1 @@
-"""Webhooks: what happened to a submission, told to an address its owner named."""
+"""Webhooks: the events of a submission, sent to an address that its owner named."""
