@@ -22,7 +22,7 @@ from medvid.benchmark.validation import validate_submission
 from medvid.judging.estimates import CallFigures
 from medvid.judging.plans import StoredPlan
 from medvid.judging.pricing import TokenPrice
-from services.judge.consumer import build_batches_consumer, build_requests_consumer
+from services.judge.consume import build_batches_consumer, build_requests_consumer
 from services.judge.handlers import JudgeBatch, StartRun
 from services.judge.patrol import PostgresPatrol
 from services.judge.planning import plan_file

@@ -14,7 +14,7 @@ from medvid.judging.estimates import CallFigures
 from medvid.judging.pricing import FREE, TokenPrice, to_microusd
 from medvid.judging.prompt import Form, build_messages, estimate_tokens
 from medvid.judging.rubric import load_rubric
-from services.judge.consumer import build_batches_consumer, build_requests_consumer
+from services.judge.consume import build_batches_consumer, build_requests_consumer
 from services.judge.grading import Judge, open_judge
 from services.judge.handlers import JudgeBatch, StartRun
 from services.judge.patrol import PostgresPatrol, RemainingBudget

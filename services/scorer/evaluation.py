@@ -18,7 +18,7 @@ from medvid.benchmark.scorecard import score
 from medvid.benchmark.similarity import TooManyTexts, measure
 from medvid.benchmark.test_set import TestSet
 from medvid.benchmark.versions import SIMILARITY_VERSION
-from services.scorer.ports import ScoreRow, Scores, SimilarityRow, SimilarityWork, Work
+from services.scorer.work import ScoreRow, Scores, SimilarityRow, SimilarityWork, Work
 from shared.runtime.errors import Permanent, Transient, Unavailable
 from shared.runtime.truth_workers import TruthWorkers, stored_predictions
 from shared.runtime.workers import WorkerPool
@@ -28,7 +28,7 @@ from shared.storage.ground_truths import active_ground_truth_version, ground_tru
 _LOWEST_PRIORITY: Final = 19
 
 
-class PooledEvaluator:
+class Evaluator:
     """Scores files in a pool of worker processes."""
 
     def __init__(self, database: Database, pool: WorkerPool, *, seconds: float) -> None:
@@ -51,7 +51,7 @@ class PooledEvaluator:
                     await self._workers.prepare(version, workers)
 
 
-class PooledMeter:
+class Meter:
     """Measures similarities in a pool of worker processes of their own."""
 
     def __init__(self, database: Database, pool: WorkerPool, *, seconds: float) -> None:
@@ -71,7 +71,7 @@ class PooledMeter:
 
 
 def warm_up_meter() -> None:
-    """Load the sentence encoder, and let everybody else go first: scores do not wait for this."""
+    """Load the sentence encoder at the lowest priority: scores do not wait for similarities."""
     os.nice(_LOWEST_PRIORITY)
     warm_up()
 

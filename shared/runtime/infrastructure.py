@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
 from shared.messaging.local import LocalBus
 from shared.messaging.ports import Bus, DeliveryHandler
+from shared.messaging.reaper import Overdue, Patience, Reaper
 from shared.messaging.relay import Relay
 from shared.messaging.topology import Queue
 from shared.runtime.errors import Misconfigured, Transient, Unavailable
@@ -67,6 +68,13 @@ class Infrastructure:
                     _log.warning("patrol_waits", patrol=name, error=str(error))
 
         self.background(name, forever)
+
+    def reap(self, states: Sequence[Overdue[Any]], settings: CommonSettings) -> None:
+        """Announce a service's overdue work again, until shutdown."""
+        busy = max(settings.still_seconds, settings.busy_seconds)
+        patience = Patience(settings.still_seconds, busy)
+        reaper = Reaper(self.database, self.bus, patience, states)
+        self.patrol("reaper", reaper.announce_again, settings.patrol_seconds)
 
     @asynccontextmanager
     async def consuming(

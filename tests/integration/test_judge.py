@@ -14,7 +14,7 @@ from medvid.benchmark.ground_truth import load_ground_truth
 from medvid.benchmark.tasks import ASPECTS
 from medvid.judging import standin
 from medvid.judging.aggregate import JudgeScore, aggregate
-from services.judge.consumer import build_batches_consumer
+from services.judge.consume import build_batches_consumer
 from services.judge.ports import BudgetExhausted, Grade, Pair, ProviderDown, TryLater
 from services.judge.run_ports import Pause, RunPolicy, Settlement
 from services.judge.verdict_store import PostgresVerdicts

@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from services.gateway.http.tracing import traced
-from shared.contracts.messages import BoardChanged, Envelope, Message
+from shared.contracts.messages import BoardChanged, Envelope
 from shared.messaging.consumer import Consumer, Route
 from shared.messaging.ports import Delivery, Done
 from shared.messaging.topology import RANKER_BOARDS
@@ -61,11 +61,10 @@ async def test_a_refusal_is_no_fault_of_the_span() -> None:
 async def test_logs_of_a_handler_name_the_trace_of_the_message() -> None:
     bound: list[dict[str, object]] = []
 
-    async def handle(_: Envelope, message: Message) -> None:
-        assert isinstance(message, BoardChanged)
+    async def handle(_: Envelope, __: BoardChanged) -> None:
         bound.append(dict(structlog.contextvars.get_contextvars()))
 
-    consumer = Consumer(None, {BoardChanged: Route(handle)})  # type: ignore[arg-type]  # not used
+    consumer = Consumer(None, Route(BoardChanged, handle))  # type: ignore[arg-type]  # not used
     message = BoardChanged(board="official")
     envelopes = (
         Envelope.wrap(message, traceparent=HEADER["traceparent"]),
@@ -80,10 +79,10 @@ async def test_logs_of_a_handler_name_the_trace_of_the_message() -> None:
 
 
 async def test_what_was_done_before_is_no_failed_span() -> None:
-    async def seen(_: Envelope, __: Message) -> None:
+    async def seen(_: Envelope, __: BoardChanged) -> None:
         raise AlreadySeen
 
-    consumer = Consumer(None, {BoardChanged: Route(seen)})  # type: ignore[arg-type]  # not used
+    consumer = Consumer(None, Route(BoardChanged, seen))  # type: ignore[arg-type]  # not used
     recorder = Recorder()
     body = Envelope.wrap(BoardChanged(board="official")).to_bytes()
     with recording(recorder):

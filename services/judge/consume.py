@@ -1,4 +1,4 @@
-"""Messages in, handler calls out; and what becomes of a run when a message about it dies."""
+"""What the judge does with each message, and what becomes of a run when a message about it dies."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from shared.contracts.messages import (
     Envelope,
     JudgingBatch,
     JudgingRequested,
-    Message,
     ScoringCompleted,
 )
 from shared.messaging.consumer import Consumer, Route
@@ -28,41 +27,41 @@ def build_requests_consumer(
     Without a judge (`start` is None) a request waits in its run's row until there is one.
     """
 
-    async def on_requested(envelope: Envelope, message: Message) -> None:
-        assert isinstance(message, JudgingRequested)  # noqa: S101 - as routed below
+    async def on_requested(envelope: Envelope, message: JudgingRequested) -> None:
         if start is not None:
             await start(envelope, message.run_id)
 
-    async def on_scored(envelope: Envelope, message: Message) -> None:
-        assert isinstance(message, ScoringCompleted)  # noqa: S101 - as routed below
+    async def on_scored(envelope: Envelope, message: ScoringCompleted) -> None:
         if start is not None and automatic_repeats is not None:
             version = start.grader.version.hash
             await request_automatically(
                 database, envelope, message.submission_id, automatic_repeats, version
             )
 
-    async def give_up(transaction: Transaction, message: Message, code: str, detail: str) -> None:
-        assert isinstance(message, JudgingRequested)  # noqa: S101 - as routed below
+    async def give_up(
+        transaction: Transaction, message: JudgingRequested, code: str, detail: str
+    ) -> None:
         await fail_queued(transaction, message.run_id, code, detail)
 
     return Consumer(
         database,
-        {JudgingRequested: Route(on_requested, give_up), ScoringCompleted: Route(on_scored)},
+        Route(JudgingRequested, on_requested, give_up),
+        Route(ScoringCompleted, on_scored),
     )
 
 
 def build_batches_consumer(database: Database, runs: PostgresRuns, judge: JudgeBatch) -> Consumer:
     """Return the consumer of `judge.batches`."""
 
-    async def on_batch(envelope: Envelope, message: Message) -> None:
-        assert isinstance(message, JudgingBatch)  # noqa: S101 - as routed below
+    async def on_batch(envelope: Envelope, message: JudgingBatch) -> None:
         await judge(envelope, message.run_id, message.batch_id)
 
-    async def give_up(transaction: Transaction, message: Message, code: str, detail: str) -> None:
+    async def give_up(
+        transaction: Transaction, message: JudgingBatch, code: str, detail: str
+    ) -> None:
         # The batch comes again with a new message, to a cap; then its pairs are unscored.
-        assert isinstance(message, JudgingBatch)  # noqa: S101 - as routed below
         await runs.put_off_batch(
             transaction, message.batch_id, f"{code}: {detail}", _DEAD_BATCH_SECONDS
         )
 
-    return Consumer(database, {JudgingBatch: Route(on_batch, give_up)})
+    return Consumer(database, Route(JudgingBatch, on_batch, give_up))
