@@ -11,7 +11,7 @@ from typing import Final, TextIO
 
 from services.gateway import bootstrap as gateway
 from services.gateway.settings import GatewaySettings
-from services.judge import bootstrap as judge
+from services.judge import app as judge
 from services.judge.settings import JudgeSettings
 from services.ranker import app as ranker
 from services.ranker.settings import RankerSettings

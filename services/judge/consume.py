@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from services.judge.handlers import JudgeBatch, StartRun
-from services.judge.store import PostgresRuns, fail_queued, request_automatically
-from shared.contracts.messages import (
-    Envelope,
-    JudgingBatch,
-    JudgingRequested,
-    ScoringCompleted,
-)
+from services.judge.batches import JudgeBatch
+from services.judge.planning import StartRun
+from services.judge.store import fail_queued, request_automatically
+from shared.contracts.messages import Envelope, JudgingBatch, JudgingRequested, ScoringCompleted
 from shared.messaging.consumer import Consumer, Route
 from shared.storage.database import Database, Transaction
 
@@ -29,7 +25,7 @@ def build_requests_consumer(
 
     async def on_requested(envelope: Envelope, message: JudgingRequested) -> None:
         if start is not None:
-            await start(envelope, message.run_id)
+            await start(envelope, message)
 
     async def on_scored(envelope: Envelope, message: ScoringCompleted) -> None:
         if start is not None and automatic_repeats is not None:
@@ -50,18 +46,15 @@ def build_requests_consumer(
     )
 
 
-def build_batches_consumer(database: Database, runs: PostgresRuns, judge: JudgeBatch) -> Consumer:
+def build_batches_consumer(database: Database, judge: JudgeBatch) -> Consumer:
     """Return the consumer of `judge.batches`."""
-
-    async def on_batch(envelope: Envelope, message: JudgingBatch) -> None:
-        await judge(envelope, message.run_id, message.batch_id)
 
     async def give_up(
         transaction: Transaction, message: JudgingBatch, code: str, detail: str
     ) -> None:
         # The batch comes again with a new message, to a cap; then its pairs are unscored.
-        await runs.put_off_batch(
+        await judge.runs.retry_batch(
             transaction, message.batch_id, f"{code}: {detail}", _DEAD_BATCH_SECONDS
         )
 
-    return Consumer(database, Route(JudgingBatch, on_batch, give_up))
+    return Consumer(database, Route(JudgingBatch, judge, give_up))

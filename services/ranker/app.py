@@ -30,6 +30,11 @@ async def run(base: Infrastructure, settings: RankerSettings) -> AsyncIterator[N
             drain_seconds=settings.drain_seconds,
         ),
     ):
-        base.reap(OVERDUE, settings)
+        base.reap(
+            OVERDUE,
+            every=settings.patrol_seconds,
+            idle=settings.still_seconds,
+            busy=settings.busy_seconds,
+        )
         base.patrol("pruner", Pruner(base.database, settings).patrol, settings.prune_seconds)
         yield

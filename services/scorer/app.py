@@ -48,7 +48,12 @@ async def run(base: Infrastructure, settings: ScorerSettings) -> AsyncIterator[N
             _measuring(base, settings),
         ):
             base.background("scorer_warm_up", lambda: evaluator.prepare(settings.scorer_processes))
-            base.reap(OVERDUE, settings)
+            base.reap(
+                OVERDUE,
+                every=settings.patrol_seconds,
+                idle=settings.still_seconds,
+                busy=settings.busy_seconds,
+            )
             yield
     finally:
         await pool.close()

@@ -69,12 +69,13 @@ class Infrastructure:
 
         self.background(name, forever)
 
-    def reap(self, states: Sequence[Overdue[Any]], settings: CommonSettings) -> None:
-        """Announce a service's overdue work again, until shutdown."""
-        busy = max(settings.still_seconds, settings.busy_seconds)
-        patience = Patience(settings.still_seconds, busy)
+    def reap(
+        self, states: Sequence[Overdue[Any]], *, every: float, idle: float, busy: float
+    ) -> None:
+        """Announce a service's overdue work again, until shutdown; see `Patience`."""
+        patience = Patience(idle, max(idle, busy))
         reaper = Reaper(self.database, self.bus, patience, states)
-        self.patrol("reaper", reaper.announce_again, settings.patrol_seconds)
+        self.patrol("reaper", reaper.announce_again, every)
 
     @asynccontextmanager
     async def consuming(

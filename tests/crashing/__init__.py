@@ -53,7 +53,7 @@ SERVICES: Final = ("gateway", "scorer", "ranker")
 def service(name: str) -> tuple[type[Any], Any]:
     """Return the settings and the `run` of a service; only that one is imported."""
     settings = import_module(f"services.{name}.settings")
-    run = import_module(f"services.{name}.bootstrap").run
+    run = import_module(f"services.{name}.__main__").run
     return getattr(settings, f"{name.capitalize()}Settings"), run
 
 

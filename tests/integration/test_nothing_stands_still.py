@@ -17,6 +17,7 @@ import pytest
 
 from medvid.benchmark.versions import METRIC_VERSION
 from services.gateway.webhooks.store import PostgresWebhooks
+from services.judge.upkeep import OVERDUE as JUDGE
 from services.ranker.store import OVERDUE as RANKER
 from services.scorer.store import OVERDUE as SCORER
 from services.scorer.store import request_similarities
@@ -129,15 +130,15 @@ async def ranker_looks(database: Database) -> None:
 
 
 async def judge_looks(database: Database) -> None:
-    await judge(database).reaper.patrol.announce_again(runs=STILL, batches=STILL)
+    await reap(database, JUDGE, STILL)
 
 
-async def judge_patrols(database: Database) -> None:
-    await judge(database).reaper.patrol_once()
+async def judge_is_looked_after(database: Database) -> None:
+    await judge(database).upkeep.look()
 
 
 async def judge_sends(database: Database) -> None:
-    await judge(database).reaper.patrol.send_due_batches()
+    await judge(database).upkeep.send_due_batches()
 
 
 async def wait_for_similarities(database: Database) -> None:
@@ -208,7 +209,7 @@ STATES: Final[dict[tuple[str, str], Case]] = {
     ),
     ("judge_runs", "paused"): Case(
         lambda database: _none(run(database, "paused", "provider_down")),
-        judge_patrols,
+        judge_is_looked_after,
         "judging.requested",
     ),
     ("judge_batches", "planned"): Case(
@@ -340,7 +341,7 @@ async def test_what_is_final_is_left_alone(database: Database) -> None:
         failed.submission_id,
     )
     await lose_all_messages(database)
-    for look in (scorer_looks, ranker_looks, judge_patrols, judge_sends):
+    for look in (scorer_looks, ranker_looks, judge_is_looked_after, judge_sends):
         await look(database)
     assert await database.pool.fetchval("SELECT count(*) FROM outbox") == 0
 

@@ -23,6 +23,7 @@ from services.gateway.boards.store import PostgresHistory
 from services.gateway.boards.wire import leaderboard
 from services.gateway.pages.rendering import Pages
 from services.gateway.submissions.store import PostgresStore
+from services.judge.upkeep import OVERDUE as JUDGE_OVERDUE
 from services.ranker.consume import build_consumer as build_ranker
 from services.ranker.store import OVERDUE
 from services.scorer.consume import build_consumer as build_scorer
@@ -334,7 +335,7 @@ async def test_a_run_that_the_old_judge_began_the_new_one_finishes(database: Dat
         await database.pool.execute(
             "UPDATE judge_batches SET sent_at = now() - interval '1 hour' WHERE state = 'sent'"
         )
-        await new.reaper.patrol.announce_again(runs=60, batches=60)
+        await reap(database, JUDGE_OVERDUE, 60)
         row = await reaches(database, run_id, "completed")
     assert row["items_unscored"] == 0
     judged = await database.pool.fetch("SELECT FROM scores WHERE judge_version = $1", version.hash)
