@@ -166,7 +166,7 @@ async def _handled(
             await route.handle(envelope, message)
         except AlreadySeen:
             if under_way is not None:
-                under_way.note("medvid.outcome", "seen")
+                under_way.set_attribute("medvid.outcome", "seen")
             return False
     return True
 

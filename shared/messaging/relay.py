@@ -208,5 +208,4 @@ def _record(row: asyncpg.Record) -> None:
         return
     if trace is not None:
         started = row["created_at"].timestamp()
-        attributes = {"messaging.message.id": str(row["message_id"])}
-        record_past(f"publish {row['type']}", "producer", trace, started, attributes)
+        record_past(f"publish {row['type']}", "producer", trace, started, row["message_id"])
