@@ -31,8 +31,8 @@ from services.judge.upkeep import OVERDUE, Ages, Upkeep
 from services.judge.verdict import Grader
 from services.judge.verdict_cache import VerdictCache
 from shared.contracts.messages import JudgingRequested
+from shared.messaging.bus import Bus
 from shared.messaging.local import LocalBus
-from shared.messaging.ports import Bus
 from shared.messaging.relay import Relay
 from shared.messaging.topology import JUDGE_BATCHES, JUDGE_REQUESTS
 from shared.storage.database import Database

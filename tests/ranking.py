@@ -9,7 +9,7 @@ from uuid import UUID
 
 from services.ranker.consume import build_consumer
 from shared.contracts.messages import ScoringCompleted
-from shared.messaging.ports import Bus
+from shared.messaging.bus import Bus
 from shared.messaging.relay import Relay
 from shared.messaging.topology import RANKER_BOARDS
 from shared.storage.database import Database

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from shared.messaging.bus import Bus
 from shared.messaging.local import LocalBus
-from shared.messaging.ports import Bus
 from shared.messaging.reaper import Overdue, Patience, Reaper
 from shared.storage.database import Database
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -22,11 +20,11 @@ from services.judge.runs import QueuedRun
 from services.judge.store import CONSUMER, Runs, add_version, fail_queued
 from services.judge.verdict import Grader
 from shared.contracts.messages import Envelope, JudgingProgressed, JudgingRequested
-from shared.runtime.errors import Permanent, Transient, Unavailable
-from shared.runtime.truth_workers import TruthWorkers, stored_predictions
+from shared.runtime.errors import Permanent
+from shared.runtime.truth_workers import stored_predictions
 from shared.runtime.workers import WorkerPool
-from shared.storage.database import Database, Transaction, transient_errors
-from shared.storage.ground_truths import active_ground_truth_version, ground_truth_content
+from shared.storage.database import Database, Transaction
+from shared.storage.ground_truths import prepare_workers, truth_workers
 from shared.storage.queries import load_queries
 
 _SQL: Final = load_queries(__package__)
@@ -180,7 +178,7 @@ class Planner:
 
     def __init__(self, database: Database, pool: WorkerPool, *, seconds: float) -> None:
         self._database = database
-        self._workers = TruthWorkers(pool, partial(ground_truth_content, database))
+        self._workers = truth_workers(database, pool)
         self._seconds = seconds
 
     async def plan(self, payload: bytes, ground_truth_version: str) -> StoredPlan:
@@ -191,11 +189,7 @@ class Planner:
 
     async def prepare(self) -> None:
         """Give the worker the active ground truth, so that the first plan is made at once."""
-        with contextlib.suppress(Transient, Unavailable):  # then the first file brings it
-            async with transient_errors():
-                version = await active_ground_truth_version(self._database)
-                if version is not None:
-                    await self._workers.prepare(version, 1)
+        await prepare_workers(self._database, self._workers, 1)
 
 
 def plan_file(test_set: TestSet, payload: bytes) -> StoredPlan:

@@ -27,8 +27,8 @@ from uuid import UUID
 import structlog
 
 from shared.contracts.messages import Envelope, MalformedMessage, Message, UnknownMessage
+from shared.messaging.bus import Delivery, Disposition, Done, Retry
 from shared.messaging.dead_letters import bury, storable
-from shared.messaging.ports import Delivery, Disposition, Done, Retry
 from shared.runtime.errors import MedvidError, Permanent, Transient, Unavailable
 from shared.runtime.metrics import MESSAGE_HANDLING_SECONDS, MESSAGES_HANDLED, STAGE_SECONDS
 from shared.runtime.tracing import Trace, continuing, parse_traceparent, span

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from shared.contracts.messages import Message
-from shared.messaging.ports import Bus
+from shared.messaging.bus import Bus
 from shared.messaging.topology import Queue
 from shared.storage.database import Database, Transaction
 

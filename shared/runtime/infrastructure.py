@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 import structlog
 
+from shared.messaging.bus import Bus, DeliveryHandler
 from shared.messaging.local import LocalBus
-from shared.messaging.ports import Bus, DeliveryHandler
 from shared.messaging.reaper import Overdue, Patience, Reaper
 from shared.messaging.relay import Relay
 from shared.messaging.topology import Queue
@@ -173,7 +173,7 @@ async def _database_server(
 async def _open_bus(settings: CommonSettings, database: Database) -> Bus:
     if settings.rabbitmq_url is None:
         return LocalBus(database)
-    from shared.messaging.rabbit import connect_rabbit  # only where RabbitMQ is used
+    from shared.messaging.rabbit.bus import connect_rabbit  # only where RabbitMQ is used
 
     return await connect_rabbit(settings.rabbitmq_url.get_secret_value())
 

@@ -24,8 +24,8 @@ from services.gateway import bootstrap
 from services.gateway.settings import GatewaySettings
 from services.ranker.consume import build_consumer
 from shared.contracts.messages import BoardChanged, BoardRanked, Envelope
+from shared.messaging.bus import Delivery, Done
 from shared.messaging.local import LocalBus
-from shared.messaging.ports import Delivery, Done
 from shared.messaging.topology import RANKER_BOARDS
 from shared.runtime.infrastructure import Infrastructure
 from shared.runtime.ops import Readiness

@@ -26,7 +26,7 @@ from services.ranker.board import Entry, ranked_board
 from services.ranker.settings import RankerSettings
 from services.scorer import app as scorer
 from services.scorer.settings import ScorerSettings
-from shared.messaging.ports import Outgoing
+from shared.messaging.bus import Outgoing
 from shared.runtime.infrastructure import Infrastructure, infrastructure
 from shared.storage.database import Database
 from tests.rows import DEMO, accept_submission

@@ -20,8 +20,7 @@ from uuid import UUID
 
 import asyncpg
 
-from shared.messaging.local import LocalBus
-from shared.messaging.ports import (
+from shared.messaging.bus import (
     Bus,
     Delivery,
     DeliveryHandler,
@@ -30,7 +29,8 @@ from shared.messaging.ports import (
     Outgoing,
     Subscription,
 )
-from shared.messaging.rabbit import connect_rabbit
+from shared.messaging.local import LocalBus
+from shared.messaging.rabbit.bus import connect_rabbit
 from shared.messaging.relay import Relay
 from shared.messaging.topology import Queue
 from shared.runtime.infrastructure import Infrastructure

@@ -9,8 +9,8 @@ import asyncpg
 import pytest
 
 from shared.contracts.messages import BoardChanged, Envelope, Message, SubmissionAccepted
+from shared.messaging.bus import Delivery, Done, Retry
 from shared.messaging.consumer import Consumer, Route
-from shared.messaging.ports import Delivery, Done, Retry
 from shared.messaging.topology import Queue
 from shared.runtime.errors import Permanent, Transient
 from shared.storage.database import Database, Transaction

@@ -19,7 +19,7 @@ from services.judge.runs import Pause, RunPolicy, Settlement
 from services.judge.verdict import BudgetExhausted, Pair, ProviderDown, TryLater, Verdict
 from services.judge.verdict_cache import VerdictCache
 from shared.contracts.messages import Envelope, JudgingBatch, JudgingRequested
-from shared.messaging.ports import Delivery, Done
+from shared.messaging.bus import Delivery, Done
 from shared.messaging.topology import JUDGE_BATCHES
 from shared.storage.database import Database
 from tests.fakes.grader import FakeGrader, graded, ungraded

@@ -21,8 +21,8 @@ from services.judge.upkeep import OVERDUE as JUDGE
 from services.ranker.store import OVERDUE as RANKER
 from services.scorer.store import OVERDUE as SCORER
 from services.scorer.store import request_similarities
+from shared.messaging.bus import Delivery
 from shared.messaging.local import LocalBus
-from shared.messaging.ports import Delivery
 from shared.messaging.relay import Relay
 from shared.messaging.topology import RANKER_BOARDS
 from shared.storage.database import Database

@@ -12,7 +12,7 @@ from services.ranker.board import ranked_board
 from services.ranker.consume import build_consumer
 from services.ranker.store import OVERDUE, BoardStore
 from shared.contracts.messages import BoardChanged, Envelope
-from shared.messaging.ports import Delivery, Done
+from shared.messaging.bus import Delivery, Done
 from shared.messaging.topology import RANKER_BOARDS
 from shared.storage.database import Database
 from tests.reaping import reap

@@ -6,8 +6,8 @@ import orjson
 
 from services.ranker.store import OVERDUE as BOARDS
 from services.scorer.store import OVERDUE as SUBMISSIONS
+from shared.messaging.bus import Outgoing
 from shared.messaging.local import LocalBus
-from shared.messaging.ports import Outgoing
 from shared.messaging.topology import SCORER_SUBMISSIONS
 from shared.storage.database import Database
 from tests.reaping import reap

@@ -10,7 +10,7 @@ import pytest
 from services.scorer.consume import build_consumer
 from services.scorer.evaluation import Evaluator, warm_up
 from shared.contracts.messages import Envelope, SubmissionAccepted
-from shared.messaging.ports import Delivery, Done
+from shared.messaging.bus import Delivery, Done
 from shared.messaging.topology import SCORER_SUBMISSIONS
 from shared.runtime import retention
 from shared.runtime.retention import RULES, Pruner, RetentionSettings

@@ -35,10 +35,10 @@ from shared.contracts.messages import (
     ScoringCompleted,
     SubmissionAccepted,
 )
+from shared.messaging.bus import Delivery, Done
 from shared.messaging.consumer import Consumer
 from shared.messaging.local import LocalBus
-from shared.messaging.ports import Delivery, Done
-from shared.messaging.rabbit_topology import EXCHANGE, blueprints
+from shared.messaging.rabbit.topology import EXCHANGE, blueprints
 from shared.messaging.relay import Relay
 from shared.messaging.topology import QUEUES, RANKER_BOARDS, SCORER_SUBMISSIONS, Queue
 from shared.runtime.workers import WorkerPool

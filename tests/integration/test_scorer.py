@@ -21,8 +21,8 @@ from services.scorer.consume import build_consumer
 from services.scorer.evaluation import Evaluator, warm_up
 from services.scorer.work import Scores, Work
 from shared.contracts.messages import Envelope, SubmissionAccepted
+from shared.messaging.bus import Delivery, Done
 from shared.messaging.consumer import Consumer
-from shared.messaging.ports import Delivery, Done
 from shared.messaging.topology import SCORER_SUBMISSIONS
 from shared.runtime.workers import WorkerPool
 from shared.storage.database import Database

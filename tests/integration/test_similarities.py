@@ -20,7 +20,7 @@ from services.scorer.evaluation import Evaluator, Meter, warm_up_meter
 from services.scorer.store import OVERDUE
 from services.scorer.work import SimilarityRow, SimilarityWork
 from shared.contracts.messages import Envelope, SimilarityRequested, SubmissionAccepted
-from shared.messaging.ports import Delivery, Done, Retry
+from shared.messaging.bus import Delivery, Done, Retry
 from shared.messaging.topology import SCORER_SIMILARITIES, SCORER_SUBMISSIONS
 from shared.runtime.errors import Permanent, Transient
 from shared.runtime.workers import WorkerPool

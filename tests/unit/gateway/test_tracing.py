@@ -10,8 +10,8 @@ from opentelemetry.trace import StatusCode
 
 from services.gateway.http.tracing import traced
 from shared.contracts.messages import BoardChanged, Envelope
+from shared.messaging.bus import Delivery, Done
 from shared.messaging.consumer import Consumer, Route
-from shared.messaging.ports import Delivery, Done
 from shared.messaging.topology import RANKER_BOARDS
 from shared.runtime.errors import NotFound
 from shared.runtime.tracing import Trace, current_trace, recording
