@@ -31,7 +31,7 @@ class StandaloneSettings(GatewaySettings, ScorerSettings, JudgeSettings, RankerS
 
 
 def main() -> int:
-    """Run everything until told to stop; returns the exit status."""
+    """Run everything until stopped; returns the exit status."""
     return run_process(_run)
 
 

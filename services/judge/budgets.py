@@ -133,7 +133,7 @@ class SharedSpending:
         return max(0, self.caps.month - int(spent))
 
     async def run(self) -> None:
-        """Settle every few seconds and tell what is spent, until cancelled."""
+        """Settle every few seconds and export what is spent, until cancelled."""
         while True:
             await asyncio.sleep(SETTLE_SECONDS)
             try:
@@ -189,7 +189,7 @@ class SharedSpending:
                 await connection.execute(_SQL["hold"], lease.id, *scopes, open_ + free, seconds)
             else:
                 await connection.execute(_SQL["release"], lease.id)
-        # Calls that ended meanwhile moved money too: only the difference is ours to apply.
+        # Calls that ended in between moved money too: only the difference is applied.
         lease.unsettled -= spent
         lease.free = max(0, lease.free + free - before)
         await self._warn(("month", scopes[0], month, self.caps.month), granted)
@@ -209,7 +209,7 @@ class SharedSpending:
         ]
 
     async def _warn(self, budget: tuple[str, str, int, int | None], granted: Grant) -> None:
-        """Tell, once for all replicas, that a cap comes near or leaves no room for a call."""
+        """Warn, once for all replicas, when a cap comes near or leaves no room for a call."""
         kind, scope, spent, cap = budget
         if cap and kind == "month":
             JUDGE_BUDGET_RATIO.labels(kind).set(spent / cap)

@@ -56,8 +56,8 @@ def open_client(
 ) -> openai.AsyncOpenAI:
     """Return a client without retries of its own.
 
-    It follows no redirect: references would go where nobody sent them. Proxies of the environment
-    are used if `trust_env`.
+    It follows no redirect, which would send references to an address that was not configured.
+    Proxies of the environment are used if `trust_env`.
     """
     timeout = openai.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS))
     return openai.AsyncOpenAI(

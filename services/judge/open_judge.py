@@ -32,7 +32,7 @@ _NO_KEY: Final = "none"  # endpoints of one's own often want none; the client in
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """A grader that is ready; `month_left` tells what this month's cap leaves, None for no cap."""
+    """A ready grader; `month_left` returns what this month's cap leaves, None for no cap."""
 
     grader: Grader
     month_left: Callable[[], Awaitable[int | None]]

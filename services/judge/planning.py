@@ -33,7 +33,7 @@ _log = structlog.get_logger(__name__)
 MakePlan = Callable[[bytes, str], Awaitable[StoredPlan]]
 """Makes the plan of an upload for a ground truth version; raises Permanent when it never can."""
 RemainingBudget = Callable[[UUID], Awaitable[int | None]]
-"""Tells what a run may still spend, in millionths of a US dollar; None without a cap."""
+"""What a run may still spend, in millionths of a US dollar; None without a cap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ async def _add_pairs(transaction: Transaction, run: QueuedRun, plan: StoredPlan)
 def remaining_budget(
     database: Database, month_left: Callable[[], Awaitable[int | None]], run_cap: int | None
 ) -> RemainingBudget:
-    """Return what tells the remaining budget; caps in millionths of a US dollar, None for none."""
+    """Return the function for the remaining budget; caps in millionths of a US dollar."""
 
     async def remaining(run_id: UUID) -> int | None:
         month = await month_left()

@@ -3,7 +3,7 @@
 Three findings stop calls. The provider fails, or refuses us (the breaker): no call passes, of any
 run. Nothing it answers can count (another model, rejections before its first answer): the same.
 One run gets replies that are no verdicts, again and again: only that run stops, since captions may
-be the cause, and nobody must be able to stop the judge for others by what they upload.
+be the cause, and no upload may stop the judge for others.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class ProviderHealth:
     _learnt: float | None = field(default=None, init=False)
 
     def require_up(self) -> None:
-        """Raise ProviderDown while calls are held back; who passes half-open is the probe."""
+        """Raise ProviderDown while calls are held back; a half-open one passes as the probe."""
         seconds = self.breaker.retry_in(self.clock())
         if seconds is not None:
             raise ProviderDown(self.breaker.reason, seconds=seconds) from None

@@ -151,7 +151,7 @@ class SharedRate:
             )
         assert row is not None  # noqa: S101 - opened above
         self._requests = row["granted_requests"]
-        # Calls that ended meanwhile corrected their estimates: only the difference is ours.
+        # Calls that ended in between corrected their estimates: only the difference is added.
         self._tokens += row["granted_tokens"] - back
         self._taken_at = self.clock()
         return 0.0 if self._requests else float(row["wait"])

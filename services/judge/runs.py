@@ -55,7 +55,7 @@ class Batch:
     judge_version: str
     items: Sequence[Item]
     finding: Finding | None = None
-    """What the replicas found out about the provider, if anything."""
+    """What a replica last found out about the provider, if anything."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,17 +56,17 @@ class JudgeSettings(CommonSettings):
     )
     judge_seed: int | None = Field(None, description="sampling seed, where the endpoint takes one")
     judge_max_caption_characters: Annotated[int, Field(ge=100)] = Field(
-        8_000, description="longer captions are cut for the judge, which is told so"
+        8_000, description="longer captions are cut for the judge, and marked as cut"
     )
     judge_timeout_seconds: Positive = Field(60, description="longest time of one call")
     judge_attempts: Annotated[int, Field(ge=1, le=20)] = Field(
-        5, description="calls for one pair before it goes back to the queue"
+        5, description="calls for one pair before it is retried later"
     )
     judge_backoff_seconds: Positive = Field(
         0.5, description="mean of the first wait is half of it; doubles with each attempt"
     )
     judge_longest_wait_seconds: Positive = Field(
-        20, description="a pair that would have to wait longer goes back to the queue"
+        20, description="a pair that would have to wait longer is retried later"
     )
     judge_breaker_failures: Annotated[int, Field(ge=1)] = Field(
         10,
@@ -110,22 +110,22 @@ class JudgeSettings(CommonSettings):
         "concurrency / batch pairs x 2",
     )
     judge_tries: Annotated[int, Field(ge=1, le=100)] = Field(
-        6, description="how often a pair is put off before it counts as unscored"
+        6, description="how often a pair is retried later before it counts as unscored"
     )
     judge_claim_seconds: Positive = Field(
         20, description="how long pairs of a killed replica wait before another takes them"
     )
     judge_due_seconds: Positive = Field(
-        1, description="how often batches that were put off are looked for"
+        1, description="how often batches that are due again are sent"
     )
     judge_patrol_seconds: Positive = Field(
-        5, description="how often runs that stand still and providers that are down are looked at"
+        5, description="how often stalled runs and providers that are down are checked"
     )
     judge_still_seconds: Positive = Field(
-        300, description="without any sign, after which a run or a batch is announced again"
+        300, description="seconds without progress after which a run or a batch is announced again"
     )
     judge_lost_seconds: Positive = Field(
-        15, description="the same while its queue is empty, which says that the message was lost"
+        15, description="the same while its queue is empty, so that the message must be lost"
     )
     judge_planning_seconds: Positive = Field(
         120, description="how long the pairing of one file may take before its run fails"

@@ -126,10 +126,10 @@ class BadReplies(NoVerdict):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What the replicas found out about the provider last.
+    """What a replica last found out about the provider.
 
-    `at` (seconds of any epoch) tells one finding from another; `down_seconds` for how long no call
-    shall be made, None once it works again.
+    `at` (seconds of any epoch) identifies a finding; `down_seconds` is for how long no call may be
+    made, None once it works again.
     """
 
     at: float

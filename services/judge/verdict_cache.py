@@ -45,9 +45,9 @@ class VerdictCache:
         """What this process is asking for, or about to: only that is renewed."""
 
     async def claim(self, version: str, items: Sequence[Item]) -> Claims:
-        """Claim what nobody holds and what has no scores yet.
+        """Claim items without scores that no other process has claimed.
 
-        A claim that nobody hears of, as the connection was lost, is not renewed and runs out.
+        A claim whose answer was lost with the connection is not renewed and runs out.
         """
         keys = _keys(items)
         self._at_work.update((version, item.key) for item in items)
@@ -73,7 +73,7 @@ class VerdictCache:
         )
 
     async def save(self, version: str, item: Item, verdict: Verdict) -> None:
-        """Keep a verdict and let its claim go; one with scores is never replaced."""
+        """Store a verdict and release its claim; one with scores is never replaced."""
         deadline = asyncio.get_running_loop().time() + self._patience
         pause = _FIRST_PAUSE
         while True:
@@ -93,7 +93,7 @@ class VerdictCache:
                 return
 
     async def release(self, version: str, items: Collection[Item]) -> None:
-        """Let claims go that came to nothing; those that cannot be reached now run out."""
+        """Release claims that came to nothing; if the database fails they run out."""
         self._forget(version, items)
         try:
             await self._database.pool.execute(
@@ -124,7 +124,7 @@ class VerdictCache:
         )
 
     def _forget(self, version: str, items: Collection[Item]) -> None:
-        """Note that this process asks for these no more."""
+        """Note that this process no longer asks for these."""
         for item in items:
             key = version, item.key
             self._at_work[key] -= 1
@@ -135,7 +135,7 @@ class VerdictCache:
 async def save_verdict(
     connection: Connection, version: str, item: Item, verdict: Verdict, holder: UUID | None = None
 ) -> None:
-    """Keep a verdict, unless there is one with scores, and let the holder's claim go."""
+    """Store a verdict, unless there is one with scores, and release the holder's claim."""
     scores = [verdict.scores[aspect] for aspect in ASPECTS] if verdict.scores else None
     await connection.execute(
         _SQL["verdict_save"],

@@ -61,8 +61,8 @@ def build_rescore_consumer(database: Database) -> Consumer:
 async def rank_board(store: BoardStore) -> None:
     """Rank a board in every scoring mode and publish it, unless its snapshots are up to date.
 
-    A burst of changes is ranked once: the messages after the first find nothing left to do. Nobody
-    who changes the board has to wait; the message about that change ranks it again.
+    A burst of changes is ranked once: the messages after the first find nothing left to do. Changes
+    to the board do not wait for the ranking; their own messages rank it again.
     """
     revisions = await store.lock()
     newcomers = await store.take_hypotheses()
@@ -78,7 +78,7 @@ async def rank_board(store: BoardStore) -> None:
         for newcomer in newcomers
         for scoring in SCORINGS
     ]
-    # Rows that others change as well come last, in everybody's order: board, submissions.
+    # Rows that others change too come last, in the order that all use: board, submissions.
     await store.mark_ranked(board)
     for entry_id, scoring, row, count in hypotheses:
         await store.save_hypothesis(entry_id, scoring, board.revision, count, row)

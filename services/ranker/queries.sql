@@ -12,7 +12,7 @@ SELECT submissions.id
  WHERE entries.board = $1 AND entries.listed AND submissions.state = 'scored'
 
 -- name: board_state
--- One statement, so that entries and revision fit although the board may change meanwhile.
+-- One statement, so that entries and revision fit although the board may change in between.
 SELECT boards.revision, boards.ranking, entries.id, submission_id, model_name, organization, team, authors, model_url, track, badges,
        submitted_on, verified_on,
        coalesce(array_agg(metric ORDER BY metric) FILTER (WHERE metric IS NOT NULL), '{}') AS metrics,

@@ -127,7 +127,7 @@ async def _finish_rescore(transaction: Transaction, job_id: UUID) -> None:
 
 
 async def _finish_rescores(transaction: Transaction) -> None:
-    """Finish jobs that nobody finished; open entries again that another version has scored."""
+    """Finish jobs without open entries; open entries again that another version has scored."""
     connection = transaction.connection
     for job in await connection.fetch(_RESCORES["rescores_unfinished"]):
         await connection.execute(_RESCORES["rescore_job_lock"], job["id"])

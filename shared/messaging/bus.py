@@ -4,9 +4,9 @@
   the caller must assume "unknown" and publish again (consumers drop what they have seen).
 - It raises Undeliverable for messages that no queue takes (their type is unknown here, or they are
   larger than consumers read), after all others of the batch are safe.
-- A delivery stays owned by its consumer until the handler returned a disposition. A consumer that
-  dies gives its deliveries back; after `Queue.delivery_limit` hand-outs they come `exhausted`.
-  A retry begins anew: with the next attempt and all its hand-outs.
+- A delivery stays owned by its consumer until the handler returned a disposition. When a
+  consumer dies its messages are delivered again; after `Queue.delivery_limit` deliveries they come
+  `exhausted`. A retry starts the next attempt with all its deliveries.
 - Order is not promised.
 """
 
@@ -64,9 +64,9 @@ def refusals(messages: Sequence[Outgoing], bound: AbstractSet[str]) -> dict[UUID
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One hand-out of a message.
+    """A message given to a consumer.
 
-    `attempt` counts from 1 and rises with every delayed retry. `exhausted` says that its hand-outs
+    `attempt` counts from 1 and rises with every delayed retry. `exhausted` says that its deliveries
     are used up (its consumers crashed): retry it later or record it as dead, do not work on it.
     """
 
@@ -109,7 +109,7 @@ class Bus(Protocol):
     """A message bus."""
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
-        """Hand messages over durably.
+        """Store messages durably in their queues.
 
         Raises Undeliverable when all are safe but those it names, Unavailable when that is not
         known.
@@ -118,7 +118,7 @@ class Bus(Protocol):
     async def consume(
         self, queue: Queue, handler: DeliveryHandler, *, concurrency: int
     ) -> Subscription:
-        """Start handing out deliveries, at most `concurrency` at a time."""
+        """Start delivering, at most `concurrency` messages at a time."""
 
     async def listen(self, types: Sequence[str], handler: HintHandler) -> Subscription:
         """Call `handler` with the body of each message of these types; may miss some."""

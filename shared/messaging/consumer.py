@@ -84,10 +84,10 @@ class Consumer:
     async def _work(self, delivery: Delivery, envelope: Envelope, message: Message) -> Disposition:
         route = self._routes.get(type(message))
         if route is None:
-            detail = f"nobody at {delivery.queue.name} handles {envelope.type}"
+            detail = f"{delivery.queue.name} has no handler for {envelope.type}"
             return await self._die(delivery, envelope, message, "unroutable", detail)
         if delivery.exhausted:
-            # No proof that the message killed them: whoever was killed held it. Time tells.
+            # No proof that the message killed them: a retry will show.
             died = Transient("its consumers died or hung each time.", code="delivery_limit")
             return await self._retry(delivery, envelope, message, died)
         try:
@@ -175,7 +175,7 @@ def trace_of(envelope: Envelope) -> Trace:
     """Return the trace that a message belongs to.
 
     Where its sender recorded no spans the trace has the correlation's id, so that one search finds
-    everything; its sender then is a span that nobody has.
+    everything; its sender's span then exists nowhere.
     """
     given = parse_traceparent(envelope.traceparent)
     return given or Trace(envelope.correlation_id.hex, envelope.id.hex[:16])

@@ -62,7 +62,7 @@ def parse_traceparent(text: str | None) -> Trace | None:
 
 
 def new_trace() -> Trace:
-    """Return the beginning of a trace whose first span nobody records."""
+    """Return the beginning of a trace whose first span is not recorded."""
     return Trace(secrets.token_hex(16), secrets.token_hex(8))
 
 

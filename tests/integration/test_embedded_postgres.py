@@ -382,7 +382,7 @@ async def test_nobody_else_reaches_a_socket_outside_the_folder(folder: Path) -> 
     outside.symlink_to(folder.parent)
     mode = folder.parent.stat().st_mode
     try:
-        with pytest.raises(Misconfigured, match="somebody else's"):
+        with pytest.raises(Misconfigured, match="another user"):
             async with embedded_postgres(deep / "postgres"):
                 pass
     finally:

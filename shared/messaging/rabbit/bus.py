@@ -80,7 +80,7 @@ class RabbitBus:
                     message.type,
                     message.body,
                     {MESSAGE_ID: str(message.message_id)},
-                    mandatory=message.type in self._bound,  # a hint may find nobody listening
+                    mandatory=message.type in self._bound,  # a hint may have no listener
                 )
                 for message in messages
                 if message.message_id not in refused
@@ -92,7 +92,7 @@ class RabbitBus:
     async def consume(
         self, queue: Queue, handler: DeliveryHandler, *, concurrency: int
     ) -> QueueSubscription:
-        """Start handing out the queue's deliveries and, as exhausted, its dead letters."""
+        """Start delivering the queue's messages and, as exhausted, its dead letters."""
         subscription = QueueSubscription(
             self._consuming, self._publisher, queue, handler, concurrency
         )
@@ -110,7 +110,7 @@ class RabbitBus:
     async def depth(self, queue: Queue) -> int:
         """Return how many messages wait, for a retry and as dead letters too, or are held here.
 
-        What other processes hold is not known over AMQP; the management API tells.
+        What other processes hold is not known over AMQP, only to the management API.
         """
         with nothing_to_configure():
             channel = await self._consuming.open_channel(confirms=False)

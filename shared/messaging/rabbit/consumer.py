@@ -40,7 +40,7 @@ _log = structlog.get_logger(__name__)
 
 
 class QueueSubscription(Attached):
-    """Hands out a queue's deliveries, and those of its dead letters as exhausted."""
+    """Delivers a queue's messages, and its dead letters as exhausted."""
 
     def __init__(
         self,
@@ -128,7 +128,7 @@ class QueueSubscription(Attached):
                 await self._put_back(message)
             raise
         except (Unavailable, *CONNECTION_EXCEPTIONS, TimeoutError) as error:
-            # The channel is gone, and with it the delivery: the broker hands it out again.
+            # The channel is gone, and with it the delivery: the broker delivers it again.
             _log.warning("delivery_not_settled", queue=self.queue.name, error=describe(error))
 
     async def _handle(self, delivery: Delivery) -> Disposition | None:

@@ -2,7 +2,7 @@
 
 aio-pika's plain connections under our own recovery, not its robust ones: there is one way back to
 work after any loss (dial, declare what is missing, consume), it starts within a fraction of a
-second, it also restores queues that somebody deleted, and its state can be asked for.
+second, it also restores queues that were deleted, and its state can be asked for.
 """
 
 from __future__ import annotations

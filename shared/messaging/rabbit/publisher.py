@@ -74,7 +74,7 @@ class Publisher:
             with nothing_to_configure():
                 async with asyncio.timeout(self._timeout):
                     returned = await self._send(parcels)
-                    if returned:  # somebody deleted a queue or a binding
+                    if returned:  # a queue or a binding was deleted
                         await self.declare()
                         returned = await self._send(returned)
         except TimeoutError as error:
@@ -88,7 +88,7 @@ class Publisher:
         await self._ready_channel()
 
     async def declare(self) -> None:
-        """Make what is missing of the topology; raises Misconfigured when it contradicts ours."""
+        """Make what is missing of the topology; raises Misconfigured where a queue differs."""
         channel = await self._link.open_channel(confirms=True)
         try:
             async with broker_errors("declaring queues"):

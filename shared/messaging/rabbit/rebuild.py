@@ -1,4 +1,4 @@
-"""Queues whose settings changed: found, and made anew without losing a message.
+"""Queues whose settings changed: found, and rebuilt without losing a message.
 
 RabbitMQ never changes the settings of a queue. So its messages are moved aside, the queue is
 removed and made again, and they are moved back:
@@ -40,7 +40,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A queue that is not as it must be. `unfinished`: making it anew was cut off."""
+    """A queue that is not as it must be. `unfinished`: a rebuild was cut off."""
 
     name: str
     kind: Literal["missing", "different", "unfinished"]
@@ -48,14 +48,14 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """A queue that was made anew, and how many messages were moved back into it."""
+    """A queue that was rebuilt, and how many messages were moved back into it."""
 
     name: str
     moved: int
 
 
 async def differences(url: str, queues: Sequence[Queue] = QUEUES) -> list[Difference]:
-    """Compare the broker's queues with ours, changing nothing.
+    """Compare the broker's queues with `topology`, changing nothing.
 
     Raises Unavailable, Misconfigured.
     """
@@ -67,7 +67,7 @@ async def differences(url: str, queues: Sequence[Queue] = QUEUES) -> list[Differ
 
 
 async def rebuild(url: str, queues: Sequence[Queue] = QUEUES) -> list[Rebuilt]:
-    """Make every queue anew that has other settings; no service may run meanwhile.
+    """Rebuild every queue that has other settings; no service may run.
 
     Raises Conflict where one does, Unavailable where the broker fails: then run it again.
     """
@@ -134,7 +134,7 @@ async def _is_as(link: Link, plan: Blueprint) -> bool:
 
 
 async def _refuse_consumers(link: Link, name: str) -> None:
-    """Raise Conflict where somebody works on the queue; one that just left is waited for."""
+    """Raise Conflict where the queue has consumers; ones that just left are waited for."""
     deadline = asyncio.get_running_loop().time() + _SETTLING_SECONDS
     while (found := await _count(link, name)) is not None and found[1]:
         if asyncio.get_running_loop().time() > deadline:
@@ -145,7 +145,7 @@ async def _refuse_consumers(link: Link, name: str) -> None:
 
 
 async def _rebuild(link: Link, plan: Blueprint, feeders: Sequence[str]) -> Rebuilt:
-    """Make one queue anew; messages of `feeders` come into it when their time is up."""
+    """Rebuild one queue; messages of `feeders` come into it when their time is up."""
     async with _channel(link, f"emptying {plan.name}") as channel:
         exchange = await channel.declare_exchange(EXCHANGE, ExchangeType.DIRECT, durable=True)
         aside = await _declare_aside(channel, plan)
@@ -242,7 +242,7 @@ async def _take(source: AbstractQueue) -> list[AbstractIncomingMessage]:
 
 
 def _copy(message: AbstractIncomingMessage) -> Message:
-    """Return the same message, with the headers that are ours and none of the broker's."""
+    """Return the same message with medvid's headers and none of the broker's."""
     headers = {key: value for key, value in message.headers.items() if key.startswith("medvid-")}
     return Message(
         message.body,

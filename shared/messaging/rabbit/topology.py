@@ -1,7 +1,7 @@
 """How queues look in RabbitMQ: one exchange, and for each queue its retries and its dead letters.
 
 `medvid.messages` (direct, routed by message type)
-  └─> `<queue>`              quorum; used-up hand-outs are dead-lettered, at least once
+  └─> `<queue>`              quorum; used-up deliveries are dead-lettered, at least once
         └─> `<queue>.dead`   quorum; consumed by the same process, which records them in Postgres
       `<queue>.retry.<ms>`   quorum with a fixed time to live; expired messages return to `<queue>`
 
@@ -24,13 +24,13 @@ from shared.runtime.errors import Misconfigured
 
 EXCHANGE: Final = "medvid.messages"
 
-# RabbitMQ 4 gives queues a limit of 20 by default; the queues that keep messages for us (retries,
-# dead letters) must never drop one.
+# RabbitMQ 4 gives queues a limit of 20 by default; the queues of retries and dead
+# letters must never drop a message.
 _NO_LIMIT: Final = 1_000_000_000
 
 
 def dead_queue(queue: Queue) -> str:
-    """Return the name of the queue that holds what used up its hand-outs."""
+    """Return the name of the queue that holds what used up its deliveries."""
     return f"{queue.name}.dead"
 
 
@@ -100,7 +100,7 @@ def _quorum(arguments: FieldTable) -> FieldTable:
 
 
 def _work_arguments(queue: Queue) -> FieldTable:
-    # The broker counts redeliveries: a limit of n lets a message be handed out n + 1 times.
+    # The broker counts redeliveries: a limit of n allows n + 1 deliveries.
     return _dead_lettered_to(dead_queue(queue)) | {"x-delivery-limit": queue.delivery_limit - 1}
 
 
