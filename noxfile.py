@@ -36,6 +36,12 @@ def demo(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation as a site, in var/site; a broken link fails."""
+    session.run("./scripts/docs", *session.posargs, external=True)
+
+
+@nox.session
 def lock(session: nox.Session) -> None:
     """Renew the lock files from both pyproject.toml."""
     session.run("./scripts/lock", external=True)
