@@ -15,7 +15,7 @@ CONTRACT: Final = ROOT / "tests" / "released" / "contract"
 REFERENCE: Final = {
     "settings": "Settings of the services, by environment variable.",
     "commands": "What each command and option of `medvid` means.",
-    "problems": "Codes of problem documents (RFC 9457); a server explains each at `/problems/CODE`.",
+    "problems": "Codes of problem documents; a server explains each at `/problems/CODE`.",
     "report-codes": "What the check of a file finds.",
     "routes": "Every address, with its methods. `/docs` of a server has the API with its models.",
     "metrics": "What services export for Prometheus.",
