@@ -23,7 +23,7 @@ from services.judge.endpoint import OpenAiEndpoint, Sampling, open_client
 from services.operate.admin import open_address, open_at
 from services.operate.findings import Finding, print_report
 from services.standalone import StandaloneSettings
-from shared.messaging.rabbit_rebuild import differences
+from shared.messaging.rabbit.rebuild import differences
 from shared.runtime.errors import MedvidError, Misconfigured
 from shared.runtime.figures import read_sample
 from shared.runtime.logs import configure_logs

@@ -13,13 +13,13 @@ import orjson
 
 from services.gateway import bootstrap as gateway
 from services.gateway.settings import GatewaySettings
-from services.ranker import bootstrap as ranker
+from services.ranker import app as ranker
 from services.ranker.settings import RankerSettings
-from services.scorer import bootstrap as scorer
+from services.scorer import app as scorer
 from services.scorer.settings import ScorerSettings
+from shared.messaging.bus import Bus
 from shared.messaging.local import LocalBus
-from shared.messaging.ports import Bus
-from shared.messaging.rabbit import connect_rabbit
+from shared.messaging.rabbit.bus import connect_rabbit
 from shared.messaging.relay import Relay
 from shared.runtime.infrastructure import Infrastructure
 from shared.runtime.ops import Readiness

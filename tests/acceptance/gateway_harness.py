@@ -22,11 +22,10 @@ from medvid.benchmark.ground_truth import load_ground_truth
 from medvid.benchmark.tasks import METRIC_KEYS, Board
 from services.gateway import bootstrap
 from services.gateway.settings import GatewaySettings
-from services.ranker.consumer import build_consumer
-from services.ranker.store import PostgresBoards
+from services.ranker.consume import build_consumer
 from shared.contracts.messages import BoardChanged, BoardRanked, Envelope
+from shared.messaging.bus import Delivery, Done
 from shared.messaging.local import LocalBus
-from shared.messaging.ports import Delivery, Done
 from shared.messaging.topology import RANKER_BOARDS
 from shared.runtime.infrastructure import Infrastructure
 from shared.runtime.ops import Readiness
@@ -162,7 +161,7 @@ class Gateway:
     async def rank_listed(self, board: Board = "community") -> None:
         """Let the real ranker rank what is listed, and wait until it is shown."""
         envelope = Envelope.wrap(BoardChanged(board=board))
-        consumer = build_consumer(self.database, PostgresBoards(self.database))
+        consumer = build_consumer(self.database)
         delivery = Delivery(RANKER_BOARDS, envelope.to_bytes(), attempt=1)
         assert await consumer.handle(delivery) == Done()
         newest = await self.database.pool.fetchval(

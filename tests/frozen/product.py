@@ -196,7 +196,7 @@ def report_codes() -> dict[str, str]:
 def messages() -> dict[str, Any]:
     """Return the messages with their fields, and what of the bus has a name."""
     from shared.contracts.messages import Envelope, Message
-    from shared.messaging.rabbit_topology import EXCHANGE, all_queues
+    from shared.messaging.rabbit.topology import EXCHANGE, all_queues
     from shared.messaging.topology import HINTS, QUEUES
 
     return {

@@ -14,8 +14,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from services.judge.budgets import Caps, SharedSpending
-from services.judge.ports import BudgetExhausted, TryLater
 from services.judge.rates import RateLimits, SharedRate
+from services.judge.verdict import BudgetExhausted, TryLater
 from shared.storage.database import Database
 
 ROOT: Final = Path(__file__).parents[2]

@@ -15,9 +15,9 @@ from services.gateway.domain.forms import EntryFields
 from services.gateway.submissions.lifecycle_store import PostgresLifecycle
 from services.gateway.submissions.ports import Checked, NewSubmission, StoredEntry
 from services.gateway.submissions.store import PostgresStore
+from shared.messaging.bus import Bus
 from shared.messaging.local import LocalBus
-from shared.messaging.ports import Bus
-from shared.messaging.rabbit import connect_rabbit
+from shared.messaging.rabbit.bus import connect_rabbit
 from shared.runtime.errors import Conflict
 from shared.storage.database import Database
 from tests.ranking import ranking, score

@@ -10,7 +10,7 @@ import sys
 import aio_pika
 import pytest
 
-from shared.messaging.rabbit import connect_rabbit
+from shared.messaging.rabbit.bus import connect_rabbit
 from shared.messaging.topology import JUDGE_BATCHES
 from shared.storage.database import Database
 

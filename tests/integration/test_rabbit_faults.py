@@ -13,9 +13,9 @@ import aio_pika
 import pytest
 import structlog
 
-from shared.messaging.ports import Bus, Delivery, Disposition, Done, Outgoing, Retry
-from shared.messaging.rabbit import RabbitBus, connect_rabbit
-from shared.messaging.rabbit_topology import EXCHANGE
+from shared.messaging.bus import Bus, Delivery, Disposition, Done, Outgoing, Retry
+from shared.messaging.rabbit.bus import RabbitBus, connect_rabbit
+from shared.messaging.rabbit.topology import EXCHANGE
 from shared.runtime.errors import Misconfigured, Unavailable
 from tests.contract.buses import HINT, QUEUES, WORK, Probe, drained, eventually, outgoing
 from tests.servers import RabbitServer, free_port

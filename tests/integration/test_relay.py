@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from shared.contracts.messages import BoardChanged
-from shared.messaging.ports import Outgoing
+from shared.messaging.bus import Outgoing
 from shared.messaging.relay import Relay
 from shared.runtime.errors import Unavailable
 from shared.storage.database import Database

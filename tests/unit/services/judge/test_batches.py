@@ -9,14 +9,22 @@ from uuid import UUID, uuid4
 import pytest
 
 from medvid.benchmark.tasks import Task
-from services.judge.handlers import JudgeBatch
-from services.judge.ports import BadReplies, BudgetExhausted, Grade, Pair, ProviderDown, TryLater
-from services.judge.run_ports import Batch, Claimed, Item, Pause, RunPolicy, Settlement
+from services.judge.batches import JudgeBatch
+from services.judge.runs import Batch, Claims, Item, Pause, RunPolicy, Settlement
+from services.judge.verdict import (
+    BadReplies,
+    BudgetExhausted,
+    Pair,
+    ProviderDown,
+    TryLater,
+    Verdict,
+)
 from shared.contracts.messages import Envelope, JudgingBatch
 from tests.fakes.grader import FakeGrader, ungraded
 
 RUN = uuid4()
-ENVELOPE = Envelope.wrap(JudgingBatch(submission_id=uuid4(), run_id=RUN, batch_id=1))
+MESSAGE = JudgingBatch(submission_id=uuid4(), run_id=RUN, batch_id=1)
+ENVELOPE = Envelope.wrap(MESSAGE)
 POLICY = RunPolicy(tries=3, busy_seconds=2, longest_delay_seconds=60)
 
 
@@ -30,12 +38,12 @@ def items(count: int, tries: int = 0) -> list[Item]:
 class Memory:
     """Implements what JudgeBatch needs of Runs and Verdicts."""
 
-    def __init__(self, batch: Batch | None, claimed: Claimed | None = None) -> None:
+    def __init__(self, batch: Batch | None, claimed: Claims | None = None) -> None:
         self._batch = batch
         self._claimed = claimed
         self.settled: list[Settlement] = []
         self.closed: list[UUID] = []
-        self.saved: list[tuple[Item, Grade]] = []
+        self.saved: list[tuple[Item, Verdict]] = []
         self.released: list[Item] = []
 
     async def batch(self, _: int) -> Batch | None:
@@ -47,10 +55,10 @@ class Memory:
     async def close(self, run_id: UUID) -> None:
         self.closed.append(run_id)
 
-    async def claim(self, _: str, items: Sequence[Item]) -> Claimed:
-        return self._claimed or Claimed(ours=items)
+    async def claim(self, _: str, items: Sequence[Item]) -> Claims:
+        return self._claimed or Claims(taken=items)
 
-    async def save(self, _: str, item: Item, grade: Grade) -> None:
+    async def save(self, _: str, item: Item, grade: Verdict) -> None:
         self.saved.append((item, grade))
 
     async def release(self, _: str, items: Collection[Item]) -> None:
@@ -65,7 +73,7 @@ def open_batch(
 
 async def work(memory: Memory, grader: FakeGrader) -> None:
     judge = JudgeBatch(memory, memory, grader, POLICY)  # type: ignore[arg-type]
-    await judge(ENVELOPE, RUN, 1)
+    await judge(ENVELOPE, MESSAGE)
 
 
 async def test_every_item_is_asked_for_once_and_kept() -> None:
@@ -82,7 +90,7 @@ async def test_known_and_busy_items_are_not_paid_for() -> None:
     grader = FakeGrader()
     ours, known, busy = items(3)
     memory = Memory(
-        open_batch(grader, [ours, known, busy]), Claimed(ours=[ours], known=[known], busy=[busy])
+        open_batch(grader, [ours, known, busy]), Claims(taken=[ours], known=[known], busy=[busy])
     )
     await work(memory, grader)
     assert set(grader.calls) == {("p0", "r0")}
@@ -124,7 +132,7 @@ async def test_unscored_verdicts_are_kept_too() -> None:
 
 
 def refusing(error: Exception) -> FakeGrader:
-    def script(pair: Pair, _: int) -> Grade | None:
+    def script(pair: Pair, _: int) -> Verdict | None:
         if pair.prediction == "p0":
             raise error
         return None
@@ -132,13 +140,13 @@ def refusing(error: Exception) -> FakeGrader:
     return FakeGrader(script)
 
 
-async def test_what_is_put_off_waits_as_long_as_it_was_told_to_a_cap() -> None:
+async def test_what_is_retried_waits_as_long_as_the_provider_asks_to_a_cap() -> None:
     for told, expected in ((7.0, 7.0), (1e6, POLICY.longest_delay_seconds)):
         grader = refusing(TryLater(told, "slow down"))
         memory = Memory(open_batch(grader, items(2)))
         await work(memory, grader)
         (settled,) = memory.settled
-        assert [item.ordinal for item in settled.put_off] == [0]
+        assert [item.ordinal for item in settled.retried] == [0]
         assert settled.delay == expected
         assert [item.ordinal for item in memory.released] == [0]
 
@@ -151,7 +159,7 @@ async def test_the_last_try_ends_unscored_with_the_reason() -> None:
     assert grade.scores is None
     assert grade.unscored_reason == "given_up"
     assert "slow down" in grade.detail
-    assert not memory.settled[0].put_off
+    assert not memory.settled[0].retried
 
 
 async def test_waiting_for_our_own_limits_uses_up_no_try() -> None:
@@ -159,7 +167,7 @@ async def test_waiting_for_our_own_limits_uses_up_no_try() -> None:
     memory = Memory(open_batch(grader, items(2, tries=POLICY.tries - 1)))
     await work(memory, grader)
     (settled,) = memory.settled
-    assert not settled.put_off
+    assert not settled.retried
     assert not settled.unscored
     assert settled.delay == 3
     assert [item.ordinal for item in memory.released] == [0]

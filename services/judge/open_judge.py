@@ -18,11 +18,11 @@ from services.judge.budgets import Caps, SharedSpending, Unmetered
 from services.judge.concurrency import AdaptiveLimit
 from services.judge.endpoint import OpenAiEndpoint, Sampling, open_client
 from services.judge.grader import ModelGrader
-from services.judge.ports import Grader, JudgeVersion
 from services.judge.rates import RateLimits, SharedRate, Unlimited
 from services.judge.settings import JudgeSettings
 from services.judge.stub.server import MODEL as STUB_MODEL
 from services.judge.stub.server import running_stub
+from services.judge.verdict import Grader, JudgeVersion
 from shared.runtime.errors import Misconfigured
 from shared.runtime.infrastructure import Infrastructure
 

@@ -1,7 +1,7 @@
-"""One call: in its turn, within rate and money, and what it used.
+"""One call to the model, within concurrency, rate and money, and what it used.
 
-The order matters: a place among the open calls, then the provider's standing, the shared rate and
-the money; nothing is asked for that cannot be settled afterwards.
+The order matters: a place among the open calls, then the provider's health, the shared rate and the
+money; nothing is reserved that cannot be settled afterwards.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from uuid import UUID
 
 from medvid.judging.pricing import TokenPrice
 from medvid.judging.prompt import ChatMessage, Form, estimate_tokens
+from services.judge.budgets import Spending
+from services.judge.completion import CallFailed, Completion, ModelEndpoint
 from services.judge.concurrency import AdaptiveLimit
-from services.judge.ports import Answer, CallFailed, CallGate, Endpoint, Spending
-from services.judge.standing import Standing
+from services.judge.provider_health import ProviderHealth
+from services.judge.rates import CallGate
 from shared.runtime.metrics import (
     JUDGE_CALL_SECONDS,
     JUDGE_CALLS,
@@ -31,7 +33,7 @@ from shared.runtime.tracing import span
 
 @dataclass(slots=True)
 class Tally:
-    """What the calls for one grade used."""
+    """What the calls for one verdict used."""
 
     attempts: int = 0
     failed: int = 0
@@ -43,15 +45,15 @@ class Tally:
 
 
 @dataclass(slots=True)
-class Caller:
+class ModelCaller:
     """Makes calls; one instance serves a replica. `reply_tokens`: the longest reply.
 
     `facts` go with each call's trace.
     """
 
-    endpoint: Endpoint
+    endpoint: ModelEndpoint
     reply_tokens: int
-    standing: Standing
+    health: ProviderHealth
     concurrency: AdaptiveLimit
     gate: CallGate
     spending: Spending
@@ -63,14 +65,14 @@ class Caller:
 
     async def call(
         self, messages: list[ChatMessage], form: Form, run_id: UUID, tally: Tally
-    ) -> Answer:
-        """Return the answer; raises CallFailed, TryLater, ProviderDown or BudgetExhausted."""
+    ) -> Completion:
+        """Return the completion; raises CallFailed, TryLater, ProviderDown or BudgetExhausted."""
         prompt = estimate_tokens(messages, at_most=True)
         tokens = prompt + self.reply_tokens
         reserved = self.price.cost(prompt, self.reply_tokens)
         async with self._slot():
-            self.standing.require_good(run_id)
-            self.standing.require_up()
+            self.health.require_good(run_id)
+            self.health.require_up()
             await self.gate.admit(tokens)
             used = 0
             try:
@@ -78,9 +80,9 @@ class Caller:
                 # Unless we learn better: a call that is cut off may be answered, and billed.
                 used, spent = tokens, reserved
                 try:
-                    answer = await self._send(messages, form, tally)
-                    if answer.usage is not None:
-                        used, spent = self._count(answer.usage, tally)
+                    completion = await self._send(messages, form, tally)
+                    if completion.usage is not None:
+                        used, spent = self._count(completion.usage, tally)
                 except CallFailed as failure:
                     if not failure.maybe_billed:
                         used = spent = 0
@@ -90,25 +92,25 @@ class Caller:
                     self.spending.settle(run_id, reserved, spent)
             finally:
                 self.gate.settle(tokens, used)
-        return answer
+        return completion
 
-    async def _send(self, messages: list[ChatMessage], form: Form, tally: Tally) -> Answer:
+    async def _send(self, messages: list[ChatMessage], form: Form, tally: Tally) -> Completion:
         tally.attempts += 1
         started = self.clock()
         try:
             with span("judge call", "client", self.facts), JUDGE_CONCURRENCY.track_inprogress():
-                answer = await self.endpoint.ask(messages, form)
+                completion = await self.endpoint.ask(messages, form)
         except CallFailed as failure:
             JUDGE_CALLS.labels(failure.outcome).inc()
             if failure.kind == "throttled":
                 JUDGE_RATE_LIMITED.inc()
                 self.concurrency.throttled(self.clock())
-            self.standing.failed(failure)
+            self.health.failed(failure)
             raise
         tally.latency = self.clock() - started
         self.concurrency.answered(tally.latency, self.clock())
         JUDGE_CALL_SECONDS.observe(tally.latency)
-        return answer
+        return completion
 
     def _count(self, usage: tuple[int, int], tally: Tally) -> tuple[int, int]:
         """Add what an answer used; returns its tokens and its cost."""

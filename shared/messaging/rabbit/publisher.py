@@ -15,14 +15,14 @@ from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractChannel, AbstractExchange
 from aio_pika.exceptions import PublishError
 
-from shared.messaging.rabbit_link import (
+from shared.messaging.rabbit.link import (
     Link,
     broker_errors,
     close_channel,
     describe,
     nothing_to_configure,
 )
-from shared.messaging.rabbit_topology import EXCHANGE, declare_topology
+from shared.messaging.rabbit.topology import EXCHANGE, declare_topology
 from shared.messaging.topology import Queue
 from shared.runtime.errors import Unavailable
 

@@ -11,8 +11,8 @@ from uuid import UUID, uuid4
 import structlog
 
 from medvid.benchmark.tasks import ASPECTS
-from services.judge.ports import UNSCORED, Grade
-from services.judge.run_ports import Claimed, Item, ItemKey
+from services.judge.runs import Claims, Item, ItemKey
+from services.judge.verdict import UNSCORED, Verdict
 from shared.runtime.metrics import JUDGE_PAIRS
 from shared.storage.database import TRANSIENT_ERRORS, Connection, Database
 from shared.storage.queries import load_queries
@@ -25,8 +25,10 @@ for _outcome in ("scored", *UNSCORED):  # exported from the start, or the first 
     JUDGE_PAIRS.labels(_outcome)
 
 
-class PostgresVerdicts:
-    """Verdicts in Postgres; this process is one holder of claims.
+class VerdictCache:
+    """Verdicts in Postgres, and claims that keep two replicas from asking for the same.
+
+    This process is one holder of claims.
 
     `patience`: for so many seconds a verdict is kept in memory and stored again and again while the
     database does not answer, as it was paid for.
@@ -42,7 +44,7 @@ class PostgresVerdicts:
         self._at_work: Counter[tuple[str, ItemKey]] = Counter()
         """What this process is asking for, or about to: only that is renewed."""
 
-    async def claim(self, version: str, items: Sequence[Item]) -> Claimed:
+    async def claim(self, version: str, items: Sequence[Item]) -> Claims:
         """Claim what nobody holds and what has no scores yet.
 
         A claim that nobody hears of, as the connection was lost, is not renewed and runs out.
@@ -60,24 +62,24 @@ class PostgresVerdicts:
             known = {(row["pair"], row["repeat"]) for row in rows}
         finally:
             mine = taken if known is not None else set()
-            self._let_go(version, [item for item in items if item.key not in mine])
+            self._forget(version, [item for item in items if item.key not in mine])
         needless = [item for item in items if item.key in taken and item.key in known]
         if needless:
             await self.release(version, needless)
-        return Claimed(
-            ours=[item for item in items if item.key in taken and item.key not in known],
+        return Claims(
+            taken=[item for item in items if item.key in taken and item.key not in known],
             known=[item for item in items if item.key in known],
             busy=[item for item in items if item.key not in taken and item.key not in known],
         )
 
-    async def save(self, version: str, item: Item, grade: Grade) -> None:
+    async def save(self, version: str, item: Item, verdict: Verdict) -> None:
         """Keep a verdict and let its claim go; one with scores is never replaced."""
         deadline = asyncio.get_running_loop().time() + self._patience
         pause = _FIRST_PAUSE
         while True:
             try:
                 async with self._database.pool.acquire() as connection:
-                    await save_verdict(connection, version, item, grade, self._holder)
+                    await save_verdict(connection, version, item, verdict, self._holder)
             except TRANSIENT_ERRORS as error:
                 if asyncio.get_running_loop().time() > deadline:
                     raise
@@ -85,14 +87,14 @@ class PostgresVerdicts:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
             else:
-                self._let_go(version, [item])
-                outcome = "scored" if grade.scores else grade.unscored_reason or "unknown"
+                self._forget(version, [item])
+                outcome = "scored" if verdict.scores else verdict.unscored_reason or "unknown"
                 JUDGE_PAIRS.labels(outcome).inc()
                 return
 
     async def release(self, version: str, items: Collection[Item]) -> None:
         """Let claims go that came to nothing; those that cannot be reached now run out."""
-        self._let_go(version, items)
+        self._forget(version, items)
         try:
             await self._database.pool.execute(
                 _SQL["claims_release"], version, *_keys(items), self._holder
@@ -121,7 +123,7 @@ class PostgresVerdicts:
             [repeat for _, (_, repeat) in held],
         )
 
-    def _let_go(self, version: str, items: Collection[Item]) -> None:
+    def _forget(self, version: str, items: Collection[Item]) -> None:
         """Note that this process asks for these no more."""
         for item in items:
             key = version, item.key
@@ -131,25 +133,25 @@ class PostgresVerdicts:
 
 
 async def save_verdict(
-    connection: Connection, version: str, item: Item, grade: Grade, holder: UUID | None = None
+    connection: Connection, version: str, item: Item, verdict: Verdict, holder: UUID | None = None
 ) -> None:
     """Keep a verdict, unless there is one with scores, and let the holder's claim go."""
-    scores = [grade.scores[aspect] for aspect in ASPECTS] if grade.scores else None
+    scores = [verdict.scores[aspect] for aspect in ASPECTS] if verdict.scores else None
     await connection.execute(
         _SQL["verdict_save"],
         version,
         item.sha256,
         item.repeat,
         scores,
-        None if scores else grade.unscored_reason or "unknown",
-        grade.detail.replace("\0", "") or None,
-        grade.raw_reply.encode("utf-8", "surrogatepass"),
-        grade.model.replace("\0", "") or None,
-        grade.prompt_tokens,
-        grade.completion_tokens,
-        grade.latency_seconds * 1000,
-        grade.attempts,
-        grade.cost_microusd,
+        None if scores else verdict.unscored_reason or "unknown",
+        verdict.detail.replace("\0", "") or None,
+        verdict.raw_reply.encode("utf-8", "surrogatepass"),
+        verdict.model.replace("\0", "") or None,
+        verdict.prompt_tokens,
+        verdict.completion_tokens,
+        verdict.latency_seconds * 1000,
+        verdict.attempts,
+        verdict.cost_microusd,
         holder,
     )
 

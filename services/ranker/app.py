@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from services.ranker.consumer import build_consumer
-from services.ranker.reaper import Reaper
-from services.ranker.rescoring import RescoreReaper, build_rescore_consumer
+from services.ranker.consume import build_consumer, build_rescore_consumer
 from services.ranker.settings import RankerSettings
-from services.ranker.store import PostgresBoards
+from services.ranker.store import OVERDUE
 from shared.messaging.topology import RANKER_BOARDS, RANKER_RESCORES
 from shared.runtime.infrastructure import Infrastructure
 from shared.runtime.retention import Pruner
@@ -18,11 +16,12 @@ from shared.runtime.retention import Pruner
 @asynccontextmanager
 async def run(base: Infrastructure, settings: RankerSettings) -> AsyncIterator[None]:
     """Rank boards until the context is left; work in progress is finished first."""
-    consumer = build_consumer(base.database, PostgresBoards(base.database))
-    # Two at a time: one for each board.
     async with (
         base.consuming(
-            RANKER_BOARDS, consumer.handle, concurrency=2, drain_seconds=settings.drain_seconds
+            RANKER_BOARDS,
+            build_consumer(base.database).handle,
+            concurrency=2,  # one for each board
+            drain_seconds=settings.drain_seconds,
         ),
         base.consuming(
             RANKER_RESCORES,
@@ -31,8 +30,11 @@ async def run(base: Infrastructure, settings: RankerSettings) -> AsyncIterator[N
             drain_seconds=settings.drain_seconds,
         ),
     ):
-        base.patrol("ranker_reaper", Reaper(base.database).announce_again, settings.patrol_seconds)
-        rescores = RescoreReaper(base.database, settings.still_seconds)
-        base.patrol("rescore_reaper", rescores.announce_again, settings.patrol_seconds)
+        base.reap(
+            OVERDUE,
+            every=settings.patrol_seconds,
+            idle=settings.still_seconds,
+            busy=settings.busy_seconds,
+        )
         base.patrol("pruner", Pruner(base.database, settings).patrol, settings.prune_seconds)
         yield

@@ -14,16 +14,15 @@ from medvid.judging.estimates import CallFigures
 from medvid.judging.pricing import FREE, TokenPrice, to_microusd
 from medvid.judging.prompt import Form, build_messages, estimate_tokens
 from medvid.judging.rubric import load_rubric
-from services.judge.consumer import build_batches_consumer, build_requests_consumer
-from services.judge.grading import Judge, open_judge
-from services.judge.handlers import JudgeBatch, StartRun
-from services.judge.patrol import PostgresPatrol, RemainingBudget
-from services.judge.planning import PooledPlanner
-from services.judge.reaper import Ages, Reaper
-from services.judge.run_ports import RunPolicy
+from services.judge.batches import JudgeBatch
+from services.judge.consume import build_batches_consumer, build_requests_consumer
+from services.judge.open_judge import Judge, open_judge
+from services.judge.planning import Planner, StartRun, remaining_budget
+from services.judge.runs import RunPolicy
 from services.judge.settings import JudgeSettings
-from services.judge.store import PostgresRuns, announce_judge
-from services.judge.verdict_store import PostgresVerdicts
+from services.judge.store import Runs, announce_judge
+from services.judge.upkeep import OVERDUE, Ages, Upkeep
+from services.judge.verdict_cache import VerdictCache
 from shared.messaging.topology import JUDGE_BATCHES, JUDGE_REQUESTS
 from shared.runtime.infrastructure import Infrastructure
 from shared.runtime.workers import WorkerPool
@@ -52,31 +51,43 @@ async def run(
             base.database, judge.grader.version if judge else None, settings.judge_repeats
         )
         if judge is None:
-            _log.info("judge_is_off")
+            _log.info("judge_disabled")
             await _consume_requests(stack, base, settings, None)
             yield
             return
-        runs = PostgresRuns(base.database, _policy(settings))
-        verdicts = PostgresVerdicts(base.database, claim_seconds=settings.judge_claim_seconds)
+        runs = Runs(base.database, _policy(settings))
+        verdicts = VerdictCache(base.database, claim_seconds=settings.judge_claim_seconds)
         base.background("judge_claims", verdicts.keep_claims)
         await _consume_requests(
             stack, base, settings, await _start_run(stack, base, settings, judge, runs)
         )
-        work = JudgeBatch(runs, verdicts, judge.grader, _policy(settings))
+        work = JudgeBatch(runs, verdicts, judge.grader, runs.policy)
         await stack.enter_async_context(
             base.consuming(
                 JUDGE_BATCHES,
-                build_batches_consumer(base.database, runs, work).handle,
+                build_batches_consumer(base.database, work).handle,
                 concurrency=batches_at_a_time(settings),
                 drain_seconds=settings.drain_seconds,
             )
         )
-        reaper = Reaper(
-            PostgresPatrol(base.database, runs), judge.grader, base.bus, _ages(settings)
-        )
-        base.background("judge_due_batches", reaper.keep_sending)
-        base.background("judge_patrol", reaper.keep_patrolling)
+        _look_after_runs(base, settings, judge, runs)
         yield
+
+
+def _look_after_runs(
+    base: Infrastructure, settings: JudgeSettings, judge: Judge, runs: Runs
+) -> None:
+    longest_probe = settings.judge_timeout_seconds + _PROBE_MARGIN_SECONDS
+    ages = Ages(settings.judge_still_seconds, settings.judge_breaker_seconds, longest_probe)
+    upkeep = Upkeep(base.database, runs, judge.grader, ages)
+    base.patrol("judge_due_batches", upkeep.send_due_batches, settings.judge_due_seconds)
+    base.patrol("judge_upkeep", upkeep.look, settings.judge_patrol_seconds)
+    base.reap(
+        OVERDUE,
+        every=settings.judge_patrol_seconds,
+        idle=min(settings.judge_lost_seconds, settings.judge_still_seconds),
+        busy=settings.judge_still_seconds,
+    )
 
 
 def batches_at_a_time(settings: JudgeSettings) -> int:
@@ -89,17 +100,18 @@ async def _start_run(
     base: Infrastructure,
     settings: JudgeSettings,
     judge: Judge,
-    runs: PostgresRuns,
+    runs: Runs,
 ) -> StartRun:
     pool = WorkerPool(1, name="planner")
     stack.push_async_callback(pool.close)
-    planner = PooledPlanner(base.database, pool, seconds=settings.judge_planning_seconds)
+    planner = Planner(base.database, pool, seconds=settings.judge_planning_seconds)
     base.background("judge_planner_warm_up", planner.prepare)
     cap = settings.judge_run_cap_usd
-    budget = RemainingBudget(
+    remaining = remaining_budget(
         base.database, judge.month_left, to_microusd(cap) if cap is not None else None
     )
-    return StartRun(runs, planner, judge.grader, budget, call_figures(settings), _policy(settings))
+    figures = call_figures(settings)
+    return StartRun(base.database, runs, planner.plan, judge.grader, remaining, figures)
 
 
 async def _consume_requests(
@@ -122,17 +134,6 @@ def _policy(settings: JudgeSettings) -> RunPolicy:
         batch_items=settings.judge_batch_pairs,
         window_batches=settings.judge_window_batches,
         tries=settings.judge_tries,
-    )
-
-
-def _ages(settings: JudgeSettings) -> Ages:
-    return Ages(
-        look=settings.judge_due_seconds,
-        patrol=settings.judge_patrol_seconds,
-        still=settings.judge_still_seconds,
-        lost=settings.judge_lost_seconds,
-        probe=settings.judge_breaker_seconds,
-        longest_probe=settings.judge_timeout_seconds + _PROBE_MARGIN_SECONDS,
     )
 
 

@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 from aio_pika.abc import AbstractChannel
 
-from shared.messaging.rabbit_link import Link, broker_errors, close_channel, describe
+from shared.messaging.rabbit.link import Link, broker_errors, close_channel, describe
 from shared.runtime.errors import MedvidError, Unavailable
 
 _ATTACH_SECONDS: Final = 30

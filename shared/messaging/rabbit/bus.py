@@ -1,4 +1,4 @@
-"""The bus over RabbitMQ (3.10 or newer). How its queues look: `rabbit_topology`.
+"""The bus over RabbitMQ (3.10 or newer). How its queues look: `topology`.
 
 Publishing and consuming have a connection each: an alarm of the broker blocks publishers, and must
 not keep consumers from settling what they have done.
@@ -11,23 +11,23 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Final
 
-from shared.messaging.ports import (
+from shared.messaging.bus import (
     DeliveryHandler,
     HintHandler,
     Outgoing,
     Undeliverable,
     refusals,
 )
-from shared.messaging.rabbit_consumer import HintSubscription, QueueSubscription
-from shared.messaging.rabbit_link import (
+from shared.messaging.rabbit.consumer import HintSubscription, QueueSubscription
+from shared.messaging.rabbit.link import (
     Link,
     broker_errors,
     close_channel,
     nothing_to_configure,
     parse_url,
 )
-from shared.messaging.rabbit_publisher import MESSAGE_ID, Parcel, Publisher
-from shared.messaging.rabbit_topology import all_queues
+from shared.messaging.rabbit.publisher import MESSAGE_ID, Parcel, Publisher
+from shared.messaging.rabbit.topology import all_queues
 from shared.messaging.topology import QUEUES, Queue
 
 PUBLISH_SECONDS: Final = 10.0

@@ -25,8 +25,8 @@ from aio_pika import DeliveryMode, ExchangeType, Message
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 from aio_pika.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
 
-from shared.messaging.rabbit_link import Link, broker_errors, close_channel, parse_url
-from shared.messaging.rabbit_topology import EXCHANGE, Blueprint, blueprints, retry_queues
+from shared.messaging.rabbit.link import Link, broker_errors, close_channel, parse_url
+from shared.messaging.rabbit.topology import EXCHANGE, Blueprint, blueprints, retry_queues
 from shared.messaging.topology import QUEUES, Queue
 from shared.runtime.errors import Conflict
 

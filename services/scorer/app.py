@@ -6,22 +6,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from services.scorer.consumer import (
+from services.scorer.consume import (
     build_consumer,
     build_rescore_consumer,
     build_similarity_consumer,
 )
-from services.scorer.evaluation import PooledEvaluator, PooledMeter, warm_up, warm_up_meter
-from services.scorer.reaper import Reaper, RescoreReaper, SimilarityReaper
-from services.scorer.rescore_store import PostgresRescores
+from services.scorer.evaluation import Evaluator, Meter, warm_up, warm_up_meter
 from services.scorer.settings import ScorerSettings
-from services.scorer.similarity_store import PostgresSimilarities
+from services.scorer.store import OVERDUE
 from shared.messaging.topology import SCORER_RESCORES, SCORER_SIMILARITIES, SCORER_SUBMISSIONS
 from shared.runtime.infrastructure import Infrastructure
 from shared.runtime.workers import WorkerPool
 
 _DRAIN_SECONDS: Final = 1.0
-"""Measuring goes on at the next start where it was; nobody waits for it at shutdown."""
+"""For similarities: measuring continues at the next start, so shutdown does not wait for it."""
 
 
 @asynccontextmanager
@@ -29,7 +27,7 @@ async def run(base: Infrastructure, settings: ScorerSettings) -> AsyncIterator[N
     """Score submissions until the context is left; work in progress is finished first."""
     pool = WorkerPool(settings.scorer_processes, name="scorer", initializer=warm_up)
     try:
-        evaluator = PooledEvaluator(base.database, pool, seconds=settings.scorer_seconds)
+        evaluator = Evaluator(base.database, pool, seconds=settings.scorer_seconds)
         consumer = build_consumer(
             base.database, evaluator, wants_similarities=settings.similarities
         )
@@ -50,12 +48,12 @@ async def run(base: Infrastructure, settings: ScorerSettings) -> AsyncIterator[N
             _measuring(base, settings),
         ):
             base.background("scorer_warm_up", lambda: evaluator.prepare(settings.scorer_processes))
-            reaper = Reaper(base.database, base.bus, settings.still_seconds, settings.busy_seconds)
-            base.patrol("scorer_reaper", reaper.announce_again, settings.patrol_seconds)
-            rescores = RescoreReaper(
-                PostgresRescores(base.database), base.bus, settings.still_seconds
+            base.reap(
+                OVERDUE,
+                every=settings.patrol_seconds,
+                idle=settings.still_seconds,
+                busy=settings.busy_seconds,
             )
-            base.patrol("rescore_reaper", rescores.announce_again, settings.patrol_seconds)
             yield
     finally:
         await pool.close()
@@ -65,23 +63,17 @@ async def run(base: Infrastructure, settings: ScorerSettings) -> AsyncIterator[N
 async def _measuring(base: Infrastructure, settings: ScorerSettings) -> AsyncIterator[None]:
     """Measure similarities in a worker of their own, which starts with the first of them.
 
-    Also where none are asked for any more: those that were are brought to their end.
+    Also where new ones are switched off: those that were requested before are finished.
     """
     pool = WorkerPool(1, name="similarity", initializer=warm_up_meter)
     try:
-        meter = PooledMeter(base.database, pool, seconds=settings.similarity_seconds)
-        consumer = build_similarity_consumer(base.database, meter)
+        meter = Meter(base.database, pool, seconds=settings.similarity_seconds)
         async with base.consuming(
             SCORER_SIMILARITIES,
-            consumer.handle,
+            build_similarity_consumer(base.database, meter).handle,
             concurrency=1,
             drain_seconds=min(_DRAIN_SECONDS, settings.drain_seconds),
         ):
-            similarities = PostgresSimilarities(base.database)
-            reaper = SimilarityReaper(
-                similarities, base.bus, settings.still_seconds, settings.busy_seconds
-            )
-            base.patrol("similarity_reaper", reaper.announce_again, settings.patrol_seconds)
             yield
     finally:
         await pool.close()

@@ -1,4 +1,4 @@
-"""How the provider stands with this replica: what it takes to stop calling, and to begin again.
+"""The health of the provider as this replica sees it: when calls stop, and when they begin again.
 
 Three findings stop calls. The provider fails, or refuses us (the breaker): no call passes, of any
 run. Nothing it answers can count (another model, rejections before its first answer): the same.
@@ -14,13 +14,14 @@ from typing import Final
 from uuid import UUID
 
 from services.judge.breaker import Breaker
-from services.judge.ports import BadReplies, CallFailed, Finding, ProviderDown
+from services.judge.completion import CallFailed
+from services.judge.verdict import BadReplies, Finding, ProviderDown
 
 _RUNS_REMEMBERED: Final = 1000
 
 
 @dataclass(slots=True)
-class Standing:
+class ProviderHealth:
     """What this replica knows of the provider; `clock` is the breaker's, in seconds."""
 
     breaker: Breaker
@@ -90,7 +91,7 @@ class Standing:
         if self._in_vain < self.breaker.failures:
             self.breaker.succeeded()
 
-    def graded(self, run_id: UUID, *, well: bool) -> None:
+    def judged(self, run_id: UUID, *, well: bool) -> None:
         """Note whether a pair's reply was a verdict; after some in a row that were not, stop."""
         if well:
             self._bad.pop(run_id, None)
@@ -100,12 +101,12 @@ class Standing:
             self._bad.pop(next(iter(self._bad)))
         self._bad[run_id] = bad
         if bad >= self.breaker.failures:
-            # Whoever tries again after the pause has one pair's worth of patience.
+            # After the pause a single bad pair stops the run again.
             self._bad[run_id] = self.breaker.failures - 1
             self._stopped[run_id] = self.clock() + self.breaker.seconds
 
     def _note_in_vain(self, reason: str) -> None:
-        """Stop after some in a row: it is rather our settings than these captions."""
+        """Stop after some in a row: the settings are wrong rather than these captions."""
         self._in_vain += 1
         if self._in_vain >= self.breaker.failures:
             self.breaker.trip(reason, self.clock(), costly=True)

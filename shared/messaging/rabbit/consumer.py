@@ -16,7 +16,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS
 from pamqp.common import FieldTable
 
-from shared.messaging.ports import (
+from shared.messaging.bus import (
     Delivery,
     DeliveryHandler,
     Disposition,
@@ -25,10 +25,10 @@ from shared.messaging.ports import (
     HintHandler,
     Retry,
 )
-from shared.messaging.rabbit_attached import Attached, Declare
-from shared.messaging.rabbit_link import Link, describe
-from shared.messaging.rabbit_publisher import ATTEMPT, Parcel, Publisher
-from shared.messaging.rabbit_topology import EXCHANGE, dead_queue, retry_queue
+from shared.messaging.rabbit.attached import Attached, Declare
+from shared.messaging.rabbit.link import Link, describe
+from shared.messaging.rabbit.publisher import ATTEMPT, Parcel, Publisher
+from shared.messaging.rabbit.topology import EXCHANGE, dead_queue, retry_queue
 from shared.messaging.topology import Queue
 from shared.runtime.errors import Unavailable
 
