@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from types import TracebackType
 from typing import Final, Self
 
 from medvid.api import judging, keys, leaderboards, submissions, webhooks
+from medvid.api.administration import Administration, AsyncAdministration
 from medvid.api.loop import LoopThread
-from medvid.api.methods import method, stream
+from medvid.api.methods import AsyncCaller, Caller, method, stream
 from medvid.api.retries import Retries
 from medvid.api.transport import OnRetry, Timeouts, Transport
 
@@ -51,55 +51,28 @@ class Methods:
     keys = stream(keys.keys)
     submissions = stream(submissions.submissions)
 
-    def __init__(
-        self,
-        url: str | None = None,
-        *,
-        key: str | None = None,
-        timeouts: Timeouts | None = None,
-        retries: Retries | None = None,
-        on_retry: OnRetry | None = None,
-    ) -> None:
-        """Make a client of the server at `url`; without one, of MEDVID_URL or this machine's.
 
-        `key` is an API key (or MEDVID_API_KEY); it is sent where a call names no token.
-        """
-        self.transport = Transport(
-            url=(url or os.environ.get("MEDVID_URL") or DEFAULT_URL).rstrip("/"),
-            token=key or os.environ.get("MEDVID_API_KEY") or None,
-            timeouts=timeouts or Timeouts(),
-            retries=retries or Retries(),
-            on_retry=on_retry,
-        )
+def _transport(
+    url: str | None,
+    key: str | None,
+    timeouts: Timeouts | None,
+    retries: Retries | None,
+    on_retry: OnRetry | None,
+) -> Transport:
+    return Transport(
+        url=(url or os.environ.get("MEDVID_URL") or DEFAULT_URL).rstrip("/"),
+        token=key or os.environ.get("MEDVID_API_KEY") or None,
+        timeouts=timeouts or Timeouts(),
+        retries=retries or Retries(),
+        on_retry=on_retry,
+    )
 
 
-class AsyncClient(Methods):
-    """For programs with an event loop: `async with AsyncClient(url) as client`."""
+class AsyncClient(Methods, AsyncCaller):
+    """For programs with an event loop: `async with AsyncClient(url) as client`.
 
-    loop: None = None
-
-    async def close(self) -> None:
-        """Close every connection."""
-        await self.transport.close()
-
-    async def __aenter__(self) -> Self:
-        """Return the client."""
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close every connection."""
-        await self.close()
-
-
-class Client(Methods):
-    """For everyone else, notebooks included: `with Client(url) as client`.
-
-    Its calls run on an event loop in a thread of its own, so they may come from any thread.
+    The server is at `url`, else at MEDVID_URL, else on this machine. `key` is an API key (or
+    MEDVID_API_KEY); it is sent where a call names no token.
     """
 
     def __init__(
@@ -111,8 +84,40 @@ class Client(Methods):
         retries: Retries | None = None,
         on_retry: OnRetry | None = None,
     ) -> None:
-        super().__init__(url, key=key, timeouts=timeouts, retries=retries, on_retry=on_retry)
-        self.loop = LoopThread()
+        super().__init__(_transport(url, key, timeouts, retries, on_retry))
+        self.admin = AsyncAdministration(self.transport)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.transport.close()
+
+    async def __aenter__(self) -> Self:
+        """Return the client."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close every connection."""
+        await self.close()
+
+
+class Client(Methods, Caller):
+    """For everyone else, notebooks included: `with Client(url) as client`.
+
+    It is made as an AsyncClient is. Its calls run on an event loop in a thread of its own, so they
+    may come from any thread.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        key: str | None = None,
+        timeouts: Timeouts | None = None,
+        retries: Retries | None = None,
+        on_retry: OnRetry | None = None,
+    ) -> None:
+        super().__init__(_transport(url, key, timeouts, retries, on_retry), LoopThread())
+        self.admin = Administration(self.transport, self.loop)
 
     def close(self) -> None:
         """Close every connection and end the thread."""
@@ -123,11 +128,6 @@ class Client(Methods):
         """Return the client."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close every connection and end the thread."""
         self.close()
