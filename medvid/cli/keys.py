@@ -1,33 +1,51 @@
-"""`medvid quotas` and `medvid register`: what one may still do, and a key of one's own."""
+"""`medvid quotas` and `medvid register-key`: what one may still do, and a key of one's own."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Annotated
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
 from medvid.api import QuotaStatus
 from medvid.api.key_answers import QuotaUse
-from medvid.cli import configuration
-from medvid.cli.session import Exit, Options, Session, Unfit, print_json, run, span
+from medvid.cli import config_file
+from medvid.cli.printing import Exit, print_json, span
+from medvid.cli.session import Session, Unfit, with_key
 
 
-def quotas(options: Options) -> int:
-    """Print what may still be done; return the exit status."""
-
-    def work(session: Session) -> int:
-        found = session.client.quotas()
-        if options.as_json:
-            print_json(found)
-        else:
-            show(found, Console(highlight=False))
-        return Exit.DONE
-
-    return run(options, work)
+@with_key
+def quotas(session: Session) -> int:
+    """Show what may still be submitted and judged, and when there is room again."""
+    found = session.client.quotas()
+    if session.as_json:
+        print_json(found)
+    else:
+        _show(found, Console(highlight=False))
+    return Exit.DONE
 
 
-def show(found: QuotaStatus, console: Console) -> None:
+@with_key
+def register_key(
+    session: Session,
+    label: Annotated[str, typer.Option(help="what the key is for")],
+    owner: Annotated[str, typer.Option(help="who holds it: a lab, a person")],
+) -> int:
+    """Make an API key of your own, where the server lets everyone, and keep it."""
+    if "api_key" in config_file.read_file():
+        raise Unfit(
+            f"{config_file.path()} has an API key already.",
+            fix="Take it out first: medvid config unset api_key",
+        )
+    made = session.client.make_key(label, owner=owner, scopes=["submit", "judge"])
+    # With its server, because it is sent to no other.
+    config_file.write_file({"url": session.url, "api_key": made.key})
+    return session.answer(made, f"Key {made.id} made, and written to {config_file.path()}.")
+
+
+def _show(found: QuotaStatus, console: Console) -> None:
     """Print quotas for people."""
     console.print(f"Counted for {found.account}:", soft_wrap=True)
     table = Table(box=None, pad_edge=False, show_header=False)
@@ -50,26 +68,3 @@ def _next(use: QuotaUse) -> str:
         return ""
     seconds = max(0.0, (use.next_at - datetime.now(UTC)).total_seconds())
     return f"room again in {span(seconds)}"
-
-
-def register(options: Options, label: str, owner: str) -> int:
-    """Make an API key and keep it in the configuration; return the exit status."""
-
-    def work(session: Session) -> int:
-        settings = configuration.settings(options.url, options.api_key)
-        kept = configuration.read_file()
-        if "api_key" in kept:
-            raise Unfit(
-                f"{configuration.path()} has an API key already.",
-                fix="Take it out first: medvid config unset api_key",
-            )
-        made = session.client.make_key(label, owner=owner, scopes=["submit", "judge"])
-        # With its server, because it is sent to no other.
-        configuration.write_file({"url": settings["url"].text, "api_key": made.key})
-        if options.as_json:
-            print_json(made)
-        else:
-            print(f"Key {made.id} made, and written to {configuration.path()}.")
-        return Exit.DONE
-
-    return run(options, work)

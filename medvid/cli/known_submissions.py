@@ -22,7 +22,7 @@ from uuid import uuid4
 from medvid.api.errors import LeaderboardError
 from medvid.api.submission_answers import Receipt
 from medvid.benchmark.names import name_key
-from medvid.cli.configuration import write_private
+from medvid.cli.config_file import write_private
 
 _KEPT: Final = 1_000
 _UPLOADS_KEPT: Final = timedelta(days=1)
@@ -101,12 +101,10 @@ def remember(url: str, receipt: Receipt, model_name: str, file: Path) -> Remembe
     return new
 
 
-def upload_key(url: str, fields: Mapping[str, str], file: Path) -> tuple[str, str]:
+def upload_key(url: str, fields: Mapping[str, str], content: bytes) -> tuple[str, str]:
     """Return a name for this upload, and its idempotency key: the one of an unfinished try."""
     digest = hashlib.sha256(json.dumps([url, sorted(fields.items())]).encode())
-    with file.open("rb") as content:
-        while chunk := content.read(1 << 20):
-            digest.update(chunk)
+    digest.update(content)
     name = digest.hexdigest()
     now = datetime.now(UTC)
     with _opened(write=True) as kept:

@@ -7,39 +7,35 @@ import json
 from rich.console import Console
 
 from medvid.api import Receipt, SubmissionStatus
-from medvid.cli import progress
-from medvid.cli.session import Exit, Options, Session, print_json, run
+from medvid.cli import status_text
+from medvid.cli.parameters import Submission
+from medvid.cli.printing import Exit, print_json
+from medvid.cli.session import Session, with_token
 
 
-def status(options: Options, submission: str | None) -> int:
-    """Print how a submission fares; return the exit status."""
+@with_token
+def status(session: Session, submission: Submission = None) -> int:
+    """Show the state of a submission; exit status 1 if it failed."""
+    found_id, token = session.named(submission)
+    found = session.client.status(found_id, token=token)
+    if session.as_json:
+        print_json(found)
+    else:
+        status_text.show(found, Console(highlight=False), session.url)
+    return _outcome(found)
 
-    def work(session: Session) -> int:
-        found_id, token = session.named(submission)
-        found = session.client.status(found_id, token=token)
-        if options.as_json:
-            print_json(found)
+
+@with_token
+def watch(session: Session, submission: Submission = None) -> int:
+    """Follow a submission until nothing more happens by itself; --json gives a line a change."""
+    found_id, token = session.named(submission)
+    last = None
+    for last in session.client.watch(found_id, token=token):
+        if session.as_json:
+            print(json.dumps(last.model_dump(mode="json"), ensure_ascii=False), flush=True)
         else:
-            progress.show(found, Console(highlight=False), session.url)
-        return outcome(found)
-
-    return run(options, work)
-
-
-def watch(options: Options, submission: str | None) -> int:
-    """Print each change until nothing more happens by itself; return the exit status."""
-
-    def work(session: Session) -> int:
-        found_id, token = session.named(submission)
-        last = None
-        for last in session.client.watch(found_id, token=token):
-            if options.as_json:
-                print(json.dumps(last.model_dump(mode="json"), ensure_ascii=False), flush=True)
-            else:
-                _tell(last)
-        return Exit.DONE if last is None else outcome(last)
-
-    return run(options, work)
+            _print_change(last)
+    return Exit.DONE if last is None else _outcome(last)
 
 
 def follow(
@@ -49,27 +45,27 @@ def follow(
     try:
         last = None
         for last in session.client.watch(submission, token=token):
-            if not session.options.as_json:
-                _tell(last)
+            if not session.as_json:
+                _print_change(last)
     except KeyboardInterrupt:
         session.say(f"\nIt goes on without us. Follow it again: medvid watch {submission}")
         return Exit.INTERRUPTED
     assert last is not None  # noqa: S101 - the first status comes at once
-    if session.options.as_json:
+    if session.as_json:
         begun = {"receipt": receipt.model_dump(mode="json")} if receipt else {}
         print_json({**begun, "status": last.model_dump(mode="json")})
     else:
-        progress.show(last, Console(highlight=False), session.url)
-    return outcome(last)
+        status_text.show(last, Console(highlight=False), session.url)
+    return _outcome(last)
 
 
-def outcome(status: SubmissionStatus) -> int:
-    """Return the exit status that tells scripts how a submission fares."""
+def _outcome(status: SubmissionStatus) -> int:
+    """Return the exit status that tells scripts the state of a submission."""
     return Exit.REFUSED if status.state == "failed" else Exit.DONE
 
 
-def _tell(status: SubmissionStatus) -> None:
+def _print_change(status: SubmissionStatus) -> None:
     console = Console(highlight=False, stderr=False)
     at = max((step.at for step in status.timeline), default=None)
     time = at.astimezone().strftime("%H:%M:%S ") if at else ""
-    console.print(time, progress.line(status), sep="", soft_wrap=True)
+    console.print(time, status_text.line(status), sep="", soft_wrap=True)

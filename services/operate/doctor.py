@@ -18,9 +18,10 @@ from typing import Final
 
 from medvid.benchmark.disclosure import never_shown
 from medvid.benchmark.ground_truth import load_ground_truth
+from medvid.cli.parameters import Json
 from services.gateway.domain.access import ADMIN_KEY_CHARACTERS, MAKES_ADMIN_KEY
 from services.judge.endpoint import OpenAiEndpoint, Sampling, open_client
-from services.operate.admin import open_address, open_at
+from services.operate.database import open_address, open_at
 from services.operate.findings import Finding, print_report
 from services.standalone import StandaloneSettings
 from shared.messaging.rabbit_rebuild import differences
@@ -41,7 +42,7 @@ _CLOCK_WARNING: Final = 1.0
 _CLOCK_FAILURE: Final = 10.0
 _GIB: Final = 1 << 30
 _FRESH_SECONDS: Final = 120.0
-_STANDING_SECONDS: Final = 900.0
+_STALLED_SECONDS: Final = 900.0
 _MOST_NAMES: Final = 10
 
 
@@ -58,8 +59,12 @@ class Surroundings:
     """Total and free bytes of the file system that holds a path."""
 
 
-def examine_and_report(*, as_json: bool) -> int:
-    """Examine this installation and print what was found; returns the exit status."""
+def doctor(as_json: Json = False) -> int:
+    """Examine the installation and say what to do; changes nothing.
+
+    Exit status 1 where something failed. Configuration, database, migrations, queues, ground truth,
+    the judge's provider, clocks, disks, and stalled work.
+    """
     configure_logs("error", "auto", "admin")
     return print_report(asyncio.run(examine(Surroundings())), as_json=as_json)
 
@@ -242,12 +247,12 @@ async def _work(database: Database) -> Finding:
     sample = await read_sample(database)
     if sample.age > _FRESH_SECONDS:
         return Finding(
-            "work", "warning", "no service has told how things are of late.",
+            "work", "warning", "no service has reported its figures of late.",
             "Start the services; where they run, see their logs.",
         )  # fmt: skip
     oldest = max(sample.figures.get("medvid_queue_age_seconds", {}).items(),
                  key=lambda item: item[1], default=("", 0.0))  # fmt: skip
-    if oldest[1] > _STANDING_SECONDS:
+    if oldest[1] > _STALLED_SECONDS:
         return Finding(
             "work", "warning", f"the oldest work of {oldest[0]} waits {oldest[1]:,.0f} s.",
             "See whether its service runs, and its log.",
@@ -257,7 +262,7 @@ async def _work(database: Database) -> Finding:
             "work", "warning", f"{letters} dead letters wait for a decision.",
             "See 'medvid admin dead-letters'.",
         )  # fmt: skip
-    return Finding("work", "ok", "nothing stands still, and there are no dead letters.")
+    return Finding("work", "ok", "nothing is stalled, and there are no dead letters.")
 
 
 async def _bus(settings: StandaloneSettings) -> Finding:

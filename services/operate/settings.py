@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import SecretStr
 
-from medvid.cli.configuration import HIDDEN, Misconfigured
+from medvid.cli.config_file import HIDDEN, Misconfigured
 from services.standalone import StandaloneSettings
 from shared.runtime import errors
 from shared.runtime.settings import load_settings

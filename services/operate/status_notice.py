@@ -1,28 +1,32 @@
-"""What operators say about an incident, on the status page."""
+"""`medvid admin notice`: a text about an incident on the status page."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
+
+import typer
 
 from services.gateway.status.current import set_notice
-from services.operate.admin import run_on_database
+from services.operate.database import run_on_database
 from shared.runtime.errors import InvalidInput
 from shared.storage.database import Database
 
 _LONGEST: Final = 1000
 
 
-def show_notice(text: str | None) -> int:
-    """Show a text, or clear it; returns the exit status."""
+def notice(
+    text: Annotated[str | None, typer.Argument(help="what to tell; nothing to clear it")] = None,
+) -> int:
+    """Show a text about an incident on the status page, or clear it."""
 
     async def work(database: Database) -> str:
-        told = text.strip() if text is not None else None
-        if told is not None and not 0 < len(told) <= _LONGEST:
+        shown = text.strip() if text is not None else None
+        if shown is not None and not 0 < len(shown) <= _LONGEST:
             raise InvalidInput(
-                f"the notice has {len(told)} characters.",
+                f"the notice has {len(shown)} characters.",
                 fix=f"Use 1 to {_LONGEST}, or give no text to clear it.",
             )
-        await set_notice(database, told)
-        return "The notice is cleared." if told is None else "The notice is shown on /status."
+        await set_notice(database, shown)
+        return "The notice is cleared." if shown is None else "The notice is shown on /status."
 
     return run_on_database(work)

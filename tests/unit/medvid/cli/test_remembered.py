@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from medvid.api import Receipt
-from medvid.cli import configuration, memory
+from medvid.cli import config_file, known_submissions
 
 URL = "https://one.example"
 
@@ -34,61 +34,58 @@ def mode(path: Path) -> int:
 def test_options_go_before_the_environment_before_the_file(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert configuration.settings()["url"].origin == "default"
-    configuration.write_file({"url": URL, "api_key": 'mvk_"ä\\'})
-    assert mode(configuration.path()) == 0o600
-    found = configuration.settings()
+    assert config_file.settings()["url"].origin == "default"
+    config_file.write_file({"url": URL, "api_key": 'mvk_"ä\\'})
+    assert mode(config_file.path()) == 0o600
+    found = config_file.settings()
     assert (found["url"].text, found["api_key"].text) == (URL, 'mvk_"ä\\')
     monkeypatch.setenv("MEDVID_URL", "https://two.example")
-    assert configuration.settings()["url"].origin == "MEDVID_URL"
-    assert configuration.settings("https://three.example")["url"].text == "https://three.example"
-    configuration.write_file({"url": None})
-    assert configuration.read_file() == {"api_key": 'mvk_"ä\\'}
+    assert config_file.settings()["url"].origin == "MEDVID_URL"
+    assert config_file.settings("https://three.example")["url"].text == "https://three.example"
+    config_file.write_file({"url": None})
+    assert config_file.read_file() == {"api_key": 'mvk_"ä\\'}
 
 
 def test_a_key_in_the_file_goes_to_no_other_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    configuration.write_file({"url": URL, "api_key": "mvk_secret"})
-    assert configuration.settings(f"{URL}/")["api_key"].text == "mvk_secret"
-    assert configuration.settings("https://evil.example")["api_key"].text is None
+    config_file.write_file({"url": URL, "api_key": "mvk_secret"})
+    assert config_file.settings(f"{URL}/")["api_key"].text == "mvk_secret"
+    assert config_file.settings("https://evil.example")["api_key"].text is None
     monkeypatch.setenv("MEDVID_API_KEY", "mvk_meant")
-    assert configuration.settings("https://evil.example")["api_key"].text == "mvk_meant"
+    assert config_file.settings("https://evil.example")["api_key"].text == "mvk_meant"
 
 
 @pytest.mark.parametrize("text", ["url = 1", "nonsense", 'colour = "red"'])
 def test_a_wrong_file_is_named(text: str) -> None:
-    configuration.path().parent.mkdir(parents=True)
-    configuration.path().write_text(text)
-    with pytest.raises(configuration.Misconfigured, match=r"config\.toml"):
-        configuration.settings()
+    config_file.path().parent.mkdir(parents=True)
+    config_file.path().write_text(text)
+    with pytest.raises(config_file.Misconfigured, match=r"config\.toml"):
+        config_file.settings()
 
 
 def test_submissions_are_found_by_what_people_type() -> None:
     first = UUID("aaaa1111-0000-4000-8000-000000000000")
     second = UUID("aaaa2222-0000-4000-8000-000000000000")
-    memory.remember(URL, receipt(first), "One", Path("f"))
-    memory.remember(URL, receipt(second), "Two", Path("f"))
-    memory.remember("https://two.example", receipt(), "Elsewhere", Path("f"))
-    assert mode(memory.path()) == 0o600
-    assert [each.model_name for each in memory.submissions(URL)] == ["Two", "One"]
+    known_submissions.remember(URL, receipt(first), "One", Path("f"))
+    known_submissions.remember(URL, receipt(second), "Two", Path("f"))
+    known_submissions.remember("https://two.example", receipt(), "Elsewhere", Path("f"))
+    assert mode(known_submissions.path()) == 0o600
+    assert [each.model_name for each in known_submissions.submissions(URL)] == ["Two", "One"]
     for named, expected in ((None, "Two"), ("One", "One"), ("aaaa1", "One"), (str(second), "Two")):
-        found = memory.find(URL, named)
+        found = known_submissions.find(URL, named)
         assert found is not None
         assert found.model_name == expected
-    assert memory.find(URL, "bbbb") is None
-    with pytest.raises(memory.Forgotten, match="2 submissions"):
-        memory.find(URL, "aaaa")
-    with pytest.raises(memory.Forgotten, match="no submission"):
-        memory.find("https://new.example", None)
+    assert known_submissions.find(URL, "bbbb") is None
+    with pytest.raises(known_submissions.Forgotten, match="2 submissions"):
+        known_submissions.find(URL, "aaaa")
+    with pytest.raises(known_submissions.Forgotten, match="no submission"):
+        known_submissions.find("https://new.example", None)
 
 
-def test_an_upload_keeps_its_key_until_it_is_answered(tmp_path: Path) -> None:
-    file = tmp_path / "f"
-    file.write_bytes(b"1")
-    name, key = memory.upload_key(URL, {"model_name": "M"}, file)
-    assert memory.upload_key(URL, {"model_name": "M"}, file) == (name, key)
-    assert memory.upload_key(URL, {"model_name": "N"}, file)[1] != key
-    file.write_bytes(b"2")
-    assert memory.upload_key(URL, {"model_name": "M"}, file)[1] != key
-    file.write_bytes(b"1")
-    memory.upload_ended(name)
-    assert memory.upload_key(URL, {"model_name": "M"}, file)[1] != key
+def test_an_upload_keeps_its_key_until_it_is_answered() -> None:
+    about = {"model_name": "M"}
+    name, key = known_submissions.upload_key(URL, about, b"1")
+    assert known_submissions.upload_key(URL, about, b"1") == (name, key)
+    assert known_submissions.upload_key(URL, {"model_name": "N"}, b"1")[1] != key
+    assert known_submissions.upload_key(URL, about, b"2")[1] != key
+    known_submissions.upload_ended(name)
+    assert known_submissions.upload_key(URL, about, b"1")[1] != key
