@@ -1,4 +1,4 @@
-"""What administrators are shown and told."""
+"""Answers to administrators."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Call:
     form: Form | None = None
     json: object = None
     content: bytes | None = None
-    """A body that is neither a form nor JSON of ours; its type is among the headers."""
+    """A body that is neither a form nor JSON; its type is among the headers."""
     repeatable: bool = False
 
 

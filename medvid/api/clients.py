@@ -51,30 +51,6 @@ class Methods:
     keys = stream(keys.keys)
     submissions = stream(submissions.submissions)
 
-
-def _transport(
-    url: str | None,
-    key: str | None,
-    timeouts: Timeouts | None,
-    retries: Retries | None,
-    on_retry: OnRetry | None,
-) -> Transport:
-    return Transport(
-        url=(url or os.environ.get("MEDVID_URL") or DEFAULT_URL).rstrip("/"),
-        token=key or os.environ.get("MEDVID_API_KEY") or None,
-        timeouts=timeouts or Timeouts(),
-        retries=retries or Retries(),
-        on_retry=on_retry,
-    )
-
-
-class AsyncClient(Methods, AsyncCaller):
-    """For programs with an event loop: `async with AsyncClient(url) as client`.
-
-    The server is at `url`, else at MEDVID_URL, else on this machine. `key` is an API key (or
-    MEDVID_API_KEY); it is sent where a call names no token.
-    """
-
     def __init__(
         self,
         url: str | None = None,
@@ -84,8 +60,29 @@ class AsyncClient(Methods, AsyncCaller):
         retries: Retries | None = None,
         on_retry: OnRetry | None = None,
     ) -> None:
-        super().__init__(_transport(url, key, timeouts, retries, on_retry))
-        self.admin = AsyncAdministration(self.transport)
+        """Make a client of the server at `url`; without one, of MEDVID_URL or this machine's.
+
+        `key` is an API key (or MEDVID_API_KEY); it is sent where a call names no token.
+        """
+        transport = Transport(
+            url=(url or os.environ.get("MEDVID_URL") or DEFAULT_URL).rstrip("/"),
+            token=key or os.environ.get("MEDVID_API_KEY") or None,
+            timeouts=timeouts or Timeouts(),
+            retries=retries or Retries(),
+            on_retry=on_retry,
+        )
+        self._begin(transport)
+
+    def _begin(self, transport: Transport) -> None:
+        raise NotImplementedError
+
+
+class AsyncClient(Methods, AsyncCaller):
+    """For programs with an event loop: `async with AsyncClient(url) as client`."""
+
+    def _begin(self, transport: Transport) -> None:
+        AsyncCaller.__init__(self, transport)
+        self.admin = AsyncAdministration(transport)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -103,21 +100,12 @@ class AsyncClient(Methods, AsyncCaller):
 class Client(Methods, Caller):
     """For everyone else, notebooks included: `with Client(url) as client`.
 
-    It is made as an AsyncClient is. Its calls run on an event loop in a thread of its own, so they
-    may come from any thread.
+    Its calls run on an event loop in a thread of its own, so they may come from any thread.
     """
 
-    def __init__(
-        self,
-        url: str | None = None,
-        *,
-        key: str | None = None,
-        timeouts: Timeouts | None = None,
-        retries: Retries | None = None,
-        on_retry: OnRetry | None = None,
-    ) -> None:
-        super().__init__(_transport(url, key, timeouts, retries, on_retry), LoopThread())
-        self.admin = Administration(self.transport, self.loop)
+    def _begin(self, transport: Transport) -> None:
+        Caller.__init__(self, transport, LoopThread())
+        self.admin = Administration(transport, self.loop)
 
     def close(self) -> None:
         """Close every connection and end the thread."""

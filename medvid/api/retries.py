@@ -43,7 +43,7 @@ class Retries:
 
 
 def passing(error: LeaderboardError) -> bool:
-    """Tell whether the same call may work in a while."""
+    """Return whether the same call may work in a while."""
     if isinstance(error, Refused):
         return error.status in _PASSING_STATUSES and error.code not in _LASTING_CODES
     return isinstance(error, Unreachable)

@@ -77,7 +77,7 @@ class Withdrawal(Answer):
 
 
 class HypotheticalStanding(Answer):
-    """Where a submission that is only evaluated would stand; nobody else sees it.
+    """The rank that a submission which is only evaluated would have; nobody else sees it.
 
     Without any value in a scoring it would not be ranked: `rank` and `mean_rank` are None.
     """
@@ -152,7 +152,7 @@ class SubmissionPage(Page):
 
 
 class WebhookDelivery(Answer):
-    """What a webhook was told, or is to be told; `dead` until it is asked for again."""
+    """A delivery to a webhook, made or to be made; once `dead` it waits until it is asked for."""
 
     id: UUID
     submission_id: UUID

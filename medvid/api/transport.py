@@ -1,4 +1,4 @@
-"""Calls over HTTP with aiohttp: timeouts, retries, errors of the network as errors of ours."""
+"""Calls over HTTP with aiohttp: timeouts, retries, errors of the network as LeaderboardError."""
 
 from __future__ import annotations
 

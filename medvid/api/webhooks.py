@@ -15,7 +15,7 @@ _PAGE_SIZE: Final = 200
 async def deliveries(
     transport: Transport, submission: Submission, *, token: str | None = None
 ) -> AsyncGenerator[WebhookDelivery, None]:
-    """Yield what a submission's webhook was told, or is to be told, newest first."""
+    """Yield the deliveries to a submission's webhook, made or to be made, newest first."""
     owner = submission_token(submission, token)
     call = get(f"{submission_path(submission)}/webhook", token=owner, limit=_PAGE_SIZE)
     async for page in transport.pages(call, WebhookStatus):

@@ -12,24 +12,24 @@ from rich.table import Table
 
 from medvid.api.errors import LeaderboardError
 from medvid.cli import config_file, server
-from medvid.cli.printing import Exit, print_json
+from medvid.cli.printing import HIDDEN, Exit, print_json
 
 
 def show_settings(*, as_json: bool = False) -> int:
     """Print the settings with secrets hidden; return the exit status."""
     try:
-        ours = _ours()
+        clients = _client_settings()
         of_services = server.part("settings")
         services = of_services() if of_services else []
     except LeaderboardError as error:
         return _failed(error)
     if as_json:
-        client = {name: {"value": value, "origin": origin} for name, value, origin, _ in ours}
+        client = {name: {"value": value, "origin": origin} for name, value, origin, _ in clients}
         print_json({"client": client, "services": {name: value for name, value, _ in services}})
         return Exit.DONE
     console = Console(soft_wrap=not sys.stdout.isatty())
     table = Table("Setting", "Value", "From", "Meaning", box=None, pad_edge=False)
-    for name, value, origin, meaning in ours:
+    for name, value, origin, meaning in clients:
         table.add_row(name, value or "(unset)", origin, meaning)
     console.print("[bold]This client[/]")
     console.print(table)
@@ -79,9 +79,9 @@ def _failed(reason: object) -> int:
     return Exit.USAGE
 
 
-def _ours() -> list[tuple[str, str | None, str, str]]:
+def _client_settings() -> list[tuple[str, str | None, str, str]]:
     rows: list[tuple[str, str | None, str, str]] = []
     for name, value in config_file.settings().items():
-        shown = config_file.HIDDEN if name == "api_key" and value.text else value.text
+        shown = HIDDEN if name == "api_key" and value.text else value.text
         rows.append((name, shown, value.origin, config_file.MEANINGS[name]))
     return rows

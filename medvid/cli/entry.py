@@ -51,12 +51,12 @@ def _show(found: EntryDetails, console: Console) -> None:
     """Print an entry for people."""
     console.print(Text(f"{found.model_name} ({found.organization})", style="bold"))
     for place in found.places:
-        stands = (
+        rank = (
             f"not ranked, no {place.scoring} scores"
             if place.rank is None
             else f"number {place.rank} of {place.of} on the {found.board} board"
         )
-        console.print(f"{place.scoring}: {stands}")
+        console.print(f"{place.scoring}: {rank}")
     table = Table(box=None, pad_edge=False)
     table.add_column("Metric")
     for name in ("Compat", "Strict", "Answered"):

@@ -1,7 +1,7 @@
 """Submissions that were made from here, with their owner tokens, so that nobody has to paste them.
 
 Kept in `~/.local/state/medvid/submissions.json` (or below XDG_STATE_HOME), for its owner only.
-Uploads that were begun are kept too: whoever repeats one after a crash sends the same idempotency
+Uploads that were begun are kept too: a repeated one, after a crash, has the same idempotency
 key, and gets the receipt of the submission that there may be already.
 """
 

@@ -1,7 +1,7 @@
 """Commands that are imported when they run, or when somebody asks for their own help.
 
 A group's help has one line a command. It is read from the compiled module, which does not run: so
-`medvid --help` imports neither numpy nor an HTTP client, and a command is told in one place.
+`medvid --help` imports neither numpy nor an HTTP client, and a command stands in one place.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def add_commands(
 
 
 def _declared() -> None:
-    """Stand for a function that is not imported yet."""
+    """Hold the place of a function that is not imported yet."""
 
 
 class _Command(TyperCommand):

@@ -66,7 +66,7 @@ Contact = Annotated[str | None, typer.Option(help="how to reach you; never publi
 ModelUrl = Annotated[str | None, typer.Option(help="http or https address of the model")]
 Track = Annotated[str | None, typer.Option(help="the track it competes in")]
 Webhook = Annotated[
-    str | None, typer.Option("--webhook", help="an address that is told each change, signed")
+    str | None, typer.Option("--webhook", help="an address that gets each change, signed")
 ]
 GroundTruth = Annotated[Path | None, typer.Option(help="check against this ground truth first")]
 TestSet = Annotated[Path | None, typer.Option(help="check against this test set first")]

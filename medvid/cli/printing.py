@@ -18,6 +18,8 @@ from medvid.benchmark.report import Problem
 
 AnyProblem = Problem | ServersProblem | ReportProblem
 """A problem that was found here, or that a server found."""
+HIDDEN: Final = "(set, hidden)"
+"""Shown for a secret."""
 NO_RANK: Final = "\N{EN DASH}"
 """Shown as the rank of an entry without any value."""
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")

@@ -62,7 +62,7 @@ class Session:
         return found.id, self.token or found.owner_token
 
     def say(self, text: str, style: str = "") -> None:
-        """Tell people something."""
+        """Print something for people."""
         self.notices.print(Text(text, style=style), soft_wrap=True)
 
     def answer(self, found: object, text: str) -> int:
@@ -190,5 +190,5 @@ def _sentence(detail: str) -> str:
 def _problem(error: LeaderboardError) -> dict[str, object]:
     if not isinstance(error, Refused):
         return {"error": {"code": "unreachable", "detail": error.detail, "fix": error.fix}}
-    told = ("code", "status", "detail", "fix", "request_id", "retry_after", "error_count", "errors")
-    return {"error": {name: getattr(error, name) for name in told}}
+    fields = "code status detail fix request_id retry_after error_count errors"
+    return {"error": {name: getattr(error, name) for name in fields.split()}}

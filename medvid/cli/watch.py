@@ -41,7 +41,7 @@ def watch(session: Session, submission: Submission = None) -> int:
 def follow(
     session: Session, submission: str, token: str | None, *, receipt: Receipt | None = None
 ) -> int:
-    """Wait for the end of what was begun, telling people; return the exit status."""
+    """Show changes until nothing more happens by itself; return the exit status."""
     try:
         last = None
         for last in session.client.watch(submission, token=token):
@@ -60,7 +60,7 @@ def follow(
 
 
 def _outcome(status: SubmissionStatus) -> int:
-    """Return the exit status that tells scripts the state of a submission."""
+    """Return the exit status of a command about a submission in this state."""
     return Exit.REFUSED if status.state == "failed" else Exit.DONE
 
 

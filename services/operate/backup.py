@@ -32,7 +32,7 @@ def backup(
 def restore(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="a backup")],
     check: Annotated[
-        bool, typer.Option("--check", help="only check the file and tell what it holds")
+        bool, typer.Option("--check", help="only check the file and say what it holds")
     ] = False,
 ) -> int:
     """Put a backup into an empty database: all of it or nothing. Stop the services first."""

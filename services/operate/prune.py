@@ -14,7 +14,7 @@ from shared.storage.database import Database
 
 def prune(
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="only tell how many rows would go")
+        bool, typer.Option("--dry-run", help="only say how many rows would go")
     ] = False,
 ) -> int:
     """Delete what is older than the MEDVID_KEEP_..._DAYS settings say, in small batches.

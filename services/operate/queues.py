@@ -9,7 +9,7 @@ from shared.runtime.settings import CommonSettings, load_settings
 
 
 def rebuild_queues() -> int:
-    """Make RabbitMQ's queues anew where their settings changed, keeping every message.
+    """Rebuild RabbitMQ's queues whose settings changed, keeping every message.
 
     Stop the services first. Cut off anywhere, it is finished by running it again.
     """
@@ -23,7 +23,7 @@ def rebuild_queues() -> int:
             )
         rebuilt = await rebuild(settings.rabbitmq_url.get_secret_value())
         if not rebuilt:
-            return "No queue has other settings than ours."
-        return "\n".join(f"{one.name}: made anew with {one.moved:,} messages." for one in rebuilt)
+            return "No queue has other settings than it must have."
+        return "\n".join(f"{one.name}: rebuilt with {one.moved:,} messages." for one in rebuilt)
 
     return run_and_print(work)

@@ -15,7 +15,7 @@ _LONGEST: Final = 1000
 
 
 def notice(
-    text: Annotated[str | None, typer.Argument(help="what to tell; nothing to clear it")] = None,
+    text: Annotated[str | None, typer.Argument(help="the text; nothing to clear it")] = None,
 ) -> int:
     """Show a text about an incident on the status page, or clear it."""
 

@@ -37,6 +37,7 @@ from medvid.api import (
     report_answers,
     submission_answers,
 )
+from medvid.api.administration import Administration, AsyncAdministration
 from medvid.api.uploads import UnreadableFile
 from shared.storage.database import connect
 from tests.acceptance.gateway_harness import Gateway, records, row, running_gateway
@@ -52,18 +53,18 @@ QUICK = Retries(attempts=4, first_wait=0.01, longest_wait=0.05)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A client of either kind, asked in one way."""
+    """A client of either kind, or its administration, asked in one way."""
 
-    client: AsyncClient | Client
+    client: AsyncClient | Client | Administration | AsyncAdministration
 
     async def call(self, name: str, *args: Any, **options: Any) -> Any:
-        if isinstance(self.client, AsyncClient):
+        if isinstance(self.client, AsyncClient | AsyncAdministration):
             return await getattr(self.client, name)(*args, **options)
         return await asyncio.to_thread(getattr(self.client, name), *args, **options)
 
     async def first(self, number: int, name: str, *args: Any, **options: Any) -> list[Any]:
         """Return the first answers of a stream, and leave it."""
-        if isinstance(self.client, AsyncClient):
+        if isinstance(self.client, AsyncClient | AsyncAdministration):
             found = []
             async with aclosing(getattr(self.client, name)(*args, **options)) as answers:
                 async for answer in answers:
@@ -192,6 +193,34 @@ async def test_keys_and_quotas(gateway: Gateway, as_client: AsClient) -> None:
             assert (await asked.call("revoke_key", made.id)).revoked_at
             with pytest.raises(NotAuthorized):
                 await asked.call("my_key")
+
+
+async def test_administrators_have_calls_of_their_own(
+    gateway: Gateway, as_client: AsClient, file: Path
+) -> None:
+    about = names()
+    async with as_client(gateway.url, key=ADMIN) as client:
+        await client.call("submit", file, **about)
+        admin = Asked(client.client.admin)
+        [entry] = await admin.first(2, "entries", model_name=about["model_name"])
+        other = names()["model_name"]
+        done = await admin.call("rename", entry.id, other, why="a test")
+        assert (done.changed, done.entry.model_name) == (True, other)
+        assert not (await admin.call("rename", entry.id, other, why="a test")).changed
+        found = await admin.call("edit", entry.id, why="a test", team="T", contact=None)
+        assert (found.entry.team, found.entry.organization) == ("T", "Lab")
+        [line] = await admin.first(1, "audit", action="rename", subject=str(entry.id))
+        assert (line.why, line.after["model_name"]) == ("a test", other)
+        assert orjson.loads(await admin.call("export_boards", board="official")).keys() == {
+            "official"
+        }
+        versions = (await admin.call("ground_truths")).versions
+        assert [each.current for each in versions].count(True) == 1
+        with pytest.raises(NotFound):
+            await admin.call("difference", uuid4())
+    async with as_client(gateway.url) as client:
+        with pytest.raises(NotAuthorized):
+            await Asked(client.client.admin).call("judging")
 
 
 async def test_a_model_is_replaced_then_withdrawn(

@@ -25,7 +25,7 @@ def import_boards(
     update: Annotated[
         bool, typer.Option("--update", help="names that are there become as in the file")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="only tell what would change")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only show what would change")] = False,
     why: Why = None,
     sure: Sure = False,
 ) -> int:
@@ -76,7 +76,7 @@ def ranking(
     why: Why = None,
     sure: Sure = False,
 ) -> int:
-    """Choose how a board ranks; it is ranked anew."""
+    """Choose how a board ranks; it is ranked again."""
     consent(session, f"Rank the {board} board by {rule} ranks?", sure=sure)
     change = session.client.admin.set_ranking(board, rule, why=reason(session, why))
     text = f"The {board} board's ranking is {rule}."

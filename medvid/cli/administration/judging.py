@@ -9,7 +9,7 @@ from medvid.cli.session import Session, as_administrator
 
 @as_administrator
 def judging(session: Session) -> int:
-    """Tell whether judging is paused."""
+    """Show whether judging is paused."""
     state = session.client.admin.judging()
     runs = ", ".join(f"{count} {name}" for name, count in state.runs.items()) or "no runs"
     if state.held_at is None:

@@ -40,7 +40,7 @@ def rescore(
     why: Why = None,
     no_wait: NoWait = False,
 ) -> int:
-    """Score entries anew, beside the scores in force, and show what would change.
+    """Score entries again, beside the scores in force, and show what would change.
 
     Under another ground truth, or after an update of the metric code. Nothing changes on a board
     until 'medvid admin apply'.
