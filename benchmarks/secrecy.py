@@ -37,7 +37,7 @@ import aiohttp
 import orjson
 
 from medvid.benchmark.tasks import METRICS, task_of
-from services.operate.admin import store_ground_truth
+from services.operate.ground_truth import store_ground_truth
 from shared.storage.database import connect
 
 Records = list[dict[str, Any]]

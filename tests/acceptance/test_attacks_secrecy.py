@@ -18,7 +18,7 @@ import orjson
 import pytest
 
 from benchmarks.secrecy import Answers, Attacker, Records, complete, flat, near_empty, told_apart
-from services.operate.admin import store_ground_truth
+from services.operate.ground_truth import store_ground_truth
 from services.standalone import StandaloneSettings, running
 from shared.storage.database import Database
 from tests.processes import free_port

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from medvid.benchmark.tasks import RULE_METRIC_KEYS
-from services.operate.admin import store_ground_truth
+from services.operate.ground_truth import store_ground_truth
 from services.standalone import StandaloneSettings, running
 from shared.storage.database import Database
 from tests.servers import free_port

@@ -12,7 +12,8 @@ from uuid import uuid4
 
 import aiohttp
 
-from services.operate.admin import published_boards, store_boards, store_ground_truth
+from services.operate.boards import published_boards, store_boards
+from services.operate.ground_truth import store_ground_truth
 from services.standalone import StandaloneSettings, running
 from shared.runtime.infrastructure import Infrastructure
 from tests.processes import free_port

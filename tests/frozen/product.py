@@ -146,7 +146,7 @@ def _commands() -> dict[str, Any]:
 
 
 def _exit_statuses() -> dict[str, int]:
-    from medvid.cli.session import Exit
+    from medvid.cli.printing import Exit
 
     return {each.name: int(each) for each in Exit}
 
@@ -157,9 +157,10 @@ def _python_client() -> dict[str, str]:
 
     found = {name: _described(getattr(api, name), api.__all__) for name in api.__all__}
     with api.Client("http://127.0.0.1:1") as client:  # its methods are its instances'
-        for name in dir(client):
-            if not name.startswith("_") and callable(method := getattr(client, name)):
-                found[f"Client.{name}"] = _parameters(method)
+        for prefix, methods in (("Client", client), ("Client.admin", client.admin)):
+            for name in dir(methods):
+                if not name.startswith("_") and callable(method := getattr(methods, name)):
+                    found[f"{prefix}.{name}"] = _parameters(method)
     return found
 
 

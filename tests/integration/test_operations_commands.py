@@ -71,7 +71,7 @@ async def a_changed_queue(rabbit_url: str) -> str:
 async def test_queues_are_rebuilt(a_changed_queue: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEDVID_RABBITMQ_URL", a_changed_queue)
     status, said = await asyncio.to_thread(medvid, "rebuild-queues")
-    assert (status, said) == (0, f"{JUDGE_BATCHES.name}: made anew with 1 messages.\n")
+    assert (status, said) == (0, f"{JUDGE_BATCHES.name}: rebuilt with 1 messages.\n")
     await (await connect_rabbit(a_changed_queue)).close()
 
 

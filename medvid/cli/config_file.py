@@ -27,9 +27,6 @@ MEANINGS: Final[Mapping[Name, str]] = {
 }
 _VARIABLES: Final[Mapping[Name, str]] = {"url": "MEDVID_URL", "api_key": "MEDVID_API_KEY"}
 
-HIDDEN: Final = "(set, hidden)"
-"""What is shown of a secret."""
-
 
 class Misconfigured(LeaderboardError):
     """The configuration file cannot be read, or says what it cannot say."""
@@ -121,7 +118,7 @@ def _plain(url: str | None) -> str:
 
 
 def exposed() -> bool:
-    """Tell whether others than its owner can read the file."""
+    """Return whether others than its owner can read the file."""
     try:
         return bool(stat.S_IMODE(path().stat().st_mode) & 0o077)
     except OSError:

@@ -1,4 +1,4 @@
-"""How a submission fares, for people: as it is, and as it changes."""
+"""The state of a submission as text: all of it, and in one line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.text import Text
 from medvid.api import SubmissionStatus, ValidationReport
 from medvid.api.judging_answers import JudgeRun
 from medvid.api.submission_answers import HypotheticalStanding, Step
-from medvid.cli.session import span
+from medvid.cli.printing import span
 
 _WORDS = {
     "accepted": "waiting for its scores",
@@ -24,7 +24,7 @@ _STYLES = {"ranked": "bold green", "failed": "bold red"}
 
 
 def line(status: SubmissionStatus) -> Text:
-    """Return one line on how a submission fares."""
+    """Return the state of a submission in one line."""
     text = Text(_WORDS.get(status.state, status.state), style=_STYLES.get(status.state, "bold"))
     if status.ahead:
         text.append(f", {status.ahead} ahead of it", style="not bold")
@@ -49,7 +49,7 @@ def _no_value(place: HypotheticalStanding) -> str:
 
 
 def judging(run: JudgeRun) -> str:
-    """Return how a judge run stands."""
+    """Return how far a judge run is."""
     reason = f" ({run.detail or run.reason})" if run.detail or run.reason else ""
     if run.state != "running" or not run.items:
         return f"{run.state}{reason}"

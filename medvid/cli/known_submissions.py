@@ -1,7 +1,7 @@
 """Submissions that were made from here, with their owner tokens, so that nobody has to paste them.
 
 Kept in `~/.local/state/medvid/submissions.json` (or below XDG_STATE_HOME), for its owner only.
-Uploads that were begun are kept too: whoever repeats one after a crash sends the same idempotency
+Uploads that were begun are kept too: a repeated one, after a crash, has the same idempotency
 key, and gets the receipt of the submission that there may be already.
 """
 
@@ -22,7 +22,7 @@ from uuid import uuid4
 from medvid.api.errors import LeaderboardError
 from medvid.api.submission_answers import Receipt
 from medvid.benchmark.names import name_key
-from medvid.cli.configuration import write_private
+from medvid.cli.config_file import write_private
 
 _KEPT: Final = 1_000
 _UPLOADS_KEPT: Final = timedelta(days=1)
@@ -101,12 +101,10 @@ def remember(url: str, receipt: Receipt, model_name: str, file: Path) -> Remembe
     return new
 
 
-def upload_key(url: str, fields: Mapping[str, str], file: Path) -> tuple[str, str]:
+def upload_key(url: str, fields: Mapping[str, str], content: bytes) -> tuple[str, str]:
     """Return a name for this upload, and its idempotency key: the one of an unfinished try."""
     digest = hashlib.sha256(json.dumps([url, sorted(fields.items())]).encode())
-    with file.open("rb") as content:
-        while chunk := content.read(1 << 20):
-            digest.update(chunk)
+    digest.update(content)
     name = digest.hexdigest()
     now = datetime.now(UTC)
     with _opened(write=True) as kept:
