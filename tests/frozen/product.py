@@ -24,6 +24,7 @@ from io import StringIO
 from typing import Any, Final
 
 from tests.frozen import ROOT
+from tests.patience import HANG_SECONDS
 
 SERVICES: Final = {
     "gateway": "services.gateway.__main__",
@@ -58,7 +59,7 @@ def _in_a_fresh_process(arguments: tuple[str, ...]) -> Any:
         env=kept | width | plain,
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        timeout=100,
+        timeout=HANG_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stderr.decode()
