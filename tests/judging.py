@@ -37,6 +37,7 @@ from shared.messaging.relay import Relay
 from shared.messaging.topology import JUDGE_BATCHES, JUDGE_REQUESTS
 from shared.storage.database import Database
 from shared.storage.ground_truths import ground_truth_content
+from tests.patience import HANG_SECONDS
 from tests.reaping import reap
 from tests.rows import DEMO
 
@@ -184,7 +185,7 @@ async def run_row(database: Database, run_id: UUID) -> asyncpg.Record:
 
 async def reaches(database: Database, run_id: UUID, *states: str) -> asyncpg.Record:
     """Return the run once it is in one of the states."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANG_SECONDS):
         while (row := await run_row(database, run_id))["state"] not in states:
             await asyncio.sleep(0.02)
     return row

@@ -14,7 +14,7 @@ _PREFIXES: Final = ("mvk_", "mvb_")
 
 
 def sendable(secret: str) -> bool:
-    """Tell whether a header can hold it."""
+    """Return whether a header can hold it."""
     return _SENDABLE.fullmatch(secret) is not None
 
 

@@ -1,17 +1,18 @@
-"""Calls over HTTP with aiohttp: timeouts, retries, errors of the network as errors of ours."""
+"""Calls over HTTP with aiohttp: timeouts, retries, errors of the network as LeaderboardError."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
 import aiohttp
 from pydantic import BaseModel
 
+from medvid.api.answers import Page
 from medvid.api.calls import Call, Reply, read, refused
 from medvid.api.cures import CODES, cure, sendable
 from medvid.api.errors import BadAddress, BadCredential, LeaderboardError, Refused, Unreachable
@@ -20,9 +21,10 @@ from medvid.api.retries import Retries
 _HEADERS: Final = {"Accept": "application/json", "User-Agent": "medvid-client/1"}
 
 OnRetry = Callable[[LeaderboardError, float], None]
-"""Is told why a call is sent again, and in how many seconds."""
+"""Gets the reason why a call is sent again, and in how many seconds."""
 
 AnswerType = TypeVar("AnswerType", bound=BaseModel)
+PageType = TypeVar("PageType", bound=Page)
 T = TypeVar("T")
 
 
@@ -69,6 +71,15 @@ class Transport:
                     self.on_retry(error, wait)
             attempt += 1
             await asyncio.sleep(wait)
+
+    async def pages(self, call: Call, page: type[PageType]) -> AsyncGenerator[PageType, None]:
+        """Yield the pages of a list, each found by the cursor that the one before names."""
+        while True:
+            found = await self.ask(call, page)
+            yield found
+            if found.next_cursor is None:
+                return
+            call = replace(call, query={**call.query, "cursor": found.next_cursor})
 
     async def pause(self, problem: LeaderboardError | None, failures: int) -> None:
         """Wait before a stream is opened again; raises its problem where that makes no sense."""

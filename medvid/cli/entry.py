@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Annotated
 from uuid import UUID
 
+import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from medvid.api.board_answers import EntryDetails, EntryScore, SourceScore
 from medvid.benchmark.names import name_key
-from medvid.cli.session import Exit, Options, Session, Unfit, print_json, run
-from medvid.cli.terminal import print_table
+from medvid.cli.parameters import Board
+from medvid.cli.printing import Exit, print_json, print_table
+from medvid.cli.session import Session, Unfit, public
 
 
-def entry(options: Options, board: str, named: str) -> int:
-    """Print an entry, named by its id or its model; return the exit status."""
-
-    def work(session: Session) -> int:
-        found = session.client.entry(board, _entry_id(session, board, named))
-        if options.as_json:
-            print_json(found)
-        else:
-            show(found, Console(highlight=False))
-        return Exit.DONE
-
-    return run(options, work)
+@public
+def entry(
+    session: Session,
+    name: Annotated[str, typer.Argument(help="the model's name, or the entry's id")],
+    on: Annotated[Board, typer.Option("--board", help="which board")] = "official",
+) -> int:
+    """Show an entry: every metric by source, coverage, and where it stood when."""
+    found = session.client.entry(on, _entry_id(session, on, name))
+    if session.as_json:
+        print_json(found)
+    else:
+        _show(found, Console(highlight=False))
+    return Exit.DONE
 
 
 def _entry_id(session: Session, board: str, named: str) -> str:
@@ -43,16 +47,16 @@ def _entry_id(session: Session, board: str, named: str) -> str:
     raise Unfit(f"the {board} board has no model {named!r}.", fix=hint)
 
 
-def show(found: EntryDetails, console: Console) -> None:
+def _show(found: EntryDetails, console: Console) -> None:
     """Print an entry for people."""
     console.print(Text(f"{found.model_name} ({found.organization})", style="bold"))
     for place in found.places:
-        stands = (
+        rank = (
             f"not ranked, no {place.scoring} scores"
             if place.rank is None
             else f"number {place.rank} of {place.of} on the {found.board} board"
         )
-        console.print(f"{place.scoring}: {stands}")
+        console.print(f"{place.scoring}: {rank}")
     table = Table(box=None, pad_edge=False)
     table.add_column("Metric")
     for name in ("Compat", "Strict", "Answered"):

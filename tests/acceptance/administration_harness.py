@@ -24,6 +24,7 @@ from shared.messaging.relay import Relay
 from shared.runtime.infrastructure import Infrastructure
 from shared.runtime.ops import Readiness
 from shared.storage.database import Database
+from tests.patience import HANG_SECONDS
 from tests.servers import free_port
 
 KEY: Final = "the-administrators-own-and-long-key"
@@ -74,7 +75,7 @@ class Site:
 
     async def board(self, board: str) -> dict[str, dict[str, Any]]:
         """Return a board's entries by name, once every change of it is ranked and served."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(HANG_SECONDS):
             while True:
                 _, found = await self.ask("GET", f"/leaderboards/{board}", key=None)
                 newest = await self.database.pool.fetchrow(

@@ -29,10 +29,11 @@ from services.scorer.settings import ScorerSettings
 from shared.messaging.bus import Outgoing
 from shared.runtime.infrastructure import Infrastructure, infrastructure
 from shared.storage.database import Database
+from tests.patience import HANG_SECONDS
 from tests.rows import DEMO, accept_submission
 
 MODELS = 6
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = HANG_SECONDS
 
 
 @pytest.fixture(params=["local", "rabbit"])

@@ -32,6 +32,7 @@ from tests.judging import (
     resume_run,
     run_row,
 )
+from tests.patience import HANG_SECONDS
 from tests.rows import DEMO, accept_submission
 
 
@@ -446,7 +447,7 @@ async def test_claims_that_a_living_replica_does_not_know_of_run_out(database: D
             claiming.cancel()
             await asyncio.gather(claiming, return_exceptions=True)
         another = VerdictCache(database, claim_seconds=5)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANG_SECONDS):
             while not (await another.claim(batch.judge_version, batch.items)).taken:
                 await asyncio.sleep(0.05)
         # What is known to be at work is renewed.

@@ -48,6 +48,7 @@ from tests.contract.test_messages import EXPECTED, GOLDEN
 from tests.fakes.grader import FakeGrader
 from tests.judging import ThreadPlanner, reaches, replica
 from tests.judging import judging as judge_replicas
+from tests.patience import HANG_SECONDS
 from tests.reaping import reap
 from tests.rows import DEMO, accept_submission, add_listed_entry, load_demo_ground_truth
 
@@ -412,7 +413,7 @@ async def test_old_and_new_relays_and_buses_share_the_work(database: Database) -
     await Relay(database, bus, poll_seconds=60).publish_batch()
     seen: list[bytes] = []
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANG_SECONDS):
 
             async def note(delivery: Delivery) -> Done:
                 seen.append(delivery.body)

@@ -142,7 +142,7 @@ def _rows_of_columns(values: Mapping[str, object]) -> list[dict[str, object]]:
 
 
 def _settings_beside(values: Mapping[str, object]) -> list[str]:
-    """Return the keys of objects that stand beside the records and hold none."""
+    """Return the keys of objects beside the records and hold none."""
     if not any(_holds_records(value) for value in values.values()):
         return []
     return [
