@@ -29,10 +29,10 @@ from pathlib import Path
 from typing import Any, Final
 
 _MODULES: Final = (
-    "services.gateway.bootstrap", "services.gateway.settings",
-    "services.scorer.bootstrap", "services.scorer.settings",
-    "services.judge.bootstrap", "services.judge.settings", "openai",
-    "services.ranker.bootstrap", "services.ranker.settings",
+    "services.gateway.bootstrap",
+    "services.scorer.app",
+    "services.judge.app", "openai",
+    "services.ranker.app",
     "services.standalone", "medvid.cli.main", "services.operate.commands",
     "tests.crashing", "tests.fakes.grader", "uvloop",
 )  # fmt: skip
