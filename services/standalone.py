@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, TextIO
 
-from services.gateway import bootstrap as gateway
+from services.gateway import app as gateway
 from services.gateway.settings import GatewaySettings
 from services.judge import app as judge
 from services.judge.settings import JudgeSettings

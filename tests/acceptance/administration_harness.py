@@ -11,7 +11,7 @@ from typing import Any, Final
 import aiohttp
 import orjson
 
-from services.gateway import bootstrap as gateway
+from services.gateway import app as gateway
 from services.gateway.settings import GatewaySettings
 from services.ranker import app as ranker
 from services.ranker.settings import RankerSettings

@@ -19,7 +19,7 @@ from multidict import CIMultiDictProxy
 
 from medvid.benchmark.ground_truth import load_ground_truth
 from medvid.benchmark.tasks import METRIC_KEYS, Board
-from services.gateway import bootstrap
+from services.gateway import app
 from services.gateway.settings import GatewaySettings
 from services.ranker.consume import build_consumer
 from shared.contracts.messages import BoardChanged, BoardRanked, Envelope
@@ -205,7 +205,7 @@ async def running_gateway(
     try:
         async with (
             aiohttp.ClientSession(url, auto_decompress=True) as client,
-            bootstrap.run(infrastructure, settings),
+            app.run(infrastructure, settings),
         ):
             gateway = Gateway(url, database, bus, client, infrastructure.readiness)
             if load:

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 import aiohttp
 import orjson
 
-from services.gateway.domain import credentials
+from services.gateway.accounts import credentials
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, gateway_process, records, running_gateway
 from tests.patience import HANG_SECONDS

@@ -16,10 +16,9 @@ from uuid import UUID
 import orjson
 from aiohttp import web
 
-from services.gateway.domain.webhooks import read_secret, show_secret
-from services.gateway.webhooks.handlers import DeliverWebhooks, Outcome
-from services.gateway.webhooks.store import PostgresWebhooks
-from services.gateway.webhooks.wire import WebhookEvent, WebhookHeaders
+from services.gateway.webhooks.delivery import Deliveries, DeliverWebhooks, Outcome
+from services.gateway.webhooks.models import WebhookEvent, WebhookHeaders
+from services.gateway.webhooks.rules import read_secret, show_secret
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, gateway_process, records, running_gateway
 from tests.patience import HANG_SECONDS
@@ -205,10 +204,10 @@ async def test_the_work_of_a_killed_gateway_is_taken_over(database: Database) ->
         _, receipt = await gateway.submit(FILE, webhook_url=told.url)
         await gateway.set_state(receipt["id"], "scored")
         # A gateway took it and was killed before or after it had sent.
-        killed = PostgresWebhooks(database, lease_seconds=3600)
+        killed = Deliveries(database, lease_seconds=3600)
         (taken,) = await killed.take_due(8)
         assert taken.attempt == 1
-        assert list(await PostgresWebhooks(database, 1).take_due(8)) == []  # while its lease lasts
+        assert list(await Deliveries(database, 1).take_due(8)) == []  # while its lease lasts
         await database.pool.execute("UPDATE webhook_deliveries SET leased_until = now()")
         async with running_gateway(database, load=False, **INSIDE):
             await deliveries(gateway, receipt, "delivered")
@@ -264,7 +263,7 @@ async def test_rival_gateways_tell_each_event_once(database: Database) -> None:
                 await asyncio.sleep(0)
                 return Outcome(200, None)
 
-        store = PostgresWebhooks(database, lease_seconds=60)
+        store = Deliveries(database, lease_seconds=60)
         workers = [
             DeliverWebhooks(store, Counting(), attempts=3, first_seconds=1, poll_seconds=1)
             for _ in range(4)

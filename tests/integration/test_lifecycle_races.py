@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from services.gateway.domain.forms import EntryFields
+from services.gateway.submissions.forms import EntryFields
 from services.gateway.submissions.lifecycle_store import PostgresLifecycle
 from services.gateway.submissions.ports import Checked, NewSubmission, StoredEntry
 from services.gateway.submissions.store import PostgresStore

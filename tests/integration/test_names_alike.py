@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medvid.benchmark.names import DASHES, name_key
-from services.gateway.administration.entries import EntryActions
-from services.gateway.domain.acts import Act
-from services.gateway.domain.entry_cursors import after_entry, entry_cursor
+from services.gateway.accounts.admin_actions import AdminAction
+from services.gateway.admin.entries import EntryActions
+from services.gateway.admin.entry_cursors import after_entry, entry_cursor
 from services.gateway.submissions.lifecycle_store import PostgresLifecycle
 from services.gateway.submissions.store import PostgresStore
 from services.operate.doctor import Surroundings, examine
@@ -30,7 +30,7 @@ from tests.patience import HANG_SECONDS
 from tests.ranking import score
 from tests.rows import add_listed_entry, load_demo_ground_truth
 
-ACT: Final = Act.of("administrator", "names that read the same", "r-1")
+ACT: Final = AdminAction.of("administrator", "names that read the same", "r-1")
 _FILLING: Final = 21
 # Python's white space has four control characters more, which no name may hold.
 _NO_NAME: Final = "\x1c\x1d\x1e\x1f"

@@ -16,7 +16,7 @@ import orjson
 import pytest
 
 from medvid.benchmark.versions import METRIC_VERSION
-from services.gateway.webhooks.store import PostgresWebhooks
+from services.gateway.webhooks.delivery import Deliveries
 from services.judge.upkeep import OVERDUE as JUDGE
 from services.ranker.store import OVERDUE as RANKER
 from services.scorer.store import OVERDUE as SCORER
@@ -186,7 +186,7 @@ async def call_nobody(database: Database) -> None:
 
 
 async def sender_looks(database: Database) -> None:
-    taken = await PostgresWebhooks(database, lease_seconds=30).take_due(10)
+    taken = await Deliveries(database, lease_seconds=30).take_due(10)
     assert [delivery.attempt for delivery in taken] == [2]
 
 

@@ -11,8 +11,8 @@ import orjson
 import pytest
 
 from medvid.benchmark.versions import JUDGED_VERSION, METRIC_VERSION, SIMILARITY_VERSION
-from services.gateway.administration.rescoring import Rescoring, Wanted
-from services.gateway.domain.acts import Act
+from services.gateway.accounts.admin_actions import AdminAction
+from services.gateway.admin.rescoring import Rescoring, Wanted
 from services.ranker.rescoring import preview
 from services.ranker.store import OVERDUE as RANKED
 from services.scorer.store import OVERDUE as SCORED
@@ -21,7 +21,7 @@ from shared.storage.database import Database
 from tests.reaping import reap
 from tests.rows import accept_submission
 
-ACT = Act.of("administrator", "a test asked for it", "req-1")
+ACT = AdminAction.of("administrator", "a test asked for it", "req-1")
 OTHER = "f" * 64
 
 

@@ -12,9 +12,9 @@ from uuid import UUID, uuid4
 
 from aiohttp import ClientSession, web
 
-from services.gateway.http.middleware import boundary
 from services.gateway.judging.ports import JudgingStore, StoredEvent
 from services.gateway.submissions.events import EventStreams
+from services.gateway.web.middleware import boundary
 from tests.patience import HANG_SECONDS
 
 STREAMS = 40

@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 from opentelemetry.trace import StatusCode
 
-from services.gateway.http.tracing import traced
+from services.gateway.web.tracing import traced
 from shared.contracts.messages import BoardChanged, Envelope
 from shared.messaging.bus import Delivery, Done
 from shared.messaging.consumer import Consumer, Route

@@ -97,7 +97,7 @@ async def test_the_longest_lag_of_late_is_exported() -> None:
 def test_what_alerts_count_rises_from_zero() -> None:
     """A counter that appears with its first burst has no increase, and nobody is called."""
     script = (
-        "import services.gateway.access.guesses, services.gateway.http.middleware,"
+        "import services.gateway.accounts.guesses, services.gateway.web.middleware,"
         " services.judge.verdict_cache\n"
         "from prometheus_client import REGISTRY\n"
         "for metric in REGISTRY.collect():\n"
