@@ -20,7 +20,7 @@ from medvid.judging.plans import pair_sha256
 from services.judge.app import run
 from services.judge.open_judge import Judge
 from services.judge.settings import JudgeSettings
-from services.judge.verdict import Finding, JudgeVersion, Pair, TryLater, Verdict
+from services.judge.verdict import JudgeVersion, Pair, ProviderState, TryLater, Verdict
 from shared.runtime.infrastructure import Infrastructure
 from shared.runtime.lifecycle import run_service
 from tests.fakes.grader import graded, version
@@ -55,7 +55,7 @@ class SlowGrader:
     async def is_up(self) -> bool:
         return True
 
-    def learn(self, finding: Finding) -> None:
+    def learn(self, state: ProviderState) -> None:
         pass
 
 

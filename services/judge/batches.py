@@ -69,8 +69,8 @@ class JudgeBatch:
             # A replica with the run's own settings may take it; else the run is planned again.
             settlement = Settlement(delay=_OTHER_VERSION_SECONDS)
         else:
-            if batch.finding is not None:
-                self.grader.learn(batch.finding)
+            if batch.provider is not None:
+                self.grader.learn(batch.provider)
             settlement = await self._judge(batch)
         await self.runs.settle(envelope, batch, settlement)
         await self.runs.close(run_id)

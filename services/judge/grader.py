@@ -32,7 +32,7 @@ from services.judge.concurrency import AdaptiveLimit
 from services.judge.model_calls import ModelCaller, Tally
 from services.judge.provider_health import ProviderHealth
 from services.judge.rates import CallGate
-from services.judge.verdict import Finding, JudgeVersion, Pair, TryLater, Verdict
+from services.judge.verdict import JudgeVersion, Pair, ProviderState, TryLater, Verdict
 from shared.runtime.metrics import JUDGE_CALLS
 
 _PROBE_PATIENCE: Final = 5.0  # seconds; a first call that hangs must not hold up all others
@@ -111,9 +111,9 @@ class ModelGrader:
         """Ask the endpoint, free of charge."""
         return await self.endpoint.is_up()
 
-    def learn(self, finding: Finding) -> None:
+    def learn(self, state: ProviderState) -> None:
         """Take over what another replica found out; after an outage, begin with one call."""
-        if self._health.learn(finding):
+        if self._health.learn(state):
             self.concurrency.restart()
 
     async def _ask(self, pair: Pair, run_id: UUID, tally: Tally) -> Completion:

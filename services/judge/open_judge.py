@@ -15,8 +15,8 @@ from medvid.judging.retry import RetryPolicy
 from medvid.judging.rubric import Rubric, load_rubric
 from services.judge.breaker import Breaker
 from services.judge.budgets import Caps, SharedSpending, Unmetered
+from services.judge.completion import ModelEndpoint
 from services.judge.concurrency import AdaptiveLimit
-from services.judge.endpoint import OpenAiEndpoint, Sampling, open_client
 from services.judge.grader import ModelGrader
 from services.judge.rates import RateLimits, SharedRate, Unlimited
 from services.judge.settings import JudgeSettings
@@ -46,22 +46,13 @@ async def open_judge(base: Infrastructure, settings: JudgeSettings) -> AsyncIter
         return
     async with AsyncExitStack() as stack:
         rubric = _rubric(settings)
-        url = await _endpoint(settings, stack)
-        client = open_client(
-            api_key=settings.judge_api_key.get_secret_value() or _NO_KEY,
-            base_url=url,
-            seconds=settings.judge_timeout_seconds,
-            # The stub is near, wherever a proxy may lead.
-            trust_env=settings.judge_provider != "stub",
-        )
-        stack.push_async_callback(client.close)
+        url = await _url(settings, stack)
+        version = _version(settings, rubric)
+        endpoint = _endpoint(settings, version, url, stack)
         gate = await _gate(base, settings, url, stack)
         spending = await _spending(base, settings, stack)
-        version = _version(settings, rubric)
         grader = ModelGrader(
-            endpoint=OpenAiEndpoint(
-                client, _sampling(version, settings), settings.judge_timeout_seconds
-            ),
+            endpoint=endpoint,
             version=version,
             rubric=rubric,
             policy=RetryPolicy(
@@ -79,7 +70,7 @@ async def open_judge(base: Infrastructure, settings: JudgeSettings) -> AsyncIter
         yield Judge(grader, spending.month_left)
 
 
-async def _endpoint(settings: JudgeSettings, stack: AsyncExitStack) -> str:
+async def _url(settings: JudgeSettings, stack: AsyncExitStack) -> str:
     """Return the endpoint's address; a stub without one of its own is served by this process."""
     if settings.judge_provider == "stub" and settings.judge_base_url == _DEFAULT_URL:
         return await stack.enter_async_context(running_stub())
@@ -116,14 +107,27 @@ def _version(settings: JudgeSettings, rubric: Rubric) -> JudgeVersion:
     )
 
 
-def _sampling(version: JudgeVersion, settings: JudgeSettings) -> Sampling:
-    return Sampling(
+def _endpoint(
+    settings: JudgeSettings, version: JudgeVersion, url: str, stack: AsyncExitStack
+) -> ModelEndpoint:
+    # It imports openai: 0.2 s and 15 MB, which a service without a judge does not pay.
+    from services.judge.endpoint import OpenAiEndpoint, Sampling, open_client
+
+    client = open_client(
+        api_key=settings.judge_api_key.get_secret_value() or _NO_KEY,
+        base_url=url,
+        seconds=settings.judge_timeout_seconds,
+        trust_env=settings.judge_provider != "stub",  # no proxy leads to the stub
+    )
+    stack.push_async_callback(client.close)
+    sampling = Sampling(
         model=version.model,
         max_tokens=version.max_tokens,
         temperature=version.temperature,
         seed=version.seed,
         token_parameter=settings.judge_token_parameter,
     )
+    return OpenAiEndpoint(client, sampling, settings.judge_timeout_seconds)
 
 
 def _price(settings: JudgeSettings) -> TokenPrice:

@@ -1,6 +1,6 @@
 """The health of the provider as this replica sees it: when calls stop, and when they begin again.
 
-Three findings stop calls. The provider fails, or refuses us (the breaker): no call passes, of any
+Three things stop calls. The provider fails, or refuses us (the breaker): no call passes, of any
 run. Nothing it answers can count (another model, rejections before its first answer): the same.
 One run gets replies that are no verdicts, again and again: only that run stops, since captions may
 be the cause, and no upload may stop the judge for others.
@@ -15,7 +15,7 @@ from uuid import UUID
 
 from services.judge.breaker import Breaker
 from services.judge.completion import CallFailed
-from services.judge.verdict import BadReplies, Finding, ProviderDown
+from services.judge.verdict import BadReplies, ProviderDown, ProviderState
 
 _RUNS_REMEMBERED: Final = 1000
 
@@ -56,15 +56,15 @@ class ProviderHealth:
             raise BadReplies(f"{self.breaker.failures} pairs in a row got no verdict")
         del self._stopped[run_id]
 
-    def learn(self, finding: Finding) -> bool:
+    def learn(self, state: ProviderState) -> bool:
         """Take over what another replica found out; True where calls are let pass on trial."""
-        is_new = self._learnt != finding.at
-        self._learnt = finding.at
+        is_new = self._learnt != state.at
+        self._learnt = state.at
         if not is_new:
             return False
-        if finding.down_seconds is not None:
+        if state.down_seconds is not None:
             if not self.breaker.is_open:
-                self.breaker.hold(finding.reason, finding.down_seconds, self.clock())
+                self.breaker.hold(state.reason, state.down_seconds, self.clock())
             return False
         was_open = self.breaker.is_open
         self.breaker.trust()

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from services.judge.verdict import Finding, Pair, Verdict
+from services.judge.verdict import Pair, ProviderState, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Batch:
     run_state: str
     judge_version: str
     items: Sequence[Item]
-    finding: Finding | None = None
+    provider: ProviderState | None = None
     """What a replica last found out about the provider, if anything."""
 
 

@@ -14,7 +14,7 @@ import structlog
 from medvid.judging.plans import task_of_metrics
 from services.judge.closing import close_run
 from services.judge.runs import Batch, Item, Pause, RunPolicy, Settlement, given_up
-from services.judge.verdict import Finding, JudgeVersion, Pair
+from services.judge.verdict import JudgeVersion, Pair, ProviderState
 from services.judge.verdict_cache import save_verdict
 from shared.contracts.messages import (
     Envelope,
@@ -134,7 +134,7 @@ async def open_batch(connection: Connection, batch_id: int) -> Batch | None:
         run_state=row["state"],
         judge_version=row["judge_version"],
         items=[_item(item) for item in items],
-        finding=_finding(row),
+        provider=_provider(row),
     )
 
 
@@ -197,12 +197,12 @@ def _item(row: asyncpg.Record) -> Item:
     return Item(row["ordinal"], row["repeat"], row["pair"], pair, row["tries"])
 
 
-def _finding(row: asyncpg.Record) -> Finding | None:
+def _provider(row: asyncpg.Record) -> ProviderState | None:
     if row["found_at"] is None:
         return None
     down = row["down_reason"] is not None
     seconds = max(0.0, row["down_seconds"]) if down else None
-    return Finding(row["found_at"], seconds, row["down_reason"] or "")
+    return ProviderState(row["found_at"], seconds, row["down_reason"] or "")
 
 
 def _places(items: Collection[Item]) -> tuple[list[int], list[int]]:

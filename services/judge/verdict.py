@@ -125,10 +125,10 @@ class BadReplies(NoVerdict):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ProviderState:
     """What a replica last found out about the provider.
 
-    `at` (seconds of any epoch) identifies a finding; `down_seconds` is for how long no call may be
+    `at` (seconds of any epoch) identifies it; `down_seconds` is for how long no call may be
     made, None once it works again.
     """
 
@@ -153,5 +153,5 @@ class Grader(Protocol):
     async def is_up(self) -> bool:
         """Ask the provider, free of charge, whether calls may work again."""
 
-    def learn(self, finding: Finding) -> None:
+    def learn(self, state: ProviderState) -> None:
         """Take over what another replica found out about the provider."""

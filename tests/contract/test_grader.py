@@ -28,11 +28,11 @@ from services.judge.stub.server import MODEL, Faults, Stub, running_stub
 from services.judge.verdict import (
     BadReplies,
     BudgetExhausted,
-    Finding,
     Grader,
     JudgeVersion,
     Pair,
     ProviderDown,
+    ProviderState,
     TryLater,
     Verdict,
 )
@@ -179,7 +179,7 @@ async def test_a_provider_that_keeps_failing_is_down_until_it_answers(world: Wor
     assert await grader.is_up()
     with pytest.raises(ProviderDown):  # until all replicas are told
         await grade(grader)
-    grader.learn(Finding(at=1.0, down_seconds=None))
+    grader.learn(ProviderState(at=1.0, down_seconds=None))
     assert grader.concurrency.limit == 1
     assert (await grade(grader)).scores
 

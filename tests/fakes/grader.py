@@ -9,7 +9,7 @@ from uuid import UUID
 
 from medvid.benchmark.caption_pairs import CaptionPair
 from medvid.judging import standin
-from services.judge.verdict import Finding, JudgeVersion, Pair, Verdict
+from services.judge.verdict import JudgeVersion, Pair, ProviderState, Verdict
 
 Texts = tuple[str, str]
 
@@ -52,7 +52,7 @@ class FakeGrader:
         self.script = script
         self.hold = hold
         self.up = True
-        self.learnt: Finding | None = None
+        self.learnt: ProviderState | None = None
         self.calls: Counter[Texts] = Counter()
         self.runs: list[UUID] = []
         self.called = asyncio.Event()
@@ -75,5 +75,5 @@ class FakeGrader:
     async def is_up(self) -> bool:
         return self.up
 
-    def learn(self, finding: Finding) -> None:
-        self.learnt = finding
+    def learn(self, state: ProviderState) -> None:
+        self.learnt = state

@@ -12,7 +12,7 @@ import pytest
 from medvid.benchmark.caption_pairs import CaptionPair, JudgingPlan, MatchedPair
 from medvid.judging.plans import store
 from services.judge.runs import Pause, QueuedRun, RunPolicy, Settlement
-from services.judge.verdict import Finding, ProviderDown
+from services.judge.verdict import ProviderDown, ProviderState
 from shared.contracts.messages import Envelope, JudgingBatch, JudgingRequested
 from shared.storage.database import Database
 from tests.fakes.grader import FakeGrader, ungraded, version
@@ -161,15 +161,15 @@ async def test_replicas_hear_of_an_outage_and_of_its_end_with_their_next_batch(
     batch_id = await database.pool.fetchval("SELECT min(id) FROM judge_batches")
     batch = await two.runs.batch(batch_id)
     assert batch is not None
-    assert batch.finding is not None
-    assert batch.finding.down_seconds == 0
-    assert batch.finding.reason == "503"
+    assert batch.provider is not None
+    assert batch.provider.down_seconds == 0
+    assert batch.provider.reason == "503"
     await look_after(database, one)
     after = await two.runs.batch(batch_id)
     assert after is not None
-    assert isinstance(after.finding, Finding)
-    assert after.finding.down_seconds is None
-    assert after.finding.at > batch.finding.at
+    assert isinstance(after.provider, ProviderState)
+    assert after.provider.down_seconds is None
+    assert after.provider.at > batch.provider.at
 
 
 async def test_a_month_that_was_spent_resumes_when_it_is_over(database: Database) -> None:

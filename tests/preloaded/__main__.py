@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any, Final
 
 _MODULES: Final = (
-    "services.gateway.bootstrap",
+    "services.gateway.app",
     "services.scorer.app",
     "services.judge.app", "openai",
     "services.ranker.app",

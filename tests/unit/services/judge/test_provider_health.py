@@ -9,7 +9,7 @@ import pytest
 from services.judge.breaker import Breaker
 from services.judge.completion import CallFailed
 from services.judge.provider_health import ProviderHealth
-from services.judge.verdict import BadReplies, Finding, ProviderDown
+from services.judge.verdict import BadReplies, ProviderDown, ProviderState
 
 HOSTILE, HONEST = uuid4(), uuid4()
 
@@ -54,18 +54,18 @@ def test_a_verdict_in_between_ends_the_row() -> None:
 def test_what_others_found_out_holds_calls_back_and_lets_them_pass() -> None:
     clock = Clock()
     health = a_provider(clock)
-    down = Finding(at=1.0, down_seconds=60, reason="503")
+    down = ProviderState(at=1.0, down_seconds=60, reason="503")
     assert not health.learn(down)
     with pytest.raises(ProviderDown, match="503"):
         health.require_up()
-    assert health.learn(Finding(at=2.0, down_seconds=None))
+    assert health.learn(ProviderState(at=2.0, down_seconds=None))
     health.require_up()
-    assert not health.learn(Finding(at=2.0, down_seconds=None))  # heard before
+    assert not health.learn(ProviderState(at=2.0, down_seconds=None))  # heard before
 
 
 def test_old_news_do_not_close_a_breaker_that_opened_since() -> None:
     health = a_provider(Clock())
-    up = Finding(at=1.0, down_seconds=None)
+    up = ProviderState(at=1.0, down_seconds=None)
     health.learn(up)
     health.failed(CallFailed("unusable", "401", "no such key"))
     assert not health.learn(up)
@@ -77,7 +77,7 @@ def test_after_an_outage_one_failure_holds_calls_back_again() -> None:
     clock = Clock()
     health = a_provider(clock)
     health.failed(CallFailed("unusable", "401", "no such key"))
-    health.learn(Finding(at=1.0, down_seconds=None))
+    health.learn(ProviderState(at=1.0, down_seconds=None))
     health.require_up()
     health.failed(CallFailed("failing", "503", "overloaded"))
     with pytest.raises(ProviderDown, match="overloaded"):
