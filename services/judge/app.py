@@ -11,7 +11,6 @@ import structlog
 
 from medvid.benchmark.tasks import Task
 from medvid.judging.estimates import CallFigures
-from medvid.judging.pricing import FREE, TokenPrice, to_microusd
 from medvid.judging.prompt import Form, build_messages, estimate_tokens
 from medvid.judging.rubric import load_rubric
 from services.judge.batches import JudgeBatch
@@ -106,10 +105,7 @@ async def _start_run(
     stack.push_async_callback(pool.close)
     planner = Planner(base.database, pool, seconds=settings.judge_planning_seconds)
     base.background("judge_planner_warm_up", planner.prepare)
-    cap = settings.judge_run_cap_usd
-    remaining = remaining_budget(
-        base.database, judge.month_left, to_microusd(cap) if cap is not None else None
-    )
+    remaining = remaining_budget(base.database, judge.month_left, settings.run_cap)
     figures = call_figures(settings)
     return StartRun(base.database, runs, planner.plan, judge.grader, remaining, figures)
 
@@ -141,11 +137,9 @@ def call_figures(settings: JudgeSettings) -> CallFigures:
     """Return what a call takes by these settings, for estimates."""
     rubric = load_rubric(settings.judge_rubric)
     empty = build_messages(rubric, "", "", Task.VIDEO_SUMMARY, form=Form.JSON)
-    paid = settings.judge_provider != "stub"
-    price = settings.judge_prices.get(settings.judge_model) if paid else None
     return CallFigures(
         overhead_tokens=estimate_tokens(empty),
         reply_tokens=_REPLY_TOKENS,
-        price=TokenPrice(price.input, price.output) if price else FREE,
+        price=settings.price,
         concurrency=settings.judge_concurrency,
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from medvid.judging.pricing import FREE, TokenPrice, to_microusd
+from medvid.judging.pricing import FREE
 from medvid.judging.prompt import PROMPT_VERSION
 from medvid.judging.replies import PARSER_VERSION
 from medvid.judging.retry import RetryPolicy
@@ -64,7 +64,7 @@ async def open_judge(base: Infrastructure, settings: JudgeSettings) -> AsyncIter
             breaker=Breaker(settings.judge_breaker_failures, settings.judge_breaker_seconds),
             gate=gate,
             spending=spending,
-            price=_price(settings),
+            price=settings.price,
             model_prefix=None if version.provider == "stub" else settings.judge_model_prefix,
         )
         yield Judge(grader, spending.month_left)
@@ -130,13 +130,6 @@ def _endpoint(
     return OpenAiEndpoint(client, sampling, settings.judge_timeout_seconds)
 
 
-def _price(settings: JudgeSettings) -> TokenPrice:
-    price = settings.judge_prices.get(settings.judge_model)
-    if price is None or settings.judge_provider == "stub":
-        return FREE
-    return TokenPrice(price.input, price.output)
-
-
 async def _gate(
     base: Infrastructure, settings: JudgeSettings, url: str, stack: AsyncExitStack
 ) -> SharedRate | Unlimited:
@@ -161,15 +154,11 @@ def _account(url: str, model: str) -> str:
 async def _spending(
     base: Infrastructure, settings: JudgeSettings, stack: AsyncExitStack
 ) -> SharedSpending | Unmetered:
-    if _price(settings) is FREE:
+    if settings.price is FREE:
         return Unmetered()
-    caps = Caps(_cap(settings.judge_run_cap_usd), _cap(settings.judge_month_cap_usd))
+    caps = Caps(settings.run_cap, settings.month_cap)
     lease = 2 * (settings.judge_timeout_seconds + settings.judge_longest_wait_seconds)
     spending = SharedSpending(base.database, caps, lease)
     stack.push_async_callback(spending.close)
     base.background("judge_spending", spending.run)
     return spending
-
-
-def _cap(usd: float | None) -> int | None:
-    return None if usd is None else to_microusd(usd)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
+from medvid.judging.pricing import FREE, TokenPrice, to_microusd
 from shared.runtime.settings import CommonSettings
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -130,6 +131,24 @@ class JudgeSettings(CommonSettings):
     judge_planning_seconds: Positive = Field(
         120, description="how long the pairing of one file may take before its run fails"
     )
+
+    @property
+    def price(self) -> TokenPrice:
+        """What the model's tokens cost; FREE for the stub and where no price is set."""
+        price = self.judge_prices.get(self.judge_model)
+        if price is None or self.judge_provider == "stub":
+            return FREE
+        return TokenPrice(price.input, price.output)
+
+    @property
+    def run_cap(self) -> int | None:
+        """Most that one run may spend, in millionths of a US dollar."""
+        return None if self.judge_run_cap_usd is None else to_microusd(self.judge_run_cap_usd)
+
+    @property
+    def month_cap(self) -> int | None:
+        """Most that a month's runs may spend, in millionths of a US dollar."""
+        return None if self.judge_month_cap_usd is None else to_microusd(self.judge_month_cap_usd)
 
     @model_validator(mode="after")
     def _caps_need_a_price(self) -> Self:

@@ -76,7 +76,8 @@ def build_similarity_consumer(database: Database, meter: Meter) -> Consumer:
         work = await store.waiting_similarities(database, message.submission_id)
         if work is not None:
             for metric in work.metrics:
-                await store.save_similarity(database, work, await meter.measure(work, metric))
+                found = await meter.measure(work, metric)
+                await store.save_similarity(database, work, metric, found)
             _log.info("similarities_measured", metrics=work.metrics)
         await store.finish_similarities(database, message.submission_id)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
 from typing import Final
 
 from threadpoolctl import threadpool_limits
@@ -13,10 +12,9 @@ from medvid.benchmark.collection import paused_collection
 from medvid.benchmark.disclosure import well_answered
 from medvid.benchmark.embedding import load_embedder
 from medvid.benchmark.scorecard import score
-from medvid.benchmark.similarity import TooManyTexts, measure
+from medvid.benchmark.similarity import Similarity, TooManyTexts, measure
 from medvid.benchmark.test_set import TestSet
-from medvid.benchmark.versions import SIMILARITY_VERSION
-from services.scorer.work import ScoreRow, Scores, SimilarityRow, SimilarityWork, Work
+from services.scorer.work import Scores, SimilarityWork, Work
 from shared.runtime.errors import Permanent
 from shared.runtime.truth_workers import stored_predictions
 from shared.runtime.workers import WorkerPool
@@ -52,7 +50,7 @@ class Meter:
         self._workers = truth_workers(database, pool)
         self._seconds = seconds
 
-    async def measure(self, work: SimilarityWork, metric: str) -> SimilarityRow:
+    async def measure(self, work: SimilarityWork, metric: str) -> Similarity:
         """Return one similarity; raises Permanent when this file can never be measured."""
         return await self._workers.run_or_give_up(
             "similarity",
@@ -70,24 +68,16 @@ def warm_up_meter() -> None:
     warm_up()
 
 
-def measure_file(test_set: TestSet, payload: bytes, metric: str) -> SimilarityRow:
+def measure_file(test_set: TestSet, payload: bytes, metric: str) -> Similarity:
     """Measure one similarity of an upload (gzip); runs in a worker."""
     assert test_set.truth is not None  # noqa: S101 - made from a ground truth
     with paused_collection():
         samples = test_set.truth.samples
         pairs = plan(samples, well_answered(samples, stored_predictions(payload, test_set)))
         try:
-            found = measure(pairs, metric, load_embedder())
+            return measure(pairs, metric, load_embedder())
         except TooManyTexts as error:
             raise Permanent(f"{metric}: {error}.", code="too_many_captions") from error
-    return SimilarityRow(
-        metric=metric,
-        value=found.value,
-        pairs=found.pairs,
-        distinct_pairs=found.distinct_pairs,
-        by_source={source: asdict(part) for source, part in found.by_source.items()},
-        version=SIMILARITY_VERSION,
-    )
 
 
 def warm_up() -> None:
@@ -106,15 +96,4 @@ def score_file(test_set: TestSet, payload: bytes) -> Scores:
     predictions = stored_predictions(payload, test_set)
     with paused_collection():
         card = score(test_set.truth.samples, predictions, load_embedder())
-    rows = [
-        ScoreRow(
-            metric=key,
-            compat=metric.compat,
-            strict=metric.strict,
-            answered=metric.answered,
-            expected=metric.expected,
-            by_source={source: asdict(part) for source, part in metric.by_source.items()},
-        )
-        for key, metric in card.metrics.items()
-    ]
-    return Scores(card.metric_version, rows)
+    return Scores(card.metric_version, card.metrics)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
 import orjson
 import structlog
 
-from medvid.benchmark.similarity import METRICS
+from medvid.benchmark.results import SourceScore
+from medvid.benchmark.similarity import METRICS, Similarity, SourceSimilarity
 from medvid.benchmark.versions import METRIC_VERSION, SIMILARITY_VERSION
-from services.scorer.work import ScoreRow, Scores, SimilarityRow, SimilarityWork, Work
+from services.scorer.work import Scores, SimilarityWork, Work
 from shared.contracts.messages import (
     Envelope,
     RescoringCompleted,
@@ -55,7 +57,8 @@ async def save_scores(transaction: Transaction, work: Work, scores: Scores) -> b
         return False
     provenance = (work.ground_truth_version, scores.metric_version, work.file_sha256)
     await connection.executemany(
-        _SQL["add_score"], [(work.entry_id, *_values(row), *provenance) for row in scores.rows]
+        _SQL["add_score"],
+        [(work.entry_id, *values, *provenance) for values in _values(scores)],
     )
     await connection.execute(_SQL["list_entry"], work.entry_id)
     await connection.execute(_SQL["board_changed"], work.board)
@@ -102,7 +105,7 @@ async def save_shadow_scores(
         return False
     await connection.executemany(
         _RESCORES["shadow_score_put"],
-        [(job_id, work.entry_id, *_values(row)) for row in scores.rows],
+        [(job_id, work.entry_id, *values) for values in _values(scores)],
     )
     await _finish_rescore(transaction, job_id)
     return True
@@ -150,18 +153,20 @@ async def waiting_similarities(database: Database, submission_id: UUID) -> Simil
     return SimilarityWork(**{**row, "metrics": tuple(row["metrics"])}) if row else None
 
 
-async def save_similarity(database: Database, work: SimilarityWork, row: SimilarityRow) -> None:
+async def save_similarity(
+    database: Database, work: SimilarityWork, metric: str, found: Similarity
+) -> None:
     """Store one similarity, which replaces one of another test set or version."""
     await database.pool.execute(
         _SIMILARITIES["save_similarity"],
         work.entry_id,
-        row.metric,
-        row.value,
-        row.pairs,
-        row.distinct_pairs,
-        orjson.dumps(row.by_source).decode(),
+        metric,
+        found.value,
+        found.pairs,
+        found.distinct_pairs,
+        _json(found.by_source),
         work.ground_truth_version,
-        row.version,
+        SIMILARITY_VERSION,
         work.file_sha256,
     )
 
@@ -180,9 +185,15 @@ async def fail_similarities(
     )
 
 
-def _values(row: ScoreRow) -> tuple[object, ...]:
-    by_source = orjson.dumps(row.by_source).decode()
-    return row.metric, row.compat, row.strict, row.answered, row.expected, by_source
+def _values(scores: Scores) -> list[tuple[object, ...]]:
+    return [
+        (key, score.compat, score.strict, score.answered, score.expected, _json(score.by_source))
+        for key, score in scores.metrics.items()
+    ]
+
+
+def _json(by_source: Mapping[str, SourceScore] | Mapping[str, SourceSimilarity]) -> str:
+    return orjson.dumps(by_source).decode()  # which knows dataclasses
 
 
 # ------------------------------------------------------------------ what is overdue

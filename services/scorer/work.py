@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
+from medvid.benchmark.results import MetricScore
 from medvid.benchmark.tasks import Board
 
 
@@ -22,23 +23,11 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class ScoreRow:
-    """One metric of one submission, as it is stored; values are finite or None."""
-
-    metric: str
-    compat: float | None
-    strict: float | None
-    answered: int
-    expected: int
-    by_source: dict[str, object]
-
-
-@dataclass(frozen=True, slots=True)
 class Scores:
-    """All rule-based metrics of one file, and the version of the code that computed them."""
+    """All rule-based metrics of one file by key, and the version of the code that computed them."""
 
     metric_version: str
-    rows: Sequence[ScoreRow]
+    metrics: Mapping[str, MetricScore]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +40,3 @@ class SimilarityWork:
     file_sha256: str
     payload: bytes
     metrics: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SimilarityRow:
-    """One similarity of one submission, as it is stored; values are finite or None."""
-
-    metric: str
-    value: float | None
-    pairs: int
-    distinct_pairs: int
-    by_source: dict[str, object]
-    version: str

@@ -12,13 +12,12 @@ import pytest
 from medvid.benchmark.caption_pairs import plan
 from medvid.benchmark.embedding import load_embedder
 from medvid.benchmark.ground_truth import load_ground_truth
-from medvid.benchmark.similarity import METRICS, measure
-from medvid.benchmark.versions import SIMILARITY_VERSION
+from medvid.benchmark.similarity import METRICS, Similarity, SourceSimilarity, measure
 from services.gateway.submissions.store import PostgresStore
 from services.scorer.consume import build_consumer, build_similarity_consumer
 from services.scorer.evaluation import Evaluator, Meter, warm_up_meter
 from services.scorer.store import OVERDUE
-from services.scorer.work import SimilarityRow, SimilarityWork
+from services.scorer.work import SimilarityWork
 from shared.contracts.messages import Envelope, SimilarityRequested, SubmissionAccepted
 from shared.messaging.bus import Delivery, Done, Retry
 from shared.messaging.topology import SCORER_SIMILARITIES, SCORER_SUBMISSIONS
@@ -52,13 +51,11 @@ class FakeMeter(Meter):
         self.failures = list(failures)
         self.measured: list[str] = []
 
-    async def measure(self, _: SimilarityWork, metric: str) -> SimilarityRow:
+    async def measure(self, _: SimilarityWork, metric: str) -> Similarity:
         self.measured.append(metric)
         if len(self.measured) > 1 and self.failures:
             raise self.failures.pop(0)
-        return SimilarityRow(
-            metric, 0.5, 2, 1, {"AVOS": {"value": 0.5, "pairs": 2}}, SIMILARITY_VERSION
-        )
+        return Similarity(0.5, 2, 1, {"AVOS": SourceSimilarity(0.5, 2, 2)})
 
 
 def requested(submission_id: UUID) -> Delivery:
