@@ -16,7 +16,7 @@ from medvid.judging.rubric import load_rubric
 from services.judge.batches import JudgeBatch
 from services.judge.consume import build_batches_consumer, build_requests_consumer
 from services.judge.open_judge import Judge, open_judge
-from services.judge.planning import Planner, StartRun, remaining_budget
+from services.judge.planning import StartRun, planner, remaining_budget
 from services.judge.runs import RunPolicy
 from services.judge.settings import JudgeSettings
 from services.judge.store import Runs, announce_judge
@@ -25,6 +25,7 @@ from services.judge.verdict_cache import VerdictCache
 from shared.messaging.topology import JUDGE_BATCHES, JUDGE_REQUESTS
 from shared.runtime.infrastructure import Infrastructure
 from shared.runtime.workers import WorkerPool
+from shared.storage.ground_truths import prepare_workers, truth_workers
 
 _REPLY_TOKENS: Final = 40
 _PROBE_MARGIN_SECONDS: Final = 5.0
@@ -103,11 +104,12 @@ async def _start_run(
 ) -> StartRun:
     pool = WorkerPool(1, name="planner")
     stack.push_async_callback(pool.close)
-    planner = Planner(base.database, pool, seconds=settings.judge_planning_seconds)
-    base.background("judge_planner_warm_up", planner.prepare)
+    workers = truth_workers(base.database, pool)
+    base.background("judge_planner_warm_up", lambda: prepare_workers(base.database, workers, 1))
+    make_plan = planner(workers, settings.judge_planning_seconds)
     remaining = remaining_budget(base.database, judge.month_left, settings.run_cap)
     figures = call_figures(settings)
-    return StartRun(base.database, runs, planner.plan, judge.grader, remaining, figures)
+    return StartRun(base.database, runs, make_plan, judge.grader, remaining, figures)
 
 
 async def _consume_requests(

@@ -21,10 +21,8 @@ from services.judge.store import CONSUMER, Runs, add_version, fail_queued
 from services.judge.verdict import Grader
 from shared.contracts.messages import Envelope, JudgingProgressed, JudgingRequested
 from shared.runtime.errors import Permanent
-from shared.runtime.truth_workers import stored_predictions
-from shared.runtime.workers import WorkerPool
+from shared.runtime.truth_workers import TruthWorkers, stored_predictions
 from shared.storage.database import Database, Transaction
-from shared.storage.ground_truths import prepare_workers, truth_workers
 from shared.storage.queries import load_queries
 
 _SQL: Final = load_queries(__package__)
@@ -173,23 +171,15 @@ def remaining_budget(
     return remaining
 
 
-class Planner:
-    """Plans uploads in a pool of worker processes."""
+def planner(workers: TruthWorkers, seconds: float) -> MakePlan:
+    """Return what makes plans in worker processes, each within so many seconds."""
 
-    def __init__(self, database: Database, pool: WorkerPool, *, seconds: float) -> None:
-        self._database = database
-        self._workers = truth_workers(database, pool)
-        self._seconds = seconds
-
-    async def plan(self, payload: bytes, ground_truth_version: str) -> StoredPlan:
-        """Return the plan of an upload; raises Permanent when it never can be planned."""
-        return await self._workers.run_or_give_up(
-            "planning", plan_file, ground_truth_version, payload, timeout=self._seconds
+    async def make_plan(payload: bytes, ground_truth_version: str) -> StoredPlan:
+        return await workers.run_or_give_up(
+            "planning", plan_file, ground_truth_version, payload, timeout=seconds
         )
 
-    async def prepare(self) -> None:
-        """Give the worker the active ground truth, so that the first plan is made at once."""
-        await prepare_workers(self._database, self._workers, 1)
+    return make_plan
 
 
 def plan_file(test_set: TestSet, payload: bytes) -> StoredPlan:

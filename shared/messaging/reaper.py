@@ -6,6 +6,7 @@ it returns as announced, so that one of them announces a row, with a new message
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -55,9 +56,11 @@ class Reaper:
     states: Sequence[Overdue[Any]]
 
     async def announce_again(self) -> None:
-        """Announce whatever is overdue."""
-        for state in self.states:
-            await self._announce(state)
+        """Announce whatever is overdue; a state whose rows are locked holds up no other."""
+        states = (self._announce(state) for state in self.states)
+        for failure in await asyncio.gather(*states, return_exceptions=True):
+            if failure is not None:
+                raise failure
 
     async def _announce(self, state: Overdue[Message]) -> None:
         age = [] if state.queue is None else [await self._age(state.queue)]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from uuid import uuid4
+
 import orjson
 
 from services.ranker.store import OVERDUE as BOARDS
@@ -11,7 +14,7 @@ from shared.messaging.local import LocalBus
 from shared.messaging.topology import SCORER_SUBMISSIONS
 from shared.storage.database import Database
 from tests.reaping import reap
-from tests.rows import accept_submission, add_listed_entry
+from tests.rows import accept_submission, add_listed_entry, load_demo_ground_truth
 
 
 async def lose_all_messages(database: Database) -> None:
@@ -56,6 +59,29 @@ async def test_what_may_wait_in_a_busy_queue_gets_more_time(database: Database) 
         )
         await reap(database, SUBMISSIONS, bus=bus)
         assert len(await announced(database)) == expected
+
+
+async def test_a_state_whose_rows_are_locked_holds_up_no_other(database: Database) -> None:
+    await accept_submission(database)
+    await lose_all_messages(database)
+    await database.pool.execute("UPDATE submissions SET announced_at = now() - interval '1 hour'")
+    job_id = uuid4()
+    await database.pool.execute(
+        "INSERT INTO rescore_jobs (id, ground_truth_version, state, requested_by, why)"
+        " VALUES ($1, $2, 'scoring', 'administrator', 'new code')",
+        job_id,
+        await load_demo_ground_truth(database),
+    )
+    async with database.pool.acquire() as other, other.transaction():
+        await other.execute("SELECT FROM rescore_jobs WHERE id = $1 FOR UPDATE", job_id)
+        looking = asyncio.create_task(reap(database, SUBMISSIONS))
+        async with asyncio.timeout(15):
+            while not await announced(database):
+                await asyncio.sleep(0.02)
+        assert not looking.done()
+    await looking
+    types = await database.pool.fetch("SELECT type FROM outbox ORDER BY position")
+    assert [row["type"] for row in types] == ["submission.accepted", "rescoring.completed"]
 
 
 async def test_a_board_that_is_behind_is_announced(database: Database) -> None:
