@@ -13,7 +13,7 @@ from rich.text import Text
 from medvid.api.board_answers import EntryDetails, EntryScore, SourceScore
 from medvid.benchmark.names import name_key
 from medvid.cli.parameters import Board
-from medvid.cli.printing import Exit, print_json, print_table
+from medvid.cli.printing import print_table
 from medvid.cli.session import Session, Unfit, public
 
 
@@ -25,11 +25,7 @@ def entry(
 ) -> int:
     """Show an entry: every metric by source, coverage, and where it stood when."""
     found = session.client.entry(on, _entry_id(session, on, name))
-    if session.as_json:
-        print_json(found)
-    else:
-        _show(found, Console(highlight=False))
-    return Exit.DONE
+    return session.answer(found, lambda: _show(found, Console(highlight=False)))
 
 
 def _entry_id(session: Session, board: str, named: str) -> str:

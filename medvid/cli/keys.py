@@ -12,7 +12,7 @@ from rich.table import Table
 from medvid.api import QuotaStatus
 from medvid.api.key_answers import QuotaUse
 from medvid.cli import config_file
-from medvid.cli.printing import Exit, print_json, span
+from medvid.cli.printing import span
 from medvid.cli.session import Session, Unfit, with_key
 
 
@@ -20,11 +20,7 @@ from medvid.cli.session import Session, Unfit, with_key
 def quotas(session: Session) -> int:
     """Show what may still be submitted and judged, and when there is room again."""
     found = session.client.quotas()
-    if session.as_json:
-        print_json(found)
-    else:
-        _show(found, Console(highlight=False))
-    return Exit.DONE
+    return session.answer(found, lambda: _show(found, Console(highlight=False)))
 
 
 @with_key

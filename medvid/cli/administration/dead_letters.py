@@ -11,7 +11,6 @@ import typer
 from medvid.api.administration_answers import LetterOutcomes
 from medvid.cli.administration.session import Why, consent, reason
 from medvid.cli.parameters import Sure
-from medvid.cli.printing import Exit, print_json
 from medvid.cli.session import Session, Unfit, as_administrator
 
 Ids = Annotated[list[int] | None, typer.Argument(help="numbers of dead letters")]
@@ -29,17 +28,12 @@ def dead_letters(
 ) -> int:
     """List messages that could not be handled, with their reason."""
     found = list(islice(session.client.admin.dead_letters(state=state, queue=queue), limit))
-    if session.as_json:
-        print_json(found)
-        return Exit.DONE
-    for each in found:
-        print(
-            f"{each.id}  {each.died_at:%Y-%m-%dT%H:%M:%S}  {each.queue}  {each.type or '?'}  "
-            f"{each.reason}: {each.detail}"
-        )
-    if not found:
-        session.say("There are none.")
-    return Exit.DONE
+    lines = [
+        f"{each.id}  {each.died_at:%Y-%m-%dT%H:%M:%S}  {each.queue}  {each.type or '?'}  "
+        f"{each.reason}: {each.detail}"
+        for each in found
+    ]
+    return session.answer_lines(found, lines)
 
 
 @as_administrator

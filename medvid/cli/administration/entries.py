@@ -21,7 +21,6 @@ from medvid.cli.administration.session import (
     reason,
 )
 from medvid.cli.parameters import Board, Sure
-from medvid.cli.printing import Exit, print_json, print_table
 from medvid.cli.session import Session, Unfit, as_administrator
 
 Emptied = Annotated[str | None, typer.Option(help="'' empties it")]
@@ -35,16 +34,12 @@ def entries(
 ) -> int:
     """List entries with their ids and what is not public."""
     found = list(session.client.admin.entries(board=board, removed=removed))
-    if session.as_json:
-        print_json(found)
-        return Exit.DONE
     table = Table("Id", "Board", "Model", "Organization", "State", box=None, pad_edge=False)
     for each in found:
         table.add_row(
             str(each.id), each.board, Text(each.model_name), Text(each.organization), _state(each)
         )
-    print_table(table)
-    return Exit.DONE
+    return session.answer(found, table)
 
 
 @as_administrator
