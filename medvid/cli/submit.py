@@ -201,6 +201,7 @@ def _check_fields(session: Session, plan: _Plan) -> None:
 def _check_here(session: Session, plan: _Plan, content: bytes) -> set[tuple[str, str | None]]:
     """Find what is wrong before anything is sent; return the warnings that people accepted.
 
+    Without the samples the server's report is the fuller one, so they are asked once, about that.
     Raises Unfit, UnreadableFile.
     """
     samples = read_samples(plan.ground_truth, plan.test_set)
@@ -210,9 +211,10 @@ def _check_here(session: Session, plan: _Plan, content: bytes) -> set[tuple[str,
         raise Unfit(
             f"the file {plan.file} has errors.", fix="Fix them and try again; nothing was sent."
         )
-    if report.warnings and not plan.dry_run:
-        show_report(report, session.notices)
-        _accept_warnings(session, plan)
+    if samples is None or plan.dry_run or not report.warnings:
+        return set()
+    show_report(report, session.notices)
+    _accept_warnings(session, plan)
     return _kinds(report.warnings)
 
 
