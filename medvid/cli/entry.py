@@ -14,7 +14,7 @@ from medvid.api.board_answers import EntryDetails, EntryScore, SourceScore
 from medvid.benchmark.names import name_key
 from medvid.cli.parameters import Board
 from medvid.cli.printing import print_table
-from medvid.cli.session import Session, Unfit, public
+from medvid.cli.session import CommandFailed, Session, public
 
 
 @public
@@ -40,7 +40,7 @@ def _entry_id(session: Session, board: str, named: str) -> str:
             return str(each.entry_id)
     near = [each.model_name for each in entries if wanted in name_key(each.model_name)]
     hint = f"Do you mean {', '.join(near[:5])}?" if near else f"See 'medvid board {board}'."
-    raise Unfit(f"the {board} board has no model {named!r}.", fix=hint)
+    raise CommandFailed(f"the {board} board has no model {named!r}.", fix=hint)
 
 
 def _show(found: EntryDetails, console: Console) -> None:

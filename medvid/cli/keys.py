@@ -13,7 +13,7 @@ from medvid.api import QuotaStatus
 from medvid.api.key_answers import QuotaUse
 from medvid.cli import config_file
 from medvid.cli.printing import span
-from medvid.cli.session import Session, Unfit, with_key
+from medvid.cli.session import CommandFailed, Session, with_key
 
 
 @with_key
@@ -31,7 +31,7 @@ def register_key(
 ) -> int:
     """Make an API key of your own, where the server lets everyone, and keep it."""
     if "api_key" in config_file.read_file():
-        raise Unfit(
+        raise CommandFailed(
             f"{config_file.path()} has an API key already.",
             fix="Take it out first: medvid config unset api_key",
         )

@@ -38,7 +38,7 @@ _OPTIONS: Final[dict[str, tuple[Any, object]]] = {
 }  # fmt: skip
 
 
-class Unfit(LeaderboardError):
+class CommandFailed(LeaderboardError):
     """A check found errors, or people declined; details have been shown."""
 
 
@@ -165,7 +165,7 @@ def status_of(error: LeaderboardError) -> Exit:
     """Return the exit status of an error."""
     if isinstance(error, Unreachable | ServerFailed | LimitReached):
         return Exit.LATER
-    return Exit.REFUSED if isinstance(error, Refused | Unfit) else Exit.USAGE
+    return Exit.REFUSED if isinstance(error, Refused | CommandFailed) else Exit.USAGE
 
 
 def complain(error: LeaderboardError, notices: Console, *, as_json: bool) -> None:

@@ -10,7 +10,7 @@ from rich.prompt import Confirm
 
 from medvid.cli import known_submissions
 from medvid.cli.parameters import Submission, Sure
-from medvid.cli.session import Session, Unfit, with_token
+from medvid.cli.session import CommandFailed, Session, with_token
 
 
 @with_token
@@ -24,7 +24,7 @@ def withdraw(
     found_id, token = session.named(submission)
     question = f"Withdraw {found_id}? It leaves its board for good"
     if not sure and sys.stdin.isatty() and not Confirm.ask(question, console=session.notices):
-        raise Unfit("not withdrawn.")
+        raise CommandFailed("not withdrawn.")
     session.client.withdraw(found_id, token=token, note=note)
     found = session.client.status(found_id, token=token) if session.as_json else None
     return session.answer(found, f"Withdrawn: {found_id}.")

@@ -21,7 +21,7 @@ from medvid.cli.administration.session import (
     reason,
 )
 from medvid.cli.parameters import Board, Sure
-from medvid.cli.session import Session, Unfit, as_administrator
+from medvid.cli.session import CommandFailed, Session, as_administrator
 
 Emptied = Annotated[str | None, typer.Option(help="'' empties it")]
 
@@ -114,7 +114,7 @@ def withdraw(
     admin = session.client.admin
     found = admin.entry(entry_id(session, entry, board))
     if found.submission_id is None:
-        raise Unfit(f"{entry!r} was added by hand.", fix="Use 'medvid admin remove'.")
+        raise CommandFailed(f"{entry!r} was added by hand.", fix="Use 'medvid admin remove'.")
     question = f"Withdraw the submission of {entry!r}? It leaves its board for good."
     consent(session, question, sure=sure)
     session.client.withdraw(found.submission_id, note=reason(session, why))

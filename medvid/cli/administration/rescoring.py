@@ -22,7 +22,7 @@ from medvid.cli.administration.session import (
 )
 from medvid.cli.parameters import NoWait, Sure
 from medvid.cli.printing import place
-from medvid.cli.session import Session, Unfit, as_administrator
+from medvid.cli.session import CommandFailed, Session, as_administrator
 
 _LOOK_SECONDS: Final = 1.0
 _MOST_JOBS: Final = 100
@@ -131,7 +131,7 @@ def _job(session: Session, job: str | None) -> str:
         return job
     for newest in session.client.admin.rescores():
         return str(newest.id)
-    raise Unfit("there is no re-score job.", fix="Start one with 'medvid admin rescore'.")
+    raise CommandFailed("there is no re-score job.", fix="Start one with 'medvid admin rescore'.")
 
 
 def _difference(detail: Rescore) -> str:
