@@ -9,13 +9,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, TextIO
 
-from services.gateway import bootstrap as gateway
+from services.gateway import app as gateway
 from services.gateway.settings import GatewaySettings
-from services.judge import bootstrap as judge
+from services.judge import app as judge
 from services.judge.settings import JudgeSettings
-from services.ranker import bootstrap as ranker
+from services.ranker import app as ranker
 from services.ranker.settings import RankerSettings
-from services.scorer import bootstrap as scorer
+from services.scorer import app as scorer
 from services.scorer.settings import ScorerSettings
 from shared.runtime.errors import Misconfigured
 from shared.runtime.infrastructure import Infrastructure, infrastructure

@@ -17,21 +17,21 @@ from typing import Any
 
 import pytest
 
-from services.gateway import bootstrap
-from services.gateway.http import openapi
+from services.gateway import app
+from services.gateway.web import openapi
 from shared.runtime import workers
 
 _Key = tuple[Callable[..., object] | None, tuple[object, ...]]
 _kept: dict[_Key, list[tuple[BaseProcess, Connection]]] = defaultdict(list)
 _start = workers._Worker.start
 _close = workers.WorkerPool.close
-_pages = cache(bootstrap.Pages)
+_pages = cache(app.Pages)
 _schemas = cache(openapi.Schemas)
 
 
 def keep(patch: pytest.MonkeyPatch) -> None:
     """Let services leave to those that come after them what would be the same."""
-    patch.setattr(bootstrap, "Pages", _pages)
+    patch.setattr(app, "Pages", _pages)
     patch.setattr(openapi, "Schemas", lambda models: _schemas(tuple(models)))
     patch.setattr(workers._Worker, "start", _start_or_take)
     patch.setattr(workers.WorkerPool, "close", _close_and_leave)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from services.gateway.bootstrap import run
+from services.gateway.app import run
 from services.gateway.settings import GatewaySettings
 from shared.runtime.lifecycle import run_service
 

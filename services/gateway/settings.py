@@ -8,8 +8,8 @@ from typing import Annotated, Final
 
 from pydantic import Field, SecretStr, field_validator
 
-from services.gateway.domain.access import ADMIN_KEY_CHARACTERS, Registration
-from services.gateway.domain.addresses import parse_networks
+from services.gateway.accounts.rules import ADMIN_KEY_CHARACTERS, Registration
+from services.gateway.web.addresses import parse_networks
 from shared.runtime.settings import CommonSettings
 
 _MIB: Final = 1 << 20

@@ -13,7 +13,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, NoReturn
+from typing import Final, NoReturn, Protocol
 from uuid import UUID, uuid4
 
 import structlog
@@ -26,7 +26,7 @@ from medvid.judging.pricing import (
     grant,
     percent_reached,
 )
-from services.judge.ports import BudgetExhausted, TryLater
+from services.judge.verdict import BudgetExhausted, TryLater
 from shared.runtime.errors import Transient
 from shared.runtime.metrics import JUDGE_BUDGET_RATIO, JUDGE_BUDGET_WARNINGS, JUDGE_SPENT
 from shared.storage.database import Database, transient_errors
@@ -51,6 +51,16 @@ class Caps:
     month: int | None = None
 
 
+class Spending(Protocol):
+    """The money that calls cost, in millionths of a US dollar."""
+
+    async def reserve(self, run_id: UUID, microusd: int) -> None:
+        """Set money aside before a call; raises BudgetExhausted, or TryLater near the cap."""
+
+    def settle(self, run_id: UUID, reserved: int, spent: int) -> None:
+        """Turn a reservation into what the call cost."""
+
+
 class Unmetered:
     """The spending of a judge that costs nothing."""
 
@@ -63,12 +73,6 @@ class Unmetered:
     async def month_left(self) -> int | None:
         """No cap."""
         return None
-
-    async def run(self) -> None:
-        """Nothing to do in the background."""
-
-    async def close(self) -> None:
-        """Nothing to give back."""
 
 
 @dataclass(slots=True)

@@ -184,7 +184,7 @@ UPDATE judge_run_pairs p
  WHERE p.batch_id = $1 AND p.ordinal = item.ordinal AND p.repeat = item.repeat AND NOT p.terminal
 RETURNING p.ordinal, p.repeat
 
--- name: items_put_off
+-- name: items_retry
 UPDATE judge_run_pairs p
    SET tries = tries + 1
   FROM unnest($2::integer[], $3::integer[]) AS item (ordinal, repeat)
@@ -336,7 +336,7 @@ UPDATE judge_runs
                WHERE state = 'queued'
                  AND greatest(announced_at, changed_at) < now() - make_interval(secs => $1)
                  FOR UPDATE SKIP LOCKED)
-RETURNING id, submission_id
+RETURNING id AS run_id, submission_id
 
 -- name: batches_sent_long
 UPDATE judge_batches
@@ -351,7 +351,8 @@ UPDATE judge_batches
                         AND c.pair = p.pair AND c.repeat = p.repeat AND c.until > now()
                       WHERE p.batch_id = b.id AND NOT p.terminal)
                  FOR UPDATE OF b SKIP LOCKED)
-RETURNING id, run_id, (SELECT submission_id FROM judge_runs WHERE judge_runs.id = run_id)
+RETURNING id AS batch_id, run_id,
+          (SELECT submission_id FROM judge_runs WHERE judge_runs.id = run_id) AS submission_id
 
 -- name: runs_finished
 SELECT id

@@ -12,9 +12,9 @@ import orjson
 import typer
 
 from medvid.benchmark.tasks import BOARDS
-from services.gateway.administration.imports import BoardFiles
-from services.gateway.domain.acts import Act
-from services.gateway.http.bodies import RefusedBody
+from services.gateway.accounts.admin_actions import AdminAction
+from services.gateway.admin.imports import BoardFiles
+from services.gateway.web.errors import RefusedBody
 from services.operate.database import run_on_database
 from shared.runtime.errors import InvalidInput
 from shared.storage.database import Database
@@ -41,10 +41,10 @@ def published_boards() -> bytes:
 
 async def store_boards(database: Database, content: bytes) -> str:
     """Import entries with given scores; return what was done."""
-    act = Act.of("operator", "imported on the command line", f"cli-{uuid4()}")
+    action = AdminAction.of("operator", "imported on the command line", f"cli-{uuid4()}")
     try:
         changes = await BoardFiles(database).apply(
-            orjson.loads(content), act, existing="keep", dry_run=False
+            orjson.loads(content), action, existing="keep", dry_run=False
         )
     except RefusedBody as error:
         lines = [f"{p.path}: found {p.found}, expected {p.expected}" for p in error.problems]

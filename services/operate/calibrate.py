@@ -24,10 +24,10 @@ from medvid.benchmark.tasks import ASPECTS, CAPTION_TASKS, task_of
 from medvid.cli.parameters import Json
 from medvid.cli.printing import print_table
 from medvid.judging.verdicts import is_valid
-from services.judge.grading import open_judge
-from services.judge.ports import Grader, JudgeVersion, Pair, TryLater
+from services.judge.open_judge import open_judge
 from services.judge.settings import JudgeSettings
 from services.judge.store import add_calibration
+from services.judge.verdict import Grader, JudgeVersion, Pair, TryLater
 from services.operate.agreement import (
     MARKS,
     Agreement,
@@ -160,7 +160,7 @@ async def _score(grader: Grader, pair: LabelledPair, run_id: UUID) -> LabelledPa
     for _ in range(_TRIES):
         try:
             asked = Pair(pair.prediction, pair.reference, task)
-            scores: Scores | None = (await grader.grade(asked, 0, run_id=run_id)).scores
+            scores: Scores | None = (await grader.judge(asked, 0, run_id=run_id)).scores
         except TryLater as refusal:
             await asyncio.sleep(refusal.seconds)
         else:

@@ -19,12 +19,12 @@ from typing import Final, NamedTuple
 from medvid.benchmark.disclosure import never_shown
 from medvid.benchmark.ground_truth import load_ground_truth
 from medvid.cli.parameters import Json
-from services.gateway.domain.access import ADMIN_KEY_CHARACTERS, MAKES_ADMIN_KEY
+from services.gateway.accounts.rules import ADMIN_KEY_CHARACTERS, MAKES_ADMIN_KEY
 from services.judge.endpoint import OpenAiEndpoint, Sampling, open_client
 from services.operate.database import open_address, open_at
 from services.operate.findings import Finding, State, print_report
 from services.standalone import StandaloneSettings
-from shared.messaging.rabbit_rebuild import differences
+from shared.messaging.rabbit.rebuild import differences
 from shared.runtime.errors import MedvidError, Misconfigured
 from shared.runtime.figures import read_sample
 from shared.runtime.logs import configure_logs

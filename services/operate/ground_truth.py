@@ -13,8 +13,8 @@ from medvid.benchmark.disclosure import never_shown
 from medvid.benchmark.ground_truth import InvalidGroundTruth, load_ground_truth
 from medvid.benchmark.unpacking import unpack
 from medvid.cli.printing import problem_line
-from services.gateway.administration.ground_truths import make_current
-from services.gateway.domain.acts import Act
+from services.gateway.accounts.admin_actions import AdminAction
+from services.gateway.admin.ground_truths import make_current
 from services.operate.database import run_on_database
 from shared.runtime.errors import InvalidInput
 from shared.storage.database import Database
@@ -39,7 +39,7 @@ async def store_ground_truth(database: Database, data: bytes, name: str) -> str:
         lines = [f"{name}: {error.problem_count} problems.", *map(problem_line, error.problems)]
         raise InvalidInput("\n".join(lines)) from error
     content = bytes(unpack(data, _LARGEST_BYTES))
-    act = Act.of("operator", "loaded on the command line", f"cli-{uuid4()}")
+    action = AdminAction.of("operator", "loaded on the command line", f"cli-{uuid4()}")
     async with database.transaction() as transaction:
         new = await add_ground_truth(
             transaction,
@@ -47,7 +47,7 @@ async def store_ground_truth(database: Database, data: bytes, name: str) -> str:
             packed=gzip.compress(content, 6, mtime=0),
             samples=len(truth),
         )
-        await make_current(transaction, truth.version, act)
+        await make_current(transaction, truth.version, action)
     state = "loaded" if new else "was loaded before"
     said = f"Ground truth {truth.version[:12]} {state}: {len(truth)} samples, now active."
     return " ".join(filter(None, (said, never_shown(truth.samples).capitalize())))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.operate.database import run_and_print
-from shared.messaging.rabbit_rebuild import rebuild
+from shared.messaging.rabbit.rebuild import rebuild
 from shared.runtime.errors import Misconfigured
 from shared.runtime.settings import CommonSettings, load_settings
 

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
-from services.gateway.status.current import set_notice
+from services.gateway.status.service import set_notice
 from services.operate.database import run_on_database
 from shared.runtime.errors import InvalidInput
 from shared.storage.database import Database

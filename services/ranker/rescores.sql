@@ -50,4 +50,4 @@ UPDATE rescore_jobs SET announced_at = now()
  WHERE id IN (SELECT id FROM rescore_jobs
                WHERE state = 'scored' AND announced_at < now() - make_interval(secs => $1)
                  FOR UPDATE SKIP LOCKED)
-RETURNING id
+RETURNING id AS job_id

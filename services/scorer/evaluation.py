@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from dataclasses import asdict
-from functools import partial
 from typing import Final
 
 from threadpoolctl import threadpool_limits
@@ -18,22 +16,22 @@ from medvid.benchmark.scorecard import score
 from medvid.benchmark.similarity import TooManyTexts, measure
 from medvid.benchmark.test_set import TestSet
 from medvid.benchmark.versions import SIMILARITY_VERSION
-from services.scorer.ports import ScoreRow, Scores, SimilarityRow, SimilarityWork, Work
-from shared.runtime.errors import Permanent, Transient, Unavailable
-from shared.runtime.truth_workers import TruthWorkers, stored_predictions
+from services.scorer.work import ScoreRow, Scores, SimilarityRow, SimilarityWork, Work
+from shared.runtime.errors import Permanent
+from shared.runtime.truth_workers import stored_predictions
 from shared.runtime.workers import WorkerPool
-from shared.storage.database import Database, transient_errors
-from shared.storage.ground_truths import active_ground_truth_version, ground_truth_content
+from shared.storage.database import Database
+from shared.storage.ground_truths import prepare_workers, truth_workers
 
 _LOWEST_PRIORITY: Final = 19
 
 
-class PooledEvaluator:
+class Evaluator:
     """Scores files in a pool of worker processes."""
 
     def __init__(self, database: Database, pool: WorkerPool, *, seconds: float) -> None:
         self._database = database
-        self._workers = TruthWorkers(pool, partial(ground_truth_content, database))
+        self._workers = truth_workers(database, pool)
         self._seconds = seconds
 
     async def score(self, work: Work) -> Scores:
@@ -44,18 +42,14 @@ class PooledEvaluator:
 
     async def prepare(self, workers: int) -> None:
         """Give each worker the active ground truth, so that the first file is scored at once."""
-        with contextlib.suppress(Transient, Unavailable):  # then the first file brings it
-            async with transient_errors():
-                version = await active_ground_truth_version(self._database)
-                if version is not None:
-                    await self._workers.prepare(version, workers)
+        await prepare_workers(self._database, self._workers, workers)
 
 
-class PooledMeter:
+class Meter:
     """Measures similarities in a pool of worker processes of their own."""
 
     def __init__(self, database: Database, pool: WorkerPool, *, seconds: float) -> None:
-        self._workers = TruthWorkers(pool, partial(ground_truth_content, database))
+        self._workers = truth_workers(database, pool)
         self._seconds = seconds
 
     async def measure(self, work: SimilarityWork, metric: str) -> SimilarityRow:
@@ -71,7 +65,7 @@ class PooledMeter:
 
 
 def warm_up_meter() -> None:
-    """Load the sentence encoder, and let everybody else go first: scores do not wait for this."""
+    """Load the sentence encoder at the lowest priority: scores do not wait for similarities."""
     os.nice(_LOWEST_PRIORITY)
     warm_up()
 

@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 
 import structlog
 
-from shared.messaging.ports import (
+from shared.messaging.bus import (
     Delivery,
     DeliveryHandler,
     Disposition,

@@ -19,8 +19,8 @@ import asyncpg
 import structlog
 
 from shared.contracts.messages import Envelope, MalformedMessage
+from shared.messaging.bus import Bus, Outgoing, Refusal, Undeliverable
 from shared.messaging.dead_letters import bury
-from shared.messaging.ports import Bus, Outgoing, Refusal, Undeliverable
 from shared.messaging.topology import RETRY_DELAYS
 from shared.runtime.errors import Unavailable
 from shared.runtime.tracing import is_recording, parse_traceparent, record_past
@@ -208,5 +208,4 @@ def _record(row: asyncpg.Record) -> None:
         return
     if trace is not None:
         started = row["created_at"].timestamp()
-        attributes = {"messaging.message.id": str(row["message_id"])}
-        record_past(f"publish {row['type']}", "producer", trace, started, attributes)
+        record_past(f"publish {row['type']}", "producer", trace, started, row["message_id"])

@@ -15,7 +15,7 @@ from typing import Final
 import orjson
 import structlog
 
-from shared.messaging.ports import Bus
+from shared.messaging.bus import Bus
 from shared.messaging.topology import QUEUES
 from shared.runtime.errors import Misconfigured, Transient, Unavailable
 from shared.runtime.metrics import EVENT_LOOP_LAG, SYSTEM, Figures

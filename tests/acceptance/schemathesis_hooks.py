@@ -12,7 +12,7 @@ from pathlib import Path
 import schemathesis
 from hypothesis import strategies as st
 
-from services.gateway.domain.cursors import cursor_of
+from services.gateway.web.paging import cursor_of
 
 _MOMENTS = st.datetimes(timezones=st.timezones()).filter(lambda moment: moment.year > 1970)
 

@@ -11,13 +11,14 @@ import orjson
 import pytest
 
 from medvid.benchmark.tasks import METRIC_KEYS, RULE_METRIC_KEYS
-from services.gateway.access.bootstrap import build_access
-from services.gateway.administration.bootstrap import build_administration
+from services.gateway.admin.bootstrap import build_administration
+from services.gateway.app import build_accounts
 from services.gateway.settings import GatewaySettings
 from shared.contracts.messages import BoardChanged
 from shared.runtime.workers import WorkerPool
 from shared.storage.database import Database
 from tests.acceptance.administration_harness import KEY, WHY, Site, running_site
+from tests.patience import HANG_SECONDS
 from tests.rows import accept_submission, add_listed_entry
 
 VALUES = dict.fromkeys(METRIC_KEYS, 0.5)
@@ -117,7 +118,7 @@ async def test_after_an_upgrade_boards_are_ranked_again_by_themselves(site: Site
         await transaction.emit(BoardChanged(board="community"))
     await site.board("community")
     old = await site.database.pool.fetch("UPDATE snapshots SET ranking = NULL RETURNING id")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANG_SECONDS):
         while await site.database.pool.fetchval(NEWEST_ARE_OLD):
             await asyncio.sleep(0.05)
     count = await site.database.pool.fetchval("SELECT count(*) FROM snapshots")
@@ -307,8 +308,10 @@ async def test_what_is_no_board_is_refused_whole(local: Site) -> None:
 async def test_every_address_asks_who_it_is_and_why(local: Site) -> None:
     entry = await add_listed_entry(local.database, "Model A", VALUES)
     settings = GatewaySettings(admin_key=KEY)
-    access = build_access(local.database, settings)
-    parts = build_administration(local.database, WorkerPool(1), access, settings)
+    access = build_accounts(local.database, settings)
+    parts = build_administration(
+        local.database, WorkerPool(1), access.callers, access.keys, settings
+    )
     endpoints = parts.endpoints()
     assert len(endpoints) >= 20
     for endpoint in endpoints:

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from services.gateway.access.guesses_store import PostgresGuesses
+from services.gateway.accounts.guesses import SharedGuesses
 from services.judge.store import announce_judge
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, records, running_gateway
@@ -114,7 +114,7 @@ async def test_guesses_are_counted_over_all_gateways(database: Database) -> None
         await database.pool.execute("UPDATE key_guesses SET at = at - interval '301 seconds'")
         assert (await ask(one, "/quotas", ADMIN))[0] == 200
         await database.pool.execute("UPDATE key_guesses SET at = at - interval '1 hour'")
-        await PostgresGuesses(database).forget_old()
+        await SharedGuesses(database).prune()
         assert await database.pool.fetchval("SELECT count(*) FROM key_guesses") == 0
 
 

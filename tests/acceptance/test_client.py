@@ -43,6 +43,7 @@ from shared.storage.database import connect
 from tests.acceptance.gateway_harness import Gateway, records, row, running_gateway
 from tests.conftest import Servers
 from tests.cutting_proxy import Cut, cutting_proxy
+from tests.patience import HANG_SECONDS
 from tests.servers import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -151,7 +152,7 @@ async def test_submit_and_follow(gateway: Gateway, as_client: AsClient, file: Pa
         waiting = asyncio.create_task(asked.call("wait", receipt, poll_seconds=60))
         await gateway.set_state(str(receipt.id), "scored")
         await gateway.set_state(str(receipt.id), "ranked")
-        final = await asyncio.wait_for(waiting, 10)
+        final = await asyncio.wait_for(waiting, HANG_SECONDS)
         assert [step.state for step in final.timeline] == ["accepted", "scored", "ranked"]
         assert final.entry is not None
         found = await asked.first(2, "events", receipt)
@@ -434,7 +435,7 @@ async def test_events_over_a_bad_network_come_once_each(
             await asyncio.sleep(0.05)
             proxy.cut_now()
             await gateway.set_state(str(receipt.id), state)
-        found = await asyncio.wait_for(reading, 10)
+        found = await asyncio.wait_for(reading, HANG_SECONDS)
     assert [event.data["state"] for event in found] == ["accepted", "scored", "ranked"]
     assert len({event.id for event in found}) == 3
 
@@ -452,7 +453,7 @@ async def test_watching_without_streams_looks_by_itself(
             watching = asyncio.create_task(asked.first(9, "watch", receipt, poll_seconds=0.02))
             await asyncio.sleep(0.1)
             await gateway.set_state(str(receipt.id), "failed", code="x", reason="because")
-            seen = await asyncio.wait_for(watching, 10)
+            seen = await asyncio.wait_for(watching, HANG_SECONDS)
     assert [status.state for status in seen] == ["accepted", "failed"]
     assert seen[-1].failure.reason == "because"
 

@@ -7,7 +7,6 @@ import csv
 import io
 import json
 import os
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +23,13 @@ from shared.storage.database import connect
 from tests.acceptance.gateway_harness import Gateway, ground_truth, records, row, running_gateway
 from tests.conftest import Servers
 from tests.cutting_proxy import Cut, cutting_proxy
+from tests.patience import HANG_SECONDS
+from tests.preloaded import Forked, with_pipes
 from tests.rows import add_listed_entry
 from tests.servers import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = HANG_SECONDS
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -64,16 +65,11 @@ class Shell:
     home: Path
     url: str
 
-    async def begin(self, *arguments: str, **variables: str) -> asyncio.subprocess.Process:
+    async def begin(self, *arguments: str, **variables: str) -> Forked:
         environment = {name: value for name, value in os.environ.items() if "MEDVID" not in name}
         given = {"HOME": str(self.home), "MEDVID_URL": self.url, "COLUMNS": "80", **variables}
         given |= {"XDG_CONFIG_HOME": "", "XDG_STATE_HOME": ""}
-        return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "medvid", *arguments,
-            env=environment | given, cwd=Path(__file__).parents[2],
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
+        return await with_pipes("medvid", *arguments, env=environment | given)
 
     async def __call__(self, *arguments: str, **variables: str) -> Done:
         process = await self.begin(*arguments, **variables)

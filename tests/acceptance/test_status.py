@@ -10,10 +10,10 @@ import pytest
 from prometheus_client import REGISTRY
 
 from services.gateway.boards.current import Boards
-from services.gateway.domain.system_status import Limits
 from services.gateway.pages.rendering import Pages
-from services.gateway.status.current import StatusReader, set_notice
-from services.gateway.status.wire import Notice
+from services.gateway.status.models import Notice
+from services.gateway.status.rules import Limits
+from services.gateway.status.service import StatusReader, set_notice
 from services.gateway.submissions.store import PostgresStore
 from shared.messaging.local import LocalBus
 from shared.runtime.errors import Transient

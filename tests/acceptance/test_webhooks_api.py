@@ -16,12 +16,12 @@ from uuid import UUID
 import orjson
 from aiohttp import web
 
-from services.gateway.domain.webhooks import read_secret, show_secret
-from services.gateway.webhooks.handlers import DeliverWebhooks, Outcome
-from services.gateway.webhooks.store import PostgresWebhooks
-from services.gateway.webhooks.wire import WebhookEvent, WebhookHeaders
+from services.gateway.webhooks.delivery import Deliveries, DeliverWebhooks, Outcome
+from services.gateway.webhooks.models import WebhookEvent, WebhookHeaders
+from services.gateway.webhooks.rules import read_secret, show_secret
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, gateway_process, records, running_gateway
+from tests.patience import HANG_SECONDS
 
 ADMIN = "the-administrators-own-and-long-key"
 ROOT = {"Authorization": f"Bearer {ADMIN}"}
@@ -84,7 +84,7 @@ async def deliveries(
 ) -> list[dict[str, Any]]:
     """Wait until the deliveries are in these states, newest first."""
     headers = {"Authorization": f"Bearer {receipt['owner_token']}"}
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANG_SECONDS):
         while True:
             path = f"/api/v1/submissions/{receipt['id']}/webhook"
             _, _, body = await gateway.get(path, **headers)
@@ -204,10 +204,10 @@ async def test_the_work_of_a_killed_gateway_is_taken_over(database: Database) ->
         _, receipt = await gateway.submit(FILE, webhook_url=told.url)
         await gateway.set_state(receipt["id"], "scored")
         # A gateway took it and was killed before or after it had sent.
-        killed = PostgresWebhooks(database, lease_seconds=3600)
+        killed = Deliveries(database, lease_seconds=3600)
         (taken,) = await killed.take_due(8)
         assert taken.attempt == 1
-        assert list(await PostgresWebhooks(database, 1).take_due(8)) == []  # while its lease lasts
+        assert list(await Deliveries(database, 1).take_due(8)) == []  # while its lease lasts
         await database.pool.execute("UPDATE webhook_deliveries SET leased_until = now()")
         async with running_gateway(database, load=False, **INSIDE):
             await deliveries(gateway, receipt, "delivered")
@@ -231,7 +231,7 @@ async def test_a_gateway_killed_in_the_middle_loses_nothing(
         return web.Response()
 
     settings = {"WEBHOOK_PRIVATE_NETWORKS": "true", "WEBHOOK_POLL_SECONDS": "0.02"}
-    async with listening(first_stalls) as url, asyncio.timeout(100):
+    async with listening(first_stalls) as url, asyncio.timeout(HANG_SECONDS):
         log = tmp_path / "killed"
         async with gateway_process(database, postgres_url, log, settings) as (gateway, process):
             _, receipt = await gateway.submit(FILE, webhook_url=url)
@@ -263,7 +263,7 @@ async def test_rival_gateways_tell_each_event_once(database: Database) -> None:
                 await asyncio.sleep(0)
                 return Outcome(200, None)
 
-        store = PostgresWebhooks(database, lease_seconds=60)
+        store = Deliveries(database, lease_seconds=60)
         workers = [
             DeliverWebhooks(store, Counting(), attempts=3, first_seconds=1, poll_seconds=1)
             for _ in range(4)

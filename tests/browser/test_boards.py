@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Page, expect
 
-from services.gateway.domain.board_view import SORT_KEYS
+from services.gateway.pages.board_view import SORT_KEYS
 from tests.browser.conftest import Visitor
 
 NAMES = ".model"

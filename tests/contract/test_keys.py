@@ -8,29 +8,25 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.gateway.access.guesses import Guesses
-from services.gateway.access.keys import IdentifyCaller, ManageKeys
-from services.gateway.access.keys_ports import KeyStore, NewKey
-from services.gateway.access.keys_store import PostgresKeys
-from services.gateway.domain.access import AccessRules, Caller, KeyQuotas, Scope
-from services.gateway.domain.acts import Act
-from services.gateway.domain.quotas import QuotaExhausted
+from services.gateway.accounts.admin_actions import AdminAction
+from services.gateway.accounts.callers import IdentifyCaller
+from services.gateway.accounts.guesses import Guesses
+from services.gateway.accounts.keys import ManageKeys
+from services.gateway.accounts.keys_store import KeyStore, NewKey
+from services.gateway.accounts.rules import AccessRules, Caller, KeyQuotas, Scope
+from services.gateway.web.errors import QuotaExhausted
 from shared.runtime.errors import InvalidInput, NotAllowed, NotFound
 from shared.storage.database import Database
-from tests.fakes.keys import FakeKeys
 
 BOTH: frozenset[Scope] = frozenset({"submit", "judge"})
 ROOT = Caller("192.0.2.1", root=True)
-ACT = Act.of("administrator", "a larger quota", "r-1")
+ACT = AdminAction.of("administrator", "a larger quota", "r-1")
 ADMIN_KEY = "the operator's own"
 
 
-@pytest.fixture(params=["fake", "postgres"])
-def store(request: pytest.FixtureRequest) -> KeyStore:
-    if request.param == "fake":
-        return FakeKeys()
-    database: Database = request.getfixturevalue("database")
-    return PostgresKeys(database)
+@pytest.fixture
+def store(database: Database) -> KeyStore:
+    return KeyStore(database)
 
 
 def new(**changes: object) -> NewKey:

@@ -24,6 +24,7 @@ from io import StringIO
 from typing import Any, Final
 
 from tests.frozen import ROOT
+from tests.patience import HANG_SECONDS
 
 SERVICES: Final = {
     "gateway": "services.gateway.__main__",
@@ -58,7 +59,7 @@ def _in_a_fresh_process(arguments: tuple[str, ...]) -> Any:
         env=kept | width | plain,
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        timeout=100,
+        timeout=HANG_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stderr.decode()
@@ -197,7 +198,7 @@ def report_codes() -> dict[str, str]:
 def messages() -> dict[str, Any]:
     """Return the messages with their fields, and what of the bus has a name."""
     from shared.contracts.messages import Envelope, Message
-    from shared.messaging.rabbit_topology import EXCHANGE, all_queues
+    from shared.messaging.rabbit.topology import EXCHANGE, all_queues
     from shared.messaging.topology import HINTS, QUEUES
 
     return {

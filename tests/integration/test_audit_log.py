@@ -7,18 +7,25 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 
-from services.gateway.administration.audit import AuditFilter, AuditLog, Subject, record
-from services.gateway.domain.acts import Act
+from services.gateway.accounts.admin_actions import AdminAction
+from services.gateway.accounts.audit import AuditFilter, AuditLog, Subject, record
 from shared.storage.database import Database
 
-ACT = Act.of("administrator", "as asked by its owner", "req-1")
+ACT = AdminAction.of("administrator", "as asked by its owner", "req-1")
 
 
-async def write(database: Database, *names: str, action: str = "rename", act: Act = ACT) -> None:
-    for name in names:
+async def write(
+    database: Database, *names: str, name: str = "rename", action: AdminAction = ACT
+) -> None:
+    for subject in names:
         async with database.transaction() as transaction:
             await record(
-                transaction, act, action, Subject("entry", name), before={"a": 1}, after={"a": 2}
+                transaction,
+                action,
+                name,
+                Subject("entry", subject),
+                before={"a": 1},
+                after={"a": 2},
             )
 
 
@@ -83,9 +90,9 @@ async def test_pages_come_newest_first_and_miss_nothing(database: Database) -> N
 
 
 async def test_lines_are_found_by_what_they_say(database: Database) -> None:
-    await write(database, "a", action="remove")
+    await write(database, "a", name="remove")
     await write(database, "a", "b")
-    await write(database, "b", act=Act.of("key:1", "a reason", "req-2"))
+    await write(database, "b", action=AdminAction.of("key:1", "a reason", "req-2"))
     log, hour = AuditLog(database), timedelta(hours=1)
     now = datetime.now(UTC)
 

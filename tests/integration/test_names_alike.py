@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medvid.benchmark.names import DASHES, name_key
-from services.gateway.administration.entries import EntryActions
-from services.gateway.domain.acts import Act
-from services.gateway.domain.entry_cursors import after_entry, entry_cursor
+from services.gateway.accounts.admin_actions import AdminAction
+from services.gateway.admin.entries import EntryActions
+from services.gateway.admin.entry_cursors import after_entry, entry_cursor
 from services.gateway.submissions.lifecycle_store import PostgresLifecycle
 from services.gateway.submissions.store import PostgresStore
 from services.operate.doctor import Surroundings, examine
@@ -26,10 +26,11 @@ from shared.runtime.errors import Conflict
 from shared.storage.database import Database
 from shared.storage.migrate import load_migrations, migrate
 from tests.integration.test_lifecycle_races import submit
+from tests.patience import HANG_SECONDS
 from tests.ranking import score
 from tests.rows import add_listed_entry, load_demo_ground_truth
 
-ACT: Final = Act.of("administrator", "names that read the same", "r-1")
+ACT: Final = AdminAction.of("administrator", "names that read the same", "r-1")
 _FILLING: Final = 21
 # Python's white space has four control characters more, which no name may hold.
 _NO_NAME: Final = "\x1c\x1d\x1e\x1f"
@@ -150,7 +151,7 @@ async def test_a_migration_that_was_killed_goes_on_where_it_was(
             "SELECT FROM entries ORDER BY entries_name_key(name_key) DESC LIMIT 1 FOR UPDATE"
         )
         task = asyncio.create_task(fill(database))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANG_SECONDS):
             while not await database.pool.fetchval(waiting):
                 await asyncio.sleep(0.01)
         task.cancel()

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
+from tempfile import TemporaryFile
 
 import aio_pika
 import pytest
 
-from shared.messaging.rabbit import connect_rabbit
+from shared.messaging.rabbit.bus import connect_rabbit
 from shared.messaging.topology import JUDGE_BATCHES
 from shared.storage.database import Database
+from tests.preloaded import fork
 
 
 def medvid(*arguments: str) -> tuple[int, str]:
     """Run a command as a process; returns its exit status and all that it printed."""
-    done = subprocess.run(  # noqa: S603 - our own command
-        [sys.executable, "-m", "medvid", "admin", *arguments],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-    )  # fmt: skip
-    return done.returncode, done.stdout
+    with TemporaryFile() as said:
+        status = fork("medvid", "admin", *arguments, stdout=said, stderr=said).ended()
+        said.seek(0)
+        return status, said.read().decode()
 
 
 @pytest.fixture

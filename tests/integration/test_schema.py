@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from services.gateway.submissions.store import PostgresStore
-from services.gateway.webhooks.store import PostgresWebhooks
+from services.gateway.webhooks.delivery import Deliveries
 from shared.runtime.errors import Misconfigured, Unavailable
 from shared.storage.database import Database, connect
 from shared.storage.migrate import load_migrations, migrate, require_schema
@@ -167,5 +167,5 @@ async def test_webhooks_are_told_in_the_order_of_events(database: Database) -> N
         "UPDATE webhook_deliveries SET happened_at = happened_at - interval '1 minute'"
         " WHERE kind = 'submission.ranked'"
     )
-    (taken,) = await PostgresWebhooks(database, 60).take_due(1)
+    (taken,) = await Deliveries(database, 60).take_due(1)
     assert taken.event.kind == "submission.scored"

@@ -17,13 +17,12 @@ import structlog
 
 from medvid.benchmark.tasks import BOARDS, SCORINGS, Board, Scoring
 from services.gateway.boards import wire as board_wire
-from services.gateway.http.representations import Representation, represent
-from services.gateway.http.security import PAGE_HEADERS, READ_HEADERS
 from services.gateway.submissions.ports import SnapshotRef, SnapshotSource
+from services.gateway.web.endpoints import HTML, JSON
+from services.gateway.web.representations import Representation, represent
+from services.gateway.web.security import PAGE_HEADERS, READ_HEADERS
 from shared.runtime.errors import Transient
 
-JSON: Final = "application/json"
-HTML: Final = "text/html; charset=utf-8"
 # Stale boards are a loud complaint elsewhere; one second still absorbs a crowd at a shared cache.
 CACHE_CONTROL: Final = "public, max-age=1, must-revalidate"
 _log = structlog.get_logger(__name__)

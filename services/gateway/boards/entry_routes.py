@@ -14,11 +14,11 @@ from services.gateway.boards.current import CACHE_CONTROL, Boards
 from services.gateway.boards.ports import BoardHistory
 from services.gateway.boards.routes import known_board
 from services.gateway.boards.wire import LeaderboardEntry
-from services.gateway.http.answers import send
-from services.gateway.http.endpoints import JSON, Endpoint, json_reply
-from services.gateway.http.parameters import uuid_of
-from services.gateway.http.representations import represent
-from services.gateway.http.security import READ_HEADERS
+from services.gateway.web.endpoints import JSON, Endpoint, json_reply
+from services.gateway.web.parameters import uuid_of
+from services.gateway.web.representations import represent
+from services.gateway.web.responses import send
+from services.gateway.web.security import READ_HEADERS
 from shared.runtime.errors import NotFound
 
 _SPANS: Final = 1_000

@@ -14,9 +14,9 @@ from medvid.benchmark.disclosure import Withheld, few_in, rounded, withheld
 from medvid.benchmark.tasks import JUDGE_METRIC_KEYS, METRICS, Board, Scoring
 from services.gateway.boards.ports import FoundEntry
 from services.gateway.boards.wire import LeaderboardEntry, snapshot_url
-from services.gateway.http.wire import API, Answer
 from services.gateway.judging.wire import JudgeResult, told_facts
 from services.gateway.submissions.similarity_wire import Similarity, similarities
+from services.gateway.web.models import API, Answer
 
 _WHY: Final = "why there are no values; null: they are shown"
 

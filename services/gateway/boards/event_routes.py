@@ -8,8 +8,8 @@ from aiohttp import web
 
 from services.gateway.boards.events import BoardStreams
 from services.gateway.boards.routes import BoardPath, known_board
-from services.gateway.http.endpoints import EVENTS, Endpoint, Reply
 from services.gateway.judging import wire as judging_wire
+from services.gateway.web.endpoints import EVENTS, Endpoint, Reply
 
 
 def board_event_endpoints(

@@ -19,10 +19,10 @@ from pydantic import Field
 
 from medvid.benchmark.tasks import SCORINGS, Board, Scoring
 from services.gateway.boards.current import Boards
-from services.gateway.domain.addresses import LOCAL
-from services.gateway.http.middleware import stream_headers
-from services.gateway.http.wire import Answer
 from services.gateway.submissions.events import last_event_id
+from services.gateway.web.addresses import LOCAL
+from services.gateway.web.middleware import stream_headers
+from services.gateway.web.models import Answer
 from shared.runtime.errors import Unavailable
 
 _HEARTBEAT_SECONDS: Final = 15.0

@@ -11,14 +11,14 @@ from aiohttp import web
 
 from medvid.benchmark.tasks import BOARDS, Board
 from services.gateway.boards import wire as board_wire
+from services.gateway.boards.atom import Feed, News
 from services.gateway.boards.current import CACHE_CONTROL, Boards
 from services.gateway.boards.entry_wire import entry_page
 from services.gateway.boards.ports import Arrival, BoardHistory
 from services.gateway.boards.routes import known_board
-from services.gateway.domain.atom import Feed, News
-from services.gateway.http.answers import send
-from services.gateway.http.representations import Representation, represent
-from services.gateway.http.security import READ_HEADERS
+from services.gateway.web.representations import Representation, represent
+from services.gateway.web.responses import send
+from services.gateway.web.security import READ_HEADERS
 
 _LENGTH: Final = 50
 _TYPE: Final = "application/atom+xml; charset=utf-8"

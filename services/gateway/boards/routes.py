@@ -11,14 +11,14 @@ from pydantic import BaseModel, Field
 from medvid.benchmark.names import FIELD_LIMITS
 from medvid.benchmark.tasks import BOARDS, Board, Scoring
 from services.gateway.boards import wire as board_wire
+from services.gateway.boards.board_cursors import BoardCursor, Form
 from services.gateway.boards.current import Boards
+from services.gateway.boards.moments import PATTERN, read_as_of
 from services.gateway.boards.views import BoardViews, Window
-from services.gateway.domain.board_cursors import BoardCursor, Form
-from services.gateway.domain.http import negotiate
-from services.gateway.domain.moments import PATTERN, read_as_of
-from services.gateway.http.answers import send
-from services.gateway.http.endpoints import CSV, JSON, Endpoint, Handle, Link, Reply, json_reply
-from services.gateway.http.parameters import Number, Parameters, query_of
+from services.gateway.web.endpoints import CSV, JSON, Endpoint, Handle, Link, Reply, json_reply
+from services.gateway.web.negotiation import negotiate
+from services.gateway.web.parameters import Number, Parameters, query_of
+from services.gateway.web.responses import send
 from shared.runtime.errors import NotFound
 
 _AS_OF: Final = {"format": "as-of", "examples": ["2026-04-15", "2026-04-15T12:00:00Z", "42"]}

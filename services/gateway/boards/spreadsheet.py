@@ -6,7 +6,7 @@ from typing import Final
 
 from medvid.benchmark.tasks import METRIC_KEYS
 from services.gateway.boards.wire import Leaderboard
-from services.gateway.domain.spreadsheets import table
+from services.gateway.web.spreadsheets import table
 
 _ABOUT: Final = (
     "model_name", "organization", "team", "authors", "model_url", "track", "badges",

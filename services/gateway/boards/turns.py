@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from services.gateway.domain.slots import Busy
+from services.gateway.web.errors import Busy
 
 T = TypeVar("T")
 

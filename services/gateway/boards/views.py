@@ -15,13 +15,14 @@ from typing import Final
 from medvid.benchmark.tasks import Board, Scoring
 from services.gateway.boards import spreadsheet as board_csv
 from services.gateway.boards import wire as board_wire
-from services.gateway.boards.current import CACHE_CONTROL, JSON, Boards
+from services.gateway.boards.board_cursors import BoardCursor, Form
+from services.gateway.boards.current import CACHE_CONTROL, Boards
 from services.gateway.boards.ports import BoardHistory
 from services.gateway.boards.turns import USUAL, Turns, WaitingLimits
-from services.gateway.domain.addresses import LOCAL
-from services.gateway.domain.board_cursors import BoardCursor, Form
-from services.gateway.http.representations import Representation, represent
-from services.gateway.http.security import READ_HEADERS
+from services.gateway.web.addresses import LOCAL
+from services.gateway.web.endpoints import JSON
+from services.gateway.web.representations import Representation, represent
+from services.gateway.web.security import READ_HEADERS
 from shared.runtime.errors import NotFound
 
 _CSV: Final = "text/csv; charset=utf-8"

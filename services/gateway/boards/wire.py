@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from medvid.benchmark.disclosure import FEWEST_ANSWERS, Withheld
 from medvid.benchmark.tasks import METRICS, Board, Ranking, Scoring
-from services.gateway.domain.board_cursors import BoardCursor, Form
-from services.gateway.http.wire import API, Answer
+from services.gateway.boards.board_cursors import BoardCursor, Form
 from services.gateway.submissions.ports import Snapshot
+from services.gateway.web.models import API, Answer
 
 _TIES: Final[Mapping[Ranking | None, str]] = {
     "competition": "ties share the smaller rank (1, 2, 2, 4)",

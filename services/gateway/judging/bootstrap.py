@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from services.gateway.access.quotas import Quotas
-from services.gateway.judging.handlers import Access, ReadJudging, RequestJudging, SteerRun
+from services.gateway.accounts.quotas import Quotas
+from services.gateway.judging.handlers import ReadJudging, RequestJudging, SteerRun
 from services.gateway.judging.store import PostgresJudging
 from services.gateway.settings import GatewaySettings
+from services.gateway.submissions.access import SubmissionAccess
 from services.gateway.submissions.events import EventStreams
 from services.gateway.submissions.ports import SubmissionStore
 from shared.contracts.messages import BoardRanked, JudgingProgressed, ScoringFailed
@@ -35,7 +36,7 @@ def build_judging(
 ) -> JudgingParts:
     """Join the parts."""
     store = PostgresJudging(database)
-    access = Access(submissions, quotas.access)
+    access = SubmissionAccess(submissions, quotas.access)
     return JudgingParts(
         ask=RequestJudging(access, store, quotas, settings.judge_estimate_seconds),
         steer=SteerRun(access, store),

@@ -10,9 +10,9 @@ from uuid import UUID
 
 import structlog
 
-from services.gateway.access.quotas import Quotas
-from services.gateway.domain.access import AccessRules, Caller, not_the_owner
-from services.gateway.domain.acts import Act
+from services.gateway.accounts.admin_actions import AdminAction
+from services.gateway.accounts.quotas import Quotas
+from services.gateway.accounts.rules import Caller
 from services.gateway.judging.ports import (
     JudgeNow,
     JudgingStore,
@@ -23,8 +23,8 @@ from services.gateway.judging.ports import (
     StoredVerdict,
     VerdictQuery,
 )
-from services.gateway.submissions.handlers import unseen
-from services.gateway.submissions.ports import StoredSubmission, SubmissionStore
+from services.gateway.submissions.access import SubmissionAccess
+from services.gateway.submissions.ports import StoredSubmission
 from shared.runtime.errors import Conflict, NotFound, Unavailable
 
 _ESTIMATE_LOOK_SECONDS: Final = 0.03
@@ -48,43 +48,10 @@ class Judging:
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
-    """Tells owners and administrators from others."""
-
-    submissions: SubmissionStore
-    rules: AccessRules
-
-    async def check(
-        self, submission_id: UUID, caller: Caller
-    ) -> tuple[StoredSubmission, Requester]:
-        """Return the submission and who asks; raises NotFound, NotAllowed."""
-        submission, role = await self.look(submission_id, caller)
-        if role is None:
-            raise not_the_owner(caller)
-        return submission, role
-
-    async def look(
-        self, submission_id: UUID, caller: Caller
-    ) -> tuple[StoredSubmission, Requester | None]:
-        """Return the submission and its asker's part in it; raises NotFound.
-
-        What is only evaluated is there for nobody else: a stranger's answer is that of an id that
-        never was.
-        """
-        submission = await self.submissions.find(submission_id)
-        if submission is None:
-            raise unseen(caller)
-        role = self.rules.role(caller, submission.owner_token_sha256, submission.key_id)
-        if role is None and submission.evaluate_only:
-            raise unseen(caller)
-        return submission, role
-
-
-@dataclass(frozen=True, slots=True)
 class RequestJudging:
     """Asks for a judge run, or resumes one that is paused or failed."""
 
-    access: Access
+    access: SubmissionAccess
     store: JudgingStore
     quotas: Quotas
     estimate_seconds: float
@@ -147,22 +114,22 @@ class RequestJudging:
 class SteerRun:
     """Lets an administrator pause and resume a submission's run."""
 
-    access: Access
+    access: SubmissionAccess
     store: JudgingStore
 
-    async def pause(self, submission_id: UUID, caller: Caller, act: Act) -> StoredRun:
+    async def pause(self, submission_id: UUID, caller: Caller, action: AdminAction) -> StoredRun:
         """Pause the run; raises Conflict when there is none to pause."""
         run = await self._run(submission_id, caller)
-        if not await self.store.pause(submission_id, run, "paused by an administrator.", act):
+        if not await self.store.pause(submission_id, run, "paused by an administrator.", action):
             raise Conflict(f"the run is {run.state}.", code="not_running")
         return await self._found(run.id)
 
-    async def resume(self, submission_id: UUID, caller: Caller, act: Act) -> StoredRun:
+    async def resume(self, submission_id: UUID, caller: Caller, action: AdminAction) -> StoredRun:
         """Queue a paused or failed run again; raises Conflict when it is neither."""
         run = await self._run(submission_id, caller)
         try:
             resumable = run.state in ("paused", "failed") and await self.store.requeue(
-                submission_id, run, "administrator", act
+                submission_id, run, "administrator", action
             )
         except RunExists:
             raise _already_running() from None
@@ -188,7 +155,7 @@ class SteerRun:
 class ReadJudging:
     """Tells how judging stands, and reads verdicts."""
 
-    access: Access
+    access: SubmissionAccess
     store: JudgingStore
 
     async def status(self, submission_id: UUID) -> Judging:

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Literal, Protocol
 from uuid import UUID
 
-from services.gateway.domain.acts import Act
-from services.gateway.domain.quotas import Account
+from services.gateway.accounts.admin_actions import AdminAction
+from services.gateway.accounts.quota_rules import Account
 
 RunState = Literal["queued", "running", "paused", "completed", "failed"]
 Requester = Literal["owner", "administrator"]
@@ -125,15 +125,21 @@ class JudgingStore(Protocol):
         """
 
     async def requeue(
-        self, submission_id: UUID, run: StoredRun, requester: Requester, act: Act | None = None
+        self,
+        submission_id: UUID,
+        run: StoredRun,
+        requester: Requester,
+        action: AdminAction | None = None,
     ) -> bool:
         """Queue a paused or failed run again and announce it; False when it has moved meanwhile.
 
-        An `act` is written into the audit log. Raises RunExists when another run of the submission
-        is unfinished.
+        An `action` is written into the audit log. Raises RunExists when another run of the
+        submission is unfinished.
         """
 
-    async def pause(self, submission_id: UUID, run: StoredRun, detail: str, act: Act) -> bool:
+    async def pause(
+        self, submission_id: UUID, run: StoredRun, detail: str, action: AdminAction
+    ) -> bool:
         """Pause a queued or running run; False when it is neither."""
 
     async def items_per_second(self, submission_id: UUID, run_id: UUID) -> float | None:

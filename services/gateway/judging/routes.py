@@ -7,12 +7,16 @@ from typing import Final, Literal
 from aiohttp import web
 from pydantic import Field
 
-from services.gateway.access.callers import Callers
-from services.gateway.domain.access import Caller
-from services.gateway.domain.acts import Act
-from services.gateway.http.answers import PRIVATE, answer
-from services.gateway.http.bodies import JsonBody, body_of
-from services.gateway.http.endpoints import (
+from services.gateway.accounts.admin_actions import AdminAction
+from services.gateway.accounts.callers import Callers
+from services.gateway.accounts.rules import Caller
+from services.gateway.judging import wire as judging_wire
+from services.gateway.judging.handlers import ReadJudging, RequestJudging, SteerRun
+from services.gateway.judging.ports import VerdictFilter, VerdictQuery
+from services.gateway.submissions.access import SubmissionPath, submission_id
+from services.gateway.submissions.events import EventStreams
+from services.gateway.web.bodies import JsonBody, body_of
+from services.gateway.web.endpoints import (
     CSV,
     EVENTS,
     JSON,
@@ -22,19 +26,14 @@ from services.gateway.http.endpoints import (
     Reply,
     json_reply,
 )
-from services.gateway.http.middleware import request_id_of
-from services.gateway.http.parameters import (
+from services.gateway.web.middleware import request_id_of
+from services.gateway.web.parameters import (
     Number,
     Parameters,
-    SubmissionPath,
     query_of,
-    submission_id,
 )
-from services.gateway.http.problem_codes import ADMINISTRATION, BODY_PROBLEMS, KEY_PROBLEMS
-from services.gateway.judging import wire as judging_wire
-from services.gateway.judging.handlers import ReadJudging, RequestJudging, SteerRun
-from services.gateway.judging.ports import VerdictFilter, VerdictQuery
-from services.gateway.submissions.events import EventStreams
+from services.gateway.web.problem_codes import ADMINISTRATION, BODY_PROBLEMS, KEY_PROBLEMS
+from services.gateway.web.responses import PRIVATE, json_response
 
 _TAG: Final = "judging"
 _ADDRESS: Final = "/submissions/{id}"
@@ -95,17 +94,17 @@ def judging_endpoints(
     async def judge(request: web.Request) -> web.Response:
         found = submission_id(request)
         run = await ask(found, await callers.of(request))
-        return answer(judging_wire.judging_receipt(found, run), status=202)
+        return json_response(judging_wire.judging_receipt(found, run), status=202)
 
     async def pause(request: web.Request) -> web.Response:
         caller = await callers.administrator(request)
         run = await steer.pause(submission_id(request), caller, await _act(request, caller))
-        return answer(judging_wire.JudgeRun.of(run, owner=True))
+        return json_response(judging_wire.JudgeRun.of(run, owner=True))
 
     async def resume(request: web.Request) -> web.Response:
         caller = await callers.administrator(request)
         run = await steer.resume(submission_id(request), caller, await _act(request, caller))
-        return answer(judging_wire.JudgeRun.of(run, owner=True), status=202)
+        return json_response(judging_wire.JudgeRun.of(run, owner=True), status=202)
 
     async def events(request: web.Request) -> web.StreamResponse:
         found = submission_id(request)
@@ -120,7 +119,7 @@ def judging_endpoints(
         found, total = await read.verdicts(submission_id(request), await callers.of(request), query)
         page = judging_wire.verdict_page(found, total, query)
         if asked.format == "json":
-            return answer(page)
+            return json_response(page)
         disposition = 'attachment; filename="verdicts.csv"'
         headers = {**PRIVATE, "Content-Disposition": disposition, "X-Total-Count": str(total)}
         return web.Response(
@@ -206,6 +205,6 @@ def judging_endpoints(
     ]
 
 
-async def _act(request: web.Request, caller: Caller) -> Act:
+async def _act(request: web.Request, caller: Caller) -> AdminAction:
     asked = await body_of(request, SteeringRequest) if request.body_exists else SteeringRequest()
-    return Act.of(caller.name, asked.why, request_id_of(request))
+    return AdminAction.of(caller.name, asked.why, request_id_of(request))

@@ -9,10 +9,10 @@ from uuid import UUID, uuid4
 import asyncpg
 import orjson
 
-from services.gateway.access.quotas_store import use_judge_run
-from services.gateway.administration.audit import Subject, record
-from services.gateway.domain.acts import Act
-from services.gateway.domain.quotas import Account
+from services.gateway.accounts.admin_actions import AdminAction
+from services.gateway.accounts.audit import Subject, record
+from services.gateway.accounts.quota_rules import Account
+from services.gateway.accounts.quotas import use_judge_run
 from services.gateway.judging.ports import (
     JudgeNow,
     Requester,
@@ -87,7 +87,11 @@ class PostgresJudging:
         return run_id
 
     async def requeue(
-        self, submission_id: UUID, run: StoredRun, requester: Requester, act: Act | None = None
+        self,
+        submission_id: UUID,
+        run: StoredRun,
+        requester: Requester,
+        action: AdminAction | None = None,
     ) -> bool:
         """Queue a paused or failed run again and announce it; an act goes into the audit log."""
         try:
@@ -98,9 +102,9 @@ class PostgresJudging:
                 if status == "UPDATE 0":
                     return False
                 await transaction.emit(JudgingRequested(submission_id=submission_id, run_id=run.id))
-                if act is not None:
+                if action is not None:
                     await record(
-                        transaction, act, "resume_run", _subject(run), before=_steered(run)
+                        transaction, action, "resume_run", _subject(run), before=_steered(run)
                     )
         except asyncpg.UniqueViolationError as error:
             if error.constraint_name == _UNFINISHED:
@@ -108,14 +112,16 @@ class PostgresJudging:
             raise
         return True
 
-    async def pause(self, submission_id: UUID, run: StoredRun, detail: str, act: Act) -> bool:
+    async def pause(
+        self, submission_id: UUID, run: StoredRun, detail: str, action: AdminAction
+    ) -> bool:
         """Pause a queued or running run, with a line in the audit log; False when it is neither."""
         async with transient_errors(), self._database.transaction() as transaction:
             status = await transaction.connection.execute(_SQL["run_pause"], run.id, detail)
             if status == "UPDATE 0":
                 return False
             await transaction.emit(JudgingProgressed(submission_id=submission_id, run_id=run.id))
-            await record(transaction, act, "pause_run", _subject(run), before=_steered(run))
+            await record(transaction, action, "pause_run", _subject(run), before=_steered(run))
         return True
 
     async def items_per_second(self, submission_id: UUID, run_id: UUID) -> float | None:

@@ -11,10 +11,10 @@ from pydantic import Field
 
 from medvid.benchmark.disclosure import few, rounded
 from medvid.benchmark.tasks import ASPECTS
-from services.gateway.domain.spreadsheets import table
-from services.gateway.http.wire import API, Answer
 from services.gateway.judging.handlers import Judging
 from services.gateway.judging.ports import StoredRun, StoredVerdict, VerdictQuery
+from services.gateway.web.models import API, Answer
+from services.gateway.web.spreadsheets import table
 
 _MEASURED: Final = ("value", "coverage", "variance", "verdict_variance")
 _NUMBERS: Final = (

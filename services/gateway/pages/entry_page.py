@@ -9,7 +9,7 @@ from itertools import groupby
 from medvid.benchmark.tasks import ASPECTS, METRICS
 from services.gateway.boards import wire as board_wire
 from services.gateway.boards.entry_wire import EntryDetails, Provenance
-from services.gateway.domain import plots, rank_history
+from services.gateway.pages import plots, rank_history
 from services.gateway.pages.rendering import Pages, compare_url
 
 _LABELS = {metric.key: metric.label for metric in METRICS}

@@ -15,9 +15,9 @@ import jinja2
 from markupsafe import Markup
 
 from services.gateway.boards.wire import COLUMNS, Leaderboard, LeaderboardEntry
-from services.gateway.domain import plots
-from services.gateway.domain.board_view import Sheet, View
-from services.gateway.domain.standing import standings
+from services.gateway.pages import plots
+from services.gateway.pages.best_values import standings
+from services.gateway.pages.board_view import Sheet, View
 
 _SLOT: Final = "\0"
 """No text from a database holds it, and escaping leaves it as it is."""

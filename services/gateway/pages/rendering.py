@@ -16,17 +16,17 @@ from medvid.benchmark.submission import EXAMPLE
 from medvid.benchmark.tasks import METRICS, RULE_METRIC_KEYS, SCORINGS, SOURCES, Board, Scoring
 from medvid.benchmark.validation import MINIMUM_RECORDS
 from services.gateway.boards import wire as board_wire
-from services.gateway.domain import badges, board_view, plots
-from services.gateway.domain.board_view import View
-from services.gateway.domain.comparison import MAX_MODELS, choose, compare
-from services.gateway.domain.system_status import duration
-from services.gateway.http import wire
-from services.gateway.http.reference import prose
-from services.gateway.http.representations import Representation, represent
-from services.gateway.http.security import PAGE_HEADERS
-from services.gateway.pages import about
+from services.gateway.pages import about, board_view, plots
+from services.gateway.pages.board_view import View
+from services.gateway.pages.comparison import MAX_MODELS, choose, compare
 from services.gateway.pages.prepared import PreparedBoards
-from services.gateway.status.wire import Status
+from services.gateway.pages.reference import prose
+from services.gateway.status.models import Status
+from services.gateway.status.rules import duration
+from services.gateway.submissions import badges
+from services.gateway.web import models as wire
+from services.gateway.web.representations import Representation, represent
+from services.gateway.web.security import PAGE_HEADERS
 
 _CONTENT_TYPES: Final = {
     ".css": "text/css; charset=utf-8",

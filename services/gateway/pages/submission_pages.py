@@ -18,23 +18,24 @@ from aiohttp import web
 from medvid.benchmark.decoding import SUBMISSION_LIMITS
 from medvid.benchmark.names import FIELD_LIMITS, REQUIRED_FIELDS
 from medvid.benchmark.validation import MINIMUM_RECORDS
-from services.gateway.access.callers import Callers
-from services.gateway.access.quota_wire import QuotaStatus
-from services.gateway.access.quotas import Quotas
+from services.gateway.accounts.callers import Callers
+from services.gateway.accounts.models import QuotaStatus
+from services.gateway.accounts.quotas import Quotas
 from services.gateway.boards.wire import COLUMNS
-from services.gateway.domain.forms import FILE_FIELD
-from services.gateway.domain.system_status import duration
-from services.gateway.http import problems
-from services.gateway.http.parameters import submission_id, uuid_of
-from services.gateway.http.wire import ProblemDetails
 from services.gateway.judging.handlers import ReadJudging
 from services.gateway.pages.rendering import EXAMPLE_FILE, Pages
+from services.gateway.status.rules import duration
 from services.gateway.submissions import wire as submission_wire
+from services.gateway.submissions.access import submission_id
+from services.gateway.submissions.forms import FILE_FIELD
 from services.gateway.submissions.handlers import DryRun, ReadStatus, Status
 from services.gateway.submissions.ports import Upload
 from services.gateway.submissions.report_wire import DryRunAnswer
 from services.gateway.submissions.submitting import AcceptSubmission
 from services.gateway.submissions.uploads import Receiver
+from services.gateway.web import problems
+from services.gateway.web.models import ProblemDetails
+from services.gateway.web.parameters import uuid_of
 from shared.runtime.errors import MedvidError, NotAllowed, NotFound
 
 _STATE_WORDS: Final = {

@@ -13,16 +13,16 @@ from datetime import UTC, datetime
 from typing import Final
 
 from medvid.benchmark.tasks import Scoring
-from services.gateway.boards.current import HTML
 from services.gateway.boards.entry_wire import EntryDetails
 from services.gateway.boards.turns import USUAL, Turns, WaitingLimits
 from services.gateway.boards.wire import Leaderboard
-from services.gateway.domain.addresses import LOCAL
-from services.gateway.domain.board_view import View
-from services.gateway.http.representations import GZIP_LEVEL, Representation, represent
-from services.gateway.http.security import PAGE_HEADERS
+from services.gateway.pages.board_view import View
 from services.gateway.pages.entry_page import render_entry
 from services.gateway.pages.rendering import Pages, Valueless
+from services.gateway.web.addresses import LOCAL
+from services.gateway.web.endpoints import HTML
+from services.gateway.web.representations import GZIP_LEVEL, Representation, represent
+from services.gateway.web.security import PAGE_HEADERS
 
 FRESH: Final = "public, max-age=1, must-revalidate"
 _KEPT_BYTES: Final = 16 << 20

@@ -17,9 +17,9 @@ from uuid import UUID
 from aiohttp import web
 from aiohttp_sse import EventSourceResponse, sse_response
 
-from services.gateway.domain.slots import Slots
-from services.gateway.http.middleware import stream_headers
 from services.gateway.judging.ports import JudgingStore, StoredEvent
+from services.gateway.web.middleware import stream_headers
+from services.gateway.web.slots import Slots
 from shared.runtime.errors import InvalidInput, Transient, Unavailable
 
 _BATCH: Final = 200

@@ -7,17 +7,19 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from medvid.benchmark.report import Problem
-from services.gateway.access.quotas import Quotas
-from services.gateway.domain.access import AccessRules, Caller, not_the_owner, require_understood
-from services.gateway.domain.forms import (
+from services.gateway.accounts.quota_rules import check_validations
+from services.gateway.accounts.quotas import Quotas
+from services.gateway.accounts.rules import AccessRules, Caller, not_the_owner
+from services.gateway.submissions.access import unseen
+from services.gateway.submissions.forms import (
     COVERAGE_TOO_LOW,
     check_coverage,
     check_given_fields,
+    location_in_form,
     missing_file,
     name_taken,
 )
-from services.gateway.domain.options import read_options
-from services.gateway.domain.quotas import check_validations
+from services.gateway.submissions.options import read_options
 from services.gateway.submissions.ports import (
     Ranks,
     StoredSubmission,
@@ -25,11 +27,12 @@ from services.gateway.submissions.ports import (
     Upload,
     Validator,
 )
-from shared.runtime.errors import InvalidInput, NotFound, Unavailable
+from services.gateway.web.errors import Location, Refused
+from shared.runtime.errors import Unavailable
 
 
-class RefusedSubmission(InvalidInput):
-    """A submission with problems; carries all of them and the report."""
+class RefusedSubmission(Refused):
+    """A submission with problems."""
 
     code = "invalid_submission"
 
@@ -39,15 +42,15 @@ class RefusedSubmission(InvalidInput):
         lacks_answers = [problem for problem in problems if problem.code == COVERAGE_TOO_LOW]
         if lacks_answers and count == 1:
             only = lacks_answers[0]
-            super().__init__(f"{only.found}, {only.expected}.", fix=only.fix, code=only.code)
+            detail = f"{only.found}, {only.expected}."
+            super().__init__(detail, problems, count, report, fix=only.fix, code=only.code)
         else:
-            super().__init__(
-                f"the submission has {count} problem{'s' if count != 1 else ''}.",
-                fix="Mend what 'errors' lists and send it again.",
-            )
-        self.problems = problems
-        self.count = count
-        self.report = report
+            detail = f"the submission has {count} problem{'s' if count != 1 else ''}."
+            super().__init__(detail, problems, count, report)
+
+    def location(self, problem: Problem) -> Location:
+        """Return whether a problem is in the form or in the file."""
+        return location_in_form(problem)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,21 +171,3 @@ class ReadStatus:
         if entry is not None and shown and status.owner and submission.state == "ranked":
             return replace(status, rank=await self._ranks.rank_of(entry.board, entry.id))
         return status
-
-
-def unseen(caller: Caller) -> NotFound:
-    """Return the answer for a submission that is not there for this caller.
-
-    Raises NotAllowed where the caller's credential is none: perhaps the owner mistyped it.
-    """
-    require_understood(caller)
-    return not_found()
-
-
-def not_found() -> NotFound:
-    """Return the one answer for unknown and malformed ids, so that they cannot be told apart."""
-    return NotFound(
-        "there is no submission with this id.",
-        fix="Check the id; it came with the receipt.",
-        code="submission_not_found",
-    )

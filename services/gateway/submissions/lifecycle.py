@@ -8,13 +8,13 @@ from uuid import UUID
 
 import structlog
 
-from services.gateway.domain import credentials
-from services.gateway.domain.access import Caller, not_the_owner, require_understood
-from services.gateway.domain.acts import Act
-from services.gateway.domain.cursors import Position
-from services.gateway.domain.lifecycle import not_withdrawable
-from services.gateway.judging.handlers import Access
+from services.gateway.accounts import credentials
+from services.gateway.accounts.admin_actions import AdminAction
+from services.gateway.accounts.rules import Caller, not_the_owner, require_understood
+from services.gateway.submissions.access import SubmissionAccess
 from services.gateway.submissions.ports import LifecycleStore, SubmissionFilter, SubmissionSummary
+from services.gateway.submissions.rules import not_withdrawable
+from services.gateway.web.paging import Position
 
 _log = structlog.get_logger(__name__)
 
@@ -23,7 +23,7 @@ _log = structlog.get_logger(__name__)
 class ListSubmissions:
     """Lists submissions: an owner's own, or all of them to administrators."""
 
-    access: Access
+    access: SubmissionAccess
     store: LifecycleStore
 
     async def __call__(
@@ -46,7 +46,7 @@ class ListSubmissions:
 class Withdraw:
     """Takes a submission back. What it was and when stays readable."""
 
-    access: Access
+    access: SubmissionAccess
     store: LifecycleStore
 
     async def admit(self, submission_id: UUID, caller: Caller) -> None:
@@ -62,10 +62,12 @@ class Withdraw:
         NotAllowed, Conflict, InvalidInput.
         """
         submission, role = await self.access.check(submission_id, caller)
-        act = Act.of(caller.name, note or "", request_id) if role == "administrator" else None
+        action = (
+            AdminAction.of(caller.name, note or "", request_id) if role == "administrator" else None
+        )
         if submission.state == "withdrawn":
             return
-        if not await self.store.withdraw(submission_id, role, note, act):
+        if not await self.store.withdraw(submission_id, role, note, action):
             fresh, _ = await self.access.check(submission_id, caller)
             if fresh.state != "withdrawn":
                 raise not_withdrawable(fresh.state)

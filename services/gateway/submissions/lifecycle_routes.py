@@ -7,23 +7,22 @@ from typing import Final
 from aiohttp import web
 from pydantic import Field
 
-from services.gateway.access.callers import Callers
-from services.gateway.domain.cursors import cursor_of, position_of
-from services.gateway.http.answers import answer
-from services.gateway.http.bodies import body_of
-from services.gateway.http.endpoints import Access, Body, Endpoint, Reply, json_reply
-from services.gateway.http.middleware import request_id_of
-from services.gateway.http.parameters import (
+from services.gateway.accounts.callers import Callers
+from services.gateway.submissions import wire as submission_wire
+from services.gateway.submissions.access import SubmissionPath, submission_id
+from services.gateway.submissions.lifecycle import ListSubmissions, Withdraw
+from services.gateway.web.bodies import body_of
+from services.gateway.web.endpoints import Access, Body, Endpoint, Reply, json_reply
+from services.gateway.web.middleware import request_id_of
+from services.gateway.web.paging import cursor_of, position_of
+from services.gateway.web.parameters import (
     Number,
     Parameters,
     RowCursor,
-    SubmissionPath,
     query_of,
-    submission_id,
 )
-from services.gateway.http.problem_codes import BODY_PROBLEMS, KEY_PROBLEMS
-from services.gateway.submissions import wire as submission_wire
-from services.gateway.submissions.lifecycle import ListSubmissions, Withdraw
+from services.gateway.web.problem_codes import BODY_PROBLEMS, KEY_PROBLEMS
+from services.gateway.web.responses import json_response
 
 _TAG: Final = "submissions"
 
@@ -47,7 +46,7 @@ def lifecycle_endpoints(
         found = await listing(caller, asked.state, position_of(asked.cursor), asked.limit + 1)
         shown = found[: asked.limit]
         more = len(found) > len(shown)
-        return answer(
+        return json_response(
             submission_wire.SubmissionPage(
                 submissions=[submission_wire.SubmissionLine.of(each) for each in shown],
                 next_cursor=cursor_of((shown[-1].created_at, shown[-1].id)) if more else None,

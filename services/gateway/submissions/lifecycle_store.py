@@ -9,11 +9,11 @@ from uuid import UUID
 
 import asyncpg
 
-from services.gateway.administration.audit import Subject, record
-from services.gateway.domain.access import Role
-from services.gateway.domain.acts import Act
-from services.gateway.domain.cursors import Position
+from services.gateway.accounts.admin_actions import AdminAction
+from services.gateway.accounts.audit import Subject, record
+from services.gateway.accounts.rules import Role
 from services.gateway.submissions.ports import SearchingAccount, SubmissionFilter, SubmissionSummary
+from services.gateway.web.paging import Position
 from shared.contracts.messages import BoardChanged, JudgingProgressed
 from shared.runtime.errors import Transient
 from shared.runtime.metrics import ACCOUNTS_SEARCHING
@@ -73,13 +73,13 @@ class PostgresLifecycle:
         ACCOUNTS_SEARCHING.set(len(await self.searching()))
 
     async def withdraw(
-        self, submission_id: UUID, by: Role, note: str | None, act: Act | None
+        self, submission_id: UUID, by: Role, note: str | None, action: AdminAction | None
     ) -> bool:
         """Withdraw a submission and announce that; False where its state does not allow it."""
         async with transient_errors():
             for _ in range(_TRIES):
                 try:
-                    await self._withdraw(submission_id, by, note, act)
+                    await self._withdraw(submission_id, by, note, action)
                 except NotThere:
                     return False
                 except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
@@ -89,14 +89,14 @@ class PostgresLifecycle:
         raise Transient("the submission is at work all the time.")
 
     async def _withdraw(
-        self, submission_id: UUID, by: Role, note: str | None, act: Act | None
+        self, submission_id: UUID, by: Role, note: str | None, action: AdminAction | None
     ) -> None:
         async with self._database.transaction() as transaction:
             await withdraw_submission(transaction, submission_id, by, note)
-            if act is not None:
+            if action is not None:
                 subject = Subject("submission", str(submission_id))
                 after = {"state": "withdrawn"}
-                await record(transaction, act, "withdraw_submission", subject, after=after)
+                await record(transaction, action, "withdraw_submission", subject, after=after)
 
 
 async def withdraw_submission(

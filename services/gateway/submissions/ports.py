@@ -11,12 +11,12 @@ from uuid import UUID
 
 from medvid.benchmark.report import Problem
 from medvid.benchmark.tasks import Board, Ranking, Scoring
-from services.gateway.domain.access import Role, Scope
-from services.gateway.domain.acts import Act
-from services.gateway.domain.cursors import Position
-from services.gateway.domain.forms import EntryFields
-from services.gateway.domain.quotas import Account
-from services.gateway.domain.webhooks import Webhook
+from services.gateway.accounts.admin_actions import AdminAction
+from services.gateway.accounts.quota_rules import Account
+from services.gateway.accounts.rules import Role, Scope
+from services.gateway.submissions.forms import EntryFields
+from services.gateway.web.paging import Position
+from services.gateway.webhooks.rules import Webhook
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,11 +252,11 @@ class LifecycleStore(Protocol):
         """Return submissions, newest first, older than the one with this time and id."""
 
     async def withdraw(
-        self, submission_id: UUID, by: Role, note: str | None, act: Act | None
+        self, submission_id: UUID, by: Role, note: str | None, action: AdminAction | None
     ) -> bool:
         """Withdraw a submission and announce that; False where its state does not allow it.
 
-        An `act` is written into the audit log.
+        An `action` is written into the audit log.
         """
 
 

@@ -8,9 +8,10 @@ from typing import Any, Literal, Self
 from pydantic import Field
 
 from medvid.benchmark.report import MAX_PROBLEMS, Code
-from services.gateway.http.problems import form_item
-from services.gateway.http.wire import Answer, ProblemItem
+from services.gateway.submissions.forms import location_in_form
 from services.gateway.submissions.handlers import DryRunResult
+from services.gateway.web.models import Answer, ProblemItem
+from services.gateway.web.problems import problem_item
 
 _CODES = ", ".join(f"{code.value} ({code.meaning})" for code in Code)
 
@@ -110,7 +111,10 @@ class DryRunAnswer(Answer):
         return cls(
             ok=not result.count,
             error_count=result.count,
-            errors=[form_item(problem) for problem in result.problems[:MAX_PROBLEMS]],
+            errors=[
+                problem_item(problem, location_in_form(problem))
+                for problem in result.problems[:MAX_PROBLEMS]
+            ],
             report=None if result.report is None else ValidationReport.of(result.report),
             ground_truth_version=result.ground_truth_version,
         )

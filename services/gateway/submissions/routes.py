@@ -6,9 +6,15 @@ from typing import Final
 
 from aiohttp import web
 
-from services.gateway.access.callers import Callers
-from services.gateway.http.answers import answer, send
-from services.gateway.http.endpoints import (
+from services.gateway.accounts.callers import Callers
+from services.gateway.judging.handlers import ReadJudging
+from services.gateway.submissions import wire as submission_wire
+from services.gateway.submissions.access import SubmissionPath, submission_id
+from services.gateway.submissions.handlers import DryRun, ReadStatus
+from services.gateway.submissions.report_wire import DryRunAnswer
+from services.gateway.submissions.submitting import AcceptSubmission
+from services.gateway.submissions.uploads import Receiver
+from services.gateway.web.endpoints import (
     FORM,
     JSON,
     Access,
@@ -18,16 +24,10 @@ from services.gateway.http.endpoints import (
     Reply,
     json_reply,
 )
-from services.gateway.http.parameters import SubmissionPath, submission_id
-from services.gateway.http.problem_codes import KEY_PROBLEMS, QUOTA_PROBLEMS
-from services.gateway.http.representations import represent
-from services.gateway.http.security import READ_HEADERS
-from services.gateway.judging.handlers import ReadJudging
-from services.gateway.submissions import wire as submission_wire
-from services.gateway.submissions.handlers import DryRun, ReadStatus
-from services.gateway.submissions.report_wire import DryRunAnswer
-from services.gateway.submissions.submitting import AcceptSubmission
-from services.gateway.submissions.uploads import Receiver
+from services.gateway.web.problem_codes import KEY_PROBLEMS, QUOTA_PROBLEMS
+from services.gateway.web.representations import represent
+from services.gateway.web.responses import json_response, send
+from services.gateway.web.security import READ_HEADERS
 
 _PRIVATE: Final = "private, no-cache"
 _TAG: Final = "submissions"
@@ -69,7 +69,7 @@ def submission_endpoints(
         await dry_run.admit(caller, request.content_length or 0)
         async with receiver.receive(request, caller) as upload:
             result = await dry_run(caller, upload)
-        return answer(DryRunAnswer.of(result))
+        return json_response(DryRunAnswer.of(result))
 
     async def status(request: web.Request) -> web.Response:
         found = await read_status(submission_id(request), await callers.of(request))

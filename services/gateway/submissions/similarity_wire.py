@@ -15,7 +15,7 @@ from medvid.benchmark.disclosure import (
     few_in,
     rounded,
 )
-from services.gateway.http.wire import Answer
+from services.gateway.web.models import Answer
 
 KEYS: Final = ("vs_similarity", "rc_similarity", "dvc_similarity")
 _DENSE: Final = "dvc_similarity"

@@ -10,9 +10,8 @@ import asyncpg
 import orjson
 
 from medvid.benchmark.names import SAME_NAMES, name_key
-from services.gateway.access.quotas_store import use_submission
-from services.gateway.domain import badges
-from services.gateway.domain.lifecycle import not_replaceable
+from services.gateway.accounts.quotas import use_submission
+from services.gateway.submissions import badges
 from services.gateway.submissions.ports import (
     HypotheticalRank,
     IdempotencyKey,
@@ -24,7 +23,8 @@ from services.gateway.submissions.ports import (
     StoredSubmission,
     TimelineStep,
 )
-from services.gateway.webhooks.store import add_webhook
+from services.gateway.submissions.rules import not_replaceable
+from services.gateway.webhooks.service import add_webhook
 from shared.contracts.messages import SubmissionAccepted
 from shared.runtime.errors import Conflict
 from shared.storage.database import Connection, Database, transient_errors

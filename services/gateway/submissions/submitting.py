@@ -9,20 +9,23 @@ from uuid import UUID, uuid4
 
 import structlog
 
-from services.gateway.access.quotas import Quotas
-from services.gateway.domain import credentials
-from services.gateway.domain.access import Caller, not_the_owner
-from services.gateway.domain.forms import check_coverage, check_fields, entry_fields, missing_file
-from services.gateway.domain.lifecycle import not_replaceable
-from services.gateway.domain.options import Options, check_same_name, read_options
-from services.gateway.domain.quotas import check_submissions
-from services.gateway.domain.webhooks import Webhook
+from services.gateway.accounts import credentials
+from services.gateway.accounts.quota_rules import check_submissions
+from services.gateway.accounts.quotas import Quotas
+from services.gateway.accounts.rules import Caller, not_the_owner
+from services.gateway.submissions.access import not_found
+from services.gateway.submissions.forms import (
+    check_coverage,
+    check_fields,
+    entry_fields,
+    missing_file,
+)
 from services.gateway.submissions.handlers import (
     Receipt,
     RefusedSubmission,
     current_test_set,
-    not_found,
 )
+from services.gateway.submissions.options import Options, check_same_name, read_options
 from services.gateway.submissions.ports import (
     Checked,
     IdempotencyKey,
@@ -33,6 +36,8 @@ from services.gateway.submissions.ports import (
     Upload,
     Validator,
 )
+from services.gateway.submissions.rules import not_replaceable
+from services.gateway.webhooks.rules import Webhook
 from shared.runtime.errors import InvalidInput, MedvidError, Transient, Unavailable
 
 _log = structlog.get_logger(__name__)

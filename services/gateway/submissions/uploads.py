@@ -15,10 +15,12 @@ from typing import Final
 from aiohttp import ClientError, web
 
 from medvid.benchmark.report import Problem
-from services.gateway.access.quotas import Quotas
-from services.gateway.domain import forms
-from services.gateway.domain.access import Caller
-from services.gateway.domain.formdata import (
+from services.gateway.accounts.quotas import Quotas
+from services.gateway.accounts.rules import Caller
+from services.gateway.submissions import forms
+from services.gateway.submissions.ports import Upload
+from services.gateway.web.bodies import media_type
+from services.gateway.web.multipart import (
     Event,
     FormDataParser,
     MalformedForm,
@@ -27,9 +29,7 @@ from services.gateway.domain.formdata import (
     PartEnds,
     boundary_of,
 )
-from services.gateway.domain.slots import Slots
-from services.gateway.http.bodies import media_type
-from services.gateway.submissions.ports import Upload
+from services.gateway.web.slots import Slots
 from shared.runtime.errors import InvalidInput, MedvidError, TooLarge
 
 FORM_TYPE: Final = "multipart/form-data"

@@ -11,16 +11,16 @@ from pydantic import AfterValidator, Field, RootModel
 from medvid.benchmark.disclosure import Withheld
 from medvid.benchmark.names import FIELD_LIMITS, check_text
 from medvid.benchmark.tasks import Board, Scoring
-from services.gateway.domain.lifecycle import FINAL_STATES, NOTE_LIMIT
-from services.gateway.domain.webhooks import MAX_URL, show_secret
-from services.gateway.http.bodies import JsonBody
-from services.gateway.http.wire import API, Answer
 from services.gateway.judging.handlers import Judging
 from services.gateway.judging.wire import JudgingStatus, judging_status
 from services.gateway.submissions.handlers import Receipt, Status
 from services.gateway.submissions.ports import HypotheticalRank, SubmissionSummary
 from services.gateway.submissions.report_wire import ValidationReport
+from services.gateway.submissions.rules import FINAL_STATES, NOTE_LIMIT
 from services.gateway.submissions.similarity_wire import Similarity, similarities
+from services.gateway.web.bodies import JsonBody
+from services.gateway.web.models import API, Answer
+from services.gateway.webhooks.rules import MAX_URL, show_secret
 
 State = Literal["accepted", "scored", "ranked", "failed", "withdrawn", "replaced"]
 

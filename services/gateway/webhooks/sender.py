@@ -15,9 +15,9 @@ from typing import Any, Final, Self
 import aiohttp
 from yarl import URL
 
-from services.gateway.domain.webhooks import check_url, is_public
-from services.gateway.http.representations import SERVER
-from services.gateway.webhooks.handlers import Outcome
+from services.gateway.web.representations import SERVER
+from services.gateway.webhooks.delivery import Outcome
+from services.gateway.webhooks.rules import check_url, is_public
 
 _CONNECT_SECONDS: Final = 5.0
 _MAX_HEADER_BYTES: Final = 4096

@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.gateway.domain import credentials
-from services.gateway.domain.access import AccessRules, ApiKey, Caller, KeyQuotas, Scope
+from services.gateway.accounts import credentials
+from services.gateway.accounts.rules import AccessRules, ApiKey, Caller, KeyQuotas, Scope
 from shared.runtime.errors import NotAllowed
 
 OPEN = AccessRules(administration=True, registration="open", anonymous_submissions=True)

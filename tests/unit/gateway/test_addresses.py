@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.gateway.domain.addresses import client_address, parse_networks, sharing
+from services.gateway.web.addresses import client_address, parse_networks, sharing
 
 TRUSTED = parse_networks("10.0.0.0/8, fd00::/8,::1/128")
 

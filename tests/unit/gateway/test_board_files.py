@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from medvid.benchmark.lookalikes import first_lookalike
 from medvid.benchmark.names import clean_name
 from medvid.benchmark.tasks import BOARDS, METRICS
-from services.gateway.domain.board_csv import read_csv, write_csv
-from services.gateway.domain.board_import import BoardEntry, plan_import
-from services.gateway.domain.board_rows import BoardRow, read_boards
+from services.gateway.admin.board_csv import read_csv, write_csv
+from services.gateway.admin.board_import import BoardEntry, plan_import
+from services.gateway.admin.board_rows import BoardRow, read_boards
 
 _VISIBLE = st.characters(exclude_categories=["C", "Zl", "Zp"])
 _FIRST = st.sampled_from(["", "=", "+", "-", "@", "'", "''=", "\uff1d", '"', ",", ";"])

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medvid.benchmark.tasks import METRIC_KEYS, Board
-from services.gateway.domain.board_view import SORT_KEYS, Sheet, View, searched_text, tracks
+from services.gateway.pages.board_view import SORT_KEYS, Sheet, View, searched_text, tracks
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from medvid.benchmark.tasks import METRIC_KEYS, SCORINGS, Board, Scoring
 from services.gateway.boards import wire as board_wire
 from services.gateway.boards.current import Boards
 from services.gateway.boards.spreadsheet import board_csv
-from services.gateway.domain.standing import Standing
+from services.gateway.pages.best_values import Standing
 from services.gateway.pages.rendering import Pages, date_and_time, is_web_address
 from services.gateway.submissions.ports import Snapshot, SnapshotRef
 from shared.runtime.errors import Transient

@@ -10,10 +10,10 @@ import pytest
 from aiohttp import ClientSession, web
 from structlog.testing import capture_logs
 
-from services.gateway.http.endpoints import Handle
-from services.gateway.http.middleware import boundary
-from services.gateway.http.server import Runner
-from services.gateway.http.wire import ProblemDetails
+from services.gateway.web.endpoints import Handle
+from services.gateway.web.middleware import boundary
+from services.gateway.web.models import ProblemDetails
+from services.gateway.web.server import Runner
 
 
 async def begun_and_broken(request: web.Request) -> web.StreamResponse:

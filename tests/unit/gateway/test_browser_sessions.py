@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from services.gateway.domain.browser_sessions import (
-    Failures,
+from services.gateway.accounts.guesses import Failures
+from services.gateway.pages.browser_sessions import (
     form_token,
     is_form_of,
     new_session_token,

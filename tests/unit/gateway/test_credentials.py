@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.gateway.domain import credentials
+from services.gateway.accounts import credentials
 from shared.runtime.errors import InvalidInput
 
 

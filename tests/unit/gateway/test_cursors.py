@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.domain.cursors import cursor_of, position_of
+from services.gateway.web.paging import cursor_of, position_of
 from shared.runtime.errors import InvalidInput
 
 

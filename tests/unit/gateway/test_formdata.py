@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.domain.formdata import (
+from services.gateway.web.multipart import (
     MAX_HEADER_BYTES,
     MAX_PARTS,
     FormDataParser,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.gateway.domain.forms import check_fields, decode_fields, entry_fields, repeated
+from services.gateway.submissions.forms import check_fields, decode_fields, entry_fields, repeated
 
 
 def test_clean_values() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.gateway.domain.http import accepts_gzip, etag_matches
+from services.gateway.web.negotiation import accepts_gzip, etag_matches
 
 
 @pytest.mark.parametrize(

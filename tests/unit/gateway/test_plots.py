@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medvid.benchmark.tasks import METRIC_KEYS, METRICS
-from services.gateway.domain import plots, rank_history
-from services.gateway.domain.comparison import MAX_MODELS, asked_models, choose, compare
+from services.gateway.pages import plots, rank_history
+from services.gateway.pages.comparison import MAX_MODELS, asked_models, choose, compare
 
 HALF = {metric.key: (metric.minimum + metric.maximum) / 2 for metric in METRICS}
 BEST = {metric.key: metric.maximum for metric in METRICS}

@@ -7,10 +7,8 @@ from uuid import uuid4
 
 import pytest
 
-from services.gateway.domain.access import ApiKey, Caller, KeyQuotas
-from services.gateway.domain.quotas import (
+from services.gateway.accounts.quota_rules import (
     Limits,
-    QuotaExhausted,
     QuotaRules,
     Use,
     check_bytes,
@@ -21,6 +19,8 @@ from services.gateway.domain.quotas import (
     shown_time,
     tightest,
 )
+from services.gateway.accounts.rules import ApiKey, Caller, KeyQuotas
+from services.gateway.web.errors import QuotaExhausted
 
 NOW = datetime(2026, 4, 15, 12, 0, 0, tzinfo=UTC)
 RULES = QuotaRules(keys=Limits(50, 1000, 30, 60), addresses=Limits(5, 100, 2, 9))

@@ -6,8 +6,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from services.gateway.domain.quotas import QuotaExhausted
-from services.gateway.domain.slots import Slots
+from services.gateway.web.errors import QuotaExhausted
+from services.gateway.web.slots import Slots
 from shared.runtime.errors import Unavailable
 
 

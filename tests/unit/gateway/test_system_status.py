@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.gateway.domain.system_status import Limits, Stage, SystemStatus, assess, duration
+from services.gateway.status.rules import Limits, Stage, SystemStatus, assess, duration
 
 LIMITS = Limits(stale=60, slow=120, standing=900)
 IDLE: dict[str, dict[str, float]] = {

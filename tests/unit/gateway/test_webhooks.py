@@ -9,8 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from services.gateway.domain.options import read_options
-from services.gateway.domain.webhooks import (
+from services.gateway.submissions.options import read_options
+from services.gateway.webhooks.rules import (
     check_url,
     is_public,
     read_secret,

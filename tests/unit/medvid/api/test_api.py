@@ -31,7 +31,7 @@ from medvid.api.calls import Reply, read, retry_after
 from medvid.api.errors import LeaderboardError
 from medvid.api.sse import Message, messages
 from medvid.api.uploads import Form, UnreadableFile
-from services.gateway.domain.formdata import FormDataParser, PartBegins, PartData, boundary_of
+from services.gateway.web.multipart import FormDataParser, PartBegins, PartData, boundary_of
 
 STREAM = (
     ": ping\r\n\r\nid: 1\r\nevent: submission\r\ndata: {}\r\n\r\n"

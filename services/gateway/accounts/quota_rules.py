@@ -1,0 +1,223 @@
+"""How much an account may do, and how it is told that it did that much. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from services.gateway.accounts.rules import Caller
+from services.gateway.web.addresses import sharing
+from services.gateway.web.errors import QuotaExhausted
+
+_SECOND: Final = timedelta(seconds=1)
+_DAY: Final = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one account may do: judge runs in 30 days, the others in 24 hours."""
+
+    submissions_per_day: int
+    bytes_per_day: int
+    judge_runs_per_month: int
+    validations_per_day: int
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaRules:
+    """What the operator allows keys and addresses."""
+
+    keys: Limits
+    addresses: Limits
+
+    def limits(self, caller: Caller) -> Limits:
+        """Return a caller's limits: its key's own where an administrator gave it some."""
+        if caller.key is None:
+            return self.addresses
+        own, usual = caller.key.quotas, self.keys
+        return Limits(
+            _first(own.submissions_per_day, usual.submissions_per_day),
+            _first(own.bytes_per_day, usual.bytes_per_day),
+            _first(own.judge_runs_per_month, usual.judge_runs_per_month),
+            usual.validations_per_day,
+        )
+
+    def account(self, caller: Caller) -> Account:
+        """Return the account that pays for what a caller does."""
+        limits = self.limits(caller)
+        if caller.key is not None:
+            return Account(caller.account, limits)
+        shares = zip(
+            sharing(caller.address, limits.submissions_per_day),
+            sharing(caller.address, limits.bytes_per_day),
+            sharing(caller.address, limits.judge_runs_per_month),
+            sharing(caller.address, limits.validations_per_day),
+            strict=True,
+        )
+        _, *wider = [
+            Account(f"address:{each[0][0]}", Limits(*(limit for _, limit in each)))
+            for each in shares
+        ]
+        return Account(caller.account, limits, tuple(wider))
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who pays, and how much of everything there is.
+
+    `wider` are the networks around an address, narrowest first: they pay too, and may do more.
+    """
+
+    name: str
+    limits: Limits
+    wider: tuple[Account, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """How much of a quota is used. `next_in`: seconds until there is room; None where there is.
+
+    `network` is the one that is counted, where it is not the account alone.
+    """
+
+    limit: int
+    used: int
+    next_in: float | None = None
+    network: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How much of everything an account has used."""
+
+    submissions: Use
+    bytes: Use
+    judge_runs: Use
+    validations: Use
+
+
+def tightest(uses: Sequence[Use], more: int = 1) -> Use:
+    """Return the use that decides: without room for `more` the longest, else with the least."""
+    return max(
+        uses,
+        key=lambda use: (use.used + more > use.limit, use.next_in or 0.0, use.used - use.limit),
+    )
+
+
+def check_submissions(use: Use, now: datetime | None = None) -> None:
+    """Raise QuotaExhausted unless there is room for one more submission."""
+    if use.used < use.limit:
+        return
+    if use.limit == 0:
+        raise _never("no submissions")
+    next_in = use.next_in or 0.0
+    raise QuotaExhausted(
+        f"{use.used} of {_count(use.limit, 'submission')} in 24 hours are used{_by(use)}; the next "
+        f"can be sent at {shown_time(next_in, now)}.",
+        fix="Check the file with POST /api/v1/validate meanwhile, which uses up none.",
+        code="submission_quota",
+        retry_after=next_in,
+    )
+
+
+def check_bytes(use: Use, more: int, now: datetime | None = None) -> None:
+    """Raise QuotaExhausted unless there is room for an upload of `more` bytes."""
+    if use.used + more <= use.limit:
+        return
+    if more > use.limit:
+        raise _never(f"no uploads of {more:,} bytes, but {use.limit:,} in 24 hours")
+    next_in = use.next_in or 0.0
+    raise QuotaExhausted(
+        f"{use.used:,} of {use.limit:,} bytes in 24 hours are used{_by(use)}; there is room for "
+        f"{more:,} more at {shown_time(next_in, now)}.",
+        fix="Send files gzip-compressed; check them with 'medvid validate' on your machine.",
+        code="byte_quota",
+        retry_after=next_in,
+    )
+
+
+def check_judge_runs(use: Use, now: datetime | None = None) -> None:
+    """Raise QuotaExhausted unless there is room for one more judge run."""
+    if use.used < use.limit:
+        return
+    if use.limit == 0:
+        raise _never("no judge runs")
+    next_in = use.next_in or 0.0
+    raise QuotaExhausted(
+        f"{use.used} of {_count(use.limit, 'judge run')} in 30 days are used{_by(use)}; the next "
+        f"can be asked for at {shown_time(next_in, now)}.",
+        fix="Come back then, or ask the maintainers for a larger quota.",
+        code="judging_quota",
+        retry_after=next_in,
+    )
+
+
+def check_validations(use: Use, now: datetime | None = None) -> None:
+    """Raise QuotaExhausted unless there is room for one more dry run."""
+    if use.used < use.limit:
+        return
+    if use.limit == 0:
+        raise _never("no dry runs")
+    next_in = use.next_in or 0.0
+    raise QuotaExhausted(
+        f"{use.used} of {_count(use.limit, 'dry run')} in 24 hours are used{_by(use)}; the next "
+        f"can be made at {shown_time(next_in, now)}.",
+        fix="Check files with 'medvid validate' on your machine, which needs no server.",
+        code="validation_quota",
+        retry_after=next_in,
+    )
+
+
+def check_repeat(use: Use, now: datetime | None = None) -> None:
+    """Raise QuotaExhausted where a used idempotency key has paid for too many other bodies.
+
+    A true repeat uses up nothing and is answered though nothing is left; so it takes more bytes
+    than there are to be refused.
+    """
+    if use.used > use.limit:
+        check_bytes(use, 1, now)
+
+
+def too_many_keys(
+    most: int, next_in: float, now: datetime | None = None, *, place: str = "address"
+) -> QuotaExhausted:
+    """Return the refusal of one more key; `next_in` in seconds."""
+    return QuotaExhausted(
+        f"{most} key{'s were' if most != 1 else ' was'} made from your {place} in the last "
+        f"24 hours; the next can be made at {shown_time(next_in, now)}.",
+        fix="Use a key that you have, or come back then.",
+        code="registration_quota",
+        retry_after=next_in,
+    )
+
+
+def shown_time(seconds_ahead: float, now: datetime | None = None) -> str:
+    """Return a moment as people read it, to the second above."""
+    moment = (now or datetime.now(UTC)) + timedelta(seconds=max(0.0, seconds_ahead))
+    if moment.microsecond:
+        moment = moment.replace(microsecond=0) + _SECOND
+    return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _never(what: str) -> QuotaExhausted:
+    """Return the refusal of what no waiting helps with; programs still get a time to look again."""
+    return QuotaExhausted(
+        f"your quota allows {what}.",
+        fix="Use an API key, or ask the maintainers for a larger quota.",
+        code="quota_exhausted",
+        retry_after=_DAY,
+    )
+
+
+def _by(use: Use) -> str:
+    return f" by {use.network}" if use.network else ""
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' if number != 1 else ''}"
+
+
+def _first(own: int | None, usual: int) -> int:
+    return usual if own is None else own

@@ -1,0 +1,92 @@
+"""Boards as CSV, of which no cell is a formula to a spreadsheet; reading it gives back the rows."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from medvid.benchmark.tasks import METRIC_KEYS, Board
+from services.gateway.admin.board_rows import TEXT_FIELDS, BoardRow
+
+_DATES: Final = ("date", "verified_on")
+_STRICT: Final = tuple(f"strict_{key}" for key in METRIC_KEYS)
+COLUMNS: Final = (
+    "board", *TEXT_FIELDS, "badges", *_DATES, "verification_note", *METRIC_KEYS, *_STRICT,
+)  # fmt: skip
+_FORMULA_STARTS: Final = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20'")
+"""What makes a spreadsheet calculate, wide forms included, and the mark that keeps it from it."""
+_NUMBER: Final = re.compile(r"[0-9]{1,20}(?:\.[0-9]{0,40})?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
+
+
+def write_csv(boards: Mapping[Board, Iterable[BoardRow]]) -> str:
+    """Return every board's rows in one table."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(COLUMNS)
+    for board, rows in boards.items():
+        for row in rows:
+            cells = row.to_json()
+            strict = row.strict
+            cells |= {"board": board, "badges": ";".join(row.badges)}
+            cells |= {f"strict_{key}": strict[key] for key in METRIC_KEYS}
+            writer.writerow([_cell(cells[column]) for column in COLUMNS])
+    return out.getvalue()
+
+
+def read_csv(text: str) -> dict[str, list[dict[str, object]]]:
+    """Return the rows as JSON files have them, still to be checked.
+
+    Raises ValueError saying what is wrong with the table itself.
+    """
+    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
+    boards: dict[str, list[dict[str, object]]] = {}
+    try:
+        header = next(reader, [])
+        if "board" not in header or len(set(header)) != len(header):
+            raise ValueError("the first line must name the columns, each once, 'board' among them")
+        for cells in reader:
+            if len(cells) != len(header):
+                raise ValueError(f"line {reader.line_num} has {len(cells)} of {len(header)} cells")
+            values = dict(zip(header, map(_text, cells), strict=True))
+            boards.setdefault(values.pop("board"), []).append(_row(values))
+    except csv.Error as error:
+        raise ValueError(f"line {reader.line_num}: {error}") from None
+    return boards
+
+
+def _row(values: Mapping[str, str]) -> dict[str, object]:
+    row: dict[str, object] = {}
+    strict: dict[str, object] = {}
+    for column, text in values.items():
+        if column in _STRICT:
+            strict[column.removeprefix("strict_")] = _number(text)
+        elif column in METRIC_KEYS:
+            row[column] = _number(text)
+        elif column == "badges":
+            row[column] = text.split(";") if text else []
+        else:
+            row[column] = text or None
+    return row | {"strict": strict}
+
+
+def _number(text: str) -> object:
+    """Return a number, None for an empty cell, or the text, which is refused as what it is."""
+    if not text:
+        return None
+    return float(text) if _NUMBER.fullmatch(text) else text
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return repr(value)
+    text = str(value)
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+
+
+def _text(cell: str) -> str:
+    return cell.removeprefix("'")

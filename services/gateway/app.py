@@ -1,0 +1,338 @@
+"""Builds the gateway: the only place where its adapters are made and joined."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import aiohttp_jinja2
+import structlog
+from aiohttp import web
+
+from services.gateway.accounts import api as account_api
+from services.gateway.accounts.callers import Callers, IdentifyCaller
+from services.gateway.accounts.guesses import Guesses, SharedGuesses
+from services.gateway.accounts.keys import ManageKeys
+from services.gateway.accounts.keys_store import KeyStore
+from services.gateway.accounts.quota_rules import Limits as QuotaLimits
+from services.gateway.accounts.quota_rules import QuotaRules
+from services.gateway.accounts.quotas import Quotas
+from services.gateway.accounts.rules import ADMIN_KEY_CHARACTERS, MAKES_ADMIN_KEY, AccessRules
+from services.gateway.admin.bootstrap import build_administration
+from services.gateway.boards.current import Boards
+from services.gateway.boards.entry_routes import entry_endpoints
+from services.gateway.boards.event_routes import board_event_endpoints
+from services.gateway.boards.events import BoardStreams
+from services.gateway.boards.feeds import Feeds, feed_routes
+from services.gateway.boards.routes import board_endpoints, ready_first
+from services.gateway.boards.store import PostgresHistory
+from services.gateway.boards.turns import WaitingLimits
+from services.gateway.boards.views import BoardViews
+from services.gateway.judging.bootstrap import build_judging
+from services.gateway.judging.routes import judging_endpoints
+from services.gateway.pages.description import describe, description_routes
+from services.gateway.pages.rendering import Pages
+from services.gateway.pages.routes import PublicPages
+from services.gateway.pages.security_txt import security_routes
+from services.gateway.pages.submission_pages import SubmissionPages
+from services.gateway.pages.views import PageViews
+from services.gateway.settings import GatewaySettings
+from services.gateway.status import api as status_api
+from services.gateway.status.rules import Limits
+from services.gateway.status.service import PostgresStatus, StatusReader
+from services.gateway.submissions.access import SubmissionAccess
+from services.gateway.submissions.handlers import DryRun, ReadStatus
+from services.gateway.submissions.lifecycle import ListSubmissions, Withdraw
+from services.gateway.submissions.lifecycle_routes import lifecycle_endpoints
+from services.gateway.submissions.lifecycle_store import PostgresLifecycle
+from services.gateway.submissions.routes import submission_endpoints
+from services.gateway.submissions.spool import spool
+from services.gateway.submissions.store import PostgresStore
+from services.gateway.submissions.submitting import AcceptSubmission
+from services.gateway.submissions.uploads import Receiver, UploadLimits
+from services.gateway.submissions.validation import PooledValidator, yield_to_reads
+from services.gateway.web.addresses import parse_networks
+from services.gateway.web.endpoints import Endpoint, Handle, refuse_undeclared, register
+from services.gateway.web.middleware import boundary, expecting, named
+from services.gateway.web.server import ConnectionLimits, Runner
+from services.gateway.web.tracing import traced
+from services.gateway.webhooks import api as webhook_api
+from services.gateway.webhooks.delivery import Deliveries, DeliverWebhooks
+from services.gateway.webhooks.sender import HttpSender
+from services.gateway.webhooks.service import Webhooks
+from shared.contracts.messages import BoardRanked
+from shared.runtime.errors import Misconfigured
+from shared.runtime.infrastructure import Infrastructure
+from shared.runtime.ops import ops_routes
+from shared.runtime.workers import WorkerPool
+from shared.storage.database import Database
+
+# A refused upload's rest is read this long, so that its sender gets to see the refusal.
+_LINGER_SECONDS: Final = 2.0
+_FORGET_SECONDS: Final = 3600.0
+_LEASE_MARGIN_SECONDS: Final = 30.0
+"""A lease outlives the delivery attempt that holds it by this much."""
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """Who asks, what they may do, and the services of keys and quotas."""
+
+    callers: Callers
+    rules: AccessRules
+    keys: ManageKeys
+    quotas: Quotas
+    prune: Callable[[], Awaitable[None]]
+
+
+def build_accounts(database: Database, settings: GatewaySettings) -> Accounts:
+    """Join the parts."""
+    admin_key = settings.usable_admin_key
+    if settings.admin_key_is_short:
+        _log.error(
+            "administration_is_off",
+            reason=f"MEDVID_ADMIN_KEY has fewer than {ADMIN_KEY_CHARACTERS} characters",
+            fix=f"set it to what '{MAKES_ADMIN_KEY}' prints, and restart",
+        )
+    rules = AccessRules(
+        administration=bool(admin_key),
+        registration=settings.registration,
+        anonymous_submissions=settings.anonymous_submissions,
+    )
+    store = KeyStore(database)
+    wrong = SharedGuesses(database)
+    guesses = Guesses(settings.admin_guesses, shared=wrong)
+    identify = IdentifyCaller(store, admin_key, guesses)
+    trusted = parse_networks(settings.trusted_proxies)
+    quotas = Quotas(database, _quota_rules(settings), rules)
+
+    async def prune() -> None:
+        await quotas.prune()
+        await wrong.prune()
+
+    return Accounts(
+        callers=Callers(identify, rules, trusted),
+        rules=rules,
+        keys=ManageKeys(store, rules, settings.registrations_per_day),
+        quotas=quotas,
+        prune=prune,
+    )
+
+
+def _quota_rules(settings: GatewaySettings) -> QuotaRules:
+    return QuotaRules(
+        keys=QuotaLimits(
+            settings.key_submissions_per_day,
+            settings.key_bytes_per_day,
+            settings.key_judge_runs_per_month,
+            settings.key_validations_per_day,
+        ),
+        addresses=QuotaLimits(
+            settings.address_submissions_per_day,
+            settings.address_bytes_per_day,
+            settings.address_judge_runs_per_month,
+            settings.address_validations_per_day,
+        ),
+    )
+
+
+@asynccontextmanager
+async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> AsyncIterator[None]:
+    """Serve until left; then finish the requests at work."""
+    async with AsyncExitStack() as stack:
+        store = PostgresStore(infrastructure.database)
+        pages = Pages()
+        boards = Boards(store, pages.board, poll_seconds=settings.board_poll_seconds)
+        await boards.refresh()
+        history = PostgresHistory(infrastructure.database)
+        views = BoardViews(boards, history, limits=_waiting_limits(settings))
+        made = PageViews(pages, limits=_waiting_limits(settings))
+        board_streams = BoardStreams(boards, limit=settings.board_streams)
+        hints = await infrastructure.bus.listen([BoardRanked.type], boards.hint)
+        stack.push_async_callback(hints.stop)
+        infrastructure.background("gateway_boards", boards.keep_current)
+        pool = WorkerPool(settings.validation_workers, name="validator", initializer=yield_to_reads)
+        stack.push_async_callback(pool.close)
+        await pool.start()
+        folder = stack.enter_context(spool(settings.upload_dir))
+        validator = PooledValidator(pool, store.ground_truth, seconds=settings.validation_seconds)
+        access = build_accounts(infrastructure.database, settings)
+        receiver = Receiver(folder, _limits(settings), access.quotas)
+        infrastructure.patrol("gateway_quotas", access.prune, _FORGET_SECONDS)
+        judging = build_judging(infrastructure.database, store, access.quotas, settings)
+        told = await infrastructure.bus.listen(judging.hints, judging.streams.hint)
+        stack.push_async_callback(told.stop)
+        infrastructure.background("gateway_events", judging.streams.keep_current)
+        status = StatusReader(
+            PostgresStatus(infrastructure.database), boards, pages.status, _status_limits(settings)
+        )
+        owners = SubmissionAccess(store, access.rules)
+        lifecycle = PostgresLifecycle(infrastructure.database)
+        webhooks = Webhooks(infrastructure.database, owners)
+        deliveries = Deliveries(
+            infrastructure.database, settings.webhook_seconds + _LEASE_MARGIN_SECONDS
+        )
+        infrastructure.background(
+            "gateway_webhooks", lambda: _deliver_webhooks(deliveries, settings)
+        )
+        infrastructure.patrol("webhooks_forget", deliveries.prune, _FORGET_SECONDS)
+        inside = settings.webhook_private_networks
+        accept = AcceptSubmission(
+            store,
+            validator,
+            access.quotas,
+            private_networks=inside,
+            minimum_coverage=settings.minimum_coverage,
+        )
+        read_status = ReadStatus(store, boards, access.rules)
+        dry_run = DryRun(
+            store,
+            validator,
+            access.quotas,
+            private_networks=inside,
+            minimum_coverage=settings.minimum_coverage,
+        )
+        administration = build_administration(
+            infrastructure.database, pool, access.callers, access.keys, settings
+        )
+        infrastructure.patrol(
+            "accounts_searching", administration.parts.submissions.count_searching, _FORGET_SECONDS
+        )
+        endpoints = [
+            *board_endpoints(boards, views, access.callers.address),
+            *entry_endpoints(boards, history),
+            *board_event_endpoints(board_streams, access.callers.address),
+            *submission_endpoints(
+                accept,
+                dry_run,
+                read_status,
+                judging.read,
+                receiver,
+                access.callers,
+            ),
+            *lifecycle_endpoints(
+                ListSubmissions(owners, lifecycle), Withdraw(owners, lifecycle), access.callers
+            ),
+            *judging_endpoints(
+                judging.ask, judging.steer, judging.read, judging.streams, access.callers
+            ),
+            *account_api.router.endpoints(access.callers, access.keys, access.quotas),
+            *webhook_api.router.endpoints(access.callers, webhooks),
+            *status_api.router.endpoints(access.callers, status),
+            *administration.endpoints(),
+        ]
+        description = describe(endpoints, [webhook_api.SUBMISSION_CHANGED])
+        submitting = SubmissionPages(
+            pages,
+            accept,
+            dry_run,
+            read_status,
+            judging.read,
+            receiver,
+            access.callers,
+            access.quotas,
+        )
+        others = [
+            *feed_routes(Feeds(boards, history, settings.public_url or "")),
+            *PublicPages(
+                boards, views, made, history, pages, status, access.callers.address
+            ).routes(),
+            *security_routes(settings.security_contact, settings.public_url),
+            *submitting.routes(),
+            *administration.pages(pages),
+            *description_routes(description, pages),
+            # Where figures have a port of their own, the public one keeps them to itself.
+            *ops_routes(infrastructure.readiness, metrics=not settings.ops_port),
+        ]
+        app = application(description.endpoints, others)
+        app[aiohttp_jinja2.APP_KEY] = pages.environment
+        app.on_shutdown.extend([judging.streams.stop, board_streams.stop])
+        await stack.enter_async_context(_serving(app, surroundings(boards, pages), settings))
+        yield
+
+
+def application(endpoints: Sequence[Endpoint], others: Sequence[web.RouteDef]) -> web.Application:
+    """Join the routes; raises ValueError where one of the others is part of the API."""
+    app = web.Application()
+    register(app, endpoints)
+    app.add_routes(others)
+    refuse_undeclared(app)
+    return app
+
+
+def surroundings(boards: Boards, pages: Pages) -> Callable[[Handle], Handle]:
+    """Return what goes around the application: errors outermost, then the way past routing."""
+
+    def around(handle: Handle) -> Handle:
+        return boundary(ready_first(boards, named(expecting(traced(handle)))), pages.error)
+
+    return around
+
+
+async def _deliver_webhooks(deliveries: Deliveries, settings: GatewaySettings) -> None:
+    sender = HttpSender(
+        private_networks=settings.webhook_private_networks, seconds=settings.webhook_seconds
+    )
+    async with sender:
+        await DeliverWebhooks(
+            deliveries,
+            sender,
+            attempts=settings.webhook_attempts,
+            first_seconds=settings.webhook_retry_seconds,
+            poll_seconds=settings.webhook_poll_seconds,
+        ).forever()
+
+
+@asynccontextmanager
+async def _serving(
+    app: web.Application, around: Callable[[Handle], Handle], settings: GatewaySettings
+) -> AsyncIterator[None]:
+    runner = Runner(
+        app,
+        around,
+        lingering_seconds=_LINGER_SECONDS,
+        drain_seconds=settings.drain_seconds,
+        limits=ConnectionLimits(settings.head_seconds, settings.idle_seconds, settings.connections),
+    )
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, settings.host, settings.port, reuse_address=True)
+        try:
+            await site.start()
+        except OSError as error:
+            raise Misconfigured(
+                f"cannot serve on {settings.host}:{settings.port}: {error}.",
+                fix="Set MEDVID_PORT to a free port, or to 0 for any.",
+            ) from error
+        host, port = runner.addresses[0][:2]
+        _log.info("gateway_listens", url=f"http://{host}:{port}/")
+        yield
+    finally:
+        await runner.cleanup()
+
+
+def _status_limits(settings: GatewaySettings) -> Limits:
+    return Limits(
+        stale=6 * settings.sample_seconds + 10,
+        slow=settings.status_slow_seconds,
+        standing=settings.status_standing_seconds,
+    )
+
+
+def _waiting_limits(settings: GatewaySettings) -> WaitingLimits:
+    return WaitingLimits(
+        settings.views_waiting, settings.views_waiting_per_address, settings.views_waiting_seconds
+    )
+
+
+def _limits(settings: GatewaySettings) -> UploadLimits:
+    return UploadLimits(
+        body_bytes=settings.upload_bytes,
+        seconds=settings.upload_seconds,
+        idle_seconds=settings.upload_idle_seconds,
+        concurrent=settings.upload_concurrency,
+        per_address=settings.upload_concurrency_per_address,
+    )

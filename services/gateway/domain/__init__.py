@@ -1,1 +1,0 @@
-"""What the gateway decides without asking anyone: forms, credentials, board views."""

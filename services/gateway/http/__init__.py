@@ -1,1 +1,0 @@
-"""HTTP itself: endpoints as data, their description, problems, representations, the server."""

@@ -1,0 +1,1 @@
+"""HTTP for every feature: endpoints and their description, problems, responses, the server."""

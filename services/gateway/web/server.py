@@ -1,0 +1,178 @@
+"""The HTTP server itself: its connections, and what it answers to bytes that are no request."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+import structlog
+from aiohttp import web
+
+from services.gateway.web import problems
+from services.gateway.web.endpoints import Handle
+from services.gateway.web.middleware import logged_address
+from services.gateway.web.representations import SERVER
+from services.gateway.web.security import API_HEADERS
+
+# Where the kernel can: an answer that nobody takes is given up after so many milliseconds.
+_UNTAKEN: Final = (socket.IPPROTO_TCP, getattr(socket, "TCP_USER_TIMEOUT", 18), 60_000)
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """What a connection may cost: seconds for its first request's head and between requests."""
+
+    head_seconds: float = 10
+    idle_seconds: float = 75
+    open: int = 4_000
+    """Beyond this many, the one that is idle longest makes room for a new one."""
+
+
+class Runner(web.AppRunner):
+    """Runs an application inside what `around` puts around its handling of requests.
+
+    Requests that are malformed get problem documents, not the library's text.
+    """
+
+    def __init__(
+        self,
+        app: web.Application,
+        around: Callable[[Handle], Handle],
+        *,
+        lingering_seconds: float,
+        drain_seconds: float,
+        limits: ConnectionLimits = ConnectionLimits(),
+    ) -> None:
+        self._around = around
+        self._limits = limits
+        # Bodies are taken as they come: an unpacking layer below us would be a gzip bomb's door.
+        self._options: dict[str, Any] = {
+            "access_log": None,
+            "auto_decompress": False,
+            "lingering_time": lingering_seconds,
+            "keepalive_timeout": limits.idle_seconds,
+        }
+        super().__init__(app, handle_signals=False, shutdown_timeout=drain_seconds, **self._options)
+
+    async def _make_server(self) -> web.Server:
+        plain = await super()._make_server()
+        handle = cast(Handle, plain.request_handler)
+        return _Server(
+            cast(Any, self._around(handle)),
+            self._limits,
+            request_factory=plain.request_factory,
+            **self._options,
+        )
+
+
+class _Server(web.Server):
+    def __init__(self, handle: Any, limits: ConnectionLimits, **options: Any) -> None:
+        super().__init__(handle, **options)
+        self.limits = limits
+
+    def __call__(self) -> web.RequestHandler:
+        return _Connection(self, loop=self._loop, **self._kwargs)
+
+    def make_room(self) -> None:
+        """Where too many connections are open, close the one that is idle longest."""
+        if len(self._connections) <= self.limits.open:
+            return
+        idle = [each for each in self._connections if isinstance(each, _Connection) and each.idle]
+        if idle:
+            min(idle, key=lambda each: each.idle_until).force_close()
+
+
+class _Connection(web.RequestHandler):
+    __slots__ = ("_head_timer",)
+    _head_timer: asyncio.TimerHandle
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin, and give up a connection whose first request does not come in time.
+
+        The library has no limit there; between requests it has one, which is for a slow head too.
+        """
+        server = cast(_Server, self._manager)
+        super().connection_made(transport)
+        self._head_timer = self._loop.call_later(server.limits.head_seconds, self._give_up_head)
+        connected = transport.get_extra_info("socket")
+        if connected is not None and connected.family in (socket.AF_INET, socket.AF_INET6):
+            connected.setsockopt(*_UNTAKEN)
+        server.make_room()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """End."""
+        self._head_timer.cancel()
+        super().connection_lost(exc)
+
+    def _give_up_head(self) -> None:
+        if self._request_count == 0:
+            self.force_close()
+
+    @property
+    def idle(self) -> bool:
+        """Whether it waits for a request."""
+        return self._waiter is not None and not self._waiter.done()
+
+    @property
+    def idle_until(self) -> float:
+        """When it is closed unless a request comes, by the loop's clock."""
+        return self._next_keepalive_close_time
+
+    def close(self) -> None:
+        """Take no further requests.
+
+        The library drops all bytes that arrive after this, also the rest of a body that a handler
+        waits for, which would hold up every shutdown during an upload. So the body comes in first.
+        """
+        request = self._current_request
+        if request is not None:
+            request.content.on_eof(super().close)
+        elif self._messages:  # read, but its handler has yet to begin
+            self._messages[-1][1].on_eof(super().close)
+        else:
+            super().close()
+
+    async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - theirs
+        """End the connection; a body that still arrives is let in first, as in `close`."""
+        request = self._current_request
+        deadline = self._loop.time() + (timeout or 0)
+        while (  # noqa: ASYNC110 - an end without an event: the sender may leave
+            request is not None
+            and self._current_request is request
+            and not request.content.is_eof()
+            and self._loop.time() < deadline
+        ):
+            await asyncio.sleep(0.02)
+        await super().shutdown(timeout)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 - the library's words, not ours
+    ) -> web.StreamResponse:
+        """Answer for a request that never reached the application."""
+        request_id = secrets.token_hex(8)
+        if status >= 500:
+            where = logged_address(request)
+            _log.error("request_failed", request_id=request_id, **where, exc_info=exc)
+            problem = problems.internal(request_id)
+        else:
+            _log.info("request_malformed", request_id=request_id, error=type(exc).__name__)
+            problem = problems.of_status(status, request_id)
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer was begun already")
+        response = web.Response(
+            text=problem.model_dump_json(exclude_none=True),
+            status=status,
+            content_type=problems.PROBLEM_TYPE,
+            headers={"Server": SERVER, "X-Request-ID": request_id, **API_HEADERS},
+        )
+        response.force_close()
+        return response
