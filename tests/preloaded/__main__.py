@@ -29,11 +29,11 @@ from pathlib import Path
 from typing import Any, Final
 
 _MODULES: Final = (
-    "services.gateway.bootstrap", "services.gateway.settings",
-    "services.scorer.bootstrap", "services.scorer.settings",
-    "services.judge.bootstrap", "services.judge.settings", "openai",
-    "services.ranker.bootstrap", "services.ranker.settings",
-    "services.standalone", "medvid.cli.main", "services.operate.commands",
+    "services.gateway.app", "services.gateway.settings",
+    "services.scorer.app", "services.scorer.settings",
+    "services.judge.app", "services.judge.settings", "openai",
+    "services.ranker.app", "services.ranker.settings",
+    "services.standalone", "medvid.cli.main", "medvid.cli.submit", "services.operate.doctor",
     "tests.crashing", "tests.fakes.grader", "uvloop",
 )  # fmt: skip
 _PR_SET_PDEATHSIG: Final = 1
