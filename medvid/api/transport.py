@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from medvid.api.answers import Page
 from medvid.api.calls import Call, Reply, read, refused
-from medvid.api.cures import CODES, cure, sendable
+from medvid.api.credentials import CODES, fix_of, sendable
 from medvid.api.errors import BadAddress, BadCredential, LeaderboardError, Refused, Unreachable
 from medvid.api.retries import Retries
 
@@ -119,7 +119,7 @@ class Transport:
         token = call.token or self.token
         if token is not None:
             if not sendable(token):
-                raise BadCredential("the key cannot be sent.", fix=cure(token) or "")
+                raise BadCredential("the key cannot be sent.", fix=fix_of(token) or "")
             headers["Authorization"] = f"Bearer {token}"
         try:
             async with (
@@ -145,7 +145,7 @@ class Transport:
         """Say what is wrong with a key or token that was refused, where that can be seen."""
         token = call.token or self.token
         if token is not None and isinstance(error, Refused) and error.code in CODES:
-            error.fix = cure(token) or error.fix
+            error.fix = fix_of(token) or error.fix
 
     def _timeout(self, call: Call) -> aiohttp.ClientTimeout:
         connect = self.timeouts.connect

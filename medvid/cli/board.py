@@ -17,7 +17,7 @@ from medvid.api import Leaderboard
 from medvid.api.board_answers import Column, LeaderboardEntry
 from medvid.benchmark.tasks import Scoring
 from medvid.cli.parameters import Board
-from medvid.cli.printing import NO_RANK, Exit, place, print_json
+from medvid.cli.printing import NO_RANK, Exit, place
 from medvid.cli.session import Session, public
 
 _PLACE_STYLES: Final = {1: "bold green", 2: "green"}
@@ -45,11 +45,8 @@ def board(
         sys.stdout.write(text)
         return Exit.DONE
     found = session.client.board(name, scoring=scoring, track=track, as_of=as_of)
-    if session.as_json:
-        print_json(found)
-    else:
-        _show(found, Console(highlight=False, width=_width()), metric or ())
-    return Exit.DONE
+    console = Console(highlight=False, width=_width())
+    return session.answer(found, lambda: _show(found, console, metric or ()))
 
 
 def _show(found: Leaderboard, console: Console, metrics: Sequence[str]) -> None:

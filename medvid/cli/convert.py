@@ -81,8 +81,6 @@ def convert(
     """
     if output.exists() and (not force or any(output.samefile(each) for each in inputs)):
         return cannot_run(f"{output} is there already. Name another, or use --force.")
-    if ground_truth and test_set:
-        return cannot_run("Give --ground-truth or --test-set, not both.")
     if by_position and not (ground_truth or test_set):
         return cannot_run("Give --test-set FILE: --by-position takes ids and qa_types from it.")
     options = Options(answer_field, failed, last_wins, by_position, strip_reasoning, tidy)

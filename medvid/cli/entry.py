@@ -13,8 +13,8 @@ from rich.text import Text
 from medvid.api.board_answers import EntryDetails, EntryScore, SourceScore
 from medvid.benchmark.names import name_key
 from medvid.cli.parameters import Board
-from medvid.cli.printing import Exit, print_json, print_table
-from medvid.cli.session import Session, Unfit, public
+from medvid.cli.printing import print_table
+from medvid.cli.session import CommandFailed, Session, public
 
 
 @public
@@ -25,11 +25,7 @@ def entry(
 ) -> int:
     """Show an entry: every metric by source, coverage, and where it stood when."""
     found = session.client.entry(on, _entry_id(session, on, name))
-    if session.as_json:
-        print_json(found)
-    else:
-        _show(found, Console(highlight=False))
-    return Exit.DONE
+    return session.answer(found, lambda: _show(found, Console(highlight=False)))
 
 
 def _entry_id(session: Session, board: str, named: str) -> str:
@@ -44,7 +40,7 @@ def _entry_id(session: Session, board: str, named: str) -> str:
             return str(each.entry_id)
     near = [each.model_name for each in entries if wanted in name_key(each.model_name)]
     hint = f"Do you mean {', '.join(near[:5])}?" if near else f"See 'medvid board {board}'."
-    raise Unfit(f"the {board} board has no model {named!r}.", fix=hint)
+    raise CommandFailed(f"the {board} board has no model {named!r}.", fix=hint)
 
 
 def _show(found: EntryDetails, console: Console) -> None:

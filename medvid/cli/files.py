@@ -28,6 +28,8 @@ def read_file(path: Path, limit: int) -> bytes:
 
 def read_samples(ground_truth: Path | None, test_set: Path | None) -> TestSet | None:
     """Return the samples to check a file against, None without any; raises UnreadableFile."""
+    if ground_truth and test_set:
+        raise UnreadableFile("Give --ground-truth or --test-set, not both.")
     path = ground_truth or test_set
     if path is None:
         return None

@@ -12,19 +12,15 @@ from rich.table import Table
 from medvid.api import QuotaStatus
 from medvid.api.key_answers import QuotaUse
 from medvid.cli import config_file
-from medvid.cli.printing import Exit, print_json, span
-from medvid.cli.session import Session, Unfit, with_key
+from medvid.cli.printing import span
+from medvid.cli.session import CommandFailed, Session, with_key
 
 
 @with_key
 def quotas(session: Session) -> int:
     """Show what may still be submitted and judged, and when there is room again."""
     found = session.client.quotas()
-    if session.as_json:
-        print_json(found)
-    else:
-        _show(found, Console(highlight=False))
-    return Exit.DONE
+    return session.answer(found, lambda: _show(found, Console(highlight=False)))
 
 
 @with_key
@@ -35,7 +31,7 @@ def register_key(
 ) -> int:
     """Make an API key of your own, where the server lets everyone, and keep it."""
     if "api_key" in config_file.read_file():
-        raise Unfit(
+        raise CommandFailed(
             f"{config_file.path()} has an API key already.",
             fix="Take it out first: medvid config unset api_key",
         )

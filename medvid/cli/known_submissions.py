@@ -29,7 +29,7 @@ _UPLOADS_KEPT: Final = timedelta(days=1)
 _SHORTEST_PREFIX: Final = 4
 
 
-class Forgotten(LeaderboardError):
+class UnknownSubmission(LeaderboardError):
     """No remembered submission is meant."""
 
 
@@ -61,13 +61,13 @@ def submissions(url: str) -> list[Remembered]:
 def find(url: str, named: str | None) -> Remembered | None:
     """Return the submission with this id, model name or beginning of an id; the newest for None.
 
-    Returns None where nothing like it is remembered; raises Forgotten where there is nothing to
-    choose from, or too much.
+    Returns None where nothing like it is remembered; raises UnknownSubmission where there is
+    nothing to choose from, or too much.
     """
     known = submissions(url)
     if named is None:
         if not known:
-            raise Forgotten(
+            raise UnknownSubmission(
                 f"no submission to {url} is remembered.",
                 fix="Name one by its id, with --token for its owner's view.",
             )
@@ -79,7 +79,7 @@ def find(url: str, named: str | None) -> Remembered | None:
         return exact[0]
     begun = [each for each in known if len(named) >= _SHORTEST_PREFIX and each.id.startswith(named)]
     if len(begun) > 1:
-        raise Forgotten(
+        raise UnknownSubmission(
             f"{len(begun)} submissions begin with {named!r}.", fix="Give more of the id."
         )
     return begun[0] if begun else None
@@ -143,7 +143,7 @@ def _read(file: Path) -> dict[str, Any]:
     except FileNotFoundError:
         found = {}
     except (OSError, ValueError) as error:
-        raise Forgotten(
+        raise UnknownSubmission(
             f"cannot read {file}: {error}.", fix="Correct it, or move it out of the way."
         ) from None
     return {"submissions": [], "uploads": {}, **found}

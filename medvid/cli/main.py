@@ -98,6 +98,8 @@ config = typer.Typer(
     help="Show and change settings: this client's, and those of the services.",
     invoke_without_command=True,
 )
+ground_truth = typer.Typer(help="Versions of the ground truth.", no_args_is_help=True)
+keys = typer.Typer(help="API keys and their quotas.", no_args_is_help=True)
 
 
 @config.callback()
@@ -108,9 +110,6 @@ def show_settings(context: typer.Context, as_json: Json = False) -> None:
 
         raise typer.Exit(show_settings(as_json=as_json))
 
-
-ground_truth = typer.Typer(help="Versions of the ground truth.", no_args_is_help=True)
-keys = typer.Typer(help="API keys and their quotas.", no_args_is_help=True)
 
 add_commands(app, "medvid.cli", _ON_A_SERVER, _SERVER_PANEL, _STATUSES)
 add_commands(app, "medvid.cli", _ON_YOUR_MACHINE, _LOCAL_PANEL)

@@ -6,7 +6,7 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
@@ -14,6 +14,7 @@ from inspect import Parameter
 from typing import Any, Final
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from medvid.api import (
@@ -27,7 +28,7 @@ from medvid.api import (
 )
 from medvid.cli import config_file, known_submissions
 from medvid.cli.parameters import AdminKey, ApiKey, Json, Token, Url
-from medvid.cli.printing import Exit, print_json, problem_text, span
+from medvid.cli.printing import Exit, print_json, print_table, problem_text, span
 
 _SHORTEST_WAIT_SHOWN: Final = 1.0  # seconds
 _WORD: Final = re.compile(r"[a-z]+(?=[ ,:.;]|'s )")
@@ -37,7 +38,7 @@ _OPTIONS: Final[dict[str, tuple[Any, object]]] = {
 }  # fmt: skip
 
 
-class Unfit(LeaderboardError):
+class CommandFailed(LeaderboardError):
     """A check found errors, or people declined; details have been shown."""
 
 
@@ -65,13 +66,23 @@ class Session:
         """Print something for people."""
         self.notices.print(Text(text, style=style), soft_wrap=True)
 
-    def answer(self, found: object, text: str) -> int:
-        """Print what was found as JSON with --json, else a text; return the exit status."""
+    def answer(self, found: object, shown: str | Table | Callable[[], None]) -> int:
+        """Print what was found as JSON with --json, else what is shown of it; return the status."""
         if self.as_json:
             print_json(found)
+        elif isinstance(shown, Table):
+            print_table(shown)
+        elif callable(shown):
+            shown()
         else:
-            print(text)
+            print(shown)
         return Exit.DONE
+
+    def answer_lines(
+        self, found: object, lines: Sequence[str], none: str = "There are none."
+    ) -> int:
+        """Answer with a list that may be empty."""
+        return self.answer(found, "\n".join(lines) if lines else lambda: self.say(none))
 
 
 def on_server(*options: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
@@ -154,7 +165,7 @@ def status_of(error: LeaderboardError) -> Exit:
     """Return the exit status of an error."""
     if isinstance(error, Unreachable | ServerFailed | LimitReached):
         return Exit.LATER
-    return Exit.REFUSED if isinstance(error, Refused | Unfit) else Exit.USAGE
+    return Exit.REFUSED if isinstance(error, Refused | CommandFailed) else Exit.USAGE
 
 
 def complain(error: LeaderboardError, notices: Console, *, as_json: bool) -> None:

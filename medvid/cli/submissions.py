@@ -10,8 +10,7 @@ from rich.prompt import Confirm
 
 from medvid.cli import known_submissions
 from medvid.cli.parameters import Submission, Sure
-from medvid.cli.printing import Exit, print_json
-from medvid.cli.session import Session, Unfit, with_token
+from medvid.cli.session import CommandFailed, Session, with_token
 
 
 @with_token
@@ -25,13 +24,10 @@ def withdraw(
     found_id, token = session.named(submission)
     question = f"Withdraw {found_id}? It leaves its board for good"
     if not sure and sys.stdin.isatty() and not Confirm.ask(question, console=session.notices):
-        raise Unfit("not withdrawn.")
+        raise CommandFailed("not withdrawn.")
     session.client.withdraw(found_id, token=token, note=note)
-    if session.as_json:
-        print_json(session.client.status(found_id, token=token))
-    else:
-        print(f"Withdrawn: {found_id}.")
-    return Exit.DONE
+    found = session.client.status(found_id, token=token) if session.as_json else None
+    return session.answer(found, f"Withdrawn: {found_id}.")
 
 
 @with_token
@@ -48,25 +44,19 @@ def submissions(
 def _from_here(session: Session) -> int:
     known = known_submissions.submissions(session.url)
     shown = ("id", "model_name", "file", "submitted_at")
-    if session.as_json:
-        print_json([{name: getattr(each, name) for name in shown} for each in known])
-        return Exit.DONE
-    for each in known:
-        print(f"{each.id}  {each.submitted_at}  {each.model_name}")
-    if not known:
-        session.say(f"No submission to {session.url} is remembered here.")
-    return Exit.DONE
+    found = [{name: getattr(each, name) for name in shown} for each in known]
+    lines = [f"{each.id}  {each.submitted_at}  {each.model_name}" for each in known]
+    return session.answer_lines(
+        found, lines, none=f"No submission to {session.url} is remembered here."
+    )
 
 
 def _on_server(session: Session) -> int:
     found = list(session.client.submissions(token=session.token))
-    if session.as_json:
-        print_json(found)
-        return Exit.DONE
-    for each in found:
-        at = each.created_at.isoformat(timespec="seconds")
-        mode = " (evaluated only)" if each.mode == "evaluate_only" else ""
-        print(f"{each.id}  {at}  {each.state:<9}  {each.model_name} v{each.version}{mode}")
-    if not found:
-        session.say("There are none.")
-    return Exit.DONE
+    lines = [
+        f"{each.id}  {each.created_at.isoformat(timespec='seconds')}  {each.state:<9}  "
+        f"{each.model_name} v{each.version}"
+        + (" (evaluated only)" if each.mode == "evaluate_only" else "")
+        for each in found
+    ]
+    return session.answer_lines(found, lines)

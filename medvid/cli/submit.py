@@ -40,7 +40,7 @@ from medvid.cli.parameters import (
     Webhook,
 )
 from medvid.cli.printing import Exit, print_json
-from medvid.cli.session import Session, Unfit, with_key, with_token
+from medvid.cli.session import CommandFailed, Session, with_key, with_token
 from medvid.cli.validate import check_content, show_report
 from medvid.cli.watch import follow
 
@@ -184,7 +184,7 @@ def _packed(content: bytes) -> bytes:
 
 
 def _check_fields(session: Session, plan: _Plan) -> None:
-    """Find what is wrong with the entry's fields; raises Unfit."""
+    """Find what is wrong with the entry's fields; raises CommandFailed."""
     problems = [
         problem
         for problem in check_entry_fields(plan.fields)
@@ -193,33 +193,35 @@ def _check_fields(session: Session, plan: _Plan) -> None:
     for problem in problems:
         session.say(f"  {problem.code} at {problem.path}: found {problem.found}. {problem.fix}")
     if problems:
-        raise Unfit("the entry's fields have errors.", fix="Nothing was sent.")
+        raise CommandFailed("the entry's fields have errors.", fix="Nothing was sent.")
     if plan.ground_truth and plan.test_set:
-        raise Unfit("give --ground-truth or --test-set, not both.")
+        raise CommandFailed("give --ground-truth or --test-set, not both.")
 
 
 def _check_here(session: Session, plan: _Plan, content: bytes) -> set[tuple[str, str | None]]:
     """Find what is wrong before anything is sent; return the warnings that people accepted.
 
-    Raises Unfit, UnreadableFile.
+    Without the samples the server's report is the fuller one, so they are asked once, about that.
+    Raises CommandFailed, UnreadableFile.
     """
     samples = read_samples(plan.ground_truth, plan.test_set)
     report = check_content(content, samples, MINIMUM_RECORDS)
     if not report.ok:
         show_report(report, session.notices)
-        raise Unfit(
+        raise CommandFailed(
             f"the file {plan.file} has errors.", fix="Fix them and try again; nothing was sent."
         )
-    if report.warnings and not plan.dry_run:
-        show_report(report, session.notices)
-        _accept_warnings(session, plan)
+    if samples is None or plan.dry_run or not report.warnings:
+        return set()
+    show_report(report, session.notices)
+    _accept_warnings(session, plan)
     return _kinds(report.warnings)
 
 
 def _check_there(
     session: Session, plan: _Plan, packed: bytes, accepted: set[tuple[str, str | None]]
 ) -> DryRun:
-    """Ask the server what would become of it; raises Unfit, also where people then decline."""
+    """Have the server check it; raises CommandFailed, also where people then decline."""
     # A new version has the name that its old one holds.
     fields = plan.fields if plan.replaces is None else EntryFields()
     with _bar(session.notices, "checking") as progress:
@@ -233,7 +235,7 @@ def _check_there(
         for problem in found.errors:
             if problem.location == "form":
                 session.say(f"  {problem.code} at {problem.path}: {problem.found}. {problem.fix}")
-        raise Unfit(f"the file {plan.file} would be refused.", fix="Nothing was submitted.")
+        raise CommandFailed(f"the file {plan.file} would be refused.", fix="Nothing was submitted.")
     if new and not plan.dry_run:
         _accept_warnings(session, plan)
     return found
@@ -244,16 +246,16 @@ def _kinds(warnings: Sequence[Advice | ReportWarning]) -> set[tuple[str, str | N
 
 
 def _accept_warnings(session: Session, plan: _Plan) -> None:
-    """Return where people submit in spite of warnings; raises Unfit where nobody says so."""
+    """Return where people submit in spite of warnings; raises CommandFailed otherwise."""
     if plan.sure:
         return
     if not sys.stdin.isatty():
-        raise Unfit(
+        raise CommandFailed(
             f"the file {plan.file} has warnings.",
             fix="Fix what they say, or give --yes to submit it as it is. Nothing was submitted.",
         )
     if not Confirm.ask("Submit it nevertheless?", console=session.notices):
-        raise Unfit("not submitted.")
+        raise CommandFailed("not submitted.")
 
 
 def _send(

@@ -33,11 +33,9 @@ def validate(
     as_json: Json = False,
 ) -> int:
     """Check predictions as the server would; exit status 1 if they have errors."""
-    if ground_truth and test_set:
-        return cannot_run("Give --ground-truth or --test-set, not both.")
     try:
-        content = read_file(predictions, SUBMISSION_LIMITS.unpacked_bytes)
-        report = check_content(content, read_samples(ground_truth, test_set))
+        samples = read_samples(ground_truth, test_set)
+        report = check_content(read_file(predictions, SUBMISSION_LIMITS.unpacked_bytes), samples)
     except UnreadableFile as error:
         return cannot_run(error)
     if as_json:

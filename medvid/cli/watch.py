@@ -18,10 +18,7 @@ def status(session: Session, submission: Submission = None) -> int:
     """Show the state of a submission; exit status 1 if it failed."""
     found_id, token = session.named(submission)
     found = session.client.status(found_id, token=token)
-    if session.as_json:
-        print_json(found)
-    else:
-        status_text.show(found, Console(highlight=False), session.url)
+    session.answer(found, lambda: _show(found, session))
     return _outcome(found)
 
 
@@ -52,16 +49,20 @@ def follow(
         return Exit.INTERRUPTED
     assert last is not None  # noqa: S101 - the first status comes at once
     if session.as_json:
-        begun = {"receipt": receipt.model_dump(mode="json")} if receipt else {}
-        print_json({**begun, "status": last.model_dump(mode="json")})
+        begun = {"receipt": receipt} if receipt else {}
+        print_json({**begun, "status": last})
     else:
-        status_text.show(last, Console(highlight=False), session.url)
+        _show(last, session)
     return _outcome(last)
 
 
 def _outcome(status: SubmissionStatus) -> int:
     """Return the exit status of a command about a submission in this state."""
     return Exit.REFUSED if status.state == "failed" else Exit.DONE
+
+
+def _show(status: SubmissionStatus, session: Session) -> None:
+    status_text.show(status, Console(highlight=False), session.url)
 
 
 def _print_change(status: SubmissionStatus) -> None:

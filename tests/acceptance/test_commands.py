@@ -20,7 +20,7 @@ import pytest_asyncio
 
 from medvid.cli.printing import NO_RANK
 from shared.storage.database import connect
-from tests.acceptance.gateway_harness import Gateway, records, row, running_gateway
+from tests.acceptance.gateway_harness import Gateway, ground_truth, records, row, running_gateway
 from tests.conftest import Servers
 from tests.cutting_proxy import Cut, cutting_proxy
 from tests.patience import HANG_SECONDS
@@ -121,16 +121,23 @@ async def test_submit_then_follow_without_pasting_anything(
     assert "model_name_taken" in again.err
 
 
-async def test_nothing_is_sent_while_nobody_accepted_the_warnings(medvid: Shell, file: str) -> None:
-    nowhere = f"http://127.0.0.1:{free_port()}"
-    done = await medvid(
-        "submit", file, "-m", "warned", "-o", "Lab", "--no-wait", MEDVID_URL=nowhere
-    )
-    assert done.status == 1
-    assert "Warnings" in done.err
-    assert "give --yes to submit it as it is" in done.err
-    sure = ("submit", file, "-m", "warned", "-o", "Lab", "--no-wait", "--yes")
-    assert (await medvid(*sure, MEDVID_URL=nowhere)).status == 3, "now it asks the server"
+async def test_nothing_is_submitted_while_nobody_accepted_the_warnings(
+    gateway: Gateway, medvid: Shell, file: str, tmp_path: Path
+) -> None:
+    truth = tmp_path / "truth.json"
+    truth.write_bytes(ground_truth())
+    name = f"model {uuid4()}"
+    about = ("submit", file, "-m", name, "-o", "Lab", "--no-wait")
+    here = ("--ground-truth", str(truth))
+    for more in ((), here):
+        done = await medvid(*about, *more)
+        assert (done.status, done.err.count("Warnings\n")) == (1, 1), done.err
+        assert "give --yes to submit it as it is" in " ".join(done.err.split())
+    count = "SELECT count(*) FROM entries WHERE model_name = $1"
+    assert await gateway.database.pool.fetchval(count, name) == 0
+    accepted = await medvid(*about, *here, "--yes")
+    assert (accepted.status, accepted.err.count("Warnings\n")) == (0, 1), accepted.err
+    assert await gateway.database.pool.fetchval(count, name) == 1
 
 
 async def test_a_dry_run_says_what_is_valid_and_names_files_as_they_are(
@@ -261,7 +268,7 @@ async def test_a_key_of_ones_own_is_kept_and_used(medvid: Shell) -> None:
 async def test_a_key_that_was_not_expanded_is_told_as_that(medvid: Shell, file: str) -> None:
     """Without, a submission was sent as nobody's and looked accepted."""
     variables = {"MEDVID_API_KEY": "$LAB_KEY"}
-    done = await medvid("submit", file, "-m", "M", "-o", "L", "--yes", **variables)
+    done = await medvid("submit", file, "-m", "M", "-o", "L", **variables)
     assert (done.status, done.out) == (1, "")
     assert "$LAB_KEY was not expanded" in " ".join(done.err.split())
 

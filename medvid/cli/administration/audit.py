@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from itertools import islice
 from typing import Annotated
 
 import typer
 
-from medvid.cli.printing import Exit, print_json
+from medvid.api.administration_answers import AuditLine
 from medvid.cli.session import Session, as_administrator
 
 
@@ -27,15 +28,14 @@ def audit(
         who=who, action=action, subject_kind=subject_kind, subject=subject, since=since
     )
     found = list(islice(lines, limit))
-    if session.as_json:
-        print_json(found)
-        return Exit.DONE
-    for line in found:
-        print(
-            f"{line.at:%Y-%m-%dT%H:%M:%S}  {line.who}  {line.action} {line.subject_kind} "
-            f"{line.subject}: {line.why}"
-        )
-        for name, side in (("before", line.before), ("after", line.after)):
-            if side is not None:
-                print(f"    {name:<6} {json.dumps(side, ensure_ascii=False)}")
-    return Exit.DONE
+    return session.answer_lines(found, [text for line in found for text in _lines(line)])
+
+
+def _lines(line: AuditLine) -> Iterator[str]:
+    yield (
+        f"{line.at:%Y-%m-%dT%H:%M:%S}  {line.who}  {line.action} {line.subject_kind} "
+        f"{line.subject}: {line.why}"
+    )
+    for name, side in (("before", line.before), ("after", line.after)):
+        if side is not None:
+            yield f"    {name:<6} {json.dumps(side, ensure_ascii=False)}"

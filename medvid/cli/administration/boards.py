@@ -15,7 +15,7 @@ from medvid.api.administration_answers import BoardImport
 from medvid.cli.administration.session import OnBoard, Why, consent, done, reason
 from medvid.cli.parameters import Board, Sure
 from medvid.cli.printing import Exit
-from medvid.cli.session import Session, Unfit, as_administrator, on_server
+from medvid.cli.session import CommandFailed, Session, as_administrator, on_server
 
 
 @as_administrator
@@ -97,15 +97,17 @@ def _import_text(result: BoardImport) -> str:
 
 
 def read_json(file: Path) -> Any:
-    """Return what a JSON file holds; raises Unfit."""
+    """Return what a JSON file holds; raises CommandFailed."""
     try:
         return orjson.loads(_read_text(file))
     except orjson.JSONDecodeError as error:
-        raise Unfit(f"{file} is no JSON: {error}.", fix="Fix it, or name it .csv.") from None
+        raise CommandFailed(
+            f"{file} is no JSON: {error}.", fix="Fix it, or name it .csv."
+        ) from None
 
 
 def _read_text(file: Path) -> str:
     try:
         return file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise Unfit(f"cannot read {file}: {error}.", fix="Check its name.") from None
+        raise CommandFailed(f"cannot read {file}: {error}.", fix="Check its name.") from None

@@ -11,8 +11,7 @@ import typer
 from medvid.api.administration_answers import LetterOutcomes
 from medvid.cli.administration.session import Why, consent, reason
 from medvid.cli.parameters import Sure
-from medvid.cli.printing import Exit, print_json
-from medvid.cli.session import Session, Unfit, as_administrator
+from medvid.cli.session import CommandFailed, Session, as_administrator
 
 Ids = Annotated[list[int] | None, typer.Argument(help="numbers of dead letters")]
 Every = Annotated[bool, typer.Option("--all", help="all open ones (that match)")]
@@ -29,17 +28,12 @@ def dead_letters(
 ) -> int:
     """List messages that could not be handled, with their reason."""
     found = list(islice(session.client.admin.dead_letters(state=state, queue=queue), limit))
-    if session.as_json:
-        print_json(found)
-        return Exit.DONE
-    for each in found:
-        print(
-            f"{each.id}  {each.died_at:%Y-%m-%dT%H:%M:%S}  {each.queue}  {each.type or '?'}  "
-            f"{each.reason}: {each.detail}"
-        )
-    if not found:
-        session.say("There are none.")
-    return Exit.DONE
+    lines = [
+        f"{each.id}  {each.died_at:%Y-%m-%dT%H:%M:%S}  {each.queue}  {each.type or '?'}  "
+        f"{each.reason}: {each.detail}"
+        for each in found
+    ]
+    return session.answer_lines(found, lines)
 
 
 @as_administrator
@@ -84,7 +78,7 @@ def _agreed(
 ) -> str:  # fmt: skip
     """Return the reason, once it is clear which letters are meant and people agree."""
     if bool(ids) == every:
-        raise Unfit("which letters?", fix="Give their numbers, or --all.")
+        raise CommandFailed("which letters?", fix="Give their numbers, or --all.")
     meant = "all open dead letters" if every else f"{len(ids or ())} dead letters"
     consent(session, f"{action} {meant}?", sure=sure)
     return reason(session, why)

@@ -21,8 +21,7 @@ from medvid.cli.administration.session import (
     reason,
 )
 from medvid.cli.parameters import Board, Sure
-from medvid.cli.printing import Exit, print_json, print_table
-from medvid.cli.session import Session, Unfit, as_administrator
+from medvid.cli.session import CommandFailed, Session, as_administrator
 
 Emptied = Annotated[str | None, typer.Option(help="'' empties it")]
 
@@ -35,16 +34,12 @@ def entries(
 ) -> int:
     """List entries with their ids and what is not public."""
     found = list(session.client.admin.entries(board=board, removed=removed))
-    if session.as_json:
-        print_json(found)
-        return Exit.DONE
     table = Table("Id", "Board", "Model", "Organization", "State", box=None, pad_edge=False)
     for each in found:
         table.add_row(
             str(each.id), each.board, Text(each.model_name), Text(each.organization), _state(each)
         )
-    print_table(table)
-    return Exit.DONE
+    return session.answer(found, table)
 
 
 @as_administrator
@@ -119,7 +114,7 @@ def withdraw(
     admin = session.client.admin
     found = admin.entry(entry_id(session, entry, board))
     if found.submission_id is None:
-        raise Unfit(f"{entry!r} was added by hand.", fix="Use 'medvid admin remove'.")
+        raise CommandFailed(f"{entry!r} was added by hand.", fix="Use 'medvid admin remove'.")
     question = f"Withdraw the submission of {entry!r}? It leaves its board for good."
     consent(session, question, sure=sure)
     session.client.withdraw(found.submission_id, note=reason(session, why))

@@ -9,7 +9,7 @@ import typer
 
 from medvid.cli.administration.session import Why, consent, done, reason, version_of
 from medvid.cli.parameters import Sure
-from medvid.cli.session import Session, Unfit, as_administrator
+from medvid.cli.session import CommandFailed, Session, as_administrator
 
 
 @as_administrator
@@ -44,7 +44,7 @@ def load(
     elif file is not None:
         found = admin.load_ground_truth(file.read_bytes(), why=given, current=current)
     else:
-        raise Unfit("which file?", fix="Give a file, or --on-server NAME.")
+        raise CommandFailed("which file?", fix="Give a file, or --on-server NAME.")
     was = "loaded" if found.new else "was there"
     now = ", now current" if found.current else ""
     return session.answer(found, f"{found.version}: {found.samples} samples, {was}{now}.")

@@ -10,7 +10,6 @@ import typer
 from medvid.api import KeyQuotas
 from medvid.cli.administration.session import Why, consent, reason
 from medvid.cli.parameters import Sure
-from medvid.cli.printing import Exit, print_json
 from medvid.cli.session import Session, as_administrator
 
 KeyId = Annotated[str, typer.Argument(help="its id")]
@@ -29,13 +28,12 @@ class Scope(StrEnum):
 def list_keys(session: Session) -> int:
     """List API keys."""
     found = list(session.client.keys())
-    if session.as_json:
-        print_json(found)
-        return Exit.DONE
-    for key in found:
-        state = "revoked" if key.revoked_at else "in use"
-        print(f"{key.id}  {state}  {','.join(sorted(key.scopes))}  {key.label}  {key.owner}")
-    return Exit.DONE
+    lines = [
+        f"{key.id}  {'revoked' if key.revoked_at else 'in use'}  "
+        f"{','.join(sorted(key.scopes))}  {key.label}  {key.owner}"
+        for key in found
+    ]
+    return session.answer_lines(found, lines)
 
 
 @as_administrator

@@ -21,8 +21,8 @@ from medvid.cli.administration.session import (
     version_of,
 )
 from medvid.cli.parameters import NoWait, Sure
-from medvid.cli.printing import Exit, place, print_json, print_table
-from medvid.cli.session import Session, Unfit, as_administrator
+from medvid.cli.printing import place
+from medvid.cli.session import CommandFailed, Session, as_administrator
 
 _LOOK_SECONDS: Final = 1.0
 _MOST_JOBS: Final = 100
@@ -62,9 +62,6 @@ def rescore(
 def rescores(session: Session) -> int:
     """List re-score jobs."""
     found = list(islice(session.client.admin.rescores(), _MOST_JOBS))
-    if session.as_json:
-        print_json(found)
-        return Exit.DONE
     table = Table("Id", "State", "Ground truth", "Entries", "Since", "Why", box=None,
                   pad_edge=False)  # fmt: skip
     for job in found:
@@ -73,8 +70,7 @@ def rescores(session: Session) -> int:
         table.add_row(
             str(job.id), job.state, job.ground_truth_version[:12], count, since, Text(job.why)
         )
-    print_table(table)
-    return Exit.DONE
+    return session.answer(found, table)
 
 
 @as_administrator
@@ -135,7 +131,7 @@ def _job(session: Session, job: str | None) -> str:
         return job
     for newest in session.client.admin.rescores():
         return str(newest.id)
-    raise Unfit("there is no re-score job.", fix="Start one with 'medvid admin rescore'.")
+    raise CommandFailed("there is no re-score job.", fix="Start one with 'medvid admin rescore'.")
 
 
 def _difference(detail: Rescore) -> str:

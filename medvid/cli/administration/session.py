@@ -10,7 +10,7 @@ import typer
 from rich.prompt import Confirm, Prompt
 
 from medvid.cli.parameters import Board
-from medvid.cli.session import Session, Unfit
+from medvid.cli.session import CommandFailed, Session
 
 Why = Annotated[
     str | None,
@@ -28,21 +28,23 @@ def entry_id(session: Session, named: str, board: Board | None = None) -> str:
         pass
     found = list(session.client.admin.entries(model_name=named, board=board))
     if not found:
-        raise Unfit(
+        raise CommandFailed(
             f"no board has a model named {named!r}.", fix="'medvid admin entries' lists them."
         )
     if len(found) > 1:
         boards = " and ".join(each.board for each in found)
-        raise Unfit(f"{named!r} is on {boards}.", fix="Say which with --board, or give its id.")
+        raise CommandFailed(
+            f"{named!r} is on {boards}.", fix="Say which with --board, or give its id."
+        )
     return str(found[0].id)
 
 
 def version_of(session: Session, beginning: str) -> str:
-    """Return the one version of the ground truth that begins so; raises Unfit."""
+    """Return the one version of the ground truth that begins so; raises CommandFailed."""
     known = session.client.admin.ground_truths().versions
     found = [each.version for each in known if each.version.startswith(beginning)]
     if len(found) != 1:
-        raise Unfit(
+        raise CommandFailed(
             f"{len(found)} ground truth versions begin with {beginning!r}.",
             fix="'medvid admin ground-truth list' lists them.",
         )
@@ -50,22 +52,22 @@ def version_of(session: Session, beginning: str) -> str:
 
 
 def reason(session: Session, why: str | None) -> str:
-    """Return the reason, asked for on a terminal; raises Unfit without one."""
+    """Return the reason, asked for on a terminal; raises CommandFailed without one."""
     if why is None and sys.stdin.isatty():
         why = Prompt.ask("Why? (for the audit log)", console=session.notices)
     if not why or not why.strip():
-        raise Unfit("an action needs a reason.", fix="Give it with --why.")
+        raise CommandFailed("an action needs a reason.", fix="Give it with --why.")
     return why
 
 
 def consent(session: Session, question: str, *, sure: bool) -> None:
-    """Return where people agree; raises Unfit otherwise, also where nobody can be asked."""
+    """Return where people agree; raises CommandFailed otherwise, also where nobody can be asked."""
     if sure:
         return
     if not sys.stdin.isatty():
-        raise Unfit(f"{question} Nobody is here to say so.", fix="Give --yes.")
+        raise CommandFailed(f"{question} Nobody is here to say so.", fix="Give --yes.")
     if not Confirm.ask(question, console=session.notices):
-        raise Unfit("nothing was done.")
+        raise CommandFailed("nothing was done.")
 
 
 def done(text: str, *, changed: bool) -> str:

@@ -16,7 +16,6 @@ from medvid.benchmark.shapes import (
     TURN_FIELDS,
     Shape,
     answer_fix,
-    command,
     is_ours,
     named_sample,
     shape_of,
@@ -380,6 +379,3 @@ def _plain(name: str) -> str:
 def truths(reading: Reading) -> list[str]:
     """Return the ignored fields that hold true answers by their names."""
     return [name for name in reading.ignored if is_truth(name)]
-
-
-__all__ = ["Draft", "Reading", "command", "drafts_of", "truths"]

@@ -75,9 +75,9 @@ def test_submissions_are_found_by_what_people_type() -> None:
         assert found is not None
         assert found.model_name == expected
     assert known_submissions.find(URL, "bbbb") is None
-    with pytest.raises(known_submissions.Forgotten, match="2 submissions"):
+    with pytest.raises(known_submissions.UnknownSubmission, match="2 submissions"):
         known_submissions.find(URL, "aaaa")
-    with pytest.raises(known_submissions.Forgotten, match="no submission"):
+    with pytest.raises(known_submissions.UnknownSubmission, match="no submission"):
         known_submissions.find("https://new.example", None)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from medvid.api.cures import cure, sendable
+from medvid.api.credentials import fix_of, sendable
 
 KEY = "mvk_" + "a" * 43
 
@@ -29,7 +29,7 @@ KEY = "mvk_" + "a" * 43
     ],
 )
 def test_what_can_be_seen_is_told_without_the_secret(secret: str, told: str) -> None:
-    found = cure(secret)
+    found = fix_of(secret)
     assert found is not None
     assert told in found
     assert "a" * 20 not in found
@@ -37,5 +37,5 @@ def test_what_can_be_seen_is_told_without_the_secret(secret: str, told: str) -> 
 
 @pytest.mark.parametrize("secret", [KEY, KEY.replace("mvk_", "mvb_")])
 def test_nothing_is_told_of_what_looks_right(secret: str) -> None:
-    assert cure(secret) is None
+    assert fix_of(secret) is None
     assert sendable(secret)

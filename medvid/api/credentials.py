@@ -18,7 +18,7 @@ def sendable(secret: str) -> bool:
     return _SENDABLE.fullmatch(secret) is not None
 
 
-def cure(secret: str) -> str | None:
+def fix_of(secret: str) -> str | None:
     """Return what to do about a key or token, None where nothing can be seen; never the secret."""
     if secret[:1] in _QUOTES or secret[-1:] in _QUOTES:
         return "The key is wrapped in quotes: leave them out."
