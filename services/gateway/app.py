@@ -20,18 +20,30 @@ from services.gateway.accounts.quota_rules import Limits as QuotaLimits
 from services.gateway.accounts.quota_rules import QuotaRules
 from services.gateway.accounts.quotas import Quotas
 from services.gateway.accounts.rules import ADMIN_KEY_CHARACTERS, MAKES_ADMIN_KEY, AccessRules
-from services.gateway.admin.bootstrap import build_administration
+from services.gateway.admin import entries_api as admin_entries_api
+from services.gateway.admin import operations_api as admin_operations_api
+from services.gateway.admin.audit_log import AuditLog
+from services.gateway.admin.board_settings import BoardSettings
+from services.gateway.admin.dead_letters import DeadLetters
+from services.gateway.admin.entries import EntryActions
+from services.gateway.admin.ground_truths import GroundTruths
+from services.gateway.admin.imports import BoardFiles
+from services.gateway.admin.judging_hold import HoldJudging
+from services.gateway.admin.rescoring import Rescoring
+from services.gateway.boards import api as board_api
+from services.gateway.boards.api import ready_first
 from services.gateway.boards.current import Boards
-from services.gateway.boards.entry_routes import entry_endpoints
-from services.gateway.boards.event_routes import board_event_endpoints
 from services.gateway.boards.events import BoardStreams
 from services.gateway.boards.feeds import Feeds, feed_routes
-from services.gateway.boards.routes import board_endpoints, ready_first
-from services.gateway.boards.store import PostgresHistory
-from services.gateway.boards.turns import WaitingLimits
+from services.gateway.boards.store import BoardStore
 from services.gateway.boards.views import BoardViews
-from services.gateway.judging.bootstrap import build_judging
-from services.gateway.judging.routes import judging_endpoints
+from services.gateway.judging import api as judging_api
+from services.gateway.judging.service import JudgingService
+from services.gateway.judging.store import JudgingStore
+from services.gateway.pages.admin_pages import AdminPages
+from services.gateway.pages.admin_parts import Parts
+from services.gateway.pages.admin_sections import all_sections, downloads
+from services.gateway.pages.admin_sessions import Sessions
 from services.gateway.pages.description import describe, description_routes
 from services.gateway.pages.rendering import Pages
 from services.gateway.pages.routes import PublicPages
@@ -42,27 +54,27 @@ from services.gateway.settings import GatewaySettings
 from services.gateway.status import api as status_api
 from services.gateway.status.rules import Limits
 from services.gateway.status.service import PostgresStatus, StatusReader
+from services.gateway.submissions import api as submission_api
 from services.gateway.submissions.access import SubmissionAccess
-from services.gateway.submissions.handlers import DryRun, ReadStatus
-from services.gateway.submissions.lifecycle import ListSubmissions, Withdraw
-from services.gateway.submissions.lifecycle_routes import lifecycle_endpoints
-from services.gateway.submissions.lifecycle_store import PostgresLifecycle
-from services.gateway.submissions.routes import submission_endpoints
+from services.gateway.submissions.events import EventStreams, SubmissionEvents
+from services.gateway.submissions.lifecycle import Lifecycle
+from services.gateway.submissions.receiver import Receiver, UploadLimits
+from services.gateway.submissions.service import SubmissionService
 from services.gateway.submissions.spool import spool
-from services.gateway.submissions.store import PostgresStore
-from services.gateway.submissions.submitting import AcceptSubmission
-from services.gateway.submissions.uploads import Receiver, UploadLimits
-from services.gateway.submissions.validation import PooledValidator, yield_to_reads
+from services.gateway.submissions.store import SubmissionStore
+from services.gateway.submissions.uploads import UploadService
+from services.gateway.submissions.validation import Validator, yield_to_reads
 from services.gateway.web.addresses import parse_networks
 from services.gateway.web.endpoints import Endpoint, Handle, refuse_undeclared, register
 from services.gateway.web.middleware import boundary, expecting, named
 from services.gateway.web.server import ConnectionLimits, Runner
 from services.gateway.web.tracing import traced
+from services.gateway.web.turns import WaitingLimits
 from services.gateway.webhooks import api as webhook_api
 from services.gateway.webhooks.delivery import Deliveries, DeliverWebhooks
 from services.gateway.webhooks.sender import HttpSender
 from services.gateway.webhooks.service import Webhooks
-from shared.contracts.messages import BoardRanked
+from shared.contracts.messages import BoardRanked, JudgingProgressed, ScoringFailed
 from shared.runtime.errors import Misconfigured
 from shared.runtime.infrastructure import Infrastructure
 from shared.runtime.ops import ops_routes
@@ -72,6 +84,11 @@ from shared.storage.database import Database
 # A refused upload's rest is read this long, so that its sender gets to see the refusal.
 _LINGER_SECONDS: Final = 2.0
 _FORGET_SECONDS: Final = 3600.0
+_FEATURES: Final = (
+    board_api, submission_api, judging_api, account_api, webhook_api, status_api,
+    admin_entries_api, admin_operations_api,
+)  # fmt: skip
+_EVENT_HINTS: Final = (BoardRanked.type, ScoringFailed.type, JudgingProgressed.type)
 _LEASE_MARGIN_SECONDS: Final = 30.0
 """A lease outlives the delivery attempt that holds it by this much."""
 _log = structlog.get_logger(__name__)
@@ -143,11 +160,11 @@ def _quota_rules(settings: GatewaySettings) -> QuotaRules:
 async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> AsyncIterator[None]:
     """Serve until left; then finish the requests at work."""
     async with AsyncExitStack() as stack:
-        store = PostgresStore(infrastructure.database)
+        database = infrastructure.database
         pages = Pages()
-        boards = Boards(store, pages.board, poll_seconds=settings.board_poll_seconds)
+        history = BoardStore(database)
+        boards = Boards(history, pages.board, poll_seconds=settings.board_poll_seconds)
         await boards.refresh()
-        history = PostgresHistory(infrastructure.database)
         views = BoardViews(boards, history, limits=_waiting_limits(settings))
         made = PageViews(pages, limits=_waiting_limits(settings))
         board_streams = BoardStreams(boards, limit=settings.board_streams)
@@ -158,98 +175,86 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
         stack.push_async_callback(pool.close)
         await pool.start()
         folder = stack.enter_context(spool(settings.upload_dir))
-        validator = PooledValidator(pool, store.ground_truth, seconds=settings.validation_seconds)
-        access = build_accounts(infrastructure.database, settings)
-        receiver = Receiver(folder, _limits(settings), access.quotas)
-        infrastructure.patrol("gateway_quotas", access.prune, _FORGET_SECONDS)
-        judging = build_judging(infrastructure.database, store, access.quotas, settings)
-        told = await infrastructure.bus.listen(judging.hints, judging.streams.hint)
+        store = SubmissionStore(database)
+        validator = Validator(pool, store.ground_truth, seconds=settings.validation_seconds)
+        accounts = build_accounts(database, settings)
+        callers, quotas = accounts.callers, accounts.quotas
+        receiver = Receiver(folder, _limits(settings), quotas)
+        infrastructure.patrol("gateway_quotas", accounts.prune, _FORGET_SECONDS)
+        owners = SubmissionAccess(store, accounts.rules)
+        judging = JudgingService(
+            owners, JudgingStore(database), quotas, settings.judge_estimate_seconds
+        )
+        streams = EventStreams(
+            SubmissionEvents(database),
+            limit=settings.event_streams,
+            per_address=settings.event_streams_per_address,
+            poll_seconds=settings.event_poll_seconds,
+        )
+        told = await infrastructure.bus.listen(_EVENT_HINTS, streams.hint)
         stack.push_async_callback(told.stop)
-        infrastructure.background("gateway_events", judging.streams.keep_current)
+        infrastructure.background("gateway_events", streams.keep_current)
         status = StatusReader(
-            PostgresStatus(infrastructure.database), boards, pages.status, _status_limits(settings)
+            PostgresStatus(database), boards, pages.status, _status_limits(settings)
         )
-        owners = SubmissionAccess(store, access.rules)
-        lifecycle = PostgresLifecycle(infrastructure.database)
-        webhooks = Webhooks(infrastructure.database, owners)
-        deliveries = Deliveries(
-            infrastructure.database, settings.webhook_seconds + _LEASE_MARGIN_SECONDS
-        )
+        webhooks = Webhooks(database, owners)
+        deliveries = Deliveries(database, settings.webhook_seconds + _LEASE_MARGIN_SECONDS)
         infrastructure.background(
             "gateway_webhooks", lambda: _deliver_webhooks(deliveries, settings)
         )
         infrastructure.patrol("webhooks_forget", deliveries.prune, _FORGET_SECONDS)
-        inside = settings.webhook_private_networks
-        accept = AcceptSubmission(
+        uploads = UploadService(
             store,
             validator,
-            access.quotas,
-            private_networks=inside,
+            quotas,
+            private_networks=settings.webhook_private_networks,
             minimum_coverage=settings.minimum_coverage,
         )
-        read_status = ReadStatus(store, boards, access.rules)
-        dry_run = DryRun(
-            store,
-            validator,
-            access.quotas,
-            private_networks=inside,
-            minimum_coverage=settings.minimum_coverage,
+        lifecycle = Lifecycle(database)
+        submissions = SubmissionService(store, lifecycle, owners, boards.rank_of)
+        admin = Parts(
+            entries=EntryActions(database),
+            files=BoardFiles(database),
+            boards=BoardSettings(database),
+            letters=DeadLetters(database),
+            truths=GroundTruths(database, pool, settings.ground_truth_dir),
+            rescoring=Rescoring(database),
+            hold=HoldJudging(database),
+            log=AuditLog(database),
+            submissions=lifecycle,
+            keys=accounts.keys,
         )
-        administration = build_administration(
-            infrastructure.database, pool, access.callers, access.keys, settings
+        sessions = Sessions(
+            database, callers, settings.usable_admin_key, settings.admin_session_seconds
         )
-        infrastructure.patrol(
-            "accounts_searching", administration.parts.submissions.count_searching, _FORGET_SECONDS
-        )
+        infrastructure.patrol("accounts_searching", lifecycle.count_searching, _FORGET_SECONDS)
+        services = (
+            accounts.keys, quotas, boards, history, views, board_streams, judging, receiver,
+            status, streams, submissions, uploads, webhooks, admin.entries, admin.files,
+            admin.boards, admin.letters, admin.truths, admin.rescoring, admin.hold, admin.log,
+        )  # fmt: skip
         endpoints = [
-            *board_endpoints(boards, views, access.callers.address),
-            *entry_endpoints(boards, history),
-            *board_event_endpoints(board_streams, access.callers.address),
-            *submission_endpoints(
-                accept,
-                dry_run,
-                read_status,
-                judging.read,
-                receiver,
-                access.callers,
-            ),
-            *lifecycle_endpoints(
-                ListSubmissions(owners, lifecycle), Withdraw(owners, lifecycle), access.callers
-            ),
-            *judging_endpoints(
-                judging.ask, judging.steer, judging.read, judging.streams, access.callers
-            ),
-            *account_api.router.endpoints(access.callers, access.keys, access.quotas),
-            *webhook_api.router.endpoints(access.callers, webhooks),
-            *status_api.router.endpoints(access.callers, status),
-            *administration.endpoints(),
+            endpoint
+            for feature in _FEATURES
+            for endpoint in feature.router.endpoints(callers, *services)
         ]
         description = describe(endpoints, [webhook_api.SUBMISSION_CHANGED])
         submitting = SubmissionPages(
-            pages,
-            accept,
-            dry_run,
-            read_status,
-            judging.read,
-            receiver,
-            access.callers,
-            access.quotas,
+            pages, uploads, submissions, judging, receiver, callers, quotas
         )
         others = [
             *feed_routes(Feeds(boards, history, settings.public_url or "")),
-            *PublicPages(
-                boards, views, made, history, pages, status, access.callers.address
-            ).routes(),
+            *PublicPages(boards, views, made, history, pages, status, callers.address).routes(),
             *security_routes(settings.security_contact, settings.public_url),
             *submitting.routes(),
-            *administration.pages(pages),
+            *AdminPages(pages, sessions, all_sections(admin), downloads(admin)).routes(),
             *description_routes(description, pages),
             # Where figures have a port of their own, the public one keeps them to itself.
             *ops_routes(infrastructure.readiness, metrics=not settings.ops_port),
         ]
         app = application(description.endpoints, others)
         app[aiohttp_jinja2.APP_KEY] = pages.environment
-        app.on_shutdown.extend([judging.streams.stop, board_streams.stop])
+        app.on_shutdown.extend([streams.stop, board_streams.stop])
         await stack.enter_async_context(_serving(app, surroundings(boards, pages), settings))
         yield
 

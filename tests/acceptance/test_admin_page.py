@@ -13,7 +13,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from medvid.benchmark.tasks import METRIC_KEYS
-from services.gateway.submissions.lifecycle_store import PostgresLifecycle
+from services.gateway.submissions.lifecycle import Lifecycle
 from shared.storage.database import Database
 from tests.acceptance.administration_harness import KEY, WHY, Site, running_site
 from tests.rows import accept_submission, add_listed_entry
@@ -354,7 +354,7 @@ async def test_accounts_that_may_search_the_test_set_are_shown(site: Site) -> No
     assert "key:pads" in text, "any letter is a text"
     assert "key:tries" not in text
     assert "key:honest" not in text
-    await PostgresLifecycle(site.database).count_searching()
+    await Lifecycle(site.database).count_searching()
     assert REGISTRY.get_sample_value("medvid_accounts_searching") == 5
 
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import orjson
 import pytest
 
-from services.gateway.boards.board_cursors import BoardCursor
+from services.gateway.boards.cursors import BoardCursor
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, row, running_gateway
 

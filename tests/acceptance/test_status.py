@@ -10,11 +10,11 @@ import pytest
 from prometheus_client import REGISTRY
 
 from services.gateway.boards.current import Boards
+from services.gateway.boards.store import BoardStore
 from services.gateway.pages.rendering import Pages
 from services.gateway.status.models import Notice
 from services.gateway.status.rules import Limits
 from services.gateway.status.service import StatusReader, set_notice
-from services.gateway.submissions.store import PostgresStore
 from shared.messaging.local import LocalBus
 from shared.runtime.errors import Transient
 from shared.runtime.figures import Sample, Sampler, read_sample
@@ -106,7 +106,7 @@ async def test_without_a_database_the_status_becomes_unknown_and_still_answers(
     now = 0.0
     source = FailingSource(database)
     pages = Pages()
-    boards = Boards(PostgresStore(database), pages.board, poll_seconds=60)
+    boards = Boards(BoardStore(database), pages.board, poll_seconds=60)
     reader = StatusReader(source, boards, pages.status, LIMITS, clock=lambda: now)
     await Sampler(database, LocalBus(database), 10).refresh()
 
@@ -128,7 +128,7 @@ async def test_without_a_database_the_status_becomes_unknown_and_still_answers(
 async def test_a_crowd_costs_one_look(database: Database) -> None:
     source = FailingSource(database)
     pages = Pages()
-    boards = Boards(PostgresStore(database), pages.board, poll_seconds=60)
+    boards = Boards(BoardStore(database), pages.board, poll_seconds=60)
     reader = StatusReader(source, boards, pages.status, LIMITS)
     await asyncio.gather(*(reader.ready() for _ in range(200)))
     assert source.asked == 1

@@ -234,7 +234,7 @@ def verdicts_csv() -> dict[str, str]:
     """Return the first lines of the tables of verdicts: the API's, and the command's."""
     from medvid.api import Verdict
     from medvid.cli.judge import _row
-    from services.gateway.judging.wire import VerdictPage, verdicts_csv
+    from services.gateway.judging.models import VerdictPage, verdicts_csv
 
     served = verdicts_csv(VerdictPage(page=1, page_size=1, total=0, verdicts=[]))
     blank: dict[str, Any] = dict.fromkeys(Verdict.model_fields) | {"metrics": [], "scores": None}

@@ -8,7 +8,9 @@ import asyncpg
 import pytest
 
 from services.gateway.accounts.admin_actions import AdminAction
-from services.gateway.accounts.audit import AuditFilter, AuditLog, Subject, record
+from services.gateway.accounts.audit import Subject, record
+from services.gateway.admin.audit_log import AuditLog
+from services.gateway.admin.models import AuditQuery
 from shared.storage.database import Database
 
 ACT = AdminAction.of("administrator", "as asked by its owner", "req-1")
@@ -80,9 +82,9 @@ async def test_a_line_without_its_facts_is_refused(
 async def test_pages_come_newest_first_and_miss_nothing(database: Database) -> None:
     await write(database, "a", "b", "c", "d", "e")
     log = AuditLog(database)
-    first = await log.page(AuditFilter(), before=None, limit=2)
+    first = await log.page(AuditQuery(), 2)
     await write(database, "new")  # between two pages
-    second = await log.page(AuditFilter(), before=first[-1].id, limit=10)
+    second = await log.page(AuditQuery(cursor=first[-1].id), 10)
     assert [line.subject for line in (*first, *second)] == ["e", "d", "c", "b", "a"]
     line = first[0]
     assert (line.who, line.why, line.request_id) == ("administrator", ACT.why, "req-1")
@@ -97,7 +99,7 @@ async def test_lines_are_found_by_what_they_say(database: Database) -> None:
     now = datetime.now(UTC)
 
     async def count(**wanted: object) -> int:
-        return len(await log.page(AuditFilter(**wanted), before=None, limit=10))  # type: ignore[arg-type]
+        return len(await log.page(AuditQuery(**wanted), 10))  # type: ignore[arg-type]
 
     assert await count(subject_kind="entry", subject="a") == 2
     assert await count(action="remove") == 1

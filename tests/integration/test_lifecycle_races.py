@@ -12,9 +12,9 @@ import asyncpg
 import pytest
 
 from services.gateway.submissions.forms import EntryFields
-from services.gateway.submissions.lifecycle_store import PostgresLifecycle
-from services.gateway.submissions.ports import Checked, NewSubmission, StoredEntry
-from services.gateway.submissions.store import PostgresStore
+from services.gateway.submissions.lifecycle import Lifecycle
+from services.gateway.submissions.records import Checked, NewSubmission, StoredEntry
+from services.gateway.submissions.store import SubmissionStore
 from shared.messaging.bus import Bus
 from shared.messaging.local import LocalBus
 from shared.messaging.rabbit.bus import connect_rabbit
@@ -29,7 +29,7 @@ _FINAL = {"ranked", "withdrawn", "replaced"}
 
 
 async def submit(
-    store: PostgresStore, version: str, name: str, previous: StoredEntry | None = None
+    store: SubmissionStore, version: str, name: str, previous: StoredEntry | None = None
 ) -> UUID:
     """Store a submission as the gateway does; returns its id."""
     submission_id = uuid4()
@@ -46,7 +46,7 @@ async def submit(
 
 async def test_everything_at_once_adds_up(database: Database) -> None:
     version = await load_demo_ground_truth(database)
-    store, lifecycle = PostgresStore(database), PostgresLifecycle(database)
+    store, lifecycle = SubmissionStore(database), Lifecycle(database)
     chance = random.Random(7)  # noqa: S311 - the same course of events every time
 
     async def life(number: int) -> None:
@@ -94,7 +94,7 @@ async def test_everything_at_once_adds_up(database: Database) -> None:
 
 async def test_rivals_for_the_same_succession_get_one(database: Database) -> None:
     version = await load_demo_ground_truth(database)
-    store, lifecycle = PostgresStore(database), PostgresLifecycle(database)
+    store, lifecycle = SubmissionStore(database), Lifecycle(database)
     for _ in range(5):
         first = await submit(store, version, "model")
         await score(database, str(first), {"cvs_acc": 0.5})
@@ -126,7 +126,7 @@ async def test_what_owners_do_reaches_the_board_on_both_buses(
     else:
         bus = LocalBus(database)
     version = await load_demo_ground_truth(database)
-    store, lifecycle = PostgresStore(database), PostgresLifecycle(database)
+    store, lifecycle = SubmissionStore(database), Lifecycle(database)
     try:
         async with ranking(database, bus), asyncio.timeout(HANG_SECONDS):
             first = await submit(store, version, "model")

@@ -19,8 +19,8 @@ from medvid.benchmark.names import DASHES, name_key
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.admin.entries import EntryActions
 from services.gateway.admin.entry_cursors import after_entry, entry_cursor
-from services.gateway.submissions.lifecycle_store import PostgresLifecycle
-from services.gateway.submissions.store import PostgresStore
+from services.gateway.submissions.lifecycle import Lifecycle
+from services.gateway.submissions.store import SubmissionStore
 from services.operate.doctor import Surroundings, examine
 from shared.runtime.errors import Conflict
 from shared.storage.database import Database
@@ -231,7 +231,7 @@ async def test_a_page_of_entries_goes_on_after_one_with_an_old_key(database: Dat
 async def test_new_versions_take_over_from_entries_with_old_keys(database: Database) -> None:
     """Whoever scores them must not fail on a name."""
     version = await load_demo_ground_truth(database)
-    store = PostgresStore(database)
+    store = SubmissionStore(database)
     first = await submit(store, version, "V 1")
     await score(database, str(first), {"cvs_acc": 0.1})
     await as_before(database)
@@ -249,7 +249,7 @@ async def test_new_versions_take_over_from_entries_with_old_keys(database: Datab
     )
     assert [row["name_key"] for row in standing] == ["v  1", "v 1"]
     assert standing[0]["submission_id"] == second
-    assert await PostgresLifecycle(database).withdraw(second, "owner", None, None)
+    assert await Lifecycle(database).withdraw(second, "owner", None, None)
 
 
 @settings(max_examples=200, deadline=None)

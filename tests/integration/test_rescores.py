@@ -12,7 +12,8 @@ import pytest
 
 from medvid.benchmark.versions import JUDGED_VERSION, METRIC_VERSION, SIMILARITY_VERSION
 from services.gateway.accounts.admin_actions import AdminAction
-from services.gateway.admin.rescoring import Rescoring, Wanted
+from services.gateway.admin.rescore_models import Wanted
+from services.gateway.admin.rescoring import Rescoring
 from services.ranker.rescoring import preview
 from services.ranker.store import OVERDUE as RANKED
 from services.scorer.store import OVERDUE as SCORED
@@ -115,7 +116,7 @@ async def test_what_stands_still_is_announced_again_in_every_state(database: Dat
         async with database.transaction() as transaction:
             await preview(transaction, job)
     found = await Rescoring(database).find(job)
-    assert (found.state, found.preview_number, found.metric_version) == ("ready", 1, "1")
+    assert (found.state, found.preview, found.metric_version) == ("ready", 1, "1")
 
 
 async def ready(database: Database) -> tuple[UUID, UUID, UUID]:

@@ -9,7 +9,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from services.gateway.submissions.store import PostgresStore
+from services.gateway.submissions.store import SubmissionStore
 from services.gateway.webhooks.delivery import Deliveries
 from shared.runtime.errors import Misconfigured, Unavailable
 from shared.storage.database import Database, connect
@@ -125,7 +125,7 @@ async def test_a_step_is_later_than_the_one_it_waited_for(
         by_position = "position" if table == "submission_history" else "id"
         ordered = await database.pool.fetch(f"SELECT at FROM {table} ORDER BY {by_position}")  # noqa: S608
         assert rows == ordered
-    found = await PostgresStore(database).find(stored.submission_id)
+    found = await SubmissionStore(database).find(stored.submission_id)
     assert found is not None
     assert [step.state for step in found.timeline] == ["accepted", "scored", "ranked"]
 
@@ -148,7 +148,7 @@ async def test_a_timeline_of_the_version_before_is_in_order(database: Database) 
         "UPDATE submission_events SET at = at - interval '1 minute'"
         " WHERE data ->> 'state' = 'completed'"
     )
-    found = await PostgresStore(database).find(stored.submission_id)
+    found = await SubmissionStore(database).find(stored.submission_id)
     assert found is not None
     assert [step.state for step in found.timeline] == [
         "accepted", "scored", "ranked", "queued", "completed",

@@ -13,7 +13,7 @@ from medvid.benchmark.caption_pairs import plan
 from medvid.benchmark.embedding import load_embedder
 from medvid.benchmark.ground_truth import load_ground_truth
 from medvid.benchmark.similarity import METRICS, Similarity, SourceSimilarity, measure
-from services.gateway.submissions.store import PostgresStore
+from services.gateway.submissions.store import SubmissionStore
 from services.scorer.consume import build_consumer, build_similarity_consumer
 from services.scorer.evaluation import Evaluator, Meter, warm_up_meter
 from services.scorer.store import OVERDUE
@@ -89,7 +89,7 @@ async def test_they_are_asked_for_with_the_scores_measured_in_a_worker_and_shown
     rows = await database.pool.fetch("SELECT metric, value FROM similarities")
     assert {row["metric"]: row["value"] for row in rows} == pytest.approx(expected)
     assert await database.pool.fetchval("SELECT count(*) FROM similarities_due") == 0
-    found = await PostgresStore(database).find(submission_id)
+    found = await SubmissionStore(database).find(submission_id)
     assert found is not None
     assert found.entry is not None
     assert {key: shown["value"] for key, shown in found.entry.similarities.items()} == (

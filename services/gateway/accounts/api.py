@@ -109,7 +109,11 @@ async def _admit_revoker(keys: ManageKeys, id: KeyId, caller: Caller) -> None:
     admit=_admit_revoker,
 )
 async def revoke_key(
-    keys: ManageKeys, id: KeyId, caller: Caller, body: RevocationRequest | None, request_id: str
+    keys: ManageKeys,
+    id: KeyId,
+    caller: Caller,
+    request_id: str,
+    body: RevocationRequest | None = None,
 ) -> Key:
     """Revoke an API key.
 

@@ -1,4 +1,4 @@
-"""How much an account may do, and how it is told that it did that much. Pure."""
+"""How much an account may do, and the errors when it did that much. Pure."""
 
 from __future__ import annotations
 
@@ -108,18 +108,8 @@ def tightest(uses: Sequence[Use], more: int = 1) -> Use:
 
 def check_submissions(use: Use, now: datetime | None = None) -> None:
     """Raise QuotaExhausted unless there is room for one more submission."""
-    if use.used < use.limit:
-        return
-    if use.limit == 0:
-        raise _never("no submissions")
-    next_in = use.next_in or 0.0
-    raise QuotaExhausted(
-        f"{use.used} of {_count(use.limit, 'submission')} in 24 hours are used{_by(use)}; the next "
-        f"can be sent at {shown_time(next_in, now)}.",
-        fix="Check the file with POST /api/v1/validate meanwhile, which uses up none.",
-        code="submission_quota",
-        retry_after=next_in,
-    )
+    fix = "Check the file with POST /api/v1/validate meanwhile, which uses up none."
+    _check_count(use, now, "submission", "24 hours", "sent", fix, "submission_quota")
 
 
 def check_bytes(use: Use, more: int, now: datetime | None = None) -> None:
@@ -140,32 +130,29 @@ def check_bytes(use: Use, more: int, now: datetime | None = None) -> None:
 
 def check_judge_runs(use: Use, now: datetime | None = None) -> None:
     """Raise QuotaExhausted unless there is room for one more judge run."""
-    if use.used < use.limit:
-        return
-    if use.limit == 0:
-        raise _never("no judge runs")
-    next_in = use.next_in or 0.0
-    raise QuotaExhausted(
-        f"{use.used} of {_count(use.limit, 'judge run')} in 30 days are used{_by(use)}; the next "
-        f"can be asked for at {shown_time(next_in, now)}.",
-        fix="Come back then, or ask the maintainers for a larger quota.",
-        code="judging_quota",
-        retry_after=next_in,
-    )
+    fix = "Come back then, or ask the maintainers for a larger quota."
+    _check_count(use, now, "judge run", "30 days", "asked for", fix, "judging_quota")
 
 
 def check_validations(use: Use, now: datetime | None = None) -> None:
     """Raise QuotaExhausted unless there is room for one more dry run."""
+    fix = "Check files with 'medvid validate' on your machine, which needs no server."
+    _check_count(use, now, "dry run", "24 hours", "made", fix, "validation_quota")
+
+
+def _check_count(
+    use: Use, now: datetime | None, noun: str, period: str, done: str, fix: str, code: str
+) -> None:
     if use.used < use.limit:
         return
     if use.limit == 0:
-        raise _never("no dry runs")
+        raise _never(f"no {noun}s")
     next_in = use.next_in or 0.0
     raise QuotaExhausted(
-        f"{use.used} of {_count(use.limit, 'dry run')} in 24 hours are used{_by(use)}; the next "
-        f"can be made at {shown_time(next_in, now)}.",
-        fix="Check files with 'medvid validate' on your machine, which needs no server.",
-        code="validation_quota",
+        f"{use.used} of {_count(use.limit, noun)} in {period} are used{_by(use)}; the next "
+        f"can be {done} at {shown_time(next_in, now)}.",
+        fix=fix,
+        code=code,
         retry_after=next_in,
     )
 

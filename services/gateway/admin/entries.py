@@ -16,8 +16,8 @@ from medvid.benchmark.names import SAME_NAMES, name_key
 from medvid.benchmark.tasks import Board
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.audit import Subject, record
-from services.gateway.admin import managed_entries as domain
-from services.gateway.admin.managed_entries import ManagedEntry
+from services.gateway.admin import rules
+from services.gateway.admin.rules import ManagedEntry
 from shared.contracts.messages import BoardChanged, JudgingProgressed
 from shared.runtime.errors import Conflict, NotFound, Transient
 from shared.storage.database import Database, Transaction, transient_errors
@@ -57,34 +57,34 @@ class EntryActions:
         def step(entry: ManagedEntry) -> ManagedEntry:
             kept = entry.verified_on if entry.board == "official" else None
             day = verified_on or kept or datetime.now(UTC).date()
-            return domain.promoted(entry, day, note or entry.verification_note)
+            return rules.promoted(entry, day, note or entry.verification_note)
 
         return await self._do("promote", entry_id, action, step)
 
     async def demote(self, entry_id: UUID, action: AdminAction) -> Changed:
         """Bring an entry back to the community board."""
-        return await self._do("demote", entry_id, action, domain.demoted)
+        return await self._do("demote", entry_id, action, rules.demoted)
 
     async def rename(self, entry_id: UUID, action: AdminAction, model_name: str) -> Changed:
         """Give an entry another name, which must be free on its board."""
         return await self._do(
-            "rename", entry_id, action, lambda entry: domain.renamed(entry, model_name)
+            "rename", entry_id, action, lambda entry: rules.renamed(entry, model_name)
         )
 
     async def edit(
         self, entry_id: UUID, action: AdminAction, fields: dict[str, str | None]
     ) -> Changed:
         """Change an entry's metadata; only the fields that are given."""
-        return await self._do("edit", entry_id, action, lambda entry: domain.edited(entry, fields))
+        return await self._do("edit", entry_id, action, lambda entry: rules.edited(entry, fields))
 
     async def remove(self, entry_id: UUID, action: AdminAction) -> Changed:
         """Take an entry off its board and free its name; its row and scores stay."""
         now = datetime.now(UTC)
-        return await self._do("remove", entry_id, action, lambda entry: domain.removed(entry, now))
+        return await self._do("remove", entry_id, action, lambda entry: rules.removed(entry, now))
 
     async def restore(self, entry_id: UUID, action: AdminAction) -> Changed:
         """Bring a removed entry back, if its name is still free."""
-        return await self._do("restore", entry_id, action, domain.restored)
+        return await self._do("restore", entry_id, action, rules.restored)
 
     async def find(self, entry_id: UUID) -> ManagedEntry:
         """Return an entry; raises NotFound, Transient."""
@@ -124,7 +124,7 @@ class EntryActions:
             if after == before:
                 return Changed(before, changed=False)
             await _save(transaction, before, after)
-            was, now = domain.changes(before, after)
+            was, now = rules.changes(before, after)
             subject = Subject("entry", str(entry_id))
             named = {"model_name": before.model_name, "board": before.board}
             await record(
@@ -156,7 +156,7 @@ async def lock_entry(transaction: Transaction, entry_id: UUID) -> ManagedEntry:
     connection = transaction.connection
     await connection.execute(_SQL["judge_runs_lock"], entry_id)
     await connection.execute(_SQL["entry_lock"], entry_id)
-    # Read after locking: what a rival did meanwhile is seen.
+    # Read after locking, so that a change made before it is seen.
     return _entry(await connection.fetchrow(_SQL["entry_find"], entry_id))
 
 

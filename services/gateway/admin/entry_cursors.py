@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from uuid import UUID
 
-from services.gateway.admin.managed_entries import ManagedEntry
+from services.gateway.admin.rules import ManagedEntry
 from services.gateway.web.paging import no_cursor
 
 _ID_BYTES = 16

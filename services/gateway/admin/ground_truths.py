@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +15,7 @@ from medvid.benchmark.report import Problem
 from medvid.benchmark.unpacking import unpack
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.audit import Subject, record
+from services.gateway.admin.operations_models import GroundTruthView, LoadedView
 from services.gateway.web.errors import RefusedBody
 from shared.runtime.errors import InvalidInput, NotFound, Unavailable
 from shared.runtime.workers import WorkerCrashed, WorkerPool, WorkerTimeout
@@ -30,27 +29,6 @@ _LARGEST_UNPACKED: Final = 1 << 30
 _CHECK_SECONDS: Final = 120.0
 _SQL: Final = load_queries(__package__, "ground_truths.sql")
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class GroundTruthVersion:
-    """A version as administrators see it; `submissions` were checked against it."""
-
-    version: str
-    samples: int
-    active: bool
-    loaded_at: datetime
-    submissions: int
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A file that was loaded; `new` is False where this version was there before."""
-
-    version: str
-    samples: int
-    new: bool
-    current: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +46,13 @@ class GroundTruths:
         self._pool = pool
         self._folder = folder
 
-    async def all(self) -> Sequence[GroundTruthVersion]:
+    async def all(self) -> list[GroundTruthView]:
         """Return every version, the one loaded or chosen last first; raises Transient."""
         async with transient_errors():
             rows = await self._database.pool.fetch(_SQL["ground_truths"])
-        return [GroundTruthVersion(**row) for row in rows]
+        return [GroundTruthView.of(dict(row)) for row in rows]
 
-    async def load(self, data: bytes, action: AdminAction, *, current: bool) -> Loaded:
+    async def load(self, data: bytes, action: AdminAction, *, current: bool) -> LoadedView:
         """Check and store a file (JSON, perhaps gzip), and make it current if asked.
 
         Raises RefusedBody with the file's problems, Unavailable, Transient.
@@ -90,9 +68,9 @@ class GroundTruths:
             if current:
                 await make_current(transaction, read.version, action)
         _log.info("ground_truth_loaded", version=read.version[:12], new=new, who=action.who)
-        return Loaded(read.version, read.samples, new, current)
+        return LoadedView(version=read.version, samples=read.samples, new=new, current=current)
 
-    async def reload(self, name: str, action: AdminAction, *, current: bool) -> Loaded:
+    async def reload(self, name: str, action: AdminAction, *, current: bool) -> LoadedView:
         """Load a file of the server's own folder; raises InvalidInput, NotFound and as `load`."""
         if self._folder is None:
             raise InvalidInput(

@@ -1,17 +1,14 @@
-"""Holding all judging and letting it go on; each with its line in the audit log."""
+"""Pauses and resumes all judging; each with its line in the audit log."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
-import orjson
 import structlog
 
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.audit import Subject, record
+from services.gateway.admin.operations_models import JudgingView
 from shared.contracts.messages import JudgingProgressed, JudgingRequested
 from shared.storage.database import Database, transient_errors
 from shared.storage.queries import load_queries
@@ -21,29 +18,18 @@ _SUBJECT: Final = Subject("judging", "all")
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class JudgingState:
-    """Whether judging is held, and its runs by state."""
-
-    held_at: datetime | None
-    held_why: str | None
-    judge_version: str | None
-    runs: Mapping[str, int]
-
-
 class HoldJudging:
     """Pauses and resumes all judging. Calls under way end; no new one begins while it is held."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def state(self) -> JudgingState:
-        """Return how judging stands; raises Transient."""
+    async def state(self) -> JudgingView:
+        """Return whether judging is held, and its runs; raises Transient."""
         async with transient_errors():
             row = await self._database.pool.fetchrow(_SQL["judging_state"])
         assert row is not None  # noqa: S101 - the schema inserts it
-        runs = orjson.loads(row["runs"]) if row["runs"] else {}
-        return JudgingState(**(dict(row) | {"runs": runs}))
+        return JudgingView.of(dict(row))
 
     async def pause(self, action: AdminAction) -> bool:
         """Pause every run and all that will be queued; False where judging is held already."""

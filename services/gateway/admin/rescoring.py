@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import gzip
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final, Literal
 from uuid import UUID, uuid4
 
@@ -20,6 +18,8 @@ from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.audit import Subject, record
 from services.gateway.admin.entries import again_on_deadlock, announce
 from services.gateway.admin.ground_truths import ground_truth_not_found, make_current
+from services.gateway.admin.rescore_models import FailureView, RescoreJobView, Wanted
+from services.gateway.web.paging import Position
 from shared.contracts.messages import JudgingRequested, RescoringCompleted, RescoringRequested
 from shared.runtime.errors import Conflict, NotFound
 from shared.storage.database import Database, Transaction, transient_errors
@@ -29,54 +29,6 @@ from shared.storage.queries import load_queries
 _SQL: Final = load_queries(__package__, "rescoring.sql")
 _log = structlog.get_logger(__name__)
 
-JobState = Literal["scoring", "scored", "ready", "applied", "discarded"]
-Position = tuple[datetime, UUID]
-
-
-@dataclass(frozen=True, slots=True)
-class RescoreJob:
-    """A job and how far it is. `previewed` are the boards' revisions that its preview shows."""
-
-    id: UUID
-    ground_truth_version: str
-    state: JobState
-    metric_version: str | None
-    requested_by: str
-    why: str
-    preview_number: int
-    previewed: Mapping[Board, int] | None
-    created_at: datetime
-    changed_at: datetime
-    items: int
-    scored: int
-    failed: int
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """An entry that could not be scored anew, and why."""
-
-    entry_id: UUID
-    model_name: str
-    code: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """How a job is to be put in force.
-
-    `preview` is the number of the difference that was looked at; `without_failed` leaves entries
-    that could not be scored as they are; `make_current` makes the job's ground truth the one that
-    uploads are checked against; `judge_again` asks for judging where judged scores are of
-    another one, or of older code.
-    """
-
-    preview: int
-    without_failed: bool = False
-    make_current: bool = False
-    judge_again: bool = False
-
 
 class Rescoring:
     """What administrators do about re-score jobs. Each raises Transient."""
@@ -84,15 +36,15 @@ class Rescoring:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def page(self, before: Position | None, limit: int) -> Sequence[RescoreJob]:
+    async def page(self, before: Position | None, limit: int) -> list[RescoreJobView]:
         """Return the newest jobs older than the one at `before`."""
         async with transient_errors():
             rows = await self._database.pool.fetch(
                 _SQL["rescore_jobs_page"], None, *(before or (None, None)), limit
             )
-        return [_job(row) for row in rows]
+        return [RescoreJobView.of(dict(row)) for row in rows]
 
-    async def find(self, job_id: UUID) -> RescoreJob:
+    async def find(self, job_id: UUID) -> RescoreJobView:
         """Return a job; raises NotFound."""
         async with transient_errors():
             row = await self._database.pool.fetchrow(
@@ -100,7 +52,7 @@ class Rescoring:
             )
         if row is None:
             raise rescore_not_found()
-        return _job(row)
+        return RescoreJobView.of(dict(row))
 
     async def preview(self, job_id: UUID) -> Mapping[str, Any] | None:
         """Return a job's difference as the ranker computed it; None while there is none."""
@@ -113,11 +65,11 @@ class Rescoring:
         )
         return content
 
-    async def failures(self, job_id: UUID) -> Sequence[Failure]:
+    async def failures(self, job_id: UUID) -> list[FailureView]:
         """Return the entries of a job that could not be scored anew."""
         async with transient_errors():
             rows = await self._database.pool.fetch(_SQL["rescore_failures"], job_id)
-        return [Failure(**row) for row in rows]
+        return [FailureView(**row) for row in rows]
 
     async def start(
         self,
@@ -126,7 +78,7 @@ class Rescoring:
         version: str | None,
         board: Board | None,
         entry_ids: Sequence[UUID] | None,
-    ) -> RescoreJob:
+    ) -> RescoreJobView:
         """Start a job under a ground truth version (None: the current one).
 
         Of all entries, one board's, or some. Raises NotFound, Conflict.
@@ -289,11 +241,6 @@ async def _lock(transaction: Transaction, job_id: UUID) -> asyncpg.Record:
     if row is None:
         raise rescore_not_found()
     return row
-
-
-def _job(row: asyncpg.Record) -> RescoreJob:
-    previewed = orjson.loads(row["previewed"]) if row["previewed"] else None
-    return RescoreJob(**(dict(row) | {"previewed": previewed}))
 
 
 def _subject(job_id: UUID) -> Subject:

@@ -16,8 +16,8 @@ from uuid import UUID
 import structlog
 
 from medvid.benchmark.tasks import BOARDS, SCORINGS, Board, Scoring
-from services.gateway.boards import wire as board_wire
-from services.gateway.submissions.ports import SnapshotRef, SnapshotSource
+from services.gateway.boards import models as board_models
+from services.gateway.boards.store import SnapshotRef, SnapshotSource
 from services.gateway.web.endpoints import HTML, JSON
 from services.gateway.web.representations import Representation, represent
 from services.gateway.web.security import PAGE_HEADERS, READ_HEADERS
@@ -27,7 +27,7 @@ from shared.runtime.errors import Transient
 CACHE_CONTROL: Final = "public, max-age=1, must-revalidate"
 _log = structlog.get_logger(__name__)
 
-PageRenderer = Callable[[board_wire.Leaderboard, frozenset[Scoring]], str]
+PageRenderer = Callable[[board_models.Leaderboard, frozenset[Scoring]], str]
 """Renders a board's page; told in which scorings no entry of it has a value."""
 
 
@@ -40,10 +40,10 @@ class ReadyBoard:
     """
 
     snapshot_id: int
-    board: board_wire.Leaderboard
+    board: board_models.Leaderboard
     json: Representation
     page: Representation
-    entries: Mapping[UUID, board_wire.LeaderboardEntry]
+    entries: Mapping[UUID, board_models.LeaderboardEntry]
     ranked: int
     valueless: frozenset[Scoring]
 
@@ -66,7 +66,7 @@ class Boards:
         self._listeners: list[Callable[[], None]] = []
         self._ready: dict[tuple[Board, Scoring], ReadyBoard] = {
             (board, scoring): self._build(
-                0, board_wire.Leaderboard.empty(board, scoring), frozenset()
+                0, board_models.Leaderboard.empty(board, scoring), frozenset()
             )
             for board in BOARDS
             for scoring in SCORINGS
@@ -134,7 +134,7 @@ class Boards:
         for ref in newer:
             snapshot = await self._source.snapshot(ref.id)
             # In a thread, as below: a board of thousands takes a while.
-            read = await asyncio.to_thread(board_wire.leaderboard, snapshot)
+            read = await asyncio.to_thread(board_models.leaderboard, snapshot)
             boards[ref.board, ref.scoring], ids[ref.board, ref.scoring] = read, ref.id
         for key, board in boards.items():
             valueless = _valueless(boards, board.board)
@@ -151,7 +151,7 @@ class Boards:
             )
 
     def _build(
-        self, snapshot_id: int, board: board_wire.Leaderboard, valueless: frozenset[Scoring]
+        self, snapshot_id: int, board: board_models.Leaderboard, valueless: frozenset[Scoring]
     ) -> ReadyBoard:
         return ReadyBoard(
             snapshot_id=snapshot_id,
@@ -174,7 +174,7 @@ class Boards:
         boards = [ready.board for ready in self._ready.values()]
         times = [board.updated_at for board in boards if board.updated_at]
         self.index = _api(
-            board_wire.index(boards).model_dump_json().encode(), max(times, default=None)
+            board_models.index(boards).model_dump_json().encode(), max(times, default=None)
         )
         self.by_address = {
             address: representation
@@ -184,7 +184,7 @@ class Boards:
 
 
 def _valueless(
-    boards: Mapping[tuple[Board, Scoring], board_wire.Leaderboard], board: Board
+    boards: Mapping[tuple[Board, Scoring], board_models.Leaderboard], board: Board
 ) -> frozenset[Scoring]:
     """Return the scorings in which a board has entries, and none of them a value."""
     found = {scoring: boards[board, scoring].entries for scoring in SCORINGS}
@@ -197,8 +197,8 @@ def _valueless(
 
 def _addresses(ready: ReadyBoard) -> Iterator[tuple[str, Representation]]:
     board, scoring = ready.board.board, ready.board.scoring
-    yield board_wire.board_url(board, scoring), ready.json
-    yield board_wire.page_url(board, scoring), ready.page
+    yield board_models.board_url(board, scoring), ready.json
+    yield board_models.page_url(board, scoring), ready.page
 
 
 def _api(body: bytes, last_modified: datetime | None) -> Representation:

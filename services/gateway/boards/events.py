@@ -1,8 +1,8 @@
 """A board's changes as a stream (SSE), for every page that is open on it.
 
 Clients are told that there is something new, and fetch it where it is served from memory. An event
-carries the board's revision as its id, so whoever comes back with `Last-Event-ID` hears at once of
-what was missed, and nothing where nothing was.
+carries the board's revision as its id, so a client that comes back with `Last-Event-ID` gets at
+once what was missed, and nothing where nothing was.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
-from aiohttp import hdrs, web
+from aiohttp import web
 from aiohttp_sse import EventSourceResponse
 from pydantic import Field
 
 from medvid.benchmark.tasks import SCORINGS, Board, Scoring
 from services.gateway.boards.current import Boards
-from services.gateway.submissions.events import last_event_id
 from services.gateway.web.addresses import LOCAL
+from services.gateway.web.event_streams import last_event_id, wait
 from services.gateway.web.middleware import stream_headers
 from services.gateway.web.models import Answer
 from shared.runtime.errors import Unavailable
@@ -96,7 +96,7 @@ class BoardStreams:
 
         Raises Unavailable when as many clients listen as may.
         """
-        told = last_event_id(request) if hdrs.LAST_EVENT_ID in request.headers else None
+        told = last_event_id(request)
         if self._stopping:
             raise Unavailable("the server is stopping.", fix="Try again.")
         self._make_room(address)
@@ -119,7 +119,7 @@ class BoardStreams:
                             told = news.revision
                             data = news.model_dump_json()
                             await response.send(data, id=str(told), event="board")
-                        await _wait(woken)
+                        await wait(woken)
             return response
         finally:
             self._listeners.pop(listener, None)
@@ -132,9 +132,3 @@ class BoardStreams:
             entries=len(shown["compat"].entries),
             snapshots={scoring: each.snapshot for scoring, each in shown.items()},
         )
-
-
-async def _wait(woken: asyncio.Event) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_GONE_SECONDS):
-            await woken.wait()

@@ -10,12 +10,12 @@ from uuid import NAMESPACE_URL, uuid5
 from aiohttp import web
 
 from medvid.benchmark.tasks import BOARDS, Board
-from services.gateway.boards import wire as board_wire
+from services.gateway.boards import models as board_models
+from services.gateway.boards.api import known_board
 from services.gateway.boards.atom import Feed, News
 from services.gateway.boards.current import CACHE_CONTROL, Boards
-from services.gateway.boards.entry_wire import entry_page
-from services.gateway.boards.ports import Arrival, BoardHistory
-from services.gateway.boards.routes import known_board
+from services.gateway.boards.entry_models import entry_page
+from services.gateway.boards.store import Arrival, BoardHistory
 from services.gateway.web.representations import Representation, represent
 from services.gateway.web.responses import send
 from services.gateway.web.security import READ_HEADERS
@@ -53,7 +53,7 @@ class Feeds:
             id=uuid5(NAMESPACE_URL, f"medvidbench:{address}").urn,
             title=f"MedVidBench: new on the {board} board" if board else "MedVidBench: new entries",
             address=address,
-            page=board_wire.page_url(board or "official", "compat"),
+            page=board_models.page_url(board or "official", "compat"),
             updated=updated,
             base=self._base,
         )

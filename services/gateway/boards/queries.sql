@@ -55,3 +55,21 @@ SELECT entries.id, entries.board, model_name, organization, rank_history.rank, r
    AND entries.listed AND entries.removed_at IS NULL
  ORDER BY rank_history.since DESC, entries.id
  LIMIT $2
+
+-- name: snapshots_newest
+-- One index probe for each board and scoring, however long the history is.
+SELECT newest.id, b.board, s.scoring
+  FROM boards b
+ CROSS JOIN (VALUES ('compat'), ('strict')) AS s (scoring)
+ CROSS JOIN LATERAL (
+       SELECT id FROM snapshots
+        WHERE snapshots.board = b.board AND snapshots.scoring = s.scoring
+        ORDER BY id DESC
+        LIMIT 1) AS newest
+
+-- name: snapshot_content
+-- The version before recorded no ranking; it had one.
+SELECT id, board, scoring, revision, content, created_at, unranked,
+       coalesce(ranking, 'competition') AS ranking
+  FROM snapshots
+ WHERE id = $1

@@ -1,23 +1,98 @@
-"""The SQL of the boards' past."""
+"""Ranked boards, present and past: snapshots, entries with their ranks, arrivals."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final, Protocol
 from uuid import UUID
 
-from medvid.benchmark.tasks import Board, Scoring
-from services.gateway.boards.ports import Arrival, FoundEntry
-from services.gateway.submissions.ports import Snapshot
+from medvid.benchmark.tasks import Board, Ranking, Scoring
 from shared.storage.database import Database, transient_errors
 from shared.storage.queries import load_queries
 
 _SQL: Final = load_queries(__package__)
+Row = Mapping[str, Any]
 
 
-class PostgresHistory:
-    """Implements BoardHistory."""
+@dataclass(frozen=True, slots=True)
+class SnapshotRef:
+    """The newest snapshot of a board in one scoring."""
+
+    id: int
+    board: Board
+    scoring: Scoring
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A ranked board as the ranker wrote it; `content` is a JSON list of rows.
+
+    `unranked` has the rows without any value, which have no rank; None where there are none.
+    """
+
+    id: int
+    board: Board
+    scoring: Scoring
+    revision: int
+    content: bytes
+    created_at: datetime
+    unranked: bytes | None = None
+    ranking: Ranking = "competition"
+
+
+class SnapshotSource(Protocol):
+    """Ranked boards in durable storage."""
+
+    async def newest_snapshots(self) -> Sequence[SnapshotRef]:
+        """Return the newest snapshots, one for each board and scoring that has any; cheap."""
+
+    async def snapshot(self, snapshot_id: int) -> Snapshot:
+        """Return a snapshot."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundEntry:
+    """A listed entry with scores, similarities, judge's result and ranks, all of one moment."""
+
+    entry: Row
+    scores: Sequence[Row]
+    similarities: Sequence[Row]
+    judge: Row | None
+    ranks: Sequence[Row]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """An entry that came onto a board, and the rank that it came onto."""
+
+    id: UUID
+    board: Board
+    model_name: str
+    organization: str
+    rank: int
+    since: datetime
+
+
+class BoardHistory(Protocol):
+    """Past boards in durable storage. Every method raises Transient when it cannot answer now."""
+
+    async def snapshot_id_at(self, board: Board, scoring: Scoring, moment: datetime) -> int | None:
+        """Return the snapshot that was the newest at a moment; None before the first."""
+
+    async def find_snapshot(self, snapshot_id: int) -> Snapshot | None:
+        """Return a snapshot."""
+
+    async def entry(self, board: Board, entry_id: UUID, *, spans: int) -> FoundEntry | None:
+        """Return an entry that is on a board now, with up to `spans` of its newest ranks."""
+
+    async def arrivals(self, boards: Sequence[Board], limit: int) -> Sequence[Arrival]:
+        """Return the entries that came onto these boards last, the newest first."""
+
+
+class BoardStore:
+    """Ranked boards in the database: a SnapshotSource and a BoardHistory."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -63,3 +138,17 @@ class PostgresHistory:
         async with transient_errors():
             rows = await self._database.pool.fetch(_SQL["entries_newest"], list(boards), limit)
         return [Arrival(**row) for row in rows]
+
+    async def newest_snapshots(self) -> Sequence[SnapshotRef]:
+        """Return the newest snapshots, one for each board and scoring that has any."""
+        async with transient_errors():
+            rows = await self._database.pool.fetch(_SQL["snapshots_newest"])
+        return [SnapshotRef(**row) for row in rows]
+
+    async def snapshot(self, snapshot_id: int) -> Snapshot:
+        """Return a snapshot; they are never changed or removed."""
+        async with transient_errors():
+            row = await self._database.pool.fetchrow(_SQL["snapshot_content"], snapshot_id)
+        if row is None:
+            raise LookupError(f"snapshot {snapshot_id} is gone")
+        return Snapshot(**row)

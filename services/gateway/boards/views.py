@@ -7,22 +7,23 @@ kept for a while, by the snapshot that it shows.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 from medvid.benchmark.tasks import Board, Scoring
+from services.gateway.boards import models as board_models
 from services.gateway.boards import spreadsheet as board_csv
-from services.gateway.boards import wire as board_wire
-from services.gateway.boards.board_cursors import BoardCursor, Form
 from services.gateway.boards.current import CACHE_CONTROL, Boards
-from services.gateway.boards.ports import BoardHistory
-from services.gateway.boards.turns import USUAL, Turns, WaitingLimits
+from services.gateway.boards.cursors import BoardCursor, Form
+from services.gateway.boards.models import Leaderboard
+from services.gateway.boards.store import BoardHistory
 from services.gateway.web.addresses import LOCAL
 from services.gateway.web.endpoints import JSON
+from services.gateway.web.render_cache import RenderCache, bytes_of
 from services.gateway.web.representations import Representation, represent
 from services.gateway.web.security import READ_HEADERS
+from services.gateway.web.turns import USUAL, Turns, WaitingLimits
 from shared.runtime.errors import NotFound
 
 _CSV: Final = "text/csv; charset=utf-8"
@@ -54,12 +55,9 @@ class BoardViews:
     ) -> None:
         self._boards = boards
         self._history = history
-        self._past: OrderedDict[int, board_wire.Leaderboard] = OrderedDict()
-        self._made: OrderedDict[tuple[Board, Scoring, int, Window], Representation] = OrderedDict()
-        self._made_bytes = 0
-        self._kept_entries = kept_entries
-        self._kept_bytes = kept_bytes
-        self._turns = Turns(limits)
+        turns = Turns(limits)
+        self._past = RenderCache[Leaderboard](turns, lambda board: len(board.entries), kept_entries)
+        self._made = RenderCache(turns, bytes_of, kept_bytes, largest=kept_bytes // 2)
 
     async def current(
         self, board: Board, scoring: Scoring, window: Window, *, address: str = LOCAL
@@ -93,7 +91,7 @@ class BoardViews:
             return await self.current(board, scoring, window, address=address)
         snapshot_id = await self._history.snapshot_id_at(board, scoring, as_of)
         if snapshot_id is None:
-            empty = board_wire.Leaderboard.empty(board, scoring)
+            empty = Leaderboard.empty(board, scoring)
             return await self._represent(empty, window, address)
         shown = await self.snapshot(snapshot_id, address=address)
         return await self._represent(shown, window, address)
@@ -122,22 +120,17 @@ class BoardViews:
         shown = await self.snapshot(snapshot_id, address=address)
         return await self._represent(shown, Window(form, immutable=True), address)
 
-    async def snapshot(self, snapshot_id: int, *, address: str = LOCAL) -> board_wire.Leaderboard:
+    async def snapshot(self, snapshot_id: int, *, address: str = LOCAL) -> Leaderboard:
         """Return a board as a snapshot has it; raises NotFound."""
         for ready in self._boards.all():
             if ready.snapshot_id == snapshot_id and snapshot_id:
                 return ready.board
 
-        def kept() -> board_wire.Leaderboard | None:
-            if snapshot_id in self._past:
-                self._past.move_to_end(snapshot_id)
-            return self._past.get(snapshot_id)
-
-        return await self._turns.get(
-            address, ("snapshot", snapshot_id), kept, lambda: self._read(snapshot_id)
+        return await self._past.get(
+            address, ("snapshot", snapshot_id), lambda: self._read(snapshot_id)
         )
 
-    async def _read(self, snapshot_id: int) -> board_wire.Leaderboard:
+    async def _read(self, snapshot_id: int) -> Leaderboard:
         snapshot = await self._history.find_snapshot(snapshot_id)
         if snapshot is None:
             raise NotFound(
@@ -146,46 +139,16 @@ class BoardViews:
                 "each month is kept: ask for it with '?as_of=2026-04-15'.",
                 code="snapshot_not_found",
             )
-        shown = await asyncio.to_thread(board_wire.leaderboard, snapshot)
-        self._past[snapshot_id] = shown
-        while sum(len(board.entries) for board in self._past.values()) > self._kept_entries:
-            self._past.popitem(last=False)
-        return shown
+        return await asyncio.to_thread(board_models.leaderboard, snapshot)
 
-    async def _represent(
-        self, shown: board_wire.Leaderboard, window: Window, address: str
-    ) -> Representation:
+    async def _represent(self, shown: Leaderboard, window: Window, address: str) -> Representation:
         key = (shown.board, shown.scoring, shown.snapshot or 0, window)
-
-        def kept() -> Representation | None:
-            if key in self._made:
-                self._made.move_to_end(key)
-            return self._made.get(key)
-
-        async def make() -> Representation:
-            # In a thread: a board of thousands takes a while to write.
-            made = await asyncio.to_thread(_make, shown, window)
-            self._keep(key, made)
-            return made
-
-        return await self._turns.get(address, key, kept, make)
-
-    def _keep(self, key: tuple[Board, Scoring, int, Window], made: Representation) -> None:
-        if _size(made) > self._kept_bytes // 2:
-            return
-        self._made[key] = made
-        self._made_bytes += _size(made)
-        while self._made_bytes > self._kept_bytes:
-            _, dropped = self._made.popitem(last=False)
-            self._made_bytes -= _size(dropped)
+        # In a thread: a board of thousands takes a while to write.
+        return await self._made.get(address, key, lambda: asyncio.to_thread(_make, shown, window))
 
 
-def _size(made: Representation) -> int:
-    return len(made.identity.body) + len(made.gzip.body) + 2_000
-
-
-def _make(shown: board_wire.Leaderboard, window: Window) -> Representation:
-    page = board_wire.page_of(
+def _make(shown: Leaderboard, window: Window) -> Representation:
+    page = board_models.page_of(
         shown, track=window.track, offset=window.offset, limit=window.limit, form=window.form
     )
     headers = {**READ_HEADERS, "Vary": "Accept, Accept-Encoding"}

@@ -77,18 +77,3 @@ SELECT p.ordinal, p.repeat, p.metrics, p.uses, t.prediction, v.scores, v.unscore
        END
  ORDER BY p.ordinal, p.repeat
  LIMIT $5 OFFSET $6
-
--- name: events_newest
--- One probe of the primary key for each submission, however many events it has.
-SELECT s.id AS submission_id, e.id AS newest
-  FROM unnest($1::uuid[]) AS s (id)
-  JOIN LATERAL (
-       SELECT id FROM submission_events WHERE submission_id = s.id ORDER BY id DESC LIMIT 1
-       ) AS e ON true
-
--- name: events_after
-SELECT id, kind, data::text AS data, at
-  FROM submission_events
- WHERE submission_id = $1 AND id > $2
- ORDER BY id
- LIMIT $3

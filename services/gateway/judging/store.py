@@ -1,9 +1,11 @@
-"""The gateway's SQL about judging."""
+"""Judge runs, results and verdicts: their SQL."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -13,32 +15,80 @@ from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.audit import Subject, record
 from services.gateway.accounts.quota_rules import Account
 from services.gateway.accounts.quotas import use_judge_run
-from services.gateway.judging.ports import (
-    JudgeNow,
-    Requester,
-    RunExists,
-    StoredEvent,
-    StoredResult,
-    StoredRun,
-    StoredVerdict,
-    VerdictQuery,
-)
+from services.gateway.accounts.rules import Role
 from shared.contracts.messages import JudgingProgressed, JudgingRequested
 from shared.storage.database import Database, transient_errors
 from shared.storage.queries import load_queries
 
 _SQL: Final = load_queries(__package__)
 _UNFINISHED: Final = "judge_runs_one_unfinished"
+RunState = Literal["queued", "running", "paused", "completed", "failed"]
+VerdictFilter = Literal["scored", "unscored", "open"]
 
 
-class PostgresJudging:
-    """Implements JudgingStore."""
+@dataclass(frozen=True, slots=True)
+class JudgeNow:
+    """The judge in force; `version` is None where there is none."""
+
+    version: str | None
+    is_stub: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """A judge run. An item is one distinct pair, one repeat of it."""
+
+    id: UUID
+    state: RunState
+    reason: str | None
+    detail: str | None
+    judge_version: str | None
+    requested_by: str
+    repeats: int
+    estimate: Mapping[str, object] | None
+    items: int
+    items_cached: int
+    items_done: int
+    items_unscored: int
+    created_at: datetime
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredResult:
+    """What a completed run published: facts about it, and about the judge."""
+
+    run_id: UUID
+    judge_version: str
+    facts: Mapping[str, object]
+    judge: Mapping[str, object]
+    is_stub: bool
+    completed_at: datetime
+    calibration: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictQuery:
+    """Which verdicts are asked for."""
+
+    metric: str | None
+    state: VerdictFilter | None
+    page: int
+    page_size: int
+
+
+class RunExists(Exception):
+    """The submission has an unfinished run already."""
+
+
+class JudgingStore:
+    """Judge runs and their results. Every method raises Transient when it cannot answer now."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def judge_now(self) -> JudgeNow:
-        """Return who judges."""
+        """Return the judge in force."""
         async with transient_errors():
             row = await self._database.pool.fetchrow(_SQL["judge_now"])
         return (
@@ -67,10 +117,11 @@ class PostgresJudging:
         parsed["calibration"] = orjson.loads(row["calibration"] or "null")
         return StoredResult(**(dict(row) | parsed))
 
-    async def add_run(
-        self, submission_id: UUID, requester: Requester, account: Account | None
-    ) -> UUID:
-        """Queue a new run and announce it; raises RunExists, QuotaExhausted."""
+    async def add_run(self, submission_id: UUID, requester: Role, account: Account | None) -> UUID:
+        """Queue a new run, which `account` pays for, and announce it.
+
+        Raises RunExists, and QuotaExhausted where the account has no room for it.
+        """
         run_id = uuid4()
         try:
             async with transient_errors(), self._database.transaction() as transaction:
@@ -90,10 +141,14 @@ class PostgresJudging:
         self,
         submission_id: UUID,
         run: StoredRun,
-        requester: Requester,
+        requester: Role,
         action: AdminAction | None = None,
     ) -> bool:
-        """Queue a paused or failed run again and announce it; an act goes into the audit log."""
+        """Queue a paused or failed run again and announce it; False when its state has changed.
+
+        An `action` is written into the audit log. Raises RunExists when another run of the
+        submission is unfinished.
+        """
         try:
             async with transient_errors(), self._database.transaction() as transaction:
                 status = await transaction.connection.execute(
@@ -125,7 +180,7 @@ class PostgresJudging:
         return True
 
     async def items_per_second(self, submission_id: UUID, run_id: UUID) -> float | None:
-        """Return how fast a run comes along, None while that is not known."""
+        """Return the rate of a run, None while it is not known."""
         async with transient_errors():
             rate: float | None = await self._database.pool.fetchval(
                 _SQL["items_per_second"], submission_id, run_id
@@ -134,8 +189,8 @@ class PostgresJudging:
 
     async def verdicts(
         self, run: StoredRun, query: VerdictQuery
-    ) -> tuple[Sequence[StoredVerdict], int]:
-        """Return a page of a run's items, and how many there are on all pages."""
+    ) -> tuple[Sequence[asyncpg.Record], int]:
+        """Return a page of `verdicts_page` of a run, and the number of rows on all pages."""
         async with transient_errors():
             rows = await self._database.pool.fetch(
                 _SQL["verdicts_page"],
@@ -146,23 +201,7 @@ class PostgresJudging:
                 query.page_size,
                 (query.page - 1) * query.page_size,
             )
-        return [_verdict(row) for row in rows], rows[0]["total"] if rows else 0
-
-    async def newest_events(self, submission_ids: Sequence[UUID]) -> Mapping[UUID, int]:
-        """Return the number of the newest event of each submission that has any."""
-        async with transient_errors():
-            rows = await self._database.pool.fetch(_SQL["events_newest"], submission_ids)
-        return {row["submission_id"]: row["newest"] for row in rows}
-
-    async def events_after(
-        self, submission_id: UUID, event_id: int, limit: int
-    ) -> Sequence[StoredEvent]:
-        """Return what happened to a submission after an event, oldest first."""
-        async with transient_errors():
-            rows = await self._database.pool.fetch(
-                _SQL["events_after"], submission_id, event_id, limit
-            )
-        return [StoredEvent(**row) for row in rows]
+        return rows, rows[0]["total"] if rows else 0
 
 
 def _subject(run: StoredRun) -> Subject:
@@ -176,9 +215,3 @@ def _steered(run: StoredRun) -> dict[str, object]:
 def _run(row: asyncpg.Record) -> StoredRun:
     estimate = orjson.loads(row["estimate"]) if row["estimate"] else None
     return StoredRun(**(dict(row) | {"estimate": estimate}))
-
-
-def _verdict(row: asyncpg.Record) -> StoredVerdict:
-    fields = dict(row) | {"prediction": row["prediction"].decode()}
-    del fields["total"]
-    return StoredVerdict(**fields)

@@ -13,7 +13,7 @@ from aiohttp import hdrs, web
 from multidict import MultiDict, MultiDictProxy
 
 from services.gateway.pages.admin_form_fields import FILE, Fields
-from services.gateway.submissions.uploads import FORM_TYPE
+from services.gateway.submissions.receiver import FORM_TYPE
 from services.gateway.web.bodies import media_type, read_body
 from services.gateway.web.multipart import (
     FormDataParser,

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final, cast, get_args
+from typing import Any, Final, cast, get_args
 from uuid import UUID
 
 import orjson
@@ -14,23 +13,15 @@ from medvid.benchmark.report import Problem
 from medvid.benchmark.tasks import BOARDS, METRICS, RANKINGS, Board
 from services.gateway.accounts import models as key_models
 from services.gateway.accounts.admin_actions import AdminAction
-from services.gateway.accounts.audit import AuditLog
-from services.gateway.accounts.keys import ManageKeys, key_not_found
+from services.gateway.accounts.keys import key_not_found
 from services.gateway.accounts.rules import SCOPES, Caller
-from services.gateway.admin import operations_wire, wire
-from services.gateway.admin.acting import id_of
+from services.gateway.admin import entries_api, models, operations_api, operations_models
 from services.gateway.admin.board_rows import read_row
-from services.gateway.admin.board_settings import BoardSettings
-from services.gateway.admin.dead_letters import DeadLetters, LetterState
-from services.gateway.admin.entries import EntryActions
+from services.gateway.admin.dead_letters import LetterState
+from services.gateway.admin.entries_api import Operation, export_boards, table
 from services.gateway.admin.entry_cursors import after_entry, entry_cursor
-from services.gateway.admin.ground_truths import GroundTruths
-from services.gateway.admin.imports import BoardFiles
-from services.gateway.admin.judging_hold import HoldJudging
-from services.gateway.admin.managed_entries import EDITABLE
-from services.gateway.admin.operations_routes import letter_outcome
-from services.gateway.admin.rescoring import Rescoring
-from services.gateway.admin.routes import checked_fields, exported, table
+from services.gateway.admin.models import EntryAction
+from services.gateway.admin.rules import EDITABLE
 from services.gateway.pages.admin_form_fields import (
     Fields,
     body,
@@ -40,15 +31,17 @@ from services.gateway.pages.admin_form_fields import (
     text,
     upload,
 )
+from services.gateway.pages.admin_forms import form
 from services.gateway.pages.admin_pages import Context, Do, Section
-from services.gateway.submissions.lifecycle_store import PostgresLifecycle
-from services.gateway.submissions.ports import SubmissionFilter
+from services.gateway.pages.admin_parts import Parts
+from services.gateway.pages.admin_rescore_sections import rescore_sections
+from services.gateway.submissions.lifecycle import SubmissionFilter
+from services.gateway.submissions.models import State
 from services.gateway.submissions.rules import not_withdrawable
-from services.gateway.submissions.wire import State
 from services.gateway.web.endpoints import Handle
 from services.gateway.web.errors import RefusedBody
-from services.gateway.web.paging import cursor_of, position_of
-from services.gateway.web.parameters import query_of, uuid_of
+from services.gateway.web.paging import cursor_of, cut, position_of
+from services.gateway.web.parameters import id_reader, query_of, uuid_of
 from shared.runtime.errors import Conflict
 
 _PAGE: Final = 50
@@ -56,38 +49,22 @@ _STATES: Final = get_args(State)
 _QUOTAS: Final = ("submissions_per_day", "bytes_per_day", "judge_runs_per_month")
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """The use cases that the pages are made with."""
-
-    entries: EntryActions
-    files: BoardFiles
-    boards: BoardSettings
-    letters: DeadLetters
-    truths: GroundTruths
-    rescoring: Rescoring
-    hold: HoldJudging
-    log: AuditLog
-    submissions: PostgresLifecycle
-    keys: ManageKeys
-
-
 def entry_sections(parts: Parts) -> list[Section]:
     """Return the pages of entries."""
     entries = parts.entries
 
     async def listed(request: web.Request) -> Context:
-        asked = query_of(request, wire.EntriesQuery)
+        asked = query_of(request, models.EntriesQuery)
         name = asked.model_name.strip() if asked.model_name else None
         found = await entries.page(
             asked.board, name or None, after_entry(asked.cursor), _PAGE + 1, removed=asked.removed
         )
-        more = entry_cursor(found[_PAGE - 1]) if len(found) > _PAGE else None
-        return {"entries": found[:_PAGE], "asked": asked, "more_cursor": more, "boards": BOARDS,
+        shown, more = cut(found, _PAGE, entry_cursor)
+        return {"entries": shown, "asked": asked, "more_cursor": more, "boards": BOARDS,
                 "metrics": METRICS}  # fmt: skip
 
     async def one(request: web.Request) -> Context:
-        return {"entry": await entries.find(id_of(request, "entry")), "editable": EDITABLE}
+        return {"entry": await entries.find(_entry(request)), "editable": EDITABLE}
 
     async def add(_: web.Request, fields: Fields, action: AdminAction) -> str:
         asked = {**given(fields, "model_name", "organization", "team", "authors", "model_url",
@@ -109,33 +86,8 @@ def entry_sections(parts: Parts) -> list[Section]:
 
 
 def _entry_actions(parts: Parts) -> Mapping[str, Do]:
-    entries = parts.entries
-
-    async def promote(request: web.Request, fields: Fields, action: AdminAction) -> str:
-        asked = body(wire.PromoteBody, why=action.why, **given(fields, "verified_on", "note"))
-        done = await entries.promote(_entry(request), action, asked.verified_on, asked.note)
-        return f"{done.entry.model_name} is official."
-
-    async def demote(request: web.Request, _: Fields, action: AdminAction) -> str:
-        done = await entries.demote(_entry(request), action)
-        return f"{done.entry.model_name} is on the community board."
-
-    async def rename(request: web.Request, fields: Fields, action: AdminAction) -> str:
-        name = checked_fields({"model_name": text(fields, "model_name")})["model_name"] or ""
-        done = await entries.rename(_entry(request), action, name)
-        return f"It is named {done.entry.model_name}."
-
-    async def edit(request: web.Request, fields: Fields, action: AdminAction) -> str:
-        sent = {name: text(fields, name) for name in EDITABLE if name in fields}
-        done = await entries.edit(_entry(request), action, checked_fields(sent))
-        return "Changed." if done.changed else "It was so before."
-
-    async def remove(request: web.Request, _: Fields, action: AdminAction) -> str:
-        done = await entries.remove(_entry(request), action)
-        return f"{done.entry.model_name} is on no board, and its name is free."
-
     async def withdraw(request: web.Request, _: Fields, action: AdminAction) -> str:
-        entry = await entries.find(_entry(request))
+        entry = await parts.entries.find(_entry(request))
         if entry.submission_id is None:
             raise Conflict("it was added by hand.", fix="Remove it.", code="no_submission")
         taken = await parts.submissions.withdraw(
@@ -145,24 +97,36 @@ def _entry_actions(parts: Parts) -> Mapping[str, Do]:
             raise not_withdrawable(entry.submission_state or "")
         return f"The submission of {entry.model_name} is withdrawn."
 
-    async def restore(request: web.Request, _: Fields, action: AdminAction) -> str:
-        done = await entries.restore(_entry(request), action)
-        return f"{done.entry.model_name} is on the {done.entry.board} board again."
+    def row(operation: Operation, says: str, *, keep_blank: bool = False) -> Do:
+        def sentence(done: EntryAction, _: object) -> str:
+            return says.format(name=done.entry.model_name, board=done.entry.board)
 
-    return {"promote": promote, "demote": demote, "rename": rename, "edit": edit,
-            "remove": remove, "withdraw": withdraw, "restore": restore}  # fmt: skip
+        return form(parts, operation, sentence, keep_blank=keep_blank)
+
+    return {
+        "promote": row(entries_api.promote, "{name} is official."),
+        "demote": row(entries_api.demote, "{name} is on the community board."),
+        "rename": row(entries_api.rename, "It is named {name}."),
+        "edit": form(parts, entries_api.edit, _whether_changed, keep_blank=True),
+        "remove": row(entries_api.remove, "{name} is on no board, and its name is free."),
+        "withdraw": withdraw,
+        "restore": row(entries_api.restore, "{name} is on the {board} board again."),
+    }
+
+
+def _whether_changed(done: EntryAction, _: object) -> str:
+    return "Changed." if done.changed else "It was so before."
 
 
 def key_sections(parts: Parts) -> list[Section]:
     """Return the page of API keys."""
-    # Whoever is signed in administers; who it is stands in the audit log.
+    # Who is signed in administers; the audit log has the name.
     caller = Caller("local", root=True)
 
     async def listed(request: web.Request) -> Context:
         found = await parts.keys.page(caller, position_of(request.query.get("cursor")), _PAGE + 1)
-        last = found[_PAGE - 1] if len(found) > _PAGE else None
-        return {"keys": found[:_PAGE], "scopes": SCOPES,
-                "more_cursor": cursor_of((last.created_at, last.id)) if last else None}  # fmt: skip
+        shown, more = cut(found, _PAGE, lambda key: cursor_of((key.created_at, key.id)))
+        return {"keys": shown, "scopes": SCOPES, "more_cursor": more}
 
     async def make(_: web.Request, fields: Fields, action: AdminAction) -> str:
         asked = body(
@@ -188,12 +152,24 @@ def key_sections(parts: Parts) -> list[Section]:
     return [Section("/keys", "admin_keys.html", "Keys", listed, actions)]
 
 
+def all_sections(parts: Parts) -> list[Section]:
+    """Return every page, in the order of the navigation."""
+    return [
+        *operation_sections(parts),
+        *entry_sections(parts),
+        *file_sections(parts),
+        *rescore_sections(parts),
+        *key_sections(parts),
+        *audit_sections(parts),
+    ]
+
+
 def downloads(parts: Parts) -> Mapping[str, Handle]:
     """Return what a signed-in browser may fetch as a file."""
 
     async def export(request: web.Request) -> web.Response:
-        asked = query_of(request, wire.ExportQuery)
-        return await exported(parts.files, asked)
+        asked = query_of(request, models.ExportQuery)
+        return await export_boards(parts.files, asked)
 
     return {"/boards/export": export}
 
@@ -204,12 +180,15 @@ def file_sections(parts: Parts) -> list[Section]:
     async def show(_: web.Request) -> Context:
         return {"boards": BOARDS, "rankings": await parts.boards.rankings(), "known": RANKINGS}
 
-    async def rank(_: web.Request, fields: Fields, action: AdminAction) -> str:
-        board = _board(fields)
-        asked = body(wire.RankingBody, why=action.why, ranking=text(fields, "ranking"))
-        changed = await parts.boards.set_ranking(board, asked.ranking, action)
-        told = f"The {board} board's ranking is {asked.ranking}."
-        return told if changed else f"{told} It was so before."
+    def ranked(done: models.ChangeAnswer, given: Mapping[str, Any]) -> str:
+        told = f"The {given['board']} board's ranking is {given['body'].ranking}."
+        return told if done.changed else f"{told} It was so before."
+
+    set_ranking = form(parts, entries_api.set_ranking, ranked)
+
+    async def rank(request: web.Request, fields: Fields, action: AdminAction) -> str:
+        _board(fields)  # a field, and not an address: refused as one
+        return await set_ranking(request, fields, action)
 
     async def load(_: web.Request, fields: Fields, action: AdminAction) -> str:
         sent = upload(fields, "file")
@@ -219,7 +198,7 @@ def file_sections(parts: Parts) -> list[Section]:
             content, action, existing="update" if checked(fields, "update") else "keep",
             dry_run=dry_run,
         )  # fmt: skip
-        counts = wire.ImportAnswer.of(changes, dry_run=dry_run).counts
+        counts = models.ImportAnswer.of(changes, dry_run=dry_run).counts
         told = ", ".join(f"{count} {kind}" for kind, count in counts.items())
         rows = "; ".join(
             f"{change.row.model_name}: {change.kind}"
@@ -231,7 +210,8 @@ def file_sections(parts: Parts) -> list[Section]:
 
     return [
         Section("/boards", "admin_boards.html", "Boards", show,
-                {"check": load, "import": load, "rank": rank})
+                {"check": load, "import": load,
+                 "rank": rank})
     ]  # fmt: skip
 
 
@@ -252,9 +232,8 @@ def operation_sections(parts: Parts) -> list[Section]:
         found = await parts.submissions.page(
             SubmissionFilter(state=state), position_of(request.query.get("cursor")), _PAGE + 1
         )
-        last = found[_PAGE - 1] if len(found) > _PAGE else None
-        return {"found": found[:_PAGE], "state": state, "states": _STATES,
-                "more_cursor": cursor_of((last.created_at, last.id)) if last else None}  # fmt: skip
+        shown, more = cut(found, _PAGE, lambda each: cursor_of((each.created_at, each.id)))
+        return {"found": shown, "state": state, "states": _STATES, "more_cursor": more}
 
     async def letters(request: web.Request) -> Context:
         state = request.query.get("state", "open")
@@ -262,32 +241,28 @@ def operation_sections(parts: Parts) -> list[Section]:
         found = await parts.letters.page(
             cast(LetterState, state), None, None, before=_number(request), limit=_PAGE + 1
         )
-        more = str(found[_PAGE - 1].id) if len(found) > _PAGE else None
-        return {"letters": found[:_PAGE], "state": state, "states": get_args(LetterState),
+        shown, more = cut(found, _PAGE, lambda letter: str(letter.id))
+        return {"letters": shown, "state": state, "states": get_args(LetterState),
                 "more_cursor": more}  # fmt: skip
 
-    async def close_letters(_: web.Request, fields: Fields, action: AdminAction) -> str:
-        do = parts.letters.replay if text(fields, "action") == "replay" else parts.letters.discard
-        asked = body(operations_wire.LettersBody, why=action.why, ids=_ids(fields), all=False)
-        outcomes = [await letter_outcome(do, each, action) for each in asked.ids or ()]
+    def outcomes(done: operations_models.LettersAnswer, _: object) -> str:
         return " ".join(
             f"{each.id}: {each.problem or ('done' if each.changed else 'was closed before')}."
-            for each in outcomes
+            for each in done.letters
         )
 
-    async def pause(_: web.Request, __: Fields, action: AdminAction) -> str:
-        await parts.hold.pause(action)
-        return "Judging is paused."
-
-    async def resume(_: web.Request, __: Fields, action: AdminAction) -> str:
-        await parts.hold.resume(action)
-        return "Judging goes on."
-
+    judging = {
+        "pause": form(parts, operations_api.pause_judging, "Judging is paused."),
+        "resume": form(parts, operations_api.resume_judging, "Judging goes on."),
+    }
+    closing = {
+        "replay": form(parts, operations_api.replay_dead_letters, outcomes),
+        "discard": form(parts, operations_api.discard_dead_letters, outcomes),
+    }
     return [
-        Section("", "admin.html", "Overview", overview, {"pause": pause, "resume": resume}),
+        Section("", "admin.html", "Overview", overview, judging),
         Section("/submissions", "admin_submissions.html", "Submissions", submissions, {}),
-        Section("/dead-letters", "admin_letters.html", "Dead letters", letters,
-                {"replay": close_letters, "discard": close_letters}),
+        Section("/dead-letters", "admin_letters.html", "Dead letters", letters, closing),
     ]  # fmt: skip
 
 
@@ -296,10 +271,10 @@ def audit_sections(parts: Parts) -> list[Section]:
 
     async def log(request: web.Request) -> Context:
         query = {name: value for name, value in request.query.items() if value}
-        asked = body(wire.AuditQuery, **{**query, "limit": str(_PAGE)})
-        found = await parts.log.page(asked.wanted(), before=asked.cursor, limit=_PAGE + 1)
-        more = str(found[_PAGE - 1].id) if len(found) > _PAGE else None
-        return {"lines": found[:_PAGE], "asked": asked, "more_cursor": more, "shown": _facts}
+        asked = body(models.AuditQuery, **{**query, "limit": str(_PAGE)})
+        found = await parts.log.page(asked, _PAGE + 1)
+        shown, more = cut(found, _PAGE, lambda line: str(line.id))
+        return {"lines": shown, "asked": asked, "more_cursor": more, "shown": _facts}
 
     return [Section("/audit", "admin_audit.html", "Audit log", log, {})]
 
@@ -309,7 +284,7 @@ def _facts(facts: object) -> str:
 
 
 def _entry(request: web.Request) -> UUID:
-    return id_of(request, "entry")
+    return id_reader("entry")(request.match_info["id"])
 
 
 def _board(fields: Fields) -> Board:
@@ -318,10 +293,6 @@ def _board(fields: Fields) -> Board:
         problem = Problem("wrong_value", "$.board", board, " or ".join(BOARDS), "Choose one.")
         raise RefusedBody([problem])
     return board
-
-
-def _ids(fields: Fields) -> list[object] | None:
-    return list(fields.getall("ids", [])) or None
 
 
 def _key(fields: Fields) -> UUID:

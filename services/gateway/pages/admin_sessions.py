@@ -121,7 +121,7 @@ def _name(request: web.Request) -> str:
 
 
 def _is_https(request: web.Request) -> bool:
-    # Whoever forges this header makes their own cookie stricter, and nothing else.
+    # A forged header makes the sender's own cookie stricter, and nothing else.
     return request.secure or request.headers.get("X-Forwarded-Proto", "").lower() == "https"
 
 

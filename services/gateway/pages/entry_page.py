@@ -7,8 +7,8 @@ from datetime import datetime
 from itertools import groupby
 
 from medvid.benchmark.tasks import ASPECTS, METRICS
-from services.gateway.boards import wire as board_wire
-from services.gateway.boards.entry_wire import EntryDetails, Provenance
+from services.gateway.boards import models as board_models
+from services.gateway.boards.entry_models import EntryDetails, Provenance
 from services.gateway.pages import plots, rank_history
 from services.gateway.pages.rendering import Pages, compare_url
 
@@ -16,7 +16,7 @@ _LABELS = {metric.key: metric.label for metric in METRICS}
 
 
 def render_entry(
-    pages: Pages, board: board_wire.Leaderboard, entry: EntryDetails, now: datetime
+    pages: Pages, board: board_models.Leaderboard, entry: EntryDetails, now: datetime
 ) -> str:
     """Return the page; `board` is the entry's board in compat scoring."""
     row = next((each for each in board.entries if each.entry_id == entry.id), None)
@@ -34,12 +34,12 @@ def render_entry(
         around=plots.radar(values, [each.values for each in board.entries]),
         history=rank_history.draw(spans, now),
         spans=spans,
-        columns={column.key: column for column in board_wire.COLUMNS},
+        columns={column.key: column for column in board_models.COLUMNS},
         sourced=[score for score in entry.scores if score.by_source],
         provenances=_provenances(entry),
         aspects=ASPECTS,
         judged=_judged(entry),
-        page_url=board_wire.page_url(board.board, board.scoring),
+        page_url=board_models.page_url(board.board, board.scoring),
         compare_url=compare_url(
             board.board, board.scoring, [str(entry.id), *(str(each.entry_id) for each in rivals)]
         ),

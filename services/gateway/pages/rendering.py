@@ -15,7 +15,7 @@ from medvid.benchmark.decoding import SUBMISSION_LIMITS
 from medvid.benchmark.submission import EXAMPLE
 from medvid.benchmark.tasks import METRICS, RULE_METRIC_KEYS, SCORINGS, SOURCES, Board, Scoring
 from medvid.benchmark.validation import MINIMUM_RECORDS
-from services.gateway.boards import wire as board_wire
+from services.gateway.boards import models as board_models
 from services.gateway.pages import about, board_view, plots
 from services.gateway.pages.board_view import View
 from services.gateway.pages.comparison import MAX_MODELS, choose, compare
@@ -92,7 +92,7 @@ class Pages:
 
     def board(
         self,
-        board: board_wire.Leaderboard,
+        board: board_models.Leaderboard,
         valueless: frozenset[Scoring] = frozenset(),
         view: View = _WHOLE,
         *,
@@ -122,14 +122,16 @@ class Pages:
             any_shown=not shown.isdisjoint(sent),
             any_unranked_shown=not shown.isdisjoint(unranked),
             tracks=board_view.tracks(board.entries),
-            columns=board_wire.COLUMNS,
+            columns=board_models.COLUMNS,
             rule_columns=RULE_METRIC_KEYS,
-            json_url=board_wire.board_url(board.board, board.scoring),
+            json_url=board_models.board_url(board.board, board.scoring),
             downloads=downloads(board, past=past),
             past=past,
             permalink=snapshot_page(board.board, board.snapshot) if board.snapshot else None,
-            page_urls={scoring: board_wire.page_url(board.board, scoring) for scoring in SCORINGS},
-            view_url=lambda scoring: with_query(board_wire.page_url(board.board, scoring), query),
+            page_urls={
+                scoring: board_models.page_url(board.board, scoring) for scoring in SCORINGS
+            },
+            view_url=lambda scoring: with_query(board_models.page_url(board.board, scoring), query),
         )
 
     def about(self) -> str:
@@ -140,8 +142,8 @@ class Pages:
             rubric=about.shown_rubric(),
             scorings=about.SCORING_MEANINGS,
             sources=SOURCES,
-            columns=board_wire.COLUMNS,
-            ranking_rule=board_wire.RANKING_RULE,
+            columns=board_models.COLUMNS,
+            ranking_rule=board_models.RANKING_RULE,
             example_file=EXAMPLE_FILE,
             least_records=MINIMUM_RECORDS,
             file_megabytes=SUBMISSION_LIMITS.unpacked_bytes >> 20,
@@ -149,7 +151,7 @@ class Pages:
 
     def compare(
         self,
-        board: board_wire.Leaderboard,
+        board: board_models.Leaderboard,
         asked: Sequence[str],
         valueless: Valueless = frozenset(),
     ) -> str:
@@ -172,7 +174,7 @@ class Pages:
             choices=prepared.choices(chosen),
             courses=prepared.courses() if chosen else "",
             metrics=compare(chosen),
-            columns=board_wire.COLUMNS,
+            columns=board_models.COLUMNS,
         )
 
     def render(self, template: str, **context: object) -> str:
@@ -227,19 +229,19 @@ def with_query(address: str, query: str) -> str:
     return f"{address}{'&' if '?' in address else '?'}{query}" if query else address
 
 
-def entry_url(board: board_wire.Leaderboard, entry: board_wire.LeaderboardEntry) -> str:
+def entry_url(board: board_models.Leaderboard, entry: board_models.LeaderboardEntry) -> str:
     """Return where an entry's page is."""
     return f"/boards/{board.board}/entries/{entry.entry_id}"
 
 
-def downloads(board: board_wire.Leaderboard, *, past: bool) -> list[tuple[str, str]]:
+def downloads(board: board_models.Leaderboard, *, past: bool) -> list[tuple[str, str]]:
     """Return label and address of a board in other forms."""
     if past:
-        address = board_wire.snapshot_url(board.snapshot or 0)
+        address = board_models.snapshot_url(board.snapshot or 0)
         return [("CSV", f"{address}?format=csv"), ("JSON", address)]
     return [
-        ("CSV", board_wire.csv_url(board.board, board.scoring)),
-        ("JSON", board_wire.board_url(board.board, board.scoring)),
+        ("CSV", board_models.csv_url(board.board, board.scoring)),
+        ("JSON", board_models.board_url(board.board, board.scoring)),
         ("Feed", f"/{board.board}/feed.atom"),
     ]
 

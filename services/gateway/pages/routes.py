@@ -10,11 +10,11 @@ from typing import Final
 from aiohttp import web
 
 from medvid.benchmark.tasks import BOARDS, SCORINGS, Board, Scoring
-from services.gateway.boards import wire as board_wire
+from services.gateway.boards import models as board_models
+from services.gateway.boards.api import known_board
 from services.gateway.boards.current import Boards
-from services.gateway.boards.entry_routes import entry_of
-from services.gateway.boards.ports import BoardHistory
-from services.gateway.boards.routes import known_board
+from services.gateway.boards.entries import entry_of
+from services.gateway.boards.store import BoardHistory
 from services.gateway.boards.views import BoardViews
 from services.gateway.pages.board_view import View
 from services.gateway.pages.comparison import asked_models
@@ -49,7 +49,7 @@ class PublicPages:
 
         return [
             *(
-                web.get(board_wire.page_url(board, "compat"), partial(self._board, board))
+                web.get(board_models.page_url(board, "compat"), partial(self._board, board))
                 for board in BOARDS
             ),
             web.get("/about", read_about),

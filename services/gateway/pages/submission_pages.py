@@ -1,4 +1,4 @@
-"""The pages of submitting: the form, its check, the receipt, and how a submission fares.
+"""The pages of submitting: the form, its check, the receipt, and a submission's state.
 
 They do what the API does, by the same steps, and answer with pages. The owner token reaches them in
 a header only, never in an address.
@@ -21,18 +21,18 @@ from medvid.benchmark.validation import MINIMUM_RECORDS
 from services.gateway.accounts.callers import Callers
 from services.gateway.accounts.models import QuotaStatus
 from services.gateway.accounts.quotas import Quotas
-from services.gateway.boards.wire import COLUMNS
-from services.gateway.judging.handlers import ReadJudging
+from services.gateway.boards.models import COLUMNS
+from services.gateway.judging.service import JudgingService
 from services.gateway.pages.rendering import EXAMPLE_FILE, Pages
 from services.gateway.status.rules import duration
-from services.gateway.submissions import wire as submission_wire
-from services.gateway.submissions.access import submission_id
+from services.gateway.submissions import models as submission_models
+from services.gateway.submissions.access import read_submission_id
 from services.gateway.submissions.forms import FILE_FIELD
-from services.gateway.submissions.handlers import DryRun, ReadStatus, Status
-from services.gateway.submissions.ports import Upload
-from services.gateway.submissions.report_wire import DryRunAnswer
-from services.gateway.submissions.submitting import AcceptSubmission
-from services.gateway.submissions.uploads import Receiver
+from services.gateway.submissions.receiver import Receiver
+from services.gateway.submissions.records import Upload
+from services.gateway.submissions.report_models import DryRunAnswer
+from services.gateway.submissions.service import FoundSubmission, SubmissionService
+from services.gateway.submissions.uploads import UploadService
 from services.gateway.web import problems
 from services.gateway.web.models import ProblemDetails
 from services.gateway.web.parameters import uuid_of
@@ -66,10 +66,9 @@ class SubmissionPages:
     """What the pages of submitting are made with."""
 
     pages: Pages
-    accept: AcceptSubmission
-    dry_run: DryRun
-    read_status: ReadStatus
-    read_judging: ReadJudging
+    uploads: UploadService
+    submissions: SubmissionService
+    judging: JudgingService
     receiver: Receiver
     callers: Callers
     quotas: Quotas
@@ -97,10 +96,10 @@ class SubmissionPages:
             _from_here(request)
             caller = await self.callers.of(request)
             key = request.headers.get("Idempotency-Key")
-            await self.accept.admit(caller, request.content_length or 0, key)
+            await self.uploads.admit(caller, request.content_length or 0, key)
             async with self.receiver.receive(request, caller) as upload:
                 given = _texts(upload)
-                receipt = await self.accept(caller, upload, key)
+                receipt = await self.uploads.submit(caller, upload, key)
         except MedvidError as error:
             return self._refuse(request, error, given)
         facts = {"receipt": receipt, "model_name": given.get("model_name", "The model")}
@@ -112,28 +111,30 @@ class SubmissionPages:
         try:
             _from_here(request)
             caller = await self.callers.of(request)
-            await self.dry_run.admit(caller, request.content_length or 0)
+            await self.uploads.admit_dry_run(caller, request.content_length or 0)
             async with self.receiver.receive(request, caller) as upload:
                 given = _texts(upload)
                 # What is still blank is not there yet: a file can be checked before the rest.
                 filled = {name: text for name, text in upload.texts.items() if text.strip()}
-                result = await self.dry_run(caller, replace(upload, texts=filled))
+                result = await self.uploads.dry_run(caller, replace(upload, texts=filled))
         except MedvidError as error:
             return self._refuse(request, error, given)
         facts = self._form(given, checked=DryRunAnswer.of(result))
         return _private(request, "submit.html", facts, HTTPStatus.OK)
 
     async def submission(self, request: web.Request) -> web.Response:
-        """Show how a submission fares, all of it to its owner."""
+        """Show a submission's state, all of it to its owner."""
         caller = await self.callers.of(request)
         try:
-            found = await self.read_status(submission_id(request), caller)
+            found = await self.submissions.status(
+                read_submission_id(request.match_info["id"]), caller
+            )
         except NotFound:
             # Perhaps it is for its owner's eyes only: the script asks again with the token.
             facts = {"id": request.match_info["id"]}
             return _private(request, "submission_unknown.html", facts, HTTPStatus.NOT_FOUND)
-        judging = await self.read_judging.status(found.submission.id)
-        status = submission_wire.submission_status(found, judging)
+        judging = await self.judging.status(found.submission.id)
+        status = submission_models.submission_status(found, judging)
         response = _private(request, "submission.html", _facts(status, found), HTTPStatus.OK)
         response.headers["Vary"] = "Authorization"
         return response
@@ -192,7 +193,7 @@ def _private(
     return response
 
 
-def _facts(status: submission_wire.SubmissionStatus, found: Status) -> dict[str, object]:
+def _facts(status: submission_models.SubmissionStatus, found: FoundSubmission) -> dict[str, object]:
     """Return what a submission's page is made of."""
     run = status.judging.run
     steps = [step for step in status.timeline if step.kind == "submission"]
@@ -214,7 +215,7 @@ def _facts(status: submission_wire.SubmissionStatus, found: Status) -> dict[str,
     }
 
 
-def _entry_page(status: submission_wire.SubmissionStatus) -> str | None:
-    if not isinstance(status, submission_wire.OwnedSubmission) or status.entry is None:
+def _entry_page(status: submission_models.SubmissionStatus) -> str | None:
+    if not isinstance(status, submission_models.OwnedSubmission) or status.entry is None:
         return None
     return f"/boards/{status.entry.board}/entries/{status.entry.id}"

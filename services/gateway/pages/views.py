@@ -7,22 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from medvid.benchmark.tasks import Scoring
-from services.gateway.boards.entry_wire import EntryDetails
-from services.gateway.boards.turns import USUAL, Turns, WaitingLimits
-from services.gateway.boards.wire import Leaderboard
+from services.gateway.boards.entry_models import EntryDetails
+from services.gateway.boards.models import Leaderboard
 from services.gateway.pages.board_view import View
 from services.gateway.pages.entry_page import render_entry
 from services.gateway.pages.rendering import Pages, Valueless
 from services.gateway.web.addresses import LOCAL
 from services.gateway.web.endpoints import HTML
+from services.gateway.web.render_cache import RenderCache, bytes_of
 from services.gateway.web.representations import GZIP_LEVEL, Representation, represent
 from services.gateway.web.security import PAGE_HEADERS
+from services.gateway.web.turns import USUAL, Turns, WaitingLimits
 
 FRESH: Final = "public, max-age=1, must-revalidate"
 _KEPT_BYTES: Final = 16 << 20
@@ -42,10 +42,7 @@ class PageViews:
         limits: WaitingLimits = USUAL,
     ) -> None:
         self._pages = pages
-        self._kept_bytes = kept_bytes
-        self._made: OrderedDict[Hashable, Representation] = OrderedDict()
-        self._made_bytes = 0
-        self._turns = Turns(limits)
+        self._made = RenderCache(Turns(limits), bytes_of, kept_bytes)
 
     async def board(
         self,
@@ -88,25 +85,12 @@ class PageViews:
         return await self._get(key, lambda: render_entry(self._pages, shown, details, now), address)
 
     async def _get(self, key: Hashable, write: Callable[[], str], address: str) -> Representation:
-        def kept() -> Representation | None:
-            if key in self._made:
-                self._made.move_to_end(key)
-            return self._made.get(key)
-
-        async def make() -> Representation:
-            # In a thread: a board of thousands takes a while to write and to pack.
-            made = await asyncio.to_thread(lambda: page_of(write(), gzip_level=_QUICKLY))
-            self._keep(key, made)
-            return made
-
-        return await self._turns.get(address, key, kept, make)
-
-    def _keep(self, key: Hashable, made: Representation) -> None:
-        self._made[key] = made
-        self._made_bytes += _size(made)
-        while self._made_bytes > self._kept_bytes:
-            _, dropped = self._made.popitem(last=False)
-            self._made_bytes -= _size(dropped)
+        # In a thread: a board of thousands takes a while to write and to pack.
+        return await self._made.get(
+            address,
+            key,
+            lambda: asyncio.to_thread(lambda: page_of(write(), gzip_level=_QUICKLY)),
+        )
 
 
 def page_of(text: str, *, gzip_level: int = GZIP_LEVEL) -> Representation:
@@ -122,7 +106,3 @@ def page_of(text: str, *, gzip_level: int = GZIP_LEVEL) -> Representation:
 
 def _identity(shown: Leaderboard) -> Hashable:
     return (shown.board, shown.scoring, shown.snapshot, shown.revision)
-
-
-def _size(made: Representation) -> int:
-    return len(made.identity.body) + len(made.gzip.body) + 2_000

@@ -27,7 +27,7 @@ _SQL: Final = load_queries(__package__)
 _CACHE_CONTROL: Final = "public, max-age=2"
 _TTL_SECONDS: Final = 2.0
 _PATIENCE_SECONDS: Final = 2.0
-"""How long the database may take: whoever asks for the status asks because something is slow."""
+"""How long the database may take: the status is asked for when something is slow."""
 _log = structlog.get_logger(__name__)
 
 

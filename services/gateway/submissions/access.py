@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
 
-from aiohttp import web
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from services.gateway.accounts.rules import (
     AccessRules,
@@ -16,7 +15,8 @@ from services.gateway.accounts.rules import (
     not_the_owner,
     require_understood,
 )
-from services.gateway.submissions.ports import StoredSubmission, SubmissionStore
+from services.gateway.submissions.records import StoredSubmission
+from services.gateway.submissions.store import SubmissionStore
 from services.gateway.web.parameters import uuid_of
 from services.gateway.web.router import PathText
 from shared.runtime.errors import NotFound
@@ -35,17 +35,6 @@ SubmissionId = Annotated[
     Field(description="the submission's id, as in its receipt"),
     PathText(read_submission_id),
 ]
-
-
-class SubmissionPath(BaseModel):
-    """The address of a submission."""
-
-    id: UUID = Field(description="the submission's id, as in its receipt")
-
-
-def submission_id(request: web.Request) -> UUID:
-    """Return the id in the address of a request; raises NotFound where it is none."""
-    return read_submission_id(request.match_info["id"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,23 +9,69 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from datetime import datetime
+from typing import Final, Protocol
 from uuid import UUID
 
 from aiohttp import web
 from aiohttp_sse import EventSourceResponse, sse_response
 
-from services.gateway.judging.ports import JudgingStore, StoredEvent
+from services.gateway.web.event_streams import last_event_id, wait
 from services.gateway.web.middleware import stream_headers
 from services.gateway.web.slots import Slots
-from shared.runtime.errors import InvalidInput, Transient, Unavailable
+from shared.runtime.errors import Transient, Unavailable
+from shared.storage.database import Database, transient_errors
+from shared.storage.queries import load_queries
 
+_SQL: Final = load_queries(__package__)
 _BATCH: Final = 200
-_LARGEST_ID: Final = (1 << 63) - 1
-_GONE_SECONDS: Final = 2.0
-"""How often is looked whether a client has left, so that its place is free again."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """Something that happened to a submission; `data` is JSON."""
+
+    id: int
+    kind: str
+    data: str
+    at: datetime
+
+
+class EventSource(Protocol):
+    """Numbered events in the order in which they happened. Raises Transient."""
+
+    async def newest_events(self, submission_ids: Sequence[UUID]) -> Mapping[UUID, int]:
+        """Return the number of the newest event of each submission that has any."""
+
+    async def events_after(
+        self, submission_id: UUID, event_id: int, limit: int
+    ) -> Sequence[StoredEvent]:
+        """Return what happened to a submission after an event, oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionEvents:
+    """The events in the database: an EventSource."""
+
+    database: Database
+
+    async def newest_events(self, submission_ids: Sequence[UUID]) -> Mapping[UUID, int]:
+        """Return the number of the newest event of each submission that has any."""
+        async with transient_errors():
+            rows = await self.database.pool.fetch(_SQL["events_newest"], submission_ids)
+        return {row["submission_id"]: row["newest"] for row in rows}
+
+    async def events_after(
+        self, submission_id: UUID, event_id: int, limit: int
+    ) -> Sequence[StoredEvent]:
+        """Return what happened to a submission after an event, oldest first."""
+        async with transient_errors():
+            rows = await self.database.pool.fetch(
+                _SQL["events_after"], submission_id, event_id, limit
+            )
+        return [StoredEvent(**row) for row in rows]
 
 
 @dataclass(slots=True, eq=False)
@@ -41,9 +87,9 @@ class EventStreams:
     """The open streams of this process."""
 
     def __init__(
-        self, store: JudgingStore, *, limit: int, per_address: int, poll_seconds: float
+        self, events: EventSource, *, limit: int, per_address: int, poll_seconds: float
     ) -> None:
-        self._store = store
+        self._events = events
         self._slots = Slots("event streams", total=limit, per_address=per_address)
         self._poll_seconds = poll_seconds
         self._open: set[_Stream] = set()
@@ -75,7 +121,7 @@ class EventStreams:
 
     async def _look(self) -> None:
         watched = {stream.submission_id for stream in self._open}
-        newest = await self._store.newest_events(list(watched))
+        newest = await self._events.newest_events(list(watched))
         self._looks += 1
         for stream in self._open:
             if newest.get(stream.submission_id, 0) > stream.last:
@@ -89,7 +135,7 @@ class EventStreams:
             return await self._serve(request, submission_id)
 
     async def _serve(self, request: web.Request, submission_id: UUID) -> web.StreamResponse:
-        stream = _Stream(submission_id, last_event_id(request))
+        stream = _Stream(submission_id, last_event_id(request) or 0)
         if self._stopping:
             raise Unavailable("we are shutting down.", fix="Try again, or poll the status.")
         self._open.add(stream)  # before the first read, so that no news falls in between
@@ -98,7 +144,7 @@ class EventStreams:
             async with sse_response(request, headers=stream_headers(request)) as response:
                 with contextlib.suppress(ConnectionResetError, TimeoutError):
                     while response.is_connected() and not self._stopping:
-                        await _wait(stream.woken)
+                        await wait(stream.woken)
                         if stream.woken.is_set():
                             stream.woken.clear()
                             await self._send(response, stream)
@@ -123,7 +169,7 @@ class EventStreams:
         read = self._reads.get(key)
         if read is None:
             read = asyncio.create_task(
-                self._store.events_after(stream.submission_id, stream.last, _BATCH)
+                self._events.events_after(stream.submission_id, stream.last, _BATCH)
             )
             self._reads[key] = read
             read.add_done_callback(lambda _: self._reads.pop(key, None))
@@ -131,21 +177,3 @@ class EventStreams:
             return await asyncio.shield(read)
         except Transient:
             return []  # the stream stays; the next look finds it behind
-
-
-async def _wait(woken: asyncio.Event) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_GONE_SECONDS):
-            await woken.wait()
-
-
-def last_event_id(request: web.Request) -> int:
-    """Return where a client left off, 0 where it is new; raises InvalidInput."""
-    given = request.headers.get("Last-Event-ID", "").strip()
-    if not given:
-        return 0
-    if not given.isascii() or not given.isdigit() or len(given) > 19 or int(given) > _LARGEST_ID:
-        raise InvalidInput(
-            "the Last-Event-ID is not one of ours.", fix="Send none.", code="invalid_query"
-        )
-    return int(given)

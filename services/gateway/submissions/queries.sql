@@ -76,20 +76,17 @@ SELECT scoring, entries, content::text AS content, ranked_at
 -- Served by the partial index of unfinished submissions.
 SELECT count(*) FROM submissions WHERE state = 'accepted' AND changed_at < $1
 
--- name: snapshots_newest
--- One index probe for each board and scoring, however long the history is.
-SELECT newest.id, b.board, s.scoring
-  FROM boards b
- CROSS JOIN (VALUES ('compat'), ('strict')) AS s (scoring)
- CROSS JOIN LATERAL (
-       SELECT id FROM snapshots
-        WHERE snapshots.board = b.board AND snapshots.scoring = s.scoring
-        ORDER BY id DESC
-        LIMIT 1) AS newest
+-- name: events_newest
+-- One probe of the primary key for each submission, however many events it has.
+SELECT s.id AS submission_id, e.id AS newest
+  FROM unnest($1::uuid[]) AS s (id)
+  JOIN LATERAL (
+       SELECT id FROM submission_events WHERE submission_id = s.id ORDER BY id DESC LIMIT 1
+       ) AS e ON true
 
--- name: snapshot_content
--- The version before recorded no ranking; it had one.
-SELECT id, board, scoring, revision, content, created_at, unranked,
-       coalesce(ranking, 'competition') AS ranking
-  FROM snapshots
- WHERE id = $1
+-- name: events_after
+SELECT id, kind, data::text AS data, at
+  FROM submission_events
+ WHERE submission_id = $1 AND id > $2
+ ORDER BY id
+ LIMIT $3

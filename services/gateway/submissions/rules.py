@@ -1,4 +1,4 @@
-"""What may become of a submission, and how a refusal is told. Pure."""
+"""States of a submission, and the errors where a change of state is refused. Pure."""
 
 from __future__ import annotations
 

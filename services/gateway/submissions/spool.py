@@ -16,7 +16,7 @@ import structlog
 
 _PREFIX: Final = "medvid-uploads-"
 _LOCK: Final = "lock"
-"""Held for as long as the folder's gateway lives; the kernel lets go of it however that ends."""
+"""Held for as long as the folder's gateway lives; the kernel releases it however that ends."""
 _log = structlog.get_logger(__name__)
 
 

@@ -1,4 +1,4 @@
-"""The gateway's SQL: submissions in, their state and the ranked boards out."""
+"""Submissions and their entries: the SQL."""
 
 from __future__ import annotations
 
@@ -12,19 +12,16 @@ import orjson
 from medvid.benchmark.names import SAME_NAMES, name_key
 from services.gateway.accounts.quotas import use_submission
 from services.gateway.submissions import badges
-from services.gateway.submissions.ports import (
+from services.gateway.submissions.records import (
     HypotheticalRank,
     IdempotencyKey,
-    KeyTaken,
     NewSubmission,
-    Snapshot,
-    SnapshotRef,
     StoredEntry,
     StoredSubmission,
     TimelineStep,
 )
 from services.gateway.submissions.rules import not_replaceable
-from services.gateway.webhooks.service import add_webhook
+from services.gateway.webhooks.delivery import add_webhook
 from shared.contracts.messages import SubmissionAccepted
 from shared.runtime.errors import Conflict
 from shared.storage.database import Connection, Database, transient_errors
@@ -35,8 +32,12 @@ _SQL: Final = load_queries(__package__)
 _LIFECYCLE_SQL: Final = load_queries(__package__, "lifecycle.sql")
 
 
-class PostgresStore:
-    """Implements SubmissionStore and SnapshotSource."""
+class KeyTaken(Exception):
+    """Another request with the same idempotency key was accepted in between."""
+
+
+class SubmissionStore:
+    """Submissions in the database. Every method raises Transient when it cannot answer now."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -105,20 +106,6 @@ class PostgresStore:
                 _SQL["submissions_ahead"], submission.created_at
             )
         return count
-
-    async def newest_snapshots(self) -> Sequence[SnapshotRef]:
-        """Return the newest snapshots, one for each board and scoring that has any."""
-        async with transient_errors():
-            rows = await self._database.pool.fetch(_SQL["snapshots_newest"])
-        return [SnapshotRef(**row) for row in rows]
-
-    async def snapshot(self, snapshot_id: int) -> Snapshot:
-        """Return a snapshot; they are never changed or removed."""
-        async with transient_errors():
-            row = await self._database.pool.fetchrow(_SQL["snapshot_content"], snapshot_id)
-        if row is None:
-            raise LookupError(f"snapshot {snapshot_id} is gone")
-        return Snapshot(**row)
 
 
 async def _insert(connection: Connection, new: NewSubmission) -> None:

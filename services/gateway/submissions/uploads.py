@@ -1,189 +1,334 @@
-"""Receives a submission form: streams the file to disk and counts every byte on the way."""
+"""Uploads: accepted as submissions, or only checked."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from io import BufferedWriter
-from pathlib import Path
-from typing import Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID, uuid4
 
-from aiohttp import ClientError, web
+import structlog
 
 from medvid.benchmark.report import Problem
+from services.gateway.accounts import credentials
+from services.gateway.accounts.quota_rules import check_submissions, check_validations
 from services.gateway.accounts.quotas import Quotas
-from services.gateway.accounts.rules import Caller
-from services.gateway.submissions import forms
-from services.gateway.submissions.ports import Upload
-from services.gateway.web.bodies import media_type
-from services.gateway.web.multipart import (
-    Event,
-    FormDataParser,
-    MalformedForm,
-    PartBegins,
-    PartData,
-    PartEnds,
-    boundary_of,
+from services.gateway.accounts.rules import Caller, not_the_owner
+from services.gateway.submissions.access import not_found
+from services.gateway.submissions.forms import (
+    COVERAGE_TOO_LOW,
+    check_coverage,
+    check_fields,
+    check_given_fields,
+    entry_fields,
+    location_in_form,
+    missing_file,
+    name_taken,
 )
-from services.gateway.web.slots import Slots
-from shared.runtime.errors import InvalidInput, MedvidError, TooLarge
+from services.gateway.submissions.options import Options, check_same_name, read_options
+from services.gateway.submissions.records import (
+    Checked,
+    IdempotencyKey,
+    NewSubmission,
+    StoredEntry,
+    Upload,
+)
+from services.gateway.submissions.rules import not_replaceable
+from services.gateway.submissions.store import KeyTaken, SubmissionStore
+from services.gateway.submissions.validation import Validator
+from services.gateway.web.errors import Location, Refused
+from services.gateway.webhooks.rules import Webhook
+from shared.runtime.errors import InvalidInput, MedvidError, Transient, Unavailable
 
-FORM_TYPE: Final = "multipart/form-data"
+_log = structlog.get_logger(__name__)
+
+
+class RefusedSubmission(Refused):
+    """A submission with problems."""
+
+    code = "invalid_submission"
+
+    def __init__(
+        self, problems: Sequence[Problem], count: int, report: Mapping[str, object] | None
+    ) -> None:
+        lacks_answers = [problem for problem in problems if problem.code == COVERAGE_TOO_LOW]
+        if lacks_answers and count == 1:
+            only = lacks_answers[0]
+            detail = f"{only.found}, {only.expected}."
+            super().__init__(detail, problems, count, report, fix=only.fix, code=only.code)
+        else:
+            detail = f"the submission has {count} problem{'s' if count != 1 else ''}."
+            super().__init__(detail, problems, count, report)
+
+    def location(self, problem: Problem) -> Location:
+        """Return whether a problem is in the form or in the file."""
+        return location_in_form(problem)
 
 
 @dataclass(frozen=True, slots=True)
-class UploadLimits:
-    """What one upload may cost, and how many may come in at the same time."""
+class Receipt:
+    """What the owner of a new submission gets, once."""
 
-    body_bytes: int
-    seconds: float
-    idle_seconds: float
-    concurrent: int
-    per_address: int
+    submission_id: UUID
+    owner_token: str
+    webhook_secret: bytes | None = None
 
 
-class Receiver:
-    """Turns requests into uploads; spooled files live in `folder` until the upload is left."""
+@dataclass(frozen=True, slots=True)
+class DryRunResult:
+    """What a dry run found; `report` is None where there was no file."""
 
-    def __init__(self, folder: Path, limits: UploadLimits, quotas: Quotas) -> None:
-        self._folder = folder
+    problems: Sequence[Problem]
+    count: int
+    report: Mapping[str, object] | None
+    ground_truth_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """What is to become a submission: who sent what, to be held against which test set."""
+
+    caller: Caller
+    upload: Upload
+    ground_truth_version: str
+    options: Options
+    previous: StoredEntry | None
+
+
+class UploadService:
+    """Checks uploads: accepts them as submissions, or makes a dry run, which stores nothing.
+
+    A submission is stored together with the message that starts its scoring.
+    """
+
+    def __init__(
+        self,
+        store: SubmissionStore,
+        validator: Validator,
+        quotas: Quotas,
+        *,
+        private_networks: bool = False,
+        minimum_coverage: float = 0.0,
+    ) -> None:
+        self._store = store
+        self._validator = validator
         self._quotas = quotas
-        self._limits = limits
-        self._slots = Slots("uploads", total=limits.concurrent, per_address=limits.per_address)
+        self._private_networks = private_networks
+        self._minimum_coverage = minimum_coverage
 
-    @asynccontextmanager
-    async def receive(self, request: web.Request, caller: Caller) -> AsyncIterator[Upload]:
-        """Read the whole form that a caller sends; one that breaks is paid for as far as it came.
+    async def admit(self, caller: Caller, size: int, idempotency_key: str | None) -> None:
+        """Let a caller send an upload of `size` bytes; nothing of it is read before.
 
-        Raises MalformedForm, TooLarge, InvalidInput, Unavailable, QuotaExhausted.
+        Raises NotAllowed, QuotaExhausted. A repeat uses up nothing, so it is let in.
         """
-        _require_form(request)
-        self._refuse_long(request.content_length or 0)
-        with (
-            self._slots.taken(caller.address),
-            tempfile.TemporaryDirectory(prefix="upload-", dir=self._folder) as folder,
-        ):
-            form = _Form(Path(folder) / "file")
-            try:
-                await self._read(request, form)
-            except MedvidError:
-                await self._quotas.count_upload(caller, form.size)
-                raise
-            finally:
-                form.close()
-            yield form.upload()
-
-    async def _read(self, request: web.Request, form: _Form) -> None:
-        parser = FormDataParser(boundary_of(request.headers.get("Content-Type", "")))
-        try:
-            async with asyncio.timeout(self._limits.seconds):
-                while piece := await self._next(request):
-                    form.size += len(piece)
-                    self._refuse_long(form.size)
-                    for event in parser.feed(piece):
-                        form.take(event)
-        except TimeoutError as error:
-            raise _slow() from error
-        except (web.RequestPayloadError, ClientError, ConnectionError) as error:
-            raise MalformedForm("the body was cut off.", fix="Send the request again.") from error
-        parser.finish()
-
-    async def _next(self, request: web.Request) -> bytes:
-        async with asyncio.timeout(self._limits.idle_seconds):
-            return await request.content.readany()
-
-    def _refuse_long(self, size: int) -> None:
-        if size > self._limits.body_bytes:
-            raise TooLarge(
-                f"the request has more than {self._limits.body_bytes:,} bytes.",
-                fix="Send the file gzip-compressed, with only id, qa_type and prediction.",
-                code="upload_too_large",
-            )
-
-
-class _Form:
-    """Collects the parts of a form: texts in memory within a limit, the file on disk."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file: BufferedWriter | None = None
-        self._digest = hashlib.sha256()
-        self._texts: dict[str, bytearray] = {}
-        self._problems: dict[str, Problem] = {}
-        self.size = 0  # of the whole body
-        self._current: str | None = None  # None: the current part's content is dropped
-
-    def take(self, event: Event) -> None:
-        match event:
-            case PartBegins(name):
-                self._begin(name)
-            case PartData(data):
-                self._add(data)
-            case PartEnds():
-                self._current = None
-
-    def _begin(self, name: str) -> None:
-        if name in self._texts or (name == forms.FILE_FIELD and self._file is not None):
-            self._problems[name] = forms.repeated(name)
-            self._current = None
-            return
-        self._current = name
-        if name == forms.FILE_FIELD:
-            self._file = self._path.open("wb")
-        else:
-            self._texts[name] = bytearray()
-
-    def _add(self, data: bytes) -> None:
-        if self._current == forms.FILE_FIELD and self._file is not None:
-            self._file.write(data)  # to the page cache: microseconds
-            self._digest.update(data)
-        elif self._current is not None:
-            text = self._texts[self._current]
-            text += data
-            if len(text) > forms.MAX_FIELD_BYTES:
-                self._problems[self._current] = forms.too_long(self._current)
-                self._current = None
-
-    def upload(self) -> Upload:
-        """Return what was collected."""
-        parts = {
-            name: bytes(text) for name, text in self._texts.items() if name not in self._problems
-        }
-        texts, problems = forms.decode_fields(parts)
-        return Upload(
-            texts=texts,
-            file=self._path if self._file is not None else None,
-            file_sha256=self._digest.digest(),
-            size=self.size,
-            problems=[*self._problems.values(), *problems],
+        self._quotas.access.require_submitter(caller)
+        if idempotency_key is not None:
+            key_sha256 = credentials.sha256(credentials.check_idempotency_key(idempotency_key))
+            if await self._store.find_key(key_sha256) is not None:
+                await self._quotas.require_room_for_repeat(caller)
+                return
+        await self._quotas.require_room(
+            caller, size, lambda usage: check_submissions(usage.submissions)
         )
 
-    def close(self) -> None:
-        """Flush the file."""
-        if self._file is not None:
-            self._file.close()
+    async def submit(self, caller: Caller, upload: Upload, idempotency_key: str | None) -> Receipt:
+        """Return the receipt; a repeat of an accepted request gets the same one again.
+
+        What is refused is paid for by its bytes, unless it was us who failed. Raises
+        RefusedSubmission, Conflict, InvalidInput, Unavailable, QuotaExhausted, and where a version
+        is to be replaced NotFound, NotAllowed.
+        """
+        try:
+            return await self._accept(caller, upload, idempotency_key)
+        except (Unavailable, Transient):
+            raise
+        except MedvidError:
+            await self._quotas.count_upload(caller, upload.size)
+            raise
+
+    async def admit_dry_run(self, caller: Caller, size: int) -> None:
+        """Let a caller send an upload of `size` bytes; raises NotAllowed, QuotaExhausted."""
+        self._quotas.access.require_submitter(caller)
+        await self._quotas.require_room(
+            caller, size, lambda usage: check_validations(usage.validations)
+        )
+
+    async def dry_run(self, caller: Caller, upload: Upload) -> DryRunResult:
+        """Return what would become of the upload.
+
+        Raises InvalidInput, Unavailable, QuotaExhausted.
+        """
+        version = await self._test_set()
+        await self._quotas.use_validation(caller, upload.size)
+        options, wrong = read_options(upload.texts, private_networks=self._private_networks)
+        problems = [*check_given_fields(upload.texts, list(upload.problems)), *wrong]
+        name = upload.texts.get("model_name", "").strip()
+        bad = {problem.path for problem in problems}
+        # A new version has its model's name, and what is only evaluated needs none.
+        needs_name = options.replaces is None and not options.evaluate_only
+        sound = bool(name) and "$.model_name" not in bad
+        if needs_name and sound and await self._store.name_taken(name):
+            problems.append(name_taken(name))
+        if upload.file is None:
+            problems += [] if "$.file" in bad else [missing_file()]
+            return DryRunResult(problems, len(problems), None, version)
+        checked = await self._validator.check(upload.file, version)
+        if not options.evaluate_only and not checked.problem_count:
+            problems += check_coverage(checked.report, self._minimum_coverage)
+        count = len(problems) + checked.problem_count
+        return DryRunResult([*problems, *checked.problems], count, checked.report, version)
+
+    async def _accept(self, caller: Caller, upload: Upload, idempotency_key: str | None) -> Receipt:
+        key = None
+        if idempotency_key is not None:
+            key = _Key.of(caller, upload, idempotency_key)
+        if key is not None and (receipt := await self._repeat(key)):
+            return receipt
+        draft = await self._draft(caller, upload)
+        checked = await self._check(draft)
+        try:
+            return await self._store_new(draft, checked, key)
+        except KeyTaken:
+            receipt = await self._repeat(key) if key is not None else None
+            if receipt is None:
+                raise Unavailable("a rival request was withdrawn.", fix="Send it again.") from None
+            return receipt
+
+    async def _draft(self, caller: Caller, upload: Upload) -> _Draft:
+        version = await self._test_set()
+        options, problems = read_options(upload.texts, private_networks=self._private_networks)
+        texts, previous = upload.texts, None
+        if options.replaces is not None:
+            previous = await self._previous(caller, options.replaces)
+            problems += check_same_name(texts.get("model_name"), previous.model_name)
+            texts = _inherited(texts, previous)
+        upload = replace(upload, texts=texts, problems=[*upload.problems, *problems])
+        return _Draft(caller, upload, version, options, previous)
+
+    async def _previous(self, caller: Caller, submission_id: UUID) -> StoredEntry:
+        """Return the entry to be replaced; raises NotFound, NotAllowed, Conflict."""
+        submission = await self._store.find(submission_id)
+        if submission is None:
+            raise not_found()
+        access = self._quotas.access
+        if access.role(caller, submission.owner_token_sha256, submission.key_id) is None:
+            raise not_found() if submission.evaluate_only else not_the_owner(caller)
+        entry = submission.entry
+        stands = submission.state in ("scored", "ranked") and not submission.evaluate_only
+        if entry is None or entry.removed or entry.board != "community" or not stands:
+            raise not_replaceable()
+        return entry
+
+    async def _check(self, draft: _Draft) -> Checked:
+        upload = draft.upload
+        problems = check_fields(upload.texts, list(upload.problems))
+        if upload.file is None:
+            problems += [] if any(p.path == "$.file" for p in problems) else [missing_file()]
+            raise RefusedSubmission(problems, len(problems), None)
+        checked = await self._validator.check(upload.file, draft.ground_truth_version)
+        if not draft.options.evaluate_only and not checked.problem_count:
+            problems += check_coverage(checked.report, self._minimum_coverage)
+        count = len(problems) + checked.problem_count
+        if count or checked.payload is None:
+            raise RefusedSubmission([*problems, *checked.problems], count, checked.report)
+        return checked
+
+    async def _store_new(self, draft: _Draft, checked: Checked, key: _Key | None) -> Receipt:
+        assert checked.payload is not None  # noqa: S101 - _check refused the others
+        caller = draft.caller
+        submission_id = uuid4()
+        salt = credentials.new_salt()
+        token = credentials.token_for(key.key, salt) if key else credentials.new_token()
+        webhook = _webhook(draft.options, key, salt)
+        new = NewSubmission(
+            id=submission_id,
+            entry_id=uuid4(),
+            fields=entry_fields(draft.upload.texts),
+            ground_truth_version=draft.ground_truth_version,
+            checked=checked,
+            payload=await asyncio.to_thread(checked.payload.read_bytes),
+            owner_token_sha256=credentials.sha256(token),
+            key=key.used_for(submission_id, salt) if key else None,
+            key_id=caller.key.id if caller.key else None,
+            size=draft.upload.size,
+            account=self._quotas.account(caller),
+            previous=draft.previous,
+            evaluate_only=draft.options.evaluate_only,
+            webhook=webhook,
+        )
+        await self._store.accept(new)
+        _log.info(
+            "submission_accepted",
+            submission_id=str(submission_id),
+            bytes=checked.unpacked_bytes,
+            ground_truth=draft.ground_truth_version[:12],
+        )
+        return Receipt(submission_id, token, webhook.secret if webhook else None)
+
+    async def _test_set(self) -> str:
+        """Return the version that uploads are checked against; raises Unavailable without one."""
+        version = await self._store.active_ground_truth()
+        if version is None:
+            raise Unavailable(
+                "no test set is loaded, so submissions cannot be checked.",
+                fix="Try again later; operators: 'medvid admin load-ground-truth FILE'.",
+                code="no_ground_truth",
+            )
+        return version
+
+    async def _repeat(self, key: _Key) -> Receipt | None:
+        """Return the receipt of an earlier request with this key, if there was one."""
+        used = await self._store.find_key(key.key_sha256)
+        if used is None:
+            return None
+        if used.request_sha256 != key.request_sha256:
+            raise InvalidInput(
+                "this Idempotency-Key was used for another request.",
+                fix="Use a fresh key for each new submission.",
+                code="idempotency_key_reused",
+            )
+        webhook = _webhook(key.options, key, used.token_salt)
+        return Receipt(
+            used.submission_id,
+            credentials.token_for(key.key, used.token_salt),
+            webhook.secret if webhook else None,
+        )
 
 
-def _require_form(request: web.Request) -> None:
-    encoding = request.headers.get("Content-Encoding", "identity").lower()
-    sent = media_type(request)
-    if sent == FORM_TYPE and encoding == "identity":
-        return
-    found = sent if encoding == "identity" else f"Content-Encoding {encoding}"
-    raise InvalidInput(
-        f"the body is {found}, not {FORM_TYPE}.",
-        fix="Send the form fields as multipart/form-data; the file itself may be gzip.",
-        code="unsupported_media_type",
-    )
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """An idempotency key with the request it came with."""
+
+    key: str
+    key_sha256: bytes
+    request_sha256: bytes
+    options: Options
+
+    @classmethod
+    def of(cls, caller: Caller, upload: Upload, key: str) -> _Key:
+        """Return it; the same form sent with another API key is another request."""
+        sender = {"/key": str(caller.key.id)} if caller.key else {}
+        request = credentials.fingerprint({**upload.texts, **sender}, upload.file_sha256)
+        options, _ = read_options(upload.texts, private_networks=True)
+        credentials.check_idempotency_key(key)
+        return cls(key, credentials.sha256(key), request, options)
+
+    def used_for(self, submission_id: UUID, salt: bytes) -> IdempotencyKey:
+        return IdempotencyKey(self.key_sha256, self.request_sha256, salt, submission_id)
 
 
-def _slow() -> InvalidInput:
-    return InvalidInput(
-        "the body came too slowly and was given up.",
-        fix="Send the file gzip-compressed, or over a faster connection.",
-        code="upload_too_slow",
-    )
+def _webhook(options: Options, key: _Key | None, salt: bytes) -> Webhook | None:
+    """Return a submission's webhook, with a generated secret where its owner gave none."""
+    if options.webhook_url is None:
+        return None
+    secret = options.webhook_secret
+    if secret is None:
+        secret = credentials.webhook_secret_for(key.key, salt) if key else credentials.new_salt()
+    return Webhook(options.webhook_url, secret)
+
+
+def _inherited(texts: Mapping[str, str], previous: StoredEntry) -> dict[str, str]:
+    """Return a new version's fields; names that were left out are those of the version before."""
+    kept = {"model_name": previous.model_name, "organization": previous.organization}
+    given = {name: text for name, text in texts.items() if name not in kept or text.strip()}
+    return {**kept, **given, "model_name": previous.model_name}

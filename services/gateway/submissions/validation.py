@@ -15,7 +15,7 @@ from medvid.benchmark.decoding import SUBMISSION_LIMITS
 from medvid.benchmark.test_set import TestSet
 from medvid.benchmark.unpacking import GZIP_MAGIC, unpack
 from medvid.benchmark.validation import validate_submission
-from services.gateway.submissions.ports import Checked
+from services.gateway.submissions.records import Checked
 from shared.runtime.errors import InvalidInput, Unavailable
 from shared.runtime.truth_workers import TruthWorkers
 from shared.runtime.workers import WorkerCrashed, WorkerPool, WorkerTimeout
@@ -26,8 +26,8 @@ _PAYLOAD_SUFFIX: Final = ".payload.gz"
 _log = structlog.get_logger(__name__)
 
 
-class PooledValidator:
-    """Implements Validator on a pool; `load` returns the ground truth file of a version."""
+class Validator:
+    """Checks files in worker processes; `load` returns the ground truth file of a version."""
 
     def __init__(
         self, pool: WorkerPool, load: Callable[[str], Awaitable[bytes]], *, seconds: float

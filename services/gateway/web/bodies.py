@@ -24,7 +24,7 @@ _NO_TYPE: Final = "application/octet-stream"
 
 
 def media_type(request: web.Request) -> str:
-    """Return the media type of a body, without parameters; the general one where none is told.
+    """Return the media type of a body, without parameters; the general one where there is none.
 
     The library's own reading decodes parameters with any charset that a client names, and fails
     with some of them.

@@ -43,7 +43,7 @@ class Access(StrEnum):
 PUBLIC: Final = (Access.PUBLIC,)
 ADMIN: Final = (Access.ADMIN,)
 OWNERS: Final = (Access.OWNER, Access.SUBMIT, Access.ADMIN)
-"""Whoever has the submission's owner token, or the key that it was sent with."""
+"""The submission's owner token, the key that it was sent with, or an administrator's."""
 
 
 @dataclass(frozen=True, slots=True)

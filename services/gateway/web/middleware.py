@@ -61,7 +61,7 @@ def boundary(handle: Handle, error_page: ErrorPage) -> Handle:
                 headers.update({hdrs.SERVER: SERVER, **_safe_headers(request)})
             headers[REQUEST_ID] = request_id
             # The library would do it later, outside: a header that cannot be written is an error
-            # of ours like any other, and its request gets an answer.
+            # like any other, and its request gets a response.
             await response.prepare(request)
         except Exception:  # noqa: BLE001 - the last net: logged, and told without its inside
             response = _failed(request, request_id, error_page)

@@ -14,7 +14,7 @@ API: Final = "/api/v1"
 class Answer(BaseModel):
     """Base of all answers."""
 
-    # What an answer always has is told as such, also where building it has a default.
+    # A field that is always in a response is described as required, also where it has a default.
     model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
 
 

@@ -37,7 +37,7 @@ def cursor_of(position: Position) -> str:
 
 
 def position_of(cursor: str | None) -> Position | None:
-    """Return the row that a cursor stands for; raises InvalidInput where it is none of ours."""
+    """Return the row that a cursor stands for; raises InvalidInput where no page gave it."""
     if cursor is None:
         return None
     if len(cursor) != _LENGTH:

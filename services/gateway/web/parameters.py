@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated, Any, Final, TypeVar, get_args
@@ -10,7 +11,7 @@ from uuid import UUID
 from aiohttp import web
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from shared.runtime.errors import InvalidInput
+from shared.runtime.errors import InvalidInput, NotFound
 
 _SHOWN: Final = 40
 _NO_NUL: Final = r"^[^\u0000]*$"
@@ -119,6 +120,22 @@ def _explained(error: ValidationError, model: type[BaseModel]) -> InvalidInput:
 
 def _invalid(detail: str, fix: str) -> InvalidInput:
     return InvalidInput(detail, fix=fix, code="invalid_query")
+
+
+def id_reader(kind: str) -> Callable[[str], UUID]:
+    """Return a reader of ids in a path; it raises NotFound (`KIND_not_found`) for other texts."""
+
+    def read(text: str) -> UUID:
+        found = uuid_of(text)
+        if found is None:
+            raise NotFound(
+                f"there is no {kind.replace('_', ' ')} with this id.",
+                fix="Check the id.",
+                code=f"{kind}_not_found",
+            )
+        return found
+
+    return read
 
 
 def uuid_of(text: str) -> UUID | None:

@@ -153,7 +153,7 @@ _BOARDS: Final = {
     "snapshot_not_found": ProblemCode(404, "There is no such snapshot, or it is another board's."),
     "invalid_cursor": ProblemCode(400, "The cursor is not one that a page named."),
 }
-_DEEDS: Final = {
+_ADMIN_ACTIONS: Final = {
     "entry_not_found": ProblemCode(404, "There is no entry with this id."),
     "dead_letter_not_found": ProblemCode(404, "There is no dead letter with this number."),
     "ground_truth_not_found": ProblemCode(404, "There is no such ground truth version."),
@@ -186,7 +186,7 @@ PROBLEM_CODES: Final[Mapping[str, ProblemCode]] = {
     **_JUDGING,
     **_ADMINISTRATION,
     **_BOARDS,
-    **_DEEDS,
+    **_ADMIN_ACTIONS,
     **_OTHER,
 }
 """All of them, by code."""

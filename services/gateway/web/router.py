@@ -14,9 +14,10 @@ return type is the reply. Parameters say what the function needs:
 - `request`, `request_id`, `address` (that pays for the request), `caller` (identified once, before
   the body is read; checks in its annotation are made at once);
 - a name in the path's braces: `PathText` in its annotation reads it;
-- `query`, `headers`, `body`: the models that also describe them; a body of `Model | None` may be
-  left out;
-- `action`: what an administrator does and why, which the body or the query says (`why`);
+- `query`, `headers`, `body`: the models that also describe them; a body with a default may be left
+  out;
+- `action`: what an administrator does and why, which the body or the query says (`why`); an action
+  without a body of its own has the router's `reason`;
 - anything else is a service, found by its type.
 """
 
@@ -25,7 +26,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import NoneType
 from typing import (
     Annotated,
@@ -91,8 +92,17 @@ class PathText:
 class Router:
     """Collects the operations of a feature, all under one tag of the API's description."""
 
-    def __init__(self, tag: str) -> None:
+    def __init__(
+        self,
+        tag: str,
+        *,
+        access: Sequence[Access] = PUBLIC,
+        reason: type[BaseModel] | BaseModel | None = None,
+    ) -> None:
+        """`reason`: the body of actions that need nothing else; an instance is a default."""
         self._tag = tag
+        self._access = access
+        self._reason = reason
         self._operations: list[_Operation] = []
 
     def get(self, path: str, **facts: Any) -> Callable[[Function], Function]:
@@ -113,18 +123,22 @@ class Router:
         path: str,
         *,
         reply: str | Reply | Mapping[int, Reply],
-        status: int = 200,
-        access: Sequence[Access] = PUBLIC,
+        status: int | Callable[[Any], int] = 200,
+        access: Sequence[Access] | None = None,
         problems: Sequence[str] = (),
         body: Body | None = None,
+        headers: type[BaseModel] | None = None,
+        tag: str | None = None,
         admit: Admit | None = None,
+        largest: int = LARGEST_BODY,
         head: bool = True,
     ) -> Callable[[Function], Function]:
         """Declare an operation.
 
         `reply` describes the reply of this status, whose model is the function's return type; or
-        it is the reply, or the replies by status. `body` describes a body that the function reads
-        itself. `admit` looks at the caller before a body is read.
+        it is the reply; or the replies by status, of which `status` chooses by the result. `body`
+        and `headers` describe what the function reads itself. `admit` looks at the caller before a
+        body is read, which has `largest` bytes at most.
         """
 
         def declare(function: Function) -> Function:
@@ -133,8 +147,10 @@ class Router:
             if isinstance(replies, str):
                 replies = json_reply(replies, hints["return"])
             if isinstance(replies, Reply):
-                replies = {status: replies}
+                replies = {cast(int, status): replies}
             needs = _Needs.of(function, path)
+            if needs.action and needs.body is None and body is None:
+                needs = needs.with_reason(self._reason)
             summary, _, description = (inspect.getdoc(function) or "").partition("\n")
             endpoint = Endpoint(
                 method,
@@ -142,21 +158,26 @@ class Router:
                 _not_bound,
                 summary=summary.removesuffix("."),
                 description=" ".join(description.split()),
-                tag=self._tag,
+                tag=tag or self._tag,
                 replies=replies,
                 path_model=_path_model(f"{method} {path}", hints),
                 query_model=needs.query,
-                header_model=needs.headers,
+                header_model=headers or needs.headers,
                 body=body or needs.described_body(),
                 problems=(*problems, "reason_required") if needs.action else problems,
-                access=access,
+                access=access or self._access,
                 head=head,
             )
-            operation = _Operation(endpoint, function, needs, admit, status)
+            operation = _Operation(endpoint, function, needs, admit, largest, status)
             self._operations.append(operation)
             return function
 
         return declare
+
+    @property
+    def declared(self) -> list[Endpoint]:
+        """The operations as endpoints that have no handler yet."""
+        return [operation.endpoint for operation in self._operations]
 
     def endpoints(self, gate: Gate, *services: object) -> list[Endpoint]:
         """Return the operations as endpoints, bound to the services that they need."""
@@ -175,6 +196,7 @@ class _Needs:
     query: type[BaseModel] | None
     headers: type[BaseModel] | None
     body: type[BaseModel] | None
+    default: BaseModel | None
     body_required: bool
     path: Mapping[str, Callable[[str], object]]
     checks: Sequence[Callable[[Any], None]]
@@ -192,15 +214,18 @@ class _Needs:
         hints.pop("return", None)
         own = {"request", "request_id", "address", "caller", "query", "headers", "body", "action"}
         in_path = set(_NAMES.findall(path)) & hints.keys()
-        body = hints.get("body")
-        optional = NoneType in get_args(body)
+        model = hints.get("body")
+        parameter = inspect.signature(function).parameters.get("body")
+        given: Any = parameter.default if parameter is not None else inspect.Parameter.empty
+        optional = given is not inspect.Parameter.empty
         return cls(
             names=frozenset(hints),
             query=hints.get("query"),
             headers=hints.get("headers"),
-            body=get_args(body)[0] if optional else body,
+            body=get_args(model)[0] if NoneType in get_args(model) else model,
+            default=given if optional else None,
             body_required=not optional,
-            path={name: _reader(hints[name]) for name in in_path},
+            path={name: path_reader(hints[name]) for name in in_path},
             checks=[each for each in _extras(hints.get("caller")) if callable(each)],
             services={
                 name: hint
@@ -208,6 +233,12 @@ class _Needs:
                 if name not in own and name not in in_path
             },
         )
+
+    def with_reason(self, reason: type[BaseModel] | BaseModel | None) -> _Needs:
+        """Return the needs of an action whose body says no more than why it is done."""
+        if isinstance(reason, BaseModel):
+            return replace(self, body=type(reason), default=reason, body_required=False)
+        return replace(self, body=reason)
 
     def described_body(self) -> Body | None:
         """Return what describes the body."""
@@ -218,7 +249,8 @@ def _extras(hint: Any) -> tuple[Any, ...]:
     return get_args(hint)[1:] if get_origin(hint) is Annotated else ()
 
 
-def _reader(hint: Any) -> Callable[[str], object]:
+def path_reader(hint: Any) -> Callable[[str], object]:
+    """Return what reads a parameter in a path, by its annotation."""
     for each in _extras(hint):
         if isinstance(each, PathText):
             return each.read
@@ -237,7 +269,8 @@ class _Operation:
     function: Callable[..., Awaitable[Any]]
     needs: _Needs
     admit: Admit | None
-    status: int
+    largest: int
+    status: int | Callable[[Any], int]
 
     def bound(self, gate: Gate, services: Sequence[object]) -> Endpoint:
         """Return the endpoint with a handler that has the services."""
@@ -284,13 +317,14 @@ class _Call:
         if needs.action:
             why = getattr(given.get("body") or given.get("query"), "why", None) or ""
             given["action"] = self.gate.action(given["caller"], why, given["request_id"])
-        found = {name: given[name] for name in needs.names if name not in self.services}
+        found = {name: given[name] for name in needs.names - self.services.keys()}
         result = await self.operation.function(**found, **self.services)
         if isinstance(result, web.StreamResponse):
             return result
         if isinstance(result, Representation):
             return send(request, result)
-        return json_response(result, self.operation.status)
+        status = self.operation.status
+        return json_response(result, status if isinstance(status, int) else status(result))
 
     async def _identify(self, request: web.Request, given: dict[str, Any]) -> None:
         needs, access = self.operation.needs, self.operation.endpoint.access
@@ -306,10 +340,10 @@ class _Call:
         self, request: web.Request, model: type[BaseModel], given: Mapping[str, Any]
     ) -> BaseModel | None:
         if not self.operation.needs.body_required and not request.body_exists:
-            return None
+            return self.operation.needs.default
         largest = None
         if self.admit is not None and self.operation.admit is not None:
             needs, services = self.admit
-            found = {name: given[name] for name in needs.names if name not in services}
+            found = {name: given[name] for name in needs.names - services.keys()}
             largest = await self.operation.admit(**found, **services)
-        return await body_of(request, model, largest=largest or LARGEST_BODY)
+        return await body_of(request, model, largest=largest or self.operation.largest)

@@ -14,14 +14,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Final, Protocol
+from uuid import UUID
 
 import asyncpg
 import orjson
 import structlog
 
-from services.gateway.webhooks.rules import Event, retry_delay, signed_headers
+from services.gateway.webhooks.rules import Event, Webhook, retry_delay, signed_headers
 from shared.runtime.errors import Transient
-from shared.storage.database import Database, transient_errors
+from shared.storage.database import Connection, Database, transient_errors
 from shared.storage.queries import load_queries
 
 _SQL: Final = load_queries(__package__)
@@ -177,3 +178,8 @@ def body_of_event(event: Event) -> bytes:
             "data": {"submission_id": str(event.submission_id), **event.data},
         }
     )
+
+
+async def add_webhook(connection: Connection, submission_id: UUID, webhook: Webhook) -> None:
+    """Store a submission's webhook in an open transaction."""
+    await connection.execute(_SQL["webhook_add"], submission_id, webhook.url, webhook.secret)

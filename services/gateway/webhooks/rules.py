@@ -46,7 +46,7 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that is told: `kind` such as submission.ranked; `data` as its watchers get it."""
+    """An event: `kind` such as submission.ranked; `data` as event streams have it."""
 
     id: UUID
     submission_id: UUID

@@ -12,9 +12,8 @@ from services.gateway.accounts.rules import Caller
 from services.gateway.submissions.access import SubmissionAccess
 from services.gateway.web.paging import Position
 from services.gateway.webhooks.models import DeliveryState, WebhookDelivery
-from services.gateway.webhooks.rules import Webhook
 from shared.runtime.errors import NotFound
-from shared.storage.database import Connection, Database, transient_errors
+from shared.storage.database import Database, transient_errors
 from shared.storage.queries import load_queries
 
 _SQL: Final = load_queries(__package__)
@@ -63,8 +62,3 @@ class Webhooks:
         revived = int(status.removeprefix("UPDATE "))
         _log.info("webhooks_revived", submission_id=str(submission_id), count=revived)
         return revived
-
-
-async def add_webhook(connection: Connection, submission_id: UUID, webhook: Webhook) -> None:
-    """Store a submission's webhook in an open transaction."""
-    await connection.execute(_SQL["webhook_add"], submission_id, webhook.url, webhook.secret)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.boards.board_cursors import BoardCursor
+from services.gateway.boards.cursors import BoardCursor
 from services.gateway.boards.moments import read_as_of
 from services.gateway.web.negotiation import negotiate
 from services.gateway.web.spreadsheets import cell, table

@@ -13,10 +13,9 @@ import pytest
 
 from medvid.benchmark.tasks import Board, Scoring
 from services.gateway.boards.current import Boards
-from services.gateway.boards.ports import Arrival, FoundEntry
+from services.gateway.boards.store import Arrival, FoundEntry, Snapshot, SnapshotRef
 from services.gateway.boards.views import BoardViews, Window
 from services.gateway.pages.rendering import Pages
-from services.gateway.submissions.ports import Snapshot, SnapshotRef
 from shared.runtime.errors import NotFound
 from tests.acceptance.gateway_harness import row
 

@@ -11,12 +11,12 @@ import pytest
 from pydantic import ValidationError
 
 from medvid.benchmark.tasks import METRIC_KEYS, SCORINGS, Board, Scoring
-from services.gateway.boards import wire as board_wire
+from services.gateway.boards import models as board_models
 from services.gateway.boards.current import Boards
 from services.gateway.boards.spreadsheet import board_csv
+from services.gateway.boards.store import Snapshot, SnapshotRef
 from services.gateway.pages.best_values import Standing
 from services.gateway.pages.rendering import Pages, date_and_time, is_web_address
-from services.gateway.submissions.ports import Snapshot, SnapshotRef
 from shared.runtime.errors import Transient
 
 ENTRY = UUID("00000000-0000-4000-8000-000000000001")
@@ -54,7 +54,7 @@ def with_unranked(*rows: object, scoring: Scoring = "compat") -> Snapshot:
 
 
 def test_only_known_fields_are_served() -> None:
-    board = board_wire.leaderboard(snapshot({**ROW, "contact": "x@y.z", "secret": 1}))
+    board = board_models.leaderboard(snapshot({**ROW, "contact": "x@y.z", "secret": 1}))
     text = board.model_dump_json()
     assert "x@y.z" not in text
     assert "secret" not in text
@@ -65,20 +65,20 @@ def test_only_known_fields_are_served() -> None:
 @pytest.mark.parametrize("content", [b"[NaN]", b"{}", b"[{}]", b"[", b"null"])
 def test_a_broken_snapshot_is_not_served(content: bytes) -> None:
     with pytest.raises(ValidationError):
-        board_wire.leaderboard(Snapshot(3, "community", "compat", 1, content, MOMENT))
+        board_models.leaderboard(Snapshot(3, "community", "compat", 1, content, MOMENT))
 
 
 def test_who_is_not_ranked_follows_the_ranked_ones() -> None:
-    board = board_wire.leaderboard(with_unranked(ROW))
+    board = board_models.leaderboard(with_unranked(ROW))
     assert [(entry.model_name, entry.rank) for entry in board.entries] == [("A", 1), ("B", None)]
     assert (board.total, board.ranking) == (2, "dense")
     assert "1, 2, 2, 3" in board.ranking_rule
-    page = board_wire.page_of(board, track=None, offset=1, limit=1, form="json")
+    page = board_models.page_of(board, track=None, offset=1, limit=1, form="json")
     assert [entry.rank for entry in page.entries] == [None]
     assert page.next is None
     last = board_csv(board).splitlines()[-1].split(",")
     assert last[:2] == ["", "B"]
-    summary = board_wire.index([board]).boards[0]
+    summary = board_models.index([board]).boards[0]
     assert (summary.entries, summary.ranked, summary.ranking) == (2, 1, "dense")
 
 

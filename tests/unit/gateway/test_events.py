@@ -7,13 +7,12 @@ import random
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 from uuid import UUID, uuid4
 
 from aiohttp import ClientSession, web
 
-from services.gateway.judging.ports import JudgingStore, StoredEvent
-from services.gateway.submissions.events import EventStreams
+from services.gateway.submissions.events import EventStreams, StoredEvent
 from services.gateway.web.middleware import boundary
 from tests.patience import HANG_SECONDS
 
@@ -54,9 +53,7 @@ class Events:
 @asynccontextmanager
 async def serving(events: Events) -> AsyncIterator[tuple[EventStreams, ClientSession]]:
     """Serve streams that are never looked at but for hints: a lost one would show."""
-    streams = EventStreams(
-        cast(JudgingStore, events), limit=STREAMS, per_address=STREAMS, poll_seconds=3600
-    )
+    streams = EventStreams(events, limit=STREAMS, per_address=STREAMS, poll_seconds=3600)
 
     async def serve(request: web.Request) -> web.StreamResponse:
         return await streams.serve(request, UUID(request.match_info["id"]), "here")

@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from services.gateway.admin import managed_entries as steps
-from services.gateway.admin.managed_entries import ManagedEntry
+from services.gateway.admin import rules as steps
+from services.gateway.admin.rules import ManagedEntry
 from shared.runtime.errors import Conflict
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)

@@ -6,13 +6,13 @@ import asyncio
 from datetime import UTC, date, datetime
 from uuid import UUID
 
-from services.gateway.boards.entry_wire import EntryDetails
-from services.gateway.boards.turns import WaitingLimits
-from services.gateway.boards.wire import Leaderboard
+from services.gateway.boards.entry_models import EntryDetails
+from services.gateway.boards.models import Leaderboard
 from services.gateway.pages.board_view import View
 from services.gateway.pages.rendering import Pages
 from services.gateway.pages.views import PageViews
 from services.gateway.web.errors import Busy
+from services.gateway.web.turns import WaitingLimits
 
 BOARD = Leaderboard.empty("community", "compat").model_copy(
     update={"snapshot": 1, "updated_at": datetime(2026, 4, 15, tzinfo=UTC)}

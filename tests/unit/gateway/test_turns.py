@@ -7,8 +7,8 @@ from collections.abc import Hashable
 
 import pytest
 
-from services.gateway.boards.turns import Turns, WaitingLimits
 from services.gateway.web.errors import Busy
+from services.gateway.web.turns import Turns, WaitingLimits
 from tests.patience import HANG_SECONDS
 
 

@@ -1,18 +1,18 @@
-"""What the API answers about judging. References and raw replies are in none of these models."""
+"""Models of judging. References and raw replies are in none of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Self
 from uuid import UUID
 
 from pydantic import Field
 
 from medvid.benchmark.disclosure import few, rounded
 from medvid.benchmark.tasks import ASPECTS
-from services.gateway.judging.handlers import Judging
-from services.gateway.judging.ports import StoredRun, StoredVerdict, VerdictQuery
+from services.gateway.judging.service import JudgingSummary
+from services.gateway.judging.store import StoredRun, VerdictQuery
 from services.gateway.web.models import API, Answer
 from services.gateway.web.spreadsheets import table
 
@@ -20,14 +20,6 @@ _MEASURED: Final = ("value", "coverage", "variance", "verdict_variance")
 _NUMBERS: Final = (
     "uses", "repeat", "prompt_tokens", "completion_tokens", "latency_ms", "attempts", "cost_usd",
 )  # fmt: skip
-
-
-class EventHeaders(Answer):
-    """The header with which a stream goes on where it broke off."""
-
-    last_event_id: str | None = Field(
-        None, alias="Last-Event-ID", pattern=r"^[0-9]{0,18}$", description="the last id received"
-    )
 
 
 class JudgeRun(Answer):
@@ -50,8 +42,8 @@ class JudgeRun(Answer):
     estimate: dict[str, Any] | None = None
 
     @classmethod
-    def of(cls, run: StoredRun, *, owner: bool, judging: Judging | None = None) -> JudgeRun:
-        """Return a run as its asker may see it."""
+    def of(cls, run: StoredRun, *, owner: bool, judging: JudgingSummary | None = None) -> JudgeRun:
+        """Build the response from a run; some of it is for its owner only."""
         rate = judging.items_per_second if judging else None
         eta = judging.eta_seconds if judging else None
         return cls(
@@ -124,6 +116,20 @@ class Verdict(Answer):
     cost_usd: float | None
     judged_at: datetime | None
 
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Self:
+        """Build the response from a row of `verdicts_page`."""
+        scores, cost = row["scores"], row["cost_microusd"]
+        given = dict(row) | {
+            "pair": row["ordinal"],
+            "prediction": row["prediction"].decode(),
+            "state": "scored" if scores else "unscored" if row["unscored"] else "open",
+            "scores": dict(zip(ASPECTS, scores, strict=True)) if scores else None,
+            "unscored_reason": row["unscored"],
+            "cost_usd": cost / 1e6 if cost is not None else None,
+        }
+        return cls(**given)
+
 
 class VerdictPage(Answer):
     """A page of verdicts."""
@@ -133,9 +139,15 @@ class VerdictPage(Answer):
     total: int
     verdicts: list[Verdict]
 
+    @classmethod
+    def of(cls, rows: Iterable[Mapping[str, Any]], total: int, query: VerdictQuery) -> Self:
+        """Build the response from rows of `verdicts_page`."""
+        verdicts = [Verdict.of(row) for row in rows]
+        return cls(page=query.page, page_size=query.page_size, total=total, verdicts=verdicts)
 
-def judging_status(judging: Judging, *, owner: bool) -> JudgingStatus:
-    """Return how judging stands, as its asker may see it."""
+
+def judging_status(judging: JudgingSummary, *, owner: bool) -> JudgingStatus:
+    """Build the response from a summary; some of it is for its owner only."""
     run, result = judging.run, judging.result
     return JudgingStatus(
         run=JudgeRun.of(run, owner=owner, judging=judging) if run else None,
@@ -144,7 +156,7 @@ def judging_status(judging: Judging, *, owner: bool) -> JudgingStatus:
             judge=dict(result.judge),
             stub=result.is_stub,
             completed_at=result.completed_at,
-            facts=told_facts(result.facts),
+            facts=shown_facts(result.facts),
             calibration=dict(result.calibration) if result.calibration is not None else None,
         )
         if result
@@ -152,9 +164,9 @@ def judging_status(judging: Judging, *, owner: bool) -> JudgingStatus:
     )
 
 
-def told_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a run found as it leaves the server; `facts` as the judge stored them."""
-    metrics = {key: _told_metric(found) for key, found in facts.get("metrics", {}).items()}
+def shown_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the facts of a run without what is withheld; `facts` as the judge stored them."""
+    metrics = {key: _shown_metric(found) for key, found in facts.get("metrics", {}).items()}
     told = {**facts, **({"metrics": metrics} if metrics else {})}
     if any("withheld" in found for found in metrics.values()):
         # The totals, less what is shown, would tell how many captions matched.
@@ -162,7 +174,7 @@ def told_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
     return told
 
 
-def _told_metric(found: Mapping[str, Any]) -> dict[str, Any]:
+def _shown_metric(found: Mapping[str, Any]) -> dict[str, Any]:
     why = few(found.get("scored") or 0)
     if why is not None:
         return {**dict.fromkeys(found), "aspects": {}, "withheld": why}
@@ -172,45 +184,13 @@ def _told_metric(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def judging_receipt(submission_id: UUID, run: StoredRun) -> JudgingReceipt:
-    """Return the answer to whoever asked for a run."""
+    """Build the response to a request for a run."""
     url = f"{API}/submissions/{submission_id}"
     return JudgingReceipt(
         run=JudgeRun.of(run, owner=True),
         estimate=dict(run.estimate) if run.estimate is not None else None,
         status_url=url,
         events_url=f"{url}/events",
-    )
-
-
-def verdict_page(verdicts: Sequence[StoredVerdict], total: int, query: VerdictQuery) -> VerdictPage:
-    """Return a page of verdicts."""
-    return VerdictPage(
-        page=query.page,
-        page_size=query.page_size,
-        total=total,
-        verdicts=[_verdict(verdict) for verdict in verdicts],
-    )
-
-
-def _verdict(found: StoredVerdict) -> Verdict:
-    state = "scored" if found.scores else "unscored" if found.unscored else "open"
-    cost = found.cost_microusd
-    return Verdict(
-        pair=found.ordinal,
-        repeat=found.repeat,
-        metrics=list(found.metrics),
-        uses=found.uses,
-        prediction=found.prediction,
-        state=state,
-        scores=dict(zip(ASPECTS, found.scores, strict=True)) if found.scores else None,
-        unscored_reason=found.unscored,
-        model=found.model,
-        prompt_tokens=found.prompt_tokens,
-        completion_tokens=found.completion_tokens,
-        latency_ms=found.latency_ms,
-        attempts=found.attempts,
-        cost_usd=cost / 1e6 if cost is not None else None,
-        judged_at=found.judged_at,
     )
 
 

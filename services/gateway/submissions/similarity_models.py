@@ -33,7 +33,7 @@ class SourceSimilarity(Answer):
 
     @classmethod
     def of(cls, found: Mapping[str, Any], why: Withheld | None, *, dense: bool) -> SourceSimilarity:
-        """Return a stored similarity as it is told."""
+        """Build the response from a stored similarity."""
         if why is not None:
             return cls(value=None, pairs=None, withheld=why)
         pairs = about(found["pairs"]) if dense else found["pairs"]
@@ -48,18 +48,18 @@ class Similarity(SourceSimilarity):
     by_source: dict[str, SourceSimilarity]
 
     @classmethod
-    def told(cls, found: Mapping[str, Any], *, dense: bool) -> Similarity:
-        """Return a stored similarity as it is told."""
+    def whole(cls, found: Mapping[str, Any], *, dense: bool) -> Similarity:
+        """Build the response from a stored similarity."""
         parts = found["by_source"]
         # The version before stored no samples.
         samples = {source: part.get("samples", part["pairs"]) for source, part in parts.items()}
         why = few(min(found["pairs"], sum(samples.values())))
         withheld = dict.fromkeys(parts, why) if why else few_in(samples)
-        whole = SourceSimilarity.of(found, why, dense=dense)
+        own = SourceSimilarity.of(found, why, dense=dense)
         distinct = about(found["distinct_pairs"]) if dense else found["distinct_pairs"]
         return cls(
-            value=whole.value,
-            pairs=whole.pairs,
+            value=own.value,
+            pairs=own.pairs,
             withheld=why,
             distinct_pairs=None if why else distinct,
             by_source={
@@ -72,6 +72,6 @@ class Similarity(SourceSimilarity):
 def similarities(stored: Mapping[str, Any]) -> dict[str, Similarity | None]:
     """Return all similarities by key, null for one that is not measured (yet)."""
     return {
-        key: Similarity.told(stored[key], dense=key == _DENSE) if key in stored else None
+        key: Similarity.whole(stored[key], dense=key == _DENSE) if key in stored else None
         for key in KEYS
     }

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from medvid.benchmark.disclosure import FEWEST_ANSWERS, Withheld
 from medvid.benchmark.tasks import METRICS, Board, Ranking, Scoring
-from services.gateway.boards.board_cursors import BoardCursor, Form
-from services.gateway.submissions.ports import Snapshot
+from services.gateway.boards.cursors import BoardCursor, Form
+from services.gateway.boards.store import Snapshot
 from services.gateway.web.models import API, Answer
 
 _TIES: Final[Mapping[Ranking | None, str]] = {

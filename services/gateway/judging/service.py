@@ -1,4 +1,4 @@
-"""The gateway's use cases about judging: ask for a run, steer it, read what came of it."""
+"""Judging of a submission: start a run, pause and resume it, read its state and verdicts."""
 
 from __future__ import annotations
 
@@ -8,23 +8,22 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+import asyncpg
 import structlog
 
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.quotas import Quotas
-from services.gateway.accounts.rules import Caller
-from services.gateway.judging.ports import (
+from services.gateway.accounts.rules import Caller, Role
+from services.gateway.judging.store import (
     JudgeNow,
     JudgingStore,
-    Requester,
     RunExists,
     StoredResult,
     StoredRun,
-    StoredVerdict,
     VerdictQuery,
 )
 from services.gateway.submissions.access import SubmissionAccess
-from services.gateway.submissions.ports import StoredSubmission
+from services.gateway.submissions.records import StoredSubmission
 from shared.runtime.errors import Conflict, NotFound, Unavailable
 
 _ESTIMATE_LOOK_SECONDS: Final = 0.03
@@ -32,8 +31,8 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Judging:
-    """How the judging of a submission stands: its newest run, and the newest result."""
+class JudgingSummary:
+    """The judging of a submission: its newest run, and the newest result."""
 
     run: StoredRun | None
     result: StoredResult | None
@@ -41,23 +40,25 @@ class Judging:
 
     @property
     def eta_seconds(self) -> float | None:
-        """How long the run will take at the present rate."""
+        """Seconds that the run still takes at its present rate."""
         if self.run is None or self.run.state != "running" or not self.items_per_second:
             return None
         return (self.run.items - self.run.items_done) / self.items_per_second
 
 
 @dataclass(frozen=True, slots=True)
-class RequestJudging:
-    """Asks for a judge run, or resumes one that is paused or failed."""
+class JudgingService:
+    """Starts and steers judge runs, and reads what came of them."""
 
     access: SubmissionAccess
     store: JudgingStore
     quotas: Quotas
     estimate_seconds: float
 
-    async def __call__(self, submission_id: UUID, caller: Caller) -> StoredRun:
-        """Return the run once it is planned, or as it is when planning takes longer.
+    async def request(self, submission_id: UUID, caller: Caller) -> StoredRun:
+        """Start a run, or resume one that is paused or failed.
+
+        Return it once it is planned, or unplanned when planning takes longer.
 
         Raises Conflict, Unavailable, NotAllowed, NotFound, QuotaExhausted.
         """
@@ -79,7 +80,7 @@ class RequestJudging:
         submission_id: UUID,
         run: StoredRun | None,
         judge: JudgeNow,
-        requester: Requester,
+        requester: Role,
     ) -> UUID:
         account = self.quotas.account(caller)
         if run is None:
@@ -108,14 +109,6 @@ class RequestJudging:
             if run.state != "queued" or loop.time() > deadline:
                 return run
             await asyncio.sleep(_ESTIMATE_LOOK_SECONDS)
-
-
-@dataclass(frozen=True, slots=True)
-class SteerRun:
-    """Lets an administrator pause and resume a submission's run."""
-
-    access: SubmissionAccess
-    store: JudgingStore
 
     async def pause(self, submission_id: UUID, caller: Caller, action: AdminAction) -> StoredRun:
         """Pause the run; raises Conflict when there is none to pause."""
@@ -150,25 +143,17 @@ class SteerRun:
         assert run is not None  # noqa: S101 - runs are never removed
         return run
 
-
-@dataclass(frozen=True, slots=True)
-class ReadJudging:
-    """Tells how judging stands, and reads verdicts."""
-
-    access: SubmissionAccess
-    store: JudgingStore
-
-    async def status(self, submission_id: UUID) -> Judging:
-        """Return how the judging of a submission stands."""
+    async def status(self, submission_id: UUID) -> JudgingSummary:
+        """Return the newest run and result of a submission."""
         run = await self.store.latest_run(submission_id)
         result = await self.store.latest_result(submission_id)
         if run is None or run.state != "running":
-            return Judging(run, result)
-        return Judging(run, result, await self.store.items_per_second(submission_id, run.id))
+            return JudgingSummary(run, result)
+        return JudgingSummary(run, result, await self.store.items_per_second(submission_id, run.id))
 
     async def verdicts(
         self, submission_id: UUID, caller: Caller, query: VerdictQuery
-    ) -> tuple[Sequence[StoredVerdict], int]:
+    ) -> tuple[Sequence[asyncpg.Record], int]:
         """Return a page of the newest run's verdicts and the number on all pages."""
         await self.access.check(submission_id, caller)
         run = await self.store.latest_run(submission_id)

@@ -1,7 +1,7 @@
 """Views are made one at a time, in fair turns, and few wait for one.
 
-Whoever asks for many views waits longer for them; others do not. What is kept already is had at
-once, and what somebody else had made meanwhile is not made again.
+Who asks for many views waits longer for them; others do not. A view that is kept is returned at
+once, and a view that was made while waiting is not made again.
 """
 
 from __future__ import annotations

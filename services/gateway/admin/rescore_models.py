@@ -1,26 +1,38 @@
-"""What the administration API takes and answers about re-scoring."""
+"""Models of administration: re-scoring."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from medvid.benchmark.tasks import Board, Scoring
-from services.gateway.admin.operations_wire import Version
-from services.gateway.admin.rescoring import Failure, JobState, RescoreJob, Wanted
-from services.gateway.admin.wire import Deed
+from services.gateway.admin.models import Deed
+from services.gateway.admin.operations_models import Version
 from services.gateway.web.models import Answer
-from services.gateway.web.parameters import Number, Parameters, RowCursor
+
+JobState = Literal["scoring", "scored", "ready", "applied", "discarded"]
 
 
-class RescorePath(BaseModel):
-    """The address of a re-score job."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How a job is to be put in force.
 
-    id: UUID = Field(description="the job's id")
+    `preview` is the number of the difference that was looked at; `without_failed` leaves entries
+    that could not be scored as they are; `make_current` makes the job's ground truth the one that
+    uploads are checked against; `judge_again` asks for judging where judged scores are of
+    another one, or of older code.
+    """
+
+    preview: int
+    without_failed: bool = False
+    make_current: bool = False
+    judge_again: bool = False
 
 
 class RescoreBody(Deed):
@@ -47,15 +59,8 @@ class ApplyBody(Deed):
     )
 
     def wanted(self) -> Wanted:
-        """Return it as the use case has it."""
+        """Return what is wanted of the job."""
         return Wanted(self.preview, self.without_failed, self.make_current, self.judge_again)
-
-
-class JobsQuery(Parameters):
-    """Which page of jobs is asked for."""
-
-    cursor: RowCursor | None = Field(None, description="'next_cursor' of the page before")
-    limit: Number = Field(50, ge=1, le=200)
 
 
 class RescoreJobView(Answer):
@@ -78,10 +83,9 @@ class RescoreJobView(Answer):
     preview: int = Field(description="number of its newest difference; 0: none yet")
 
     @classmethod
-    def of(cls, job: RescoreJob) -> Self:
-        """Return a job as it is told."""
-        facts = {name: getattr(job, name) for name in cls.model_fields if name != "preview"}
-        return cls(**facts, preview=job.preview_number)
+    def of(cls, row: Mapping[str, Any]) -> Self:
+        """Build the response from a row of `rescore_jobs_page`."""
+        return cls(**row, preview=row["preview_number"])
 
 
 class JobsPage(Answer):
@@ -135,11 +139,6 @@ class FailureView(Answer):
     code: str
     reason: str
 
-    @classmethod
-    def of(cls, failure: Failure) -> Self:
-        """Return a failure as it is told."""
-        return cls(**{name: getattr(failure, name) for name in cls.model_fields})
-
 
 class RescoreDetail(Answer):
     """A job with its difference."""
@@ -157,13 +156,13 @@ class RescoreDetail(Answer):
     failures: list[FailureView]
 
 
-def rescore_detail(job: RescoreJob, preview: Any, failures: list[Failure]) -> RescoreDetail:
-    """Return a job with its difference as it is told."""
+def rescore_detail(job: RescoreJobView, preview: Any, failures: list[FailureView]) -> RescoreDetail:
+    """Build the response from a job and its difference."""
     content = preview or {}
     return RescoreDetail(
-        job=RescoreJobView.of(job),
+        job=job,
         boards=content.get("boards"),
         left_out=content.get("left_out", []),
         judged_otherwise=content.get("judged_otherwise", []),
-        failures=[FailureView.of(failure) for failure in failures],
+        failures=failures,
     )

@@ -1,16 +1,16 @@
-"""What the administration API takes and answers about dead letters, ground truth and judging."""
+"""Models of administration: dead letters, ground truth, judging."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Self
 
+import orjson
 from pydantic import Field, RootModel, model_validator
 
 from services.gateway.admin.dead_letters import DeadLetter, LetterState
-from services.gateway.admin.ground_truths import GroundTruthVersion, Loaded
-from services.gateway.admin.judging_hold import JudgingState
-from services.gateway.admin.wire import Deed
+from services.gateway.admin.models import Deed
 from services.gateway.web.models import Answer
 from services.gateway.web.parameters import Number, Parameters, Position, Sought
 
@@ -45,7 +45,7 @@ class DeadLetterView(Answer):
 
     @classmethod
     def of(cls, letter: DeadLetter) -> Self:
-        """Return a letter as it is told."""
+        """Build the response from a letter."""
         message = letter.message
         shown = message.model_dump(mode="json") if message is not None else None
         own = {"state", "message"}
@@ -99,15 +99,9 @@ class GroundTruthView(Answer):
     submissions: int = Field(description="that were checked against it")
 
     @classmethod
-    def of(cls, found: GroundTruthVersion) -> Self:
-        """Return a version as it is told."""
-        return cls(
-            version=found.version,
-            samples=found.samples,
-            current=found.active,
-            loaded_at=found.loaded_at,
-            submissions=found.submissions,
-        )
+    def of(cls, row: Mapping[str, Any]) -> Self:
+        """Build the response from a row of `ground_truths`."""
+        return cls(**row, current=row["active"])
 
 
 class GroundTruthList(Answer):
@@ -144,17 +138,6 @@ class LoadedView(Answer):
     new: bool
     current: bool
 
-    @classmethod
-    def of(cls, loaded: Loaded) -> Self:
-        """Return the answer to a load."""
-        return cls(**{name: getattr(loaded, name) for name in cls.model_fields})
-
-
-class ChangeAnswer(Answer):
-    """Whether an action changed anything."""
-
-    changed: bool
-
 
 class JudgingView(Answer):
     """Whether judging is held, and its runs by state."""
@@ -165,9 +148,9 @@ class JudgingView(Answer):
     runs: dict[str, int]
 
     @classmethod
-    def of(cls, state: JudgingState) -> Self:
-        """Return how judging stands as it is told."""
-        return cls(**{name: getattr(state, name) for name in cls.model_fields})
+    def of(cls, row: Mapping[str, Any]) -> Self:
+        """Build the response from the row of `judging_state`."""
+        return cls(**(dict(row) | {"runs": orjson.loads(row["runs"] or "{}")}))
 
 
 class TruthFile(RootModel[list[dict[str, Any]]]):

@@ -1,4 +1,4 @@
-"""What the API tells about a file: the validation report, the same at a dry run and afterwards."""
+"""Models of the validation report of a file, in a dry run and of a submission."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import Field
 
 from medvid.benchmark.report import MAX_PROBLEMS, Code
 from services.gateway.submissions.forms import location_in_form
-from services.gateway.submissions.handlers import DryRunResult
+from services.gateway.submissions.uploads import DryRunResult
 from services.gateway.web.models import Answer, ProblemItem
 from services.gateway.web.problems import problem_item
 
@@ -90,7 +90,7 @@ class ValidationReport(Answer):
 
     @classmethod
     def of(cls, report: Mapping[str, Any]) -> Self:
-        """Return a stored report as it is told."""
+        """Build the response from a stored report."""
         return cls.model_validate(report)
 
 
@@ -107,7 +107,7 @@ class DryRunAnswer(Answer):
 
     @classmethod
     def of(cls, result: DryRunResult) -> Self:
-        """Return a result as it is told."""
+        """Build the response from a result."""
         return cls(
             ok=not result.count,
             error_count=result.count,

@@ -1,20 +1,21 @@
-"""What the administration API takes and answers about entries, boards and the audit log."""
+"""Models of administration: entries, boards as files, the audit log."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
+import orjson
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from medvid.benchmark.names import FIELD_LIMITS, check_text
 from medvid.benchmark.tasks import Board, Ranking
 from services.gateway.accounts.admin_actions import REASON_LIMIT
-from services.gateway.accounts.audit import AuditFilter, AuditLine
 from services.gateway.admin.board_import import Existing, Kind, RowChange
 from services.gateway.admin.entries import Changed
-from services.gateway.admin.managed_entries import EDITABLE, ManagedEntry
+from services.gateway.admin.rules import EDITABLE, ManagedEntry
 from services.gateway.web.bodies import JsonBody
 from services.gateway.web.models import Answer
 from services.gateway.web.parameters import Moment, Number, Parameters, Position, Sought
@@ -31,12 +32,6 @@ class Deed(JsonBody):
         description=f"a reason of 1 to {REASON_LIMIT:,} characters",
         examples=["asked for by its owner"],
     )
-
-
-class EntryPath(BaseModel):
-    """The address of an entry."""
-
-    id: UUID = Field(description="the entry's id, as on its board")
 
 
 class PromoteBody(Deed):
@@ -105,6 +100,12 @@ class ImportBody(Deed):
         return self
 
 
+class ChangeAnswer(Answer):
+    """Whether an action changed anything."""
+
+    changed: bool
+
+
 class ManagedEntryView(Answer):
     """An entry as administrators see it."""
 
@@ -128,7 +129,7 @@ class ManagedEntryView(Answer):
 
     @classmethod
     def of(cls, entry: ManagedEntry) -> Self:
-        """Return an entry as it is told."""
+        """Build the response from an entry."""
         facts = {name: getattr(entry, name) for name in cls.model_fields}
         return cls(**(facts | {"badges": list(entry.badges)}))
 
@@ -141,7 +142,7 @@ class EntryAction(Answer):
 
     @classmethod
     def of(cls, done: Changed) -> Self:
-        """Return the answer to an action."""
+        """Build the response to an action."""
         return cls(entry=ManagedEntryView.of(done.entry), changed=done.changed)
 
 
@@ -184,7 +185,7 @@ class RowChangeView(Answer):
 
     @classmethod
     def of(cls, change: RowChange) -> Self:
-        """Return what becomes of a row as it is told."""
+        """Build the response from a row's change."""
         fields = {
             name: FieldChange(before=before, after=after)
             for name, (before, after) in change.fields.items()
@@ -207,7 +208,7 @@ class ImportAnswer(Answer):
 
     @classmethod
     def of(cls, changes: list[RowChange], *, dry_run: bool) -> Self:
-        """Return the answer to an import."""
+        """Build the response to an import."""
         kinds: tuple[Kind, ...] = ("added", "changed", "unchanged", "kept")
         counts = {kind: sum(change.kind == kind for change in changes) for kind in kinds}
         return cls(
@@ -241,12 +242,6 @@ class AuditQuery(Parameters):
     cursor: Position | None = Field(None, description="'next_cursor' of the page before")
     limit: Number = Field(50, ge=1, le=500)
 
-    def wanted(self) -> AuditFilter:
-        """Return the filter."""
-        return AuditFilter(
-            self.who, self.action, self.subject_kind, self.subject, self.since, self.until
-        )
-
 
 class AuditLineView(Answer):
     """One deed: who did what to which subject, what changed, and why."""
@@ -263,9 +258,10 @@ class AuditLineView(Answer):
     request_id: str
 
     @classmethod
-    def of(cls, line: AuditLine) -> Self:
-        """Return a line as it is told."""
-        return cls(**{name: getattr(line, name) for name in cls.model_fields})
+    def of(cls, row: Mapping[str, Any]) -> Self:
+        """Build the response from a row of `audit_page`."""
+        parsed = {key: orjson.loads(row[key] or "null") for key in ("before", "after")}
+        return cls(**(dict(row) | parsed))
 
 
 class AuditPage(Answer):

@@ -1,4 +1,4 @@
-"""What an administrator may do to one entry, as steps from how it is to how it will be. Pure."""
+"""What an administrator may do to one entry, as steps from its state to the next. Pure."""
 
 from __future__ import annotations
 

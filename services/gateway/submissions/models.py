@@ -1,4 +1,4 @@
-"""What the API takes and answers about submissions."""
+"""Models of submissions."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from pydantic import AfterValidator, Field, RootModel
 from medvid.benchmark.disclosure import Withheld
 from medvid.benchmark.names import FIELD_LIMITS, check_text
 from medvid.benchmark.tasks import Board, Scoring
-from services.gateway.judging.handlers import Judging
-from services.gateway.judging.wire import JudgingStatus, judging_status
-from services.gateway.submissions.handlers import Receipt, Status
-from services.gateway.submissions.ports import HypotheticalRank, SubmissionSummary
-from services.gateway.submissions.report_wire import ValidationReport
+from services.gateway.judging.models import JudgingStatus, judging_status
+from services.gateway.judging.service import JudgingSummary
+from services.gateway.submissions.lifecycle import SubmissionSummary
+from services.gateway.submissions.records import HypotheticalRank
+from services.gateway.submissions.report_models import ValidationReport
 from services.gateway.submissions.rules import FINAL_STATES, NOTE_LIMIT
-from services.gateway.submissions.similarity_wire import Similarity, similarities
+from services.gateway.submissions.service import FoundSubmission
+from services.gateway.submissions.similarity_models import Similarity, similarities
+from services.gateway.submissions.uploads import Receipt
 from services.gateway.web.bodies import JsonBody
 from services.gateway.web.models import API, Answer
 from services.gateway.webhooks.rules import MAX_URL, show_secret
@@ -98,7 +100,7 @@ class SubmissionReceipt(Answer):
 
     @classmethod
     def of(cls, receipt: Receipt) -> SubmissionReceipt:
-        """Return the answer to a new submission."""
+        """Build the response to a new submission."""
         return cls(
             id=receipt.submission_id,
             status_url=f"{API}/submissions/{receipt.submission_id}",
@@ -173,12 +175,12 @@ class HypotheticalStanding(Answer):
 
     @classmethod
     def of(cls, found: HypotheticalRank) -> HypotheticalStanding:
-        """Return it as it is told."""
-        told = {
+        """Build the response."""
+        row = {
             name: found.row[name] for name in ("rank", "mean_rank", "values", "ranks", "withheld")
         }
         facts: dict[str, Any] = {
-            **told,
+            **row,
             "scoring": found.scoring,
             "entries": found.entries,
             "ranked_at": found.ranked_at,
@@ -221,7 +223,7 @@ class SubmissionLine(Answer):
 
     @classmethod
     def of(cls, summary: SubmissionSummary) -> SubmissionLine:
-        """Return it as it is told."""
+        """Build the response."""
         facts: dict[str, Any] = {
             "id": summary.id,
             "state": summary.state,
@@ -254,8 +256,8 @@ class AnyStatus(RootModel[OwnedSubmission | SubmissionStatus]):
     """A status as its asker may see it."""
 
 
-def submission_status(status: Status, judging: Judging) -> SubmissionStatus:
-    """Return the status as its asker may see it; the contact is never part of it."""
+def submission_status(status: FoundSubmission, judging: JudgingSummary) -> SubmissionStatus:
+    """Build the response; some of it is for the owner only, the contact for nobody."""
     submission = status.submission
     facts: dict[str, Any] = {
         "id": submission.id,
@@ -294,7 +296,7 @@ def _failure(code: str | None, reason: str | None) -> Failure | None:
     return Failure(code=code, reason=reason) if code and reason else None
 
 
-def _entry_link(status: Status) -> EntryLink | None:
+def _entry_link(status: FoundSubmission) -> EntryLink | None:
     entry = status.submission.entry
     if entry is None or entry.removed or entry.hypothetical:
         return None

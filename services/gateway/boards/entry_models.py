@@ -12,10 +12,10 @@ from pydantic import Field
 
 from medvid.benchmark.disclosure import Withheld, few_in, rounded, withheld
 from medvid.benchmark.tasks import JUDGE_METRIC_KEYS, METRICS, Board, Scoring
-from services.gateway.boards.ports import FoundEntry
-from services.gateway.boards.wire import LeaderboardEntry, snapshot_url
-from services.gateway.judging.wire import JudgeResult, told_facts
-from services.gateway.submissions.similarity_wire import Similarity, similarities
+from services.gateway.boards.models import LeaderboardEntry, snapshot_url
+from services.gateway.boards.store import FoundEntry
+from services.gateway.judging.models import JudgeResult, shown_facts
+from services.gateway.submissions.similarity_models import Similarity, similarities
 from services.gateway.web.models import API, Answer
 
 _WHY: Final = "why there are no values; null: they are shown"
@@ -211,5 +211,5 @@ def _judge(result: Mapping[str, Any]) -> JudgeResult:
         judge=orjson.loads(result["judge"]),
         stub=result["is_stub"],
         completed_at=result["completed_at"],
-        facts=told_facts(orjson.loads(result["facts"])),
+        facts=shown_facts(orjson.loads(result["facts"])),
     )

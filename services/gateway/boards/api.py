@@ -1,0 +1,245 @@
+"""Operations that read boards. Only the past waits for the database."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from aiohttp import hdrs, web
+from pydantic import Field
+
+from medvid.benchmark.names import FIELD_LIMITS
+from medvid.benchmark.tasks import BOARDS, Board, Scoring
+from services.gateway.boards.current import CACHE_CONTROL, Boards
+from services.gateway.boards.cursors import BoardCursor, Form
+from services.gateway.boards.entries import entry_of
+from services.gateway.boards.entry_models import EntryDetails
+from services.gateway.boards.events import BoardStreams
+from services.gateway.boards.models import Leaderboard, LeaderboardIndex
+from services.gateway.boards.moments import PATTERN, read_as_of
+from services.gateway.boards.store import BoardStore
+from services.gateway.boards.views import BoardViews, Window
+from services.gateway.web.endpoints import CSV, EVENTS, JSON, Handle, Link, Reply, json_reply
+from services.gateway.web.event_streams import EventHeaders
+from services.gateway.web.negotiation import negotiate
+from services.gateway.web.parameters import Number, Parameters
+from services.gateway.web.representations import Representation, represent
+from services.gateway.web.responses import send
+from services.gateway.web.router import PathText, Router
+from services.gateway.web.security import READ_HEADERS
+from shared.runtime.errors import NotFound
+
+router: Final = Router("boards")
+BOARD_TYPES: Final = (JSON, CSV)
+_AS_OF: Final = {"format": "as-of", "examples": ["2026-04-15", "2026-04-15T12:00:00Z", "42"]}
+_READS: Final = frozenset({"GET", "HEAD"})
+_LARGEST_PAGE: Final = 1_000
+_LINKS: Final = {
+    "snapshot": Link("GET", "/snapshots/{id}", {"id": "$response.body#/snapshot"}),
+    "entry": Link(
+        "GET",
+        "/leaderboards/{board}/entries/{id}",
+        {"board": "$response.body#/board", "id": "$response.body#/entries/0/entry_id"},
+    ),
+}
+_COUNT: Final = "with CSV: the number of entries on all pages"
+_BOARD: Final = Reply(
+    "The board, or a page of it.",
+    {JSON: Leaderboard, CSV: None},
+    headers={"Link": "the next page, if there is one", "X-Total-Count": _COUNT},
+    etag=True,
+    links=_LINKS,
+)
+_BOARD_PROBLEMS: Final = ("board_not_found", "snapshot_not_found", "invalid_cursor")
+
+
+def known_board(name: str) -> Board:
+    """Return a board's name; raises NotFound where there is none of it."""
+    for board in BOARDS:
+        if board == name:
+            return board
+    raise NotFound(
+        f"there is no board {name!r}.",
+        fix=f"Boards are {' and '.join(BOARDS)}.",
+        code="board_not_found",
+    )
+
+
+def read_snapshot_id(text: str) -> int:
+    """Return a snapshot's number; raises NotFound where the text is none."""
+    if text.isascii() and text.isdigit() and len(text) <= 18:
+        return int(text)
+    raise NotFound(
+        f"there is no snapshot {text[:40]!r}.",
+        fix="Boards name theirs in 'permalink'.",
+        code="snapshot_not_found",
+    )
+
+
+BoardName = Annotated[Board, PathText(known_board)]
+SnapshotId = Annotated[int, Field(ge=1, lt=10**18), PathText(read_snapshot_id)]
+EntryText = Annotated[str, Field(json_schema_extra={"format": "uuid"}), PathText(str)]
+"""An entry's id as it stands in the path; one that is none is named in the error."""
+
+
+class BoardQuery(Parameters):
+    """Which view of a board is asked for."""
+
+    scoring: Scoring = Field(
+        "compat", description="compat: as the published boards score; strict: without their faults"
+    )
+    track: Annotated[str, Field(max_length=FIELD_LIMITS["track"])] | None = Field(
+        None, description="entries of this track only"
+    )
+    as_of: Annotated[str, Field(pattern=PATTERN, json_schema_extra=_AS_OF)] | None = Field(
+        None,
+        description=(
+            "the board as it was, by what is kept of it: a date (its end, UTC), a time, or the "
+            "number of a snapshot"
+        ),
+    )
+    limit: Annotated[Number, Field(ge=1, le=_LARGEST_PAGE)] | None = Field(
+        None, description="entries a page; without it, all are on one"
+    )
+    cursor: (
+        Annotated[
+            str,
+            Field(
+                json_schema_extra={"format": "board-cursor"},
+            ),
+        ]
+        | None
+    ) = Field(
+        None,
+        description=(
+            "the next page, as 'next' names it. It stays in its snapshot, whatever happens to the "
+            "board meanwhile, and brings the rest of the query with it"
+        ),
+    )
+    format: Form | None = Field(None, description="wins over the Accept header")
+
+
+class SnapshotQuery(Parameters):
+    """In what form a snapshot is asked for."""
+
+    format: Form | None = Field(None, description="wins over the Accept header")
+
+
+def ready_first(boards: Boards, handle: Handle) -> Handle:
+    """Answer reads of boards at their usual addresses at once; `handle` answers the rest.
+
+    Routing takes a tenth of such a read's time. The routes of boards answer the same at every
+    other spelling of an address.
+    """
+
+    async def first(request: web.Request) -> web.StreamResponse:
+        ready = boards.by_address.get(request.raw_path)
+        if ready is None or request.method not in _READS or hdrs.EXPECT in request.headers:
+            return await handle(request)
+        accept = request.headers.get(hdrs.ACCEPT)
+        if accept is not None and negotiate(accept, BOARD_TYPES) != JSON:
+            return await handle(request)
+        return send(request, ready)
+
+    return first
+
+
+@router.get("/leaderboards", reply=json_reply("The boards.", LeaderboardIndex, etag=True))
+async def list_boards(boards: Boards) -> Representation:
+    """List the boards."""
+    return boards.index
+
+
+# Before the address that its pattern would match as well.
+@router.get("/leaderboards/{board}.csv", reply=_BOARD, problems=_BOARD_PROBLEMS)
+async def read_board_csv(
+    views: BoardViews, board: BoardName, query: BoardQuery, address: str
+) -> Representation:
+    """Read a board as CSV.
+
+    The same as the board, in CSV unless `format` says otherwise.
+    """
+    return await _board(views, board, query, query.format or "csv", address)
+
+
+@router.get("/leaderboards/{board}", reply=_BOARD, problems=_BOARD_PROBLEMS)
+async def read_board(
+    views: BoardViews, request: web.Request, board: BoardName, query: BoardQuery, address: str
+) -> Representation:
+    """Read a board.
+
+    Ranked entries, best first; values are rounded to 4 decimals, then to 3, null where there is
+    none, and null ranks last. Entries without any value in the scoring follow, with `rank` and
+    `mean_rank` null and no `ranks`. With `track` the entries keep the ranks of the whole board.
+    """
+    return await _board(views, board, query, query.format or _accepted_form(request), address)
+
+
+async def _board(
+    views: BoardViews, board: Board, query: BoardQuery, form: Form, address: str
+) -> Representation:
+    if query.cursor is not None:
+        return await views.page(board, BoardCursor.read(query.cursor), form, address=address)
+    window = Window(form, query.track, limit=query.limit)
+    if query.as_of is None:
+        return await views.current(board, query.scoring, window, address=address)
+    as_of = read_as_of(query.as_of)
+    return await views.past(board, query.scoring, as_of, window, address=address)
+
+
+def _accepted_form(request: web.Request) -> Form:
+    accept = request.headers.get(hdrs.ACCEPT, "*/*")
+    return "csv" if negotiate(accept, BOARD_TYPES) == CSV else "json"
+
+
+@router.get("/snapshots/{id}", reply=_BOARD, problems=("snapshot_not_found",))
+async def read_snapshot(
+    views: BoardViews, request: web.Request, id: SnapshotId, query: SnapshotQuery, address: str
+) -> Representation:
+    """Read a snapshot.
+
+    A board as it was ranked once. It never changes, so it can be cited. Old ones may be thinned
+    out: the last of each day stays, after a year the last of each month.
+    """
+    form = query.format or _accepted_form(request)
+    return await views.permalink(id, form, address=address)
+
+
+@router.get(
+    "/leaderboards/{board}/entries/{id}",
+    reply=json_reply("The entry.", EntryDetails, etag=True),
+    problems=("board_not_found", "entry_not_found"),
+)
+async def read_entry(
+    boards: Boards, store: BoardStore, board: BoardName, id: EntryText
+) -> Representation:
+    """Read an entry.
+
+    Its scores by source dataset with what they were computed from, how much of the test set they
+    cover, and where it stood since it was listed.
+    """
+    details = await entry_of(boards, store, board, id)
+    return represent(
+        details.model_dump_json().encode(),
+        content_type=JSON,
+        cache_control=CACHE_CONTROL,
+        headers=READ_HEADERS,
+    )
+
+
+@router.get(
+    "/leaderboards/{board}/events",
+    reply=Reply("The events, without end.", {EVENTS: None}),
+    headers=EventHeaders,
+    problems=("board_not_found",),
+    head=False,
+)
+async def follow_board(
+    streams: BoardStreams, request: web.Request, board: BoardName, address: str
+) -> web.StreamResponse:
+    """Follow a board.
+
+    Server-sent events of the type 'board', each with the board's revision (also its id) and its
+    number of entries: one at once unless Last-Event-ID names the present revision, then one for
+    each change.
+    """
+    return await streams.serve(request, board, address)

@@ -1,0 +1,43 @@
+"""An entry of a board with everything that is public about it."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+from medvid.benchmark.tasks import SCORINGS, Board, Scoring
+from services.gateway.boards.current import Boards
+from services.gateway.boards.entry_models import EntryDetails, entry_details
+from services.gateway.boards.models import LeaderboardEntry
+from services.gateway.boards.store import BoardHistory
+from services.gateway.web.parameters import uuid_of
+from shared.runtime.errors import NotFound
+
+_SPANS: Final = 1_000
+
+
+async def entry_of(
+    boards: Boards, history: BoardHistory, board: Board, entry_id: str
+) -> EntryDetails:
+    """Return an entry that is on a board now; raises NotFound."""
+    known = uuid_of(entry_id)
+    found = await history.entry(board, known, spans=_SPANS) if known is not None else None
+    if found is None or known is None:
+        raise NotFound(
+            f"the {board} board has no entry {entry_id[:40]!r}.",
+            fix="Boards name theirs in 'entry_id'; a removed one is gone from its board.",
+            code="entry_not_found",
+        )
+    await boards.rank_of(board, known)  # so that a new entry is on our board, too
+    return entry_details(found, _places(boards, board, known))
+
+
+def _places(
+    boards: Boards, board: Board, entry_id: UUID
+) -> dict[Scoring, tuple[LeaderboardEntry, int]]:
+    places: dict[Scoring, tuple[LeaderboardEntry, int]] = {}
+    for scoring in SCORINGS:
+        ready = boards.get(board, scoring)
+        if entry_id in ready.entries:
+            places[scoring] = (ready.entries[entry_id], ready.ranked)
+    return places

@@ -1,0 +1,134 @@
+"""Operations of judging."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from aiohttp import web
+from pydantic import Field
+
+from services.gateway.accounts.admin_actions import AdminAction
+from services.gateway.accounts.rules import Caller
+from services.gateway.judging.models import (
+    JudgeRun,
+    JudgingReceipt,
+    VerdictPage,
+    judging_receipt,
+    verdicts_csv,
+)
+from services.gateway.judging.service import JudgingService
+from services.gateway.judging.store import VerdictFilter, VerdictQuery
+from services.gateway.submissions.access import SubmissionId
+from services.gateway.web.bodies import JsonBody
+from services.gateway.web.endpoints import ADMIN, CSV, JSON, Access, Reply
+from services.gateway.web.parameters import Number, Parameters
+from services.gateway.web.responses import PRIVATE
+from services.gateway.web.router import Router
+
+_LARGEST_PAGE: Final = {"json": 1_000, "csv": 20_000}
+_LAST_PAGE: Final = 1_000_000
+_OWNERS: Final = (Access.OWNER, Access.ADMIN)
+_DENIED: Final = ("submission_not_found", "token_required", "invalid_token", "not_the_owner")
+
+
+class VerdictsQuery(Parameters):
+    """Which verdicts are asked for, and how."""
+
+    format: Literal["json", "csv"] = "json"
+    metric: Literal["dvc_llm", "vs_llm", "rc_llm"] | None = None
+    state: VerdictFilter | None = None
+    page: Number = Field(1, ge=1, le=_LAST_PAGE)
+    page_size: Number = Field(
+        100, ge=1, le=_LARGEST_PAGE["csv"], description="JSON: no more than 1,000"
+    )
+
+
+class SteeringRequest(JsonBody):
+    """Why a run is paused or goes on; it stands in the audit log."""
+
+    why: str = Field("no reason given", description="a reason", examples=["asked by its owner"])
+
+
+router: Final = Router("judging", reason=SteeringRequest())
+
+
+@router.post(
+    "/submissions/{id}/judge",
+    reply="The run.",
+    status=202,
+    access=_OWNERS,
+    problems=(
+        *_DENIED,
+        "already_judged",
+        "already_running",
+        "no_entry",
+        "not_scored_yet",
+        "over_budget",
+        "paused_by_administrator",
+        "stub_not_official",
+        "missing_scope",
+        "judge_not_configured",
+        "judging_quota",
+        "quota_exhausted",
+    ),
+)
+async def request_judging(
+    judging: JudgingService, id: SubmissionId, caller: Caller
+) -> JudgingReceipt:
+    """Ask for judging.
+
+    Starts a judge run, or resumes one that is paused or failed.
+    """
+    return judging_receipt(id, await judging.request(id, caller))
+
+
+@router.post(
+    "/submissions/{id}/judge/pause",
+    reply="The run, paused.",
+    access=ADMIN,
+    problems=(*_DENIED, "run_not_found", "not_running"),
+)
+async def pause_judging(
+    judging: JudgingService, id: SubmissionId, caller: Caller, action: AdminAction
+) -> JudgeRun:
+    """Pause judging."""
+    return JudgeRun.of(await judging.pause(id, caller, action), owner=True)
+
+
+@router.post(
+    "/submissions/{id}/judge/resume",
+    reply="The run, queued again.",
+    status=202,
+    access=ADMIN,
+    problems=(*_DENIED, "run_not_found", "not_paused", "already_running"),
+)
+async def resume_judging(
+    judging: JudgingService, id: SubmissionId, caller: Caller, action: AdminAction
+) -> JudgeRun:
+    """Resume judging."""
+    return JudgeRun.of(await judging.resume(id, caller, action), owner=True)
+
+
+@router.get(
+    "/submissions/{id}/verdicts",
+    reply=Reply(
+        "A page of the newest run's verdicts.",
+        {JSON: VerdictPage, CSV: None},
+        {"X-Total-Count": "with CSV: the number of verdicts on all pages"},
+    ),
+    access=_OWNERS,
+    problems=(*_DENIED, "run_not_found"),
+)
+async def read_verdicts(
+    judging: JudgingService, id: SubmissionId, caller: Caller, query: VerdictsQuery
+) -> VerdictPage | web.Response:
+    """Read the judge's verdicts."""
+    size = min(query.page_size, _LARGEST_PAGE[query.format])
+    wanted = VerdictQuery(query.metric, query.state, query.page, size)
+    found, total = await judging.verdicts(id, caller, wanted)
+    page = VerdictPage.of(map(dict, found), total, wanted)
+    if query.format == "json":
+        return page
+    disposition = 'attachment; filename="verdicts.csv"'
+    headers = {**PRIVATE, "Content-Disposition": disposition, "X-Total-Count": str(total)}
+    return web.Response(text=verdicts_csv(page), content_type=CSV, headers=headers)

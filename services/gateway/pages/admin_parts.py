@@ -1,0 +1,32 @@
+"""The services that the administrators' pages are made with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from services.gateway.accounts.keys import ManageKeys
+from services.gateway.admin.audit_log import AuditLog
+from services.gateway.admin.board_settings import BoardSettings
+from services.gateway.admin.dead_letters import DeadLetters
+from services.gateway.admin.entries import EntryActions
+from services.gateway.admin.ground_truths import GroundTruths
+from services.gateway.admin.imports import BoardFiles
+from services.gateway.admin.judging_hold import HoldJudging
+from services.gateway.admin.rescoring import Rescoring
+from services.gateway.submissions.lifecycle import Lifecycle
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """One service a page, or a part of it."""
+
+    entries: EntryActions
+    files: BoardFiles
+    boards: BoardSettings
+    letters: DeadLetters
+    truths: GroundTruths
+    rescoring: Rescoring
+    hold: HoldJudging
+    log: AuditLog
+    submissions: Lifecycle
+    keys: ManageKeys
