@@ -148,6 +148,9 @@ def _submit(session: Session, plan: _Plan) -> int:
         _check_fields(session, plan)
     content = read_file(plan.file, SUBMISSION_LIMITS.unpacked_bytes)
     warned = _check_here(session, plan, content) if plan.check else set()
+    if len(content) > SUBMISSION_LIMITS.unpacked_bytes:  # unchecked, and not read to its end
+        most = SUBMISSION_LIMITS.unpacked_bytes >> 20
+        raise CommandFailed(f"the file {plan.file} has more than {most} MiB.")
     packed = _packed(content)
     if plan.check:
         found = _check_there(session, plan, packed, warned)
