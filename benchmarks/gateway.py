@@ -55,7 +55,7 @@ from benchmarks.gateway_load import (  # noqa: E402 - the path comes first
 )
 from benchmarks.scale_processes import Service, start_service  # noqa: E402
 from medvid.benchmark.tasks import METRIC_KEYS  # noqa: E402
-from services.operate.admin import store_ground_truth  # noqa: E402
+from services.operate.ground_truth import store_ground_truth  # noqa: E402
 from shared.contracts.messages import BoardRanked, JudgingProgressed  # noqa: E402
 from shared.runtime.infrastructure import Infrastructure, infrastructure  # noqa: E402
 from shared.runtime.settings import CommonSettings  # noqa: E402

@@ -26,7 +26,7 @@ import orjson
 from medvid.benchmark.embedding import load_embedder
 from medvid.benchmark.ground_truth import load_ground_truth
 from medvid.benchmark.scorecard import score
-from services.operate.admin import store_ground_truth
+from services.operate.ground_truth import store_ground_truth
 from shared.storage.database import connect
 
 DATA = Path(__file__).parent / "data"

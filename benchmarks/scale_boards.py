@@ -67,7 +67,7 @@ async def measure(url: str, entries: int) -> dict[str, Any]:
 async def _ranked(connection: asyncpg.Connection[Any], ranker: Service) -> dict[str, float]:
     """Raise the board's revision; return what it took until the board was ranked.
 
-    Meanwhile somebody wants to change it every quarter of a second; the longest wait is told.
+    At the same time somebody changes it every quarter of a second; the longest wait is printed.
     """
     cpu, started = ranker.cpu_seconds(), time.perf_counter()
     revision = await connection.fetchval(_SQL["changed"])

@@ -37,7 +37,7 @@ import aiohttp
 import orjson
 
 from medvid.benchmark.tasks import METRICS, task_of
-from services.operate.admin import store_ground_truth
+from services.operate.ground_truth import store_ground_truth
 from shared.storage.database import connect
 
 Records = list[dict[str, Any]]
@@ -184,7 +184,7 @@ class Attacker:
             return response.status, answer
 
     async def learn(self, records: Records) -> Told:
-        """Have a file scored, on a board where it may be, and return what is told; withdraw it."""
+        """Have a file scored, on a board where it may be, and return what it shows; withdraw it."""
         status, receipt = await self.send(records)
         if receipt.get("code") == "coverage_too_low":
             status, receipt = await self.send(records, evaluate_only="true")

@@ -20,8 +20,9 @@ from rich.table import Table
 from rich.text import Text
 
 from medvid.benchmark.tasks import METRIC_KEYS, METRICS
-from medvid.cli.terminal import place
-from services.operate.admin import published_boards, store_boards, store_ground_truth
+from medvid.cli.printing import place
+from services.operate.boards import published_boards, store_boards
+from services.operate.ground_truth import store_ground_truth
 from services.standalone import StandaloneSettings, running
 from shared.runtime.errors import Misconfigured
 from shared.runtime.infrastructure import Infrastructure

@@ -1,5 +1,5 @@
 # Sourced by the other scripts: makes .venv hold what the given lock names, and puts it on PATH.
-# Usage: prepare_venv runtime|dev   (dev includes runtime)
+# Usage: prepare_venv runtime|dev|docs   (dev includes runtime; docs adds what builds the site)
 
 fail() { printf '%s: %s\n' "$(basename "$0")" "$1" >&2; exit "${2:-1}"; }
 

@@ -11,11 +11,11 @@ from typing import Final, TextIO
 
 from services.gateway import app as gateway
 from services.gateway.settings import GatewaySettings
-from services.judge import bootstrap as judge
+from services.judge import app as judge
 from services.judge.settings import JudgeSettings
-from services.ranker import bootstrap as ranker
+from services.ranker import app as ranker
 from services.ranker.settings import RankerSettings
-from services.scorer import bootstrap as scorer
+from services.scorer import app as scorer
 from services.scorer.settings import ScorerSettings
 from shared.runtime.errors import Misconfigured
 from shared.runtime.infrastructure import Infrastructure, infrastructure
@@ -31,7 +31,7 @@ class StandaloneSettings(GatewaySettings, ScorerSettings, JudgeSettings, RankerS
 
 
 def main() -> int:
-    """Run everything until told to stop; returns the exit status."""
+    """Run everything until stopped; returns the exit status."""
     return run_process(_run)
 
 

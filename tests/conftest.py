@@ -27,6 +27,7 @@ import structlog
 
 from shared.storage.database import Database, connect
 from tests.databases import Databases
+from tests.patience import HANG_SECONDS
 from tests.servers import Management, RabbitControl
 
 TESTS = Path(__file__).parent
@@ -79,7 +80,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def _await_end(pid: int) -> None:
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + HANG_SECONDS
     while time.monotonic() < deadline and Path(f"/proc/{pid}").exists():
         with suppress(ChildProcessError):  # when it is a worker's child, not ours
             os.waitpid(pid, os.WNOHANG)
@@ -177,7 +178,7 @@ async def no_leaked_tasks() -> AsyncIterator[None]:
     """Fails a test that leaves tasks behind."""
     before = asyncio.all_tasks()
     yield
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while left := asyncio.all_tasks() - before - {asyncio.current_task()}:
         assert time.monotonic() < deadline, f"left behind: {left}"
         await asyncio.sleep(0.01)

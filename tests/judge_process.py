@@ -17,10 +17,10 @@ from functools import partial
 from uuid import UUID
 
 from medvid.judging.plans import pair_sha256
-from services.judge.bootstrap import run
-from services.judge.grading import Judge
-from services.judge.ports import Finding, Grade, JudgeVersion, Pair, TryLater
+from services.judge.app import run
+from services.judge.open_judge import Judge
 from services.judge.settings import JudgeSettings
+from services.judge.verdict import JudgeVersion, Pair, ProviderState, TryLater, Verdict
 from shared.runtime.infrastructure import Infrastructure
 from shared.runtime.lifecycle import run_service
 from tests.fakes.grader import graded, version
@@ -41,7 +41,7 @@ class SlowGrader:
     def version(self) -> JudgeVersion:
         return version()
 
-    async def grade(self, pair: Pair, repeat: int, *, run_id: UUID) -> Grade:  # noqa: ARG002
+    async def judge(self, pair: Pair, repeat: int, *, run_id: UUID) -> Verdict:  # noqa: ARG002
         async with self._slots:
             sha256 = pair_sha256(pair.prediction.encode(), pair.reference.encode())
             self._asked[sha256] += 1
@@ -55,7 +55,7 @@ class SlowGrader:
     async def is_up(self) -> bool:
         return True
 
-    def learn(self, finding: Finding) -> None:
+    def learn(self, state: ProviderState) -> None:
         pass
 
 

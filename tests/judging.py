@@ -22,23 +22,23 @@ from medvid.benchmark.validation import validate_submission
 from medvid.judging.estimates import CallFigures
 from medvid.judging.plans import StoredPlan
 from medvid.judging.pricing import TokenPrice
-from services.judge.consumer import build_batches_consumer, build_requests_consumer
-from services.judge.handlers import JudgeBatch, StartRun
-from services.judge.patrol import PostgresPatrol
-from services.judge.planning import plan_file
-from services.judge.ports import Grader
-from services.judge.reaper import Ages, Reaper
-from services.judge.run_ports import RunPolicy
-from services.judge.store import PostgresRuns
-from services.judge.verdict_store import PostgresVerdicts
+from services.judge.batches import JudgeBatch
+from services.judge.consume import build_batches_consumer, build_requests_consumer
+from services.judge.planning import StartRun, plan_file
+from services.judge.runs import RunPolicy
+from services.judge.store import Runs
+from services.judge.upkeep import OVERDUE, Ages, Upkeep
+from services.judge.verdict import Grader
+from services.judge.verdict_cache import VerdictCache
 from shared.contracts.messages import JudgingRequested
+from shared.messaging.bus import Bus
 from shared.messaging.local import LocalBus
-from shared.messaging.ports import Bus
 from shared.messaging.relay import Relay
 from shared.messaging.topology import JUDGE_BATCHES, JUDGE_REQUESTS
 from shared.storage.database import Database
 from shared.storage.ground_truths import ground_truth_content
-from tests.fakes.grader import NoBudget
+from tests.patience import HANG_SECONDS
+from tests.reaping import reap
 from tests.rows import DEMO
 
 POLICY = RunPolicy(batch_items=4, window_batches=8, tries=3, busy_seconds=0.05)
@@ -91,10 +91,10 @@ class ThreadPlanner:
 class Replica:
     """One judge replica."""
 
-    runs: PostgresRuns
+    runs: Runs
     start: StartRun
     judge: JudgeBatch
-    reaper: Reaper
+    upkeep: Upkeep
 
 
 def replica(
@@ -105,14 +105,28 @@ def replica(
     left: int | None = None,
     claim_seconds: float = 30.0,
 ) -> Replica:
-    runs = PostgresRuns(database, policy)
-    verdicts = PostgresVerdicts(database, claim_seconds=claim_seconds)
-    start = StartRun(runs, ThreadPlanner(database), grader, NoBudget(left), FIGURES, policy)
+    runs = Runs(database, policy)
+    verdicts = VerdictCache(database, claim_seconds=claim_seconds)
+
+    async def remaining(_: UUID) -> int | None:
+        return left
+
+    start = StartRun(database, runs, ThreadPlanner(database).plan, grader, remaining, FIGURES)
     judge = JudgeBatch(runs, verdicts, grader, policy)
-    reaper = Reaper(
-        PostgresPatrol(database, runs), grader, LocalBus(database), Ages(0.05, 0.2, 60, probe=0)
-    )
-    return Replica(runs, start, judge, reaper)
+    return Replica(runs, start, judge, Upkeep(database, runs, grader, Ages(60, probe=0)))
+
+
+async def send_due_batches(upkeep: Upkeep) -> None:
+    """Send what is due until cancelled, as a replica does in the background."""
+    while True:
+        await asyncio.sleep(0.05)
+        await upkeep.send_due_batches()
+
+
+async def look_after(database: Database, one: Replica) -> None:
+    """Let a replica look once at everything that may be stalled."""
+    await reap(database, OVERDUE, 15)
+    await one.upkeep.look()
 
 
 @asynccontextmanager
@@ -127,10 +141,10 @@ async def judging(
         tasks = [asyncio.create_task(relay.run())]
         for one in replicas:
             requests = build_requests_consumer(database, one.start, automatic_repeats=None)
-            batches = build_batches_consumer(database, one.runs, one.judge)
+            batches = build_batches_consumer(database, one.judge)
             await bus.consume(JUDGE_REQUESTS, requests.handle, concurrency=1)
             await bus.consume(JUDGE_BATCHES, batches.handle, concurrency=concurrency)
-            tasks.append(asyncio.create_task(one.reaper.keep_sending()))
+            tasks.append(asyncio.create_task(send_due_batches(one.upkeep)))
         try:
             yield
         finally:
@@ -171,7 +185,7 @@ async def run_row(database: Database, run_id: UUID) -> asyncpg.Record:
 
 async def reaches(database: Database, run_id: UUID, *states: str) -> asyncpg.Record:
     """Return the run once it is in one of the states."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANG_SECONDS):
         while (row := await run_row(database, run_id))["state"] not in states:
             await asyncio.sleep(0.02)
     return row

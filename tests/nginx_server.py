@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from tests.patience import HANG_SECONDS
 from tests.processes import LOOPBACK, ServerError, free_port
 
 _CONFIG: Final = """
@@ -70,7 +71,7 @@ async def nginx_before(urls: Sequence[str], folder: Path) -> AsyncIterator[Nginx
         program, "-c", str(config), "-p", str(folder), "-e", str(folder / "error.log")
     )
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANG_SECONDS):
             while not await _listens(port):
                 if process.returncode is not None:
                     raise ServerError(f"nginx ended:\n{(folder / 'error.log').read_text()}")

@@ -14,8 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from tests.patience import HANG_SECONDS
+
 LOOPBACK: Final = "127.0.0.1"
-_START_SECONDS: Final = 60
+_START_SECONDS: Final = HANG_SECONDS
 
 
 class ServerError(Exception):

@@ -18,6 +18,7 @@ from typing import Any, Final, Self
 from urllib.parse import quote
 from uuid import uuid4
 
+from tests.patience import HANG_SECONDS
 from tests.processes import LOOPBACK, Process, ServerError, free_port
 
 RABBITMQ_BIN: Final = Path("/usr/lib/rabbitmq/bin")
@@ -134,7 +135,7 @@ class Management:
 
     def call(self, method: str, path: str, body: object = None) -> Any:
         """Return the decoded answer; raises ServerError for a status of 400 or more."""
-        connection = HTTPConnection(LOOPBACK, self.port, timeout=20)
+        connection = HTTPConnection(LOOPBACK, self.port, timeout=HANG_SECONDS)
         try:
             credentials = b64encode(b"guest:guest").decode()
             headers = {"Authorization": f"Basic {credentials}", "Content-Type": "application/json"}

@@ -7,10 +7,9 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from uuid import UUID
 
-from services.ranker.consumer import build_consumer
-from services.ranker.store import PostgresBoards
+from services.ranker.consume import build_consumer
 from shared.contracts.messages import ScoringCompleted
-from shared.messaging.ports import Bus
+from shared.messaging.bus import Bus
 from shared.messaging.relay import Relay
 from shared.messaging.topology import RANKER_BOARDS
 from shared.storage.database import Database
@@ -20,7 +19,7 @@ from shared.storage.database import Database
 async def ranking(database: Database, bus: Bus) -> AsyncIterator[None]:
     """Run a relay and a ranker."""
     relay = asyncio.create_task(Relay(database, bus, poll_seconds=0.05).run())
-    consumer = build_consumer(database, PostgresBoards(database))
+    consumer = build_consumer(database)
     subscription = await bus.consume(RANKER_BOARDS, consumer.handle, concurrency=2)
     try:
         yield

@@ -16,6 +16,12 @@ class Answer(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
 
+class Page(Answer):
+    """A page of a list; None as `next_cursor`: it is the last one."""
+
+    next_cursor: str | None
+
+
 class Problem(Answer):
     """One thing to fix; `location` says whether `path` points into the form or the file.
 
@@ -33,7 +39,7 @@ class Problem(Answer):
 
 
 class ProblemDetails(Answer):
-    """An error as the server tells it (RFC 9457)."""
+    """An error document of the server (RFC 9457)."""
 
     status: int
     code: str

@@ -150,7 +150,7 @@ class EntryScore(Answer):
 
 
 class Place(Answer):
-    """Where an entry stands in one scoring among `of` ranked ones; None: it is not ranked."""
+    """The rank of an entry in one scoring, among `of` ranked ones; None: it is not ranked."""
 
     scoring: str
     rank: int | None
@@ -160,7 +160,7 @@ class Place(Answer):
 
 
 class RankSpan(Answer):
-    """A rank for as long as it lasted; `until` None: it stands there now."""
+    """A rank for as long as it lasted; `until` None: it has this rank now."""
 
     scoring: str
     rank: int

@@ -1,4 +1,4 @@
-"""What is asked and what was answered, without any input or output."""
+"""Requests and replies, without any input or output."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Call:
     form: Form | None = None
     json: object = None
     content: bytes | None = None
-    """A body that is neither a form nor JSON of ours; its type is among the headers."""
+    """A body that is neither a form nor JSON; its type is among the headers."""
     repeatable: bool = False
 
 
@@ -61,6 +61,13 @@ def get(path: str, *, token: str | None = None, **query: object) -> Call:
     """Return a read; parameters that are None are left out."""
     given = {name: str(value) for name, value in query.items() if value is not None}
     return Call("GET", f"{API}{path}", query=given, token=token, repeatable=True)
+
+
+def post(
+    path: str, json: object = None, *, token: str | None = None, repeatable: bool = False
+) -> Call:
+    """Return a call that does something, with a body unless it is None."""
+    return Call("POST", f"{API}{path}", token=token, json=json, repeatable=repeatable)
 
 
 def submission_id(submission: Submission) -> str:

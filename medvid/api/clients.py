@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from types import TracebackType
 from typing import Final, Self
 
 from medvid.api import judging, keys, leaderboards, submissions, webhooks
+from medvid.api.administration import Administration, AsyncAdministration
 from medvid.api.loop import LoopThread
-from medvid.api.methods import method, stream
+from medvid.api.methods import AsyncCaller, Caller, method, stream
 from medvid.api.retries import Retries
 from medvid.api.transport import OnRetry, Timeouts, Transport
 
@@ -64,19 +64,25 @@ class Methods:
 
         `key` is an API key (or MEDVID_API_KEY); it is sent where a call names no token.
         """
-        self.transport = Transport(
+        transport = Transport(
             url=(url or os.environ.get("MEDVID_URL") or DEFAULT_URL).rstrip("/"),
             token=key or os.environ.get("MEDVID_API_KEY") or None,
             timeouts=timeouts or Timeouts(),
             retries=retries or Retries(),
             on_retry=on_retry,
         )
+        self._begin(transport)
+
+    def _begin(self, transport: Transport) -> None:
+        raise NotImplementedError
 
 
-class AsyncClient(Methods):
+class AsyncClient(Methods, AsyncCaller):
     """For programs with an event loop: `async with AsyncClient(url) as client`."""
 
-    loop: None = None
+    def _begin(self, transport: Transport) -> None:
+        AsyncCaller.__init__(self, transport)
+        self.admin = AsyncAdministration(transport)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -86,33 +92,20 @@ class AsyncClient(Methods):
         """Return the client."""
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Close every connection."""
         await self.close()
 
 
-class Client(Methods):
+class Client(Methods, Caller):
     """For everyone else, notebooks included: `with Client(url) as client`.
 
     Its calls run on an event loop in a thread of its own, so they may come from any thread.
     """
 
-    def __init__(
-        self,
-        url: str | None = None,
-        *,
-        key: str | None = None,
-        timeouts: Timeouts | None = None,
-        retries: Retries | None = None,
-        on_retry: OnRetry | None = None,
-    ) -> None:
-        super().__init__(url, key=key, timeouts=timeouts, retries=retries, on_retry=on_retry)
-        self.loop = LoopThread()
+    def _begin(self, transport: Transport) -> None:
+        Caller.__init__(self, transport, LoopThread())
+        self.admin = Administration(transport, self.loop)
 
     def close(self) -> None:
         """Close every connection and end the thread."""
@@ -123,11 +116,6 @@ class Client(Methods):
         """Return the client."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close every connection and end the thread."""
         self.close()

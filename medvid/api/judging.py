@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Final
 
-from medvid.api.calls import API, Call, Submission, get, submission_path, submission_token
+from medvid.api.calls import Call, Submission, get, post, submission_path, submission_token
 from medvid.api.judging_answers import JudgeRun, JudgingReceipt, Verdict, VerdictPage
 from medvid.api.transport import Transport
 
@@ -19,10 +19,7 @@ async def judge(
 
     It may cost money, so it is never sent twice by itself.
     """
-    return await transport.ask(
-        _post(submission, "judge", token),
-        JudgingReceipt,
-    )
+    return await transport.ask(_post(submission, "judge", token), JudgingReceipt)
 
 
 async def pause_judging(
@@ -72,8 +69,5 @@ async def verdicts(
 
 
 def _post(submission: Submission, what: str, token: str | None) -> Call:
-    return Call(
-        "POST",
-        f"{API}{submission_path(submission)}/{what}",
-        token=submission_token(submission, token),
-    )
+    owner = submission_token(submission, token)
+    return post(f"{submission_path(submission)}/{what}", token=owner)

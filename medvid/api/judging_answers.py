@@ -45,7 +45,7 @@ class JudgeResult(Answer):
 
 
 class JudgingStatus(Answer):
-    """How the judging of a submission stands."""
+    """The judging of a submission: its newest run, and the result in force."""
 
     run: JudgeRun | None
     result: JudgeResult | None

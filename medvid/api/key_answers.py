@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from medvid.api.answers import Answer
+from medvid.api.answers import Answer, Page
 
 
 class QuotaUse(Answer):
@@ -55,8 +55,7 @@ class NewKey(Key):
     key: str
 
 
-class KeyPage(Answer):
+class KeyPage(Page):
     """A page of keys, newest first."""
 
     keys: list[Key]
-    next_cursor: str | None

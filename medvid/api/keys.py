@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Final
 from uuid import UUID
 
-from medvid.api.calls import API, Call, get
+from medvid.api.calls import API, Call, get, post
 from medvid.api.key_answers import Key, KeyPage, KeyQuotas, NewKey, QuotaStatus
 from medvid.api.transport import Transport
 
@@ -20,24 +20,25 @@ async def make_key(
     owner: str,
     scopes: Sequence[str] = ("submit",),
     quotas: KeyQuotas | None = None,
+    why: str | None = None,
 ) -> NewKey:
-    """Make a key with scopes out of submit, judge and admin; keep its secret, shown only here."""
+    """Make a key with scopes out of submit, judge and admin; keep its secret, shown only here.
+
+    Administrators say why.
+    """
     body: dict[str, object] = {"label": label, "owner": owner, "scopes": list(scopes)}
     if quotas is not None:
         body["quotas"] = quotas.model_dump(exclude_none=True)
-    return await transport.ask(Call("POST", f"{API}/keys", json=body), NewKey)
+    if why is not None:
+        body["why"] = why
+    return await transport.ask(post("/keys", body), NewKey)
 
 
 async def keys(transport: Transport) -> AsyncGenerator[Key, None]:
     """Yield every key, newest first (administrators)."""
-    cursor: str | None = None
-    while True:
-        page = await transport.ask(get("/keys", cursor=cursor, limit=_PAGE_SIZE), KeyPage)
+    async for page in transport.pages(get("/keys", limit=_PAGE_SIZE), KeyPage):
         for key in page.keys:
             yield key
-        cursor = page.next_cursor
-        if cursor is None:
-            return
 
 
 async def my_key(transport: Transport) -> Key:
@@ -50,8 +51,7 @@ async def revoke_key(transport: Transport, key: UUID | str, *, why: str | None =
 
     Twice changes nothing.
     """
-    call = Call("POST", f"{API}/keys/{key}/revoke", json={"why": why}, repeatable=True)
-    return await transport.ask(call, Key)
+    return await transport.ask(post(f"/keys/{key}/revoke", {"why": why}, repeatable=True), Key)
 
 
 async def set_key_quotas(

@@ -9,26 +9,30 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    Concatenate,
-    Generic,
-    ParamSpec,
-    Self,
-    TypeVar,
-    cast,
-    overload,
-)
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast, overload
 
 from medvid.api.loop import LoopThread
 from medvid.api.transport import Transport
 
-if TYPE_CHECKING:
-    from medvid.api.clients import AsyncClient, Client
-
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+class AsyncCaller:
+    """Has its calls as coroutines."""
+
+    loop: None = None
+
+    def __init__(self, transport: Transport) -> None:
+        self.transport = transport
+
+
+class Caller:
+    """Has its calls as plain functions, which run in a loop of a thread of its own."""
+
+    def __init__(self, transport: Transport, loop: LoopThread) -> None:
+        self.transport = transport
+        self.loop = loop
 
 
 class method(Generic[P, T]):  # noqa: N801 - used like the built-in decorators of its kind
@@ -41,10 +45,10 @@ class method(Generic[P, T]):  # noqa: N801 - used like the built-in decorators o
     @overload
     def __get__(self, client: None, owner: type) -> Self: ...
     @overload
-    def __get__(self, client: AsyncClient, owner: type) -> Callable[P, Coroutine[Any, Any, T]]: ...
+    def __get__(self, client: AsyncCaller, owner: type) -> Callable[P, Coroutine[Any, Any, T]]: ...
     @overload
-    def __get__(self, client: Client, owner: type) -> Callable[P, T]: ...
-    def __get__(self, client: AsyncClient | Client | None, owner: type) -> Any:
+    def __get__(self, client: Caller, owner: type) -> Callable[P, T]: ...
+    def __get__(self, client: AsyncCaller | Caller | None, owner: type) -> Any:
         """Return the bound call in the client's form."""
         if client is None:
             return self
@@ -69,10 +73,10 @@ class stream(Generic[P, T]):  # noqa: N801 - as above
     @overload
     def __get__(self, client: None, owner: type) -> Self: ...
     @overload
-    def __get__(self, client: AsyncClient, owner: type) -> Callable[P, AsyncGenerator[T, None]]: ...
+    def __get__(self, client: AsyncCaller, owner: type) -> Callable[P, AsyncGenerator[T, None]]: ...
     @overload
-    def __get__(self, client: Client, owner: type) -> Callable[P, Generator[T, None, None]]: ...
-    def __get__(self, client: AsyncClient | Client | None, owner: type) -> Any:
+    def __get__(self, client: Caller, owner: type) -> Callable[P, Generator[T, None, None]]: ...
+    def __get__(self, client: AsyncCaller | Caller | None, owner: type) -> Any:
         """Return the bound call in the client's form."""
         if client is None:
             return self

@@ -10,7 +10,7 @@ from medvid.api.errors import LeaderboardError, Refused, Unreachable
 
 _PASSING_STATUSES: Final = frozenset({408, 429, 502, 503, 504})
 _LASTING_CODES: Final = frozenset({"judge_not_configured", "no_ground_truth"})
-"""Told with 503, but nothing that a minute mends."""
+"""Sent with 503, but waiting does not help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Retries:
 
 
 def passing(error: LeaderboardError) -> bool:
-    """Tell whether the same call may work in a while."""
+    """Return whether the same call may work in a while."""
     if isinstance(error, Refused):
         return error.status in _PASSING_STATUSES and error.code not in _LASTING_CODES
     return isinstance(error, Unreachable)

@@ -1,4 +1,4 @@
-"""Submissions and how they fare."""
+"""Submissions and their states."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from medvid.api.answers import Answer
+from medvid.api.answers import Answer, Page
 from medvid.api.judging_answers import JudgingStatus
 from medvid.api.report_answers import ValidationReport
 
@@ -77,7 +77,7 @@ class Withdrawal(Answer):
 
 
 class HypotheticalStanding(Answer):
-    """Where a submission that is only evaluated would stand; nobody else sees it.
+    """The rank that a submission which is only evaluated would have; nobody else sees it.
 
     Without any value in a scoring it would not be ranked: `rank` and `mean_rank` are None.
     """
@@ -93,7 +93,7 @@ class HypotheticalStanding(Answer):
 
 
 class SubmissionStatus(Answer):
-    """How a submission fares. From `mode` on, only its owner is told."""
+    """The state of a submission. Fields from `mode` on are for its owner only."""
 
     id: UUID
     state: str
@@ -145,15 +145,14 @@ class SubmissionLine(Answer):
     url: str
 
 
-class SubmissionPage(Answer):
+class SubmissionPage(Page):
     """A page of submissions, newest first."""
 
     submissions: list[SubmissionLine]
-    next_cursor: str | None
 
 
 class WebhookDelivery(Answer):
-    """What a webhook was told, or is to be told; `dead` until it is asked for again."""
+    """A delivery to a webhook, made or to be made; once `dead` it waits until it is asked for."""
 
     id: UUID
     submission_id: UUID
@@ -167,12 +166,11 @@ class WebhookDelivery(Answer):
     settled_at: datetime | None
 
 
-class WebhookStatus(Answer):
+class WebhookStatus(Page):
     """A page of a submission's deliveries, newest first."""
 
     url: str
     deliveries: list[WebhookDelivery]
-    next_cursor: str | None
 
 
 class Redelivery(Answer):

@@ -18,6 +18,7 @@ from medvid.api.calls import (
     Submission,
     expect_success,
     get,
+    post,
     submission_id,
     submission_path,
     submission_token,
@@ -57,7 +58,7 @@ class EntryFields(TypedDict, total=False):
 
 async def submit(
     transport: Transport,
-    file: Path | str,
+    file: Path | str | bytes,
     *,
     evaluate_only: bool = False,
     idempotency_key: str | None = None,
@@ -66,19 +67,20 @@ async def submit(
 ) -> Receipt:
     """Send a predictions file (JSON or JSON Lines, plain or gzip) and return the receipt.
 
-    The file streams from disk. The call carries an idempotency key, so that however often it is
-    sent again there is one submission; give a key of your own to make it hold beyond this process.
-    With `evaluate_only` it is scored and ranked for the owner's eyes only. `progress` is told the
-    bytes sent and the bytes in all; the plain client calls it in its thread.
+    The file streams from disk; its content may be given instead, as bytes. The call carries an
+    idempotency key, so that however often it is sent again there is one submission; give a key of
+    your own to make it hold beyond this process. With `evaluate_only` it is scored and ranked for
+    the owner's eyes only. `progress` gets the bytes sent and the bytes in all; the plain client
+    calls it in its thread.
     """
-    form = Form(_form(fields, evaluate_only=evaluate_only), Path(file), progress)
+    form = _form(file, progress, fields, evaluate_only="true" if evaluate_only else None)
     return await transport.ask(_submission(form, idempotency_key, None), Receipt)
 
 
 async def replace(
     transport: Transport,
     submission: Submission,
-    file: Path | str,
+    file: Path | str | bytes,
     *,
     token: str | None = None,
     idempotency_key: str | None = None,
@@ -89,15 +91,14 @@ async def replace(
 
     The old version stays ranked until this one is scored. The rest is as with `submit`.
     """
-    values = _form(fields) | {"replaces": submission_id(submission)}
-    form = Form(values, Path(file), progress)
+    form = _form(file, progress, fields, replaces=submission_id(submission))
     call = _submission(form, idempotency_key, submission_token(submission, token))
     return await transport.ask(call, Receipt)
 
 
 async def validate(
     transport: Transport,
-    file: Path | str,
+    file: Path | str | bytes,
     *,
     evaluate_only: bool = False,
     progress: Progress | None = None,
@@ -107,7 +108,7 @@ async def validate(
 
     `evaluate_only`: it may answer fewer samples than a place on a board needs.
     """
-    form = Form(_form(fields, evaluate_only=evaluate_only), Path(file), progress)
+    form = _form(file, progress, fields, evaluate_only="true" if evaluate_only else None)
     call = Call("POST", f"{API}/validate", form=form, repeatable=True)
     return await transport.ask(call, DryRun)
 
@@ -123,11 +124,10 @@ async def withdraw(
 
     Administrators must give a note.
     """
-    call = Call(
-        "POST",
-        f"{API}{submission_path(submission)}/withdraw",
+    call = post(
+        f"{submission_path(submission)}/withdraw",
+        {"note": note} if note is not None else None,
         token=submission_token(submission, token),
-        json={"note": note} if note is not None else None,
         repeatable=True,
     )
     await transport.repeating(call, expect_success)
@@ -137,21 +137,16 @@ async def submissions(
     transport: Transport, *, state: str | None = None, token: str | None = None
 ) -> AsyncGenerator[SubmissionLine, None]:
     """Yield the submissions of an API key (all, for administrators'), newest first."""
-    cursor: str | None = None
-    while True:
-        call = get("/submissions", token=token, state=state, cursor=cursor, limit=_PAGE_SIZE)
-        page = await transport.ask(call, SubmissionPage)
+    call = get("/submissions", token=token, state=state, limit=_PAGE_SIZE)
+    async for page in transport.pages(call, SubmissionPage):
         for line in page.submissions:
             yield line
-        cursor = page.next_cursor
-        if cursor is None:
-            return
 
 
 async def status(
     transport: Transport, submission: Submission, *, token: str | None = None
 ) -> SubmissionStatus:
-    """Return how a submission fares; with its owner token also its report, entry and failure."""
+    """Return the state of a submission; with its owner token also its report, entry and failure."""
     call = get(submission_path(submission), token=submission_token(submission, token))
     return await transport.ask(call, SubmissionStatus)
 
@@ -229,9 +224,12 @@ def _submission(form: Form, key: str | None, token: str | None) -> Call:
     )
 
 
-def _form(fields: EntryFields, *, evaluate_only: bool = False) -> dict[str, str]:
-    given = {name: str(value) for name, value in fields.items() if value is not None}
-    return given | {"evaluate_only": "true"} if evaluate_only else given
+def _form(
+    file: Path | str | bytes, progress: Progress | None, fields: EntryFields, **more: str | None
+) -> Form:
+    given = {**fields, **more}
+    texts = {name: str(value) for name, value in given.items() if value is not None}
+    return Form(texts, Path(file) if isinstance(file, str) else file, progress)
 
 
 @dataclass(slots=True)

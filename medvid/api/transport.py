@@ -1,28 +1,30 @@
-"""Calls over HTTP with aiohttp: timeouts, retries, errors of the network as errors of ours."""
+"""Calls over HTTP with aiohttp: timeouts, retries, errors of the network as LeaderboardError."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
 import aiohttp
 from pydantic import BaseModel
 
+from medvid.api.answers import Page
 from medvid.api.calls import Call, Reply, read, refused
-from medvid.api.cures import CODES, cure, sendable
+from medvid.api.credentials import CODES, fix_of, sendable
 from medvid.api.errors import BadAddress, BadCredential, LeaderboardError, Refused, Unreachable
 from medvid.api.retries import Retries
 
 _HEADERS: Final = {"Accept": "application/json", "User-Agent": "medvid-client/1"}
 
 OnRetry = Callable[[LeaderboardError, float], None]
-"""Is told why a call is sent again, and in how many seconds."""
+"""Gets the reason why a call is sent again, and in how many seconds."""
 
 AnswerType = TypeVar("AnswerType", bound=BaseModel)
+PageType = TypeVar("PageType", bound=Page)
 T = TypeVar("T")
 
 
@@ -70,6 +72,15 @@ class Transport:
             attempt += 1
             await asyncio.sleep(wait)
 
+    async def pages(self, call: Call, page: type[PageType]) -> AsyncGenerator[PageType, None]:
+        """Yield the pages of a list, each found by the cursor that the one before names."""
+        while True:
+            found = await self.ask(call, page)
+            yield found
+            if found.next_cursor is None:
+                return
+            call = replace(call, query={**call.query, "cursor": found.next_cursor})
+
     async def pause(self, problem: LeaderboardError | None, failures: int) -> None:
         """Wait before a stream is opened again; raises its problem where that makes no sense."""
         wait = min(self.retries.longest_wait, 0.1 * 2.0**failures)  # ended in good order
@@ -108,7 +119,7 @@ class Transport:
         token = call.token or self.token
         if token is not None:
             if not sendable(token):
-                raise BadCredential("the key cannot be sent.", fix=cure(token) or "")
+                raise BadCredential("the key cannot be sent.", fix=fix_of(token) or "")
             headers["Authorization"] = f"Bearer {token}"
         try:
             async with (
@@ -134,7 +145,7 @@ class Transport:
         """Say what is wrong with a key or token that was refused, where that can be seen."""
         token = call.token or self.token
         if token is not None and isinstance(error, Refused) and error.code in CODES:
-            error.fix = cure(token) or error.fix
+            error.fix = fix_of(token) or error.fix
 
     def _timeout(self, call: Call) -> aiohttp.ClientTimeout:
         connect = self.timeouts.connect

@@ -1,4 +1,4 @@
-"""A form with a file that streams from disk, of known length, so that progress can be told."""
+"""A form with a file that streams from disk, of known length, so that progress can be shown."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -16,7 +17,7 @@ from medvid.api.errors import LeaderboardError
 CHUNK_BYTES: Final = 256 * 1024
 
 Progress = Callable[[int, int], None]
-"""Is told bytes sent and bytes in all; from the start again when the upload is repeated."""
+"""Gets bytes sent and bytes in all; from the start again when the upload is repeated."""
 
 
 class UnreadableFile(LeaderboardError):
@@ -28,7 +29,7 @@ class Form:
     """A multipart/form-data body: text fields, then the file as the field `file`."""
 
     fields: Mapping[str, str]
-    file: Path
+    file: Path | bytes
     progress: Progress | None = None
     boundary: str = field(default_factory=lambda: f"medvid-{secrets.token_hex(16)}")
 
@@ -43,17 +44,22 @@ class Form:
 
         The file is closed here, as nobody ends a generator whose connection was lost.
         """
-        try:
-            file = await asyncio.to_thread(self.file.open, "rb")
-        except OSError as error:
-            raise _unreadable(self.file, error) from None
-        with file:
-            size = os.fstat(file.fileno()).st_size
+        with await self._opened() as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(0)
             total = len(self._head()) + size + len(self._tail())
             yield total, self._chunks(file, total)
 
+    async def _opened(self) -> BinaryIO:
+        if isinstance(self.file, bytes):
+            return BytesIO(self.file)
+        try:
+            return await asyncio.to_thread(self.file.open, "rb")
+        except OSError as error:
+            raise _unreadable(self.file, error) from None
+
     async def _chunks(self, file: BinaryIO, total: int) -> AsyncIterator[bytes]:
-        """Yield the body; raises UnreadableFile when the file changed its size meanwhile."""
+        """Yield the body; raises UnreadableFile when the file changed its size."""
         sent = 0
         async for chunk in self._content(file):
             sent += len(chunk)
@@ -76,7 +82,7 @@ class Form:
             f'--{self.boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
             for name, value in self.fields.items()
         ]
-        # The server takes no notice of file names, so none is told.
+        # The server does not use file names, so none is sent.
         parts.append(
             f'--{self.boundary}\r\nContent-Disposition: form-data; name="file"; '
             'filename="predictions"\r\nContent-Type: application/octet-stream\r\n\r\n'
@@ -93,7 +99,7 @@ def _unreadable(file: Path, error: OSError) -> UnreadableFile:
     )
 
 
-def _changed(file: Path) -> UnreadableFile:
+def _changed(file: object) -> UnreadableFile:
     return UnreadableFile(
         f"{file} changed while it was sent.", fix="Wait until it is written, then send it again."
     )

@@ -1,11 +1,11 @@
-"""Calls about a submission's webhook: how its deliveries fare, and once more those that failed."""
+"""Calls about a submission's webhook: its deliveries, and another try of those that failed."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from typing import Final
 
-from medvid.api.calls import API, Call, Submission, get, submission_path, submission_token
+from medvid.api.calls import Submission, get, post, submission_path, submission_token
 from medvid.api.submission_answers import Redelivery, WebhookDelivery, WebhookStatus
 from medvid.api.transport import Transport
 
@@ -15,27 +15,18 @@ _PAGE_SIZE: Final = 200
 async def deliveries(
     transport: Transport, submission: Submission, *, token: str | None = None
 ) -> AsyncGenerator[WebhookDelivery, None]:
-    """Yield what a submission's webhook was told, or is to be told, newest first."""
-    path = f"{submission_path(submission)}/webhook"
+    """Yield the deliveries to a submission's webhook, made or to be made, newest first."""
     owner = submission_token(submission, token)
-    cursor: str | None = None
-    while True:
-        call = get(path, token=owner, cursor=cursor, limit=_PAGE_SIZE)
-        page = await transport.ask(call, WebhookStatus)
+    call = get(f"{submission_path(submission)}/webhook", token=owner, limit=_PAGE_SIZE)
+    async for page in transport.pages(call, WebhookStatus):
         for delivery in page.deliveries:
             yield delivery
-        cursor = page.next_cursor
-        if cursor is None:
-            return
 
 
 async def redeliver(
     transport: Transport, submission: Submission, *, token: str | None = None
 ) -> Redelivery:
     """Have the deliveries tried again that were given up."""
-    call = Call(
-        "POST",
-        f"{API}{submission_path(submission)}/webhook/redeliver",
-        token=submission_token(submission, token),
-    )
+    path = f"{submission_path(submission)}/webhook/redeliver"
+    call = post(path, token=submission_token(submission, token))
     return await transport.ask(call, Redelivery)

@@ -1,6 +1,6 @@
 """What leaves the server of a value: how far it is rounded, and whether it is shown at all. Pure.
 
-Inside, values are exact: for ranking, re-scoring and administrators. Whoever submits could read a
+Inside, values are exact: for ranking, re-scoring and administrators. A participant could read a
 label out of an exact value, or out of one that rests on few answers; `docs/security.md` says how
 much of the truth can still be learnt.
 """

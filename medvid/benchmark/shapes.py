@@ -93,7 +93,7 @@ SHAPES: Final = (
 
 
 def shape_of(record: Mapping[str, object]) -> Shape | None:
-    """Return the layout of a record that is none of ours, None where it is not known."""
+    """Return the layout of a foreign record, None where it is not known."""
     return next((shape for shape in SHAPES if shape.fits(record)), None)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import Annotated, Final
 
+import typer
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
@@ -14,42 +15,41 @@ from rich.text import Text
 
 from medvid.api import Leaderboard
 from medvid.api.board_answers import Column, LeaderboardEntry
-from medvid.cli.session import Exit, Options, Session, print_json, run
-from medvid.cli.terminal import NO_RANK, place
+from medvid.benchmark.tasks import Scoring
+from medvid.cli.parameters import Board
+from medvid.cli.printing import NO_RANK, Exit, place
+from medvid.cli.session import Session, public
 
 _PLACE_STYLES: Final = {1: "bold green", 2: "green"}
 _NAME_WIDTH: Final = 16
 _UNLIMITED: Final = 10_000
 
 
+@public
 def board(
-    options: Options,
-    name: str,
-    *,
-    scoring: str,
-    track: str | None,
-    as_of: str | None,
-    as_csv: bool,
-    metrics: Sequence[str] = (),
+    session: Session,
+    name: Annotated[Board, typer.Argument(help="which board")] = "official",
+    scoring: Annotated[Scoring, typer.Option(help="which reading of the metrics")] = "compat",
+    metric: Annotated[
+        list[str] | None, typer.Option(help="only this metric's column; may be repeated")
+    ] = None,
+    track: Annotated[str | None, typer.Option(help="only entries of this track")] = None,
+    as_of: Annotated[
+        str | None, typer.Option(help="as it was: a date, a time, or the number of a snapshot")
+    ] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="print CSV")] = False,
 ) -> int:
-    """Print a board; return the exit status."""
-
-    def work(session: Session) -> int:
-        if as_csv:
-            text = session.client.board_csv(name, scoring=scoring, track=track, as_of=as_of)
-            sys.stdout.write(text)
-            return Exit.DONE
-        found = session.client.board(name, scoring=scoring, track=track, as_of=as_of)
-        if options.as_json:
-            print_json(found)
-        else:
-            show(found, Console(highlight=False, width=_width()), metrics)
+    """Show a board, in a table that fits the terminal."""
+    if as_csv:
+        text = session.client.board_csv(name, scoring=scoring, track=track, as_of=as_of)
+        sys.stdout.write(text)
         return Exit.DONE
+    found = session.client.board(name, scoring=scoring, track=track, as_of=as_of)
+    console = Console(highlight=False, width=_width())
+    return session.answer(found, lambda: _show(found, console, metric or ()))
 
-    return run(options, work)
 
-
-def show(found: Leaderboard, console: Console, metrics: Sequence[str] = ()) -> None:
+def _show(found: Leaderboard, console: Console, metrics: Sequence[str]) -> None:
     """Print a board for people, in as many tables as the width asks for; nothing is cut."""
     columns = [column for column in found.columns if not metrics or column.key in metrics]
     at = f"{found.updated_at.astimezone():%Y-%m-%d %H:%M}" if found.updated_at else "never"

@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 from urllib.parse import urlsplit
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
 from medvid.api.errors import LeaderboardError
-from medvid.cli import configuration, server
-from medvid.cli.session import Exit, print_json
+from medvid.cli import config_file, server
+from medvid.cli.printing import HIDDEN, Exit, print_json
 
 
-def print_settings(*, as_json: bool = False) -> int:
-    """Print the settings with secrets hidden; returns the exit status."""
+def show_settings(*, as_json: bool = False) -> int:
+    """Print the settings with secrets hidden; return the exit status."""
     try:
-        ours = _ours()
+        clients = _client_settings()
         of_services = server.part("settings")
         services = of_services() if of_services else []
     except LeaderboardError as error:
-        print(f"medvid: {error}", file=sys.stderr)
-        return Exit.USAGE
+        return _failed(error)
     if as_json:
-        client = {name: {"value": value, "origin": origin} for name, value, origin, _ in ours}
+        client = {name: {"value": value, "origin": origin} for name, value, origin, _ in clients}
         print_json({"client": client, "services": {name: value for name, value, _ in services}})
         return Exit.DONE
     console = Console(soft_wrap=not sys.stdout.isatty())
     table = Table("Setting", "Value", "From", "Meaning", box=None, pad_edge=False)
-    for name, value, origin, meaning in ours:
+    for name, value, origin, meaning in clients:
         table.add_row(name, value or "(unset)", origin, meaning)
     console.print("[bold]This client[/]")
     console.print(table)
@@ -45,24 +46,42 @@ def print_settings(*, as_json: bool = False) -> int:
     return Exit.DONE
 
 
-def change(name: str, value: str | None) -> int:
-    """Write a setting of this client, or remove it for None; returns the exit status."""
+def set_setting(
+    name: Annotated[config_file.Name, typer.Argument()],
+    value: Annotated[
+        str | None,
+        typer.Argument(help="asked for when left out; a key is best typed there"),
+    ] = None,
+) -> int:
+    """Write a setting of this client into its configuration file."""
+    given: str = value or typer.prompt(name, hide_input=name == "api_key")
+    if name == "url" and urlsplit(given).scheme not in ("http", "https"):
+        return _failed(f"{given!r} is no address of a server. Write it as in https://example.org.")
+    return _change(name, given)
+
+
+def unset_setting(name: Annotated[config_file.Name, typer.Argument()]) -> int:
+    """Take a setting out of the configuration file."""
+    return _change(name, None)
+
+
+def _change(name: config_file.Name, value: str | None) -> int:
     try:
-        if name == "url" and value is not None and urlsplit(value).scheme not in ("http", "https"):
-            raise configuration.Misconfigured(
-                f"{value!r} is no address of a server.", fix="Write it as in https://example.org."
-            )
-        configuration.write_file({name: value})
+        config_file.write_file({name: value})
     except (LeaderboardError, OSError) as error:
-        print(f"medvid: {error}", file=sys.stderr)
-        return Exit.USAGE
-    print(f"{'Removed from' if value is None else 'Written to'} {configuration.path()}.")
+        return _failed(error)
+    print(f"{'Removed from' if value is None else 'Written to'} {config_file.path()}.")
     return Exit.DONE
 
 
-def _ours() -> list[tuple[str, str | None, str, str]]:
+def _failed(reason: object) -> int:
+    print(f"medvid: {reason}", file=sys.stderr)
+    return Exit.USAGE
+
+
+def _client_settings() -> list[tuple[str, str | None, str, str]]:
     rows: list[tuple[str, str | None, str, str]] = []
-    for name, value in configuration.settings().items():
-        shown = configuration.HIDDEN if name == "api_key" and value.text else value.text
-        rows.append((name, shown, value.origin, configuration.MEANINGS[name]))
+    for name, value in config_file.settings().items():
+        shown = HIDDEN if name == "api_key" and value.text else value.text
+        rows.append((name, shown, value.origin, config_file.MEANINGS[name]))
     return rows

@@ -9,98 +9,103 @@ whatever else a file holds, such as references or scores, never leaves this mach
 from __future__ import annotations
 
 import gzip
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Annotated
 
 import orjson
+import typer
 from rich.console import Console
 from rich.text import Text
 
-from medvid.benchmark.ground_truth import InvalidGroundTruth
+from medvid.api.uploads import UnreadableFile
 from medvid.benchmark.report import Problems, Report, shown
 from medvid.benchmark.submission import Record
-from medvid.cli.conversion.convert import Conversion, Failed, Options
-from medvid.cli.conversion.convert import convert as conversion
+from medvid.cli.conversion.convert import Conversion, Failed, Options, convert_files
 from medvid.cli.conversion.files import LIMITS
-from medvid.cli.files import UnreadableFile, read_file
-from medvid.cli.problems import problem_text
-from medvid.cli.validate import CANNOT_RUN, HAS_ERRORS, OK, load, report_on, show
-
-
-def run(
-    inputs: Sequence[Path],
-    output: Path,
-    *,
-    answer_field: str | None = None,
-    ground_truth: Path | None = None,
-    test_set: Path | None = None,
-    force: bool = False,
-    failed: Failed = "stop",
-    last_wins: bool = False,
-    by_position: bool = False,
-    strip_reasoning: bool = False,
-    tidy: bool = False,
-    as_json: bool = False,
-) -> int:
-    """Convert files; return the exit status: 0 fine, 1 errors in them, 2 when it cannot be done."""
-    complaints = Console(stderr=True, highlight=False)
-    options = Options(answer_field, failed, last_wins, by_position, strip_reasoning, tidy)
-    refusal = _refusal(inputs, output, ground_truth, test_set, options, force=force)
-    if refusal:
-        complaints.print(Text(refusal), soft_wrap=True)
-        return CANNOT_RUN
-    problems = Problems()
-    report: Report | None = None
-    try:
-        samples = load(ground_truth, test_set)
-        files = {str(each): read_file(each, LIMITS.unpacked_bytes) for each in inputs}
-        done = conversion(files, problems, options, samples)
-        if not problems.count:
-            write(output, document(done.records))
-            if ground_truth or test_set:
-                report = report_on(output, ground_truth, test_set)
-    except (UnreadableFile, InvalidGroundTruth) as error:
-        complaints.print(Text(str(error)), soft_wrap=True)
-        return CANNOT_RUN
-    if as_json:
-        print(json.dumps(_as_json(done, output, problems, report), indent=2, ensure_ascii=False))
-    else:
-        _show(done, output, problems, report, complaints)
-    return HAS_ERRORS if problems.count or (report and not report.ok) else OK
-
-
-def _refusal(
-    inputs: Sequence[Path],
-    output: Path,
-    ground_truth: Path | None,
-    test_set: Path | None,
-    options: Options,
-    *,
-    force: bool,
-) -> str:
-    """Return why the command cannot run as it was given, empty where it can."""
-    if output.exists() and (not force or any(output.samefile(each) for each in inputs)):
-        return f"{output} is there already. Name another, or use --force."
-    if ground_truth and test_set:
-        return "Give --ground-truth or --test-set, not both."
-    if options.by_position and not (ground_truth or test_set):
-        return "Give --test-set FILE: --by-position takes ids and qa_types from it."
-    return ""
+from medvid.cli.files import read_file, read_samples
+from medvid.cli.parameters import Json
+from medvid.cli.printing import Exit, cannot_run, print_json, problem_text
+from medvid.cli.validate import check_content, show_report
 
 
 def convert(
-    files: Mapping[str, bytes], problems: Problems, *, answer_field: str | None = None
-) -> list[Record]:
-    """Return the records of all files in order of position, noting what is wrong with any."""
-    return conversion(files, problems, Options(answer_field)).records
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(
+            help="what inference wrote: JSON, JSON Lines, CSV, TSV or Excel; plain or gzip"
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", dir_okay=False, help="a name ending in .gz is packed")
+    ],
+    answer_field: Annotated[
+        str | None,
+        typer.Option(help="the field of the model's text; a dotted path reaches inside objects"),
+    ] = None,
+    failed: Annotated[
+        Failed,
+        typer.Option(help="samples whose inference failed: stop, leave out, or answer as empty"),
+    ] = "stop",
+    last_wins: Annotated[
+        bool,
+        typer.Option("--last-wins", help="of records of one sample, keep the last (resumed runs)"),
+    ] = False,
+    by_position: Annotated[
+        bool,
+        typer.Option(
+            "--by-position", help="take ids, qa_types and questions from --test-set, in its order"
+        ),
+    ] = False,
+    strip_reasoning: Annotated[
+        bool, typer.Option("--strip-reasoning", help="remove reasoning such as <think> blocks")
+    ] = False,
+    tidy: Annotated[
+        bool,
+        typer.Option("--tidy", help="rewrite texts that are not read as meant; lists every rule"),
+    ] = False,
+    ground_truth: Annotated[
+        Path | None, typer.Option(help="check the result with this ground truth")
+    ] = None,
+    test_set: Annotated[
+        Path | None, typer.Option(help="check the result with this test set")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="overwrite the output")] = False,
+    as_json: Json = False,
+) -> int:
+    """Make a submission file out of the output of inference, in one file or in shards.
+
+    Reads the outputs of vLLM and OpenAI batches, lmms-eval, VLMEvalKit, swift and LLaMA-Factory
+    too. Only ids, qa_types, questions and the model's texts are kept.
+    """
+    if output.exists() and (not force or any(output.samefile(each) for each in inputs)):
+        return cannot_run(f"{output} is there already. Name another, or use --force.")
+    if by_position and not (ground_truth or test_set):
+        return cannot_run("Give --test-set FILE: --by-position takes ids and qa_types from it.")
+    options = Options(answer_field, failed, last_wins, by_position, strip_reasoning, tidy)
+    problems = Problems()
+    report: Report | None = None
+    try:
+        samples = read_samples(ground_truth, test_set)
+        files = {str(each): read_file(each, LIMITS.unpacked_bytes) for each in inputs}
+        done = convert_files(files, problems, options, samples)
+        if not problems.count:
+            content = document(done.records)
+            _write(output, content)
+            report = check_content(content, samples) if samples else None
+    except UnreadableFile as error:
+        return cannot_run(error)
+    if as_json:
+        print_json(_as_json(done, output, problems, report))
+    else:
+        _show(done, output, problems, report)
+    return Exit.REFUSED if problems.count or (report and not report.ok) else Exit.DONE
 
 
-def _show(
-    done: Conversion, output: Path, problems: Problems, report: Report | None, complaints: Console
-) -> None:
+def _show(done: Conversion, output: Path, problems: Problems, report: Report | None) -> None:
     if problems.count:
+        complaints = Console(stderr=True, highlight=False)
         for problem in problems.first:
             complaints.print(problem_text(problem), soft_wrap=True)
         complaints.print(f"{problems.count:,} error(s); nothing was written.")
@@ -114,7 +119,7 @@ def _show(
         change = f"    {_line(rewrite.before)}\n  → {_line(rewrite.after)}"
         console.print(Text(f"{rule}\n{change}"), soft_wrap=True)
     if report is not None:
-        show(report, console)
+        show_report(report, console)
 
 
 def _line(text: str) -> str:
@@ -152,12 +157,12 @@ def _row(record: Record) -> dict[str, str]:
     return {**row, "prediction": record.prediction.decode()}
 
 
-def write(output: Path, content: bytes) -> None:
+def _write(output: Path, content: bytes) -> None:
     """Write a file, gzip-compressed where its name ends so; raises UnreadableFile."""
     packed = gzip.compress(content, mtime=0) if output.suffix == ".gz" else content
     try:
         output.write_bytes(packed)
     except OSError as error:
         raise UnreadableFile(
-            f"Cannot write {output}: {error.strerror or error}. Check the path."
+            f"Cannot write {output}: {error.strerror or error}.", fix="Check the path."
         ) from None

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Annotated
 from uuid import UUID
 
+import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from medvid.api.board_answers import EntryDetails, EntryScore, SourceScore
 from medvid.benchmark.names import name_key
-from medvid.cli.session import Exit, Options, Session, Unfit, print_json, run
-from medvid.cli.terminal import print_table
+from medvid.cli.parameters import Board
+from medvid.cli.printing import print_table
+from medvid.cli.session import CommandFailed, Session, public
 
 
-def entry(options: Options, board: str, named: str) -> int:
-    """Print an entry, named by its id or its model; return the exit status."""
-
-    def work(session: Session) -> int:
-        found = session.client.entry(board, _entry_id(session, board, named))
-        if options.as_json:
-            print_json(found)
-        else:
-            show(found, Console(highlight=False))
-        return Exit.DONE
-
-    return run(options, work)
+@public
+def entry(
+    session: Session,
+    name: Annotated[str, typer.Argument(help="the model's name, or the entry's id")],
+    on: Annotated[Board, typer.Option("--board", help="which board")] = "official",
+) -> int:
+    """Show an entry: every metric by source, coverage, and where it stood when."""
+    found = session.client.entry(on, _entry_id(session, on, name))
+    return session.answer(found, lambda: _show(found, Console(highlight=False)))
 
 
 def _entry_id(session: Session, board: str, named: str) -> str:
@@ -40,19 +40,19 @@ def _entry_id(session: Session, board: str, named: str) -> str:
             return str(each.entry_id)
     near = [each.model_name for each in entries if wanted in name_key(each.model_name)]
     hint = f"Do you mean {', '.join(near[:5])}?" if near else f"See 'medvid board {board}'."
-    raise Unfit(f"the {board} board has no model {named!r}.", fix=hint)
+    raise CommandFailed(f"the {board} board has no model {named!r}.", fix=hint)
 
 
-def show(found: EntryDetails, console: Console) -> None:
+def _show(found: EntryDetails, console: Console) -> None:
     """Print an entry for people."""
     console.print(Text(f"{found.model_name} ({found.organization})", style="bold"))
     for place in found.places:
-        stands = (
+        rank = (
             f"not ranked, no {place.scoring} scores"
             if place.rank is None
             else f"number {place.rank} of {place.of} on the {found.board} board"
         )
-        console.print(f"{place.scoring}: {stands}")
+        console.print(f"{place.scoring}: {rank}")
     table = Table(box=None, pad_edge=False)
     table.add_column("Metric")
     for name in ("Compat", "Strict", "Answered"):

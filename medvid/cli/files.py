@@ -1,20 +1,44 @@
-"""Reading the files a user names, with errors that say what to do."""
+"""Reading the files that commands are given."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-
-class UnreadableFile(Exception):
-    """A file cannot be read; the text names it and the cure."""
+from medvid.api.uploads import UnreadableFile
+from medvid.benchmark.decoding import GROUND_TRUTH_LIMITS
+from medvid.benchmark.ground_truth import InvalidGroundTruth, load_ground_truth
+from medvid.benchmark.test_set import TestSet
+from medvid.benchmark.test_set_file import load_test_set
 
 
 def read_file(path: Path, limit: int) -> bytes:
-    """Return a file's bytes, at most `limit` + 1, so that a huge file is refused, not loaded."""
+    """Return a file's bytes, at most `limit` + 1, so that a huge file is refused, not loaded.
+
+    Raises UnreadableFile.
+    """
     try:
         with path.open("rb") as file:
             return file.read(limit + 1)
     except OSError as error:
         raise UnreadableFile(
-            f"Cannot read {path}: {error.strerror or error}. Check the path and its permissions."
+            f"Cannot read {path}: {error.strerror or error}.",
+            fix="Check the path and its permissions.",
         ) from None
+
+
+def read_samples(ground_truth: Path | None, test_set: Path | None) -> TestSet | None:
+    """Return the samples to check a file against, None without any; raises UnreadableFile."""
+    if ground_truth and test_set:
+        raise UnreadableFile("Give --ground-truth or --test-set, not both.")
+    path = ground_truth or test_set
+    if path is None:
+        return None
+    data = read_file(path, GROUND_TRUTH_LIMITS.unpacked_bytes)
+    try:
+        return (
+            TestSet.from_ground_truth(load_ground_truth(data))
+            if ground_truth
+            else load_test_set(data)
+        )
+    except InvalidGroundTruth as error:
+        raise UnreadableFile(str(error)) from None

@@ -6,30 +6,31 @@ import csv
 import json
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+import typer
 
 from medvid.api.judging_answers import JudgingReceipt, Verdict
-from medvid.cli.follow import follow
-from medvid.cli.session import Exit, Options, Session, print_json, run
-from medvid.cli.spreadsheet import cell
+from medvid.cli.parameters import NoWait, Submission
+from medvid.cli.printing import Exit, cell, print_json
+from medvid.cli.session import Session, on_server, with_token
+from medvid.cli.watch import follow
 
 
-def judge(options: Options, submission: str | None, *, wait: bool) -> int:
-    """Ask for a judge run and follow it; return the exit status."""
-
-    def work(session: Session) -> int:
-        found_id, token = session.named(submission)
-        receipt = session.client.judge(found_id, token=token)
-        if not options.as_json:
-            print(_estimate(receipt))
-        if wait:
-            return follow(session, found_id, token)
-        if options.as_json:
-            print_json(receipt)
-        return Exit.DONE
-
-    return run(options, work)
+@with_token
+def judge(session: Session, submission: Submission = None, no_wait: NoWait = False) -> int:
+    """Have a submission's captions judged, or take up a run that was paused."""
+    found_id, token = session.named(submission)
+    receipt = session.client.judge(found_id, token=token)
+    if not session.as_json:
+        print(_estimate(receipt))
+    if not no_wait:
+        return follow(session, found_id, token)
+    if session.as_json:
+        print_json(receipt)
+    return Exit.DONE
 
 
 def _estimate(receipt: JudgingReceipt) -> str:
@@ -42,41 +43,40 @@ def _estimate(receipt: JudgingReceipt) -> str:
     return f"{words}."
 
 
+@on_server("token", "url", "api_key")
 def verdicts(
-    options: Options,
-    submission: str | None,
-    *,
-    metric: str | None,
-    state: str | None,
-    output: Path | None,
+    session: Session,
+    submission: Submission = None,
+    metric: Annotated[
+        Literal["dvc_llm", "vs_llm", "rc_llm"] | None, typer.Option(help="only this metric's")
+    ] = None,
+    state: Annotated[
+        Literal["scored", "unscored", "open"] | None, typer.Option(help="only these")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(dir_okay=False, help="write to this file")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON lines instead of CSV")] = False,
 ) -> int:
-    """Print or write the verdicts: JSON lines with --json, else CSV; return the exit status."""
-
-    def work(session: Session) -> int:
-        found_id, token = session.named(submission)
-        stream = output.open("w", newline="", encoding="utf-8") if output else sys.stdout
-        rows = None
-        count = 0
-        try:
-            for verdict in session.client.verdicts(
-                found_id, token=token, metric=metric, state=state
-            ):
-                count += 1
-                if options.as_json:
-                    print(json.dumps(verdict.model_dump(mode="json")), file=stream)
-                    continue
-                row = _row(verdict)
-                if rows is None:
-                    rows = csv.DictWriter(stream, list(row))
-                    rows.writeheader()
-                rows.writerow(row)
-        finally:
-            if output:
-                stream.close()
-        session.say(f"{count:,} verdicts." + (f" Written to {output}." if output else ""))
-        return Exit.DONE
-
-    return run(options, work)
+    """Read the judge's verdicts on a submission's captions, as CSV."""
+    found_id, token = session.named(submission)
+    rows = None
+    count = 0
+    with (
+        output.open("w", newline="", encoding="utf-8")
+        if output
+        else nullcontext(sys.stdout) as stream
+    ):
+        for verdict in session.client.verdicts(found_id, token=token, metric=metric, state=state):
+            count += 1
+            if as_json:
+                print(json.dumps(verdict.model_dump(mode="json")), file=stream)
+                continue
+            row = _row(verdict)
+            if rows is None:
+                rows = csv.DictWriter(stream, list(row))
+                rows.writeheader()
+            rows.writerow(row)
+    session.say(f"{count:,} verdicts." + (f" Written to {output}." if output else ""))
+    return Exit.DONE
 
 
 def _row(verdict: Verdict) -> dict[str, object]:

@@ -1,11 +1,84 @@
-"""The `medvid` command. Bodies are imported when called, so that every command starts fast."""
+"""The `medvid` command: which commands there are, and where each is declared."""
 
 from __future__ import annotations
 
+from typing import Final
+
 import typer
 
-from medvid.cli import offline, online, server, setting_up
-from medvid.cli.administration import commands
+from medvid.cli import completion, server
+from medvid.cli.loading import add_commands
+from medvid.cli.parameters import Json
+
+_ON_A_SERVER: Final = {
+    "submit": "submit:submit",
+    "status": "watch:status",
+    "watch": "watch:watch",
+    "submissions": "submissions:submissions",
+    "replace": "submit:replace",
+    "withdraw": "submissions:withdraw",
+    "judge": "judge:judge",
+    "verdicts": "judge:verdicts",
+    "board": "board:board",
+    "entry": "entry:entry",
+    "quotas": "keys:quotas",
+    "register-key": "keys:register_key",
+}
+_ON_YOUR_MACHINE: Final = {
+    "validate": "validate:validate",
+    "convert": "convert:convert",
+    "score": "score:score",
+    "rank": "rank:rank",
+    "completion": "completion:completion",
+}
+_CONFIG: Final = {
+    "set": "config:set_setting",
+    "unset": "config:unset_setting",
+}
+_ADMINISTRATION: Final = {
+    "entries": "entries:entries",
+    "promote": "entries:promote",
+    "demote": "entries:demote",
+    "add": "entries:add",
+    "remove": "entries:remove",
+    "restore-entry": "entries:restore_entry",
+    "withdraw": "entries:withdraw",
+    "rename": "entries:rename",
+    "edit": "entries:edit",
+    "import": "boards:import_boards",
+    "export": "boards:export",
+    "ranking": "boards:ranking",
+    "rescore": "rescoring:rescore",
+    "rescores": "rescoring:rescores",
+    "difference": "rescoring:difference",
+    "apply": "rescoring:apply",
+    "discard": "rescoring:discard",
+    "judging": "judging:judging",
+    "pause": "judging:pause",
+    "resume": "judging:resume",
+    "dead-letters": "dead_letters:dead_letters",
+    "replay": "dead_letters:replay",
+    "discard-letters": "dead_letters:discard_letters",
+    "audit": "audit:audit",
+}
+_GROUND_TRUTH: Final = {
+    "list": "ground_truths:list_versions",
+    "load": "ground_truths:load",
+    "choose": "ground_truths:choose",
+}
+_KEYS: Final = {
+    "list": "keys:list_keys",
+    "make": "keys:make",
+    "revoke": "keys:revoke",
+    "quotas": "keys:set_quotas",
+}
+_STATUSES: Final = (
+    "Exit status: 0 done; 1 refused or failed; 2 wrong usage, configuration or file; "
+    "3 server out of reach or quota used up, try later; 130 interrupted."
+)
+_SERVER_PANEL: Final = "On a server"
+_LOCAL_PANEL: Final = "On your machine"
+_ADMIN_PANEL: Final = "On a server, with the administrator's key"
 
 app = typer.Typer(
     name="medvid",
@@ -21,17 +94,39 @@ admin = typer.Typer(
     no_args_is_help=True,
     cls=server.Commands,
 )
-online.register(app)
-offline.register(app)
-setting_up.register(app)
+config = typer.Typer(
+    help="Show and change settings: this client's, and those of the services.",
+    invoke_without_command=True,
+)
+ground_truth = typer.Typer(help="Versions of the ground truth.", no_args_is_help=True)
+keys = typer.Typer(help="API keys and their quotas.", no_args_is_help=True)
+
+
+@config.callback()
+def show_settings(context: typer.Context, as_json: Json = False) -> None:
+    """Show every setting, its value, where it comes from and its meaning; secrets are hidden."""
+    if context.invoked_subcommand is None:
+        from medvid.cli.config import show_settings
+
+        raise typer.Exit(show_settings(as_json=as_json))
+
+
+add_commands(app, "medvid.cli", _ON_A_SERVER, _SERVER_PANEL, _STATUSES)
+add_commands(app, "medvid.cli", _ON_YOUR_MACHINE, _LOCAL_PANEL)
+add_commands(config, "medvid.cli", _CONFIG)
+app.add_typer(config, name="config", rich_help_panel=_LOCAL_PANEL)
 app.add_typer(admin, name="admin", rich_help_panel=server.OPERATORS)
 server.register(app, admin)
-commands.register(admin)
+add_commands(admin, "medvid.cli.administration", _ADMINISTRATION, _ADMIN_PANEL)
+add_commands(ground_truth, "medvid.cli.administration", _GROUND_TRUTH)
+add_commands(keys, "medvid.cli.administration", _KEYS)
+admin.add_typer(ground_truth, name="ground-truth", rich_help_panel=_ADMIN_PANEL)
+admin.add_typer(keys, name="keys", rich_help_panel=_ADMIN_PANEL)
 
 
 def main() -> None:
     """Run the command line."""
-    setting_up.answer_shell()
+    completion.answer_shell()
     app(prog_name="medvid")
 
 

@@ -1,67 +1,31 @@
-"""What the commands on a server have in common on the command line."""
+"""Arguments and options that several commands have."""
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Literal
 
 import typer
 
-if TYPE_CHECKING:
-    from medvid.cli.session import Options
+JSON_OR_GZIP = "JSON or JSON Lines, plain or gzip"
 
-
-class Scoring(StrEnum):
-    """Readings of the metrics."""
-
-    COMPAT = "compat"
-    STRICT = "strict"
-
-
-class Board(StrEnum):
-    """The boards."""
-
-    OFFICIAL = "official"
-    COMMUNITY = "community"
-
-
-class Ranking(StrEnum):
-    """How equal values share ranks within a column: 1, 2, 2, 4 or 1, 2, 2, 3."""
-
-    COMPETITION = "competition"
-    DENSE = "dense"
-
-
-class VerdictState(StrEnum):
-    """What a verdict can be."""
-
-    SCORED = "scored"
-    UNSCORED = "unscored"
-    OPEN = "open"
-
-
-class JudgeMetric(StrEnum):
-    """The judged metrics."""
-
-    DVC = "dvc_llm"
-    VS = "vs_llm"
-    RC = "rc_llm"
+Board = Literal["official", "community"]
 
 
 def complete_submission(incomplete: str) -> list[tuple[str, str]]:
-    """Offer remembered submissions to the shell."""
+    """Offer the shell the submissions that were made from here."""
     from medvid.api.errors import LeaderboardError
-    from medvid.cli import configuration, memory
+    from medvid.cli import config_file, known_submissions
 
     try:
-        url = (configuration.settings()["url"].text or "").rstrip("/")
-        known = memory.submissions(url)
+        url = (config_file.settings()["url"].text or "").rstrip("/")
+        known = known_submissions.submissions(url)
     except LeaderboardError:
         return []
     return [(each.id, each.model_name) for each in known if each.id.startswith(incomplete)]
 
 
+Json = Annotated[bool, typer.Option("--json", help="print JSON instead of text")]
 Url = Annotated[
     str | None,
     typer.Option(help="the server (or MEDVID_URL, or url in the configuration)", metavar="URL"),
@@ -71,6 +35,10 @@ ApiKey = Annotated[
     typer.Option(
         help="your API key (or MEDVID_API_KEY, or api_key in the configuration)", metavar="KEY"
     ),
+]
+AdminKey = Annotated[
+    str | None,
+    typer.Option("--key", help="administrator's key (or MEDVID_ADMIN_KEY, or your API key)"),
 ]
 Token = Annotated[
     str | None,
@@ -87,26 +55,19 @@ Submission = Annotated[
 ]
 Text = Annotated[str | None, typer.Option()]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="return at once")]
-
+Sure = Annotated[bool, typer.Option("--yes", "-y", help="do not ask")]
+Ranking = Annotated[
+    Literal["competition", "dense"],
+    typer.Option(help="what follows equal values: 1, 2, 2, 4 (competition) or 1, 2, 2, 3"),
+]
 
 File = Annotated[Path, typer.Argument(help="predictions: JSON or JSON Lines, plain or gzip")]
 Contact = Annotated[str | None, typer.Option(help="how to reach you; never published")]
 ModelUrl = Annotated[str | None, typer.Option(help="http or https address of the model")]
 Track = Annotated[str | None, typer.Option(help="the track it competes in")]
 Webhook = Annotated[
-    str | None, typer.Option("--webhook", help="an address that is told each change, signed")
+    str | None, typer.Option("--webhook", help="an address that gets each change, signed")
 ]
 GroundTruth = Annotated[Path | None, typer.Option(help="check against this ground truth first")]
 TestSet = Annotated[Path | None, typer.Option(help="check against this test set first")]
 Check = Annotated[bool, typer.Option(help="check it, here and on the server, before it counts")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="check only, submit nothing")]
-Sure = Annotated[bool, typer.Option("--yes", "-y", help="do not ask")]
-
-
-def options(
-    url: str | None, api_key: str | None, token: str | None = None, as_json: bool = False
-) -> Options:
-    """Return what every command says about the server, the caller and the form of its answer."""
-    from medvid.cli.session import Options
-
-    return Options(url, api_key, token or None, as_json)

@@ -2,61 +2,65 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict
 from pathlib import Path
-from typing import Final
+from typing import Annotated
 
+import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from medvid.api.uploads import UnreadableFile
 from medvid.benchmark.decoding import GROUND_TRUTH_LIMITS, UNDECODABLE, Element, Refused, decode
-from medvid.benchmark.ranking import RankedRow, Row, rank
+from medvid.benchmark.ranking import RankedRow, Row
+from medvid.benchmark.ranking import rank as rank_rows
 from medvid.benchmark.report import Code, Problem, Problems, shown
-from medvid.benchmark.tasks import METRIC_KEYS, METRICS, Ranking
-from medvid.cli.files import UnreadableFile, read_file
-from medvid.cli.problems import where
-from medvid.cli.terminal import NO_RANK, print_table
+from medvid.benchmark.tasks import METRIC_KEYS, METRICS
+from medvid.cli.files import read_file
+from medvid.cli.parameters import Json, Ranking
+from medvid.cli.printing import (
+    NO_RANK,
+    Exit,
+    cannot_run,
+    print_json,
+    print_table,
+    problem_line,
+)
 
-OK: Final = 0
-HAS_ERRORS: Final = 1
-CANNOT_RUN: Final = 2
 
+def rank(
+    rows: Annotated[Path, typer.Argument(help="a list of rows: model_name and metric keys")],
+    ranking: Ranking = "competition",
+    as_json: Json = False,
+) -> int:
+    """Rank rows by the board's rule: order and mean ranks; a metric left out is missing.
 
-def run(path: Path, ranking: Ranking = "competition", *, as_json: bool) -> int:
-    """Print the ranked rows, and then those without any value.
-
-    Returns the exit status: 0 fine, 1 errors, 2 unreadable.
+    Rows without any value come last and have no rank.
     """
-    complaints = Console(stderr=True)
     try:
-        data = read_file(path, GROUND_TRUTH_LIMITS.unpacked_bytes)
+        data = read_file(rows, GROUND_TRUTH_LIMITS.unpacked_bytes)
     except UnreadableFile as error:
-        complaints.print(Text(str(error)), soft_wrap=True)
-        return CANNOT_RUN
+        return cannot_run(error)
     problems = Problems()
-    rows = read_rows(data, problems)
+    given = _read_rows(data, problems)
     if problems.count:
-        complaints.print(Text(f"{problems.count} error(s) in {path}:"))
+        complaints = Console(stderr=True)
+        complaints.print(Text(f"{problems.count} error(s) in {rows}:"))
         for problem in problems.first:
-            complaints.print(Text(
-                f"  {problem.code} {where(problem)}: found {problem.found}, expected "
-                f"{problem.expected}. {problem.fix}"
-            ), soft_wrap=True)  # fmt: skip
-        return HAS_ERRORS
-    ranked, indexes = rank(rows, ranking)
-    unranked = [str(rows[index]["model_name"]) for index in indexes]
+            complaints.print(Text(f"  {problem_line(problem)}"), soft_wrap=True)
+        return Exit.REFUSED
+    ranked, indexes = rank_rows(given, ranking)
+    unranked = [str(given[index]["model_name"]) for index in indexes]
     if as_json:
-        plain = [_plain(row) for row in ranked] + [_plain_unranked(name) for name in unranked]
-        print(json.dumps(plain, indent=2, ensure_ascii=False))
+        print_json([*map(_plain, ranked), *map(_plain_unranked, unranked)])
     else:
         print_table(_table(ranked, unranked))
-    return OK
+    return Exit.DONE
 
 
-def read_rows(data: bytes, problems: Problems) -> list[Row]:
+def _read_rows(data: bytes, problems: Problems) -> list[Row]:
     """Return the rows of a JSON list, noting what is wrong with any."""
     try:
         elements = list(decode(data, GROUND_TRUTH_LIMITS).elements(problems))

@@ -1,4 +1,4 @@
-"""The body of `medvid score`: files in, scorecard out."""
+"""`medvid score`: predictions and a ground truth in, scorecard out."""
 
 from __future__ import annotations
 
@@ -6,30 +6,34 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final, Literal
 
 import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
 
 from medvid.benchmark.caption_pairs import DVC_THRESHOLDS, JudgingPlan, plan
+from medvid.benchmark.collection import paused_collection
 from medvid.benchmark.decoding import Limits
 from medvid.benchmark.embedding import ModelMissing, load_embedder
 from medvid.benchmark.ground_truth import InvalidGroundTruth, Sample, load_ground_truth
 from medvid.benchmark.report import Code, Problem
 from medvid.benchmark.results import MetricScore
-from medvid.benchmark.scorecard import Scorecard, score
+from medvid.benchmark.scorecard import Scorecard
+from medvid.benchmark.scorecard import score as scorecard
 from medvid.benchmark.similarity import METRICS as SIMILARITIES
 from medvid.benchmark.similarity import Similarity, measure
 from medvid.benchmark.tasks import METRICS, Task
 from medvid.benchmark.test_set import TestSet
 from medvid.benchmark.validation import Predictions, validate_submission
-from medvid.cli.problems import where
+from medvid.cli.parameters import JSON_OR_GZIP, Json
+from medvid.cli.printing import Exit, problem_line
 from medvid.judging import standin
 from medvid.judging.aggregate import JudgeScore, aggregate
 
 GIB: Final = 1 << 30
 MIB: Final = 1 << 20
-EXIT_OK: Final = 0
-EXIT_INVALID: Final = 1
 OFFLINE_LIMITS: Final = Limits(
     unpacked_bytes=4 * GIB,
     record_bytes=64 * MIB,
@@ -40,16 +44,46 @@ OFFLINE_LIMITS: Final = Limits(
 """One's own files on one's own machine: the limits only catch mistakes."""
 
 
-def score_files(
+def score(
+    ground_truth: Annotated[
+        Path,
+        typer.Argument(exists=True, dir_okay=False, help=f"the whole test set, {JSON_OR_GZIP}"),
+    ],
+    predictions: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help=JSON_OR_GZIP)],
+    as_json: Json = False,
+    per_sample: Annotated[
+        Path | None,
+        typer.Option(dir_okay=False, help="write one JSON line a sample to this file"),
+    ] = None,
+    judge: Annotated[
+        Literal["stub"] | None,
+        typer.Option(help="add the judge metrics; 'stub' scores by hash, to test pipelines"),
+    ] = None,
+    similarities: Annotated[
+        bool,
+        typer.Option(
+            "--similarities",
+            help="add how near captions are to their references (about 20 s for a whole test set)",
+        ),
+    ] = False,
+) -> int:
+    """Score predictions against a ground truth file of your own."""
+    with paused_collection():
+        return _score(
+            ground_truth, predictions, as_json=as_json, per_sample=per_sample,
+            with_judge=judge is not None, with_similarities=similarities,
+        )  # fmt: skip
+
+
+def _score(
     ground_truth: Path,
     predictions: Path,
     *,
     as_json: bool,
     per_sample: Path | None,
     with_judge: bool,
-    with_similarities: bool = False,
+    with_similarities: bool,
 ) -> int:
-    """Score a predictions file against a whole test set; return the exit status."""
     try:
         truth = load_ground_truth(ground_truth.read_bytes())
     except InvalidGroundTruth as invalid:
@@ -70,8 +104,8 @@ def score_files(
         embedder = load_embedder()
     except ModelMissing as error:
         sys.stderr.write(f"medvid: {error}. Scoring needs it: install the extra 'scoring'.\n")
-        return EXIT_INVALID
-    card = score(truth.samples, submission.predictions, embedder)
+        return Exit.REFUSED
+    card = scorecard(truth.samples, submission.predictions, embedder)
     needs_pairs = with_judge or with_similarities or per_sample is not None
     pairs = plan(truth.samples, submission.predictions) if needs_pairs else None
     judged: Mapping[str, JudgeScore] = {}
@@ -90,7 +124,7 @@ def score_files(
         sys.stdout.write("\n")
     else:
         _print_table(card, judged, near)
-    return EXIT_OK
+    return Exit.DONE
 
 
 def as_document(
@@ -168,19 +202,13 @@ def _refuse(path: Path, problems: Sequence[Problem], count: int) -> int:
     """Say on standard error what is wrong with a file."""
     sys.stderr.write(f"{path}: {count:,} problem(s); nothing was scored\n")
     for problem in problems:
-        sys.stderr.write(
-            f"  {problem.code} {where(problem)}: found {problem.found}, "
-            f"expected {problem.expected}. {problem.fix}\n"
-        )
-    return EXIT_INVALID
+        sys.stderr.write(f"  {problem_line(problem)}\n")
+    return Exit.REFUSED
 
 
 def _print_table(
     card: Scorecard, judged: Mapping[str, JudgeScore], near: Mapping[str, Similarity]
 ) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     table = Table(title="MedVidBench scores")
     for heading, side in (
         ("metric", "left"), ("compat", "right"), ("strict", "right"), ("answered", "right")

@@ -1,18 +1,20 @@
-"""What every command on a server shares: the client, notices, errors for people, exit statuses."""
+"""What every command on a server shares: its options, the client, errors for people."""
 
 from __future__ import annotations
 
-import json
+import inspect
+import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import IntEnum
-from typing import Final
+from functools import wraps
+from inspect import Parameter
+from typing import Any, Final
 
-from pydantic import BaseModel
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from medvid.api import (
@@ -24,72 +26,113 @@ from medvid.api import (
     ServerFailed,
     Unreachable,
 )
-from medvid.cli import configuration, memory
-from medvid.cli.problems import problem_text
+from medvid.cli import config_file, known_submissions
+from medvid.cli.parameters import AdminKey, ApiKey, Json, Token, Url
+from medvid.cli.printing import Exit, print_json, print_table, problem_text, span
 
-_WORTH_TELLING_SECONDS = 1.0
-
-
-class Exit(IntEnum):
-    """The exit status of a command, for scripts."""
-
-    DONE = 0
-    REFUSED = 1
-    """Refused, or failed for good: what the file says, the name, the token."""
-    USAGE = 2
-    """The command line or the configuration is wrong, or a file cannot be read."""
-    LATER = 3
-    """The server cannot be reached, is overloaded, or a quota is used up: try again later."""
-    INTERRUPTED = 130
+_SHORTEST_WAIT_SHOWN: Final = 1.0  # seconds
+_WORD: Final = re.compile(r"[a-z]+(?=[ ,:.;]|'s )")
+_OPTIONS: Final[dict[str, tuple[Any, object]]] = {
+    "token": (Token, None), "as_json": (Json, False), "url": (Url, None),
+    "api_key": (ApiKey, None), "key": (AdminKey, None),
+}  # fmt: skip
 
 
-class Unfit(LeaderboardError):
+class CommandFailed(LeaderboardError):
     """A check found errors, or people declined; details have been shown."""
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """What the options common to all commands said."""
+class Session:
+    """A command that runs: its client, and where it speaks to people (never standard output)."""
 
-    url: str | None = None
-    api_key: str | None = None
+    client: Client
+    url: str
+    notices: Console
     token: str | None = None
     as_json: bool = False
 
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """A command at work: its client, and where it speaks to people (never standard output)."""
-
-    client: Client
-    options: Options
-    url: str
-    notices: Console
-
     def named(self, submission: str | None) -> tuple[str, str | None]:
         """Return the id and the token of the submission that is meant."""
-        found = memory.find(self.url, submission)
-        token = self.options.token
+        found = known_submissions.find(self.url, submission)
         if found is None:
             assert submission is not None  # noqa: S101 - else it is found or an error
-            return submission, token
-        if submission != found.id and not self.options.as_json:
+            return submission, self.token
+        if submission != found.id and not self.as_json:
             self.say(f"{found.model_name} ({found.id})", style="dim")
-        return found.id, token or found.owner_token
+        return found.id, self.token or found.owner_token
 
     def say(self, text: str, style: str = "") -> None:
-        """Tell people something."""
+        """Print something for people."""
         self.notices.print(Text(text, style=style), soft_wrap=True)
 
+    def answer(self, found: object, shown: str | Table | Callable[[], None]) -> int:
+        """Print what was found as JSON with --json, else what is shown of it; return the status."""
+        if self.as_json:
+            print_json(found)
+        elif isinstance(shown, Table):
+            print_table(shown)
+        elif callable(shown):
+            shown()
+        else:
+            print(shown)
+        return Exit.DONE
 
-def run(options: Options, work: Callable[[Session], int]) -> int:
-    """Do a command's work and return its exit status; errors become messages, never traces."""
+    def answer_lines(
+        self, found: object, lines: Sequence[str], none: str = "There are none."
+    ) -> int:
+        """Answer with a list that may be empty."""
+        return self.answer(found, "\n".join(lines) if lines else lambda: self.say(none))
+
+
+def on_server(*options: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Make a command of a function that takes a session first.
+
+    The command has these options besides the function's own; errors become messages, never traces.
+    """
+
+    def decorate(body: Callable[..., int]) -> Callable[..., int]:
+        signature = inspect.signature(body, eval_str=True)
+        own = list(signature.parameters.values())[1:]
+        common = [
+            Parameter(name, Parameter.KEYWORD_ONLY, annotation=kind, default=default)
+            for name, (kind, default) in _OPTIONS.items()
+            if name in options
+        ]
+
+        @wraps(body)
+        def command(**given: Any) -> int:
+            said = {name: given[name] for name in _OPTIONS if name in given}
+            for name in options:
+                given.pop(name, None)
+            if "key" in options:
+                said["api_key"] = said.pop("key", None) or os.environ.get("MEDVID_ADMIN_KEY")
+            return _run(lambda session: body(session, **given), **said)
+
+        made: Any = command
+        made.__signature__ = signature.replace(parameters=[*own, *common])
+        made.__annotations__ = {each.name: each.annotation for each in (*own, *common)}
+        return command
+
+    return decorate
+
+
+public = on_server("as_json", "url")
+with_key = on_server("as_json", "url", "api_key")
+with_token = on_server("token", "as_json", "url", "api_key")
+as_administrator = on_server("as_json", "url", "key")
+
+
+def _run(
+    work: Callable[[Session], int], *, url: str | None = None, api_key: str | None = None,
+    token: str | None = None, as_json: bool = False,
+) -> int:  # fmt: skip
     notices = Console(stderr=True, highlight=False)
     try:
-        with _session(options, notices) as session:
+        with _session(url, api_key, token or None, notices, as_json=as_json) as session:
             return work(session)
     except LeaderboardError as error:
-        complain(error, notices, as_json=options.as_json)
+        complain(error, notices, as_json=as_json)
         return status_of(error)
     except KeyboardInterrupt:
         notices.print("\nInterrupted.")
@@ -100,27 +143,29 @@ def run(options: Options, work: Callable[[Session], int]) -> int:
 
 
 @contextmanager
-def _session(options: Options, notices: Console) -> Iterator[Session]:
-    found = configuration.settings(options.url, options.api_key)
-    url = (found["url"].text or "").rstrip("/")
-    if found["api_key"].origin == str(configuration.path()) and configuration.exposed():
+def _session(
+    url: str | None, key: str | None, token: str | None, notices: Console, *, as_json: bool
+) -> Iterator[Session]:
+    settings = config_file.settings(url, key)
+    address = (settings["url"].text or "").rstrip("/")
+    if settings["api_key"].origin == str(config_file.path()) and config_file.exposed():
         notices.print(
-            f"Others can read {configuration.path()}. Run: chmod 600 on it.", style="yellow"
+            f"Others can read {config_file.path()}. Run: chmod 600 on it.", style="yellow"
         )
 
-    def told(error: LeaderboardError, seconds: float) -> None:
-        if seconds >= _WORTH_TELLING_SECONDS:
+    def on_retry(error: LeaderboardError, seconds: float) -> None:
+        if seconds >= _SHORTEST_WAIT_SHOWN:
             notices.print(Text(f"{error.detail} Trying again in {seconds:.0f} s.", style="yellow"))
 
-    with Client(url, key=found["api_key"].text, on_retry=told) as client:
-        yield Session(client, options, url, notices)
+    with Client(address, key=settings["api_key"].text, on_retry=on_retry) as client:
+        yield Session(client, address, notices, token, as_json)
 
 
 def status_of(error: LeaderboardError) -> Exit:
     """Return the exit status of an error."""
     if isinstance(error, Unreachable | ServerFailed | LimitReached):
         return Exit.LATER
-    return Exit.REFUSED if isinstance(error, Refused | Unfit) else Exit.USAGE
+    return Exit.REFUSED if isinstance(error, Refused | CommandFailed) else Exit.USAGE
 
 
 def complain(error: LeaderboardError, notices: Console, *, as_json: bool) -> None:
@@ -147,9 +192,6 @@ def complain(error: LeaderboardError, notices: Console, *, as_json: bool) -> Non
         notices.print(Text(f"request {error.request_id}, code {error.code}", style="dim"))
 
 
-_WORD: Final = re.compile(r"[a-z]+(?=[ ,:.;]|'s )")
-
-
 def _sentence(detail: str) -> str:
     """Return it with a capital letter, unless it begins with a name, whose case counts."""
     word = _WORD.match(detail)
@@ -159,32 +201,5 @@ def _sentence(detail: str) -> str:
 def _problem(error: LeaderboardError) -> dict[str, object]:
     if not isinstance(error, Refused):
         return {"error": {"code": "unreachable", "detail": error.detail, "fix": error.fix}}
-    return {
-        "error": {
-            "code": error.code,
-            "status": error.status,
-            "detail": error.detail,
-            "fix": error.fix,
-            "request_id": error.request_id,
-            "retry_after": error.retry_after,
-            "error_count": error.error_count,
-            "errors": [problem.model_dump() for problem in error.errors],
-        }
-    }
-
-
-def print_json(value: object) -> None:
-    """Print an answer as JSON on standard output."""
-    plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
-    print(json.dumps(plain, indent=2, ensure_ascii=False), flush=True)
-
-
-def span(seconds: float) -> str:
-    """Return a time span as people say it."""
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            whole, rest = divmod(round(seconds), size)
-            below = {86400: 3600, 3600: 60, 60: 1}[size]
-            small = {86400: "h", 3600: "min", 60: "s"}[size]
-            return f"{whole} {unit}" + (f" {rest // below} {small}" if rest // below else "")
-    return f"{seconds:.0f} s"
+    fields = "code status detail fix request_id retry_after error_count errors"
+    return {"error": {name: getattr(error, name) for name in fields.split()}}

@@ -4,32 +4,45 @@ from __future__ import annotations
 
 import gzip
 import json
-import shutil
 import sys
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.prompt import Confirm
 
 from medvid.api import DryRun, Receipt, Refused
+from medvid.api.report_answers import ReportWarning
 from medvid.api.submissions import EntryFields
-from medvid.api.uploads import UnreadableFile
-from medvid.benchmark.ground_truth import InvalidGroundTruth
+from medvid.benchmark.decoding import SUBMISSION_LIMITS
 from medvid.benchmark.names import check_entry_fields
-from medvid.benchmark.report import Code
+from medvid.benchmark.report import Advice, Code
 from medvid.benchmark.unpacking import GZIP_MAGIC
 from medvid.benchmark.validation import MINIMUM_RECORDS
-from medvid.cli import memory
-from medvid.cli.files import UnreadableFile as UnreadableHere
-from medvid.cli.follow import follow
-from medvid.cli.session import Exit, Options, Session, Unfit, print_json, run
-from medvid.cli.validate import report_on, show
+from medvid.cli import known_submissions
+from medvid.cli.files import read_file, read_samples
+from medvid.cli.parameters import (
+    Check,
+    Contact,
+    File,
+    GroundTruth,
+    ModelUrl,
+    NoWait,
+    Sure,
+    TestSet,
+    Text,
+    Track,
+    Webhook,
+)
+from medvid.cli.printing import Exit, print_json
+from medvid.cli.session import CommandFailed, Session, with_key, with_token
+from medvid.cli.validate import check_content, show_report
+from medvid.cli.watch import follow
 
 _GZIP_LEVEL: Final = 6
 _SMALL_BYTES: Final = 64 * 1024
@@ -37,7 +50,7 @@ _SMALL_BYTES: Final = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class _Plan:
     """What is to be sent and how. `replaces` names a submission as people do."""
 
     file: Path
@@ -52,45 +65,129 @@ class Plan:
     wait: bool = True
 
 
-def submit(options: Options, plan: Plan) -> int:
-    """Submit a file; return the exit status."""
-    return run(options, lambda session: _submit(session, plan))
+@with_key
+def submit(
+    session: Session,
+    file: File,
+    model_name: Annotated[str, typer.Option("--model-name", "-m", help="unique on the board")],
+    organization: Annotated[str, typer.Option("--organization", "-o", help="who submits")],
+    team: Text = None,
+    authors: Text = None,
+    contact: Contact = None,
+    model_url: ModelUrl = None,
+    track: Track = None,
+    webhook: Webhook = None,
+    evaluate_only: Annotated[
+        bool, typer.Option("--evaluate-only", help="score and rank it for my eyes only")
+    ] = False,
+    ground_truth: GroundTruth = None,
+    test_set: TestSet = None,
+    check: Check = True,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="check only, submit nothing")] = False,
+    sure: Sure = False,
+    no_wait: NoWait = False,
+) -> int:
+    """Submit predictions and follow them to the board.
+
+    An upload that was cut off is sent again, and never becomes two submissions: not even when the
+    command itself is killed and repeated. The owner token is remembered for the other commands.
+    """
+    fields: EntryFields = {
+        "model_name": model_name, "organization": organization, "team": team, "authors": authors,
+        "contact": contact, "model_url": model_url, "track": track, "webhook_url": webhook,
+    }  # fmt: skip
+    plan = _Plan(
+        file, fields, evaluate_only=evaluate_only, ground_truth=ground_truth, test_set=test_set,
+        check=check or dry_run, dry_run=dry_run, sure=sure, wait=not no_wait,
+    )  # fmt: skip
+    return _submit(session, plan)
 
 
-def _submit(session: Session, plan: Plan) -> int:
+@with_token
+def replace(
+    session: Session,
+    submission: Annotated[
+        str,
+        typer.Argument(help="the version before: its id, the beginning of it, or the model name"),
+    ],
+    file: File,
+    model_name: Annotated[
+        str | None, typer.Option("--model-name", "-m", help="its name, if that changes")
+    ] = None,
+    organization: Annotated[
+        str | None, typer.Option("--organization", "-o", help="who submits, if that changes")
+    ] = None,
+    team: Text = None,
+    authors: Text = None,
+    contact: Contact = None,
+    model_url: ModelUrl = None,
+    track: Track = None,
+    webhook: Webhook = None,
+    ground_truth: GroundTruth = None,
+    test_set: TestSet = None,
+    check: Check = True,
+    sure: Sure = False,
+    no_wait: NoWait = False,
+) -> int:
+    """Submit a new version of a model; the old one is ranked until this one is scored."""
+    fields: EntryFields = {
+        "model_name": model_name, "organization": organization, "team": team, "authors": authors,
+        "contact": contact, "model_url": model_url, "track": track, "webhook_url": webhook,
+    }  # fmt: skip
+    plan = _Plan(
+        file, fields, replaces=submission, ground_truth=ground_truth, test_set=test_set,
+        check=check, sure=sure, wait=not no_wait,
+    )  # fmt: skip
+    return _submit(session, plan)
+
+
+def _submit(session: Session, plan: _Plan) -> int:
+    """Read the file once: what is checked here is what is packed, checked there and sent."""
     old = session.named(plan.replaces) if plan.replaces is not None else None
     if plan.check:
-        _check_here(session, plan)
-    with _packed(plan.file) as packed:
-        if plan.check:
-            found = _check_there(session, plan, packed)
-            if plan.dry_run:
-                if session.options.as_json:
-                    print_json(found)
-                session.say("Nothing was submitted.")
-                return Exit.DONE
-        receipt = _send(session, plan, packed, old)
+        _check_fields(session, plan)
+    content = read_file(plan.file, SUBMISSION_LIMITS.unpacked_bytes)
+    warned = _check_here(session, plan, content) if plan.check else set()
+    if len(content) > SUBMISSION_LIMITS.unpacked_bytes:  # unchecked, and not read to its end
+        most = SUBMISSION_LIMITS.unpacked_bytes >> 20
+        raise CommandFailed(f"the file {plan.file} has more than {most} MiB.")
+    packed = _packed(content)
+    if plan.check:
+        found = _check_there(session, plan, packed, warned)
+        if plan.dry_run:
+            if session.as_json:
+                print_json(found)
+            session.say("Nothing was submitted.")
+            return Exit.DONE
+    receipt = _send(session, plan, packed, old)
     name = plan.fields.get("model_name") or _name_of(session, plan.replaces)
-    kept = memory.remember(session.url, receipt, name, plan.file)
-    if not session.options.as_json:
+    kept = known_submissions.remember(session.url, receipt, name, plan.file)
+    if not session.as_json:
         print(f"Submitted as {receipt.id}.")
-        session.say(f"Its owner token is kept in {memory.path()}.", style="dim")
+        session.say(f"Its owner token is kept in {known_submissions.path()}.", style="dim")
         if receipt.webhook_secret:
             print(f"Your webhook's secret, shown only now: {receipt.webhook_secret}")
     if plan.wait:
         return follow(session, kept.id, kept.owner_token, receipt=receipt)
-    if session.options.as_json:
+    if session.as_json:
         print_json(receipt)
     return Exit.DONE
 
 
 def _name_of(session: Session, submission: str | None) -> str:
-    known = memory.find(session.url, submission)
+    known = known_submissions.find(session.url, submission)
     return known.model_name if known else ""
 
 
-def _check_here(session: Session, plan: Plan) -> None:
-    """Find what is wrong before anything is sent; raises Unfit, UnreadableFile."""
+def _packed(content: bytes) -> bytes:
+    """Return the file as it is sent; equal content gives equal bytes."""
+    if content.startswith(GZIP_MAGIC) or len(content) < _SMALL_BYTES:
+        return content
+    return gzip.compress(content, _GZIP_LEVEL, mtime=0)
+
+
+def _check_fields(session: Session, plan: _Plan) -> None:
+    """Find what is wrong with the entry's fields; raises CommandFailed."""
     problems = [
         problem
         for problem in check_entry_fields(plan.fields)
@@ -99,48 +196,77 @@ def _check_here(session: Session, plan: Plan) -> None:
     for problem in problems:
         session.say(f"  {problem.code} at {problem.path}: found {problem.found}. {problem.fix}")
     if problems:
-        raise Unfit("the entry's fields have errors.", fix="Nothing was sent.")
+        raise CommandFailed("the entry's fields have errors.", fix="Nothing was sent.")
     if plan.ground_truth and plan.test_set:
-        raise Unfit("give --ground-truth or --test-set, not both.")
-    try:
-        report = report_on(plan.file, plan.ground_truth, plan.test_set, least=MINIMUM_RECORDS)
-    except (UnreadableHere, InvalidGroundTruth) as error:
-        raise UnreadableFile(str(error)) from None
+        raise CommandFailed("give --ground-truth or --test-set, not both.")
+
+
+def _check_here(session: Session, plan: _Plan, content: bytes) -> set[tuple[str, str | None]]:
+    """Find what is wrong before anything is sent; return the warnings that people accepted.
+
+    Without the samples the server's report is the fuller one, so they are asked once, about that.
+    Raises CommandFailed, UnreadableFile.
+    """
+    samples = read_samples(plan.ground_truth, plan.test_set)
+    report = check_content(content, samples, MINIMUM_RECORDS)
     if not report.ok:
-        show(report, session.notices)
-        raise Unfit(
+        show_report(report, session.notices)
+        raise CommandFailed(
             f"the file {plan.file} has errors.", fix="Fix them and try again; nothing was sent."
         )
+    if samples is None or plan.dry_run or not report.warnings:
+        return set()
+    show_report(report, session.notices)
+    _accept_warnings(session, plan)
+    return _kinds(report.warnings)
 
 
-def _check_there(session: Session, plan: Plan, packed: Path) -> DryRun:
-    """Ask the server what would become of it; raises Unfit, also where people then decline."""
+def _check_there(
+    session: Session, plan: _Plan, packed: bytes, accepted: set[tuple[str, str | None]]
+) -> DryRun:
+    """Have the server check it; raises CommandFailed, also where people then decline."""
     # A new version has the name that its old one holds.
     fields = plan.fields if plan.replaces is None else EntryFields()
     with _bar(session.notices, "checking") as progress:
         found = session.client.validate(
             packed, evaluate_only=plan.evaluate_only, progress=progress, **fields
         )
-    if found.report is not None and (plan.dry_run or not found.ok or found.report.warnings):
-        show(found.report, session.notices)
+    new = _kinds(found.report.warnings if found.report else ()) - accepted
+    if found.report is not None and (plan.dry_run or not found.ok or new):
+        show_report(found.report, session.notices)
     if not found.ok:
         for problem in found.errors:
             if problem.location == "form":
                 session.say(f"  {problem.code} at {problem.path}: {problem.found}. {problem.fix}")
-        raise Unfit(f"the file {plan.file} would be refused.", fix="Nothing was submitted.")
-    warned = found.report is not None and found.report.warnings
-    asked = warned and not plan.sure and not plan.dry_run and sys.stdin.isatty()
-    if asked and not Confirm.ask("Submit it nevertheless?", console=session.notices):
-        raise Unfit("not submitted.")
+        raise CommandFailed(f"the file {plan.file} would be refused.", fix="Nothing was submitted.")
+    if new and not plan.dry_run:
+        _accept_warnings(session, plan)
     return found
 
 
+def _kinds(warnings: Sequence[Advice | ReportWarning]) -> set[tuple[str, str | None]]:
+    return {(str(each.code), each.task or None) for each in warnings}
+
+
+def _accept_warnings(session: Session, plan: _Plan) -> None:
+    """Return where people submit in spite of warnings; raises CommandFailed otherwise."""
+    if plan.sure:
+        return
+    if not sys.stdin.isatty():
+        raise CommandFailed(
+            f"the file {plan.file} has warnings.",
+            fix="Fix what they say, or give --yes to submit it as it is. Nothing was submitted.",
+        )
+    if not Confirm.ask("Submit it nevertheless?", console=session.notices):
+        raise CommandFailed("not submitted.")
+
+
 def _send(
-    session: Session, plan: Plan, packed: Path, old: tuple[str, str | None] | None
+    session: Session, plan: _Plan, packed: bytes, old: tuple[str, str | None] | None
 ) -> Receipt:
     target = json.dumps([session.url, old and old[0], plan.evaluate_only])
     texts = {name: str(value) for name, value in plan.fields.items() if value is not None}
-    upload, key = memory.upload_key(target, texts, packed)
+    upload, key = known_submissions.upload_key(target, texts, packed)
     client = session.client
     try:
         with _bar(session.notices, "sending") as progress:
@@ -156,45 +282,15 @@ def _send(
                 )  # fmt: skip
     except Refused as error:
         if error.status < 500:
-            memory.upload_ended(upload)
+            known_submissions.upload_ended(upload)
         raise
-    memory.upload_ended(upload)
+    known_submissions.upload_ended(upload)
     return receipt
 
 
 @contextmanager
-def _packed(file: Path) -> Iterator[Path]:
-    """Give a gzip file of the same content; equal content gives equal bytes."""
-    try:
-        with file.open("rb") as source, tempfile.NamedTemporaryFile(prefix="medvid-") as target:
-            if source.read(2) == GZIP_MAGIC or file.stat().st_size < _SMALL_BYTES:
-                packed = file
-            else:
-                source.seek(0)
-                with gzip.GzipFile("", "wb", _GZIP_LEVEL, target, mtime=0) as out:
-                    shutil.copyfileobj(source, out, 1 << 20)
-                target.flush()
-                packed = Path(target.name)
-            yield packed
-    except OSError as error:
-        raise UnreadableFile(f"cannot read {file}: {error.strerror or error}.") from None
-
-
-class _Told:
-    """Shows the progress of an upload; called in the client's thread."""
-
-    def __init__(self, bar: Progress, words: str) -> None:
-        self._bar = bar
-        self._words = words
-        self._task = bar.add_task(words, total=None)
-
-    def __call__(self, sent: int, total: int) -> None:
-        words = self._words if sent < total else "the server checks it"
-        self._bar.update(self._task, completed=sent, total=total, description=words)
-
-
-@contextmanager
-def _bar(console: Console, words: str) -> Iterator[_Told]:
+def _bar(console: Console, words: str) -> Iterator[Callable[[int, int], None]]:
+    """Show the progress of an upload; what is given is called in the client's thread."""
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -204,4 +300,10 @@ def _bar(console: Console, words: str) -> Iterator[_Told]:
         transient=True,
         disable=not console.is_terminal,
     ) as bar:
-        yield _Told(bar, words)
+        task = bar.add_task(words, total=None)
+
+        def show(sent: int, total: int) -> None:
+            now = words if sent < total else "the server checks it"
+            bar.update(task, completed=sent, total=total, description=now)
+
+        yield show

@@ -2,83 +2,60 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Annotated
 
+import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from medvid.api.report_answers import (
-    ReportWarning,
-    TaskReport,
-    ValidationReport,
-)
-from medvid.benchmark.decoding import GROUND_TRUTH_LIMITS, SUBMISSION_LIMITS
-from medvid.benchmark.ground_truth import InvalidGroundTruth, load_ground_truth
+from medvid.api.report_answers import ReportWarning, TaskReport, ValidationReport
+from medvid.api.uploads import UnreadableFile
+from medvid.benchmark.decoding import SUBMISSION_LIMITS
 from medvid.benchmark.report import Advice, Report, TaskDiagnosis
 from medvid.benchmark.test_set import TestSet
-from medvid.benchmark.test_set_file import load_test_set
 from medvid.benchmark.validation import check_format, validate_submission
-from medvid.cli.files import UnreadableFile, read_file
-from medvid.cli.problems import problem_text
-from medvid.cli.terminal import print_table
-
-OK: Final = 0
-HAS_ERRORS: Final = 1
-CANNOT_RUN: Final = 2
+from medvid.cli.files import read_file, read_samples
+from medvid.cli.parameters import JSON_OR_GZIP, Json
+from medvid.cli.printing import Exit, cannot_run, print_json, print_table, problem_text
 
 
-def run(
-    predictions: Path, ground_truth: Path | None, test_set: Path | None, *, as_json: bool
+def validate(
+    predictions: Annotated[Path, typer.Argument(help=JSON_OR_GZIP)],
+    ground_truth: Annotated[
+        Path | None, typer.Option(help="align with this ground truth; the fullest diagnosis")
+    ] = None,
+    test_set: Annotated[
+        Path | None, typer.Option(help="align with this test set (id, qa_type, question)")
+    ] = None,
+    as_json: Json = False,
 ) -> int:
-    """Print the report; return the exit status: 0 fine, 1 errors, 2 when a file cannot be read."""
-    complaints = Console(stderr=True)
-    if ground_truth and test_set:
-        complaints.print("Give --ground-truth or --test-set, not both.")
-        return CANNOT_RUN
+    """Check predictions as the server would; exit status 1 if they have errors."""
     try:
-        report = report_on(predictions, ground_truth, test_set)
-    except (UnreadableFile, InvalidGroundTruth) as error:
-        complaints.print(Text(str(error)), soft_wrap=True)
-        return CANNOT_RUN
+        samples = read_samples(ground_truth, test_set)
+        report = check_content(read_file(predictions, SUBMISSION_LIMITS.unpacked_bytes), samples)
+    except UnreadableFile as error:
+        return cannot_run(error)
     if as_json:
-        print(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
+        print_json(report.to_dict())
     else:
-        show(report, Console())
-    return OK if report.ok else HAS_ERRORS
+        show_report(report, Console())
+    return Exit.DONE if report.ok else Exit.REFUSED
 
 
-def report_on(
-    predictions: Path, ground_truth: Path | None, test_set: Path | None, *, least: int = 0
-) -> Report:
-    """Check predictions against what there is; raises UnreadableFile, InvalidGroundTruth.
+def check_content(content: bytes, samples: TestSet | None, least: int = 0) -> Report:
+    """Check predictions against the samples, or their format alone.
 
     Fewer records than `least` are an error; fewer than a submission needs are always a warning.
     """
-    data = read_file(predictions, SUBMISSION_LIMITS.unpacked_bytes)
-    return _validate(data, load(ground_truth, test_set), least)
-
-
-def load(ground_truth: Path | None, test_set: Path | None) -> TestSet | None:
-    """Return the samples to hold a file against; raises UnreadableFile, InvalidGroundTruth."""
-    if ground_truth:
-        data = read_file(ground_truth, GROUND_TRUTH_LIMITS.unpacked_bytes)
-        return TestSet.from_ground_truth(load_ground_truth(data))
-    if test_set:
-        return load_test_set(read_file(test_set, GROUND_TRUTH_LIMITS.unpacked_bytes))
-    return None
-
-
-def _validate(data: bytes, samples: TestSet | None, least: int) -> Report:
     if samples is None:
-        return check_format(data, minimum_records=least)
-    return validate_submission(data, samples, minimum_records=least).report
+        return check_format(content, minimum_records=least)
+    return validate_submission(content, samples, minimum_records=least).report
 
 
-def show(report: Report | ValidationReport, console: Console) -> None:
+def show_report(report: Report | ValidationReport, console: Console) -> None:
     """Print a report for people."""
     if report.tasks:
         print_table(_task_table(report.tasks), console)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.judge.bootstrap import run
+from services.judge.app import run
 from services.judge.settings import JudgeSettings
 from shared.runtime.lifecycle import run_service
 

@@ -1,4 +1,4 @@
-"""The circuit breaker: after failures in a row nobody calls; then one probe decides."""
+"""The circuit breaker: after failures in a row calls stop; then one probe decides."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Breaker:
             self.trip(reason, now)
 
     def hold(self, reason: str, seconds: float, now: float) -> None:
-        """Open for so long, as somebody else found out; that counts as no failure of ours."""
+        """Open for so long, as another replica found out; it does not count as a failure here."""
         self.reason = reason
         self._open_until = now + seconds
         self._probe_since = None

@@ -13,7 +13,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, NoReturn
+from typing import Final, NoReturn, Protocol
 from uuid import UUID, uuid4
 
 import structlog
@@ -26,7 +26,7 @@ from medvid.judging.pricing import (
     grant,
     percent_reached,
 )
-from services.judge.ports import BudgetExhausted, TryLater
+from services.judge.verdict import BudgetExhausted, TryLater
 from shared.runtime.errors import Transient
 from shared.runtime.metrics import JUDGE_BUDGET_RATIO, JUDGE_BUDGET_WARNINGS, JUDGE_SPENT
 from shared.storage.database import Database, transient_errors
@@ -51,6 +51,16 @@ class Caps:
     month: int | None = None
 
 
+class Spending(Protocol):
+    """The money that calls cost, in millionths of a US dollar."""
+
+    async def reserve(self, run_id: UUID, microusd: int) -> None:
+        """Set money aside before a call; raises BudgetExhausted, or TryLater near the cap."""
+
+    def settle(self, run_id: UUID, reserved: int, spent: int) -> None:
+        """Turn a reservation into what the call cost."""
+
+
 class Unmetered:
     """The spending of a judge that costs nothing."""
 
@@ -63,12 +73,6 @@ class Unmetered:
     async def month_left(self) -> int | None:
         """No cap."""
         return None
-
-    async def run(self) -> None:
-        """Nothing to do in the background."""
-
-    async def close(self) -> None:
-        """Nothing to give back."""
 
 
 @dataclass(slots=True)
@@ -129,7 +133,7 @@ class SharedSpending:
         return max(0, self.caps.month - int(spent))
 
     async def run(self) -> None:
-        """Settle every few seconds and tell what is spent, until cancelled."""
+        """Settle every few seconds and export what is spent, until cancelled."""
         while True:
             await asyncio.sleep(SETTLE_SECONDS)
             try:
@@ -185,7 +189,7 @@ class SharedSpending:
                 await connection.execute(_SQL["hold"], lease.id, *scopes, open_ + free, seconds)
             else:
                 await connection.execute(_SQL["release"], lease.id)
-        # Calls that ended meanwhile moved money too: only the difference is ours to apply.
+        # Calls that ended in between moved money too: only the difference is applied.
         lease.unsettled -= spent
         lease.free = max(0, lease.free + free - before)
         await self._warn(("month", scopes[0], month, self.caps.month), granted)
@@ -205,7 +209,7 @@ class SharedSpending:
         ]
 
     async def _warn(self, budget: tuple[str, str, int, int | None], granted: Grant) -> None:
-        """Tell, once for all replicas, that a cap comes near or leaves no room for a call."""
+        """Warn, once for all replicas, when a cap comes near or leaves no room for a call."""
         kind, scope, spent, cap = budget
         if cap and kind == "month":
             JUDGE_BUDGET_RATIO.labels(kind).set(spent / cap)

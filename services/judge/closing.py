@@ -1,6 +1,6 @@
 """How a run ends: its scores go to the board, once; or it fails and keeps its verdicts.
 
-Where too many pairs are left without a verdict it first has second thoughts: a model that answers
+Where too many pairs are left without a verdict the run is first retried: a model that answers
 nonsense for a minute must not cost a run its result.
 """
 
@@ -24,7 +24,7 @@ from shared.storage.database import Connection, Transaction
 from shared.storage.queries import load_queries
 
 _SQL: Final = load_queries(__package__)
-_SECOND_THOUGHTS: Final = 3
+_RETRIES: Final = 3
 _log = structlog.get_logger(__name__)
 
 
@@ -40,7 +40,7 @@ async def close_run(transaction: Transaction, run_id: UUID, run: asyncpg.Record)
     submission_id: UUID = run["submission_id"]
     entry = await connection.fetchrow(_SQL["run_entry"], submission_id, run["judge_version"])
     refusal = _refusal(result, entry)
-    if refusal is not None and await _deserves_another_try(connection, run_id, refusal[0]):
+    if refusal is not None and await _may_retry(connection, run_id, refusal[0]):
         await connection.execute(_SQL["run_pause"], run_id, "bad_replies", refusal[1])
         _log.warning("judge_run_paused", run_id=str(run_id), reason="bad_replies")
     elif refusal is not None:
@@ -71,11 +71,11 @@ def _refusal(result: Outcome, entry: asyncpg.Record | None) -> tuple[str, str] |
     return None
 
 
-async def _deserves_another_try(connection: Connection, run_id: UUID, reason: str) -> bool:
+async def _may_retry(connection: Connection, run_id: UUID, reason: str) -> bool:
     if reason != "too_many_unscored":
         return False
     pauses: int = await connection.fetchval(_SQL["run_bad_pauses"], run_id)
-    return pauses < _SECOND_THOUGHTS
+    return pauses < _RETRIES
 
 
 async def _publish(
@@ -112,7 +112,7 @@ async def _publish(
         ],
     )
     await connection.execute(_SQL["badge_set"], entry["id"], entry["is_stub"])
-    # Before the run's own state: the ranker, too, locks the board before it tells watchers.
+    # Before the run's own state: the ranker, too, locks the board before it notifies watchers.
     await connection.execute(_SQL["board_changed"], entry["board"])
     await transaction.emit(
         JudgingCompleted(

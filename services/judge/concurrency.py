@@ -1,7 +1,7 @@
 """How many calls to have open: additive increase, multiplicative decrease (AIMD).
 
 Throttling (429) and a queue building up at the provider (latency) mean that we ask too much. A
-failure (5xx) does not: fewer calls would not mend it, and the breaker looks after it.
+failure (5xx) does not: fewer calls would not fix it, and the breaker handles it.
 """
 
 from __future__ import annotations

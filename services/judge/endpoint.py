@@ -17,7 +17,7 @@ from openai.types.chat import ChatCompletion
 
 from medvid.judging.prompt import ChatMessage, Form, reply_schema
 from medvid.judging.retry import parse_retry_after
-from services.judge.ports import Answer, CallFailed
+from services.judge.completion import CallFailed, Completion
 
 _CURES: Final = {
     401: "The endpoint refuses the key: set MEDVID_JUDGE_API_KEY to one that is valid there, and "
@@ -56,8 +56,8 @@ def open_client(
 ) -> openai.AsyncOpenAI:
     """Return a client without retries of its own.
 
-    It follows no redirect: references would go where nobody sent them. Proxies of the environment
-    are used if `trust_env`.
+    It follows no redirect, which would send references to an address that was not configured.
+    Proxies of the environment are used if `trust_env`.
     """
     timeout = openai.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS))
     return openai.AsyncOpenAI(
@@ -73,14 +73,14 @@ def open_client(
 
 @dataclass(frozen=True, slots=True)
 class OpenAiEndpoint:
-    """Implements Endpoint. `seconds` bounds a whole call; the client only bounds each pause."""
+    """A ModelEndpoint. `seconds` bounds a whole call; the client only bounds each pause."""
 
     client: openai.AsyncOpenAI
     sampling: Sampling
     seconds: float
 
-    async def ask(self, messages: Sequence[ChatMessage], form: Form) -> Answer:
-        """Return the answer; raises CallFailed and nothing else."""
+    async def ask(self, messages: Sequence[ChatMessage], form: Form) -> Completion:
+        """Return the completion; raises CallFailed and nothing else."""
         try:
             async with asyncio.timeout(self.seconds):
                 completion: object = await self.client.chat.completions.create(
@@ -92,7 +92,7 @@ class OpenAiEndpoint:
             failure = self._failure(error, form)
         else:
             if isinstance(completion, ChatCompletion):
-                return self._answer(completion)
+                return self._completion(completion)
             failure = _garbled("the answer is no chat completion")
         raise failure
 
@@ -155,12 +155,12 @@ class OpenAiEndpoint:
     def _shown(self, error: openai.APIStatusError) -> str:
         return _clean(self._without_key(f"{error.status_code}: {error.message}"))
 
-    def _answer(self, completion: ChatCompletion) -> Answer:
+    def _completion(self, completion: ChatCompletion) -> Completion:
         """Read an answer as the endpoint sent it: the client does not check types."""
         usage = completion.usage
         choice: Any = completion.choices[0] if completion.choices else None
         message = getattr(choice, "message", None)
-        return Answer(
+        return Completion(
             content=self._text(getattr(message, "content", None)),
             refusal=self._text(getattr(message, "refusal", None)),
             finish_reason=self._text(getattr(choice, "finish_reason", None)),

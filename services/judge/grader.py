@@ -1,9 +1,9 @@
 """The judge: one verdict from a model, with one retry policy around every call.
 
-What passes by itself (429, 5xx, timeouts, lost connections) is tried again after a jittered wait,
-at last the pair goes back (`TryLater`). A reply that is no verdict is asked for once more, then
-the pair is unscored. What no retry can mend (a wrong key, an unknown model) opens the breaker
-(`ProviderDown`).
+What passes by itself (429, 5xx, timeouts, lost connections) is tried again after a jittered wait;
+after the last attempt the pair is retried later (`TryLater`). A reply that is no verdict is asked
+for once more, then the pair is unscored. What no retry can fix (a wrong key, an unknown model)
+opens the breaker (`ProviderDown`).
 """
 
 from __future__ import annotations
@@ -26,21 +26,13 @@ from medvid.judging.replies import InvalidReply, read_reply
 from medvid.judging.retry import RetryPolicy
 from medvid.judging.rubric import Rubric
 from services.judge.breaker import Breaker
-from services.judge.calls import Caller, Tally
+from services.judge.budgets import Spending
+from services.judge.completion import CallFailed, Completion, ModelEndpoint
 from services.judge.concurrency import AdaptiveLimit
-from services.judge.ports import (
-    Answer,
-    CallFailed,
-    CallGate,
-    Endpoint,
-    Finding,
-    Grade,
-    JudgeVersion,
-    Pair,
-    Spending,
-    TryLater,
-)
-from services.judge.standing import Standing
+from services.judge.model_calls import ModelCaller, Tally
+from services.judge.provider_health import ProviderHealth
+from services.judge.rates import CallGate
+from services.judge.verdict import JudgeVersion, Pair, ProviderState, TryLater, Verdict
 from shared.runtime.metrics import JUDGE_CALLS
 
 _PROBE_PATIENCE: Final = 5.0  # seconds; a first call that hangs must not hold up all others
@@ -55,7 +47,7 @@ class ModelGrader:
     `model_prefix`: answers of which models count; None for the version's own and its dated ones.
     """
 
-    endpoint: Endpoint
+    endpoint: ModelEndpoint
     version: JudgeVersion
     rubric: Rubric
     policy: RetryPolicy
@@ -67,17 +59,17 @@ class ModelGrader:
     model_prefix: str | None = None
     clock: Callable[[], float] = time.monotonic
     draw: Callable[[], float] = random.random
-    _standing: Standing = field(init=False)
-    _caller: Caller = field(init=False)
+    _health: ProviderHealth = field(init=False)
+    _caller: ModelCaller = field(init=False)
     _form: Form | None = field(default=None, init=False)
     _probe_over: asyncio.Event | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        self._standing = Standing(self.breaker, self.clock)
-        self._caller = Caller(
+        self._health = ProviderHealth(self.breaker, self.clock)
+        self._caller = ModelCaller(
             endpoint=self.endpoint,
             reply_tokens=self.version.max_tokens,
-            standing=self._standing,
+            health=self._health,
             concurrency=self.concurrency,
             gate=self.gate,
             spending=self.spending,
@@ -90,41 +82,41 @@ class ModelGrader:
             clock=self.clock,
         )
 
-    async def grade(self, pair: Pair, repeat: int, *, run_id: UUID) -> Grade:  # noqa: ARG002
-        """Return a grade; raises TryLater, ProviderDown, BadReplies or BudgetExhausted.
+    async def judge(self, pair: Pair, repeat: int, *, run_id: UUID) -> Verdict:  # noqa: ARG002
+        """Return a verdict; raises TryLater, ProviderDown, BadReplies or BudgetExhausted.
 
         `repeat` asks the same again: what differs is the model's mood, not the prompt.
         """
         tally = Tally()
         while True:
             try:
-                answer = await self._ask(pair, run_id, tally)
+                completion = await self._ask(pair, run_id, tally)
             except CallFailed as failure:
                 if failure.kind in ("rejected", "no_schema"):
-                    self._standing.stop_if_down()
+                    self._health.stop_if_down()
                     return _unscored(tally, "rejected", failure.detail)
                 await self._wait(tally, failure)
                 continue
-            grade = self._read(answer, tally)
-            other = grade.unscored_reason == "other_model"
-            vain = f"{grade.detail}; see MEDVID_JUDGE_MODEL_PREFIX" if other else None
-            self._standing.answered(in_vain=vain)
-            JUDGE_CALLS.labels(grade.unscored_reason or "scored").inc()
-            if grade.scores or other or tally.asked_again:
-                self._standing.graded(run_id, well=grade.scores is not None or other)
-                return grade
+            verdict = self._read(completion, tally)
+            other = verdict.unscored_reason == "other_model"
+            vain = f"{verdict.detail}; see MEDVID_JUDGE_MODEL_PREFIX" if other else None
+            self._health.answered(in_vain=vain)
+            JUDGE_CALLS.labels(verdict.unscored_reason or "scored").inc()
+            if verdict.scores or other or tally.asked_again:
+                self._health.judged(run_id, well=verdict.scores is not None or other)
+                return verdict
             tally.asked_again = True
 
     async def is_up(self) -> bool:
         """Ask the endpoint, free of charge."""
         return await self.endpoint.is_up()
 
-    def learn(self, finding: Finding) -> None:
+    def learn(self, state: ProviderState) -> None:
         """Take over what another replica found out; after an outage, begin with one call."""
-        if self._standing.learn(finding):
+        if self._health.learn(state):
             self.concurrency.restart()
 
-    async def _ask(self, pair: Pair, run_id: UUID, tally: Tally) -> Answer:
+    async def _ask(self, pair: Pair, run_id: UUID, tally: Tally) -> Completion:
         """Make one call, the first of all as a probe of what the endpoint understands."""
         if self._form is None and self._probe_over is None:
             self._probe_over = asyncio.Event()
@@ -140,22 +132,22 @@ class ModelGrader:
             return await self._call(pair, Form.LINES, run_id, tally)
         return await self._probe(pair, run_id, tally)
 
-    async def _probe(self, pair: Pair, run_id: UUID, tally: Tally) -> Answer:
+    async def _probe(self, pair: Pair, run_id: UUID, tally: Tally) -> Completion:
         try:
-            answer = await self._call(pair, Form.JSON, run_id, tally)
+            completion = await self._call(pair, Form.JSON, run_id, tally)
         except CallFailed as failure:
             if failure.kind != "no_schema":
                 raise
         else:
             self._form = Form.JSON
-            return answer
-        answer = await self._call(pair, Form.LINES, run_id, tally)
+            return completion
+        completion = await self._call(pair, Form.LINES, run_id, tally)
         if self._form is not Form.LINES:  # also where one of several servers behind it refuses
             _log.info("judge_endpoint_without_schema")
             self._form = Form.LINES
-        return answer
+        return completion
 
-    async def _call(self, pair: Pair, form: Form, run_id: UUID, tally: Tally) -> Answer:
+    async def _call(self, pair: Pair, form: Form, run_id: UUID, tally: Tally) -> Completion:
         messages = build_messages(
             self.rubric,
             pair.prediction,
@@ -167,22 +159,24 @@ class ModelGrader:
         )
         return await self._caller.call(messages, form, run_id, tally)
 
-    def _read(self, answer: Answer, tally: Tally) -> Grade:
-        if not counts_as(self.version.model, answer.model, prefix=self.model_prefix):
-            detail = f"the answer is of the model {answer.model}"
-            return _unscored(tally, "other_model", detail, answer)
+    def _read(self, completion: Completion, tally: Tally) -> Verdict:
+        if not counts_as(self.version.model, completion.model, prefix=self.model_prefix):
+            detail = f"the answer is of the model {completion.model}"
+            return _unscored(tally, "other_model", detail, completion)
         try:
-            verdict = read_reply(
-                answer.content, finish_reason=answer.finish_reason, refusal=answer.refusal
+            scores = read_reply(
+                completion.content,
+                finish_reason=completion.finish_reason,
+                refusal=completion.refusal,
             )
         except InvalidReply as error:
-            return _unscored(tally, error.reason, error.detail, answer)
-        return _graded(tally, verdict, None, "", answer)
+            return _unscored(tally, error.reason, error.detail, completion)
+        return _verdict(tally, scores, None, "", completion)
 
     async def _wait(self, tally: Tally, failure: CallFailed) -> None:
         """Sleep before the next attempt; raises TryLater after the last, ProviderDown if open."""
         if failure.kind != "throttled":
-            self._standing.stop_if_down()
+            self._health.stop_if_down()
         tally.failed += 1
         seconds = self.policy.wait(tally.failed, failure.retry_after, self.draw)
         if seconds is None:
@@ -190,23 +184,26 @@ class ModelGrader:
         await asyncio.sleep(seconds)
 
 
-def _unscored(tally: Tally, reason: str, detail: str, answer: Answer | None = None) -> Grade:
-    return _graded(tally, None, reason, detail, answer)
+def _unscored(
+    tally: Tally, reason: str, detail: str, completion: Completion | None = None
+) -> Verdict:
+    return _verdict(tally, None, reason, detail, completion)
 
 
-def _graded(
+def _verdict(
     tally: Tally,
     scores: Mapping[str, int] | None,
     reason: str | None,
     detail: str,
-    answer: Answer | None,
-) -> Grade:
-    return Grade(
+    completion: Completion | None,
+) -> Verdict:
+    reply = (completion.content or completion.refusal or "") if completion else ""
+    return Verdict(
         scores=scores,
         unscored_reason=reason,
         detail=detail,
-        raw_reply=((answer.content or answer.refusal or "") if answer else "")[:_RAW_CHARACTERS],
-        model=answer.model if answer else "",
+        raw_reply=reply[:_RAW_CHARACTERS],
+        model=completion.model if completion else "",
         prompt_tokens=tally.prompt_tokens,
         completion_tokens=tally.completion_tokens,
         latency_seconds=tally.latency,

@@ -1,42 +1,185 @@
-"""Planning in worker processes."""
+"""Starts a run: plan (in a worker), estimate, budget, first batches."""
 
 from __future__ import annotations
 
-import contextlib
-from functools import partial
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import orjson
+import structlog
 
 from medvid.benchmark.caption_pairs import plan
 from medvid.benchmark.disclosure import well_answered
 from medvid.benchmark.test_set import TestSet
+from medvid.judging.estimates import CallFigures, Estimate, estimate
 from medvid.judging.plans import StoredPlan, store
-from shared.runtime.errors import Transient, Unavailable
+from medvid.judging.pricing import MICROUSD
+from services.judge.runs import QueuedRun
+from services.judge.store import CONSUMER, Runs, add_version, fail_queued
+from services.judge.verdict import Grader
+from shared.contracts.messages import Envelope, JudgingProgressed, JudgingRequested
+from shared.runtime.errors import Permanent
 from shared.runtime.truth_workers import TruthWorkers, stored_predictions
-from shared.runtime.workers import WorkerPool
-from shared.storage.database import Database, transient_errors
-from shared.storage.ground_truths import active_ground_truth_version, ground_truth_content
+from shared.storage.database import Database, Transaction
+from shared.storage.queries import load_queries
+
+_SQL: Final = load_queries(__package__)
+_log = structlog.get_logger(__name__)
+
+MakePlan = Callable[[bytes, str], Awaitable[StoredPlan]]
+"""Makes the plan of an upload for a ground truth version; raises Permanent when it never can."""
+RemainingBudget = Callable[[UUID], Awaitable[int | None]]
+"""What a run may still spend, in millionths of a US dollar; None without a cap."""
 
 
-class PooledPlanner:
-    """Plans uploads in a pool of worker processes."""
+@dataclass(frozen=True, slots=True)
+class StartRun:
+    """Plans a queued run and sends its first batches."""
 
-    def __init__(self, database: Database, pool: WorkerPool, *, seconds: float) -> None:
-        self._database = database
-        self._workers = TruthWorkers(pool, partial(ground_truth_content, database))
-        self._seconds = seconds
+    database: Database
+    runs: Runs
+    make_plan: MakePlan
+    grader: Grader
+    remaining: RemainingBudget
+    figures: CallFigures
 
-    async def plan(self, payload: bytes, ground_truth_version: str) -> StoredPlan:
-        """Return the plan of an upload; raises Permanent when it never can be planned."""
-        return await self._workers.run_or_give_up(
-            "planning", plan_file, ground_truth_version, payload, timeout=self._seconds
+    async def __call__(self, envelope: Envelope, message: JudgingRequested) -> None:
+        """Start the run, or fail it with a reason that its owner can read."""
+        run_id = message.run_id
+        row = await self.database.pool.fetchrow(_SQL["run_queued"], run_id)
+        if row is None:
+            _log.info("judge_run_not_queued", run_id=str(run_id))
+            return
+        run = QueuedRun(**row)
+        try:
+            plan = await self._plan(run)
+        except Permanent as error:
+            await self._fail(envelope, run_id, error.error_code, error.detail)
+            return
+        expected = await self._estimate(run, plan)
+        left = await self.remaining(run_id)
+        if left is not None and expected.microusd > left:
+            await self._fail(envelope, run_id, "over_budget", _over_budget(expected, left))
+            return
+        nothing_left = await self.begin(envelope, run, plan, expected.public())
+        _log.info("judge_run_started", run_id=str(run_id), calls=expected.calls)
+        if nothing_left:
+            await self.runs.close(run_id)
+
+    async def begin(
+        self,
+        envelope: Envelope,
+        run: QueuedRun,
+        plan: StoredPlan | None,
+        estimate: dict[str, object],
+    ) -> bool:
+        """Cut what has no verdict into batches and send the first.
+
+        `plan` is None for a run that was planned before. Returns whether nothing is left to judge.
+        """
+        version = self.grader.version
+        async with self.database.once(CONSUMER, envelope) as transaction:
+            connection = transaction.connection
+            await connection.fetchval(_SQL["run_plan_alone"], run.id)
+            locked = await connection.fetchrow(_SQL["run_lock"], run.id)
+            if locked is None or locked["state"] != "queued":
+                return False
+            await add_version(transaction, version)
+            await connection.execute(_SQL["batches_drop"], run.id)
+            if plan is not None and locked["plan"] is None:
+                await _add_pairs(transaction, run, plan)
+            await connection.execute(_SQL["run_pairs_open"], run.id, version.hash)
+            await connection.execute(_SQL["batches_add"], run.id, self.runs.policy.batch_items)
+            nothing_left: bool = await connection.fetchval(
+                _SQL["run_begin"],
+                run.id,
+                version.hash,
+                plan.packed if plan else None,
+                orjson.dumps(estimate).decode(),
+            )
+            await self.runs.send(transaction, run.id, at_least=1)
+            await transaction.emit(
+                JudgingProgressed(submission_id=run.submission_id, run_id=run.id)
+            )
+        return nothing_left
+
+    async def _fail(self, envelope: Envelope, run_id: UUID, reason: str, detail: str) -> None:
+        async with self.database.once(CONSUMER, envelope) as transaction:
+            await fail_queued(transaction, run_id, reason, detail)
+
+    async def _plan(self, run: QueuedRun) -> StoredPlan | None:
+        if run.planned:
+            return None
+        payload = await self.database.pool.fetchval(_SQL["payload"], run.submission_id)
+        return await self.make_plan(bytes(payload), run.ground_truth_version)
+
+    async def _estimate(self, run: QueuedRun, plan: StoredPlan | None) -> Estimate:
+        pool, version = self.database.pool, self.grader.version.hash
+        pairs: Sequence[tuple[bytes, int]]
+        if plan is None:
+            pairs = [tuple(row) for row in await pool.fetch(_SQL["run_pair_lengths"], run.id)]
+        else:
+            pairs = [(t.sha256, len(t.prediction) + len(t.reference)) for t in plan.texts]
+        digests = [sha256 for sha256, _ in pairs]
+        known = await pool.fetchval(_SQL["verdicts_known"], version, digests, run.repeats)
+        rate = await pool.fetchval(_SQL["calls_per_second"], version)
+        return estimate([length for _, length in pairs], run.repeats, known, self.figures, rate)
+
+
+def _over_budget(expected: Estimate, left: int) -> str:
+    return (
+        f"judging would cost about {expected.microusd / MICROUSD:.2f} USD, "
+        f"and {left / MICROUSD:.2f} USD may still be spent."
+    )
+
+
+async def _add_pairs(transaction: Transaction, run: QueuedRun, plan: StoredPlan) -> None:
+    connection = transaction.connection
+    # In one order everywhere: two runs that add the same texts must not wait for each other.
+    texts = sorted(plan.texts, key=lambda text: text.sha256)
+    await connection.execute(
+        _SQL["pairs_add"],
+        [text.sha256 for text in texts],
+        [text.prediction for text in texts],
+        [text.reference for text in texts],
+    )
+    await connection.execute(
+        _SQL["run_pairs_add"],
+        run.id,
+        [text.ordinal for text in texts],
+        [text.sha256 for text in texts],
+        [",".join(text.metrics) for text in texts],
+        [text.uses for text in texts],
+        run.repeats,
+    )
+
+
+def remaining_budget(
+    database: Database, month_left: Callable[[], Awaitable[int | None]], run_cap: int | None
+) -> RemainingBudget:
+    """Return the function for the remaining budget; caps in millionths of a US dollar."""
+
+    async def remaining(run_id: UUID) -> int | None:
+        month = await month_left()
+        if run_cap is None:
+            return month
+        run = max(0, run_cap - int(await database.pool.fetchval(_SQL["run_spent"], run_id)))
+        return run if month is None else min(run, month)
+
+    return remaining
+
+
+def planner(workers: TruthWorkers, seconds: float) -> MakePlan:
+    """Return what makes plans in worker processes, each within so many seconds."""
+
+    async def make_plan(payload: bytes, ground_truth_version: str) -> StoredPlan:
+        return await workers.run_or_give_up(
+            "planning", plan_file, ground_truth_version, payload, timeout=seconds
         )
 
-    async def prepare(self) -> None:
-        """Give the worker the active ground truth, so that the first plan is made at once."""
-        with contextlib.suppress(Transient, Unavailable):  # then the first file brings it
-            async with transient_errors():
-                version = await active_ground_truth_version(self._database)
-                if version is not None:
-                    await self._workers.prepare(version, 1)
+    return make_plan
 
 
 def plan_file(test_set: TestSet, payload: bytes) -> StoredPlan:

@@ -128,8 +128,9 @@ UPDATE judge_runs SET state = 'failed', reason = $2, detail = $3
 RETURNING submission_id
 
 -- name: batches_send
--- Owners share the window, and the runs of an owner share what the owner gets: whoever has the fewest
--- batches on the bus sends next. A run that begins sends one ($4) in any case. Batches that another transaction is just sending are left to it.
+-- Owners share the window, and the runs of an owner share what the owner gets: the one with the fewest
+-- batches on the bus sends next. A run that begins sends one ($4) in any case. Batches that another
+-- transaction is sending are skipped.
 WITH running AS (
     SELECT id, owner FROM judge_runs WHERE state = 'running'
 ), mine AS (
@@ -184,7 +185,7 @@ UPDATE judge_run_pairs p
  WHERE p.batch_id = $1 AND p.ordinal = item.ordinal AND p.repeat = item.repeat AND NOT p.terminal
 RETURNING p.ordinal, p.repeat
 
--- name: items_put_off
+-- name: items_retry
 UPDATE judge_run_pairs p
    SET tries = tries + 1
   FROM unnest($2::integer[], $3::integer[]) AS item (ordinal, repeat)
@@ -211,7 +212,7 @@ SELECT count(tell_watchers(submission_id, 'progress', jsonb_build_object(
  WHERE (items_done - $2) * 100 / items <> items_done * 100 / items
 
 -- name: run_pause
--- One that was queued again meanwhile is not paused by what was learnt before.
+-- A run that was queued again is not paused by an earlier finding.
 UPDATE judge_runs SET state = 'paused', reason = $2, detail = $3
  WHERE id = $1 AND state = 'running'
 
@@ -279,8 +280,8 @@ ON CONFLICT (judge_version, pair, repeat) DO UPDATE
 RETURNING pair, repeat
 
 -- name: verdicts_of
--- Asked after claiming, in a snapshot of its own: whoever held a claim before us has let it go in
--- the statement that stored its verdict, so that we see it here.
+-- Read after claiming, in a snapshot of its own: an earlier holder released its claim in the statement
+-- that stored its verdict, so that we see it here.
 SELECT pair, repeat
   FROM judge_verdicts
   JOIN unnest($2::bytea[], $3::integer[]) AS item (pair, repeat) USING (pair, repeat)
@@ -336,7 +337,7 @@ UPDATE judge_runs
                WHERE state = 'queued'
                  AND greatest(announced_at, changed_at) < now() - make_interval(secs => $1)
                  FOR UPDATE SKIP LOCKED)
-RETURNING id, submission_id
+RETURNING id AS run_id, submission_id
 
 -- name: batches_sent_long
 UPDATE judge_batches
@@ -351,7 +352,8 @@ UPDATE judge_batches
                         AND c.pair = p.pair AND c.repeat = p.repeat AND c.until > now()
                       WHERE p.batch_id = b.id AND NOT p.terminal)
                  FOR UPDATE OF b SKIP LOCKED)
-RETURNING id, run_id, (SELECT submission_id FROM judge_runs WHERE judge_runs.id = run_id)
+RETURNING id AS batch_id, run_id,
+          (SELECT submission_id FROM judge_runs WHERE judge_runs.id = run_id) AS submission_id
 
 -- name: runs_finished
 SELECT id
@@ -403,7 +405,7 @@ ON CONFLICT (judge_version) DO UPDATE
        down_until = greatest(known.down_until, excluded.down_until)
 
 -- name: provider_probe
--- Whoever gets a row asks the provider, for all.
+-- The replica that gets a row asks the provider, for all.
 INSERT INTO judge_provider_findings AS known (judge_version, probe_until)
 VALUES ($1, clock_timestamp() + make_interval(secs => $2))
 ON CONFLICT (judge_version) DO UPDATE SET probe_until = excluded.probe_until

@@ -11,11 +11,11 @@ import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
-from services.judge.ports import TryLater
+from services.judge.verdict import TryLater
 from shared.storage.database import TRANSIENT_ERRORS, Database, transient_errors
 from shared.storage.queries import load_queries
 
@@ -55,6 +55,16 @@ class RateLimits:
         return max(1.0, requests * BURST_SECONDS), tokens * BURST_SECONDS
 
 
+class CallGate(Protocol):
+    """Admits calls at the account's rate."""
+
+    async def admit(self, tokens: int) -> None:
+        """Wait for one request of so many tokens; raises TryLater if that would take too long."""
+
+    def settle(self, estimated: int, used: int) -> None:
+        """Correct an admitted estimate by what was used."""
+
+
 class Unlimited:
     """The gate of an account without limits."""
 
@@ -63,9 +73,6 @@ class Unlimited:
 
     def settle(self, estimated: int, used: int) -> None:
         """Nothing to correct."""
-
-    async def close(self) -> None:
-        """Nothing to give back."""
 
 
 @dataclass(slots=True)
@@ -144,7 +151,7 @@ class SharedRate:
             )
         assert row is not None  # noqa: S101 - opened above
         self._requests = row["granted_requests"]
-        # Calls that ended meanwhile corrected their estimates: only the difference is ours.
+        # Calls that ended in between corrected their estimates: only the difference is added.
         self._tokens += row["granted_tokens"] - back
         self._taken_at = self.clock()
         return 0.0 if self._requests else float(row["wait"])

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
+from medvid.judging.pricing import FREE, TokenPrice, to_microusd
 from shared.runtime.settings import CommonSettings
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -56,17 +57,17 @@ class JudgeSettings(CommonSettings):
     )
     judge_seed: int | None = Field(None, description="sampling seed, where the endpoint takes one")
     judge_max_caption_characters: Annotated[int, Field(ge=100)] = Field(
-        8_000, description="longer captions are cut for the judge, which is told so"
+        8_000, description="longer captions are cut for the judge, and marked as cut"
     )
     judge_timeout_seconds: Positive = Field(60, description="longest time of one call")
     judge_attempts: Annotated[int, Field(ge=1, le=20)] = Field(
-        5, description="calls for one pair before it goes back to the queue"
+        5, description="calls for one pair before it is retried later"
     )
     judge_backoff_seconds: Positive = Field(
         0.5, description="mean of the first wait is half of it; doubles with each attempt"
     )
     judge_longest_wait_seconds: Positive = Field(
-        20, description="a pair that would have to wait longer goes back to the queue"
+        20, description="a pair that would have to wait longer is retried later"
     )
     judge_breaker_failures: Annotated[int, Field(ge=1)] = Field(
         10,
@@ -110,26 +111,44 @@ class JudgeSettings(CommonSettings):
         "concurrency / batch pairs x 2",
     )
     judge_tries: Annotated[int, Field(ge=1, le=100)] = Field(
-        6, description="how often a pair is put off before it counts as unscored"
+        6, description="how often a pair is retried later before it counts as unscored"
     )
     judge_claim_seconds: Positive = Field(
         20, description="how long pairs of a killed replica wait before another takes them"
     )
     judge_due_seconds: Positive = Field(
-        1, description="how often batches that were put off are looked for"
+        1, description="how often batches that are due again are sent"
     )
     judge_patrol_seconds: Positive = Field(
-        5, description="how often runs that stand still and providers that are down are looked at"
+        5, description="how often stalled runs and providers that are down are checked"
     )
     judge_still_seconds: Positive = Field(
-        300, description="without any sign, after which a run or a batch is announced again"
+        300, description="seconds without progress after which a run or a batch is announced again"
     )
     judge_lost_seconds: Positive = Field(
-        15, description="the same while its queue is empty, which says that the message was lost"
+        15, description="the same while its queue is empty, so that the message must be lost"
     )
     judge_planning_seconds: Positive = Field(
         120, description="how long the pairing of one file may take before its run fails"
     )
+
+    @property
+    def price(self) -> TokenPrice:
+        """What the model's tokens cost; FREE for the stub and where no price is set."""
+        price = self.judge_prices.get(self.judge_model)
+        if price is None or self.judge_provider == "stub":
+            return FREE
+        return TokenPrice(price.input, price.output)
+
+    @property
+    def run_cap(self) -> int | None:
+        """Most that one run may spend, in millionths of a US dollar."""
+        return None if self.judge_run_cap_usd is None else to_microusd(self.judge_run_cap_usd)
+
+    @property
+    def month_cap(self) -> int | None:
+        """Most that a month's runs may spend, in millionths of a US dollar."""
+        return None if self.judge_month_cap_usd is None else to_microusd(self.judge_month_cap_usd)
 
     @model_validator(mode="after")
     def _caps_need_a_price(self) -> Self:

@@ -1,8 +1,9 @@
-"""The judge's SQL about runs: planned, worked on in batches, closed once."""
+"""The judge's SQL about runs, their batches and judge versions."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -10,11 +11,11 @@ import asyncpg
 import orjson
 import structlog
 
-from medvid.judging.plans import StoredPlan, task_of_metrics
+from medvid.judging.plans import task_of_metrics
 from services.judge.closing import close_run
-from services.judge.ports import Finding, JudgeVersion, Pair
-from services.judge.run_ports import Batch, Item, Pause, QueuedRun, RunPolicy, Settlement, given_up
-from services.judge.verdict_store import save_verdict
+from services.judge.runs import Batch, Item, Pause, RunPolicy, Settlement, given_up
+from services.judge.verdict import JudgeVersion, Pair, ProviderState
+from services.judge.verdict_cache import save_verdict
 from shared.contracts.messages import (
     Envelope,
     JudgingBatch,
@@ -30,85 +31,21 @@ _SQL: Final = load_queries(__package__)
 _log = structlog.get_logger(__name__)
 
 
-class PostgresRuns:
-    """Runs in Postgres."""
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Runs that were planned: their batches are sent, settled and at last closed."""
 
-    def __init__(self, database: Database, policy: RunPolicy) -> None:
-        self._database = database
-        self._policy = policy
-
-    async def queued(self, run_id: UUID) -> QueuedRun | None:
-        """Return the run if it waits to be planned."""
-        row = await self._database.pool.fetchrow(_SQL["run_queued"], run_id)
-        return QueuedRun(**row) if row else None
-
-    async def payload(self, submission_id: UUID) -> bytes:
-        """Return a submission's upload (gzip)."""
-        return bytes(await self._database.pool.fetchval(_SQL["payload"], submission_id))
-
-    async def known(self, version: str, pairs: Sequence[bytes], repeats: int) -> int:
-        """Return how many verdicts with scores there are for these pairs."""
-        return int(
-            await self._database.pool.fetchval(_SQL["verdicts_known"], version, pairs, repeats)
-        )
-
-    async def calls_per_second(self, version: str) -> float | None:
-        """Return how fast verdicts came in lately, None when too few did."""
-        rate: float | None = await self._database.pool.fetchval(_SQL["calls_per_second"], version)
-        return rate
-
-    async def run_pairs(self, run_id: UUID) -> Sequence[tuple[bytes, int]]:
-        """Return sha256 and length of each distinct text pair of a planned run."""
-        rows = await self._database.pool.fetch(_SQL["run_pair_lengths"], run_id)
-        return [(row[0], row[1]) for row in rows]
-
-    async def begin(
-        self,
-        envelope: Envelope,
-        run: QueuedRun,
-        version: JudgeVersion,
-        plan: StoredPlan | None,
-        estimate: Mapping[str, object],
-    ) -> bool:
-        """Start the run: cut what has no verdict into batches and send the first."""
-        async with self._database.once(CONSUMER, envelope) as transaction:
-            connection = transaction.connection
-            await connection.fetchval(_SQL["run_plan_alone"], run.id)
-            locked = await connection.fetchrow(_SQL["run_lock"], run.id)
-            if locked is None or locked["state"] != "queued":
-                return False
-            await add_version(transaction, version)
-            await connection.execute(_SQL["batches_drop"], run.id)
-            if plan is not None and locked["plan"] is None:
-                await _add_pairs(transaction, run, plan)
-            await connection.execute(_SQL["run_pairs_open"], run.id, version.hash)
-            await connection.execute(_SQL["batches_add"], run.id, self._policy.batch_items)
-            nothing_left: bool = await connection.fetchval(
-                _SQL["run_begin"],
-                run.id,
-                version.hash,
-                plan.packed if plan else None,
-                orjson.dumps(estimate).decode(),
-            )
-            await self._send(transaction, run.id, at_least=1)
-            await transaction.emit(
-                JudgingProgressed(submission_id=run.submission_id, run_id=run.id)
-            )
-        return nothing_left
-
-    async def fail(self, envelope: Envelope, run_id: UUID, reason: str, detail: str) -> None:
-        """End a queued run with a reason, as the work of this message."""
-        async with self._database.once(CONSUMER, envelope) as transaction:
-            await fail_queued(transaction, run_id, reason, detail)
+    database: Database
+    policy: RunPolicy
 
     async def batch(self, batch_id: int) -> Batch | None:
         """Return a batch that is not done."""
-        async with self._database.pool.acquire() as connection:
+        async with self.database.pool.acquire() as connection:
             return await open_batch(connection, batch_id)
 
     async def settle(self, envelope: Envelope, batch: Batch, settlement: Settlement) -> None:
-        """Note what became of a batch, as the work of this message, and send the run's next."""
-        async with self._database.once(CONSUMER, envelope) as transaction:
+        """Record what was achieved for a batch, as this message's work, and send the run's next."""
+        async with self.database.once(CONSUMER, envelope) as transaction:
             await self.settle_in(transaction, batch, settlement)
 
     async def settle_in(
@@ -119,29 +56,28 @@ class PostgresRuns:
         await connection.fetchval(_SQL["run_settle_together"], batch.run_id)
         ended = [*settlement.scored, *settlement.unscored]
         rows = await connection.fetch(_SQL["items_terminal"], batch.id, *_places(ended))
-        if settlement.put_off:
-            await connection.execute(_SQL["items_put_off"], batch.id, *_places(settlement.put_off))
+        if settlement.retried:
+            await connection.execute(_SQL["items_retry"], batch.id, *_places(settlement.retried))
         status = await connection.execute(_SQL["batch_settle"], batch.id, settlement.delay)
         if status == "UPDATE 0":
-            return  # planned anew meanwhile: what it says about the provider is old news
+            return  # planned again since: what it says about the provider is outdated
         if settlement.pause is None:
-            await self._send(transaction, batch.run_id)
+            await self.send(transaction, batch.run_id)
         else:
             await _pause(transaction, batch, settlement.pause)
         if rows:
             unscored = {(item.ordinal, item.repeat) for item in settlement.unscored}
             newly = sum((row["ordinal"], row["repeat"]) in unscored for row in rows)
-            told = await connection.fetchval(_SQL["run_progress"], batch.run_id, len(rows), newly)
-            if told:
+            if await connection.fetchval(_SQL["run_progress"], batch.run_id, len(rows), newly):
                 await transaction.emit(
                     JudgingProgressed(submission_id=batch.submission_id, run_id=batch.run_id)
                 )
 
     async def close(self, run_id: UUID) -> None:
-        """Complete or fail a running run whose items are all terminal; once, whoever asks."""
-        if not await self._database.pool.fetchval(_SQL["run_is_finished"], run_id):
+        """Complete or fail a running run whose items are all terminal; does so once."""
+        if not await self.database.pool.fetchval(_SQL["run_is_finished"], run_id):
             return
-        async with self._database.transaction() as transaction:
+        async with self.database.transaction() as transaction:
             run = await transaction.connection.fetchrow(_SQL["run_lock"], run_id)
             if run is not None and await transaction.connection.fetchval(
                 _SQL["run_is_finished"], run_id
@@ -150,31 +86,31 @@ class PostgresRuns:
 
     async def send_due(self, run_id: UUID) -> None:
         """Send batches of a running run whose time has come, as far as its window allows."""
-        async with self._database.transaction() as transaction:
+        async with self.database.transaction() as transaction:
             if await transaction.connection.fetchval(_SQL["run_lock_free"], run_id):
-                await self._send(transaction, run_id)
+                await self.send(transaction, run_id)
 
-    async def put_off_batch(
+    async def retry_batch(
         self, transaction: Transaction, batch_id: int, detail: str, delay: float
     ) -> None:
         """Count a try of every open item of a batch whose message died; the last ends unscored."""
         batch = await open_batch(transaction.connection, batch_id)
         if batch is None:
             return
-        last = [item for item in batch.items if item.tries + 1 >= self._policy.tries]
+        last = [item for item in batch.items if item.tries + 1 >= self.policy.tries]
         for item in last:
             await save_verdict(transaction.connection, batch.judge_version, item, given_up(detail))
         others = [item for item in batch.items if item not in last]
-        settlement = Settlement(unscored=last, put_off=others, delay=delay)
+        settlement = Settlement(unscored=last, retried=others, delay=delay)
         await self.settle_in(transaction, batch, settlement)
 
-    async def _send(self, transaction: Transaction, run_id: UUID, *, at_least: int = 0) -> None:
+    async def send(self, transaction: Transaction, run_id: UUID, *, at_least: int = 0) -> None:
         """Send what the windows allow of the runs of this run's owner."""
         rows = await transaction.connection.fetch(
             _SQL["batches_send"],
             run_id,
-            self._policy.window_batches,
-            self._policy.least_batches,
+            self.policy.window_batches,
+            self.policy.least_batches,
             at_least,
         )
         for row in rows:
@@ -198,7 +134,7 @@ async def open_batch(connection: Connection, batch_id: int) -> Batch | None:
         run_state=row["state"],
         judge_version=row["judge_version"],
         items=[_item(item) for item in items],
-        finding=_finding(row),
+        provider=_provider(row),
     )
 
 
@@ -220,7 +156,7 @@ async def add_calibration(
 
 
 async def announce_judge(database: Database, version: JudgeVersion | None, repeats: int) -> None:
-    """Tell the gateway who judges now, and how often each pair; None when nobody does."""
+    """Store for the gateway who judges now, and how often each pair; None when nobody does."""
     async with transient_errors(), database.transaction() as transaction:
         if version is not None:
             await add_version(transaction, version)
@@ -252,27 +188,6 @@ async def fail_queued(transaction: Transaction, run_id: UUID, reason: str, detai
         _log.warning("judge_run_failed", run_id=str(run_id), reason=reason)
 
 
-async def _add_pairs(transaction: Transaction, run: QueuedRun, plan: StoredPlan) -> None:
-    connection = transaction.connection
-    # In one order everywhere: two runs that add the same texts must not wait for each other.
-    texts = sorted(plan.texts, key=lambda text: text.sha256)
-    await connection.execute(
-        _SQL["pairs_add"],
-        [text.sha256 for text in texts],
-        [text.prediction for text in texts],
-        [text.reference for text in texts],
-    )
-    await connection.execute(
-        _SQL["run_pairs_add"],
-        run.id,
-        [text.ordinal for text in texts],
-        [text.sha256 for text in texts],
-        [",".join(text.metrics) for text in texts],
-        [text.uses for text in texts],
-        run.repeats,
-    )
-
-
 def _item(row: asyncpg.Record) -> Item:
     pair = Pair(
         prediction=row["prediction"].decode(),
@@ -282,12 +197,12 @@ def _item(row: asyncpg.Record) -> Item:
     return Item(row["ordinal"], row["repeat"], row["pair"], pair, row["tries"])
 
 
-def _finding(row: asyncpg.Record) -> Finding | None:
+def _provider(row: asyncpg.Record) -> ProviderState | None:
     if row["found_at"] is None:
         return None
     down = row["down_reason"] is not None
     seconds = max(0.0, row["down_seconds"]) if down else None
-    return Finding(row["found_at"], seconds, row["down_reason"] or "")
+    return ProviderState(row["found_at"], seconds, row["down_reason"] or "")
 
 
 def _places(items: Collection[Item]) -> tuple[list[int], list[int]]:

@@ -1,51 +1,59 @@
-"""Backup and restore, on the command line."""
+"""`medvid admin backup` and `restore`: everything in one file, and back."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
+from typing import Annotated
 
-from services.operate.admin import open_address, open_at, run_told
-from shared.storage.backup import Manifest, back_up, read_manifest, restore
+import typer
+
+from services.operate.database import open_address, open_at, run_and_print
+from shared.storage.backup import Manifest, back_up, read_manifest
+from shared.storage.backup import restore as restore_backup
 from shared.storage.database import Database
 from shared.storage.migrate import migrate
 
 
-def write_backup(file: Path) -> int:
-    """Write a backup; returns the exit status."""
+def backup(
+    file: Annotated[Path, typer.Argument(help="the file to make, or a folder for it")],
+) -> int:
+    """Write everything into one file; services may run meanwhile."""
 
     async def work(database: Database, url: str) -> str:
         made = await back_up(database, url, file)
-        return f"{made.file}: {_told(made.manifest)}"
+        return f"{made.file}: {_described(made.manifest)}"
 
     return _run(work)
 
 
-def restore_backup(file: Path) -> int:
-    """Restore a backup and bring its schema up to date; returns the exit status."""
-
-    async def work(database: Database, url: str) -> str:
-        manifest = await restore(database, url, file)
-        applied = await migrate(database)
-        return "\n".join(
-            [
-                f"Restored and checked: {_told(manifest)}",
-                f"{applied} newer migrations applied. Start the services: what was unfinished "
-                "goes on by itself.",
-            ]
-        )
-
-    return _run(work)
+def restore(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="a backup")],
+    check: Annotated[
+        bool, typer.Option("--check", help="only check the file and say what it holds")
+    ] = False,
+) -> int:
+    """Put a backup into an empty database: all of it or nothing. Stop the services first."""
+    return _check(file) if check else _run(partial(_restore, file))
 
 
-def check_backup(file: Path) -> int:
-    """Check a backup's file; returns the exit status."""
+async def _restore(file: Path, database: Database, url: str) -> str:
+    manifest = await restore_backup(database, url, file)
+    applied = await migrate(database)
+    return (
+        f"Restored and checked: {_described(manifest)}\n"
+        f"{applied} newer migrations applied. Start the services: what was unfinished goes on by "
+        "itself."
+    )
 
+
+def _check(file: Path) -> int:
     async def work() -> str:
-        return f"{file} is whole: {_told(await asyncio.to_thread(read_manifest, file))}"
+        return f"{file} is whole: {_described(await asyncio.to_thread(read_manifest, file))}"
 
-    return run_told(work)
+    return run_and_print(work)
 
 
 def _run(work: Callable[[Database, str], Awaitable[str]]) -> int:
@@ -53,10 +61,10 @@ def _run(work: Callable[[Database, str], Awaitable[str]]) -> int:
         async with open_address() as url, open_at(url, migrated=False) as database:
             return await work(database, url)
 
-    return run_told(main)
+    return run_and_print(main)
 
 
-def _told(manifest: Manifest) -> str:
+def _described(manifest: Manifest) -> str:
     return (
         f"of {manifest.created_at}, {manifest.dump_bytes:,} bytes, "
         f"{manifest.rows.get('submissions', 0):,} submissions, "

@@ -12,21 +12,22 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 from uuid import UUID, uuid4
 
 import orjson
+import typer
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rich.table import Table
 
 from medvid.benchmark.tasks import ASPECTS, CAPTION_TASKS, task_of
-from medvid.cli.terminal import print_table
+from medvid.cli.parameters import Json
+from medvid.cli.printing import print_table
 from medvid.judging.verdicts import is_valid
-from services.judge.grading import open_judge
-from services.judge.ports import Grader, JudgeVersion, Pair, TryLater
+from services.judge.open_judge import open_judge
 from services.judge.settings import JudgeSettings
 from services.judge.store import add_calibration
-from services.operate.admin import open_database
+from services.judge.verdict import Grader, JudgeVersion, Pair, TryLater
 from services.operate.agreement import (
     MARKS,
     Agreement,
@@ -35,6 +36,7 @@ from services.operate.agreement import (
     Scores,
     calibrate,
 )
+from services.operate.database import open_database
 from shared.messaging.local import LocalBus
 from shared.runtime.errors import InvalidInput, MedvidError, Misconfigured
 from shared.runtime.infrastructure import Infrastructure
@@ -57,11 +59,20 @@ class _Line(BaseModel):
     judge: dict[str, int] | None = None
 
 
-def run(path: Path, *, as_json: bool) -> int:
-    """Calibrate and print; returns 0 when the judge passes, 3 when it does not, 1 on errors."""
+def calibrate_judge(
+    labelled: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="JSON lines with human scores")
+    ],
+    as_json: Json = False,
+) -> int:
+    """Hold the configured judge against human scores: agreement, length bias, pass or fail.
+
+    A line: {"prediction", "reference", "qa_type", "scores": {"R2": 1-5, ...} or a list of them,
+    one a rater}. Each pair costs a call, unless its line has "judge" scores of its own.
+    """
     configure_logs("warning", "auto", "admin")
     try:
-        pairs = read_labelled(path.read_bytes())
+        pairs = read_labelled(labelled.read_bytes())
         pairs, version = asyncio.run(_judge(pairs))
         result = calibrate(pairs)
         if version is not None:
@@ -149,7 +160,7 @@ async def _score(grader: Grader, pair: LabelledPair, run_id: UUID) -> LabelledPa
     for _ in range(_TRIES):
         try:
             asked = Pair(pair.prediction, pair.reference, task)
-            scores: Scores | None = (await grader.grade(asked, 0, run_id=run_id)).scores
+            scores: Scores | None = (await grader.judge(asked, 0, run_id=run_id)).scores
         except TryLater as refusal:
             await asyncio.sleep(refusal.seconds)
         else:

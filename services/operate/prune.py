@@ -1,15 +1,26 @@
-"""Letting go of what is too old, on the command line."""
+"""`medvid admin prune`: delete what is older than the settings keep it."""
 
 from __future__ import annotations
 
-from services.operate.admin import run_on_database
+from typing import Annotated
+
+import typer
+
+from services.operate.database import run_on_database
 from shared.runtime.retention import RULES, Pruner, RetentionSettings
 from shared.runtime.settings import load_settings
 from shared.storage.database import Database
 
 
-def prune(*, dry_run: bool) -> int:
-    """Prune, or tell what would go; returns the exit status."""
+def prune(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="only say how many rows would go")
+    ] = False,
+) -> int:
+    """Delete what is older than the MEDVID_KEEP_..._DAYS settings say, in small batches.
+
+    The ranker does the same by itself, every MEDVID_PRUNE_SECONDS.
+    """
 
     async def work(database: Database) -> str:
         pruner = Pruner(database, load_settings(RetentionSettings))

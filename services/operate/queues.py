@@ -1,15 +1,18 @@
-"""RabbitMQ's queues, on the command line."""
+"""`medvid admin rebuild-queues`: RabbitMQ's queues with the settings of this version."""
 
 from __future__ import annotations
 
-from services.operate.admin import run_told
-from shared.messaging.rabbit_rebuild import rebuild
+from services.operate.database import run_and_print
+from shared.messaging.rabbit.rebuild import rebuild
 from shared.runtime.errors import Misconfigured
 from shared.runtime.settings import CommonSettings, load_settings
 
 
 def rebuild_queues() -> int:
-    """Make queues anew that have other settings; returns the exit status."""
+    """Rebuild RabbitMQ's queues whose settings changed, keeping every message.
+
+    Stop the services first. Cut off anywhere, it is finished by running it again.
+    """
 
     async def work() -> str:
         settings = load_settings(CommonSettings)
@@ -20,7 +23,7 @@ def rebuild_queues() -> int:
             )
         rebuilt = await rebuild(settings.rabbitmq_url.get_secret_value())
         if not rebuilt:
-            return "No queue has other settings than ours."
-        return "\n".join(f"{one.name}: made anew with {one.moved:,} messages." for one in rebuilt)
+            return "No queue has other settings than it must have."
+        return "\n".join(f"{one.name}: rebuilt with {one.moved:,} messages." for one in rebuilt)
 
-    return run_told(work)
+    return run_and_print(work)

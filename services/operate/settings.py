@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from pydantic import SecretStr
 
-from medvid.cli.configuration import HIDDEN, Misconfigured
+from medvid.api.errors import LeaderboardError
+from medvid.cli.printing import HIDDEN
 from services.standalone import StandaloneSettings
 from shared.runtime import errors
 from shared.runtime.settings import load_settings
 
 
 def settings() -> list[tuple[str, str | None, str]]:
-    """Return variable, value and meaning of each, secrets hidden; raises Misconfigured."""
+    """Return variable, value and meaning of each, secrets hidden; raises LeaderboardError."""
     try:
         found = load_settings(StandaloneSettings)
     except errors.Misconfigured as error:
-        raise Misconfigured(error.detail, fix=error.fix) from error
+        raise LeaderboardError(error.detail, fix=error.fix) from error
     rows = []
     for name, field in sorted(StandaloneSettings.model_fields.items()):
         value = getattr(found, name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.ranker.bootstrap import run
+from services.ranker.app import run
 from services.ranker.settings import RankerSettings
 from shared.runtime.lifecycle import run_service
 

@@ -36,7 +36,7 @@ class Entry:
     withheld: Mapping[str, Withheld] = field(default_factory=dict)
 
     def shown(self, scoring: Scoring) -> dict[str, float | None]:
-        """Return its values as boards may know them: a withheld one is as if it were missing."""
+        """Return its values as boards may show them: a withheld one counts as missing."""
         values = self.values[scoring]
         return {key: None if key in self.withheld else value for key, value in values.items()}
 
@@ -70,14 +70,14 @@ def ranked_board(entries: Sequence[Entry], scoring: Scoring, ranking: Ranking) -
 def hypothetical_row(
     entries: Sequence[Entry], newcomer: Entry, scoring: Scoring, ranking: Ranking
 ) -> tuple[bytes, int]:
-    """Return the row that a newcomer would have if it stood on the board, as JSON.
+    """Return the row that a newcomer would have on the board, as JSON, and among how many.
 
-    And among how many: the ranked entries and this one.
+    Counted are the ranked entries and this one.
     """
     ranked, _ = rank(_values([*entries, newcomer], scoring), ranking)
     own = next((row for row in ranked if row.index == len(entries)), None)
     others = len(ranked) if own is None else len(ranked) - 1
-    # Said even of none: it tells this row from those of the version before, which withheld nothing.
+    # Present even when empty: it marks rows of a version that withholds, unlike the one before.
     row = {**_row(newcomer, own), "withheld": newcomer.withheld}
     return orjson.dumps(row), others + 1
 
@@ -89,7 +89,7 @@ def _values(entries: Sequence[Entry], scoring: Scoring) -> list[dict[str, str | 
 def _row(entry: Entry, place: RankedRow | None) -> dict[str, object]:
     """Return a row as it is stored and served; without a place it has no value either.
 
-    Only a row of which something is withheld says so: others stay as the version before has them.
+    Only a row with withheld values says so: others equal those of the version before.
     """
     row: dict[str, object] = {
         "rank": place.rank if place else None,

@@ -29,7 +29,7 @@ def board_difference(
 ) -> dict[Scoring, list[object]]:
     """Return, for each scoring, the board's rows in their order after, with what was before.
 
-    Entries without new values are among them too, since their ranks may move. Whoever has no value
+    Entries without new values are among them too, since their ranks may move. One without a value
     has no rank. Ranks are those that boards would show; values are exact, for administrators.
     """
     changed = [_with_values(entry, new.get(entry.entry_id)) for entry in entries]

@@ -11,8 +11,8 @@ SELECT submissions.id
   JOIN entries ON entries.submission_id = submissions.id
  WHERE entries.board = $1 AND entries.listed AND submissions.state = 'scored'
 
--- name: board_picture
--- One statement, so that entries and revision fit although the board may change meanwhile.
+-- name: board_state
+-- One statement, so that entries and revision fit although the board may change in between.
 SELECT boards.revision, boards.ranking, entries.id, submission_id, model_name, organization, team, authors, model_url, track, badges,
        submitted_on, verified_on,
        coalesce(array_agg(metric ORDER BY metric) FILTER (WHERE metric IS NOT NULL), '{}') AS metrics,
@@ -66,7 +66,7 @@ SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9
         WHERE newest.content_sha256 = $5 AND newest.ranking = $8 AND newest.disclosure = $9)
 RETURNING id
 
--- name: standing_ranks
+-- name: current_ranks
 SELECT entry_id, rank FROM rank_history WHERE board = $1 AND scoring = $2 AND until IS NULL
 
 -- name: end_ranks

@@ -2,7 +2,7 @@
 SELECT state, ground_truth_version, metric_version FROM rescore_jobs WHERE id = $1 FOR UPDATE
 
 -- name: boards_hold
--- Whoever changes a board raises its revision, and waits for us to do so: entries and revision fit.
+-- A change to a board raises its revision and waits for this lock: entries and revision fit.
 SELECT revision FROM boards WHERE board = $1 FOR SHARE
 
 -- name: shadow_values
@@ -50,4 +50,4 @@ UPDATE rescore_jobs SET announced_at = now()
  WHERE id IN (SELECT id FROM rescore_jobs
                WHERE state = 'scored' AND announced_at < now() - make_interval(secs => $1)
                  FOR UPDATE SKIP LOCKED)
-RETURNING id
+RETURNING id AS job_id

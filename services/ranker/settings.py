@@ -6,4 +6,4 @@ from shared.runtime.retention import RetentionSettings
 
 
 class RankerSettings(RetentionSettings):
-    """The ranker needs nothing of its own to rank; it also lets go of what is too old."""
+    """The ranker also prunes what is too old; ranking itself has no settings."""

@@ -1,64 +1,85 @@
-"""The ranker's SQL."""
+"""The ranker's SQL: one board inside the transaction that ranks it, and what is overdue."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
 import asyncpg
+import structlog
 
 from medvid.benchmark.disclosure import RULE, Withheld, withheld
-from medvid.benchmark.tasks import METRIC_KEYS, SCORINGS, Board, Scoring
+from medvid.benchmark.tasks import METRIC_KEYS, SCORINGS, Board, Ranking, Scoring
 from services.ranker.board import Entry, RankedBoard
-from services.ranker.ports import Picture, Revisions
-from shared.contracts.messages import Envelope, Message
-from shared.storage.database import Database, Transaction
+from shared.contracts.messages import BoardChanged, RescoringCompleted
+from shared.messaging.reaper import Overdue
+from shared.messaging.topology import RANKER_RESCORES
+from shared.storage.database import Transaction
 from shared.storage.queries import load_queries
 
 CONSUMER: Final = "ranker"
 # A statement has 20 s: on a slow machine one for 100,000 entries would never be through.
 _RANKS_AT_ONCE: Final = 5_000
 _LOCK_SECONDS: Final = 600.0
-"""A large board is ranked for a minute or two; whoever comes next waits for it, and then finds
-nothing left to do."""
+"""Ranking a large board takes a minute or two; the next ranker waits for so long."""
 _SQL: Final = load_queries(__package__)
+_RESCORES: Final = load_queries(__package__, "rescores.sql")
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class PostgresBoardWork:
+class Revisions:
+    """How far a board has changed, and how far its snapshots show it."""
+
+    current: int
+    ranked: int
+
+
+@dataclass(frozen=True, slots=True)
+class BoardState:
+    """A consistent read of a board: a revision, how it ranks, and its listed entries."""
+
+    revision: int
+    ranking: Ranking
+    entries: Sequence[Entry]
+    waiting: Sequence[UUID]
+    """The submissions among them that are scored and not yet ranked."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoardStore:
     """A board inside an open transaction."""
 
     transaction: Transaction
     board: Board
 
-    async def revisions(self) -> Revisions:
-        """Keep other rankers out until the transaction ends."""
+    async def lock(self) -> Revisions:
+        """Keep other rankers out until the transaction ends; others may change the board."""
         connection = self.transaction.connection
         await connection.execute(_SQL["lock_rankers"], self.board, timeout=_LOCK_SECONDS)
         row = await connection.fetchrow(_SQL["board_revisions"], self.board, timeout=_LOCK_SECONDS)
         assert row is not None  # noqa: S101 - the schema inserts both boards
         return Revisions(row["revision"], row["ranked_revision"])
 
-    async def picture(self) -> Picture:
+    async def read(self) -> BoardState:
         """Return the board as it is now, with its entries' values."""
         connection = self.transaction.connection
-        rows = await connection.fetch(_SQL["board_picture"], self.board)
-        # Asked afterwards, so that none is missing; who came in between is not in the picture.
+        rows = await connection.fetch(_SQL["board_state"], self.board)
+        # Read afterwards, so that none is missing; entries that came in between are left out.
         waiting = await connection.fetch(_SQL["submissions_waiting"], self.board)
         shown = {row["submission_id"] for row in rows}
-        return Picture(
+        return BoardState(
             revision=rows[0]["revision"],
             ranking=rows[0]["ranking"],
             entries=[_entry(row) for row in rows if row["id"] is not None],
             waiting=[row["id"] for row in waiting if row["id"] in shown],
         )
 
-    async def hypotheses(self) -> Sequence[Entry]:
-        """Return the entries on no board whose scores are new; from now on they are not."""
+    async def take_hypotheses(self) -> Sequence[Entry]:
+        """Return the entries on no board whose scores are new, each once."""
         connection = self.transaction.connection
         due = {
             row["entry_id"] for row in await connection.fetch(_SQL["hypotheses_due"], self.board)
@@ -71,7 +92,7 @@ class PostgresBoardWork:
     async def save_hypothesis(
         self, entry_id: UUID, scoring: Scoring, revision: int, entries: int, row: bytes
     ) -> None:
-        """Store where an entry would stand; its submission becomes ranked."""
+        """Store where an entry would stand among so many; its submission becomes ranked."""
         connection = self.transaction.connection
         await connection.execute(
             _SQL["save_hypothesis"], entry_id, scoring, revision, entries, row.decode()
@@ -102,12 +123,12 @@ class PostgresBoardWork:
     async def _save_ranks(
         self, scoring: Scoring, snapshot_id: int, ranks: Mapping[UUID, int]
     ) -> None:
-        """End the ranks of entries that stand elsewhere now, or nowhere; begin the new ones."""
+        """End the ranks that changed or are gone; begin the new ones."""
         connection = self.transaction.connection
-        rows = await connection.fetch(_SQL["standing_ranks"], self.board, scoring)
-        standing = {row["entry_id"]: row["rank"] for row in rows}
-        ended = [entry for entry, rank in standing.items() if ranks.get(entry) != rank]
-        begun = {entry: rank for entry, rank in ranks.items() if standing.get(entry) != rank}
+        rows = await connection.fetch(_SQL["current_ranks"], self.board, scoring)
+        current = {row["entry_id"]: row["rank"] for row in rows}
+        ended = [entry for entry, rank in current.items() if ranks.get(entry) != rank]
+        begun = {entry: rank for entry, rank in ranks.items() if current.get(entry) != rank}
         snapshot = (self.board, scoring, snapshot_id)
         for some in _parts(ended):
             await connection.execute(_SQL["end_ranks"], *snapshot, some)
@@ -115,28 +136,11 @@ class PostgresBoardWork:
             ranked = [begun[entry] for entry in some]
             await connection.execute(_SQL["begin_ranks"], *snapshot, some, ranked)
 
-    async def mark_ranked(self, picture: Picture) -> None:
-        """Close the picture's revision; what was scored is now ranked."""
+    async def mark_ranked(self, state: BoardState) -> None:
+        """Note that the snapshots show this state; its scored submissions become ranked."""
         connection = self.transaction.connection
-        await connection.execute(_SQL["board_ranked"], self.board, picture.revision)
-        await connection.execute(_SQL["submissions_ranked"], picture.waiting)
-
-    async def emit(self, message: Message) -> object:
-        """Put a message into the outbox."""
-        return await self.transaction.emit(message)
-
-
-@dataclass(frozen=True, slots=True)
-class PostgresBoards:
-    """Boards in Postgres."""
-
-    database: Database
-
-    @asynccontextmanager
-    async def work(self, envelope: Envelope, board: Board) -> AsyncIterator[PostgresBoardWork]:
-        """Open the transaction that handles this message once."""
-        async with self.database.once(CONSUMER, envelope) as transaction:
-            yield PostgresBoardWork(transaction, board)
+        await connection.execute(_SQL["board_ranked"], self.board, state.revision)
+        await connection.execute(_SQL["submissions_ranked"], state.waiting)
 
 
 def _parts(entries: Sequence[UUID]) -> Iterator[Sequence[UUID]]:
@@ -173,3 +177,26 @@ def withheld_of(row: asyncpg.Record) -> dict[str, Withheld]:
     counts = zip(row["metrics"], row["answered"], row["expected"], strict=True)
     found = {metric: withheld(metric, *count) for metric, *count in counts}
     return {metric: why for metric, why in found.items() if why is not None}
+
+
+async def _mark_outdated(transaction: Transaction) -> None:
+    """Raise the revision of boards whose snapshots follow another rule or setting."""
+    await transaction.connection.execute(_SQL["boards_ranked_otherwise"], RULE)
+    await transaction.connection.execute(_SQL["hypotheses_ranked_otherwise"])
+
+
+OVERDUE: Final = (
+    # Without an age: a message too many finds its board up to date.
+    Overdue(
+        _SQL["boards_behind"],
+        BoardChanged,
+        lambda message: _log.warning("board_announced_again", board=message.board),
+        prepare=_mark_outdated,
+    ),
+    Overdue(
+        _RESCORES["rescores_waiting"],
+        RescoringCompleted,
+        lambda message: _log.warning("rescore_announced_again", job_id=str(message.job_id)),
+        RANKER_RESCORES,
+    ),
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.scorer.bootstrap import run
+from services.scorer.app import run
 from services.scorer.settings import ScorerSettings
 from shared.runtime.lifecycle import run_service
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from dataclasses import asdict
-from functools import partial
 from typing import Final
 
 from threadpoolctl import threadpool_limits
@@ -15,25 +12,24 @@ from medvid.benchmark.collection import paused_collection
 from medvid.benchmark.disclosure import well_answered
 from medvid.benchmark.embedding import load_embedder
 from medvid.benchmark.scorecard import score
-from medvid.benchmark.similarity import TooManyTexts, measure
+from medvid.benchmark.similarity import Similarity, TooManyTexts, measure
 from medvid.benchmark.test_set import TestSet
-from medvid.benchmark.versions import SIMILARITY_VERSION
-from services.scorer.ports import ScoreRow, Scores, SimilarityRow, SimilarityWork, Work
-from shared.runtime.errors import Permanent, Transient, Unavailable
-from shared.runtime.truth_workers import TruthWorkers, stored_predictions
+from services.scorer.work import Scores, SimilarityWork, Work
+from shared.runtime.errors import Permanent
+from shared.runtime.truth_workers import stored_predictions
 from shared.runtime.workers import WorkerPool
-from shared.storage.database import Database, transient_errors
-from shared.storage.ground_truths import active_ground_truth_version, ground_truth_content
+from shared.storage.database import Database
+from shared.storage.ground_truths import prepare_workers, truth_workers
 
 _LOWEST_PRIORITY: Final = 19
 
 
-class PooledEvaluator:
+class Evaluator:
     """Scores files in a pool of worker processes."""
 
     def __init__(self, database: Database, pool: WorkerPool, *, seconds: float) -> None:
         self._database = database
-        self._workers = TruthWorkers(pool, partial(ground_truth_content, database))
+        self._workers = truth_workers(database, pool)
         self._seconds = seconds
 
     async def score(self, work: Work) -> Scores:
@@ -44,21 +40,17 @@ class PooledEvaluator:
 
     async def prepare(self, workers: int) -> None:
         """Give each worker the active ground truth, so that the first file is scored at once."""
-        with contextlib.suppress(Transient, Unavailable):  # then the first file brings it
-            async with transient_errors():
-                version = await active_ground_truth_version(self._database)
-                if version is not None:
-                    await self._workers.prepare(version, workers)
+        await prepare_workers(self._database, self._workers, workers)
 
 
-class PooledMeter:
+class Meter:
     """Measures similarities in a pool of worker processes of their own."""
 
     def __init__(self, database: Database, pool: WorkerPool, *, seconds: float) -> None:
-        self._workers = TruthWorkers(pool, partial(ground_truth_content, database))
+        self._workers = truth_workers(database, pool)
         self._seconds = seconds
 
-    async def measure(self, work: SimilarityWork, metric: str) -> SimilarityRow:
+    async def measure(self, work: SimilarityWork, metric: str) -> Similarity:
         """Return one similarity; raises Permanent when this file can never be measured."""
         return await self._workers.run_or_give_up(
             "similarity",
@@ -71,29 +63,21 @@ class PooledMeter:
 
 
 def warm_up_meter() -> None:
-    """Load the sentence encoder, and let everybody else go first: scores do not wait for this."""
+    """Load the sentence encoder at the lowest priority: scores do not wait for similarities."""
     os.nice(_LOWEST_PRIORITY)
     warm_up()
 
 
-def measure_file(test_set: TestSet, payload: bytes, metric: str) -> SimilarityRow:
+def measure_file(test_set: TestSet, payload: bytes, metric: str) -> Similarity:
     """Measure one similarity of an upload (gzip); runs in a worker."""
     assert test_set.truth is not None  # noqa: S101 - made from a ground truth
     with paused_collection():
         samples = test_set.truth.samples
         pairs = plan(samples, well_answered(samples, stored_predictions(payload, test_set)))
         try:
-            found = measure(pairs, metric, load_embedder())
+            return measure(pairs, metric, load_embedder())
         except TooManyTexts as error:
             raise Permanent(f"{metric}: {error}.", code="too_many_captions") from error
-    return SimilarityRow(
-        metric=metric,
-        value=found.value,
-        pairs=found.pairs,
-        distinct_pairs=found.distinct_pairs,
-        by_source={source: asdict(part) for source, part in found.by_source.items()},
-        version=SIMILARITY_VERSION,
-    )
 
 
 def warm_up() -> None:
@@ -112,15 +96,4 @@ def score_file(test_set: TestSet, payload: bytes) -> Scores:
     predictions = stored_predictions(payload, test_set)
     with paused_collection():
         card = score(test_set.truth.samples, predictions, load_embedder())
-    rows = [
-        ScoreRow(
-            metric=key,
-            compat=metric.compat,
-            strict=metric.strict,
-            answered=metric.answered,
-            expected=metric.expected,
-            by_source={source: asdict(part) for source, part in metric.by_source.items()},
-        )
-        for key, metric in card.metrics.items()
-    ]
-    return Scores(card.metric_version, rows)
+    return Scores(card.metric_version, card.metrics)

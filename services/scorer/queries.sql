@@ -38,4 +38,4 @@ UPDATE submissions SET announced_at = now()
         ORDER BY announced_at
         LIMIT 100
           FOR UPDATE SKIP LOCKED)
-RETURNING id
+RETURNING id AS submission_id

@@ -1,5 +1,5 @@
 -- name: rescore_waiting
--- The payload may be gone: then there is nothing to score, which is told, not waited for.
+-- The payload may be gone: then the entry fails instead of waiting.
 SELECT i.submission_id, i.entry_id, e.board, j.ground_truth_version, s.file_sha256,
        p.content AS payload
   FROM rescore_items i
@@ -10,7 +10,7 @@ SELECT i.submission_id, i.entry_id, e.board, j.ground_truth_version, s.file_sha2
  WHERE i.job_id = $1 AND i.entry_id = $2 AND i.state = 'open'
 
 -- name: rescore_job_lock
--- Whoever settles an item holds the job, so that one of them sees that it was the last.
+-- Settling an item locks the job, so that one transaction sees that it was the last.
 SELECT state FROM rescore_jobs WHERE id = $1 FOR UPDATE
 
 -- name: rescore_item_scored
@@ -39,7 +39,7 @@ UPDATE rescore_jobs j
 
 -- name: rescores_of_other_code
 -- While two versions of the code run side by side some entries were scored by one and some by the
--- other; those that are not ours are scored again. It ends when one version is left.
+-- other; those of another version are scored again. It ends when one version is left.
 UPDATE rescore_items i
    SET state = 'open', metric_version = NULL, announced_at = '-infinity'
   FROM rescore_jobs j

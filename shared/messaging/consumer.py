@@ -18,17 +18,17 @@ delivery is retried: it is not forgotten before it is either done or recorded.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
 import structlog
 
 from shared.contracts.messages import Envelope, MalformedMessage, Message, UnknownMessage
+from shared.messaging.bus import Delivery, Disposition, Done, Retry
 from shared.messaging.dead_letters import bury, storable
-from shared.messaging.ports import Delivery, Disposition, Done, Retry
 from shared.runtime.errors import MedvidError, Permanent, Transient, Unavailable
 from shared.runtime.metrics import MESSAGE_HANDLING_SECONDS, MESSAGES_HANDLED, STAGE_SECONDS
 from shared.runtime.tracing import Trace, continuing, parse_traceparent, span
@@ -38,28 +38,28 @@ from shared.storage.queries import load_queries
 _SQL: Final = load_queries("shared.storage")
 _log = structlog.get_logger(__name__)
 
-Handle = Callable[[Envelope, Message], Awaitable[None]]
-GiveUp = Callable[[Transaction, Message, str, str], Awaitable[None]]
+M = TypeVar("M", bound=Message)
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class Route(Generic[M]):
     """What to do with one type of message.
 
     `handle(envelope, message)` does the work and commits it (with `Database.once`).
     `give_up(transaction, message, code, detail)` settles what the message was about when it dies.
     """
 
-    handle: Handle
-    give_up: GiveUp | None = None
+    message: type[M]
+    handle: Callable[[Envelope, M], Awaitable[None]]
+    give_up: Callable[[Transaction, M, str, str], Awaitable[None]] | None = None
 
 
 class Consumer:
     """Handles the deliveries of one queue; use `handle` as the bus's delivery handler."""
 
-    def __init__(self, database: Database, routes: Mapping[type[Message], Route]) -> None:
+    def __init__(self, database: Database, *routes: Route[Any]) -> None:
         self._database = database
-        self._routes = routes
+        self._routes = {route.message: route for route in routes}
 
     async def handle(self, delivery: Delivery) -> Disposition:
         """Work on a delivery to its end; never raises but for cancellation."""
@@ -84,10 +84,10 @@ class Consumer:
     async def _work(self, delivery: Delivery, envelope: Envelope, message: Message) -> Disposition:
         route = self._routes.get(type(message))
         if route is None:
-            detail = f"nobody at {delivery.queue.name} handles {envelope.type}"
+            detail = f"{delivery.queue.name} has no handler for {envelope.type}"
             return await self._die(delivery, envelope, message, "unroutable", detail)
         if delivery.exhausted:
-            # No proof that the message killed them: whoever was killed held it. Time tells.
+            # No proof that the message killed them: a retry will show.
             died = Transient("its consumers died or hung each time.", code="delivery_limit")
             return await self._retry(delivery, envelope, message, died)
         try:
@@ -106,7 +106,7 @@ class Consumer:
         return self._count(delivery, envelope.type, "done", Done())
 
     async def _wait_for_another(self, delivery: Delivery, error: UnknownMessage) -> Disposition:
-        """Put a message off that a newer version wrote: while versions change, both are here."""
+        """Retry a message of a newer version later: while versions change, both run."""
         if delivery.attempt >= delivery.queue.max_attempts:
             envelope = Envelope.parse(delivery.body)
             return await self._die(delivery, envelope, None, error.error_code, error.detail)
@@ -154,7 +154,9 @@ class Consumer:
         return disposition
 
 
-async def _handled(route: Route, delivery: Delivery, envelope: Envelope, message: Message) -> bool:
+async def _handled(
+    route: Route[Any], delivery: Delivery, envelope: Envelope, message: Message
+) -> bool:
     """Let the handler work, as a span; False where its work was committed before."""
     with (
         span(f"process {envelope.type}", "consumer", _attributes(delivery, envelope)) as under_way,
@@ -164,7 +166,7 @@ async def _handled(route: Route, delivery: Delivery, envelope: Envelope, message
             await route.handle(envelope, message)
         except AlreadySeen:
             if under_way is not None:
-                under_way.note("medvid.outcome", "seen")
+                under_way.set_attribute("medvid.outcome", "seen")
             return False
     return True
 
@@ -173,7 +175,7 @@ def trace_of(envelope: Envelope) -> Trace:
     """Return the trace that a message belongs to.
 
     Where its sender recorded no spans the trace has the correlation's id, so that one search finds
-    everything; its sender then is a span that nobody has.
+    everything; its sender's span then exists nowhere.
     """
     given = parse_traceparent(envelope.traceparent)
     return given or Trace(envelope.correlation_id.hex, envelope.id.hex[:16])

@@ -1,7 +1,7 @@
 """The standalone bus: a table of deliveries in Postgres, worked on in this process.
 
-A hand-out is a lease that is renewed while its handler works. A process that dies leaves leases
-that run out, and the message is handed out again. Nothing is kept in memory alone.
+A delivery is a lease that is renewed while its handler works. A process that dies leaves leases
+that run out, and the message is delivered again. Nothing is kept in memory alone.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 
 import structlog
 
-from shared.messaging.ports import (
+from shared.messaging.bus import (
     Delivery,
     DeliveryHandler,
     Disposition,
@@ -79,7 +79,7 @@ class LocalBus:
     async def consume(
         self, queue: Queue, handler: DeliveryHandler, *, concurrency: int
     ) -> _QueueSubscription:
-        """Start handing out the queue's deliveries."""
+        """Start delivering the queue's messages."""
         subscription = _QueueSubscription(self._database, queue, handler, concurrency)
         self._subscriptions.add(subscription)
         subscription.start()

@@ -1,6 +1,6 @@
 """The outbox relay: what a transaction emitted reaches the bus, at least once.
 
-Polling is the truth; a commit in this process only wakes the relay earlier. Any number of relays
+It polls; a commit in this process only wakes it earlier. Any number of relays
 may run: each takes rows that no other holds.
 
 A row never holds up those behind it. One that the bus refuses is tried again later by itself, as a
@@ -19,8 +19,8 @@ import asyncpg
 import structlog
 
 from shared.contracts.messages import Envelope, MalformedMessage
+from shared.messaging.bus import Bus, Outgoing, Refusal, Undeliverable
 from shared.messaging.dead_letters import bury
-from shared.messaging.ports import Bus, Outgoing, Refusal, Undeliverable
 from shared.messaging.topology import RETRY_DELAYS
 from shared.runtime.errors import Unavailable
 from shared.runtime.tracing import is_recording, parse_traceparent, record_past
@@ -28,7 +28,7 @@ from shared.storage.database import TRANSIENT_ERRORS, Database, Transaction
 from shared.storage.queries import load_queries
 
 OUTBOX: Final = "outbox"
-"""What dead letters name as the queue of a message that never reached one."""
+"""The queue named by dead letters of messages that never reached one."""
 _SQL: Final = load_queries("shared.storage")
 _BATCH: Final = 200
 _NARROWER: Final = 4
@@ -132,14 +132,14 @@ class Relay:
         except (Unavailable, *TRANSIENT_ERRORS):
             raise
         except Exception as error:
-            # Whatever is the matter with a row must not end the process, which would meet it again.
+            # No row may end the process: it would meet the row again after its restart.
             raise Unavailable(f"publishing failed: {type(error).__name__}: {error}") from error
         return {}
 
     async def _is_a_rows_fault(self, rows: Sequence[asyncpg.Record], error: Exception) -> bool:
-        """After a failure: take fewer rows next, put a single one aside; not in an outage.
+        """After a failure: take fewer rows next, set a single one aside; not in an outage.
 
-        Tells whether the bus has just worked for others, so that there is no need to wait.
+        Returns whether the bus has just worked for others, so that there is no need to wait.
         """
         try:
             await self._bus.check()
@@ -148,16 +148,16 @@ class Relay:
         self._doubts += 1
         works = self._works
         if len(rows) == 1 and (self._doubts > 1 or rows[0]["retry_at"] is not None):
-            await self._put_aside(rows[0]["position"], error)
+            await self._set_aside(rows[0]["position"], error)
         elif self._doubts > 1:  # a lost connection fails a batch once
             self._size = max(1, len(rows) // _NARROWER)
         return works
 
-    async def _put_aside(self, position: int, error: Exception) -> None:
-        """Let a row that fails by itself wait beside the others.
+    async def _set_aside(self, position: int, error: Exception) -> None:
+        """Retry a row that fails by itself later, apart from the others.
 
         It counts against the row only where others were published since the last such failure: a
-        bus can fail for everybody in ways that no check finds.
+        bus can fail for all rows in ways that no check finds.
         """
         counts, self._works, self._doubts = self._works, False, 0
         async with self._database.transaction() as transaction:
@@ -208,5 +208,4 @@ def _record(row: asyncpg.Record) -> None:
         return
     if trace is not None:
         started = row["created_at"].timestamp()
-        attributes = {"messaging.message.id": str(row["message_id"])}
-        record_past(f"publish {row['type']}", "producer", trace, started, attributes)
+        record_past(f"publish {row['type']}", "producer", trace, started, row["message_id"])

@@ -31,7 +31,7 @@ RETRY_DELAYS: Final = (1.0, 5.0, 30.0, 120.0, 300.0)
 class Queue:
     """A durable queue; `types` are the messages it is bound to.
 
-    `delivery_limit`: hand-outs within one attempt (crashes included) before it is put off.
+    `delivery_limit`: deliveries within one attempt (crashes included) before a delayed retry.
     `retry_delays`: seconds to wait before the 2nd, 3rd, ... attempt; their number caps attempts.
     """
 

@@ -15,7 +15,7 @@ from typing import Final
 import orjson
 import structlog
 
-from shared.messaging.ports import Bus
+from shared.messaging.bus import Bus
 from shared.messaging.topology import QUEUES
 from shared.runtime.errors import Misconfigured, Transient, Unavailable
 from shared.runtime.metrics import EVENT_LOOP_LAG, SYSTEM, Figures
@@ -24,7 +24,7 @@ from shared.storage.queries import load_queries
 
 _SQL: Final = load_queries(__package__, "figures.sql")
 _MISSED: Final = 6
-"""After so many samples that nobody took, the last one is too old to be shown."""
+"""After so many missed samples the last one is too old to be shown."""
 _LAG_PROBE_SECONDS: Final = 0.25
 _LAG_KEPT: Final = 120
 """Probes whose longest lag is exported: 30 s, so that scraping misses none."""
@@ -45,7 +45,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Sampler:
-    """Takes the sample when it is due and nobody else does, and exports it."""
+    """Takes the sample when it is due and no other process does, and exports it."""
 
     database: Database
     bus: Bus
@@ -58,7 +58,7 @@ class Sampler:
                 await self.refresh()
             except (Transient, Unavailable, *TRANSIENT_ERRORS) as error:
                 _log.warning("figures_not_sampled", error=str(error))
-            except Exception:  # noqa: BLE001 - whoever only looks must not end a service
+            except Exception:  # noqa: BLE001 - figures must not end a service
                 _log.exception("figures_failed")
             await asyncio.sleep(self.seconds)
 
@@ -78,7 +78,7 @@ class Sampler:
         return figures
 
     async def _depths(self) -> dict[str, float]:
-        """Return the depth of each queue; of those only that the bus tells."""
+        """Return the depth of each queue that the bus can count."""
         depths: dict[str, float] = {}
         for queue in QUEUES:
             try:

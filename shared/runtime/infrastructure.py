@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
+from shared.messaging.bus import Bus, DeliveryHandler
 from shared.messaging.local import LocalBus
-from shared.messaging.ports import Bus, DeliveryHandler
+from shared.messaging.reaper import Overdue, Patience, Reaper
 from shared.messaging.relay import Relay
 from shared.messaging.topology import Queue
 from shared.runtime.errors import Misconfigured, Transient, Unavailable
@@ -67,6 +68,14 @@ class Infrastructure:
                     _log.warning("patrol_waits", patrol=name, error=str(error))
 
         self.background(name, forever)
+
+    def reap(
+        self, states: Sequence[Overdue[Any]], *, every: float, idle: float, busy: float
+    ) -> None:
+        """Announce a service's overdue work again, until shutdown; see `Patience`."""
+        patience = Patience(idle, max(idle, busy))
+        reaper = Reaper(self.database, self.bus, patience, states)
+        self.patrol("reaper", reaper.announce_again, every)
 
     @asynccontextmanager
     async def consuming(
@@ -164,7 +173,7 @@ async def _database_server(
 async def _open_bus(settings: CommonSettings, database: Database) -> Bus:
     if settings.rabbitmq_url is None:
         return LocalBus(database)
-    from shared.messaging.rabbit import connect_rabbit  # only where RabbitMQ is used
+    from shared.messaging.rabbit.bus import connect_rabbit  # only where RabbitMQ is used
 
     return await connect_rabbit(settings.rabbitmq_url.get_secret_value())
 

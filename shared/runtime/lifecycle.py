@@ -28,7 +28,7 @@ def run_service(
     settings_type: type[S],
     run: Callable[[Infrastructure, S], AbstractAsyncContextManager[None]],
 ) -> int:
-    """Run one service until it is told to stop; returns the exit status."""
+    """Run one service until it is stopped; returns the exit status."""
 
     async def main(stop: asyncio.Event) -> None:
         settings = load_settings(settings_type)
@@ -85,7 +85,7 @@ def run_process(main: Callable[[asyncio.Event], Awaitable[None]]) -> int:
     try:
         uvloop.run(with_signals())
     except Misconfigured as error:
-        print(f"medvid: {error}", file=sys.stderr)  # noqa: T201 - a message for whoever started us
+        print(f"medvid: {error}", file=sys.stderr)  # noqa: T201 - for the terminal
         return 2
     except asyncio.CancelledError:
         return 130

@@ -105,7 +105,7 @@ SAMPLED: Final[Mapping[str, Sampled]] = {
     "medvid_outbox_lag_seconds": Sampled(
         "How long the oldest of them waits; for refused ones, since their next attempt was due"
     ),
-    "medvid_dead_letters": Sampled("Dead letters that nobody has replayed or discarded", "queue"),
+    "medvid_dead_letters": Sampled("Dead letters that are neither replayed nor discarded", "queue"),
     "medvid_board_age_seconds": Sampled("Since the newest snapshot was written", "board"),
     "medvid_board_behind_seconds": Sampled(
         "How long the snapshots lack a change; 0 when up to date", "board"

@@ -1,4 +1,4 @@
-"""How long things are kept, and letting go of them in small batches.
+"""How long rows are kept, and pruning them in small batches.
 
 Every rule has a setting in days. A batch is a transaction of its own that holds few locks for a
 short time, and one process at a time prunes a table.
@@ -46,9 +46,7 @@ class RetentionSettings(CommonSettings):
     keep_raw_reply_days: Days = Field(
         365, description="the judge's replies word for word; their scores stay; 0 for ever"
     )
-    keep_event_days: Days = Field(
-        30, description="what watchers of finished submissions were told; 0 for ever"
-    )
+    keep_event_days: Days = Field(30, description="events of finished submissions; 0 for ever")
     keep_idempotency_key_days: Days = Field(
         7, description="keys by which a repeated request is known; 0 for ever"
     )
@@ -56,7 +54,7 @@ class RetentionSettings(CommonSettings):
         90, description="dead letters after they were replayed or discarded; 0 for ever"
     )
     prune_seconds: Annotated[float, Field(gt=0)] = Field(
-        3600, description="how often what is too old is let go of"
+        3600, description="how often rows that are too old are pruned"
     )
 
 
@@ -83,20 +81,20 @@ RULES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Pruner:
-    """Lets go of what is older than the settings say."""
+    """Deletes rows that are older than the settings say."""
 
     database: Database
     settings: RetentionSettings
 
     async def due(self) -> AsyncIterator[tuple[Rule, float, int]]:
-        """Yield each rule, the days it keeps (0 for ever) and how many rows would go now."""
+        """Yield each rule, the days it keeps (0 for ever) and how many rows would be deleted."""
         for rule in RULES:
             days = self._days(rule)
             count = 0
             if days:
                 doomed = _SQL[f"{rule.name}_doomed"]
                 count = await self.database.pool.fetchval(
-                    f"SELECT count(*) FROM ({doomed}) AS doomed",  # noqa: S608 - both are ours
+                    f"SELECT count(*) FROM ({doomed}) AS doomed",  # noqa: S608 - both are constants
                     days,
                     None,
                     timeout=600,
@@ -104,16 +102,16 @@ class Pruner:
             yield rule, days, count
 
     async def prune(self, *, batches: int | None = None) -> dict[str, int]:
-        """Let go, of each table at most so many batches; returns how many rows went.
+        """Prune each table by at most so many batches; returns how many rows were deleted.
 
-        A table that another process is pruning is left to it.
+        A table that another process is pruning is skipped.
         """
-        gone: dict[str, int] = {}
+        deleted: dict[str, int] = {}
         for rule in RULES:
             days = self._days(rule)
             if days:
-                gone[rule.name] = await self._prune(rule, days, batches)
-        return gone
+                deleted[rule.name] = await self._prune(rule, days, batches)
+        return deleted
 
     async def patrol(self) -> None:
         """Do a round in the background; what fails is logged, and no reason to end a service."""
@@ -125,26 +123,26 @@ class Pruner:
             _log.exception("pruning_failed")
 
     async def _round(self) -> None:
-        gone = {name: rows for name, rows in (await self.prune(batches=_BATCHES_AT_ONCE)).items()
+        deleted = {name: rows for name, rows in (await self.prune(batches=_BATCHES_AT_ONCE)).items()
                 if rows}  # fmt: skip
-        if gone:
-            _log.info("pruned", **gone)
+        if deleted:
+            _log.info("pruned", **deleted)
 
     async def _prune(self, rule: Rule, days: float, batches: int | None) -> int:
         statement = _SQL[f"{rule.name}_prune"].replace("/* doomed */", _SQL[f"{rule.name}_doomed"])
-        gone = 0
+        deleted = 0
         while batches is None or batches > 0:
             async with self.database.transaction() as transaction:
                 if not await transaction.connection.fetchval(_SQL["alone"], rule.name):
-                    return gone
+                    return deleted
                 status = await transaction.connection.execute(statement, days, _BATCH)
             rows = int(status.rpartition(" ")[2])
-            gone += rows
+            deleted += rows
             if rows < _BATCH:
-                return gone
+                return deleted
             batches = None if batches is None else batches - 1
             await asyncio.sleep(_PAUSE_SECONDS)
-        return gone
+        return deleted
 
     def _days(self, rule: Rule) -> float:
         days: float = getattr(self.settings, rule.setting)

@@ -68,7 +68,7 @@ SELECT ctid FROM judge_verdicts
 UPDATE judge_verdicts SET raw_reply = NULL WHERE ctid = ANY(ARRAY(/* doomed */))
 
 -- name: submission_events_doomed
--- What watchers were told of submissions that nothing will happen to any more.
+-- Events of submissions in a final state.
 SELECT e.ctid
   FROM submission_events e
   JOIN submissions s ON s.id = e.submission_id

@@ -34,7 +34,7 @@ class CommonSettings(BaseSettings):
     )
     ops_host: str = Field("127.0.0.1", description="address of /healthz, /readyz and /metrics")
     ops_port: Annotated[int, Field(ge=0, le=65535)] = Field(
-        0, description="their port; 0 for a free one, told in the log"
+        0, description="their port; 0 for a free one, named in the log"
     )
     startup_seconds: Annotated[float, Field(gt=0)] = Field(
         60, description="how long to wait for Postgres, its schema and RabbitMQ at start"
@@ -43,7 +43,7 @@ class CommonSettings(BaseSettings):
         25, description="how long work in progress may take to finish at shutdown"
     )
     outbox_poll_seconds: Annotated[float, Field(gt=0)] = Field(
-        0.5, description="how often the outbox is looked at when nothing wakes the relay"
+        0.5, description="how often the outbox is read when nothing wakes the relay"
     )
     otlp_endpoint: str | None = Field(
         None,
@@ -54,7 +54,7 @@ class CommonSettings(BaseSettings):
         10, description="how often the figures about the whole system are taken, by one for all"
     )
     patrol_seconds: Annotated[float, Field(gt=0)] = Field(
-        5, description="how often is looked for work that stands still, to announce it again"
+        5, description="how often stalled work is looked for, to announce it again"
     )
     still_seconds: Annotated[float, Field(gt=0)] = Field(
         15, description="how long work may wait unannounced while its queue is empty"

@@ -1,8 +1,8 @@
-"""The thread through everything that one request caused, however many processes it passes.
+"""Follows everything that one request caused, through however many processes.
 
 A trace travels as W3C Trace Context: a `traceparent` header over HTTP, a field in envelopes. It is
-followed always, since logs name it; spans are recorded only where an exporter was set up (see
-`shared.runtime.otlp`), and cost nothing elsewhere.
+followed always, since logs name it. Spans are OpenTelemetry's, and are recorded only where an
+exporter was set up (`shared.runtime.otlp`): elsewhere OpenTelemetry is not even imported.
 """
 
 from __future__ import annotations
@@ -13,10 +13,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal
 from uuid import UUID
 
 import structlog
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span, Tracer
 
 _FORM: Final = re.compile(r"(?!ff)([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _SAMPLED: Final = 1
@@ -59,42 +62,14 @@ def parse_traceparent(text: str | None) -> Trace | None:
 
 
 def new_trace() -> Trace:
-    """Return the beginning of a trace whose first span nobody records."""
+    """Return the beginning of a trace whose first span is not recorded."""
     return Trace(secrets.token_hex(16), secrets.token_hex(8))
 
 
-class Recorder(Protocol):
-    """What records spans."""
-
-    def start(
-        self,
-        name: str,
-        kind: Kind,
-        parent: Trace | None,
-        attributes: Attributes,
-        *,
-        started_at: float | None = None,
-    ) -> RecordedSpan:
-        """Begin a span; `started_at` in seconds since 1970 for one that began before."""
-
-
-class RecordedSpan(Protocol):
-    """A span under way."""
-
-    @property
-    def trace(self) -> Trace:
-        """Where what it causes hangs on."""
-
-    def note(self, key: str, value: str | int) -> None:
-        """Add what is known only now."""
-
-    def end(self, error: BaseException | None = None) -> None:
-        """Finish it."""
-
-
 _current: ContextVar[Trace | None] = ContextVar("medvid_trace", default=None)
-_recorder: Recorder | None = None
-_NOTHING: Final[AbstractContextManager[RecordedSpan | None]] = nullcontext()
+_tracer: Tracer | None = None
+_NOTHING: Final[AbstractContextManager[Span | None]] = nullcontext()
+_NANOSECONDS: Final = 1_000_000_000
 
 
 def current_trace() -> Trace | None:
@@ -104,18 +79,18 @@ def current_trace() -> Trace | None:
 
 def is_recording() -> bool:
     """Tell whether spans are recorded in this process."""
-    return _recorder is not None
+    return _tracer is not None
 
 
 @contextmanager
-def recording(recorder: Recorder) -> Iterator[None]:
+def recording(tracer: Tracer) -> Iterator[None]:
     """Record the spans of this process until the context is left."""
-    global _recorder
-    before, _recorder = _recorder, recorder
+    global _tracer
+    before, _tracer = _tracer, tracer
     try:
         yield
     finally:
-        _recorder = before
+        _tracer = before
 
 
 @contextmanager
@@ -134,32 +109,57 @@ def continuing(trace: Trace | None) -> Iterator[None]:
 
 def span(
     name: str, kind: Kind = "internal", attributes: Attributes | None = None
-) -> AbstractContextManager[RecordedSpan | None]:
+) -> AbstractContextManager[Span | None]:
     """Record what happens inside as a span, where spans are recorded at all."""
-    if _recorder is None:
+    if _tracer is None:
         return _NOTHING
-    return _recorded(_recorder, name, kind, attributes or {})
+    return _recorded(_start(_tracer, name, kind, _current.get(), attributes))
 
 
 @contextmanager
-def _recorded(
-    recorder: Recorder, name: str, kind: Kind, attributes: Attributes
-) -> Iterator[RecordedSpan]:
-    under_way = recorder.start(name, kind, _current.get(), attributes)
-    error: BaseException | None = None
+def _recorded(recorded: Span) -> Iterator[Span]:
+    """Be inside of a span. Of an error only its type is recorded: its text may hold captions."""
+    place = recorded.get_span_context()
+    trace = Trace(f"{place.trace_id:032x}", f"{place.span_id:016x}", place.trace_flags.sampled)
     try:
-        with continuing(under_way.trace):
-            yield under_way
-    except BaseException as raised:
-        error = raised
+        with continuing(trace):
+            yield recorded
+    except BaseException as error:
+        from opentelemetry.trace import Status, StatusCode
+
+        recorded.set_status(Status(StatusCode.ERROR, type(error).__name__))
+        recorded.set_attribute("error.type", type(error).__name__)
         raise
     finally:
-        under_way.end(error)
+        recorded.end()
 
 
-def record_past(
-    name: str, kind: Kind, trace: Trace, started_at: float, attributes: Attributes | None = None
-) -> None:
-    """Record a span that began at `started_at` (seconds since 1970) and ends now."""
-    if _recorder is not None:
-        _recorder.start(name, kind, trace, attributes or {}, started_at=started_at).end()
+def record_past(name: str, kind: Kind, trace: Trace, started_at: float, message_id: UUID) -> None:
+    """Record what happened to a message since `started_at` (seconds since 1970)."""
+    if _tracer is not None:
+        attributes = {"messaging.message.id": str(message_id)}
+        _start(_tracer, name, kind, trace, attributes, int(started_at * _NANOSECONDS)).end()
+
+
+def _start(
+    tracer: Tracer,
+    name: str,
+    kind: Kind,
+    parent: Trace | None,
+    attributes: Attributes | None,
+    start_time: int | None = None,
+) -> Span:
+    from opentelemetry import trace as api
+
+    context = None
+    if parent is not None:
+        place = api.SpanContext(
+            int(parent.trace_id, 16),
+            int(parent.span_id, 16),
+            is_remote=True,
+            trace_flags=api.TraceFlags(parent.sampled),
+        )
+        context = api.set_span_in_context(api.NonRecordingSpan(place))
+    return tracer.start_span(
+        name, context, api.SpanKind[kind.upper()], attributes, start_time=start_time
+    )

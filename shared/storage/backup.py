@@ -1,7 +1,7 @@
 """Backups: one file with a consistent dump and a manifest, and the way back from it.
 
-A tar archive of `manifest.json` and `database.dump` (pg_dump's custom format). The manifest tells
-what must be found after restoring: migrations, rows of each table, checksums of dump and boards.
+A tar archive of `manifest.json` and `database.dump` (pg_dump's custom format). The manifest lists
+what must be there after restoring: migrations, rows of each table, checksums of dump and boards.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Manifest:
 
     @classmethod
     def parse(cls, content: bytes) -> Self:
-        """Read a manifest; raises InvalidInput where it is none of ours."""
+        """Read a manifest; raises InvalidInput where it is not one."""
         try:
             manifest = cls(**orjson.loads(content))
         except (orjson.JSONDecodeError, TypeError) as error:
@@ -79,7 +79,7 @@ _DAMAGED: Final = "The file is damaged or no backup; take another one."
 
 
 async def back_up(database: Database, url: str, file: Path) -> Made:
-    """Write a backup to `file`, which appears when it is whole; services may run meanwhile.
+    """Write a backup to `file`, which appears when it is whole; services may keep running.
 
     In a folder it gets a name of its own. Raises Conflict where the file exists, Misconfigured
     where dumping fails.
@@ -168,7 +168,7 @@ async def _contents(connection: Any) -> tuple[list[list[Any]], dict[str, int], d
         boards = await connection.fetch(_SQL["boards"])
     except asyncpg.UndefinedTableError as error:
         raise Misconfigured(
-            "the database has no schema of ours.", fix="Run 'medvid admin migrate' first."
+            "the database has no schema of medvid.", fix="Run 'medvid admin migrate' first."
         ) from error
     return (
         [list(row) for row in migrations],
@@ -178,8 +178,8 @@ async def _contents(connection: Any) -> tuple[list[list[Any]], dict[str, int], d
 
 
 def _check_migrations(manifest: Manifest) -> None:
-    ours = [[step.number, step.name, step.sha256] for step in load_migrations()]
-    if manifest.migrations != ours[: len(manifest.migrations)]:
+    known = [[step.number, step.name, step.sha256] for step in load_migrations()]
+    if manifest.migrations != known[: len(manifest.migrations)]:
         raise Misconfigured(
             f"the backup has {len(manifest.migrations)} migrations, and not only ours.",
             fix="Restore it with the version that made it, or a newer one.",

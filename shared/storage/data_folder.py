@@ -1,6 +1,6 @@
-"""The data folder of an embedded Postgres: made whole, and kept with whom it belongs to."""
+"""The data folder of an embedded Postgres: made whole, and kept with its owner."""
 
-# ruff: noqa: S603 - every command here is ours
+# ruff: noqa: S603 - every command here is fixed
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _INITDB: Final = ("--auth=trust", "--auth-local=trust", "--encoding=utf8", "-U",
 
 
 class CannotBeMade(Exception):
-    """There is no data folder and none can be made, or it is somebody else's."""
+    """There is no data folder and none can be made, or it belongs to another user."""
 
 
 def prepare(folder: Path) -> Installed:
@@ -52,7 +52,7 @@ def prepare(folder: Path) -> Installed:
 
 
 def _initialize(folder: Path) -> None:
-    """Make a new cluster in an empty folder; tells in words why it cannot be made."""
+    """Make a new cluster in an empty folder; raises CannotBeMade with the reason."""
     server = _library_server(folder)
     (folder / "PG_VERSION").touch()  # the library sees to permissions, and hides initdb's words
     server.ensure_pgdata_inited()
@@ -67,21 +67,23 @@ def _initialize(folder: Path) -> None:
     )
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if "removing" not in line]
-        told = [line for line in lines if "FATAL" in line or "error" in line] or lines[-1:]
-        raise CannotBeMade(" / ".join(told) or f"initdb ended with status {done.returncode}")
+        shown = [line for line in lines if "FATAL" in line or "error" in line] or lines[-1:]
+        raise CannotBeMade(" / ".join(shown) or f"initdb ended with status {done.returncode}")
 
 
 def _make_private(socket_dir: Path, user: str | None) -> None:
     """Keep others from a socket that lies outside the data folder, as its path would be too long.
 
-    Whoever reaches it is the database's superuser. Its name can be guessed, so somebody may have
-    made it before us.
+    A process that reaches it is the database's superuser. Its name can be guessed, so another user
+    may have made it first.
     """
     entry = None if user is None else pwd.getpwnam(user)
     found = socket_dir.lstat()
-    ours = {os.geteuid()} if entry is None else {os.geteuid(), entry.pw_uid}
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in ours:
-        raise CannotBeMade(f"the folder of its socket, {socket_dir}, is somebody else's: remove it")
+    allowed = {os.geteuid()} if entry is None else {os.geteuid(), entry.pw_uid}
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in allowed:
+        raise CannotBeMade(
+            f"the folder of its socket, {socket_dir}, belongs to another user: remove it"
+        )
     socket_dir.chmod(0o700)
     if entry is not None:
         os.chown(socket_dir, entry.pw_uid, entry.pw_gid)

@@ -44,8 +44,8 @@ CHECK_URL: Final = "Check MEDVID_DATABASE_URL and that the server runs."
 _COMMAND_SECONDS: Final = 20
 """A server that left unseen answers nothing: its connection counts as lost by then."""
 _WHEN_WE_VANISH: Final = {
-    # A process whose machine or network is gone still holds its locks. Whoever takes over its work
-    # waits for them, and must not do so for the two hours that TCP takes by default.
+    # A process whose machine or network is gone still holds its locks. Another one that takes over
+    # its work waits for them, and must not do so for the two hours that TCP takes by default.
     "idle_in_transaction_session_timeout": "20s",
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "3",
@@ -82,7 +82,7 @@ class Transaction:
 
 
 class CountingPool(asyncpg.Pool):
-    """A pool that tells how many callers wait for a connection."""
+    """A pool that counts the callers who wait for a connection."""
 
     waiting = 0
 
@@ -133,7 +133,7 @@ class Database:
             yield transaction
 
     async def has_seen(self, consumer: str, envelope: Envelope) -> bool:
-        """Tell whether the message's work is committed (to skip costly work before `once`)."""
+        """Return whether the message's work is committed (to skip costly work before `once`)."""
         return bool(await self.pool.fetchval(_SQL["inbox_has"], consumer, envelope.id))
 
     async def check(self) -> None:
@@ -152,7 +152,7 @@ async def connect(
     """Open a pool of at most `size` connections.
 
     Raises Unavailable when the server does not answer (yet), Misconfigured when it refuses us; both
-    tell `fix` to whoever reads them.
+    carry `fix`.
     """
     try:
         pool = await CountingPool(

@@ -1,7 +1,7 @@
 """The embedded Postgres of the standalone mode: a real server that comes in a Python wheel.
 
 It runs as a child of a process that uses it, and is started again when it dies. After a kill -9 it
-may outlive us, and is taken over. Whoever uses it last stops it.
+may outlive us, and is taken over. Its last user stops it.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ async def _running(folder: Path, *, shared: bool) -> AsyncIterator[tuple[Postmas
             raise _cannot_be_made(folder, error) from error
         postmaster: Postmaster | None = None
         try:
-            async with _told(folder), users.alone():
+            async with _as_misconfigured(folder), users.alone():
                 if not users.join():
                     raise Misconfigured(
                         f"a medvid in another container runs Postgres in {folder}.",
@@ -103,12 +103,12 @@ async def _prepared(folder: Path) -> Installed:
 
 
 def _cannot_be_made(folder: Path, error: Exception) -> Misconfigured:
-    told = str(error).rstrip(".") or type(error).__name__
-    return Misconfigured(f"cannot make a database in {folder}: {told}.", fix=_FIX)
+    reason = str(error).rstrip(".") or type(error).__name__
+    return Misconfigured(f"cannot make a database in {folder}: {reason}.", fix=_FIX)
 
 
 @asynccontextmanager
-async def _told(folder: Path) -> AsyncIterator[None]:
+async def _as_misconfigured(folder: Path) -> AsyncIterator[None]:
     """Tell what is the matter with a server that does not start."""
     try:
         yield
@@ -131,15 +131,15 @@ async def _ensure(postmaster: Postmaster, users: ServerUsers, *, shared: bool) -
 
 
 async def _leave(postmaster: Postmaster, users: ServerUsers, *, shared: bool) -> None:
-    ours = not (shared and postmaster.was_found)
+    started_here = not (shared and postmaster.was_found)
     try:
         async with users.alone():
-            if users.leave() and (ours or users.is_written(postmaster.pid)):
+            if users.leave() and (started_here or users.is_written(postmaster.pid)):
                 await postmaster.stop()
             else:
                 postmaster.leave()
     except OSError:  # the folder cannot be written to any more; the server ends all the same
-        if ours:
+        if started_here:
             await postmaster.stop()
 
 
@@ -149,7 +149,7 @@ async def _watch(postmaster: Postmaster, users: ServerUsers, folder: Path) -> No
         if postmaster.is_alive() and not postmaster.is_ending():
             continue
         _log.error("embedded_postgres_died", pid=postmaster.pid)
-        async with _told(folder), users.alone():
+        async with _as_misconfigured(folder), users.alone():
             await _ensure(postmaster, users, shared=False)
 
 

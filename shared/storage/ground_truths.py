@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import gzip
+from contextlib import suppress
+from functools import partial
 from typing import Final
 
-from shared.storage.database import Database, Transaction
+from shared.runtime.errors import Transient, Unavailable
+from shared.runtime.truth_workers import TruthWorkers
+from shared.runtime.workers import WorkerPool
+from shared.storage.database import Database, Transaction, transient_errors
 from shared.storage.queries import load_queries
 
 _SQL: Final = load_queries(__package__)
@@ -53,3 +58,17 @@ async def ground_truth_content(database: Database, version: str) -> bytes:
     if content is None:
         raise KeyError(version)
     return content
+
+
+def truth_workers(database: Database, pool: WorkerPool) -> TruthWorkers:
+    """Return a pool's workers, which fetch each ground truth that they lack from the database."""
+    return TruthWorkers(pool, partial(ground_truth_content, database))
+
+
+async def prepare_workers(database: Database, workers: TruthWorkers, count: int) -> None:
+    """Give so many workers the active ground truth, so that their first job is done at once."""
+    with suppress(Transient, Unavailable):  # then the first job brings it
+        async with transient_errors():
+            version = await active_ground_truth_version(database)
+            if version is not None:
+                await workers.prepare(version, count)

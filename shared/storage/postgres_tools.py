@@ -43,8 +43,10 @@ async def run_tool(name: str, url: str, *arguments: str, server_version: int) ->
         await process.wait()
         raise
     if process.returncode:
-        told = said.decode(errors="replace").strip()[-_SHOWN:]
-        raise Misconfigured(f"{name} failed: {told}", fix="Nothing was changed; mend and repeat.")
+        shown = said.decode(errors="replace").strip()[-_SHOWN:]
+        raise Misconfigured(
+            f"{name} failed: {shown}", fix="Nothing was changed; fix it and repeat."
+        )
 
 
 async def _find(name: str, major: int) -> Path:

@@ -1,11 +1,11 @@
 """One Postgres server on one data folder: found or started, watched, stopped.
 
 Whether a server lives is asked of the system, not of `postmaster.pid`: after a kill -9 that file
-names a process that is gone, that nobody has buried yet (a zombie), or that is somebody else by
+names a process that is gone, that was not reaped yet (a zombie), or that is another process by
 now. Postgres itself takes the last two for a server and refuses to start.
 """
 
-# ruff: noqa: S603 - every command here is ours
+# ruff: noqa: S603 - every command here is fixed
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Postmaster:
     def is_ending(self) -> bool:
         """Whether it takes no connections any more, but waits for those there are to be closed.
 
-        So it is after a SIGTERM, for as long as anybody keeps one.
+        So it is after a SIGTERM, until the last connection is closed.
         """
         return self._recorded() == (self.pid, "stopping")
 
@@ -103,7 +103,7 @@ class Postmaster:
         self._child = self.pid = None
 
     async def _ended(self) -> None:
-        while self.is_alive():  # noqa: ASYNC110 - the system tells nobody
+        while self.is_alive():  # noqa: ASYNC110 - the system has no event for it
             await asyncio.sleep(_POLL_SECONDS)
 
     def leave(self) -> None:
@@ -201,16 +201,16 @@ class Postmaster:
 
 def _causes(lines: Sequence[str]) -> list[str]:
     """Return the lines of a log that tell why it ended, once each."""
-    told = [
+    shown = [
         line.partition("] ")[2] or line
         for line in lines
         if any(word in line for word in ("FATAL", "PANIC", "ERROR", "could not"))
     ]
-    return list(dict.fromkeys(told))[-3:]
+    return list(dict.fromkeys(shown))[-3:]
 
 
 def identity(user: str | None) -> dict[str, Any]:
-    """Return the arguments that make a child run as this user, and with no groups of ours."""
+    """Return the arguments that make a child run as this user, without the parent's groups."""
     if user is None:
         return {}
     entry = pwd.getpwnam(user)
@@ -218,8 +218,8 @@ def identity(user: str | None) -> dict[str, Any]:
 
 
 def _serves(pid: int, folder: Path) -> bool:
-    """Tell whether a process is a Postgres on this folder, and not dead or somebody else."""
-    if not _PROC.is_dir():  # not Linux: nobody can be asked more
+    """Return whether a process is a living Postgres on this folder."""
+    if not _PROC.is_dir():  # not Linux: no more can be known
         try:
             os.kill(pid, 0)
         except ProcessLookupError:

@@ -1,6 +1,6 @@
 """Who uses the server on a data folder: the last one to leave stops it.
 
-The kernel knows, nobody counts: each user holds a shared lock, which goes with its process however
+The kernel counts: each user holds a shared lock, which goes with its process however
 that dies. The file names the server that is stopped so; one that a version without these locks
 started is left to that version.
 """
@@ -40,7 +40,7 @@ class ServerUsers:
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
-        """Keep other processes from starting, joining, leaving or stopping the server meanwhile."""
+        """Keep other processes from starting, joining, leaving or stopping the server."""
         with _open(self._folder.with_name(f"{self._folder.name}.lock")) as lock:
             tell_at = asyncio.get_running_loop().time() + _TELL_SECONDS
             while not _locked(lock, fcntl.LOCK_EX):
@@ -61,7 +61,7 @@ class ServerUsers:
         return not others or where in ("", _pid_namespace())
 
     def leave(self) -> bool:
-        """Use it no more; returns whether nobody else does."""
+        """Leave the users; returns whether there is no other."""
         if _locked(self._file, fcntl.LOCK_EX):
             return True
         fcntl.flock(self._file, fcntl.LOCK_UN)

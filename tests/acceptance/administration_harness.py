@@ -13,17 +13,18 @@ import orjson
 
 from services.gateway import app as gateway
 from services.gateway.settings import GatewaySettings
-from services.ranker import bootstrap as ranker
+from services.ranker import app as ranker
 from services.ranker.settings import RankerSettings
-from services.scorer import bootstrap as scorer
+from services.scorer import app as scorer
 from services.scorer.settings import ScorerSettings
+from shared.messaging.bus import Bus
 from shared.messaging.local import LocalBus
-from shared.messaging.ports import Bus
-from shared.messaging.rabbit import connect_rabbit
+from shared.messaging.rabbit.bus import connect_rabbit
 from shared.messaging.relay import Relay
 from shared.runtime.infrastructure import Infrastructure
 from shared.runtime.ops import Readiness
 from shared.storage.database import Database
+from tests.patience import HANG_SECONDS
 from tests.servers import free_port
 
 KEY: Final = "the-administrators-own-and-long-key"
@@ -74,7 +75,7 @@ class Site:
 
     async def board(self, board: str) -> dict[str, dict[str, Any]]:
         """Return a board's entries by name, once every change of it is ranked and served."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(HANG_SECONDS):
             while True:
                 _, found = await self.ask("GET", f"/leaderboards/{board}", key=None)
                 newest = await self.database.pool.fetchrow(

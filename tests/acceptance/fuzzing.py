@@ -13,9 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from tests.patience import HANG_SECONDS
 from tests.processes import LOOPBACK
 
-_SECONDS: Final = 20
+_SECONDS: Final = HANG_SECONDS
 _VIEW: Final = ("q", "track", "sort", "columns", "scoring", "live", "unknown")
 PUBLIC: Final[dict[str, tuple[str, ...]]] = {
     "/": _VIEW,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gzip
 import os
-import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,16 +21,17 @@ from medvid.benchmark.ground_truth import load_ground_truth
 from medvid.benchmark.tasks import METRIC_KEYS, Board
 from services.gateway import app
 from services.gateway.settings import GatewaySettings
-from services.ranker.consumer import build_consumer
-from services.ranker.store import PostgresBoards
+from services.ranker.consume import build_consumer
 from shared.contracts.messages import BoardChanged, BoardRanked, Envelope
+from shared.messaging.bus import Delivery, Done
 from shared.messaging.local import LocalBus
-from shared.messaging.ports import Delivery, Done
 from shared.messaging.topology import RANKER_BOARDS
 from shared.runtime.infrastructure import Infrastructure
 from shared.runtime.ops import Readiness
 from shared.storage.database import Database
 from shared.storage.ground_truths import activate_ground_truth
+from tests.patience import HANG_SECONDS
+from tests.preloaded import Forked, forked
 from tests.servers import free_port
 
 SAMPLES: Final = 120
@@ -162,7 +162,7 @@ class Gateway:
     async def rank_listed(self, board: Board = "community") -> None:
         """Let the real ranker rank what is listed, and wait until it is shown."""
         envelope = Envelope.wrap(BoardChanged(board=board))
-        consumer = build_consumer(self.database, PostgresBoards(self.database))
+        consumer = build_consumer(self.database)
         delivery = Delivery(RANKER_BOARDS, envelope.to_bytes(), attempt=1)
         assert await consumer.handle(delivery) == Done()
         newest = await self.database.pool.fetchval(
@@ -172,7 +172,7 @@ class Gateway:
 
     async def shown(self, board: str, revision: int, *, scoring: str = "compat") -> dict[str, Any]:
         """Wait until the gateway serves at least this revision, and return the board."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANG_SECONDS):
             while True:
                 _, _, body = await self.get(f"/api/v1/leaderboards/{board}?scoring={scoring}")
                 answer: dict[str, Any] = orjson.loads(body)
@@ -219,7 +219,7 @@ async def running_gateway(
 @asynccontextmanager
 async def gateway_process(
     database: Database, postgres_url: str, log: Path, settings: dict[str, str]
-) -> AsyncIterator[tuple[Gateway, asyncio.subprocess.Process]]:
+) -> AsyncIterator[tuple[Gateway, Forked]]:
     """Run a gateway as a process of its own, with its log in a file; it may be killed."""
     port = str(free_port())
     given = {
@@ -230,11 +230,8 @@ async def gateway_process(
         **settings,
     }
     with log.open("wb") as stream:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
+        process = await forked(
             "services.gateway",
-            cwd=Path(__file__).parents[2],
             env={**os.environ, **{f"MEDVID_{name}": value for name, value in given.items()}},
             stderr=stream,
             stdout=stream,
@@ -245,7 +242,7 @@ async def gateway_process(
             url = f"http://127.0.0.1:{port}"
             gateway = Gateway(url, database, bus, client, Readiness({}))
             await gateway.load_ground_truth()
-            async with asyncio.timeout(90):
+            async with asyncio.timeout(HANG_SECONDS):
                 while b"service_ready" not in await asyncio.to_thread(log.read_bytes):
                     await asyncio.sleep(0.05)
             yield gateway, process

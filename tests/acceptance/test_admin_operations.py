@@ -6,7 +6,6 @@ import asyncio
 import gzip
 import json
 import os
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,8 @@ from medvid.benchmark.tasks import METRIC_KEYS
 from shared.contracts.messages import Envelope, JudgingRequested, SubmissionAccepted
 from shared.storage.database import Database
 from tests.acceptance.administration_harness import KEY, WHY, Site, running_site
+from tests.patience import HANG_SECONDS
+from tests.preloaded import with_pipes
 from tests.rows import DEMO, accept_submission, add_listed_entry
 
 VALUES = dict.fromkeys(METRIC_KEYS, 0.5)
@@ -68,7 +69,7 @@ async def test_a_replayed_submission_is_scored_after_all(database: Database) -> 
 
         (done,) = (await site.done("/dead-letters/replay", all=True))["letters"]
         assert done == {"id": letter, "changed": True, "problem": None}
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(HANG_SECONDS):
             while await database.pool.fetchval("SELECT state FROM submissions") != "ranked":
                 await asyncio.sleep(0.05)
         assert set(await site.board("community")) == {"Model A"}
@@ -210,12 +211,8 @@ async def medvid(site: Site, *arguments: str, key: str | None = KEY) -> tuple[in
     environment.pop("MEDVID_API_KEY", None)
     if key is not None:
         environment["MEDVID_ADMIN_KEY"] = key
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "medvid", "admin", *arguments, env=environment,
-        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    async with asyncio.timeout(60):
+    process = await with_pipes("medvid", "admin", *arguments, env=environment)
+    async with asyncio.timeout(HANG_SECONDS):
         out, err = await process.communicate()
     assert process.returncode is not None
     return process.returncode, out.decode(), err.decode()
@@ -274,7 +271,7 @@ async def test_a_ground_truth_is_corrected_by_command(database: Database, tmp_pa
     await accept_submission(database, "Model A")
     why = ("--why", WHY)
     async with running_site(database, scoring=True) as site:
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(HANG_SECONDS):
             while not await site.board("community"):
                 await asyncio.sleep(0.05)
         status, out, err = await medvid(site, "ground-truth", "load", str(file), *why, "--json")

@@ -15,6 +15,7 @@ from services.gateway.admin import entries_api, operations_api
 from shared.contracts.messages import BoardChanged
 from shared.storage.database import Database
 from tests.acceptance.administration_harness import KEY, WHY, Site, running_site
+from tests.patience import HANG_SECONDS
 from tests.rows import accept_submission, add_listed_entry
 
 VALUES = dict.fromkeys(METRIC_KEYS, 0.5)
@@ -114,7 +115,7 @@ async def test_after_an_upgrade_boards_are_ranked_again_by_themselves(site: Site
         await transaction.emit(BoardChanged(board="community"))
     await site.board("community")
     old = await site.database.pool.fetch("UPDATE snapshots SET ranking = NULL RETURNING id")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANG_SECONDS):
         while await site.database.pool.fetchval(NEWEST_ARE_OLD):
             await asyncio.sleep(0.05)
     count = await site.database.pool.fetchval("SELECT count(*) FROM snapshots")

@@ -16,6 +16,7 @@ import orjson
 from services.gateway.accounts import credentials
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, gateway_process, records, running_gateway
+from tests.patience import HANG_SECONDS
 
 ADMIN = "the-administrators-own-and-long-key"
 ROOT = {"Authorization": f"Bearer {ADMIN}"}
@@ -273,7 +274,7 @@ async def test_an_address_has_so_many_uploads_at_once(database: Database) -> Non
     ) as gateway:
         host, port = gateway.url.removeprefix("http://").split(":")
         same = {"X-Forwarded-For": "203.0.113.1"}
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(HANG_SECONDS):
             while True:  # until the upload that stalls is the one that has the slot
                 _, writer = await asyncio.open_connection(host, int(port))
                 writer.write(head % b"203.0.113.1")

@@ -15,6 +15,7 @@ import pytest_asyncio
 from shared.storage.database import connect
 from tests.acceptance.gateway_harness import Gateway, records, running_gateway
 from tests.conftest import Servers
+from tests.patience import HANG_SECONDS
 from tests.ranking import ranking, score
 
 # ruff: noqa: RUF001 - characters that look alike are what is tested
@@ -42,7 +43,7 @@ async def gateway(servers: Servers) -> AsyncIterator[Gateway]:
 async def on_the_board(gateway: Gateway, receipt: dict[str, Any]) -> dict[str, Any]:
     """Have it scored, and return its row once the gateway shows it."""
     entry_id = await score(gateway.database, receipt["id"], {"cvs_acc": 0.5})
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANG_SECONDS):
         while True:
             _, _, body = await gateway.get("/api/v1/leaderboards/community")
             for entry in orjson.loads(body)["entries"]:

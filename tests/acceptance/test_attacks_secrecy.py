@@ -18,9 +18,10 @@ import orjson
 import pytest
 
 from benchmarks.secrecy import Answers, Attacker, Records, complete, flat, near_empty, told_apart
-from services.operate.admin import store_ground_truth
+from services.operate.ground_truth import store_ground_truth
 from services.standalone import StandaloneSettings, running
 from shared.storage.database import Database
+from tests.patience import HANG_SECONDS
 from tests.processes import free_port
 from tests.rows import DEMO, load_demo_ground_truth
 
@@ -41,7 +42,11 @@ async def attacked(
         validation_workers=1, trusted_proxies="127.0.0.0/8", **changes,
     )  # fmt: skip
     url = f"http://127.0.0.1:{settings.port}"
-    async with asyncio.timeout(90), running(settings) as base, aiohttp.ClientSession(url) as http:
+    async with (
+        asyncio.timeout(HANG_SECONDS),
+        running(settings) as base,
+        aiohttp.ClientSession(url) as http,
+    ):
         base.readiness.started = True
         yield Attacker(http)
 

@@ -12,6 +12,7 @@ import aiohttp
 
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, row, running_gateway
+from tests.patience import HANG_SECONDS
 
 EVENTS = "/api/v1/leaderboards/community/events"
 
@@ -97,7 +98,7 @@ async def test_streams_are_bounded_and_a_place_is_free_again(database: Database)
             async with stream(gateway) as refused:
                 assert refused.status == 503
                 assert (await refused.json(content_type=None))["code"] == "unavailable"
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(HANG_SECONDS):
             while True:
                 async with stream(gateway) as response:
                     if response.status == 200:
@@ -117,7 +118,7 @@ async def test_one_address_keeps_no_other_from_listening(database: Database) -> 
             assert refused.status == 503
         first = await stack.enter_async_context(stream(gateway, X_Forwarded_For="198.51.100.7"))
         assert (first.status, (await next_event(first))["event"]) == (200, "board")
-        async with asyncio.timeout(5):  # the newest of the greedy one's ends
+        async with asyncio.timeout(HANG_SECONDS):  # the newest of the greedy one's ends
             await held[2].content.read()
         other = await stack.enter_async_context(stream(gateway, X_Forwarded_For="192.0.2.1"))
         assert other.status == 200
@@ -136,7 +137,7 @@ async def test_unknown_boards_and_ids_that_are_none_are_refused(database: Databa
 
 
 async def test_a_stream_ends_when_the_gateway_does(database: Database) -> None:
-    async with asyncio.timeout(25):
+    async with asyncio.timeout(HANG_SECONDS):
         async with running_gateway(database, load=False, drain_seconds=15.0) as gateway:
             response = await gateway.client.get(EVENTS)
             await next_event(response)

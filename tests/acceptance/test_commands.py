@@ -7,7 +7,6 @@ import csv
 import io
 import json
 import os
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,16 +18,18 @@ import orjson
 import pytest
 import pytest_asyncio
 
-from medvid.cli.terminal import NO_RANK
+from medvid.cli.printing import NO_RANK
 from shared.storage.database import connect
-from tests.acceptance.gateway_harness import Gateway, records, row, running_gateway
+from tests.acceptance.gateway_harness import Gateway, ground_truth, records, row, running_gateway
 from tests.conftest import Servers
 from tests.cutting_proxy import Cut, cutting_proxy
+from tests.patience import HANG_SECONDS
+from tests.preloaded import Forked, with_pipes
 from tests.rows import add_listed_entry
 from tests.servers import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = HANG_SECONDS
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -64,16 +65,11 @@ class Shell:
     home: Path
     url: str
 
-    async def begin(self, *arguments: str, **variables: str) -> asyncio.subprocess.Process:
+    async def begin(self, *arguments: str, **variables: str) -> Forked:
         environment = {name: value for name, value in os.environ.items() if "MEDVID" not in name}
         given = {"HOME": str(self.home), "MEDVID_URL": self.url, "COLUMNS": "80", **variables}
         given |= {"XDG_CONFIG_HOME": "", "XDG_STATE_HOME": ""}
-        return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "medvid", *arguments,
-            env=environment | given, cwd=Path(__file__).parents[2],
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
+        return await with_pipes("medvid", *arguments, env=environment | given)
 
     async def __call__(self, *arguments: str, **variables: str) -> Done:
         process = await self.begin(*arguments, **variables)
@@ -104,7 +100,7 @@ async def test_submit_then_follow_without_pasting_anything(
     gateway: Gateway, medvid: Shell, file: str
 ) -> None:
     name = f"model {uuid4()}"
-    sent = await medvid("submit", file, "-m", name, "-o", "Lab", "--no-wait", "--json")
+    sent = await medvid("submit", file, "-m", name, "-o", "Lab", "--yes", "--no-wait", "--json")
     assert sent.status == 0, sent.err
     submission = sent.json["id"]
     watching = await medvid.begin("watch", "--json")
@@ -120,9 +116,28 @@ async def test_submit_then_follow_without_pasting_anything(
     assert "100.0%" in shown.out
     listed = await medvid("submissions", "--json")
     assert [each["model_name"] for each in listed.json] == [name]
-    again = await medvid("submit", file, "-m", name.upper(), "-o", "Lab")
+    again = await medvid("submit", file, "-m", name.upper(), "-o", "Lab", "--yes")
     assert again.status == 1
     assert "model_name_taken" in again.err
+
+
+async def test_nothing_is_submitted_while_nobody_accepted_the_warnings(
+    gateway: Gateway, medvid: Shell, file: str, tmp_path: Path
+) -> None:
+    truth = tmp_path / "truth.json"
+    truth.write_bytes(ground_truth())
+    name = f"model {uuid4()}"
+    about = ("submit", file, "-m", name, "-o", "Lab", "--no-wait")
+    here = ("--ground-truth", str(truth))
+    for more in ((), here):
+        done = await medvid(*about, *more)
+        assert (done.status, done.err.count("Warnings\n")) == (1, 1), done.err
+        assert "give --yes to submit it as it is" in " ".join(done.err.split())
+    count = "SELECT count(*) FROM entries WHERE model_name = $1"
+    assert await gateway.database.pool.fetchval(count, name) == 0
+    accepted = await medvid(*about, *here, "--yes")
+    assert (accepted.status, accepted.err.count("Warnings\n")) == (0, 1), accepted.err
+    assert await gateway.database.pool.fetchval(count, name) == 1
 
 
 async def test_a_dry_run_says_what_is_valid_and_names_files_as_they_are(
@@ -148,7 +163,8 @@ async def test_a_dry_run_says_what_is_valid_and_names_files_as_they_are(
 async def test_a_failure_and_a_wrong_file_tell_scripts_and_people(
     gateway: Gateway, medvid: Shell, file: str, tmp_path: Path
 ) -> None:
-    sent = await medvid("submit", file, "-m", f"m {uuid4()}", "-o", "Lab", "--no-wait", "--json")
+    about = ("-m", f"m {uuid4()}", "-o", "Lab", "--yes", "--no-wait", "--json")
+    sent = await medvid("submit", file, *about)
     await state(gateway, sent.json["id"], "failed", code="no_good", reason="It was no good.")
     failed = await medvid("status")
     assert failed.status == 1

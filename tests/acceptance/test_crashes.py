@@ -10,7 +10,6 @@ import asyncio
 import json
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -24,11 +23,12 @@ from shared.runtime.infrastructure import infrastructure
 from shared.storage.database import Database
 from tests.crashing import SERVICES
 from tests.crashing import service as service_of
+from tests.patience import HANG_SECONDS
+from tests.preloaded import Forked, forked
 from tests.rows import DEMO, add_listed_entry, load_demo_ground_truth
 from tests.servers import free_port
 
-PATIENCE_SECONDS = 60
-ROOT = Path(__file__).parents[2]
+PATIENCE_SECONDS = HANG_SECONDS
 COMMITS = ("before_commit", "after_commit", "before_publish", "after_publish")
 DELIVERIES = ("before_work", "before_settle")
 ON_RABBIT = [("gateway", point) for point in COMMITS] + [
@@ -102,13 +102,8 @@ async def healthy(
 
 
 @asynccontextmanager
-async def dying(
-    service: str, point: str, environment: Mapping[str, str]
-) -> AsyncIterator[asyncio.subprocess.Process]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.crashing", service, point,
-        cwd=ROOT, env={**os.environ, **environment},
-    )  # fmt: skip
+async def dying(service: str, point: str, environment: Mapping[str, str]) -> AsyncIterator[Forked]:
+    process = await forked("tests.crashing", service, point, env={**os.environ, **environment})
     try:
         yield process
     finally:

@@ -17,7 +17,7 @@ from multidict import CIMultiDictProxy
 from medvid.benchmark.tasks import METRIC_KEYS, METRICS
 from services.gateway.settings import GatewaySettings
 from shared.contracts.messages import BoardRanked
-from shared.messaging.ports import Outgoing
+from shared.messaging.bus import Outgoing
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import row, running_gateway
 

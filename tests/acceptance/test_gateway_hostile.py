@@ -17,6 +17,7 @@ import pytest_asyncio
 from shared.storage.database import Database, connect
 from tests.acceptance.gateway_harness import Gateway, records, running_gateway
 from tests.conftest import Servers
+from tests.patience import HANG_SECONDS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 with_own_gateway = pytest.mark.asyncio(loop_scope="function")
@@ -200,7 +201,7 @@ async def raw(gateway: Gateway, *pieces: bytes) -> bytes:
         for piece in pieces:
             writer.write(piece)
             await writer.drain()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANG_SECONDS):
             return await reader.read()
     finally:
         writer.close()
@@ -270,7 +271,7 @@ async def test_too_many_uploads_at_once_are_told_to_wait(database: Database) -> 
     async with running_gateway(database, upload_concurrency=1, upload_idle_seconds=30) as gateway:
         host, port = gateway.url.removeprefix("http://").split(":")
         status, problem = 202, {"code": ""}
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(HANG_SECONDS):
             while status == 202:  # until the upload that stalls is the one that is let in
                 _, writer = await asyncio.open_connection(host, int(port))
                 writer.write(HEAD + b"Content-Length: 1000\r\n\r\n--B\r\n")

@@ -32,6 +32,7 @@ from tests.acceptance.gateway_harness import (
     running_gateway,
 )
 from tests.conftest import Servers
+from tests.patience import HANG_SECONDS
 from tests.servers import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -383,7 +384,7 @@ async def test_the_process_ends_cleanly_when_told_to(postgres_url: str) -> None:
     )
     assert process.stderr is not None
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(HANG_SECONDS):
             while b"service_ready" not in (line := await process.stderr.readline()):
                 assert line, "it ended before it was ready"
             # A request at work when the signal comes is still answered.

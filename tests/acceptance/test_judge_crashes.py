@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
-from asyncio.subprocess import Process
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,9 +16,10 @@ from medvid.judging import standin
 from medvid.judging.aggregate import aggregate
 from shared.storage.database import Database
 from tests.judging import HALF, plan_of_half, reaches, request_run, run_row
+from tests.patience import HANG_SECONDS
+from tests.preloaded import Forked, forked
 from tests.rows import accept_submission
 
-ROOT = Path(__file__).parents[2]
 CONCURRENCY = 8
 
 
@@ -39,11 +38,8 @@ def environment(postgres_url: str, tmp_path: Path) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def replica(environment: dict[str, str]) -> AsyncIterator[Process]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.judge_process",
-        cwd=ROOT, env={**os.environ, **environment},
-    )  # fmt: skip
+async def replica(environment: dict[str, str]) -> AsyncIterator[Forked]:
+    process = await forked("tests.judge_process", env={**os.environ, **environment})
     try:
         yield process
     finally:
@@ -61,7 +57,7 @@ async def comes_to(database: Database, count: int) -> None:
 async def judge_with_kills(database: Database, environment: dict[str, str]) -> None:
     stored = await accept_submission(database, payload=HALF)
     kills = 0
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(HANG_SECONDS):
         run_id = await request_run(database, stored.submission_id)
         for done in (40, 120):  # two replicas; one of them is killed, twice over
             async with replica(environment) as doomed:

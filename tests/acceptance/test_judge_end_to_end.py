@@ -6,8 +6,6 @@ import asyncio
 import gzip
 import os
 import signal
-import sys
-from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -27,6 +25,8 @@ from services.judge.stub.server import Faults, Stub, running_stub
 from services.standalone import StandaloneSettings, running
 from shared.storage.database import Database
 from tests.judging import HALF, plan_of_half, reaches, request_run
+from tests.patience import HANG_SECONDS
+from tests.preloaded import Forked, forked
 from tests.processes import free_port
 from tests.rows import DEMO, accept_submission, load_demo_ground_truth
 
@@ -75,7 +75,11 @@ async def test_standalone_ends_with_all_ten_metrics_and_a_badge(
         validation_workers=1,
     )
     url = f"http://127.0.0.1:{settings.port}"
-    async with asyncio.timeout(60), running(settings) as base, aiohttp.ClientSession(url) as http:
+    async with (
+        asyncio.timeout(HANG_SECONDS),
+        running(settings) as base,
+        aiohttp.ClientSession(url) as http,
+    ):
         base.readiness.started = True
         form = aiohttp.FormData({"model_name": "Judged", "organization": "Us"})
         content = (DEMO / "predictions.json.gz").read_bytes()
@@ -103,11 +107,8 @@ async def entry_with(http: aiohttp.ClientSession, keys: tuple[str, ...]) -> dict
 
 
 @asynccontextmanager
-async def replica(environment: dict[str, str]) -> AsyncIterator[Process]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "services.judge",
-        cwd=ROOT, env={**os.environ, **environment},
-    )  # fmt: skip
+async def replica(environment: dict[str, str]) -> AsyncIterator[Forked]:
+    process = await forked("services.judge", env={**os.environ, **environment})
     try:
         yield process
     finally:
@@ -139,7 +140,7 @@ async def test_distributed_replicas_share_one_run_and_pay_each_pair_once(
 ) -> None:
     stub = Stub()
     stored = await accept_submission(database, payload=HALF)
-    async with asyncio.timeout(60), running_stub(stub) as url:
+    async with asyncio.timeout(HANG_SECONDS), running_stub(stub) as url:
         environment = judge_environment(postgres_url, rabbit_url, url)
         async with replica(environment), replica(environment):
             run_id = await request_run(database, stored.submission_id)
@@ -173,7 +174,7 @@ async def test_faults_together_and_replicas_killed(
     stub = Stub(faults)
     stored = await accept_submission(database, payload=HALF)
     kills = 0
-    async with asyncio.timeout(110), running_stub(stub) as url:
+    async with asyncio.timeout(HANG_SECONDS), running_stub(stub) as url:
         environment = judge_environment(postgres_url, rabbit_url, url)
         run_id = await request_run(database, stored.submission_id)
         for share in (0.2, 0.6):

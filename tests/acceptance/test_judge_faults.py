@@ -21,6 +21,7 @@ from tests.acceptance.test_judge_end_to_end import (
     replica,
 )
 from tests.judging import HALF, plan_of_half, request_run
+from tests.patience import HANG_SECONDS
 from tests.rows import accept_submission
 from tests.servers import (
     TEMPLATE,
@@ -99,7 +100,7 @@ async def killed_at_the_end(environment: dict[str, str]) -> AsyncIterator[None]:
 async def test_a_disturbed_run_ends_as_an_undisturbed_one(world: World) -> None:
     stub, pairs = Stub(FAULTS), len(plan_of_half().texts)
     stored = await accept_submission(world.database, payload=HALF)
-    async with asyncio.timeout(100), running_stub(stub) as url:
+    async with asyncio.timeout(HANG_SECONDS), running_stub(stub) as url:
         environment = judge_environment(world.postgres.url(TEMPLATE), world.rabbit.url(), url)
         environment["MEDVID_JUDGE_STILL_SECONDS"] = "3"
         run_id = await request_run(world.database, stored.submission_id)

@@ -17,6 +17,7 @@ from services.judge.stub.server import Stub, running_stub
 from services.standalone import StandaloneSettings, running
 from shared.storage.database import Database
 from tests.acceptance.test_judge_end_to_end import API_KEY, tables_with
+from tests.patience import HANG_SECONDS
 from tests.processes import free_port
 from tests.rows import DEMO, load_demo_ground_truth
 
@@ -85,7 +86,7 @@ async def test_the_key_is_in_no_log_table_event_page_or_answer(
 ) -> None:
     await load_demo_ground_truth(database)
     careless = Careless()
-    async with asyncio.timeout(100), running_stub(careless) as provider:
+    async with asyncio.timeout(HANG_SECONDS), running_stub(careless) as provider:
         settings = StandaloneSettings(
             database_url=postgres_url,
             data_dir=tmp_path,

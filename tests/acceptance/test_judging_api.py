@@ -18,6 +18,7 @@ from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, ground_truth, running_gateway
 from tests.fakes.grader import FakeGrader, ungraded
 from tests.judging import judging, replica
+from tests.patience import HANG_SECONDS
 
 ADMIN = "the-administrators-key-of-this-test"
 
@@ -62,7 +63,7 @@ async def post(
 
 
 async def judged(gateway: Gateway, submission: str, state: str = "completed") -> dict[str, Any]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANG_SECONDS):
         while True:
             found = (await gateway.status(submission))["judging"]
             if found["run"] and found["run"]["state"] == state:
@@ -153,7 +154,7 @@ async def test_verdicts_are_the_owners_and_never_show_references(database: Datab
     async with api(database, FakeGrader(script)) as (gateway, _):
         submission, owner = await submitted(gateway, captions(formula))
         await post(gateway, f"{submission}/judge", owner)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANG_SECONDS):
             while (await gateway.status(submission))["judging"]["run"]["state"] == "running":
                 await asyncio.sleep(0.02)
         path = f"/api/v1/submissions/{submission}/verdicts"
@@ -185,7 +186,7 @@ async def read_events(
     headers = {"Last-Event-ID": last} if last else {}
     found, fields = [], {}
     async with (
-        asyncio.timeout(20),
+        asyncio.timeout(HANG_SECONDS),
         gateway.client.get(f"/api/v1/submissions/{submission}/events", headers=headers) as stream,
     ):
         assert stream.headers["Content-Type"] == "text/event-stream"
@@ -233,5 +234,5 @@ async def test_streams_end_with_the_gateway_and_strange_ids_are_refused(
         await stream.content.readline()
         reading = asyncio.create_task(stream.read())
         await asyncio.sleep(0)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(HANG_SECONDS):
         await asyncio.gather(reading, return_exceptions=True)

@@ -14,6 +14,7 @@ from services.judge.store import announce_judge
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, records, running_gateway
 from tests.fakes.grader import FakeGrader
+from tests.patience import HANG_SECONDS
 from tests.ranking import ranking, score
 
 ADMIN = "the-administrators-own-and-long-key"
@@ -51,7 +52,7 @@ async def withdraw(gateway: Gateway, receipt: dict[str, Any], **headers: str) ->
 
 
 async def reaches(gateway: Gateway, receipt: dict[str, Any], state: str) -> dict[str, Any]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANG_SECONDS):
         while True:
             found = await gateway.status(receipt["id"], receipt["owner_token"])
             if found["state"] == state:
@@ -61,7 +62,7 @@ async def reaches(gateway: Gateway, receipt: dict[str, Any], state: str) -> dict
 
 async def board(gateway: Gateway, *names: str) -> dict[str, Any]:
     """Wait until the community board shows exactly these models."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANG_SECONDS):
         while True:
             _, _, body = await gateway.get("/api/v1/leaderboards/community")
             answer: dict[str, Any] = orjson.loads(body)

@@ -10,9 +10,10 @@ import aiohttp
 import pytest
 
 from medvid.benchmark.tasks import RULE_METRIC_KEYS
-from services.operate.admin import store_ground_truth
+from services.operate.ground_truth import store_ground_truth
 from services.standalone import StandaloneSettings, running
 from shared.storage.database import Database
+from tests.patience import HANG_SECONDS
 from tests.servers import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -35,7 +36,11 @@ async def test_every_file_is_stored_with_its_golden_scores(
         validation_workers=1, address_submissions_per_day=100,
     )  # fmt: skip
     url = f"http://127.0.0.1:{settings.port}"
-    async with asyncio.timeout(100), running(settings) as base, aiohttp.ClientSession(url) as http:
+    async with (
+        asyncio.timeout(HANG_SECONDS),
+        running(settings) as base,
+        aiohttp.ClientSession(url) as http,
+    ):
         base.readiness.started = True
         submitted = {file: await submit(http, file) for file in FILES}
         for receipt in submitted.values():

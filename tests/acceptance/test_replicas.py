@@ -21,18 +21,19 @@ from medvid.benchmark.embedding import load_embedder
 from medvid.benchmark.ground_truth import load_ground_truth
 from medvid.benchmark.scorecard import score
 from medvid.benchmark.tasks import METRIC_KEYS
-from services.ranker import bootstrap as ranker
+from services.ranker import app as ranker
 from services.ranker.board import Entry, ranked_board
 from services.ranker.settings import RankerSettings
-from services.scorer import bootstrap as scorer
+from services.scorer import app as scorer
 from services.scorer.settings import ScorerSettings
-from shared.messaging.ports import Outgoing
+from shared.messaging.bus import Outgoing
 from shared.runtime.infrastructure import Infrastructure, infrastructure
 from shared.storage.database import Database
+from tests.patience import HANG_SECONDS
 from tests.rows import DEMO, accept_submission
 
 MODELS = 6
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = HANG_SECONDS
 
 
 @pytest.fixture(params=["local", "rabbit"])

@@ -6,7 +6,6 @@ import asyncio
 import gzip
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -26,10 +25,12 @@ from medvid.benchmark.tasks import METRIC_KEYS, RULE_METRIC_KEYS, SCORINGS, Scor
 from medvid.benchmark.versions import METRIC_VERSION
 from shared.storage.database import Database
 from tests.acceptance.administration_harness import WHY, Site, running_site
+from tests.patience import HANG_SECONDS
+from tests.preloaded import forked
 from tests.rows import DEMO, accept_submission, add_listed_entry
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_SECONDS = 40
+PATIENCE_SECONDS = HANG_SECONDS
 RIVAL = dict.fromkeys(METRIC_KEYS, 0.5)
 
 
@@ -294,10 +295,7 @@ async def test_a_kill_in_the_middle_changes_nothing(
     }
     async with running_site(database, rabbit_url) as site:
         job = await site.done("/rescores", ground_truth=version)
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.crashing", "scorer", point,
-            cwd=ROOT, env={**os.environ, **environment},
-        )  # fmt: skip
+        process = await forked("tests.crashing", "scorer", point, env={**os.environ, **environment})
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 assert await process.wait() == -signal.SIGKILL

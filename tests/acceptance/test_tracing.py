@@ -12,6 +12,7 @@ import pytest
 from services.standalone import StandaloneSettings, running
 from shared.storage.database import Database
 from tests.otlp_receiver import Span, otlp_receiver
+from tests.patience import HANG_SECONDS
 from tests.processes import free_port
 from tests.rows import DEMO, load_demo_ground_truth
 
@@ -56,7 +57,7 @@ async def submit(given: StandaloneSettings) -> None:
 
 
 async def judged(database: Database) -> None:
-    async with asyncio.timeout(100):
+    async with asyncio.timeout(HANG_SECONDS):
         while not await database.pool.fetchval("SELECT EXISTS (SELECT FROM judge_results)"):
             await asyncio.sleep(0.05)
 

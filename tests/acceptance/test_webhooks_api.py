@@ -21,6 +21,7 @@ from services.gateway.webhooks.models import WebhookEvent, WebhookHeaders
 from services.gateway.webhooks.rules import read_secret, show_secret
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, gateway_process, records, running_gateway
+from tests.patience import HANG_SECONDS
 
 ADMIN = "the-administrators-own-and-long-key"
 ROOT = {"Authorization": f"Bearer {ADMIN}"}
@@ -83,7 +84,7 @@ async def deliveries(
 ) -> list[dict[str, Any]]:
     """Wait until the deliveries are in these states, newest first."""
     headers = {"Authorization": f"Bearer {receipt['owner_token']}"}
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANG_SECONDS):
         while True:
             path = f"/api/v1/submissions/{receipt['id']}/webhook"
             _, _, body = await gateway.get(path, **headers)
@@ -230,7 +231,7 @@ async def test_a_gateway_killed_in_the_middle_loses_nothing(
         return web.Response()
 
     settings = {"WEBHOOK_PRIVATE_NETWORKS": "true", "WEBHOOK_POLL_SECONDS": "0.02"}
-    async with listening(first_stalls) as url, asyncio.timeout(100):
+    async with listening(first_stalls) as url, asyncio.timeout(HANG_SECONDS):
         log = tmp_path / "killed"
         async with gateway_process(database, postgres_url, log, settings) as (gateway, process):
             _, receipt = await gateway.submit(FILE, webhook_url=url)

@@ -20,6 +20,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright
 
 from tests.browser.site import Site, running_site
+from tests.patience import HANG_SECONDS
 
 FOLDER: Final = Path(__file__).parent
 SCREENSHOTS: Final = FOLDER.parents[1] / "var" / "screenshots"
@@ -34,7 +35,7 @@ FLAGS: Final = [
     "--disable-component-update",
     "--disable-sync",
 ]
-_SECONDS: Final = 240
+_SECONDS: Final = HANG_SECONDS
 _LIKE_ROWS: Final = "tbody tr:nth-child(n+7)"
 """Rows of a long table that are like the ones before: axe takes seconds for all of them."""
 _WCAG: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]

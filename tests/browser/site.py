@@ -12,15 +12,17 @@ from uuid import uuid4
 
 import aiohttp
 
-from services.operate.admin import published_boards, store_boards, store_ground_truth
+from services.operate.boards import published_boards, store_boards
+from services.operate.ground_truth import store_ground_truth
 from services.standalone import StandaloneSettings, running
 from shared.runtime.infrastructure import Infrastructure
+from tests.patience import HANG_SECONDS
 from tests.processes import free_port
 
 DEMO: Final = Path(__file__).parents[2] / "demo"
 PREDICTIONS: Final = DEMO / "predictions.json.gz"
 ADMIN_KEY: Final = "an administrator's key of the browser tests"
-_SECONDS: Final = 80
+_SECONDS: Final = HANG_SECONDS
 
 
 @dataclass(slots=True)

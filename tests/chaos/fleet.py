@@ -7,27 +7,27 @@ import contextlib
 import os
 import random
 import signal
-import sys
-from asyncio.subprocess import Process
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Self
 
-from tests.processes import drop_to
+from tests.preloaded import Forked, fork
 
-ROOT: Final = Path(__file__).parents[2]
 _RESTART_SECONDS: Final = 0.3
 
 
 class Supervised:
     """One process, started again when it ends."""
 
-    def __init__(self, module: str, environment: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self, module: str, environment: Mapping[str, str], log: Path, preloaded: Path
+    ) -> None:
         self.module = module
+        self._preloaded = preloaded
         self.starts = 0
         self._environment = {**os.environ, **environment}
         self._log = log
-        self._process: Process | None = None
+        self._process: Forked | None = None
         self._task = asyncio.create_task(self._keep_running())
 
     def kill(self) -> bool:
@@ -54,9 +54,9 @@ class Supervised:
     async def _keep_running(self) -> None:
         while True:
             with self._log.open("ab") as log:
-                self._process = await asyncio.create_subprocess_exec(
-                    *drop_to(None), sys.executable, "-m", self.module,
-                    cwd=ROOT, env=self._environment, stdout=log, stderr=log,
+                self._process = fork(
+                    self.module, env=self._environment, stdout=log, stderr=log,
+                    preloaded=self._preloaded,
                 )  # fmt: skip
             self.starts += 1
             await self._process.wait()
@@ -67,8 +67,13 @@ class Fleet:
     """All processes of a distributed installation."""
 
     def __init__(
-        self, modules: Sequence[str], environment: Mapping[str, str], folder: Path
+        self,
+        modules: Sequence[str],
+        environment: Mapping[str, str],
+        folder: Path,
+        preloaded: Path,
     ) -> None:
+        self._preloaded = preloaded
         self._modules = modules
         self._environment = environment
         self._folder = folder
@@ -77,7 +82,9 @@ class Fleet:
 
     async def __aenter__(self) -> Self:
         self.processes = [
-            Supervised(module, self._environment, self._folder / f"{number}-{module}.log")
+            Supervised(
+                module, self._environment, self._folder / f"{number}-{module}.log", self._preloaded
+            )
             for number, module in enumerate(self._modules)
         ]
         return self

@@ -15,7 +15,6 @@ import contextlib
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -29,9 +28,9 @@ import aiohttp
 
 from medvid.benchmark.tasks import RULE_METRIC_KEYS
 from shared.storage.database import TRANSIENT_ERRORS, connect
-from tests.chaos.fleet import ROOT
 from tests.chaos.load import Load, expected_values, name
-from tests.processes import drop_to, free_port
+from tests.preloaded import FOLDER_VARIABLE, Forked, Preloaded, fork
+from tests.processes import free_port
 from tests.rows import load_demo_ground_truth
 
 READY_SECONDS: Final = 10.0
@@ -65,17 +64,19 @@ class Standalone:
     folder: Path
     port: int = field(default_factory=free_port)
     environment: dict[str, str] = field(default_factory=dict)
-    process: subprocess.Popen[bytes] | None = None
+    process: Forked | None = None
+    preloaded: Path | None = None
 
     async def __aenter__(self) -> Self:
         self.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self.process is not None and self.process.poll() is None:
+        if self.process is not None:
             self.process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                await asyncio.to_thread(self.process.wait, 20)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(20):
+                    await self.process.wait()
         self.kill_everything()
 
     @property
@@ -92,14 +93,10 @@ class Standalone:
         """Start it without waiting for anything."""
         own = {"MEDVID_DATA_DIR": str(self.folder), "MEDVID_PORT": str(self.port)}
         with (self.folder.parent / "medvid.log").open("ab") as log:
-            self.process = subprocess.Popen(  # noqa: S603 - ours
-                [*drop_to(None), sys.executable, "-m", "medvid", "up"],
-                cwd=ROOT,
-                env={**os.environ, **_SETTINGS, **self.environment, **own},
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            self.process = fork(
+                "medvid", "up", env={**os.environ, **_SETTINGS, **self.environment, **own},
+                stdout=log, stderr=log, preloaded=self.preloaded,
+            )  # fmt: skip
 
     def postgres_processes(self) -> list[int]:
         """Return the server's process and its children."""
@@ -121,7 +118,7 @@ class Standalone:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         if process is not None:
-            process.wait()
+            process.ended()
 
     async def until_ready(self) -> float:
         """Return after how many seconds it says that it is ready."""
@@ -191,7 +188,7 @@ async def stopped_in_order(installation: Standalone) -> None:
     process = installation.process
     assert process is not None
     process.terminate()
-    await asyncio.to_thread(process.wait)
+    await process.wait()
     installation.start()
 
 
@@ -214,7 +211,7 @@ async def services_alone(installation: Standalone) -> None:
     process = installation.process
     assert process is not None
     process.kill()
-    process.wait()
+    process.ended()
     installation.start()
 
 
@@ -225,7 +222,7 @@ async def server_dies_beside(installation: Standalone) -> None:
     killed = installation.postmaster()
     process.kill()
     os.kill(killed, signal.SIGKILL)
-    process.wait()
+    process.ended()
     installation.start()
 
 
@@ -256,8 +253,11 @@ async def an_installation(environment: dict[str, str] | None = None) -> AsyncIte
     async with AsyncExitStack() as stack:
         stack.callback(shutil.rmtree, parent, ignore_errors=True)
         folder = parent / "data"
+        preloaded = None  # that of the tests' run
+        if FOLDER_VARIABLE not in os.environ:
+            preloaded = stack.enter_context(Preloaded(parent)).path
         installation = await stack.enter_async_context(
-            Standalone(folder, environment=environment or {})
+            Standalone(folder, environment=environment or {}, preloaded=preloaded)
         )
         await installation.until_ready()
         async with connect(installation.database_url, size=2, application_name="chaos") as database:

@@ -27,7 +27,8 @@ async def test_a_postgres_that_cannot_start_again_ends_the_process_with_the_reas
         installation.kill_postgres()
         process = installation.process
         assert process is not None
-        assert await asyncio.to_thread(process.wait, 60) == 2
+        async with asyncio.timeout(60):
+            assert await process.wait() == 2
         said = (installation.folder.parent / "medvid.log").read_text().splitlines()
         assert said[-1].startswith("medvid: the embedded Postgres does not start in ")
         assert "pg_control" in said[-1]

@@ -23,6 +23,7 @@ from shared.storage.database import TRANSIENT_ERRORS, Database, connect
 from tests.chaos.fleet import Fleet
 from tests.chaos.load import Load, expected_board
 from tests.chaos.proxy import FaultProxy
+from tests.preloaded import Preloaded
 from tests.processes import free_port
 from tests.rows import load_demo_ground_truth
 from tests.servers import TEMPLATE, PostgresServer, RabbitServer, make_template
@@ -205,7 +206,11 @@ async def a_world(
             **(settings or {}),
             **_with_clock(clock),
         }
-        fleet = await stack.enter_async_context(Fleet(_MODULES, environment, folder))
+        forks = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="medvid-forks-")))
+        preloaded = stack.enter_context(Preloaded(forks, env=_with_clock(clock)))
+        fleet = await stack.enter_async_context(
+            Fleet(_MODULES, environment, folder, preloaded.path)
+        )
         world = World(
             postgres, rabbit, to_postgres, to_rabbit, database, stub, fleet,
             Load(f"http://127.0.0.1:{port}"), clock, disk, quick, random.Random(_SEED),  # noqa: S311 - faults

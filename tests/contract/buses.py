@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID, uuid4
 
+from shared.messaging.bus import Bus, Delivery, Disposition, Done, Outgoing
 from shared.messaging.local import LocalBus
-from shared.messaging.ports import Bus, Delivery, Disposition, Done, Outgoing
-from shared.messaging.rabbit import connect_rabbit
+from shared.messaging.rabbit.bus import connect_rabbit
 from shared.messaging.topology import HINTS, Queue
 from shared.storage.database import Database
 from tests.servers import RabbitControl

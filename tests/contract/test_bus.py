@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from shared.contracts.messages import MAX_BODY_BYTES
-from shared.messaging.ports import Delivery, Disposition, Done, GiveBack, Retry, Undeliverable
+from shared.messaging.bus import Delivery, Disposition, Done, GiveBack, Retry, Undeliverable
 from shared.messaging.relay import Relay
 from shared.runtime.errors import Unavailable
 from shared.storage.database import Database

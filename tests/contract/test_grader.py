@@ -23,19 +23,19 @@ from services.judge.breaker import Breaker
 from services.judge.concurrency import AdaptiveLimit
 from services.judge.endpoint import OpenAiEndpoint, Sampling, open_client
 from services.judge.grader import ModelGrader
-from services.judge.ports import (
+from services.judge.rates import Unlimited
+from services.judge.stub.server import MODEL, Faults, Stub, running_stub
+from services.judge.verdict import (
     BadReplies,
     BudgetExhausted,
-    Finding,
-    Grade,
     Grader,
     JudgeVersion,
     Pair,
     ProviderDown,
+    ProviderState,
     TryLater,
+    Verdict,
 )
-from services.judge.rates import Unlimited
-from services.judge.stub.server import MODEL, Faults, Stub, running_stub
 from tests.fakes.grader import FakeGrader
 
 KEY = "sk-this-key-must-never-be-seen"
@@ -116,8 +116,8 @@ def pair(prediction: str = "A caption.", reference: str = "A reference.") -> Pai
     return Pair(prediction, reference, Task.VIDEO_SUMMARY)
 
 
-async def grade(grader: Grader, one: Pair | None = None) -> Grade:
-    return await grader.grade(one or pair(), 0, run_id=RUN)
+async def grade(grader: Grader, one: Pair | None = None) -> Verdict:
+    return await grader.judge(one or pair(), 0, run_id=RUN)
 
 
 @pytest.mark.parametrize("kind", ["openai", "fake"])
@@ -179,7 +179,7 @@ async def test_a_provider_that_keeps_failing_is_down_until_it_answers(world: Wor
     assert await grader.is_up()
     with pytest.raises(ProviderDown):  # until all replicas are told
         await grade(grader)
-    grader.learn(Finding(at=1.0, down_seconds=None))
+    grader.learn(ProviderState(at=1.0, down_seconds=None))
     assert grader.concurrency.limit == 1
     assert (await grade(grader)).scores
 
@@ -426,7 +426,7 @@ async def test_a_run_that_gets_no_verdicts_stops_paying_and_others_go_on(world: 
     assert world.stub.answered.total() == paid == 12  # each was asked for twice
     world.stub.be(Faults())
     world.ledger.run = uuid4()
-    assert (await grader.grade(pair(), 0, run_id=world.ledger.run)).scores
+    assert (await grader.judge(pair(), 0, run_id=world.ledger.run)).scores
 
 
 @pytest.mark.parametrize(

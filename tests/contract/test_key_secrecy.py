@@ -23,9 +23,9 @@ from services.judge.budgets import Unmetered
 from services.judge.concurrency import AdaptiveLimit
 from services.judge.endpoint import OpenAiEndpoint, Sampling, open_client
 from services.judge.grader import ModelGrader
-from services.judge.ports import BadReplies, Pair, ProviderDown, TryLater
 from services.judge.rates import Unlimited
 from services.judge.settings import JudgeSettings
+from services.judge.verdict import BadReplies, Pair, ProviderDown, TryLater
 from tests.fakes.grader import version
 
 KEY: Final = "sk-proj-This_key-must.never+be/seen=="
@@ -147,7 +147,7 @@ async def test_no_error_grade_log_or_metric_holds_the_key(
     seen = [repr(grader)]
     for _ in range(3):
         try:
-            grade = await grader.grade(Pair("p", "r", Task.VIDEO_SUMMARY), 0, run_id=RUN)
+            grade = await grader.judge(Pair("p", "r", Task.VIDEO_SUMMARY), 0, run_id=RUN)
         except (TryLater, ProviderDown, BadReplies) as error:
             seen.append(shown_by(error))
             structlog.get_logger().exception("seen", grader=grader)

@@ -23,6 +23,7 @@ from medvid.judging.replies import parse_reply
 from medvid.judging.rubric import load_rubric
 from services.judge.endpoint import OpenAiEndpoint, Sampling, open_client
 from services.judge.stub.server import MODEL, Faults, Stub, running_stub
+from tests.patience import HANG_SECONDS
 
 ROOT: Final = Path(__file__).parents[2]
 CORPUS: Final = ROOT / "tests/unit/medvid/judging/data/injections.json"
@@ -155,4 +156,4 @@ async def test_it_runs_as_a_process_of_its_own() -> None:
             assert (await Served(Stub(), url, http).ask("a"))[0] == 503
     finally:
         process.terminate()
-        assert await asyncio.wait_for(process.wait(), 20) == 0
+        assert await asyncio.wait_for(process.wait(), HANG_SECONDS) == 0

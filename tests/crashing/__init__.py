@@ -20,8 +20,7 @@ from uuid import UUID
 
 import asyncpg
 
-from shared.messaging.local import LocalBus
-from shared.messaging.ports import (
+from shared.messaging.bus import (
     Bus,
     Delivery,
     DeliveryHandler,
@@ -30,7 +29,8 @@ from shared.messaging.ports import (
     Outgoing,
     Subscription,
 )
-from shared.messaging.rabbit import connect_rabbit
+from shared.messaging.local import LocalBus
+from shared.messaging.rabbit.bus import connect_rabbit
 from shared.messaging.relay import Relay
 from shared.messaging.topology import Queue
 from shared.runtime.infrastructure import Infrastructure
@@ -53,8 +53,7 @@ SERVICES: Final = ("gateway", "scorer", "ranker")
 def service(name: str) -> tuple[type[Any], Any]:
     """Return the settings and the `run` of a service; only that one is imported."""
     settings = import_module(f"services.{name}.settings")
-    room = "app" if name == "gateway" else "bootstrap"
-    run = import_module(f"services.{name}.{room}").run
+    run = import_module(f"services.{name}.__main__").run
     return getattr(settings, f"{name.capitalize()}Settings"), run
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 import yaml
 
 from tests.deploy.manifests import K8S
+from tests.patience import HANG_SECONDS
 
 Rule = dict[str, Any]
 Case = dict[str, Any]
@@ -43,7 +44,7 @@ def promtool(folder: Path, *arguments: str | Path) -> str:
     program = shutil.which("promtool")
     assert program, "these tests need promtool: './scripts/test deploy' installs it"
     done = subprocess.run(  # noqa: S603 - our own files
-        [program, *arguments], cwd=folder, capture_output=True, text=True, timeout=60
+        [program, *arguments], cwd=folder, capture_output=True, text=True, timeout=HANG_SECONDS
     )
     return f"{done.stdout}{done.stderr}" if done.returncode else ""
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 import yaml
 
 from services.gateway.settings import GatewaySettings
-from services.judge.bootstrap import batches_at_a_time
+from services.judge.app import batches_at_a_time
 from services.judge.settings import JudgeSettings
 from services.ranker.settings import RankerSettings
 from services.scorer.settings import ScorerSettings

@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import yaml
 
+from tests.patience import HANG_SECONDS
+
 ROOT: Final = Path(__file__).parents[2]
 K8S: Final = ROOT / "deploy" / "k8s"
 OVERLAYS: Final = tuple(sorted(path.name for path in (K8S / "overlays").iterdir()))
@@ -122,7 +124,10 @@ def _rendered(folder: str) -> str:
     kubectl = shutil.which("kubectl")
     assert kubectl, "these tests need kubectl: './scripts/test deploy' installs it"
     done = subprocess.run(  # noqa: S603 - our own folders
-        [kubectl, "kustomize", str(K8S / folder)], capture_output=True, text=True, timeout=30
+        [kubectl, "kustomize", str(K8S / folder)],
+        capture_output=True,
+        text=True,
+        timeout=HANG_SECONDS,
     )
     assert done.returncode == 0, done.stderr
     assert not done.stderr, f"kustomize warns: {done.stderr}"

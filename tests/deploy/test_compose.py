@@ -17,6 +17,7 @@ import yaml
 from services.standalone import StandaloneSettings
 from tests.deploy import code_policies as code
 from tests.deploy.manifests import ROOT, SERVICES, render
+from tests.patience import HANG_SECONDS
 
 TEXT: Final = (ROOT / "deploy" / "compose.yaml").read_text()
 COMPOSE: Final[dict[str, Any]] = yaml.safe_load(TEXT)
@@ -239,7 +240,7 @@ def test_a_backup_is_checked_and_two_weeks_are_kept(tmp_path: Path) -> None:
         ],
         check=True,
         env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
-        timeout=10,
+        timeout=HANG_SECONDS,
     )
     kept = {path.name for path in backups.iterdir()}
     (new,) = kept - {"medvid-of-1.tar", "medvid-of-13.tar", "other.tar"}

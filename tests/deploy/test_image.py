@@ -18,6 +18,7 @@ from services.standalone import StandaloneSettings
 from shared.runtime.ops import Readiness, ops_routes
 from tests.deploy.dockerfile import Stage, is_ignored, parse
 from tests.deploy.manifests import ROOT, SERVICES
+from tests.patience import HANG_SECONDS
 
 ARGUMENTS, STAGES = parse((ROOT / "deploy" / "Dockerfile").read_text())
 BUILD, FINAL = STAGES
@@ -97,7 +98,11 @@ def test_its_healthcheck_runs(tmp_path: Path) -> None:
     (check,) = FINAL.all("HEALTHCHECK")
     command = json.loads(check[check.index("[") :])
     done = subprocess.run(  # noqa: S603 - our own words
-        [sys.executable, *command[1:]], cwd=tmp_path, capture_output=True, text=True, timeout=10
+        [sys.executable, *command[1:]],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=HANG_SECONDS,
     )
     assert done.returncode == 1
     assert "Connection refused" in done.stderr
@@ -108,7 +113,7 @@ def test_the_bill_of_materials_names_every_locked_package() -> None:
         [sys.executable, str(ROOT / "deploy" / "sbom.py")],
         capture_output=True,
         check=True,
-        timeout=30,
+        timeout=HANG_SECONDS,
     )
     bill = json.loads(done.stdout)
     assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
@@ -142,7 +147,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [*WHEEL, "--wheel-dir", str(folder), str(source / "medvid"), str(source)],
         check=True,
         capture_output=True,
-        timeout=60,
+        timeout=HANG_SECONDS,
     )
     for wheel in folder.glob("*.whl"):
         with zipfile.ZipFile(wheel) as archive:
@@ -191,7 +196,7 @@ def test_every_service_starts_from_what_is_installed(installed: Path, tmp_path: 
             env=environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=HANG_SECONDS,
         )
         assert done.returncode == 2, f"{service}: {done.stderr}"
         assert "MEDVID_DATABASE_URL" in done.stderr

@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 
 from tests.deploy.manifests import ROOT
 from tests.deploy.test_image import WHEEL, copy_sources
+from tests.patience import HANG_SECONDS
 
 LIGHT: Final = {"aiohttp", "numpy", "orjson", "pydantic", "rich", "typer"}
 
@@ -45,7 +46,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         copy_sources(ROOT / name, folder / name)
     subprocess.run(  # noqa: S603 - our own sources
         [*WHEEL, "--wheel-dir", str(folder), str(folder / "medvid")],
-        check=True, capture_output=True, timeout=60,
+        check=True, capture_output=True, timeout=HANG_SECONDS,
     )  # fmt: skip
     (wheel,) = folder.glob("*.whl")
     found = folder / "site"
@@ -67,7 +68,7 @@ def run(site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     }  # fmt: skip
     return subprocess.run(  # noqa: S603 - our own sources; -S: nothing of this environment
         [sys.executable, "-S", "-W", "error", *arguments],
-        cwd=site, env=environment, capture_output=True, text=True, timeout=60,
+        cwd=site, env=environment, capture_output=True, text=True, timeout=HANG_SECONDS,
     )  # fmt: skip
 
 
@@ -136,7 +137,7 @@ def test_the_former_name_warns() -> None:
     program = "import warnings; warnings.simplefilter('error'); import client.api"
     done = subprocess.run(  # noqa: S603 - our own sources
         [sys.executable, "-c", program],
-        cwd=ROOT, capture_output=True, text=True, timeout=30,
+        cwd=ROOT, capture_output=True, text=True, timeout=HANG_SECONDS,
     )  # fmt: skip
     assert "from medvid import Client" in done.stderr.splitlines()[-1]
     assert "DeprecationWarning" in done.stderr.splitlines()[-1]

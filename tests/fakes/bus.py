@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from shared.messaging.ports import DeliveryHandler, HintHandler, Outgoing, Subscription
+from shared.messaging.bus import DeliveryHandler, HintHandler, Outgoing, Subscription
 from shared.messaging.topology import Queue
 from shared.runtime.errors import Unavailable
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from medvid.benchmark.caption_pairs import CaptionPair
 from medvid.judging import standin
-from services.judge.ports import Finding, Grade, JudgeVersion, Pair
+from services.judge.verdict import JudgeVersion, Pair, ProviderState, Verdict
 
 Texts = tuple[str, str]
 
@@ -28,13 +28,13 @@ def version(model: str = "fake-1", provider: str = "fake") -> JudgeVersion:
     )
 
 
-def graded(pair: Pair) -> Grade:
+def graded(pair: Pair) -> Verdict:
     scores = standin.judge(CaptionPair(pair.prediction, pair.reference))
-    return Grade(scores, None, "", "R2: ...", "fake-1", 10, 5, 0.01, 1, 3)
+    return Verdict(scores, None, "", "R2: ...", "fake-1", 10, 5, 0.01, 1, 3)
 
 
-def ungraded(reason: str) -> Grade:
-    return Grade(None, reason, "no idea", "???", "fake-1", 10, 5, 0.01, 2, 3)
+def ungraded(reason: str) -> Verdict:
+    return Verdict(None, reason, "no idea", "???", "fake-1", 10, 5, 0.01, 2, 3)
 
 
 class FakeGrader:
@@ -42,7 +42,7 @@ class FakeGrader:
 
     def __init__(
         self,
-        script: Callable[[Pair, int], Grade | None] | None = None,
+        script: Callable[[Pair, int], Verdict | None] | None = None,
         *,
         model: str = "fake-1",
         provider: str = "fake",
@@ -52,7 +52,7 @@ class FakeGrader:
         self.script = script
         self.hold = hold
         self.up = True
-        self.learnt: Finding | None = None
+        self.learnt: ProviderState | None = None
         self.calls: Counter[Texts] = Counter()
         self.runs: list[UUID] = []
         self.called = asyncio.Event()
@@ -61,7 +61,7 @@ class FakeGrader:
     def version(self) -> JudgeVersion:
         return self._version
 
-    async def grade(self, pair: Pair, repeat: int, *, run_id: UUID) -> Grade:
+    async def judge(self, pair: Pair, repeat: int, *, run_id: UUID) -> Verdict:
         self.calls[pair.prediction, pair.reference] += 1
         self.runs.append(run_id)
         self.called.set()
@@ -75,15 +75,5 @@ class FakeGrader:
     async def is_up(self) -> bool:
         return self.up
 
-    def learn(self, finding: Finding) -> None:
-        self.learnt = finding
-
-
-class NoBudget:
-    """Implements Budget without a cap, or with what it is told is left."""
-
-    def __init__(self, left: int | None = None) -> None:
-        self.left = left
-
-    async def left_microusd(self, run_id: UUID) -> int | None:  # noqa: ARG002 - the port's
-        return self.left
+    def learn(self, state: ProviderState) -> None:
+        self.learnt = state

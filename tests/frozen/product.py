@@ -24,6 +24,7 @@ from io import StringIO
 from typing import Any, Final
 
 from tests.frozen import ROOT
+from tests.patience import HANG_SECONDS
 
 SERVICES: Final = {
     "gateway": "services.gateway.__main__",
@@ -58,7 +59,7 @@ def _in_a_fresh_process(arguments: tuple[str, ...]) -> Any:
         env=kept | width | plain,
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        timeout=100,
+        timeout=HANG_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stderr.decode()
@@ -146,7 +147,7 @@ def _commands() -> dict[str, Any]:
 
 
 def _exit_statuses() -> dict[str, int]:
-    from medvid.cli.session import Exit
+    from medvid.cli.printing import Exit
 
     return {each.name: int(each) for each in Exit}
 
@@ -157,9 +158,10 @@ def _python_client() -> dict[str, str]:
 
     found = {name: _described(getattr(api, name), api.__all__) for name in api.__all__}
     with api.Client("http://127.0.0.1:1") as client:  # its methods are its instances'
-        for name in dir(client):
-            if not name.startswith("_") and callable(method := getattr(client, name)):
-                found[f"Client.{name}"] = _parameters(method)
+        for prefix, methods in (("Client", client), ("Client.admin", client.admin)):
+            for name in dir(methods):
+                if not name.startswith("_") and callable(method := getattr(methods, name)):
+                    found[f"{prefix}.{name}"] = _parameters(method)
     return found
 
 
@@ -196,7 +198,7 @@ def report_codes() -> dict[str, str]:
 def messages() -> dict[str, Any]:
     """Return the messages with their fields, and what of the bus has a name."""
     from shared.contracts.messages import Envelope, Message
-    from shared.messaging.rabbit_topology import EXCHANGE, all_queues
+    from shared.messaging.rabbit.topology import EXCHANGE, all_queues
     from shared.messaging.topology import HINTS, QUEUES
 
     return {

@@ -26,6 +26,7 @@ from shared.storage.backup import back_up, read_manifest, restore
 from shared.storage.database import Database, connect
 from shared.storage.migrate import require_schema
 from tests.conftest import Servers
+from tests.patience import HANG_SECONDS
 from tests.rows import accept_submission, add_listed_entry
 from tests.servers import PostgresServer, free_port
 
@@ -71,7 +72,7 @@ async def work_until(url: str, database: Database, folder: Path, wanted: list[st
         patrol_seconds=0.2,
         still_seconds=0.2,
     )
-    async with asyncio.timeout(100), running(settings):
+    async with asyncio.timeout(HANG_SECONDS), running(settings):
         while await states(database) != wanted:
             await asyncio.sleep(0.05)
 

@@ -10,7 +10,7 @@ import pytest
 
 from medvid.benchmark.caption_pairs import CaptionPair
 from medvid.judging import standin
-from services.operate.calibrate import run
+from services.operate.calibrate import calibrate_judge
 from shared.storage.database import Database
 
 
@@ -33,10 +33,10 @@ async def test_the_configured_judge_is_asked_and_named(
 ) -> None:
     monkeypatch.setenv("MEDVID_DATABASE_URL", postgres_url)
     labelled = write(tmp_path / "labelled.jsonl")
-    assert await asyncio.to_thread(run, labelled, as_json=True) == 1
+    assert await asyncio.to_thread(calibrate_judge, labelled, as_json=True) == 1
     assert "there is no judge" in capsys.readouterr().err
     monkeypatch.setenv("MEDVID_JUDGE_PROVIDER", "stub")
-    assert await asyncio.to_thread(run, labelled, as_json=True) == 0
+    assert await asyncio.to_thread(calibrate_judge, labelled, as_json=True) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["judge_version"]["provider"] == "stub"
     assert len(found["judge_version"]["hash"]) == 64

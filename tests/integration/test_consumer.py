@@ -9,8 +9,8 @@ import asyncpg
 import pytest
 
 from shared.contracts.messages import BoardChanged, Envelope, Message, SubmissionAccepted
+from shared.messaging.bus import Delivery, Done, Retry
 from shared.messaging.consumer import Consumer, Route
-from shared.messaging.ports import Delivery, Done, Retry
 from shared.messaging.topology import Queue
 from shared.runtime.errors import Permanent, Transient
 from shared.storage.database import Database, Transaction
@@ -31,25 +31,26 @@ def failing_with(error: Exception, database: Database) -> tuple[Consumer, list[U
     """A consumer whose handler raises, and the list of submissions it gave up."""
     given_up: list[UUID] = []
 
-    async def handle(_envelope: Envelope, _message: Message) -> None:
+    async def handle(_envelope: Envelope, _message: SubmissionAccepted) -> None:
         raise error
 
-    async def give_up(_tx: Transaction, message: Message, _code: str, _detail: str) -> None:
-        assert isinstance(message, SubmissionAccepted)
+    async def give_up(
+        _tx: Transaction, message: SubmissionAccepted, _code: str, _detail: str
+    ) -> None:
         given_up.append(message.submission_id)
 
-    return Consumer(database, {SubmissionAccepted: Route(handle, give_up)}), given_up
+    return Consumer(database, Route(SubmissionAccepted, handle, give_up)), given_up
 
 
 async def test_work_is_done_once_however_often_it_is_delivered(database: Database) -> None:
     done = 0
 
-    async def handle(envelope: Envelope, _message: Message) -> None:
+    async def handle(envelope: Envelope, _message: SubmissionAccepted) -> None:
         nonlocal done
         async with database.once("test", envelope):
             done += 1
 
-    consumer = Consumer(database, {SubmissionAccepted: Route(handle)})
+    consumer = Consumer(database, Route(SubmissionAccepted, handle))
     _, delivery = accepted()
     assert [await consumer.handle(delivery) for _ in range(3)] == [Done()] * 3
     assert done == 1
@@ -60,12 +61,12 @@ async def test_rivals_at_the_same_moment_commit_once(database: Database) -> None
     entered: list[int] = []
     release = asyncio.Event()
 
-    async def handle(envelope: Envelope, _message: Message) -> None:
+    async def handle(envelope: Envelope, _message: SubmissionAccepted) -> None:
         async with database.once("test", envelope):
             entered.append(1)
             await release.wait()
 
-    consumer = Consumer(database, {SubmissionAccepted: Route(handle)})
+    consumer = Consumer(database, Route(SubmissionAccepted, handle))
     _, delivery = accepted()
     rivals = [asyncio.create_task(consumer.handle(delivery)) for _ in range(3)]
     while not entered:
@@ -78,7 +79,7 @@ async def test_rivals_at_the_same_moment_commit_once(database: Database) -> None
 async def test_a_rolled_back_handler_leaves_no_trace_and_may_run_again(database: Database) -> None:
     runs = 0
 
-    async def handle(envelope: Envelope, _message: Message) -> None:
+    async def handle(envelope: Envelope, _message: SubmissionAccepted) -> None:
         nonlocal runs
         async with database.once("test", envelope) as transaction:
             await transaction.emit(BoardChanged(board="community"))
@@ -86,7 +87,7 @@ async def test_a_rolled_back_handler_leaves_no_trace_and_may_run_again(database:
             if runs == 1:
                 raise Transient("the network")
 
-    consumer = Consumer(database, {SubmissionAccepted: Route(handle)})
+    consumer = Consumer(database, Route(SubmissionAccepted, handle))
     _, delivery = accepted()
     assert await consumer.handle(delivery) == Retry(1)
     assert await database.pool.fetchval("SELECT count(*) FROM outbox") == 0
@@ -111,11 +112,11 @@ async def test_transient_failures_are_retried_with_growing_delays_then_die(
 
 
 async def test_a_lost_database_connection_is_transient(database: Database) -> None:
-    async def handle(envelope: Envelope, _message: Message) -> None:
+    async def handle(envelope: Envelope, _message: SubmissionAccepted) -> None:
         async with database.once("test", envelope) as transaction:
             await transaction.connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
-    consumer = Consumer(database, {SubmissionAccepted: Route(handle)})
+    consumer = Consumer(database, Route(SubmissionAccepted, handle))
     assert await consumer.handle(accepted()[1]) == Retry(1)
 
 
@@ -154,7 +155,7 @@ async def test_hopeless_failures_are_recorded_with_their_reason_and_settled(
 async def test_malformed_bodies_die_once_even_when_they_come_again(
     database: Database, body: bytes
 ) -> None:
-    consumer = Consumer(database, {})
+    consumer = Consumer(database)
     for _ in range(2):
         assert await consumer.handle(Delivery(QUEUE, body, attempt=1)) == Done()
     (letter,) = await dead_letters(database)
@@ -168,7 +169,7 @@ async def test_what_postgres_cannot_store_dies_all_the_same(
     """A NUL in a type or in an error's words, a number from a header: else it came for ever."""
     unknown = accepted()[0].model_copy(update={"type": "board\0changed"})
     delivery = Delivery(QUEUE, unknown.to_bytes(), attempt=attempt)
-    assert await Consumer(database, {}).handle(delivery) == Done()
+    assert await Consumer(database).handle(delivery) == Done()
     consumer, given_up = failing_with(ValueError("no such file: a\0b\ud800"), database)
     known = Delivery(QUEUE, accepted()[1].body, attempt=attempt)
     assert await consumer.handle(known) == Done()
@@ -183,7 +184,7 @@ async def test_what_a_newer_version_wrote_waits_for_a_consumer_that_knows_it(
     database: Database, change: dict[str, object]
 ) -> None:
     envelope = accepted()[0].model_copy(update=change)
-    consumer = Consumer(database, {})
+    consumer = Consumer(database)
 
     async def handled(attempt: int) -> object:
         return await consumer.handle(Delivery(QUEUE, envelope.to_bytes(), attempt))
@@ -196,7 +197,7 @@ async def test_what_a_newer_version_wrote_waits_for_a_consumer_that_knows_it(
 
 
 async def test_a_message_nobody_handles_dies(database: Database) -> None:
-    assert await Consumer(database, {}).handle(accepted()[1]) == Done()
+    assert await Consumer(database).handle(accepted()[1]) == Done()
     (letter,) = await dead_letters(database)
     assert letter["reason"] == "unroutable"
 
@@ -220,12 +221,12 @@ async def test_an_exhausted_delivery_is_put_off_and_dies_at_last_without_being_w
 
 
 async def test_a_letter_that_cannot_be_recorded_is_kept_by_the_bus(database: Database) -> None:
-    async def handle(_envelope: Envelope, _message: Message) -> None:
+    async def handle(_envelope: Envelope, _message: SubmissionAccepted) -> None:
         raise Permanent("never")
 
     async def give_up(transaction: Transaction, _m: Message, _c: str, _d: str) -> None:
         await transaction.connection.execute("SELECT 1/0")
 
-    consumer = Consumer(database, {SubmissionAccepted: Route(handle, give_up)})
+    consumer = Consumer(database, Route(SubmissionAccepted, handle, give_up))
     assert await consumer.handle(accepted()[1]) == Retry(5)
     assert not await dead_letters(database)

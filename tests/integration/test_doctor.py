@@ -20,7 +20,7 @@ from services.judge.stub.server import running_stub
 from services.operate.doctor import Surroundings, examine
 from services.operate.findings import Finding, print_report
 from shared.messaging.local import LocalBus
-from shared.messaging.rabbit import connect_rabbit
+from shared.messaging.rabbit.bus import connect_rabbit
 from shared.messaging.topology import JUDGE_BATCHES
 from shared.runtime.figures import Sampler
 from shared.storage.database import Database

@@ -21,6 +21,7 @@ from services.standalone import StandaloneSettings, running
 from shared.runtime.errors import Misconfigured
 from shared.storage.data_folder import CannotBeMade, prepare
 from shared.storage.embedded import embedded_postgres, watched_postgres
+from tests.patience import HANG_SECONDS
 
 ROOT = Path(__file__).parents[2]
 
@@ -71,7 +72,7 @@ def postmaster(folder: Path) -> int:
 
 async def value(url: str, query: str) -> object:
     """Ask until it answers: the server may just be starting."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANG_SECONDS):
         while True:
             try:
                 connection = await asyncpg.connect(url)
@@ -85,7 +86,7 @@ async def value(url: str, query: str) -> object:
 
 
 async def until_gone(pid: int, folder: Path) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANG_SECONDS):
         while pid in processes(folder):
             await asyncio.sleep(0.01)
 
@@ -214,7 +215,7 @@ async def test_a_read_only_data_folder_is_told_in_one_line(tmp_path: Path) -> No
                 env={**os.environ, "MEDVID_DATA_DIR": str(data)},
                 capture_output=True,
                 text=True,
-                timeout=60,
+                timeout=HANG_SECONDS,
             )
             assert done.returncode == 2
             (line,) = done.stderr.splitlines()
@@ -324,7 +325,7 @@ async def test_one_that_is_ending_is_not_waited_for(folder: Path) -> None:
         server.watch.cancel()
         connection = await asyncpg.connect(server.url)
         os.kill(left, signal.SIGTERM)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG_SECONDS):
             while "stopping" not in (folder / "postmaster.pid").read_text():
                 await asyncio.sleep(0.01)
             async with embedded_postgres(folder, shared=True) as url:
@@ -382,7 +383,7 @@ async def test_nobody_else_reaches_a_socket_outside_the_folder(folder: Path) -> 
     outside.symlink_to(folder.parent)
     mode = folder.parent.stat().st_mode
     try:
-        with pytest.raises(Misconfigured, match="somebody else's"):
+        with pytest.raises(Misconfigured, match="another user"):
             async with embedded_postgres(deep / "postgres"):
                 pass
     finally:

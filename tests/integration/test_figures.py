@@ -14,6 +14,7 @@ from shared.messaging.topology import QUEUES
 from shared.runtime.figures import Sampler, read_sample
 from shared.runtime.metrics import SAMPLED
 from shared.storage.database import Database, connect
+from tests.patience import HANG_SECONDS
 from tests.rows import accept_submission, add_listed_entry
 
 
@@ -137,7 +138,7 @@ async def test_callers_who_wait_for_a_connection_are_counted(postgres_url: str) 
         pool = database.pool
         async with pool.acquire(), pool.acquire():
             waiting = [asyncio.create_task(pool.fetchval("SELECT 1")) for _ in range(3)]
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(HANG_SECONDS):
                 while pool.waiting < 3:
                     await asyncio.sleep(0.01)
         assert await asyncio.gather(*waiting) == [1, 1, 1]

@@ -14,23 +14,25 @@ from medvid.benchmark.ground_truth import load_ground_truth
 from medvid.benchmark.tasks import ASPECTS
 from medvid.judging import standin
 from medvid.judging.aggregate import JudgeScore, aggregate
-from services.judge.consumer import build_batches_consumer
-from services.judge.ports import BudgetExhausted, Grade, Pair, ProviderDown, TryLater
-from services.judge.run_ports import Pause, RunPolicy, Settlement
-from services.judge.verdict_store import PostgresVerdicts
+from services.judge.consume import build_batches_consumer
+from services.judge.runs import Pause, RunPolicy, Settlement
+from services.judge.verdict import BudgetExhausted, Pair, ProviderDown, TryLater, Verdict
+from services.judge.verdict_cache import VerdictCache
 from shared.contracts.messages import Envelope, JudgingBatch, JudgingRequested
-from shared.messaging.ports import Delivery, Done
+from shared.messaging.bus import Delivery, Done
 from shared.messaging.topology import JUDGE_BATCHES
 from shared.storage.database import Database
 from tests.fakes.grader import FakeGrader, graded, ungraded
 from tests.judging import (
     judging,
+    look_after,
     reaches,
     replica,
     request_run,
     resume_run,
     run_row,
 )
+from tests.patience import HANG_SECONDS
 from tests.rows import DEMO, accept_submission
 
 
@@ -122,13 +124,13 @@ async def test_two_runs_of_the_same_texts_at_once_pay_once(
     assert set(calls.values()) == {1}
 
 
-async def test_what_the_provider_puts_off_comes_again_and_ends_unscored_after_the_last_try(
+async def test_what_fails_for_now_comes_again_and_ends_unscored_after_the_last_try(
     database: Database, demo_plan: JudgingPlan
 ) -> None:
     stored = await accept_submission(database)
     unlucky = demo_plan.texts[0]
 
-    def script(pair: Pair, _: int) -> Grade | None:
+    def script(pair: Pair, _: int) -> Verdict | None:
         if (pair.prediction, pair.reference) == tuple(unlucky):
             raise TryLater(0.01, "rate limit")
         return None
@@ -151,7 +153,7 @@ async def test_too_much_unscored_is_tried_again_then_fails_and_a_resumed_run_tri
     stored = await accept_submission(database)
     bad = {tuple(text) for text in demo_plan.texts[::4]}
 
-    def script(pair: Pair, _: int) -> Grade | None:
+    def script(pair: Pair, _: int) -> Verdict | None:
         return ungraded("malformed") if (pair.prediction, pair.reference) in bad else None
 
     grader = FakeGrader(script)
@@ -192,7 +194,7 @@ async def test_a_refusal_pauses_the_run_and_nothing_is_lost(
     stored = await accept_submission(database)
     answered = 0
 
-    def script(_: Pair, __: int) -> Grade | None:
+    def script(_: Pair, __: int) -> Verdict | None:
         nonlocal answered
         answered += 1
         if answered > 10:
@@ -207,10 +209,10 @@ async def test_a_refusal_pauses_the_run_and_nothing_is_lost(
         assert (run["state"], run["reason"]) == ("paused", reason)
         grader.script = None
         grader.up = False
-        await one.reaper.patrol_once()
+        await look_after(database, one)
         assert (await run_row(database, run_id))["state"] == "paused"
         grader.up = True
-        await one.reaper.patrol_once()
+        await look_after(database, one)
         if reason == "budget_month":
             assert (await run_row(database, run_id))["state"] == "paused"
             await resume_run(database, run_id)
@@ -227,14 +229,14 @@ async def test_a_straggler_of_before_the_resume_does_not_pause_the_run_again(
     run_id = await request_run(database, stored.submission_id)
     one = replica(database, FakeGrader())
     request = JudgingRequested(submission_id=stored.submission_id, run_id=run_id)
-    await one.start(Envelope.wrap(request), run_id)
+    await one.start(Envelope.wrap(request), request)
     batch = await one.runs.batch(await database.pool.fetchval("SELECT min(id) FROM judge_batches"))
     assert batch is not None
     pausing = Settlement(pause=Pause("provider_down", "gone"))
     await one.runs.settle(Envelope.wrap(request), batch, pausing)
     assert (await run_row(database, run_id))["state"] == "paused"
     await resume_run(database, run_id)
-    await one.start(Envelope.wrap(request), run_id)
+    await one.start(Envelope.wrap(request), request)
     await one.runs.settle(Envelope.wrap(request), batch, pausing)
     assert (await run_row(database, run_id))["state"] == "running"
 
@@ -244,14 +246,14 @@ async def test_claims_of_a_dead_replica_run_out(database: Database) -> None:
     run_id = await request_run(database, stored.submission_id)
     grader = FakeGrader()
     one = replica(database, grader)
-    start = Envelope.wrap(JudgingRequested(submission_id=stored.submission_id, run_id=run_id))
-    await one.start(start, run_id)
+    request = JudgingRequested(submission_id=stored.submission_id, run_id=run_id)
+    await one.start(Envelope.wrap(request), request)
     batch_id = await database.pool.fetchval("SELECT min(id) FROM judge_batches")
     batch = await one.runs.batch(batch_id)
     assert batch is not None
-    dead = PostgresVerdicts(database, claim_seconds=0.3)
+    dead = VerdictCache(database, claim_seconds=0.3)
     claimed = await dead.claim(batch.judge_version, batch.items)
-    assert len(claimed.ours) == len(batch.items)
+    assert len(claimed.taken) == len(batch.items)
     busy = await one.judge.verdicts.claim(batch.judge_version, batch.items)
     assert len(busy.busy) == len(batch.items)
     async with judging(database, [one]):
@@ -279,7 +281,7 @@ async def test_repeats_are_averaged_and_their_variance_published(
 ) -> None:
     stored = await accept_submission(database)
 
-    def script(pair: Pair, repeat: int) -> Grade | None:
+    def script(pair: Pair, repeat: int) -> Verdict | None:
         if repeat == 0:
             return None
         return replace(graded(pair), scores=dict.fromkeys(ASPECTS, 3))
@@ -350,15 +352,15 @@ async def test_stub_verdicts_leave_a_badge_and_never_reach_the_official_board(
     }
 
 
-async def test_a_message_that_dies_puts_its_batch_off_and_at_last_gives_it_up(
+async def test_a_message_that_dies_retries_its_batch_later_and_at_last_gives_it_up(
     database: Database,
 ) -> None:
     stored = await accept_submission(database)
     one = replica(database, FakeGrader())
-    consumer = build_batches_consumer(database, one.runs, one.judge)
+    consumer = build_batches_consumer(database, one.judge)
     run_id = await request_run(database, stored.submission_id)
     request = JudgingRequested(submission_id=stored.submission_id, run_id=run_id)
-    await one.start(Envelope.wrap(request), run_id)
+    await one.start(Envelope.wrap(request), request)
     batch_id = await database.pool.fetchval("SELECT max(id) FROM judge_batches")
     message = JudgingBatch(submission_id=stored.submission_id, run_id=run_id, batch_id=batch_id)
     for _ in range(3):
@@ -391,13 +393,13 @@ async def test_the_reaper_announces_what_stands_still_with_new_messages(
         "UPDATE judge_runs SET announced_at = now() - interval '1 hour',"
         " changed_at = now() - interval '1 hour'"
     )
-    await one.reaper.patrol_once()
+    await look_after(database, one)
     async with judging(database, [one]):
         await reaches(database, run_id, "running", "completed")
     await database.pool.execute("DELETE FROM outbox")
     await database.pool.execute("DELETE FROM queue_messages")  # and all batches on the bus
     await database.pool.execute("UPDATE judge_batches SET sent_at = now() - interval '1 hour'")
-    await one.reaper.patrol_once()
+    await look_after(database, one)
     async with judging(database, [one]):
         await reaches(database, run_id, "completed")
     assert await judged_values(database) == as_values(expected)
@@ -417,7 +419,7 @@ async def test_a_run_whose_judge_was_changed_goes_on_with_the_new_one(
         "UPDATE judge_runs SET progress_at = now() - interval '1 hour' WHERE state = 'running'"
     )
     if (await run_row(database, run_id))["state"] == "running":
-        await new.reaper.patrol_once()
+        await look_after(database, new)
     async with judging(database, [new]):
         run = await reaches(database, run_id, "completed")
     assert run["judge_version"] == new.judge.grader.version.hash
@@ -431,10 +433,10 @@ async def test_claims_that_a_living_replica_does_not_know_of_run_out(database: D
     grader = FakeGrader()
     one = replica(database, grader)
     request = JudgingRequested(submission_id=stored.submission_id, run_id=run_id)
-    await one.start(Envelope.wrap(request), run_id)
+    await one.start(Envelope.wrap(request), request)
     batch = await one.runs.batch(await database.pool.fetchval("SELECT min(id) FROM judge_batches"))
     assert batch is not None
-    living = PostgresVerdicts(database, claim_seconds=0.6)
+    living = VerdictCache(database, claim_seconds=0.6)
     renewing = asyncio.create_task(living.keep_claims())
     try:
         async with database.pool.acquire() as other, other.transaction():
@@ -444,14 +446,14 @@ async def test_claims_that_a_living_replica_does_not_know_of_run_out(database: D
                 await asyncio.sleep(0.01)
             claiming.cancel()
             await asyncio.gather(claiming, return_exceptions=True)
-        another = PostgresVerdicts(database, claim_seconds=5)
-        async with asyncio.timeout(5):
-            while not (await another.claim(batch.judge_version, batch.items)).ours:
+        another = VerdictCache(database, claim_seconds=5)
+        async with asyncio.timeout(HANG_SECONDS):
+            while not (await another.claim(batch.judge_version, batch.items)).taken:
                 await asyncio.sleep(0.05)
         # What is known to be at work is renewed.
         later = await one.runs.batch(batch.id + 1)
         assert later is not None
-        assert (await living.claim(later.judge_version, later.items)).ours == later.items
+        assert (await living.claim(later.judge_version, later.items)).taken == later.items
         await asyncio.sleep(1)
         assert (await another.claim(later.judge_version, later.items)).busy == later.items
     finally:

@@ -14,9 +14,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from services.judge.budgets import Caps, SharedSpending
-from services.judge.ports import BudgetExhausted, TryLater
 from services.judge.rates import RateLimits, SharedRate
+from services.judge.verdict import BudgetExhausted, TryLater
 from shared.storage.database import Database
+from tests.patience import HANG_SECONDS
 
 ROOT: Final = Path(__file__).parents[2]
 RUN: Final = uuid4()
@@ -37,7 +38,7 @@ asyncio.run(main(*sys.argv[1:]))
 
 
 async def waits_for_a_lock(database: Database) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANG_SECONDS):
         while not await database.pool.fetchval(
             "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
             " AND datname = current_database()"
@@ -103,7 +104,7 @@ async def test_the_money_of_a_process_killed_with_sigkill_comes_back(
     held = await database.pool.fetchval("SELECT sum(reserved_microusd) FROM judge_spending_leases")
     assert held >= 900
     other = SharedSpending(database, Caps(1_000, None), 60)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANG_SECONDS):
         while not await _reserved(other, 900):
             await asyncio.sleep(0.1)
     other.settle(RUN, 900, 10)

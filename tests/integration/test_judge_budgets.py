@@ -10,8 +10,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from services.judge.budgets import SLICE_CALLS, Caps, SharedSpending
-from services.judge.ports import BudgetExhausted, TryLater
 from services.judge.rates import BURST_SECONDS, STALE_SECONDS, RateLimits, SharedRate
+from services.judge.verdict import BudgetExhausted, TryLater
 from shared.runtime.metrics import JUDGE_BUDGET_RATIO
 from shared.storage.database import Database
 

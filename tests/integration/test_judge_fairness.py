@@ -11,13 +11,21 @@ import pytest
 
 from medvid.benchmark.caption_pairs import CaptionPair, JudgingPlan, MatchedPair
 from medvid.judging.plans import store
-from services.judge.ports import Finding, ProviderDown
-from services.judge.run_ports import Pause, QueuedRun, RunPolicy, Settlement
-from services.judge.store import PostgresRuns
+from services.judge.runs import Pause, QueuedRun, RunPolicy, Settlement
+from services.judge.verdict import ProviderDown, ProviderState
 from shared.contracts.messages import Envelope, JudgingBatch, JudgingRequested
 from shared.storage.database import Database
 from tests.fakes.grader import FakeGrader, ungraded, version
-from tests.judging import Replica, judging, reaches, replica, request_run, resume_run, run_row
+from tests.judging import (
+    Replica,
+    judging,
+    look_after,
+    reaches,
+    replica,
+    request_run,
+    resume_run,
+    run_row,
+)
 from tests.rows import accept_submission
 
 POLICY = RunPolicy(batch_items=4, window_batches=16, tries=3)
@@ -42,7 +50,8 @@ class Fleet:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.runs = PostgresRuns(database, POLICY)
+        one = replica(database, FakeGrader(), POLICY)
+        self.runs, self.start = one.runs, one.start
         self.names: dict[UUID, str] = {}
         self.queue: deque[JudgingBatch] = deque()
         self.left: Counter[UUID] = Counter()
@@ -59,7 +68,7 @@ class Fleet:
         run = QueuedRun(run_id, stored.submission_id, "", 1, planned=False)
         request = JudgingRequested(submission_id=stored.submission_id, run_id=run_id)
         envelope = Envelope.wrap(request)
-        await self.runs.begin(envelope, run, version(), store(a_plan(name, pairs)), {})
+        await self.start.begin(envelope, run, store(a_plan(name, pairs)), {})
         self.left[run_id] = pairs
         await self.deliver()
 
@@ -122,7 +131,7 @@ async def paused(database: Database) -> tuple[Replica, Replica, UUID]:
     stored = await accept_submission(database)
     run_id = await request_run(database, stored.submission_id)
     request = JudgingRequested(submission_id=stored.submission_id, run_id=run_id)
-    await one.start(Envelope.wrap(request), run_id)
+    await one.start(Envelope.wrap(request), request)
     batch = await one.runs.batch(await database.pool.fetchval("SELECT min(id) FROM judge_batches"))
     assert batch is not None
     pause = Settlement(pause=Pause("provider_down", "503", down_seconds=0))
@@ -135,13 +144,13 @@ async def test_any_replica_resumes_and_one_at_a_time_asks(
     database: Database, paused: tuple[Replica, Replica, UUID]
 ) -> None:
     one, two, run_id = paused
-    patrol, name = one.reaper.patrol, version().hash
-    claims = await asyncio.gather(*(patrol.may_probe(name, 60) for _ in range(8)))
+    upkeep, name = one.upkeep, version().hash
+    claims = await asyncio.gather(*(upkeep.may_probe(name, 60) for _ in range(8)))
     assert sorted(claims) == [False] * 7 + [True]
-    await two.reaper.patrol_once()  # somebody is asking
+    await look_after(database, two)  # somebody is asking
     assert (await run_row(database, run_id))["state"] == "paused"
-    await patrol.provider_is_down(name, "still", 0)
-    await two.reaper.patrol_once()
+    await upkeep.provider_is_down(name, "still", 0)
+    await look_after(database, two)
     assert (await run_row(database, run_id))["state"] == "queued"
 
 
@@ -152,15 +161,15 @@ async def test_replicas_hear_of_an_outage_and_of_its_end_with_their_next_batch(
     batch_id = await database.pool.fetchval("SELECT min(id) FROM judge_batches")
     batch = await two.runs.batch(batch_id)
     assert batch is not None
-    assert batch.finding is not None
-    assert batch.finding.down_seconds == 0
-    assert batch.finding.reason == "503"
-    await one.reaper.patrol_once()
+    assert batch.provider is not None
+    assert batch.provider.down_seconds == 0
+    assert batch.provider.reason == "503"
+    await look_after(database, one)
     after = await two.runs.batch(batch_id)
     assert after is not None
-    assert isinstance(after.finding, Finding)
-    assert after.finding.down_seconds is None
-    assert after.finding.at > batch.finding.at
+    assert isinstance(after.provider, ProviderState)
+    assert after.provider.down_seconds is None
+    assert after.provider.at > batch.provider.at
 
 
 async def test_a_month_that_was_spent_resumes_when_it_is_over(database: Database) -> None:
@@ -170,10 +179,10 @@ async def test_a_month_that_was_spent_resumes_when_it_is_over(database: Database
     await database.pool.execute(
         "UPDATE judge_runs SET state = 'paused', reason = 'budget_month', detail = 'spent'"
     )
-    await one.reaper.patrol_once()
+    await look_after(database, one)
     assert (await run_row(database, run_id))["state"] == "paused"
     await database.pool.execute("UPDATE judge_runs SET changed_at = now() - interval '1 month'")
-    await one.reaper.patrol_once()
+    await look_after(database, one)
     assert (await run_row(database, run_id))["state"] == "queued"
 
 
@@ -193,11 +202,11 @@ async def test_a_run_with_bad_replies_is_tried_again_after_ever_longer_pauses(
         await database.pool.execute(
             "UPDATE judge_runs SET changed_at = now() - make_interval(secs => $1)", seconds
         )
-        return run_id in await one.reaper.patrol.with_bad_replies(10)
+        return run_id in await one.upkeep.with_bad_replies(10)
 
     assert not await pause_and_wait(9)
     assert await pause_and_wait(11)
-    await one.reaper.patrol.resume(run_id)
+    await one.upkeep.resume(run_id)
     assert not await pause_and_wait(11)
     assert await pause_and_wait(21)
 

@@ -15,11 +15,12 @@ from services.gateway.submissions.forms import EntryFields
 from services.gateway.submissions.lifecycle import Lifecycle
 from services.gateway.submissions.records import Checked, NewSubmission, StoredEntry
 from services.gateway.submissions.store import SubmissionStore
+from shared.messaging.bus import Bus
 from shared.messaging.local import LocalBus
-from shared.messaging.ports import Bus
-from shared.messaging.rabbit import connect_rabbit
+from shared.messaging.rabbit.bus import connect_rabbit
 from shared.runtime.errors import Conflict
 from shared.storage.database import Database
+from tests.patience import HANG_SECONDS
 from tests.ranking import ranking, score
 from tests.rows import load_demo_ground_truth
 
@@ -69,7 +70,7 @@ async def test_everything_at_once_adds_up(database: Database) -> None:
         failed = [each for each in done if isinstance(each, BaseException)]
         assert all(isinstance(each, asyncpg.CheckViolationError) for each in failed), failed
 
-    async with ranking(database, LocalBus(database)), asyncio.timeout(60):
+    async with ranking(database, LocalBus(database)), asyncio.timeout(HANG_SECONDS):
         await asyncio.gather(*(life(number) for number in range(MODELS)))
         while {
             row["state"] for row in await database.pool.fetch("SELECT state FROM submissions")
@@ -127,7 +128,7 @@ async def test_what_owners_do_reaches_the_board_on_both_buses(
     version = await load_demo_ground_truth(database)
     store, lifecycle = SubmissionStore(database), Lifecycle(database)
     try:
-        async with ranking(database, bus), asyncio.timeout(60):
+        async with ranking(database, bus), asyncio.timeout(HANG_SECONDS):
             first = await submit(store, version, "model")
             await score(database, str(first), {"cvs_acc": 0.5})
             await on_board(database, first)

@@ -26,6 +26,7 @@ from shared.runtime.errors import Conflict
 from shared.storage.database import Database
 from shared.storage.migrate import load_migrations, migrate
 from tests.integration.test_lifecycle_races import submit
+from tests.patience import HANG_SECONDS
 from tests.ranking import score
 from tests.rows import add_listed_entry, load_demo_ground_truth
 
@@ -150,7 +151,7 @@ async def test_a_migration_that_was_killed_goes_on_where_it_was(
             "SELECT FROM entries ORDER BY entries_name_key(name_key) DESC LIMIT 1 FOR UPDATE"
         )
         task = asyncio.create_task(fill(database))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANG_SECONDS):
             while not await database.pool.fetchval(waiting):
                 await asyncio.sleep(0.01)
         task.cancel()

@@ -17,20 +17,19 @@ import pytest
 
 from medvid.benchmark.versions import METRIC_VERSION
 from services.gateway.webhooks.delivery import Deliveries
-from services.ranker.reaper import Reaper as RankerReaper
-from services.ranker.rescoring import RescoreReaper
-from services.scorer.reaper import Reaper as ScorerReaper
-from services.scorer.reaper import SimilarityReaper
-from services.scorer.rescore_store import PostgresRescores
-from services.scorer.similarity_store import PostgresSimilarities, request_similarities
+from services.judge.upkeep import OVERDUE as JUDGE
+from services.ranker.store import OVERDUE as RANKER
+from services.scorer.store import OVERDUE as SCORER
+from services.scorer.store import request_similarities
+from shared.messaging.bus import Delivery
 from shared.messaging.local import LocalBus
-from shared.messaging.ports import Delivery
 from shared.messaging.relay import Relay
 from shared.messaging.topology import RANKER_BOARDS
 from shared.storage.database import Database
 from tests.contract.buses import Probe
 from tests.fakes.grader import FakeGrader
 from tests.judging import Replica, replica
+from tests.reaping import reap
 from tests.rows import Stored, accept_submission, load_demo_ground_truth
 
 STILL: Final = 30.0
@@ -123,28 +122,23 @@ def judge(database: Database) -> Replica:
 
 
 async def scorer_looks(database: Database) -> None:
-    await ScorerReaper(database, LocalBus(database), STILL).announce_again()
+    await reap(database, SCORER, STILL)
 
 
 async def ranker_looks(database: Database) -> None:
-    await RankerReaper(database).announce_again()
+    await reap(database, RANKER, STILL)
 
 
 async def judge_looks(database: Database) -> None:
-    await judge(database).reaper.patrol.announce_again(runs=STILL, batches=STILL)
+    await reap(database, JUDGE, STILL)
 
 
-async def judge_patrols(database: Database) -> None:
-    await judge(database).reaper.patrol_once()
+async def judge_is_looked_after(database: Database) -> None:
+    await judge(database).upkeep.look()
 
 
 async def judge_sends(database: Database) -> None:
-    await judge(database).reaper.patrol.send_due_batches()
-
-
-async def similarities_looked_after(database: Database) -> None:
-    similarities = PostgresSimilarities(database)
-    await SimilarityReaper(similarities, LocalBus(database), STILL).announce_again()
+    await judge(database).upkeep.send_due_batches()
 
 
 async def wait_for_similarities(database: Database) -> None:
@@ -174,14 +168,6 @@ async def rescore(database: Database, job: str, item: str) -> None:
         job_id, stored.entry_id, stored.submission_id, item,
         METRIC_VERSION if item == "scored" else None,
     )  # fmt: skip
-
-
-async def rescoring_looked_after(database: Database) -> None:
-    await PostgresRescores(database).announce_again(STILL)
-
-
-async def rescored_looked_after(database: Database) -> None:
-    await RescoreReaper(database, STILL).announce_again()
 
 
 async def call_nobody(database: Database) -> None:
@@ -223,7 +209,7 @@ STATES: Final[dict[tuple[str, str], Case]] = {
     ),
     ("judge_runs", "paused"): Case(
         lambda database: _none(run(database, "paused", "provider_down")),
-        judge_patrols,
+        judge_is_looked_after,
         "judging.requested",
     ),
     ("judge_batches", "planned"): Case(
@@ -234,17 +220,17 @@ STATES: Final[dict[tuple[str, str], Case]] = {
     ),
     ("rescore_items", "open"): Case(
         lambda database: rescore(database, "scoring", "open"),
-        rescoring_looked_after,
+        scorer_looks,
         "rescoring.requested",
     ),
     ("rescore_jobs", "scoring"): Case(
         lambda database: rescore(database, "scoring", "scored"),
-        rescoring_looked_after,
+        scorer_looks,
         "rescoring.completed",
     ),
     ("rescore_jobs", "scored"): Case(
         lambda database: rescore(database, "scored", "scored"),
-        rescored_looked_after,
+        ranker_looks,
         "rescoring.completed",
     ),
     ("webhook_deliveries", "waiting"): Case(call_nobody, sender_looks, None),
@@ -252,9 +238,7 @@ STATES: Final[dict[tuple[str, str], Case]] = {
 
 WORK: Final[dict[str, Case]] = {
     "boards": Case(be_scored, ranker_looks, "board.changed"),
-    "similarities_due": Case(
-        wait_for_similarities, similarities_looked_after, "similarity.requested"
-    ),
+    "similarities_due": Case(wait_for_similarities, scorer_looks, "similarity.requested"),
     "hypothetical_due": Case(be_hypothetical, ranker_looks, "board.changed"),
 }
 """Tables without a state whose rows wait for somebody."""
@@ -357,7 +341,7 @@ async def test_what_is_final_is_left_alone(database: Database) -> None:
         failed.submission_id,
     )
     await lose_all_messages(database)
-    for look in (scorer_looks, ranker_looks, judge_patrols, judge_sends):
+    for look in (scorer_looks, ranker_looks, judge_is_looked_after, judge_sends):
         await look(database)
     assert await database.pool.fetchval("SELECT count(*) FROM outbox") == 0
 

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
+from tempfile import TemporaryFile
 
 import aio_pika
 import pytest
 
-from shared.messaging.rabbit import connect_rabbit
+from shared.messaging.rabbit.bus import connect_rabbit
 from shared.messaging.topology import JUDGE_BATCHES
 from shared.storage.database import Database
+from tests.preloaded import fork
 
 
 def medvid(*arguments: str) -> tuple[int, str]:
     """Run a command as a process; returns its exit status and all that it printed."""
-    done = subprocess.run(  # noqa: S603 - our own command
-        [sys.executable, "-m", "medvid", "admin", *arguments],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-    )  # fmt: skip
-    return done.returncode, done.stdout
+    with TemporaryFile() as said:
+        status = fork("medvid", "admin", *arguments, stdout=said, stderr=said).ended()
+        said.seek(0)
+        return status, said.read().decode()
 
 
 @pytest.fixture
@@ -71,7 +70,7 @@ async def a_changed_queue(rabbit_url: str) -> str:
 async def test_queues_are_rebuilt(a_changed_queue: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEDVID_RABBITMQ_URL", a_changed_queue)
     status, said = await asyncio.to_thread(medvid, "rebuild-queues")
-    assert (status, said) == (0, f"{JUDGE_BATCHES.name}: made anew with 1 messages.\n")
+    assert (status, said) == (0, f"{JUDGE_BATCHES.name}: rebuilt with 1 messages.\n")
     await (await connect_rabbit(a_changed_queue)).close()
 
 

@@ -13,11 +13,12 @@ import aio_pika
 import pytest
 import structlog
 
-from shared.messaging.ports import Bus, Delivery, Disposition, Done, Outgoing, Retry
-from shared.messaging.rabbit import RabbitBus, connect_rabbit
-from shared.messaging.rabbit_topology import EXCHANGE
+from shared.messaging.bus import Bus, Delivery, Disposition, Done, Outgoing, Retry
+from shared.messaging.rabbit.bus import RabbitBus, connect_rabbit
+from shared.messaging.rabbit.topology import EXCHANGE
 from shared.runtime.errors import Misconfigured, Unavailable
 from tests.contract.buses import HINT, QUEUES, WORK, Probe, drained, eventually, outgoing
+from tests.patience import HANG_SECONDS
 from tests.servers import RabbitServer, free_port
 
 pytestmark = pytest.mark.usefixtures("no_leaked_tasks")
@@ -115,7 +116,7 @@ async def test_no_broker_for_long_does_not_keep_the_bus_from_closing(vhost: str)
         bus = await connect_rabbit(node.url(vhost), QUEUES)
         subscription = await bus.consume(WORK, Probe(), concurrency=1)
         await asyncio.to_thread(node.kill)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG_SECONDS):
             await subscription.stop()
             await bus.close()
 

@@ -10,11 +10,11 @@ import aio_pika
 import pytest
 from aio_pika.abc import AbstractChannel
 
-from shared.messaging import rabbit_rebuild
-from shared.messaging.ports import Delivery, Disposition, Retry
-from shared.messaging.rabbit import connect_rabbit
-from shared.messaging.rabbit_rebuild import Difference, differences, rebuild
-from shared.messaging.rabbit_topology import EXCHANGE, all_queues, dead_queue
+from shared.messaging.bus import Delivery, Disposition, Retry
+from shared.messaging.rabbit import rebuild as rabbit_rebuild
+from shared.messaging.rabbit.bus import connect_rabbit
+from shared.messaging.rabbit.rebuild import Difference, differences, rebuild
+from shared.messaging.rabbit.topology import EXCHANGE, all_queues, dead_queue
 from shared.messaging.topology import QUEUES as OURS
 from shared.messaging.topology import Queue
 from shared.runtime.errors import Conflict, Misconfigured

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from uuid import uuid4
+
 import orjson
 
-from services.ranker.reaper import Reaper as RankerReaper
-from services.scorer.reaper import Reaper as ScorerReaper
+from services.ranker.store import OVERDUE as BOARDS
+from services.scorer.store import OVERDUE as SUBMISSIONS
+from shared.messaging.bus import Outgoing
 from shared.messaging.local import LocalBus
-from shared.messaging.ports import Outgoing
 from shared.messaging.topology import SCORER_SUBMISSIONS
 from shared.storage.database import Database
-from tests.rows import accept_submission, add_listed_entry
+from tests.reaping import reap
+from tests.rows import accept_submission, add_listed_entry, load_demo_ground_truth
 
 
 async def lose_all_messages(database: Database) -> None:
@@ -26,9 +30,8 @@ async def test_a_submission_whose_message_was_lost_is_announced_once(database: D
     stored = await accept_submission(database)
     await lose_all_messages(database)
     await database.pool.execute("UPDATE submissions SET announced_at = now() - interval '1 hour'")
-    reaper = ScorerReaper(database, LocalBus(database), still_seconds=30)
-    await reaper.announce_again()
-    await reaper.announce_again()
+    await reap(database, SUBMISSIONS)
+    await reap(database, SUBMISSIONS)
     assert await announced(database) == [{"submission_id": str(stored.submission_id)}]
 
 
@@ -41,7 +44,7 @@ async def test_a_young_or_finished_submission_is_left_alone(database: Database) 
         done.submission_id,
     )
     await lose_all_messages(database)
-    await ScorerReaper(database, LocalBus(database), still_seconds=30).announce_again()
+    await reap(database, SUBMISSIONS)
     assert not await announced(database)
 
 
@@ -50,21 +53,43 @@ async def test_what_may_wait_in_a_busy_queue_gets_more_time(database: Database) 
     bus = LocalBus(database)
     await bus.publish([Outgoing(stored.message_id, SCORER_SUBMISSIONS.types[0], b"{}")])
     await lose_all_messages(database)
-    reaper = ScorerReaper(database, bus, still_seconds=30)
     for age, expected in (("1 minute", 0), ("1 hour", 1)):
         await database.pool.execute(
             f"UPDATE submissions SET announced_at = now() - interval '{age}'"  # noqa: S608
         )
-        await reaper.announce_again()
+        await reap(database, SUBMISSIONS, bus=bus)
         assert len(await announced(database)) == expected
+
+
+async def test_a_state_whose_rows_are_locked_holds_up_no_other(database: Database) -> None:
+    await accept_submission(database)
+    await lose_all_messages(database)
+    await database.pool.execute("UPDATE submissions SET announced_at = now() - interval '1 hour'")
+    job_id = uuid4()
+    await database.pool.execute(
+        "INSERT INTO rescore_jobs (id, ground_truth_version, state, requested_by, why)"
+        " VALUES ($1, $2, 'scoring', 'administrator', 'new code')",
+        job_id,
+        await load_demo_ground_truth(database),
+    )
+    async with database.pool.acquire() as other, other.transaction():
+        await other.execute("SELECT FROM rescore_jobs WHERE id = $1 FOR UPDATE", job_id)
+        looking = asyncio.create_task(reap(database, SUBMISSIONS))
+        async with asyncio.timeout(15):
+            while not await announced(database):
+                await asyncio.sleep(0.02)
+        assert not looking.done()
+    await looking
+    types = await database.pool.fetch("SELECT type FROM outbox ORDER BY position")
+    assert [row["type"] for row in types] == ["submission.accepted", "rescoring.completed"]
 
 
 async def test_a_board_that_is_behind_is_announced(database: Database) -> None:
     await add_listed_entry(database, "A model", {"cvs_acc": 0.5})
     await lose_all_messages(database)
-    await RankerReaper(database).announce_again()
+    await reap(database, BOARDS)
     assert await announced(database) == [{"board": "community"}]
     await database.pool.execute("UPDATE boards SET ranked_revision = revision")
     await lose_all_messages(database)
-    await RankerReaper(database).announce_again()
+    await reap(database, BOARDS)
     assert not await announced(database)

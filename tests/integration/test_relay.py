@@ -10,11 +10,12 @@ from uuid import UUID
 import pytest
 
 from shared.contracts.messages import BoardChanged
-from shared.messaging.ports import Outgoing
+from shared.messaging.bus import Outgoing
 from shared.messaging.relay import Relay
 from shared.runtime.errors import Unavailable
 from shared.storage.database import Database
 from tests.fakes.bus import RecordingBus
+from tests.patience import HANG_SECONDS
 
 
 async def emit(database: Database, count: int = 1) -> list[UUID]:
@@ -32,7 +33,7 @@ async def test_a_commit_is_published_without_waiting_for_the_poll(database: Data
     bus = RecordingBus()
     relay = asyncio.create_task(Relay(database, bus, poll_seconds=3600).run())
     (message_id,) = await emit(database)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANG_SECONDS):
         await bus.published_count(1)
         while await waiting(database):
             await asyncio.sleep(0.01)
@@ -45,7 +46,7 @@ async def test_what_another_process_committed_is_found_by_polling(database: Data
     stranger = Database(database.pool)
     relay = asyncio.create_task(Relay(database, bus, poll_seconds=0.05).run())
     await emit(stranger)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANG_SECONDS):
         await bus.published_count(1)
     relay.cancel()
 
@@ -66,7 +67,7 @@ async def test_a_failing_bus_keeps_the_messages_and_gets_them_later(database: Da
     bus = RecordingBus(failures=2)
     ids = await emit(database, 3)
     relay = asyncio.create_task(Relay(database, bus, poll_seconds=0.01).run())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANG_SECONDS):
         await bus.published_count(3)
     relay.cancel()
     assert [message.message_id for message in bus.published] == ids
@@ -141,7 +142,7 @@ async def relaying(database: Database, bus: RecordingBus) -> AsyncIterator[None]
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANG_SECONDS):
         while not condition():
             await asyncio.sleep(0.005)
 
@@ -158,7 +159,7 @@ async def test_a_row_that_fails_every_batch_holds_up_none_and_dies(
     bus.hated = {ids[7], ids[300]}
     async with relaying(database, bus):
         await bus.published_count(498)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANG_SECONDS):
             while await waiting(database):  # others prove that the bus works
                 await emit(database)
                 await asyncio.sleep(0.02)
@@ -179,7 +180,7 @@ async def test_attempts_beyond_all_counting_end_the_row_and_not_the_process(
     bus = PickyBus()
     bus.hated = {hated}
     async with relaying(database, bus):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANG_SECONDS):
             while await waiting(database):
                 await emit(database)
                 await asyncio.sleep(0.02)

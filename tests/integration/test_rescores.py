@@ -7,16 +7,19 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import orjson
 import pytest
 
 from medvid.benchmark.versions import JUDGED_VERSION, METRIC_VERSION, SIMILARITY_VERSION
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.admin.rescore_models import Wanted
 from services.gateway.admin.rescoring import Rescoring
-from services.ranker.rescoring import RescoreReaper, preview
-from services.scorer.rescore_store import PostgresRescores
+from services.ranker.rescoring import preview
+from services.ranker.store import OVERDUE as RANKED
+from services.scorer.store import OVERDUE as SCORED
 from shared.runtime.errors import Conflict
 from shared.storage.database import Database
+from tests.reaping import reap
 from tests.rows import accept_submission
 
 ACT = AdminAction.of("administrator", "a test asked for it", "req-1")
@@ -75,6 +78,12 @@ async def types(database: Database) -> list[str]:
     return [row["type"] for row in rows]
 
 
+async def reaped(database: Database, seconds: float) -> list[str]:
+    """Let the scorer's reaper look once; returns the types of what it sent."""
+    await reap(database, SCORED, seconds)
+    return await types(database)
+
+
 async def state(database: Database) -> str:
     found: str = await database.pool.fetchval("SELECT state FROM rescore_jobs")
     return found
@@ -84,25 +93,24 @@ async def test_what_stands_still_is_announced_again_in_every_state(database: Dat
     one, _ = await scored_entry(database, "A")
     other, _ = await scored_entry(database, "B")
     job = await start(database)
-    rescores = PostgresRescores(database)
     assert await types(database) == ["rescoring.requested"] * 2
-    assert await rescores.announce_again(3600) == []
-    assert len(await rescores.announce_again(0)) == 2
-    assert await types(database) == ["rescoring.requested"] * 2
+    assert await reaped(database, 3600) == []
+    assert await reaped(database, 0) == ["rescoring.requested"] * 2
 
     # Two versions of the code: what is not ours is scored again.
     await settle(database, one, code=METRIC_VERSION)
     await settle(database, other, code="older")
-    assert await rescores.announce_again(3600) == [other]
+    await reap(database, SCORED, 3600)
+    body = await database.pool.fetchval("SELECT body FROM outbox")
+    assert orjson.loads(body)["data"]["entry_id"] == str(other)
     assert await types(database) == ["rescoring.requested"]
     await database.pool.execute("UPDATE rescore_items SET state = 'scored', metric_version = '1'")
-    assert await rescores.announce_again(3600) == []
-    assert (await state(database), await types(database)) == ("scored", ["rescoring.completed"])
+    assert await reaped(database, 3600) == ["rescoring.completed"]
+    assert await state(database) == "scored"
 
-    reaper = RescoreReaper(database, still_seconds=3600)
-    await reaper.announce_again()
+    await reap(database, RANKED, 3600)
     assert await types(database) == []
-    await RescoreReaper(database, still_seconds=0).announce_again()
+    await reap(database, RANKED, 0)
     assert await types(database) == ["rescoring.completed"]
     for _ in range(2):  # the second finds nothing to do
         async with database.transaction() as transaction:
@@ -115,7 +123,7 @@ async def ready(database: Database) -> tuple[UUID, UUID, UUID]:
     entry, submission = await scored_entry(database, "A")
     job = await start(database)
     await settle(database, entry)
-    await PostgresRescores(database).announce_again(3600)
+    await reap(database, SCORED, 3600)
     async with database.transaction() as transaction:
         await preview(transaction, job)
     await types(database)
@@ -175,7 +183,7 @@ async def test_judged_scores_of_older_code_are_due_on_the_same_ground_truth(
     )  # fmt: skip
     job = (await Rescoring(database).start(ACT, version=version, board=None, entry_ids=None)).id
     await settle(database, entry, code=METRIC_VERSION)
-    await PostgresRescores(database).announce_again(3600)
+    await reap(database, SCORED, 3600)
     async with database.transaction() as transaction:
         await preview(transaction, job)
     detail = await Rescoring(database).preview(job)

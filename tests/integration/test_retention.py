@@ -7,10 +7,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.scorer.consumer import build_consumer
-from services.scorer.evaluation import PooledEvaluator, warm_up
+from services.scorer.consume import build_consumer
+from services.scorer.evaluation import Evaluator, warm_up
 from shared.contracts.messages import Envelope, SubmissionAccepted
-from shared.messaging.ports import Delivery, Done
+from shared.messaging.bus import Delivery, Done
 from shared.messaging.topology import SCORER_SUBMISSIONS
 from shared.runtime import retention
 from shared.runtime.retention import RULES, Pruner, RetentionSettings
@@ -187,7 +187,7 @@ async def test_a_ranked_entry_can_be_scored_again_to_the_same_numbers(database: 
     stored = await accept_submission(database, "Ranked")
     pool = WorkerPool(1, name="scorer", initializer=warm_up)
     try:
-        evaluator = PooledEvaluator(database, pool, seconds=60)
+        evaluator = Evaluator(database, pool, seconds=60)
         consumer = build_consumer(database, evaluator, wants_similarities=False)
         message = SubmissionAccepted(submission_id=stored.submission_id)
 
@@ -218,7 +218,7 @@ async def test_a_submission_revived_after_its_upload_went_fails_with_that_reason
     await database.pool.execute("DELETE FROM payloads")
     pool = WorkerPool(1, name="scorer")
     try:
-        consumer = build_consumer(database, PooledEvaluator(database, pool, seconds=60))
+        consumer = build_consumer(database, Evaluator(database, pool, seconds=60))
         body = Envelope.wrap(SubmissionAccepted(submission_id=stored.submission_id)).to_bytes()
         assert await consumer.handle(Delivery(SCORER_SUBMISSIONS, body, 1)) == Done()
     finally:

@@ -22,11 +22,11 @@ from services.gateway.boards.current import Boards
 from services.gateway.boards.models import leaderboard
 from services.gateway.boards.store import BoardStore
 from services.gateway.pages.rendering import Pages
-from services.ranker.consumer import build_consumer as build_ranker
-from services.ranker.reaper import Reaper
-from services.ranker.store import PostgresBoards
-from services.scorer.consumer import build_consumer as build_scorer
-from services.scorer.evaluation import PooledEvaluator, warm_up
+from services.judge.upkeep import OVERDUE as JUDGE_OVERDUE
+from services.ranker.consume import build_consumer as build_ranker
+from services.ranker.store import OVERDUE
+from services.scorer.consume import build_consumer as build_scorer
+from services.scorer.evaluation import Evaluator, warm_up
 from shared.contracts.messages import (
     BoardChanged,
     Envelope,
@@ -34,10 +34,10 @@ from shared.contracts.messages import (
     ScoringCompleted,
     SubmissionAccepted,
 )
+from shared.messaging.bus import Delivery, Done
 from shared.messaging.consumer import Consumer
 from shared.messaging.local import LocalBus
-from shared.messaging.ports import Delivery, Done
-from shared.messaging.rabbit_topology import EXCHANGE, blueprints
+from shared.messaging.rabbit.topology import EXCHANGE, blueprints
 from shared.messaging.relay import Relay
 from shared.messaging.topology import QUEUES, RANKER_BOARDS, SCORER_SUBMISSIONS, Queue
 from shared.runtime.workers import WorkerPool
@@ -47,6 +47,8 @@ from tests.contract.test_messages import EXPECTED, GOLDEN
 from tests.fakes.grader import FakeGrader
 from tests.judging import ThreadPlanner, reaches, replica
 from tests.judging import judging as judge_replicas
+from tests.patience import HANG_SECONDS
+from tests.reaping import reap
 from tests.rows import DEMO, accept_submission, add_listed_entry, load_demo_ground_truth
 
 OLD: Final = "0.1.0"
@@ -173,14 +175,14 @@ async def handle(consumer: Consumer, queue: Queue, message: Message) -> None:
 
 
 async def new_ranker_ranks(database: Database, board: str) -> None:
-    consumer = build_ranker(database, PostgresBoards(database))
+    consumer = build_ranker(database)
     await handle(consumer, RANKER_BOARDS, BoardChanged.model_validate({"board": board}))
 
 
 async def new_scorer_scores(database: Database, submission_id: UUID) -> None:
     pool = WorkerPool(1, name="scorer", initializer=warm_up)
     try:
-        consumer = build_scorer(database, PooledEvaluator(database, pool, seconds=60))
+        consumer = build_scorer(database, Evaluator(database, pool, seconds=60))
         await handle(consumer, SCORER_SUBMISSIONS, SubmissionAccepted(submission_id=submission_id))
     finally:
         await pool.close()
@@ -247,14 +249,14 @@ async def test_what_an_old_ranker_wrote_is_ranked_again_by_the_new_one(database:
     for _ in range(2):
         await old_ranker_ranks(database, "community")
         assert await placed(database, "strict") == [("Imported", 1)]
-        await Reaper(database).announce_again()
+        await reap(database, OVERDUE)
         await new_ranker_ranks(database, "community")
         assert await placed(database, "strict") == [("Imported", None)]
         assert await placed(database, "compat") == [("Imported", 1)]
         await database.pool.execute("UPDATE boards SET revision = revision + 1")
     newest = await database.pool.fetchval("SELECT max(revision) FROM snapshots")
     await old_ranker_ranks(database, "community")
-    await Reaper(database).announce_again()
+    await reap(database, OVERDUE)
     assert await database.pool.fetchval("SELECT revision FROM boards WHERE board='community'") > (
         newest + 1
     )
@@ -292,7 +294,7 @@ async def test_snapshots_of_the_version_before_are_served_as_they_were_recorded(
     await add_listed_entry(database, "Imported", {"cvs_acc": 0.5})
     await old_ranker_ranks(database, "community")
     old = await database.pool.fetchval("SELECT id FROM snapshots WHERE scoring = 'strict'")
-    await Reaper(database).announce_again()
+    await reap(database, OVERDUE)
     await new_ranker_ranks(database, "community")
     found = await BoardStore(database).find_snapshot(old)
     assert found is not None
@@ -333,7 +335,7 @@ async def test_a_run_that_the_old_judge_began_the_new_one_finishes(database: Dat
         await database.pool.execute(
             "UPDATE judge_batches SET sent_at = now() - interval '1 hour' WHERE state = 'sent'"
         )
-        await new.reaper.patrol.announce_again(runs=60, batches=60)
+        await reap(database, JUDGE_OVERDUE, 60)
         row = await reaches(database, run_id, "completed")
     assert row["items_unscored"] == 0
     judged = await database.pool.fetch("SELECT FROM scores WHERE judge_version = $1", version.hash)
@@ -410,7 +412,7 @@ async def test_old_and_new_relays_and_buses_share_the_work(database: Database) -
     await Relay(database, bus, poll_seconds=60).publish_batch()
     seen: list[bytes] = []
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANG_SECONDS):
 
             async def note(delivery: Delivery) -> Done:
                 seen.append(delivery.body)

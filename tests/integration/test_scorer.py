@@ -17,12 +17,12 @@ from medvid.benchmark.scorecard import score
 from medvid.benchmark.tasks import RULE_METRIC_KEYS
 from medvid.benchmark.test_set import TestSet
 from medvid.benchmark.versions import METRIC_VERSION
-from services.scorer.consumer import build_consumer
-from services.scorer.evaluation import PooledEvaluator, warm_up
-from services.scorer.ports import Scores, Work
+from services.scorer.consume import build_consumer
+from services.scorer.evaluation import Evaluator, warm_up
+from services.scorer.work import Scores, Work
 from shared.contracts.messages import Envelope, SubmissionAccepted
+from shared.messaging.bus import Delivery, Done
 from shared.messaging.consumer import Consumer
-from shared.messaging.ports import Delivery, Done
 from shared.messaging.topology import SCORER_SUBMISSIONS
 from shared.runtime.workers import WorkerPool
 from shared.storage.database import Database
@@ -61,7 +61,7 @@ async def test_scores_are_stored_with_their_provenance(
     database: Database, pool: WorkerPool, expected: dict[str, tuple[float | None, float | None]]
 ) -> None:
     stored = await accept_submission(database)
-    consumer = build_consumer(database, PooledEvaluator(database, pool, seconds=60))
+    consumer = build_consumer(database, Evaluator(database, pool, seconds=60))
     delivery = delivery_of(stored)
     assert await consumer.handle(delivery) == Done()
     rows = await database.pool.fetch("SELECT * FROM scores")
@@ -83,7 +83,7 @@ async def test_scores_are_stored_with_their_provenance(
     assert await database.pool.fetchval("SELECT revision FROM boards WHERE board='community'") == 1
 
 
-class _Evaluator(PooledEvaluator):
+class _Evaluator(Evaluator):
     """Runs another function than the real one in the same real workers."""
 
     def __init__(self, database: Database, pool: WorkerPool, job: Job, seconds: float) -> None:
@@ -148,6 +148,6 @@ async def test_a_payload_that_is_not_valid_fails_with_a_reason(
     database: Database, pool: WorkerPool
 ) -> None:
     stored = await accept_submission(database, payload=gzip.compress(b"[1, 2"))
-    consumer = build_consumer(database, PooledEvaluator(database, pool, seconds=60))
+    consumer = build_consumer(database, Evaluator(database, pool, seconds=60))
     row = await _fail(database, consumer, stored)
     assert row["failure_code"] == "invalid_file"

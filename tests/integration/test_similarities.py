@@ -12,21 +12,19 @@ import pytest
 from medvid.benchmark.caption_pairs import plan
 from medvid.benchmark.embedding import load_embedder
 from medvid.benchmark.ground_truth import load_ground_truth
-from medvid.benchmark.similarity import METRICS, measure
-from medvid.benchmark.versions import SIMILARITY_VERSION
+from medvid.benchmark.similarity import METRICS, Similarity, SourceSimilarity, measure
 from services.gateway.submissions.store import SubmissionStore
-from services.scorer.consumer import build_consumer, build_similarity_consumer
-from services.scorer.evaluation import PooledEvaluator, PooledMeter, warm_up_meter
-from services.scorer.ports import SimilarityRow, SimilarityWork
-from services.scorer.reaper import SimilarityReaper
-from services.scorer.similarity_store import PostgresSimilarities
+from services.scorer.consume import build_consumer, build_similarity_consumer
+from services.scorer.evaluation import Evaluator, Meter, warm_up_meter
+from services.scorer.store import OVERDUE
+from services.scorer.work import SimilarityWork
 from shared.contracts.messages import Envelope, SimilarityRequested, SubmissionAccepted
-from shared.messaging.local import LocalBus
-from shared.messaging.ports import Delivery, Done, Retry
+from shared.messaging.bus import Delivery, Done, Retry
 from shared.messaging.topology import SCORER_SIMILARITIES, SCORER_SUBMISSIONS
 from shared.runtime.errors import Permanent, Transient
 from shared.runtime.workers import WorkerPool
 from shared.storage.database import Database
+from tests.reaping import reap
 from tests.rows import DEMO, accept_submission
 
 
@@ -46,20 +44,18 @@ async def pool() -> AsyncIterator[WorkerPool]:
     await pool.close()
 
 
-class Meter:
+class FakeMeter(Meter):
     """Measures 0.5; fails as told."""
 
     def __init__(self, *failures: Exception) -> None:
         self.failures = list(failures)
         self.measured: list[str] = []
 
-    async def measure(self, _: SimilarityWork, metric: str) -> SimilarityRow:
+    async def measure(self, _: SimilarityWork, metric: str) -> Similarity:
         self.measured.append(metric)
         if len(self.measured) > 1 and self.failures:
             raise self.failures.pop(0)
-        return SimilarityRow(
-            metric, 0.5, 2, 1, {"AVOS": {"value": 0.5, "pairs": 2}}, SIMILARITY_VERSION
-        )
+        return Similarity(0.5, 2, 1, {"AVOS": SourceSimilarity(0.5, 2, 2)})
 
 
 def requested(submission_id: UUID) -> Delivery:
@@ -70,7 +66,7 @@ def requested(submission_id: UUID) -> Delivery:
 async def scored(database: Database, pool: WorkerPool, *, wanted: bool = True) -> UUID:
     """Accept and score a submission; returns its id."""
     stored = await accept_submission(database)
-    evaluator = PooledEvaluator(database, pool, seconds=60)
+    evaluator = Evaluator(database, pool, seconds=60)
     consumer = build_consumer(database, evaluator, wants_similarities=wanted)
     message = Envelope.wrap(SubmissionAccepted(submission_id=stored.submission_id))
     delivery = Delivery(SCORER_SUBMISSIONS, message.to_bytes(), attempt=1)
@@ -88,7 +84,7 @@ async def test_they_are_asked_for_with_the_scores_measured_in_a_worker_and_shown
     assert Envelope.parse(body).message() == SimilarityRequested(submission_id=submission_id)
     assert await database.pool.fetchval("SELECT count(*) FROM similarities_due") == 1
 
-    consumer = build_similarity_consumer(database, PooledMeter(database, pool, seconds=60))
+    consumer = build_similarity_consumer(database, Meter(database, pool, seconds=60))
     assert await consumer.handle(Delivery(SCORER_SIMILARITIES, body, attempt=1)) == Done()
     rows = await database.pool.fetch("SELECT metric, value FROM similarities")
     assert {row["metric"]: row["value"] for row in rows} == pytest.approx(expected)
@@ -114,7 +110,7 @@ async def test_a_retry_goes_on_after_what_is_stored_and_a_repeat_measures_nothin
     database: Database, pool: WorkerPool
 ) -> None:
     submission_id = await scored(database, pool)
-    meter = Meter(Transient("the database went away"))
+    meter = FakeMeter(Transient("the database went away"))
     consumer = build_similarity_consumer(database, meter)
     delivery = requested(submission_id)
     assert isinstance(await consumer.handle(delivery), Retry)
@@ -130,7 +126,7 @@ async def test_what_can_never_be_measured_is_given_up_with_its_reason(
     database: Database, pool: WorkerPool
 ) -> None:
     submission_id = await scored(database, pool)
-    meter = Meter(Permanent("too long", code="similarity_timeout"))
+    meter = FakeMeter(Permanent("too long", code="similarity_timeout"))
     assert await build_similarity_consumer(database, meter).handle(requested(submission_id)) == (
         Done()
     )
@@ -145,22 +141,25 @@ async def test_the_reaper_asks_again_for_what_waits_and_not_for_what_failed(
     database: Database, pool: WorkerPool
 ) -> None:
     submission_id = await scored(database, pool)
-    similarities = PostgresSimilarities(database)
-    await SimilarityReaper(similarities, LocalBus(database), still_seconds=60).announce_again()
-    assert await database.pool.fetchval("SELECT count(*) FROM outbox WHERE type LIKE 'sim%'") == 1
+    sent = "SELECT body FROM outbox WHERE type = 'similarity.requested'"
+    await reap(database, OVERDUE, 60)
+    assert len(await database.pool.fetch(sent)) == 1
     await database.pool.execute("UPDATE similarities_due SET announced_at = now() - interval '2m'")
-    assert await similarities.announce_again(60) == [submission_id]
-    assert await database.pool.fetchval("SELECT count(*) FROM outbox WHERE type LIKE 'sim%'") == 2
+    await reap(database, OVERDUE, 60)
+    bodies = [row["body"] for row in await database.pool.fetch(sent)]
+    asked = SimilarityRequested(submission_id=submission_id)
+    assert [Envelope.parse(body).message() for body in bodies] == [asked] * 2
     await database.pool.execute(
         "UPDATE similarities_due SET announced_at = now() - interval '2m', failure_code = 'x'"
     )
-    assert await similarities.announce_again(60) == []
+    await reap(database, OVERDUE, 60)
+    assert len(await database.pool.fetch(sent)) == 2
 
 
 async def test_an_entry_that_is_gone_needs_none(database: Database, pool: WorkerPool) -> None:
     submission_id = await scored(database, pool)
     await database.pool.execute("UPDATE entries SET removed_at = now()")
-    meter = Meter()
+    meter = FakeMeter()
     await build_similarity_consumer(database, meter).handle(requested(submission_id))
     assert meter.measured == []
     assert await database.pool.fetchval("SELECT count(*) FROM similarities_due") == 0

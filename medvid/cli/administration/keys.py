@@ -1,62 +1,85 @@
-"""`medvid admin keys`."""
+"""`medvid admin keys`: API keys and their quotas."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from enum import StrEnum
+from typing import Annotated
 
-from medvid.cli.administration import session as session_of
-from medvid.cli.administration.session import Facts
-from medvid.cli.session import Exit, Options, Session, print_json, run
+import typer
 
+from medvid.api import KeyQuotas
+from medvid.cli.administration.session import Why, consent, reason
+from medvid.cli.parameters import Sure
+from medvid.cli.session import Session, as_administrator
 
-def keys(options: Options) -> int:
-    """List API keys; return the exit status."""
-
-    def work(session: Session) -> int:
-        found = list(session.client.keys())
-        if options.as_json:
-            print_json([key.model_dump(mode="json") for key in found])
-            return Exit.DONE
-        for key in found:
-            state = "revoked" if key.revoked_at else "in use"
-            print(f"{key.id}  {state}  {','.join(sorted(key.scopes))}  {key.label}  {key.owner}")
-        return Exit.DONE
-
-    return run(options, work)
+KeyId = Annotated[str, typer.Argument(help="its id")]
+Number = Annotated[int | None, typer.Option(min=0)]
 
 
-def make_key(
-    options: Options,
-    label: str,
-    owner: str,
-    scopes: Sequence[str],
-    why: str | None,
-    **quotas: int | None,
+class Scope(StrEnum):
+    """What a key may be used for; typer reads no lists of literals."""
+
+    SUBMIT = "submit"
+    JUDGE = "judge"
+    ADMIN = "admin"
+
+
+@as_administrator
+def list_keys(session: Session) -> int:
+    """List API keys."""
+    found = list(session.client.keys())
+    lines = [
+        f"{key.id}  {'revoked' if key.revoked_at else 'in use'}  "
+        f"{','.join(sorted(key.scopes))}  {key.label}  {key.owner}"
+        for key in found
+    ]
+    return session.answer_lines(found, lines)
+
+
+@as_administrator
+def make(
+    session: Session,
+    label: Annotated[str, typer.Argument(help="what it is for")],
+    owner: Annotated[str, typer.Argument(help="who answers for it")],
+    scope: Annotated[
+        list[Scope] | None, typer.Option(help="submit and judge when left out")
+    ] = None,
+    submissions_per_day: Number = None,
+    bytes_per_day: Number = None,
+    judge_runs_per_month: Number = None,
+    why: Why = None,
 ) -> int:
-    """Make an API key; return the exit status."""
+    """Make an API key; it is shown once."""
+    made = session.client.make_key(
+        label, owner=owner, scopes=scope or ("submit", "judge"), why=reason(session, why),
+        quotas=_quotas(submissions_per_day, bytes_per_day, judge_runs_per_month),
+    )  # fmt: skip
+    return session.answer(made, f"{made.key}\nShown once: its id is {made.id}.")
 
-    def work(session: Session) -> Facts:
-        body = {"label": label, "owner": owner, "scopes": list(scopes), "quotas": quotas}
-        body["why"] = session_of.reason(session, why)
-        return session_of.send_body(session, "/keys", body, repeatable=False)
 
-    return session_of.command(
-        options, work, lambda made: f"{made['key']}\nShown once: its id is {made['id']}."
+@as_administrator
+def revoke(session: Session, key_id: KeyId, why: Why = None, sure: Sure = False) -> int:
+    """Revoke an API key, for ever."""
+    consent(session, f"Revoke key {key_id} for ever?", sure=sure)
+    return session.answer(session.client.revoke_key(key_id, why=reason(session, why)), "Revoked.")
+
+
+@as_administrator
+def set_quotas(
+    session: Session,
+    key_id: KeyId,
+    submissions_per_day: Number = None,
+    bytes_per_day: Number = None,
+    judge_runs_per_month: Number = None,
+    why: Why = None,
+) -> int:
+    """Give an API key quotas of its own; those left out are the ones all keys have."""
+    quotas = _quotas(submissions_per_day, bytes_per_day, judge_runs_per_month)
+    changed = session.client.set_key_quotas(key_id, quotas, why=reason(session, why))
+    return session.answer(changed, "Its quotas are set.")
+
+
+def _quotas(submissions: int | None, size: int | None, judge_runs: int | None) -> KeyQuotas:
+    return KeyQuotas(
+        submissions_per_day=submissions, bytes_per_day=size, judge_runs_per_month=judge_runs
     )
-
-
-def change_key(
-    options: Options, key: str, action: str, why: str | None, *, sure: bool, **quotas: int | None
-) -> int:
-    """Revoke an API key or set its quotas; return the exit status."""
-
-    def work(session: Session) -> Facts:
-        if action == "revoke":
-            session_of.consent(session, f"Revoke key {key} for ever?", sure=sure)
-        body: dict[str, object] = {"why": session_of.reason(session, why)}
-        if action == "revoke":
-            return session_of.send_body(session, f"/keys/{key}/revoke", body)
-        return session_of.send_body(session, f"/keys/{key}/quotas", body | quotas, "PUT")
-
-    told = "Revoked." if action == "revoke" else "Its quotas are set."
-    return session_of.command(options, work, lambda _: told)

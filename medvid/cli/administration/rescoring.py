@@ -3,151 +3,166 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import Final
+from itertools import islice
+from typing import Annotated, Final
 
+import typer
 from rich.table import Table
 from rich.text import Text
 
-from medvid.cli.administration import session as session_of
-from medvid.cli.administration.session import Facts
-from medvid.cli.administration.truths import version_of
-from medvid.cli.session import Exit, Options, Session, Unfit, print_json, run
-from medvid.cli.terminal import place, print_table
+from medvid.api.administration_answers import DifferenceRow, Rescore
+from medvid.cli.administration.session import (
+    OnBoard,
+    Why,
+    consent,
+    done,
+    entry_id,
+    reason,
+    version_of,
+)
+from medvid.cli.parameters import NoWait, Sure
+from medvid.cli.printing import place
+from medvid.cli.session import CommandFailed, Session, as_administrator
 
 _LOOK_SECONDS: Final = 1.0
+_MOST_JOBS: Final = 100
+Job = Annotated[str | None, typer.Argument(help="id of the re-score job; the newest when left out")]
 
 
+@as_administrator
 def rescore(
-    options: Options, ground_truth: str | None, board: str | None, named: Sequence[str],
-    why: str | None, *, wait: bool,
-) -> int:  # fmt: skip
-    """Start a re-score job, and show its difference once it is there; return the exit status."""
+    session: Session,
+    entry: Annotated[list[str] | None, typer.Argument(help="entries; all when left out")] = None,
+    ground_truth: Annotated[
+        str | None, typer.Option(help="version; the current one when left out")
+    ] = None,
+    board: OnBoard = None,
+    why: Why = None,
+    no_wait: NoWait = False,
+) -> int:
+    """Score entries again, beside the scores in force, and show what would change.
 
-    def work(session: Session) -> Facts:
-        ids = [session_of.entry_id(session, each, board) for each in named] or None
-        given = session_of.reason(session, why)
-        truth = version_of(session, ground_truth) if ground_truth else None
-        job = session_of.do(
-            session, "/rescores", given, ground_truth=truth, board=board, entries=ids
+    Under another ground truth, or after an update of the metric code. Nothing changes on a board
+    until 'medvid admin apply'.
+    """
+    admin = session.client.admin
+    ids = [entry_id(session, each, board) for each in entry or ()]
+    given = reason(session, why)
+    truth = version_of(session, ground_truth) if ground_truth else None
+    job = admin.rescore(why=given, ground_truth=truth, board=board, entries=ids)
+    session.say(f"Job {job.id}: {job.items} entries are being scored.")
+    detail = admin.difference(job.id)
+    while not no_wait and detail.job.state in ("scoring", "scored"):
+        time.sleep(_LOOK_SECONDS)
+        detail = admin.difference(job.id)
+    return session.answer(detail, _difference(detail))
+
+
+@as_administrator
+def rescores(session: Session) -> int:
+    """List re-score jobs."""
+    found = list(islice(session.client.admin.rescores(), _MOST_JOBS))
+    table = Table("Id", "State", "Ground truth", "Entries", "Since", "Why", box=None,
+                  pad_edge=False)  # fmt: skip
+    for job in found:
+        count = f"{job.scored}/{job.items}" + (f", {job.failed} failed" if job.failed else "")
+        since = f"{job.created_at:%Y-%m-%dT%H:%M}"
+        table.add_row(
+            str(job.id), job.state, job.ground_truth_version[:12], count, since, Text(job.why)
         )
-        session.say(f"Job {job['id']}: {job['items']} entries are being scored.")
-        path = f"/rescores/{job['id']}"
-        detail = session_of.ask(session, path)
-        while wait and detail["job"]["state"] in ("scoring", "scored"):
-            time.sleep(_LOOK_SECONDS)
-            detail = session_of.ask(session, path)
-        return detail
-
-    return session_of.command(options, work, _difference)
+    return session.answer(found, table)
 
 
-def difference(options: Options, job: str | None) -> int:
-    """Show a job's difference; return the exit status."""
-    return session_of.command(
-        options,
-        lambda session: session_of.ask(session, f"/rescores/{_job(session, job)}"),
-        _difference,
-    )
+@as_administrator
+def difference(session: Session, job: Job = None) -> int:
+    """Show what a re-score job would change."""
+    found = session.client.admin.difference(_job(session, job))
+    return session.answer(found, _difference(found))
 
 
-def rescores(options: Options) -> int:
-    """List re-score jobs; return the exit status."""
-
-    def work(session: Session) -> int:
-        found = list(session_of.pages(session, "/rescores", "jobs", 100))
-        if options.as_json:
-            print_json(found)
-            return Exit.DONE
-        table = Table("Id", "State", "Ground truth", "Entries", "Since", "Why", box=None,
-                      pad_edge=False)  # fmt: skip
-        for job in found:
-            count = f"{job['scored']}/{job['items']}" + (
-                f", {job['failed']} failed" if job["failed"] else ""
-            )
-            table.add_row(job["id"], job["state"], job["ground_truth_version"][:12], count,
-                          job["created_at"][:16], Text(job["why"]))  # fmt: skip
-        print_table(table)
-        return Exit.DONE
-
-    return run(options, work)
-
-
+@as_administrator
 def apply(
-    options: Options, job: str | None, preview: int | None, why: str | None, *,
-    sure: bool, without_failed: bool, make_current: bool, judge_again: bool,
-) -> int:  # fmt: skip
-    """Put a job's scores in force; return the exit status."""
+    session: Session,
+    job: Job = None,
+    preview: Annotated[
+        int | None, typer.Option(help="number of the difference you looked at")
+    ] = None,
+    without_failed: Annotated[
+        bool, typer.Option("--without-failed", help="although some entries failed")
+    ] = False,
+    make_current: Annotated[
+        bool, typer.Option("--make-current", help="check uploads against its ground truth")
+    ] = False,
+    judge_again: Annotated[
+        bool,
+        typer.Option(
+            "--judge-again",
+            help="judge where judged scores are of another ground truth or older code",
+        ),
+    ] = False,
+    why: Why = None,
+    sure: Sure = False,
+) -> int:
+    """Put a re-score job's scores in force, all at once."""
+    admin = session.client.admin
+    detail = admin.difference(_job(session, job))
+    if not sure:
+        session.say(_difference(detail))
+    consent(session, "Put these scores in force?", sure=sure)
+    change = admin.apply_rescore(
+        detail.job.id, why=reason(session, why), preview=preview or detail.job.preview,
+        without_failed=without_failed, make_current=make_current, judge_again=judge_again,
+    )  # fmt: skip
+    return session.answer(change, done("The scores are in force.", changed=change.changed))
 
-    def work(session: Session) -> Facts:
-        found = _job(session, job)
-        detail = session_of.ask(session, f"/rescores/{found}")
-        number = preview or detail["job"]["preview"]
-        if not sure:
-            session.say(_difference(detail))
-        session_of.consent(session, "Put these scores in force?", sure=sure)
-        return session_of.do(
-            session, f"/rescores/{found}/apply", session_of.reason(session, why), preview=number,
-            without_failed=without_failed, make_current=make_current, judge_again=judge_again,
-        )  # fmt: skip
 
-    return session_of.command(options, work, session_of.changed("The scores are in force."))
-
-
-def discard(options: Options, job: str | None, why: str | None, *, sure: bool) -> int:
-    """Drop a job; return the exit status."""
-
-    def work(session: Session) -> Facts:
-        found = _job(session, job)
-        session_of.consent(session, f"Drop job {found}?", sure=sure)
-        return session_of.do(session, f"/rescores/{found}/discard", session_of.reason(session, why))
-
-    return session_of.command(options, work, session_of.changed("Dropped."))
+@as_administrator
+def discard(session: Session, job: Job = None, why: Why = None, sure: Sure = False) -> int:
+    """Drop a re-score job; the scores in force stay."""
+    found = _job(session, job)
+    consent(session, f"Drop job {found}?", sure=sure)
+    change = session.client.admin.discard_rescore(found, why=reason(session, why))
+    return session.answer(change, done("Dropped.", changed=change.changed))
 
 
 def _job(session: Session, job: str | None) -> str:
     """Return the job that is meant: the newest where none is named."""
     if job is not None:
         return job
-    for newest in session_of.pages(session, "/rescores", "jobs", 1):
-        return str(newest["id"])
-    raise Unfit("there is no re-score job.", fix="Start one with 'medvid admin rescore'.")
+    for newest in session.client.admin.rescores():
+        return str(newest.id)
+    raise CommandFailed("there is no re-score job.", fix="Start one with 'medvid admin rescore'.")
 
 
-def _difference(detail: Facts) -> str:
-    job = detail["job"]
-    lines = [f"Job {job['id']}: {job['state']}, {job['scored']} of {job['items']} scored."]
-    lines += [f"  failed: {each['model_name']}: {each['reason']}" for each in detail["failures"]]
-    for board, scorings in (detail["boards"] or {}).items():
+def _difference(detail: Rescore) -> str:
+    job = detail.job
+    lines = [f"Job {job.id}: {job.state}, {job.scored} of {job.items} scored."]
+    lines += [f"  failed: {each.model_name}: {each.reason}" for each in detail.failures]
+    for board, scorings in (detail.boards or {}).items():
         for scoring, rows in scorings.items():
-            changed = [row for row in rows if _moves(row)]
+            changed = [row for row in rows if row.values or row.rank.before != row.rank.after]
             lines.append(f"{board}, {scoring}: {len(changed)} of {len(rows)} entries change.")
-            lines += [_row(row) for row in changed]
-    if detail["left_out"]:
-        lines.append(f"{len(detail['left_out'])} entries scored otherwise are not part of it.")
-    if detail["judged_otherwise"]:
+            lines += map(_row, changed)
+    if detail.left_out:
+        lines.append(f"{len(detail.left_out)} entries scored otherwise are not part of it.")
+    if detail.judged_otherwise:
         lines.append(
-            f"{len(detail['judged_otherwise'])} keep judged scores of another ground truth or "
+            f"{len(detail.judged_otherwise)} keep judged scores of another ground truth or "
             "older code (--judge-again asks for new ones)."
         )
-    if job["state"] == "ready":
-        lines.append(f"Apply it: medvid admin apply {job['id']} --preview {job['preview']}")
+    if job.state == "ready":
+        lines.append(f"Apply it: medvid admin apply {job.id} --preview {job.preview}")
     return "\n".join(lines)
 
 
-def _moves(row: Facts) -> bool:
-    return bool(row["values"]) or row["rank"]["before"] != row["rank"]["after"]
-
-
-def _row(row: Facts) -> str:
-    rank = row["rank"]
-    before, after = place(rank["before"]), place(rank["after"])
+def _row(row: DifferenceRow) -> str:
+    before, after = place(row.rank.before), place(row.rank.after)
     move = before if before == after else f"{before} -> {after}"
     values = ", ".join(
-        f"{key} {_number(value['before'])} -> {_number(value['after'])}"
-        for key, value in row["values"].items()
+        f"{key} {_number(value.before)} -> {_number(value.after)}"
+        for key, value in row.values.items()
     )
-    return f"  {move:>9}  {row['model_name']}" + (f"  {values}" if values else "")
+    return f"  {move:>9}  {row.model_name}" + (f"  {values}" if values else "")
 
 
 def _number(value: float | None) -> str:

@@ -46,7 +46,7 @@ class Conversion:
     rewrites: list[Rewrite] = field(default_factory=list)
 
 
-def convert(
+def convert_files(
     files: Mapping[str, bytes],
     problems: Problems,
     options: Options,

@@ -16,7 +16,6 @@ from medvid.benchmark.shapes import (
     TURN_FIELDS,
     Shape,
     answer_fix,
-    command,
     is_ours,
     named_sample,
     shape_of,
@@ -98,7 +97,7 @@ AnswerPaths = Callable[[Mapping[str, object]], Sequence[str]]
 def _answer_paths(
     records: Sequence[Raw], answer_field: str | None, shape: Shape | None, problems: Problems
 ) -> AnswerPaths | None:
-    """Return where a record's text is; None, with the problem noted, where nothing tells it."""
+    """Return where a record's text is; None, with the problem noted, where that is not clear."""
     if answer_field is not None:
         if any(value_at(raw.value, answer_field) is not None for raw in records):
             return lambda _: (answer_field,)
@@ -133,7 +132,7 @@ def _native_first(record: Mapping[str, object], others: Sequence[str]) -> Sequen
 
 
 def _candidates(record: Mapping[str, object]) -> list[str]:
-    """Return the fields that seem to hold the text of a record which lacks the one that is ours."""
+    """Return the fields that may hold the text of a record without the usual field."""
     native = _native(record)
     if native and text_in(record[native]) is not None:
         return []
@@ -380,6 +379,3 @@ def _plain(name: str) -> str:
 def truths(reading: Reading) -> list[str]:
     """Return the ignored fields that hold true answers by their names."""
     return [name for name in reading.ignored if is_truth(name)]
-
-
-__all__ = ["Draft", "Reading", "command", "drafts_of", "truths"]

@@ -6,14 +6,14 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import orjson
 
 from medvid.benchmark import shapes
-from medvid.benchmark.decoding import UNDECODABLE, Document, Element, Limits, Refused, decode
+from medvid.benchmark.decoding import UNDECODABLE, Document, Limits, Refused, decode
 from medvid.benchmark.file_kinds import header
 from medvid.benchmark.report import Code, Problem, Problems, shown
 from medvid.benchmark.unpacking import unpack
@@ -79,10 +79,6 @@ def read(name: str, data: bytes, problems: Problems) -> RawFile:
 class _Lenient(Document):
     """A document in which NaN is read: as a number that is none, the mark of a failed sample."""
 
-    def elements(self, problems: Problems) -> Iterator[Element]:
-        """Yield every element."""
-        yield from super().elements(problems)
-
     def _undecodable(
         self, error: orjson.JSONDecodeError, text: bytes, start: int, path: str, problems: Problems
     ) -> object:
@@ -142,7 +138,7 @@ def _rows_of_columns(values: Mapping[str, object]) -> list[dict[str, object]]:
 
 
 def _settings_beside(values: Mapping[str, object]) -> list[str]:
-    """Return the keys of objects that stand beside the records and hold none."""
+    """Return the keys of objects beside the records that hold none."""
     if not any(_holds_records(value) for value in values.values()):
         return []
     return [
@@ -232,11 +228,6 @@ def _table(content: bytes, problems: Problems) -> list[Raw]:
             "a table with a row for each sample", "Quote texts that hold quotes or line breaks.",
         ))  # fmt: skip
     return found
-
-
-def names_beside(files: list[RawFile]) -> list[str]:
-    """Return the fields of wrappers that hold no records."""
-    return list(dict.fromkeys(name for file in files for name in file.beside))
 
 
 def is_truth(name: str) -> bool:

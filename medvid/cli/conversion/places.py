@@ -52,7 +52,7 @@ def last_of_each(
             _refuse(groups, doubled, problems, certain=certain)
             return drafts, []
         return drafts, [Note("perhaps_doubled", "records with the id, qa_type and question of "
-            "another: samples of their own, or records of a resumed run (--test-set tells; "
+            "another: samples of their own, or records of a resumed run (--test-set shows which; "
             "--last-wins keeps the last)", total)]  # fmt: skip
     dropped = {
         id(draft) for key, count in doubled.items() for draft in _dropped(groups[key], count)
@@ -68,7 +68,7 @@ def last_of_each(
     if shared:
         notes.append(Note(
             "shared_keys", "doubled keys that several samples share: which of their earlier "
-            "records belongs to which is told by order alone", shared,
+            "records belongs to which is known by order alone", shared,
         ))  # fmt: skip
     return [draft for draft in drafts if id(draft) not in dropped], notes
 
@@ -136,7 +136,7 @@ def _refuse(
     fix = "Where a resumed run wrote them twice, --last-wins keeps the last of each."
     if not certain:
         fix += (
-            " Add --test-set: without it nobody can tell a doubled record from one of several "
+            " Add --test-set: without it a doubled record looks the same as one of several "
             "samples with the same id."
         )
     for key, count in doubled.items():
@@ -184,7 +184,7 @@ def by_position(drafts: list[Draft], test_set: TestSet, problems: Problems) -> l
 def _places(
     drafts: Sequence[Draft], test_set: TestSet, problems: Problems
 ) -> tuple[list[int] | None, str]:
-    """Return the index of each draft's sample and what told it; None with the problem noted."""
+    """Return the index of each draft's sample and how it was found; None with the problem noted."""
     numbers, name = _numbers(drafts)
     if numbers is None:
         if len(drafts) != len(test_set):
@@ -217,7 +217,7 @@ def _numbers(drafts: Sequence[Draft]) -> tuple[list[int] | None, str]:
 
 
 def _base(drafts: Sequence[Draft], numbers: Sequence[int], samples: int) -> int | None:
-    """Return what the numbers count from: 0 or 1; None where that cannot be told."""
+    """Return what the numbers count from: 0 or 1; None where that is not clear."""
     if drafts[0].from_zero or 0 in numbers:
         return 0
     return 1 if samples in numbers else None
@@ -236,7 +236,7 @@ def _bad_numbers(
         found += f", {len(repeated):,} of them several times"
         fix = (
             "Where a resumed run wrote them twice, use --last-wins; where several runs each begin "
-            "anew, convert them one by one with their part of the test set."
+            "again, convert them one by one with their part of the test set."
         )
     problems.add(Problem(
         Code.QUESTION_MISMATCH, "$", found,

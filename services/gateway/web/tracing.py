@@ -35,10 +35,12 @@ def traced(handle: Handle) -> Handle:
                 # Told to the client as a problem: no fault of this span.
                 refusal = error
                 if under_way is not None:
-                    under_way.note("error.type", getattr(error, "error_code", type(error).__name__))
+                    under_way.set_attribute(
+                        "error.type", getattr(error, "error_code", type(error).__name__)
+                    )
             else:
                 if under_way is not None:
-                    under_way.note("http.response.status_code", response.status)
+                    under_way.set_attribute("http.response.status_code", response.status)
                 return response
         raise refusal
 

@@ -10,7 +10,7 @@ from shared.runtime.lifecycle import run_process
 
 
 def main() -> int:
-    """Serve until told to stop; returns the exit status."""
+    """Serve until stopped; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m services.judge.stub", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=9400)

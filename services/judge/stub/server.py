@@ -1,6 +1,6 @@
-"""A small chat-completions endpoint that scores by hash, and misbehaves as it is told.
+"""A small chat-completions endpoint that scores by hash, with faults on request.
 
-`GET /stub/calls` tells what it was asked, `GET /stub/pairs` the same pair by pair;
+`GET /stub/calls` counts its calls, `GET /stub/pairs` the same pair by pair;
 `PUT /stub/faults` changes how it behaves.
 """
 
@@ -54,7 +54,7 @@ class Faults(BaseModel):
 
 
 class Stub:
-    """The server's state: what it was told, and what it was asked."""
+    """The server's state: its faults, and what it was asked."""
 
     def __init__(self, faults: Faults | None = None) -> None:
         self.asked: Counter[CaptionPair] = Counter()
@@ -156,7 +156,7 @@ class Stub:
         )
 
     async def _pairs(self, _: web.Request) -> web.Response:
-        """Tell how often each pair was asked for, and answered: paid; by sha256 of its texts."""
+        """Return how often each pair was asked for and answered (paid), by sha256 of its texts."""
         return web.json_response(
             {
                 _sha256(pair): {"asked": asked, "answered": self.answered[pair]}

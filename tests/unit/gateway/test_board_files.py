@@ -73,7 +73,7 @@ def test_minus_zero_is_zero() -> None:
 
 
 def test_the_published_leaderboards_are_such_a_file() -> None:
-    from services.operate.admin import published_boards
+    from services.operate.boards import published_boards
 
     boards, problems = read_boards(json.loads(published_boards()))
     assert problems == []

@@ -14,6 +14,7 @@ from aiohttp import ClientSession, web
 
 from services.gateway.submissions.events import EventStreams, StoredEvent
 from services.gateway.web.middleware import boundary
+from tests.patience import HANG_SECONDS
 
 STREAMS = 40
 NOW = datetime.now(UTC)
@@ -78,7 +79,7 @@ async def heard(client: ClientSession, submission: UUID, number: int, **headers:
     """Read so many events and return their ids."""
     ids: list[int] = []
     given: dict[str, Any] = {name.replace("_", "-"): value for name, value in headers.items()}
-    async with asyncio.timeout(20), client.get(f"/{submission}", headers=given) as stream:
+    async with asyncio.timeout(HANG_SECONDS), client.get(f"/{submission}", headers=given) as stream:
         async for line in stream.content:
             if line.startswith(b"id: "):
                 ids.append(int(line[4:]))
@@ -107,7 +108,7 @@ async def test_streams_on_one_submission_share_their_reads() -> None:
     events.add(submission)
     async with serving(events) as (streams, client), asyncio.TaskGroup() as group:
         listening = [group.create_task(heard(client, submission, 3)) for _ in range(STREAMS)]
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANG_SECONDS):
             while len(streams._open) < STREAMS:  # noqa: SLF001 - there is no other sign of it
                 await asyncio.sleep(0.01)
         await asyncio.sleep(0.1)  # all have caught up

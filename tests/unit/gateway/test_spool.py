@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from services.gateway.submissions.spool import remove_stale, spool
+from tests.patience import HANG_SECONDS
 
 _HOLD = """
 import sys, time
@@ -26,7 +27,7 @@ async def other(place: Path) -> tuple[asyncio.subprocess.Process, Path]:
         sys.executable, "-c", _HOLD, str(place), stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANG_SECONDS):
         return process, Path((await process.stdout.readline()).decode().strip())
 
 

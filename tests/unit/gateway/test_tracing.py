@@ -6,11 +6,12 @@ import pytest
 import structlog
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
+from opentelemetry.trace import StatusCode
 
 from services.gateway.web.tracing import traced
-from shared.contracts.messages import BoardChanged, Envelope, Message
+from shared.contracts.messages import BoardChanged, Envelope
+from shared.messaging.bus import Delivery, Done
 from shared.messaging.consumer import Consumer, Route
-from shared.messaging.ports import Delivery, Done
 from shared.messaging.topology import RANKER_BOARDS
 from shared.runtime.errors import NotFound
 from shared.runtime.tracing import Trace, current_trace, recording
@@ -53,19 +54,20 @@ async def test_a_refusal_is_no_fault_of_the_span() -> None:
         raise NotFound("there is none", code="submission_not_found")
 
     recorder = Recorder()
-    with recording(recorder), pytest.raises(NotFound):
+    with recording(recorder.tracer), pytest.raises(NotFound):
         await traced(refuse)(make_mocked_request("GET", "/x"))
-    assert recorder.ended == ["GET error.type=submission_not_found ok"]
+    (ended,) = recorder.ended
+    assert (ended.name, ended.status.status_code) == ("GET", StatusCode.UNSET)
+    assert ended.attributes["error.type"] == "submission_not_found"
 
 
 async def test_logs_of_a_handler_name_the_trace_of_the_message() -> None:
     bound: list[dict[str, object]] = []
 
-    async def handle(_: Envelope, message: Message) -> None:
-        assert isinstance(message, BoardChanged)
+    async def handle(_: Envelope, __: BoardChanged) -> None:
         bound.append(dict(structlog.contextvars.get_contextvars()))
 
-    consumer = Consumer(None, {BoardChanged: Route(handle)})  # type: ignore[arg-type]  # not used
+    consumer = Consumer(None, Route(BoardChanged, handle))  # type: ignore[arg-type]  # not used
     message = BoardChanged(board="official")
     envelopes = (
         Envelope.wrap(message, traceparent=HEADER["traceparent"]),
@@ -80,12 +82,14 @@ async def test_logs_of_a_handler_name_the_trace_of_the_message() -> None:
 
 
 async def test_what_was_done_before_is_no_failed_span() -> None:
-    async def seen(_: Envelope, __: Message) -> None:
+    async def seen(_: Envelope, __: BoardChanged) -> None:
         raise AlreadySeen
 
-    consumer = Consumer(None, {BoardChanged: Route(seen)})  # type: ignore[arg-type]  # not used
+    consumer = Consumer(None, Route(BoardChanged, seen))  # type: ignore[arg-type]  # not used
     recorder = Recorder()
     body = Envelope.wrap(BoardChanged(board="official")).to_bytes()
-    with recording(recorder):
+    with recording(recorder.tracer):
         assert await consumer.handle(Delivery(RANKER_BOARDS, body, 1)) == Done()
-    assert recorder.ended == ["process board.changed medvid.outcome=seen ok"]
+    (ended,) = recorder.ended
+    assert (ended.name, ended.status.status_code) == ("process board.changed", StatusCode.UNSET)
+    assert ended.attributes["medvid.outcome"] == "seen"

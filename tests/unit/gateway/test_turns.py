@@ -9,6 +9,7 @@ import pytest
 
 from services.gateway.web.errors import Busy
 from services.gateway.web.turns import Turns, WaitingLimits
+from tests.patience import HANG_SECONDS
 
 
 class Maker:
@@ -163,5 +164,5 @@ async def test_ends_and_turns_at_the_same_moment_lose_no_turn() -> None:
         await asyncio.gather(first, second, return_exceptions=True)
         last = maker.ask("c", "z")
         await maker.go(2)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANG_SECONDS):
             assert await last == "made z"

@@ -9,7 +9,7 @@ import sys
 from prometheus_client import REGISTRY
 from prometheus_client.core import Metric
 
-from services.judge.ports import UNSCORED
+from services.judge.verdict import UNSCORED
 from shared.runtime.figures import watch_loop_lag
 from shared.runtime.metrics import EVENT_LOOP_LAG, SAMPLED, SystemCollector, series_names
 
@@ -98,7 +98,7 @@ def test_what_alerts_count_rises_from_zero() -> None:
     """A counter that appears with its first burst has no increase, and nobody is called."""
     script = (
         "import services.gateway.accounts.guesses, services.gateway.web.middleware,"
-        " services.judge.verdict_store\n"
+        " services.judge.verdict_cache\n"
         "from prometheus_client import REGISTRY\n"
         "for metric in REGISTRY.collect():\n"
         "    for sample in metric.samples:\n"

@@ -9,10 +9,12 @@ from uuid import UUID
 
 import pytest
 import structlog
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode
 
 from shared.runtime.tracing import (
-    Attributes,
-    Kind,
     Trace,
     continuing,
     current_trace,
@@ -68,68 +70,65 @@ def test_what_is_no_traceparent_begins_a_new_trace(text: str | None) -> None:
     assert parse_traceparent(text) is None
 
 
-class Recorded:
-    """A span under way that writes down its end."""
-
-    def __init__(self, ended: list[str], name: str, trace: Trace) -> None:
-        self.trace = trace
-        self._ended = ended
-        self._name = name
-
-    def note(self, key: str, value: str | int) -> None:
-        self._name += f" {key}={value}"
-
-    def end(self, error: BaseException | None = None) -> None:
-        self._ended.append(f"{self._name} {type(error).__name__ if error else 'ok'}")
-
-
 class Recorder:
-    """Gives spans numbers as ids."""
+    """Keeps the spans that ended, as an exporter gets them."""
 
     def __init__(self) -> None:
-        self.parents: dict[str, str | None] = {}
-        self.ended: list[str] = []
+        self._exporter = InMemorySpanExporter()
+        provider = TracerProvider(shutdown_on_exit=False)
+        provider.add_span_processor(SimpleSpanProcessor(self._exporter))
+        self.tracer = provider.get_tracer("test")
 
-    def start(
-        self,
-        name: str,
-        kind: Kind,  # noqa: ARG002 - as the port has it
-        parent: Trace | None,
-        attributes: Attributes,  # noqa: ARG002 - as the port has it
-        *,
-        started_at: float | None = None,  # noqa: ARG002 - as the port has it
-    ) -> Recorded:
-        self.parents[name] = parent.span_id if parent else None
-        number = f"{len(self.parents):016x}"
-        return Recorded(self.ended, name, Trace(parent.trace_id if parent else TRACE_ID, number))
+    @property
+    def ended(self) -> list[ReadableSpan]:
+        return list(self._exporter.get_finished_spans())
 
 
 @pytest.fixture
 def recorder() -> Iterator[Recorder]:
     made = Recorder()
-    with recording(made):
+    with recording(made.tracer):
         yield made
     assert not is_recording()
 
 
 def test_spans_hang_on_the_one_around_them(recorder: Recorder) -> None:
-    with continuing(parse_traceparent(GIVEN)), span("outer"), span("inner") as inner:
+    with continuing(parse_traceparent(GIVEN)), span("outer"), span("inner", "client") as inner:
         assert inner is not None
-        inner.note("status", 200)
-        record_past("waited", "producer", Trace(TRACE_ID, "a" * 16), 0.0)
-    assert recorder.parents == {
-        "outer": "00f067aa0ba902b7",
-        "inner": "0000000000000001",
-        "waited": "a" * 16,
+        inner.set_attribute("status", 200)
+        record_past("waited", "producer", Trace(TRACE_ID, "a" * 16), 1.5, UUID(int=1))
+    ended = {one.name: one for one in recorder.ended}
+    assert list(ended) == ["waited", "inner", "outer"]
+    assert {one.context.trace_id for one in recorder.ended} == {int(TRACE_ID, 16)}
+    parents = {name: one.parent and one.parent.span_id for name, one in ended.items()}
+    assert parents == {
+        "outer": int("00f067aa0ba902b7", 16),
+        "inner": ended["outer"].context.span_id,
+        "waited": int("a" * 16, 16),
     }
-    assert recorder.ended == ["waited ok", "inner status=200 ok", "outer ok"]
+    assert ended["inner"].attributes == {"status": 200}
+    assert {one.status.status_code for one in recorder.ended} == {StatusCode.UNSET}
+    kinds = {name: one.kind.name for name, one in ended.items()}
+    assert kinds == {"outer": "INTERNAL", "inner": "CLIENT", "waited": "PRODUCER"}
+    assert ended["waited"].start_time == 1_500_000_000
     assert current_trace() is None
+
+
+def test_a_trace_that_is_not_kept_records_nothing(recorder: Recorder) -> None:
+    with continuing(parse_traceparent(GIVEN[:-2] + "00")), span("one"):
+        trace = current_trace()
+    assert trace is not None
+    assert (trace.trace_id, trace.sampled) == (TRACE_ID, False)
+    assert not recorder.ended
 
 
 def test_an_error_ends_a_span_and_goes_on(recorder: Recorder) -> None:
     with pytest.raises(KeyError), span("failing"):
-        raise KeyError
-    assert recorder.ended == ["failing KeyError"]
+        raise KeyError("a caption")
+    (ended,) = recorder.ended
+    assert (ended.status.status_code, ended.status.description) == (StatusCode.ERROR, "KeyError")
+    assert ended.attributes == {"error.type": "KeyError"}
+    assert not ended.events, "the error's text may hold captions"
     assert current_trace() is None
 
 
@@ -146,9 +145,10 @@ def test_where_nothing_is_recorded_a_span_is_nothing() -> None:
         assert current_trace() is None
 
 
-def test_where_no_collector_is_named_opentelemetry_is_not_even_imported() -> None:
+def test_what_only_a_collector_or_a_judge_needs_is_not_even_imported() -> None:
     code = (
-        "import services.standalone, sys; print(sorted(m for m in sys.modules if 'opentel' in m))"
+        "import services.standalone, sys;"
+        "print(sorted({'opentelemetry', 'openai'} & {m.partition('.')[0] for m in sys.modules}))"
     )
     done = subprocess.run(  # noqa: S603 - our own interpreter
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

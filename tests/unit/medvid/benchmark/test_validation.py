@@ -23,6 +23,7 @@ from medvid.benchmark.validation import (
     check_format,
     validate_submission,
 )
+from tests.patience import HANG_SECONDS
 
 DATA = Path(__file__).parents[4] / "benchmarks" / "data"
 
@@ -194,7 +195,7 @@ def test_a_hostile_file_takes_less_than_200_mib(piece: str) -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=HANG_SECONDS,
         cwd=Path(__file__).parents[4],
     )
     assert int(run.stdout) < 200 * 1024

@@ -16,8 +16,8 @@ import pytest
 from medvid.benchmark.report import Problem, Problems
 from medvid.benchmark.tasks import Task
 from medvid.benchmark.test_set import TestItem, TestSet
-from medvid.cli.conversion.convert import Conversion, Options, convert
-from medvid.cli.convert import run
+from medvid.cli.conversion.convert import Conversion, Options, convert_files
+from medvid.cli.convert import convert
 
 QUESTIONS = (
     "When does tying happen?",
@@ -44,7 +44,7 @@ def converted(
 ) -> tuple[Conversion, list[Problem]]:
     problems = Problems()
     named = {f"file {n}": data for n, data in enumerate(files)}
-    done = convert(named, problems, Options(**options), samples)
+    done = convert_files(named, problems, Options(**options), samples)
     return done, problems.first
 
 
@@ -357,12 +357,12 @@ def test_the_command_prints_json_and_refuses_places_without_a_test_set(
     truth.write_text(json.dumps([
         {"id": IDS[n], "qa_type": TASKS[n], "question": QUESTIONS[n]} for n in range(4)
     ]))  # fmt: skip
-    assert run([source], output, by_position=True) == 2
+    assert convert([source], output, by_position=True) == 2
     assert "--test-set" in capsys.readouterr().err
-    assert run([source], output, as_json=True) == 1
+    assert convert([source], output, as_json=True) == 1
     document = json.loads(capsys.readouterr().out)
     assert (document["ok"], document["output"], document["problem_count"]) == (False, None, 4)
-    assert run([source], output, by_position=True, test_set=truth, as_json=True) == 0
+    assert convert([source], output, by_position=True, test_set=truth, as_json=True) == 0
     document = json.loads(capsys.readouterr().out)
     assert (document["ok"], document["records"]) == (True, 4)
     assert {note["code"] for note in document["notes"]} >= {"read", "by_position"}

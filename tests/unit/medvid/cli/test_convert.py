@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from medvid.benchmark.decoding import SUBMISSION_LIMITS, decode
 from medvid.benchmark.report import Problems
 from medvid.benchmark.submission import Record, read_records
-from medvid.cli.convert import convert, document, run
+from medvid.cli.conversion.convert import Options, convert_files
+from medvid.cli.convert import convert, document
 
 # Lone surrogates are refused, and a NUL may stand in predictions only.
 CLEAN = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
@@ -62,7 +63,8 @@ def facts(records: list[Record]) -> list[tuple[object, ...]]:
 
 def converted(*files: bytes, **options: Any) -> bytes:
     problems = Problems()
-    records = convert({f"file {n}": data for n, data in enumerate(files)}, problems, **options)
+    named = {f"file {n}": data for n, data in enumerate(files)}
+    records = convert_files(named, problems, Options(**options)).records
     assert problems.count == 0, problems.first
     return document(records)
 
@@ -111,7 +113,7 @@ def test_the_command_writes_packs_and_refuses(
 ) -> None:
     def convert_to(output: Path, *files: Path, **changes: Any) -> int:
         options = {"answer_field": None, "ground_truth": None, "test_set": None, "force": False}
-        return run(list(files), output, **(options | changes))
+        return convert(list(files), output, **(options | changes))
 
     good, bad = tmp_path / "good.json", tmp_path / "bad.json"
     good.write_bytes(dumped([{"id": "v", "qa_type": "tal", "prediction": "1-2"}]))

@@ -10,7 +10,7 @@ import pytest
 
 from medvid.benchmark.report import Problems
 from medvid.benchmark.validation import check_format
-from medvid.cli.conversion.convert import Options, convert
+from medvid.cli.conversion.convert import Options, convert_files
 
 CASES = Path(__file__).parents[3] / "cases"
 LAYOUTS: dict[str, Any] = json.loads((CASES / "formats" / "layouts.json").read_bytes())
@@ -91,7 +91,7 @@ def test_the_server_reads_a_layout_or_names_the_cure(name: str) -> None:
 @pytest.mark.parametrize("name", EXPECTED)
 def test_convert_reads_a_layout_or_names_the_cure(name: str) -> None:
     problems = Problems()
-    done = convert({name: written(name)}, problems, Options())
+    done = convert_files({name: written(name)}, problems, Options())
     expected = EXPECTED[name][1]
     if isinstance(expected, str):
         (problem,) = problems.first

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from medvid.cli.rank import run as rank
-from medvid.cli.terminal import NO_RANK
-from medvid.cli.validate import run as validate
+from medvid.cli.printing import NO_RANK
+from medvid.cli.rank import rank
+from medvid.cli.validate import validate
 
 RECORD: dict[str, Any] = {
     "metadata": {

@@ -15,9 +15,10 @@ from medvid.judging.prompt import ChatMessage, Form
 from medvid.judging.retry import RetryPolicy
 from medvid.judging.rubric import load_rubric
 from services.judge.breaker import Breaker
+from services.judge.completion import CallFailed, Completion
 from services.judge.concurrency import AdaptiveLimit
 from services.judge.grader import ModelGrader
-from services.judge.ports import Answer, CallFailed, Grade, Pair, ProviderDown
+from services.judge.verdict import Pair, ProviderDown, Verdict
 from tests.fakes.grader import version
 
 RUN: Final = uuid4()
@@ -25,11 +26,11 @@ FAILURES: Final = 4
 JSON_REPLY: Final = json.dumps(dict.fromkeys(ASPECTS, 3))
 LINES_REPLY: Final = "\n".join(f"{aspect}: 3" for aspect in ASPECTS)
 
-Script = Callable[[int, Form], Answer | CallFailed]
+Script = Callable[[int, Form], Completion | CallFailed]
 
 
-def answer(model: str = "fake-1", usage: tuple[int, int] | None = (600, 25)) -> Answer:
-    return Answer(JSON_REPLY, None, "stop", model, usage)
+def answer(model: str = "fake-1", usage: tuple[int, int] | None = (600, 25)) -> Completion:
+    return Completion(JSON_REPLY, None, "stop", model, usage)
 
 
 class Scripted:
@@ -39,7 +40,7 @@ class Scripted:
         self.script = script
         self.forms: list[Form] = []
 
-    async def ask(self, messages: Sequence[ChatMessage], form: Form) -> Answer:  # noqa: ARG002
+    async def ask(self, messages: Sequence[ChatMessage], form: Form) -> Completion:  # noqa: ARG002
         self.forms.append(form)
         told = self.script(len(self.forms), form)
         if isinstance(told, CallFailed):
@@ -88,8 +89,8 @@ def grader(script: Script, books: Books | None = None, attempts: int = 3) -> Mod
     )
 
 
-async def grade(judge: ModelGrader, prediction: str = "a") -> Grade:
-    return await judge.grade(Pair(prediction, "b", Task.VIDEO_SUMMARY), 0, run_id=RUN)
+async def grade(judge: ModelGrader, prediction: str = "a") -> Verdict:
+    return await judge.judge(Pair(prediction, "b", Task.VIDEO_SUMMARY), 0, run_id=RUN)
 
 
 async def test_tokens_and_money_follow_what_the_endpoint_says_it_used() -> None:
@@ -109,7 +110,7 @@ async def test_an_endpoint_that_tells_no_usage_is_charged_as_reserved() -> None:
 
 @pytest.mark.parametrize("billed", [True, False])
 async def test_a_failed_call_keeps_tokens_and_money_only_if_it_may_be_billed(billed: bool) -> None:
-    def script(number: int, _: Form) -> Answer | CallFailed:
+    def script(number: int, _: Form) -> Completion | CallFailed:
         failure = CallFailed("failing", "x", "lost", maybe_billed=billed)
         return failure if number == 1 else answer()
 
@@ -122,9 +123,9 @@ async def test_a_failed_call_keeps_tokens_and_money_only_if_it_may_be_billed(bil
 
 
 async def test_an_endpoint_that_starts_to_refuse_schemas_is_asked_for_lines() -> None:
-    def script(number: int, form: Form) -> Answer | CallFailed:
+    def script(number: int, form: Form) -> Completion | CallFailed:
         if form is Form.LINES:
-            return Answer(LINES_REPLY, None, "stop", "fake-1", (1, 1))
+            return Completion(LINES_REPLY, None, "stop", "fake-1", (1, 1))
         return answer() if number == 1 else CallFailed("no_schema", "400", "no schema")
 
     judge = grader(script)
@@ -135,7 +136,7 @@ async def test_an_endpoint_that_starts_to_refuse_schemas_is_asked_for_lines() ->
 
 @pytest.mark.parametrize("told", [answer("another"), CallFailed("rejected", "400", "not so")])
 async def test_what_never_counts_stops_the_spending_after_some_calls_in_a_row(
-    told: Answer | CallFailed,
+    told: Completion | CallFailed,
 ) -> None:
     judge = grader(lambda *_: told)
     for _ in range(FAILURES):

@@ -11,7 +11,7 @@ import pytest
 
 from medvid.benchmark.tasks import ASPECTS
 from services.operate.agreement import LEAST_PAIRS, LabelledPair, calibrate
-from services.operate.calibrate import read_labelled, run
+from services.operate.calibrate import calibrate_judge, read_labelled
 from shared.runtime.errors import InvalidInput
 
 
@@ -145,11 +145,11 @@ def write(path: Path, judge: Callable[[int], dict[str, int]]) -> Path:
 def test_the_command_prints_a_table_and_tells_by_its_status(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(write(tmp_path / "good.jsonl", varied), as_json=False) == 0
+    assert calibrate_judge(write(tmp_path / "good.jsonl", varied), as_json=False) == 0
     printed = capsys.readouterr().out
     assert "40 scored, 0 unscored" in printed
     assert "PASSES" in printed
-    assert run(write(tmp_path / "bad.jsonl", lambda _: scores(1)), as_json=True) == 3
+    assert calibrate_judge(write(tmp_path / "bad.jsonl", lambda _: scores(1)), as_json=True) == 3
     found = json.loads(capsys.readouterr().out)
     assert found["passed"] is False
     assert found["overall"]["spearman"] is None
@@ -160,5 +160,5 @@ def test_the_command_without_a_judge_says_how_to_get_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "empty.jsonl").write_text("")
-    assert run(tmp_path / "empty.jsonl", as_json=False) == 1
+    assert calibrate_judge(tmp_path / "empty.jsonl", as_json=False) == 1
     assert "no pair" in capsys.readouterr().err

@@ -1,0 +1,113 @@
+"""`medvid admin` about whole boards: import, export, how they rank."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import orjson
+import typer
+
+from medvid.api.administration_answers import BoardImport
+from medvid.cli.administration.session import OnBoard, Why, consent, done, reason
+from medvid.cli.parameters import Board, Sure
+from medvid.cli.printing import Exit
+from medvid.cli.session import CommandFailed, Session, as_administrator, on_server
+
+
+@as_administrator
+def import_boards(
+    session: Session,
+    file: Annotated[Path, typer.Argument(help="an export, .json or .csv")],
+    update: Annotated[
+        bool, typer.Option("--update", help="names that are there become as in the file")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only show what would change")] = False,
+    why: Why = None,
+    sure: Sure = False,
+) -> int:
+    """Import boards: all rows or none, after showing what would change."""
+    is_csv = file.suffix.lower() == ".csv"
+    text = _read_text(file) if is_csv else None
+    boards = None if is_csv else read_json(file)
+    given = reason(session, why)
+
+    def imported(*, dry_run: bool) -> BoardImport:
+        return session.client.admin.import_boards(
+            why=given, boards=boards, csv=text, existing="update" if update else "keep",
+            dry_run=dry_run,
+        )  # fmt: skip
+
+    if not dry_run and not sure:
+        session.say(_import_text(imported(dry_run=True)))
+        consent(session, "Import that?", sure=sure)
+    result = imported(dry_run=dry_run)
+    return session.answer(result, _import_text(result))
+
+
+@on_server("url", "key")
+def export(
+    session: Session,
+    board: OnBoard = None,
+    form: Annotated[Literal["json", "csv"], typer.Option("--format")] = "json",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="a file")] = None,
+) -> int:
+    """Write boards so that importing them again changes nothing."""
+    text = session.client.admin.export_boards(board=board, form=form)
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        output.write_text(text, "utf-8", newline="")
+        session.say(f"Written to {output}.")
+    return Exit.DONE
+
+
+@as_administrator
+def ranking(
+    session: Session,
+    board: Annotated[Board, typer.Argument(help="the board")],
+    rule: Annotated[
+        Literal["competition", "dense"],
+        typer.Argument(help="what follows equal values: 1, 2, 2, 4 (competition) or 1, 2, 2, 3"),
+    ],
+    why: Why = None,
+    sure: Sure = False,
+) -> int:
+    """Choose how a board ranks; it is ranked again."""
+    consent(session, f"Rank the {board} board by {rule} ranks?", sure=sure)
+    change = session.client.admin.set_ranking(board, rule, why=reason(session, why))
+    text = f"The {board} board's ranking is {rule}."
+    return session.answer(change, done(text, changed=change.changed))
+
+
+def _import_text(result: BoardImport) -> str:
+    out = io.StringIO()
+    lines = csv.writer(out, delimiter="\t", lineterminator="\n")
+    for row in result.rows:
+        if row.kind == "unchanged":
+            continue
+        lines.writerow([row.kind, row.board, row.model_name])
+        for name, field in row.fields.items():
+            lines.writerow(["", name, f"{field.before} -> {field.after}"])
+    counts = ", ".join(f"{count} {kind}" for kind, count in result.counts.items())
+    return f"{out.getvalue()}{'Would be' if result.dry_run else 'Rows'}: {counts}."
+
+
+def read_json(file: Path) -> Any:
+    """Return what a JSON file holds; raises CommandFailed."""
+    try:
+        return orjson.loads(_read_text(file))
+    except orjson.JSONDecodeError as error:
+        raise CommandFailed(
+            f"{file} is no JSON: {error}.", fix="Fix it, or name it .csv."
+        ) from None
+
+
+def _read_text(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandFailed(f"cannot read {file}: {error}.", fix="Check its name.") from None

@@ -1,0 +1,77 @@
+"""Commands that are imported when they run, or when somebody asks for their own help.
+
+A group's help has one line a command. It is read from the compiled module, which does not run: so
+`medvid --help` imports neither numpy nor an HTTP client, and a command stands in one place.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import cache, partial, wraps
+from importlib import import_module
+from importlib.abc import InspectLoader
+from importlib.util import find_spec
+from types import CodeType
+from typing import Any, cast
+
+import typer
+from typer.core import TyperCommand
+from typer.main import get_command_from_info
+from typer.models import CommandInfo
+
+
+def add_commands(
+    group: typer.Typer,
+    package: str,
+    commands: Mapping[str, str],
+    panel: str | None = None,
+    epilog: str | None = None,
+) -> None:
+    """Add commands to a group by name.
+
+    Each is a function "module:function" of the package, and returns the command's exit status.
+    """
+    for name, place in commands.items():
+        command = cast(type[TyperCommand], partial(_Command, f"{package}.{place}"))
+        group.command(name, cls=command, rich_help_panel=panel, epilog=epilog)(_declared)
+
+
+def _declared() -> None:
+    """Hold the place of a function that is not imported yet."""
+
+
+class _Command(TyperCommand):
+    def __init__(self, place: str, **attributes: Any) -> None:
+        self._module, _, self._function = place.partition(":")
+        described = _docstrings(self._module)[self._function]
+        super().__init__(**attributes | {"help": inspect.cleandoc(described)})
+
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        """Read the command line as the function declares it; the function then runs."""
+        function = getattr(import_module(self._module), self._function)
+        whole = get_command_from_info(
+            CommandInfo(self.name, callback=_exiting(function), epilog=self.epilog),
+            pretty_exceptions_short=True,
+            rich_markup_mode=self.rich_markup_mode,
+        )
+        return whole.make_context(*args, **options)
+
+
+def _exiting(function: Callable[..., int]) -> Callable[..., None]:
+    @wraps(function)
+    def command(**given: object) -> None:
+        raise typer.Exit(function(**given))
+
+    return command
+
+
+@cache
+def _docstrings(module: str) -> Mapping[str, str]:
+    """Return the docstring of each function of a module, which is compiled and does not run."""
+    spec = find_spec(module)
+    assert spec is not None  # noqa: S101 - the tables name modules of this installation
+    code = cast(InspectLoader, spec.loader).get_code(module)
+    assert code is not None  # noqa: S101 - as above
+    functions = [each for each in code.co_consts if isinstance(each, CodeType)]
+    return {each.co_name: str((each.co_consts or ("",))[0] or "") for each in functions}

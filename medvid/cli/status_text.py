@@ -1,0 +1,108 @@
+"""The state of a submission as text: all of it, and in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.text import Text
+
+from medvid.api import SubmissionStatus, ValidationReport
+from medvid.api.judging_answers import JudgeRun
+from medvid.api.submission_answers import HypotheticalStanding, Step
+from medvid.cli.printing import span
+
+_WORDS = {
+    "accepted": "waiting for its scores",
+    "scored": "scored, waiting to be ranked",
+    "ranked": "ranked",
+    "failed": "failed",
+    "withdrawn": "withdrawn",
+    "replaced": "replaced by a newer version",
+}
+_STYLES = {"ranked": "bold green", "failed": "bold red"}
+
+
+def line(status: SubmissionStatus) -> Text:
+    """Return the state of a submission in one line."""
+    text = Text(_WORDS.get(status.state, status.state), style=_STYLES.get(status.state, "bold"))
+    if status.ahead:
+        text.append(f", {status.ahead} ahead of it", style="not bold")
+    if status.entry is not None and status.entry.rank is not None:
+        text.append(f", number {status.entry.rank} on the {status.entry.board} board")
+    for place in status.hypothetical:
+        text.append(
+            f", would be number {place.rank} of {place.entries} ({place.scoring})"
+            if place.rank is not None
+            else f", would not be ranked: {_no_value(place)}"
+        )
+    run = status.judging.run
+    if run is not None:
+        text.append(f"; judging: {judging(run)}", style="not bold")
+    return text
+
+
+def _no_value(place: HypotheticalStanding) -> str:
+    if place.withheld:
+        return f"too few answers for {place.scoring} scores to be shown"
+    return f"no {place.scoring} scores"
+
+
+def judging(run: JudgeRun) -> str:
+    """Return how far a judge run is."""
+    reason = f" ({run.detail or run.reason})" if run.detail or run.reason else ""
+    if run.state != "running" or not run.items:
+        return f"{run.state}{reason}"
+    left = f", {span(run.eta_seconds)} left" if run.eta_seconds is not None else ""
+    return f"{run.items_done:,} of {run.items:,} items{left}"
+
+
+def show(status: SubmissionStatus, console: Console, url: str) -> None:
+    """Print all there is to say; `url` is the server's."""
+    for words in _lines(status, url):
+        console.print(words, soft_wrap=True)
+
+
+def _lines(status: SubmissionStatus, url: str) -> Iterable[Text]:
+    yield Text.assemble(("Submission ", "dim"), str(status.id))
+    yield Text.assemble(("           ", "dim"), f"{url}/submissions/{status.id}")
+    yield Text.assemble(("State      ", "dim"), line(status))
+    for step in status.timeline:
+        at = step.at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        yield Text.assemble(("           ", "dim"), f"{at}  {_step(step)}")
+    if status.failure is not None:
+        yield Text.assemble(
+            ("Failed     ", "dim"), (f"{status.failure.code}: {status.failure.reason}", "red")
+        )
+    if status.entry is not None:
+        entry = status.entry
+        yield Text.assemble(("Entry      ", "dim"), f"{entry.model_name} ({entry.organization})")
+        yield Text.assemble(("           ", "dim"), f"{url}{entry.page}")
+    result = status.judging.result
+    if result is not None:
+        stub = " (the stand-in judge: for demonstration only)" if result.stub else ""
+        yield Text.assemble(
+            ("Judged     ", "dim"),
+            f"{result.completed_at:%Y-%m-%d} by {result.judge_version}{stub}",
+        )
+    if status.report is not None:
+        yield from _report(status.report)
+
+
+def _step(step: Step) -> str:
+    words = f"judging {step.state}" if step.kind == "judging" else step.state
+    return f"{words} ({step.reason})" if step.reason else words
+
+
+def _report(report: ValidationReport) -> Iterable[Text]:
+    if report.coverage is not None:
+        yield Text.assemble(
+            ("Answered   ", "dim"),
+            f"{report.answered:,} of {report.samples:,} samples ({report.coverage:.1%})",
+        )
+    for warning in report.warnings:
+        task = f" ({warning.task})" if warning.task else ""
+        yield Text.assemble(
+            ("Warning    ", "yellow"),
+            f"{warning.code}{task}: {warning.count:,} {warning.message}",
+        )

@@ -1,0 +1,147 @@
+"""Builds the judge out of its parts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Final, TypeAlias
+
+import structlog
+
+from medvid.benchmark.tasks import Task
+from medvid.judging.estimates import CallFigures
+from medvid.judging.prompt import Form, build_messages, estimate_tokens
+from medvid.judging.rubric import load_rubric
+from services.judge.batches import JudgeBatch
+from services.judge.consume import build_batches_consumer, build_requests_consumer
+from services.judge.open_judge import Judge, open_judge
+from services.judge.planning import StartRun, planner, remaining_budget
+from services.judge.runs import RunPolicy
+from services.judge.settings import JudgeSettings
+from services.judge.store import Runs, announce_judge
+from services.judge.upkeep import OVERDUE, Ages, Upkeep
+from services.judge.verdict_cache import VerdictCache
+from shared.messaging.topology import JUDGE_BATCHES, JUDGE_REQUESTS
+from shared.runtime.infrastructure import Infrastructure
+from shared.runtime.workers import WorkerPool
+from shared.storage.ground_truths import prepare_workers, truth_workers
+
+_REPLY_TOKENS: Final = 40
+_PROBE_MARGIN_SECONDS: Final = 5.0
+_REQUESTS_AT_A_TIME: Final = 2
+# A batch that waits for its last answer leaves its other places empty: with half as many batches
+# again as the calls need, there is always one that fills them.
+_SPARE: Final = 1.5
+_log = structlog.get_logger(__name__)
+
+OpenJudge: TypeAlias = Callable[
+    [Infrastructure, JudgeSettings], AbstractAsyncContextManager[Judge | None]
+]
+
+
+@asynccontextmanager
+async def run(
+    base: Infrastructure, settings: JudgeSettings, *, opener: OpenJudge = open_judge
+) -> AsyncIterator[None]:
+    """Judge until the context is left; calls under way are finished first."""
+    async with AsyncExitStack() as stack:
+        judge = await stack.enter_async_context(opener(base, settings))
+        await announce_judge(
+            base.database, judge.grader.version if judge else None, settings.judge_repeats
+        )
+        if judge is None:
+            _log.info("judge_disabled")
+            await _consume_requests(stack, base, settings, None)
+            yield
+            return
+        runs = Runs(base.database, _policy(settings))
+        verdicts = VerdictCache(base.database, claim_seconds=settings.judge_claim_seconds)
+        base.background("judge_claims", verdicts.keep_claims)
+        await _consume_requests(
+            stack, base, settings, await _start_run(stack, base, settings, judge, runs)
+        )
+        work = JudgeBatch(runs, verdicts, judge.grader, runs.policy)
+        await stack.enter_async_context(
+            base.consuming(
+                JUDGE_BATCHES,
+                build_batches_consumer(base.database, work).handle,
+                concurrency=batches_at_a_time(settings),
+                drain_seconds=settings.drain_seconds,
+            )
+        )
+        _look_after_runs(base, settings, judge, runs)
+        yield
+
+
+def _look_after_runs(
+    base: Infrastructure, settings: JudgeSettings, judge: Judge, runs: Runs
+) -> None:
+    longest_probe = settings.judge_timeout_seconds + _PROBE_MARGIN_SECONDS
+    ages = Ages(settings.judge_still_seconds, settings.judge_breaker_seconds, longest_probe)
+    upkeep = Upkeep(base.database, runs, judge.grader, ages)
+    base.patrol("judge_due_batches", upkeep.send_due_batches, settings.judge_due_seconds)
+    base.patrol("judge_upkeep", upkeep.look, settings.judge_patrol_seconds)
+    base.reap(
+        OVERDUE,
+        every=settings.judge_patrol_seconds,
+        idle=min(settings.judge_lost_seconds, settings.judge_still_seconds),
+        busy=settings.judge_still_seconds,
+    )
+
+
+def batches_at_a_time(settings: JudgeSettings) -> int:
+    """Return how many batches a replica holds, so that its calls never wait for one."""
+    return math.ceil(_SPARE * settings.judge_concurrency / settings.judge_batch_pairs) + 1
+
+
+async def _start_run(
+    stack: AsyncExitStack,
+    base: Infrastructure,
+    settings: JudgeSettings,
+    judge: Judge,
+    runs: Runs,
+) -> StartRun:
+    pool = WorkerPool(1, name="planner")
+    stack.push_async_callback(pool.close)
+    workers = truth_workers(base.database, pool)
+    base.background("judge_planner_warm_up", lambda: prepare_workers(base.database, workers, 1))
+    make_plan = planner(workers, settings.judge_planning_seconds)
+    remaining = remaining_budget(base.database, judge.month_left, settings.run_cap)
+    figures = call_figures(settings)
+    return StartRun(base.database, runs, make_plan, judge.grader, remaining, figures)
+
+
+async def _consume_requests(
+    stack: AsyncExitStack, base: Infrastructure, settings: JudgeSettings, start: StartRun | None
+) -> None:
+    repeats = settings.judge_repeats if settings.judge_automatic else None
+    consumer = build_requests_consumer(base.database, start, automatic_repeats=repeats)
+    await stack.enter_async_context(
+        base.consuming(
+            JUDGE_REQUESTS,
+            consumer.handle,
+            concurrency=_REQUESTS_AT_A_TIME,
+            drain_seconds=settings.drain_seconds,
+        )
+    )
+
+
+def _policy(settings: JudgeSettings) -> RunPolicy:
+    return RunPolicy(
+        batch_items=settings.judge_batch_pairs,
+        window_batches=settings.judge_window_batches,
+        tries=settings.judge_tries,
+    )
+
+
+def call_figures(settings: JudgeSettings) -> CallFigures:
+    """Return what a call takes by these settings, for estimates."""
+    rubric = load_rubric(settings.judge_rubric)
+    empty = build_messages(rubric, "", "", Task.VIDEO_SUMMARY, form=Form.JSON)
+    return CallFigures(
+        overhead_tokens=estimate_tokens(empty),
+        reply_tokens=_REPLY_TOKENS,
+        price=settings.price,
+        concurrency=settings.judge_concurrency,
+    )

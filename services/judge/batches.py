@@ -1,0 +1,147 @@
+"""Judges a batch: asks for its pairs, keeps each verdict at once, settles the batch."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from services.judge.runs import Batch, Item, Pause, RunPolicy, Settlement, given_up
+from services.judge.store import Runs
+from services.judge.verdict import (
+    BadReplies,
+    BudgetExhausted,
+    Grader,
+    NoVerdict,
+    ProviderDown,
+    TryLater,
+    Verdict,
+)
+from services.judge.verdict_cache import VerdictCache
+from shared.contracts.messages import Envelope, JudgingBatch
+
+_OTHER_VERSION_SECONDS: Final = 5.0
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """The verdict on one item, or why there is none."""
+
+    item: Item
+    verdict: Verdict | None = None
+    refusal: NoVerdict | None = None
+
+    @property
+    def is_scored(self) -> bool:
+        return self.verdict is not None and self.verdict.scores is not None
+
+    @property
+    def counts(self) -> bool:
+        """Whether a try is used up; waiting for our own limits uses up none."""
+        return isinstance(self.refusal, TryLater) and self.refusal.counts
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeBatch:
+    """Judges the open pairs of a batch; every verdict is stored as soon as it is there."""
+
+    runs: Runs
+    verdicts: VerdictCache
+    grader: Grader
+    policy: RunPolicy
+
+    async def __call__(self, envelope: Envelope, message: JudgingBatch) -> None:
+        """Work on a batch, unless it is done or its run is not running."""
+        run_id = message.run_id
+        batch = await self.runs.batch(message.batch_id)
+        if batch is None:
+            # The replica that finished it may have died before closing the run.
+            await self.runs.close(run_id)
+            return
+        if batch.run_state != "running":
+            _log.info("judge_run_not_running", run_id=str(run_id), state=batch.run_state)
+            return
+        if batch.judge_version != self.grader.version.hash:
+            # A replica with the run's own settings may take it; else the run is planned again.
+            settlement = Settlement(delay=_OTHER_VERSION_SECONDS)
+        else:
+            if batch.provider is not None:
+                self.grader.learn(batch.provider)
+            settlement = await self._judge(batch)
+        await self.runs.settle(envelope, batch, settlement)
+        await self.runs.close(run_id)
+
+    async def _judge(self, batch: Batch) -> Settlement:
+        version = batch.judge_version
+        claims = await self.verdicts.claim(version, batch.items)
+        try:
+            outcomes = await _all(self._ask(batch, item) for item in claims.taken)
+            outcomes = [await self._give_up_if_last(version, outcome) for outcome in outcomes]
+        except BaseException:
+            await asyncio.shield(self.verdicts.release(version, claims.taken))
+            raise
+        left = [outcome.item for outcome in outcomes if outcome.verdict is None]
+        if left:
+            await self.verdicts.release(version, left)
+        delay = _delay(outcomes, self.policy)
+        if claims.busy:
+            delay = min(delay or self.policy.busy_seconds, self.policy.busy_seconds)
+        return Settlement(
+            scored=[*claims.known, *(outcome.item for outcome in outcomes if outcome.is_scored)],
+            unscored=[
+                outcome.item for outcome in outcomes if outcome.verdict and not outcome.is_scored
+            ],
+            retried=[outcome.item for outcome in outcomes if outcome.counts],
+            delay=delay,
+            pause=_pause(outcomes),
+        )
+
+    async def _ask(self, batch: Batch, item: Item) -> _Outcome:
+        try:
+            verdict = await self.grader.judge(item.pair, item.repeat, run_id=batch.run_id)
+        except NoVerdict as refusal:
+            return _Outcome(item, refusal=refusal)
+        await self.verdicts.save(batch.judge_version, item, verdict)
+        return _Outcome(item, verdict)
+
+    async def _give_up_if_last(self, version: str, outcome: _Outcome) -> _Outcome:
+        if not outcome.counts or outcome.item.tries + 1 < self.policy.tries:
+            return outcome
+        assert outcome.refusal is not None  # noqa: S101 - what counts is a refusal
+        verdict = given_up(f"tried {self.policy.tries} times, last: {outcome.refusal.detail}")
+        await self.verdicts.save(version, outcome.item, verdict)
+        return _Outcome(outcome.item, verdict)
+
+
+async def _all(asked: Iterable[Awaitable[_Outcome]]) -> list[_Outcome]:
+    """Wait for all, also when one fails: a call under way is paid for."""
+    done: list[_Outcome] = []
+    for outcome in await asyncio.gather(*asked, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
+        done.append(outcome)
+    return done
+
+
+def _delay(outcomes: Sequence[_Outcome], policy: RunPolicy) -> float:
+    waits = [
+        outcome.refusal.seconds for outcome in outcomes if isinstance(outcome.refusal, TryLater)
+    ]
+    return min(max(waits), policy.longest_delay_seconds) if waits else 0.0
+
+
+def _pause(outcomes: Sequence[_Outcome]) -> Pause | None:
+    for outcome in outcomes:
+        if isinstance(outcome.refusal, BudgetExhausted):
+            return Pause(f"budget_{outcome.refusal.scope}", outcome.refusal.detail)
+    for outcome in outcomes:
+        if isinstance(outcome.refusal, ProviderDown):
+            return Pause("provider_down", outcome.refusal.detail, outcome.refusal.seconds)
+    for outcome in outcomes:
+        if isinstance(outcome.refusal, BadReplies):
+            return Pause("bad_replies", outcome.refusal.detail)
+    return None

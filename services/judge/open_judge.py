@@ -1,0 +1,164 @@
+"""Joins the grader's parts: the provider's client, the shared rate and the shared money."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from medvid.judging.pricing import FREE
+from medvid.judging.prompt import PROMPT_VERSION
+from medvid.judging.replies import PARSER_VERSION
+from medvid.judging.retry import RetryPolicy
+from medvid.judging.rubric import Rubric, load_rubric
+from services.judge.breaker import Breaker
+from services.judge.budgets import Caps, SharedSpending, Unmetered
+from services.judge.completion import ModelEndpoint
+from services.judge.concurrency import AdaptiveLimit
+from services.judge.grader import ModelGrader
+from services.judge.rates import RateLimits, SharedRate, Unlimited
+from services.judge.settings import JudgeSettings
+from services.judge.stub.server import MODEL as STUB_MODEL
+from services.judge.stub.server import running_stub
+from services.judge.verdict import Grader, JudgeVersion
+from shared.runtime.errors import Misconfigured
+from shared.runtime.infrastructure import Infrastructure
+
+_DEFAULT_URL: Final = JudgeSettings.model_fields["judge_base_url"].default
+_NO_KEY: Final = "none"  # endpoints of one's own often want none; the client insists on a text
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """A ready grader; `month_left` returns what this month's cap leaves, None for no cap."""
+
+    grader: Grader
+    month_left: Callable[[], Awaitable[int | None]]
+
+
+@asynccontextmanager
+async def open_judge(base: Infrastructure, settings: JudgeSettings) -> AsyncIterator[Judge | None]:
+    """Open what the settings ask for; None where judging is off. Raises Misconfigured."""
+    if settings.judge_provider == "none":
+        yield None
+        return
+    async with AsyncExitStack() as stack:
+        rubric = _rubric(settings)
+        url = await _url(settings, stack)
+        version = _version(settings, rubric)
+        endpoint = _endpoint(settings, version, url, stack)
+        gate = await _gate(base, settings, url, stack)
+        spending = await _spending(base, settings, stack)
+        grader = ModelGrader(
+            endpoint=endpoint,
+            version=version,
+            rubric=rubric,
+            policy=RetryPolicy(
+                settings.judge_attempts,
+                settings.judge_backoff_seconds,
+                settings.judge_longest_wait_seconds,
+            ),
+            concurrency=AdaptiveLimit(settings.judge_concurrency),
+            breaker=Breaker(settings.judge_breaker_failures, settings.judge_breaker_seconds),
+            gate=gate,
+            spending=spending,
+            price=settings.price,
+            model_prefix=None if version.provider == "stub" else settings.judge_model_prefix,
+        )
+        yield Judge(grader, spending.month_left)
+
+
+async def _url(settings: JudgeSettings, stack: AsyncExitStack) -> str:
+    """Return the endpoint's address; a stub without one of its own is served by this process."""
+    if settings.judge_provider == "stub" and settings.judge_base_url == _DEFAULT_URL:
+        return await stack.enter_async_context(running_stub())
+    key = settings.judge_api_key.get_secret_value()
+    if settings.judge_base_url == _DEFAULT_URL and not key:
+        raise Misconfigured(
+            "the judge has no key.",
+            fix="Set MEDVID_JUDGE_API_KEY, another MEDVID_JUDGE_BASE_URL, or "
+            "MEDVID_JUDGE_PROVIDER=stub to try the system out.",
+        )
+    return settings.judge_base_url
+
+
+def _rubric(settings: JudgeSettings) -> Rubric:
+    try:
+        return load_rubric(settings.judge_rubric)
+    except ValueError as error:
+        raise Misconfigured(f"{error}.", fix="Set MEDVID_JUDGE_RUBRIC to one of them.") from error
+
+
+def _version(settings: JudgeSettings, rubric: Rubric) -> JudgeVersion:
+    is_stub = settings.judge_provider == "stub"
+    return JudgeVersion(
+        provider=settings.judge_provider,
+        model=STUB_MODEL if is_stub else settings.judge_model,
+        rubric=rubric.version,
+        prompt=PROMPT_VERSION,
+        parser=PARSER_VERSION,
+        temperature=settings.judge_temperature,
+        max_tokens=settings.judge_max_tokens,
+        seed=settings.judge_seed,
+        # The stub's scores are defined on whole texts.
+        max_caption_characters=None if is_stub else settings.judge_max_caption_characters,
+    )
+
+
+def _endpoint(
+    settings: JudgeSettings, version: JudgeVersion, url: str, stack: AsyncExitStack
+) -> ModelEndpoint:
+    # It imports openai: 0.2 s and 15 MB, which a service without a judge does not pay.
+    from services.judge.endpoint import OpenAiEndpoint, Sampling, open_client
+
+    client = open_client(
+        api_key=settings.judge_api_key.get_secret_value() or _NO_KEY,
+        base_url=url,
+        seconds=settings.judge_timeout_seconds,
+        trust_env=settings.judge_provider != "stub",  # no proxy leads to the stub
+    )
+    stack.push_async_callback(client.close)
+    sampling = Sampling(
+        model=version.model,
+        max_tokens=version.max_tokens,
+        temperature=version.temperature,
+        seed=version.seed,
+        token_parameter=settings.judge_token_parameter,
+    )
+    return OpenAiEndpoint(client, sampling, settings.judge_timeout_seconds)
+
+
+async def _gate(
+    base: Infrastructure, settings: JudgeSettings, url: str, stack: AsyncExitStack
+) -> SharedRate | Unlimited:
+    limits = RateLimits(
+        _account(url, settings.judge_model),
+        settings.judge_requests_per_minute,
+        settings.judge_tokens_per_minute,
+    )
+    if not limits.any:
+        return Unlimited()
+    gate = SharedRate(base.database, limits, settings.judge_longest_wait_seconds)
+    stack.push_async_callback(gate.close)
+    return gate
+
+
+def _account(url: str, model: str) -> str:
+    """Name the account whose limits are shared; without a password that the address may hold."""
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port or ''}{parts.path} {model}"
+
+
+async def _spending(
+    base: Infrastructure, settings: JudgeSettings, stack: AsyncExitStack
+) -> SharedSpending | Unmetered:
+    if settings.price is FREE:
+        return Unmetered()
+    caps = Caps(settings.run_cap, settings.month_cap)
+    lease = 2 * (settings.judge_timeout_seconds + settings.judge_longest_wait_seconds)
+    spending = SharedSpending(base.database, caps, lease)
+    stack.push_async_callback(spending.close)
+    base.background("judge_spending", spending.run)
+    return spending

@@ -1,0 +1,127 @@
+"""Keeps runs moving: sends batches that are due, closes, pauses and resumes runs.
+
+Any number of replicas may do so: every statement is guarded by the state of its rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from services.judge.store import Runs
+from services.judge.verdict import Grader
+from shared.contracts.messages import JudgingBatch, JudgingProgressed, JudgingRequested
+from shared.messaging.reaper import Overdue
+from shared.messaging.topology import JUDGE_BATCHES, JUDGE_REQUESTS
+from shared.storage.database import Database
+from shared.storage.queries import load_queries
+
+PROVIDER_DOWN: Final = "provider_down"
+STILL_DOWN: Final = "the provider does not answer yet"
+OTHER_JUDGE: Final = "other_judge"
+_SQL: Final = load_queries(__package__)
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ages:
+    """In seconds."""
+
+    stalled: float
+    """Without any progress, after which a run of another judge is planned again."""
+    probe: float = 15
+    """Between questions to a provider that is down, all replicas together."""
+    longest_probe: float = 65
+    """A question that is not answered by then has died with its replica."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """Looks after unfinished runs."""
+
+    database: Database
+    runs: Runs
+    grader: Grader
+    ages: Ages
+
+    async def send_due_batches(self) -> None:
+        """Send batches of running runs whose time has come, as far as windows allow."""
+        for run_id in await self._runs("runs_with_due_batches"):
+            await self.runs.send_due(run_id)
+
+    async def look(self) -> None:
+        """Look once at every kind of run that may be stalled."""
+        # Its last batch may have been settled by a replica that then died.
+        for run_id in await self._runs("runs_finished"):
+            await self.runs.close(run_id)
+        version = self.grader.version.hash
+        for run_id in await self._runs("runs_of_another_judge", version, self.ages.stalled):
+            await self._pause(run_id, OTHER_JUDGE, "the judge was changed.")
+        for run_id in (
+            *await self._runs("runs_paused_for", [OTHER_JUDGE]),
+            *await self._runs("runs_paused_by_last_month"),
+            *await self.with_bad_replies(self.ages.probe),
+        ):
+            await self.resume(run_id)
+        waiting = await self._runs("runs_paused_for", [PROVIDER_DOWN])
+        if waiting and await self._provider_is_up(version):
+            for run_id in waiting:
+                await self.resume(run_id)
+
+    async def with_bad_replies(self, seconds: float) -> Sequence[UUID]:
+        """Return the runs to try again: after so many seconds, then after twice as long, ..."""
+        return await self._runs("runs_with_bad_replies", seconds)
+
+    async def may_probe(self, version: str, seconds: float) -> bool:
+        """Tell whether to ask the provider now, for all replicas; within so many seconds."""
+        return bool(await self.database.pool.fetchval(_SQL["provider_probe"], version, seconds))
+
+    async def provider_is_down(self, version: str, reason: str, seconds: float) -> None:
+        """Keep all replicas from calling the provider for so long."""
+        await self.database.pool.execute(_SQL["provider_is_down"], version, reason, seconds)
+
+    async def resume(self, run_id: UUID) -> None:
+        """Queue a paused run again."""
+        async with self.database.transaction() as transaction:
+            submission_id = await transaction.connection.fetchval(_SQL["run_requeue"], run_id)
+            if submission_id is None:
+                return
+            await transaction.emit(JudgingRequested(submission_id=submission_id, run_id=run_id))
+            await transaction.emit(JudgingProgressed(submission_id=submission_id, run_id=run_id))
+        _log.info("judge_run_resumed", run_id=str(run_id))
+
+    async def _pause(self, run_id: UUID, reason: str, detail: str) -> None:
+        await self.database.pool.execute(_SQL["run_pause"], run_id, reason, detail)
+
+    async def _provider_is_up(self, version: str) -> bool:
+        """Ask the provider, unless another replica does or did just now; all replicas learn it."""
+        if not await self.may_probe(version, self.ages.longest_probe):
+            return False
+        if await self.grader.is_up():
+            await self.database.pool.execute(_SQL["provider_is_up"], version)
+            return True
+        await self.provider_is_down(version, STILL_DOWN, self.ages.probe)
+        return False
+
+    async def _runs(self, query: str, *arguments: object) -> Sequence[UUID]:
+        return [row["id"] for row in await self.database.pool.fetch(_SQL[query], *arguments)]
+
+
+OVERDUE: Final = (
+    Overdue(
+        _SQL["runs_queued_long"],
+        JudgingRequested,
+        lambda message: _log.warning("judge_run_announced_again", run_id=str(message.run_id)),
+        JUDGE_REQUESTS,
+    ),
+    Overdue(
+        _SQL["batches_sent_long"],
+        JudgingBatch,
+        lambda message: _log.warning("judge_batch_announced_again", batch_id=message.batch_id),
+        JUDGE_BATCHES,
+    ),
+)

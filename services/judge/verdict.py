@@ -1,0 +1,157 @@
+"""A verdict on a pair of captions, who gave it, and why there may be none now.
+
+The refusals below are Transient: unless they are caught, the message is retried later.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Final, Protocol
+from uuid import UUID
+
+from medvid.benchmark.tasks import Task
+from shared.runtime.errors import Transient
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two captions to compare, exactly as they stand. The task only gives the model context."""
+
+    prediction: str
+    reference: str
+    task: Task
+
+
+UNSCORED: Final = ("malformed", "truncated", "refused", "empty", "other_model", "rejected")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Five scores of one pair, or none and why.
+
+    `unscored_reason` is a stable code of `UNSCORED`, `detail` says more to a human. Tokens and cost
+    cover every call that was made for this verdict, `latency_seconds` and `raw_reply` the last one.
+    A raw reply may hold any character, NUL too: store it as bytes.
+    """
+
+    scores: Mapping[str, int] | None
+    unscored_reason: str | None
+    detail: str
+    raw_reply: str
+    model: str
+    prompt_tokens: int
+    completion_tokens: int
+    latency_seconds: float
+    attempts: int
+    cost_microusd: int
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeVersion:
+    """Everything a verdict depends on but its texts: a different version is a different judge.
+
+    The endpoint's address is not part of it, so that moving a proxy does not void paid verdicts.
+    """
+
+    provider: str
+    model: str
+    rubric: str
+    """Name of the rubric file and the digest of its content."""
+    prompt: str
+    parser: str
+    temperature: float | None
+    max_tokens: int
+    seed: int | None
+    max_caption_characters: int | None
+    """Longer captions are cut for the judge; None sends them whole."""
+
+    @property
+    def hash(self) -> str:
+        """Return the sha256 (hex) over the canonical JSON of all fields."""
+        canonical = json.dumps(self.public(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def public(self) -> dict[str, object]:
+        """Return the fields as plain values, to be shown beside a number."""
+        return asdict(self)
+
+
+class NoVerdict(Transient):
+    """There is no verdict on a pair now."""
+
+
+class TryLater(NoVerdict):
+    """This pair is retried later: it may work after `seconds`.
+
+    `counts` is false where our own limits are the reason: a pair must not end unscored for having
+    waited its turn.
+    """
+
+    code = "try_later"
+
+    def __init__(self, seconds: float, detail: str, *, counts: bool = True) -> None:
+        super().__init__(detail)
+        self.seconds = seconds
+        self.counts = counts
+
+
+class ProviderDown(NoVerdict):
+    """No pair will work now: the provider fails or refuses us. May be over in `seconds`."""
+
+    code = "provider_down"
+
+    def __init__(self, detail: str, *, seconds: float = 60) -> None:
+        super().__init__(detail)
+        self.seconds = seconds
+
+
+class BudgetExhausted(NoVerdict):
+    """The money is spent: `scope` is `run` or `month`."""
+
+    code = "budget_exhausted"
+
+    def __init__(self, scope: str, detail: str) -> None:
+        super().__init__(detail)
+        self.scope = scope
+
+
+class BadReplies(NoVerdict):
+    """One run's pairs got replies that are no verdicts, too many in a row to go on paying."""
+
+    code = "bad_replies"
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderState:
+    """What a replica last found out about the provider.
+
+    `at` (seconds of any epoch) identifies it; `down_seconds` is for how long no call may be
+    made, None once it works again.
+    """
+
+    at: float
+    down_seconds: float | None
+    reason: str = ""
+
+
+class Grader(Protocol):
+    """A judge of pairs."""
+
+    @property
+    def version(self) -> JudgeVersion:
+        """Who judges."""
+
+    async def judge(self, pair: Pair, repeat: int, *, run_id: UUID) -> Verdict:
+        """Return a verdict; raises TryLater, ProviderDown, BadReplies or BudgetExhausted.
+
+        `repeat` counts from 0; `run_id` is whose money is spent.
+        """
+
+    async def is_up(self) -> bool:
+        """Ask the provider, free of charge, whether calls may work again."""
+
+    def learn(self, state: ProviderState) -> None:
+        """Take over what another replica found out about the provider."""

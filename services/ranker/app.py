@@ -1,0 +1,40 @@
+"""Builds the ranker out of its parts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from services.ranker.consume import build_consumer, build_rescore_consumer
+from services.ranker.settings import RankerSettings
+from services.ranker.store import OVERDUE
+from shared.messaging.topology import RANKER_BOARDS, RANKER_RESCORES
+from shared.runtime.infrastructure import Infrastructure
+from shared.runtime.retention import Pruner
+
+
+@asynccontextmanager
+async def run(base: Infrastructure, settings: RankerSettings) -> AsyncIterator[None]:
+    """Rank boards until the context is left; work in progress is finished first."""
+    async with (
+        base.consuming(
+            RANKER_BOARDS,
+            build_consumer(base.database).handle,
+            concurrency=2,  # one for each board
+            drain_seconds=settings.drain_seconds,
+        ),
+        base.consuming(
+            RANKER_RESCORES,
+            build_rescore_consumer(base.database).handle,
+            concurrency=1,
+            drain_seconds=settings.drain_seconds,
+        ),
+    ):
+        base.reap(
+            OVERDUE,
+            every=settings.patrol_seconds,
+            idle=settings.still_seconds,
+            busy=settings.busy_seconds,
+        )
+        base.patrol("pruner", Pruner(base.database, settings).patrol, settings.prune_seconds)
+        yield
