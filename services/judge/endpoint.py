@@ -10,14 +10,17 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, cast
-
-import openai
-from openai.types.chat import ChatCompletion
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from medvid.judging.prompt import ChatMessage, Form, reply_schema
 from medvid.judging.retry import parse_retry_after
 from services.judge.ports import Answer, CallFailed
+
+# Half a second of a processor and 40 MB, which a judge that asks no model does not need: imported
+# where a client is opened, and from then on there.
+if TYPE_CHECKING:
+    import openai
+    from openai.types.chat import ChatCompletion
 
 _CURES: Final = {
     401: "The endpoint refuses the key: set MEDVID_JUDGE_API_KEY to one that is valid there, and "
@@ -59,6 +62,8 @@ def open_client(
     It follows no redirect: references would go where nobody sent them. Proxies of the environment
     are used if `trust_env`.
     """
+    import openai
+
     timeout = openai.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS))
     return openai.AsyncOpenAI(
         api_key=api_key,
@@ -81,6 +86,8 @@ class OpenAiEndpoint:
 
     async def ask(self, messages: Sequence[ChatMessage], form: Form) -> Answer:
         """Return the answer; raises CallFailed and nothing else."""
+        from openai.types.chat import ChatCompletion
+
         try:
             async with asyncio.timeout(self.seconds):
                 completion: object = await self.client.chat.completions.create(
@@ -98,6 +105,8 @@ class OpenAiEndpoint:
 
     async def is_up(self) -> bool:
         """Ask for the list of models, which costs nothing. An endpoint without one is up too."""
+        import openai
+
         try:
             async with asyncio.timeout(self.seconds):
                 await self.client.models.list()
@@ -120,6 +129,8 @@ class OpenAiEndpoint:
         return parameters
 
     def _failure(self, error: Exception, form: Form) -> CallFailed:
+        import openai
+
         if isinstance(error, openai.APIStatusError):
             return self._refusal(error, form)
         if isinstance(error, openai.APITimeoutError | TimeoutError):
