@@ -26,6 +26,7 @@ import pytest
 import structlog
 
 from shared.storage.database import Database, connect
+from tests import depth
 from tests.databases import Databases
 from tests.patience import HANG_SECONDS
 from tests.servers import Management, RabbitControl
@@ -60,7 +61,23 @@ class Servers:
         return RabbitControl(self.rabbitmq_env)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--deep", action="store_true", help="also the tests marked 'deep'")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if depth.is_deep():
+        return
+    left = [item for item in items if item.get_closest_marker("deep")]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if not item.get_closest_marker("deep")]
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--deep"):
+        os.environ[depth.VARIABLE] = "yes"
+    depth.load_profile()
     if hasattr(config, "workerinput"):
         return
     folder = tempfile.mkdtemp(prefix="medvid-tests-")
@@ -88,8 +105,22 @@ def _await_end(pid: int) -> None:
 
 
 @pytest.fixture(autouse=True)
-def logs_as_by_default() -> Iterator[None]:
-    """What a test set up for logs, such as a command run in this process, ends with it."""
+def plain_logs() -> Iterator[None]:
+    """What a test set up for logs, such as a command run in this process, ends with it.
+
+    By default every traceback is drawn with the local variables of each frame: half a second of a
+    processor, and more than all else that some tests do.
+    """
+    structlog.configure(
+        [
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.StackInfoRenderer(),
+            structlog.dev.set_exc_info,
+            structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+        ]
+    )
     yield
     structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()

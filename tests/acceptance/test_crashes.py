@@ -23,6 +23,7 @@ from shared.runtime.infrastructure import infrastructure
 from shared.storage.database import Database
 from tests.crashing import SERVICES
 from tests.crashing import service as service_of
+from tests.depth import deep
 from tests.patience import HANG_SECONDS
 from tests.preloaded import Forked, forked
 from tests.rows import DEMO, add_listed_entry, load_demo_ground_truth
@@ -36,6 +37,11 @@ ON_RABBIT = [("gateway", point) for point in COMMITS] + [
 ]
 # The standalone bus shares the code but for leases, which it takes ten seconds to lose.
 ON_LOCAL = [("scorer", "before_commit"), ("ranker", "before_settle"), ("gateway", "after_commit")]
+# Each service dies once, each at a point of another kind; './scripts/test all' runs every case.
+ALWAYS_ON_RABBIT = {
+    ("gateway", "after_commit"), ("scorer", "before_settle"), ("ranker", "before_publish"),
+}  # fmt: skip
+ALWAYS_ON_LOCAL = {("scorer", "before_commit")}
 
 Environment = dict[str, str]
 
@@ -53,7 +59,11 @@ def environment(postgres_url: str, tmp_path: Path) -> Environment:
     }
 
 
-@pytest.mark.parametrize(("service", "point"), ON_RABBIT)
+def cases(matrix: list[tuple[str, str]], always: set[tuple[str, str]]) -> list[Any]:
+    return [pytest.param(*case, marks=() if case in always else deep) for case in matrix]
+
+
+@pytest.mark.parametrize(("service", "point"), cases(ON_RABBIT, ALWAYS_ON_RABBIT))
 async def test_a_crash_changes_nothing_on_rabbit(
     service: str, point: str, environment: Environment, database: Database, rabbit_url: str
 ) -> None:
@@ -61,7 +71,7 @@ async def test_a_crash_changes_nothing_on_rabbit(
     await crash_and_recover(service, point, environment, database)
 
 
-@pytest.mark.parametrize(("service", "point"), ON_LOCAL)
+@pytest.mark.parametrize(("service", "point"), cases(ON_LOCAL, ALWAYS_ON_LOCAL))
 async def test_a_crash_changes_nothing_on_the_local_bus(
     service: str, point: str, environment: Environment, database: Database
 ) -> None:

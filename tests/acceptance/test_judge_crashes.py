@@ -15,6 +15,7 @@ import pytest
 from medvid.judging import standin
 from medvid.judging.aggregate import aggregate
 from shared.storage.database import Database
+from tests.depth import deep
 from tests.judging import HALF, plan_of_half, reaches, request_run, run_row
 from tests.patience import HANG_SECONDS
 from tests.preloaded import Forked, forked
@@ -98,6 +99,7 @@ async def test_killed_replicas_on_rabbit(
     await judge_with_kills(database, {**environment, "MEDVID_RABBITMQ_URL": rabbit_url})
 
 
+@deep
 async def test_killed_replicas_on_the_local_bus(
     environment: dict[str, str], database: Database
 ) -> None:

@@ -20,6 +20,7 @@ from tests.acceptance.test_judge_end_to_end import (
     judged,
     replica,
 )
+from tests.depth import deep
 from tests.judging import HALF, plan_of_half, request_run
 from tests.patience import HANG_SECONDS
 from tests.rows import accept_submission
@@ -97,6 +98,7 @@ async def killed_at_the_end(environment: dict[str, str]) -> AsyncIterator[None]:
         await process.wait()
 
 
+@deep
 async def test_a_disturbed_run_ends_as_an_undisturbed_one(world: World) -> None:
     stub, pairs = Stub(FAULTS), len(plan_of_half().texts)
     stored = await accept_submission(world.database, payload=HALF)

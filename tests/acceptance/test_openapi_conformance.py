@@ -41,7 +41,7 @@ _SETTINGS: Final = {
 # characters, a name that is free, a file that fits the test set) is refused as 422.
 _CONFIGURATION: Final = """\
 workers = 1
-request-timeout = 10
+request-timeout = 300
 max-stream-events = 1
 continue-on-failure = true
 hooks = "{hooks}"
@@ -54,6 +54,11 @@ no-shrink = true
 
 [checks.positive_data_acceptance]
 expected-statuses = ["2xx", "304", 401, 403, 404, 409, 422, 429, 503]
+
+# Streams stay open for as long as they are read.
+[[operations]]
+include-path-regex = "/events$"
+request-timeout = 10
 
 # A dry run refuses no form: what is wrong with it is the answer.
 [[operations]]

@@ -25,6 +25,7 @@ from medvid.benchmark.tasks import METRIC_KEYS, RULE_METRIC_KEYS, SCORINGS, Scor
 from medvid.benchmark.versions import METRIC_VERSION
 from shared.storage.database import Database
 from tests.acceptance.administration_harness import WHY, Site, running_site
+from tests.depth import deep
 from tests.patience import HANG_SECONDS
 from tests.preloaded import forked
 from tests.rows import DEMO, accept_submission, add_listed_entry
@@ -277,7 +278,7 @@ async def test_some_entries_only_and_discarded(database: Database) -> None:
 
 @pytest.mark.parametrize(
     ("point", "on"),
-    [("before_settle", "rabbit"), ("before_commit", "local")],
+    [("before_settle", "rabbit"), pytest.param("before_commit", "local", marks=deep)],
 )
 async def test_a_kill_in_the_middle_changes_nothing(
     database: Database, request: pytest.FixtureRequest, tmp_path: Path, point: str, on: str

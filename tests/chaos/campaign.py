@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from tests.chaos.scenarios import Inject, NotHere, Sizes
 from tests.chaos.world import RESUME_SECONDS, World
+from tests.patience import HANG_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ async def play(
 async def _under_way(world: World) -> None:
     """Return once something of every kind is going on."""
     before = await world.counts()
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(HANG_SECONDS):
         while (await world.counts())["verdict"] == before["verdict"]:
             await asyncio.sleep(0.1)
 

@@ -34,7 +34,7 @@ from tests.processes import free_port
 from tests.rows import load_demo_ground_truth
 
 READY_SECONDS: Final = 10.0
-_PATIENCE_SECONDS: Final = 120.0
+_PATIENCE_SECONDS: Final = 300.0
 _BETWEEN_SUBMISSIONS: Final = 1.0
 _SETTINGS: Final = {
     "MEDVID_SCORER_PROCESSES": "1",

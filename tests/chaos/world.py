@@ -23,6 +23,7 @@ from shared.storage.database import TRANSIENT_ERRORS, Database, connect
 from tests.chaos.fleet import Fleet
 from tests.chaos.load import Load, expected_board
 from tests.chaos.proxy import FaultProxy
+from tests.patience import HANG_SECONDS
 from tests.preloaded import Preloaded
 from tests.processes import free_port
 from tests.rows import load_demo_ground_truth
@@ -138,7 +139,7 @@ class World:
             broken.append(f"{submissions} submissions for {len(self.load.receipts)} receipts")
         expected = await asyncio.to_thread(expected_board, sorted(self.load.receipts))
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(HANG_SECONDS / 5):
                 while (board := await self.board()) != expected:
                     await asyncio.sleep(0.3)
         except TimeoutError:

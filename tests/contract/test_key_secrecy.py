@@ -121,6 +121,15 @@ def shown_by(error: BaseException) -> str:
     return "\n".join(told)
 
 
+# Whoever prints more than our logs do: the local variables of every frame.
+_WITH_LOCALS: Final = (
+    structlog.processors.ExceptionRenderer(
+        structlog.tracebacks.ExceptionDictTransformer(show_locals=True, locals_max_string=10_000)
+    ),
+    structlog.processors.JSONRenderer(),
+)
+
+
 @pytest.mark.parametrize("name", list(ANSWERS))
 async def test_no_error_grade_log_or_metric_holds_the_key(
     stack: AsyncExitStack,
@@ -129,6 +138,7 @@ async def test_no_error_grade_log_or_metric_holds_the_key(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     caplog.set_level(logging.DEBUG)
+    structlog.configure(_WITH_LOCALS)
     for logger in ("openai", "httpx2", "httpcore2", "asyncio"):
         caplog.set_level(logging.DEBUG, logger=logger)
     client = open_client(api_key=KEY, base_url=await serve(stack, ANSWERS[name]), seconds=5)

@@ -78,3 +78,17 @@ async def test_a_forked_process_is_told_from_a_started_one_by_nothing(tmp_path: 
     waits = await forked("http.server", "0", stdout=NOTHING, stderr=NOTHING)
     waits.terminate()
     assert await waits.wait() == -signal.SIGTERM
+
+
+async def test_starting_imports_no_vendor_that_is_not_used_yet() -> None:
+    """The model's client and the exporter of spans cost a start as much as all else."""
+    program = (
+        "import sys, services.standalone\n"
+        "print([name for name in ('openai', 'opentelemetry.sdk')"
+        " if name in sys.modules])"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, cwd=ROOT, stdin=DEVNULL, stdout=PIPE
+    )
+    said, _ = await process.communicate()
+    assert said == b"[]\n"

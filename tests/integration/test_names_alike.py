@@ -25,6 +25,7 @@ from services.operate.doctor import Surroundings, examine
 from shared.runtime.errors import Conflict
 from shared.storage.database import Database
 from shared.storage.migrate import load_migrations, migrate
+from tests.depth import examples
 from tests.integration.test_lifecycle_races import submit
 from tests.patience import HANG_SECONDS
 from tests.ranking import score
@@ -252,7 +253,7 @@ async def test_new_versions_take_over_from_entries_with_old_keys(database: Datab
     assert await Lifecycle(database).withdraw(second, "owner", None, None)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=30))
 def test_a_key_is_its_own_key(name: str) -> None:
     assert name_key(name_key(name)) == name_key(name)

@@ -12,8 +12,9 @@ from medvid.benchmark import scanning
 from medvid.benchmark.decoding import SUBMISSION_LIMITS, UNDECODABLE, Limits, Refused, decode
 from medvid.benchmark.report import Problems
 from medvid.benchmark.unpacking import MAX_GZIP_MEMBERS, unpack
+from tests.depth import examples
 
-exact = settings(deadline=None, derandomize=True, max_examples=150)
+exact = settings(deadline=None, derandomize=True, max_examples=examples(150))
 
 JSON_VALUES = st.recursive(
     st.none()

@@ -22,6 +22,7 @@ from medvid.benchmark.parsing.tal import Segment
 from medvid.benchmark.scorecard import score
 from medvid.benchmark.tasks import RULE_METRIC_KEYS, Task, task_of
 from medvid.benchmark.versions import METRIC_VERSION
+from tests.depth import examples
 
 
 def sample(
@@ -134,7 +135,7 @@ def test_tal_without_a_true_span_counts_in_compat_only() -> None:
     assert (metric.compat, metric.strict, metric.answered, metric.expected) == (0, None, 0, 0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), min_size=1, max_size=12),
     st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), min_size=1, max_size=12),
@@ -197,7 +198,7 @@ def plain_flatten(segments: Sequence[CaptionSegment]) -> list[tuple[float, float
     return [(a, b) for a, b in pieces if any(s <= a and b <= e for s, e in ordered)]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 15), st.integers(0, 15)), max_size=12))
 def test_flattening_by_sweep_equals_flattening_by_comparison(pairs: list[tuple[int, int]]) -> None:
     segments = [CaptionSegment(float(start), float(end), "") for start, end in pairs]
@@ -329,7 +330,7 @@ WILD = st.lists(
 ).map("".join)  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.lists(st.none() | WILD | st.text(max_size=20), min_size=7, max_size=7))
 def test_no_text_makes_a_score_non_finite_or_raises(texts: list[str | None]) -> None:
     card = score(SAMPLES, texts, by_length)

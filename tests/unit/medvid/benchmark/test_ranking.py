@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from medvid.benchmark.ranking import Row, rank
 from medvid.benchmark.tasks import METRIC_KEYS, RANKINGS, Ranking
+from tests.depth import examples
 
 VALUES = st.none() | st.sampled_from([0.0, -1.0, 0.5, 0.5004, 0.4996, 1.0]) | st.floats(-2, 5)
 BOARDS = st.lists(
     st.fixed_dictionaries(dict.fromkeys(METRIC_KEYS, VALUES)), min_size=1, max_size=8
 ).map(lambda rows: [{"model_name": f"m{index}", **row} for index, row in enumerate(rows)])
-exact = settings(deadline=None, derandomize=True, max_examples=100)
+exact = settings(deadline=None, derandomize=True, max_examples=examples(100))
 
 
 RULES = st.sampled_from(RANKINGS)

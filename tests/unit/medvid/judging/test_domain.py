@@ -16,6 +16,7 @@ from medvid.benchmark.tasks import ASPECTS, task_of
 from medvid.judging import standin
 from medvid.judging.aggregate import aggregate
 from medvid.judging.verdicts import Verdict, is_valid
+from tests.depth import examples
 
 
 def sample(
@@ -73,7 +74,7 @@ def test_reversed_and_empty_segments_pair_with_nothing() -> None:
 TIMES = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), min_size=1, max_size=8)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(TIMES, TIMES)
 def test_pairing_is_the_same_with_and_without_numpy(
     one: list[tuple[int, int]], other: list[tuple[int, int]]

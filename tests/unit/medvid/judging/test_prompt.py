@@ -23,6 +23,7 @@ from medvid.judging.prompt import (
 )
 from medvid.judging.replies import InvalidReply, parse_reply
 from medvid.judging.rubric import load_rubric, parse_rubric
+from tests.depth import examples
 
 RUBRIC: Final = load_rubric("v1")
 RUBRIC_FILE: Final = Path(__file__).parents[4] / "medvid/judging/rubrics/v1.toml"
@@ -101,7 +102,7 @@ def test_a_reply_that_repeats_an_attempt_is_no_verdict(name: str) -> None:
             parse_reply(reply)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(ANY_TEXT, ANY_TEXT)
 def test_captions_come_back_as_they_were(prediction: str, reference: str) -> None:
     messages = build_messages(RUBRIC, prediction, reference, Task.REGION_CAPTION, form=Form.LINES)
@@ -109,7 +110,7 @@ def test_captions_come_back_as_they_were(prediction: str, reference: str) -> Non
     assert messages[1]["content"].encode()  # also where a caption cannot be encoded
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(ANY_TEXT, ANY_TEXT)
 def test_equal_captions_make_equal_prompts_and_others_other_ones(one: str, other: str) -> None:
     assert user_part(one, "r") == user_part(one, "r")

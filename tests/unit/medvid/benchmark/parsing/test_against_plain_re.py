@@ -18,6 +18,7 @@ from medvid.benchmark.parsing.dvc import parse_captions
 from medvid.benchmark.parsing.sa import parse_aspects
 from medvid.benchmark.parsing.stg import parse_boxes
 from medvid.benchmark.parsing.tal import parse_segments
+from tests.depth import examples
 
 NUMBER = r"(\d+(?:\.\d+)?)"
 WHITE = [" ", "  ", "\n", "\n\n", "\t", "\v", "\f", "\r\n", "\xa0", "\x1c", "\x1f", "\x85",
@@ -59,7 +60,7 @@ TAL = texts("1-2", "3 - 4.5", "to", "TO", " to ", "s", " second", " seconds", "0
             "\u017f")  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(TAL)
 def test_tal(text: str) -> None:
     found = [[null(start), null(end)] for start, end in parse_segments(text)]
@@ -95,7 +96,7 @@ STG = texts("1 seconds: [", "1,2,3,4", " seconds: ", "seconds:", "[1,2,3,4]", "]
             "[ ]")  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(STG)
 def test_stg(text: str) -> None:
     timed, boxes, listed = reference_stg(text)
@@ -157,13 +158,13 @@ FREE = texts("1 - 2 seconds - a", "1 - 2 seconds", "3 \u2013 4.second", "\n", "\
              "Time\xa0Interval:", "range:", "cut.", "...")  # fmt: skip
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=examples(800), deadline=None)
 @given(DVC)
 def test_dvc(text: str) -> None:
     assert [tuple(segment) for segment in parse_captions(text)] == reference_dvc(text)
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=examples(800), deadline=None)
 @given(FREE)
 def test_dvc_free_form(text: str) -> None:
     assert [tuple(segment) for segment in parse_captions(text)] == reference_dvc(text)
@@ -190,7 +191,7 @@ CVS = texts("Two structures:", "two structures: 2", "two structure: 1", "two str
             "İ")  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(CVS)
 def test_cvs(text: str) -> None:
     assert parse_components(text) == reference_cvs(text)
@@ -208,13 +209,13 @@ def reference_sa(text: str) -> list[tuple[str, int]]:
 SA = texts("Respect for tissue:", "Time and motion: 3/5", "2/5", "/5", "/50", ": ", ", ", ":")
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(SA)
 def test_sa(text: str) -> None:
     assert parse_aspects(text) == reference_sa(text)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.text(st.characters(), max_size=60))
 def test_no_parser_ever_raises_not_even_on_lone_surrogates(text: str) -> None:
     for parse in (parse_segments, parse_boxes, parse_captions, parse_components, parse_aspects):
