@@ -300,7 +300,7 @@ async def _compare(
                 costs[kind] += cpu_seconds(server.pid) - cpu
                 waits += times if kind == "gateway" else []
     rounds = zip(rates["gateway"], rates["bare"], strict=True)
-    pairs = [ours / theirs for ours, theirs in rounds if theirs]  # else the machine stood still
+    pairs = [ours / theirs for ours, theirs in rounds if theirs]  # else the machine waited
     each = {kind: costs[kind] / (sum(rates[kind]) * options.seconds) for kind in rates}
     return {
         "bare": round(statistics.median(rates["bare"])),

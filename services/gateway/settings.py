@@ -52,7 +52,7 @@ class GatewaySettings(CommonSettings):
         300, description="how long one upload may take to come in"
     )
     upload_idle_seconds: Annotated[float, Field(gt=0)] = Field(
-        20, description="how long an upload may stand still"
+        20, description="how long an upload may send nothing"
     )
     upload_concurrency: Annotated[int, Field(ge=1)] = Field(
         16, description="uploads that may come in at the same time"
@@ -149,7 +149,7 @@ class GatewaySettings(CommonSettings):
         120, description="work that waits longer makes the status page say 'slow'"
     )
     status_standing_seconds: Annotated[float, Field(gt=0)] = Field(
-        900, description="work that waits longer makes the status page say 'standing still'"
+        900, description="work that waits longer makes the status page say 'stalled'"
     )
     judge_estimate_seconds: Annotated[float, Field(ge=0, le=30)] = Field(
         2, description="how long a request for judging waits for its estimate"

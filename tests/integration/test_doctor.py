@@ -289,13 +289,13 @@ async def test_connections_that_run_out(installation: Installation) -> None:
 
 
 def test_the_report_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
-    findings = [Finding("a", "ok", "is well"), Finding("b", "failed", "is ill", "Mend it.")]
+    findings = [Finding("a", "ok", "is well"), Finding("b", "failed", "is ill", "Fix it.")]
     assert print_report(findings, as_json=True) == 1
     report: dict[str, Any] = json.loads(capsys.readouterr().out)
     assert report["ok"] is False
     assert report["findings"][1] == {
-        "check": "b", "state": "failed", "says": "is ill", "fix": "Mend it.",
+        "check": "b", "state": "failed", "says": "is ill", "fix": "Fix it.",
     }  # fmt: skip
     assert print_report(findings[:1], as_json=True) == 0
     assert print_report(findings, as_json=False) == 1
-    assert "Mend it." in capsys.readouterr().out
+    assert "Fix it." in capsys.readouterr().out

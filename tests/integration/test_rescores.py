@@ -1,4 +1,4 @@
-"""Re-score jobs on a real database: what stands still moves on, what is applied moves together."""
+"""Re-score jobs on a real database: what is stalled moves on, what is applied moves together."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def read_row(path: str, board: str, row: object) -> tuple[BoardRow | None, list[
     problems += _note_problems(f"{path}.verification_note", row.get("verification_note"))
     strict = row.get("strict")
     if strict is not None and not isinstance(strict, Mapping):
-        problems.append(_problem(f"{path}.strict", strict, "an object of metrics", "Mend it."))
+        problems.append(_problem(f"{path}.strict", strict, "an object of metrics", "Fix it."))
         strict = None
     problems += _value_problems(path, row) + _value_problems(f"{path}.strict", strict or {})
     return (None, problems) if problems else (_row(board, row, strict or {}), [])
@@ -153,7 +153,7 @@ def _value_problems(path: str, row: Mapping[str, object]) -> list[Problem]:
             math.isfinite(value) and 0 <= value <= metric.maximum
         ):  # fmt: skip
             expected = f"a number from 0 to {metric.maximum:g}, or null"
-            problems.append(_problem(f"{path}.{metric.key}", value, expected, "Mend it."))
+            problems.append(_problem(f"{path}.{metric.key}", value, expected, "Fix it."))
     return problems
 
 
@@ -183,7 +183,7 @@ def _badge_problems(path: str, board: str, badges: object) -> list[Problem]:
     most, longest = _BADGE_LIMITS
     if not isinstance(badges, list) or len(badges) > most or not all(map(_is_badge, badges)):
         expected = f"a list of at most {most} words of at most {longest} characters, without ';'"
-        return [_problem(path, badges, expected, "Mend it.")]
+        return [_problem(path, badges, expected, "Fix it.")]
     if board == "official" and STUB_BADGE in badges:
         expected = "no entry that the stand-in judge scored"
         return [_problem(path, badges, expected, "Leave the row out: it is not official.")]

@@ -26,7 +26,6 @@ from services.gateway.admin.models import (
     AuditPage,
     AuditQuery,
     ChangeAnswer,
-    Deed,
     EditBody,
     EntriesPage,
     EntriesQuery,
@@ -38,6 +37,7 @@ from services.gateway.admin.models import (
     ManagedEntryView,
     PromoteBody,
     RankingBody,
+    Reason,
     RenameBody,
     RowChangeView,
 )
@@ -50,7 +50,7 @@ from services.gateway.web.parameters import id_reader
 from services.gateway.web.responses import PRIVATE
 from services.gateway.web.router import PathText, Router
 
-router: Final = Router("administration", access=ADMIN, reason=Deed)
+router: Final = Router("administration", access=ADMIN, reason=Reason)
 EntryId = Annotated[
     UUID, Field(description="the entry's id, as on its board"), PathText(id_reader("entry"))
 ]

@@ -25,7 +25,7 @@ Line = Annotated[str, AfterValidator(check_text)]
 Name = Annotated[str, Field(max_length=FIELD_LIMITS["model_name"])]
 
 
-class Deed(JsonBody):
+class Reason(JsonBody):
     """What every action needs: a reason, which goes into the audit log."""
 
     why: str = Field(
@@ -34,7 +34,7 @@ class Deed(JsonBody):
     )
 
 
-class PromoteBody(Deed):
+class PromoteBody(Reason):
     """Verify an entry and bring it to the official board."""
 
     verified_on: date | None = Field(None, description="null: today (UTC)")
@@ -43,13 +43,13 @@ class PromoteBody(Deed):
     )
 
 
-class RenameBody(Deed):
+class RenameBody(Reason):
     """Give an entry another name."""
 
     model_name: Name
 
 
-class EditBody(Deed):
+class EditBody(Reason):
     """Change metadata; a field that is left out stays, null empties it."""
 
     organization: str | None = None
@@ -64,7 +64,7 @@ class EditBody(Deed):
         return {name: getattr(self, name) for name in EDITABLE if name in self.model_fields_set}
 
 
-class RankingBody(Deed):
+class RankingBody(Reason):
     """Rank a board by another rule."""
 
     ranking: Ranking = Field(
@@ -72,7 +72,7 @@ class RankingBody(Deed):
     )
 
 
-class AddBody(Deed):
+class AddBody(Reason):
     """Add an entry with scores from elsewhere; a row as in an export."""
 
     board: Board
@@ -83,7 +83,7 @@ class AddBody(Deed):
     )
 
 
-class ImportBody(Deed):
+class ImportBody(Reason):
     """Import boards from an export, JSON or CSV."""
 
     boards: dict[str, Any] | None = Field(None, description="rows by board, as in an export")
@@ -244,7 +244,7 @@ class AuditQuery(Parameters):
 
 
 class AuditLineView(Answer):
-    """One deed: who did what to which subject, what changed, and why."""
+    """One admin action: who did what to which subject, what changed, and why."""
 
     id: int
     at: datetime

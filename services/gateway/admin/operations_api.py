@@ -14,7 +14,7 @@ from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.admin.dead_letters import DeadLetters
 from services.gateway.admin.ground_truths import LARGEST_FILE, GroundTruths
 from services.gateway.admin.judging_hold import HoldJudging
-from services.gateway.admin.models import ChangeAnswer, Deed
+from services.gateway.admin.models import ChangeAnswer, Reason
 from services.gateway.admin.operations_models import (
     MOST_LETTERS,
     ChooseBody,
@@ -47,7 +47,7 @@ from services.gateway.web.parameters import PageQuery, id_reader
 from services.gateway.web.router import PathText, Router
 from shared.runtime.errors import Conflict, InvalidInput, NotFound, TooLarge
 
-router: Final = Router("administration", access=ADMIN, reason=Deed)
+router: Final = Router("administration", access=ADMIN, reason=Reason)
 _READ_SECONDS: Final = 300.0
 _FILE_TYPES: Final = ("application/json", "application/gzip", "application/octet-stream")
 _CHANGED: Final = "Whether it changed."

@@ -10,7 +10,7 @@ import orjson
 from pydantic import Field, RootModel, model_validator
 
 from services.gateway.admin.dead_letters import DeadLetter, LetterState
-from services.gateway.admin.models import Deed
+from services.gateway.admin.models import Reason
 from services.gateway.web.models import Answer
 from services.gateway.web.parameters import Number, Parameters, Position, Sought
 
@@ -60,7 +60,7 @@ class LettersPage(Answer):
     next_cursor: str | None
 
 
-class LettersBody(Deed):
+class LettersBody(Reason):
     """Which dead letters an action is about: those named, or all open ones that match."""
 
     ids: Annotated[list[Position], Field(min_length=1, max_length=MOST_LETTERS)] | None = None
@@ -117,14 +117,14 @@ class LoadQuery(Parameters):
     current: bool = Field(False, description="make it the version uploads are checked against")
 
 
-class ReloadBody(Deed):
+class ReloadBody(Reason):
     """Load a file of the server's own folder (MEDVID_GROUND_TRUTH_DIR)."""
 
     file: str = Field(description="its name, without a path")
     current: bool = False
 
 
-class ChooseBody(Deed):
+class ChooseBody(Reason):
     """Choose the version that uploads are checked against."""
 
     version: Version

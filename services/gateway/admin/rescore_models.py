@@ -12,7 +12,7 @@ from uuid import UUID
 from pydantic import Field
 
 from medvid.benchmark.tasks import Board, Scoring
-from services.gateway.admin.models import Deed
+from services.gateway.admin.models import Reason
 from services.gateway.admin.operations_models import Version
 from services.gateway.web.models import Answer
 
@@ -35,7 +35,7 @@ class Wanted:
     judge_again: bool = False
 
 
-class RescoreBody(Deed):
+class RescoreBody(Reason):
     """Score entries anew, beside the scores in force: all, one board's, or some."""
 
     ground_truth: Version | None = Field(None, description="null: the current one")
@@ -43,7 +43,7 @@ class RescoreBody(Deed):
     entries: Annotated[list[UUID], Field(min_length=1, max_length=1_000)] | None = None
 
 
-class ApplyBody(Deed):
+class ApplyBody(Reason):
     """Put a job's scores in force."""
 
     preview: int = Field(ge=1, description="the number of the difference that was looked at")

@@ -1,7 +1,7 @@
 """Is everything moving? What the public may know of the system, from its figures. Pure.
 
 Honest wording: what is not known is said to be unknown, an estimate is called one, and where work
-stands still the page says so before anybody has to ask.
+is stalled the page says so before anybody has to ask.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class StatusLimits:
     slow: float
     """Work that waits longer makes its stage slow, unless that is usual."""
     standing: float
-    """Work that waits longer stands still."""
+    """Work that waits longer is stalled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ class _Reader:
         usual = max(self.limits.slow, _PATIENCE * (typical or 0.0))
         if oldest > max(self.limits.standing, usual):
             state: StageState = "standing"
-            says = f"Standing still for {duration(oldest)}. Nothing is lost; we look after it."
+            says = f"Stalled for {duration(oldest)}. Nothing is lost; we look after it."
         elif oldest > usual:
             state, says = "slow", f"Slower than usual: the oldest waits {duration(oldest)}."
         elif waiting:
@@ -168,7 +168,7 @@ def _overall(stages: tuple[Stage, ...], lag: float, limits: StatusLimits) -> tup
     standing = [stage.name for stage in stages if stage.state == "standing"]
     if standing or lag > limits.standing:
         what = " and ".join(standing) or "the hand-over between services"
-        return "standing", f"Something stands still: {what}. Accepted submissions are safe."
+        return "standing", f"Something is stalled: {what}. Accepted submissions are safe."
     late = [stage.name for stage in stages if stage.state in ("slow", "paused")]
     if late or lag > limits.slow:
         what = " and ".join(late) or "the hand-over between services"

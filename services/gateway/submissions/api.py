@@ -173,7 +173,7 @@ def _cursor(summary: SubmissionSummary) -> str:
 async def read_submission(
     submissions: SubmissionService, judging: JudgingService, id: SubmissionId, caller: Caller
 ) -> Representation:
-    """Read how a submission fares.
+    """Read the state of a submission.
 
     Anyone who knows the id sees its state; the owner sees everything.
     """

@@ -138,7 +138,7 @@ class EntryLink(Answer):
 
 
 class SubmissionStatus(Answer):
-    """How a submission fares. What is null without the owner token is in `OwnedSubmission`."""
+    """The state of a submission. What is null without the owner token is in `OwnedSubmission`."""
 
     id: UUID
     state: State

@@ -25,7 +25,7 @@ class RefusedInput(InvalidInput):
         count: int,
         report: Mapping[str, object] | None = None,
         *,
-        fix: str = "Mend what 'errors' lists and send it again.",
+        fix: str = "Fix what 'errors' lists and send it again.",
         code: str | None = None,
     ) -> None:
         super().__init__(detail, fix=fix, code=code)

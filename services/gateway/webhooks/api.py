@@ -49,7 +49,7 @@ class DeliveriesQuery(PageQuery):
 async def read_webhook(
     webhooks: Webhooks, id: SubmissionId, caller: Caller, query: PageQuery
 ) -> WebhookStatus:
-    """Read how a webhook fares."""
+    """Read the state of a webhook."""
     url = await webhooks.url(id, caller)
     found = await webhooks.deliveries(id, None, position_of(query.cursor), query.limit + 1)
     shown, cursor = cut(found, query.limit, _cursor)

@@ -40,7 +40,7 @@ class WebhookEventData(Answer):
 
 
 class WebhookEvent(Answer):
-    """A change of state, as it is told to a submission's webhook."""
+    """A change of state, as a submission's webhook gets it."""
 
     type: str = Field(
         description="'submission.' or 'judging.' and the new state",

@@ -1,4 +1,4 @@
-"""What the status says of the figures: honest about what stands still and what is not known."""
+"""What the status says of the figures: honest about what is stalled and what is not known."""
 
 from __future__ import annotations
 
