@@ -212,7 +212,7 @@ class Attacker:
 
     async def ranked(self, url: str, owner: Mapping[str, str]) -> dict[str, Any]:
         """Return a submission's status once all that comes of it is there."""
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(500):  # measured at the lowest priority: others come first
             while True:
                 status = await self._get(url, owner)
                 measured = all(status["similarities"].values())
@@ -223,7 +223,7 @@ class Attacker:
 
     async def _row(self, board: str, entry_id: str) -> dict[str, Any]:
         """Return an entry's row on a board that is ranked with all that is known of it."""
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(500):  # measured at the lowest priority: others come first
             while True:
                 entries = (await self._get(board))["entries"]
                 row: dict[str, Any] = next(row for row in entries if row["entry_id"] == entry_id)

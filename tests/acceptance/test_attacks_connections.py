@@ -27,6 +27,8 @@ READ = b"GET " + BOARD + b" HTTP/1.1\r\nHost: x\r\n"
 FORM = b"Content-Type: multipart/form-data; boundary=B\r\n"
 SUBMIT = b"POST /api/v1/submissions HTTP/1.1\r\nHost: x\r\n" + FORM
 PATIENCE_SECONDS = 20
+SOON_SECONDS = 9
+"""Deadlines of the gateway under test are a second; its usual ones are longer than this."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -60,7 +62,7 @@ async def serves(gateway: Gateway) -> None:
     begun = time.monotonic()
     answer = await raw(gateway, READ + b"Connection: close\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 200 ")
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < SOON_SECONDS
 
 
 def address(gateway: Gateway) -> tuple[str, int]:
@@ -71,7 +73,14 @@ def address(gateway: Gateway) -> tuple[str, int]:
 async def raw(gateway: Gateway, *pieces: bytes, pause: float = 0) -> bytes:
     """Send bytes as they are and return all that comes until the server closes."""
     reader, writer = await asyncio.open_connection(*address(gateway))
-    received = asyncio.create_task(reader.read())
+    came = bytearray()
+
+    async def receive() -> bytes:
+        while piece := await reader.read(1 << 16):  # all at once would be lost with a reset
+            came.extend(piece)
+        return bytes(came)
+
+    received = asyncio.create_task(receive())
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             for piece in pieces:
@@ -82,7 +91,7 @@ async def raw(gateway: Gateway, *pieces: bytes, pause: float = 0) -> bytes:
                 await asyncio.sleep(pause)
             return await received
     except ConnectionError:
-        return received.result() if received.done() and not received.exception() else b""
+        return bytes(came)
     finally:
         received.cancel()
         writer.transport.abort()
@@ -106,13 +115,13 @@ def drip(data: bytes) -> list[bytes]:
 async def test_a_head_that_does_not_come_is_given_up(gateway: Gateway, begin: bytes) -> None:
     begun = time.monotonic()
     assert await raw(gateway, begin) == b""
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < SOON_SECONDS
 
 
 async def test_a_head_that_drips_is_given_up(gateway: Gateway) -> None:
     begun = time.monotonic()
     await raw(gateway, *drip(READ * 20), pause=0.01)
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < SOON_SECONDS
     await serves(gateway)
 
 
@@ -120,7 +129,7 @@ async def test_a_second_head_that_drips_is_given_up_too(gateway: Gateway) -> Non
     begun = time.monotonic()
     answer = await raw(gateway, READ + b"\r\n", *drip(READ * 20), pause=0.01)
     assert answer.count(b"HTTP/1.1 ") == 1
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < SOON_SECONDS
 
 
 async def test_bodies_that_stop_or_drip_are_given_up(gateway: Gateway) -> None:

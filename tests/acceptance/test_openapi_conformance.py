@@ -18,8 +18,10 @@ from typing import Any, Final
 import orjson
 import pytest
 
+from services.judge.store import announce_judge
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, records, running_gateway
+from tests.fakes.grader import version
 from tests.rows import add_listed_entry
 
 _HERE: Final = Path(__file__).parent
@@ -36,6 +38,10 @@ _SETTINGS: Final = {
     "board_poll_seconds": 0.05,
     "judge_estimate_seconds": 0,
     "event_poll_seconds": 0.05,
+    "webhook_private_networks": True,
+    "webhook_poll_seconds": 0.02,
+    "webhook_retry_seconds": 0.02,
+    "webhook_attempts": 1,
 }
 # Bodies are described down to types and lengths. What a text may hold beyond that (no invisible
 # characters, a name that is free, a file that fits the test set) is refused as 422.
@@ -87,6 +93,7 @@ async def test_the_gateway_does_what_its_description_says(
             "openapi.json",
             f"--url={gateway.url}",
             "--no-color",
+            "--report-ndjson-path=report",
             *os.environ.get("ARGS", "").split(),
             stdout=PIPE,
             stderr=STDOUT,
@@ -96,6 +103,32 @@ async def test_the_gateway_does_what_its_description_says(
         output, _ = await child.communicate()
     assert child.returncode == 0, output.decode()
     assert b"Stateful" in output
+    assert _never_done(tmp_path / "report") == _TESTED_ELSEWHERE
+
+
+# Refused here whatever is sent, as they need a file, a job or verdicts. Other tests do them.
+_TESTED_ELSEWHERE: Final = {
+    "GET /api/v1/admin/rescores/{id}", "GET /api/v1/submissions/{id}/verdicts",
+    "POST /api/v1/admin/boards/import", "POST /api/v1/admin/ground-truths",
+    "POST /api/v1/admin/ground-truths/reload", "POST /api/v1/admin/rescores",
+    "POST /api/v1/admin/rescores/{id}/apply", "POST /api/v1/admin/rescores/{id}/discard",
+}  # fmt: skip
+
+
+def _never_done(report: Path) -> set[str]:
+    """Return the operations that refused whatever was asked of them."""
+    known, done = set[str](), set[str]()
+    for line in report.read_bytes().splitlines():
+        recorder = orjson.loads(line).get("ScenarioFinished", {}).get("recorder")
+        if recorder is None or " /" not in recorder["label"]:
+            continue
+        label = recorder["label"]
+        known.add(label)
+        for exchange in recorder.get("interactions", {}).values():
+            asked, answer = exchange["request"], exchange.get("response")
+            if answer and answer["status_code"] < 400 and asked["method"] == label.split()[0]:
+                done.add(label)
+    return known - done
 
 
 async def _prepared(gateway: Gateway, folder: Path) -> dict[str, str]:
@@ -108,6 +141,7 @@ async def _prepared(gateway: Gateway, folder: Path) -> dict[str, str]:
     status, receipt = await gateway.submit(predictions)
     assert status == 202
     _, _, document = await gateway.get("/api/v1/openapi.json")
+    (folder / "seeds.json").write_bytes(orjson.dumps(await _seeds(gateway, predictions)))
     (folder / "predictions.json").write_bytes(predictions)
     (folder / "openapi.json").write_bytes(orjson.dumps(_closed(orjson.loads(document))))
     (folder / "schemathesis.toml").write_text(
@@ -120,8 +154,61 @@ async def _prepared(gateway: Gateway, folder: Path) -> dict[str, str]:
     return {
         "PYTHONPATH": str(_HERE.parents[1]),
         "PREDICTIONS": str(folder / "predictions.json"),
+        "SEEDS": str(folder / "seeds.json"),
+        "ADMIN_KEY": _ADMIN_KEY,
+        "OWNER_TOKEN": receipt["owner_token"],
         "BOARD_CURSOR": orjson.loads(page)["next"].rpartition("cursor=")[2],
     }
+
+
+_OWNED: Final = (
+    "GET /api/v1/submissions/{id}", "GET /api/v1/submissions/{id}/events",
+    "GET /api/v1/submissions/{id}/verdicts", "GET /api/v1/submissions/{id}/webhook",
+    "POST /api/v1/submissions/{id}/webhook/redeliver", "POST /api/v1/submissions/{id}/judge",
+    "POST /api/v1/submissions/{id}/withdraw",
+)  # fmt: skip
+
+
+async def _seeds(gateway: Gateway, predictions: bytes) -> dict[str, list[dict[str, str]]]:
+    """Make things for the operations that need one, each its own; returns what names them."""
+    database, seeds = gateway.database, dict[str, list[dict[str, str]]]()
+    await announce_judge(database, version(), 1)
+
+    async def asked(path: str, **body: Any) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {_ADMIN_KEY}"}
+        async with gateway.client.post(path, headers=headers, **body) as response:
+            answer: dict[str, Any] = await response.json()
+            assert response.status < 300, answer
+            return answer
+
+    async def submitted(state: str) -> dict[str, str]:
+        status, receipt = await gateway.submit(predictions, webhook_url=f"{gateway.url}/nowhere")
+        assert status == 202, receipt
+        await gateway.set_state(receipt["id"], "scored")
+        if state != "scored":
+            await gateway.set_state(receipt["id"], state)
+        return {"id": receipt["id"], "bearer": receipt["owner_token"]}
+
+    for label in _OWNED:
+        seeds[label] = [await submitted("ranked") for _ in range(3)]
+    for last, action in (("queued", "pause"), ("paused", "resume")):
+        runs = [await submitted("ranked") for _ in range(2)]
+        for run in runs:
+            await database.pool.execute(
+                "INSERT INTO judge_runs (id, submission_id, requested_by, repeats, state, reason)"
+                " VALUES (gen_random_uuid(), $1::text::uuid, 'owner', 1, $2,"
+                " CASE WHEN $2 = 'paused' THEN 'administrator' END)",
+                run["id"], last,
+            )  # fmt: skip
+            del run["bearer"]
+        seeds[f"POST /api/v1/submissions/{{id}}/judge/{action}"] = runs
+    listed = await database.pool.fetch("SELECT id::text FROM entries WHERE listed")
+    seeds["GET /api/v1/leaderboards/{board}/entries/{id}"] = [
+        {"id": row["id"], "board": "community"} for row in listed
+    ]
+    key = await asked("/api/v1/keys", json={"label": "CI", "owner": "lab@example.org"})
+    seeds["GET /api/v1/keys/me"] = [{"bearer": key["key"]}]
+    return seeds
 
 
 def _closed(document: dict[str, Any]) -> dict[str, Any]:
