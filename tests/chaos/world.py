@@ -121,13 +121,14 @@ class World:
 
     async def ends(self) -> None:
         """Return once every accepted submission is ranked and judged, and nothing waits."""
-        waiting = " + ".join(
-            f"({_MUST_BE_NOTHING[what]})"
-            for what in ("messages in the outbox", "similarities that are due")
+        left = (
+            _OPEN,
+            _MUST_BE_NOTHING["messages in the outbox"],
+            _MUST_BE_NOTHING["similarities that are due"],
+            "SELECT count(*) FROM boards WHERE ranked_revision < revision",
         )
-        while await self.value(_OPEN) + await self.value(f"SELECT {waiting}") or await self.value(
-            "SELECT count(*) FROM boards WHERE ranked_revision < revision"
-        ):
+        # All of one moment: what is done in between sends messages of its own.
+        while await self.value("SELECT " + " + ".join(f"({query})" for query in left)):
             await asyncio.sleep(0.2)
 
     async def broken(self) -> list[str]:
