@@ -100,7 +100,8 @@ async def test_an_address_makes_so_many_keys_and_no_more(store: KeyStore) -> Non
     refused = [each for each in made if isinstance(each, QuotaExhausted)]
     assert len(refused) == 5
     assert {each.error_code for each in refused} == {"registration_quota"}
-    assert all(86_000 < each.retry_after <= 86_400 for each in refused)
+    # A transaction that began before another made its key looks a moment further ahead.
+    assert all(86_000 < each.retry_after < 86_460 for each in refused)
     await store.add(new(created_by="address:b"), most_a_day=3)
 
 

@@ -442,8 +442,13 @@ async def test_claims_that_a_living_replica_does_not_know_of_run_out(database: D
         async with database.pool.acquire() as other, other.transaction():
             await other.execute("LOCK TABLE judge_verdicts IN ACCESS EXCLUSIVE MODE")
             claiming = asyncio.create_task(living.claim(batch.judge_version, batch.items))
-            while not await database.pool.fetchval("SELECT count(*) FROM judge_claims"):
+            # It has claimed and waits for the table: a moment before, a cancel can be lost.
+            while not await database.pool.fetchval(
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            ):
                 await asyncio.sleep(0.01)
+            assert await database.pool.fetchval("SELECT count(*) FROM judge_claims")
             claiming.cancel()
             await asyncio.gather(claiming, return_exceptions=True)
         another = VerdictCache(database, claim_seconds=5)
