@@ -170,6 +170,7 @@ async def test_no_error_grade_log_or_metric_holds_the_key(
     seen.append(prometheus_client.generate_latest().decode())
     for text in seen:
         assert KEY not in text
+    assert '"locals"' in printed.out  # or nobody looked at the variables
     assert len(caplog.records) > 3  # the client's own debug logs were looked at too
 
 
