@@ -69,6 +69,7 @@ from services.gateway.web.middleware import boundary, expecting, named
 from services.gateway.web.server import ConnectionLimits, Runner
 from services.gateway.web.tracing import traced
 from services.gateway.web.turns import WaitingLimits
+from services.gateway.web.urls import Site
 from services.gateway.webhooks import api as webhook_api
 from services.gateway.webhooks.delivery import Deliveries, DeliverWebhooks
 from services.gateway.webhooks.sender import HttpSender
@@ -287,13 +288,14 @@ def _application(
 ) -> web.Application:
     pages, boards, history = parts.pages, parts.boards, parts.history
     callers, quotas = parts.accounts.callers, parts.accounts.quotas
+    site = Site.of(settings.public_url)
     description = describe(parts.endpoints(), [webhook_api.SUBMISSION_CHANGED])
     others = [
-        *feed_routes(Feeds(boards, history, settings.public_url or "")),
+        *feed_routes(Feeds(boards, history, site)),
         *PublicPages(
             boards, parts.views, parts.made, history, pages, parts.status, callers.address
         ).routes(),
-        *security_routes(settings.security_contact, settings.public_url),
+        *security_routes(settings.security_contact, site),
         *SubmissionPages(
             pages, parts.uploads, parts.submissions, parts.judging, parts.receiver, callers, quotas
         ).routes(),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from medvid.benchmark.names import SAME_NAMES
+from services.gateway.web.urls import url
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,4 +214,4 @@ QUOTA_PROBLEMS: Final = ("submission_quota", "byte_quota", "quota_exhausted")
 
 def problem_type(code: str) -> str:
     """Return the address that explains a code: the `type` of its problem documents."""
-    return f"/problems/{code}"
+    return url("problem", code=code)
