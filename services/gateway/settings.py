@@ -96,6 +96,11 @@ class GatewaySettings(CommonSettings):
     ground_truth_dir: Path | None = Field(
         None, description="folder of ground truth files that administrators may load by name"
     )
+    test_set: Path | None = Field(
+        None,
+        description="file of the test set without its answers, published at /api/v1/test-set so "
+        "that files are checked before they are sent; unset to publish none",
+    )
     registration: Registration = Field(
         "closed", description="open: anyone makes an API key; closed: administrators do"
     )

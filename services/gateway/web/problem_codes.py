@@ -102,6 +102,9 @@ _SUBMISSIONS: Final = {
         400, "The Idempotency-Key is not 1 to 255 visible ASCII characters."
     ),
     "submission_not_found": ProblemCode(404, "There is no submission with this id."),
+    "test_set_not_published": ProblemCode(
+        404, "The operator does not publish the test set; POST /validate checks a file without it."
+    ),
     "upload_too_slow": ProblemCode(408, "The body came too slowly and was given up."),
     "model_name_taken": ProblemCode(409, f"The board has a model of this name; {SAME_NAMES}."),
     "webhook_not_found": ProblemCode(404, "The submission has no webhook."),
