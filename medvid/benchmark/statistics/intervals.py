@@ -14,6 +14,8 @@ FEW_VIDEOS: Final = 15
 """An interval from fewer videos covers less than it says, and carries a flag."""
 PERCENTILES: Final = (2.5, 97.5)
 _MOST_UNDEFINED: Final = 0.05
+_ROUNDING: Final = 1e-12
+"""Replicates that differ by less differ by rounding alone: their standard error is 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,9 @@ def spread(replicates: Array) -> Spread | None:
     if len(replicates) - len(defined) > _MOST_UNDEFINED * len(replicates):
         return None
     low, high = np.percentile(defined, PERCENTILES)
-    return Spread(float(np.std(defined, ddof=1)), float(low), float(high))
+    is_constant = np.ptp(defined) <= _ROUNDING * max(1.0, float(np.abs(defined).max()))
+    se = 0.0 if is_constant else float(np.std(defined, ddof=1))
+    return Spread(se, float(low), float(high))
 
 
 def interval(estimate: Estimate) -> Interval:
