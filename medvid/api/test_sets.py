@@ -22,7 +22,9 @@ class TestSetFile:
     etag: str | None
 
 
-async def published_test_set(transport: Transport, *, etag: str | None = None) -> TestSetFile | None:
+async def published_test_set(
+    transport: Transport, *, etag: str | None = None
+) -> TestSetFile | None:
     """Return the test set without its answers, as the file it is; None where `etag` is still its.
 
     Raises NotFound where the server publishes none, Unintelligible for more than 64 MiB.

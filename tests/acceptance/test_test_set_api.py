@@ -31,11 +31,13 @@ async def test_it_is_served_packed_cached_and_known_by_its_etag(gateway: Gateway
     assert (status, headers["Content-Type"]) == (200, "application/json")
     assert orjson.loads(body) == orjson.loads(public_test_set())
     assert headers["Cache-Control"] == "public, max-age=86400"
-    async with aiohttp.ClientSession(gateway.url, auto_decompress=False) as raw:
-        async with raw.get(ADDRESS, headers={"Accept-Encoding": "gzip"}) as packed:
-            assert packed.headers["Content-Encoding"] == "gzip"
-            assert gzip.decompress(await packed.read()) == body
-            etag = packed.headers["ETag"]
+    async with (
+        aiohttp.ClientSession(gateway.url, auto_decompress=False) as raw,
+        raw.get(ADDRESS, headers={"Accept-Encoding": "gzip"}) as packed,
+    ):
+        assert packed.headers["Content-Encoding"] == "gzip"
+        assert gzip.decompress(await packed.read()) == body
+        etag = packed.headers["ETag"]
     assert etag != headers["ETag"]
     for each in (etag, headers["ETag"]):
         encoding = "gzip" if each == etag else "identity"
