@@ -6,21 +6,27 @@ import email.utils
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import Final
 from urllib.parse import quote
 from uuid import UUID
 
-from pydantic import BaseModel, ValidationError
+import orjson
+from pydantic import ValidationError
 
-from medvid.api.answers import ProblemDetails
 from medvid.api.errors import LeaderboardError, Unintelligible, refusal
-from medvid.api.submission_answers import Receipt
 from medvid.api.uploads import Form
+from medvid.models.base import API, AnswerType, read_answer
+from medvid.models.problems import ProblemDetails
+from medvid.models.submissions import SubmissionReceipt
 
-API: Final = "/api/v1"
 _SHOWN_CHARACTERS: Final = 200
+_LEFT_OUT: Final = {
+    "type": "about:blank",
+    **dict.fromkeys(("title", "detail", "fix", "request_id"), ""),
+}
+"""What a problem document may leave out (RFC 9457, 3.1), as one from a proxy or an old server."""
 
-Submission = UUID | str | Receipt
+Submission = UUID | str | SubmissionReceipt
 """How a submission is named: by its id, or by its receipt, which also holds the token."""
 
 
@@ -56,9 +62,6 @@ class Reply:
         return retry_after(self.headers.get("retry-after"))
 
 
-AnswerType = TypeVar("AnswerType", bound=BaseModel)
-
-
 def get(path: str, *, token: str | None = None, **query: object) -> Call:
     """Return a read; parameters that are None are left out."""
     given = {name: str(value) for name, value in query.items() if value is not None}
@@ -74,7 +77,7 @@ def post(
 
 def submission_id(submission: Submission) -> str:
     """Return a submission's id."""
-    return str(submission.id if isinstance(submission, Receipt) else submission)
+    return str(submission.id if isinstance(submission, SubmissionReceipt) else submission)
 
 
 def submission_path(submission: Submission) -> str:
@@ -84,14 +87,18 @@ def submission_path(submission: Submission) -> str:
 
 def submission_token(submission: Submission, token: str | None) -> str | None:
     """Return the token to send: the given one, or the receipt's."""
-    return submission.owner_token if token is None and isinstance(submission, Receipt) else token
+    return (
+        submission.owner_token
+        if token is None and isinstance(submission, SubmissionReceipt)
+        else token
+    )
 
 
 def read(reply: Reply, answer: type[AnswerType]) -> AnswerType:
     """Return the answer; raises the error of a refusal, or Unintelligible."""
     expect_success(reply)
     try:
-        return answer.model_validate_json(reply.body)
+        return read_answer(reply.body, answer)
     except ValidationError as error:
         raise _not_this_api(reply) from error
 
@@ -111,8 +118,8 @@ def text_of(reply: Reply) -> str:
 def refused(reply: Reply) -> LeaderboardError:
     """Return the error of an answer with a status from 400 on."""
     try:
-        problem = ProblemDetails.model_validate_json(reply.body)
-    except ValidationError:
+        problem = read_answer(orjson.dumps(_LEFT_OUT | orjson.loads(reply.body)), ProblemDetails)
+    except (ValueError, TypeError):  # no JSON, no object, or not one of ours
         return _not_this_api(reply)
     return refusal(problem, reply.retry_after)
 

@@ -10,9 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
 import aiohttp
-from pydantic import BaseModel
 
-from medvid.api.answers import Page
 from medvid.api.calls import Call, Reply, read, refused
 from medvid.api.credentials import CODES, fix_of, sendable
 from medvid.api.errors import (
@@ -24,13 +22,13 @@ from medvid.api.errors import (
     Unreachable,
 )
 from medvid.api.retries import Retries
+from medvid.models.base import AnswerType, Page
 
 _HEADERS: Final = {"Accept": "application/json", "User-Agent": "medvid-client/1"}
 
 OnRetry = Callable[[LeaderboardError, float], None]
 """Gets the reason why a call is sent again, and in how many seconds."""
 
-AnswerType = TypeVar("AnswerType", bound=BaseModel)
 PageType = TypeVar("PageType", bound=Page)
 T = TypeVar("T")
 

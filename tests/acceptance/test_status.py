@@ -9,10 +9,10 @@ import orjson
 import pytest
 from prometheus_client import REGISTRY
 
+from medvid.models.status import Notice
 from services.gateway.boards.current import Boards
 from services.gateway.boards.store import BoardStore
 from services.gateway.pages.rendering import Pages
-from services.gateway.status.models import Notice
 from services.gateway.status.rules import StatusLimits
 from services.gateway.status.service import StatusReader, set_notice
 from shared.messaging.local import LocalBus

@@ -12,8 +12,9 @@ from typing import Final, Protocol
 import structlog
 
 from medvid.benchmark.tasks import BOARDS
+from medvid.models.status import Notice, Status
 from services.gateway.boards.current import Boards
-from services.gateway.status.models import Notice, Status, status
+from services.gateway.status.models import status
 from services.gateway.status.rules import Figures, StatusLimits, assess
 from services.gateway.web.endpoints import HTML, JSON
 from services.gateway.web.representations import Representation, represent

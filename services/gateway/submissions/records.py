@@ -11,8 +11,8 @@ from uuid import UUID
 
 from medvid.benchmark.report import Problem
 from medvid.benchmark.tasks import Board, Scoring
+from medvid.models.accounts import Scope
 from services.gateway.accounts.quota_rules import Account
-from services.gateway.accounts.rules import Scope
 from services.gateway.submissions.forms import EntryFields
 from services.gateway.webhooks.rules import Webhook
 

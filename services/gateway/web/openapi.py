@@ -11,8 +11,8 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from medvid.benchmark.tasks import BOARDS
+from medvid.models.problems import ProblemDetails
 from services.gateway.web.endpoints import ADMIN, EVENTS, JSON, Access, Body, Endpoint, Reply
-from services.gateway.web.models import ProblemDetails
 from services.gateway.web.problem_codes import (
     ADMINISTRATION,
     KEY_PROBLEMS,

@@ -7,8 +7,8 @@ from http import HTTPStatus
 from typing import Final
 
 from medvid.benchmark.report import Problem
-from services.gateway.web.errors import Location, QuotaExhausted, RefusedInput
-from services.gateway.web.models import ProblemDetails, ProblemItem
+from medvid.models.problems import Location, ProblemDetails, ProblemItem
+from services.gateway.web.errors import QuotaExhausted, RefusedInput
 from services.gateway.web.problem_codes import PROBLEM_CODES, problem_type
 from shared.runtime.errors import (
     Conflict,
