@@ -11,7 +11,7 @@ from typing import Any, Final, TypedDict, Unpack
 from uuid import UUID
 
 from medvid.api.calls import Call, get, post, text_of
-from medvid.api.methods import AsyncCaller, Caller, method, stream
+from medvid.api.methods import AsyncCalls, SyncCalls, method, stream
 from medvid.api.transport import Transport
 from medvid.models.administration import (
     AuditLineView,
@@ -357,9 +357,9 @@ class AdminMethods:
     entries = stream(entries)
 
 
-class Administration(AdminMethods, Caller):
+class Administration(AdminMethods, SyncCalls):
     """What administrators can do, as plain functions."""
 
 
-class AsyncAdministration(AdminMethods, AsyncCaller):
+class AsyncAdministration(AdminMethods, AsyncCalls):
     """What administrators can do, as coroutines."""

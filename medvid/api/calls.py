@@ -14,7 +14,7 @@ import orjson
 from pydantic import ValidationError
 
 from medvid.api.errors import LeaderboardError, Unintelligible, refusal
-from medvid.api.uploads import Form
+from medvid.api.uploads import MultipartForm
 from medvid.models.base import API, AnswerType, read_answer
 from medvid.models.problems import ProblemDetails
 from medvid.models.submissions import SubmissionReceipt
@@ -39,7 +39,7 @@ class Call:
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     token: str | None = None
-    form: Form | None = None
+    form: MultipartForm | None = None
     json: object = None
     content: bytes | None = None
     """A body that is neither a form nor JSON; its type is among the headers."""
@@ -49,7 +49,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ServerReply:
     """A whole answer; header names are in lower case."""
 
     status: int
@@ -94,7 +94,7 @@ def submission_token(submission: Submission, token: str | None) -> str | None:
     )
 
 
-def read(reply: Reply, answer: type[AnswerType]) -> AnswerType:
+def read(reply: ServerReply, answer: type[AnswerType]) -> AnswerType:
     """Return the answer; raises the error of a refusal, or Unintelligible."""
     expect_success(reply)
     try:
@@ -103,19 +103,19 @@ def read(reply: Reply, answer: type[AnswerType]) -> AnswerType:
         raise _not_this_api(reply) from error
 
 
-def expect_success(reply: Reply) -> None:
+def expect_success(reply: ServerReply) -> None:
     """Take an answer without content; raises the error of a refusal."""
     if reply.status >= 400:
         raise refused(reply)
 
 
-def text_of(reply: Reply) -> str:
+def text_of(reply: ServerReply) -> str:
     """Return an answer that is a text; raises the error of a refusal."""
     expect_success(reply)
     return reply.body.decode()
 
 
-def refused(reply: Reply) -> LeaderboardError:
+def refused(reply: ServerReply) -> LeaderboardError:
     """Return the error of an answer with a status from 400 on."""
     try:
         problem = read_answer(orjson.dumps(_LEFT_OUT | orjson.loads(reply.body)), ProblemDetails)
@@ -137,7 +137,7 @@ def retry_after(header: str | None, now: float | None = None) -> float | None:
     return max(0.0, at - (time.time() if now is None else now))
 
 
-def _not_this_api(reply: Reply) -> Unintelligible:
+def _not_this_api(reply: ServerReply) -> Unintelligible:
     begin = reply.body[:_SHOWN_CHARACTERS].decode(errors="replace")
     shown = "".join(c if c.isprintable() else " " for c in begin)
     return Unintelligible(

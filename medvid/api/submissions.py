@@ -26,7 +26,7 @@ from medvid.api.calls import (
 from medvid.api.errors import LeaderboardError
 from medvid.api.sse import messages
 from medvid.api.transport import Transport
-from medvid.api.uploads import Form, Progress
+from medvid.api.uploads import MultipartForm, Progress
 from medvid.models import submissions as models
 from medvid.models.base import API, Answer
 from medvid.models.reports import DryRunAnswer, ValidationReport
@@ -240,7 +240,7 @@ async def watch(
             await listener
 
 
-def _submission(form: Form, key: str | None, token: str | None) -> Call:
+def _submission(form: MultipartForm, key: str | None, token: str | None) -> Call:
     return Call(
         "POST",
         f"{API}/submissions",
@@ -253,10 +253,10 @@ def _submission(form: Form, key: str | None, token: str | None) -> Call:
 
 def _form(
     file: Path | str | bytes, progress: Progress | None, fields: EntryFields, **more: str | None
-) -> Form:
+) -> MultipartForm:
     given = {**fields, **more}
     texts = {name: str(value) for name, value in given.items() if value is not None}
-    return Form(texts, Path(file) if isinstance(file, str) else file, progress)
+    return MultipartForm(texts, Path(file) if isinstance(file, str) else file, progress)
 
 
 @dataclass(slots=True)

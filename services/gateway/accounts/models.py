@@ -12,7 +12,7 @@ from medvid.models.accounts import Key, NewKey, QuotaFields, QuotaStatus, QuotaU
 from medvid.models.base import JsonBody
 from services.gateway.accounts.admin_actions import REASON_LIMIT
 from services.gateway.accounts.keys import MadeKey
-from services.gateway.accounts.quota_rules import Usage, Use
+from services.gateway.accounts.quota_rules import AccountUsage, Use
 from services.gateway.accounts.rules import ApiKey, KeyQuotas
 
 Line = Annotated[str, AfterValidator(check_text)]
@@ -92,7 +92,9 @@ def _quota_use(use: Use | None, now: datetime) -> QuotaUse:
     return QuotaUse(limit=use.limit, used=use.used, next_at=later)
 
 
-def quota_status(account: str, usage: Usage | None, now: datetime | None = None) -> QuotaStatus:
+def quota_status(
+    account: str, usage: AccountUsage | None, now: datetime | None = None
+) -> QuotaStatus:
     """Build the response from what an account has used."""
     moment = now or datetime.now(UTC)
     return QuotaStatus(
