@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import Field
 
 from medvid.models.accounts import Key, KeyPage, NewKey, QuotaStatus
+from medvid.models.problem_codes import ADMINISTRATION
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.keys import ManageKeys, key_not_found
 from services.gateway.accounts.models import (
@@ -25,7 +26,6 @@ from services.gateway.web.bodies import LARGEST_BODY
 from services.gateway.web.endpoints import ADMIN, Access
 from services.gateway.web.paging import cursor_of, cut, position_of
 from services.gateway.web.parameters import PageQuery, uuid_of
-from services.gateway.web.problem_codes import ADMINISTRATION
 from services.gateway.web.router import PathText, Router
 
 router: Final = Router("keys")

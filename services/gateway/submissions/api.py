@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 from aiohttp import web
 
+from medvid.models.problem_codes import QUOTA_PROBLEMS
 from medvid.models.reports import DryRunAnswer
 from medvid.models.submissions import State, SubmissionPage, SubmissionReceipt
 from services.gateway.accounts.rules import Caller, require_understood
@@ -41,7 +42,6 @@ from services.gateway.web.endpoints import (
 from services.gateway.web.event_streams import EventHeaders
 from services.gateway.web.paging import cursor_of, cut, position_of
 from services.gateway.web.parameters import PageQuery, Parameters
-from services.gateway.web.problem_codes import QUOTA_PROBLEMS
 from services.gateway.web.representations import Representation, represent
 from services.gateway.web.responses import json_response
 from services.gateway.web.router import Router

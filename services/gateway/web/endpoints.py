@@ -15,8 +15,8 @@ from aiohttp import hdrs, web
 from pydantic import BaseModel
 
 from medvid.models.base import API
+from medvid.models.problem_codes import PROBLEM_CODES
 from services.gateway.web.negotiation import negotiate
-from services.gateway.web.problem_codes import PROBLEM_CODES
 from services.gateway.web.security import PREFLIGHT_HEADERS
 from shared.runtime.errors import InvalidInput
 

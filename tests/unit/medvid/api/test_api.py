@@ -26,11 +26,14 @@ from medvid.api import (
     ServerFailed,
     Unintelligible,
     Unreachable,
+    credentials,
 )
 from medvid.api.calls import ServerReply, read, retry_after
 from medvid.api.errors import LeaderboardError
+from medvid.api.retries import LASTING_CODES
 from medvid.api.sse import ServerSentEvent, messages
 from medvid.api.uploads import MultipartForm, UnreadableFile
+from medvid.models.problem_codes import PROBLEM_CODES
 from services.gateway.web.multipart import FormDataParser, PartBegins, PartData, boundary_of
 
 STREAM = (
@@ -95,6 +98,10 @@ def test_retries_wait_longer_each_time_up_to_a_limit() -> None:
 )
 def test_only_what_may_pass_is_tried_again(error: LeaderboardError, again: bool) -> None:
     assert (Retries().wait(error, 1, lambda: 1.0) is not None) is again
+
+
+def test_the_codes_that_the_client_knows_are_the_servers() -> None:
+    assert PROBLEM_CODES.keys() >= credentials.CODES | LASTING_CODES
 
 
 def test_what_the_server_asks_for_is_waited_for_unless_it_is_long() -> None:
