@@ -10,10 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
 import aiohttp
-from pydantic import BaseModel
 
-from medvid.api.answers import Page
-from medvid.api.calls import Call, Reply, read, refused
+from medvid.api.calls import Call, ServerReply, read, refused
 from medvid.api.credentials import CODES, fix_of, sendable
 from medvid.api.errors import (
     BadAddress,
@@ -24,13 +22,13 @@ from medvid.api.errors import (
     Unreachable,
 )
 from medvid.api.retries import Retries
+from medvid.models.base import AnswerType, Page
 
 _HEADERS: Final = {"Accept": "application/json", "User-Agent": "medvid-client/1"}
 
 OnRetry = Callable[[LeaderboardError, float], None]
 """Gets the reason why a call is sent again, and in how many seconds."""
 
-AnswerType = TypeVar("AnswerType", bound=BaseModel)
 PageType = TypeVar("PageType", bound=Page)
 T = TypeVar("T")
 
@@ -63,7 +61,7 @@ class Transport:
         """Send a call and return its answer; raises LeaderboardError."""
         return await self.repeating(call, lambda reply: read(reply, answer))
 
-    async def repeating(self, call: Call, use: Callable[[Reply], T]) -> T:
+    async def repeating(self, call: Call, use: Callable[[ServerReply], T]) -> T:
         """Send a call until `use` takes its answer, or trying on makes no sense."""
         attempt = 1
         while True:
@@ -98,11 +96,11 @@ class Transport:
             wait = named
         await asyncio.sleep(wait)
 
-    async def _send(self, call: Call) -> Reply:
+    async def _send(self, call: Call) -> ServerReply:
         async with self._open(call, self._timeout(call)) as response:
             body = await _whole(response, call.largest)
             headers = {name.lower(): value for name, value in response.headers.items()}
-            return Reply(response.status, headers, body)
+            return ServerReply(response.status, headers, body)
 
     @asynccontextmanager
     async def stream(self, call: Call) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -113,7 +111,7 @@ class Transport:
         async with self._open(call, limits) as response:
             if response.status >= 400:
                 headers = {name.lower(): value for name, value in response.headers.items()}
-                error = refused(Reply(response.status, headers, await response.read()))
+                error = refused(ServerReply(response.status, headers, await response.read()))
                 self._explain(error, call)
                 raise error
             yield response.content.iter_any()

@@ -10,7 +10,7 @@ from medvid.benchmark.decoding import (
     MIB,
     UNDECODABLE,
     Element,
-    Refused,
+    RefusedFile,
     decode,
 )
 from medvid.benchmark.ground_truth import (
@@ -47,7 +47,7 @@ def load_test_set(data: bytes) -> TestSet:
         for element in decode(data, GROUND_TRUTH_LIMITS).elements(problems):
             item = None if element.value is UNDECODABLE else _item(element, problems)
             items += [item] if item else []
-    except Refused as refused:
+    except RefusedFile as refused:
         problems.add(refused.problem)
     if not items and not problems.count:
         problems.add(

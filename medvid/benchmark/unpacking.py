@@ -17,7 +17,7 @@ _ZEROS: Final = re.compile(rb"\0*")
 _GZIP_WINDOW: Final = 31  # zlib's maximum window, with a gzip header and trailer required
 
 
-class Refused(Exception):
+class RefusedFile(Exception):
     """The file as a whole cannot be read; carries the one problem that says why."""
 
     def __init__(self, problem: Problem) -> None:
@@ -38,9 +38,9 @@ def unpack(data: bytes, limit: int) -> bytes | bytearray:
     return _gunzip(data, limit)
 
 
-def too_large(limit: int) -> Refused:
+def too_large(limit: int) -> RefusedFile:
     """Return the refusal of a file over `limit` bytes."""
-    return Refused(
+    return RefusedFile(
         Problem(
             Code.FILE_TOO_LARGE,
             "$",
@@ -87,8 +87,8 @@ def _unpack_member(data: bytes, position: int, unpacked: bytearray, limit: int) 
     return position - len(member.unused_data)
 
 
-def _damaged(found: str) -> Refused:
-    return Refused(
+def _damaged(found: str) -> RefusedFile:
+    return RefusedFile(
         Problem(
             Code.BAD_GZIP,
             "$",

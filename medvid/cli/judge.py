@@ -12,11 +12,11 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from medvid.api.judging_answers import JudgingReceipt, Verdict
 from medvid.cli.parameters import NoWait, Submission
 from medvid.cli.printing import Exit, cell, print_json
 from medvid.cli.session import Session, on_server, with_token
 from medvid.cli.watch import follow
+from medvid.models.judging import JudgingReceipt, Verdict
 
 
 @with_token

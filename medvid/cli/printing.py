@@ -12,11 +12,11 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from medvid.api.answers import Problem as ServersProblem
-from medvid.api.report_answers import ReportProblem
 from medvid.benchmark.report import Problem
+from medvid.models.problems import ProblemItem
+from medvid.models.reports import ReportProblem
 
-AnyProblem = Problem | ServersProblem | ReportProblem
+AnyProblem = Problem | ProblemItem | ReportProblem
 """A problem that was found here, or that a server found."""
 HIDDEN: Final = "(set, hidden)"
 """Shown for a secret."""

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from medvid.api.uploads import UnreadableFile
-from medvid.benchmark.decoding import GROUND_TRUTH_LIMITS, UNDECODABLE, Element, Refused, decode
+from medvid.benchmark.decoding import GROUND_TRUTH_LIMITS, UNDECODABLE, Element, RefusedFile, decode
 from medvid.benchmark.ranking import RankedRow, Row
 from medvid.benchmark.ranking import rank as rank_rows
 from medvid.benchmark.report import Code, Problem, Problems, shown
@@ -64,7 +64,7 @@ def _read_rows(data: bytes, problems: Problems) -> list[Row]:
     """Return the rows of a JSON list, noting what is wrong with any."""
     try:
         elements = list(decode(data, GROUND_TRUTH_LIMITS).elements(problems))
-    except Refused as refused:
+    except RefusedFile as refused:
         problems.add(refused.problem)
         return []
     rows = [_row(element, problems) for element in elements if element.value is not UNDECODABLE]

@@ -17,7 +17,6 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from rich.prompt import Confirm
 
 from medvid.api import DryRun, Receipt, Refused
-from medvid.api.report_answers import ReportWarning
 from medvid.api.submissions import EntryFields
 from medvid.benchmark.decoding import SUBMISSION_LIMITS
 from medvid.benchmark.names import check_entry_fields
@@ -45,6 +44,7 @@ from medvid.cli.published_test_set import published_samples
 from medvid.cli.session import CommandFailed, Session, with_key, with_token
 from medvid.cli.validate import check_content, show_report
 from medvid.cli.watch import follow
+from medvid.models.reports import ReportWarning
 
 _GZIP_LEVEL: Final = 6
 _SMALL_BYTES: Final = 64 * 1024

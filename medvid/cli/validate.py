@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from medvid.api.report_answers import ReportWarning, TaskReport, ValidationReport
 from medvid.api.uploads import UnreadableFile
 from medvid.benchmark.decoding import SUBMISSION_LIMITS
 from medvid.benchmark.report import Advice, Report, TaskDiagnosis
@@ -20,6 +19,7 @@ from medvid.benchmark.validation import check_format, validate_submission
 from medvid.cli.files import read_file, read_samples
 from medvid.cli.parameters import JSON_OR_GZIP, Json
 from medvid.cli.printing import Exit, cannot_run, print_json, print_table, problem_text
+from medvid.models.reports import ReportWarning, TaskReport, ValidationReport
 
 
 def validate(

@@ -34,7 +34,7 @@ from services.gateway.boards.api import ready_first
 from services.gateway.boards.current import Boards
 from services.gateway.boards.events import BoardStreams
 from services.gateway.boards.feeds import Feeds, feed_routes
-from services.gateway.boards.store import BoardStore
+from services.gateway.boards.store import SnapshotStore
 from services.gateway.boards.views import BoardViews
 from services.gateway.judging import api as judging_api
 from services.gateway.judging.service import JudgingService
@@ -166,7 +166,7 @@ class _Parts:
     admin: admin_parts.Parts
     board_streams: BoardStreams
     boards: Boards
-    history: BoardStore
+    history: SnapshotStore
     judging: JudgingService
     made: PageViews
     pages: Pages
@@ -195,7 +195,7 @@ class _Parts:
 
 
 def _build(database: Database, pool: WorkerPool, folder: Path, settings: GatewaySettings) -> _Parts:
-    pages, history = Pages(), BoardStore(database)
+    pages, history = Pages(), SnapshotStore(database)
     boards = Boards(history, pages.board, poll_seconds=settings.board_poll_seconds)
     store, lifecycle = SubmissionStore(database), Lifecycle(database)
     accounts = build_accounts(database, settings)

@@ -18,7 +18,7 @@ import structlog
 from medvid.benchmark.tasks import ASPECTS
 from medvid.benchmark.versions import JUDGED_VERSION
 from medvid.judging.plans import unpack
-from medvid.judging.results import Outcome, outcome
+from medvid.judging.results import RunOutcome, outcome
 from shared.contracts.messages import JudgingCompleted, JudgingProgressed
 from shared.storage.database import Connection, Transaction
 from shared.storage.queries import load_queries
@@ -54,14 +54,14 @@ async def close_run(transaction: Transaction, run_id: UUID, run: asyncpg.Record)
     await transaction.emit(JudgingProgressed(submission_id=submission_id, run_id=run_id))
 
 
-def _outcome(packed: bytes, repeats: int, rows: Sequence[asyncpg.Record]) -> Outcome:
+def _outcome(packed: bytes, repeats: int, rows: Sequence[asyncpg.Record]) -> RunOutcome:
     rounds: list[dict[int, dict[str, int]]] = [{} for _ in range(repeats)]
     for row in rows:
         rounds[row["repeat"]][row["ordinal"]] = dict(zip(ASPECTS, row["scores"], strict=True))
     return outcome(unpack(packed), rounds)
 
 
-def _refusal(result: Outcome, entry: asyncpg.Record | None) -> tuple[str, str] | None:
+def _refusal(result: RunOutcome, entry: asyncpg.Record | None) -> tuple[str, str] | None:
     if not result.publishable:
         return "too_many_unscored", result.problem
     if entry is None:
@@ -83,7 +83,7 @@ async def _publish(
     run_id: UUID,
     run: asyncpg.Record,
     entry: asyncpg.Record,
-    result: Outcome,
+    result: RunOutcome,
 ) -> None:
     connection = transaction.connection
     await connection.execute(

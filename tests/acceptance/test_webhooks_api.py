@@ -16,8 +16,8 @@ from uuid import UUID
 import orjson
 from aiohttp import web
 
+from medvid.models.webhooks import WebhookEvent, WebhookHeaders
 from services.gateway.webhooks.delivery import AttemptOutcome, Deliveries, DeliverWebhooks
-from services.gateway.webhooks.models import WebhookEvent, WebhookHeaders
 from services.gateway.webhooks.rules import read_secret, show_secret
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, gateway_process, records, running_gateway

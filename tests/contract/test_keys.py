@@ -8,12 +8,13 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from medvid.models.accounts import Scope
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.callers import IdentifyCaller
 from services.gateway.accounts.guesses import Guesses
 from services.gateway.accounts.keys import ManageKeys
 from services.gateway.accounts.keys_store import KeyStore, KeyToStore
-from services.gateway.accounts.rules import AccessRules, Caller, KeyQuotas, Scope
+from services.gateway.accounts.rules import AccessRules, Caller, KeyQuotas
 from services.gateway.web.errors import QuotaExhausted
 from shared.runtime.errors import InvalidInput, NotAllowed, NotFound
 from shared.storage.database import Database

@@ -13,7 +13,7 @@ from typing import Final
 import orjson
 
 from medvid.benchmark import shapes
-from medvid.benchmark.decoding import UNDECODABLE, Document, Limits, Refused, decode
+from medvid.benchmark.decoding import UNDECODABLE, Document, Limits, RefusedFile, decode
 from medvid.benchmark.file_kinds import header
 from medvid.benchmark.report import Code, Problem, Problems, shown
 from medvid.benchmark.unpacking import unpack
@@ -63,7 +63,7 @@ def read(name: str, data: bytes, problems: Problems) -> RawFile:
             found.records = _table(bytes(content), problems)
             return found
         document = decode(bytes(content), LIMITS)
-    except Refused as refused:
+    except RefusedFile as refused:
         problems.add(refused.problem)
         return found
     lenient = _Lenient(document.content, document.layout, LIMITS)

@@ -89,7 +89,7 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class AccountUsage:
     """How much of everything an account has used."""
 
     submissions: Use

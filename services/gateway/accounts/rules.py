@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Final, Literal, get_args
 from uuid import UUID
 
+from medvid.models.accounts import Scope
 from services.gateway.accounts import credentials
 from shared.runtime.errors import NotAllowed
 
-Scope = Literal["submit", "judge", "admin"]
 Role = Literal["owner", "administrator"]
 Registration = Literal["open", "closed"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from medvid.benchmark.tasks import METRIC_KEYS
-from services.gateway.boards.models import Leaderboard
+from medvid.models.boards import Leaderboard
 from services.gateway.web.spreadsheets import table
 
 _ABOUT: Final = (

@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 from aiohttp import web
 
+from medvid.models.problems import ProblemDetails
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.pages.admin_form_fields import Fields, text
 from services.gateway.pages.admin_form_reading import LARGEST, PLAIN, read_form
@@ -24,7 +25,6 @@ from services.gateway.web import problems
 from services.gateway.web.endpoints import HTML, Handle
 from services.gateway.web.errors import QuotaExhausted
 from services.gateway.web.middleware import request_id_of
-from services.gateway.web.models import ProblemDetails
 from services.gateway.web.urls import PAGES, url
 from shared.runtime.errors import InvalidInput, MedvidError, NotAllowed, Unavailable
 

@@ -9,9 +9,9 @@ from uuid import UUID
 from aiohttp import web
 
 from medvid.benchmark.tasks import BOARDS
+from medvid.models.administration import LoadedView, RescoreJobView
 from services.gateway.admin import operations_api
-from services.gateway.admin.operations_models import LoadedView
-from services.gateway.admin.rescore_models import RescoreJobView, rescore_detail
+from services.gateway.admin.rescore_models import rescore_detail
 from services.gateway.pages.admin_forms import form
 from services.gateway.pages.admin_pages import Context, Section
 from services.gateway.pages.admin_parts import Parts

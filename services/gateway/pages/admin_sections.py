@@ -11,16 +11,18 @@ from aiohttp import web
 
 from medvid.benchmark.report import Problem
 from medvid.benchmark.tasks import BOARDS, METRICS, RANKINGS, Board
+from medvid.models.administration import ChangeAnswer, EntryAction, LettersAnswer, LetterState
+from medvid.models.submissions import State
 from services.gateway.accounts import models as key_models
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.keys import key_not_found
+from services.gateway.accounts.models import key_quotas
 from services.gateway.accounts.rules import SCOPES, Caller
-from services.gateway.admin import entries_api, models, operations_api, operations_models
+from services.gateway.admin import entries_api, models, operations_api
 from services.gateway.admin.board_rows import read_row
-from services.gateway.admin.dead_letters import LetterState
 from services.gateway.admin.entries_api import Operation, export_boards, table
 from services.gateway.admin.entry_cursors import after_entry, entry_cursor
-from services.gateway.admin.models import EntryAction
+from services.gateway.admin.models import import_answer
 from services.gateway.admin.rules import EDITABLE
 from services.gateway.pages.admin_form_fields import (
     Fields,
@@ -36,7 +38,6 @@ from services.gateway.pages.admin_pages import Context, Do, Section
 from services.gateway.pages.admin_parts import Parts
 from services.gateway.pages.admin_rescore_sections import rescore_sections
 from services.gateway.submissions.lifecycle import SubmissionFilter
-from services.gateway.submissions.models import State
 from services.gateway.submissions.rules import not_withdrawable
 from services.gateway.web.endpoints import Handle
 from services.gateway.web.errors import RefusedBody
@@ -140,7 +141,7 @@ def key_sections(parts: Parts) -> list[Section]:
             quotas=given(fields, *_QUOTAS),
         )  # fmt: skip
         made = await parts.keys.make(
-            caller, asked.label, asked.owner, asked.scopes, asked.quotas.quotas(), action
+            caller, asked.label, asked.owner, asked.scopes, key_quotas(asked.quotas), action
         )
         return f"The key, shown once: {made.secret}"
 
@@ -150,7 +151,7 @@ def key_sections(parts: Parts) -> list[Section]:
 
     async def quotas(_: web.Request, fields: Fields, action: AdminAction) -> str:
         asked = body(key_models.QuotaRequest, why=action.why, **given(fields, *_QUOTAS))
-        await parts.keys.set_quotas(caller, _key(fields), asked.quotas(), action)
+        await parts.keys.set_quotas(caller, _key(fields), key_quotas(asked), action)
         return "Its quotas are set."
 
     actions = {"make": make, "revoke": revoke, "quotas": quotas}
@@ -185,7 +186,7 @@ def file_sections(parts: Parts) -> list[Section]:
     async def show(_: web.Request) -> Context:
         return {"boards": BOARDS, "rankings": await parts.boards.rankings(), "known": RANKINGS}
 
-    def ranked(done: models.ChangeAnswer, given: Mapping[str, Any]) -> str:
+    def ranked(done: ChangeAnswer, given: Mapping[str, Any]) -> str:
         told = f"The {given['board']} board's ranking is {given['body'].ranking}."
         return told if done.changed else f"{told} It was so before."
 
@@ -203,7 +204,7 @@ def file_sections(parts: Parts) -> list[Section]:
             content, action, existing="update" if checked(fields, "update") else "keep",
             dry_run=dry_run,
         )  # fmt: skip
-        counts = models.ImportAnswer.of(changes, dry_run=dry_run).counts
+        counts = import_answer(changes, dry_run=dry_run).counts
         told = ", ".join(f"{count} {kind}" for kind, count in counts.items())
         rows = "; ".join(
             f"{change.row.model_name}: {change.kind}"
@@ -250,7 +251,7 @@ def operation_sections(parts: Parts) -> list[Section]:
         return {"letters": shown, "state": state, "states": get_args(LetterState),
                 "more_cursor": more}  # fmt: skip
 
-    def outcomes(done: operations_models.LettersAnswer, _: object) -> str:
+    def outcomes(done: LettersAnswer, _: object) -> str:
         return " ".join(
             f"{each.id}: {each.problem or ('done' if each.changed else 'was closed before')}."
             for each in done.letters

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 import orjson
 from aiohttp import ClientError, hdrs, web
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from medvid.benchmark.report import Problem, shown
 from services.gateway.web.endpoints import JSON
@@ -31,12 +31,6 @@ def media_type(request: web.Request) -> str:
     """
     found = request.headers.get(hdrs.CONTENT_TYPE, "").partition(";")[0].strip().lower()
     return found if _MEDIA_TYPE.fullmatch(found) else _NO_TYPE
-
-
-class JsonBody(BaseModel):
-    """Base of the models of bodies: what is not in them is refused, so typos are told."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 BodyT = TypeVar("BodyT", bound=BaseModel)

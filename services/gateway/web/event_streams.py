@@ -9,7 +9,7 @@ from typing import Final
 from aiohttp import hdrs, web
 from pydantic import Field
 
-from services.gateway.web.models import Answer
+from medvid.models.base import Answer
 from shared.runtime.errors import InvalidInput
 
 _LARGEST_ID: Final = (1 << 63) - 1

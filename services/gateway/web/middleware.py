@@ -12,10 +12,10 @@ import structlog
 from aiohttp import hdrs, web
 from multidict import istr
 
+from medvid.models.problems import ProblemDetails
 from services.gateway.web import problems
 from services.gateway.web.endpoints import Handle
 from services.gateway.web.errors import Busy, QuotaExhausted
-from services.gateway.web.models import ProblemDetails
 from services.gateway.web.representations import SERVER
 from services.gateway.web.security import API_HEADERS, PAGE_HEADERS, READ_HEADERS
 from services.gateway.web.urls import FOR_PROGRAMS

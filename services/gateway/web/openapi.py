@@ -11,15 +11,14 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from medvid.benchmark.tasks import BOARDS
-from services.gateway.web.endpoints import ADMIN, EVENTS, JSON, Access, Body, Endpoint, Reply
-from services.gateway.web.models import ProblemDetails
-from services.gateway.web.problem_codes import (
+from medvid.models.problem_codes import (
     ADMINISTRATION,
     KEY_PROBLEMS,
     PROBLEM_CODES,
-    problem_type,
 )
-from services.gateway.web.problems import PROBLEM_TYPE
+from medvid.models.problems import ProblemDetails
+from services.gateway.web.endpoints import ADMIN, EVENTS, JSON, Access, Body, Endpoint, Reply
+from services.gateway.web.problems import PROBLEM_TYPE, problem_type
 from services.gateway.web.schemas import Schemas, Use
 from services.gateway.web.urls import ROOT, url
 

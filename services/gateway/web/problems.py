@@ -7,9 +7,10 @@ from http import HTTPStatus
 from typing import Final
 
 from medvid.benchmark.report import Problem
-from services.gateway.web.errors import Location, QuotaExhausted, RefusedInput
-from services.gateway.web.models import ProblemDetails, ProblemItem
-from services.gateway.web.problem_codes import PROBLEM_CODES, problem_type
+from medvid.models.problem_codes import PROBLEM_CODES
+from medvid.models.problems import Location, ProblemDetails, ProblemItem
+from services.gateway.web.errors import QuotaExhausted, RefusedInput
+from services.gateway.web.urls import url
 from shared.runtime.errors import (
     Conflict,
     InvalidInput,
@@ -88,6 +89,11 @@ def _details(status: int, code: str, detail: str, fix: str, request_id: str) -> 
         fix=_written(fix),
         request_id=request_id,
     )
+
+
+def problem_type(code: str) -> str:
+    """Return the address that explains a code: the `type` of its problem documents."""
+    return url("problem", code=code)
 
 
 def _written(text: str) -> str:

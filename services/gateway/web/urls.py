@@ -14,7 +14,8 @@ from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
 
-API: Final = "/api/v1"
+from medvid.models.base import API
+
 ROOT: Final = "/"
 FOR_PROGRAMS: Final = ("/api/", "/healthz", "/readyz", "/metrics")
 """How addresses begin whose errors are told in JSON."""

@@ -10,11 +10,11 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
+from medvid.models.base import Answer
+from medvid.models.problem_codes import PROBLEM_CODES
 from services.gateway.app import application
 from services.gateway.web.endpoints import Endpoint, json_reply
-from services.gateway.web.models import Answer
 from services.gateway.web.parameters import Number, Parameters, query_of
-from services.gateway.web.problem_codes import PROBLEM_CODES
 from shared.runtime.errors import InvalidInput
 
 _GATEWAY = Path(__file__).parents[3] / "services" / "gateway"

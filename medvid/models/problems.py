@@ -1,25 +1,21 @@
-"""What every answer of the API shares: the base of the models, and problem documents."""
+"""Problem documents: what the API answers instead of what was asked for (RFC 9457)."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
-from services.gateway.web.errors import Location
+from medvid.models.base import Answer, Open
 
-
-class Answer(BaseModel):
-    """Base of all answers."""
-
-    # A field that is always in a response is described as required, also where it has a default.
-    model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
+Location = Literal["form", "file", "body"]
+"""What the path of a problem points into."""
 
 
 class ProblemItem(Answer):
     """One thing to fix. `location` says into what `path` points."""
 
-    location: Location
+    location: Open[Location] = Field(default_factory=lambda: "file")
     code: str
     path: str
     found: str

@@ -1,19 +1,16 @@
-"""Models of the validation report of a file, in a dry run and of a submission."""
+"""What the check of a file found, in a dry run and of a submission."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Final, Literal
 
 from pydantic import Field
 
-from medvid.benchmark.report import MAX_PROBLEMS, Code
-from services.gateway.submissions.forms import location_in_form
-from services.gateway.submissions.uploads import DryRunResult
-from services.gateway.web.models import Answer, ProblemItem
-from services.gateway.web.problems import problem_item
+from medvid.benchmark.report import Code
+from medvid.models.base import Answer, Open
+from medvid.models.problems import ProblemItem
 
-_CODES = ", ".join(f"{code.value} ({code.meaning})" for code in Code)
+_CODES: Final = ", ".join(f"{code.value} ({code.meaning})" for code in Code)
 
 
 class ReportProblem(Answer):
@@ -77,7 +74,7 @@ class ValidationReport(Answer):
         0, description="all problems; 'problems' lists 100 at most, equal ones once with a count"
     )
     problems: list[ReportProblem] = Field([])
-    mode: Literal["position", "key"] | None = Field(
+    mode: Open[Literal["position", "key"]] | None = Field(
         None, description="how records were matched with samples"
     )
     records: int = 0
@@ -87,11 +84,6 @@ class ValidationReport(Answer):
     ambiguous: int = Field(0, description="records that only their order told apart")
     tasks: list[TaskReport] = Field([])
     warnings: list[ReportWarning] = Field([])
-
-    @classmethod
-    def of(cls, report: Mapping[str, Any]) -> Self:
-        """Build the response from a stored report."""
-        return cls.model_validate(report)
 
 
 class DryRunAnswer(Answer):
@@ -104,17 +96,3 @@ class DryRunAnswer(Answer):
     errors: list[ProblemItem]
     report: ValidationReport | None = Field(description="null where there was no file")
     ground_truth_version: str = Field(description="the test set that the file was held against")
-
-    @classmethod
-    def of(cls, result: DryRunResult) -> Self:
-        """Build the response from a result."""
-        return cls(
-            ok=not result.count,
-            error_count=result.count,
-            errors=[
-                problem_item(problem, location_in_form(problem))
-                for problem in result.problems[:MAX_PROBLEMS]
-            ],
-            report=None if result.report is None else ValidationReport.of(result.report),
-            ground_truth_version=result.ground_truth_version,
-        )

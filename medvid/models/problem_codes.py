@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from medvid.benchmark.names import SAME_NAMES
-from services.gateway.web.urls import url
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,8 +212,3 @@ ADMINISTRATION: Final = (
 """What every address for administrators may answer."""
 QUOTA_PROBLEMS: Final = ("submission_quota", "byte_quota", "quota_exhausted")
 """What every address that takes uploads may answer."""
-
-
-def problem_type(code: str) -> str:
-    """Return the address that explains a code: the `type` of its problem documents."""
-    return url("problem", code=code)

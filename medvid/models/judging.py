@@ -1,4 +1,4 @@
-"""Judge runs and their verdicts."""
+"""Judge runs, what came of them, and their verdicts. References and raw replies are in none."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from medvid.api.answers import Answer
+from pydantic import Field
+
+from medvid.models.base import Answer
 
 
 class JudgeRun(Answer):
-    """A judge run; `items` are distinct caption pairs times repeats."""
+    """A run; `items` are distinct pairs times repeats. `detail`, `estimate`: the owner's only."""
 
     id: UUID
     state: str
     reason: str | None
     items: int
-    items_cached: int
+    items_cached: int = Field(description="known before the run, and not paid for again")
     items_done: int
     items_unscored: int
-    progress: float | None
+    progress: float | None = Field(description="share of the items that are done")
     items_per_second: float | None = None
     eta_seconds: float | None = None
     requested_by: str
@@ -35,24 +37,30 @@ class JudgeRun(Answer):
 
 
 class JudgeResult(Answer):
-    """What the judged numbers on the board rest on."""
+    """What the judged numbers on the board rest on. Public."""
 
     judge_version: str
-    judge: dict[str, Any]
-    stub: bool
+    judge: dict[str, Any] = Field(description="what the version is made of")
+    stub: bool = Field(description="judged by the stand-in: for demonstration only")
     completed_at: datetime
-    facts: dict[str, Any]
+    facts: dict[str, Any] = Field(
+        description="pairs, coverage and aspect means by metric; null, with `withheld`, of a "
+        "metric of too few pairs"
+    )
+    calibration: dict[str, Any] | None = Field(
+        None, description="how this judge agreed with humans when it was last held against them"
+    )
 
 
 class JudgingStatus(Answer):
-    """The judging of a submission: its newest run, and the result in force."""
+    """How the judging of a submission stands."""
 
     run: JudgeRun | None
     result: JudgeResult | None
 
 
 class JudgingReceipt(Answer):
-    """A run was asked for; `estimate` is None while it is still being made."""
+    """A run was asked for. `estimate` is null while it is still being made."""
 
     run: JudgeRun
     estimate: dict[str, Any] | None
@@ -61,12 +69,12 @@ class JudgingReceipt(Answer):
 
 
 class Verdict(Answer):
-    """One item of a run: the text that was judged, and its scores."""
+    """One item of a run: the owner's text and its scores."""
 
     pair: int
     repeat: int
     metrics: list[str]
-    uses: int
+    uses: int = Field(description="in how many matched pairs it counts")
     prediction: str
     state: str
     scores: dict[str, int] | None

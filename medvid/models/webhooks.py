@@ -1,15 +1,14 @@
-"""Models of webhooks: what is sent to them, and what the API says about deliveries."""
+"""What is sent to webhooks, and what the API says about deliveries."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Literal
 from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from services.gateway.web.models import Answer
+from medvid.models.base import Answer, Open, Page
 
 DeliveryState = Literal["waiting", "delivered", "dead"]
 
@@ -57,21 +56,15 @@ class WebhookDelivery(Answer):
     submission_id: UUID
     kind: str = Field(examples=["submission.ranked", "judging.completed"])
     happened_at: datetime
-    state: DeliveryState = Field(description="dead: given up, until it is asked for again")
+    state: Open[DeliveryState] = Field(description="dead: given up, until it is asked for again")
     attempts: int
     next_attempt_at: datetime | None = Field(description="null once it is delivered or dead")
     status: int | None = Field(description="of the last answer")
     error: str | None = Field(description="why the last attempt failed")
     settled_at: datetime | None
 
-    @classmethod
-    def of(cls, row: Mapping[str, Any]) -> Self:
-        """Build the response from a row of `deliveries_page`."""
-        waiting = row["state"] == "waiting"
-        return cls(**row, next_attempt_at=row["due_at"] if waiting else None)
 
-
-class DeliveryPage(Answer):
+class DeliveryPage(Page):
     """Deliveries, newest first; `next_cursor` is null on the last page."""
 
     deliveries: list[WebhookDelivery]
