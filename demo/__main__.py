@@ -66,7 +66,10 @@ async def _demo(stop: asyncio.Event, *, once: bool) -> bool:
     """Return whether the new entry is on the board with every metric."""
     settings = load_settings(StandaloneSettings)
     port = _free_port()
-    settings = settings.model_copy(update={"port": port, **_stand_in(settings)})
+    published = settings.test_set or _FOLDER / "test_set.json.gz"
+    settings = settings.model_copy(
+        update={"port": port, "test_set": published, **_stand_in(settings)}
+    )
     log = settings.data_dir / "log" / "demo.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a") as stream:

@@ -30,6 +30,7 @@ from medvid.api.key_answers import Key, KeyQuotas, NewKey, QuotaStatus
 from medvid.api.report_answers import DryRun, ValidationReport
 from medvid.api.retries import Retries
 from medvid.api.submission_answers import Event, Receipt, SubmissionStatus
+from medvid.api.test_sets import TestSetFile
 from medvid.api.transport import Timeouts
 
 __all__ = [
@@ -59,6 +60,7 @@ __all__ = [
     "Retries",
     "ServerFailed",
     "SubmissionStatus",
+    "TestSetFile",
     "Timeouts",
     "Unintelligible",
     "Unreachable",

@@ -38,6 +38,8 @@ class Call:
     content: bytes | None = None
     """A body that is neither a form nor JSON; its type is among the headers."""
     repeatable: bool = False
+    largest: int | None = None
+    """Bytes of the answer, unpacked, beyond which it is refused; None for no limit."""
 
 
 @dataclass(frozen=True, slots=True)

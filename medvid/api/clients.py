@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Final, Self
 
-from medvid.api import judging, keys, leaderboards, submissions, webhooks
+from medvid.api import judging, keys, leaderboards, submissions, test_sets, webhooks
 from medvid.api.administration import Administration, AsyncAdministration
 from medvid.api.loop import LoopThread
 from medvid.api.methods import AsyncCaller, Caller, method, stream
@@ -18,6 +18,7 @@ DEFAULT_URL: Final = "http://127.0.0.1:8080"
 class Methods:
     """Every call, in the form of the client that has it."""
 
+    published_test_set = method(test_sets.published_test_set)
     validate = method(submissions.validate)
     submit = method(submissions.submit)
     replace = method(submissions.replace)

@@ -15,7 +15,14 @@ from pydantic import BaseModel
 from medvid.api.answers import Page
 from medvid.api.calls import Call, Reply, read, refused
 from medvid.api.credentials import CODES, fix_of, sendable
-from medvid.api.errors import BadAddress, BadCredential, LeaderboardError, Refused, Unreachable
+from medvid.api.errors import (
+    BadAddress,
+    BadCredential,
+    LeaderboardError,
+    Refused,
+    Unintelligible,
+    Unreachable,
+)
 from medvid.api.retries import Retries
 
 _HEADERS: Final = {"Accept": "application/json", "User-Agent": "medvid-client/1"}
@@ -93,7 +100,7 @@ class Transport:
 
     async def _send(self, call: Call) -> Reply:
         async with self._open(call, self._timeout(call)) as response:
-            body = await response.read()
+            body = await _whole(response, call.largest)
             headers = {name.lower(): value for name, value in response.headers.items()}
             return Reply(response.status, headers, body)
 
@@ -164,6 +171,21 @@ class Transport:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+
+async def _whole(response: aiohttp.ClientResponse, largest: int | None) -> bytes:
+    """Read an answer; raises Unintelligible where it is larger than the call allows."""
+    if largest is None:
+        return await response.read()
+    body = bytearray()
+    async for chunk in response.content.iter_any():  # unpacked piece by piece
+        body += chunk
+        if len(body) > largest:
+            raise Unintelligible(
+                f"the server answered with more than {largest >> 20} MiB.",
+                fix="Check the address of the server, and ask its maintainers.",
+            )
+    return bytes(body)
 
 
 @asynccontextmanager

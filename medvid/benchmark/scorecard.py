@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from medvid.benchmark.embedder import Embedder
 from medvid.benchmark.ground_truth import Sample
 from medvid.benchmark.metrics import cvs, dvc, nap, sa, stg, tal
-from medvid.benchmark.results import Answer, MetricScore, Record, TaskScore
+from medvid.benchmark.results import Answer, ByScoring, MetricScore, Record, TaskScore
 from medvid.benchmark.tasks import RULE_METRIC_KEYS, Task
 from medvid.benchmark.versions import METRIC_VERSION
 
@@ -28,13 +28,18 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class Scorecard:
-    """Metric scores by key, coverage, and the record values by sample index."""
+    """Metric scores by key, coverage, and the record values by sample index.
+
+    `contributions` are what the metrics are sums of, by key and scoring: replicates of the values
+    are made of them (`medvid.benchmark.statistics`).
+    """
 
     metric_version: str
     metrics: Mapping[str, MetricScore]
     coverage: Coverage
     coverage_by_task: Mapping[Task, Coverage]
     records: Mapping[int, Record]
+    contributions: Mapping[str, ByScoring] = field(compare=False, repr=False)
 
 
 def score(
@@ -63,12 +68,14 @@ def score(
     }
     scored = [scorer(by_task[task]) for task, scorer in scorers.items()]
     metrics = {key: metric for result in scored for key, metric in result.metrics.items()}
+    parts = {key: part for result in scored for key, part in result.contributions.items()}
     return Scorecard(
         metric_version=METRIC_VERSION,
         metrics={key: metrics[key] for key in RULE_METRIC_KEYS},
         coverage=_coverage(answer for answers in by_task.values() for answer in answers),
         coverage_by_task={task: _coverage(answers) for task, answers in by_task.items()},
         records={index: record for result in scored for index, record in result.records.items()},
+        contributions={key: parts[key] for key in RULE_METRIC_KEYS},
     )
 
 

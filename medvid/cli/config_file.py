@@ -80,13 +80,13 @@ def write_file(changes: Mapping[str, str | None]) -> None:
     write_private(path(), text)
 
 
-def write_private(file: Path, text: str) -> None:
+def write_private(file: Path, text: str | bytes) -> None:
     """Replace a file at once by one that only its owner can read."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     new = file.with_name(f".{file.name}.{os.getpid()}")
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(text)
+    with open(descriptor, "wb") as stream:
+        stream.write(text.encode() if isinstance(text, str) else text)
     new.replace(file)
 
 

@@ -48,9 +48,10 @@ _ADMINISTRATION: Final = {
     "import": "boards:import_boards",
     "export": "boards:export",
     "ranking": "boards:ranking",
-    "rescore": "rescoring:rescore",
-    "rescores": "rescoring:rescores",
-    "difference": "rescoring:difference",
+    # Names that 'rescoring start', 'list', 'show', 'apply' and 'discard' had before.
+    "rescore": "rescoring:start",
+    "rescores": "rescoring:list_jobs",
+    "difference": "rescoring:show",
     "apply": "rescoring:apply",
     "discard": "rescoring:discard",
     "judging": "judging:judging",
@@ -60,6 +61,17 @@ _ADMINISTRATION: Final = {
     "replay": "dead_letters:replay",
     "discard-letters": "dead_letters:discard_letters",
     "audit": "audit:audit",
+}
+_JOBS: Final = {
+    "rescoring": "Scores computed anew beside those in force, applied whole or discarded.",
+}
+"""Each kind of job, with its help; a module of its name has a function for each verb."""
+_JOB_VERBS: Final = {
+    "start": "start",
+    "list": "list_jobs",
+    "show": "show",
+    "apply": "apply",
+    "discard": "discard",
 }
 _GROUND_TRUTH: Final = {
     "list": "ground_truths:list_versions",
@@ -120,6 +132,11 @@ server.register(app, admin)
 add_commands(admin, "medvid.cli.administration", _ADMINISTRATION, _ADMIN_PANEL)
 add_commands(ground_truth, "medvid.cli.administration", _GROUND_TRUTH)
 add_commands(keys, "medvid.cli.administration", _KEYS)
+for kind, about in _JOBS.items():
+    jobs = typer.Typer(help=about, no_args_is_help=True)
+    functions = {verb: f"{kind}:{function}" for verb, function in _JOB_VERBS.items()}
+    add_commands(jobs, "medvid.cli.administration", functions)
+    admin.add_typer(jobs, name=kind, rich_help_panel=_ADMIN_PANEL)
 admin.add_typer(ground_truth, name="ground-truth", rich_help_panel=_ADMIN_PANEL)
 admin.add_typer(keys, name="keys", rich_help_panel=_ADMIN_PANEL)
 

@@ -22,6 +22,7 @@ from medvid.api.submissions import EntryFields
 from medvid.benchmark.decoding import SUBMISSION_LIMITS
 from medvid.benchmark.names import check_entry_fields
 from medvid.benchmark.report import Advice, Code
+from medvid.benchmark.test_set import TestSet as Samples
 from medvid.benchmark.unpacking import GZIP_MAGIC
 from medvid.benchmark.validation import MINIMUM_RECORDS
 from medvid.cli import known_submissions
@@ -40,6 +41,7 @@ from medvid.cli.parameters import (
     Webhook,
 )
 from medvid.cli.printing import Exit, print_json
+from medvid.cli.published_test_set import published_samples
 from medvid.cli.session import CommandFailed, Session, with_key, with_token
 from medvid.cli.validate import check_content, show_report
 from medvid.cli.watch import follow
@@ -63,6 +65,11 @@ class _Plan:
     dry_run: bool = False
     sure: bool = False
     wait: bool = True
+
+    @property
+    def has_samples(self) -> bool:
+        """Whether the command line names what to check the file against."""
+        return self.ground_truth is not None or self.test_set is not None
 
 
 @with_key
@@ -147,12 +154,14 @@ def _submit(session: Session, plan: _Plan) -> int:
     if plan.check:
         _check_fields(session, plan)
     content = read_file(plan.file, SUBMISSION_LIMITS.unpacked_bytes)
-    warned = _check_here(session, plan, content) if plan.check else set()
+    samples = _samples(session, plan) if plan.check else None
+    warned = _check_here(session, plan, content, samples) if plan.check else set()
     if len(content) > SUBMISSION_LIMITS.unpacked_bytes:  # unchecked, and not read to its end
         most = SUBMISSION_LIMITS.unpacked_bytes >> 20
         raise CommandFailed(f"the file {plan.file} has more than {most} MiB.")
     packed = _packed(content)
-    if plan.check:
+    # Against the published test set the file has had the server's own check here.
+    if plan.check and (samples is None or plan.has_samples or plan.dry_run):
         found = _check_there(session, plan, packed, warned)
         if plan.dry_run:
             if session.as_json:
@@ -201,13 +210,24 @@ def _check_fields(session: Session, plan: _Plan) -> None:
         raise CommandFailed("give --ground-truth or --test-set, not both.")
 
 
-def _check_here(session: Session, plan: _Plan, content: bytes) -> set[tuple[str, str | None]]:
+def _samples(session: Session, plan: _Plan) -> Samples | None:
+    """Return what to check the file against: what the command line names, or the server publishes.
+
+    Raises UnreadableFile, and as a call.
+    """
+    if plan.has_samples:
+        return read_samples(plan.ground_truth, plan.test_set)
+    return published_samples(session)
+
+
+def _check_here(
+    session: Session, plan: _Plan, content: bytes, samples: Samples | None
+) -> set[tuple[str, str | None]]:
     """Find what is wrong before anything is sent; return the warnings that people accepted.
 
     Without the samples the server's report is the fuller one, so they are asked once, about that.
-    Raises CommandFailed, UnreadableFile.
+    Raises CommandFailed.
     """
-    samples = read_samples(plan.ground_truth, plan.test_set)
     report = check_content(content, samples, MINIMUM_RECORDS)
     if not report.ok:
         show_report(report, session.notices)

@@ -1,20 +1,42 @@
-"""From verdicts to `vs_llm`, `rc_llm` and `dvc_llm` (SPEC 3)."""
+"""From verdicts to `vs_llm`, `rc_llm` and `dvc_llm` (SPEC 3).
+
+As sums: a column counts a source's records, and for each threshold (VS, RC: the one group of all
+pairs) one counts the scored pairs and one sums each aspect's scores.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from medvid.benchmark.caption_pairs import DVC_THRESHOLDS, JudgingPlan, MatchedPair
-from medvid.benchmark.tasks import ASPECTS
+from medvid.benchmark.ground_truth import Sample
+from medvid.benchmark.sums import (
+    Array,
+    Contributions,
+    Sums,
+    Values,
+    mean_of_defined,
+    ratio,
+    side_by_side,
+    weighted_mean,
+)
+from medvid.benchmark.tasks import ASPECTS, METRICS
 from medvid.judging.verdicts import Verdict, is_valid
 
 MAX_UNSCORED_SHARE: Final = 0.05
 """Above this share of pairs without a valid verdict no number is published."""
+_COLUMNS: Final = 1 + len(ASPECTS)
+"""Of one threshold: scored pairs, then the sums of their scores."""
+_SAMPLE_UNKNOWN: Final = -1
+_TASKS: Final = {metric.key: metric.task for metric in METRICS if metric.step == 2}
 
-_Thresholds = tuple[float | None, ...]
+_Records = Iterable[tuple[int, str, int]]
+"""Sample index, source and number of records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +80,43 @@ def aggregate(
     run has more than 5 % of its pairs unscored.
     """
     valid = _valid_by_text(plan, verdicts)
-    every = [pair for pairs in plan.pairs.values() for pair in pairs]
-    run_is_complete = _is_complete(every, valid)
+    publishable = _publishable(plan, valid)
     return {
-        key: _score(pairs, plan.records[key], valid, run_is_complete, _thresholds(key))
-        for key, pairs in plan.pairs.items()
+        key: _score(
+            plan.pairs[key],
+            _contributions(
+                key,
+                plan.pairs[key],
+                valid,
+                [(_SAMPLE_UNKNOWN, source, count) for source, count in plan.records[key].items()],
+            ),
+            valid,
+            publishable[key],
+        )
+        for key in plan.pairs
+    }
+
+
+def contributions(
+    plan: JudgingPlan,
+    verdicts: Mapping[int, Verdict | None] | Sequence[Verdict | None],
+    samples: Sequence[Sample],
+) -> dict[str, Contributions]:
+    """Return what the records of each judge metric add to its sums, for replicates.
+
+    `samples` are those of the whole test set: a dense caption without a pair weighs, too. A metric
+    that is not published is left out.
+    """
+    valid = _valid_by_text(plan, verdicts)
+    return {
+        key: _contributions(
+            key,
+            plan.pairs[key],
+            valid,
+            [(each.index, each.source, 1) for each in samples if each.task is _TASKS[key]],
+        )
+        for key, publishable in _publishable(plan, valid).items()
+        if publishable
     }
 
 
@@ -78,8 +132,11 @@ def _valid_by_text(
     }
 
 
-def _thresholds(key: str) -> _Thresholds:
-    return DVC_THRESHOLDS if key == "dvc_llm" else (None,)
+def _publishable(plan: JudgingPlan, valid: Mapping[int, Verdict]) -> dict[str, bool]:
+    run_is_complete = _is_complete([p for pairs in plan.pairs.values() for p in pairs], valid)
+    return {
+        key: run_is_complete and _is_complete(pairs, valid) for key, pairs in plan.pairs.items()
+    }
 
 
 def _is_complete(pairs: Sequence[MatchedPair], valid: Mapping[int, Verdict]) -> bool:
@@ -87,99 +144,106 @@ def _is_complete(pairs: Sequence[MatchedPair], valid: Mapping[int, Verdict]) -> 
     return unscored <= MAX_UNSCORED_SHARE * len(pairs)
 
 
-@dataclass(slots=True)
-class _Tally:
-    """Sums of aspect scores over the scored pairs of one source at one threshold."""
+def _contributions(
+    key: str, pairs: Sequence[MatchedPair], valid: Mapping[int, Verdict], records: _Records
+) -> Contributions:
+    """Return a row for each sample's scored pairs, and for the records of the task."""
+    is_dense = key == "dvc_llm"
+    groups = {t: n for n, t in enumerate(DVC_THRESHOLDS if is_dense else (None,))}
+    scores = {text: (1, *(found[aspect] for aspect in ASPECTS)) for text, found in valid.items()}
+    scored = [pair for pair in pairs if pair.text in valid]
+    row_of: dict[tuple[int, str], int] = {}
+    numbers = [row_of.setdefault((pair.sample, pair.source), len(row_of)) for pair in scored]
+    sums = np.zeros((len(row_of), len(groups), _COLUMNS))
+    if scored:
+        columns = np.array([scores[pair.text] for pair in scored], np.float64)
+        np.add.at(sums, (numbers, [groups[pair.threshold] for pair in scored]), columns)
+    counts = list(records)
+    rows = np.zeros((len(row_of) + len(counts), 1 + len(groups) * _COLUMNS))
+    rows[: len(row_of), 1:] = sums.reshape(len(row_of), len(groups) * _COLUMNS)
+    rows[len(row_of) :, 0] = [count for _, _, count in counts]
+    return Contributions(
+        np.array([sample for sample, _ in row_of] + [sample for sample, *_ in counts], np.int64),
+        [source for _, source in row_of] + [source for _, source, _ in counts],
+        rows,
+        _dense if is_dense else _plain,
+        # A dense caption enters the weight of its source even where nothing is matched.
+        slice(0, 1) if is_dense else slice(1, 2),
+    )
 
-    pairs: int = 0
-    scored: int = 0
-    sums: list[int] = field(default_factory=lambda: [0] * len(ASPECTS))
-    samples: set[int] = field(default_factory=set)
 
-    def add(self, sample: int, verdict: Verdict | None) -> None:
-        self.pairs += 1
-        if verdict:
-            self.scored += 1
-            self.samples.add(sample)
-            self.sums = [
-                total + verdict[aspect] for total, aspect in zip(self.sums, ASPECTS, strict=True)
-            ]
+def _plain(sums: Sums) -> Values:
+    """VS, RC: the mean over aspects of the mean over pairs."""
+    return Values(
+        mean_of_defined(_aspects(sums.whole)),
+        {source: mean_of_defined(_aspects(found)) for source, found in sums.by_source.items()},
+    )
 
-    def means(self) -> list[float]:
-        return [total / self.scored for total in self.sums]
+
+def _dense(sums: Sums) -> Values:
+    """DVC: the mean over sources, weighted by records; one without a scored pair counts 0."""
+    return Values(
+        mean_of_defined(_dense_aspects(sums)),
+        {source: mean_of_defined(_aspects(found)) for source, found in sums.by_source.items()},
+    )
+
+
+def _dense_aspects(sums: Sums) -> Array:
+    """Return the aspect means over sources, draws by aspects.
+
+    Aspects may be averaged last: within a source they share their thresholds, so the mean over
+    aspects commutes with all others.
+    """
+    draws = len(sums.whole)
+    weights = side_by_side({key: found[:, 0] for key, found in sums.by_source.items()}, draws)
+    by_source = {source: _aspects(found) for source, found in sums.by_source.items()}
+    return np.stack(
+        [
+            weighted_mean(
+                side_by_side({key: found[:, n] for key, found in by_source.items()}, draws), weights
+            )
+            for n in range(len(ASPECTS))
+        ],
+        axis=-1,
+    )
+
+
+def _aspects(sums: Array) -> Array:
+    """Return the aspect means over the thresholds that have a scored pair, draws by aspects."""
+    groups = sums[:, 1:].reshape(len(sums), -1, _COLUMNS)
+    return mean_of_defined(np.moveaxis(ratio(groups[..., 1:], groups[..., :1]), 1, -1))
 
 
 def _score(
     pairs: Sequence[MatchedPair],
-    records: Mapping[str, int],
+    found: Contributions,
     valid: Mapping[int, Verdict],
-    run_is_complete: bool,
-    thresholds: _Thresholds,
+    publishable: bool,
 ) -> JudgeScore:
-    tallies: dict[str, dict[float | None, _Tally]] = {
-        source: {threshold: _Tally() for threshold in thresholds} for source in sorted(records)
-    }
-    for pair in pairs:
-        tallies[pair.source][pair.threshold].add(pair.sample, valid.get(pair.text))
-    is_dense = len(thresholds) > 1
-    overall = _over_sources(tallies, records) if is_dense else _over_pairs(tallies)
-    publishable = run_is_complete and _is_complete(pairs, valid)
+    sums = found.sums()
+    whole, by_source = found.value()
+    aspects = (_dense_aspects(sums) if found.formula is _dense else _aspects(sums.whole))[0]
+    in_source = Counter(pair.source for pair in pairs)
+    scored = Counter(pair.source for pair in pairs if pair.text in valid)
+    samples = Counter(
+        source for source, _ in {(p.source, p.sample) for p in pairs if p.text in valid}
+    )
     return JudgeScore(
-        compat=_mean(overall) if overall and publishable else None,
+        compat=whole if publishable else None,
         pairs=len(pairs),
         distinct_pairs=len({pair.text for pair in pairs}),
-        scored=sum(pair.text in valid for pair in pairs),
+        scored=scored.total(),
         publishable=publishable,
-        aspects=dict(zip(ASPECTS, overall, strict=True)) if overall and publishable else {},
-        by_source={source: _source_score(found) for source, found in tallies.items()},
+        aspects=dict(zip(ASPECTS, aspects.tolist(), strict=True))
+        if whole is not None and publishable
+        else {},
+        by_source={
+            source: JudgeSourceScore(
+                compat=value,
+                pairs=in_source[source],
+                scored=scored[source],
+                samples=samples[source],
+            )
+            for source, value in by_source.items()
+        },
     )
-
-
-def _over_pairs(tallies: Mapping[str, Mapping[float | None, _Tally]]) -> list[float]:
-    """Return the aspect means over all scored pairs (VS, RC); nothing where there is none."""
-    total = _Tally()
-    for by_threshold in tallies.values():
-        for tally in by_threshold.values():
-            total.scored += tally.scored
-            total.sums = [one + other for one, other in zip(total.sums, tally.sums, strict=True)]
-    return total.means() if total.scored else []
-
-
-def _over_sources(
-    tallies: Mapping[str, Mapping[float | None, _Tally]], records: Mapping[str, int]
-) -> list[float]:
-    """Return the aspect means over sources, weighted by records (DVC).
-
-    A source without a scored pair counts 0 with its weight. Aspects may be averaged last: within
-    a source they share their thresholds, so the mean over aspects commutes with all others.
-    """
-    weight = sum(records.values())
-    if not weight:
-        return []
-    by_source = {source: _over_thresholds(found) for source, found in tallies.items()}
-    return [
-        math.fsum(by_source[source][aspect] * count for source, count in records.items()) / weight
-        for aspect in range(len(ASPECTS))
-    ]
-
-
-def _over_thresholds(by_threshold: Mapping[float | None, _Tally]) -> list[float]:
-    """Return a source's aspect means over the thresholds that have a scored pair, else zeros."""
-    means = [tally.means() for tally in by_threshold.values() if tally.scored]
-    if not means:
-        return [0.0] * len(ASPECTS)
-    return [_mean(values) for values in zip(*means, strict=True)]
-
-
-def _source_score(by_threshold: Mapping[float | None, _Tally]) -> JudgeSourceScore:
-    scored = sum(tally.scored for tally in by_threshold.values())
-    return JudgeSourceScore(
-        compat=_mean(_over_thresholds(by_threshold)) if scored else None,
-        pairs=sum(tally.pairs for tally in by_threshold.values()),
-        scored=scored,
-        samples=len(set[int]().union(*(tally.samples for tally in by_threshold.values()))),
-    )
-
-
-def _mean(values: Sequence[float]) -> float:
-    return math.fsum(values) / len(values)

@@ -13,14 +13,23 @@ WARN_PERCENTS: Final = (70, 90, 100)
 
 @dataclass(frozen=True, slots=True)
 class TokenPrice:
-    """US dollars per million tokens, which is millionths of a dollar per token."""
+    """US dollars per million tokens, which is millionths of a dollar per token.
+
+    `cached_input`: of prompt tokens that the provider has in its cache; None for the full price.
+    """
 
     input: float
     output: float
+    cached_input: float | None = None
 
-    def cost(self, prompt_tokens: int, completion_tokens: int) -> int:
-        """Return the cost, rounded up: a sum of costs never hides a part of a cent."""
-        return math.ceil(self.input * prompt_tokens + self.output * completion_tokens)
+    def cost(self, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0) -> int:
+        """Return the cost, rounded up: a sum of costs never hides a part of a cent.
+
+        `cached_tokens` are of the prompt's.
+        """
+        cached_price = self.input if self.cached_input is None else self.cached_input
+        prompt = self.input * (prompt_tokens - cached_tokens) + cached_price * cached_tokens
+        return math.ceil(prompt + self.output * completion_tokens)
 
 
 FREE: Final = TokenPrice(0, 0)

@@ -1,7 +1,8 @@
 """From a model's reply to a verdict, or to the reason why there is none.
 
 Only a reply that is a verdict and nothing else is one. Nothing is searched for inside a longer
-text, as that text may repeat the caption; nothing is clamped, rounded or filled in.
+text, as that text may repeat the caption; nothing is clamped, rounded or filled in. What is form
+only is taken off: a fence, thoughts that the model closed before it replied.
 """
 
 from __future__ import annotations
@@ -14,12 +15,21 @@ from typing import Final, Literal, NoReturn
 from medvid.benchmark.tasks import ASPECTS
 from medvid.judging.verdicts import SCORES, Verdict
 
+# A parser that reads more keeps its version: whatever the earlier one read means the same.
 PARSER_VERSION: Final = "1"
 MAX_REPLY_CHARACTERS: Final = 2_000
 """Five scores take under 100; what is longer is something else."""
 
 Unreadable = Literal["malformed", "truncated", "refused", "empty"]
-_FENCE: Final = re.compile(r"```(?:json|text)?[ \t]*\n(.*?)\n?```", re.DOTALL)
+_MAX_THOUGHTS: Final = 1_000_000
+_FENCE: Final = re.compile(r"```(?:json|text)?[ \t]*\n(.*?)\n?```", re.DOTALL | re.IGNORECASE)
+_THOUGHTS: Final = ("</think>", "</thinking>", "</thought>", "</reasoning>")
+"""Templates open them in the prompt or in the reply; the last end is where the reply begins."""
+_DIGIT: Final = re.compile(r"[1-5]")
+_FILTERED: Final = frozenset(
+    {"safety", "recitation", "prohibited_content", "blocklist", "spii", "sensitive", "refusal"}
+)
+_CUT: Final = frozenset({"length", "max_tokens", "model_length", "max_output_tokens"})
 _LINE: Final = re.compile(r"([A-Z][0-9])[ \t]*:[ \t]*([0-9])[ \t]*")
 
 
@@ -36,9 +46,10 @@ def read_reply(content: str | None, *, finish_reason: str | None, refusal: str |
     """Return the verdict of a finished reply; raises InvalidReply."""
     if refusal:
         raise InvalidReply("refused", "the model refused to answer")
-    if finish_reason == "content_filter":
+    end = (finish_reason or "").lower()
+    if end.startswith("content_filter") or end in _FILTERED:
         raise InvalidReply("refused", "a content filter stopped the reply")
-    if finish_reason == "length":
+    if end in _CUT:
         raise InvalidReply("truncated", "the reply ended at the token limit")
     if content is None or not content.strip():
         raise InvalidReply("empty", "the reply is empty")
@@ -47,6 +58,7 @@ def read_reply(content: str | None, *, finish_reason: str | None, refusal: str |
 
 def parse_reply(content: str) -> Verdict:
     """Read a JSON object or five lines, perhaps in one Markdown fence; raises InvalidReply."""
+    content = _without_thoughts(content)
     if len(content) > MAX_REPLY_CHARACTERS:
         _malformed(f"the reply has {len(content)} characters")
     text = content.strip()
@@ -55,6 +67,13 @@ def parse_reply(content: str) -> Verdict:
         text = fenced[1].strip()
     pairs = _from_json(text) if text.startswith("{") else _from_lines(text)
     return _verdict(pairs)
+
+
+def _without_thoughts(content: str) -> str:
+    if len(content) > _MAX_THOUGHTS:
+        return content
+    ends = [content.rfind(end) + len(end) for end in _THOUGHTS if end in content]
+    return content[max(ends) :] if ends else content
 
 
 def _from_json(text: str) -> Sequence[tuple[str, object]]:
@@ -92,6 +111,8 @@ def _verdict(pairs: Sequence[tuple[str, object]]) -> Verdict:
 
 
 def _score(aspect: str, value: object) -> int:
+    if isinstance(value, str) and _DIGIT.fullmatch(value):
+        return int(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         _malformed(f"the score of {aspect} is not a number")
     if value not in SCORES:  # 4.0 is in a range, 4.5 and an infinity are not

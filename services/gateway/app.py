@@ -54,6 +54,7 @@ from services.gateway.status import api as status_api
 from services.gateway.status.rules import StatusLimits
 from services.gateway.status.service import PostgresStatus, StatusReader
 from services.gateway.submissions import api as submission_api
+from services.gateway.submissions import test_set as test_set_api
 from services.gateway.submissions.access import SubmissionAccess
 from services.gateway.submissions.events import EventStreams, SubmissionEvents
 from services.gateway.submissions.lifecycle import Lifecycle
@@ -61,6 +62,7 @@ from services.gateway.submissions.receiver import Receiver, UploadLimits
 from services.gateway.submissions.service import SubmissionService
 from services.gateway.submissions.spool import spool
 from services.gateway.submissions.store import SubmissionStore
+from services.gateway.submissions.test_set import PublishedTestSet
 from services.gateway.submissions.uploads import UploadService
 from services.gateway.submissions.validation import Validator, yield_to_reads
 from services.gateway.web.addresses import parse_networks
@@ -69,6 +71,7 @@ from services.gateway.web.middleware import boundary, expecting, named
 from services.gateway.web.server import ConnectionLimits, Runner
 from services.gateway.web.tracing import traced
 from services.gateway.web.turns import WaitingLimits
+from services.gateway.web.urls import Site
 from services.gateway.webhooks import api as webhook_api
 from services.gateway.webhooks.delivery import Deliveries, DeliverWebhooks
 from services.gateway.webhooks.sender import HttpSender
@@ -84,7 +87,7 @@ from shared.storage.database import Database
 _LINGER_SECONDS: Final = 2.0
 _FORGET_SECONDS: Final = 3600.0
 _FEATURES: Final = (
-    board_api, submission_api, judging_api, account_api, webhook_api, status_api,
+    board_api, submission_api, test_set_api, judging_api, account_api, webhook_api, status_api,
     admin_entries_api, admin_operations_api,
 )  # fmt: skip
 _EVENT_HINTS: Final = (BoardRanked.type, ScoringFailed.type, JudgingProgressed.type)
@@ -172,6 +175,7 @@ class _Parts:
     status: StatusReader
     streams: EventStreams
     submissions: SubmissionService
+    test_set: PublishedTestSet
     uploads: UploadService
     views: BoardViews
     webhooks: Webhooks
@@ -233,6 +237,7 @@ def _build(database: Database, pool: WorkerPool, folder: Path, settings: Gateway
             poll_seconds=settings.event_poll_seconds,
         ),
         submissions=SubmissionService(store, lifecycle, owners, boards.rank_of),
+        test_set=PublishedTestSet(settings.test_set),
         uploads=UploadService(
             store,
             Validator(pool, store.ground_truth, seconds=settings.validation_seconds),
@@ -287,13 +292,14 @@ def _application(
 ) -> web.Application:
     pages, boards, history = parts.pages, parts.boards, parts.history
     callers, quotas = parts.accounts.callers, parts.accounts.quotas
+    site = Site.of(settings.public_url)
     description = describe(parts.endpoints(), [webhook_api.SUBMISSION_CHANGED])
     others = [
-        *feed_routes(Feeds(boards, history, settings.public_url or "")),
+        *feed_routes(Feeds(boards, history, site)),
         *PublicPages(
             boards, parts.views, parts.made, history, pages, parts.status, callers.address
         ).routes(),
-        *security_routes(settings.security_contact, settings.public_url),
+        *security_routes(settings.security_contact, site),
         *SubmissionPages(
             pages, parts.uploads, parts.submissions, parts.judging, parts.receiver, callers, quotas
         ).routes(),

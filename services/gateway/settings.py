@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, field_validator
 
 from services.gateway.accounts.rules import ADMIN_KEY_CHARACTERS, Registration
 from services.gateway.web.addresses import parse_networks
+from services.gateway.web.urls import check_public_url
 from shared.runtime.settings import CommonSettings
 
 _MIB: Final = 1 << 20
@@ -25,7 +26,8 @@ class GatewaySettings(CommonSettings):
     public_url: str | None = Field(
         None,
         pattern=r"^https?://[^/\s]+",
-        description="where readers reach the pages, as https://example.org; for links in feeds",
+        description="where readers reach the pages, as https://example.org, without a path; "
+        "for links in feeds",
     )
     security_contact: str = Field(
         "",
@@ -93,6 +95,11 @@ class GatewaySettings(CommonSettings):
     )
     ground_truth_dir: Path | None = Field(
         None, description="folder of ground truth files that administrators may load by name"
+    )
+    test_set: Path | None = Field(
+        None,
+        description="file of the test set without its answers, published at /api/v1/test-set so "
+        "that files are checked before they are sent; unset to publish none",
     )
     registration: Registration = Field(
         "closed", description="open: anyone makes an API key; closed: administrators do"
@@ -179,6 +186,11 @@ class GatewaySettings(CommonSettings):
     def admin_key_is_short(self) -> bool:
         """Whether administration is off because its key is too short."""
         return bool(self.admin_key) and self.usable_admin_key is None
+
+    @field_validator("public_url")
+    @classmethod
+    def _site(cls, text: str | None) -> str | None:
+        return check_public_url(text)
 
     @field_validator("trusted_proxies")
     @classmethod

@@ -19,6 +19,7 @@ from uuid import UUID
 
 import structlog
 
+from medvid.judging.calls import CallFailed, Completion, ModelEndpoint
 from medvid.judging.model_names import counts_as
 from medvid.judging.pricing import TokenPrice
 from medvid.judging.prompt import Form, build_messages
@@ -27,7 +28,6 @@ from medvid.judging.retry import RetryPolicy
 from medvid.judging.rubric import Rubric
 from services.judge.breaker import Breaker
 from services.judge.budgets import Spending
-from services.judge.completion import CallFailed, Completion, ModelEndpoint
 from services.judge.concurrency import AdaptiveLimit
 from services.judge.model_calls import ModelCaller, Tally
 from services.judge.provider_health import ProviderHealth
@@ -92,9 +92,10 @@ class ModelGrader:
             try:
                 completion = await self._ask(pair, run_id, tally)
             except CallFailed as failure:
-                if failure.kind in ("rejected", "no_schema"):
+                if failure.kind in ("rejected", "no_schema", "refused"):
                     self._health.stop_if_down()
-                    return _unscored(tally, "rejected", failure.detail)
+                    reason = "refused" if failure.kind == "refused" else "rejected"
+                    return _unscored(tally, reason, failure.detail)
                 await self._wait(tally, failure)
                 continue
             verdict = self._read(completion, tally)

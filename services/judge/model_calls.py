@@ -13,10 +13,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from medvid.judging.calls import CallFailed, Completion, ModelEndpoint, Usage
 from medvid.judging.pricing import TokenPrice
 from medvid.judging.prompt import ChatMessage, Form, estimate_tokens
 from services.judge.budgets import Spending
-from services.judge.completion import CallFailed, Completion, ModelEndpoint
 from services.judge.concurrency import AdaptiveLimit
 from services.judge.provider_health import ProviderHealth
 from services.judge.rates import CallGate
@@ -84,7 +84,9 @@ class ModelCaller:
                     if completion.usage is not None:
                         used, spent = self._count(completion.usage, tally)
                 except CallFailed as failure:
-                    if not failure.maybe_billed:
+                    if failure.usage is not None:
+                        used, spent = self._count(failure.usage, tally)
+                    elif not failure.maybe_billed:
                         used = spent = 0
                     raise
                 finally:
@@ -112,14 +114,13 @@ class ModelCaller:
         JUDGE_CALL_SECONDS.observe(tally.latency)
         return completion
 
-    def _count(self, usage: tuple[int, int], tally: Tally) -> tuple[int, int]:
+    def _count(self, usage: Usage, tally: Tally) -> tuple[int, int]:
         """Add what an answer used; returns its tokens and its cost."""
-        prompt, reply = usage
-        tally.prompt_tokens += prompt
-        tally.completion_tokens += reply
-        JUDGE_TOKENS.labels("prompt").inc(prompt)
-        JUDGE_TOKENS.labels("completion").inc(reply)
-        return prompt + reply, self.price.cost(prompt, reply)
+        tally.prompt_tokens += usage.prompt
+        tally.completion_tokens += usage.completion
+        JUDGE_TOKENS.labels("prompt").inc(usage.prompt)
+        JUDGE_TOKENS.labels("completion").inc(usage.completion)
+        return usage.total, self.price.cost(*usage)
 
     @asynccontextmanager
     async def _slot(self) -> AsyncIterator[None]:

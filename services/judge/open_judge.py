@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from medvid.judging.calls import ModelEndpoint
 from medvid.judging.pricing import FREE
 from medvid.judging.prompt import PROMPT_VERSION
 from medvid.judging.replies import PARSER_VERSION
@@ -15,7 +16,6 @@ from medvid.judging.retry import RetryPolicy
 from medvid.judging.rubric import Rubric, load_rubric
 from services.judge.breaker import Breaker
 from services.judge.budgets import Caps, SharedSpending, Unmetered
-from services.judge.completion import ModelEndpoint
 from services.judge.concurrency import AdaptiveLimit
 from services.judge.grader import ModelGrader
 from services.judge.rates import RateLimits, SharedRate, Unlimited
@@ -111,7 +111,7 @@ def _endpoint(
     settings: JudgeSettings, version: JudgeVersion, url: str, stack: AsyncExitStack
 ) -> ModelEndpoint:
     # It imports openai: 0.2 s and 15 MB, which a service without a judge does not pay.
-    from services.judge.endpoint import OpenAiEndpoint, Sampling, open_client
+    from medvid.judging.endpoint import OpenAiEndpoint, Sampling, open_client
 
     client = open_client(
         api_key=settings.judge_api_key.get_secret_value() or _NO_KEY,

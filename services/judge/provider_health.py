@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
+from medvid.judging.calls import CallFailed
 from services.judge.breaker import Breaker
-from services.judge.completion import CallFailed
 from services.judge.verdict import BadReplies, ProviderDown, ProviderState
 
 _RUNS_REMEMBERED: Final = 1000

@@ -21,6 +21,8 @@ class Price(BaseModel):
 
     input: Usd
     output: Usd
+    cached_input: Usd | None = None
+    """Of prompt tokens that the provider reads from its cache; unset: as `input`."""
 
 
 class JudgeSettings(CommonSettings):
@@ -90,8 +92,9 @@ class JudgeSettings(CommonSettings):
     )
     judge_prices: dict[str, Price] = Field(
         {},
-        description="JSON: model -> input and output in US dollars per million tokens, such as "
-        '{"gpt-4.1-2025-04-14": {"input": 2, "output": 8}}',
+        description="JSON: model -> input, output and (if cheaper) cached_input in US dollars per "
+        'million tokens, such as {"gpt-4.1-2025-04-14": {"input": 2, "output": 8, '
+        '"cached_input": 0.5}}',
     )
     judge_run_cap_usd: Usd | None = Field(None, description="most that one run may spend")
     judge_month_cap_usd: Usd | None = Field(
@@ -138,7 +141,7 @@ class JudgeSettings(CommonSettings):
         price = self.judge_prices.get(self.judge_model)
         if price is None or self.judge_provider == "stub":
             return FREE
-        return TokenPrice(price.input, price.output)
+        return TokenPrice(price.input, price.output, price.cached_input)
 
     @property
     def run_cap(self) -> int | None:

@@ -19,8 +19,8 @@ from typing import Final, NamedTuple
 from medvid.benchmark.disclosure import never_shown
 from medvid.benchmark.ground_truth import load_ground_truth
 from medvid.cli.parameters import Json
+from medvid.judging.endpoint import OpenAiEndpoint, Sampling, open_client
 from services.gateway.accounts.rules import ADMIN_KEY_CHARACTERS, MAKES_ADMIN_KEY
-from services.judge.endpoint import OpenAiEndpoint, Sampling, open_client
 from services.operate.database import open_address, open_at
 from services.operate.findings import Finding, State, print_report
 from services.standalone import StandaloneSettings

@@ -287,6 +287,7 @@ async def test_a_ground_truth_is_corrected_by_command(database: Database, tmp_pa
         status, out, err = await medvid(site, "ground-truth", "list")
         assert f"* {version}" in out, err
         assert "applied" in (await medvid(site, "rescores"))[1]
+        await _the_same_by_the_grammar_of_jobs(site, why)
         letter = await bury(database, b"broken", "judge.batches")
         assert f"{letter}  " in (await medvid(site, "dead-letters"))[1]
         status, out, _ = await medvid(site, "replay", str(letter), *why)
@@ -302,12 +303,27 @@ async def test_a_ground_truth_is_corrected_by_command(database: Database, tmp_pa
         assert (await medvid(site, *ranking, "--yes"))[1] == f"{told} It was so before.\n"
 
 
+async def _the_same_by_the_grammar_of_jobs(site: Site, why: tuple[str, ...]) -> None:
+    """A second job, started, listed, shown and discarded by its kind."""
+    status, out, err = await medvid(site, "rescoring", "start", *why, "--json")
+    assert status == 0, err
+    job = json.loads(out)["job"]["id"]
+    for arguments in (("list",), ("show",), ("show", job)):
+        by_kind = await medvid(site, "rescoring", *arguments)
+        earlier = {"list": "rescores", "show": "difference"}[arguments[0]]
+        assert by_kind == await medvid(site, earlier, *arguments[1:])
+        assert job in by_kind[1]
+    assert (await medvid(site, "rescoring", "apply", job, *why))[0] == 1, "nobody agreed"
+    discarded = await medvid(site, "rescoring", "discard", job, *why, "--yes")
+    assert discarded[:2] == (0, "Dropped.\n")
+
+
 async def test_every_command_has_a_help(site: Site) -> None:
     status, out, _ = await medvid(site, "--help")
     assert status == 0
     for name in (
         "promote", "demote", "add", "remove", "withdraw", "rename", "edit", "import", "export",
         "rescore", "apply", "discard", "pause", "resume", "dead-letters", "replay", "keys", "audit",
-        "ground-truth", "ranking",
+        "ground-truth", "ranking", "rescoring",
     ):  # fmt: skip
         assert f" {name} " in out

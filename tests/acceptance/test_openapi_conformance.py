@@ -20,7 +20,7 @@ import pytest
 
 from services.judge.store import announce_judge
 from shared.storage.database import Database
-from tests.acceptance.gateway_harness import Gateway, records, running_gateway
+from tests.acceptance.gateway_harness import Gateway, public_test_set, records, running_gateway
 from tests.fakes.grader import version
 from tests.rows import add_listed_entry
 
@@ -83,7 +83,9 @@ bearer = "{owner_token}"
 async def test_the_gateway_does_what_its_description_says(
     database: Database, tmp_path: Path
 ) -> None:
-    async with running_gateway(database, **_SETTINGS) as gateway:
+    published = tmp_path / "test_set.json"
+    published.write_bytes(public_test_set())
+    async with running_gateway(database, **_SETTINGS, test_set=published) as gateway:
         environment = await _prepared(gateway, tmp_path)
         child = await asyncio.create_subprocess_exec(
             str(Path(sys.executable).with_name("schemathesis")),

@@ -16,12 +16,12 @@ from aiohttp import web
 from medvid.benchmark.caption_pairs import CaptionPair
 from medvid.benchmark.tasks import Task
 from medvid.judging import standin
+from medvid.judging.endpoint import OpenAiEndpoint, Sampling, open_client
 from medvid.judging.pricing import TokenPrice
 from medvid.judging.retry import RetryPolicy
 from medvid.judging.rubric import load_rubric
 from services.judge.breaker import Breaker
 from services.judge.concurrency import AdaptiveLimit
-from services.judge.endpoint import OpenAiEndpoint, Sampling, open_client
 from services.judge.grader import ModelGrader
 from services.judge.rates import Unlimited
 from services.judge.stub.server import MODEL, Faults, Stub, running_stub
@@ -289,7 +289,8 @@ async def test_what_no_retry_mends_takes_the_provider_down_without_showing_the_k
         assert KEY not in text
     chain: BaseException | None = caught.value
     while chain is not None:
-        assert type(chain).__module__.split(".")[0] == "services"  # no error of the client hangs on
+        # No error of the client hangs on.
+        assert type(chain).__module__.split(".")[0] in ("services", "medvid")
         assert KEY not in f"{chain!r} {vars(chain)}"
         chain = chain.__cause__ or chain.__context__
 
@@ -327,27 +328,32 @@ async def test_an_answer_with_holes_is_unscored(world: World, body: str) -> None
     assert given.unscored_reason in ("empty", "other_model")
 
 
-async def test_a_request_the_provider_rejects_is_unscored(world: World) -> None:
-    reply = (400, "application/json", '{"error": {"message": "content policy"}}')
+@pytest.mark.parametrize(
+    ("said", "reason"), [("content policy", "refused"), ("it is too long", "rejected")]
+)
+async def test_a_request_the_provider_rejects_is_unscored(
+    world: World, said: str, reason: str
+) -> None:
+    reply = (400, "application/json", f'{{"error": {{"message": "{said}"}}}}')
     given = await grade(await world.grader(url=await endpoint(world.stack, reply)))
-    assert given.unscored_reason == "rejected"
-    assert "content policy" in given.detail
+    assert given.unscored_reason == reason
+    assert said in given.detail
 
 
 async def test_what_an_endpoint_says_is_made_fit_for_any_table(world: World) -> None:
     reply = (400, "application/json", '{"error": {"message": "a\\u0000b\\ud800c\\u001b[31m"}}')
     given = await grade(await world.grader(url=await endpoint(world.stack, reply)))
-    assert given.detail == "400: Error code: 400 - a b?c [31m"
+    assert given.detail == "400: a b?c [31m"
 
 
 async def test_where_nothing_was_ever_answered_rejections_take_the_provider_down(
     world: World,
 ) -> None:
-    reply = (400, "application/json", '{"error": {"message": "no parameter max_tokens"}}')
+    reply = (400, "application/json", '{"error": {"message": "not like this"}}')
     grader = await world.grader(url=await endpoint(world.stack, reply))
     for number in range(5):
         assert (await grade(grader, pair(str(number)))).unscored_reason == "rejected"
-    with pytest.raises(ProviderDown, match="max_tokens"):
+    with pytest.raises(ProviderDown, match="not like this"):
         await grade(grader)
 
 

@@ -15,13 +15,13 @@ import structlog
 from aiohttp import web
 
 from medvid.benchmark.tasks import Task
+from medvid.judging.endpoint import OpenAiEndpoint, Sampling, open_client
 from medvid.judging.pricing import FREE
 from medvid.judging.retry import RetryPolicy
 from medvid.judging.rubric import load_rubric
 from services.judge.breaker import Breaker
 from services.judge.budgets import Unmetered
 from services.judge.concurrency import AdaptiveLimit
-from services.judge.endpoint import OpenAiEndpoint, Sampling, open_client
 from services.judge.grader import ModelGrader
 from services.judge.rates import Unlimited
 from services.judge.settings import JudgeSettings

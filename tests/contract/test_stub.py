@@ -18,10 +18,10 @@ import pytest
 from medvid.benchmark.caption_pairs import CaptionPair
 from medvid.benchmark.tasks import Task
 from medvid.judging import standin
+from medvid.judging.endpoint import OpenAiEndpoint, Sampling, open_client
 from medvid.judging.prompt import ChatMessage, Form, build_messages
 from medvid.judging.replies import parse_reply
 from medvid.judging.rubric import load_rubric
-from services.judge.endpoint import OpenAiEndpoint, Sampling, open_client
 from services.judge.stub.server import MODEL, Faults, Stub, running_stub
 from tests.patience import HANG_SECONDS
 

@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from medvid.benchmark.results import MetricScore, SourceScore, mean, present
+import numpy as np
+
+from medvid.benchmark.ground_truth import Sample
+from medvid.benchmark.results import ByScoring
+from medvid.benchmark.sums import (
+    Array,
+    Contributions,
+    Formula,
+    Sums,
+    Values,
+    mean_of_defined,
+    ratio,
+    side_by_side,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +28,7 @@ class Comparison:
     A predicted score that is out of range is not in `strict`, so it is wrong there.
     """
 
-    source: str
+    sample: Sample
     true: Mapping[str, int]
     compat: Mapping[str, int]
     strict: Mapping[str, int]
@@ -25,39 +38,75 @@ class Comparison:
         """Whether the prediction names at least one component of the truth."""
         return any(name in self.compat for name in self.true)
 
+    @property
+    def expected(self) -> bool:
+        """Whether the truth has a component."""
+        return bool(self.true)
 
-def accuracy(comparisons: Sequence[Comparison]) -> MetricScore:
-    """Return the mean over sources of the mean over components of correct / present.
 
-    Compat leaves out absent components, so a missing prediction is not counted at all; a source
-    where nothing is present counts 0. Strict counts absent components wrong.
+def accuracy(comparisons: Sequence[Comparison]) -> ByScoring:
+    """Return the contributions to the mean over sources of the mean over components.
+
+    A component's value is correct / present. Compat leaves out absent components, so a missing
+    prediction is not counted at all; a source where nothing is present counts 0. Strict counts
+    absent components wrong.
     """
-    groups: dict[str, list[Comparison]] = {}
-    for comparison in comparisons:
-        groups.setdefault(comparison.source, []).append(comparison)
-    by_source = {source: _source_score(group) for source, group in sorted(groups.items())}
-    scores = by_source.values()
-    return MetricScore(
-        compat=mean(present(score.compat for score in scores)),
-        strict=mean(present(score.strict for score in scores)),
-        answered=sum(score.answered for score in scores),
-        expected=sum(score.expected for score in scores),
-        by_source=by_source,
+    names = sorted({name for comparison in comparisons for name in comparison.true})
+    compat = [
+        [
+            (name in each.compat and each.compat[name] == each.true[name], name in each.compat)
+            if name in each.true
+            else (False, False)
+            for name in names
+        ]
+        for each in comparisons
+    ]
+    strict = [
+        [
+            (name in each.true and each.strict.get(name) == each.true[name], name in each.true)
+            for name in names
+        ]
+        for each in comparisons
+    ]
+    return {
+        "compat": _contributions(comparisons, compat, len(names), _compat),
+        "strict": _contributions(comparisons, strict, len(names), _strict),
+    }
+
+
+def _contributions(
+    comparisons: Sequence[Comparison],
+    components: Sequence[Sequence[tuple[bool, bool]]],
+    count: int,
+    formula: Formula,
+) -> Contributions:
+    """Return rows of 1, then whether each component is correct, then whether it is present."""
+    rows = (
+        (each.sample.index, each.sample.source, (1, *(c for c, _ in found), *(p for _, p in found)))
+        for each, found in zip(comparisons, components, strict=True)
+    )
+    return Contributions.of(rows, 1 + 2 * count, formula, counted=slice(1 + count, None))
+
+
+def _strict(sums: Sums) -> Values:
+    return _over_sources(
+        sums, {source: _mean_over_components(found) for source, found in sums.by_source.items()}
     )
 
 
-def _source_score(comparisons: Sequence[Comparison]) -> SourceScore:
-    compat: dict[str, list[bool]] = {}
-    strict: dict[str, list[bool]] = {}
-    for comparison in comparisons:
-        for name, score in comparison.true.items():
-            strict.setdefault(name, []).append(comparison.strict.get(name) == score)
-            if name in comparison.compat:
-                compat.setdefault(name, []).append(comparison.compat[name] == score)
-    return SourceScore(
-        # A source of which nothing is present has no mean, and counts 0.
-        compat=mean(sum(correct) / len(correct) for correct in compat.values()) or 0.0,
-        strict=mean(sum(correct) / len(correct) for correct in strict.values()),
-        answered=sum(comparison.answered for comparison in comparisons),
-        expected=sum(bool(comparison.true) for comparison in comparisons),
-    )
+def _compat(sums: Sums) -> Values:
+    """Return the values where a source of which nothing is present counts 0."""
+    by_source: dict[str, Array] = {}
+    for source, found in sums.by_source.items():
+        value = _mean_over_components(found)
+        by_source[source] = np.where(np.isnan(value) & (found[:, 0] > 0), 0.0, value)
+    return _over_sources(sums, by_source)
+
+
+def _over_sources(sums: Sums, by_source: Mapping[str, Array]) -> Values:
+    return Values(mean_of_defined(side_by_side(by_source, len(sums.whole))), by_source)
+
+
+def _mean_over_components(sums: Array) -> Array:
+    count = sums.shape[1] // 2
+    return mean_of_defined(ratio(sums[:, 1 : 1 + count], sums[:, 1 + count :]))

@@ -8,7 +8,7 @@ from typing import Final
 from medvid.benchmark import truth
 from medvid.benchmark.metrics.components import Comparison, accuracy
 from medvid.benchmark.parsing.cvs import parse_components
-from medvid.benchmark.results import Answer, Record, TaskScore
+from medvid.benchmark.results import Answer, Record, TaskScore, metric_score
 
 _VALID: Final = range(3)
 
@@ -21,11 +21,13 @@ def score(answers: Sequence[Answer]) -> TaskScore:
         parsed = parse_components(answer.text)
         comparisons.append(
             Comparison(
-                source=answer.sample.source,
+                sample=answer.sample,
                 true=truth.component_scores(answer.sample),
                 compat=parsed,
                 strict={name: value for name, value in parsed.items() if value in _VALID},
             )
         )
         records[answer.sample.index] = {"parsed": parsed}
-    return TaskScore({"cvs_acc": accuracy(comparisons)}, records)
+    contributions = accuracy(comparisons)
+    metrics = {"cvs_acc": metric_score(contributions, comparisons)}
+    return TaskScore(metrics, records, {"cvs_acc": contributions})

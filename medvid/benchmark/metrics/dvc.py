@@ -14,15 +14,21 @@ from medvid.benchmark import truth
 from medvid.benchmark.parsing.dvc import CaptionSegment, parse_captions
 from medvid.benchmark.results import (
     Answer,
-    MetricScore,
+    ByScoring,
     Outcome,
     Record,
-    SourceScore,
     TaskScore,
-    grouped,
-    mean,
-    mean_of_records,
-    present,
+    means_of_records,
+    metric_score,
+)
+from medvid.benchmark.sums import (
+    Array,
+    Contributions,
+    Sums,
+    Values,
+    ratio,
+    side_by_side,
+    weighted_mean,
 )
 
 THRESHOLDS: Final = (0.3, 0.5, 0.7)
@@ -68,27 +74,37 @@ def score(answers: Sequence[Answer]) -> TaskScore:
         f1 = agreement.f1 if agreement else None
         strict = (f1 or 0.0) if true else None
         records[answer.sample.index] = _record(parsed, agreement, strict)
-        outcomes.append(
-            Outcome(answer.sample.source, f1, strict, agreement is not None, bool(true))
-        )
-    return TaskScore({"dvc_f1": _weighted(outcomes)}, records)
+        outcomes.append(Outcome(answer.sample, f1, strict, agreement is not None, bool(true)))
+    contributions: ByScoring = {**means_of_records(outcomes), "compat": _weighted(outcomes)}
+    metrics = {"dvc_f1": metric_score(contributions, outcomes)}
+    return TaskScore(metrics, records, {"dvc_f1": contributions})
 
 
-def _weighted(outcomes: Sequence[Outcome]) -> MetricScore:
-    """Return the metric: compat as means over sources weighted by their records."""
-    total = mean_of_records(outcomes)
-    by_source = {
-        source: SourceScore(
-            # A source where nothing is scorable counts 0, with its weight.
-            compat=mean(present(outcome.compat for outcome in group)) or 0.0,
-            strict=total.by_source[source].strict,
-            answered=total.by_source[source].answered,
-            expected=total.by_source[source].expected,
+def _weighted(outcomes: Sequence[Outcome]) -> Contributions:
+    """Return the contributions to compat: columns are 1, F1 and 1 where both sides have any."""
+    rows = (
+        (
+            outcome.sample.index,
+            outcome.sample.source,
+            (1.0, 0.0, 0.0) if outcome.compat is None else (1.0, outcome.compat, 1.0),
         )
-        for source, group in grouped(outcomes).items()
-    }
-    compat = mean(by_source[outcome.source].compat or 0.0 for outcome in outcomes)
-    return MetricScore(compat, total.strict, total.answered, total.expected, by_source)
+        for outcome in outcomes
+    )
+    return Contributions.of(rows, width=3, formula=_mean_over_sources, counted=slice(0, 1))
+
+
+def _mean_over_sources(sums: Sums) -> Values:
+    """Return the means over sources weighted by their records.
+
+    A source where nothing is scorable counts 0, with its weight.
+    """
+    by_source: dict[str, Array] = {}
+    for source, found in sums.by_source.items():
+        value = np.nan_to_num(ratio(found[:, 1], found[:, 2]), nan=0.0)
+        by_source[source] = np.where(found[:, 0] > 0, value, np.nan)
+    draws = len(sums.whole)
+    weights = side_by_side({key: found[:, 0] for key, found in sums.by_source.items()}, draws)
+    return Values(weighted_mean(side_by_side(by_source, draws), weights), by_source)
 
 
 def flatten(segments: Sequence[CaptionSegment]) -> list[tuple[float, float]]:

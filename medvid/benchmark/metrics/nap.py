@@ -11,7 +11,14 @@ import numpy as np
 
 from medvid.benchmark.embedder import Embedder
 from medvid.benchmark.ground_truth import Sample
-from medvid.benchmark.results import Answer, Outcome, Record, TaskScore, mean_of_records
+from medvid.benchmark.results import (
+    Answer,
+    Outcome,
+    Record,
+    TaskScore,
+    means_of_records,
+    metric_score,
+)
 from medvid.benchmark.vocabulary import Vocabulary, load_vocabulary
 
 _WHITE_SPACE: Final = "".join(filter(str.isspace, map(chr, range(0x3001))))
@@ -61,14 +68,16 @@ def score(answers: Sequence[Answer], embedder: Embedder | None) -> TaskScore:
         }
         outcomes.append(
             Outcome(
-                source=question.answer.sample.source,
+                sample=question.answer.sample,
                 compat=float(correct),
                 strict=float(question.answer.prediction is not None and _same(question)),
                 answered=bool(question.prediction),
                 expected=True,
             )
         )
-    return TaskScore({"nap_acc": mean_of_records(outcomes)}, records)
+    contributions = means_of_records(outcomes)
+    metrics = {"nap_acc": metric_score(contributions, outcomes)}
+    return TaskScore(metrics, records, {"nap_acc": contributions})
 
 
 def _questions(answers: Sequence[Answer], vocabulary: Vocabulary) -> list[Question]:

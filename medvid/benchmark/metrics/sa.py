@@ -8,7 +8,7 @@ from typing import Final
 from medvid.benchmark import truth
 from medvid.benchmark.metrics.components import Comparison, accuracy
 from medvid.benchmark.parsing.sa import SKILL_ASPECTS, parse_aspects
-from medvid.benchmark.results import Answer, Record, TaskScore
+from medvid.benchmark.results import Answer, Record, TaskScore, metric_score
 
 _VALID: Final = range(1, 6)
 _FOLDED_ASPECTS: Final[Mapping[str, str]] = {aspect.casefold(): aspect for aspect in SKILL_ASPECTS}
@@ -23,14 +23,16 @@ def score(answers: Sequence[Answer]) -> TaskScore:
         parsed = dict(named)
         comparisons.append(
             Comparison(
-                source=answer.sample.source,
+                sample=answer.sample,
                 true=truth.aspect_scores(answer.sample),
                 compat=parsed,
                 strict=_strict(named),
             )
         )
         records[answer.sample.index] = {"parsed": parsed}
-    return TaskScore({"sa_acc": accuracy(comparisons)}, records)
+    contributions = accuracy(comparisons)
+    metrics = {"sa_acc": metric_score(contributions, comparisons)}
+    return TaskScore(metrics, records, {"sa_acc": contributions})
 
 
 def _strict(named: Sequence[tuple[str, int]]) -> dict[str, int]:

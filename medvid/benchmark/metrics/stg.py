@@ -8,7 +8,14 @@ from typing import Final
 
 from medvid.benchmark import truth
 from medvid.benchmark.parsing.stg import Box, ParsedBoxes, parse_boxes
-from medvid.benchmark.results import Answer, Outcome, Record, TaskScore, mean_of_records
+from medvid.benchmark.results import (
+    Answer,
+    Outcome,
+    Record,
+    TaskScore,
+    means_of_records,
+    metric_score,
+)
 
 _ZERO: Final[Box] = (0.0, 0.0, 0.0, 0.0)
 _UNION_FLOOR: Final = 1e-6
@@ -31,14 +38,16 @@ def score(answers: Sequence[Answer]) -> TaskScore:
         records[answer.sample.index] = _record(parsed, compat, strict)
         outcomes.append(
             Outcome(
-                source=answer.sample.source,
+                sample=answer.sample,
                 compat=compat,
                 strict=strict,
                 answered=bool(true and (parsed.by_time or parsed.untimed)),
                 expected=bool(true),
             )
         )
-    return TaskScore({"stg_miou": mean_of_records(outcomes)}, records)
+    contributions = means_of_records(outcomes)
+    metrics = {"stg_miou": metric_score(contributions, outcomes)}
+    return TaskScore(metrics, records, {"stg_miou": contributions})
 
 
 def _with_repetition(keys: Sequence[str], boxes: Mapping[str, Box]) -> list[Box]:

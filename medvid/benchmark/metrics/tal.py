@@ -13,7 +13,14 @@ import numpy as np
 
 from medvid.benchmark import truth
 from medvid.benchmark.parsing.tal import Segment, parse_segments
-from medvid.benchmark.results import Answer, Outcome, Record, TaskScore, mean_of_records
+from medvid.benchmark.results import (
+    Answer,
+    Outcome,
+    Record,
+    TaskScore,
+    means_of_records,
+    metric_score,
+)
 
 THRESHOLDS: Final = {"tag_miou_03": 0.3, "tag_miou_05": 0.5}
 _FEW_PAIRS: Final = 400
@@ -57,14 +64,16 @@ def score(answers: Sequence[Answer]) -> TaskScore:
         for key in THRESHOLDS:
             outcomes[key].append(
                 Outcome(
-                    source=answer.sample.source,
+                    sample=answer.sample,
                     compat=compat[key].mean_iou,
                     strict=strict[key].strict if spans else None,
                     answered=bool(finite and spans),
                     expected=bool(spans),
                 )
             )
-    return TaskScore({key: mean_of_records(outcomes[key]) for key in THRESHOLDS}, records)
+    contributions = {key: means_of_records(outcomes[key]) for key in THRESHOLDS}
+    metrics = {key: metric_score(contributions[key], outcomes[key]) for key in THRESHOLDS}
+    return TaskScore(metrics, records, contributions)
 
 
 def match(spans: Sequence[Segment], predicted: Sequence[Segment]) -> dict[str, Matching]:

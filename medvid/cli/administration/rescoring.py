@@ -1,4 +1,4 @@
-"""`medvid admin` about re-scoring: jobs, their difference, and putting them in force."""
+"""`medvid admin rescoring`, a kind of job: start, list, show, apply, discard."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Job = Annotated[str | None, typer.Argument(help="id of the re-score job; the new
 
 
 @as_administrator
-def rescore(
+def start(
     session: Session,
     entry: Annotated[list[str] | None, typer.Argument(help="entries; all when left out")] = None,
     ground_truth: Annotated[
@@ -59,7 +59,7 @@ def rescore(
 
 
 @as_administrator
-def rescores(session: Session) -> int:
+def list_jobs(session: Session) -> int:
     """List re-score jobs."""
     found = list(islice(session.client.admin.rescores(), _MOST_JOBS))
     table = Table("Id", "State", "Ground truth", "Entries", "Since", "Why", box=None,
@@ -74,7 +74,7 @@ def rescores(session: Session) -> int:
 
 
 @as_administrator
-def difference(session: Session, job: Job = None) -> int:
+def show(session: Session, job: Job = None) -> int:
     """Show what a re-score job would change."""
     found = session.client.admin.difference(_job(session, job))
     return session.answer(found, _difference(found))

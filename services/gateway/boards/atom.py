@@ -28,14 +28,13 @@ class News:
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """A feed. `base` is put before the addresses, which begin with a slash; empty: none is."""
+    """A feed, with the addresses of itself and of the page that shows the same."""
 
     id: str
     title: str
     address: str
     page: str
     updated: datetime
-    base: str = ""
 
     def text(self, news: Sequence[News]) -> bytes:
         """Return the feed with these entries as XML in UTF-8."""
@@ -43,8 +42,8 @@ class Feed:
         _text(root, "id", self.id)
         _text(root, "title", self.title)
         _text(root, "updated", _moment(self.updated))
-        _link(root, "self", self.base + self.address, "application/atom+xml")
-        _link(root, "alternate", self.base + self.page, "text/html")
+        _link(root, "self", self.address, "application/atom+xml")
+        _link(root, "alternate", self.page, "text/html")
         for item in news:
             entry = SubElement(root, "entry")
             _text(entry, "id", item.id)
@@ -52,7 +51,7 @@ class Feed:
             _text(entry, "updated", _moment(item.updated))
             _text(entry, "published", _moment(item.updated))
             _text(SubElement(entry, "author"), "name", item.author)
-            _link(entry, "alternate", self.base + item.page, "text/html")
+            _link(entry, "alternate", item.page, "text/html")
             _text(entry, "summary", item.summary)
         text: str = tostring(root, encoding="unicode")
         return f'<?xml version="1.0" encoding="utf-8"?>\n{text}'.encode()

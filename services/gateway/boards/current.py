@@ -18,6 +18,7 @@ import structlog
 from medvid.benchmark.tasks import BOARDS, SCORINGS, Board, Scoring
 from services.gateway.boards import models as board_models
 from services.gateway.boards.store import SnapshotRef, SnapshotSource
+from services.gateway.boards.urls import board_url, page_url
 from services.gateway.web.endpoints import HTML, JSON
 from services.gateway.web.representations import Representation, represent
 from services.gateway.web.security import PAGE_HEADERS, READ_HEADERS
@@ -197,8 +198,8 @@ def _valueless(
 
 def _addresses(ready: ReadyBoard) -> Iterator[tuple[str, Representation]]:
     board, scoring = ready.board.board, ready.board.scoring
-    yield board_models.board_url(board, scoring), ready.json
-    yield board_models.page_url(board, scoring), ready.page
+    yield board_url(board, scoring), ready.json
+    yield page_url(board, scoring), ready.page
 
 
 def _api(body: bytes, last_modified: datetime | None) -> Representation:

@@ -12,11 +12,12 @@ from pydantic import Field
 
 from medvid.benchmark.disclosure import Withheld, few_in, rounded, withheld
 from medvid.benchmark.tasks import JUDGE_METRIC_KEYS, METRICS, Board, Scoring
-from services.gateway.boards.models import LeaderboardEntry, snapshot_url
+from services.gateway.boards.models import LeaderboardEntry
 from services.gateway.boards.store import FoundEntry
 from services.gateway.judging.models import JudgeResult, shown_facts
 from services.gateway.submissions.similarity_models import Similarity, similarities
-from services.gateway.web.models import API, Answer
+from services.gateway.web.models import Answer
+from services.gateway.web.urls import url
 
 _WHY: Final = "why there are no values; null: they are shown"
 
@@ -104,16 +105,6 @@ class EntryDetails(Answer):
     history: list[RankSpan] = Field(description="the newest 1,000 ranks, newest first")
 
 
-def entry_url(board: Board, entry_id: UUID) -> str:
-    """Return where an entry's details are."""
-    return f"{API}/leaderboards/{board}/entries/{entry_id}"
-
-
-def entry_page(board: Board, entry_id: UUID) -> str:
-    """Return where an entry's page is."""
-    return f"/boards/{board}/entries/{entry_id}"
-
-
 def entry_details(
     found: FoundEntry, places: Mapping[Scoring, tuple[LeaderboardEntry, int]]
 ) -> EntryDetails:
@@ -122,8 +113,8 @@ def entry_details(
     scores = {score["metric"]: score for score in found.scores}
     return EntryDetails(
         **entry,
-        url=entry_url(entry["board"], entry["id"]),
-        page=entry_page(entry["board"], entry["id"]),
+        url=url("api_entry", board=entry["board"], id=entry["id"]),
+        page=url("entry", board=entry["board"], id=entry["id"]),
         places=[
             Place(scoring=scoring, rank=row.rank, of=of, mean_rank=row.mean_rank, ranks=row.ranks)
             for scoring, (row, of) in places.items()
@@ -142,7 +133,7 @@ def entry_details(
                 rank=span["rank"],
                 since=span["since"],
                 until=span["until"],
-                snapshot=snapshot_url(span["since_snapshot"]),
+                snapshot=url("api_snapshot", id=span["since_snapshot"]),
             )
             for span in found.ranks
         ],

@@ -10,15 +10,15 @@ from uuid import NAMESPACE_URL, uuid5
 from aiohttp import web
 
 from medvid.benchmark.tasks import BOARDS, Board
-from services.gateway.boards import models as board_models
 from services.gateway.boards.api import known_board
 from services.gateway.boards.atom import Feed, News
 from services.gateway.boards.current import CACHE_CONTROL, Boards
-from services.gateway.boards.entry_models import entry_page
 from services.gateway.boards.store import Arrival, BoardHistory
+from services.gateway.boards.urls import page_url
 from services.gateway.web.representations import Representation, represent
 from services.gateway.web.responses import send
 from services.gateway.web.security import READ_HEADERS
+from services.gateway.web.urls import PAGES, Site, url
 
 _LENGTH: Final = 50
 _TYPE: Final = "application/atom+xml; charset=utf-8"
@@ -29,10 +29,10 @@ _BEGINNING: Final = datetime(2026, 1, 1, tzinfo=UTC)
 class Feeds:
     """The feeds: of each board, and of all (named '')."""
 
-    def __init__(self, boards: Boards, history: BoardHistory, public_url: str) -> None:
+    def __init__(self, boards: Boards, history: BoardHistory, site: Site) -> None:
         self._boards = boards
         self._history = history
-        self._base = public_url.rstrip("/")
+        self._site = site
         self._made: dict[Board | None, tuple[int, Representation]] = {}
 
     async def get(self, board: Board | None) -> Representation:
@@ -47,34 +47,32 @@ class Feeds:
         return made[1]
 
     def _represent(self, board: Board | None, arrivals: Sequence[Arrival]) -> Representation:
-        address = "/feed.atom" if board is None else f"/{board}/feed.atom"
+        address = url("board_feed", board=board) if board else url("feed")
         updated = arrivals[0].since if arrivals else _BEGINNING
         feed = Feed(
             id=uuid5(NAMESPACE_URL, f"medvidbench:{address}").urn,
             title=f"MedVidBench: new on the {board} board" if board else "MedVidBench: new entries",
-            address=address,
-            page=board_models.page_url(board or "official", "compat"),
+            address=self._site.absolute(address),
+            page=self._site.absolute(page_url(board or "official", "compat")),
             updated=updated,
-            base=self._base,
         )
         return represent(
-            feed.text([_news(arrival) for arrival in arrivals]),
+            feed.text([self._news(arrival) for arrival in arrivals]),
             content_type=_TYPE,
             cache_control=CACHE_CONTROL,
             headers=READ_HEADERS,
             last_modified=updated,
         )
 
-
-def _news(arrival: Arrival) -> News:
-    return News(
-        id=f"{arrival.id.urn}#{arrival.board}",
-        title=f"{arrival.model_name} ({arrival.organization})",
-        author=arrival.organization,
-        summary=f"New on the {arrival.board} board, on rank {arrival.rank}.",
-        page=entry_page(arrival.board, arrival.id),
-        updated=arrival.since,
-    )
+    def _news(self, arrival: Arrival) -> News:
+        return News(
+            id=f"{arrival.id.urn}#{arrival.board}",
+            title=f"{arrival.model_name} ({arrival.organization})",
+            author=arrival.organization,
+            summary=f"New on the {arrival.board} board, on rank {arrival.rank}.",
+            page=self._site.absolute(url("entry", board=arrival.board, id=arrival.id)),
+            updated=arrival.since,
+        )
 
 
 def feed_routes(feeds: Feeds) -> list[web.RouteDef]:
@@ -86,4 +84,4 @@ def feed_routes(feeds: Feeds) -> list[web.RouteDef]:
     async def one(request: web.Request) -> web.Response:
         return send(request, await feeds.get(known_board(request.match_info["board"])))
 
-    return [web.get("/feed.atom", everything), web.get("/{board}/feed.atom", one)]
+    return [web.get(PAGES["feed"], everything), web.get(PAGES["board_feed"], one)]

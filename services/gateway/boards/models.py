@@ -14,7 +14,9 @@ from medvid.benchmark.disclosure import FEWEST_ANSWERS, Withheld
 from medvid.benchmark.tasks import METRICS, Board, Ranking, Scoring
 from services.gateway.boards.cursors import BoardCursor, Form
 from services.gateway.boards.store import Snapshot
-from services.gateway.web.models import API, Answer
+from services.gateway.boards.urls import board_url, csv_url, page_url
+from services.gateway.web.models import Answer
+from services.gateway.web.urls import url
 
 _TIES: Final[Mapping[Ranking | None, str]] = {
     "competition": "ties share the smaller rank (1, 2, 2, 4)",
@@ -139,7 +141,7 @@ def leaderboard(snapshot: Snapshot) -> Leaderboard:
         scoring=snapshot.scoring,
         revision=snapshot.revision,
         snapshot=snapshot.id,
-        permalink=snapshot_url(snapshot.id),
+        permalink=url("api_snapshot", id=snapshot.id),
         updated_at=snapshot.created_at,
         ranking=snapshot.ranking,
         ranking_rule=ranking_rule(snapshot.ranking),
@@ -159,8 +161,8 @@ def page_of(
     following = None
     if limit is not None and board.snapshot is not None and end < len(entries):
         cursor = BoardCursor(board.snapshot, end, limit, track).text()
-        asked = "&format=csv" if form == "csv" else ""
-        following = f"{API}/leaderboards/{board.board}?cursor={cursor}{asked}"
+        asked = {"cursor": cursor} | ({"format": form} if form == "csv" else {})
+        following = url("api_board", board=board.board, query=asked)
     return board.model_copy(
         update={
             "track": track,
@@ -221,28 +223,6 @@ class LeaderboardIndex(Answer):
     scorings: list[ScoringMode] = SCORING_MODES
     columns: list[Column] = COLUMNS
     ranking_rule: str = RANKING_RULE
-
-
-def board_url(board: Board, scoring: Scoring) -> str:
-    """Return where a board's JSON is."""
-    return f"{API}/leaderboards/{board}" + ("" if scoring == "compat" else f"?scoring={scoring}")
-
-
-def csv_url(board: Board, scoring: Scoring) -> str:
-    """Return where a board's CSV is."""
-    query = "" if scoring == "compat" else f"?scoring={scoring}"
-    return f"{API}/leaderboards/{board}.csv{query}"
-
-
-def snapshot_url(snapshot_id: int) -> str:
-    """Return where a snapshot stays."""
-    return f"{API}/snapshots/{snapshot_id}"
-
-
-def page_url(board: Board, scoring: Scoring) -> str:
-    """Return where a board's page is."""
-    page = "/" if board == "official" else f"/{board}"
-    return page + ("" if scoring == "compat" else f"?scoring={scoring}")
 
 
 def index(boards: list[Leaderboard]) -> LeaderboardIndex:

@@ -13,8 +13,9 @@ from medvid.benchmark.disclosure import few, rounded
 from medvid.benchmark.tasks import ASPECTS
 from services.gateway.judging.service import JudgingSummary
 from services.gateway.judging.store import StoredRun, VerdictQuery
-from services.gateway.web.models import API, Answer
+from services.gateway.web.models import Answer
 from services.gateway.web.spreadsheets import table
+from services.gateway.web.urls import url
 
 _MEASURED: Final = ("value", "coverage", "variance", "verdict_variance")
 _NUMBERS: Final = (
@@ -185,12 +186,11 @@ def _shown_metric(found: Mapping[str, Any]) -> dict[str, Any]:
 
 def judging_receipt(submission_id: UUID, run: StoredRun) -> JudgingReceipt:
     """Build the response to a request for a run."""
-    url = f"{API}/submissions/{submission_id}"
     return JudgingReceipt(
         run=JudgeRun.of(run, owner=True),
         estimate=dict(run.estimate) if run.estimate is not None else None,
-        status_url=url,
-        events_url=f"{url}/events",
+        status_url=url("api_submission", id=submission_id),
+        events_url=url("api_submission_events", id=submission_id),
     )
 
 

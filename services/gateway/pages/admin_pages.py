@@ -25,6 +25,7 @@ from services.gateway.web.endpoints import HTML, Handle
 from services.gateway.web.errors import QuotaExhausted
 from services.gateway.web.middleware import request_id_of
 from services.gateway.web.models import ProblemDetails
+from services.gateway.web.urls import PAGES, url
 from shared.runtime.errors import InvalidInput, MedvidError, NotAllowed, Unavailable
 
 _PRIVATE: Final = {"Cache-Control": "no-store"}
@@ -38,14 +39,17 @@ Do = Callable[[web.Request, Fields, AdminAction], Awaitable[str]]
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One page: its address below /admin, template, what it shows, and its forms by action."""
+    """One page: its name among all pages, template, what it shows, and its forms by action.
 
-    path: str
+    `under` names the page of the navigation that it belongs to; None: it is there itself.
+    """
+
+    name: str
     template: str
     title: str
     load: Load
     actions: Mapping[str, Do]
-    linked: bool = True
+    under: str | None = None
 
 
 class AdminPages:
@@ -66,13 +70,13 @@ class AdminPages:
     def routes(self) -> list[web.RouteDef]:
         """Return their routes."""
         routes = [
-            web.post("/admin/sign-in", self._sign_in),
-            web.post("/admin/sign-out", self._sign_out),
+            web.post(PAGES["admin_sign_in"], self._sign_in),
+            web.post(PAGES["admin_sign_out"], self._sign_out),
         ]
-        for path, handler in self._downloads.items():
-            routes.append(web.get(f"/admin{path}", self._downloaded(handler)))
+        for name, handler in self._downloads.items():
+            routes.append(web.get(PAGES[name], self._downloaded(handler)))
         for section in self._sections:
-            address = f"/admin{section.path}"
+            address = PAGES[section.name]
             routes.append(web.get(address, self._shown(section)))
             if section.actions:
                 routes.append(web.post(address, self._done(section)))
@@ -123,7 +127,7 @@ class AdminPages:
         fields = await read_form(request, PLAIN)
         try:
             check_form(request, fields.get("csrf"), signed_in=False)
-            response = web.Response(status=303, headers={"Location": "/admin", **_PRIVATE})
+            response = web.Response(status=303, headers={"Location": url("admin"), **_PRIVATE})
             await self._sessions.open(request, text(fields, "key"), response)
         except NotAllowed as error:
             address = self._sessions.callers.address(request)
@@ -136,7 +140,7 @@ class AdminPages:
     async def _sign_out(self, request: web.Request) -> web.Response:
         fields = await read_form(request, PLAIN)
         check_form(request, fields.get("csrf"), signed_in=True)
-        response = web.Response(status=303, headers={"Location": "/admin", **_PRIVATE})
+        response = web.Response(status=303, headers={"Location": url("admin"), **_PRIVATE})
         await self._sessions.end(request, response)
         return response
 
@@ -174,7 +178,7 @@ class AdminPages:
             template,
             session=session,
             section=section,
-            sections=[each for each in self._sections if each.linked],
+            sections=[each for each in self._sections if each.under is None],
             problem=problem,
             **context,
         )

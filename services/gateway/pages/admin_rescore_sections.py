@@ -46,14 +46,14 @@ def rescore_sections(parts: Parts) -> list[Section]:
         return f"{done.version[:12]}: {done.samples} samples."
 
     return [
-        Section("/rescores", "admin_rescores.html", "Re-scoring", jobs,
+        Section("admin_rescores", "admin_rescores.html", "Re-scoring", jobs,
                 {"start": form(parts, operations_api.start_rescore, started)}),
-        Section("/rescores/{id}", "admin_rescore.html", "Re-score job", job,
+        Section("admin_rescore", "admin_rescore.html", "Re-score job", job,
                 {"apply": form(parts, operations_api.apply_rescore, "The scores are in force."),
                  "discard": form(parts, operations_api.discard_rescore,
                                  "The job is dropped; the scores in force stay.")},
-                linked=False),
-        Section("/ground-truths", "admin_truths.html", "Ground truth", truths,
+                under="admin_rescores"),
+        Section("admin_ground_truths", "admin_truths.html", "Ground truth", truths,
                 {"choose": form(parts, operations_api.choose_ground_truth, chosen),
                  "reload": form(parts, operations_api.reload_ground_truth, loaded)}),
     ]  # fmt: skip

@@ -78,9 +78,14 @@ def entry_sections(parts: Parts) -> list[Section]:
         return f"{row.model_name} is on the {board} board ({change.kind})."
 
     return [
-        Section("/entries", "admin_entries.html", "Entries", listed, {"add": add}),
+        Section("admin_entries", "admin_entries.html", "Entries", listed, {"add": add}),
         Section(
-            "/entries/{id}", "admin_entry.html", "Entry", one, _entry_actions(parts), linked=False
+            "admin_entry",
+            "admin_entry.html",
+            "Entry",
+            one,
+            _entry_actions(parts),
+            under="admin_entries",
         ),
     ]
 
@@ -149,7 +154,7 @@ def key_sections(parts: Parts) -> list[Section]:
         return "Its quotas are set."
 
     actions = {"make": make, "revoke": revoke, "quotas": quotas}
-    return [Section("/keys", "admin_keys.html", "Keys", listed, actions)]
+    return [Section("admin_keys", "admin_keys.html", "Keys", listed, actions)]
 
 
 def all_sections(parts: Parts) -> list[Section]:
@@ -171,7 +176,7 @@ def downloads(parts: Parts) -> Mapping[str, Handle]:
         asked = query_of(request, models.ExportQuery)
         return await export_boards(parts.files, asked)
 
-    return {"/boards/export": export}
+    return {"admin_export": export}
 
 
 def file_sections(parts: Parts) -> list[Section]:
@@ -209,7 +214,7 @@ def file_sections(parts: Parts) -> list[Section]:
         return f"{'Would be' if dry_run else 'Rows'}: {told}. {rows}"
 
     return [
-        Section("/boards", "admin_boards.html", "Boards", show,
+        Section("admin_boards", "admin_boards.html", "Boards", show,
                 {"check": load, "import": load,
                  "rank": rank})
     ]  # fmt: skip
@@ -260,9 +265,9 @@ def operation_sections(parts: Parts) -> list[Section]:
         "discard": form(parts, operations_api.discard_dead_letters, outcomes),
     }
     return [
-        Section("", "admin.html", "Overview", overview, judging),
-        Section("/submissions", "admin_submissions.html", "Submissions", submissions, {}),
-        Section("/dead-letters", "admin_letters.html", "Dead letters", letters, closing),
+        Section("admin", "admin.html", "Overview", overview, judging),
+        Section("admin_submissions", "admin_submissions.html", "Submissions", submissions, {}),
+        Section("admin_dead_letters", "admin_letters.html", "Dead letters", letters, closing),
     ]  # fmt: skip
 
 
@@ -276,7 +281,7 @@ def audit_sections(parts: Parts) -> list[Section]:
         shown, more = cut(found, _PAGE, lambda line: str(line.id))
         return {"lines": shown, "asked": asked, "more_cursor": more, "shown": _facts}
 
-    return [Section("/audit", "admin_audit.html", "Audit log", log, {})]
+    return [Section("admin_audit", "admin_audit.html", "Audit log", log, {})]
 
 
 def _facts(facts: object) -> str:

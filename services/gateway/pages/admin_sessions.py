@@ -15,6 +15,7 @@ from services.gateway.accounts.audit import Subject, record
 from services.gateway.accounts.callers import Callers
 from services.gateway.pages import browser_sessions as browsers
 from services.gateway.web.middleware import request_id_of
+from services.gateway.web.urls import ROOT, url
 from shared.runtime.errors import NotAllowed
 from shared.storage.database import Database, transient_errors
 from shared.storage.queries import load_queries
@@ -81,7 +82,7 @@ class Sessions:
             )
             await record(transaction, action, "sign_in", Subject("page", "admin"))
         _set(response, request, _name(request), cookie, int(self._seconds))
-        response.del_cookie(_BEFORE, path="/admin")
+        response.del_cookie(_BEFORE, path=url("admin"))
         _log.info("administrator_signed_in", who=caller.name)
 
     async def end(self, request: web.Request, response: web.Response) -> None:
@@ -134,7 +135,7 @@ def _set(response: web.Response, request: web.Request, name: str, value: str, ag
         name,
         value,
         max_age=age,
-        path="/" if name.startswith("__Host-") else "/admin",
+        path=ROOT if name.startswith("__Host-") else url("admin"),
         secure=_is_https(request),
         httponly=True,
         samesite="Strict",

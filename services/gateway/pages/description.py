@@ -17,6 +17,7 @@ from services.gateway.web.problem_codes import PROBLEM_CODES
 from services.gateway.web.representations import Representation, represent
 from services.gateway.web.responses import send
 from services.gateway.web.security import PAGE_HEADERS, READ_HEADERS
+from services.gateway.web.urls import PAGES
 
 _CACHE_CONTROL: Final = "public, max-age=60, must-revalidate"
 
@@ -79,9 +80,9 @@ def description_routes(description: Description, pages: Pages) -> list[web.Route
         return send(request, found)
 
     return [
-        web.get("/docs", read_docs),
-        web.get("/problems", read_problems),
-        web.get("/problems/{code}", read_problem),
+        web.get(PAGES["docs"], read_docs),
+        web.get(PAGES["problems"], read_problems),
+        web.get(PAGES["problem"], read_problem),
     ]
 
 

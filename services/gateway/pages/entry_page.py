@@ -9,8 +9,9 @@ from itertools import groupby
 from medvid.benchmark.tasks import ASPECTS, METRICS
 from services.gateway.boards import models as board_models
 from services.gateway.boards.entry_models import EntryDetails, Provenance
+from services.gateway.boards.urls import compare_url, page_url
 from services.gateway.pages import plots, rank_history
-from services.gateway.pages.rendering import Pages, compare_url
+from services.gateway.pages.rendering import Pages
 
 _LABELS = {metric.key: metric.label for metric in METRICS}
 
@@ -39,7 +40,7 @@ def render_entry(
         provenances=_provenances(entry),
         aspects=ASPECTS,
         judged=_judged(entry),
-        page_url=board_models.page_url(board.board, board.scoring),
+        page_url=page_url(board.board, board.scoring),
         compare_url=compare_url(
             board.board, board.scoring, [str(entry.id), *(str(each.entry_id) for each in rivals)]
         ),

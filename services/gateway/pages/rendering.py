@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from importlib.resources import files
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import jinja2
 
@@ -16,6 +16,7 @@ from medvid.benchmark.submission import EXAMPLE
 from medvid.benchmark.tasks import METRICS, RULE_METRIC_KEYS, SCORINGS, SOURCES, Board, Scoring
 from medvid.benchmark.validation import MINIMUM_RECORDS
 from services.gateway.boards import models as board_models
+from services.gateway.boards.urls import board_url, compare_url, csv_url, page_url
 from services.gateway.pages import about, board_view, plots
 from services.gateway.pages.board_view import View
 from services.gateway.pages.comparison import MAX_MODELS, choose, compare
@@ -27,6 +28,7 @@ from services.gateway.submissions import badges
 from services.gateway.web import models as wire
 from services.gateway.web.representations import Representation, represent
 from services.gateway.web.security import PAGE_HEADERS
+from services.gateway.web.urls import url
 
 _CONTENT_TYPES: Final = {
     ".css": "text/css; charset=utf-8",
@@ -37,13 +39,13 @@ _IMMUTABLE: Final = "public, max-age=31536000, immutable"  # the address changes
 _WHOLE: Final = View()
 VERSION: Final = metadata.version("medvidbench-leaderboard")
 NAVIGATION: Final = (
-    ("official", "Official", "/"),
-    ("community", "Community", "/community"),
-    ("compare", "Compare", "/compare"),
-    ("submit", "Submit", "/submit"),
-    ("about", "About", "/about"),
+    ("official", "Official"),
+    ("community", "Community"),
+    ("compare", "Compare"),
+    ("submit", "Submit"),
+    ("about", "About"),
 )
-"""Name, label and address of the pages that every page links to at its head."""
+"""Name and label of the pages that every page links to at its head."""
 _SWITCHES: Final[tuple[tuple[Board, Scoring, str], ...]] = (
     ("official", "compat", "Official"),
     ("community", "compat", "Community"),
@@ -51,8 +53,8 @@ _SWITCHES: Final[tuple[tuple[Board, Scoring, str], ...]] = (
 )
 Valueless = frozenset[tuple[Board, Scoring]]
 """Boards and scorings in which no entry has a value."""
-MORE: Final = (("API", "/docs"), ("Status", "/status"), ("Feed", "/feed.atom"))
-"""Label and address of what every page links to at its foot."""
+MORE: Final = (("docs", "API"), ("status", "Status"), ("feed", "Feed"))
+"""Name and label of what every page links to at its foot."""
 TASK_NAMES: Final = {metric.task: metric.description.partition(":")[0] for metric in METRICS}
 """What people call a task."""
 EXAMPLE_FILE: Final = f"[\n  {EXAMPLE},\n  …\n]"
@@ -87,6 +89,7 @@ class Pages:
             task_names=TASK_NAMES,
             why_unranked=board_view.why_unranked,
             why_withheld=board_view.WHY_WITHHELD,
+            url=url,
             version=VERSION,
         )
 
@@ -124,14 +127,12 @@ class Pages:
             tracks=board_view.tracks(board.entries),
             columns=board_models.COLUMNS,
             rule_columns=RULE_METRIC_KEYS,
-            json_url=board_models.board_url(board.board, board.scoring),
+            json_url=board_url(board.board, board.scoring),
             downloads=downloads(board, past=past),
             past=past,
             permalink=snapshot_page(board.board, board.snapshot) if board.snapshot else None,
-            page_urls={
-                scoring: board_models.page_url(board.board, scoring) for scoring in SCORINGS
-            },
-            view_url=lambda scoring: with_query(board_models.page_url(board.board, scoring), query),
+            page_urls={scoring: page_url(board.board, scoring) for scoring in SCORINGS},
+            view_url=lambda scoring: with_query(page_url(board.board, scoring), query),
         )
 
     def about(self) -> str:
@@ -190,7 +191,8 @@ class Pages:
         return self.render("error.html", problem=problem)
 
     def _asset_url(self, name: str) -> str:
-        return f"/static/{name}?v={self.assets[name].identity.etag.strip(chr(34))[:12]}"
+        content = self.assets[name].identity.etag.strip('"')[:12]
+        return url("static", name=name, query={"v": content})
 
 
 def load_assets() -> dict[str, Representation]:
@@ -231,34 +233,24 @@ def with_query(address: str, query: str) -> str:
 
 def entry_url(board: board_models.Leaderboard, entry: board_models.LeaderboardEntry) -> str:
     """Return where an entry's page is."""
-    return f"/boards/{board.board}/entries/{entry.entry_id}"
+    return url("entry", board=board.board, id=entry.entry_id)
 
 
 def downloads(board: board_models.Leaderboard, *, past: bool) -> list[tuple[str, str]]:
     """Return label and address of a board in other forms."""
     if past:
-        address = board_models.snapshot_url(board.snapshot or 0)
+        address = url("api_snapshot", id=board.snapshot or 0)
         return [("CSV", f"{address}?format=csv"), ("JSON", address)]
     return [
-        ("CSV", board_models.csv_url(board.board, board.scoring)),
-        ("JSON", board_models.board_url(board.board, board.scoring)),
-        ("Feed", f"/{board.board}/feed.atom"),
+        ("CSV", csv_url(board.board, board.scoring)),
+        ("JSON", board_url(board.board, board.scoring)),
+        ("Feed", url("board_feed", board=board.board)),
     ]
 
 
 def snapshot_page(board: Board, snapshot: object) -> str:
     """Return where the page of a snapshot stays; `snapshot` is its number or its API address."""
-    return f"/boards/{board}/snapshots/{str(snapshot).rpartition('/')[2]}"
-
-
-def compare_url(board: Board, scoring: Scoring, models: Iterable[str] = ()) -> str:
-    """Return where models of a board are compared, as such addresses are shared."""
-    address = f"/compare?board={board}"
-    if scoring != "compat":
-        address += f"&scoring={scoring}"
-    # Also what came from an address: this goes into headers.
-    joined = ",".join(quote(model, safe="", errors="replace") for model in models)
-    return f"{address}&models={joined}" if joined else address
+    return url("snapshot", board=board, number=str(snapshot).rpartition("/")[2])
 
 
 def signed(number: float) -> str:

@@ -10,18 +10,19 @@ from typing import Final
 from aiohttp import web
 
 from medvid.benchmark.tasks import BOARDS, SCORINGS, Board, Scoring
-from services.gateway.boards import models as board_models
 from services.gateway.boards.api import known_board
 from services.gateway.boards.current import Boards
 from services.gateway.boards.entries import entry_of
 from services.gateway.boards.store import BoardHistory
+from services.gateway.boards.urls import compare_url
 from services.gateway.boards.views import BoardViews
 from services.gateway.pages.board_view import View
 from services.gateway.pages.comparison import asked_models
-from services.gateway.pages.rendering import Pages, compare_url
+from services.gateway.pages.rendering import Pages
 from services.gateway.pages.views import PageViews, page_of
 from services.gateway.status.service import StatusReader
 from services.gateway.web.responses import send
+from services.gateway.web.urls import PAGES
 from shared.runtime.errors import InvalidInput
 
 _MODELS_NAMED: Final = 20
@@ -48,16 +49,13 @@ class PublicPages:
             return send(request, about)
 
         return [
-            *(
-                web.get(board_models.page_url(board, "compat"), partial(self._board, board))
-                for board in BOARDS
-            ),
-            web.get("/about", read_about),
-            web.get("/compare", self._compare),
-            web.get("/boards/{board}/entries/{id}", self._entry),
-            web.get("/boards/{board}/snapshots/{number}", self._snapshot),
-            web.get("/static/{name}", self._asset),
-            web.get("/status", self._status),
+            *(web.get(PAGES[board], partial(self._board, board)) for board in BOARDS),
+            web.get(PAGES["about"], read_about),
+            web.get(PAGES["compare"], self._compare),
+            web.get(PAGES["entry"], self._entry),
+            web.get(PAGES["snapshot"], self._snapshot),
+            web.get(PAGES["static"], self._asset),
+            web.get(PAGES["status"], self._status),
         ]
 
     async def _board(self, board: Board, request: web.Request) -> web.Response:

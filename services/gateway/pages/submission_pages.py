@@ -35,6 +35,7 @@ from services.gateway.submissions.uploads import UploadService
 from services.gateway.web import problems
 from services.gateway.web.models import ProblemDetails
 from services.gateway.web.parameters import uuid_of
+from services.gateway.web.urls import PAGES, url
 from shared.runtime.errors import MedvidError, NotAllowed, NotFound
 
 _STATE_WORDS: Final = {
@@ -75,10 +76,10 @@ class SubmissionPages:
     def routes(self) -> list[web.RouteDef]:
         """Return their routes."""
         return [
-            web.get("/submit", self.form),
-            web.post("/submit", self.submit),
-            web.post("/submit/check", self.check),
-            web.get("/submissions/{id}", self.submission),
+            web.get(PAGES["submit"], self.form),
+            web.post(PAGES["submit"], self.submit),
+            web.post(PAGES["submit_check"], self.check),
+            web.get(PAGES["submission"], self.submission),
         ]
 
     async def form(self, request: web.Request) -> web.Response:
@@ -214,4 +215,4 @@ def _facts(status: submission_models.SubmissionStatus, found: FoundSubmission) -
 def _entry_page(status: submission_models.SubmissionStatus) -> str | None:
     if not isinstance(status, submission_models.OwnedSubmission) or status.entry is None:
         return None
-    return f"/boards/{status.entry.board}/entries/{status.entry.id}"
+    return url("entry", board=status.entry.board, id=status.entry.id)

@@ -21,7 +21,8 @@ from services.gateway.submissions.service import FoundSubmission
 from services.gateway.submissions.similarity_models import Similarity, similarities
 from services.gateway.submissions.uploads import UploadReceipt
 from services.gateway.web.bodies import JsonBody
-from services.gateway.web.models import API, Answer
+from services.gateway.web.models import Answer
+from services.gateway.web.urls import url
 from services.gateway.webhooks.rules import MAX_URL, show_secret
 
 State = Literal["accepted", "scored", "ranked", "failed", "withdrawn", "replaced"]
@@ -103,7 +104,7 @@ class SubmissionReceipt(Answer):
         """Build the response to a new submission."""
         return cls(
             id=receipt.submission_id,
-            status_url=f"{API}/submissions/{receipt.submission_id}",
+            status_url=url("api_submission", id=receipt.submission_id),
             owner_token=receipt.owner_token,
             webhook_secret=show_secret(receipt.webhook_secret) if receipt.webhook_secret else None,
         )
@@ -234,7 +235,7 @@ class SubmissionLine(Answer):
             "version": summary.version,
             "created_at": summary.created_at,
             "changed_at": summary.changed_at,
-            "url": f"{API}/submissions/{summary.id}",
+            "url": url("api_submission", id=summary.id),
         }
         return cls(**facts)
 
@@ -300,13 +301,12 @@ def _entry_link(status: FoundSubmission) -> EntryLink | None:
     entry = status.submission.entry
     if entry is None or entry.removed or entry.hypothetical:
         return None
-    page = "/" if entry.board == "official" else "/community"
     return EntryLink(
         id=entry.id,
         board=entry.board,
         model_name=entry.model_name,
         organization=entry.organization,
         rank=status.rank,
-        url=f"{API}/leaderboards/{entry.board}",
-        page=f"{page}#entry-{entry.id}",
+        url=url("api_board", board=entry.board),
+        page=f"{url(entry.board)}#entry-{entry.id}",
     )

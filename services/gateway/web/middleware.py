@@ -18,13 +18,13 @@ from services.gateway.web.errors import Busy, QuotaExhausted
 from services.gateway.web.models import ProblemDetails
 from services.gateway.web.representations import SERVER
 from services.gateway.web.security import API_HEADERS, PAGE_HEADERS, READ_HEADERS
+from services.gateway.web.urls import FOR_PROGRAMS
 from shared.runtime.errors import MedvidError
 from shared.runtime.metrics import HTTP_RESPONSES
 
 REQUEST_ID: Final = istr("X-Request-ID")
 _ID: Final = web.RequestKey("request_id", str)
 _GIVEN_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_API_PREFIXES: Final = ("/api/", "/healthz", "/readyz", "/metrics")
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _LOGGED_CHARACTERS: Final = 200
 # Looked up once: what is counted for board reads must cost next to nothing.
@@ -172,7 +172,7 @@ def _answer(request: web.Request, problem: ProblemDetails, error_page: ErrorPage
 
 def is_api(request: web.Request) -> bool:
     """Tell whether programs read the answer rather than people."""
-    return request.path.startswith(_API_PREFIXES)
+    return request.path.startswith(FOR_PROGRAMS)
 
 
 def _safe_headers(request: web.Request) -> dict[str, str]:

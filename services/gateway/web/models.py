@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.web.errors import Location
-
-API: Final = "/api/v1"
 
 
 class Answer(BaseModel):

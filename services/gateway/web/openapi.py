@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from medvid.benchmark.tasks import BOARDS
 from services.gateway.web.endpoints import ADMIN, EVENTS, JSON, Access, Body, Endpoint, Reply
 from services.gateway.web.models import ProblemDetails
 from services.gateway.web.problem_codes import (
@@ -20,6 +21,7 @@ from services.gateway.web.problem_codes import (
 )
 from services.gateway.web.problems import PROBLEM_TYPE
 from services.gateway.web.schemas import Schemas, Use
+from services.gateway.web.urls import ROOT, url
 
 Json = dict[str, Any]
 
@@ -33,7 +35,7 @@ Submit predictions, follow how they are scored and judged, read the boards.
 - Answers with an `ETag` can be asked for again with `If-None-Match`, which costs a 304.
 - Each answer has an `X-Request-ID`: the one you sent, if it has 1 to 64 letters, digits, `.`, `_`
   and `-`, or else one of ours.
-- New entries are told by Atom feeds: `/feed.atom`, `/official/feed.atom`, `/community/feed.atom`.
+- New entries are told by Atom feeds: {feeds}.
 - Scripts of any site may read (GET, HEAD), without credentials.
 - What takes a key or a token refuses one that is not known (`unknown_credential` and others), also
   where none is needed: nothing is done as if you had sent none. What is public takes none, and
@@ -109,8 +111,12 @@ def openapi_document(endpoints: Sequence[Endpoint], webhooks: Sequence[OutgoingC
     used = {endpoint.tag for endpoint in endpoints}
     return {
         "openapi": "3.1.0",
-        "info": {"title": _TITLE, "version": "1", "description": _DESCRIPTION},
-        "servers": [{"url": "/"}],
+        "info": {
+            "title": _TITLE,
+            "version": "1",
+            "description": _DESCRIPTION.format(feeds=_feeds()),
+        },
+        "servers": [{"url": ROOT}],
         "tags": [
             {"name": name, "description": text} for name, text in _TAGS.items() if name in used
         ]
@@ -127,6 +133,11 @@ def openapi_document(endpoints: Sequence[Endpoint], webhooks: Sequence[OutgoingC
             "securitySchemes": _SECURITY_SCHEMES,
         },
     }
+
+
+def _feeds() -> str:
+    addresses = [url("feed"), *(url("board_feed", board=board) for board in BOARDS)]
+    return ", ".join(f"`{address}`" for address in addresses)
 
 
 def operation_id(method: str, path: str) -> str:

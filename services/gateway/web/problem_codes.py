@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from medvid.benchmark.names import SAME_NAMES
+from services.gateway.web.urls import url
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,9 @@ _SUBMISSIONS: Final = {
         400, "The Idempotency-Key is not 1 to 255 visible ASCII characters."
     ),
     "submission_not_found": ProblemCode(404, "There is no submission with this id."),
+    "test_set_not_published": ProblemCode(
+        404, "The operator does not publish the test set; POST /validate checks a file without it."
+    ),
     "upload_too_slow": ProblemCode(408, "The body came too slowly and was given up."),
     "model_name_taken": ProblemCode(409, f"The board has a model of this name; {SAME_NAMES}."),
     "webhook_not_found": ProblemCode(404, "The submission has no webhook."),
@@ -213,4 +217,4 @@ QUOTA_PROBLEMS: Final = ("submission_quota", "byte_quota", "quota_exhausted")
 
 def problem_type(code: str) -> str:
     """Return the address that explains a code: the `type` of its problem documents."""
-    return f"/problems/{code}"
+    return url("problem", code=code)

@@ -226,7 +226,7 @@
   const listen = () => {
     clearTimeout(waiting);
     if (events || document.hidden) return;
-    events = new EventSource(`/api/v1/leaderboards/${table.dataset.board}/events`);
+    events = new EventSource(table.dataset.events);
     events.addEventListener("open", () => live(true));
     events.addEventListener("error", () => {
       live(false);

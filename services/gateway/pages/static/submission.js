@@ -7,8 +7,7 @@
 
 (() => {
   const area = () => document.getElementById("submission");
-  const { id } = area().dataset;
-  const api = `/api/v1/submissions/${id}`;
+  const { id, page: pageAddress, events, withdraw, judge } = area().dataset;
   const given = new URLSearchParams(location.hash.slice(1)).get("token");
   if (given) {
     ownTokens.keep(id, given, "");
@@ -66,7 +65,7 @@
   let lastId = "";
   const listen = async (signal) => {
     const resume = lastId ? { "Last-Event-ID": lastId } : {};
-    const answer = await fetch(`${api}/events`, { headers: { ...headers(), ...resume }, signal });
+    const answer = await fetch(events, { headers: { ...headers(), ...resume }, signal });
     if (!answer.ok) return;
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
     for (let rest = ""; ; ) {
@@ -129,7 +128,7 @@
   document.getElementById("copy-link").addEventListener("click", async () => {
     const said = document.getElementById("token-said");
     try {
-      await navigator.clipboard.writeText(`${location.origin}/submissions/${id}#token=${token}`);
+      await navigator.clipboard.writeText(`${new URL(pageAddress, location.origin)}#token=${token}`);
       said.textContent = "Copied. Whoever has this link may steer the submission.";
     } catch {
       said.textContent = "The browser does not allow copying here.";
@@ -146,7 +145,7 @@
     if (event.target.id !== "withdraw") return;
     event.preventDefault();
     const note = document.getElementById("note").value.trim();
-    const answer = await fetch(`${api}/withdraw`, {
+    const answer = await fetch(withdraw, {
       method: "POST",
       headers: { ...headers(), "Content-Type": "application/json" },
       body: JSON.stringify(note ? { note } : {}),
@@ -169,7 +168,7 @@
   document.addEventListener("click", async (event) => {
     if (event.target.id !== "ask-judge") return;
     event.target.disabled = true;
-    const answer = await fetch(`${api}/judge`, { method: "POST", headers: headers() });
+    const answer = await fetch(judge, { method: "POST", headers: headers() });
     if (answer.ok) {
       await refresh();
       return;

@@ -70,9 +70,9 @@
   };
 
   const accepted = (receipt) => {
-    const { id, token, name } = receipt.dataset;
+    const { id, page, token, name } = receipt.dataset;
     const kept = ownTokens.keep(id, token, name);
-    location.assign(`/submissions/${id}${kept ? "" : `#token=${token}`}`);
+    location.assign(kept ? page : `${page}#token=${token}`);
   };
 
   const send = (address, fields) => {
@@ -133,7 +133,7 @@
   for (const each of kept) {
     const item = mine.querySelector("ul").appendChild(document.createElement("li"));
     const link = item.appendChild(document.createElement("a"));
-    link.href = `/submissions/${encodeURIComponent(each.id)}`;
+    link.href = mine.dataset.page.replace("ID", encodeURIComponent(each.id));
     link.textContent = each.name || each.id;
     const day = new Date(each.at);
     item.appendChild(document.createElement("span")).textContent = Number.isNaN(day.valueOf())

@@ -34,6 +34,14 @@ def test_a_group_shows_the_help_that_each_command_has() -> None:
         assert command.help.split()[0].istitle(), command.name
 
 
+def test_each_kind_of_job_has_every_verb() -> None:
+    admin: Any = get_command(app).commands["admin"]  # type: ignore[attr-defined]
+    groups = {name: list(each.commands) for name, each in admin.commands.items()
+              if hasattr(each, "commands")}  # fmt: skip
+    kinds = {name: verbs for name, verbs in groups.items() if "discard" in verbs}
+    assert kinds == {"rescoring": ["start", "list", "show", "apply", "discard"]}
+
+
 def test_the_help_of_a_group_imports_nothing_heavy() -> None:
     for words in ([], ["admin"]):
         script = (

@@ -88,3 +88,8 @@ def test_what_others_hold_may_come_back_and_what_is_spent_may_not() -> None:
     assert not grant(10, 10, [Budget("month", 100, 50, 45)]).is_final
     final = grant(10, 10, [Budget("month", 100, 50, 45), Budget("run", 100, 95, 0)])
     assert (final.scope, final.is_final) == ("run", True)
+
+
+def test_cached_tokens_cost_what_the_provider_takes_for_them() -> None:
+    assert TokenPrice(2, 8, 0.5).cost(1000, 10, 800) == 2 * 200 + 400 + 80
+    assert TokenPrice(2, 8).cost(1000, 10, 800) == 2080

@@ -39,6 +39,9 @@ JSON: Final = json.dumps(SCORES)
         f"```\n{LINES}\n```",
         f"```text\n{LINES}\n```\n",
         JSON.replace(": 4", ": 4.0"),
+        JSON.replace(": 4", ': "4"'),
+        f"```JSON\n{JSON}\n```",
+        f"<think>R2: 5</think>\n{JSON}",
         '{"R8":5,"R2":1,"R4":2,"R5":3,"R7":4}',
     ],
 )
@@ -77,7 +80,10 @@ def test_five_scores_in_either_form_are_a_verdict(reply: str) -> None:
         JSON.replace('"R8": 5', '"R8": 6'),
         JSON.replace('"R8": 5', '"R8": 0'),
         JSON.replace('"R8": 5', '"R8": 4.5'),
-        JSON.replace('"R8": 5', '"R8": "5"'),
+        JSON.replace('"R8": 5', '"R8": "5/5"'),
+        JSON.replace('"R8": 5', '"R8": "6"'),
+        JSON.replace('"R8": 5', '"R8": " 5"'),
+        JSON.replace('"R8": 5', '"R8": "\u0665"'),
         JSON.replace('"R8": 5', '"R8": true'),
         JSON.replace('"R8": 5', '"R8": null'),
         JSON.replace('"R8": 5', '"R8": [5]'),
@@ -159,14 +165,17 @@ NUMBERS: Final = st.one_of(
 
 @given(st.fixed_dictionaries(dict.fromkeys(ASPECTS, NUMBERS)))
 def test_a_json_verdict_has_whole_numbers_from_1_to_5(scores: dict[str, Any]) -> None:
-    good = all(type(score) in (int, float) and score in range(1, 6) for score in scores.values())
+    good = all(
+        score in ("1", "2", "3", "4", "5") or (type(score) in (int, float) and score in range(1, 6))
+        for score in scores.values()
+    )
     try:
         verdict = parse_reply(json.dumps(scores))
     except InvalidReply:
         assert not good
     else:
         assert good
-        assert verdict == scores
+        assert verdict == {aspect: int(score) for aspect, score in scores.items()}
 
 
 @given(st.fixed_dictionaries(dict.fromkeys(ASPECTS, st.integers(1, 5))))

@@ -10,12 +10,12 @@ from uuid import UUID, uuid4
 import pytest
 
 from medvid.benchmark.tasks import ASPECTS, Task
+from medvid.judging.calls import CallFailed, Completion, Usage
 from medvid.judging.pricing import TokenPrice
 from medvid.judging.prompt import ChatMessage, Form
 from medvid.judging.retry import RetryPolicy
 from medvid.judging.rubric import load_rubric
 from services.judge.breaker import Breaker
-from services.judge.completion import CallFailed, Completion
 from services.judge.concurrency import AdaptiveLimit
 from services.judge.grader import ModelGrader
 from services.judge.verdict import Pair, ProviderDown, Verdict
@@ -23,13 +23,14 @@ from tests.fakes.grader import version
 
 RUN: Final = uuid4()
 FAILURES: Final = 4
+USAGE: Final = Usage(600, 25)
 JSON_REPLY: Final = json.dumps(dict.fromkeys(ASPECTS, 3))
 LINES_REPLY: Final = "\n".join(f"{aspect}: 3" for aspect in ASPECTS)
 
 Script = Callable[[int, Form], Completion | CallFailed]
 
 
-def answer(model: str = "fake-1", usage: tuple[int, int] | None = (600, 25)) -> Completion:
+def answer(model: str = "fake-1", usage: Usage | None = USAGE) -> Completion:
     return Completion(JSON_REPLY, None, "stop", model, usage)
 
 
@@ -95,7 +96,7 @@ async def grade(judge: ModelGrader, prediction: str = "a") -> Verdict:
 
 async def test_tokens_and_money_follow_what_the_endpoint_says_it_used() -> None:
     books = Books()
-    given = await grade(grader(lambda *_: answer(usage=(700, 30)), books))
+    given = await grade(grader(lambda *_: answer(usage=Usage(700, 30)), books))
     assert (books.tokens, books.reserved, books.spent) == (730, 0, 2 * 700 + 8 * 30)
     assert given.cost_microusd == books.spent
 
@@ -125,7 +126,7 @@ async def test_a_failed_call_keeps_tokens_and_money_only_if_it_may_be_billed(bil
 async def test_an_endpoint_that_starts_to_refuse_schemas_is_asked_for_lines() -> None:
     def script(number: int, form: Form) -> Completion | CallFailed:
         if form is Form.LINES:
-            return Completion(LINES_REPLY, None, "stop", "fake-1", (1, 1))
+            return Completion(LINES_REPLY, None, "stop", "fake-1", Usage(1, 1))
         return answer() if number == 1 else CallFailed("no_schema", "400", "no schema")
 
     judge = grader(script)

@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import pytest
 
+from medvid.judging.calls import CallFailed
 from services.judge.breaker import Breaker
-from services.judge.completion import CallFailed
 from services.judge.provider_health import ProviderHealth
 from services.judge.verdict import BadReplies, ProviderDown, ProviderState
 

@@ -1,0 +1,108 @@
+"""Differences between entries that were scored on the same ground truth (SPEC 6)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from medvid.benchmark.statistics.bootstrap import Estimate
+from medvid.benchmark.statistics.intervals import FEW_VIDEOS, spread
+from medvid.benchmark.sums import Array
+
+BEYOND_CHANCE: Final = 0.05
+"""Below this Holm-adjusted p a difference is told as beyond chance."""
+_DETECTABLE: Final = 2.80
+"""Standard errors: 1.96 for 5 % two-sided and 0.84 for 80 % power."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One entry's value of a metric, and its replicates; None for an imported number."""
+
+    value: float
+    estimate: Estimate | None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One entry less another in one metric; None is what the replicates do not tell.
+
+    `p` is two-sided against no difference, `p_holm` adjusted for the number of metrics that have
+    one. `few_videos` says that the figures rest on too few videos to decide anything; None without
+    replicates.
+    """
+
+    difference: float
+    se: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    p_holm: float | None = None
+    few_videos: bool | None = None
+
+    @property
+    def is_beyond_chance(self) -> bool:
+        """Whether the difference is decided: unlikely by chance, and not from few videos."""
+        return self.p_holm is not None and self.p_holm < BEYOND_CHANCE and not self.few_videos
+
+
+def compare(one: Mapping[str, Score], other: Mapping[str, Score]) -> dict[str, Difference]:
+    """Return the differences in the metrics that both have, in the order of the first."""
+    found = {key: _difference(score, other[key]) for key, score in one.items() if key in other}
+    adjusted = holm({key: each.p for key, each in found.items() if each.p is not None})
+    return {key: replace(each, p_holm=adjusted.get(key)) for key, each in found.items()}
+
+
+def _difference(one: Score, other: Score) -> Difference:
+    difference = one.value - other.value
+    if one.estimate is None or other.estimate is None:
+        return Difference(difference)
+    few = min(one.estimate.clusters, other.estimate.clusters) < FEW_VIDEOS
+    found = spread(one.estimate.replicates - other.estimate.replicates)
+    if found is None:
+        return Difference(difference, few_videos=few)
+    p = math.erfc(abs(difference) / found.se / math.sqrt(2)) if found.se > 0 else None
+    return Difference(difference, found.se, found.low, found.high, p, few_videos=few)
+
+
+def holm(p_values: Mapping[str, float]) -> dict[str, float]:
+    """Return p-values adjusted for their number by Holm's step-down rule."""
+    adjusted: dict[str, float] = {}
+    highest = 0.0
+    for smaller, key in enumerate(sorted(p_values, key=lambda key: p_values[key])):
+        highest = max(highest, min(1.0, p_values[key] * (len(p_values) - smaller)))
+        adjusted[key] = highest
+    return adjusted
+
+
+def minimum_detectable(replicates: Sequence[Array]) -> float | None:
+    """Return the difference in one metric that would be found with 80 % power, 5 % two-sided.
+
+    It is 2.80 times the median standard error of the paired differences among the entries, whose
+    replicates are given; None where no two of them have one.
+    """
+    errors = _standard_errors(replicates)
+    return _DETECTABLE * float(np.median(errors)) if len(errors) else None
+
+
+def _standard_errors(replicates: Sequence[Array]) -> Array:
+    """Return the standard error of each pair's difference.
+
+    All pairs of entries without an undefined replicate come from one matrix of covariances.
+    """
+    whole = [each for each in replicates if not np.isnan(each).any()]
+    partial = [each for each in replicates if np.isnan(each).any()]
+    errors: list[float] = []
+    if len(whole) > 1:
+        covariances = np.atleast_2d(np.cov(np.stack(whole)))
+        variances = np.diag(covariances)
+        squares = variances[:, None] + variances - 2 * covariances
+        errors += np.sqrt(np.maximum(squares[np.triu_indices(len(whole), 1)], 0.0)).tolist()
+    for n, each in enumerate(partial):
+        found = (spread(each - other) for other in (*whole, *partial[:n]))
+        errors += [one.se for one in found if one is not None]
+    return np.array(errors)

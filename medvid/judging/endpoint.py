@@ -1,0 +1,171 @@
+"""The `openai` client: one call to an OpenAI-compatible endpoint.
+
+The client's own errors hold the request, and so the key: they end here. What is raised instead is
+raised outside of their handling, so that nothing hangs on to them. It reads no reply either: types
+differ by provider, and `completions` and `failures` read the bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, cast
+
+import openai
+
+from medvid.judging.calls import CallFailed, Completion
+from medvid.judging.completions import read_completion
+from medvid.judging.connections import read_connection_failure
+from medvid.judging.error_bodies import load_json
+from medvid.judging.failures import read_failure
+from medvid.judging.prompt import ChatMessage, Form, reply_schema
+
+_CONNECT_SECONDS: Final = 10.0
+_CONNECT_SHARE: Final = 3  # name, connection and TLS have this long each, and a call all of it
+_SHORTEST_SECRET: Final = (
+    8  # characters; endpoints without a key get a word that may occur in texts
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the model is asked. `token_parameter` is what the endpoint calls the longest reply."""
+
+    model: str
+    max_tokens: int
+    temperature: float | None = None
+    seed: int | None = None
+    token_parameter: str = "max_tokens"  # noqa: S105 - tokens of text
+
+
+def open_client(
+    *, api_key: str, base_url: str, seconds: float, trust_env: bool = True
+) -> openai.AsyncOpenAI:
+    """Return a client without retries of its own.
+
+    It follows no redirect, which would send references to an address that was not configured.
+    Proxies of the environment are used if `trust_env`.
+    """
+    timeout = openai.Timeout(seconds, connect=min(seconds / _CONNECT_SHARE, _CONNECT_SECONDS))
+    return openai.AsyncOpenAI(
+        api_key=api_key,
+        base_url=base_url,
+        max_retries=0,
+        timeout=timeout,
+        http_client=openai.DefaultAsyncHttpxClient(
+            base_url=base_url, timeout=timeout, follow_redirects=False, trust_env=trust_env
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAiEndpoint:
+    """A ModelEndpoint. `seconds` bounds a whole call; the client only bounds each pause."""
+
+    client: openai.AsyncOpenAI
+    sampling: Sampling
+    seconds: float
+
+    async def ask(self, messages: Sequence[ChatMessage], form: Form) -> Completion:
+        """Return the completion; raises CallFailed and nothing else."""
+        sent = messages[-1]["content"] if messages else ""
+        failure: CallFailed
+        try:
+            async with asyncio.timeout(self.seconds):
+                response = await self.client.chat.completions.with_raw_response.create(
+                    model=self.sampling.model,
+                    messages=cast(Any, messages),
+                    **self._parameters(form),
+                )
+            completion = read_completion(
+                self._body(response.http_response.content),
+                response.headers,
+                form,
+                now=datetime.now(UTC),
+                sent=sent,
+            )
+        except CallFailed as found:
+            failure = found
+        except Exception as error:  # noqa: BLE001 - whatever it is, it may hold the key
+            failure = self._failure(error, form, sent)
+        else:
+            return completion
+        raise failure
+
+    async def is_up(self) -> bool:
+        """Ask, free of charge, whether a call is worth a try: any answer but a fault says so.
+
+        An endpoint may list no models, or not for this key; then a call decides.
+        """
+        try:
+            async with asyncio.timeout(self.seconds):
+                await self.client.models.with_raw_response.list()
+        except openai.APIStatusError as error:
+            return error.status_code < 500 and error.status_code != 429
+        except Exception:  # noqa: BLE001 - whatever it is, it is not up
+            return False
+        return True
+
+    async def models(self) -> list[str]:
+        """Return the names of the models that the endpoint lists; raises CallFailed."""
+        failure: CallFailed
+        try:
+            async with asyncio.timeout(self.seconds):
+                response = await self.client.models.with_raw_response.list()
+            return _model_names(response.http_response.content)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it may hold the key
+            failure = self._failure(error, Form.LINES, "")
+        raise failure
+
+    def _parameters(self, form: Form) -> dict[str, Any]:
+        sampling = self.sampling
+        parameters: dict[str, Any] = {sampling.token_parameter: sampling.max_tokens}
+        if sampling.temperature is not None:
+            parameters["temperature"] = sampling.temperature
+        if sampling.seed is not None:
+            parameters["seed"] = sampling.seed
+        if form is Form.JSON:
+            schema = {"name": "verdict", "strict": True, "schema": reply_schema()}
+            parameters["response_format"] = {"type": "json_schema", "json_schema": schema}
+        return parameters
+
+    def _failure(self, error: Exception, form: Form, sent: str) -> CallFailed:
+        if isinstance(error, openai.APIStatusError):
+            return read_failure(
+                error.status_code,
+                self._body(error.response.content),
+                error.response.headers,
+                form,
+                now=datetime.now(UTC),
+                sent=sent,
+            )
+        if isinstance(error, openai.APIConnectionError | TimeoutError | OSError):
+            return read_connection_failure(error, self.seconds)
+        detail = f"the answer cannot be read: {type(error).__name__}"
+        return CallFailed("failing", "garbled", detail, maybe_billed=True)
+
+    def _body(self, content: bytes) -> bytes:
+        """Return what an endpoint sent without the key, which a careless one may repeat.
+
+        Before anything of it is read or cut: half a key is a secret too.
+        """
+        key = self.client.api_key
+        return content if len(key) < _SHORTEST_SECRET else content.replace(key.encode(), b"(key)")
+
+
+def _model_names(body: bytes) -> list[str]:
+    """Return the names in a list of models: of objects with an id, or of names."""
+    try:
+        listed = load_json(body)
+    except ValueError:
+        return []
+    if isinstance(listed, Mapping):
+        listed = listed.get("data", listed.get("models"))
+    names = []
+    for model in listed if isinstance(listed, list) else ():
+        name = model.get("id", model.get("name")) if isinstance(model, Mapping) else model
+        if isinstance(name, str):
+            names.append(name)
+    return names

@@ -1,0 +1,47 @@
+"""What a call used, as its endpoint tells: believed as a whole, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from medvid.judging.calls import Usage
+
+_MOST_TOKENS: Final = 10_000_000
+"""No call uses more; a larger number is no count."""
+_CACHED: Final = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens")
+
+
+def read_usage(said: object) -> Usage | None:
+    """Return the usage out of a completion's `usage`, or None where it cannot be believed.
+
+    What is partial, negative, textual or zero is not believed: the estimate is booked instead.
+    Output is the larger of what is called so and what the total leaves: tokens of reasoning are
+    billed as output, and some endpoints count them in the total only.
+    """
+    if not isinstance(said, Mapping):
+        return None
+    prompt, completion = _tokens(said, "prompt_tokens"), _tokens(said, "completion_tokens")
+    if not prompt or completion is None:
+        return None
+    total = _tokens(said, "total_tokens")
+    reasoning = _tokens(said.get("completion_tokens_details"), "reasoning_tokens") or 0
+    if total is not None:
+        completion = max(completion, total - prompt)
+    if reasoning > completion:  # outside of both
+        completion += reasoning
+    return Usage(prompt, completion, min(prompt, _cached(said)))
+
+
+def _cached(said: Mapping[str, object]) -> int:
+    places = (said.get("prompt_tokens_details"), said)
+    counts = (_tokens(place, name) for place in places for name in _CACHED)
+    return max((count for count in counts if count), default=0)
+
+
+def _tokens(place: object, name: str) -> int | None:
+    """Return a count of tokens, None for what is none."""
+    count = place.get(name) if isinstance(place, Mapping) else None
+    if isinstance(count, bool) or not isinstance(count, int | float):
+        return None
+    return int(count) if 0 <= count <= _MOST_TOKENS and count == int(count) else None

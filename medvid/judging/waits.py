@@ -1,0 +1,78 @@
+"""For how long an endpoint asks to be left alone: in headers, or in what it says."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from medvid.judging.retry import parse_retry_after
+
+_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_PART: Final = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"
+_DURATION: Final = re.compile(rf"(?:{_PART}(?:ms|[smhd]))+")
+_DURATION_PART: Final = re.compile(rf"({_PART})(ms|[smhd])")
+_UNIT: Final = r"(?:ms|seconds?|minutes?|hours?|[smhd])"
+_SAID: Final = re.compile(
+    rf"(?:try again|retry|wait)[^.0-9]{{0,30}}((?:{_PART}\s?{_UNIT}\s?)+)(?![a-z])",
+    re.IGNORECASE,
+)
+_WORDS: Final = re.compile(r"\s*(s|m|h)(?:econds?|inutes?|ours?)\s*", re.IGNORECASE)
+_LIMITS: Final = ("requests", "tokens", "")
+_EPOCH: Final = 1_000_000_000
+_LONGEST: Final = 7 * 86400.0
+
+
+def read_wait(headers: Mapping[str, str], text: str, now: datetime) -> float | None:
+    """Return the seconds that a refusal asks for: headers first, then its text; None for none."""
+    milliseconds = _number(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return min(milliseconds / 1000, _LONGEST)
+    asked = parse_retry_after(headers.get("retry-after"), now)
+    if asked is None:
+        asked = until_next_call(headers, now)
+    if asked is None:
+        match = _SAID.search(text)
+        asked = _duration(_WORDS.sub(r"\1", match[1]).replace(" ", "")) if match else None
+    return None if asked is None else min(asked, _LONGEST)
+
+
+def until_next_call(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Return the seconds until the account takes a call, where nothing is left of its limit.
+
+    None where something is left, or nothing is said about it.
+    """
+    waits = []
+    for limit in _LIMITS:
+        suffix = f"-{limit}" if limit else ""
+        left = _number(headers.get(f"x-ratelimit-remaining{suffix}"))
+        reset = headers.get(f"x-ratelimit-reset{suffix}")
+        if left is not None and left < 1 and reset is not None:
+            waits.append(_reset(reset, now))
+    return max((wait for wait in waits if wait is not None), default=None)
+
+
+def _reset(value: str, now: datetime) -> float | None:
+    """Read "1s", "6m0s", "20ms", seconds, or a moment in (milli)seconds since 1970."""
+    number = _number(value)
+    if number is None:
+        return _duration(value.strip())
+    if number > 1000 * _EPOCH:
+        number /= 1000
+    return max(0.0, number - now.timestamp()) if number > _EPOCH else number
+
+
+def _duration(text: str) -> float | None:
+    if not _DURATION.fullmatch(text):
+        return None
+    return sum(float(number) * _UNITS[unit] for number, unit in _DURATION_PART.findall(text))
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        number = float(text) if text is not None else math.nan
+    except ValueError:
+        return None
+    return max(0.0, number) if math.isfinite(number) else None

@@ -1,0 +1,93 @@
+"""Differences of two entries, and what is told of them."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medvid.benchmark.statistics.bootstrap import Estimate
+from medvid.benchmark.statistics.comparisons import (
+    Difference,
+    Score,
+    compare,
+    holm,
+    minimum_detectable,
+)
+
+DICE = np.random.default_rng(7)
+ONE, OTHER = DICE.normal(0.6, 0.02, 1000), DICE.normal(0.5, 0.03, 1000)
+
+
+def score(value: float, replicates: Sequence[float], clusters: int = 50) -> Score:
+    return Score(value, Estimate(np.array(replicates), clusters))
+
+
+def test_a_difference_has_the_error_and_interval_of_its_paired_replicates() -> None:
+    found = compare({"m": score(0.6, ONE)}, {"m": score(0.5, OTHER)})["m"]
+    paired = [one - other for one, other in zip(ONE, OTHER, strict=True)]
+    quantiles = statistics.quantiles(paired, n=40, method="inclusive")
+    assert found.se == pytest.approx(statistics.stdev(paired))
+    assert (found.low, found.high) == (pytest.approx(quantiles[0]), pytest.approx(quantiles[-1]))
+    assert found.p == found.p_holm == pytest.approx(math.erfc(0.1 / found.se / math.sqrt(2)))
+    assert found.few_videos is False
+    assert found.is_beyond_chance
+
+
+def test_few_videos_decide_nothing() -> None:
+    found = compare({"m": score(0.9, ONE, 14)}, {"m": score(0.1, OTHER)})["m"]
+    assert found.p is not None
+    assert found.p < 1e-9
+    assert found.few_videos
+    assert not found.is_beyond_chance
+
+
+def test_without_replicates_or_errors_the_difference_stands_alone() -> None:
+    one = {"a": Score(0.5, None), "b": score(0.5, [0.5] * 1000), "c": score(0.5, ONE)}
+    undefined = [math.nan] * 51 + [0.4] * 949
+    other = {"a": score(0.25, OTHER), "b": score(0.25, [0.25] * 1000), "c": score(0.25, undefined)}
+    found = compare(one, other | {"d": score(0.1, ONE)})
+    assert list(found) == ["a", "b", "c"]
+    assert found["a"] == Difference(0.25)
+    assert found["b"] == Difference(0.25, 0.0, 0.25, 0.25, few_videos=False)
+    assert found["c"] == Difference(0.25, few_videos=False)
+    assert not any(each.is_beyond_chance for each in found.values())
+
+
+@given(st.dictionaries(st.text(max_size=2), st.floats(0, 1)))
+def test_holm_rejects_what_its_definition_rejects(p_values: dict[str, float]) -> None:
+    adjusted = holm(p_values)
+    for level in (0.01, 0.05, 0.5):
+        rejected = set()
+        for n, key in enumerate(sorted(p_values, key=lambda key: p_values[key])):
+            if p_values[key] * (len(p_values) - n) > level:
+                break
+            rejected.add(key)
+        assert {key for key, p in adjusted.items() if p <= level} == rejected
+
+
+def test_the_minimum_detectable_difference_is_of_all_pairs() -> None:
+    entries = [DICE.normal(0.5, 0.01 * n, 1000) for n in range(1, 6)]
+    entries[2][:20] = math.nan  # few enough for a standard error
+    entries[3][:80] = math.nan  # too many
+    errors = []
+    for n, one in enumerate(entries):
+        for other in entries[:n]:
+            paired = [d for d in (one - other).tolist() if not math.isnan(d)]
+            errors += [statistics.stdev(paired)] if len(paired) >= 950 else []
+    assert len(errors) == 6
+    assert minimum_detectable(entries) == pytest.approx(2.80 * statistics.median(errors))
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_one_entry_detects_nothing(count: int) -> None:
+    assert minimum_detectable([ONE] * count) is None
+
+
+def test_equal_entries_differ_by_nothing() -> None:
+    assert minimum_detectable([ONE, ONE.copy()]) == pytest.approx(0.0, abs=1e-6)
