@@ -71,6 +71,7 @@ async def test_standalone_ends_with_all_ten_metrics_and_a_badge(
         port=free_port(),
         judge_provider="stub",
         judge_automatic=True,
+        similarities=False,  # which nobody waits for
         scorer_processes=1,
         validation_workers=1,
     )

@@ -18,10 +18,9 @@ from typing import Any, Final
 import orjson
 import pytest
 
-from services.judge.store import announce_judge
 from shared.storage.database import Database
+from tests.acceptance.conformance_seeds import seeds_of
 from tests.acceptance.gateway_harness import Gateway, public_test_set, records, running_gateway
-from tests.fakes.grader import version
 from tests.rows import add_listed_entry
 
 _HERE: Final = Path(__file__).parent
@@ -85,7 +84,11 @@ async def test_the_gateway_does_what_its_description_says(
 ) -> None:
     published = tmp_path / "test_set.json"
     published.write_bytes(public_test_set())
-    async with running_gateway(database, **_SETTINGS, test_set=published) as gateway:
+    truths = tmp_path / "truths"
+    truths.mkdir()
+    async with running_gateway(
+        database, **_SETTINGS, test_set=published, ground_truth_dir=truths
+    ) as gateway:
         environment = await _prepared(gateway, tmp_path)
         child = await asyncio.create_subprocess_exec(
             str(Path(sys.executable).with_name("schemathesis")),
@@ -105,16 +108,7 @@ async def test_the_gateway_does_what_its_description_says(
         output, _ = await child.communicate()
     assert child.returncode == 0, output.decode()
     assert b"Stateful" in output
-    assert _never_done(tmp_path / "report") <= _TESTED_ELSEWHERE
-
-
-# Refused here whatever is sent, as they need a file, a job or verdicts. Other tests do them.
-_TESTED_ELSEWHERE: Final = {
-    "GET /api/v1/admin/rescores/{id}", "GET /api/v1/submissions/{id}/verdicts",
-    "POST /api/v1/admin/boards/import", "POST /api/v1/admin/ground-truths",
-    "POST /api/v1/admin/ground-truths/reload", "POST /api/v1/admin/rescores",
-    "POST /api/v1/admin/rescores/{id}/apply", "POST /api/v1/admin/rescores/{id}/discard",
-}  # fmt: skip
+    assert _never_done(tmp_path / "report") == set()
 
 
 def _never_done(report: Path) -> set[str]:
@@ -143,7 +137,8 @@ async def _prepared(gateway: Gateway, folder: Path) -> dict[str, str]:
     status, receipt = await gateway.submit(predictions)
     assert status == 202
     _, _, document = await gateway.get("/api/v1/openapi.json")
-    (folder / "seeds.json").write_bytes(orjson.dumps(await _seeds(gateway, predictions)))
+    seeds = await seeds_of(gateway, predictions, _ADMIN_KEY, folder / "truths")
+    (folder / "seeds.json").write_bytes(orjson.dumps(seeds))
     (folder / "predictions.json").write_bytes(predictions)
     (folder / "openapi.json").write_bytes(orjson.dumps(_closed(orjson.loads(document))))
     (folder / "schemathesis.toml").write_text(
@@ -161,61 +156,6 @@ async def _prepared(gateway: Gateway, folder: Path) -> dict[str, str]:
         "OWNER_TOKEN": receipt["owner_token"],
         "BOARD_CURSOR": orjson.loads(page)["next"].rpartition("cursor=")[2],
     }
-
-
-_OWNED: Final = (
-    "GET /api/v1/submissions/{id}", "GET /api/v1/submissions/{id}/events",
-    "GET /api/v1/submissions/{id}/verdicts", "GET /api/v1/submissions/{id}/webhook",
-    "POST /api/v1/submissions/{id}/webhook/redeliver", "POST /api/v1/submissions/{id}/judge",
-    "POST /api/v1/submissions/{id}/withdraw",
-)  # fmt: skip
-
-
-async def _seeds(gateway: Gateway, predictions: bytes) -> dict[str, list[dict[str, str]]]:
-    """Make things for the operations that need one, each its own; returns what names them."""
-    database, seeds = gateway.database, dict[str, list[dict[str, str]]]()
-    await announce_judge(database, version(), 1)
-
-    async def asked(path: str, **body: Any) -> dict[str, Any]:
-        headers = {"Authorization": f"Bearer {_ADMIN_KEY}"}
-        async with gateway.client.post(path, headers=headers, **body) as response:
-            answer: dict[str, Any] = await response.json()
-            assert response.status < 300, answer
-            return answer
-
-    async def submitted(state: str) -> dict[str, str]:
-        status, receipt = await gateway.submit(predictions, webhook_url=f"{gateway.url}/nowhere")
-        assert status == 202, receipt
-        await gateway.set_state(receipt["id"], "scored")
-        if state != "scored":
-            await gateway.set_state(receipt["id"], state)
-        return {"id": receipt["id"], "bearer": receipt["owner_token"]}
-
-    for label in _OWNED:
-        seeds[label] = [await submitted("ranked") for _ in range(3)]
-    for last, action in (("queued", "pause"), ("paused", "resume")):
-        runs = [await submitted("ranked") for _ in range(2)]
-        for run in runs:
-            await database.pool.execute(
-                "INSERT INTO judge_runs (id, submission_id, requested_by, repeats, state, reason)"
-                " VALUES (gen_random_uuid(), $1::text::uuid, 'owner', 1, $2,"
-                " CASE WHEN $2 = 'paused' THEN 'administrator' END)",
-                run["id"], last,
-            )  # fmt: skip
-            del run["bearer"]
-        seeds[f"POST /api/v1/submissions/{{id}}/judge/{action}"] = runs
-    listed = await database.pool.fetch("SELECT id::text FROM entries WHERE listed")
-    seeds["GET /api/v1/leaderboards/{board}/entries/{id}"] = [
-        {"id": row["id"], "board": "community"} for row in listed
-    ]
-    for action in ("rename", "edit", "promote", "demote", "remove", "restore"):
-        seeds[f"POST /api/v1/admin/entries/{{id}}/{action}"] = [
-            {"id": str(await add_listed_entry(database, f"To {action} {number}", {"cvs_acc": 0.1}))}
-            for number in range(3)
-        ]
-    key = await asked("/api/v1/keys", json={"label": "CI", "owner": "lab@example.org"})
-    seeds["GET /api/v1/keys/me"] = [{"bearer": key["key"]}]
-    return seeds
 
 
 def _closed(document: dict[str, Any]) -> dict[str, Any]:

@@ -34,6 +34,7 @@ async def test_every_file_is_stored_with_its_golden_scores(
     settings = StandaloneSettings(
         database_url=postgres_url, data_dir=tmp_path, port=free_port(), scorer_processes=2,
         validation_workers=1, address_submissions_per_day=100,
+        similarities=False,  # which nobody waits for
     )  # fmt: skip
     url = f"http://127.0.0.1:{settings.port}"
     async with (

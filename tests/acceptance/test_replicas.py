@@ -43,6 +43,7 @@ def settings(request: pytest.FixtureRequest, postgres_url: str, tmp_path: Path) 
         "data_dir": tmp_path,
         "scorer_processes": 1,
         "outbox_poll_seconds": 0.1,
+        "similarities": False,  # which nobody waits for
     }
     if request.param == "rabbit":
         values["rabbitmq_url"] = request.getfixturevalue("rabbit_url")

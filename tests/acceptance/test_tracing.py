@@ -11,10 +11,11 @@ import pytest
 
 from services.standalone import StandaloneSettings, running
 from shared.storage.database import Database
+from tests.judging import HALF
 from tests.otlp_receiver import Span, otlp_receiver
 from tests.patience import HANG_SECONDS
 from tests.processes import free_port
-from tests.rows import DEMO, load_demo_ground_truth
+from tests.rows import load_demo_ground_truth
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 CALLER = "00f067aa0ba902b7"
@@ -39,6 +40,7 @@ def settings(postgres_url: str, folder: Path, otlp: str | None) -> StandaloneSet
         otlp_endpoint=otlp,
         judge_provider="stub",
         judge_automatic=True,
+        similarities=False,  # which nobody waits for
         scorer_processes=1,
         validation_workers=1,
     )
@@ -46,8 +48,7 @@ def settings(postgres_url: str, folder: Path, otlp: str | None) -> StandaloneSet
 
 async def submit(given: StandaloneSettings) -> None:
     form = aiohttp.FormData({"model_name": "Traced", "organization": "Us"})
-    content = (DEMO / "predictions.json.gz").read_bytes()
-    form.add_field("file", content, filename="predictions.json.gz")
+    form.add_field("file", HALF, filename="predictions.json.gz")
     headers = {"traceparent": f"00-{TRACE_ID}-{CALLER}-01"}
     async with (
         aiohttp.ClientSession(f"http://127.0.0.1:{given.port}") as http,

@@ -1,7 +1,7 @@
 """A real Chromium on a live leaderboard, one of each for all tests of a worker.
 
 Every page that a test opens is watched: an error on its console, an exception of a script or a
-request to another host fails the test. Screenshots go to `var/screenshots`.
+request to another host fails the test. `./scripts/test all` keeps screenshots in `var/screenshots`.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from playwright.async_api import (
 )
 
 from tests.browser.site import Site, running_site
+from tests.depth import is_deep
 from tests.patience import HANG_SECONDS
 
 FOLDER: Final = Path(__file__).parent
@@ -102,12 +103,11 @@ class Visitor:
         assert any(text in complaint for complaint in self.complaints), self.complaints
         self.complaints[:] = [each for each in self.complaints if text not in each]
 
-    async def shoot(self, page: Page, name: str, *, full: bool = True) -> Path:
-        """Take a picture, which is kept."""
-        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        path = SCREENSHOTS / f"{name}.png"
-        await page.screenshot(path=path, full_page=full)
-        return path
+    async def shoot(self, page: Page, name: str, *, full: bool = True) -> None:
+        """Keep a picture for people to look at: a sixth of all that these tests cost."""
+        if is_deep():
+            SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+            await page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=full)
 
     async def barriers(self, page: Page, within: str = "html") -> list[str]:
         """Return what axe finds serious or critical within an element, in light and in dark."""

@@ -7,6 +7,7 @@ from playwright.async_api import Page, expect
 
 from services.gateway.pages.board_view import SORT_KEYS
 from tests.browser.conftest import Visitor
+from tests.depth import deep
 
 NAMES = ".model"
 _SIGNS = {0x2212: "-", 0xB1: ""}  # the minus sign as wide as the plus, and plus-minus
@@ -49,7 +50,9 @@ async def test_missing_values_are_last_either_way(visitor: Visitor) -> None:
         assert values[-missing:] == ["n/a"] * missing
 
 
-@pytest.mark.parametrize("path", ["/community", "/community?scoring=strict"])
+@pytest.mark.parametrize(
+    "path", ["/community", pytest.param("/community?scoring=strict", marks=deep)]
+)
 async def test_script_and_server_sort_alike(visitor: Visitor, path: str) -> None:
     """What the script made of a page is what the server gives at its address."""
     page = await visitor.open(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.browser.conftest import Visitor
+from tests.depth import deep
 
 PAGES = {
     "official": "/",
@@ -21,12 +22,15 @@ PAGES = {
     "problems": "/problems",
     "not-found": "/there-is-no-such-page",
 }
+# The same pages with other numbers.
+STRICT = ("official-strict", "community-strict")
+EACH = [pytest.param(name, marks=deep if name in STRICT else ()) for name in PAGES]
 # A long list of like parts, of which one is looked at: axe takes a minute for all.
 WITHIN = {"docs": ".reference > section:nth-of-type(2)"}
 PHONE = {"width": 360, "height": 740}
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", EACH)
 async def test_is_accessible_in_both_schemes(visitor: Visitor, name: str) -> None:
     """axe finds nothing serious or critical, in light and in dark."""
     page = await visitor.open()
@@ -38,7 +42,7 @@ async def test_is_accessible_in_both_schemes(visitor: Visitor, name: str) -> Non
         visitor.forgive("status of 404")
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", EACH)
 async def test_fits_a_phone(visitor: Visitor, name: str) -> None:
     """Nothing but a table of its own scrolls sideways at 360 px."""
     page = await visitor.open(viewport=PHONE, has_touch=True, is_mobile=True)

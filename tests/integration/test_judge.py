@@ -24,8 +24,10 @@ from shared.messaging.topology import JUDGE_BATCHES
 from shared.storage.database import Database
 from tests.fakes.grader import FakeGrader, graded, ungraded
 from tests.judging import (
+    HALF,
     judging,
     look_after,
+    plan_of_half,
     reaches,
     replica,
     request_run,
@@ -33,10 +35,9 @@ from tests.judging import (
     run_row,
 )
 from tests.patience import HANG_SECONDS
-from tests.rows import DEMO, accept_submission
+from tests.rows import DEMO, Stored, accept_submission
 
 
-@pytest.fixture(scope="module")
 def demo_plan() -> JudgingPlan:
     truth = load_ground_truth((DEMO / "ground_truth.json.gz").read_bytes())
     records = orjson.loads(gzip.decompress((DEMO / "predictions.json.gz").read_bytes()))
@@ -44,8 +45,22 @@ def demo_plan() -> JudgingPlan:
 
 
 @pytest.fixture(scope="module")
-def expected(demo_plan: JudgingPlan) -> dict[str, JudgeScore]:
-    return aggregate(demo_plan, [standin.judge(pair) for pair in demo_plan.texts])
+def half_plan() -> JudgingPlan:
+    return plan_of_half()
+
+
+@pytest.fixture(scope="module")
+def expected(half_plan: JudgingPlan) -> dict[str, JudgeScore]:
+    return judged(half_plan)
+
+
+def judged(pairs: JudgingPlan) -> dict[str, JudgeScore]:
+    return aggregate(pairs, [standin.judge(pair) for pair in pairs.texts])
+
+
+async def accept_half(database: Database, model_name: str = "A model") -> Stored:
+    """Accept half of the demo's answers, of which each is judged as of the whole."""
+    return await accept_submission(database, model_name, HALF)
 
 
 def few_captions() -> bytes:
@@ -71,29 +86,32 @@ def as_values(expected: dict[str, JudgeScore]) -> dict[str, tuple[float | None, 
 
 
 async def test_a_run_gives_exactly_the_expected_numbers_and_pays_each_pair_once(
-    database: Database, demo_plan: JudgingPlan, expected: dict[str, JudgeScore]
+    database: Database,
 ) -> None:
+    demo = demo_plan()
     stored = await accept_submission(database)
     grader = FakeGrader()
     async with judging(database, [replica(database, grader)]):
         run_id = await request_run(database, stored.submission_id)
         run = await reaches(database, run_id, "completed")
-    assert await judged_values(database) == as_values(expected)
-    assert sum(grader.calls.values()) == len(demo_plan.texts) == run["items"] == run["items_done"]
+    assert await judged_values(database) == as_values(judged(demo))
+    assert sum(grader.calls.values()) == len(demo.texts) == run["items"] == run["items_done"]
     assert set(grader.calls.values()) == {1}
     facts = orjson.loads(await database.pool.fetchval("SELECT facts::text FROM judge_results"))
     assert facts["metrics"]["vs_llm"]["coverage"] == 1
-    assert facts["metrics"]["vs_llm"]["aspects"] == pytest.approx(dict(expected["vs_llm"].aspects))
+    assert facts["metrics"]["vs_llm"]["aspects"] == pytest.approx(
+        dict(judged(demo)["vs_llm"].aspects)
+    )
     types = [row["type"] for row in await database.pool.fetch("SELECT type FROM outbox")]
     assert types.count("judging.completed") == 1
     assert await database.pool.fetchval("SELECT count(*) FROM judge_claims") == 0
     estimate = orjson.loads(run["estimate"])
-    assert (estimate["calls"], estimate["cached"]) == (len(demo_plan.texts), 0)
+    assert (estimate["calls"], estimate["cached"]) == (len(demo.texts), 0)
 
 
 async def test_a_second_submission_of_the_same_texts_costs_nothing(database: Database) -> None:
-    one = await accept_submission(database, "One")
-    two = await accept_submission(database, "Two")
+    one = await accept_half(database, "One")
+    two = await accept_half(database, "Two")
     grader = FakeGrader()
     async with judging(database, [replica(database, grader)]):
         await reaches(database, await request_run(database, one.submission_id), "completed")
@@ -105,10 +123,10 @@ async def test_a_second_submission_of_the_same_texts_costs_nothing(database: Dat
 
 
 async def test_two_runs_of_the_same_texts_at_once_pay_once(
-    database: Database, demo_plan: JudgingPlan
+    database: Database, half_plan: JudgingPlan
 ) -> None:
-    one = await accept_submission(database, "One")
-    two = await accept_submission(database, "Two")
+    one = await accept_half(database, "One")
+    two = await accept_half(database, "Two")
     hold = asyncio.Event()
     graders = [FakeGrader(hold=hold), FakeGrader(hold=hold)]
     replicas = [replica(database, grader) for grader in graders]
@@ -120,15 +138,15 @@ async def test_two_runs_of_the_same_texts_at_once_pay_once(
         for run_id in runs:
             await reaches(database, run_id, "completed")
     calls = graders[0].calls + graders[1].calls
-    assert len(calls) == len(demo_plan.texts)
+    assert len(calls) == len(half_plan.texts)
     assert set(calls.values()) == {1}
 
 
 async def test_what_fails_for_now_comes_again_and_ends_unscored_after_the_last_try(
-    database: Database, demo_plan: JudgingPlan
+    database: Database, half_plan: JudgingPlan
 ) -> None:
-    stored = await accept_submission(database)
-    unlucky = demo_plan.texts[0]
+    stored = await accept_half(database)
+    unlucky = half_plan.texts[0]
 
     def script(pair: Pair, _: int) -> Verdict | None:
         if (pair.prediction, pair.reference) == tuple(unlucky):
@@ -148,10 +166,10 @@ async def test_what_fails_for_now_comes_again_and_ends_unscored_after_the_last_t
 
 
 async def test_too_much_unscored_is_tried_again_then_fails_and_a_resumed_run_tries_only_that(
-    database: Database, demo_plan: JudgingPlan, expected: dict[str, JudgeScore]
+    database: Database, half_plan: JudgingPlan, expected: dict[str, JudgeScore]
 ) -> None:
-    stored = await accept_submission(database)
-    bad = {tuple(text) for text in demo_plan.texts[::4]}
+    stored = await accept_half(database)
+    bad = {tuple(text) for text in half_plan.texts[::4]}
 
     def script(pair: Pair, _: int) -> Verdict | None:
         return ungraded("malformed") if (pair.prediction, pair.reference) in bad else None
@@ -191,7 +209,7 @@ async def test_a_refusal_pauses_the_run_and_nothing_is_lost(
     refusal: ProviderDown | BudgetExhausted,
     reason: str,
 ) -> None:
-    stored = await accept_submission(database)
+    stored = await accept_half(database)
     answered = 0
 
     def script(_: Pair, __: int) -> Verdict | None:
@@ -225,7 +243,7 @@ async def test_a_refusal_pauses_the_run_and_nothing_is_lost(
 async def test_a_straggler_of_before_the_resume_does_not_pause_the_run_again(
     database: Database,
 ) -> None:
-    stored = await accept_submission(database)
+    stored = await accept_half(database)
     run_id = await request_run(database, stored.submission_id)
     one = replica(database, FakeGrader())
     request = JudgingRequested(submission_id=stored.submission_id, run_id=run_id)
@@ -242,7 +260,7 @@ async def test_a_straggler_of_before_the_resume_does_not_pause_the_run_again(
 
 
 async def test_claims_of_a_dead_replica_run_out(database: Database) -> None:
-    stored = await accept_submission(database)
+    stored = await accept_half(database)
     run_id = await request_run(database, stored.submission_id)
     grader = FakeGrader()
     one = replica(database, grader)
@@ -263,12 +281,12 @@ async def test_claims_of_a_dead_replica_run_out(database: Database) -> None:
 
 async def test_a_large_run_does_not_starve_a_small_one(database: Database) -> None:
     policy = RunPolicy(batch_items=2, window_batches=8, tries=3, busy_seconds=0.05)
-    large = await accept_submission(database, "Large")
+    large = await accept_half(database, "Large")
     grader = FakeGrader()
     async with judging(database, [replica(database, grader, policy)], concurrency=2):
         large_run = await request_run(database, large.submission_id, repeats=10)
         await reaches(database, large_run, "running")
-        small = await accept_submission(database, "Small")
+        small = await accept_half(database, "Small")
         small_run = await request_run(database, small.submission_id)
         await reaches(database, small_run, "completed")
         row = await run_row(database, large_run)
@@ -279,7 +297,7 @@ async def test_a_large_run_does_not_starve_a_small_one(database: Database) -> No
 async def test_repeats_are_averaged_and_their_variance_published(
     database: Database, expected: dict[str, JudgeScore]
 ) -> None:
-    stored = await accept_submission(database)
+    stored = await accept_half(database)
 
     def script(pair: Pair, repeat: int) -> Verdict | None:
         if repeat == 0:
@@ -322,7 +340,7 @@ async def test_ten_submissions_of_two_owners_progress_together(database: Databas
 
 
 async def test_over_budget_fails_before_anything_is_paid(database: Database) -> None:
-    stored = await accept_submission(database)
+    stored = await accept_half(database)
     grader = FakeGrader()
     async with judging(database, [replica(database, grader, left=10)]):
         run_id = await request_run(database, stored.submission_id)
@@ -334,8 +352,8 @@ async def test_over_budget_fails_before_anything_is_paid(database: Database) -> 
 async def test_stub_verdicts_leave_a_badge_and_never_reach_the_official_board(
     database: Database,
 ) -> None:
-    stored = await accept_submission(database)
-    official = await accept_submission(database, "Official")
+    stored = await accept_half(database)
+    official = await accept_half(database, "Official")
     await database.pool.execute(
         "UPDATE entries SET board = 'official' WHERE id = $1", official.entry_id
     )
@@ -355,7 +373,7 @@ async def test_stub_verdicts_leave_a_badge_and_never_reach_the_official_board(
 async def test_a_message_that_dies_retries_its_batch_later_and_at_last_gives_it_up(
     database: Database,
 ) -> None:
-    stored = await accept_submission(database)
+    stored = await accept_half(database)
     one = replica(database, FakeGrader())
     consumer = build_batches_consumer(database, one.judge)
     run_id = await request_run(database, stored.submission_id)
@@ -385,7 +403,7 @@ async def test_a_request_that_dies_fails_its_run(database: Database) -> None:
 async def test_the_reaper_announces_what_stands_still_with_new_messages(
     database: Database, expected: dict[str, JudgeScore]
 ) -> None:
-    stored = await accept_submission(database)
+    stored = await accept_half(database)
     one = replica(database, FakeGrader())
     run_id = await request_run(database, stored.submission_id)
     await database.pool.execute("DELETE FROM outbox")  # the request is lost
@@ -408,7 +426,7 @@ async def test_the_reaper_announces_what_stands_still_with_new_messages(
 async def test_a_run_whose_judge_was_changed_goes_on_with_the_new_one(
     database: Database, expected: dict[str, JudgeScore]
 ) -> None:
-    stored = await accept_submission(database)
+    stored = await accept_half(database)
     hold = asyncio.Event()
     async with judging(database, [replica(database, FakeGrader(hold=hold))]):
         run_id = await request_run(database, stored.submission_id)
@@ -428,7 +446,7 @@ async def test_a_run_whose_judge_was_changed_goes_on_with_the_new_one(
 
 async def test_claims_that_a_living_replica_does_not_know_of_run_out(database: Database) -> None:
     """The connection was lost before the answer; to renew such a claim is to hold it for ever."""
-    stored = await accept_submission(database)
+    stored = await accept_half(database)
     run_id = await request_run(database, stored.submission_id)
     grader = FakeGrader()
     one = replica(database, grader)

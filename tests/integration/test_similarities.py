@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import AsyncIterator
 from uuid import UUID
 
-import orjson
 import pytest
 
-from medvid.benchmark.caption_pairs import plan
 from medvid.benchmark.embedding import load_embedder
-from medvid.benchmark.ground_truth import load_ground_truth
 from medvid.benchmark.similarity import METRICS, Similarity, SourceSimilarity, measure
 from services.gateway.submissions.store import SubmissionStore
 from services.scorer.consume import build_consumer, build_similarity_consumer
@@ -24,16 +20,15 @@ from shared.messaging.topology import SCORER_SIMILARITIES, SCORER_SUBMISSIONS
 from shared.runtime.errors import Permanent, Transient
 from shared.runtime.workers import WorkerPool
 from shared.storage.database import Database
+from tests.judging import HALF, plan_of_half
 from tests.reaping import reap
-from tests.rows import DEMO, accept_submission
+from tests.rows import accept_submission
 
 
 @pytest.fixture(scope="module")
 def expected() -> dict[str, float | None]:
-    """What measuring the demo's files directly gives."""
-    truth = load_ground_truth((DEMO / "ground_truth.json.gz").read_bytes())
-    records = orjson.loads(gzip.decompress((DEMO / "predictions.json.gz").read_bytes()))
-    pairs = plan(truth.samples, [record["prediction"] for record in records])
+    """What measuring half of the demo's answers directly gives."""
+    pairs = plan_of_half()
     return {key: measure(pairs, key, load_embedder()).value for key in METRICS}
 
 
@@ -65,7 +60,7 @@ def requested(submission_id: UUID) -> Delivery:
 
 async def scored(database: Database, pool: WorkerPool, *, wanted: bool = True) -> UUID:
     """Accept and score a submission; returns its id."""
-    stored = await accept_submission(database)
+    stored = await accept_submission(database, payload=HALF)
     evaluator = Evaluator(database, pool, seconds=60)
     consumer = build_consumer(database, evaluator, wants_similarities=wanted)
     message = Envelope.wrap(SubmissionAccepted(submission_id=stored.submission_id))

@@ -1,0 +1,176 @@
+"""Things for the operations that need one to be there, each its own, for the conformance test.
+
+`schemathesis_hooks.py` puts them into requests: by operation what stands in the path, who asks, and
+a body where none that is made up is taken.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+import orjson
+
+from medvid.benchmark.versions import METRIC_VERSION
+from services.gateway.accounts.admin_actions import AdminAction
+from services.gateway.admin.rescore_models import Wanted
+from services.gateway.admin.rescoring import Rescoring
+from services.judge.store import announce_judge
+from services.ranker.rescoring import preview
+from services.scorer.store import OVERDUE
+from shared.storage.database import Database
+from tests.acceptance.gateway_harness import Gateway, ground_truth
+from tests.fakes.grader import version
+from tests.reaping import reap
+from tests.rows import add_listed_entry
+
+Seeds = dict[str, list[dict[str, str]]]
+"""By operation; `body` is JSON text, of a request that is meant to be right."""
+
+_OWNED: Final = (
+    "GET /api/v1/submissions/{id}", "GET /api/v1/submissions/{id}/events",
+    "GET /api/v1/submissions/{id}/verdicts", "GET /api/v1/submissions/{id}/webhook",
+    "POST /api/v1/submissions/{id}/webhook/redeliver", "POST /api/v1/submissions/{id}/judge",
+    "POST /api/v1/submissions/{id}/withdraw",
+)  # fmt: skip
+_ENTRY_ACTIONS: Final = ("rename", "edit", "promote", "demote", "remove", "restore")
+_ACTION: Final = AdminAction.of("administrator", "a seed of the conformance test", "req-1")
+_WHY: Final = {"why": "to see that it is taken"}
+
+
+async def seeds_of(gateway: Gateway, predictions: bytes, admin_key: str, truths: Path) -> Seeds:
+    """Make them. `truths`: the gateway's own folder of ground truths."""
+    database = gateway.database
+    await announce_judge(database, version(), 1)
+    seeds: Seeds = {}
+    for label in _OWNED:
+        seeds[label] = [await _submitted(gateway, predictions) for _ in range(3)]
+    await _judge(database, seeds["GET /api/v1/submissions/{id}/verdicts"])
+    for last, action in (("queued", "pause"), ("paused", "resume")):
+        runs = [await _submitted(gateway, predictions) for _ in range(2)]
+        for run in runs:
+            await _add_run(database, run["id"], last)
+            del run["bearer"]
+        seeds[f"POST /api/v1/submissions/{{id}}/judge/{action}"] = runs
+    listed = await database.pool.fetch("SELECT id::text FROM entries WHERE listed")
+    seeds["GET /api/v1/leaderboards/{board}/entries/{id}"] = [
+        {"id": row["id"], "board": "community"} for row in listed
+    ]
+    seeds |= await _of_administrators(gateway, admin_key, truths)
+    seeds |= await _rescored(database, (await _submitted(gateway, predictions))["id"])
+    return seeds
+
+
+async def _submitted(gateway: Gateway, predictions: bytes) -> dict[str, str]:
+    status, receipt = await gateway.submit(predictions, webhook_url=f"{gateway.url}/nowhere")
+    assert status == 202, receipt
+    for state in ("scored", "ranked"):
+        await gateway.set_state(receipt["id"], state)
+    return {"id": receipt["id"], "bearer": receipt["owner_token"]}
+
+
+async def _add_run(database: Database, submission_id: str, state: str) -> UUID:
+    run_id = uuid4()
+    await database.pool.execute(
+        "INSERT INTO judge_runs (id, submission_id, requested_by, repeats, state, reason)"
+        " VALUES ($1, $2, 'owner', 1, $3, CASE WHEN $3 = 'paused' THEN 'administrator' END)",
+        run_id, UUID(submission_id), state,
+    )  # fmt: skip
+    return run_id
+
+
+async def _judge(database: Database, submissions: list[dict[str, str]]) -> None:
+    """Give each submission a run with two pairs, of which one is judged."""
+    pool, judge = database.pool, version().hash
+    await pool.execute(
+        "INSERT INTO judge_versions VALUES ($1, '{}', false) ON CONFLICT DO NOTHING", judge
+    )
+    pairs = [bytes([number] * 32) for number in range(2)]
+    for pair in pairs:
+        await pool.execute("INSERT INTO judge_pairs VALUES ($1, 'a caption', 'another')", pair)
+    await pool.execute(
+        "INSERT INTO judge_verdicts (judge_version, pair, repeat, scores, model, attempts)"
+        " VALUES ($1, $2, 0, '{1,2,3,4,5}', 'a model', 1)",
+        judge, pairs[0],
+    )  # fmt: skip
+    for submission in submissions:
+        run_id = await _add_run(database, submission["id"], "queued")
+        await pool.execute(
+            "UPDATE judge_runs SET state = 'running', judge_version = $2, plan = 'plan',"
+            " items = 2 WHERE id = $1",
+            run_id, judge,
+        )  # fmt: skip
+        await pool.executemany(
+            "INSERT INTO judge_run_pairs (run_id, ordinal, repeat, pair, metrics, uses)"
+            " VALUES ($1, $2, 0, $3, '{dvc_llm}', 1)",
+            [(run_id, ordinal, pair) for ordinal, pair in enumerate(pairs)],
+        )
+
+
+async def _of_administrators(gateway: Gateway, admin_key: str, truths: Path) -> Seeds:
+    headers = {"Authorization": f"Bearer {admin_key}"}
+
+    async def asked(method: str, path: str, **body: Any) -> dict[str, Any]:
+        async with gateway.client.request(method, path, headers=headers, **body) as response:
+            answer: dict[str, Any] = await response.json()
+            assert response.status < 300, answer
+            return answer
+
+    key = await asked("POST", "/api/v1/keys", json={"label": "CI", "owner": "lab@example.org"})
+    boards = await asked("GET", "/api/v1/admin/boards/export?format=json")
+    (truths / "truth.json").write_bytes(ground_truth())
+    admin = "POST /api/v1/admin"
+    seeds = {
+        "GET /api/v1/keys/me": [{"bearer": key["key"]}],
+        f"{admin}/boards/import": [_body(boards=boards)],
+        f"{admin}/ground-truths": [{"body": ground_truth().decode()}],
+        f"{admin}/ground-truths/reload": [_body(file="truth.json")],
+        f"{admin}/rescores": [_body()],
+    }
+    for action in _ENTRY_ACTIONS:
+        seeds[f"{admin}/entries/{{id}}/{action}"] = [
+            {"id": str(await add_listed_entry(gateway.database, f"To {action} {number}",
+                                              {"cvs_acc": 0.1}))}
+            for number in range(3)
+        ]  # fmt: skip
+    return seeds
+
+
+def _body(**fields: object) -> dict[str, str]:
+    return {"body": orjson.dumps({**_WHY, **fields}).decode()}
+
+
+async def _rescored(database: Database, submission_id: str) -> Seeds:
+    """Score a submission anew, in a job that is applied and in one that is discarded.
+
+    Only one may be unfinished, which is the one that the test itself starts.
+    """
+    rescoring = Rescoring(database)
+    entry_id: UUID = await database.pool.fetchval(
+        "UPDATE entries SET listed = true WHERE submission_id = $1 RETURNING id",
+        UUID(submission_id),
+    )
+
+    async def started() -> UUID:
+        job = await rescoring.start(_ACTION, version=None, board=None, entry_ids=[entry_id])
+        return job.id
+
+    applied = await started()
+    await database.pool.execute(
+        "UPDATE rescore_items SET state = 'scored', metric_version = $1", METRIC_VERSION
+    )
+    await database.pool.execute(
+        "INSERT INTO shadow_scores VALUES ($1, $2, 'cvs_acc', 0.75, 0.75, 1, 1, '{}')",
+        applied, entry_id,
+    )  # fmt: skip
+    await reap(database, OVERDUE, 3600)
+    async with database.transaction() as transaction:
+        await preview(transaction, applied)
+    assert await rescoring.apply(applied, _ACTION, Wanted(preview=1))
+    discarded = await started()
+    assert await rescoring.discard(discarded, _ACTION)
+    path = "/api/v1/admin/rescores/{id}"
+    jobs = {f"GET {path}": [applied, discarded], f"POST {path}/apply": [applied],
+            f"POST {path}/discard": [discarded]}  # fmt: skip
+    return {label: [{"id": str(job)} for job in those] for label, those in jobs.items()}
