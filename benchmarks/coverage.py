@@ -27,7 +27,7 @@ from medvid.benchmark.ground_truth import Sample  # noqa: E402
 from medvid.benchmark.metrics.components import Comparison, accuracy  # noqa: E402
 from medvid.benchmark.statistics.bootstrap import estimates, resample  # noqa: E402
 from medvid.benchmark.statistics.comparisons import Score, compare  # noqa: E402
-from medvid.benchmark.statistics.intervals import Interval, interval  # noqa: E402
+from medvid.benchmark.statistics.intervals import interval  # noqa: E402
 from medvid.benchmark.sums import Contributions  # noqa: E402
 from medvid.benchmark.tasks import Task  # noqa: E402
 
@@ -87,11 +87,11 @@ def simulate(test_set: TestSet, correlation: float, simulations: int) -> Figures
         videos = np.repeat(np.arange(test_set.videos), counts)
         one, other = (_answers(dice, videos, correlation, test_set) for _ in range(2))
         found = _estimates(videos, [one, other], number)
-        covered += _holds(interval(found[0].estimate))
+        covered += _holds(found[0])
         rejected += _differs(*found)
         if number % NAIVE_EVERY == 0:
             apart = _estimates(np.arange(len(videos)), [one], number)
-            naive += _holds(interval(apart[0].estimate))
+            naive += _holds(apart[0])
     tenth = len(range(0, simulations, NAIVE_EVERY))
     return Figures(covered / simulations, naive / tenth, rejected / simulations)
 
@@ -131,8 +131,11 @@ def _contributions(samples: Sequence[Sample], right: np.ndarray) -> Contribution
     return accuracy(comparisons)["compat"]
 
 
-def _holds(found: Interval) -> bool:
-    return found.low is not None and found.low <= TRUE_VALUE <= (found.high or 0.0)
+def _holds(score: Score) -> bool:
+    found = interval(score.estimate) if score.estimate else None
+    if found is None or found.low is None or found.high is None:
+        return False
+    return found.low <= TRUE_VALUE <= found.high
 
 
 def _differs(one: Score, other: Score) -> bool:
