@@ -28,6 +28,7 @@ _ON_YOUR_MACHINE: Final = {
     "validate": "validate:validate",
     "convert": "convert:convert",
     "score": "score:score",
+    "compare-files": "compare_files:compare_files",
     "rank": "rank:rank",
     "completion": "completion:completion",
 }
