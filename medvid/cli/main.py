@@ -25,6 +25,8 @@ _ON_A_SERVER: Final = {
     "register-key": "keys:register_key",
 }
 _ON_YOUR_MACHINE: Final = {
+    "predict": "predict:predict",
+    "sample": "sample:sample",
     "validate": "validate:validate",
     "convert": "convert:convert",
     "score": "score:score",

@@ -1,0 +1,1 @@
+"""Reward functions for reinforcement learning, from the code of the metrics."""
