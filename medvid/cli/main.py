@@ -33,6 +33,9 @@ _ON_YOUR_MACHINE: Final = {
     "rank": "rank:rank",
     "completion": "completion:completion",
 }
+_REWARDS: Final = {
+    "fit": "rewards:fit",
+}
 _CONFIG: Final = {
     "set": "config:set_setting",
     "unset": "config:unset_setting",
@@ -112,6 +115,7 @@ config = typer.Typer(
     help="Show and change settings: this client's, and those of the services.",
     invoke_without_command=True,
 )
+rewards = typer.Typer(help="Rewards for reinforcement learning.", no_args_is_help=True)
 ground_truth = typer.Typer(help="Versions of the ground truth.", no_args_is_help=True)
 keys = typer.Typer(help="API keys and their quotas.", no_args_is_help=True)
 
@@ -127,7 +131,9 @@ def show_settings(context: typer.Context, as_json: Json = False) -> None:
 
 add_commands(app, "medvid.cli", _ON_A_SERVER, _SERVER_PANEL, _STATUSES)
 add_commands(app, "medvid.cli", _ON_YOUR_MACHINE, _LOCAL_PANEL)
+add_commands(rewards, "medvid.cli", _REWARDS)
 add_commands(config, "medvid.cli", _CONFIG)
+app.add_typer(rewards, name="rewards", rich_help_panel=_LOCAL_PANEL)
 app.add_typer(config, name="config", rich_help_panel=_LOCAL_PANEL)
 app.add_typer(admin, name="admin", rich_help_panel=server.OPERATORS)
 server.register(app, admin)

@@ -31,6 +31,7 @@ from medvid.cli.parameters import JSON_OR_GZIP, Json
 from medvid.cli.printing import Exit, problem_line
 from medvid.judging import standin
 from medvid.judging.aggregate import JudgeScore, aggregate
+from medvid.rewards.values import reward_values
 
 GIB: Final = 1 << 30
 MIB: Final = 1 << 20
@@ -167,6 +168,7 @@ def sample_lines(
             "predicted": prediction is not None,
         }
         values |= card.records.get(sample.index, {})
+        values["reward"] = reward_values(sample, prediction or "")
         if sample.task is Task.DENSE_CAPTIONING:
             values["caption_pairs"] = captions.get(sample.index, _no_pairs())
         yield values | verdicts.get(sample.index, {})
