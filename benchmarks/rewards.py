@@ -1,6 +1,6 @@
 """What a reward costs: milliseconds a sample by task, rules and next actions by similarity.
 
-    .venv/bin/python -m benchmarks.rewards
+.venv/bin/python -m benchmarks.rewards
 """
 
 from __future__ import annotations
