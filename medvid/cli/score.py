@@ -38,6 +38,7 @@ from medvid.cli.scored_files import (
 )
 from medvid.judging import standin
 from medvid.judging.aggregate import JudgeScore, aggregate
+from medvid.rewards.values import reward_values
 
 
 def score(
@@ -172,6 +173,7 @@ def sample_lines(
             "predicted": prediction is not None,
         }
         values |= card.records.get(sample.index, {})
+        values["reward"] = reward_values(sample, prediction or "")
         if sample.task is Task.DENSE_CAPTIONING:
             values["caption_pairs"] = captions.get(sample.index, _no_pairs())
         yield values | verdicts.get(sample.index, {})
