@@ -169,8 +169,9 @@ async def test_a_server_that_cannot_start_again_ends_with_the_reason(folder: Pat
     async with watched_postgres(folder) as server:
         (folder / "global" / "pg_control").unlink()
         os.kill(postmaster(folder), signal.SIGKILL)
+        assert server.watch is not None
         with pytest.raises(Misconfigured, match=r"does not start .*pg_control.*MEDVID_DATA_DIR"):
-            await server.watched()
+            await server.watch
     with pytest.raises(Misconfigured, match=r"does not start .*pg_control"):
         async with embedded_postgres(folder):
             pass
