@@ -83,6 +83,7 @@ def _look_after_runs(
     base.patrol("judge_due_batches", upkeep.send_due_batches, settings.judge_due_seconds)
     base.patrol("judge_upkeep", upkeep.look, settings.judge_patrol_seconds)
     base.reap(
+        "judge_reaper",
         OVERDUE,
         every=settings.judge_patrol_seconds,
         idle=min(settings.judge_lost_seconds, settings.judge_still_seconds),

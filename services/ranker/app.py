@@ -31,6 +31,7 @@ async def run(base: Infrastructure, settings: RankerSettings) -> AsyncIterator[N
         ),
     ):
         base.reap(
+            "ranker_reaper",
             OVERDUE,
             every=settings.patrol_seconds,
             idle=settings.still_seconds,

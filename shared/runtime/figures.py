@@ -58,8 +58,6 @@ class Sampler:
                 await self.refresh()
             except (Transient, Unavailable, *TRANSIENT_ERRORS) as error:
                 _log.warning("figures_not_sampled", error=str(error))
-            except Exception:  # noqa: BLE001 - figures must not end a service
-                _log.exception("figures_failed")
             await asyncio.sleep(self.seconds)
 
     async def refresh(self) -> None:

@@ -83,6 +83,11 @@ EVENT_LOOP_LAG: Final = Gauge(
 )
 
 
+TASK_FAILURES: Final = Counter(
+    "medvid_task_failures_total", "Failures of background tasks; each goes on", ["task"]
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Sampled:
     """A gauge about the whole system; `label` is the name of its one label, if it has any."""
