@@ -1,4 +1,7 @@
-"""Calls over HTTP with aiohttp: timeouts, retries, errors of the network as LeaderboardError."""
+"""Calls over HTTP with aiohttp: timeouts, retries, errors of the network as LeaderboardError.
+
+aiohttp is imported when the first call is made: the help of a command does without.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,7 @@ import random
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, TypeVar
-
-import aiohttp
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from medvid.api.calls import Call, ServerReply, read, refused
 from medvid.api.credentials import CODES, fix_of, sendable
@@ -23,6 +24,9 @@ from medvid.api.errors import (
 )
 from medvid.api.retries import Retries
 from medvid.models.base import AnswerType, Page
+
+if TYPE_CHECKING:
+    import aiohttp
 
 _HEADERS: Final = {"Accept": "application/json", "User-Agent": "medvid-client/1"}
 
@@ -105,6 +109,8 @@ class Transport:
     @asynccontextmanager
     async def stream(self, call: Call) -> AsyncIterator[AsyncIterator[bytes]]:
         """Open an answer that goes on; raises LeaderboardError, also while it is read."""
+        import aiohttp
+
         limits = aiohttp.ClientTimeout(
             total=None, sock_connect=self.timeouts.connect, sock_read=self.timeouts.event_silence
         )
@@ -120,6 +126,8 @@ class Transport:
     async def _open(
         self, call: Call, limits: aiohttp.ClientTimeout
     ) -> AsyncIterator[aiohttp.ClientResponse]:
+        import aiohttp
+
         headers = {**_HEADERS, **call.headers}
         token = call.token or self.token
         if token is not None:
@@ -153,6 +161,8 @@ class Transport:
             error.fix = fix_of(token) or error.fix
 
     def _timeout(self, call: Call) -> aiohttp.ClientTimeout:
+        import aiohttp
+
         connect = self.timeouts.connect
         if call.form is None and call.content is None:
             return aiohttp.ClientTimeout(total=self.timeouts.read, sock_connect=connect)
@@ -160,6 +170,8 @@ class Transport:
         return aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=silence)
 
     def _ready(self) -> aiohttp.ClientSession:
+        import aiohttp
+
         if self._session is None:
             self._session = aiohttp.ClientSession(trust_env=True)
         return self._session
@@ -197,6 +209,8 @@ async def _body(call: Call) -> AsyncIterator[tuple[dict[str, str], Any]]:
 
 
 def _unreachable(url: str, error: Exception) -> LeaderboardError:
+    import aiohttp
+
     if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
         return BadAddress(
             f"{url!r} is no address of a server.",

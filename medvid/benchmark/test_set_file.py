@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from medvid.benchmark.clips import METADATA_HINT, clip_of
 from medvid.benchmark.decoding import (
     GROUND_TRUTH_LIMITS,
-    MIB,
     UNDECODABLE,
     Element,
     RefusedFile,
@@ -23,9 +20,6 @@ from medvid.benchmark.ground_truth import (
 from medvid.benchmark.report import Code, Problem, Problems, shown
 from medvid.benchmark.tasks import task_of
 from medvid.benchmark.test_set import TestItem, TestSet, without_video_token
-
-LARGEST_PUBLIC_FILE: Final = 64 * MIB
-"""Bytes of a test set that a server publishes, unpacked."""
 
 
 class InvalidTestSet(InvalidGroundTruth):

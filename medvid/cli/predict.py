@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from medvid.api.uploads import UnreadableFile
 from medvid.benchmark import subsets
-from medvid.benchmark.decoding import GROUND_TRUTH_LIMITS, Refused
+from medvid.benchmark.decoding import GROUND_TRUTH_LIMITS, RefusedFile
 from medvid.benchmark.ground_truth import InvalidGroundTruth
 from medvid.benchmark.tasks import Task, task_of
 from medvid.cli.files import read_file
@@ -132,7 +132,7 @@ def predict(
             Sampling(model, temperature, seed), TokenPrice(input_price, output_price),
         )  # fmt: skip
         return asyncio.run(_run(plan, out, base_url, concurrency, timeout, as_json=as_json))
-    except (UnreadableFile, InvalidGroundTruth, Refused, ValueError, OSError) as error:
+    except (UnreadableFile, InvalidGroundTruth, RefusedFile, ValueError, OSError) as error:
         return cannot_run(error)
 
 

@@ -17,7 +17,7 @@ from medvid.benchmark.embedder import Embedder, Embeddings
 from medvid.benchmark.embedding import load_embedder
 from medvid.benchmark.ground_truth import Sample, load_ground_truth
 from medvid.benchmark.metrics import cvs, dvc, nap, sa, stg, tal
-from medvid.benchmark.results import Answer, TaskScore
+from medvid.benchmark.results import AnsweredSample, TaskScore
 from medvid.benchmark.similarity import MAX_CHARACTERS
 from medvid.benchmark.tasks import CAPTION_TASKS, SCORINGS, Scoring, Task
 from medvid.judging.verdicts import SCORES, Verdict, is_valid
@@ -26,7 +26,7 @@ NextAction = Literal["exact", "compat"]
 NEXT_ACTIONS: Final[tuple[NextAction, ...]] = ("exact", "compat")
 Judge = Callable[[Task, Sequence[CaptionPair]], Sequence[Verdict | None]]
 """Scores caption pairs of a task, in order; None where it gave no valid verdict."""
-_RULES: Final[Mapping[Task, Callable[[Sequence[Answer]], TaskScore]]] = {
+_RULES: Final[Mapping[Task, Callable[[Sequence[AnsweredSample]], TaskScore]]] = {
     Task.TAL: tal.score,
     Task.STG: stg.score,
     Task.DENSE_CAPTIONING: dvc.score,
@@ -154,7 +154,7 @@ def rule_value(item: Item, scoring: Scoring, nearest: Embedder | None = None) ->
     0 where the metric leaves the answer out; None where the task has no such metric. `nearest`
     finds the label of next actions that match none exactly.
     """
-    answers = [Answer(item.sample, item.text)]
+    answers = [AnsweredSample(item.sample, item.text)]
     if item.sample.task is Task.NEXT_ACTION:
         score = nap.score(answers, nearest)
     elif item.sample.task in _RULES:

@@ -17,7 +17,7 @@ import orjson
 import pytest
 
 from services.judge.stub.server import running_stub
-from services.operate.doctor import Surroundings, examine
+from services.operate.examination import Surroundings, examine
 from services.operate.findings import Finding, print_report
 from shared.messaging.local import LocalBus
 from shared.messaging.rabbit.bus import connect_rabbit

@@ -7,11 +7,8 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
 
-from medvid.benchmark.test_set_file import (
-    LARGEST_PUBLIC_FILE,
-    InvalidTestSet,
-    load_test_set,
-)
+from medvid.benchmark.test_set import LARGEST_PUBLIC_FILE
+from medvid.benchmark.test_set_file import InvalidTestSet, load_test_set
 from medvid.benchmark.unpacking import RefusedFile, unpack
 from services.gateway.web.endpoints import JSON, Reply
 from services.gateway.web.representations import Representation, represent
