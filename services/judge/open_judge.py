@@ -9,6 +9,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from medvid.judging.calls import ModelEndpoint
+from medvid.judging.forms import FormChoice, form_named
 from medvid.judging.pricing import FREE
 from medvid.judging.prompt import PROMPT_VERSION
 from medvid.judging.replies import PARSER_VERSION
@@ -19,6 +20,7 @@ from services.judge.budgets import Caps, SharedSpending, Unmetered
 from services.judge.concurrency import AdaptiveLimit
 from services.judge.grader import ModelGrader
 from services.judge.rates import RateLimits, SharedRate, Unlimited
+from services.judge.reply_forms import SharedForm
 from services.judge.settings import JudgeSettings
 from services.judge.stub.server import MODEL as STUB_MODEL
 from services.judge.stub.server import running_stub
@@ -65,6 +67,8 @@ async def open_judge(base: Infrastructure, settings: JudgeSettings) -> AsyncIter
             gate=gate,
             spending=spending,
             price=settings.price,
+            form=_form(settings),
+            shared_form=SharedForm(base.database, endpoint_name(url), version.model),
             model_prefix=None if version.provider == "stub" else settings.judge_model_prefix,
         )
         yield Judge(grader, spending.month_left)
@@ -134,7 +138,7 @@ async def _gate(
     base: Infrastructure, settings: JudgeSettings, url: str, stack: AsyncExitStack
 ) -> SharedRate | Unlimited:
     limits = RateLimits(
-        _account(url, settings.judge_model),
+        f"{endpoint_name(url)} {settings.judge_model}",
         settings.judge_requests_per_minute,
         settings.judge_tokens_per_minute,
     )
@@ -145,10 +149,16 @@ async def _gate(
     return gate
 
 
-def _account(url: str, model: str) -> str:
-    """Name the account whose limits are shared; without a password that the address may hold."""
+def endpoint_name(url: str) -> str:
+    """Name an endpoint, without a password that its address may hold."""
     parts = urlsplit(url)
-    return f"{parts.hostname}:{parts.port or ''}{parts.path} {model}"
+    return f"{parts.hostname}:{parts.port or ''}{parts.path}"
+
+
+def _form(settings: JudgeSettings) -> FormChoice:
+    if settings.judge_reply_form == "auto":
+        return FormChoice()
+    return FormChoice(form_named(settings.judge_reply_form), is_fixed=True)
 
 
 async def _spending(

@@ -91,7 +91,10 @@ class StartRun:
             if plan is not None and locked["plan"] is None:
                 await _add_pairs(transaction, run, plan)
             await connection.execute(_SQL["run_pairs_open"], run.id, version.hash)
-            await connection.execute(_SQL["batches_add"], run.id, self.runs.policy.batch_items)
+            is_cautious = await connection.fetchval(_SQL["run_is_cautious"], run.id)
+            await connection.execute(
+                _SQL["batches_add"], run.id, self.runs.policy.batch_items, is_cautious
+            )
             nothing_left: bool = await connection.fetchval(
                 _SQL["run_begin"],
                 run.id,

@@ -58,6 +58,11 @@ class JudgeSettings(CommonSettings):
         "max_tokens", description="what the endpoint calls that limit"
     )
     judge_seed: int | None = Field(None, description="sampling seed, where the endpoint takes one")
+    judge_reply_form: Literal["auto", "schema", "lines"] = Field(
+        "auto",
+        description="schema (JSON by a schema), lines (R2: 4), or auto: a schema, and lines where "
+        "the endpoint refuses it; what was found is kept for all replicas",
+    )
     judge_max_caption_characters: Annotated[int, Field(ge=100)] = Field(
         8_000, description="longer captions are cut for the judge, and marked as cut"
     )
@@ -99,6 +104,15 @@ class JudgeSettings(CommonSettings):
     judge_run_cap_usd: Usd | None = Field(None, description="most that one run may spend")
     judge_month_cap_usd: Usd | None = Field(
         None, description="most that all runs of a calendar month (UTC) may spend"
+    )
+
+    judge_waste_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.05, description="share of a run's estimated calls that may be billed without a verdict"
+    )
+    judge_waste_calls: Annotated[int, Field(ge=0)] = Field(
+        20,
+        description="billed calls without a verdict that a run may have in any case; past both it "
+        "is paused until a person resumes it",
     )
 
     judge_automatic: bool = Field(False, description="judge every submission once it is scored")

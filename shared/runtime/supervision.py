@@ -41,7 +41,7 @@ class Backoff:
 
 @dataclass(slots=True, eq=False)
 class TaskHealth:
-    """How a background task fares: its failures in a row, told in logs, metrics and `/readyz`."""
+    """The health of a background task: failures in a row, in logs, metrics and `/readyz`."""
 
     name: str
     backoff: Backoff = field(default_factory=Backoff)
