@@ -1,10 +1,9 @@
 """How many calls to have open: additive increase, multiplicative decrease (AIMD).
 
-It begins with two calls, as nothing is known of the account's rate, and one may hang. Where even one call at a time
-is too much, calls keep a distance that grows with each refusal and shrinks with each answer.
-
-Throttling (429) and a queue building up at the provider (latency) mean that we ask too much. A
-failure (5xx) does not: fewer calls would not fix it, and the breaker handles it.
+It begins with two calls, as nothing is known of the account's rate, and one may hang. Where even
+one call at a time is too much, calls keep a distance that grows with each refusal and shrinks
+with each answer. Throttling (429) and a queue building up at the provider (latency) mean that we
+ask too much. A failure (5xx) does not: fewer calls would not fix it, and the breaker handles it.
 """
 
 from __future__ import annotations
