@@ -119,7 +119,7 @@ def refused(reply: ServerReply) -> LeaderboardError:
     """Return the error of an answer with a status from 400 on."""
     try:
         problem = read_answer(orjson.dumps(_LEFT_OUT | orjson.loads(reply.body)), ProblemDetails)
-    except (ValueError, TypeError):  # no JSON, no object, or not one of ours
+    except (ValueError, TypeError):  # no JSON, no object, or no problem document
         return _not_this_api(reply)
     return refusal(problem, reply.retry_after)
 

@@ -1,1 +1,1 @@
-"""What the API takes and answers, told once: the gateway and the client use the same classes."""
+"""What the API takes and answers, once: the gateway and the client use the same classes."""

@@ -66,7 +66,9 @@ class QuotaStatus(Answer):
     """What the caller may still do: by its API key, or by its address."""
 
     account: str = Field(description="who pays: 'administrator', 'key:ID' or 'address:ADDRESS'")
-    submissions: QuotaUse = Field(description="in the last 24 hours; a failure of ours counts not")
+    submissions: QuotaUse = Field(
+        description="in the last 24 hours; a failure of the server does not count"
+    )
     bytes: QuotaUse = Field(description="of uploads in the last 24 hours")
     judge_runs: QuotaUse = Field(description="in the last 30 days; failed ones count not")
     validations: QuotaUse = Field(

@@ -213,7 +213,7 @@ class RankMove(Answer):
 
     @property
     def direction(self) -> Literal["up", "down", ""]:
-        """Which way it moves; whoever is not ranked stands below all."""
+        """Which way it moves; an entry without a rank stands below all."""
         before, after = (math.inf if each is None else each for each in (self.before, self.after))
         return "up" if after < before else "down" if after > before else ""
 

@@ -53,6 +53,6 @@ class Page(Answer):
 
 
 class JsonBody(BaseModel):
-    """Base of the models of bodies: what is not in them is refused, so typos are told."""
+    """Base of the models of bodies: what is not in them is refused, so typos are found."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -81,7 +81,7 @@ class ValidationReport(Answer):
     samples: int = Field(0, description="of the test set")
     answered: int = 0
     coverage: float | None = Field(None, description="answered / samples")
-    ambiguous: int = Field(0, description="records that only their order told apart")
+    ambiguous: int = Field(0, description="records that only their order distinguished")
     tasks: list[TaskReport] = Field([])
     warnings: list[ReportWarning] = Field([])
 

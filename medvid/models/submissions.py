@@ -26,7 +26,7 @@ class SubmissionReceipt(Answer):
     status_url: str
     owner_token: str
     webhook_secret: str | None = Field(
-        None, description="signs what your webhook is told (standardwebhooks.com); shown here only"
+        None, description="signs what your webhook gets (standardwebhooks.com); shown here only"
     )
 
 

@@ -50,7 +50,7 @@ class WebhookEvent(Answer):
 
 
 class WebhookDelivery(Answer):
-    """What a webhook was told, or is to be told."""
+    """What a webhook was sent, or is to be sent."""
 
     id: UUID = Field(description="the event's, sent as Webhook-Id at every attempt")
     submission_id: UUID

@@ -26,7 +26,7 @@ _DISTRIBUTIONS: Final = ("medvid", "openai", "pillow")
 def submission(samples: Sequence[VideoSample], records: Records) -> bytes:
     """Return the predictions as a submission file (JSON), in test-set order.
 
-    Each record repeats its question: ids repeat, and a file with gaps is told apart by it.
+    Each record repeats its question: ids repeat, and a file with gaps is aligned by it.
     """
     rows = [
         {

@@ -112,7 +112,7 @@ def build_accounts(database: Database, settings: GatewaySettings) -> Accounts:
     admin_key = settings.usable_admin_key
     if settings.admin_key_is_short:
         _log.error(
-            "administration_is_off",
+            "administration_disabled",
             reason=f"MEDVID_ADMIN_KEY has fewer than {ADMIN_KEY_CHARACTERS} characters",
             fix=f"set it to what '{MAKES_ADMIN_KEY}' prints, and restart",
         )
@@ -282,9 +282,9 @@ def _work_in_background(
     infrastructure.background("gateway_boards", parts.boards.keep_current)
     infrastructure.background("gateway_events", parts.streams.keep_current)
     infrastructure.background("gateway_webhooks", lambda: _deliver_webhooks(deliveries, settings))
-    infrastructure.patrol("gateway_quotas", parts.accounts.prune, _FORGET_SECONDS)
-    infrastructure.patrol("webhooks_forget", deliveries.prune, _FORGET_SECONDS)
-    infrastructure.patrol("accounts_searching", searching, _FORGET_SECONDS)
+    infrastructure.repeat("gateway_quotas", parts.accounts.prune, _FORGET_SECONDS)
+    infrastructure.repeat("webhooks_forget", deliveries.prune, _FORGET_SECONDS)
+    infrastructure.repeat("accounts_searching", searching, _FORGET_SECONDS)
 
 
 def _application(

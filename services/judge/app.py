@@ -84,8 +84,8 @@ def _look_after_runs(
     longest_probe = settings.judge_timeout_seconds + _PROBE_MARGIN_SECONDS
     ages = Ages(settings.judge_still_seconds, settings.judge_breaker_seconds, longest_probe)
     upkeep = Upkeep(base.database, runs, verdicts, judge.grader, ages)
-    base.patrol("judge_due_batches", upkeep.send_due_batches, settings.judge_due_seconds)
-    base.patrol("judge_upkeep", upkeep.look, settings.judge_patrol_seconds)
+    base.repeat("judge_due_batches", upkeep.send_due_batches, settings.judge_due_seconds)
+    base.repeat("judge_upkeep", upkeep.look, settings.judge_patrol_seconds)
     base.reap(
         "judge_reaper",
         OVERDUE,

@@ -211,7 +211,7 @@ async def _ground_truth(seen: _Installation) -> _Outcome:
         return _Outcome("failed", "there is none: uploads are refused.", fix)
     truth = load_ground_truth(await ground_truth_content(seen.database, version))
     if few := never_shown(truth.samples):
-        fix = "Load a larger test set, or say so to whoever reads the boards (docs/security.md)."
+        fix = "Load a larger test set, or say so to readers of the boards (docs/security.md)."
         return _Outcome("warning", few, fix)
     return _Outcome("ok", f"version {version[:12]} is active.")
 

@@ -49,14 +49,14 @@ class Infrastructure:
         """Run `work` until it returns or the process ends, again where it fails."""
         self.tasks.run(name, work)
 
-    def patrol(self, name: str, look: Callable[[], Awaitable[None]], seconds: float) -> None:
+    def repeat(self, name: str, look: Callable[[], Awaitable[None]], seconds: float) -> None:
         """Call `look` every so many seconds until shutdown; what may pass is logged and skipped."""
 
         async def patient() -> None:
             try:
                 await look()
             except (Transient, Unavailable, *TRANSIENT_ERRORS) as error:
-                _log.warning("patrol_waits", patrol=name, error=str(error))
+                _log.warning("periodic_task_failed", task=name, error=str(error))
 
         self.tasks.repeat(name, patient, seconds)
 
@@ -76,7 +76,7 @@ class Infrastructure:
         """Announce a service's overdue work again, until shutdown; see `Patience`."""
         patience = Patience(idle, max(idle, busy))
         reaper = Reaper(self.database, self.bus, patience, states)
-        self.patrol(name, reaper.announce_again, every)
+        self.repeat(name, reaper.announce_again, every)
 
     @asynccontextmanager
     async def consuming(

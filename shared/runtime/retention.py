@@ -113,7 +113,7 @@ class Pruner:
                 deleted[rule.name] = await self._prune(rule, days, batches)
         return deleted
 
-    async def patrol(self) -> None:
+    async def prune_some(self) -> None:
         """Do one round, and log what it deleted."""
         deleted = {name: rows for name, rows in (await self.prune(batches=_BATCHES_AT_ONCE)).items()
                 if rows}  # fmt: skip

@@ -154,7 +154,7 @@ class AccessRules:
     def role(self, caller: Caller, owner_token_sha256: bytes, key_id: UUID | None) -> Role | None:
         """Return a caller's part in a submission; None for a stranger.
 
-        A submission is owned by whoever holds its token, and by the key that it was sent with.
+        A submission is owned by the holder of its token, and by the key that it was sent with.
         """
         if self.is_administrator(caller):
             return "administrator"

@@ -111,7 +111,7 @@ class BoardQuery(Parameters):
         None,
         description=(
             "the next page, as 'next' names it. It stays in its snapshot, whatever happens to the "
-            "board meanwhile, and brings the rest of the query with it"
+            "board, and brings the rest of the query with it"
         ),
     )
     format: Form | None = Field(None, description="wins over the Accept header")

@@ -30,7 +30,7 @@ CACHE_CONTROL: Final = "public, max-age=1, must-revalidate"
 _log = structlog.get_logger(__name__)
 
 PageRenderer = Callable[[Leaderboard, frozenset[Scoring]], str]
-"""Renders a board's page; told in which scorings no entry of it has a value."""
+"""Renders a board's page; given the scorings in which no entry of it has a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +84,8 @@ class Boards:
     async def rank_of(self, board: Board, entry_id: UUID) -> int | None:
         """Return an entry's rank by compat scoring; None where it has no value, or is not there.
 
-        Looks for a newer board before it says that an entry is not there. So whoever is told that
-        a submission is ranked finds it on the board of the same gateway.
+        Looks for a newer board before it says that an entry is not there. So a submission
+        that is ranked is found on the board of the same gateway.
         """
         entry = self._ready[board, "compat"].entries.get(entry_id)
         if entry is None:
@@ -108,7 +108,7 @@ class Boards:
             try:
                 await self.refresh()
             except Transient as error:
-                _log.warning("boards_stay_as_they_are", error=error.detail)
+                _log.warning("board_refresh_failed", error=error.detail)
             try:
                 async with asyncio.timeout(self._poll_seconds):
                     await self._hinted.wait()

@@ -1,6 +1,6 @@
 """A board's changes as a stream (SSE), for every page that is open on it.
 
-Clients are told that there is something new, and fetch it where it is served from memory. An event
+Clients hear that there is something new, and fetch it where it is served from memory. An event
 carries the board's revision as its id, so a client that comes back with `Last-Event-ID` gets at
 once what was missed, and nothing where nothing was.
 """
@@ -84,7 +84,7 @@ class BoardStreams:
 
         Raises Unavailable when as many clients listen as may.
         """
-        told = last_event_id(request)
+        sent = last_event_id(request)
         if self._stopping:
             raise Unavailable("the server is stopping.", fix="Try again.")
         self._make_room(address)
@@ -103,10 +103,10 @@ class BoardStreams:
                     while not (self._stopping or listener.ended or request.transport is None):
                         woken.clear()
                         news = self._news(board)
-                        if news.revision != told:
-                            told = news.revision
+                        if news.revision != sent:
+                            sent = news.revision
                             data = news.model_dump_json()
-                            await response.send(data, id=str(told), event="board")
+                            await response.send(data, id=str(sent), event="board")
                         await wait(woken)
             return response
         finally:

@@ -1,4 +1,4 @@
-"""Reads JSON bodies with the models that also describe them: bounded, strict, all problems told."""
+"""Reads JSON bodies with the models that also describe them: bounded, strict, all problems said."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def body_of(
     content = await read_body(request, largest, _cut_off)
     try:
         # orjson refuses NaN and deep nesting, which the model's own reader would take. Strict: a
-        # number that came as a text or as true is a mistake that is better told.
+        # number that came as a text or as true is a mistake that is better refused.
         orjson.loads(content)
         return model.model_validate_json(content, strict=True)
     except orjson.JSONDecodeError as error:

@@ -59,11 +59,11 @@ async def test_work_that_fails_is_done_again_and_named_until_it_works(
     assert REGISTRY.get_sample_value("medvid_task_failures_total", {"task": kind}) == 3
 
 
-async def test_a_patrol_goes_on_after_a_failure(tasks: Supervision) -> None:
+async def test_a_periodic_task_goes_on_after_a_failure(tasks: Supervision) -> None:
     work = Work(1, ValueError("once"))
-    tasks.repeat("patrol", work, 0.001)
+    tasks.repeat("sweep", work, 0.001)
     await until(lambda: work.calls > 3)
-    assert work.seen[1] == {"patrol": "ValueError, 1 in a row"}
+    assert work.seen[1] == {"sweep": "ValueError, 1 in a row"}
     assert work.seen[2] == {}
 
 
