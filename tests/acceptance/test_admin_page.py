@@ -314,7 +314,7 @@ PROBLEMS: tuple[tuple[str, str, dict[str, Any], str], ...] = (
 )
 
 
-async def test_what_does_not_work_is_told_on_the_page(site: Site) -> None:
+async def test_what_does_not_work_is_shown_on_the_page(site: Site) -> None:
     browser = await signed_in(site)
     token = await browser.token()
     for path, action, fields, code in PROBLEMS:

@@ -106,7 +106,7 @@ async def test_an_address_makes_so_many_keys_and_no_more(store: KeyStore) -> Non
     await store.add(new(created_by="address:b"), most_a_day=3)
 
 
-async def test_callers_are_told_apart(store: KeyStore) -> None:
+async def test_callers_are_distinguished(store: KeyStore) -> None:
     rules = AccessRules(administration=True, registration="open", anonymous_submissions=True)
     manage = ManageKeys(store, rules, 3)
     identify = IdentifyCaller(store, ADMIN_KEY)

@@ -266,7 +266,7 @@ async def test_no_service_runs(installation: Installation, database: Database) -
     assert "Start the services" in findings["work"].fix
 
 
-async def test_work_that_stands_still_and_dead_letters(
+async def test_stalled_work_and_dead_letters(
     installation: Installation, database: Database
 ) -> None:
     await database.pool.execute(

@@ -237,7 +237,7 @@ async def test_a_file_in_the_place_of_the_data_folder_is_told(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("first", [0, 1, 2])
-async def test_whoever_uses_the_server_last_stops_it(folder: Path, first: int) -> None:
+async def test_the_last_user_of_the_server_stops_it(folder: Path, first: int) -> None:
     """An admin command that started it does not stop it under the server that joined."""
     users = [
         embedded_postgres(folder, shared=True),

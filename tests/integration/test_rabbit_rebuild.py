@@ -107,7 +107,7 @@ async def test_a_queue_with_other_settings_is_made_anew_with_every_message(
     assert late.attempt == 2, "what was put off keeps its count"
 
 
-async def test_a_plain_queue_of_the_same_name_becomes_one_of_ours(
+async def test_a_plain_queue_of_the_same_name_gets_the_right_settings(
     rabbit_url: str, channel: AbstractChannel
 ) -> None:
     """Such as one that was declared by hand, or before queues were replicated."""

@@ -85,7 +85,7 @@ def test_numbers_in_a_query_are_plain_digits(text: str) -> None:
 @pytest.mark.parametrize(
     ("query", "told"), [("?sise=1", "'sise'"), ("?size=1&size=1", "twice"), ("?size=x", "'x'")]
 )
-def test_a_wrong_query_is_told(query: str, told: str) -> None:
+def test_a_wrong_query_is_named(query: str, told: str) -> None:
     with pytest.raises(InvalidInput, match=told) as caught:
         query_of(make_mocked_request("GET", f"/{query}"), Query)
     assert caught.value.error_code == "invalid_query"
