@@ -33,12 +33,12 @@ from medvid.predict.prompts import (
     check_examples,
     read_templates,
 )
-from medvid.predict.records import Record, Records, open_records
-from medvid.predict.requests import Sampling, open_endpoint
+from medvid.predict.records import CallRecord, Records, open_records
+from medvid.predict.requests import GenerationSettings, open_endpoint
 from medvid.predict.run import (
     DEFAULT_TOKENS,
-    Outcome,
     Run,
+    RunSummary,
     TokenLimits,
     cut_off_by_task,
     still_to_ask,
@@ -64,7 +64,7 @@ class _Plan:
     frames: FrameSettings
     form: Form
     limits: TokenLimits
-    sampling: Sampling
+    sampling: GenerationSettings
     price: TokenPrice
     settings: Mapping[str, Any]
 
@@ -129,7 +129,7 @@ def predict(
         frames = FrameSettings(min_pixels, max_pixels, max_frames, stamps)
         plan = _plan(
             test_set, subset, prompts, one_shot, remap or [], max_tokens or [], frames, send,
-            Sampling(model, temperature, seed), TokenPrice(input_price, output_price),
+            GenerationSettings(model, temperature, seed), TokenPrice(input_price, output_price),
         )  # fmt: skip
         return asyncio.run(_run(plan, out, base_url, concurrency, timeout, as_json=as_json))
     except (UnreadableFile, InvalidGroundTruth, RefusedFile, ValueError, OSError) as error:
@@ -145,7 +145,7 @@ def _plan(
     max_tokens: Sequence[str],
     frames: FrameSettings,
     form: Form,
-    sampling: Sampling,
+    sampling: GenerationSettings,
     price: TokenPrice,
 ) -> _Plan:
     """Read the files; raises UnreadableFile, InvalidGroundTruth or ValueError."""
@@ -265,7 +265,7 @@ class _Meter:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def note(self, record: Record) -> None:
+    def note(self, record: CallRecord) -> None:
         """Count a sample that was asked for."""
         self._cost += self._price.cost(record.prompt_tokens, record.completion_tokens)
         self._failed += not record.is_answered
@@ -293,7 +293,9 @@ def _say_before(plan: _Plan, waiting: Sequence[VideoSample], console: Console) -
         )
 
 
-def _say_after(document: Mapping[str, Any], outcome: Outcome, out: Path, console: Console) -> None:
+def _say_after(
+    document: Mapping[str, Any], outcome: RunSummary, out: Path, console: Console
+) -> None:
     statuses = document["statuses"]
     answered = statuses.get("answered", 0) + statuses.get("truncated", 0)
     console.print(f"{answered:,} of {document['samples']:,} samples are answered: {out}")

@@ -26,7 +26,7 @@ class UnusableRecords(ValueError):
     """The file of records belongs to another run; the text says what differs."""
 
 
-class Status(StrEnum):
+class CallStatus(StrEnum):
     """How a sample's last call ended."""
 
     ANSWERED = "answered"
@@ -37,13 +37,13 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class CallRecord:
     """The end of one sample's call. `seconds` with repetitions; `detail` says why it failed."""
 
     index: int
     id: str
     qa_type: str
-    status: Status
+    status: CallStatus
     prediction: str = ""
     max_tokens: int = 0
     model: str = ""
@@ -55,11 +55,11 @@ class Record:
     @property
     def is_answered(self) -> bool:
         """Whether there is a prediction, perhaps a truncated or an empty one."""
-        return self.status is not Status.FAILED
+        return self.status is not CallStatus.FAILED
 
     def is_final(self, max_tokens: int) -> bool:
         """Whether a run with this limit of tokens need not ask again."""
-        if self.status is Status.TRUNCATED:
+        if self.status is CallStatus.TRUNCATED:
             return self.max_tokens >= max_tokens
         return self.is_answered
 
@@ -67,11 +67,11 @@ class Record:
 class Records:
     """What is known of each sample, by its index; the last line about a sample counts."""
 
-    def __init__(self, file: int, known: Mapping[int, Record]) -> None:
+    def __init__(self, file: int, known: Mapping[int, CallRecord]) -> None:
         self._file = file
         self.by_index = dict(known)
 
-    def add(self, record: Record) -> None:
+    def add(self, record: CallRecord) -> None:
         """Write a record to the disk, then know it."""
         os.write(self._file, orjson.dumps(asdict(record), option=orjson.OPT_APPEND_NEWLINE))
         os.fsync(self._file)
@@ -132,11 +132,11 @@ def _check(line: bytes, settings: Mapping[str, Any], path: Path) -> None:
         )
 
 
-def _read(lines: Iterable[bytes], path: Path) -> Iterator[Record]:
+def _read(lines: Iterable[bytes], path: Path) -> Iterator[CallRecord]:
     for number, line in enumerate(lines, 2):
         try:
             read = orjson.loads(line)
-            yield Record(**{**read, "status": Status(read["status"])})
+            yield CallRecord(**{**read, "status": CallStatus(read["status"])})
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
             raise UnusableRecords(
                 f"Line {number} of {path} cannot be read: remove it to go on without it."

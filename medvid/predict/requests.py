@@ -35,7 +35,7 @@ _SHOWN_CHARACTERS: Final = 300
 _SHORTEST_SECRET: Final = 8
 
 
-class CallFailed(Exception):
+class RequestFailed(Exception):
     """A call without an answer, after all repetitions.
 
     `passing`: the endpoint is overloaded or out of reach. `rejected`: this sample never works.
@@ -49,7 +49,7 @@ class CallFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Completion:
+class ModelAnswer:
     """What a model sent back. Token counts are 0 where the endpoint does not say."""
 
     text: str
@@ -60,7 +60,7 @@ class Completion:
 
 
 @dataclass(frozen=True, slots=True)
-class Sampling:
+class GenerationSettings:
     """How the model generates; greedy by default, as the reference does."""
 
     model: str
@@ -69,22 +69,22 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class PredictionEndpoint:
     """Where a model answers. `seconds` bounds one call; `policy` says when it is repeated."""
 
     client: openai.AsyncOpenAI
-    sampling: Sampling
+    sampling: GenerationSettings
     seconds: float
     policy: RetryPolicy = POLICY
 
-    async def ask(self, messages: Sequence[Message], max_tokens: int) -> Completion:
+    async def ask(self, messages: Sequence[Message], max_tokens: int) -> ModelAnswer:
         """Return the answer; raises CallFailed and nothing else."""
         attempts = 0
         while True:
             attempts += 1
             try:
                 return await self._call(messages, max_tokens)
-            except CallFailed as failure:
+            except RequestFailed as failure:
                 wait = None
                 if failure.cause == "passing":
                     wait = self.policy.wait(attempts, failure.retry_after, random.random)
@@ -92,7 +92,7 @@ class Endpoint:
                     raise
             await asyncio.sleep(wait)
 
-    async def _call(self, messages: Sequence[Message], max_tokens: int) -> Completion:
+    async def _call(self, messages: Sequence[Message], max_tokens: int) -> ModelAnswer:
         parameters: dict[str, Any] = {
             "max_tokens": max_tokens,
             "temperature": self.sampling.temperature,
@@ -109,29 +109,29 @@ class Endpoint:
             failure = self._failure(error)
         raise failure  # outside of the handler, so that nothing hangs on to the request
 
-    def _failure(self, error: Exception) -> CallFailed:
+    def _failure(self, error: Exception) -> RequestFailed:
         import openai
 
         if isinstance(error, openai.APIStatusError):
             return self._refusal(error)
         if isinstance(error, openai.APITimeoutError | TimeoutError):
-            return CallFailed("passing", f"no answer within {self.seconds:g} s")
+            return RequestFailed("passing", f"no answer within {self.seconds:g} s")
         if isinstance(error, openai.APIConnectionError):
             cause = error.__cause__ or error
-            return CallFailed("passing", f"the connection failed: {type(cause).__name__}")
-        return CallFailed("passing", f"the answer cannot be read: {type(error).__name__}")
+            return RequestFailed("passing", f"the connection failed: {type(cause).__name__}")
+        return RequestFailed("passing", f"the answer cannot be read: {type(error).__name__}")
 
-    def _refusal(self, error: openai.APIStatusError) -> CallFailed:
+    def _refusal(self, error: openai.APIStatusError) -> RequestFailed:
         status = error.status_code
         detail = self._without_key(f"{status}: {error.message}")[:_SHOWN_CHARACTERS]
         if status in _LASTING:
-            return CallFailed("unusable", f"{_LASTING[status]} ({detail})")
+            return RequestFailed("unusable", f"{_LASTING[status]} ({detail})")
         if error.code == "insufficient_quota":
-            return CallFailed("unusable", f"{_NO_QUOTA} ({detail})")
+            return RequestFailed("unusable", f"{_NO_QUOTA} ({detail})")
         header = error.response.headers.get("retry-after")
         passing = status >= 500 or status in _PASSING_STATUSES
         wait = parse_retry_after(header, datetime.now(UTC))
-        return CallFailed("passing" if passing else "rejected", detail, wait)
+        return RequestFailed("passing" if passing else "rejected", detail, wait)
 
     def _without_key(self, text: str) -> str:
         key = self.client.api_key
@@ -140,8 +140,8 @@ class Endpoint:
 
 @asynccontextmanager
 async def open_endpoint(
-    sampling: Sampling, *, base_url: str, api_key: str, seconds: float
-) -> AsyncIterator[Endpoint]:
+    sampling: GenerationSettings, *, base_url: str, api_key: str, seconds: float
+) -> AsyncIterator[PredictionEndpoint]:
     """Open a client without retries of its own, which follows no redirect."""
     import openai
 
@@ -152,16 +152,16 @@ async def open_endpoint(
     async with openai.AsyncOpenAI(
         api_key=api_key, base_url=base_url, max_retries=0, timeout=timeout, http_client=http
     ) as client:
-        yield Endpoint(client, sampling, seconds)
+        yield PredictionEndpoint(client, sampling, seconds)
 
 
-def _completion(answer: object) -> Completion:
+def _completion(answer: object) -> ModelAnswer:
     """Read an answer as the endpoint sent it: the client does not check types."""
     found: Any = answer
     choice = found.choices[0]
     usage = getattr(found, "usage", None)
     text = choice.message.content
-    return Completion(
+    return ModelAnswer(
         text=text if isinstance(text, str) else "",
         finish_reason=str(choice.finish_reason or ""),
         model=str(found.model or ""),

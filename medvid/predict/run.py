@@ -12,8 +12,8 @@ from typing import Final, Literal
 from medvid.benchmark.tasks import Task
 from medvid.predict.frames import FrameSettings, UnreadableFrame
 from medvid.predict.prompts import Form, Prompts
-from medvid.predict.records import Record, Records, Status
-from medvid.predict.requests import CallFailed, Completion, Endpoint
+from medvid.predict.records import CallRecord, CallStatus, Records
+from medvid.predict.requests import ModelAnswer, PredictionEndpoint, RequestFailed
 from medvid.predict.samples import VideoSample
 
 DEFAULT_TOKENS: Final = 256
@@ -37,7 +37,7 @@ class TokenLimits:
 
 
 @dataclass(slots=True)
-class Outcome:
+class RunSummary:
     """What a run came to. `stopped` says why it ended early, `reason` in words."""
 
     asked: int = 0
@@ -50,17 +50,17 @@ class Outcome:
 class Run:
     """Asks for samples; each answer is on disk before its worker takes another sample."""
 
-    endpoint: Endpoint
+    endpoint: PredictionEndpoint
     prompts: Prompts
     frames: FrameSettings
     form: Form
     limits: TokenLimits
     records: Records
-    note: Callable[[Record], None] = lambda _record: None
-    outcome: Outcome = field(default_factory=Outcome)
+    note: Callable[[CallRecord], None] = lambda _record: None
+    outcome: RunSummary = field(default_factory=RunSummary)
     _failures_in_a_row: int = 0
 
-    async def ask(self, samples: Sequence[VideoSample], concurrency: int) -> Outcome:
+    async def ask(self, samples: Sequence[VideoSample], concurrency: int) -> RunSummary:
         """Ask for all samples, `concurrency` at a time; what is open ends even if it stops."""
         waiting = iter(samples)
         async with asyncio.TaskGroup() as group:
@@ -78,7 +78,7 @@ class Run:
             self.outcome.failed += not record.is_answered
             self.note(record)
 
-    async def _one(self, sample: VideoSample) -> Record:
+    async def _one(self, sample: VideoSample) -> CallRecord:
         started, limit = time.monotonic(), self.limits.of(sample)
         item = sample.item
         try:
@@ -88,16 +88,16 @@ class Run:
             answer = await self.endpoint.ask(messages, limit)
         except UnreadableFrame as error:
             detail = str(error)
-        except CallFailed as failure:
+        except RequestFailed as failure:
             detail = str(failure)
             self._consider(failure)
         else:
             self._failures_in_a_row = 0
             return _answered(sample, answer, limit, time.monotonic() - started)
-        return Record(item.index, item.id, item.qa_type, Status.FAILED, detail=detail,
+        return CallRecord(item.index, item.id, item.qa_type, CallStatus.FAILED, detail=detail,
                       seconds=round(time.monotonic() - started, 3))  # fmt: skip
 
-    def _consider(self, failure: CallFailed) -> None:
+    def _consider(self, failure: RequestFailed) -> None:
         """Stop where the next samples would fail in the same way."""
         if failure.cause == "unusable":
             self.outcome.stopped, self.outcome.reason = "unusable", str(failure)
@@ -125,17 +125,17 @@ def cut_off_by_task(samples: Sequence[VideoSample], records: Records) -> Counter
         sample.item.task.value
         for sample in samples
         if (known := records.by_index.get(sample.item.index)) is not None
-        and known.status is Status.TRUNCATED
+        and known.status is CallStatus.TRUNCATED
     )
 
 
-def _answered(sample: VideoSample, answer: Completion, limit: int, seconds: float) -> Record:
+def _answered(sample: VideoSample, answer: ModelAnswer, limit: int, seconds: float) -> CallRecord:
     cut_off = answer.finish_reason == _CUT_OFF
-    return Record(
+    return CallRecord(
         index=sample.item.index,
         id=sample.item.id,
         qa_type=sample.item.qa_type,
-        status=Status.TRUNCATED if cut_off else Status.ANSWERED,
+        status=CallStatus.TRUNCATED if cut_off else CallStatus.ANSWERED,
         prediction=_clean(answer.text),
         max_tokens=limit,
         model=answer.model,

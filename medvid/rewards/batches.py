@@ -11,7 +11,7 @@ from typing import Any
 from medvid.benchmark.tasks import Scoring
 from medvid.rewards import normalisation
 from medvid.rewards.judge import EndpointJudge
-from medvid.rewards.values import Item, NextAction, Valuation, as_text, read_sample
+from medvid.rewards.values import NextAction, RewardItem, Valuation, as_text, read_sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +35,13 @@ class Rewards:
         A source and task that the baseline lacks keeps its value. Raises InvalidGroundTruth for a
         record that is none.
         """
-        items = [Item(read_sample(as_text(record)), text) for record, text in answers]
+        items = [RewardItem(read_sample(as_text(record)), text) for record, text in answers]
         return [
             Reward(self._normalised(item, value), value)
             for item, value in zip(items, self.valuation.of(items), strict=True)
         ]
 
-    def _normalised(self, item: Item, value: float) -> float:
+    def _normalised(self, item: RewardItem, value: float) -> float:
         spread = (self.spreads or {}).get((item.sample.source, item.sample.task))
         return spread.normalised(value) if spread else value
 

@@ -15,7 +15,12 @@ from medvid.judging.prompt import Form, build_messages
 from medvid.judging.replies import InvalidReply, read_reply
 from medvid.judging.rubric import load_rubric
 from medvid.judging.verdicts import Verdict
-from medvid.predict.requests import CallFailed, Endpoint, Sampling, open_endpoint
+from medvid.predict.requests import (
+    GenerationSettings,
+    PredictionEndpoint,
+    RequestFailed,
+    open_endpoint,
+)
 
 RUBRIC: Final = "v1"
 _CONCURRENCY: Final = 32
@@ -53,7 +58,7 @@ class EndpointJudge:
         places = asyncio.Semaphore(_CONCURRENCY)
         key = os.environ.get("OPENAI_API_KEY") or "none"
         async with open_endpoint(
-            Sampling(self.model), base_url=self.base_url, api_key=key, seconds=_SECONDS
+            GenerationSettings(self.model), base_url=self.base_url, api_key=key, seconds=_SECONDS
         ) as endpoint:
 
             async def ask(pair: CaptionPair) -> Verdict | None:
@@ -63,12 +68,12 @@ class EndpointJudge:
             return await asyncio.gather(*map(ask, pairs))
 
 
-async def _verdict(endpoint: Endpoint, task: Task, pair: CaptionPair) -> Verdict | None:
+async def _verdict(endpoint: PredictionEndpoint, task: Task, pair: CaptionPair) -> Verdict | None:
     messages = build_messages(
         load_rubric(RUBRIC), pair.prediction, pair.reference, task, form=Form.LINES
     )
     try:
         reply = await endpoint.ask([dict(message) for message in messages], _REPLY_TOKENS)
         return read_reply(reply.text, finish_reason=reply.finish_reason, refusal=None)
-    except (CallFailed, InvalidReply):
+    except (RequestFailed, InvalidReply):
         return None

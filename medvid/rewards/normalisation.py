@@ -25,7 +25,7 @@ class InvalidPercentiles(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class BaselineSpread:
     """Median and interquartile range of a baseline's values; linear percentiles."""
 
     p50: float
@@ -39,7 +39,7 @@ class Spread:
         return 1 / (1 + math.exp(exponent)) if exponent < 700 else 0.0
 
 
-Spreads = Mapping[tuple[str, Task], Spread]
+Spreads = Mapping[tuple[str, Task], BaselineSpread]
 """By source and task."""
 
 
@@ -63,9 +63,9 @@ def fit(lines: Iterable[Mapping[str, Any]], scoring: str) -> Spreads:
     return {key: _spread(found) for key, found in sorted(values.items())}
 
 
-def _spread(values: list[float]) -> Spread:
+def _spread(values: list[float]) -> BaselineSpread:
     low, middle, high = np.percentile(values, (25, 50, 75), method="linear")
-    return Spread(float(middle), float(high - low))
+    return BaselineSpread(float(middle), float(high - low))
 
 
 def dump(spreads: Spreads, scoring: str) -> bytes:
@@ -83,7 +83,7 @@ def load(path: Path, scoring: str) -> Spreads:
         document = orjson.loads(path.read_bytes())
         fitted, rows = document["scoring"], document["spreads"]
         spreads = {
-            (row["source"], Task(row["task"])): Spread(float(row["p50"]), float(row["iqr"]))
+            (row["source"], Task(row["task"])): BaselineSpread(float(row["p50"]), float(row["iqr"]))
             for row in rows
         }
     except OSError as error:

@@ -40,7 +40,7 @@ _KNOWN_TEXTS: Final = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class RewardItem:
     """One answer of a model to one sample."""
 
     sample: Sample
@@ -105,7 +105,7 @@ class Valuation:
         if self.next_action not in NEXT_ACTIONS:
             raise ValueError(f"nap is one of {', '.join(NEXT_ACTIONS)}, not {self.next_action!r}")
 
-    def of(self, items: Sequence[Item]) -> list[float]:
+    def of(self, items: Sequence[RewardItem]) -> list[float]:
         """Return the value of each answer, from 0 to 1; 0 where nothing can be scored."""
         captions = self._captions(items)
         nearest = self._nearest(items)
@@ -116,7 +116,7 @@ class Valuation:
             values.append(math.fsum(parts) / len(parts))
         return values
 
-    def _nearest(self, items: Sequence[Item]) -> Embedder | None:
+    def _nearest(self, items: Sequence[RewardItem]) -> Embedder | None:
         """Return the encoder for next actions; a batch's texts go through it in one call."""
         texts = [each.text.strip() for each in items if each.sample.task is Task.NEXT_ACTION]
         if self.next_action == "exact" or not texts:
@@ -124,7 +124,7 @@ class Valuation:
         self.embedder(texts)
         return self.embedder
 
-    def _captions(self, items: Sequence[Item]) -> dict[int, float]:
+    def _captions(self, items: Sequence[RewardItem]) -> dict[int, float]:
         """Return the caption value of the items that have one, by place."""
         values: dict[int, float] = {}
         for task in CAPTION_TASKS:
@@ -148,7 +148,7 @@ class Valuation:
         return dict(zip(pairs, values, strict=True))
 
 
-def rule_value(item: Item, scoring: Scoring, nearest: Embedder | None = None) -> float | None:
+def rule_value(item: RewardItem, scoring: Scoring, nearest: Embedder | None = None) -> float | None:
     """Return the mean of an item's rule-based metrics over a test set of this one sample.
 
     0 where the metric leaves the answer out; None where the task has no such metric. `nearest`
@@ -167,7 +167,7 @@ def rule_value(item: Item, scoring: Scoring, nearest: Embedder | None = None) ->
 
 def reward_values(sample: Sample, text: str) -> dict[Scoring, float] | None:
     """Return the rule value by scoring, None where the task has none; next actions exactly."""
-    found = {scoring: rule_value(Item(sample, text), scoring) for scoring in SCORINGS}
+    found = {scoring: rule_value(RewardItem(sample, text), scoring) for scoring in SCORINGS}
     return {key: value for key, value in found.items() if value is not None} or None
 
 

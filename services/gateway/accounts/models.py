@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field
 
@@ -65,23 +66,8 @@ def new_key(made: MadeKey) -> NewKey:
     return NewKey(**_facts(made.key), key=made.secret)
 
 
-def _facts(key: ApiKey) -> dict[str, object]:
-    quotas = key.quotas
-    return {
-        "id": key.id,
-        "label": key.label,
-        "owner": key.owner,
-        "scopes": sorted(key.scopes),
-        "quotas": QuotaFields(
-            submissions_per_day=quotas.submissions_per_day,
-            bytes_per_day=quotas.bytes_per_day,
-            judge_runs_per_month=quotas.judge_runs_per_month,
-        ),
-        "created_at": key.created_at,
-        "created_by": key.created_by,
-        "last_used_at": key.last_used_at,
-        "revoked_at": key.revoked_at,
-    }
+def _facts(key: ApiKey) -> dict[str, Any]:
+    return asdict(key) | {"scopes": sorted(key.scopes)}
 
 
 def _quota_use(use: Use | None, now: datetime) -> QuotaUse:

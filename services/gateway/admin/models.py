@@ -109,8 +109,7 @@ class ImportBody(Reason):
 
 def managed_entry(entry: ManagedEntry) -> ManagedEntryView:
     """Build the response from an entry."""
-    facts = {name: getattr(entry, name) for name in ManagedEntryView.model_fields}
-    return ManagedEntryView(**(facts | {"badges": list(entry.badges)}))
+    return ManagedEntryView.model_validate(entry, from_attributes=True)
 
 
 def entry_action(done: Changed) -> EntryAction:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any, Final
 from uuid import UUID
 
@@ -31,23 +32,13 @@ def judge_run(run: StoredRun, *, owner: bool, judging: JudgingSummary | None = N
     """Build the response from a run; some of it is for its owner only."""
     rate = judging.items_per_second if judging else None
     eta = judging.eta_seconds if judging else None
-    return JudgeRun(
-        id=run.id,
-        state=run.state,
-        reason=run.reason,
-        items=run.items,
-        items_cached=run.items_cached,
-        items_done=run.items_done,
-        items_unscored=run.items_unscored,
-        progress=run.items_done / run.items if run.items else None,
-        items_per_second=round(rate, 2) if rate is not None else None,
-        eta_seconds=round(eta, 1) if eta is not None else None,
-        requested_by=run.requested_by,
-        requested_at=run.created_at,
-        changed_at=run.changed_at,
-        detail=run.detail if owner else None,
-        estimate=dict(run.estimate) if owner and run.estimate is not None else None,
-    )
+    facts = asdict(run) | {
+        "progress": run.items_done / run.items if run.items else None,
+        "items_per_second": round(rate, 2) if rate is not None else None,
+        "eta_seconds": round(eta, 1) if eta is not None else None,
+        "requested_at": run.created_at,
+    }
+    return JudgeRun(**facts | ({} if owner else {"detail": None, "estimate": None}))
 
 
 def _verdict(row: Mapping[str, Any]) -> Verdict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -120,19 +121,11 @@ def _hypothetical(found: HypotheticalRank) -> HypotheticalStanding:
 
 def submission_line(summary: SubmissionSummary) -> SubmissionLine:
     """Build the response."""
-    facts: dict[str, Any] = {
-        "id": summary.id,
-        "state": summary.state,
-        "mode": "evaluate_only" if summary.evaluate_only else "ranked",
-        "board": summary.board,
-        "model_name": summary.model_name,
-        "organization": summary.organization,
-        "version": summary.version,
-        "created_at": summary.created_at,
-        "changed_at": summary.changed_at,
-        "url": url("api_submission", id=summary.id),
-    }
-    return SubmissionLine(**facts)
+    return SubmissionLine(
+        **asdict(summary),
+        mode="evaluate_only" if summary.evaluate_only else "ranked",
+        url=url("api_submission", id=summary.id),
+    )
 
 
 class WithdrawalRequest(JsonBody):
@@ -152,10 +145,7 @@ def submission_status(status: FoundSubmission, judging: JudgingSummary) -> Submi
         "id": submission.id,
         "state": submission.state,
         "final": submission.state in FINAL_STATES,
-        "timeline": [
-            Step(kind=step.kind, state=step.state, reason=step.reason, at=step.at)
-            for step in submission.timeline
-        ],
+        "timeline": [Step(**asdict(step)) for step in submission.timeline],
         "ahead": status.ahead,
         "judging": judging_status(judging, owner=status.owner),
         "similarities": similarities(submission.entry.similarities if submission.entry else {}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from http import HTTPStatus
 from typing import Final
 
@@ -103,13 +104,4 @@ def _written(text: str) -> str:
 
 def problem_item(problem: Problem, location: Location) -> ProblemItem:
     """Build an item of a problem document."""
-    return ProblemItem(
-        location=location,
-        code=problem.code,
-        path=problem.path,
-        found=problem.found,
-        expected=problem.expected,
-        fix=problem.fix,
-        count=problem.count,
-        places=list(problem.places),
-    )
+    return ProblemItem(location=location, **asdict(problem))

@@ -24,7 +24,7 @@ from medvid.judging.retry import RetryPolicy
 from medvid.predict.frames import FrameSettings
 from medvid.predict.prompts import Prompts
 from medvid.predict.records import open_records
-from medvid.predict.requests import Sampling, open_endpoint
+from medvid.predict.requests import GenerationSettings, open_endpoint
 from medvid.predict.run import Run, TokenLimits, still_to_ask
 from medvid.predict.samples import Remap, load_samples
 from tests.patience import HANG_SECONDS
@@ -300,7 +300,7 @@ async def test_an_endpoint_out_of_reach_stops_the_run(folder: VideoFolder, tmp_p
         pass
     with open_records(tmp_path / "records.jsonl", {}) as records:
         async with open_endpoint(
-            Sampling("tiny"), base_url=gone.url, api_key="none", seconds=HANG_SECONDS
+            GenerationSettings("tiny"), base_url=gone.url, api_key="none", seconds=HANG_SECONDS
         ) as endpoint:
             at_once = replace(endpoint, policy=RetryPolicy(attempts=2, base=0, longest=0))
             asking = Run(at_once, Prompts(), FrameSettings(), "images", TokenLimits(), records)

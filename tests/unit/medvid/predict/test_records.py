@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medvid.predict.records import Record, Status, UnusableRecords, open_records
+from medvid.predict.records import CallRecord, CallStatus, UnusableRecords, open_records
 
 SETTINGS = {"model": "m", "frames": {"most": None}}
 
 
-def record(index: int, status: Status = Status.ANSWERED, text: str = "") -> Record:
-    return Record(index, f"v&&{index}&&9&&1.0", "tal", status, text, max_tokens=256)
+def record(index: int, status: CallStatus = CallStatus.ANSWERED, text: str = "") -> CallRecord:
+    return CallRecord(index, f"v&&{index}&&9&&1.0", "tal", status, text, max_tokens=256)
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), max_size=5), st.data())
@@ -42,14 +42,14 @@ def test_a_file_cut_anywhere_keeps_its_whole_lines(
 def test_the_last_line_about_a_sample_counts(tmp_path: Path) -> None:
     path = tmp_path / "records.jsonl"
     with open_records(path, SETTINGS) as records:
-        records.add(record(1, Status.FAILED))
-        records.add(record(1, Status.TRUNCATED))
+        records.add(record(1, CallStatus.FAILED))
+        records.add(record(1, CallStatus.TRUNCATED))
     with open_records(path, SETTINGS) as records:
         (known,) = records.by_index.values()
     assert known.is_answered
     assert known.is_final(256)
     assert not known.is_final(512)
-    assert not record(1, Status.FAILED).is_final(256)
+    assert not record(1, CallStatus.FAILED).is_final(256)
 
 
 def test_other_settings_are_refused_and_named(tmp_path: Path) -> None:

@@ -28,8 +28,8 @@ from medvid.benchmark.tasks import CAPTION_TASKS, SCORINGS, Scoring, Task, task_
 from medvid.cli.main import app
 from medvid.judging import standin
 from medvid.rewards.batches import rewards
-from medvid.rewards.normalisation import InvalidPercentiles, Spread, dump, fit, load
-from medvid.rewards.values import CachedEmbedder, Item, Valuation, judged, rule_value
+from medvid.rewards.normalisation import BaselineSpread, InvalidPercentiles, dump, fit, load
+from medvid.rewards.values import CachedEmbedder, RewardItem, Valuation, judged, rule_value
 from tests.vision import Body, vision_endpoint
 
 ROOT = Path(__file__).parents[4]
@@ -47,11 +47,11 @@ def cases(qa_type: str) -> list[Case]:
     return found
 
 
-def items(qa_type: str) -> list[Item]:
+def items(qa_type: str) -> list[RewardItem]:
     records = [case["ground_truth"] for case in cases(qa_type)]
     samples = load_ground_truth(json.dumps(records).encode()).samples
     return [
-        Item(sample, case["prediction"])
+        RewardItem(sample, case["prediction"])
         for sample, case in zip(samples, cases(qa_type), strict=True)
     ]
 
@@ -160,13 +160,13 @@ def test_what_was_not_judged_gets_the_least(verdict: dict[str, int] | None) -> N
 def test_normalisation_is_one_half_at_the_median_and_rises(
     p50: float, iqr: float, value: float
 ) -> None:
-    spread = Spread(p50, iqr)
+    spread = BaselineSpread(p50, iqr)
     assert spread.normalised(p50) == 0.5
     found = spread.normalised(value)
     assert 0 <= found <= 1
     assert (found > 0.5) <= (value > p50)
     assert spread.normalised(value) <= spread.normalised(value + 1)
-    assert Spread(p50, 0).normalised(value) == 0.5
+    assert BaselineSpread(p50, 0).normalised(value) == 0.5
     assert spread.normalised(p50 + iqr) == CLOSE(1 / (1 + math.exp(-1)))
 
 
@@ -176,7 +176,7 @@ def test_a_fit_gives_linear_percentiles_by_source_and_task(tmp_path: Path) -> No
         for x in range(8)
     ] + [{"qa_type": "video_summary_gpt", "source": "AVOS", "reward": None}]
     spreads = fit(lines, "compat")
-    assert spreads == {("AVOS", Task.TAL): Spread(0.35, CLOSE(0.35))}
+    assert spreads == {("AVOS", Task.TAL): BaselineSpread(0.35, CLOSE(0.35))}
     path = tmp_path / "percentiles.json"
     path.write_bytes(dump(spreads, "compat"))
     assert load(path, "compat") == spreads
