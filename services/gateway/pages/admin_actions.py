@@ -23,6 +23,7 @@ from medvid.models.administration import (
     RescoreJobView,
     RowChangeView,
 )
+from medvid.spreadsheets import decode
 from services.gateway.accounts import api as accounts_api
 from services.gateway.admin import entries_api, operations_api
 from services.gateway.admin.board_rows import TEXT_FIELDS
@@ -68,7 +69,7 @@ def _board_file(fields: Fields) -> dict[str, object]:
     try:
         if sent.lstrip()[:1] == b"{":
             return {"boards": orjson.loads(sent), "existing": existing}
-        return {"csv": sent.decode("utf-8-sig"), "existing": existing}
+        return {"csv": decode(sent), "existing": existing}
     except (orjson.JSONDecodeError, UnicodeDecodeError) as error:
         problem = Problem("invalid_json", "$", str(error), "an export", "Choose such a file.")
         raise RefusedBody([problem]) from None
