@@ -201,6 +201,7 @@ def _build(database: Database, pool: WorkerPool, folder: Path, settings: Gateway
     accounts = build_accounts(database, settings)
     callers, quotas = accounts.callers, accounts.quotas
     owners = SubmissionAccess(store, accounts.rules)
+    submissions = SubmissionService(store, lifecycle, owners, boards.rank_of)
     return _Parts(
         accounts=accounts,
         admin=admin_parts.Parts(
@@ -212,7 +213,7 @@ def _build(database: Database, pool: WorkerPool, folder: Path, settings: Gateway
             rescoring=Rescoring(database),
             hold=HoldJudging(database),
             log=AuditLog(database),
-            submissions=lifecycle,
+            submissions=submissions,
             keys=accounts.keys,
         ),
         board_streams=BoardStreams(boards, limit=settings.board_streams),
@@ -236,7 +237,7 @@ def _build(database: Database, pool: WorkerPool, folder: Path, settings: Gateway
             per_address=settings.event_streams_per_address,
             poll_seconds=settings.event_poll_seconds,
         ),
-        submissions=SubmissionService(store, lifecycle, owners, boards.rank_of),
+        submissions=submissions,
         test_set=PublishedTestSet(settings.test_set),
         uploads=UploadService(
             store,
@@ -278,7 +279,7 @@ def _work_in_background(
 ) -> None:
     lease = settings.webhook_seconds + _LEASE_MARGIN_SECONDS
     deliveries = Deliveries(infrastructure.database, lease)
-    searching = parts.admin.submissions.count_searching
+    searching = parts.submissions.lifecycle.count_searching
     infrastructure.background("gateway_boards", parts.boards.keep_current)
     infrastructure.background("gateway_events", parts.streams.keep_current)
     infrastructure.background("gateway_webhooks", lambda: _deliver_webhooks(deliveries, settings))
@@ -304,7 +305,7 @@ def _application(
             pages, parts.uploads, parts.submissions, parts.judging, parts.receiver, callers, quotas
         ).routes(),
         *AdminPages(
-            pages, parts.sessions, all_sections(parts.admin), downloads(parts.admin)
+            pages, parts.sessions, parts.admin, all_sections(parts.admin), downloads(parts.admin)
         ).routes(),
         *description_routes(description, pages),
         # Where figures have a port of their own, the public one keeps them to itself.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal, get_args
+from typing import Final, Literal, Self, get_args
 from uuid import UUID
 
 from medvid.models.accounts import Scope
@@ -55,7 +55,8 @@ class Caller:
     `address` is always known (an IPv4 address, an IPv6 /64, or "local"). At most one of the others
     is given: `token`, an owner token still to be held against a submission; `key`, an API key that
     is valid; `root`, the administrator whose key the operator set. A token that is not
-    `understood` is no submission's: a mistyped key, one in quotes, a variable's name.
+    `understood` is no submission's: a mistyped key, one in quotes, a variable's name. `who` is the
+    name of an administrator who signed in with a browser.
     """
 
     address: str
@@ -63,11 +64,17 @@ class Caller:
     key: ApiKey | None = None
     root: bool = False
     understood: bool = True
+    who: str = "administrator"
+
+    @classmethod
+    def signed_in(cls, who: str) -> Self:
+        """Return the administrator of a browser's session."""
+        return cls("local", root=True, who=who)
 
     @property
     def name(self) -> str:
         """Return what is written down about who did something."""
-        return "administrator" if self.root else self.account
+        return self.who if self.root else self.account
 
     @property
     def account(self) -> str:

@@ -6,7 +6,7 @@ from typing import Final
 
 from medvid.benchmark.tasks import METRIC_KEYS
 from medvid.models.boards import Leaderboard
-from services.gateway.web.spreadsheets import table
+from medvid.spreadsheets import table
 
 _ABOUT: Final = (
     "model_name", "organization", "team", "authors", "model_url", "track", "badges",

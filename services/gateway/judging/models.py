@@ -17,9 +17,9 @@ from medvid.models.judging import (
     Verdict,
     VerdictPage,
 )
+from medvid.spreadsheets import table
 from services.gateway.judging.service import JudgingSummary
 from services.gateway.judging.store import StoredRun, VerdictQuery
-from services.gateway.web.spreadsheets import table
 from services.gateway.web.urls import url
 
 _MEASURED: Final = ("value", "coverage", "variance", "verdict_variance")
