@@ -54,10 +54,12 @@ class FormChoice:
             return self._faults >= _FAULTS
         return True
 
-    def worked(self, form: Form) -> bool:
-        """Note an answer to a call in this form; returns whether that decides anew."""
+    def is_news(self, form: Form) -> bool:
+        """Tell whether an answer to a call in this form decides anew."""
+        return not self.is_fixed and form is not self.form
+
+    def worked(self, form: Form) -> None:
+        """Note an answer to a call in this form."""
         self._faults = 0
-        if self.is_fixed or form is self.form:
-            return False
-        self.form = form
-        return True
+        if not self.is_fixed:
+            self.form = form

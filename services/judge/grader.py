@@ -140,7 +140,8 @@ class ModelGrader:
     async def _ask(self, pair: Pair, run_id: UUID, tally: Tally) -> tuple[Completion, Form]:
         """Make one call, the first of all as a probe of what the endpoint understands."""
         if self.form.form is None and self.shared_form is not None:
-            self.form.form = await self.shared_form.load()
+            found = await self.shared_form.load()
+            self.form.form = self.form.form or found  # calls of this replica may have found it
         if self.form.form is None and self._probe_over is None:
             self._probe_over = asyncio.Event()
             try:
@@ -163,11 +164,13 @@ class ModelGrader:
                 raise
             form, said = Form.LINES, failure.detail
             completion = await self._call(pair, form, run_id, tally)
-        if self.form.worked(form):
+        if self.form.is_news(form):
             said = said or f"answered: {completion.model}"
             _log.info("judge_reply_form", form=named(form), decided_by=said)
             if self.shared_form is not None:
                 await self.shared_form.keep(form, said)
+        # Last, as other calls go on from here: they shall know what this answer says.
+        self.form.worked(form)
         return completion, form
 
     async def _call(self, pair: Pair, form: Form, run_id: UUID, tally: Tally) -> Completion:

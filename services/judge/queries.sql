@@ -471,7 +471,7 @@ UPDATE judge_provider_findings
 -- name: runs_still_down
 -- What they wait for now; their state is the same, so nobody is told.
 UPDATE judge_runs SET detail = $2
- WHERE state = 'paused' AND reason = 'provider_down' AND detail IS DISTINCT FROM $2
+ WHERE id = ANY($1::uuid[]) AND state = 'paused' AND detail IS DISTINCT FROM $2
 
 -- name: pair_to_try
 -- Any open pair of those runs: one pair that cannot be judged must not keep all others waiting.

@@ -122,7 +122,7 @@ class Upkeep:
         pool = self.database.pool
         longest = LONGEST_FACTOR * self.ages.probe
         await pool.execute(_SQL["provider_call_failed"], version, reason, self.ages.probe, longest)
-        await pool.execute(_SQL["runs_still_down"], reason)
+        await pool.execute(_SQL["runs_still_down"], waiting, reason)
         return False
 
     async def _call_fails(self, version: str, waiting: Sequence[UUID]) -> str | None:
