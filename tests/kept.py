@@ -1,5 +1,5 @@
 # ruff: noqa: SLF001 - it knows what pools are made of
-"""What lives on from test to test: worker processes, compiled templates, schemas of models.
+"""What lives on from test to test: workers, compiled templates, schemas, pages about the API.
 
 Hundreds of tests start a service in this process, and each would make the same anew.
 What a worker keeps between jobs is what it is made to keep: the ground truth it last used.
@@ -15,9 +15,13 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+import orjson
 import pytest
+from aiohttp import web
 
 from services.gateway import app
+from services.gateway.pages.description import Description, description_routes
+from services.gateway.pages.rendering import Pages
 from services.gateway.web import openapi
 from shared.runtime import workers
 
@@ -27,14 +31,24 @@ _start = workers._Worker.start
 _close = workers.WorkerPool.close
 _pages = cache(app.Pages)
 _schemas = cache(openapi.Schemas)
+_routes: dict[tuple[int, bytes], list[web.RouteDef]] = {}
 
 
 def keep(patch: pytest.MonkeyPatch) -> None:
     """Let services leave to those that come after them what would be the same."""
     patch.setattr(app, "Pages", _pages)
     patch.setattr(openapi, "Schemas", lambda models: _schemas(tuple(models)))
+    patch.setattr(app, "description_routes", _make_or_take_routes)
     patch.setattr(workers._Worker, "start", _start_or_take)
     patch.setattr(workers.WorkerPool, "close", _close_and_leave)
+
+
+def _make_or_take_routes(description: Description, pages: Pages) -> list[web.RouteDef]:
+    """Draw the pages about the API once for each document: 50 ms of each start of a gateway."""
+    key = id(pages), orjson.dumps(description.document)
+    if key not in _routes:
+        _routes[key] = description_routes(description, pages)
+    return _routes[key]
 
 
 def _start_or_take(worker: Any) -> None:
