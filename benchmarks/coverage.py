@@ -14,7 +14,9 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Final
 
@@ -149,21 +151,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--simulations", type=int, default=2000)
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
-    figures = {
-        (each.name, correlation): simulate(each, correlation, options.simulations)
-        for each in TEST_SETS
-        for correlation in CORRELATIONS
-    }
+    cases = [(each, correlation) for each in TEST_SETS for correlation in CORRELATIONS]
+    with ProcessPoolExecutor() as pool:
+        found = pool.map(simulate, *zip(*cases, strict=True), repeat(options.simulations))
+        figures = {(each.name, at): one for (each, at), one in zip(cases, found, strict=True)}
     if options.json:
         print(json.dumps([
-            {"test_set": name, "correlation": correlation, "covered": found.covered,
-             "naive": found.naive, "rejected": found.rejected}
-            for (name, correlation), found in figures.items()
+            {"test_set": name, "correlation": correlation} | asdict(one)
+            for (name, correlation), one in figures.items()
         ], indent=2))  # fmt: skip
         return
     print("| test set | correlation | covered | naive | A against A |\n|---|---|---|---|---|")
-    for (name, correlation), found in figures.items():
-        shares = " | ".join(f"{each:.1%}" for each in (found.covered, found.naive, found.rejected))
+    for (name, correlation), one in figures.items():
+        shares = " | ".join(f"{each:.1%}" for each in (one.covered, one.naive, one.rejected))
         print(f"| {name} | {correlation} | {shares} |")
 
 
