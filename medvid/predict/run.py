@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from medvid.benchmark.tasks import Task
+from medvid.judging.calls import CallFailed, Completion, Usage
 from medvid.predict.frames import FrameSettings, UnreadableFrame
 from medvid.predict.prompts import Form, Prompts
 from medvid.predict.records import Record, Records, Status
-from medvid.predict.requests import CallFailed, Completion, Endpoint
+from medvid.predict.requests import PASSING, Endpoint, explained
 from medvid.predict.samples import VideoSample
 
 DEFAULT_TOKENS: Final = 256
@@ -89,7 +90,7 @@ class Run:
         except UnreadableFrame as error:
             detail = str(error)
         except CallFailed as failure:
-            detail = str(failure)
+            detail = explained(failure)
             self._consider(failure)
         else:
             self._failures_in_a_row = 0
@@ -99,12 +100,12 @@ class Run:
 
     def _consider(self, failure: CallFailed) -> None:
         """Stop where the next samples would fail in the same way."""
-        if failure.cause == "unusable":
-            self.outcome.stopped, self.outcome.reason = "unusable", str(failure)
-        elif failure.cause == "passing":
+        if failure.kind == "unusable":
+            self.outcome.stopped, self.outcome.reason = "unusable", explained(failure)
+        elif failure.kind in PASSING:
             self._failures_in_a_row += 1
             if self._failures_in_a_row >= _MOST_FAILURES_IN_A_ROW and not self.outcome.stopped:
-                self.outcome.stopped, self.outcome.reason = "unreachable", str(failure)
+                self.outcome.stopped, self.outcome.reason = "unreachable", failure.detail
 
 
 def still_to_ask(
@@ -131,16 +132,17 @@ def cut_off_by_task(samples: Sequence[VideoSample], records: Records) -> Counter
 
 def _answered(sample: VideoSample, answer: Completion, limit: int, seconds: float) -> Record:
     cut_off = answer.finish_reason == _CUT_OFF
+    usage = answer.usage or Usage(0, 0)
     return Record(
         index=sample.item.index,
         id=sample.item.id,
         qa_type=sample.item.qa_type,
         status=Status.TRUNCATED if cut_off else Status.ANSWERED,
-        prediction=_clean(answer.text),
+        prediction=_clean(answer.content or ""),
         max_tokens=limit,
         model=answer.model,
-        prompt_tokens=answer.prompt_tokens,
-        completion_tokens=answer.completion_tokens,
+        prompt_tokens=usage.prompt,
+        completion_tokens=usage.completion,
         seconds=round(seconds, 3),
     )
 
