@@ -70,7 +70,7 @@ class OpenAiEndpoint:
 
     async def ask(self, messages: Sequence[ChatMessage], form: Form) -> Completion:
         """Return the completion; raises CallFailed and nothing else."""
-        sent = messages[-1]["content"] if messages else ""
+        sent = _text(messages[-1]["content"]) if messages else ""
         failure: CallFailed
         try:
             async with asyncio.timeout(self.seconds):
@@ -153,6 +153,14 @@ class OpenAiEndpoint:
         """
         key = self.client.api_key
         return content if len(key) < _SHORTEST_SECRET else content.replace(key.encode(), b"(key)")
+
+
+def _text(content: object) -> str:
+    """Return a message's text; of parts, pictures among them, the texts."""
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    return " ".join(part["text"] for part in parts if "text" in part)
 
 
 def _model_names(body: bytes) -> list[str]:

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from medvid.benchmark.tasks import Task
+from medvid.judging.calls import CallFailed, Completion, Usage
 from medvid.predict.frames import FrameSettings, UnreadableFrame
 from medvid.predict.prompts import Form, Prompts
 from medvid.predict.records import CallRecord, CallStatus, Records
-from medvid.predict.requests import ModelAnswer, PredictionEndpoint, RequestFailed
+from medvid.predict.requests import PASSING, PredictionEndpoint, explained
 from medvid.predict.samples import VideoSample
 
 DEFAULT_TOKENS: Final = 256
@@ -88,8 +89,8 @@ class Run:
             answer = await self.endpoint.ask(messages, limit)
         except UnreadableFrame as error:
             detail = str(error)
-        except RequestFailed as failure:
-            detail = str(failure)
+        except CallFailed as failure:
+            detail = explained(failure)
             self._consider(failure)
         else:
             self._failures_in_a_row = 0
@@ -97,14 +98,14 @@ class Run:
         return CallRecord(item.index, item.id, item.qa_type, CallStatus.FAILED, detail=detail,
                       seconds=round(time.monotonic() - started, 3))  # fmt: skip
 
-    def _consider(self, failure: RequestFailed) -> None:
+    def _consider(self, failure: CallFailed) -> None:
         """Stop where the next samples would fail in the same way."""
-        if failure.cause == "unusable":
-            self.outcome.stopped, self.outcome.reason = "unusable", str(failure)
-        elif failure.cause == "passing":
+        if failure.kind == "unusable":
+            self.outcome.stopped, self.outcome.reason = "unusable", explained(failure)
+        elif failure.kind in PASSING:
             self._failures_in_a_row += 1
             if self._failures_in_a_row >= _MOST_FAILURES_IN_A_ROW and not self.outcome.stopped:
-                self.outcome.stopped, self.outcome.reason = "unreachable", str(failure)
+                self.outcome.stopped, self.outcome.reason = "unreachable", failure.detail
 
 
 def still_to_ask(
@@ -129,18 +130,19 @@ def cut_off_by_task(samples: Sequence[VideoSample], records: Records) -> Counter
     )
 
 
-def _answered(sample: VideoSample, answer: ModelAnswer, limit: int, seconds: float) -> CallRecord:
+def _answered(sample: VideoSample, answer: Completion, limit: int, seconds: float) -> CallRecord:
     cut_off = answer.finish_reason == _CUT_OFF
+    usage = answer.usage or Usage(0, 0)
     return CallRecord(
         index=sample.item.index,
         id=sample.item.id,
         qa_type=sample.item.qa_type,
         status=CallStatus.TRUNCATED if cut_off else CallStatus.ANSWERED,
-        prediction=_clean(answer.text),
+        prediction=_clean(answer.content or ""),
         max_tokens=limit,
         model=answer.model,
-        prompt_tokens=answer.prompt_tokens,
-        completion_tokens=answer.completion_tokens,
+        prompt_tokens=usage.prompt,
+        completion_tokens=usage.completion,
         seconds=round(seconds, 3),
     )
 

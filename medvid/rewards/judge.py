@@ -11,16 +11,12 @@ from typing import Final
 from medvid.api.loop import LoopThread
 from medvid.benchmark.caption_pairs import CaptionPair
 from medvid.benchmark.tasks import Task
+from medvid.judging.calls import CallFailed
 from medvid.judging.prompt import Form, build_messages
 from medvid.judging.replies import InvalidReply, read_reply
 from medvid.judging.rubric import load_rubric
 from medvid.judging.verdicts import Verdict
-from medvid.predict.requests import (
-    GenerationSettings,
-    PredictionEndpoint,
-    RequestFailed,
-    open_endpoint,
-)
+from medvid.predict.requests import GenerationSettings, PredictionEndpoint, open_endpoint
 
 RUBRIC: Final = "v1"
 _CONCURRENCY: Final = 32
@@ -74,6 +70,6 @@ async def _verdict(endpoint: PredictionEndpoint, task: Task, pair: CaptionPair) 
     )
     try:
         reply = await endpoint.ask([dict(message) for message in messages], _REPLY_TOKENS)
-        return read_reply(reply.text, finish_reason=reply.finish_reason, refusal=None)
-    except (RequestFailed, InvalidReply):
+        return read_reply(reply.content, finish_reason=reply.finish_reason, refusal=reply.refusal)
+    except (CallFailed, InvalidReply):
         return None
