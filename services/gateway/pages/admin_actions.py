@@ -37,16 +37,16 @@ from services.gateway.pages.admin_form_fields import (
     text,
     upload,
 )
-from services.gateway.pages.admin_forms import Form
+from services.gateway.pages.admin_forms import AdminForm
 from services.gateway.submissions import api as submissions_api
 from services.gateway.web.errors import RefusedBody
 
 
-def _on_entry(operation: Operation, sentence: str) -> Form:
+def _on_entry(operation: Operation, sentence: str) -> AdminForm:
     def says(done: EntryAction, _: object) -> str:
         return sentence.format(name=done.entry.model_name, board=done.entry.board)
 
-    return Form(operation, says)
+    return AdminForm(operation, says)
 
 
 def _whether_changed(done: EntryAction, _: object) -> str:
@@ -118,25 +118,25 @@ def _made(key: NewKey, _: object) -> str:
     return f"The key, shown once: {key.key}"
 
 
-ACTIONS: Final[Mapping[str, Mapping[str, Form]]] = MappingProxyType(
+ACTIONS: Final[Mapping[str, Mapping[str, AdminForm]]] = MappingProxyType(
     {
         "admin": {
-            "pause": Form(operations_api.pause_judging, "Judging is paused."),
-            "resume": Form(operations_api.resume_judging, "Judging goes on."),
+            "pause": AdminForm(operations_api.pause_judging, "Judging is paused."),
+            "resume": AdminForm(operations_api.resume_judging, "Judging goes on."),
         },
         "admin_dead_letters": {
-            "replay": Form(operations_api.replay_dead_letters, _outcomes),
-            "discard": Form(operations_api.discard_dead_letters, _outcomes),
+            "replay": AdminForm(operations_api.replay_dead_letters, _outcomes),
+            "discard": AdminForm(operations_api.discard_dead_letters, _outcomes),
         },
-        "admin_entries": {"add": Form(entries_api.add_entry, _added, reads=_row)},
+        "admin_entries": {"add": AdminForm(entries_api.add_entry, _added, reads=_row)},
         "admin_entry": {
             "promote": _on_entry(entries_api.promote, "{name} is official."),
             "demote": _on_entry(entries_api.demote, "{name} is on the community board."),
             "rename": _on_entry(entries_api.rename, "It is named {name}."),
-            "edit": Form(entries_api.edit, _whether_changed, keep_blank=True),
+            "edit": AdminForm(entries_api.edit, _whether_changed, keep_blank=True),
             "remove": _on_entry(entries_api.remove, "{name} is on no board, and its name is free."),
             "restore": _on_entry(entries_api.restore, "{name} is on the {board} board again."),
-            "withdraw": Form(
+            "withdraw": AdminForm(
                 submissions_api.withdraw_submission,
                 "The submission is withdrawn.",
                 path={"id": "submission"},
@@ -144,25 +144,27 @@ ACTIONS: Final[Mapping[str, Mapping[str, Form]]] = MappingProxyType(
             ),
         },
         "admin_boards": {
-            "check": Form(entries_api.import_boards, _rows, reads=_dry_run),
-            "import": Form(entries_api.import_boards, _rows, reads=_board_file),
-            "rank": Form(entries_api.set_ranking, _ranked),
+            "check": AdminForm(entries_api.import_boards, _rows, reads=_dry_run),
+            "import": AdminForm(entries_api.import_boards, _rows, reads=_board_file),
+            "rank": AdminForm(entries_api.set_ranking, _ranked),
         },
-        "admin_rescores": {"start": Form(operations_api.start_rescore, _started)},
+        "admin_rescores": {"start": AdminForm(operations_api.start_rescore, _started)},
         "admin_rescore": {
-            "apply": Form(operations_api.apply_rescore, "The scores are in force."),
-            "discard": Form(
+            "apply": AdminForm(operations_api.apply_rescore, "The scores are in force."),
+            "discard": AdminForm(
                 operations_api.discard_rescore, "The job is dropped; the scores in force stay."
             ),
         },
         "admin_ground_truths": {
-            "choose": Form(operations_api.choose_ground_truth, _chosen),
-            "reload": Form(operations_api.reload_ground_truth, _loaded),
+            "choose": AdminForm(operations_api.choose_ground_truth, _chosen),
+            "reload": AdminForm(operations_api.reload_ground_truth, _loaded),
         },
         "admin_keys": {
-            "make": Form(accounts_api.make_key, _made),
-            "revoke": Form(accounts_api.revoke_key, "The key is revoked.", path={"id": "key"}),
-            "quotas": Form(accounts_api.set_key_quotas, "Its quotas are set.", path={"id": "key"}),
+            "make": AdminForm(accounts_api.make_key, _made),
+            "revoke": AdminForm(accounts_api.revoke_key, "The key is revoked.", path={"id": "key"}),
+            "quotas": AdminForm(
+                accounts_api.set_key_quotas, "Its quotas are set.", path={"id": "key"}
+            ),
         },
     }
 )

@@ -41,7 +41,7 @@ class Input:
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class AdminForm:
     """An administrator's action as a form.
 
     Blank fields are left out unless `keep_blank`. What the operation's path names comes from the
