@@ -11,8 +11,16 @@ from pydantic import Field
 from medvid.models.base import Answer
 
 
+class WastedCalls(Answer):
+    """Billed calls that gave no verdict."""
+
+    calls: int
+    usd: float
+    reasons: dict[str, int] = Field(description="reason -> calls")
+
+
 class JudgeRun(Answer):
-    """A run; `items` are distinct pairs times repeats. `detail`, `estimate`: the owner's only."""
+    """A run; `items` are distinct pairs times repeats. From `detail` on: the owner's only."""
 
     id: UUID
     state: str
@@ -27,8 +35,16 @@ class JudgeRun(Answer):
     requested_by: str
     requested_at: datetime
     changed_at: datetime
+    reply_form: str | None = Field(
+        None, description="in which form the judge's endpoint replies: schema or lines"
+    )
     detail: str | None = None
     estimate: dict[str, Any] | None = None
+    spent_usd: float | None = Field(None, description="settled so far; null where nothing was")
+    estimated: bool | None = Field(
+        None, description="a part of the cost is an estimate: the endpoint told no usable bill"
+    )
+    wasted: WastedCalls | None = Field(None, description="billed calls that gave no verdict")
 
     @property
     def finished(self) -> bool:

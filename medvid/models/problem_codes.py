@@ -139,7 +139,11 @@ _JUDGING: Final = {
     "not_running": ProblemCode(409, "The run is neither queued nor running."),
     "not_scored_yet": ProblemCode(409, "The submission has no scores yet; wait for them."),
     "over_budget": ProblemCode(409, "Judging it would cost more than the budget holds."),
+    "needs_operator": ProblemCode(409, "The run waits for an operator to set the judge right."),
     "paused_by_administrator": ProblemCode(409, "An administrator paused the run."),
+    "unconfirmed_not_official": ProblemCode(
+        409, "Scores of a judge whose model is not confirmed never reach the official board."
+    ),
     "stub_not_official": ProblemCode(
         409, "A stand-in judge's scores never reach the official board."
     ),

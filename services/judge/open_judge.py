@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from medvid.judging.calls import ModelEndpoint
 from medvid.judging.forms import FormChoice, form_named
 from medvid.judging.pricing import FREE
 from medvid.judging.prompt import PROMPT_VERSION
@@ -27,6 +26,9 @@ from services.judge.stub.server import running_stub
 from services.judge.verdict import Grader, JudgeVersion
 from shared.runtime.errors import Misconfigured
 from shared.runtime.infrastructure import Infrastructure
+
+if TYPE_CHECKING:
+    from medvid.judging.endpoint import OpenAiEndpoint
 
 _DEFAULT_URL: Final = JudgeSettings.model_fields["judge_base_url"].default
 _NO_KEY: Final = "none"  # endpoints of one's own often want none; the client insists on a text
@@ -48,9 +50,9 @@ async def open_judge(base: Infrastructure, settings: JudgeSettings) -> AsyncIter
         return
     async with AsyncExitStack() as stack:
         rubric = _rubric(settings)
-        url = await _url(settings, stack)
-        version = _version(settings, rubric)
-        endpoint = _endpoint(settings, version, url, stack)
+        url = await endpoint_url(settings, stack)
+        version = judge_version(settings, rubric)
+        endpoint = open_endpoint(settings, version, url, stack)
         gate = await _gate(base, settings, url, stack)
         spending = await _spending(base, settings, stack)
         grader = ModelGrader(
@@ -67,14 +69,14 @@ async def open_judge(base: Infrastructure, settings: JudgeSettings) -> AsyncIter
             gate=gate,
             spending=spending,
             price=settings.price,
-            form=_form(settings),
+            form=form_choice(settings),
             shared_form=SharedForm(base.database, endpoint_name(url), version.model),
             model_prefix=None if version.provider == "stub" else settings.judge_model_prefix,
         )
         yield Judge(grader, spending.month_left)
 
 
-async def _url(settings: JudgeSettings, stack: AsyncExitStack) -> str:
+async def endpoint_url(settings: JudgeSettings, stack: AsyncExitStack) -> str:
     """Return the endpoint's address; a stub without one of its own is served by this process."""
     if settings.judge_provider == "stub" and settings.judge_base_url == _DEFAULT_URL:
         return await stack.enter_async_context(running_stub())
@@ -95,7 +97,8 @@ def _rubric(settings: JudgeSettings) -> Rubric:
         raise Misconfigured(f"{error}.", fix="Set MEDVID_JUDGE_RUBRIC to one of them.") from error
 
 
-def _version(settings: JudgeSettings, rubric: Rubric) -> JudgeVersion:
+def judge_version(settings: JudgeSettings, rubric: Rubric) -> JudgeVersion:
+    """Return the version that these settings make."""
     is_stub = settings.judge_provider == "stub"
     return JudgeVersion(
         provider=settings.judge_provider,
@@ -111,17 +114,21 @@ def _version(settings: JudgeSettings, rubric: Rubric) -> JudgeVersion:
     )
 
 
-def _endpoint(
+def open_endpoint(
     settings: JudgeSettings, version: JudgeVersion, url: str, stack: AsyncExitStack
-) -> ModelEndpoint:
+) -> OpenAiEndpoint:
+    """Return the endpoint that the settings name; its client is closed with the stack."""
     # It imports openai: 0.2 s and 15 MB, which a service without a judge does not pay.
     from medvid.judging.endpoint import OpenAiEndpoint, Sampling, open_client
 
+    headers = {name: value.get_secret_value() for name, value in settings.judge_headers.items()}
     client = open_client(
         api_key=settings.judge_api_key.get_secret_value() or _NO_KEY,
         base_url=url,
         seconds=settings.judge_timeout_seconds,
         trust_env=settings.judge_provider != "stub",  # no proxy leads to the stub
+        query=settings.judge_query,
+        headers=headers,
     )
     stack.push_async_callback(client.close)
     sampling = Sampling(
@@ -131,7 +138,7 @@ def _endpoint(
         seed=version.seed,
         token_parameter=settings.judge_token_parameter,
     )
-    return OpenAiEndpoint(client, sampling, settings.judge_timeout_seconds)
+    return OpenAiEndpoint(client, sampling, settings.judge_timeout_seconds, tuple(headers.values()))
 
 
 async def _gate(
@@ -155,7 +162,8 @@ def endpoint_name(url: str) -> str:
     return f"{parts.hostname}:{parts.port or ''}{parts.path}"
 
 
-def _form(settings: JudgeSettings) -> FormChoice:
+def form_choice(settings: JudgeSettings) -> FormChoice:
+    """Return how the form of replies is chosen."""
     if settings.judge_reply_form == "auto":
         return FormChoice()
     return FormChoice(form_named(settings.judge_reply_form), is_fixed=True)

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
+from medvid.judging.addresses import problem_of
 from medvid.judging.pricing import FREE, TokenPrice, to_microusd
 from shared.runtime.settings import CommonSettings
 
@@ -37,6 +46,14 @@ class JudgeSettings(CommonSettings):
         "https://api.openai.com/v1", description="the endpoint; for stub the one it serves itself"
     )
     judge_api_key: SecretStr = Field(SecretStr(""), description="key of the endpoint")
+    judge_query: dict[str, str] = Field(
+        {},
+        description="JSON: a query that each call carries, such as "
+        '{"api-version": "2024-10-21"} for Azure',
+    )
+    judge_headers: dict[str, SecretStr] = Field(
+        {}, description='JSON: headers that each call carries, such as {"api-key": "..."}'
+    )
     judge_model: Annotated[str, Field(min_length=1)] = Field(
         "gpt-4.1-2025-04-14", description="the model; a dated one does not change under you"
     )
@@ -166,6 +183,14 @@ class JudgeSettings(CommonSettings):
     def month_cap(self) -> int | None:
         """Most that a month's runs may spend, in millionths of a US dollar."""
         return None if self.judge_month_cap_usd is None else to_microusd(self.judge_month_cap_usd)
+
+    @field_validator("judge_base_url")
+    @classmethod
+    def _base_url(cls, url: str) -> str:
+        problem = problem_of(url)
+        if problem is not None:
+            raise ValueError(problem)
+        return url
 
     @model_validator(mode="after")
     def _caps_need_a_price(self) -> Self:

@@ -12,16 +12,18 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from medvid.benchmark.disclosure import never_shown
 from medvid.benchmark.ground_truth import load_ground_truth
-from medvid.judging.endpoint import OpenAiEndpoint, Sampling, open_client
+from medvid.judging.rubric import load_rubric
 from services.gateway.accounts.rules import ADMIN_KEY_CHARACTERS, MAKES_ADMIN_KEY
+from services.judge.open_judge import judge_version, open_endpoint
 from services.operate.database import open_address, open_at
 from services.operate.findings import Finding, State
+from services.operate.judge_check import check_judge, models_finding
 from services.standalone import StandaloneSettings
 from shared.messaging.rabbit.rebuild import differences
 from shared.runtime.errors import MedvidError, Misconfigured
@@ -42,6 +44,7 @@ _GIB: Final = 1 << 30
 _FRESH_SECONDS: Final = 120.0
 _STALLED_SECONDS: Final = 900.0
 _MOST_NAMES: Final = 10
+_TRY_IT: Final = "Run 'medvid admin judge-check', which asks it for a verdict."
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +60,8 @@ class Surroundings:
     """Total and free bytes of the file system that holds a path."""
 
 
-async def examine(around: Surroundings) -> list[Finding]:
-    """Make every check."""
+async def examine(around: Surroundings, *, ask_judge: bool = False) -> list[Finding]:
+    """Make every check; with `ask_judge` also those that cost a call."""
     try:
         settings = load_settings(StandaloneSettings)
     except Misconfigured as error:
@@ -88,6 +91,14 @@ async def examine(around: Surroundings) -> list[Finding]:
                 ]
     findings.append(await _made("message bus", _bus(settings)))
     findings.append(await _made("judge", _judge(settings)))
+    if ask_judge:
+        try:
+            findings += [
+                replace(finding, check=f"judge: {finding.check}")
+                for finding in await check_judge(settings)
+            ]
+        except Misconfigured as error:
+            findings.append(Finding("judge: settings", "failed", error.detail, error.fix))
     return findings
 
 
@@ -266,27 +277,20 @@ async def _judge(settings: StandaloneSettings) -> _Outcome:
     if settings.judge_provider == "stub":
         fix = "Set MEDVID_JUDGE_PROVIDER=openai where scores are to be published."
         return _Outcome("warning", "the stand-in judges: its numbers mean nothing.", fix)
-    client = open_client(
-        api_key=settings.judge_api_key.get_secret_value() or "none",
-        base_url=settings.judge_base_url,
-        seconds=_SECONDS / 2,
-    )
-    sampling = Sampling(
-        model=settings.judge_model, max_tokens=1, temperature=None, seed=None,
-        token_parameter=settings.judge_token_parameter,
-    )  # fmt: skip
-    try:
-        up = await OpenAiEndpoint(client, sampling, _SECONDS / 2).is_up()
-    finally:
-        await client.close()
-    if not up:
+    async with AsyncExitStack() as stack:
+        version = judge_version(settings, load_rubric(settings.judge_rubric))
+        quick = settings.model_copy(update={"judge_timeout_seconds": _SECONDS / 2})
+        endpoint = open_endpoint(quick, version, settings.judge_base_url, stack)
+        models = await models_finding(endpoint)
+    if models.state == "failed":
         fix = "Check MEDVID_JUDGE_BASE_URL, MEDVID_JUDGE_API_KEY and the way out of this network."
-        says = f"{settings.judge_base_url} does not answer, or refuses the key."
-        return _Outcome("failed", says, fix)
+        return _Outcome("failed", models.says, models.fix or fix)
+    if models.state == "warning":
+        return _Outcome("warning", models.says, models.fix or _TRY_IT)
     if settings.judge_model not in settings.judge_prices:
         fix = "Set MEDVID_JUDGE_PRICES: without it no money is counted and no cap holds."
         return _Outcome("warning", f"the price of {settings.judge_model} is not known.", fix)
-    return _Outcome("ok", f"the endpoint of {settings.judge_model} answers.")
+    return _Outcome("ok", f"{models.says} Whether it judges, `medvid admin judge-check` tells.")
 
 
 _Check = Callable[[_Installation], Coroutine[None, None, _Outcome]]

@@ -16,7 +16,7 @@ import asyncpg
 import orjson
 import pytest
 
-from services.judge.stub.server import running_stub
+from services.judge.stub.server import MODEL, running_stub
 from services.operate.examination import Surroundings, examine
 from services.operate.findings import Finding, print_report
 from shared.messaging.local import LocalBus
@@ -79,8 +79,8 @@ async def installation(
             judge_provider="openai",
             judge_base_url=stub,
             judge_api_key="a-secret-key",
-            judge_model="stub-1",
-            judge_prices='{"stub-1": {"input": 1, "output": 2}}',
+            judge_model=MODEL,
+            judge_prices=f'{{"{MODEL}": {{"input": 1, "output": 2}}}}',
         )
         yield made
 

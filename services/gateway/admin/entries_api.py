@@ -111,7 +111,14 @@ def _on_entry(name: str, *problems: str) -> Callable[[Operation], Operation]:
     )
 
 
-@_on_entry("promote", "not_scored_yet", "stub_not_official", "entry_removed", "model_name_taken")
+@_on_entry(
+    "promote",
+    "not_scored_yet",
+    "stub_not_official",
+    "unconfirmed_not_official",
+    "entry_removed",
+    "model_name_taken",
+)
 async def promote(
     entries: EntryActions, id: EntryId, body: PromoteBody, action: AdminAction
 ) -> EntryAction:

@@ -56,6 +56,7 @@ router: Final = Router("judging", reason=SteeringRequest())
         *_DENIED,
         "already_judged",
         "already_running",
+        "needs_operator",
         "no_entry",
         "not_scored_yet",
         "over_budget",

@@ -16,6 +16,7 @@ from medvid.models.judging import (
     JudgingStatus,
     Verdict,
     VerdictPage,
+    WastedCalls,
 )
 from medvid.spreadsheets import table
 from services.gateway.judging.service import JudgingSummary
@@ -26,6 +27,7 @@ _MEASURED: Final = ("value", "coverage", "variance", "verdict_variance")
 _NUMBERS: Final = (
     "uses", "repeat", "prompt_tokens", "completion_tokens", "latency_ms", "attempts", "cost_usd",
 )  # fmt: skip
+_OWNERS_ONLY: Final = ("detail", "estimate", "spent_usd", "estimated", "wasted")
 
 
 def judge_run(run: StoredRun, *, owner: bool, judging: JudgingSummary | None = None) -> JudgeRun:
@@ -37,8 +39,19 @@ def judge_run(run: StoredRun, *, owner: bool, judging: JudgingSummary | None = N
         "items_per_second": round(rate, 2) if rate is not None else None,
         "eta_seconds": round(eta, 1) if eta is not None else None,
         "requested_at": run.created_at,
+        "spent_usd": _usd(run.spent_microusd) if run.spent_microusd else None,
+        "estimated": run.cost_estimated,
+        "wasted": WastedCalls(
+            calls=run.wasted_calls,
+            usd=_usd(run.wasted_microusd),
+            reasons=dict(run.wasted_reasons),
+        ),
     }
-    return JudgeRun(**facts | ({} if owner else {"detail": None, "estimate": None}))
+    return JudgeRun(**facts | ({} if owner else dict.fromkeys(_OWNERS_ONLY)))
+
+
+def _usd(microusd: int) -> float:
+    return microusd / 1e6
 
 
 def _verdict(row: Mapping[str, Any]) -> Verdict:
