@@ -7,7 +7,7 @@ from typing import Final
 
 from medvid.api.calls import ServerReply, expect_success, get
 from medvid.api.transport import Transport
-from medvid.benchmark.test_set import LARGEST_PUBLIC_FILE
+from medvid.benchmark.unpacking import LARGEST_PUBLIC_FILE
 
 _NOT_MODIFIED: Final = 304
 

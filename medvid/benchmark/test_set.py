@@ -12,8 +12,6 @@ from medvid.benchmark.tasks import Task
 if TYPE_CHECKING:
     from medvid.benchmark.ground_truth import GroundTruth
 
-LARGEST_PUBLIC_FILE: Final = 64 << 20
-"""Bytes of a test set that a server publishes, unpacked."""
 _VIDEO_TOKEN: Final = "<video>"  # noqa: S105 - a placeholder in prompts, no secret
 
 

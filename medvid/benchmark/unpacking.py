@@ -11,6 +11,8 @@ from medvid.benchmark.report import Code, Problem
 GZIP_MAGIC: Final = b"\x1f\x8b"
 MAX_GZIP_MEMBERS: Final = 10_000
 """Bounds the cost of files made of empty members (a block-gzipped 64 MiB file has about 1,000)."""
+LARGEST_PUBLIC_FILE: Final = 64 << 20
+"""Bytes of a test set that a server publishes, unpacked."""
 _INPUT_BYTES: Final = 1 << 14
 _OUTPUT_BYTES: Final = 1 << 20
 _ZEROS: Final = re.compile(rb"\0*")

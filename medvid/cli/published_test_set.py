@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from medvid.api import NotFound, TestSetFile, Unintelligible
-from medvid.benchmark.test_set import LARGEST_PUBLIC_FILE, TestSet
+from medvid.benchmark.test_set import TestSet
+from medvid.benchmark.unpacking import LARGEST_PUBLIC_FILE
 from medvid.cli.config_file import write_private
 from medvid.cli.session import Session
 

@@ -7,9 +7,8 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
 
-from medvid.benchmark.test_set import LARGEST_PUBLIC_FILE
 from medvid.benchmark.test_set_file import InvalidTestSet, load_test_set
-from medvid.benchmark.unpacking import RefusedFile, unpack
+from medvid.benchmark.unpacking import LARGEST_PUBLIC_FILE, RefusedFile, unpack
 from services.gateway.web.endpoints import JSON, Reply
 from services.gateway.web.representations import Representation, represent
 from services.gateway.web.router import Router

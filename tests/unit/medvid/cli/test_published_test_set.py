@@ -15,7 +15,8 @@ from aiohttp.test_utils import TestServer
 from rich.console import Console
 
 from medvid.api import Client, Unintelligible
-from medvid.benchmark.test_set import LARGEST_PUBLIC_FILE, TestSet
+from medvid.benchmark.test_set import TestSet
+from medvid.benchmark.unpacking import LARGEST_PUBLIC_FILE
 from medvid.cli.published_test_set import published_samples
 from medvid.cli.session import Session
 
