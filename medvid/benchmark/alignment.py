@@ -31,7 +31,7 @@ class Alignment:
     """Which record answers which sample.
 
     `records[i]` answers sample i, or is None. `ambiguous` counts the records whose key fits several
-    samples, so that only their order told them apart. The others list indices of samples:
+    samples, so that only their order differs. The others list indices of samples:
     `reworded`, whose record asks another question; `foreign_ids`, whose record has an id that no
     sample has.
     """

@@ -1,4 +1,4 @@
-"""Files that are no JSON at all: what they are, told by their first bytes, and what to do.
+"""Files that are no JSON at all: what they are, by their first bytes, and what to do.
 
 Looks at a few hundred bytes and never unpacks anything.
 """

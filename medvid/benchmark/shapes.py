@@ -265,7 +265,7 @@ _OWN_OBJECTS: Final = frozenset((
 """Objects and arrays inside a record: one that begins with them is a record, not a wrapper."""
 
 
-def told(record: object) -> str:
+def described(record: object) -> str:
     """Return what a record resembles, for people."""
     shape = shape_of(record) if isinstance(record, dict) else None
     return f"a record of {shape.name}: {shown(record)}" if shape else shown(record)

@@ -229,8 +229,8 @@ def _advice(alignment: Alignment) -> tuple[Advice, ...]:
     if alignment.ambiguous:
         warnings.append(Advice(
             Code.AMBIGUOUS,
-            "records have a key (id, qa_type, question) that fits several samples, and were told "
-            "apart by their order",
+            "records have a key (id, qa_type, question) that fits several samples, and were "
+            "told apart by their order",
             alignment.ambiguous,
             effect="In another order than the test set's they answer other samples than meant.",
             fix="Send the whole file in test-set order, or add the questions.",

@@ -42,7 +42,7 @@ class JudgeRun(Answer):
     estimate: dict[str, Any] | None = None
     spent_usd: float | None = Field(None, description="settled so far; null where nothing was")
     estimated: bool | None = Field(
-        None, description="a part of the cost is an estimate: the endpoint told no usable bill"
+        None, description="a part of the cost is an estimate: the endpoint sent no usable bill"
     )
     wasted: WastedCalls | None = Field(None, description="billed calls that gave no verdict")
 

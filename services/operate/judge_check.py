@@ -191,15 +191,15 @@ def _usage(check: _Check, completion: Completion, form: Form) -> Finding:
     if usage is None:
         says = "it tells no usage that can be believed: each call is booked by an estimate."
         return Finding("usage", "warning", says, "The cost of runs is marked as estimated.")
-    told = f"{usage.prompt} + {usage.completion} tokens ({usage.cached} cached)"
+    used = f"{usage.prompt} + {usage.completion} tokens ({usage.cached} cached)"
     if not expected / _OFF_BY <= usage.prompt <= expected * _OFF_BY:
         fix = "Compare the provider's bill with what a small run says that it cost."
-        says = f"{told}; {expected} were expected in the prompt."
+        says = f"{used}; {expected} were expected in the prompt."
         return Finding("usage", "warning", says, fix)
     if usage.completion > check.settings.judge_max_tokens:
         fix = "Thoughts are billed beyond MEDVID_JUDGE_MAX_TOKENS: turn them off, if you can."
-        return Finding("usage", "warning", f"{told}.", fix)
-    return Finding("usage", "ok", f"{told}; {expected} were expected in the prompt.")
+        return Finding("usage", "warning", f"{used}.", fix)
+    return Finding("usage", "ok", f"{used}; {expected} were expected in the prompt.")
 
 
 def _price(check: _Check, completion: Completion) -> Finding:

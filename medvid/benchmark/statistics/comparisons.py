@@ -17,7 +17,7 @@ Decision = Literal[
     "beyond chance", "within chance", "few videos: not decided", "equal", "not decided"
 ]
 BEYOND_CHANCE: Final = 0.05
-"""Below this Holm-adjusted p a difference is told as beyond chance."""
+"""Below this Holm-adjusted p a difference counts as beyond chance."""
 _DETECTABLE: Final = 2.80
 """Standard errors: 1.96 for 5 % two-sided and 0.84 for 80 % power."""
 
@@ -49,7 +49,7 @@ class Difference:
 
     @property
     def decision(self) -> Decision:
-        """What is told of the difference in words."""
+        """The difference in words."""
         if self.few_videos:
             return "few videos: not decided"
         if self.p_holm is None:

@@ -20,7 +20,9 @@ _ROUNDING: Final = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """What is told of a value's replicates; `se`, `low` and `high` are None of too few defined.
+    """The public part of a value's replicates.
+
+    `se`, `low` and `high` are None where too few replicates are defined.
 
     `clusters` counts the videos that the value rests on, `undefined` the replicates without a
     value.

@@ -95,11 +95,11 @@ def judging_status(judging: JudgingSummary, *, owner: bool) -> JudgingStatus:
 def shown_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return the facts of a run without what is withheld; `facts` as the judge stored them."""
     metrics = {key: _shown_metric(found) for key, found in facts.get("metrics", {}).items()}
-    told = {**facts, **({"metrics": metrics} if metrics else {})}
+    shown = {**facts, **({"metrics": metrics} if metrics else {})}
     if any("withheld" in found for found in metrics.values()):
         # The totals, less what is shown, would tell how many captions matched.
-        told |= dict.fromkeys(facts.keys() & {"pairs", "distinct_pairs"})
-    return told
+        shown |= dict.fromkeys(facts.keys() & {"pairs", "distinct_pairs"})
+    return shown
 
 
 def _shown_metric(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -91,8 +91,8 @@ def _rows(done: ImportAnswer, _: object) -> str:
 
 
 def _ranked(done: ChangeAnswer, given: Mapping[str, Any]) -> str:
-    told = f"The {given['board']} board's ranking is {given['body'].ranking}."
-    return told if done.changed else f"{told} It was so before."
+    said = f"The {given['board']} board's ranking is {given['body'].ranking}."
+    return said if done.changed else f"{said} It was so before."
 
 
 def _started(job: RescoreJobView, _: object) -> str:

@@ -117,13 +117,13 @@ class AdminPages:
                 if do is None:
                     raise InvalidInput("there is no such action here.", fix="Load the page anew.")
                 action = AdminAction.of(session.who, text(fields, "why"), request_id_of(request))
-                told = await do(request, fields, action)
+                done = await do(request, fields, action)
             except MedvidError as error:
                 problem = _problem(error, request)
                 if problem.status >= 500:
                     raise
                 return await self._section(request, section, session, problem=problem)
-            return await self._section(request, section, session, told=told)
+            return await self._section(request, section, session, done=done)
 
         return post
 
@@ -155,10 +155,10 @@ class AdminPages:
         session: AdminSession,
         *,
         problem: ProblemDetails | None = None,
-        told: str = "",
+        done: str = "",
     ) -> web.Response:
         context = await section.load(request)
-        return self._page(section.template, session, section, problem=problem, told=told, **context)
+        return self._page(section.template, session, section, problem=problem, done=done, **context)
 
     def _sign_in_page(
         self, request: web.Request, problem: ProblemDetails | None = None

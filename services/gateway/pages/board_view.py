@@ -143,7 +143,7 @@ class Sheet(Generic[R]):
     def ordered(self, view: View) -> list[int]:
         """Return all rows in a view's order, ties as on the board.
 
-        In either direction missing values are last, and whoever is not ranked below all.
+        In either direction missing values are last, and entries without a rank below all.
         """
         values = self.values(view.sort)
         sign = -1 if view.descending else 1

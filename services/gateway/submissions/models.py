@@ -69,7 +69,7 @@ class SubmissionForm(Answer):
         False, description="true: scored and ranked for your eyes only, on no board"
     )
     webhook_url: str | None = Field(
-        None, max_length=MAX_URL, description="is told each change of state, signed"
+        None, max_length=MAX_URL, description="receives each change of state, signed"
     )
     webhook_secret: str | None = Field(
         None, description="signs; 'whsec_' and base64. Left out, the receipt brings one."

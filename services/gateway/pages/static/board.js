@@ -7,7 +7,7 @@
 (() => {
   const table = document.getElementById("board");
   if (!table) return;
-  const told = document.getElementById("told");
+  const announced = document.getElementById("announced");
   let snapshot = Number(table.dataset.snapshot);
   // Of a large board the page has the first rows of its view: another view is asked of the server.
   const whole = table.dataset.cut === undefined;
@@ -117,7 +117,7 @@
   };
 
   const tell = (text) => {
-    if (told) told.textContent = text;
+    if (announced) announced.textContent = text;
   };
 
   if (filters) {
@@ -158,7 +158,7 @@
 
   // ---- changes
 
-  // The page of this address as it is now: its rows and facts take the place of ours.
+  // The page of this address as it is now: its rows and facts replace the ones shown.
   const refresh = async () => {
     const answer = await fetch(location.pathname + location.search, { cache: "no-cache" });
     if (answer.status === 503) { // others come first
@@ -194,7 +194,7 @@
   };
   const focusable = (row) => (row ? [...row.querySelectorAll("a, input")] : []);
 
-  // One refresh at a time; what comes meanwhile is caught up with afterwards. A crowd of open pages
+  // One refresh at a time; what comes during it is caught up with afterwards. A crowd of open pages
   // does not ask in the same instant.
   let wanted = snapshot;
   let busy = false;

@@ -129,7 +129,7 @@
     const said = document.getElementById("token-said");
     try {
       await navigator.clipboard.writeText(`${new URL(pageAddress, location.origin)}#token=${token}`);
-      said.textContent = "Copied. Whoever has this link may steer the submission.";
+      said.textContent = "Copied. Anyone with this link may steer the submission.";
     } catch {
       said.textContent = "The browser does not allow copying here.";
     }

@@ -57,8 +57,8 @@
     if (news) {
       outcome.replaceChildren(...[...news.childNodes].map((node) => document.adoptNode(node)));
     } else {
-      const told = page.querySelector(".oops .lead")?.textContent.trim();
-      say("That did not work", told || "Something failed. Try again in a moment.");
+      const reason = page.querySelector(".oops .lead")?.textContent.trim();
+      say("That did not work", reason || "Something failed. Try again in a moment.");
     }
     const bad = new Set([...outcome.querySelectorAll("[data-field]")].map((item) => item.dataset.field));
     for (const input of form.querySelectorAll(".field input[name]")) {
