@@ -9,7 +9,7 @@ rounds, `cpu` the same by processor time a request, which a busy machine hardly 
 
 - reads: 32 connections that ask as fast as they are answered, nothing else going on.
 - mix: the same, while 4 submissions of 1.4 MB a second are uploaded, checked and stored; then
-  reads at a steady 200 a second, whose waits are told (from when they were due).
+  reads at a steady 200 a second, whose waits are reported (from when they were due).
 - events: 500 streams on one submission, then 500 on a board; the time from the commit of a change
   to the last stream that heard of it.
 - memory: of the gateway with its worker processes, shared pages counted once.
@@ -278,7 +278,7 @@ def _serve_bare(body: bytes, packed: bytes, pipe: Connection) -> None:
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         pipe.send(runner.addresses[0][1])
-        await asyncio.to_thread(pipe.recv)  # until we are told to stop
+        await asyncio.to_thread(pipe.recv)  # until the parent says stop
         await runner.cleanup()
 
     uvloop.run(serve())
@@ -373,12 +373,12 @@ async def _heard(gateway: Service, path: str, change: Any) -> dict[str, Any]:
 
     for number in range(STREAMS):
 
-        def told(data: bytes, number: int = number) -> None:
+        def note(data: bytes, number: int = number) -> None:
             if b"data:" in data:
                 heard[number] = time.perf_counter()
 
         _, watcher = await loop.create_connection(
-            lambda told=told: Watcher(request(path), told), "127.0.0.1", port
+            lambda note=note: Watcher(request(path), note), "127.0.0.1", port
         )
         watchers.append(watcher)
     try:

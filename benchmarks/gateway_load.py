@@ -29,7 +29,7 @@ def request(path: str, headers: dict[str, str] | None = None) -> bytes:
 
 
 class Reader(asyncio.Protocol):
-    """Asks when told to and, unless paced, again as soon as it has the answer."""
+    """Asks on command and, unless paced, again as soon as it has the answer."""
 
     def __init__(self, asked: bytes, times: list[float], *, paced: bool = False) -> None:
         self._request = asked
@@ -116,9 +116,9 @@ async def pace(port: int, asked: bytes, seconds: float, rate: float) -> list[flo
 class Watcher(asyncio.Protocol):
     """An event stream; notes when its events come."""
 
-    def __init__(self, asked: bytes, told: Callable[[bytes], None]) -> None:
+    def __init__(self, asked: bytes, note: Callable[[bytes], None]) -> None:
         self._request = asked
-        self._told = told
+        self._note = note
         self.heads = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -130,12 +130,12 @@ class Watcher(asyncio.Protocol):
         """Note what came."""
         if data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 200 "):
             raise RuntimeError(data[:500].decode())
-        self._told(data)
+        self._note(data)
 
 
 @dataclass(slots=True)
 class Uploads:
-    """What the uploads that went on meanwhile came to."""
+    """What the uploads that went on beside it came to."""
 
     accepted: int = 0
     refused: dict[str, int] = field(default_factory=dict)

@@ -70,7 +70,7 @@ async def measure(submissions: int) -> dict[str, Any]:
 
 
 async def _address(log: Path) -> str:
-    """Return the server's URL once it has told it."""
+    """Return the server's URL once it has logged it."""
     async with asyncio.timeout(60):
         while True:
             for line in (await asyncio.to_thread(log.read_text)).splitlines():

@@ -91,7 +91,7 @@ def _family(pid: int) -> list[int]:
     """Return a process and its descendants."""
     found = [pid]
     for parent in found:
-        with suppress(FileNotFoundError):  # it ended meanwhile
+        with suppress(FileNotFoundError):  # it has ended
             for thread in Path(f"/proc/{parent}/task").iterdir():
                 found += [int(child) for child in (thread / "children").read_text().split()]
     return found
@@ -100,6 +100,6 @@ def _family(pid: int) -> list[int]:
 def _cpu_seconds(pid: int) -> float:
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except FileNotFoundError:  # it ended meanwhile
+    except FileNotFoundError:  # it has ended
         return 0.0
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -34,7 +34,7 @@ from medvid.benchmark.scorecard import score  # noqa: E402
 from medvid.benchmark.tasks import Task  # noqa: E402
 from medvid.benchmark.test_set import TestSet  # noqa: E402
 from medvid.benchmark.validation import validate_submission  # noqa: E402
-from medvid.cli.score import OFFLINE_LIMITS  # noqa: E402 - the path comes first
+from medvid.cli.scored_files import OFFLINE_LIMITS  # noqa: E402 - the path comes first
 
 NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
 HOSTILE: Final = {

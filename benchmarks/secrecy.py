@@ -43,7 +43,7 @@ from shared.storage.database import connect
 Records = list[dict[str, Any]]
 Kind = tuple[str, str]
 """A task and a source."""
-Told = dict[tuple[str, ...], object]
+Learnt = dict[tuple[str, ...], object]
 """What a server tells, by where in the answers it stands."""
 
 DEMO: Final = Path(__file__).parents[1] / "demo"
@@ -183,15 +183,15 @@ class Attacker:
                 self.refused[answer["code"]] = self.refused.get(answer["code"], 0) + 1
             return response.status, answer
 
-    async def learn(self, records: Records) -> Told:
+    async def learn(self, records: Records) -> Learnt:
         """Have a file scored, on a board where it may be, and return what it shows; withdraw it."""
         status, receipt = await self.send(records)
         if receipt.get("code") == "coverage_too_low":
             status, receipt = await self.send(records, evaluate_only="true")
         assert status == HTTPStatus.ACCEPTED, receipt  # noqa: S101 - the experiment's check
-        told = await self._everything(receipt)
+        learnt = await self._everything(receipt)
         await self.withdraw(receipt)
-        return told
+        return learnt
 
     async def withdraw(self, receipt: Mapping[str, Any]) -> None:
         """Take a submission back."""
@@ -199,16 +199,16 @@ class Attacker:
         async with self.http.post(f"{receipt['status_url']}/withdraw", headers=owner) as response:
             assert response.ok, await response.text()  # noqa: S101 - the experiment's check
 
-    async def _everything(self, receipt: Mapping[str, Any]) -> Told:
+    async def _everything(self, receipt: Mapping[str, Any]) -> Learnt:
         owner = {"Authorization": f"Bearer {receipt['owner_token']}"}
         status = await self.ranked(receipt["status_url"], owner)
-        told = flat(status, ("status",))
+        learnt = flat(status, ("status",))
         entry = status["entry"]
         if entry is not None:
             path = f"/api/v1/leaderboards/{entry['board']}"
-            told |= flat(await self._get(f"{path}/entries/{entry['id']}"), ("entry",))
-            told |= flat(await self._row(path, entry["id"]), ("board",))
-        return told
+            learnt |= flat(await self._get(f"{path}/entries/{entry['id']}"), ("entry",))
+            learnt |= flat(await self._row(path, entry["id"]), ("board",))
+        return learnt
 
     async def ranked(self, url: str, owner: Mapping[str, str]) -> dict[str, Any]:
         """Return a submission's status once all that comes of it is there."""
@@ -242,7 +242,7 @@ class Attacker:
         return {"X-Forwarded-For": self.address or f"10.7.{block // 250}.{block % 250 + 1}"}
 
 
-def flat(answer: object, path: tuple[str, ...]) -> Told:
+def flat(answer: object, path: tuple[str, ...]) -> Learnt:
     """Return an answer's parts by where they stand, without what is the attacker's own."""
     if isinstance(answer, dict):
         parts = {key: value for key, value in answer.items() if key not in _OWN}
@@ -254,14 +254,14 @@ def flat(answer: object, path: tuple[str, ...]) -> Told:
     return {path: answer}
 
 
-def _joined(parts: Any) -> Told:
-    told: Told = {}
+def _joined(parts: Any) -> Learnt:
+    learnt: Learnt = {}
     for part in parts:
-        told |= part
-    return told
+        learnt |= part
+    return learnt
 
 
-def told_apart(one: Told, other: Told) -> list[tuple[str, ...]]:
+def distinguishable(one: Learnt, other: Learnt) -> list[tuple[str, ...]]:
     """Return where two answers differ."""
     return sorted(path for path in one.keys() | other.keys() if one.get(path) != other.get(path))
 
@@ -288,7 +288,7 @@ async def near_empty(attacker: Attacker, test_set: Answers, pairs: int) -> dict[
     sent, recovered, differing = attacker.sent, 0, 0
     for number in range(pairs):
         right, wrong = test_set.pair(number)
-        differences = told_apart(
+        differences = distinguishable(
             await attacker.learn(test_set.file(right)), await attacker.learn(test_set.file(wrong))
         )
         recovered += len(channels(differences))
@@ -311,7 +311,7 @@ async def complete(
     right, wrong = test_set.pair(0)
     all_right = await attacker.learn(test_set.file(right, strong))
     all_wrong = await attacker.learn(test_set.file(wrong, strong))
-    kinds = channels(told_apart(all_right, all_wrong))
+    kinds = channels(distinguishable(all_right, all_wrong))
     single = test_set.places["next_action", "AVOS"][0]
     one_right = await attacker.learn(test_set.file({single: right[single]}, strong))
     one_wrong = await attacker.learn(test_set.file({single: wrong[single]}, strong))
@@ -319,13 +319,13 @@ async def complete(
     moment = test_set.places["tal", "AVOS"][0]
     guesses = [f"{start}.0-{start + 40}.0 seconds." for start in range(100, 260, 20)]
     outcomes = [await attacker.learn(test_set.file({moment: guess}, strong)) for guess in guesses]
-    distinct = len({orjson.dumps(sorted(map(str, told.items()))) for told in outcomes})
+    distinct = len({orjson.dumps(sorted(map(str, learnt.items()))) for learnt in outcomes})
     shown = {
         path for path, value in all_right.items()
         if path[0] == "entry" and path[-1] in ("compat", "strict", "value") and value is not None
     }  # fmt: skip
     return {
-        "one_label_right_or_wrong_is_told": bool(told_apart(one_right, one_wrong)),
+        "one_label_right_or_wrong_is_told": bool(distinguishable(one_right, one_wrong)),
         "bits_of_one_time_span_by_8_guesses": math.log2(distinct),
         "labels_by_one_submission_one_of_each_kind": len(kinds),
         "kinds": len(test_set.places),
@@ -340,8 +340,8 @@ async def parts_read(
 ) -> int:
     """Return how many labels one value of a task's only source tells, guessed part by part."""
     answers, right, counts = test_set.parts(kind)
-    told = await attacker.learn(test_set.file(answers, strong))
-    value = cast(float, told["entry", "scores", metric, "by_source", kind[1], "compat"])
+    learnt = await attacker.learn(test_set.file(answers, strong))
+    value = cast(float, learnt["entry", "scores", metric, "by_source", kind[1], "compat"])
 
     def value_of(guesses: Sequence[bool]) -> float:
         return sum(map(operator.truediv, guesses, counts)) / len(counts)

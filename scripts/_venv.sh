@@ -21,7 +21,7 @@ as_root() {
 }
 
 # Installs a Debian package whose service nobody here wants: neither now nor at the next start of the
-# machine. policy-rc.d is how Debian is told so. An existing one has its reasons and stays.
+# machine. policy-rc.d says so to Debian. An existing one has its reasons and stays.
 install_without_service() {
   local package=$1 policy=/usr/sbin/policy-rc.d ours='' status=0
   as_root apt-get update -qq || return

@@ -20,7 +20,7 @@ REFERENCE: Final = {
     "routes": "Every address, with its methods. `/docs` of a server has the API with its models.",
     "metrics": "What services export for Prometheus.",
     "log-events": "Names of log lines, their level and fields.",
-    "webhook-events": "What a webhook is told.",
+    "webhook-events": "What a webhook gets.",
 }
 
 

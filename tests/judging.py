@@ -113,7 +113,7 @@ def replica(
 
     start = StartRun(database, runs, ThreadPlanner(database).plan, grader, remaining, FIGURES)
     judge = JudgeBatch(runs, verdicts, grader, policy)
-    return Replica(runs, start, judge, Upkeep(database, runs, grader, Ages(60, probe=0)))
+    return Replica(runs, start, judge, Upkeep(database, runs, verdicts, grader, Ages(60, probe=0)))
 
 
 async def send_due_batches(upkeep: Upkeep) -> None:

@@ -9,8 +9,6 @@
 `AsyncClient` has the same methods as coroutines.
 """
 
-from medvid.api.answers import Problem
-from medvid.api.board_answers import Leaderboard, LeaderboardEntry, LeaderboardIndex
 from medvid.api.clients import DEFAULT_URL, AsyncClient, Client
 from medvid.api.errors import (
     BadCredential,
@@ -25,13 +23,18 @@ from medvid.api.errors import (
     Unintelligible,
     Unreachable,
 )
-from medvid.api.judging_answers import JudgingReceipt, Verdict
-from medvid.api.key_answers import Key, KeyQuotas, NewKey, QuotaStatus
-from medvid.api.report_answers import DryRun, ValidationReport
 from medvid.api.retries import Retries
-from medvid.api.submission_answers import Event, Receipt, SubmissionStatus
+from medvid.api.submissions import Event, SubmissionStatus
 from medvid.api.test_sets import TestSetFile
 from medvid.api.transport import Timeouts
+from medvid.models.accounts import Key, NewKey, QuotaStatus
+from medvid.models.accounts import QuotaFields as KeyQuotas
+from medvid.models.boards import Leaderboard, LeaderboardEntry, LeaderboardIndex
+from medvid.models.judging import JudgingReceipt, Verdict
+from medvid.models.problems import ProblemItem as Problem
+from medvid.models.reports import DryRunAnswer as DryRun
+from medvid.models.reports import ValidationReport
+from medvid.models.submissions import SubmissionReceipt as Receipt
 
 __all__ = [
     "DEFAULT_URL",

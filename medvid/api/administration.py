@@ -10,10 +10,29 @@ from datetime import date, datetime
 from typing import Any, Final, TypedDict, Unpack
 from uuid import UUID
 
-from medvid.api import administration_answers as answers
-from medvid.api.calls import API, Call, get, post, text_of
-from medvid.api.methods import AsyncCaller, Caller, method, stream
-from medvid.api.transport import AnswerType, Transport
+from medvid.api.calls import Call, get, post, text_of
+from medvid.api.methods import AsyncCalls, SyncCalls, method, stream
+from medvid.api.transport import Transport
+from medvid.models.administration import (
+    AuditLineView,
+    AuditPage,
+    ChangeAnswer,
+    DeadLetterView,
+    EntriesPage,
+    EntryAction,
+    GroundTruthList,
+    ImportAnswer,
+    JobsPage,
+    JudgingView,
+    LettersAnswer,
+    LettersPage,
+    LoadedView,
+    ManagedEntryView,
+    RescoreDetail,
+    RescoreJobView,
+    RowChangeView,
+)
+from medvid.models.base import API, AnswerType
 
 _PAGE_SIZE: Final = 200
 _GZIP: Final = b"\x1f\x8b"
@@ -38,25 +57,25 @@ async def entries(
     board: str | None = None,
     model_name: str | None = None,
     removed: bool = False,
-) -> AsyncGenerator[answers.ManagedEntry, None]:
+) -> AsyncGenerator[ManagedEntryView, None]:
     """Yield entries with what is not public, by name; with `removed`, removed ones too."""
     call = get("/admin/entries", board=board, model_name=model_name, limit=_PAGE_SIZE,
                removed="true" if removed else None)  # fmt: skip
-    async for page in transport.pages(call, answers.ManagedEntryPage):
+    async for page in transport.pages(call, EntriesPage):
         for entry in page.entries:
             yield entry
 
 
-async def entry(transport: Transport, entry: EntryId) -> answers.ManagedEntry:
+async def entry(transport: Transport, entry: EntryId) -> ManagedEntryView:
     """Return an entry with what is not public."""
-    return await transport.ask(get(f"/admin/entries/{entry}"), answers.ManagedEntry)
+    return await transport.ask(get(f"/admin/entries/{entry}"), ManagedEntryView)
 
 
 async def add_entry(
     transport: Transport, board: str, row: Mapping[str, Any], *, why: str
-) -> answers.RowChange:
+) -> RowChangeView:
     """Add an entry with given scores; a row as in an export."""
-    return await _do(transport, "/entries", answers.RowChange, why, board=board, entry=row)
+    return await _do(transport, "/entries", RowChangeView, why, board=board, entry=row)
 
 
 async def promote(
@@ -66,49 +85,45 @@ async def promote(
     why: str,
     verified_on: date | str | None = None,
     note: str | None = None,
-) -> answers.EntryChange:
+) -> EntryAction:
     """Verify an entry, today or on a day: it moves to the official board."""
     day = None if verified_on is None else str(verified_on)
     path = f"/entries/{entry}/promote"
-    return await _do(transport, path, answers.EntryChange, why, verified_on=day, note=note)
+    return await _do(transport, path, EntryAction, why, verified_on=day, note=note)
 
 
-async def demote(transport: Transport, entry: EntryId, *, why: str) -> answers.EntryChange:
+async def demote(transport: Transport, entry: EntryId, *, why: str) -> EntryAction:
     """Bring an official entry back to the community board."""
-    return await _do(transport, f"/entries/{entry}/demote", answers.EntryChange, why)
+    return await _do(transport, f"/entries/{entry}/demote", EntryAction, why)
 
 
-async def remove(transport: Transport, entry: EntryId, *, why: str) -> answers.EntryChange:
+async def remove(transport: Transport, entry: EntryId, *, why: str) -> EntryAction:
     """Take an entry off its board; its name is free, its scores stay."""
-    return await _do(transport, f"/entries/{entry}/remove", answers.EntryChange, why)
+    return await _do(transport, f"/entries/{entry}/remove", EntryAction, why)
 
 
-async def restore(transport: Transport, entry: EntryId, *, why: str) -> answers.EntryChange:
+async def restore(transport: Transport, entry: EntryId, *, why: str) -> EntryAction:
     """Bring a removed entry back, if its name is still free."""
-    return await _do(transport, f"/entries/{entry}/restore", answers.EntryChange, why)
+    return await _do(transport, f"/entries/{entry}/restore", EntryAction, why)
 
 
-async def rename(
-    transport: Transport, entry: EntryId, model_name: str, *, why: str
-) -> answers.EntryChange:
+async def rename(transport: Transport, entry: EntryId, model_name: str, *, why: str) -> EntryAction:
     """Give an entry another name."""
     path = f"/entries/{entry}/rename"
-    return await _do(transport, path, answers.EntryChange, why, model_name=model_name)
+    return await _do(transport, path, EntryAction, why, model_name=model_name)
 
 
 async def edit(
     transport: Transport, entry: EntryId, *, why: str, **fields: Unpack[Metadata]
-) -> answers.EntryChange:
+) -> EntryAction:
     """Change an entry's metadata; fields left out stay."""
     call = post(f"/admin/entries/{entry}/edit", {"why": why, **fields}, repeatable=True)
-    return await transport.ask(call, answers.EntryChange)
+    return await transport.ask(call, EntryAction)
 
 
-async def set_ranking(
-    transport: Transport, board: str, ranking: str, *, why: str
-) -> answers.Change:
+async def set_ranking(transport: Transport, board: str, ranking: str, *, why: str) -> ChangeAnswer:
     """Choose how a board ranks: `competition` or `dense`; it is ranked again."""
-    return await _do(transport, f"/boards/{board}/ranking", answers.Change, why, ranking=ranking)
+    return await _do(transport, f"/boards/{board}/ranking", ChangeAnswer, why, ranking=ranking)
 
 
 async def export_boards(
@@ -127,13 +142,13 @@ async def import_boards(
     csv: str | None = None,
     existing: str = "keep",
     dry_run: bool = False,
-) -> answers.BoardImport:
+) -> ImportAnswer:
     """Import boards, rows by board or CSV text: all rows or none.
 
     `existing` says what becomes of names that a board has: `keep` or `update`.
     """
     return await _do(
-        transport, "/boards/import", answers.BoardImport, why, boards=boards, csv=csv,
+        transport, "/boards/import", ImportAnswer, why, boards=boards, csv=csv,
         existing=existing, dry_run=dry_run,
     )  # fmt: skip
 
@@ -145,25 +160,25 @@ async def rescore(
     ground_truth: str | None = None,
     board: str | None = None,
     entries: Sequence[EntryId] | None = None,
-) -> answers.RescoreJob:
+) -> RescoreJobView:
     """Score entries again beside the scores in force: all, one board's, or some."""
     return await _do(
-        transport, "/rescores", answers.RescoreJob, why, ground_truth=ground_truth, board=board,
+        transport, "/rescores", RescoreJobView, why, ground_truth=ground_truth, board=board,
         entries=[str(each) for each in entries] if entries else None,
     )  # fmt: skip
 
 
-async def rescores(transport: Transport) -> AsyncGenerator[answers.RescoreJob, None]:
+async def rescores(transport: Transport) -> AsyncGenerator[RescoreJobView, None]:
     """Yield re-score jobs, newest first."""
     call = get("/admin/rescores", limit=_PAGE_SIZE)
-    async for page in transport.pages(call, answers.RescoreJobPage):
+    async for page in transport.pages(call, JobsPage):
         for job in page.jobs:
             yield job
 
 
-async def difference(transport: Transport, job: JobId) -> answers.Rescore:
+async def difference(transport: Transport, job: JobId) -> RescoreDetail:
     """Return a re-score job with what it would change."""
-    return await transport.ask(get(f"/admin/rescores/{job}"), answers.Rescore)
+    return await transport.ask(get(f"/admin/rescores/{job}"), RescoreDetail)
 
 
 async def apply_rescore(
@@ -175,40 +190,40 @@ async def apply_rescore(
     without_failed: bool = False,
     make_current: bool = False,
     judge_again: bool = False,
-) -> answers.Change:
+) -> ChangeAnswer:
     """Put a job's scores in force; `preview` is the number of the difference that was looked at."""
     return await _do(
-        transport, f"/rescores/{job}/apply", answers.Change, why, preview=preview,
+        transport, f"/rescores/{job}/apply", ChangeAnswer, why, preview=preview,
         without_failed=without_failed, make_current=make_current, judge_again=judge_again,
     )  # fmt: skip
 
 
-async def discard_rescore(transport: Transport, job: JobId, *, why: str) -> answers.Change:
+async def discard_rescore(transport: Transport, job: JobId, *, why: str) -> ChangeAnswer:
     """Drop a re-score job; the scores in force stay."""
-    return await _do(transport, f"/rescores/{job}/discard", answers.Change, why)
+    return await _do(transport, f"/rescores/{job}/discard", ChangeAnswer, why)
 
 
-async def judging(transport: Transport) -> answers.JudgingState:
+async def judging(transport: Transport) -> JudgingView:
     """Return whether judging is paused, and its runs by state."""
-    return await transport.ask(get("/admin/judging"), answers.JudgingState)
+    return await transport.ask(get("/admin/judging"), JudgingView)
 
 
-async def pause_judging(transport: Transport, *, why: str) -> answers.Change:
+async def pause_judging(transport: Transport, *, why: str) -> ChangeAnswer:
     """Pause all judging, also of runs to come."""
-    return await _do(transport, "/judging/pause", answers.Change, why)
+    return await _do(transport, "/judging/pause", ChangeAnswer, why)
 
 
-async def resume_judging(transport: Transport, *, why: str) -> answers.Change:
+async def resume_judging(transport: Transport, *, why: str) -> ChangeAnswer:
     """Resume judging."""
-    return await _do(transport, "/judging/resume", answers.Change, why)
+    return await _do(transport, "/judging/resume", ChangeAnswer, why)
 
 
 async def dead_letters(
     transport: Transport, *, state: str = "open", queue: str | None = None
-) -> AsyncGenerator[answers.DeadLetter, None]:
+) -> AsyncGenerator[DeadLetterView, None]:
     """Yield messages that could not be handled, newest first."""
     call = get("/admin/dead-letters", state=state, queue=queue, limit=_PAGE_SIZE)
-    async for page in transport.pages(call, answers.DeadLetterPage):
+    async for page in transport.pages(call, LettersPage):
         for letter in page.letters:
             yield letter
 
@@ -220,7 +235,7 @@ async def replay_letters(
     why: str,
     queue: str | None = None,
     reason: str | None = None,
-) -> answers.LetterOutcomes:
+) -> LettersAnswer:
     """Send dead letters again; None: all open ones of this queue and reason."""
     return await _letters(transport, "replay", ids, why, queue, reason)
 
@@ -232,7 +247,7 @@ async def discard_letters(
     why: str,
     queue: str | None = None,
     reason: str | None = None,
-) -> answers.LetterOutcomes:
+) -> LettersAnswer:
     """Close dead letters without sending them; None: all open ones of this queue and reason."""
     return await _letters(transport, "discard", ids, why, queue, reason)
 
@@ -245,24 +260,24 @@ async def audit(
     subject_kind: str | None = None,
     subject: str | None = None,
     since: datetime | str | None = None,
-) -> AsyncGenerator[answers.AuditLine, None]:
+) -> AsyncGenerator[AuditLineView, None]:
     """Yield what administrators did, newest first."""
     after = since.isoformat() if isinstance(since, datetime) else since
     call = get("/admin/audit", who=who, action=action, subject_kind=subject_kind,
                subject=subject, since=after, limit=_PAGE_SIZE)  # fmt: skip
-    async for page in transport.pages(call, answers.AuditPage):
+    async for page in transport.pages(call, AuditPage):
         for line in page.lines:
             yield line
 
 
-async def ground_truths(transport: Transport) -> answers.GroundTruthVersions:
+async def ground_truths(transport: Transport) -> GroundTruthList:
     """Return the versions of the ground truth."""
-    return await transport.ask(get("/admin/ground-truths"), answers.GroundTruthVersions)
+    return await transport.ask(get("/admin/ground-truths"), GroundTruthList)
 
 
 async def load_ground_truth(
     transport: Transport, content: bytes, *, why: str, current: bool = False
-) -> answers.LoadedGroundTruth:
+) -> LoadedView:
     """Load a version from a file's content: JSON, plain or gzip."""
     kind = "application/gzip" if content.startswith(_GZIP) else "application/json"
     call = Call(
@@ -273,29 +288,29 @@ async def load_ground_truth(
         content=content,
         repeatable=True,
     )
-    return await transport.ask(call, answers.LoadedGroundTruth)
+    return await transport.ask(call, LoadedView)
 
 
 async def reload_ground_truth(
     transport: Transport, file: str, *, why: str, current: bool = False
-) -> answers.LoadedGroundTruth:
+) -> LoadedView:
     """Load a version from a file of the server's own folder."""
     path = "/ground-truths/reload"
-    return await _do(transport, path, answers.LoadedGroundTruth, why, file=file, current=current)
+    return await _do(transport, path, LoadedView, why, file=file, current=current)
 
 
-async def choose_ground_truth(transport: Transport, version: str, *, why: str) -> answers.Change:
+async def choose_ground_truth(transport: Transport, version: str, *, why: str) -> ChangeAnswer:
     """Choose the version that uploads are checked against."""
-    return await _do(transport, "/ground-truths/current", answers.Change, why, version=version)
+    return await _do(transport, "/ground-truths/current", ChangeAnswer, why, version=version)
 
 
 async def _letters(
     transport: Transport, action: str, ids: Sequence[int] | None, why: str,
     queue: str | None, reason: str | None,
-) -> answers.LetterOutcomes:  # fmt: skip
+) -> LettersAnswer:  # fmt: skip
     which: dict[str, object] = {"all": True} if ids is None else {"ids": list(ids)}
     return await _do(
-        transport, f"/dead-letters/{action}", answers.LetterOutcomes, why, **which, queue=queue,
+        transport, f"/dead-letters/{action}", LettersAnswer, why, **which, queue=queue,
         reason=reason,
     )  # fmt: skip
 
@@ -342,9 +357,9 @@ class AdminMethods:
     entries = stream(entries)
 
 
-class Administration(AdminMethods, Caller):
+class Administration(AdminMethods, SyncCalls):
     """What administrators can do, as plain functions."""
 
 
-class AsyncAdministration(AdminMethods, AsyncCaller):
+class AsyncAdministration(AdminMethods, AsyncCalls):
     """What administrators can do, as coroutines."""

@@ -6,21 +6,27 @@ import email.utils
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import Final
 from urllib.parse import quote
 from uuid import UUID
 
-from pydantic import BaseModel, ValidationError
+import orjson
+from pydantic import ValidationError
 
-from medvid.api.answers import ProblemDetails
 from medvid.api.errors import LeaderboardError, Unintelligible, refusal
-from medvid.api.submission_answers import Receipt
-from medvid.api.uploads import Form
+from medvid.api.uploads import MultipartForm
+from medvid.models.base import API, AnswerType, read_answer
+from medvid.models.problems import ProblemDetails
+from medvid.models.submissions import SubmissionReceipt
 
-API: Final = "/api/v1"
 _SHOWN_CHARACTERS: Final = 200
+_LEFT_OUT: Final = {
+    "type": "about:blank",
+    **dict.fromkeys(("title", "detail", "fix", "request_id"), ""),
+}
+"""What a problem document may leave out (RFC 9457, 3.1), as one from a proxy or an old server."""
 
-Submission = UUID | str | Receipt
+Submission = UUID | str | SubmissionReceipt
 """How a submission is named: by its id, or by its receipt, which also holds the token."""
 
 
@@ -33,7 +39,7 @@ class Call:
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     token: str | None = None
-    form: Form | None = None
+    form: MultipartForm | None = None
     json: object = None
     content: bytes | None = None
     """A body that is neither a form nor JSON; its type is among the headers."""
@@ -43,7 +49,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ServerReply:
     """A whole answer; header names are in lower case."""
 
     status: int
@@ -54,9 +60,6 @@ class Reply:
     def retry_after(self) -> float | None:
         """Seconds to wait as the server names them, None where it names none."""
         return retry_after(self.headers.get("retry-after"))
-
-
-AnswerType = TypeVar("AnswerType", bound=BaseModel)
 
 
 def get(path: str, *, token: str | None = None, **query: object) -> Call:
@@ -74,7 +77,7 @@ def post(
 
 def submission_id(submission: Submission) -> str:
     """Return a submission's id."""
-    return str(submission.id if isinstance(submission, Receipt) else submission)
+    return str(submission.id if isinstance(submission, SubmissionReceipt) else submission)
 
 
 def submission_path(submission: Submission) -> str:
@@ -84,35 +87,39 @@ def submission_path(submission: Submission) -> str:
 
 def submission_token(submission: Submission, token: str | None) -> str | None:
     """Return the token to send: the given one, or the receipt's."""
-    return submission.owner_token if token is None and isinstance(submission, Receipt) else token
+    return (
+        submission.owner_token
+        if token is None and isinstance(submission, SubmissionReceipt)
+        else token
+    )
 
 
-def read(reply: Reply, answer: type[AnswerType]) -> AnswerType:
+def read(reply: ServerReply, answer: type[AnswerType]) -> AnswerType:
     """Return the answer; raises the error of a refusal, or Unintelligible."""
     expect_success(reply)
     try:
-        return answer.model_validate_json(reply.body)
+        return read_answer(reply.body, answer)
     except ValidationError as error:
         raise _not_this_api(reply) from error
 
 
-def expect_success(reply: Reply) -> None:
+def expect_success(reply: ServerReply) -> None:
     """Take an answer without content; raises the error of a refusal."""
     if reply.status >= 400:
         raise refused(reply)
 
 
-def text_of(reply: Reply) -> str:
+def text_of(reply: ServerReply) -> str:
     """Return an answer that is a text; raises the error of a refusal."""
     expect_success(reply)
     return reply.body.decode()
 
 
-def refused(reply: Reply) -> LeaderboardError:
+def refused(reply: ServerReply) -> LeaderboardError:
     """Return the error of an answer with a status from 400 on."""
     try:
-        problem = ProblemDetails.model_validate_json(reply.body)
-    except ValidationError:
+        problem = read_answer(orjson.dumps(_LEFT_OUT | orjson.loads(reply.body)), ProblemDetails)
+    except (ValueError, TypeError):  # no JSON, no object, or no problem document
         return _not_this_api(reply)
     return refusal(problem, reply.retry_after)
 
@@ -130,7 +137,7 @@ def retry_after(header: str | None, now: float | None = None) -> float | None:
     return max(0.0, at - (time.time() if now is None else now))
 
 
-def _not_this_api(reply: Reply) -> Unintelligible:
+def _not_this_api(reply: ServerReply) -> Unintelligible:
     begin = reply.body[:_SHOWN_CHARACTERS].decode(errors="replace")
     shown = "".join(c if c.isprintable() else " " for c in begin)
     return Unintelligible(

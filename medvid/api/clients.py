@@ -8,7 +8,7 @@ from typing import Final, Self
 from medvid.api import judging, keys, leaderboards, submissions, test_sets, webhooks
 from medvid.api.administration import Administration, AsyncAdministration
 from medvid.api.loop import LoopThread
-from medvid.api.methods import AsyncCaller, Caller, method, stream
+from medvid.api.methods import AsyncCalls, SyncCalls, method, stream
 from medvid.api.retries import Retries
 from medvid.api.transport import OnRetry, Timeouts, Transport
 
@@ -78,11 +78,11 @@ class Methods:
         raise NotImplementedError
 
 
-class AsyncClient(Methods, AsyncCaller):
+class AsyncClient(Methods, AsyncCalls):
     """For programs with an event loop: `async with AsyncClient(url) as client`."""
 
     def _begin(self, transport: Transport) -> None:
-        AsyncCaller.__init__(self, transport)
+        AsyncCalls.__init__(self, transport)
         self.admin = AsyncAdministration(transport)
 
     async def close(self) -> None:
@@ -98,14 +98,14 @@ class AsyncClient(Methods, AsyncCaller):
         await self.close()
 
 
-class Client(Methods, Caller):
+class Client(Methods, SyncCalls):
     """For everyone else, notebooks included: `with Client(url) as client`.
 
     Its calls run on an event loop in a thread of its own, so they may come from any thread.
     """
 
     def _begin(self, transport: Transport) -> None:
-        Caller.__init__(self, transport, LoopThread())
+        SyncCalls.__init__(self, transport, LoopThread())
         self.admin = Administration(transport, self.loop)
 
     def close(self) -> None:

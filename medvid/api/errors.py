@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from medvid.api.answers import Problem, ProblemDetails
+from medvid.models.problems import ProblemDetails, ProblemItem
 
 
 class LeaderboardError(Exception):
@@ -45,7 +45,7 @@ class Refused(LeaderboardError):
         self.status = problem.status
         self.code = problem.code
         self.request_id = problem.request_id
-        self.errors: Sequence[Problem] = problem.errors or []
+        self.errors: Sequence[ProblemItem] = problem.errors or []
         self.error_count = problem.error_count or len(self.errors)
         self.report: Mapping[str, Any] | None = problem.report
         self.retry_after = retry_after

@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator
 from typing import Final
 
 from medvid.api.calls import Call, Submission, get, post, submission_path, submission_token
-from medvid.api.judging_answers import JudgeRun, JudgingReceipt, Verdict, VerdictPage
 from medvid.api.transport import Transport
+from medvid.models.judging import JudgeRun, JudgingReceipt, Verdict, VerdictPage
 
 _PAGE_SIZE: Final = 500
 

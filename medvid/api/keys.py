@@ -6,9 +6,10 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Final
 from uuid import UUID
 
-from medvid.api.calls import API, Call, get, post
-from medvid.api.key_answers import Key, KeyPage, KeyQuotas, NewKey, QuotaStatus
+from medvid.api.calls import Call, get, post
 from medvid.api.transport import Transport
+from medvid.models.accounts import Key, KeyPage, NewKey, QuotaFields, QuotaStatus
+from medvid.models.base import API
 
 _PAGE_SIZE: Final = 200
 
@@ -19,7 +20,7 @@ async def make_key(
     *,
     owner: str,
     scopes: Sequence[str] = ("submit",),
-    quotas: KeyQuotas | None = None,
+    quotas: QuotaFields | None = None,
     why: str | None = None,
 ) -> NewKey:
     """Make a key with scopes out of submit, judge and admin; keep its secret, shown only here.
@@ -55,7 +56,7 @@ async def revoke_key(transport: Transport, key: UUID | str, *, why: str | None =
 
 
 async def set_key_quotas(
-    transport: Transport, key: UUID | str, quotas: KeyQuotas, *, why: str
+    transport: Transport, key: UUID | str, quotas: QuotaFields, *, why: str
 ) -> Key:
     """Replace a key's own quotas (administrators, who say why)."""
     body = {**quotas.model_dump(), "why": why}

@@ -8,14 +8,9 @@ from typing import Final
 from urllib.parse import parse_qsl, quote, urlsplit
 from uuid import UUID
 
-from medvid.api.board_answers import (
-    EntryDetails,
-    Leaderboard,
-    LeaderboardEntry,
-    LeaderboardIndex,
-)
 from medvid.api.calls import Call, get, text_of
 from medvid.api.transport import Transport
+from medvid.models.boards import EntryDetails, Leaderboard, LeaderboardEntry, LeaderboardIndex
 
 _PAGE_SIZE: Final = 500
 

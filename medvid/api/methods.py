@@ -18,7 +18,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class AsyncCaller:
+class AsyncCalls:
     """Has its calls as coroutines."""
 
     loop: None = None
@@ -27,7 +27,7 @@ class AsyncCaller:
         self.transport = transport
 
 
-class Caller:
+class SyncCalls:
     """Has its calls as plain functions, which run in a loop of a thread of its own."""
 
     def __init__(self, transport: Transport, loop: LoopThread) -> None:
@@ -45,10 +45,10 @@ class method(Generic[P, T]):  # noqa: N801 - used like the built-in decorators o
     @overload
     def __get__(self, client: None, owner: type) -> Self: ...
     @overload
-    def __get__(self, client: AsyncCaller, owner: type) -> Callable[P, Coroutine[Any, Any, T]]: ...
+    def __get__(self, client: AsyncCalls, owner: type) -> Callable[P, Coroutine[Any, Any, T]]: ...
     @overload
-    def __get__(self, client: Caller, owner: type) -> Callable[P, T]: ...
-    def __get__(self, client: AsyncCaller | Caller | None, owner: type) -> Any:
+    def __get__(self, client: SyncCalls, owner: type) -> Callable[P, T]: ...
+    def __get__(self, client: AsyncCalls | SyncCalls | None, owner: type) -> Any:
         """Return the bound call in the client's form."""
         if client is None:
             return self
@@ -73,10 +73,10 @@ class stream(Generic[P, T]):  # noqa: N801 - as above
     @overload
     def __get__(self, client: None, owner: type) -> Self: ...
     @overload
-    def __get__(self, client: AsyncCaller, owner: type) -> Callable[P, AsyncGenerator[T, None]]: ...
+    def __get__(self, client: AsyncCalls, owner: type) -> Callable[P, AsyncGenerator[T, None]]: ...
     @overload
-    def __get__(self, client: Caller, owner: type) -> Callable[P, Generator[T, None, None]]: ...
-    def __get__(self, client: AsyncCaller | Caller | None, owner: type) -> Any:
+    def __get__(self, client: SyncCalls, owner: type) -> Callable[P, Generator[T, None, None]]: ...
+    def __get__(self, client: AsyncCalls | SyncCalls | None, owner: type) -> Any:
         """Return the bound call in the client's form."""
         if client is None:
             return self

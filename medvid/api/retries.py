@@ -9,7 +9,7 @@ from typing import Final
 from medvid.api.errors import LeaderboardError, Refused, Unreachable
 
 _PASSING_STATUSES: Final = frozenset({408, 429, 502, 503, 504})
-_LASTING_CODES: Final = frozenset({"judge_not_configured", "no_ground_truth"})
+LASTING_CODES: Final = frozenset({"judge_not_configured", "no_ground_truth"})
 """Sent with 503, but waiting does not help."""
 
 
@@ -45,5 +45,5 @@ class Retries:
 def passing(error: LeaderboardError) -> bool:
     """Return whether the same call may work in a while."""
     if isinstance(error, Refused):
-        return error.status in _PASSING_STATUSES and error.code not in _LASTING_CODES
+        return error.status in _PASSING_STATUSES and error.code not in LASTING_CODES
     return isinstance(error, Unreachable)

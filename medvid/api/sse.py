@@ -12,7 +12,7 @@ _LINE_END: Final = re.compile(rb"\r\n|\r(?!\Z)|\n")
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class ServerSentEvent:
     """One message; `id` is the last one the stream named, "" before any."""
 
     id: str
@@ -20,13 +20,13 @@ class Message:
     data: str
 
 
-async def messages(chunks: AsyncIterator[bytes]) -> AsyncIterator[Message]:
+async def messages(chunks: AsyncIterator[bytes]) -> AsyncIterator[ServerSentEvent]:
     """Yield the messages of a stream; one that the stream's end cuts off is dropped."""
     last_id, kind, data = "", "", list[str]()
     async for line in _lines(chunks):
         if not line:
             if data:
-                yield Message(last_id, kind or "message", "\n".join(data))
+                yield ServerSentEvent(last_id, kind or "message", "\n".join(data))
             kind, data = "", []
             continue
         name, _, value = line.partition(":")

@@ -1,4 +1,4 @@
-"""Calls about submissions: send, look, follow."""
+"""Calls about submissions: send, look, follow; and what only the client makes of the answers."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TypedDict, Unpack
-from uuid import uuid4
+from typing import Any, Final, TypedDict, Unpack
+from uuid import UUID, uuid4
 
 import orjson
+from pydantic import Field
 
 from medvid.api.calls import (
-    API,
     Call,
     Submission,
     expect_success,
@@ -24,22 +24,49 @@ from medvid.api.calls import (
     submission_token,
 )
 from medvid.api.errors import LeaderboardError
-from medvid.api.report_answers import DryRun
 from medvid.api.sse import messages
-from medvid.api.submission_answers import (
-    Event,
-    Receipt,
-    SubmissionLine,
-    SubmissionPage,
-    SubmissionStatus,
-)
 from medvid.api.transport import Transport
-from medvid.api.uploads import Form, Progress
+from medvid.api.uploads import MultipartForm, Progress
+from medvid.models import submissions as models
+from medvid.models.base import API, Answer
+from medvid.models.reports import DryRunAnswer, ValidationReport
+from medvid.models.submissions import SubmissionLine, SubmissionPage, SubmissionReceipt
 
 _PAGE_SIZE: Final = 200
 _POLL_SECONDS: Final = 2.0
 _STEADY_SECONDS: Final = 10.0
 """How often to look although the event stream works."""
+
+
+class SubmissionStatus(models.SubmissionStatus):
+    """The state of a submission. Fields from `mode` on are for its owner only, None for others."""
+
+    mode: str | None = None
+    version: int | None = None
+    replaces: UUID | None = None
+    replaced_by: UUID | None = None
+    withdrawal: models.Withdrawal | None = None
+    hypothetical: list[models.HypotheticalStanding] = Field([])
+    failure: models.Failure | None = None
+    entry: models.EntryLink | None = None
+    file_sha256: str | None = None
+    file_bytes: int | None = None
+    ground_truth_version: str | None = None
+    report: ValidationReport | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more will happen by itself: final, and no judge run going on."""
+        run = self.judging.run
+        return self.final and (run is None or run.finished)
+
+
+class Event(Answer):
+    """Something that happened to a submission; `data` depends on `kind`."""
+
+    id: str
+    kind: str
+    data: dict[str, Any]
 
 
 class EntryFields(TypedDict, total=False):
@@ -64,7 +91,7 @@ async def submit(
     idempotency_key: str | None = None,
     progress: Progress | None = None,
     **fields: Unpack[EntryFields],
-) -> Receipt:
+) -> SubmissionReceipt:
     """Send a predictions file (JSON or JSON Lines, plain or gzip) and return the receipt.
 
     The file streams from disk; its content may be given instead, as bytes. The call carries an
@@ -74,7 +101,7 @@ async def submit(
     calls it in its thread.
     """
     form = _form(file, progress, fields, evaluate_only="true" if evaluate_only else None)
-    return await transport.ask(_submission(form, idempotency_key, None), Receipt)
+    return await transport.ask(_submission(form, idempotency_key, None), SubmissionReceipt)
 
 
 async def replace(
@@ -86,14 +113,14 @@ async def replace(
     idempotency_key: str | None = None,
     progress: Progress | None = None,
     **fields: Unpack[EntryFields],
-) -> Receipt:
+) -> SubmissionReceipt:
     """Send a new version of a submission's model; fields left out are the old version's.
 
     The old version stays ranked until this one is scored. The rest is as with `submit`.
     """
     form = _form(file, progress, fields, replaces=submission_id(submission))
     call = _submission(form, idempotency_key, submission_token(submission, token))
-    return await transport.ask(call, Receipt)
+    return await transport.ask(call, SubmissionReceipt)
 
 
 async def validate(
@@ -103,14 +130,14 @@ async def validate(
     evaluate_only: bool = False,
     progress: Progress | None = None,
     **fields: Unpack[EntryFields],
-) -> DryRun:
+) -> DryRunAnswer:
     """Have a file and what goes with it checked as if it were submitted; nothing is stored.
 
     `evaluate_only`: it may answer fewer samples than a place on a board needs.
     """
     form = _form(file, progress, fields, evaluate_only="true" if evaluate_only else None)
     call = Call("POST", f"{API}/validate", form=form, repeatable=True)
-    return await transport.ask(call, DryRun)
+    return await transport.ask(call, DryRunAnswer)
 
 
 async def withdraw(
@@ -213,7 +240,7 @@ async def watch(
             await listener
 
 
-def _submission(form: Form, key: str | None, token: str | None) -> Call:
+def _submission(form: MultipartForm, key: str | None, token: str | None) -> Call:
     return Call(
         "POST",
         f"{API}/submissions",
@@ -226,10 +253,10 @@ def _submission(form: Form, key: str | None, token: str | None) -> Call:
 
 def _form(
     file: Path | str | bytes, progress: Progress | None, fields: EntryFields, **more: str | None
-) -> Form:
+) -> MultipartForm:
     given = {**fields, **more}
     texts = {name: str(value) for name, value in given.items() if value is not None}
-    return Form(texts, Path(file) if isinstance(file, str) else file, progress)
+    return MultipartForm(texts, Path(file) if isinstance(file, str) else file, progress)
 
 
 @dataclass(slots=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from medvid.api.calls import Reply, expect_success, get
+from medvid.api.calls import ServerReply, expect_success, get
 from medvid.api.transport import Transport
-from medvid.benchmark.test_set_file import LARGEST_PUBLIC_FILE
+from medvid.benchmark.unpacking import LARGEST_PUBLIC_FILE
 
 _NOT_MODIFIED: Final = 304
 
@@ -36,7 +36,7 @@ async def published_test_set(
     return await transport.repeating(call, _file)
 
 
-def _file(reply: Reply) -> TestSetFile | None:
+def _file(reply: ServerReply) -> TestSetFile | None:
     expect_success(reply)
     if reply.status == _NOT_MODIFIED:
         return None

@@ -1,4 +1,7 @@
-"""Calls over HTTP with aiohttp: timeouts, retries, errors of the network as LeaderboardError."""
+"""Calls over HTTP with aiohttp: timeouts, retries, errors of the network as LeaderboardError.
+
+aiohttp is imported when the first call is made: the help of a command does without.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,9 @@ import random
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-import aiohttp
-from pydantic import BaseModel
-
-from medvid.api.answers import Page
-from medvid.api.calls import Call, Reply, read, refused
+from medvid.api.calls import Call, ServerReply, read, refused
 from medvid.api.credentials import CODES, fix_of, sendable
 from medvid.api.errors import (
     BadAddress,
@@ -24,13 +23,16 @@ from medvid.api.errors import (
     Unreachable,
 )
 from medvid.api.retries import Retries
+from medvid.models.base import AnswerType, Page
+
+if TYPE_CHECKING:
+    import aiohttp
 
 _HEADERS: Final = {"Accept": "application/json", "User-Agent": "medvid-client/1"}
 
 OnRetry = Callable[[LeaderboardError, float], None]
 """Gets the reason why a call is sent again, and in how many seconds."""
 
-AnswerType = TypeVar("AnswerType", bound=BaseModel)
 PageType = TypeVar("PageType", bound=Page)
 T = TypeVar("T")
 
@@ -63,7 +65,7 @@ class Transport:
         """Send a call and return its answer; raises LeaderboardError."""
         return await self.repeating(call, lambda reply: read(reply, answer))
 
-    async def repeating(self, call: Call, use: Callable[[Reply], T]) -> T:
+    async def repeating(self, call: Call, use: Callable[[ServerReply], T]) -> T:
         """Send a call until `use` takes its answer, or trying on makes no sense."""
         attempt = 1
         while True:
@@ -98,22 +100,24 @@ class Transport:
             wait = named
         await asyncio.sleep(wait)
 
-    async def _send(self, call: Call) -> Reply:
+    async def _send(self, call: Call) -> ServerReply:
         async with self._open(call, self._timeout(call)) as response:
             body = await _whole(response, call.largest)
             headers = {name.lower(): value for name, value in response.headers.items()}
-            return Reply(response.status, headers, body)
+            return ServerReply(response.status, headers, body)
 
     @asynccontextmanager
     async def stream(self, call: Call) -> AsyncIterator[AsyncIterator[bytes]]:
         """Open an answer that goes on; raises LeaderboardError, also while it is read."""
+        import aiohttp
+
         limits = aiohttp.ClientTimeout(
             total=None, sock_connect=self.timeouts.connect, sock_read=self.timeouts.event_silence
         )
         async with self._open(call, limits) as response:
             if response.status >= 400:
                 headers = {name.lower(): value for name, value in response.headers.items()}
-                error = refused(Reply(response.status, headers, await response.read()))
+                error = refused(ServerReply(response.status, headers, await response.read()))
                 self._explain(error, call)
                 raise error
             yield response.content.iter_any()
@@ -122,6 +126,8 @@ class Transport:
     async def _open(
         self, call: Call, limits: aiohttp.ClientTimeout
     ) -> AsyncIterator[aiohttp.ClientResponse]:
+        import aiohttp
+
         headers = {**_HEADERS, **call.headers}
         token = call.token or self.token
         if token is not None:
@@ -155,6 +161,8 @@ class Transport:
             error.fix = fix_of(token) or error.fix
 
     def _timeout(self, call: Call) -> aiohttp.ClientTimeout:
+        import aiohttp
+
         connect = self.timeouts.connect
         if call.form is None and call.content is None:
             return aiohttp.ClientTimeout(total=self.timeouts.read, sock_connect=connect)
@@ -162,6 +170,8 @@ class Transport:
         return aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=silence)
 
     def _ready(self) -> aiohttp.ClientSession:
+        import aiohttp
+
         if self._session is None:
             self._session = aiohttp.ClientSession(trust_env=True)
         return self._session
@@ -199,6 +209,8 @@ async def _body(call: Call) -> AsyncIterator[tuple[dict[str, str], Any]]:
 
 
 def _unreachable(url: str, error: Exception) -> LeaderboardError:
+    import aiohttp
+
     if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
         return BadAddress(
             f"{url!r} is no address of a server.",

@@ -25,7 +25,7 @@ class UnreadableFile(LeaderboardError):
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class MultipartForm:
     """A multipart/form-data body: text fields, then the file as the field `file`."""
 
     fields: Mapping[str, str]

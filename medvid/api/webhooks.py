@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator
 from typing import Final
 
 from medvid.api.calls import Submission, get, post, submission_path, submission_token
-from medvid.api.submission_answers import Redelivery, WebhookDelivery, WebhookStatus
 from medvid.api.transport import Transport
+from medvid.models.webhooks import Redelivery, WebhookDelivery, WebhookStatus
 
 _PAGE_SIZE: Final = 200
 

@@ -1,10 +1,10 @@
 """Strict JSON decoding of untrusted bytes, one record at a time.
 
 Accepted: an array, an object or JSON Lines, UTF-8 (a byte order mark is skipped), plain or gzip.
-Refused, each with its own code: invalid UTF-8, NaN and Infinity, numbers too large for a double
+RefusedFile, each with its own code: invalid UTF-8, NaN and Infinity, numbers too large for a double
 (5,000-digit integers), duplicate keys at any depth, lone surrogates, nesting, size and record count
-over the limits. Nothing but `Refused` is raised; what is wrong with single records is added to the
-caller's `Problems`.
+over the limits. Nothing but `RefusedFile` is raised; what is wrong with single records is added to
+the caller's `Problems`.
 
 Records are decoded with orjson, which refuses all of these but duplicate keys; those show as more
 colons in the text than keys in the result, and only then a slower decoder looks for their names.
@@ -24,10 +24,10 @@ from medvid.benchmark.report import Code, Problem, Problems, shown
 from medvid.benchmark.scanning import Bounds, Buffer, Layout
 from medvid.benchmark.shapes import TEXT_FIELDS
 from medvid.benchmark.splitting import split
-from medvid.benchmark.unpacking import Refused, unpack
+from medvid.benchmark.unpacking import RefusedFile, unpack
 
 __all__ = ["GROUND_TRUTH_LIMITS", "SUBMISSION_LIMITS", "UNDECODABLE", "Document", "Element",
-           "Limits", "Refused", "decode"]  # fmt: skip
+           "Limits", "RefusedFile", "decode"]  # fmt: skip
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
@@ -151,7 +151,7 @@ class Document:
 
 
 def decode(data: bytes, limits: Limits) -> Document:
-    """Unpack and split a JSON document. Raises `Refused` where it cannot be read as a whole."""
+    """Unpack and split a JSON document. Raises `RefusedFile` where it cannot be read as a whole."""
     content = unpack(data, limits.unpacked_bytes)
     layout = split(content, Bounds(limits.depth, limits.records, limits.keys))
     return Document(content, layout, limits)

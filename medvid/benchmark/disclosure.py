@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from medvid.benchmark.ground_truth import Sample
 from medvid.benchmark.tasks import JUDGE_METRIC_KEYS
+
+if TYPE_CHECKING:  # which imports numpy, and a client reads `Withheld` from here
+    from medvid.benchmark.ground_truth import Sample
 
 RULE: Final = 1
 """Number of the rules of this module; snapshots record the one that made them. Raise it with any

@@ -5,11 +5,11 @@ Looks at a few hundred bytes and never unpacks anything.
 
 from __future__ import annotations
 
-import csv
 import re
 from typing import Final
 
 from medvid.benchmark.report import Code, Problem, shown
+from medvid.spreadsheets import delimiter_of, read_rows
 
 Buffer = bytes | bytearray
 
@@ -146,11 +146,14 @@ def header(start: bytes) -> list[str]:
 
 def _columns(start: bytes) -> list[str]:
     """Return what stands between the delimiters of the first line."""
-    line = start.decode("utf-8", "replace").lstrip("\ufeff").splitlines()[:1]
-    for delimiter in "\t,;":
-        if line and delimiter in line[0]:
-            return [name.strip() for name in next(csv.reader(line, delimiter=delimiter), [])]
-    return []
+    text = start.decode("utf-8", "replace").lstrip("\ufeff")
+    delimiter = delimiter_of(text.partition("\n")[0])
+    if delimiter is None:
+        return []
+    try:
+        return [name.strip() for name in next(read_rows(text, delimiter=delimiter))[1]]
+    except ValueError:  # no table after all
+        return []
 
 
 def _named_file(data: Buffer, start: bytes) -> Problem | None:

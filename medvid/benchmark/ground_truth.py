@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from medvid.benchmark.clips import METADATA_HINT, clip_of
-from medvid.benchmark.decoding import GROUND_TRUTH_LIMITS, UNDECODABLE, Refused, decode
+from medvid.benchmark.decoding import GROUND_TRUTH_LIMITS, UNDECODABLE, RefusedFile, decode
 from medvid.benchmark.report import Code, Problem, Problems, shown
 from medvid.benchmark.tasks import QA_TYPES, Task, task_of
 from medvid.benchmark.test_set import without_video_token
@@ -93,7 +93,7 @@ def load_ground_truth(data: bytes) -> GroundTruth:
             if element.value is not UNDECODABLE:
                 sample = _sample(element.index, element.path, element.value, problems)
                 samples += [sample] if sample else []
-    except Refused as refused:
+    except RefusedFile as refused:
         problems.add(refused.problem)
     if not samples and not problems.count:
         problems.add(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from medvid.benchmark import scanning
 from medvid.benchmark.report import Code
 from medvid.benchmark.scanning import Bounds, Buffer, Layout, Scanner, too_deep, too_many
-from medvid.benchmark.unpacking import Refused
+from medvid.benchmark.unpacking import RefusedFile
 
 _NEWLINE: Final = 6
 _DEPTH_CHANGES: Final = np.array([0, 0, 1, -1, 0, 0, 0], np.int32)
@@ -63,7 +63,7 @@ def _lines(data: Buffer, first: int) -> Iterator[tuple[int, int]]:
 def split(data: Buffer, first: int, bounds: Bounds) -> Layout:
     """Split lines into records. Time is linear, memory bounded by a block or the longest line.
 
-    Raises `Refused` for what exceeds the bounds, which are those of the same records in an array.
+    Raises `RefusedFile` for what exceeds the bounds: those of the same records in an array.
     """
     splitter = _Splitter(bounds)
     view = np.frombuffer(data, np.uint8)
@@ -140,7 +140,7 @@ class _Splitter:
         depths -= _before(depths, kinds)
         if depths.size and int(depths.max()) > self.bounds.depth:
             place = int(positions[np.argmax(depths > self.bounds.depth)])
-            raise Refused(too_deep(offset + place, self.bounds.depth))
+            raise RefusedFile(too_deep(offset + place, self.bounds.depth))
         colons = line[outside & (kinds == scanning.COLON)]
         return np.bincount(colons, minlength=len(ends))[: len(ends)]
 
@@ -148,10 +148,10 @@ class _Splitter:
         self, starts: NDArray[np.int64], ends: NDArray[np.int64], keys: NDArray[np.int64]
     ) -> None:
         if len(self.starts) + len(starts) > self.bounds.elements:
-            raise Refused(too_many(Code.TOO_MANY_RECORDS, self.bounds.elements, "records"))
+            raise RefusedFile(too_many(Code.TOO_MANY_RECORDS, self.bounds.elements, "records"))
         self.total_keys += int(keys.sum())
         if self.total_keys > self.bounds.keys:
-            raise Refused(too_many(Code.TOO_MANY_KEYS, self.bounds.keys, "object keys"))
+            raise RefusedFile(too_many(Code.TOO_MANY_KEYS, self.bounds.keys, "object keys"))
         self.starts += starts.tolist()
         self.ends += ends.tolist()
         self.keys += keys.tolist()

@@ -18,7 +18,7 @@ Record = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class AnsweredSample:
     """A sample with its prediction, None where the submission has none (partial submission)."""
 
     sample: Sample

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medvid.benchmark.report import Code, Problem, shown
-from medvid.benchmark.unpacking import Refused
+from medvid.benchmark.unpacking import RefusedFile
 
 BLOCK_BYTES: Final = 1 << 18
 """Small enough that a block's index arrays stay in the processor's cache."""
@@ -67,7 +67,7 @@ class Bounds:
 def scan(data: Buffer, first: int, bounds: Bounds) -> Layout:
     """Split the array or object that begins at `first`. Time is linear, memory bounded by a block.
 
-    Raises `Refused` for what exceeds the bounds, ends early or has something behind its end.
+    Raises `RefusedFile` for what exceeds the bounds, ends early or has something behind its end.
     """
     scanner = Scanner(first, bounds)
     view = np.frombuffer(data, np.uint8)
@@ -77,7 +77,7 @@ def scan(data: Buffer, first: int, bounds: Bounds) -> Layout:
             break
     del view  # releases the export, so that a bytearray can be resized again
     if scanner.end is None:
-        raise Refused(_ends_early(data, scanner))
+        raise RefusedFile(_ends_early(data, scanner))
     _check_end(data, first, scanner.end)
     return scanner.layout("array" if data[first] == ord("[") else "object", data)
 
@@ -139,17 +139,17 @@ class Scanner:
             positions, kinds, depths = positions[:stop], kinds[:stop], depths[:stop]
         if positions.size and int(depths.max()) > self.bounds.depth:
             place = int(positions[np.argmax(depths > self.bounds.depth)])
-            raise Refused(too_deep(offset + place, self.bounds.depth))
+            raise RefusedFile(too_deep(offset + place, self.bounds.depth))
         colons = np.cumsum(kinds == COLON)
         commas = np.flatnonzero((kinds == COMMA) & (depths == 1))
         self.commas += (positions[commas] + offset).tolist()
         self.colons_before += (colons[commas] + self.colons).tolist()
         if len(self.commas) >= self.bounds.elements:
-            raise Refused(too_many(Code.TOO_MANY_RECORDS, self.bounds.elements, "records"))
+            raise RefusedFile(too_many(Code.TOO_MANY_RECORDS, self.bounds.elements, "records"))
         if positions.size:
             self.colons += int(colons[-1])
             if self.colons > self.bounds.keys:
-                raise Refused(too_many(Code.TOO_MANY_KEYS, self.bounds.keys, "object keys"))
+                raise RefusedFile(too_many(Code.TOO_MANY_KEYS, self.bounds.keys, "object keys"))
             self.depth = int(depths[-1])
 
 
@@ -185,10 +185,12 @@ def skip_white_space(data: Buffer, offset: int) -> int:
 def _check_end(data: Buffer, first: int, end: int) -> None:
     opening, closing = chr(data[first]), chr(data[end])
     if opening + closing not in ("[]", "{}"):
-        raise Refused(_invalid(end, f"{closing} at byte {end}", f"the end of what {opening} began"))
+        raise RefusedFile(
+            _invalid(end, f"{closing} at byte {end}", f"the end of what {opening} began")
+        )
     rest = skip_white_space(data, end + 1)
     if rest < len(data):
-        raise Refused(_trailing(data, rest))
+        raise RefusedFile(_trailing(data, rest))
 
 
 def _ends_early(data: Buffer, scanner: Scanner) -> Problem:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from medvid.benchmark.embedder import Embedder
 from medvid.benchmark.ground_truth import Sample
 from medvid.benchmark.metrics import cvs, dvc, nap, sa, stg, tal
-from medvid.benchmark.results import Answer, ByScoring, MetricScore, Record, TaskScore
+from medvid.benchmark.results import AnsweredSample, ByScoring, MetricScore, Record, TaskScore
 from medvid.benchmark.tasks import RULE_METRIC_KEYS, Task
 from medvid.benchmark.versions import METRIC_VERSION
 
@@ -55,10 +55,10 @@ def score(
         ValueError: the lengths differ, or a truth is malformed.
 
     """
-    by_task: dict[Task, list[Answer]] = {task: [] for task in Task}
+    by_task: dict[Task, list[AnsweredSample]] = {task: [] for task in Task}
     for sample, prediction in zip(samples, predictions, strict=True):
-        by_task[sample.task].append(Answer(sample, prediction))
-    scorers: Mapping[Task, Callable[[Sequence[Answer]], TaskScore]] = {
+        by_task[sample.task].append(AnsweredSample(sample, prediction))
+    scorers: Mapping[Task, Callable[[Sequence[AnsweredSample]], TaskScore]] = {
         Task.TAL: tal.score,
         Task.STG: stg.score,
         Task.DENSE_CAPTIONING: dvc.score,
@@ -79,6 +79,6 @@ def score(
     )
 
 
-def _coverage(answers: Iterable[Answer]) -> Coverage:
+def _coverage(answers: Iterable[AnsweredSample]) -> Coverage:
     listed = list(answers)
     return Coverage(sum(answer.prediction is not None for answer in listed), len(listed))

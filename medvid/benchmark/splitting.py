@@ -9,7 +9,7 @@ import orjson
 from medvid.benchmark import file_kinds, lines, scanning
 from medvid.benchmark.report import Code, Problem
 from medvid.benchmark.scanning import Bounds, Buffer, Layout
-from medvid.benchmark.unpacking import Refused
+from medvid.benchmark.unpacking import RefusedFile
 
 _BOM: Final = b"\xef\xbb\xbf"
 _RECORD_FIELDS: Final = ("id", "qa_type")
@@ -22,22 +22,22 @@ def split(data: Buffer, bounds: Bounds) -> Layout:
     """Split an array, an object or JSON Lines into elements. Linear in time, bounded in memory.
 
     A UTF-8 byte order mark is skipped (Windows editors write one). An object that has an id or a
-    qa_type of its own is one record, the only line of its file. Raises `Refused` for an empty
+    qa_type of its own is one record, the only line of its file. Raises `RefusedFile` for an empty
     document, one that is none of these, one over the bounds or broken outside its records.
     """
     first = scanning.skip_white_space(data, len(_BOM) if data[:3] == _BOM else 0)
     if first == len(data):
-        raise Refused(_empty())
+        raise RefusedFile(_empty())
     wide = file_kinds.wide_text(data)
     if wide is not None:
-        raise Refused(wide)
+        raise RefusedFile(wide)
     if data[first] not in b"[{":
         if not lines.seem_to_begin(data, first):
-            raise Refused(file_kinds.foreign(data, first))
+            raise RefusedFile(file_kinds.foreign(data, first))
         return lines.split(data, first, bounds)
     try:
         layout = scanning.scan(data, first, bounds)
-    except Refused:
+    except RefusedFile:
         if data[first] == ord("[") or not lines.seem_to_begin(data, first):
             raise
         return lines.split(data, first, bounds)

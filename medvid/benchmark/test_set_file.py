@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from medvid.benchmark.clips import METADATA_HINT, clip_of
 from medvid.benchmark.decoding import (
     GROUND_TRUTH_LIMITS,
-    MIB,
     UNDECODABLE,
     Element,
-    Refused,
+    RefusedFile,
     decode,
 )
 from medvid.benchmark.ground_truth import (
@@ -23,9 +20,6 @@ from medvid.benchmark.ground_truth import (
 from medvid.benchmark.report import Code, Problem, Problems, shown
 from medvid.benchmark.tasks import task_of
 from medvid.benchmark.test_set import TestItem, TestSet, without_video_token
-
-LARGEST_PUBLIC_FILE: Final = 64 * MIB
-"""Bytes of a test set that a server publishes, unpacked."""
 
 
 class InvalidTestSet(InvalidGroundTruth):
@@ -47,7 +41,7 @@ def load_test_set(data: bytes) -> TestSet:
         for element in decode(data, GROUND_TRUTH_LIMITS).elements(problems):
             item = None if element.value is UNDECODABLE else _item(element, problems)
             items += [item] if item else []
-    except Refused as refused:
+    except RefusedFile as refused:
         problems.add(refused.problem)
     if not items and not problems.count:
         problems.add(

@@ -11,13 +11,15 @@ from medvid.benchmark.report import Code, Problem
 GZIP_MAGIC: Final = b"\x1f\x8b"
 MAX_GZIP_MEMBERS: Final = 10_000
 """Bounds the cost of files made of empty members (a block-gzipped 64 MiB file has about 1,000)."""
+LARGEST_PUBLIC_FILE: Final = 64 << 20
+"""Bytes of a test set that a server publishes, unpacked."""
 _INPUT_BYTES: Final = 1 << 14
 _OUTPUT_BYTES: Final = 1 << 20
 _ZEROS: Final = re.compile(rb"\0*")
 _GZIP_WINDOW: Final = 31  # zlib's maximum window, with a gzip header and trailer required
 
 
-class Refused(Exception):
+class RefusedFile(Exception):
     """The file as a whole cannot be read; carries the one problem that says why."""
 
     def __init__(self, problem: Problem) -> None:
@@ -38,9 +40,9 @@ def unpack(data: bytes, limit: int) -> bytes | bytearray:
     return _gunzip(data, limit)
 
 
-def too_large(limit: int) -> Refused:
+def too_large(limit: int) -> RefusedFile:
     """Return the refusal of a file over `limit` bytes."""
-    return Refused(
+    return RefusedFile(
         Problem(
             Code.FILE_TOO_LARGE,
             "$",
@@ -87,8 +89,8 @@ def _unpack_member(data: bytes, position: int, unpacked: bytearray, limit: int) 
     return position - len(member.unused_data)
 
 
-def _damaged(found: str) -> Refused:
-    return Refused(
+def _damaged(found: str) -> RefusedFile:
+    return RefusedFile(
         Problem(
             Code.BAD_GZIP,
             "$",

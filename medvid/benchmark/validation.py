@@ -11,7 +11,7 @@ from typing import Final, overload
 
 from medvid.benchmark import diagnosis
 from medvid.benchmark.alignment import Alignment, align
-from medvid.benchmark.decoding import SUBMISSION_LIMITS, Document, Limits, Refused, decode
+from medvid.benchmark.decoding import SUBMISSION_LIMITS, Document, Limits, RefusedFile, decode
 from medvid.benchmark.report import (
     MAX_EXAMPLES,
     Advice,
@@ -94,7 +94,7 @@ def validate_submission(
     problems = Problems()
     try:
         document = decode(data, limits)
-    except Refused as refused:
+    except RefusedFile as refused:
         problems.add(refused.problem)
         return ValidatedSubmission(_report(problems, 0, test_set, None, ()), None)
     few = _check_layout(document, test_set, minimum_records, problems)
@@ -117,7 +117,7 @@ def check_format(
     nothing = TestSet(())
     try:
         document = decode(data, limits)
-    except Refused as refused:
+    except RefusedFile as refused:
         problems.add(refused.problem)
         return _report(problems, 0, nothing, None, ())
     few = _check_layout(document, nothing, minimum_records, problems)

@@ -14,11 +14,11 @@ from rich.table import Table
 from rich.text import Text
 
 from medvid.api import Leaderboard
-from medvid.api.board_answers import Column, LeaderboardEntry
 from medvid.benchmark.tasks import Scoring
 from medvid.cli.parameters import Board
 from medvid.cli.printing import NO_RANK, Exit, place
 from medvid.cli.session import Session, public
+from medvid.models.boards import Column, LeaderboardEntry
 
 _PLACE_STYLES: Final = {1: "bold green", 2: "green"}
 _NAME_WIDTH: Final = 16

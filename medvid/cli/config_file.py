@@ -28,7 +28,7 @@ MEANINGS: Final[Mapping[Name, str]] = {
 _VARIABLES: Final[Mapping[Name, str]] = {"url": "MEDVID_URL", "api_key": "MEDVID_API_KEY"}
 
 
-class Misconfigured(LeaderboardError):
+class BadConfigFile(LeaderboardError):
     """The configuration file cannot be read, or says what it cannot say."""
 
 
@@ -51,18 +51,18 @@ def path() -> Path:
 
 
 def read_file() -> dict[str, str]:
-    """Return what the file says, {} where there is none; raises Misconfigured."""
+    """Return what the file says, {} where there is none; raises BadConfigFile."""
     try:
         found = tomllib.loads(path().read_text("utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise Misconfigured(
+        raise BadConfigFile(
             f"cannot read {path()}: {error}.", fix="Correct it, or remove it and set it up again."
         ) from None
     for name, value in found.items():
         if name not in MEANINGS or not isinstance(value, str):
-            raise Misconfigured(
+            raise BadConfigFile(
                 f"{path()} has no use for {name!r} with this value.",
                 fix=f"It may name {', '.join(MEANINGS)}, each as a text in quotes.",
             )

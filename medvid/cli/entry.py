@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from medvid.api.board_answers import EntryDetails, EntryScore, SourceScore
 from medvid.benchmark.names import name_key
 from medvid.cli.parameters import Board
 from medvid.cli.printing import print_table
 from medvid.cli.session import CommandFailed, Session, public
+from medvid.models.boards import EntryDetails, EntryScore, SourceScore
 
 
 @public

@@ -5,10 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from medvid.api.uploads import UnreadableFile
-from medvid.benchmark.decoding import GROUND_TRUTH_LIMITS
-from medvid.benchmark.ground_truth import InvalidGroundTruth, load_ground_truth
 from medvid.benchmark.test_set import TestSet
-from medvid.benchmark.test_set_file import load_test_set
 
 
 def read_file(path: Path, limit: int) -> bytes:
@@ -33,6 +30,10 @@ def read_samples(ground_truth: Path | None, test_set: Path | None) -> TestSet | 
     path = ground_truth or test_set
     if path is None:
         return None
+    from medvid.benchmark.decoding import GROUND_TRUTH_LIMITS
+    from medvid.benchmark.ground_truth import InvalidGroundTruth, load_ground_truth
+    from medvid.benchmark.test_set_file import load_test_set
+
     data = read_file(path, GROUND_TRUTH_LIMITS.unpacked_bytes)
     try:
         return (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
 from collections.abc import Mapping
@@ -12,11 +11,12 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from medvid.api.judging_answers import JudgingReceipt, Verdict
 from medvid.cli.parameters import NoWait, Submission
-from medvid.cli.printing import Exit, cell, print_json
+from medvid.cli.printing import Exit, print_json
 from medvid.cli.session import Session, on_server, with_token
 from medvid.cli.watch import follow
+from medvid.models.judging import JudgingReceipt, Verdict
+from medvid.spreadsheets import line
 
 
 @with_token
@@ -58,7 +58,6 @@ def verdicts(
 ) -> int:
     """Read the judge's verdicts on a submission's captions, as CSV."""
     found_id, token = session.named(submission)
-    rows = None
     count = 0
     with (
         output.open("w", newline="", encoding="utf-8")
@@ -71,17 +70,15 @@ def verdicts(
                 print(json.dumps(verdict.model_dump(mode="json")), file=stream)
                 continue
             row = _row(verdict)
-            if rows is None:
-                rows = csv.DictWriter(stream, list(row))
-                rows.writeheader()
-            rows.writerow(row)
+            if count == 1:
+                stream.write(line(row))
+            stream.write(line(row.values()))
     session.say(f"{count:,} verdicts." + (f" Written to {output}." if output else ""))
     return Exit.DONE
 
 
 def _row(verdict: Verdict) -> dict[str, object]:
-    """Return a verdict as a line of a table in which no cell is a formula to a spreadsheet."""
+    """Return a verdict as a line of a table, by column."""
     found = verdict.model_dump(mode="json", exclude={"scores", "metrics"})
     scores = verdict.scores or dict.fromkeys(("R2", "R4", "R5", "R7", "R8"))
-    row = {"metrics": " ".join(verdict.metrics), **scores, **found}
-    return {name: cell(value) for name, value in row.items()}
+    return {"metrics": " ".join(verdict.metrics), **scores, **found}

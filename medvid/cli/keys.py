@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 
 from medvid.api import QuotaStatus
-from medvid.api.key_answers import QuotaUse
 from medvid.cli import config_file
 from medvid.cli.printing import span
 from medvid.cli.session import CommandFailed, Session, with_key
+from medvid.models.accounts import QuotaUse
 
 
 @with_key
@@ -49,7 +49,8 @@ def _show(found: QuotaStatus, console: Console) -> None:
         "Submissions in 24 h": found.submissions,
         "Bytes in 24 h": found.bytes,
         "Judge runs in 30 days": found.judge_runs,
-    } | ({"Dry runs in 24 h": found.validations} if found.validations else {})
+        "Dry runs in 24 h": found.validations,
+    }
     for name, use in rows.items():
         table.add_row(name, _used(use), _next(use))
     console.print(table)

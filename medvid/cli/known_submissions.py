@@ -20,9 +20,9 @@ from typing import Any, Final
 from uuid import uuid4
 
 from medvid.api.errors import LeaderboardError
-from medvid.api.submission_answers import Receipt
 from medvid.benchmark.names import name_key
 from medvid.cli.config_file import write_private
+from medvid.models.submissions import SubmissionReceipt
 
 _KEPT: Final = 1_000
 _UPLOADS_KEPT: Final = timedelta(days=1)
@@ -85,7 +85,7 @@ def find(url: str, named: str | None) -> Remembered | None:
     return begun[0] if begun else None
 
 
-def remember(url: str, receipt: Receipt, model_name: str, file: Path) -> Remembered:
+def remember(url: str, receipt: SubmissionReceipt, model_name: str, file: Path) -> Remembered:
     """Keep a new submission."""
     new = Remembered(
         url=url,

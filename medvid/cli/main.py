@@ -25,11 +25,17 @@ _ON_A_SERVER: Final = {
     "register-key": "keys:register_key",
 }
 _ON_YOUR_MACHINE: Final = {
+    "predict": "predict:predict",
+    "sample": "sample:sample",
     "validate": "validate:validate",
     "convert": "convert:convert",
     "score": "score:score",
+    "compare-files": "compare_files:compare_files",
     "rank": "rank:rank",
     "completion": "completion:completion",
+}
+_REWARDS: Final = {
+    "fit": "rewards:fit",
 }
 _CONFIG: Final = {
     "set": "config:set_setting",
@@ -110,6 +116,7 @@ config = typer.Typer(
     help="Show and change settings: this client's, and those of the services.",
     invoke_without_command=True,
 )
+rewards = typer.Typer(help="Rewards for reinforcement learning.", no_args_is_help=True)
 ground_truth = typer.Typer(help="Versions of the ground truth.", no_args_is_help=True)
 keys = typer.Typer(help="API keys and their quotas.", no_args_is_help=True)
 
@@ -125,7 +132,9 @@ def show_settings(context: typer.Context, as_json: Json = False) -> None:
 
 add_commands(app, "medvid.cli", _ON_A_SERVER, _SERVER_PANEL, _STATUSES)
 add_commands(app, "medvid.cli", _ON_YOUR_MACHINE, _LOCAL_PANEL)
+add_commands(rewards, "medvid.cli", _REWARDS)
 add_commands(config, "medvid.cli", _CONFIG)
+app.add_typer(rewards, name="rewards", rich_help_panel=_LOCAL_PANEL)
 app.add_typer(config, name="config", rich_help_panel=_LOCAL_PANEL)
 app.add_typer(admin, name="admin", rich_help_panel=server.OPERATORS)
 server.register(app, admin)

@@ -12,17 +12,16 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from medvid.api.answers import Problem as ServersProblem
-from medvid.api.report_answers import ReportProblem
 from medvid.benchmark.report import Problem
+from medvid.models.problems import ProblemItem
+from medvid.models.reports import ReportProblem
 
-AnyProblem = Problem | ServersProblem | ReportProblem
+AnyProblem = Problem | ProblemItem | ReportProblem
 """A problem that was found here, or that a server found."""
 HIDDEN: Final = "(set, hidden)"
 """Shown for a secret."""
 NO_RANK: Final = "\N{EN DASH}"
 """Shown as the rank of an entry without any value."""
-_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 class Exit(IntEnum):
@@ -105,10 +104,3 @@ def span(seconds: float) -> str:
             whole, rest = divmod(round(seconds), size)
             return f"{whole} {unit}" + (f" {rest // below} {small}" if rest // below else "")
     return f"{seconds:.0f} s"
-
-
-def cell(value: object) -> object:
-    """Return a value for a CSV file; a text that reads like a formula gets a quote before it."""
-    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
-        return f"'{value}"
-    return value

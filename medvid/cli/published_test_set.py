@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from medvid.api import NotFound, TestSetFile, Unintelligible
-from medvid.benchmark.ground_truth import InvalidGroundTruth
 from medvid.benchmark.test_set import TestSet
-from medvid.benchmark.test_set_file import LARGEST_PUBLIC_FILE, load_test_set
+from medvid.benchmark.unpacking import LARGEST_PUBLIC_FILE
 from medvid.cli.config_file import write_private
 from medvid.cli.session import Session
 
@@ -48,9 +47,11 @@ def _path(url: str) -> Path:
 
 
 def _checked(url: str, found: TestSetFile) -> TestSet:
+    from medvid.benchmark.test_set_file import InvalidTestSet, load_test_set
+
     try:
         return load_test_set(found.content)
-    except InvalidGroundTruth as error:
+    except InvalidTestSet as error:
         raise Unintelligible(
             f"what {url} publishes is no test set: {error}.",
             fix="Tell its maintainers; --test-set FILE or --no-check submit without it.",
@@ -59,12 +60,14 @@ def _checked(url: str, found: TestSetFile) -> TestSet:
 
 def _read(file: Path) -> tuple[str | None, TestSet | None]:
     """Return what is kept: ETag and samples; nothing where the file is missing or damaged."""
+    from medvid.benchmark.test_set_file import InvalidTestSet, load_test_set
+
     try:
         with file.open("rb") as stream:
             etag = stream.readline(_LONGEST_ETAG + 1).decode("ascii").removesuffix("\n")
             content = stream.read(LARGEST_PUBLIC_FILE + 1)
         return (etag, load_test_set(content)) if etag and etag.isprintable() else (None, None)
-    except (OSError, UnicodeDecodeError, InvalidGroundTruth):
+    except (OSError, UnicodeDecodeError, InvalidTestSet):
         return None, None
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import zip_longest
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final, Literal
 
 import typer
 from rich.console import Console
@@ -13,10 +15,11 @@ from rich.table import Table
 from rich.text import Text
 
 from medvid.api.uploads import UnreadableFile
-from medvid.benchmark.decoding import GROUND_TRUTH_LIMITS, UNDECODABLE, Element, Refused, decode
+from medvid.benchmark.decoding import GROUND_TRUTH_LIMITS, UNDECODABLE, Element, RefusedFile, decode
 from medvid.benchmark.ranking import RankedRow, Row
 from medvid.benchmark.ranking import rank as rank_rows
 from medvid.benchmark.report import Code, Problem, Problems, shown
+from medvid.benchmark.statistics.ranks import RankStatistics, rank_statistics
 from medvid.benchmark.tasks import METRIC_KEYS, METRICS
 from medvid.cli.files import read_file
 from medvid.cli.parameters import Json, Ranking
@@ -28,16 +31,34 @@ from medvid.cli.printing import (
     print_table,
     problem_line,
 )
+from medvid.cli.replicate_files import replicates_by_row
+
+_MAY_BE_BEST: Final = "*"
+_Statistics = Sequence[RankStatistics] | None
+"""Of the ranked rows, in order; None where they were not asked for."""
 
 
 def rank(
     rows: Annotated[Path, typer.Argument(help="a list of rows: model_name and metric keys")],
     ranking: Ranking = "competition",
     as_json: Json = False,
+    replicates: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=FILE.npz",
+            help="the replicates of the row of this model name, written by 'medvid score "
+            "--replicates'; once for each model; adds rank intervals",
+        ),
+    ] = None,
+    scoring: Annotated[
+        Literal["compat", "strict"],
+        typer.Option(help="which of the replicates' values the rows hold"),
+    ] = "compat",
 ) -> int:
     """Rank rows by the board's rule: order and mean ranks; a metric left out is missing.
 
-    Rows without any value come last and have no rank.
+    Rows without any value come last and have no rank. With replicates, each rank has an interval;
+    rows without replicates keep their values.
     """
     try:
         data = read_file(rows, GROUND_TRUTH_LIMITS.unpacked_bytes)
@@ -53,10 +74,17 @@ def rank(
         return Exit.REFUSED
     ranked, indexes = rank_rows(given, ranking)
     unranked = [str(given[index]["model_name"]) for index in indexes]
+    statistics: _Statistics = None
+    if replicates:
+        try:
+            own = replicates_by_row(replicates, [str(row["model_name"]) for row in given], scoring)
+        except UnreadableFile as error:
+            return cannot_run(error)
+        statistics = rank_statistics(ranked, own, ranking)
     if as_json:
-        print_json([*map(_plain, ranked), *map(_plain_unranked, unranked)])
+        print_json(_documents(ranked, unranked, statistics))
     else:
-        print_table(_table(ranked, unranked))
+        print_table(_table(ranked, unranked, statistics))
     return Exit.DONE
 
 
@@ -64,7 +92,7 @@ def _read_rows(data: bytes, problems: Problems) -> list[Row]:
     """Return the rows of a JSON list, noting what is wrong with any."""
     try:
         elements = list(decode(data, GROUND_TRUTH_LIMITS).elements(problems))
-    except Refused as refused:
+    except RefusedFile as refused:
         problems.add(refused.problem)
         return []
     rows = [_row(element, problems) for element in elements if element.value is not UNDECODABLE]
@@ -105,6 +133,19 @@ def _is_number(value: object) -> bool:
     return math.isfinite(value)
 
 
+def _documents(
+    ranked: Sequence[RankedRow],
+    unranked: Sequence[str],
+    statistics: Sequence[RankStatistics] | None,
+) -> list[dict[str, object]]:
+    """Return the rows for JSON; each has its statistics, or null, where any were asked for."""
+    rows = [*map(_plain, ranked), *map(_plain_unranked, unranked)]
+    if statistics is not None:
+        for row, found in zip_longest(rows, statistics):
+            row["statistics"] = found and asdict(found)
+    return rows
+
+
 def _plain(row: RankedRow) -> dict[str, object]:
     return {key: value for key, value in asdict(row).items() if key != "index"}
 
@@ -115,23 +156,40 @@ def _plain_unranked(name: str) -> dict[str, object]:
     return {"model_name": name, **numbers, "ranks": {}, "values": dict.fromkeys(METRIC_KEYS)}
 
 
-def _table(ranked: list[RankedRow], unranked: list[str]) -> Table:
+def _table(
+    ranked: Sequence[RankedRow],
+    unranked: Sequence[str],
+    statistics: Sequence[RankStatistics] | None,
+) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("Rank", justify="right")
+    if statistics is not None:
+        table.add_column("95 %", style="dim")
+        table.caption = f"{_MAY_BE_BEST} may be the best"
     table.add_column("Model", overflow="fold")
     for name in ("Mean rank", "Firsts", *(metric.label for metric in METRICS)):
         table.add_column(name, justify="right")
-    for row in ranked:
+    for row, found in zip_longest(ranked, statistics or ()):
         table.add_row(
             str(row.rank),
+            *([_rank_interval(found)] if found else []),
             Text(row.model_name),
             f"{row.mean_rank:.2f}",
             str(row.first_places),
             *(_value(row.values[metric]) for metric in METRIC_KEYS),
         )
     for name in unranked:
-        table.add_row(NO_RANK, Text(name), NO_RANK, NO_RANK, *(_value(None) for _ in METRIC_KEYS))
+        interval = [] if statistics is None else [""]
+        missing = [_value(None) for _ in METRIC_KEYS]
+        table.add_row(NO_RANK, *interval, Text(name), NO_RANK, NO_RANK, *missing)
     return table
+
+
+def _rank_interval(found: RankStatistics) -> str:
+    """Return "2 to 4" with a mark where the entry may be the best; one rank where it is sure."""
+    sure = found.rank_low == found.rank_high
+    text = str(found.rank_low) if sure else f"{found.rank_low} to {found.rank_high}"
+    return f"{text} {_MAY_BE_BEST}" if found.may_be_best else text
 
 
 def _value(value: float | None) -> str:

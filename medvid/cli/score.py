@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 import orjson
 import typer
@@ -15,33 +15,30 @@ from rich.table import Table
 
 from medvid.benchmark.caption_pairs import DVC_THRESHOLDS, JudgingPlan, plan
 from medvid.benchmark.collection import paused_collection
-from medvid.benchmark.decoding import Limits
-from medvid.benchmark.embedding import ModelMissing, load_embedder
-from medvid.benchmark.ground_truth import InvalidGroundTruth, Sample, load_ground_truth
-from medvid.benchmark.report import Code, Problem
+from medvid.benchmark.embedding import load_embedder
+from medvid.benchmark.ground_truth import Sample
 from medvid.benchmark.results import MetricScore
 from medvid.benchmark.scorecard import Scorecard
-from medvid.benchmark.scorecard import score as scorecard
 from medvid.benchmark.similarity import METRICS as SIMILARITIES
 from medvid.benchmark.similarity import Similarity, measure
+from medvid.benchmark.statistics.bootstrap import resample
 from medvid.benchmark.tasks import METRICS, Task
-from medvid.benchmark.test_set import TestSet
-from medvid.benchmark.validation import Predictions, validate_submission
+from medvid.benchmark.validation import Predictions
+from medvid.cli import score_intervals
 from medvid.cli.parameters import JSON_OR_GZIP, Json
-from medvid.cli.printing import Exit, problem_line
+from medvid.cli.printing import Exit
+from medvid.cli.replicate_files import model_name_of, write_replicates
+from medvid.cli.score_intervals import Intervals, intervals
+from medvid.cli.scored_files import (
+    NotScorable,
+    VersionLabel,
+    estimates_of,
+    load_truth,
+    score_file,
+)
 from medvid.judging import standin
 from medvid.judging.aggregate import JudgeScore, aggregate
-
-GIB: Final = 1 << 30
-MIB: Final = 1 << 20
-OFFLINE_LIMITS: Final = Limits(
-    unpacked_bytes=4 * GIB,
-    record_bytes=64 * MIB,
-    records=10_000_000,
-    keys=1_000_000_000,
-    prediction_bytes=64 * MIB,
-)
-"""One's own files on one's own machine: the limits only catch mistakes."""
+from medvid.rewards.values import reward_values
 
 
 def score(
@@ -66,12 +63,18 @@ def score(
             help="add how near captions are to their references (about 20 s for a whole test set)",
         ),
     ] = False,
+    version_label: VersionLabel = None,
+    replicates: Annotated[
+        Path | None,
+        typer.Option(dir_okay=False, help="write the bootstrap's replicates to this .npz file"),
+    ] = None,
 ) -> int:
     """Score predictions against a ground truth file of your own."""
     with paused_collection():
         return _score(
             ground_truth, predictions, as_json=as_json, per_sample=per_sample,
             with_judge=judge is not None, with_similarities=similarities,
+            version_label=version_label, replicate_file=replicates,
         )  # fmt: skip
 
 
@@ -83,61 +86,64 @@ def _score(
     per_sample: Path | None,
     with_judge: bool,
     with_similarities: bool,
+    version_label: str | None,
+    replicate_file: Path | None,
 ) -> int:
     try:
-        truth = load_ground_truth(ground_truth.read_bytes())
-    except InvalidGroundTruth as invalid:
-        return _refuse(ground_truth, invalid.problems, invalid.problem_count)
-    submission = validate_submission(
-        predictions.read_bytes(),
-        TestSet.from_ground_truth(truth),
-        minimum_records=0,
-        limits=OFFLINE_LIMITS,
-        diagnose=False,
-    )
-    if submission.predictions is None:
-        return _refuse(predictions, submission.report.problems, submission.report.problem_count)
-    for advice in submission.report.warnings:
-        if advice.code == Code.TOO_FEW_RECORDS:
-            sys.stderr.write(f"warning: {advice.count:,} {advice.message}\n")
-    try:
-        embedder = load_embedder()
-    except ModelMissing as error:
-        sys.stderr.write(f"medvid: {error}. Scoring needs it: install the extra 'scoring'.\n")
+        truth = load_truth(ground_truth)
+        scored = score_file(truth, predictions)
+    except NotScorable as error:
+        sys.stderr.write(f"{error}\n")
         return Exit.REFUSED
-    card = scorecard(truth.samples, submission.predictions, embedder)
+    card = scored.card
     needs_pairs = with_judge or with_similarities or per_sample is not None
-    pairs = plan(truth.samples, submission.predictions) if needs_pairs else None
+    pairs = plan(truth.samples, scored.predictions) if needs_pairs else None
     judged: Mapping[str, JudgeScore] = {}
+    with_verdicts = None
     if pairs and with_judge:
-        judged = aggregate(pairs, [standin.judge(pair) for pair in pairs.texts])
+        with_verdicts = pairs, [standin.judge(pair) for pair in pairs.texts]
+        judged = aggregate(*with_verdicts)
+    resampling = resample(truth.samples, version_label or truth.version)
+    replicates = estimates_of(card, resampling, truth.samples, with_verdicts)
+    found = intervals(replicates, {**card.metrics, **judged})
+    if replicate_file:
+        name = model_name_of(predictions)
+        write_replicates(replicate_file, name, resampling.ground_truth_version, replicates)
     near: Mapping[str, Similarity] = {}
     if pairs and with_similarities:
-        near = {key: measure(pairs, key, embedder) for key in SIMILARITIES}
+        near = {key: measure(pairs, key, load_embedder()) for key in SIMILARITIES}
     if pairs and per_sample:
-        lines = sample_lines(truth.samples, submission.predictions, card, pairs, with_judge)
+        lines = sample_lines(truth.samples, scored.predictions, card, pairs, with_judge)
         _write_lines(per_sample, lines)
     if as_json:
         sys.stdout.write(
-            orjson.dumps(as_document(card, judged, near), option=orjson.OPT_INDENT_2).decode()
+            orjson.dumps(
+                as_document(card, judged, near, found), option=orjson.OPT_INDENT_2
+            ).decode()
         )
         sys.stdout.write("\n")
     else:
-        _print_table(card, judged, near)
+        _print_table(card, judged, near, found)
     return Exit.DONE
 
 
 def as_document(
-    card: Scorecard, judged: Mapping[str, JudgeScore], near: Mapping[str, Similarity]
+    card: Scorecard,
+    judged: Mapping[str, JudgeScore],
+    near: Mapping[str, Similarity],
+    found: Intervals,
 ) -> dict[str, object]:
-    """Return the JSON document: metrics by key in board order, coverage, version.
+    """Return the JSON document: metrics by key in board order, with intervals; coverage, version.
 
     Similarities are there where they were asked for.
     """
     scores: Mapping[str, MetricScore | JudgeScore] = {**card.metrics, **judged}
     return {
         "metrics": {
-            metric.key: asdict(scores[metric.key]) for metric in METRICS if metric.key in scores
+            metric.key: asdict(scores[metric.key])
+            | {"intervals": score_intervals.as_document(found[metric.key])}
+            for metric in METRICS
+            if metric.key in scores
         },
         "coverage": asdict(card.coverage) | {"share": card.coverage.share},
         "coverage_by_task": {
@@ -167,6 +173,7 @@ def sample_lines(
             "predicted": prediction is not None,
         }
         values |= card.records.get(sample.index, {})
+        values["reward"] = reward_values(sample, prediction or "")
         if sample.task is Task.DENSE_CAPTIONING:
             values["caption_pairs"] = captions.get(sample.index, _no_pairs())
         yield values | verdicts.get(sample.index, {})
@@ -198,37 +205,39 @@ def _write_lines(path: Path, lines: Iterable[Mapping[str, object]]) -> None:
         file.writelines(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines)
 
 
-def _refuse(path: Path, problems: Sequence[Problem], count: int) -> int:
-    """Say on standard error what is wrong with a file."""
-    sys.stderr.write(f"{path}: {count:,} problem(s); nothing was scored\n")
-    for problem in problems:
-        sys.stderr.write(f"  {problem_line(problem)}\n")
-    return Exit.REFUSED
-
-
 def _print_table(
-    card: Scorecard, judged: Mapping[str, JudgeScore], near: Mapping[str, Similarity]
+    card: Scorecard,
+    judged: Mapping[str, JudgeScore],
+    near: Mapping[str, Similarity],
+    found: Intervals,
 ) -> None:
+    def spread(metric: str) -> str:
+        return score_intervals.shown(found[metric]["compat"])
+
     table = Table(title="MedVidBench scores")
-    for heading, side in (
-        ("metric", "left"), ("compat", "right"), ("strict", "right"), ("answered", "right")
-    ):  # fmt: skip
-        table.add_column(heading, justify="right" if side == "right" else "left")
+    table.add_column("metric")
+    table.add_column("compat", justify="right")
+    table.add_column("95 %", style="dim")
+    table.add_column("strict", justify="right")
+    table.add_column("answered", justify="right")
     for metric in METRICS:
         if metric.key in card.metrics:
-            found = card.metrics[metric.key]
-            answered = f"{found.answered} of {found.expected}"
-            table.add_row(metric.label, _shown(found.compat), _shown(found.strict), answered)
+            score = card.metrics[metric.key]
+            answered = f"{score.answered} of {score.expected}"
+            strict = _shown(score.strict)
+            table.add_row(metric.label, _shown(score.compat), spread(metric.key), strict, answered)
         elif metric.key in judged:
             pairs = judged[metric.key]
             answered = f"{pairs.scored} of {pairs.pairs} pairs"
-            table.add_row(metric.label, _shown(pairs.compat), "", answered)
+            table.add_row(metric.label, _shown(pairs.compat), spread(metric.key), "", answered)
     for key, similarity in near.items():
         answered = f"{similarity.pairs} pairs"
-        table.add_row(f"{key} (not ranked)", _shown(similarity.value), "", answered)
+        table.add_row(f"{key} (not ranked)", _shown(similarity.value), "", "", answered)
     console = Console()
     console.print(table)
     console.print(f"{card.coverage.predicted} of {card.coverage.samples} samples have a prediction")
+    for line in score_intervals.explained(found):
+        console.print(line, style="dim")
 
 
 def _shown(value: float | None) -> str:

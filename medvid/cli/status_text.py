@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.text import Text
 
 from medvid.api import SubmissionStatus, ValidationReport
-from medvid.api.judging_answers import JudgeRun
-from medvid.api.submission_answers import HypotheticalStanding, Step
 from medvid.cli.printing import span
+from medvid.models.judging import JudgeRun
+from medvid.models.submissions import HypotheticalStanding, Step
 
 _WORDS = {
     "accepted": "waiting for its scores",

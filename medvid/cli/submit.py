@@ -17,14 +17,11 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from rich.prompt import Confirm
 
 from medvid.api import DryRun, Receipt, Refused
-from medvid.api.report_answers import ReportWarning
 from medvid.api.submissions import EntryFields
-from medvid.benchmark.decoding import SUBMISSION_LIMITS
 from medvid.benchmark.names import check_entry_fields
 from medvid.benchmark.report import Advice, Code
 from medvid.benchmark.test_set import TestSet as Samples
 from medvid.benchmark.unpacking import GZIP_MAGIC
-from medvid.benchmark.validation import MINIMUM_RECORDS
 from medvid.cli import known_submissions
 from medvid.cli.files import read_file, read_samples
 from medvid.cli.parameters import (
@@ -45,6 +42,7 @@ from medvid.cli.published_test_set import published_samples
 from medvid.cli.session import CommandFailed, Session, with_key, with_token
 from medvid.cli.validate import check_content, show_report
 from medvid.cli.watch import follow
+from medvid.models.reports import ReportWarning
 
 _GZIP_LEVEL: Final = 6
 _SMALL_BYTES: Final = 64 * 1024
@@ -150,6 +148,8 @@ def replace(
 
 def _submit(session: Session, plan: _Plan) -> int:
     """Read the file once: what is checked here is what is packed, checked there and sent."""
+    from medvid.benchmark.decoding import SUBMISSION_LIMITS
+
     old = session.named(plan.replaces) if plan.replaces is not None else None
     if plan.check:
         _check_fields(session, plan)
@@ -228,6 +228,8 @@ def _check_here(
     Without the samples the server's report is the fuller one, so they are asked once, about that.
     Raises CommandFailed.
     """
+    from medvid.benchmark.validation import MINIMUM_RECORDS
+
     report = check_content(content, samples, MINIMUM_RECORDS)
     if not report.ok:
         show_report(report, session.notices)

@@ -11,15 +11,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from medvid.api.report_answers import ReportWarning, TaskReport, ValidationReport
 from medvid.api.uploads import UnreadableFile
-from medvid.benchmark.decoding import SUBMISSION_LIMITS
 from medvid.benchmark.report import Advice, Report, TaskDiagnosis
 from medvid.benchmark.test_set import TestSet
-from medvid.benchmark.validation import check_format, validate_submission
 from medvid.cli.files import read_file, read_samples
 from medvid.cli.parameters import JSON_OR_GZIP, Json
 from medvid.cli.printing import Exit, cannot_run, print_json, print_table, problem_text
+from medvid.models.reports import ReportWarning, TaskReport, ValidationReport
 
 
 def validate(
@@ -33,6 +31,8 @@ def validate(
     as_json: Json = False,
 ) -> int:
     """Check predictions as the server would; exit status 1 if they have errors."""
+    from medvid.benchmark.decoding import SUBMISSION_LIMITS
+
     try:
         samples = read_samples(ground_truth, test_set)
         report = check_content(read_file(predictions, SUBMISSION_LIMITS.unpacked_bytes), samples)
@@ -50,6 +50,8 @@ def check_content(content: bytes, samples: TestSet | None, least: int = 0) -> Re
 
     Fewer records than `least` are an error; fewer than a submission needs are always a warning.
     """
+    from medvid.benchmark.validation import check_format, validate_submission
+
     if samples is None:
         return check_format(content, minimum_records=least)
     return validate_submission(content, samples, minimum_records=least).report

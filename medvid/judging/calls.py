@@ -53,7 +53,8 @@ class CallFailed(Exception):
     does not take a schema; `may_be_form`: that may be the reason of another kind.
 
     `outcome` is a short label; `detail` is for a human and holds no secret; `retry_after` what the
-    endpoint asks for (s); `maybe_billed`: it may have been answered; `usage`: what it says it used.
+    endpoint asks for (s); `maybe_billed`: it may have been answered; `usage`: what it says it used;
+    `said`: its own words where `detail` begins with a cure.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class CallFailed(Exception):
         maybe_billed: bool = False,
         may_be_form: bool = False,
         usage: Usage | None = None,
+        said: str = "",
     ) -> None:
         super().__init__(detail)
         self.kind: Failure = kind
@@ -77,6 +79,7 @@ class CallFailed(Exception):
         self.maybe_billed = maybe_billed
         self.may_be_form = may_be_form
         self.usage = usage
+        self.said = said
 
 
 class ModelEndpoint(Protocol):

@@ -95,7 +95,7 @@ def _no_json(body: bytes) -> CallFailed:
     if is_page(text):
         said = shown(f"200: a web page instead of JSON: {read_error_body(body).text}")
         detail = f"{CURES['address']} ({said})"
-        return CallFailed("unusable", "page", detail, cause="address")
+        return CallFailed("unusable", "page", detail, cause="address", said=said)
     return _garbled("the answer cannot be read: it is no JSON")
 
 

@@ -29,7 +29,7 @@ def read_connection_failure(error: BaseException, seconds: float) -> CallFailed:
     setting = _setting(chain)
     if setting is not None:
         detail = f"{CURES['address']} ({shown(setting)})"
-        return CallFailed("unusable", "connection", detail, cause="address")
+        return CallFailed("unusable", "connection", detail, cause="address", said=shown(setting))
     reason = next(filter(None, map(_reason, chain)), "")
     names = [type(one).__name__ for one in chain]
     never_made = bool(reason) or any(name in _NEVER_SENT for name in names)

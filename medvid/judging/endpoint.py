@@ -41,12 +41,18 @@ class Sampling:
 
 
 def open_client(
-    *, api_key: str, base_url: str, seconds: float, trust_env: bool = True
+    *,
+    api_key: str,
+    base_url: str,
+    seconds: float,
+    trust_env: bool = True,
+    query: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> openai.AsyncOpenAI:
     """Return a client without retries of its own.
 
     It follows no redirect, which would send references to an address that was not configured.
-    Proxies of the environment are used if `trust_env`.
+    Proxies of the environment are used if `trust_env`. `query` and `headers` go with every call.
     """
     timeout = openai.Timeout(seconds, connect=min(seconds / _CONNECT_SHARE, _CONNECT_SECONDS))
     return openai.AsyncOpenAI(
@@ -54,6 +60,8 @@ def open_client(
         base_url=base_url,
         max_retries=0,
         timeout=timeout,
+        default_query=query,
+        default_headers=headers,
         http_client=openai.DefaultAsyncHttpxClient(
             base_url=base_url, timeout=timeout, follow_redirects=False, trust_env=trust_env
         ),
@@ -62,15 +70,19 @@ def open_client(
 
 @dataclass(frozen=True, slots=True)
 class OpenAiEndpoint:
-    """A ModelEndpoint. `seconds` bounds a whole call; the client only bounds each pause."""
+    """A ModelEndpoint. `seconds` bounds a whole call; the client only bounds each pause.
+
+    `secrets` are hidden wherever an endpoint repeats them, as the key is.
+    """
 
     client: openai.AsyncOpenAI
     sampling: Sampling
     seconds: float
+    secrets: Sequence[str] = ()
 
     async def ask(self, messages: Sequence[ChatMessage], form: Form) -> Completion:
         """Return the completion; raises CallFailed and nothing else."""
-        sent = messages[-1]["content"] if messages else ""
+        sent = _text(messages[-1]["content"]) if messages else ""
         failure: CallFailed
         try:
             async with asyncio.timeout(self.seconds):
@@ -151,8 +163,18 @@ class OpenAiEndpoint:
 
         Before anything of it is read or cut: half a key is a secret too.
         """
-        key = self.client.api_key
-        return content if len(key) < _SHORTEST_SECRET else content.replace(key.encode(), b"(key)")
+        for secret in (self.client.api_key, *self.secrets):
+            if len(secret) >= _SHORTEST_SECRET:
+                content = content.replace(secret.encode(), b"(key)")
+        return content
+
+
+def _text(content: object) -> str:
+    """Return a message's text; of parts, pictures among them, the texts."""
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    return " ".join(part["text"] for part in parts if "text" in part)
 
 
 def _model_names(body: bytes) -> list[str]:

@@ -26,7 +26,7 @@ class CallFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class RunEstimate:
     """The public estimate; `cached` of the `distinct_pairs` x `repeats` are known already."""
 
     distinct_pairs: int
@@ -51,7 +51,7 @@ def estimate(
     cached: int,
     figures: CallFigures,
     calls_per_second: float | None = None,
-) -> Estimate:
+) -> RunEstimate:
     """Estimate a run of text pairs of these lengths (bytes), `cached` verdicts of which are known.
 
     Which pairs are cached hardly matters to the tokens: the mean length is taken for all.
@@ -62,7 +62,7 @@ def estimate(
     prompt = round(calls * (figures.overhead_tokens + mean / _BYTES_PER_TOKEN))
     completion = calls * figures.reply_tokens
     rate = calls_per_second or figures.concurrency / figures.latency_seconds
-    return Estimate(
+    return RunEstimate(
         distinct_pairs=len(lengths),
         repeats=repeats,
         cached=items - calls,

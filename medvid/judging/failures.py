@@ -72,7 +72,7 @@ def read_failure(
         status = said.number
     evidence = _Evidence(said, sent)
     kind, cause = _meaning(status, said, evidence, form)
-    detail = f"{status}: {said.text}" if said.text else f"{status}"
+    told = detail = f"{status}: {said.text}" if said.text else f"{status}"
     if kind == "unusable":
         assert cause is not None  # noqa: S101 - always given with this kind
         detail = f"{_cure(status, cause, evidence)} ({shown(detail)})"
@@ -83,6 +83,7 @@ def read_failure(
         cause=cause,
         retry_after=read_wait(headers, said.text, now),
         may_be_form=form is Form.JSON and _may_be_form(status, kind, cause),
+        said=shown(told),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 
 def counts_as(pinned: str, said: str, *, prefix: str | None = None) -> bool:
@@ -16,3 +17,14 @@ def counts_as(pinned: str, said: str, *, prefix: str | None = None) -> bool:
     # Some endpoints put "models/" before every name, in one direction only.
     pinned, said = (name.removeprefix("models/") for name in (pinned, said))
     return re.fullmatch(rf"{re.escape(pinned)}(-[0-9][0-9a-z.-]*)?", said) is not None
+
+
+def is_confirmed(pinned: str, said: str, facts: Mapping[str, str]) -> bool:
+    """Tell whether everybody on the way names the pinned model, as far as they say.
+
+    `facts` are what endpoint and gateways say: a gateway that took another model, or calls the
+    model otherwise, is seen. One that renames in silence is not: it can say any name.
+    """
+    group = facts.get("x-litellm-model-group")
+    fell_back = facts.get("x-litellm-attempted-fallbacks", "0") not in ("", "0")
+    return counts_as(pinned, said) and not fell_back and (not group or counts_as(pinned, group))

@@ -24,7 +24,7 @@ class JudgedMetric:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RunOutcome:
     """The result of a run; not publishable when too much is unscored (then `problem` says what)."""
 
     publishable: bool
@@ -33,7 +33,7 @@ class Outcome:
     facts: dict[str, object]
 
 
-def outcome(plan: JudgingPlan, repeats: Sequence[Mapping[int, Verdict]]) -> Outcome:
+def outcome(plan: JudgingPlan, repeats: Sequence[Mapping[int, Verdict]]) -> RunOutcome:
     """Combine the verdicts of each repeat (by text index); a metric is the mean over repeats."""
     rounds = [aggregate(plan, verdicts) for verdicts in repeats]
     keys = list(plan.pairs)
@@ -45,7 +45,7 @@ def outcome(plan: JudgingPlan, repeats: Sequence[Mapping[int, Verdict]]) -> Outc
         "pairs": sum(len(pairs) for pairs in plan.pairs.values()),
         "metrics": {key: _facts(found, repeats, plan, key) for key, found in per_metric.items()},
     }
-    return Outcome(
+    return RunOutcome(
         publishable=not bad,
         problem=_problem(bad, per_metric),
         metrics=tuple(_metric(key, found) for key, found in per_metric.items()),

@@ -34,7 +34,7 @@ from services.gateway.boards.api import ready_first
 from services.gateway.boards.current import Boards
 from services.gateway.boards.events import BoardStreams
 from services.gateway.boards.feeds import Feeds, feed_routes
-from services.gateway.boards.store import BoardStore
+from services.gateway.boards.store import SnapshotStore
 from services.gateway.boards.views import BoardViews
 from services.gateway.judging import api as judging_api
 from services.gateway.judging.service import JudgingService
@@ -112,7 +112,7 @@ def build_accounts(database: Database, settings: GatewaySettings) -> Accounts:
     admin_key = settings.usable_admin_key
     if settings.admin_key_is_short:
         _log.error(
-            "administration_is_off",
+            "administration_disabled",
             reason=f"MEDVID_ADMIN_KEY has fewer than {ADMIN_KEY_CHARACTERS} characters",
             fix=f"set it to what '{MAKES_ADMIN_KEY}' prints, and restart",
         )
@@ -166,7 +166,7 @@ class _Parts:
     admin: admin_parts.Parts
     board_streams: BoardStreams
     boards: Boards
-    history: BoardStore
+    history: SnapshotStore
     judging: JudgingService
     made: PageViews
     pages: Pages
@@ -195,12 +195,13 @@ class _Parts:
 
 
 def _build(database: Database, pool: WorkerPool, folder: Path, settings: GatewaySettings) -> _Parts:
-    pages, history = Pages(), BoardStore(database)
+    pages, history = Pages(), SnapshotStore(database)
     boards = Boards(history, pages.board, poll_seconds=settings.board_poll_seconds)
     store, lifecycle = SubmissionStore(database), Lifecycle(database)
     accounts = build_accounts(database, settings)
     callers, quotas = accounts.callers, accounts.quotas
     owners = SubmissionAccess(store, accounts.rules)
+    submissions = SubmissionService(store, lifecycle, owners, boards.rank_of)
     return _Parts(
         accounts=accounts,
         admin=admin_parts.Parts(
@@ -212,7 +213,7 @@ def _build(database: Database, pool: WorkerPool, folder: Path, settings: Gateway
             rescoring=Rescoring(database),
             hold=HoldJudging(database),
             log=AuditLog(database),
-            submissions=lifecycle,
+            submissions=submissions,
             keys=accounts.keys,
         ),
         board_streams=BoardStreams(boards, limit=settings.board_streams),
@@ -236,7 +237,7 @@ def _build(database: Database, pool: WorkerPool, folder: Path, settings: Gateway
             per_address=settings.event_streams_per_address,
             poll_seconds=settings.event_poll_seconds,
         ),
-        submissions=SubmissionService(store, lifecycle, owners, boards.rank_of),
+        submissions=submissions,
         test_set=PublishedTestSet(settings.test_set),
         uploads=UploadService(
             store,
@@ -278,13 +279,13 @@ def _work_in_background(
 ) -> None:
     lease = settings.webhook_seconds + _LEASE_MARGIN_SECONDS
     deliveries = Deliveries(infrastructure.database, lease)
-    searching = parts.admin.submissions.count_searching
+    searching = parts.submissions.lifecycle.count_searching
     infrastructure.background("gateway_boards", parts.boards.keep_current)
     infrastructure.background("gateway_events", parts.streams.keep_current)
     infrastructure.background("gateway_webhooks", lambda: _deliver_webhooks(deliveries, settings))
-    infrastructure.patrol("gateway_quotas", parts.accounts.prune, _FORGET_SECONDS)
-    infrastructure.patrol("webhooks_forget", deliveries.prune, _FORGET_SECONDS)
-    infrastructure.patrol("accounts_searching", searching, _FORGET_SECONDS)
+    infrastructure.repeat("gateway_quotas", parts.accounts.prune, _FORGET_SECONDS)
+    infrastructure.repeat("webhooks_forget", deliveries.prune, _FORGET_SECONDS)
+    infrastructure.repeat("accounts_searching", searching, _FORGET_SECONDS)
 
 
 def _application(
@@ -304,7 +305,7 @@ def _application(
             pages, parts.uploads, parts.submissions, parts.judging, parts.receiver, callers, quotas
         ).routes(),
         *AdminPages(
-            pages, parts.sessions, all_sections(parts.admin), downloads(parts.admin)
+            pages, parts.sessions, parts.admin, all_sections(parts.admin), downloads(parts.admin)
         ).routes(),
         *description_routes(description, pages),
         # Where figures have a port of their own, the public one keeps them to itself.

@@ -21,7 +21,7 @@ class GatewaySettings(CommonSettings):
 
     host: str = Field("127.0.0.1", description="address of the API and the pages")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(
-        8080, description="their port; 0 for a free one, told in the log"
+        8080, description="their port; 0 for a free one, named in the log"
     )
     public_url: str | None = Field(
         None,

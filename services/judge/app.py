@@ -70,19 +70,24 @@ async def run(
                 drain_seconds=settings.drain_seconds,
             )
         )
-        _look_after_runs(base, settings, judge, runs)
+        _look_after_runs(base, settings, judge, runs, verdicts)
         yield
 
 
 def _look_after_runs(
-    base: Infrastructure, settings: JudgeSettings, judge: Judge, runs: Runs
+    base: Infrastructure,
+    settings: JudgeSettings,
+    judge: Judge,
+    runs: Runs,
+    verdicts: VerdictCache,
 ) -> None:
     longest_probe = settings.judge_timeout_seconds + _PROBE_MARGIN_SECONDS
     ages = Ages(settings.judge_still_seconds, settings.judge_breaker_seconds, longest_probe)
-    upkeep = Upkeep(base.database, runs, judge.grader, ages)
-    base.patrol("judge_due_batches", upkeep.send_due_batches, settings.judge_due_seconds)
-    base.patrol("judge_upkeep", upkeep.look, settings.judge_patrol_seconds)
+    upkeep = Upkeep(base.database, runs, verdicts, judge.grader, ages)
+    base.repeat("judge_due_batches", upkeep.send_due_batches, settings.judge_due_seconds)
+    base.repeat("judge_upkeep", upkeep.look, settings.judge_patrol_seconds)
     base.reap(
+        "judge_reaper",
         OVERDUE,
         every=settings.judge_patrol_seconds,
         idle=min(settings.judge_lost_seconds, settings.judge_still_seconds),
@@ -132,6 +137,8 @@ def _policy(settings: JudgeSettings) -> RunPolicy:
         batch_items=settings.judge_batch_pairs,
         window_batches=settings.judge_window_batches,
         tries=settings.judge_tries,
+        waste_share=settings.judge_waste_share,
+        waste_calls=settings.judge_waste_calls,
     )
 
 

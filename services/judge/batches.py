@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
@@ -19,6 +19,7 @@ from services.judge.verdict import (
     ProviderDown,
     TryLater,
     Verdict,
+    Waste,
 )
 from services.judge.verdict_cache import VerdictCache
 from shared.contracts.messages import Envelope, JudgingBatch
@@ -40,9 +41,14 @@ class _Outcome:
         return self.verdict is not None and self.verdict.scores is not None
 
     @property
+    def given(self) -> Sequence[Verdict | NoVerdict]:
+        """What came of the calls that were made."""
+        return [each for each in (self.verdict, self.refusal) if each is not None]
+
+    @property
     def counts(self) -> bool:
         """Whether a try is used up; waiting for our own limits uses up none."""
-        return isinstance(self.refusal, TryLater) and self.refusal.counts
+        return self.verdict is None and isinstance(self.refusal, TryLater) and self.refusal.counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,7 @@ class JudgeBatch:
         left = [outcome.item for outcome in outcomes if outcome.verdict is None]
         if left:
             await self.verdicts.release(version, left)
+        verdicts = [outcome.verdict for outcome in outcomes if outcome.verdict is not None]
         delay = _delay(outcomes, self.policy)
         if claims.busy:
             delay = min(delay or self.policy.busy_seconds, self.policy.busy_seconds)
@@ -96,8 +103,18 @@ class JudgeBatch:
                 outcome.item for outcome in outcomes if outcome.verdict and not outcome.is_scored
             ],
             retried=[outcome.item for outcome in outcomes if outcome.counts],
+            called=[
+                replace(outcome.item, calls=outcome.item.calls + outcome.refusal.attempts)
+                for outcome in outcomes
+                if outcome.verdict is None and outcome.refusal and outcome.refusal.attempts
+            ],
             delay=delay,
             pause=_pause(outcomes),
+            waste=Waste.sum(given.waste for outcome in outcomes for given in outcome.given),
+            reply_form=next((each.reply_form for each in verdicts if each.reply_form), None),
+            cost_estimated=any(
+                given.is_estimated for outcome in outcomes for given in outcome.given
+            ),
         )
 
     async def _ask(self, batch: Batch, item: Item) -> _Outcome:
@@ -105,6 +122,7 @@ class JudgeBatch:
             verdict = await self.grader.judge(item.pair, item.repeat, run_id=batch.run_id)
         except NoVerdict as refusal:
             return _Outcome(item, refusal=refusal)
+        verdict = replace(verdict, attempts=verdict.attempts + item.calls)
         await self.verdicts.save(batch.judge_version, item, verdict)
         return _Outcome(item, verdict)
 
@@ -112,9 +130,12 @@ class JudgeBatch:
         if not outcome.counts or outcome.item.tries + 1 < self.policy.tries:
             return outcome
         assert outcome.refusal is not None  # noqa: S101 - what counts is a refusal
-        verdict = given_up(f"tried {self.policy.tries} times, last: {outcome.refusal.detail}")
+        verdict = given_up(
+            f"tried {self.policy.tries} times, last: {outcome.refusal.detail}",
+            attempts=outcome.item.calls + outcome.refusal.attempts,
+        )
         await self.verdicts.save(version, outcome.item, verdict)
-        return _Outcome(outcome.item, verdict)
+        return _Outcome(outcome.item, verdict, outcome.refusal)
 
 
 async def _all(asked: Iterable[Awaitable[_Outcome]]) -> list[_Outcome]:
@@ -129,7 +150,9 @@ async def _all(asked: Iterable[Awaitable[_Outcome]]) -> list[_Outcome]:
 
 def _delay(outcomes: Sequence[_Outcome], policy: RunPolicy) -> float:
     waits = [
-        outcome.refusal.seconds for outcome in outcomes if isinstance(outcome.refusal, TryLater)
+        outcome.refusal.seconds
+        for outcome in outcomes
+        if outcome.verdict is None and isinstance(outcome.refusal, TryLater)
     ]
     return min(max(waits), policy.longest_delay_seconds) if waits else 0.0
 

@@ -18,7 +18,7 @@ import structlog
 from medvid.benchmark.tasks import ASPECTS
 from medvid.benchmark.versions import JUDGED_VERSION
 from medvid.judging.plans import unpack
-from medvid.judging.results import Outcome, outcome
+from medvid.judging.results import RunOutcome, outcome
 from shared.contracts.messages import JudgingCompleted, JudgingProgressed
 from shared.storage.database import Connection, Transaction
 from shared.storage.queries import load_queries
@@ -39,7 +39,8 @@ async def close_run(transaction: Transaction, run_id: UUID, run: asyncpg.Record)
     unscored = run["items"] - len(rows)
     submission_id: UUID = run["submission_id"]
     entry = await connection.fetchrow(_SQL["run_entry"], submission_id, run["judge_version"])
-    refusal = _refusal(result, entry)
+    confirmed = await connection.fetchval(_SQL["run_is_confirmed"], run_id, run["judge_version"])
+    refusal = _refusal(result, entry, is_confirmed=confirmed)
     if refusal is not None and await _may_retry(connection, run_id, refusal[0]):
         await connection.execute(_SQL["run_pause"], run_id, "bad_replies", refusal[1])
         _log.warning("judge_run_paused", run_id=str(run_id), reason="bad_replies")
@@ -48,26 +49,34 @@ async def close_run(transaction: Transaction, run_id: UUID, run: asyncpg.Record)
         _log.warning("judge_run_failed", run_id=str(run_id), reason=refusal[0])
     else:
         assert entry is not None  # noqa: S101 - refused otherwise
-        await _publish(transaction, run_id, run, entry, result)
+        await _publish(transaction, run_id, run, entry, result, is_confirmed=confirmed)
         await connection.execute(_SQL["run_complete"], run_id, unscored)
         _log.info("judge_run_completed", run_id=str(run_id), unscored=unscored)
     await transaction.emit(JudgingProgressed(submission_id=submission_id, run_id=run_id))
 
 
-def _outcome(packed: bytes, repeats: int, rows: Sequence[asyncpg.Record]) -> Outcome:
+def _outcome(packed: bytes, repeats: int, rows: Sequence[asyncpg.Record]) -> RunOutcome:
     rounds: list[dict[int, dict[str, int]]] = [{} for _ in range(repeats)]
     for row in rows:
         rounds[row["repeat"]][row["ordinal"]] = dict(zip(ASPECTS, row["scores"], strict=True))
     return outcome(unpack(packed), rounds)
 
 
-def _refusal(result: Outcome, entry: asyncpg.Record | None) -> tuple[str, str] | None:
+def _refusal(
+    result: RunOutcome, entry: asyncpg.Record | None, *, is_confirmed: bool
+) -> tuple[str, str] | None:
     if not result.publishable:
         return "too_many_unscored", result.problem
     if entry is None:
         return "no_entry", "the submission has no entry any more."
     if entry["is_stub"] and entry["board"] == "official":
         return "stub_not_official", "a stub judge's scores never reach the official board."
+    if entry["board"] == "official" and not is_confirmed:
+        return (
+            "unconfirmed_not_official",
+            "verdicts came from an endpoint that names another model than the judge's; they never "
+            "reach the official board.",
+        )
     return None
 
 
@@ -83,7 +92,9 @@ async def _publish(
     run_id: UUID,
     run: asyncpg.Record,
     entry: asyncpg.Record,
-    result: Outcome,
+    result: RunOutcome,
+    *,
+    is_confirmed: bool,
 ) -> None:
     connection = transaction.connection
     await connection.execute(
@@ -111,7 +122,7 @@ async def _publish(
             for metric in result.metrics
         ],
     )
-    await connection.execute(_SQL["badge_set"], entry["id"], entry["is_stub"])
+    await connection.execute(_SQL["badge_set"], entry["id"], entry["is_stub"], is_confirmed)
     # Before the run's own state: the ranker, too, locks the board before it notifies watchers.
     await connection.execute(_SQL["board_changed"], entry["board"])
     await transaction.emit(

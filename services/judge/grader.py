@@ -13,14 +13,15 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 from uuid import UUID
 
 import structlog
 
 from medvid.judging.calls import CallFailed, Completion, ModelEndpoint
-from medvid.judging.model_names import counts_as
+from medvid.judging.forms import FormChoice, named
+from medvid.judging.model_names import counts_as, is_confirmed
 from medvid.judging.pricing import TokenPrice
 from medvid.judging.prompt import Form, build_messages
 from medvid.judging.replies import InvalidReply, read_reply
@@ -32,7 +33,15 @@ from services.judge.concurrency import AdaptiveLimit
 from services.judge.model_calls import ModelCaller, Tally
 from services.judge.provider_health import ProviderHealth
 from services.judge.rates import CallGate
-from services.judge.verdict import JudgeVersion, Pair, ProviderState, TryLater, Verdict
+from services.judge.reply_forms import SharedForm
+from services.judge.verdict import (
+    JudgeVersion,
+    NoVerdict,
+    Pair,
+    ProviderState,
+    TryLater,
+    Verdict,
+)
 from shared.runtime.metrics import JUDGE_CALLS
 
 _PROBE_PATIENCE: Final = 5.0  # seconds; a first call that hangs must not hold up all others
@@ -57,11 +66,12 @@ class ModelGrader:
     spending: Spending
     price: TokenPrice
     model_prefix: str | None = None
+    form: FormChoice = field(default_factory=FormChoice)
+    shared_form: SharedForm | None = None
     clock: Callable[[], float] = time.monotonic
     draw: Callable[[], float] = random.random
     _health: ProviderHealth = field(init=False)
     _caller: ModelCaller = field(init=False)
-    _form: Form | None = field(default=None, init=False)
     _probe_over: asyncio.Event | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -79,6 +89,7 @@ class ModelGrader:
                 "gen_ai.provider.name": self.version.provider,
                 "medvid.judge_version": self.version.hash,
             },
+            longest_wait=self.policy.longest,
             clock=self.clock,
         )
 
@@ -88,20 +99,29 @@ class ModelGrader:
         `repeat` asks the same again: what differs is the model's mood, not the prompt.
         """
         tally = Tally()
+        try:
+            return await self._judge(pair, run_id, tally)
+        except NoVerdict as refusal:
+            refusal.attempts, refusal.waste = tally.attempts, tally.waste
+            refusal.is_estimated = tally.is_estimated
+            raise
+
+    async def _judge(self, pair: Pair, run_id: UUID, tally: Tally) -> Verdict:
         while True:
             try:
-                completion = await self._ask(pair, run_id, tally)
+                completion, form = await self._ask(pair, run_id, tally)
             except CallFailed as failure:
+                tally.wasted(failure.outcome)
+                self._health.failed(failure, pair.digest)
                 if failure.kind in ("rejected", "no_schema", "refused"):
                     self._health.stop_if_down()
                     reason = "refused" if failure.kind == "refused" else "rejected"
                     return _unscored(tally, reason, failure.detail)
                 await self._wait(tally, failure)
                 continue
-            verdict = self._read(completion, tally)
+            verdict = self._read(completion, form, tally)
             other = verdict.unscored_reason == "other_model"
-            vain = f"{verdict.detail}; see MEDVID_JUDGE_MODEL_PREFIX" if other else None
-            self._health.answered(in_vain=vain)
+            self._health.answered(in_vain=verdict.detail if other else None)
             JUDGE_CALLS.labels(verdict.unscored_reason or "scored").inc()
             if verdict.scores or other or tally.asked_again:
                 self._health.judged(run_id, well=verdict.scores is not None or other)
@@ -117,36 +137,41 @@ class ModelGrader:
         if self._health.learn(state):
             self.concurrency.restart()
 
-    async def _ask(self, pair: Pair, run_id: UUID, tally: Tally) -> Completion:
+    async def _ask(self, pair: Pair, run_id: UUID, tally: Tally) -> tuple[Completion, Form]:
         """Make one call, the first of all as a probe of what the endpoint understands."""
-        if self._form is None and self._probe_over is None:
+        if self.form.form is None and self.shared_form is not None:
+            found = await self.shared_form.load()
+            self.form.form = self.form.form or found  # calls of this replica may have found it
+        if self.form.form is None and self._probe_over is None:
             self._probe_over = asyncio.Event()
             try:
-                return await self._probe(pair, run_id, tally)
+                return await self._ask_in_form(pair, run_id, tally)
             finally:
                 self._probe_over.set()
-        if self._form is None and self._probe_over is not None:
+        if self.form.form is None and self._probe_over is not None:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_PROBE_PATIENCE):
                     await self._probe_over.wait()
-        if self._form is Form.LINES:
-            return await self._call(pair, Form.LINES, run_id, tally)
-        return await self._probe(pair, run_id, tally)
+        return await self._ask_in_form(pair, run_id, tally)
 
-    async def _probe(self, pair: Pair, run_id: UUID, tally: Tally) -> Completion:
+    async def _ask_in_form(self, pair: Pair, run_id: UUID, tally: Tally) -> tuple[Completion, Form]:
+        """Call in the form that is known; where it is refused, in the other."""
+        form, said = self.form.next, ""
         try:
-            completion = await self._call(pair, Form.JSON, run_id, tally)
+            completion = await self._call(pair, form, run_id, tally)
         except CallFailed as failure:
-            if failure.kind != "no_schema":
+            if not self.form.tries_lines(failure, form):
                 raise
-        else:
-            self._form = Form.JSON
-            return completion
-        completion = await self._call(pair, Form.LINES, run_id, tally)
-        if self._form is not Form.LINES:  # also where one of several servers behind it refuses
-            _log.info("judge_endpoint_without_schema")
-            self._form = Form.LINES
-        return completion
+            form, said = Form.LINES, failure.detail
+            completion = await self._call(pair, form, run_id, tally)
+        if self.form.is_news(form):
+            said = said or f"answered: {completion.model}"
+            _log.info("judge_reply_form", form=named(form), decided_by=said)
+            if self.shared_form is not None:
+                await self.shared_form.keep(form, said)
+        # Last, as other calls go on from here: they shall know what this answer says.
+        self.form.worked(form)
+        return completion, form
 
     async def _call(self, pair: Pair, form: Form, run_id: UUID, tally: Tally) -> Completion:
         messages = build_messages(
@@ -160,19 +185,33 @@ class ModelGrader:
         )
         return await self._caller.call(messages, form, run_id, tally)
 
-    def _read(self, completion: Completion, tally: Tally) -> Verdict:
-        if not counts_as(self.version.model, completion.model, prefix=self.model_prefix):
-            detail = f"the answer is of the model {completion.model}"
-            return _unscored(tally, "other_model", detail, completion)
-        try:
-            scores = read_reply(
-                completion.content,
-                finish_reason=completion.finish_reason,
-                refusal=completion.refusal,
+    def _read(self, completion: Completion, form: Form, tally: Tally) -> Verdict:
+        model, said = self.version.model, completion.model
+        scores: Mapping[str, int] | None = None
+        reason, detail = None, ""
+        if not counts_as(model, said, prefix=self.model_prefix):
+            reason = "other_model"
+            detail = (
+                f"the answer is of the model {said or '(none named)'}. If that is the one you "
+                f"mean, set MEDVID_JUDGE_MODEL_PREFIX={said}"
             )
-        except InvalidReply as error:
-            return _unscored(tally, error.reason, error.detail, completion)
-        return _verdict(tally, scores, None, "", completion)
+        else:
+            try:
+                scores = read_reply(
+                    completion.content,
+                    finish_reason=completion.finish_reason,
+                    refusal=completion.refusal,
+                )
+            except InvalidReply as error:
+                reason, detail = error.reason, error.detail
+        if reason is not None:
+            tally.wasted(reason)
+        return replace(
+            _verdict(tally, scores, reason, detail, completion),
+            reply_form=named(form),
+            served_by=completion.facts,
+            is_confirmed=is_confirmed(model, said, completion.facts),
+        )
 
     async def _wait(self, tally: Tally, failure: CallFailed) -> None:
         """Sleep before the next attempt; raises TryLater after the last, ProviderDown if open."""
@@ -210,4 +249,6 @@ def _verdict(
         latency_seconds=tally.latency,
         attempts=tally.attempts,
         cost_microusd=tally.cost,
+        is_estimated=tally.is_estimated,
+        waste=tally.waste,
     )

@@ -7,10 +7,12 @@ money; nothing is reserved that cannot be settled afterwards.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Final
 from uuid import UUID
 
 from medvid.judging.calls import CallFailed, Completion, ModelEndpoint, Usage
@@ -20,6 +22,7 @@ from services.judge.budgets import Spending
 from services.judge.concurrency import AdaptiveLimit
 from services.judge.provider_health import ProviderHealth
 from services.judge.rates import CallGate
+from services.judge.verdict import NO_WASTE, Waste
 from shared.runtime.metrics import (
     JUDGE_CALL_SECONDS,
     JUDGE_CALLS,
@@ -29,6 +32,8 @@ from shared.runtime.metrics import (
     JUDGE_TOKENS,
 )
 from shared.runtime.tracing import span
+
+_NOTHING: Final = Usage(0, 0)
 
 
 @dataclass(slots=True)
@@ -42,12 +47,38 @@ class Tally:
     cost: int = 0
     latency: float = 0.0
     asked_again: bool = False
+    is_estimated: bool = False
+    waste: Waste = NO_WASTE
+    _last: int | None = None
+    """What the last call cost; None where it was not billed."""
+
+    def add(self, spent: int, *, is_billed: bool, is_estimated: bool) -> None:
+        """Note what a call cost."""
+        self.cost += spent
+        self._last = spent if is_billed else None
+        self.is_estimated |= is_billed and is_estimated
+
+    def wasted(self, reason: str) -> None:
+        """Note that the last call came to no verdict."""
+        if self._last is not None:
+            self.waste = Waste.sum([self.waste, Waste({reason: 1}, self._last)])
+            self._last = None
+
+
+@dataclass(slots=True)
+class _Bill:
+    """Tokens and money of a call, as far as they are known."""
+
+    tokens: int = 0
+    spent: int = 0
+    is_estimate: bool = True
 
 
 @dataclass(slots=True)
 class ModelCaller:
     """Makes calls; one instance serves a replica. `reply_tokens`: the longest reply.
 
+    `longest_wait`: seconds for which a call waits in its place when the provider asks for it.
     `facts` go with each call's trace.
     """
 
@@ -59,9 +90,11 @@ class ModelCaller:
     spending: Spending
     price: TokenPrice
     facts: Mapping[str, str]
+    longest_wait: float
     clock: Callable[[], float] = time.monotonic
     _slots: asyncio.Condition = field(default_factory=asyncio.Condition, init=False)
     _open: int = field(default=0, init=False)
+    _next_start: float = field(default=-math.inf, init=False)
 
     async def call(
         self, messages: list[ChatMessage], form: Form, run_id: UUID, tally: Tally
@@ -73,28 +106,40 @@ class ModelCaller:
         async with self._slot():
             self.health.require_good(run_id)
             self.health.require_up()
+            await self._await_start()
             await self.gate.admit(tokens)
-            used = 0
+            bill = _Bill()
             try:
                 await self.spending.reserve(run_id, reserved)
                 # Unless we learn better: a call that is cut off may be answered, and billed.
-                used, spent = tokens, reserved
+                bill.tokens, bill.spent = tokens, reserved
                 try:
                     completion = await self._send(messages, form, tally)
-                    if completion.usage is not None:
-                        used, spent = self._count(completion.usage, tally)
+                    self._settle(bill, completion.usage, tally)
                 except CallFailed as failure:
-                    if failure.usage is not None:
-                        used, spent = self._count(failure.usage, tally)
-                    elif not failure.maybe_billed:
-                        used = spent = 0
+                    if failure.usage is not None or not failure.maybe_billed:
+                        self._settle(bill, failure.usage or _NOTHING, tally)
                     raise
                 finally:
-                    tally.cost += spent
-                    self.spending.settle(run_id, reserved, spent)
+                    is_billed = bill.tokens > 0
+                    tally.add(bill.spent, is_billed=is_billed, is_estimated=bill.is_estimate)
+                    self.spending.settle(run_id, reserved, bill.spent)
             finally:
-                self.gate.settle(tokens, used)
+                self.gate.settle(tokens, bill.tokens)
         return completion
+
+    async def _await_start(self) -> None:
+        """Keep the distance to the call before, and the time that the provider asked for."""
+        now = self.clock()
+        start = max(now, self._next_start)
+        self._next_start = start + self.concurrency.interval
+        if start > now:
+            await asyncio.sleep(start - now)
+
+    def _hold(self, seconds: float | None) -> None:
+        """Keep all calls back for so long; a longer time is for the pair's own retry."""
+        if seconds is not None and seconds <= self.longest_wait:
+            self._next_start = max(self._next_start, self.clock() + seconds)
 
     async def _send(self, messages: list[ChatMessage], form: Form, tally: Tally) -> Completion:
         tally.attempts += 1
@@ -106,21 +151,25 @@ class ModelCaller:
             JUDGE_CALLS.labels(failure.outcome).inc()
             if failure.kind == "throttled":
                 JUDGE_RATE_LIMITED.inc()
-                self.concurrency.throttled(self.clock())
-            self.health.failed(failure)
+                told = math.inf if failure.retry_after is None else failure.retry_after
+                self.concurrency.throttled(self.clock(), told)
+                self._hold(failure.retry_after)
             raise
         tally.latency = self.clock() - started
         self.concurrency.answered(tally.latency, self.clock())
         JUDGE_CALL_SECONDS.observe(tally.latency)
+        self._hold(completion.wait)
         return completion
 
-    def _count(self, usage: Usage, tally: Tally) -> tuple[int, int]:
-        """Add what an answer used; returns its tokens and its cost."""
+    def _settle(self, bill: _Bill, usage: Usage | None, tally: Tally) -> None:
+        """Put what an answer used in the place of the estimate, if it can be believed."""
+        if usage is None:
+            return
+        bill.tokens, bill.spent, bill.is_estimate = usage.total, self.price.cost(*usage), False
         tally.prompt_tokens += usage.prompt
         tally.completion_tokens += usage.completion
         JUDGE_TOKENS.labels("prompt").inc(usage.prompt)
         JUDGE_TOKENS.labels("completion").inc(usage.completion)
-        return usage.total, self.price.cost(*usage)
 
     @asynccontextmanager
     async def _slot(self) -> AsyncIterator[None]:

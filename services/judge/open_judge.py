@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from medvid.judging.calls import ModelEndpoint
+from medvid.judging.forms import FormChoice, form_named
 from medvid.judging.pricing import FREE
 from medvid.judging.prompt import PROMPT_VERSION
 from medvid.judging.replies import PARSER_VERSION
@@ -19,12 +19,16 @@ from services.judge.budgets import Caps, SharedSpending, Unmetered
 from services.judge.concurrency import AdaptiveLimit
 from services.judge.grader import ModelGrader
 from services.judge.rates import RateLimits, SharedRate, Unlimited
+from services.judge.reply_forms import SharedForm
 from services.judge.settings import JudgeSettings
 from services.judge.stub.server import MODEL as STUB_MODEL
 from services.judge.stub.server import running_stub
 from services.judge.verdict import Grader, JudgeVersion
 from shared.runtime.errors import Misconfigured
 from shared.runtime.infrastructure import Infrastructure
+
+if TYPE_CHECKING:
+    from medvid.judging.endpoint import OpenAiEndpoint
 
 _DEFAULT_URL: Final = JudgeSettings.model_fields["judge_base_url"].default
 _NO_KEY: Final = "none"  # endpoints of one's own often want none; the client insists on a text
@@ -46,9 +50,9 @@ async def open_judge(base: Infrastructure, settings: JudgeSettings) -> AsyncIter
         return
     async with AsyncExitStack() as stack:
         rubric = _rubric(settings)
-        url = await _url(settings, stack)
-        version = _version(settings, rubric)
-        endpoint = _endpoint(settings, version, url, stack)
+        url = await endpoint_url(settings, stack)
+        version = judge_version(settings, rubric)
+        endpoint = open_endpoint(settings, version, url, stack)
         gate = await _gate(base, settings, url, stack)
         spending = await _spending(base, settings, stack)
         grader = ModelGrader(
@@ -65,12 +69,14 @@ async def open_judge(base: Infrastructure, settings: JudgeSettings) -> AsyncIter
             gate=gate,
             spending=spending,
             price=settings.price,
+            form=form_choice(settings),
+            shared_form=SharedForm(base.database, endpoint_name(url), version.model),
             model_prefix=None if version.provider == "stub" else settings.judge_model_prefix,
         )
         yield Judge(grader, spending.month_left)
 
 
-async def _url(settings: JudgeSettings, stack: AsyncExitStack) -> str:
+async def endpoint_url(settings: JudgeSettings, stack: AsyncExitStack) -> str:
     """Return the endpoint's address; a stub without one of its own is served by this process."""
     if settings.judge_provider == "stub" and settings.judge_base_url == _DEFAULT_URL:
         return await stack.enter_async_context(running_stub())
@@ -91,7 +97,8 @@ def _rubric(settings: JudgeSettings) -> Rubric:
         raise Misconfigured(f"{error}.", fix="Set MEDVID_JUDGE_RUBRIC to one of them.") from error
 
 
-def _version(settings: JudgeSettings, rubric: Rubric) -> JudgeVersion:
+def judge_version(settings: JudgeSettings, rubric: Rubric) -> JudgeVersion:
+    """Return the version that these settings make."""
     is_stub = settings.judge_provider == "stub"
     return JudgeVersion(
         provider=settings.judge_provider,
@@ -107,17 +114,21 @@ def _version(settings: JudgeSettings, rubric: Rubric) -> JudgeVersion:
     )
 
 
-def _endpoint(
+def open_endpoint(
     settings: JudgeSettings, version: JudgeVersion, url: str, stack: AsyncExitStack
-) -> ModelEndpoint:
+) -> OpenAiEndpoint:
+    """Return the endpoint that the settings name; its client is closed with the stack."""
     # It imports openai: 0.2 s and 15 MB, which a service without a judge does not pay.
     from medvid.judging.endpoint import OpenAiEndpoint, Sampling, open_client
 
+    headers = {name: value.get_secret_value() for name, value in settings.judge_headers.items()}
     client = open_client(
         api_key=settings.judge_api_key.get_secret_value() or _NO_KEY,
         base_url=url,
         seconds=settings.judge_timeout_seconds,
         trust_env=settings.judge_provider != "stub",  # no proxy leads to the stub
+        query=settings.judge_query,
+        headers=headers,
     )
     stack.push_async_callback(client.close)
     sampling = Sampling(
@@ -127,14 +138,14 @@ def _endpoint(
         seed=version.seed,
         token_parameter=settings.judge_token_parameter,
     )
-    return OpenAiEndpoint(client, sampling, settings.judge_timeout_seconds)
+    return OpenAiEndpoint(client, sampling, settings.judge_timeout_seconds, tuple(headers.values()))
 
 
 async def _gate(
     base: Infrastructure, settings: JudgeSettings, url: str, stack: AsyncExitStack
 ) -> SharedRate | Unlimited:
     limits = RateLimits(
-        _account(url, settings.judge_model),
+        f"{endpoint_name(url)} {settings.judge_model}",
         settings.judge_requests_per_minute,
         settings.judge_tokens_per_minute,
     )
@@ -145,10 +156,17 @@ async def _gate(
     return gate
 
 
-def _account(url: str, model: str) -> str:
-    """Name the account whose limits are shared; without a password that the address may hold."""
+def endpoint_name(url: str) -> str:
+    """Name an endpoint, without a password that its address may hold."""
     parts = urlsplit(url)
-    return f"{parts.hostname}:{parts.port or ''}{parts.path} {model}"
+    return f"{parts.hostname}:{parts.port or ''}{parts.path}"
+
+
+def form_choice(settings: JudgeSettings) -> FormChoice:
+    """Return how the form of replies is chosen."""
+    if settings.judge_reply_form == "auto":
+        return FormChoice()
+    return FormChoice(form_named(settings.judge_reply_form), is_fixed=True)
 
 
 async def _spending(

@@ -13,7 +13,7 @@ import structlog
 from medvid.benchmark.caption_pairs import plan
 from medvid.benchmark.disclosure import well_answered
 from medvid.benchmark.test_set import TestSet
-from medvid.judging.estimates import CallFigures, Estimate, estimate
+from medvid.judging.estimates import CallFigures, RunEstimate, estimate
 from medvid.judging.plans import StoredPlan, store
 from medvid.judging.pricing import MICROUSD
 from services.judge.runs import QueuedRun
@@ -91,7 +91,10 @@ class StartRun:
             if plan is not None and locked["plan"] is None:
                 await _add_pairs(transaction, run, plan)
             await connection.execute(_SQL["run_pairs_open"], run.id, version.hash)
-            await connection.execute(_SQL["batches_add"], run.id, self.runs.policy.batch_items)
+            is_cautious = await connection.fetchval(_SQL["run_is_cautious"], run.id)
+            await connection.execute(
+                _SQL["batches_add"], run.id, self.runs.policy.batch_items, is_cautious
+            )
             nothing_left: bool = await connection.fetchval(
                 _SQL["run_begin"],
                 run.id,
@@ -115,7 +118,7 @@ class StartRun:
         payload = await self.database.pool.fetchval(_SQL["payload"], run.submission_id)
         return await self.make_plan(bytes(payload), run.ground_truth_version)
 
-    async def _estimate(self, run: QueuedRun, plan: StoredPlan | None) -> Estimate:
+    async def _estimate(self, run: QueuedRun, plan: StoredPlan | None) -> RunEstimate:
         pool, version = self.database.pool, self.grader.version.hash
         pairs: Sequence[tuple[bytes, int]]
         if plan is None:
@@ -128,7 +131,7 @@ class StartRun:
         return estimate([length for _, length in pairs], run.repeats, known, self.figures, rate)
 
 
-def _over_budget(expected: Estimate, left: int) -> str:
+def _over_budget(expected: RunEstimate, left: int) -> str:
     return (
         f"judging would cost about {expected.microusd / MICROUSD:.2f} USD, "
         f"and {left / MICROUSD:.2f} USD may still be spent."

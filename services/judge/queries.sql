@@ -89,14 +89,20 @@ UPDATE judge_run_pairs p
              WHERE v.judge_version = $2 AND v.pair = p.pair AND v.repeat = p.repeat
              LIMIT 1) IS TRUE)
 
+-- name: run_is_cautious
+SELECT is_cautious FROM judge_runs WHERE id = $1
+
 -- name: batches_drop
 DELETE FROM judge_batches WHERE run_id = $1
 
 -- name: batches_add
+-- A cautious run ($3) begins with a batch of one pair.
 WITH open AS (
-    SELECT ordinal, repeat, (row_number() OVER (ORDER BY ordinal, repeat) - 1) / $2::bigint AS number
-      FROM judge_run_pairs
-     WHERE run_id = $1 AND NOT terminal
+    SELECT ordinal, repeat,
+           CASE WHEN $3 THEN (place + $2::bigint - 2) / $2::bigint ELSE (place - 1) / $2::bigint END AS number
+      FROM (SELECT ordinal, repeat, row_number() OVER (ORDER BY ordinal, repeat) AS place
+              FROM judge_run_pairs
+             WHERE run_id = $1 AND NOT terminal) AS placed
 ), made AS (
     INSERT INTO judge_batches (run_id)
     SELECT $1 FROM generate_series(0, (SELECT max(number) FROM open))
@@ -129,12 +135,12 @@ RETURNING submission_id
 
 -- name: batches_send
 -- Owners share the window, and the runs of an owner share what the owner gets: the one with the fewest
--- batches on the bus sends next. A run that begins sends one ($4) in any case. Batches that another
--- transaction is sending are skipped.
+-- batches on the bus sends next. A run that begins sends one ($4) in any case, a cautious one no more.
+-- Batches that another transaction is sending are skipped.
 WITH running AS (
-    SELECT id, owner FROM judge_runs WHERE state = 'running'
+    SELECT id, owner, is_cautious FROM judge_runs WHERE state = 'running'
 ), mine AS (
-    SELECT r.id, sent.count, sent.last
+    SELECT r.id, r.is_cautious, sent.count, sent.last
       FROM running r
      CROSS JOIN LATERAL (SELECT count(*), max(sent_at) AS last
                            FROM judge_batches WHERE run_id = r.id AND state = 'sent') AS sent
@@ -151,7 +157,8 @@ WITH running AS (
                      FROM judge_batches
                     WHERE run_id = mine.id AND state = 'planned' AND due_at <= now()
                     ORDER BY id
-                    LIMIT (SELECT places FROM free)
+                    LIMIT CASE WHEN mine.is_cautious THEN greatest(0, 1 - mine.count)
+                               ELSE (SELECT places FROM free) END
                       FOR UPDATE SKIP LOCKED) AS locked) AS batch
      ORDER BY mine.count + batch.nth, mine.last NULLS FIRST, batch.id
      LIMIT (SELECT places FROM free))
@@ -163,7 +170,8 @@ RETURNING b.id, b.run_id, r.submission_id
 
 -- name: batch_open
 -- With what the replicas found out about the provider.
-SELECT b.id, b.run_id, r.submission_id, r.state, r.judge_version, f.reason AS down_reason,
+SELECT b.id, b.run_id, r.submission_id, r.state, r.judge_version, r.is_cautious, r.reply_form,
+       r.cost_estimated, f.reason AS down_reason,
        extract(epoch FROM f.found_at)::float8 AS found_at,
        extract(epoch FROM f.down_until - clock_timestamp())::float8 AS down_seconds
   FROM judge_batches b
@@ -172,7 +180,7 @@ SELECT b.id, b.run_id, r.submission_id, r.state, r.judge_version, f.reason AS do
  WHERE b.id = $1 AND b.state <> 'done'
 
 -- name: batch_items
-SELECT p.ordinal, p.repeat, p.pair, p.metrics, p.tries, t.prediction, t.reference
+SELECT p.ordinal, p.repeat, p.pair, p.metrics, p.tries, p.calls, t.prediction, t.reference
   FROM judge_run_pairs p
   JOIN judge_pairs t ON t.sha256 = p.pair
  WHERE p.batch_id = $1 AND NOT p.terminal
@@ -189,6 +197,12 @@ RETURNING p.ordinal, p.repeat
 UPDATE judge_run_pairs p
    SET tries = tries + 1
   FROM unnest($2::integer[], $3::integer[]) AS item (ordinal, repeat)
+ WHERE p.batch_id = $1 AND p.ordinal = item.ordinal AND p.repeat = item.repeat
+
+-- name: items_called
+UPDATE judge_run_pairs p
+   SET calls = item.calls
+  FROM unnest($2::integer[], $3::integer[], $4::integer[]) AS item (ordinal, repeat, calls)
  WHERE p.batch_id = $1 AND p.ordinal = item.ordinal AND p.repeat = item.repeat
 
 -- name: batch_settle
@@ -211,6 +225,34 @@ SELECT count(tell_watchers(submission_id, 'progress', jsonb_build_object(
   FROM moved
  WHERE (items_done - $2) * 100 / items <> items_done * 100 / items
 
+-- name: run_trusts
+-- A verdict came: the run goes on with its whole window.
+UPDATE judge_runs SET is_cautious = false WHERE id = $1 AND is_cautious
+
+-- name: run_notes
+UPDATE judge_runs
+   SET reply_form = coalesce($2, reply_form), cost_estimated = cost_estimated OR $3
+ WHERE id = $1
+
+-- name: run_wasted
+-- Counts $2 calls of $3 millionths for the reasons $4. Tells whether those since a person last resumed
+-- the run are more than $6 and more than the share $5 of the estimated calls.
+WITH counted AS (
+    UPDATE judge_runs r
+       SET wasted_calls = wasted_calls + $2, wasted_microusd = wasted_microusd + $3,
+           wasted_reasons = (
+               SELECT jsonb_object_agg(key, number)
+                 FROM (SELECT key, sum(value::integer) AS number
+                         FROM (SELECT * FROM jsonb_each_text(r.wasted_reasons)
+                               UNION ALL SELECT * FROM jsonb_each_text($4::text::jsonb)) AS each
+                        GROUP BY key) AS summed)
+     WHERE id = $1
+    RETURNING *)
+SELECT state = 'running' AND wasted_calls - wasted_forgiven
+           > greatest($6::integer, $5::float8 * coalesce((estimate ->> 'calls')::float8, 0)) AS too_many,
+       wasted_calls AS calls, wasted_microusd AS microusd, wasted_reasons::text AS reasons
+  FROM counted
+
 -- name: run_pause
 -- A run that was queued again is not paused by an earlier finding.
 UPDATE judge_runs SET state = 'paused', reason = $2, detail = $3
@@ -231,6 +273,16 @@ SELECT p.ordinal, p.repeat, v.scores
         WHERE judge_version = $2 AND pair = p.pair AND repeat = p.repeat
         LIMIT 1) AS v
  WHERE p.run_id = $1 AND v.scores IS NOT NULL
+
+-- name: run_is_confirmed
+SELECT NOT EXISTS (
+    SELECT FROM judge_run_pairs p
+     CROSS JOIN LATERAL (
+           SELECT is_confirmed
+             FROM judge_verdicts
+            WHERE judge_version = $2 AND pair = p.pair AND repeat = p.repeat AND scores IS NOT NULL
+            LIMIT 1) AS v
+     WHERE p.run_id = $1 AND NOT v.is_confirmed)
 
 -- name: run_entry
 SELECT e.id, e.board, s.ground_truth_version, s.file_sha256, v.is_stub
@@ -256,8 +308,9 @@ VALUES ($1, $2, $3, $4::text::jsonb)
 
 -- name: badge_set
 UPDATE entries
-   SET badges = array_remove(badges, 'stub judge')
+   SET badges = array_remove(array_remove(badges, 'stub judge'), 'judge_unconfirmed')
                 || CASE WHEN $2 THEN ARRAY['stub judge'] ELSE '{}'::text[] END
+                || CASE WHEN $3 THEN '{}'::text[] ELSE ARRAY['judge_unconfirmed'] END
  WHERE id = $1
 
 -- name: board_changed
@@ -310,15 +363,18 @@ WITH released AS (
     DELETE FROM judge_claims
      WHERE judge_version = $1 AND pair = $2 AND repeat = $3 AND holder = $14)
 INSERT INTO judge_verdicts AS old (judge_version, pair, repeat, scores, unscored, detail, raw_reply,
-        model, prompt_tokens, completion_tokens, latency_ms, attempts, cost_microusd)
-VALUES ($1, $2, $3, $4::smallint[], $5, $6, $7, $8, $9, $10, $11, $12, $13)
+        model, prompt_tokens, completion_tokens, latency_ms, attempts, cost_microusd, reply_form,
+        served_by, is_confirmed)
+VALUES ($1, $2, $3, $4::smallint[], $5, $6, $7, $8, $9, $10, $11, $12, $13, $15, $16::text::jsonb, $17)
 ON CONFLICT (judge_version, pair, repeat) DO UPDATE
    SET scores = EXCLUDED.scores, unscored = EXCLUDED.unscored, detail = EXCLUDED.detail,
        raw_reply = EXCLUDED.raw_reply, model = EXCLUDED.model,
        prompt_tokens = old.prompt_tokens + EXCLUDED.prompt_tokens,
        completion_tokens = old.completion_tokens + EXCLUDED.completion_tokens,
        latency_ms = EXCLUDED.latency_ms, attempts = old.attempts + EXCLUDED.attempts,
-       cost_microusd = old.cost_microusd + EXCLUDED.cost_microusd, judged_at = now()
+       cost_microusd = old.cost_microusd + EXCLUDED.cost_microusd,
+       reply_form = EXCLUDED.reply_form, served_by = EXCLUDED.served_by,
+       is_confirmed = EXCLUDED.is_confirmed, judged_at = now()
  WHERE old.scores IS NULL
 
 -- name: runs_with_due_batches
@@ -404,6 +460,33 @@ ON CONFLICT (judge_version) DO UPDATE
    SET reason = excluded.reason, found_at = clock_timestamp(), probe_until = NULL,
        down_until = greatest(known.down_until, excluded.down_until)
 
+-- name: provider_call_failed
+-- The pair that asked whether it is up got no answer: the next is sent after twice as long, at most $4.
+UPDATE judge_provider_findings
+   SET reason = $2, found_at = clock_timestamp(), probe_until = NULL, failed_calls = failed_calls + 1,
+       down_until = clock_timestamp() + make_interval(
+           secs => least($4::float8, $3::float8 * 2 ^ least(20, failed_calls)))
+ WHERE judge_version = $1
+
+-- name: runs_still_down
+-- What they wait for now; their state is the same, so nobody is told.
+UPDATE judge_runs SET detail = $2
+ WHERE id = ANY($1::uuid[]) AND state = 'paused' AND detail IS DISTINCT FROM $2
+
+-- name: pair_to_try
+-- Any open pair of those runs: one pair that cannot be judged must not keep all others waiting.
+SELECT r.id AS run_id, p.ordinal, p.repeat, p.pair, p.metrics, p.tries, p.calls, t.prediction, t.reference
+  FROM (SELECT run_id, ordinal, repeat, pair, metrics, tries, calls
+          FROM judge_run_pairs
+         WHERE run_id = ANY($1::uuid[]) AND NOT terminal
+           AND NOT EXISTS (SELECT FROM judge_claims c
+                            WHERE c.pair = judge_run_pairs.pair AND c.repeat = judge_run_pairs.repeat
+                              AND c.until > now())
+         ORDER BY random()
+         LIMIT 1) AS p
+  JOIN judge_runs r ON r.id = p.run_id
+  JOIN judge_pairs t ON t.sha256 = p.pair
+
 -- name: provider_probe
 -- The replica that gets a row asks the provider, for all.
 INSERT INTO judge_provider_findings AS known (judge_version, probe_until)
@@ -415,7 +498,8 @@ RETURNING true
 
 -- name: provider_is_up
 UPDATE judge_provider_findings
-   SET reason = NULL, down_until = NULL, probe_until = NULL, found_at = clock_timestamp()
+   SET reason = NULL, down_until = NULL, probe_until = NULL, failed_calls = 0,
+       found_at = clock_timestamp()
  WHERE judge_version = $1
 
 -- name: run_requeue
@@ -426,3 +510,12 @@ RETURNING submission_id
 
 -- name: run_spent
 SELECT coalesce(sum(spent_microusd), 0) FROM judge_spending WHERE scope = 'run:' || $1::uuid
+
+
+-- name: form_of
+SELECT reply_form FROM judge_endpoints WHERE endpoint = $1 AND model = $2
+
+-- name: form_keep
+INSERT INTO judge_endpoints (endpoint, model, reply_form, decided_by) VALUES ($1, $2, $3, $4)
+ON CONFLICT (endpoint, model) DO UPDATE
+   SET reply_form = excluded.reply_form, decided_by = excluded.decided_by, decided_at = now()

@@ -7,11 +7,14 @@ only asks to work on it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
 from uuid import UUID
 
-from services.judge.verdict import Pair, ProviderState, Verdict
+from medvid.judging.forms import ReplyForm
+from medvid.judging.pricing import MICROUSD
+from services.judge.verdict import NO_WASTE, Pair, ProviderState, Verdict, Waste
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +30,17 @@ class QueuedRun:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One pair to judge, one repeat of it. `tries` counts how often it had to be retried later."""
+    """One pair to judge, one repeat of it.
+
+    `tries` counts how often it had to be retried later, `calls` what was asked then, in vain.
+    """
 
     ordinal: int
     repeat: int
     sha256: bytes
     pair: Pair
     tries: int
+    calls: int = 0
 
     @property
     def key(self) -> ItemKey:
@@ -56,6 +63,17 @@ class Batch:
     items: Sequence[Item]
     provider: ProviderState | None = None
     """What a replica last found out about the provider, if anything."""
+    notes: RunNotes = field(default_factory=lambda: RunNotes())
+
+
+@dataclass(frozen=True, slots=True)
+class RunNotes:
+    """What is written down of a run once: how it goes on, in which form it was answered."""
+
+    is_cautious: bool = False
+    """It goes on with one pair at a time, until one gets a verdict."""
+    reply_form: ReplyForm | None = None
+    cost_estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +93,19 @@ class Settlement:
     """What was achieved for a batch.
 
     `scored` and `unscored` items are terminal; `retried` ones count a try and, like all others,
-    come again after `delay` seconds. A `pause` stops the whole run.
+    come again after `delay` seconds. `called` items keep how many calls were made for them. A
+    `pause` stops the whole run. `waste`: billed calls without a verdict.
     """
 
     scored: Collection[Item] = ()
     unscored: Collection[Item] = ()
     retried: Collection[Item] = ()
+    called: Collection[Item] = ()
     delay: float = 0.0
     pause: Pause | None = None
+    waste: Waste = NO_WASTE
+    reply_form: ReplyForm | None = None
+    cost_estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +118,11 @@ class RunPolicy:
     tries: int = 6
     busy_seconds: float = 2.0
     longest_delay_seconds: float = 300.0
+    waste_share: float = 0.05
+    waste_calls: int = 20
 
 
-def given_up(detail: str) -> Verdict:
+def given_up(detail: str, *, attempts: int = 0) -> Verdict:
     """Return the verdict on a pair that never got a reply."""
     return Verdict(
         scores=None,
@@ -108,8 +133,29 @@ def given_up(detail: str) -> Verdict:
         prompt_tokens=0,
         completion_tokens=0,
         latency_seconds=0,
-        attempts=0,
+        attempts=attempts,
         cost_microusd=0,
+    )
+
+
+_CURES: Final = {
+    "truncated": "raise MEDVID_JUDGE_MAX_TOKENS (models that think aloud need more)",
+    "malformed": "take a model that keeps to a form, or another MEDVID_JUDGE_REPLY_FORM",
+    "empty": "raise MEDVID_JUDGE_MAX_TOKENS, or take another model",
+    "refused": "take an endpoint whose content filter lets surgery pass",
+    "other_model": "set MEDVID_JUDGE_MODEL to the model that answers, or MEDVID_JUDGE_MODEL_PREFIX",
+    "timeout": "raise MEDVID_JUDGE_TIMEOUT_SECONDS, or lower MEDVID_JUDGE_CONCURRENCY",
+}
+
+
+def wasted_too_much(calls: int, microusd: int, reasons: Mapping[str, int]) -> str:
+    """Return what an operator reads of a run that paid too often for nothing."""
+    most = sorted(reasons, key=lambda reason: (-reasons[reason], reason))
+    counted = ", ".join(f"{reason} {reasons[reason]}" for reason in most)
+    cure = next((_CURES[reason] for reason in most if reason in _CURES), "see the judge's log")
+    return (
+        f"{calls} calls were billed ({microusd / MICROUSD:.2f} USD) and gave no verdict: "
+        f"{counted}. The cure: {cure}. Try it with `medvid admin judge-check`, then resume the run."
     )
 
 

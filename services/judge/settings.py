@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
+from medvid.judging.addresses import problem_of
 from medvid.judging.pricing import FREE, TokenPrice, to_microusd
 from shared.runtime.settings import CommonSettings
 
@@ -37,6 +46,14 @@ class JudgeSettings(CommonSettings):
         "https://api.openai.com/v1", description="the endpoint; for stub the one it serves itself"
     )
     judge_api_key: SecretStr = Field(SecretStr(""), description="key of the endpoint")
+    judge_query: dict[str, str] = Field(
+        {},
+        description="JSON: a query that each call carries, such as "
+        '{"api-version": "2024-10-21"} for Azure',
+    )
+    judge_headers: dict[str, SecretStr] = Field(
+        {}, description='JSON: headers that each call carries, such as {"api-key": "..."}'
+    )
     judge_model: Annotated[str, Field(min_length=1)] = Field(
         "gpt-4.1-2025-04-14", description="the model; a dated one does not change under you"
     )
@@ -58,6 +75,11 @@ class JudgeSettings(CommonSettings):
         "max_tokens", description="what the endpoint calls that limit"
     )
     judge_seed: int | None = Field(None, description="sampling seed, where the endpoint takes one")
+    judge_reply_form: Literal["auto", "schema", "lines"] = Field(
+        "auto",
+        description="schema (JSON by a schema), lines (R2: 4), or auto: a schema, and lines where "
+        "the endpoint refuses it; what was found is kept for all replicas",
+    )
     judge_max_caption_characters: Annotated[int, Field(ge=100)] = Field(
         8_000, description="longer captions are cut for the judge, and marked as cut"
     )
@@ -99,6 +121,15 @@ class JudgeSettings(CommonSettings):
     judge_run_cap_usd: Usd | None = Field(None, description="most that one run may spend")
     judge_month_cap_usd: Usd | None = Field(
         None, description="most that all runs of a calendar month (UTC) may spend"
+    )
+
+    judge_waste_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.05, description="share of a run's estimated calls that may be billed without a verdict"
+    )
+    judge_waste_calls: Annotated[int, Field(ge=0)] = Field(
+        20,
+        description="billed calls without a verdict that a run may have in any case; past both it "
+        "is paused until a person resumes it",
     )
 
     judge_automatic: bool = Field(False, description="judge every submission once it is scored")
@@ -152,6 +183,14 @@ class JudgeSettings(CommonSettings):
     def month_cap(self) -> int | None:
         """Most that a month's runs may spend, in millionths of a US dollar."""
         return None if self.judge_month_cap_usd is None else to_microusd(self.judge_month_cap_usd)
+
+    @field_validator("judge_base_url")
+    @classmethod
+    def _base_url(cls, url: str) -> str:
+        problem = problem_of(url)
+        if problem is not None:
+            raise ValueError(problem)
+        return url
 
     @model_validator(mode="after")
     def _caps_need_a_price(self) -> Self:

@@ -13,8 +13,17 @@ import structlog
 
 from medvid.judging.plans import task_of_metrics
 from services.judge.closing import close_run
-from services.judge.runs import Batch, Item, Pause, RunPolicy, Settlement, given_up
-from services.judge.verdict import JudgeVersion, Pair, ProviderState
+from services.judge.runs import (
+    Batch,
+    Item,
+    Pause,
+    RunNotes,
+    RunPolicy,
+    Settlement,
+    given_up,
+    wasted_too_much,
+)
+from services.judge.verdict import JudgeVersion, Pair, ProviderState, Waste
 from services.judge.verdict_cache import save_verdict
 from shared.contracts.messages import (
     Envelope,
@@ -22,10 +31,12 @@ from shared.contracts.messages import (
     JudgingProgressed,
     JudgingRequested,
 )
+from shared.runtime.metrics import JUDGE_WASTED
 from shared.storage.database import Connection, Database, Transaction, transient_errors
 from shared.storage.queries import load_queries
 
 CONSUMER: Final = "judge"
+NEEDS_OPERATOR: Final = "needs_operator"
 STUB: Final = "stub"
 _SQL: Final = load_queries(__package__)
 _log = structlog.get_logger(__name__)
@@ -58,9 +69,16 @@ class Runs:
         rows = await connection.fetch(_SQL["items_terminal"], batch.id, *_places(ended))
         if settlement.retried:
             await connection.execute(_SQL["items_retry"], batch.id, *_places(settlement.retried))
+        if settlement.called:
+            calls = [item.calls for item in settlement.called]
+            await connection.execute(
+                _SQL["items_called"], batch.id, *_places(settlement.called), calls
+            )
         status = await connection.execute(_SQL["batch_settle"], batch.id, settlement.delay)
         if status == "UPDATE 0":
             return  # planned again since: what it says about the provider is outdated
+        if batch.notes.is_cautious and settlement.scored:
+            await connection.execute(_SQL["run_trusts"], batch.run_id)
         if settlement.pause is None:
             await self.send(transaction, batch.run_id)
         else:
@@ -72,6 +90,43 @@ class Runs:
                 await transaction.emit(
                     JudgingProgressed(submission_id=batch.submission_id, run_id=batch.run_id)
                 )
+        await self._note(transaction, batch, settlement)
+
+    async def _note(self, transaction: Transaction, batch: Batch, settlement: Settlement) -> None:
+        """Write down what is told of a run once, and what it wasted; too much stops it."""
+        notes = batch.notes
+        is_new = (settlement.reply_form or notes.reply_form) != notes.reply_form or (
+            settlement.cost_estimated and not notes.cost_estimated
+        )
+        if is_new:
+            await transaction.connection.execute(
+                _SQL["run_notes"], batch.run_id, settlement.reply_form, settlement.cost_estimated
+            )
+        pause = await self.count_waste(transaction.connection, batch.run_id, settlement.waste)
+        if pause is not None:
+            await _pause(transaction, batch, pause)
+
+    async def count_waste(
+        self, connection: Connection | asyncpg.Pool, run_id: UUID, waste: Waste
+    ) -> Pause | None:
+        """Count what a run paid for nothing; returns why it must stop, if it must."""
+        calls = sum(waste.calls.values())
+        if not calls:
+            return None
+        JUDGE_WASTED.inc(calls)
+        row = await connection.fetchrow(
+            _SQL["run_wasted"],
+            run_id,
+            calls,
+            waste.microusd,
+            orjson.dumps(waste.calls).decode(),
+            self.policy.waste_share,
+            self.policy.waste_calls,
+        )
+        if row is None or not row["too_many"]:
+            return None
+        told = wasted_too_much(row["calls"], row["microusd"], orjson.loads(row["reasons"]))
+        return Pause(NEEDS_OPERATOR, told)
 
     async def close(self, run_id: UUID) -> None:
         """Complete or fail a running run whose items are all terminal; does so once."""
@@ -133,8 +188,9 @@ async def open_batch(connection: Connection, batch_id: int) -> Batch | None:
         submission_id=row["submission_id"],
         run_state=row["state"],
         judge_version=row["judge_version"],
-        items=[_item(item) for item in items],
+        items=[item_of(item) for item in items],
         provider=_provider(row),
+        notes=RunNotes(row["is_cautious"], row["reply_form"], row["cost_estimated"]),
     )
 
 
@@ -188,13 +244,14 @@ async def fail_queued(transaction: Transaction, run_id: UUID, reason: str, detai
         _log.warning("judge_run_failed", run_id=str(run_id), reason=reason)
 
 
-def _item(row: asyncpg.Record) -> Item:
+def item_of(row: asyncpg.Record) -> Item:
+    """Build an item from a row with its texts."""
     pair = Pair(
         prediction=row["prediction"].decode(),
         reference=row["reference"].decode(),
         task=task_of_metrics(row["metrics"]),
     )
-    return Item(row["ordinal"], row["repeat"], row["pair"], pair, row["tries"])
+    return Item(row["ordinal"], row["repeat"], row["pair"], pair, row["tries"], row["calls"])
 
 
 def _provider(row: asyncpg.Record) -> ProviderState | None:

@@ -5,6 +5,8 @@ Any number of replicas may do so: every statement is guarded by the state of its
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -12,8 +14,9 @@ from uuid import UUID
 
 import structlog
 
-from services.judge.store import Runs
-from services.judge.verdict import Grader
+from services.judge.store import Runs, item_of
+from services.judge.verdict import BadReplies, BudgetExhausted, Grader, NoVerdict, ProviderState
+from services.judge.verdict_cache import VerdictCache
 from shared.contracts.messages import JudgingBatch, JudgingProgressed, JudgingRequested
 from shared.messaging.reaper import Overdue
 from shared.messaging.topology import JUDGE_BATCHES, JUDGE_REQUESTS
@@ -23,6 +26,9 @@ from shared.storage.queries import load_queries
 PROVIDER_DOWN: Final = "provider_down"
 STILL_DOWN: Final = "the provider does not answer yet"
 OTHER_JUDGE: Final = "other_judge"
+LONGEST_FACTOR: Final = 60
+"""Calls that ask whether a provider is up again come at last after so many times `Ages.probe`."""
+_NOT_UP: Final = ("rejected", "other_model")
 _SQL: Final = load_queries(__package__)
 _log = structlog.get_logger(__name__)
 
@@ -45,6 +51,7 @@ class Upkeep:
 
     database: Database
     runs: Runs
+    verdicts: VerdictCache
     grader: Grader
     ages: Ages
 
@@ -68,7 +75,7 @@ class Upkeep:
         ):
             await self.resume(run_id)
         waiting = await self._runs("runs_paused_for", [PROVIDER_DOWN])
-        if waiting and await self._provider_is_up(version):
+        if waiting and await self._provider_is_up(version, waiting):
             for run_id in waiting:
                 await self.resume(run_id)
 
@@ -97,15 +104,51 @@ class Upkeep:
     async def _pause(self, run_id: UUID, reason: str, detail: str) -> None:
         await self.database.pool.execute(_SQL["run_pause"], run_id, reason, detail)
 
-    async def _provider_is_up(self, version: str) -> bool:
-        """Ask the provider, unless another replica does or did just now; all replicas learn it."""
+    async def _provider_is_up(self, version: str, waiting: Sequence[UUID]) -> bool:
+        """Ask the provider, unless another replica does or did just now; all replicas learn it.
+
+        First for its list of models, which is free; then a pair of a waiting run goes the whole
+        way, as many endpoints list models while they answer no call.
+        """
         if not await self.may_probe(version, self.ages.longest_probe):
             return False
-        if await self.grader.is_up():
+        if not await self.grader.is_up():
+            await self.provider_is_down(version, STILL_DOWN, self.ages.probe)
+            return False
+        reason = await self._call_fails(version, waiting)
+        if reason is None:
             await self.database.pool.execute(_SQL["provider_is_up"], version)
             return True
-        await self.provider_is_down(version, STILL_DOWN, self.ages.probe)
+        pool = self.database.pool
+        longest = LONGEST_FACTOR * self.ages.probe
+        await pool.execute(_SQL["provider_call_failed"], version, reason, self.ages.probe, longest)
+        await pool.execute(_SQL["runs_still_down"], waiting, reason)
         return False
+
+    async def _call_fails(self, version: str, waiting: Sequence[UUID]) -> str | None:
+        """Judge one pair of these runs; returns why that fails, None where it works."""
+        row = await self.database.pool.fetchrow(_SQL["pair_to_try"], waiting)
+        if row is None:
+            return None
+        item, run_id = item_of(row), row["run_id"]
+        claims = await self.verdicts.claim(version, [item])
+        if not claims.taken:
+            return None  # known meanwhile, or a replica is asking: somebody got through
+        self.grader.learn(ProviderState(at=time.time(), down_seconds=None))
+        try:
+            verdict = await self.grader.judge(item.pair, item.repeat, run_id=run_id)
+        except (BadReplies, BudgetExhausted) as refusal:
+            reason, waste = None, refusal.waste  # of this run: the provider works
+        except NoVerdict as refusal:
+            reason, waste = refusal.detail, refusal.waste
+        else:
+            await self.verdicts.save(version, item, verdict)
+            reason = verdict.detail if verdict.unscored_reason in _NOT_UP else None
+            waste = verdict.waste
+        finally:
+            await asyncio.shield(self.verdicts.release(version, [item]))
+        await self.runs.count_waste(self.database.pool, run_id, waste)
+        return reason
 
     async def _runs(self, query: str, *arguments: object) -> Sequence[UUID]:
         return [row["id"] for row in await self.database.pool.fetch(_SQL[query], *arguments)]

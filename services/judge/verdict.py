@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Final, Protocol
 from uuid import UUID
 
 from medvid.benchmark.tasks import Task
+from medvid.judging.forms import ReplyForm
 from shared.runtime.errors import Transient
 
 
@@ -24,7 +26,32 @@ class Pair:
     reference: str
     task: Task
 
+    @property
+    def digest(self) -> bytes:
+        """Return what tells two pairs apart."""
+        texts = f"{self.prediction}\0{self.reference}"
+        return hashlib.sha256(texts.encode("utf-8", "surrogatepass")).digest()
 
+
+@dataclass(frozen=True, slots=True)
+class Waste:
+    """Billed calls that came to no verdict: how many for each reason, and what they cost."""
+
+    calls: Mapping[str, int] = field(default_factory=dict)
+    microusd: int = 0
+
+    @classmethod
+    def sum(cls, wastes: Iterable[Waste]) -> Waste:
+        """Add up."""
+        calls: Counter[str] = Counter()
+        microusd = 0
+        for waste in wastes:
+            calls.update(waste.calls)
+            microusd += waste.microusd
+        return cls(calls, microusd)
+
+
+NO_WASTE: Final = Waste()
 UNSCORED: Final = ("malformed", "truncated", "refused", "empty", "other_model", "rejected")
 
 
@@ -47,6 +74,14 @@ class Verdict:
     latency_seconds: float
     attempts: int
     cost_microusd: int
+    reply_form: ReplyForm | None = None
+    served_by: Mapping[str, str] = field(default_factory=dict)
+    """What endpoint and gateways say about who answered."""
+    is_confirmed: bool = True
+    """Whether whoever answered calls itself by the model's own name."""
+    is_estimated: bool = False
+    """Whether a part of the cost is an estimate, as no usage was told that can be believed."""
+    waste: Waste = NO_WASTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +115,11 @@ class JudgeVersion:
 
 
 class NoVerdict(Transient):
-    """There is no verdict on a pair now."""
+    """There is no verdict on a pair now; `attempts` calls were made, and some perhaps wasted."""
+
+    attempts = 0
+    waste = NO_WASTE
+    is_estimated = False
 
 
 class TryLater(NoVerdict):

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 from uuid import UUID, uuid4
 
+import orjson
 import structlog
 
 from medvid.benchmark.tasks import ASPECTS
@@ -153,6 +154,9 @@ async def save_verdict(
         verdict.attempts,
         verdict.cost_microusd,
         holder,
+        verdict.reply_form,
+        orjson.dumps(verdict.served_by).decode() if verdict.served_by else None,
+        verdict.is_confirmed,
     )
 
 

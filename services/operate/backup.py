@@ -20,7 +20,7 @@ from shared.storage.migrate import migrate
 def backup(
     file: Annotated[Path, typer.Argument(help="the file to make, or a folder for it")],
 ) -> int:
-    """Write everything into one file; services may run meanwhile."""
+    """Write everything into one file; services may keep running."""
 
     async def work(database: Database, url: str) -> str:
         made = await back_up(database, url, file)

@@ -25,6 +25,7 @@ _OTHERS: Final = {
     "migrate": "database:migrate_schema",
     "load-ground-truth": "ground_truth:load",
     "import-board": "boards:import_board",
+    "judge-check": "judge_checking:judge_check",
     "calibrate-judge": "calibrate:calibrate_judge",
 }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from services.operate.database import run_and_print
-from shared.messaging.rabbit.rebuild import rebuild
 from shared.runtime.errors import Misconfigured
 from shared.runtime.settings import CommonSettings, load_settings
 
@@ -13,6 +12,7 @@ def rebuild_queues() -> int:
 
     Stop the services first. Cut off anywhere, it is finished by running it again.
     """
+    from shared.messaging.rabbit.rebuild import rebuild
 
     async def work() -> str:
         settings = load_settings(CommonSettings)

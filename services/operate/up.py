@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from services.standalone import main
-
 
 def up() -> int:
     """Run the whole leaderboard in this process, until Ctrl-C."""
+    from services.standalone import main
+
     return main()

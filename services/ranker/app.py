@@ -31,10 +31,11 @@ async def run(base: Infrastructure, settings: RankerSettings) -> AsyncIterator[N
         ),
     ):
         base.reap(
+            "ranker_reaper",
             OVERDUE,
             every=settings.patrol_seconds,
             idle=settings.still_seconds,
             busy=settings.busy_seconds,
         )
-        base.patrol("pruner", Pruner(base.database, settings).patrol, settings.prune_seconds)
+        base.repeat("pruner", Pruner(base.database, settings).prune_some, settings.prune_seconds)
         yield

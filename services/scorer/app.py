@@ -49,6 +49,7 @@ async def run(base: Infrastructure, settings: ScorerSettings) -> AsyncIterator[N
         ):
             base.background("scorer_warm_up", lambda: evaluator.prepare(settings.scorer_processes))
             base.reap(
+                "scorer_reaper",
                 OVERDUE,
                 every=settings.patrol_seconds,
                 idle=settings.still_seconds,

@@ -28,6 +28,7 @@ from shared.messaging.bus import (
 )
 from shared.messaging.topology import QUEUES, Queue
 from shared.runtime.errors import Unavailable
+from shared.runtime.supervision import Supervision, TaskHealth
 from shared.storage.database import TRANSIENT_ERRORS, Database
 from shared.storage.queries import load_queries
 
@@ -134,13 +135,15 @@ class _QueueSubscription:
     concurrency: int
     _held: dict[UUID, UUID] = field(default_factory=dict)  # message id -> lease
     _at_work: set[asyncio.Task[None]] = field(default_factory=set)
-    _loops: list[asyncio.Task[None]] = field(default_factory=list)
+    _claiming: asyncio.Task[None] | None = None
+    _renewing: Supervision = field(default_factory=Supervision)
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
     _stopping: bool = False
 
     def start(self) -> None:
         """Begin to claim."""
-        self._loops = [asyncio.create_task(self._claim_loop()), asyncio.create_task(self._renew())]
+        self._claiming = asyncio.create_task(self._claim_loop(), name=f"claims {self.queue.name}")
+        self._renewing.repeat(f"local_bus_leases {self.queue.name}", self._renew, _RENEW_SECONDS)
 
     def wake(self) -> None:
         """Look for deliveries now rather than at the next poll."""
@@ -150,23 +153,28 @@ class _QueueSubscription:
         """Claim no more, wait for the handlers at work, settle them."""
         self._stopping = True
         self.wake()
-        if self._loops:
-            await asyncio.gather(self._loops[0], return_exceptions=True)
+        if self._claiming is not None:
+            await asyncio.gather(self._claiming, return_exceptions=True)
             await asyncio.gather(*self._at_work, return_exceptions=True)
-            self._loops[1].cancel()
-            await asyncio.gather(self._loops[1], return_exceptions=True)
-            self._loops = []
+            await self._renewing.close()
+            self._claiming = None
 
     async def _claim_loop(self) -> None:
+        claiming = TaskHealth(f"local_bus {self.queue.name}")
         while not self._stopping:
             self._woken.clear()
-            claimed = 0
+            claimed, pause = 0, _POLL_SECONDS
             try:
                 claimed = await self._claim(self.concurrency - len(self._at_work))
             except TRANSIENT_ERRORS as error:
                 _log.warning("local_bus_waits", queue=self.queue.name, error=str(error))
+            except Exception as error:  # noqa: BLE001 - whatever it was, deliveries must go on
+                pause = claiming.failed(error)
+            else:
+                claiming.well()
             if not claimed:
-                await self._wait()
+                await self._wait(pause)
+        claiming.forget()
 
     async def _claim(self, free: int) -> int:
         if free <= 0:
@@ -214,20 +222,18 @@ class _QueueSubscription:
                 await self.database.pool.execute(_SQL["settle_give_back"], *where)
 
     async def _renew(self) -> None:
-        while True:
-            await asyncio.sleep(_RENEW_SECONDS)
-            if not self._held:
-                continue
-            try:
-                await self.database.pool.execute(
-                    _SQL["renew"], self.queue.name, list(set(self._held.values())), _LEASE_SECONDS
-                )
-            except TRANSIENT_ERRORS as error:
-                _log.warning("local_bus_lease_not_renewed", error=str(error))
-
-    async def _wait(self) -> None:
+        if not self._held:
+            return
         try:
-            async with asyncio.timeout(_POLL_SECONDS):
+            await self.database.pool.execute(
+                _SQL["renew"], self.queue.name, list(set(self._held.values())), _LEASE_SECONDS
+            )
+        except TRANSIENT_ERRORS as error:
+            _log.warning("local_bus_lease_not_renewed", error=str(error))
+
+    async def _wait(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
                 await self._woken.wait()
         except TimeoutError:
             pass

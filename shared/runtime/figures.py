@@ -32,7 +32,7 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class FiguresSample:
     """Figures, and how many seconds ago they were true."""
 
     figures: Figures
@@ -58,8 +58,6 @@ class Sampler:
                 await self.refresh()
             except (Transient, Unavailable, *TRANSIENT_ERRORS) as error:
                 _log.warning("figures_not_sampled", error=str(error))
-            except Exception:  # noqa: BLE001 - figures must not end a service
-                _log.exception("figures_failed")
             await asyncio.sleep(self.seconds)
 
     async def refresh(self) -> None:
@@ -88,11 +86,11 @@ class Sampler:
         return depths
 
 
-async def read_sample(database: Database) -> Sample:
+async def read_sample(database: Database) -> FiguresSample:
     """Return the newest sample; its age is infinite where none was ever taken."""
     row = await database.pool.fetchrow(_SQL["sample_read"])
     assert row is not None  # noqa: S101 - the table has one row, always
-    return Sample(orjson.loads(row["figures"]), row["age"])
+    return FiguresSample(orjson.loads(row["figures"]), row["age"])
 
 
 async def watch_loop_lag(

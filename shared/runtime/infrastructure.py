@@ -20,6 +20,7 @@ from shared.runtime.errors import Misconfigured, Transient, Unavailable
 from shared.runtime.figures import Sampler, watch_loop_lag
 from shared.runtime.ops import Readiness, ops_server
 from shared.runtime.settings import CommonSettings
+from shared.runtime.supervision import Supervision
 from shared.storage.database import TRANSIENT_ERRORS, Database, connect
 from shared.storage.embedded import DatabaseServer, watched_postgres
 from shared.storage.migrate import migrate, require_schema
@@ -30,9 +31,10 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class Infrastructure:
-    """Database, bus and readiness of this process.
+    """Database, bus, readiness and background tasks of this process.
 
-    Tasks given to `background` live as long as the process; one that ends by an error ends it.
+    A background task that fails goes on after a pause; see `Supervision`. `failed` ends the
+    process: what it cannot live without is gone for good.
     """
 
     database: Database
@@ -41,41 +43,40 @@ class Infrastructure:
     failed: asyncio.Future[None] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    tasks: Supervision = field(default_factory=Supervision)
 
     def background(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
-        """Run `work` until shutdown."""
+        """Run `work` until it returns or the process ends, again where it fails."""
+        self.tasks.run(name, work)
 
-        async def supervised() -> None:
-            try:
-                await work()
-            except Exception as error:  # noqa: BLE001 - whatever it was, the process ends by it
-                _log.exception("background_task_failed", task=name)
-                if not self.failed.done():
-                    self.failed.set_exception(error)
-
-        self._tasks.add(asyncio.create_task(supervised(), name=name))
-
-    def patrol(self, name: str, look: Callable[[], Awaitable[None]], seconds: float) -> None:
+    def repeat(self, name: str, look: Callable[[], Awaitable[None]], seconds: float) -> None:
         """Call `look` every so many seconds until shutdown; what may pass is logged and skipped."""
 
-        async def forever() -> None:
-            while True:
-                await asyncio.sleep(seconds)
-                try:
-                    await look()
-                except (Transient, Unavailable, *TRANSIENT_ERRORS) as error:
-                    _log.warning("patrol_waits", patrol=name, error=str(error))
+        async def patient() -> None:
+            try:
+                await look()
+            except (Transient, Unavailable, *TRANSIENT_ERRORS) as error:
+                _log.warning("periodic_task_failed", task=name, error=str(error))
 
-        self.background(name, forever)
+        self.tasks.repeat(name, patient, seconds)
+
+    def depend_on(self, needed: asyncio.Task[None]) -> None:
+        """End the process by what `needed` raises."""
+
+        def ended(task: asyncio.Task[None]) -> None:
+            error = None if task.cancelled() else task.exception()
+            if error is not None and not self.failed.done():
+                self.failed.set_exception(error)
+
+        needed.add_done_callback(ended)
 
     def reap(
-        self, states: Sequence[Overdue[Any]], *, every: float, idle: float, busy: float
+        self, name: str, states: Sequence[Overdue[Any]], *, every: float, idle: float, busy: float
     ) -> None:
         """Announce a service's overdue work again, until shutdown; see `Patience`."""
         patience = Patience(idle, max(idle, busy))
         reaper = Reaper(self.database, self.bus, patience, states)
-        self.patrol("reaper", reaper.announce_again, every)
+        self.repeat(name, reaper.announce_again, every)
 
     @asynccontextmanager
     async def consuming(
@@ -97,9 +98,7 @@ class Infrastructure:
 
     async def close(self) -> None:
         """End the background tasks."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.tasks.close()
         if not self.failed.done():
             self.failed.cancel()
 
@@ -135,7 +134,7 @@ async def infrastructure(
         built = Infrastructure(database, bus, readiness)
         stack.push_async_callback(built.close)
         if server.watch is not None:
-            built.background("embedded_postgres", server.watched)
+            built.depend_on(server.watch)
         relay = Relay(database, bus, poll_seconds=settings.outbox_poll_seconds)
         built.background("outbox_relay", relay.run)
         built.background("sampler", Sampler(database, bus, settings.sample_seconds).run)

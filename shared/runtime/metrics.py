@@ -55,6 +55,9 @@ JUDGE_TOKENS: Final = Counter("medvid_judge_tokens_total", "Tokens that answers 
 JUDGE_SPENT: Final = Counter(
     "medvid_judge_spent_usd_total", "Money that calls of this process cost"
 )
+JUDGE_WASTED: Final = Counter(
+    "medvid_judge_wasted_calls_total", "Billed calls to the model that gave no verdict"
+)
 JUDGE_BUDGET_WARNINGS: Final = Counter(
     "medvid_judge_budget_warnings_total", "Thresholds of caps passed", ["scope", "percent"]
 )
@@ -80,6 +83,11 @@ ACCOUNTS_SEARCHING: Final = Gauge(
 # ------------------------------------------------------------------ the process
 EVENT_LOOP_LAG: Final = Gauge(
     "medvid_event_loop_lag_seconds", "Longest time that the event loop was late, of late"
+)
+
+
+TASK_FAILURES: Final = Counter(
+    "medvid_task_failures_total", "Failures of background tasks; each goes on", ["task"]
 )
 
 

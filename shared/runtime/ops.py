@@ -12,6 +12,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from shared.runtime.errors import MedvidError, Misconfigured
+from shared.runtime.supervision import failing_tasks
 
 _log = structlog.get_logger(__name__)
 Check = Callable[[], Awaitable[None]]
@@ -54,7 +55,11 @@ def ops_routes(readiness: Readiness, *, metrics: bool = True) -> list[web.RouteD
 
     async def readyz(_: web.Request) -> web.Response:
         problems = await readiness.problems()
-        body = {"status": "unready" if problems else "ready", "problems": problems}
+        body = {
+            "status": "unready" if problems else "ready",
+            "problems": problems,
+            "failing_tasks": failing_tasks(),
+        }
         return web.json_response(body, status=503 if problems else 200)
 
     async def figures(_: web.Request) -> web.Response:

@@ -15,7 +15,7 @@ import structlog
 from pydantic import Field
 
 from shared.runtime.settings import CommonSettings
-from shared.storage.database import TRANSIENT_ERRORS, Database
+from shared.storage.database import Database
 from shared.storage.queries import load_queries
 
 _SQL: Final = load_queries(__package__, "retention.sql")
@@ -113,16 +113,8 @@ class Pruner:
                 deleted[rule.name] = await self._prune(rule, days, batches)
         return deleted
 
-    async def patrol(self) -> None:
-        """Do a round in the background; what fails is logged, and no reason to end a service."""
-        try:
-            await self._round()
-        except TRANSIENT_ERRORS as error:
-            _log.warning("pruning_waits", error=str(error))
-        except Exception:  # noqa: BLE001 - as the docstring says
-            _log.exception("pruning_failed")
-
-    async def _round(self) -> None:
+    async def prune_some(self) -> None:
+        """Do one round, and log what it deleted."""
         deleted = {name: rows for name, rows in (await self.prune(batches=_BATCHES_AT_ONCE)).items()
                 if rows}  # fmt: skip
         if deleted:

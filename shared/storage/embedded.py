@@ -37,11 +37,7 @@ class DatabaseServer:
     url: str
     fix: str = CHECK_URL
     watch: asyncio.Task[None] | None = None
-
-    async def watched(self) -> None:
-        """Raise Misconfigured once the server has died and cannot be started again."""
-        if self.watch is not None:
-            await asyncio.shield(self.watch)
+    """It raises Misconfigured once the server has died and cannot be started again."""
 
 
 @asynccontextmanager

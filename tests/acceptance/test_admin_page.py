@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import aiohttp
+import orjson
 import pytest
 from prometheus_client import REGISTRY
 
@@ -300,6 +301,64 @@ async def test_the_forms_do_what_they_say_without_a_script(site: Site) -> None:
     assert all(line["who"] == "administrator" for line in lines)
 
 
+async def test_a_submission_is_withdrawn_from_its_entrys_page(site: Site) -> None:
+    browser, stored = await signed_in(site), await accept_submission(site.database, "A")
+    path = f"/admin/entries/{stored.entry_id}"
+    submission = re.search(r'name="submission" value="([^"]+)"', (await browser.get(path))[1])
+    assert submission is not None
+    assert submission[1] == str(stored.submission_id)
+    status, text = await browser.do(path, "withdraw", submission=submission[1])
+    assert (status, "The submission is withdrawn." in text) == (200, True), text
+    (line,) = [each for each in await site.audit() if each["action"] == "withdraw_submission"]
+    assert (line["who"], line["why"]) == ("administrator", WHY)
+    assert 'value="withdraw"' not in (await browser.get(path))[1], "once is enough"
+
+
+async def test_a_board_file_is_checked_and_then_imported(site: Site) -> None:
+    browser = await signed_in(site)
+    row = {"model_name": "From a file", "organization": "Lab", "date": "2026-04-15"}
+
+    async def send(action: str, **fields: str) -> str:
+        sent = {"csrf": await browser.token(), "action": action, "why": WHY, **fields}
+        form = aiohttp.FormData(sent)
+        content = orjson.dumps({"official": [row]})
+        form.add_field("file", content, filename="boards.json")
+        status, text = await browser.send("POST", "/admin/boards", form)
+        assert status == 200, text
+        return text
+
+    assert "Would be: 1 added" in await send("check")
+    assert await site.board("official") == {}
+    assert "Rows: 1 added" in await send("import")
+    row["organization"] = "Another lab"
+    assert "0 changed" in await send("import")
+    text = await send("import", update="yes")
+    assert "1 changed" in text
+    assert "From a file: changed, organization Lab → Another lab" in text
+
+
+async def test_what_a_signed_in_key_does_has_its_name(site: Site) -> None:
+    made = {"label": "Ops", "owner": "Lab", "scopes": ["admin"], "why": WHY}
+    _, key = await site.ask("POST", "/keys", made)
+    browser = Browser(site)
+    assert await browser.sign_in(key["key"]) == 303
+    _, text = await browser.do("/admin/keys", "make", label="CI", owner="Lab", scopes="submit")
+    assert "The key, shown once" in text
+    other = await site.database.pool.fetchval("SELECT id FROM api_keys WHERE label = 'CI'")
+    for action, fields, told in (
+        ("quotas", {"submissions_per_day": "7"}, "Its quotas are set."),
+        ("revoke", {}, "The key is revoked."),
+    ):
+        status, text = await browser.do("/admin/keys", action, key=str(other), **fields)
+        assert (status, told in text) == (200, True), text
+    row = await site.database.pool.fetchrow("SELECT * FROM api_keys WHERE id = $1", other)
+    assert row is not None
+    assert (row["submissions_per_day"], row["revoked_at"] is None) == (7, False)
+    assert row["created_by"] == f"key:{key['id']}"
+    done = [line["who"] for line in await site.audit() if line["subject"] == str(other)]
+    assert done == [f"key:{key['id']}"] * 3
+
+
 PROBLEMS: tuple[tuple[str, str, dict[str, Any], str], ...] = (
     ("/admin/boards", "rank", {"board": "official", "ranking": "olympic"}, "invalid_body"),
     ("/admin/entries", "add", {"board": "official", "model_name": "x"}, "invalid_body"),
@@ -314,7 +373,7 @@ PROBLEMS: tuple[tuple[str, str, dict[str, Any], str], ...] = (
 )
 
 
-async def test_what_does_not_work_is_told_on_the_page(site: Site) -> None:
+async def test_what_does_not_work_is_shown_on_the_page(site: Site) -> None:
     browser = await signed_in(site)
     token = await browser.token()
     for path, action, fields, code in PROBLEMS:

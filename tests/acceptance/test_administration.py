@@ -109,7 +109,7 @@ async def test_a_board_ranks_as_an_administrator_chooses(site: Site) -> None:
 
 
 async def test_after_an_upgrade_boards_are_ranked_again_by_themselves(site: Site) -> None:
-    """What the version before ranked is noticed by the ranker's patrol, on either bus."""
+    """What the version before ranked is noticed by the ranker's reaper, on either bus."""
     await add_listed_entry(site.database, "Imported", VALUES)
     async with site.database.transaction() as transaction:
         await transaction.emit(BoardChanged(board="community"))

@@ -148,7 +148,7 @@ async def test_an_idempotency_key_gives_nobody_anothers_receipt(database: Databa
             assert receipt["id"] not in str(problem)
 
 
-async def test_ids_cannot_be_told_apart_by_strangers(database: Database) -> None:
+async def test_strangers_cannot_distinguish_ids(database: Database) -> None:
     async with running_gateway(database, admin_key=ADMIN) as gateway:
         _, hidden = await gateway.submit(FILE, evaluate_only="true")
         _, other = await gateway.submit(FILE)

@@ -55,7 +55,7 @@ async def test_a_short_key_administers_nothing_and_boards_are_served(
             for path in ("/", "/community", "/api/v1/leaderboards/community"):
                 assert (await gateway.get(path))[0] == 200
             assert (await gateway.submit(FILE))[0] == 202
-    (line,) = [line for line in lines if line["event"] == "administration_is_off"]
+    (line,) = [line for line in lines if line["event"] == "administration_disabled"]
     assert line["log_level"] == "error"
     assert "openssl rand -hex 32" in line["fix"]
     assert short not in str(line)

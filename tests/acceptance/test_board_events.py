@@ -39,7 +39,7 @@ async def next_event(response: aiohttp.ClientResponse) -> dict[str, Any]:
     return fields
 
 
-async def test_whoever_comes_hears_the_present_and_then_every_change(database: Database) -> None:
+async def test_a_new_stream_sends_the_present_and_then_every_change(database: Database) -> None:
     async with running_gateway(database, load=False) as gateway:
         first = await gateway.rank("community", [row(1)], hint=False)
         await gateway.shown("community", first)
@@ -63,7 +63,7 @@ async def test_whoever_comes_hears_the_present_and_then_every_change(database: D
             assert (await next_event(response))["id"] == str(second)
 
 
-async def test_nothing_is_told_that_is_known(database: Database) -> None:
+async def test_nothing_is_sent_that_is_known(database: Database) -> None:
     async with running_gateway(database, load=False) as gateway:
         first = await gateway.rank("community", [row(1)], hint=False)
         await gateway.shown("community", first)

@@ -11,7 +11,7 @@ import orjson
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from services.gateway.web.problem_codes import PROBLEM_CODES
+from medvid.models.problem_codes import PROBLEM_CODES
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, running_gateway
 

@@ -267,7 +267,7 @@ async def test_what_is_no_request_is_a_400_too(gateway: Gateway, request_bytes: 
 
 
 @with_own_gateway
-async def test_too_many_uploads_at_once_are_told_to_wait(database: Database) -> None:
+async def test_too_many_uploads_at_once_have_to_wait(database: Database) -> None:
     async with running_gateway(database, upload_concurrency=1, upload_idle_seconds=30) as gateway:
         host, port = gateway.url.removeprefix("http://").split(":")
         status, problem = 202, {"code": ""}

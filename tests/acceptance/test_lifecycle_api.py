@@ -295,7 +295,7 @@ async def test_owners_list_their_own_and_administrators_all(database: Database) 
         assert problem["code"] == "unknown_credential"
 
 
-async def test_wrong_options_are_told(database: Database) -> None:
+async def test_wrong_options_are_named(database: Database) -> None:
     async with running_gateway(database) as gateway:
         status, problem = await gateway.submit(FILE, replaces="x", evaluate_only="perhaps")
         assert (status, problem["code"]) == (422, "invalid_submission")

@@ -61,7 +61,7 @@ async def test_the_window_rolls_and_names_the_next_slot(database: Database) -> N
         assert (await gateway.submit(FILE))[0] == 202
 
 
-async def test_a_failure_of_ours_does_not_count(database: Database) -> None:
+async def test_a_failure_of_the_server_does_not_count(database: Database) -> None:
     async with running_gateway(database, address_submissions_per_day=1) as gateway:
         _, receipt = await gateway.submit(FILE)
         assert (await gateway.submit(FILE))[0] == 429

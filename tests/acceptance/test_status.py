@@ -9,15 +9,15 @@ import orjson
 import pytest
 from prometheus_client import REGISTRY
 
+from medvid.models.status import Notice
 from services.gateway.boards.current import Boards
-from services.gateway.boards.store import BoardStore
+from services.gateway.boards.store import SnapshotStore
 from services.gateway.pages.rendering import Pages
-from services.gateway.status.models import Notice
 from services.gateway.status.rules import StatusLimits
 from services.gateway.status.service import StatusReader, set_notice
 from shared.messaging.local import LocalBus
 from shared.runtime.errors import Transient
-from shared.runtime.figures import Sample, Sampler, read_sample
+from shared.runtime.figures import FiguresSample, Sampler, read_sample
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, records, running_gateway
 
@@ -90,7 +90,7 @@ class FailingSource:
         self.fails = False
         self.asked = 0
 
-    async def sample(self) -> Sample:
+    async def sample(self) -> FiguresSample:
         self.asked += 1
         if self.fails:
             raise Transient("the database is gone")
@@ -106,7 +106,7 @@ async def test_without_a_database_the_status_becomes_unknown_and_still_answers(
     now = 0.0
     source = FailingSource(database)
     pages = Pages()
-    boards = Boards(BoardStore(database), pages.board, poll_seconds=60)
+    boards = Boards(SnapshotStore(database), pages.board, poll_seconds=60)
     reader = StatusReader(source, boards, pages.status, LIMITS, clock=lambda: now)
     await Sampler(database, LocalBus(database), 10).refresh()
 
@@ -128,7 +128,7 @@ async def test_without_a_database_the_status_becomes_unknown_and_still_answers(
 async def test_a_crowd_costs_one_look(database: Database) -> None:
     source = FailingSource(database)
     pages = Pages()
-    boards = Boards(BoardStore(database), pages.board, poll_seconds=60)
+    boards = Boards(SnapshotStore(database), pages.board, poll_seconds=60)
     reader = StatusReader(source, boards, pages.status, LIMITS)
     await asyncio.gather(*(reader.ready() for _ in range(200)))
     assert source.asked == 1

@@ -16,8 +16,8 @@ from uuid import UUID
 import orjson
 from aiohttp import web
 
+from medvid.models.webhooks import WebhookEvent, WebhookHeaders
 from services.gateway.webhooks.delivery import AttemptOutcome, Deliveries, DeliverWebhooks
-from services.gateway.webhooks.models import WebhookEvent, WebhookHeaders
 from services.gateway.webhooks.rules import read_secret, show_secret
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, gateway_process, records, running_gateway
@@ -94,7 +94,7 @@ async def deliveries(
             await asyncio.sleep(0.02)
 
 
-async def test_each_change_is_told_signed(database: Database) -> None:
+async def test_each_change_is_sent_signed(database: Database) -> None:
     async with receiver() as told, running_gateway(database, **INSIDE) as gateway:
         status, receipt = await gateway.submit(FILE, webhook_url=f"{told.url}/hook?a=b")
         assert status == 202
@@ -273,7 +273,7 @@ async def test_rival_gateways_tell_each_event_once(database: Database) -> None:
         assert len({headers["Webhook-Id"] for headers, _ in told.calls}) == len(told.calls) == 6
 
 
-async def test_what_is_rolled_back_is_not_told(database: Database) -> None:
+async def test_what_is_rolled_back_is_not_sent(database: Database) -> None:
     async with receiver() as told, running_gateway(database, **INSIDE) as gateway:
         _, receipt = await gateway.submit(FILE, webhook_url=told.url)
         connection = await database.pool.acquire()

@@ -9,7 +9,7 @@ from uuid import UUID
 from playwright.async_api import Page, Route, expect
 
 from medvid.benchmark.tasks import METRIC_KEYS
-from services.gateway.boards.models import Leaderboard, LeaderboardEntry
+from medvid.models.boards import Leaderboard, LeaderboardEntry
 from services.gateway.pages.board_view import MOST_ROWS, View
 from services.gateway.pages.rendering import Pages
 from tests.browser.conftest import Visitor

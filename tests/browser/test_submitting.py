@@ -100,7 +100,7 @@ async def test_a_check_tells_everything_before_sending(visitor: Visitor, tmp_pat
     assert await visitor.barriers(page) == []
 
 
-async def test_a_name_that_is_taken_is_told_and_can_be_mended(visitor: Visitor) -> None:
+async def test_a_name_that_is_taken_is_shown_and_can_be_fixed(visitor: Visitor) -> None:
     """A refusal leaves the form as it was filled in."""
     page = await visitor.open("/submit")
     await fill(page, "demo MODEL")

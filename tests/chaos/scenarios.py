@@ -125,7 +125,7 @@ async def disk_full(world: World, sizes: Sizes) -> str:
     await asyncio.sleep(sizes.seconds)
     ballast.unlink()
     crashed = not world.postgres.is_running
-    if crashed:  # a full disk under its log makes it stop; whoever mends the disk starts it
+    if crashed:  # a full disk under its log makes it stop; who fixes the disk starts it
         await crash_and_restart(world.postgres)
     return f"disk full for {sizes.seconds:g} s{', Postgres stopped by it' if crashed else ''}"
 

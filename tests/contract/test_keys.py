@@ -8,12 +8,13 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from medvid.models.accounts import Scope
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.callers import IdentifyCaller
 from services.gateway.accounts.guesses import Guesses
 from services.gateway.accounts.keys import ManageKeys
 from services.gateway.accounts.keys_store import KeyStore, KeyToStore
-from services.gateway.accounts.rules import AccessRules, Caller, KeyQuotas, Scope
+from services.gateway.accounts.rules import AccessRules, Caller, KeyQuotas
 from services.gateway.web.errors import QuotaExhausted
 from shared.runtime.errors import InvalidInput, NotAllowed, NotFound
 from shared.storage.database import Database
@@ -105,7 +106,7 @@ async def test_an_address_makes_so_many_keys_and_no_more(store: KeyStore) -> Non
     await store.add(new(created_by="address:b"), most_a_day=3)
 
 
-async def test_callers_are_told_apart(store: KeyStore) -> None:
+async def test_callers_are_distinguished(store: KeyStore) -> None:
     rules = AccessRules(administration=True, registration="open", anonymous_submissions=True)
     manage = ManageKeys(store, rules, 3)
     identify = IdentifyCaller(store, ADMIN_KEY)

@@ -129,7 +129,7 @@ async def test_faults_are_told_over_http(served: Served) -> None:
     [b"", b"not JSON", b"[]", b"{}", b'{"messages": 3}', b'{"messages": [{"content": null}]}',
      b'{"messages": [{"role": "user", "content": "hello"}]}', b"\xff\xfe"],
 )  # fmt: skip
-async def test_what_is_no_request_of_ours_is_refused(served: Served, body: bytes) -> None:
+async def test_what_is_no_known_request_is_refused(served: Served, body: bytes) -> None:
     headers = {"Content-Type": "application/json"}
     async with served.http.post(
         f"{served.url}/chat/completions", data=body, headers=headers

@@ -90,6 +90,7 @@ def test_every_module_can_be_imported(site: Path) -> None:
         if path.name not in ("__init__.py", "__main__.py")
     ]
     assert len(modules) > 100
+    modules.remove("medvid.judging.endpoint")  # the extra `judge`; who imports it says so
     done = run(
         site, "-c", f"import importlib\nfor each in {modules}: importlib.import_module(each)"
     )

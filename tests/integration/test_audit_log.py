@@ -50,7 +50,7 @@ async def test_what_is_written_stays(database: Database, statement: str) -> None
     assert await database.pool.fetchval("SELECT why FROM audit_log") == ACT.why
 
 
-async def test_a_deed_that_fails_leaves_no_line(database: Database) -> None:
+async def test_an_action_that_fails_leaves_no_line(database: Database) -> None:
     async def fail() -> None:
         async with database.transaction() as transaction:
             await record(transaction, ACT, "rename", Subject("entry", "one"))

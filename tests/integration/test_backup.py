@@ -17,7 +17,7 @@ import orjson
 import pytest
 
 from services.gateway.boards.current import Boards
-from services.gateway.boards.store import BoardStore
+from services.gateway.boards.store import SnapshotStore
 from services.gateway.pages.rendering import Pages
 from services.standalone import StandaloneSettings, running
 from shared.runtime.errors import Conflict, InvalidInput, Misconfigured
@@ -44,7 +44,7 @@ async def empty_url(servers: Servers) -> AsyncIterator[str]:
 async def boards(database: Database) -> dict[tuple[str, str], bytes]:
     """The bytes that a gateway serves, JSON and page."""
     pages = Pages()
-    made = Boards(BoardStore(database), pages.board, poll_seconds=60)
+    made = Boards(SnapshotStore(database), pages.board, poll_seconds=60)
     await made.refresh()
     served = {}
     for board in ("community", "official"):

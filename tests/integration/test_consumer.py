@@ -202,7 +202,7 @@ async def test_a_message_nobody_handles_dies(database: Database) -> None:
     assert letter["reason"] == "unroutable"
 
 
-async def test_an_exhausted_delivery_is_put_off_and_dies_at_last_without_being_worked_on(
+async def test_an_exhausted_delivery_is_retried_later_and_dies_at_last_without_being_worked_on(
     database: Database,
 ) -> None:
     consumer, given_up = failing_with(AssertionError("must not run"), database)

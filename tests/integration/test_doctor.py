@@ -16,8 +16,8 @@ import asyncpg
 import orjson
 import pytest
 
-from services.judge.stub.server import running_stub
-from services.operate.doctor import Surroundings, examine
+from services.judge.stub.server import MODEL, running_stub
+from services.operate.examination import Surroundings, examine
 from services.operate.findings import Finding, print_report
 from shared.messaging.local import LocalBus
 from shared.messaging.rabbit.bus import connect_rabbit
@@ -79,8 +79,8 @@ async def installation(
             judge_provider="openai",
             judge_base_url=stub,
             judge_api_key="a-secret-key",
-            judge_model="stub-1",
-            judge_prices='{"stub-1": {"input": 1, "output": 2}}',
+            judge_model=MODEL,
+            judge_prices=f'{{"{MODEL}": {{"input": 1, "output": 2}}}}',
         )
         yield made
 
@@ -266,7 +266,7 @@ async def test_no_service_runs(installation: Installation, database: Database) -
     assert "Start the services" in findings["work"].fix
 
 
-async def test_work_that_stands_still_and_dead_letters(
+async def test_stalled_work_and_dead_letters(
     installation: Installation, database: Database
 ) -> None:
     await database.pool.execute(

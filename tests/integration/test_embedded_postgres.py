@@ -17,6 +17,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from services.operate.database import open_database
 from services.standalone import StandaloneSettings, running
 from shared.runtime.errors import Misconfigured
 from shared.storage.data_folder import CannotBeMade, prepare
@@ -169,8 +170,9 @@ async def test_a_server_that_cannot_start_again_ends_with_the_reason(folder: Pat
     async with watched_postgres(folder) as server:
         (folder / "global" / "pg_control").unlink()
         os.kill(postmaster(folder), signal.SIGKILL)
+        assert server.watch is not None
         with pytest.raises(Misconfigured, match=r"does not start .*pg_control.*MEDVID_DATA_DIR"):
-            await server.watched()
+            await server.watch
     with pytest.raises(Misconfigured, match=r"does not start .*pg_control"):
         async with embedded_postgres(folder):
             pass
@@ -235,7 +237,7 @@ async def test_a_file_in_the_place_of_the_data_folder_is_told(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("first", [0, 1, 2])
-async def test_whoever_uses_the_server_last_stops_it(folder: Path, first: int) -> None:
+async def test_the_last_user_of_the_server_stops_it(folder: Path, first: int) -> None:
     """An admin command that started it does not stop it under the server that joined."""
     users = [
         embedded_postgres(folder, shared=True),
@@ -251,6 +253,21 @@ async def test_whoever_uses_the_server_last_stops_it(folder: Path, first: int) -
         assert postmaster(folder) == started
     await users[first - 2].__aexit__(None, None, None)
     assert processes(folder) == []
+
+
+async def test_a_command_may_open_the_database_again_and_twice_at_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each time it gets a server that runs, not the one that it stopped before."""
+    monkeypatch.setenv("MEDVID_DATA_DIR", str(folder.parent))
+    monkeypatch.delenv("MEDVID_DATABASE_URL", raising=False)
+    for _ in range(2):
+        async with open_database(migrated=False) as one:
+            assert await one.pool.fetchval("SELECT number FROM kept") == 42
+            async with open_database(migrated=False) as other:
+                assert await other.pool.fetchval("SELECT number FROM kept") == 42
+            assert await one.pool.fetchval("SELECT number FROM kept") == 42
+        assert processes(folder) == []
 
 
 async def test_a_user_that_is_killed_counts_no_more(folder: Path) -> None:

@@ -400,7 +400,7 @@ async def test_a_request_that_dies_fails_its_run(database: Database) -> None:
     assert run["reason"] == "invalid_file"
 
 
-async def test_the_reaper_announces_what_stands_still_with_new_messages(
+async def test_the_reaper_announces_stalled_work_with_new_messages(
     database: Database, expected: dict[str, JudgeScore]
 ) -> None:
     stored = await accept_half(database)

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from services.gateway.submissions.forms import EntryFields
+from services.gateway.submissions.forms import SubmittedFields
 from services.gateway.submissions.lifecycle import Lifecycle
 from services.gateway.submissions.records import Checked, NewSubmission, StoredEntry
 from services.gateway.submissions.store import SubmissionStore
@@ -33,7 +33,7 @@ async def submit(
 ) -> UUID:
     """Store a submission as the gateway does; returns its id."""
     submission_id = uuid4()
-    fields = EntryFields(name, "Lab", None, None, None, None, None)
+    fields = SubmittedFields(name, "Lab", None, None, None, None, None)
     checked = Checked({}, (), 0, "0" * 64, 1)
     await store.accept(
         NewSubmission(

@@ -21,7 +21,7 @@ from services.gateway.admin.entries import EntryActions
 from services.gateway.admin.entry_cursors import after_entry, entry_cursor
 from services.gateway.submissions.lifecycle import Lifecycle
 from services.gateway.submissions.store import SubmissionStore
-from services.operate.doctor import Surroundings, examine
+from services.operate.examination import Surroundings, examine
 from shared.runtime.errors import Conflict
 from shared.storage.database import Database
 from shared.storage.migrate import load_migrations, migrate

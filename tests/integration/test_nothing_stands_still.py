@@ -307,7 +307,7 @@ async def test_every_table_whose_rows_wait_has_somebody_who_looks_after_it(
 @pytest.mark.parametrize(
     "case", [*STATES.values(), *WORK.values()], ids=[*map("-".join, STATES), *WORK]
 )
-async def test_what_stands_still_is_announced_again(database: Database, case: Case) -> None:
+async def test_stalled_work_is_announced_again(database: Database, case: Case) -> None:
     await case.stand_still(database)
     await lose_all_messages(database)
     await case.look(database)

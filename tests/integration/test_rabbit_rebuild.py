@@ -13,7 +13,7 @@ from aio_pika.abc import AbstractChannel
 from shared.messaging.bus import Delivery, Disposition, Retry
 from shared.messaging.rabbit import rebuild as rabbit_rebuild
 from shared.messaging.rabbit.bus import connect_rabbit
-from shared.messaging.rabbit.rebuild import Difference, differences, rebuild
+from shared.messaging.rabbit.rebuild import QueueDifference, differences, rebuild
 from shared.messaging.rabbit.topology import EXCHANGE, all_queues, dead_queue
 from shared.messaging.topology import QUEUES as OURS
 from shared.messaging.topology import Queue
@@ -96,7 +96,7 @@ async def test_a_queue_with_other_settings_is_made_anew_with_every_message(
     bodies = await fill(rabbit_url, BEFORE, 450)
     with pytest.raises(Misconfigured, match="rebuild-queues"):
         await connect_rabbit(rabbit_url, AFTER)
-    assert await differences(rabbit_url, AFTER) == [Difference(WORK.name, "different")]
+    assert await differences(rabbit_url, AFTER) == [QueueDifference(WORK.name, "different")]
     rebuilt = await rebuild(rabbit_url, AFTER)
     assert [(one.name, one.moved) for one in rebuilt] == [(WORK.name, len(bodies))]
     assert await differences(rabbit_url, AFTER) == []
@@ -107,7 +107,7 @@ async def test_a_queue_with_other_settings_is_made_anew_with_every_message(
     assert late.attempt == 2, "what was put off keeps its count"
 
 
-async def test_a_plain_queue_of_the_same_name_becomes_one_of_ours(
+async def test_a_plain_queue_of_the_same_name_gets_the_right_settings(
     rabbit_url: str, channel: AbstractChannel
 ) -> None:
     """Such as one that was declared by hand, or before queues were replicated."""

@@ -89,7 +89,7 @@ async def state(database: Database) -> str:
     return found
 
 
-async def test_what_stands_still_is_announced_again_in_every_state(database: Database) -> None:
+async def test_stalled_work_is_announced_again_in_every_state(database: Database) -> None:
     one, _ = await scored_entry(database, "A")
     other, _ = await scored_entry(database, "B")
     job = await start(database)

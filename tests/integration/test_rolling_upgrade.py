@@ -20,7 +20,7 @@ from medvid.benchmark.tasks import RULE_METRIC_KEYS, Scoring
 from medvid.judging.plans import StoredPlan
 from services.gateway.boards.current import Boards
 from services.gateway.boards.models import leaderboard
-from services.gateway.boards.store import BoardStore
+from services.gateway.boards.store import SnapshotStore
 from services.gateway.pages.rendering import Pages
 from services.judge.upkeep import OVERDUE as JUDGE_OVERDUE
 from services.ranker.consume import build_consumer as build_ranker
@@ -196,7 +196,7 @@ async def state(database: Database, submission_id: UUID) -> str:
 
 async def shown(database: Database) -> list[str]:
     """Names on the community board as the new gateway serves it."""
-    boards = Boards(BoardStore(database), Pages().board, poll_seconds=60)
+    boards = Boards(SnapshotStore(database), Pages().board, poll_seconds=60)
     await boards.refresh()
     return [entry.model_name for entry in boards.get("community", "compat").board.entries]
 
@@ -296,7 +296,7 @@ async def test_snapshots_of_the_version_before_are_served_as_they_were_recorded(
     old = await database.pool.fetchval("SELECT id FROM snapshots WHERE scoring = 'strict'")
     await reap(database, OVERDUE)
     await new_ranker_ranks(database, "community")
-    found = await BoardStore(database).find_snapshot(old)
+    found = await SnapshotStore(database).find_snapshot(old)
     assert found is not None
     shown = leaderboard(found)
     assert (shown.ranking, [entry.rank for entry in shown.entries]) == ("competition", [1])
@@ -304,7 +304,7 @@ async def test_snapshots_of_the_version_before_are_served_as_they_were_recorded(
 
 async def placed(database: Database, scoring: Scoring) -> list[tuple[str, int | None]]:
     """Names and ranks on the community board as the new gateway serves it."""
-    boards = Boards(BoardStore(database), Pages().board, poll_seconds=60)
+    boards = Boards(SnapshotStore(database), Pages().board, poll_seconds=60)
     await boards.refresh()
     entries = boards.get("community", scoring).board.entries
     return [(entry.model_name, entry.rank) for entry in entries]

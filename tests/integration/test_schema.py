@@ -155,7 +155,7 @@ async def test_a_timeline_of_the_version_before_is_in_order(database: Database) 
     ]  # fmt: skip
 
 
-async def test_webhooks_are_told_in_the_order_of_events(database: Database) -> None:
+async def test_webhooks_are_notified_in_the_order_of_events(database: Database) -> None:
     stored = await accept_submission(database)
     await database.pool.execute(
         "INSERT INTO webhooks VALUES ($1, 'https://example.org', $2)",

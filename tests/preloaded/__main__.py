@@ -33,7 +33,7 @@ _MODULES: Final = (
     "services.scorer.app",
     "services.judge.app", "openai",
     "services.ranker.app",
-    "services.standalone", "medvid.cli.main", "medvid.cli.submit", "services.operate.doctor",
+    "services.standalone", "medvid.cli.main", "medvid.cli.submit", "services.operate.examination",
     "tests.crashing", "tests.fakes.grader", "uvloop",
 )  # fmt: skip
 _PR_SET_PDEATHSIG: Final = 1

@@ -8,12 +8,12 @@ from typing import Final
 from medvid.benchmark import truth
 from medvid.benchmark.metrics.components import Comparison, accuracy
 from medvid.benchmark.parsing.cvs import parse_components
-from medvid.benchmark.results import Answer, Record, TaskScore, metric_score
+from medvid.benchmark.results import AnsweredSample, Record, TaskScore, metric_score
 
 _VALID: Final = range(3)
 
 
-def score(answers: Sequence[Answer]) -> TaskScore:
+def score(answers: Sequence[AnsweredSample]) -> TaskScore:
     """Score the components; a missing prediction counts as an empty one, naming none of them."""
     comparisons: list[Comparison] = []
     records: dict[int, Record] = {}

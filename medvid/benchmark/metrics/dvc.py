@@ -13,7 +13,7 @@ import numpy as np
 from medvid.benchmark import truth
 from medvid.benchmark.parsing.dvc import CaptionSegment, parse_captions
 from medvid.benchmark.results import (
-    Answer,
+    AnsweredSample,
     ByScoring,
     Outcome,
     Record,
@@ -42,7 +42,7 @@ Frames = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
+class PrecisionRecall:
     """Mean precision and recall over the thresholds, of one record."""
 
     precision: float
@@ -55,7 +55,7 @@ class Agreement:
         return 2 * self.precision * self.recall / total if total > 0 else 0.0
 
 
-def score(answers: Sequence[Answer]) -> TaskScore:
+def score(answers: Sequence[AnsweredSample]) -> TaskScore:
     """Score the segments of dense captions.
 
     Compat is the mean over records where both sides have a segment, per source, weighted by all
@@ -132,7 +132,7 @@ def flatten(segments: Sequence[CaptionSegment]) -> list[tuple[float, float]]:
     return pieces
 
 
-def agree(true: Sequence[Frames], predicted: Sequence[Frames]) -> Agreement | None:
+def agree(true: Sequence[Frames], predicted: Sequence[Frames]) -> PrecisionRecall | None:
     """Return precision and recall, None where either side has no segment.
 
     A segment counts as covered where its tIoU with any segment of the other side is strictly
@@ -141,7 +141,7 @@ def agree(true: Sequence[Frames], predicted: Sequence[Frames]) -> Agreement | No
     if not true or not predicted:
         return None
     best_predicted, best_true = _best_overlaps(predicted, true)
-    return Agreement(_share_above(best_predicted), _share_above(best_true))
+    return PrecisionRecall(_share_above(best_predicted), _share_above(best_true))
 
 
 def _share_above(best: Sequence[float]) -> float:
@@ -208,7 +208,7 @@ def _frames(times: Sequence[tuple[float, float]], fps: float) -> list[Frames]:
 
 
 def _record(
-    parsed: Sequence[CaptionSegment], agreement: Agreement | None, strict: float | None
+    parsed: Sequence[CaptionSegment], agreement: PrecisionRecall | None, strict: float | None
 ) -> Record:
     values: dict[str, object] = {"scored": agreement is not None}
     if agreement:

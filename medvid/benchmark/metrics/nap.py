@@ -12,7 +12,7 @@ import numpy as np
 from medvid.benchmark.embedder import Embedder
 from medvid.benchmark.ground_truth import Sample
 from medvid.benchmark.results import (
-    Answer,
+    AnsweredSample,
     Outcome,
     Record,
     TaskScore,
@@ -32,13 +32,13 @@ Labels = tuple[str, ...]
 class Question:
     """A scorable record: its labels, its reference label and the prediction to be labelled."""
 
-    answer: Answer
+    answer: AnsweredSample
     labels: Labels
     reference: str
     prediction: str
 
 
-def score(answers: Sequence[Answer], embedder: Embedder | None) -> TaskScore:
+def score(answers: Sequence[AnsweredSample], embedder: Embedder | None) -> TaskScore:
     """Score next actions over the records whose reference is a label.
 
     Compat takes the nearest label of any text, even of an empty one, which a missing prediction
@@ -80,7 +80,7 @@ def score(answers: Sequence[Answer], embedder: Embedder | None) -> TaskScore:
     return TaskScore(metrics, records, {"nap_acc": contributions})
 
 
-def _questions(answers: Sequence[Answer], vocabulary: Vocabulary) -> list[Question]:
+def _questions(answers: Sequence[AnsweredSample], vocabulary: Vocabulary) -> list[Question]:
     """Return the records whose reference is a label, texts stripped and aliases resolved.
 
     An empty reference is no label of any source.
@@ -108,7 +108,7 @@ def _questions(answers: Sequence[Answer], vocabulary: Vocabulary) -> list[Questi
     return questions
 
 
-def _references_by_source(answers: Sequence[Answer]) -> dict[str, Labels]:
+def _references_by_source(answers: Sequence[AnsweredSample]) -> dict[str, Labels]:
     """Return the sorted distinct reference answers of each source in the test set, none empty."""
     references: dict[str, set[str]] = {}
     for answer in answers:

@@ -8,13 +8,13 @@ from typing import Final
 from medvid.benchmark import truth
 from medvid.benchmark.metrics.components import Comparison, accuracy
 from medvid.benchmark.parsing.sa import SKILL_ASPECTS, parse_aspects
-from medvid.benchmark.results import Answer, Record, TaskScore, metric_score
+from medvid.benchmark.results import AnsweredSample, Record, TaskScore, metric_score
 
 _VALID: Final = range(1, 6)
 _FOLDED_ASPECTS: Final[Mapping[str, str]] = {aspect.casefold(): aspect for aspect in SKILL_ASPECTS}
 
 
-def score(answers: Sequence[Answer]) -> TaskScore:
+def score(answers: Sequence[AnsweredSample]) -> TaskScore:
     """Score the aspects; a missing prediction counts as an empty one, naming none of them."""
     comparisons: list[Comparison] = []
     records: dict[int, Record] = {}

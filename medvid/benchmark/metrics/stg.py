@@ -9,7 +9,7 @@ from typing import Final
 from medvid.benchmark import truth
 from medvid.benchmark.parsing.stg import Box, ParsedBoxes, parse_boxes
 from medvid.benchmark.results import (
-    Answer,
+    AnsweredSample,
     Outcome,
     Record,
     TaskScore,
@@ -22,7 +22,7 @@ _UNION_FLOOR: Final = 1e-6
 """Square pixels; the evaluator's guard against division by zero."""
 
 
-def score(answers: Sequence[Answer]) -> TaskScore:
+def score(answers: Sequence[AnsweredSample]) -> TaskScore:
     """Score grounding: the mean over records that have a true box, in compat and in strict.
 
     A missing prediction counts as an empty one: it has no box, so its value is 0 in both.

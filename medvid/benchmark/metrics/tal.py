@@ -14,7 +14,7 @@ import numpy as np
 from medvid.benchmark import truth
 from medvid.benchmark.parsing.tal import Segment, parse_segments
 from medvid.benchmark.results import (
-    Answer,
+    AnsweredSample,
     Outcome,
     Record,
     TaskScore,
@@ -47,7 +47,7 @@ class Matching:
         return math.fsum(self.matched) / due if due else 0.0
 
 
-def score(answers: Sequence[Answer]) -> TaskScore:
+def score(answers: Sequence[AnsweredSample]) -> TaskScore:
     """Score temporal grounding: compat over all TAL records, strict over those with a true span.
 
     A missing prediction counts as an empty one: it names no segment, so its value is 0 in both.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from medvid.benchmark.statistics.bootstrap import Estimate
 from medvid.benchmark.statistics.intervals import FEW_VIDEOS, spread
 from medvid.benchmark.sums import Array
 
+Decision = Literal[
+    "beyond chance", "within chance", "few videos: not decided", "equal", "not decided"
+]
 BEYOND_CHANCE: Final = 0.05
 """Below this Holm-adjusted p a difference is told as beyond chance."""
 _DETECTABLE: Final = 2.80
@@ -45,6 +48,15 @@ class Difference:
     few_videos: bool | None = None
 
     @property
+    def decision(self) -> Decision:
+        """What is told of the difference in words."""
+        if self.few_videos:
+            return "few videos: not decided"
+        if self.p_holm is None:
+            return "equal" if self.se == self.difference == 0 else "not decided"
+        return "beyond chance" if self.is_beyond_chance else "within chance"
+
+    @property
     def is_beyond_chance(self) -> bool:
         """Whether the difference is decided: unlikely by chance, and not from few videos."""
         return self.p_holm is not None and self.p_holm < BEYOND_CHANCE and not self.few_videos
@@ -67,6 +79,30 @@ def _difference(one: Score, other: Score) -> Difference:
         return Difference(difference, few_videos=few)
     p = math.erfc(abs(difference) / found.se / math.sqrt(2)) if found.se > 0 else None
     return Difference(difference, found.se, found.low, found.high, p, few_videos=few)
+
+
+def in_words(one: str, other: str, differences: Mapping[str, Difference]) -> str:
+    """Return a comparison in a sentence: "A is ahead on 6 of 10 metrics, 3 of them beyond chance".
+
+    The sentence begins with the entry that is ahead on more metrics, the first where both are on
+    as many.
+    """
+    ahead = [each for each in differences.values() if each.difference > 0]
+    behind = [each for each in differences.values() if each.difference < 0]
+    if len(behind) > len(ahead):
+        one, other, ahead, behind = other, one, behind, ahead
+    if not ahead:
+        return f"{one} and {other} are equal on {len(differences)} metrics."
+    text = f"{one} is ahead on {len(ahead)} of {len(differences)} metrics{_beyond(ahead)}"
+    if behind:
+        text += f"; {other} on {len(behind)}{_beyond(behind)}"
+    few = sum(bool(each.few_videos) for each in differences.values())
+    return text + (f". Few videos: {few} not decided." if few else ".")
+
+
+def _beyond(differences: Sequence[Difference]) -> str:
+    count = sum(each.is_beyond_chance for each in differences)
+    return f", {count or 'none'} of them beyond chance" if differences else ""
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from medvid.api.administration_answers import AuditLine
 from medvid.cli.session import Session, as_administrator
+from medvid.models.administration import AuditLineView
 
 
 @as_administrator
@@ -31,7 +31,7 @@ def audit(
     return session.answer_lines(found, [text for line in found for text in _lines(line)])
 
 
-def _lines(line: AuditLine) -> Iterator[str]:
+def _lines(line: AuditLineView) -> Iterator[str]:
     yield (
         f"{line.at:%Y-%m-%dT%H:%M:%S}  {line.who}  {line.action} {line.subject_kind} "
         f"{line.subject}: {line.why}"

@@ -11,11 +11,11 @@ from typing import Annotated, Any, Literal
 import orjson
 import typer
 
-from medvid.api.administration_answers import BoardImport
 from medvid.cli.administration.session import OnBoard, Why, consent, done, reason
 from medvid.cli.parameters import Board, Sure
 from medvid.cli.printing import Exit
 from medvid.cli.session import CommandFailed, Session, as_administrator, on_server
+from medvid.models.administration import ImportAnswer
 
 
 @as_administrator
@@ -35,7 +35,7 @@ def import_boards(
     boards = None if is_csv else read_json(file)
     given = reason(session, why)
 
-    def imported(*, dry_run: bool) -> BoardImport:
+    def imported(*, dry_run: bool) -> ImportAnswer:
         return session.client.admin.import_boards(
             why=given, boards=boards, csv=text, existing="update" if update else "keep",
             dry_run=dry_run,
@@ -83,7 +83,7 @@ def ranking(
     return session.answer(change, done(text, changed=change.changed))
 
 
-def _import_text(result: BoardImport) -> str:
+def _import_text(result: ImportAnswer) -> str:
     out = io.StringIO()
     lines = csv.writer(out, delimiter="\t", lineterminator="\n")
     for row in result.rows:

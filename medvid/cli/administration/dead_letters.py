@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from medvid.api.administration_answers import LetterOutcomes
 from medvid.cli.administration.session import Why, consent, reason
 from medvid.cli.parameters import Sure
 from medvid.cli.session import CommandFailed, Session, as_administrator
+from medvid.models.administration import LettersAnswer
 
 Ids = Annotated[list[int] | None, typer.Argument(help="numbers of dead letters")]
 Every = Annotated[bool, typer.Option("--all", help="all open ones (that match)")]
@@ -84,7 +84,7 @@ def _agreed(
     return reason(session, why)
 
 
-def _outcomes(found: LetterOutcomes) -> str:
+def _outcomes(found: LettersAnswer) -> str:
     lines = [
         f"{each.id}: {each.problem or ('done' if each.changed else 'was closed')}"
         for each in found.letters

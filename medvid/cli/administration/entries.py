@@ -9,7 +9,6 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from medvid.api.administration_answers import EntryChange, ManagedEntry
 from medvid.cli.administration.boards import read_json
 from medvid.cli.administration.session import (
     Entry,
@@ -22,6 +21,7 @@ from medvid.cli.administration.session import (
 )
 from medvid.cli.parameters import Board, Sure
 from medvid.cli.session import CommandFailed, Session, as_administrator
+from medvid.models.administration import EntryAction, ManagedEntryView
 
 Emptied = Annotated[str | None, typer.Option(help="'' empties it")]
 
@@ -118,7 +118,7 @@ def withdraw(
     question = f"Withdraw the submission of {entry!r}? It leaves its board for good."
     consent(session, question, sure=sure)
     session.client.withdraw(found.submission_id, note=reason(session, why))
-    change = EntryChange(entry=admin.entry(found.id), changed=True)
+    change = EntryAction(entry=admin.entry(found.id), changed=True)
     return session.answer(change, f"Withdrawn: {entry}.")
 
 
@@ -158,13 +158,13 @@ def edit(
     return _shown(session, change)
 
 
-def _shown(session: Session, change: EntryChange) -> int:
+def _shown(session: Session, change: EntryAction) -> int:
     entry = change.entry
     now = f"{entry.model_name} ({entry.id}): {entry.board} board, {_state(entry)}."
     return session.answer(change, done(now, changed=change.changed))
 
 
-def _state(entry: ManagedEntry) -> str:
+def _state(entry: ManagedEntryView) -> str:
     if entry.removed_at is not None:
         return f"removed {entry.removed_at:%Y-%m-%d}"
     if entry.verified_on is not None:

@@ -10,7 +10,6 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from medvid.api.administration_answers import DifferenceRow, Rescore
 from medvid.cli.administration.session import (
     OnBoard,
     Why,
@@ -23,6 +22,7 @@ from medvid.cli.administration.session import (
 from medvid.cli.parameters import NoWait, Sure
 from medvid.cli.printing import place
 from medvid.cli.session import CommandFailed, Session, as_administrator
+from medvid.models.administration import DifferenceRow, RescoreDetail
 
 _LOOK_SECONDS: Final = 1.0
 _MOST_JOBS: Final = 100
@@ -134,7 +134,7 @@ def _job(session: Session, job: str | None) -> str:
     raise CommandFailed("there is no re-score job.", fix="Start one with 'medvid admin rescore'.")
 
 
-def _difference(detail: Rescore) -> str:
+def _difference(detail: RescoreDetail) -> str:
     job = detail.job
     lines = [f"Job {job.id}: {job.state}, {job.scored} of {job.items} scored."]
     lines += [f"  failed: {each.model_name}: {each.reason}" for each in detail.failures]

@@ -14,7 +14,7 @@ from medvid.benchmark.submission import Record, number_of_key, read_records
 from medvid.benchmark.tasks import task_of
 from medvid.benchmark.test_set import TestSet
 from medvid.cli.conversion import files as raw_files
-from medvid.cli.conversion.fields import Draft, Reading, drafts_of, truths
+from medvid.cli.conversion.fields import Draft, FileReading, drafts_of, truths
 from medvid.cli.conversion.notes import Note, Rewrite
 from medvid.cli.conversion.places import by_position, last_of_each
 
@@ -41,7 +41,7 @@ class Conversion:
     """The records of all files in order of position, and what was done to make them."""
 
     records: list[Record] = field(default_factory=list)
-    readings: list[Reading] = field(default_factory=list)
+    readings: list[FileReading] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     rewrites: list[Rewrite] = field(default_factory=list)
 
@@ -113,7 +113,7 @@ def _place(draft: Draft) -> int | None:
     return draft.number if draft.from_zero and "::" in draft.name else None
 
 
-def _named(drafts: list[Draft], readings: Sequence[Reading], problems: Problems) -> list[Draft]:
+def _named(drafts: list[Draft], readings: Sequence[FileReading], problems: Problems) -> list[Draft]:
     """Return the drafts that say which sample they answer; note those that do not."""
     whole: list[Draft] = []
     layouts = ", ".join(dict.fromkeys(reading.layout for reading in readings if reading.layout))
@@ -197,7 +197,7 @@ def _around(before: str, after: str) -> tuple[str, str]:
     return before[start : start + _EXCERPT], after[start : start + _EXCERPT]
 
 
-def _told(readings: Sequence[Reading]) -> list[Note]:
+def _told(readings: Sequence[FileReading]) -> list[Note]:
     """Return notes of what was read, spelled otherwise, and left out."""
     notes: list[Note] = []
     for reading in readings:

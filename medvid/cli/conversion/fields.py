@@ -61,7 +61,7 @@ class Draft:
 
 
 @dataclass(slots=True)
-class Reading:
+class FileReading:
     """How a file was read: its layout, the fields with the text, what was left out."""
 
     name: str
@@ -76,9 +76,9 @@ class Reading:
 
 def drafts_of(
     file: RawFile, answer_field: str | None, problems: Problems
-) -> tuple[list[Draft], Reading]:
+) -> tuple[list[Draft], FileReading]:
     """Return the drafts of a file's records, and how they were read."""
-    reading = Reading(file.name)
+    reading = FileReading(file.name)
     shape = next(
         (found for raw in file.records
          if not is_ours(raw.value) and (found := shape_of(raw.value))), None,
@@ -203,7 +203,7 @@ class _Maker:
     """Makes the drafts of one file."""
 
     def __init__(
-        self, paths: AnswerPaths, shape: Shape | None, reading: Reading, problems: Problems
+        self, paths: AnswerPaths, shape: Shape | None, reading: FileReading, problems: Problems
     ) -> None:
         self._paths = paths
         self._shape = shape
@@ -376,6 +376,6 @@ def _plain(name: str) -> str:
     return "".join(filter(str.isalnum, name.casefold()))
 
 
-def truths(reading: Reading) -> list[str]:
+def truths(reading: FileReading) -> list[str]:
     """Return the ignored fields that hold true answers by their names."""
     return [name for name in reading.ignored if is_truth(name)]

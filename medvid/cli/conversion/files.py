@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Mapping
@@ -13,11 +11,13 @@ from typing import Final
 import orjson
 
 from medvid.benchmark import shapes
-from medvid.benchmark.decoding import UNDECODABLE, Document, Limits, Refused, decode
+from medvid.benchmark.decoding import UNDECODABLE, Document, Limits, RefusedFile, decode
 from medvid.benchmark.file_kinds import header
 from medvid.benchmark.report import Code, Problem, Problems, shown
 from medvid.benchmark.unpacking import unpack
 from medvid.cli.conversion.workbooks import NoTable, is_workbook, rows
+from medvid.spreadsheets import decode as decode_text
+from medvid.spreadsheets import delimiter_of, read_rows
 
 _MIB: Final = 1 << 20
 LIMITS: Final = Limits(
@@ -63,7 +63,7 @@ def read(name: str, data: bytes, problems: Problems) -> RawFile:
             found.records = _table(bytes(content), problems)
             return found
         document = decode(bytes(content), LIMITS)
-    except Refused as refused:
+    except RefusedFile as refused:
         problems.add(refused.problem)
         return found
     lenient = _Lenient(document.content, document.layout, LIMITS)
@@ -206,25 +206,24 @@ def _workbook(content: bytes, problems: Problems) -> list[Raw]:
 
 def _table(content: bytes, problems: Problems) -> list[Raw]:
     try:
-        text = content.decode("utf-8-sig")
+        text = decode_text(content)
     except UnicodeDecodeError as error:
         problems.add(Problem(
             Code.INVALID_UTF8, "$", f"bytes {content[error.start : error.start + 4].hex(' ')} at "
             f"byte {error.start}", "UTF-8 text", "Save the table as UTF-8 (CSV UTF-8 in Excel).",
         ))  # fmt: skip
         return []
-    first = text.splitlines()[0]
-    delimiter = next(mark for mark in "\t,;" if mark in first)
-    csv.field_size_limit(LIMITS.unpacked_bytes)
-    table = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    lines = read_rows(text, delimiter=delimiter_of(text.splitlines()[0]) or ",")
     found: list[Raw] = []
     try:
-        for index, row in enumerate(table):
-            named = {key.strip(): value for key, value in row.items() if key and value is not None}
-            found.append(Raw(f"$[{index}]", None, dict(named)))
-    except csv.Error as error:
+        names = [name.strip() for name in next(lines)[1]]
+        for _, cells in lines:
+            if cells:
+                named = {name: cell for name, cell in zip(names, cells, strict=False) if name}
+                found.append(Raw(f"$[{len(found)}]", None, dict(named)))
+    except ValueError as error:
         problems.add(Problem(
-            Code.WRONG_SHAPE, f"$[{len(found)}]", f"line {table.line_num}: {error}",
+            Code.WRONG_SHAPE, f"$[{len(found)}]", str(error),
             "a table with a row for each sample", "Quote texts that hold quotes or line breaks.",
         ))  # fmt: skip
     return found

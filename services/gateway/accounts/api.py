@@ -7,16 +7,18 @@ from uuid import UUID
 
 from pydantic import Field
 
+from medvid.models.accounts import Key, KeyPage, NewKey, QuotaStatus
+from medvid.models.problem_codes import ADMINISTRATION
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.keys import ManageKeys, key_not_found
 from services.gateway.accounts.models import (
-    Key,
-    KeyPage,
     KeyRequest,
-    NewKey,
     QuotaRequest,
-    QuotaStatus,
     RevocationRequest,
+    key_quotas,
+    new_key,
+    quota_status,
+    shown_key,
 )
 from services.gateway.accounts.quotas import Quotas
 from services.gateway.accounts.rules import ApiKey, Caller, require_understood
@@ -24,7 +26,6 @@ from services.gateway.web.bodies import LARGEST_BODY
 from services.gateway.web.endpoints import ADMIN, Access
 from services.gateway.web.paging import cursor_of, cut, position_of
 from services.gateway.web.parameters import PageQuery, uuid_of
-from services.gateway.web.problem_codes import ADMINISTRATION
 from services.gateway.web.router import PathText, Router
 
 router: Final = Router("keys")
@@ -74,9 +75,9 @@ async def make_key(keys: ManageKeys, caller: Caller, body: KeyRequest, request_i
     why = body.why or f"{body.label}, for {body.owner}"
     action = AdminAction.of(caller.name, why, request_id)
     made = await keys.make(
-        caller, body.label, body.owner, body.scopes, body.quotas.quotas(), action
+        caller, body.label, body.owner, body.scopes, key_quotas(body.quotas), action
     )
-    return NewKey.made(made)
+    return new_key(made)
 
 
 @router.get("/keys", reply="A page of keys, newest first.", access=ADMIN)
@@ -84,7 +85,7 @@ async def list_keys(keys: ManageKeys, caller: Caller, query: PageQuery) -> KeyPa
     """List API keys."""
     found = await keys.page(caller, position_of(query.cursor), query.limit + 1)
     shown, cursor = cut(found, query.limit, _cursor)
-    return KeyPage(keys=[Key.of(key) for key in shown], next_cursor=cursor)
+    return KeyPage(keys=[shown_key(key) for key in shown], next_cursor=cursor)
 
 
 def _cursor(key: ApiKey) -> str:
@@ -94,7 +95,7 @@ def _cursor(key: ApiKey) -> str:
 @router.get("/keys/me", reply="The key.", access=_ANY_KEY)
 async def read_own_key(keys: ManageKeys, caller: Caller) -> Key:
     """Read about the key that is sent."""
-    return Key.of(keys.own(caller))
+    return shown_key(keys.own(caller))
 
 
 async def _admit_revoker(keys: ManageKeys, id: KeyId, caller: Caller) -> None:
@@ -120,7 +121,7 @@ async def revoke_key(
     Any key by an administrator, its own by the key itself. For ever.
     """
     why = (body and body.why) or ""
-    return Key.of(await keys.revoke(caller, id, why, request_id))
+    return shown_key(await keys.revoke(caller, id, why, request_id))
 
 
 @router.put(
@@ -133,7 +134,7 @@ async def set_key_quotas(
     keys: ManageKeys, id: KeyId, caller: Caller, body: QuotaRequest, action: AdminAction
 ) -> Key:
     """Give an API key quotas of its own."""
-    return Key.of(await keys.set_quotas(caller, id, body.quotas(), action))
+    return shown_key(await keys.set_quotas(caller, id, key_quotas(body), action))
 
 
 @router.get(
@@ -146,4 +147,4 @@ async def read_quotas(quotas: Quotas, caller: Annotated[Caller, require_understo
 
     Counts by API key where one is sent, else by address.
     """
-    return QuotaStatus.of(caller.name, await quotas.usage(caller))
+    return quota_status(caller.name, await quotas.usage(caller))

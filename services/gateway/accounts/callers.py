@@ -13,12 +13,7 @@ from services.gateway.accounts import credentials
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.guesses import Guesses
 from services.gateway.accounts.keys_store import KeyStore
-from services.gateway.accounts.rules import (
-    AccessRules,
-    Caller,
-    invalid_key,
-    require_understood,
-)
+from services.gateway.accounts.rules import AccessRules, Caller, invalid_key, require_understood
 from services.gateway.web.addresses import Network, client_address
 
 _USED_AGAIN: Final = timedelta(minutes=1)

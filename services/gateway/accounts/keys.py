@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import structlog
 
+from medvid.models.accounts import Scope
 from services.gateway.accounts import credentials
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.keys_store import KeyStore, KeyToStore
@@ -17,7 +18,6 @@ from services.gateway.accounts.rules import (
     ApiKey,
     Caller,
     KeyQuotas,
-    Scope,
     require_understood,
 )
 from shared.runtime.errors import NotAllowed, NotFound

@@ -10,10 +10,11 @@ from uuid import UUID
 
 import asyncpg
 
+from medvid.models.accounts import Scope
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.audit import Subject, record
 from services.gateway.accounts.quota_rules import too_many_keys
-from services.gateway.accounts.rules import ApiKey, KeyQuotas, Scope
+from services.gateway.accounts.rules import ApiKey, KeyQuotas
 from services.gateway.web.addresses import sharing
 from shared.storage.database import Connection, Database, transient_errors
 from shared.storage.queries import load_queries

@@ -89,7 +89,7 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class AccountUsage:
     """How much of everything an account has used."""
 
     submissions: Use
@@ -108,7 +108,7 @@ def tightest(uses: Sequence[Use], more: int = 1) -> Use:
 
 def check_submissions(use: Use, now: datetime | None = None) -> None:
     """Raise QuotaExhausted unless there is room for one more submission."""
-    fix = "Check the file with POST /api/v1/validate meanwhile, which uses up none."
+    fix = "Check the file with POST /api/v1/validate, which uses up none."
     _check_count(use, now, "submission", "24 hours", "sent", fix, "submission_quota")
 
 

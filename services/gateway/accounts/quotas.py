@@ -14,9 +14,9 @@ from uuid import UUID
 
 from services.gateway.accounts.quota_rules import (
     Account,
+    AccountUsage,
     QuotaLimits,
     QuotaRules,
-    Usage,
     Use,
     check_bytes,
     check_judge_runs,
@@ -45,21 +45,23 @@ class Quotas:
         """Return who pays for what a caller does; None: nobody."""
         return None if self.access.is_administrator(caller) else self.rules.account(caller)
 
-    async def usage(self, caller: Caller) -> Usage | None:
+    async def usage(self, caller: Caller) -> AccountUsage | None:
         """Return what the caller has used; None where nothing is counted."""
         account = self.account(caller)
         return None if account is None else await self._usage(account)
 
-    async def _usage(self, account: Account, more_bytes: int = 0) -> Usage:
+    async def _usage(self, account: Account, more_bytes: int = 0) -> AccountUsage:
         async with transient_errors(), self.database.pool.acquire() as connection:
-            return Usage(
+            return AccountUsage(
                 await _submissions(connection, account),
                 await _bytes(connection, account, more_bytes),
                 await _judge_runs(connection, account),
                 await _validations(connection, account),
             )
 
-    async def require_room(self, caller: Caller, size: int, check: Callable[[Usage], None]) -> None:
+    async def require_room(
+        self, caller: Caller, size: int, check: Callable[[AccountUsage], None]
+    ) -> None:
         """Raise QuotaExhausted where an upload of `size` bytes would be refused at its end.
 
         It spares the caller the upload; what decides is the count at its end. `check` looks at

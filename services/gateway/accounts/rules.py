@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal, get_args
+from typing import Final, Literal, Self, get_args
 from uuid import UUID
 
+from medvid.models.accounts import Scope
 from services.gateway.accounts import credentials
 from shared.runtime.errors import NotAllowed
 
-Scope = Literal["submit", "judge", "admin"]
 Role = Literal["owner", "administrator"]
 Registration = Literal["open", "closed"]
 
@@ -55,7 +55,8 @@ class Caller:
     `address` is always known (an IPv4 address, an IPv6 /64, or "local"). At most one of the others
     is given: `token`, an owner token still to be held against a submission; `key`, an API key that
     is valid; `root`, the administrator whose key the operator set. A token that is not
-    `understood` is no submission's: a mistyped key, one in quotes, a variable's name.
+    `understood` is no submission's: a mistyped key, one in quotes, a variable's name. `who` is the
+    name of an administrator who signed in with a browser.
     """
 
     address: str
@@ -63,11 +64,17 @@ class Caller:
     key: ApiKey | None = None
     root: bool = False
     understood: bool = True
+    who: str = "administrator"
+
+    @classmethod
+    def signed_in(cls, who: str) -> Self:
+        """Return the administrator of a browser's session."""
+        return cls("local", root=True, who=who)
 
     @property
     def name(self) -> str:
         """Return what is written down about who did something."""
-        return "administrator" if self.root else self.account
+        return self.who if self.root else self.account
 
     @property
     def account(self) -> str:
@@ -154,7 +161,7 @@ class AccessRules:
     def role(self, caller: Caller, owner_token_sha256: bytes, key_id: UUID | None) -> Role | None:
         """Return a caller's part in a submission; None for a stranger.
 
-        A submission is owned by whoever holds its token, and by the key that it was sent with.
+        A submission is owned by the holder of its token, and by the key that it was sent with.
         """
         if self.is_administrator(caller):
             return "administrator"

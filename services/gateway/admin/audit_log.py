@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from services.gateway.admin.models import AuditLineView, AuditQuery
+from medvid.models.administration import AuditLineView
+from services.gateway.admin.models import AuditQuery, audit_line
 from shared.storage.database import Database, transient_errors
 from shared.storage.queries import load_queries
 
@@ -31,4 +32,4 @@ class AuditLog:
                 wanted.until,
                 limit,
             )
-        return [AuditLineView.of(dict(row)) for row in rows]
+        return [audit_line(dict(row)) for row in rows]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
 from medvid.benchmark.tasks import METRIC_KEYS, Board
+from medvid.spreadsheets import read_rows, table, text_of
 from services.gateway.admin.board_rows import TEXT_FIELDS, BoardRow
 
 _DATES: Final = ("date", "verified_on")
@@ -16,24 +15,18 @@ _STRICT: Final = tuple(f"strict_{key}" for key in METRIC_KEYS)
 COLUMNS: Final = (
     "board", *TEXT_FIELDS, "badges", *_DATES, "verification_note", *METRIC_KEYS, *_STRICT,
 )  # fmt: skip
-_FORMULA_STARTS: Final = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20'")
-"""What makes a spreadsheet calculate, wide forms included, and the mark that keeps it from it."""
 _NUMBER: Final = re.compile(r"[0-9]{1,20}(?:\.[0-9]{0,40})?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
 
 
 def write_csv(boards: Mapping[Board, Iterable[BoardRow]]) -> str:
     """Return every board's rows in one table."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
-    for board, rows in boards.items():
-        for row in rows:
-            cells = row.to_json()
-            strict = row.strict
-            cells |= {"board": board, "badges": ";".join(row.badges)}
-            cells |= {f"strict_{key}": strict[key] for key in METRIC_KEYS}
-            writer.writerow([_cell(cells[column]) for column in COLUMNS])
-    return out.getvalue()
+    return table(COLUMNS, (_cells(board, row) for board, rows in boards.items() for row in rows))
+
+
+def _cells(board: Board, row: BoardRow) -> list[object]:
+    cells = row.to_json() | {"board": board, "badges": ";".join(row.badges)}
+    cells |= {f"strict_{key}": value for key, value in row.strict.items()}
+    return [cells[column] for column in COLUMNS]
 
 
 def read_csv(text: str) -> dict[str, list[dict[str, object]]]:
@@ -41,19 +34,16 @@ def read_csv(text: str) -> dict[str, list[dict[str, object]]]:
 
     Raises ValueError saying what is wrong with the table itself.
     """
-    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
+    lines = read_rows(text)
     boards: dict[str, list[dict[str, object]]] = {}
-    try:
-        header = next(reader, [])
-        if "board" not in header or len(set(header)) != len(header):
-            raise ValueError("the first line must name the columns, each once, 'board' among them")
-        for cells in reader:
-            if len(cells) != len(header):
-                raise ValueError(f"line {reader.line_num} has {len(cells)} of {len(header)} cells")
-            values = dict(zip(header, map(_text, cells), strict=True))
-            boards.setdefault(values.pop("board"), []).append(_row(values))
-    except csv.Error as error:
-        raise ValueError(f"line {reader.line_num}: {error}") from None
+    _, header = next(lines, (0, []))
+    if "board" not in header or len(set(header)) != len(header):
+        raise ValueError("the first line must name the columns, each once, 'board' among them")
+    for number, cells in lines:
+        if len(cells) != len(header):
+            raise ValueError(f"line {number} has {len(cells)} of {len(header)} cells")
+        values = dict(zip(header, map(text_of, cells), strict=True))
+        boards.setdefault(values.pop("board"), []).append(_row(values))
     return boards
 
 
@@ -77,16 +67,3 @@ def _number(text: str) -> object:
     if not text:
         return None
     return float(text) if _NUMBER.fullmatch(text) else text
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return repr(value)
-    text = str(value)
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
-
-
-def _text(cell: str) -> str:
-    return cell.removeprefix("'")

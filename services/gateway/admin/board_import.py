@@ -10,9 +10,9 @@ from uuid import UUID
 from medvid.benchmark.names import name_key
 from medvid.benchmark.report import Problem
 from medvid.benchmark.tasks import METRIC_KEYS, Board
+from medvid.models.administration import Kind
 from services.gateway.admin.board_rows import BoardRow
 
-Kind = Literal["added", "changed", "unchanged", "kept"]
 Existing = Literal["keep", "update"]
 """What becomes of a name that the board has: left as it is, or made what the file says."""
 

@@ -17,6 +17,7 @@ from medvid.benchmark.tasks import BOARDS, METRIC_KEYS, METRICS, Board
 from services.gateway.accounts.admin_actions import hidden_character
 
 STUB_BADGE: Final = "stub judge"
+UNCONFIRMED_BADGE: Final = "judge_unconfirmed"
 TEXT_FIELDS: Final = ("model_name", "organization", "team", "authors", "model_url", "track")
 _NOTE_LIMIT: Final = 1_000
 _BADGE_LIMITS: Final = (10, 40)
@@ -186,6 +187,9 @@ def _badge_problems(path: str, board: str, badges: object) -> list[Problem]:
         return [_problem(path, badges, expected, "Fix it.")]
     if board == "official" and STUB_BADGE in badges:
         expected = "no entry that the stand-in judge scored"
+        return [_problem(path, badges, expected, "Leave the row out: it is not official.")]
+    if board == "official" and UNCONFIRMED_BADGE in badges:
+        expected = "no entry whose judge's model is not confirmed"
         return [_problem(path, badges, expected, "Leave the row out: it is not official.")]
     return []
 

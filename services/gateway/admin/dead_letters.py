@@ -10,12 +10,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final
 from uuid import UUID
 
 import asyncpg
 import structlog
 
+from medvid.models.administration import LetterState
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.audit import Subject, record
 from services.gateway.admin.entries import name_conflicts
@@ -33,8 +34,6 @@ from shared.storage.queries import load_queries
 
 _SQL: Final = load_queries(__package__, "dead_letters.sql")
 _log = structlog.get_logger(__name__)
-
-LetterState = Literal["open", "replayed", "discarded"]
 
 
 @dataclass(frozen=True, slots=True)

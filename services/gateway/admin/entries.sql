@@ -7,7 +7,7 @@ SELECT r.id
    FOR UPDATE OF r
 
 -- name: entry_lock
--- Not so strong as to stop the rows that refer to it: whoever ranks writes those under the lock of the
+-- Not so strong as to stop the rows that refer to it: the ranker writes those under the lock of the
 -- board, which comes after this one.
 SELECT id FROM entries WHERE id = $1 FOR NO KEY UPDATE
 

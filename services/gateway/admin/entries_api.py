@@ -12,6 +12,15 @@ from pydantic import Field
 
 from medvid.benchmark.report import Problem
 from medvid.benchmark.tasks import BOARDS
+from medvid.models.administration import (
+    AuditPage,
+    ChangeAnswer,
+    EntriesPage,
+    EntryAction,
+    ImportAnswer,
+    ManagedEntryView,
+    RowChangeView,
+)
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.admin.audit_log import AuditLog
 from services.gateway.admin.board_csv import read_csv, write_csv
@@ -23,23 +32,20 @@ from services.gateway.admin.imports import BoardFiles
 from services.gateway.admin.models import (
     LARGEST_IMPORT,
     AddBody,
-    AuditPage,
     AuditQuery,
-    ChangeAnswer,
     EditBody,
-    EntriesPage,
     EntriesQuery,
-    EntryAction,
     ExportedBoards,
     ExportQuery,
-    ImportAnswer,
     ImportBody,
-    ManagedEntryView,
     PromoteBody,
     RankingBody,
     Reason,
     RenameBody,
-    RowChangeView,
+    entry_action,
+    import_answer,
+    managed_entry,
+    row_change,
 )
 from services.gateway.admin.rules import check_fields
 from services.gateway.boards.api import BoardName
@@ -68,7 +74,7 @@ async def list_entries(entries: EntryActions, query: EntriesQuery) -> EntriesPag
         removed=query.removed,
     )
     shown, cursor = cut(found, query.limit, entry_cursor)
-    return EntriesPage(entries=[ManagedEntryView.of(entry) for entry in shown], next_cursor=cursor)
+    return EntriesPage(entries=[managed_entry(entry) for entry in shown], next_cursor=cursor)
 
 
 @router.post(
@@ -88,13 +94,13 @@ async def add_entry(files: BoardFiles, body: AddBody, action: AdminAction) -> Ro
     row, problems = read_row("$.entry", body.board, body.entry)
     if row is None:
         raise RefusedBody(problems)
-    return RowChangeView.of(await files.add(body.board, row, action))
+    return row_change(await files.add(body.board, row, action))
 
 
 @router.get("/admin/entries/{id}", reply="The entry.", problems=("entry_not_found",))
 async def read_entry(entries: EntryActions, id: EntryId) -> ManagedEntryView:
     """Read an entry with what is not public."""
-    return ManagedEntryView.of(await entries.find(id))
+    return managed_entry(await entries.find(id))
 
 
 def _on_entry(name: str, *problems: str) -> Callable[[Operation], Operation]:
@@ -105,18 +111,25 @@ def _on_entry(name: str, *problems: str) -> Callable[[Operation], Operation]:
     )
 
 
-@_on_entry("promote", "not_scored_yet", "stub_not_official", "entry_removed", "model_name_taken")
+@_on_entry(
+    "promote",
+    "not_scored_yet",
+    "stub_not_official",
+    "unconfirmed_not_official",
+    "entry_removed",
+    "model_name_taken",
+)
 async def promote(
     entries: EntryActions, id: EntryId, body: PromoteBody, action: AdminAction
 ) -> EntryAction:
     """Verify an entry: it becomes official."""
-    return EntryAction.of(await entries.promote(id, action, body.verified_on, body.note))
+    return entry_action(await entries.promote(id, action, body.verified_on, body.note))
 
 
 @_on_entry("demote", "entry_removed", "model_name_taken")
 async def demote(entries: EntryActions, id: EntryId, action: AdminAction) -> EntryAction:
     """Bring an entry back to the community board."""
-    return EntryAction.of(await entries.demote(id, action))
+    return entry_action(await entries.demote(id, action))
 
 
 @_on_entry("rename", "entry_removed", "model_name_taken")
@@ -125,7 +138,7 @@ async def rename(
 ) -> EntryAction:
     """Give an entry another name."""
     fields = checked_fields({"model_name": body.model_name})
-    return EntryAction.of(await entries.rename(id, action, fields["model_name"] or ""))
+    return entry_action(await entries.rename(id, action, fields["model_name"] or ""))
 
 
 @_on_entry("edit", "entry_removed", "no_submission")
@@ -133,19 +146,19 @@ async def edit(
     entries: EntryActions, id: EntryId, body: EditBody, action: AdminAction
 ) -> EntryAction:
     """Change an entry's metadata."""
-    return EntryAction.of(await entries.edit(id, action, checked_fields(body.fields())))
+    return entry_action(await entries.edit(id, action, checked_fields(body.fields())))
 
 
 @_on_entry("remove")
 async def remove(entries: EntryActions, id: EntryId, action: AdminAction) -> EntryAction:
     """Take an entry off its board and free its name."""
-    return EntryAction.of(await entries.remove(id, action))
+    return entry_action(await entries.remove(id, action))
 
 
 @_on_entry("restore", "model_name_taken", "not_restorable")
 async def restore(entries: EntryActions, id: EntryId, action: AdminAction) -> EntryAction:
     """Bring a removed entry back."""
-    return EntryAction.of(await entries.restore(id, action))
+    return entry_action(await entries.restore(id, action))
 
 
 @router.get(
@@ -179,7 +192,7 @@ async def import_boards(files: BoardFiles, body: ImportBody, action: AdminAction
     """
     content = body.boards if body.csv is None else table(body.csv)
     changes = await files.apply(content, action, existing=body.existing, dry_run=body.dry_run)
-    return ImportAnswer.of(changes, dry_run=body.dry_run)
+    return import_answer(changes, dry_run=body.dry_run)
 
 
 @router.post(

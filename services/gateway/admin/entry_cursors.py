@@ -23,7 +23,7 @@ def after_entry(cursor: str | None) -> tuple[str, UUID] | None:
         return None
     try:
         packed = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True)
-        # A key of Postgres text has no NUL; none of ours has one either.
+        # A key of Postgres text has no NUL; no cursor has one either.
         return packed[_ID_BYTES:].decode().replace("\0", ""), UUID(bytes=packed[:_ID_BYTES])
     except ValueError:
         raise no_cursor() from None

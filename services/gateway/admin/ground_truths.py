@@ -13,9 +13,10 @@ import structlog
 from medvid.benchmark.ground_truth import InvalidGroundTruth, load_ground_truth
 from medvid.benchmark.report import Problem
 from medvid.benchmark.unpacking import unpack
+from medvid.models.administration import GroundTruthView, LoadedView
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.audit import Subject, record
-from services.gateway.admin.operations_models import GroundTruthView, LoadedView
+from services.gateway.admin.operations_models import ground_truth
 from services.gateway.web.errors import RefusedBody
 from shared.runtime.errors import InvalidInput, NotFound, Unavailable
 from shared.runtime.workers import WorkerCrashed, WorkerPool, WorkerTimeout
@@ -50,7 +51,7 @@ class GroundTruths:
         """Return every version, the one loaded or chosen last first; raises Transient."""
         async with transient_errors():
             rows = await self._database.pool.fetch(_SQL["ground_truths"])
-        return [GroundTruthView.of(dict(row)) for row in rows]
+        return [ground_truth(dict(row)) for row in rows]
 
     async def load(self, data: bytes, action: AdminAction, *, current: bool) -> LoadedView:
         """Check and store a file (JSON, perhaps gzip), and make it current if asked.

@@ -13,12 +13,7 @@ from medvid.benchmark.names import name_key
 from medvid.benchmark.tasks import BOARDS, METRIC_KEYS, Board
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.audit import Subject, record
-from services.gateway.admin.board_import import (
-    BoardEntry,
-    Existing,
-    RowChange,
-    plan_import,
-)
+from services.gateway.admin.board_import import BoardEntry, Existing, RowChange, plan_import
 from services.gateway.admin.board_rows import BoardRow, read_boards
 from services.gateway.admin.entries import again_on_deadlock, announce, name_conflicts
 from services.gateway.web.errors import RefusedBody

@@ -6,9 +6,10 @@ from typing import Final
 
 import structlog
 
+from medvid.models.administration import JudgingView
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.audit import Subject, record
-from services.gateway.admin.operations_models import JudgingView
+from services.gateway.admin.operations_models import judging_state
 from shared.contracts.messages import JudgingProgressed, JudgingRequested
 from shared.storage.database import Database, transient_errors
 from shared.storage.queries import load_queries
@@ -29,7 +30,7 @@ class HoldJudging:
         async with transient_errors():
             row = await self._database.pool.fetchrow(_SQL["judging_state"])
         assert row is not None  # noqa: S101 - the schema inserts it
-        return JudgingView.of(dict(row))
+        return judging_state(dict(row))
 
     async def pause(self, action: AdminAction) -> bool:
         """Pause every run and all that will be queued; False where judging is held already."""

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, Any, Literal, Self
-from uuid import UUID
 
 import orjson
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from medvid.benchmark.names import FIELD_LIMITS, check_text
 from medvid.benchmark.tasks import Board, Ranking
+from medvid.models.administration import (
+    AuditLineView,
+    EntryAction,
+    FieldChange,
+    ImportAnswer,
+    Kind,
+    ManagedEntryView,
+    RowChangeView,
+)
+from medvid.models.base import JsonBody
 from services.gateway.accounts.admin_actions import REASON_LIMIT
-from services.gateway.admin.board_import import Existing, Kind, RowChange
+from services.gateway.admin.board_import import Existing, RowChange
 from services.gateway.admin.entries import Changed
 from services.gateway.admin.rules import EDITABLE, ManagedEntry
-from services.gateway.web.bodies import JsonBody
-from services.gateway.web.models import Answer
 from services.gateway.web.parameters import Moment, Number, Parameters, Position, Sought
 
 LARGEST_IMPORT = 8 << 20
@@ -100,50 +107,14 @@ class ImportBody(Reason):
         return self
 
 
-class ChangeAnswer(Answer):
-    """Whether an action changed anything."""
-
-    changed: bool
-
-
-class ManagedEntryView(Answer):
-    """An entry as administrators see it."""
-
-    id: UUID
-    board: Board
-    model_name: str
-    organization: str
-    team: str | None
-    authors: str | None
-    model_url: str | None
-    track: str | None
-    badges: list[str]
-    submission_id: UUID | None
-    submitted_on: date
-    verified_on: date | None
-    verification_note: str | None
-    listed: bool = Field(description="false until it has scores")
-    removed_at: datetime | None
-    contact: str | None
-    stub_judged: bool = Field(description="some scores come from the stand-in judge")
-
-    @classmethod
-    def of(cls, entry: ManagedEntry) -> Self:
-        """Build the response from an entry."""
-        facts = {name: getattr(entry, name) for name in cls.model_fields}
-        return cls(**(facts | {"badges": list(entry.badges)}))
+def managed_entry(entry: ManagedEntry) -> ManagedEntryView:
+    """Build the response from an entry."""
+    return ManagedEntryView.model_validate(entry, from_attributes=True)
 
 
-class EntryAction(Answer):
-    """An entry after an action; `changed` is false where it was so before."""
-
-    entry: ManagedEntryView
-    changed: bool
-
-    @classmethod
-    def of(cls, done: Changed) -> Self:
-        """Build the response to an action."""
-        return cls(entry=ManagedEntryView.of(done.entry), changed=done.changed)
+def entry_action(done: Changed) -> EntryAction:
+    """Build the response to an action."""
+    return EntryAction(entry=managed_entry(done.entry), changed=done.changed)
 
 
 class EntriesQuery(Parameters):
@@ -160,60 +131,28 @@ class EntriesQuery(Parameters):
     limit: Number = Field(100, ge=1, le=500)
 
 
-class EntriesPage(Answer):
-    """Entries by name; `next_cursor` is null on the last page."""
-
-    entries: list[ManagedEntryView]
-    next_cursor: str | None
-
-
-class FieldChange(Answer):
-    """A field that differs: as it is on the board, and as the file has it."""
-
-    before: Any
-    after: Any
-
-
-class RowChangeView(Answer):
-    """What becomes of one row; 'kept': the board has the name with other fields, which stay."""
-
-    board: Board
-    kind: Kind
-    model_name: str
-    entry_id: UUID | None = Field(description="null: not there before")
-    fields: dict[str, FieldChange]
-
-    @classmethod
-    def of(cls, change: RowChange) -> Self:
-        """Build the response from a row's change."""
-        fields = {
-            name: FieldChange(before=before, after=after)
-            for name, (before, after) in change.fields.items()
-        }
-        return cls(
-            board=change.board,
-            kind=change.kind,
-            model_name=change.row.model_name,
-            entry_id=change.entry_id,
-            fields=fields,
-        )
+def row_change(change: RowChange) -> RowChangeView:
+    """Build the response from a row's change."""
+    fields = {
+        name: FieldChange(before=before, after=after)
+        for name, (before, after) in change.fields.items()
+    }
+    return RowChangeView(
+        board=change.board,
+        kind=change.kind,
+        model_name=change.row.model_name,
+        entry_id=change.entry_id,
+        fields=fields,
+    )
 
 
-class ImportAnswer(Answer):
-    """What became of each row, or would in a dry run."""
-
-    dry_run: bool
-    counts: dict[Kind, int]
-    rows: list[RowChangeView]
-
-    @classmethod
-    def of(cls, changes: list[RowChange], *, dry_run: bool) -> Self:
-        """Build the response to an import."""
-        kinds: tuple[Kind, ...] = ("added", "changed", "unchanged", "kept")
-        counts = {kind: sum(change.kind == kind for change in changes) for kind in kinds}
-        return cls(
-            dry_run=dry_run, counts=counts, rows=[RowChangeView.of(change) for change in changes]
-        )
+def import_answer(changes: list[RowChange], *, dry_run: bool) -> ImportAnswer:
+    """Build the response to an import."""
+    kinds: tuple[Kind, ...] = ("added", "changed", "unchanged", "kept")
+    counts = {kind: sum(change.kind == kind for change in changes) for kind in kinds}
+    return ImportAnswer(
+        dry_run=dry_run, counts=counts, rows=[row_change(change) for change in changes]
+    )
 
 
 class ExportQuery(Parameters):
@@ -243,29 +182,7 @@ class AuditQuery(Parameters):
     limit: Number = Field(50, ge=1, le=500)
 
 
-class AuditLineView(Answer):
-    """One admin action: who did what to which subject, what changed, and why."""
-
-    id: int
-    at: datetime
-    who: str = Field(description="'administrator', 'key:ID', or 'operator' (on the server)")
-    action: str
-    subject_kind: str
-    subject: str
-    before: dict[str, Any] | None
-    after: dict[str, Any] | None
-    why: str
-    request_id: str
-
-    @classmethod
-    def of(cls, row: Mapping[str, Any]) -> Self:
-        """Build the response from a row of `audit_page`."""
-        parsed = {key: orjson.loads(row[key] or "null") for key in ("before", "after")}
-        return cls(**(dict(row) | parsed))
-
-
-class AuditPage(Answer):
-    """Lines, newest first; `next_cursor` is null on the last page."""
-
-    lines: list[AuditLineView]
-    next_cursor: str | None
+def audit_line(row: Mapping[str, Any]) -> AuditLineView:
+    """Build the response from a row of `audit_page`."""
+    parsed = {key: orjson.loads(row[key] or "null") for key in ("before", "after")}
+    return AuditLineView(**(dict(row) | parsed))

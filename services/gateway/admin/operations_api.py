@@ -10,35 +10,34 @@ from uuid import UUID
 from aiohttp import ClientError, web
 from pydantic import Field
 
+from medvid.models.administration import (
+    ChangeAnswer,
+    GroundTruthList,
+    JobsPage,
+    JudgingView,
+    LetterOutcome,
+    LettersAnswer,
+    LettersPage,
+    LoadedView,
+    RescoreDetail,
+    RescoreJobView,
+)
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.admin.dead_letters import DeadLetters
 from services.gateway.admin.ground_truths import LARGEST_FILE, GroundTruths
 from services.gateway.admin.judging_hold import HoldJudging
-from services.gateway.admin.models import ChangeAnswer, Reason
+from services.gateway.admin.models import Reason
 from services.gateway.admin.operations_models import (
     MOST_LETTERS,
     ChooseBody,
-    DeadLetterView,
-    GroundTruthList,
-    JudgingView,
-    LetterOutcome,
-    LettersAnswer,
     LettersBody,
-    LettersPage,
     LettersQuery,
-    LoadedView,
     LoadQuery,
     ReloadBody,
     TruthFile,
+    dead_letter,
 )
-from services.gateway.admin.rescore_models import (
-    ApplyBody,
-    JobsPage,
-    RescoreBody,
-    RescoreDetail,
-    RescoreJobView,
-    rescore_detail,
-)
+from services.gateway.admin.rescore_models import ApplyBody, RescoreBody, rescore_detail
 from services.gateway.admin.rescoring import Rescoring
 from services.gateway.web.bodies import media_type
 from services.gateway.web.endpoints import ADMIN, Body, json_reply
@@ -72,7 +71,7 @@ async def list_dead_letters(letters: DeadLetters, query: LettersQuery) -> Letter
         query.state, query.queue, query.reason, before=query.cursor, limit=query.limit + 1
     )
     shown, cursor = cut(found, query.limit, lambda letter: str(letter.id))
-    return LettersPage(letters=[DeadLetterView.of(letter) for letter in shown], next_cursor=cursor)
+    return LettersPage(letters=[dead_letter(letter) for letter in shown], next_cursor=cursor)
 
 
 @router.post("/admin/dead-letters/replay", reply="What became of each.")

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Annotated, Any, Self
 
 import orjson
 from pydantic import Field, RootModel, model_validator
 
-from services.gateway.admin.dead_letters import DeadLetter, LetterState
+from medvid.models.administration import DeadLetterView, GroundTruthView, JudgingView, LetterState
+from services.gateway.admin.dead_letters import DeadLetter
 from services.gateway.admin.models import Reason
-from services.gateway.web.models import Answer
 from services.gateway.web.parameters import Number, Parameters, Position, Sought
 
 MOST_LETTERS = 1_000
@@ -28,36 +27,13 @@ class LettersQuery(Parameters):
     limit: Number = Field(50, ge=1, le=500)
 
 
-class DeadLetterView(Answer):
-    """A message that could not be handled."""
-
-    id: int
-    state: LetterState
-    queue: str
-    type: str | None = Field(description="null: it could not be read")
-    reason: str
-    detail: str
-    attempts: int
-    died_at: datetime
-    replayed_at: datetime | None
-    discarded_at: datetime | None
-    message: dict[str, Any] | None = Field(description="null: it cannot be replayed")
-
-    @classmethod
-    def of(cls, letter: DeadLetter) -> Self:
-        """Build the response from a letter."""
-        message = letter.message
-        shown = message.model_dump(mode="json") if message is not None else None
-        own = {"state", "message"}
-        facts = {name: getattr(letter, name) for name in cls.model_fields if name not in own}
-        return cls(**facts, state=letter.state, message=shown)
-
-
-class LettersPage(Answer):
-    """Dead letters, newest first; `next_cursor` is null on the last page."""
-
-    letters: list[DeadLetterView]
-    next_cursor: str | None
+def dead_letter(letter: DeadLetter) -> DeadLetterView:
+    """Build the response from a letter."""
+    message = letter.message
+    shown = message.model_dump(mode="json") if message is not None else None
+    own = {"state", "message"}
+    facts = {name: getattr(letter, name) for name in DeadLetterView.model_fields if name not in own}
+    return DeadLetterView(**facts, state=letter.state, message=shown)
 
 
 class LettersBody(Reason):
@@ -75,39 +51,9 @@ class LettersBody(Reason):
         return self
 
 
-class LetterOutcome(Answer):
-    """What became of one letter; `changed` is false where it was closed before."""
-
-    id: int
-    changed: bool
-    problem: str | None = Field(None, description="why it stays open")
-
-
-class LettersAnswer(Answer):
-    """What became of each letter."""
-
-    letters: list[LetterOutcome]
-
-
-class GroundTruthView(Answer):
-    """A version of the ground truth; its content is never served."""
-
-    version: str
-    samples: int
-    current: bool = Field(description="uploads are checked against it")
-    loaded_at: datetime
-    submissions: int = Field(description="that were checked against it")
-
-    @classmethod
-    def of(cls, row: Mapping[str, Any]) -> Self:
-        """Build the response from a row of `ground_truths`."""
-        return cls(**row, current=row["active"])
-
-
-class GroundTruthList(Answer):
-    """All versions, the one loaded or chosen last first."""
-
-    versions: list[GroundTruthView]
+def ground_truth(row: Mapping[str, Any]) -> GroundTruthView:
+    """Build the response from a row of `ground_truths`."""
+    return GroundTruthView(**row, current=row["active"])
 
 
 class LoadQuery(Parameters):
@@ -130,27 +76,9 @@ class ChooseBody(Reason):
     version: Version
 
 
-class LoadedView(Answer):
-    """A file that was loaded; `new` is false where its version was there."""
-
-    version: str
-    samples: int
-    new: bool
-    current: bool
-
-
-class JudgingView(Answer):
-    """Whether judging is held, and its runs by state."""
-
-    held_at: datetime | None = Field(description="null: judging goes on")
-    held_why: str | None
-    judge_version: str | None
-    runs: dict[str, int]
-
-    @classmethod
-    def of(cls, row: Mapping[str, Any]) -> Self:
-        """Build the response from the row of `judging_state`."""
-        return cls(**(dict(row) | {"runs": orjson.loads(row["runs"] or "{}")}))
+def judging_state(row: Mapping[str, Any]) -> JudgingView:
+    """Build the response from the row of `judging_state`."""
+    return JudgingView(**(dict(row) | {"runs": orjson.loads(row["runs"] or "{}")}))
 
 
 class TruthFile(RootModel[list[dict[str, Any]]]):

@@ -14,11 +14,12 @@ import structlog
 
 from medvid.benchmark.tasks import BOARDS, Board
 from medvid.benchmark.versions import JUDGED_VERSION, SIMILARITY_VERSION
+from medvid.models.administration import FailureView, RescoreJobView
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.audit import Subject, record
 from services.gateway.admin.entries import again_on_deadlock, announce
 from services.gateway.admin.ground_truths import ground_truth_not_found, make_current
-from services.gateway.admin.rescore_models import FailureView, RescoreJobView, Wanted
+from services.gateway.admin.rescore_models import Wanted, rescore_job
 from services.gateway.web.paging import Position
 from shared.contracts.messages import JudgingRequested, RescoringCompleted, RescoringRequested
 from shared.runtime.errors import Conflict, NotFound
@@ -42,7 +43,7 @@ class Rescoring:
             rows = await self._database.pool.fetch(
                 _SQL["rescore_jobs_page"], None, *(before or (None, None)), limit
             )
-        return [RescoreJobView.of(dict(row)) for row in rows]
+        return [rescore_job(dict(row)) for row in rows]
 
     async def find(self, job_id: UUID) -> RescoreJobView:
         """Return a job; raises NotFound."""
@@ -52,7 +53,7 @@ class Rescoring:
             )
         if row is None:
             raise rescore_not_found()
-        return RescoreJobView.of(dict(row))
+        return rescore_job(dict(row))
 
     async def preview(self, job_id: UUID) -> Mapping[str, Any] | None:
         """Return a job's difference as the ranker computed it; None while there is none."""

@@ -11,6 +11,7 @@ from uuid import UUID
 from medvid.benchmark.names import check_entry_fields, clean_name
 from medvid.benchmark.report import Problem
 from medvid.benchmark.tasks import Board
+from services.gateway.admin.board_rows import UNCONFIRMED_BADGE
 from shared.runtime.errors import Conflict
 
 EDITABLE: Final = ("organization", "team", "authors", "model_url", "track", "contact")
@@ -63,6 +64,12 @@ def promoted(entry: ManagedEntry, verified_on: date, note: str | None) -> Manage
             "the entry's judged scores come from the stand-in judge.",
             fix="Have it judged by a real judge first.",
             code="stub_not_official",
+        )
+    if UNCONFIRMED_BADGE in entry.badges:
+        raise Conflict(
+            "a gateway names another model than the judge's for some of the entry's verdicts.",
+            fix="Have it judged by an endpoint that names the judge's own model.",
+            code="unconfirmed_not_official",
         )
     return replace(entry, board="official", verified_on=verified_on, verification_note=note)
 

@@ -9,14 +9,13 @@ from pydantic import Field
 
 from medvid.benchmark.names import FIELD_LIMITS
 from medvid.benchmark.tasks import BOARDS, Board, Scoring
+from medvid.models.boards import EntryDetails, Leaderboard, LeaderboardIndex
 from services.gateway.boards.current import CACHE_CONTROL, Boards
 from services.gateway.boards.cursors import BoardCursor, Form
 from services.gateway.boards.entries import entry_of
-from services.gateway.boards.entry_models import EntryDetails
 from services.gateway.boards.events import BoardStreams
-from services.gateway.boards.models import Leaderboard, LeaderboardIndex
 from services.gateway.boards.moments import PATTERN, read_as_of
-from services.gateway.boards.store import BoardStore
+from services.gateway.boards.store import SnapshotStore
 from services.gateway.boards.views import BoardViews, Window
 from services.gateway.web.endpoints import CSV, EVENTS, JSON, Handle, Reply, ReplyLink, json_reply
 from services.gateway.web.event_streams import EventHeaders
@@ -112,7 +111,7 @@ class BoardQuery(Parameters):
         None,
         description=(
             "the next page, as 'next' names it. It stays in its snapshot, whatever happens to the "
-            "board meanwhile, and brings the rest of the query with it"
+            "board, and brings the rest of the query with it"
         ),
     )
     format: Form | None = Field(None, description="wins over the Accept header")
@@ -210,7 +209,7 @@ async def read_snapshot(
     problems=("board_not_found", "entry_not_found"),
 )
 async def read_entry(
-    boards: Boards, store: BoardStore, board: BoardName, id: EntryText
+    boards: Boards, store: SnapshotStore, board: BoardName, id: EntryText
 ) -> Representation:
     """Read an entry.
 

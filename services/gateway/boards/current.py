@@ -16,6 +16,7 @@ from uuid import UUID
 import structlog
 
 from medvid.benchmark.tasks import BOARDS, SCORINGS, Board, Scoring
+from medvid.models.boards import Leaderboard, LeaderboardEntry
 from services.gateway.boards import models as board_models
 from services.gateway.boards.store import SnapshotRef, SnapshotSource
 from services.gateway.boards.urls import board_url, page_url
@@ -28,8 +29,8 @@ from shared.runtime.errors import Transient
 CACHE_CONTROL: Final = "public, max-age=1, must-revalidate"
 _log = structlog.get_logger(__name__)
 
-PageRenderer = Callable[[board_models.Leaderboard, frozenset[Scoring]], str]
-"""Renders a board's page; told in which scorings no entry of it has a value."""
+PageRenderer = Callable[[Leaderboard, frozenset[Scoring]], str]
+"""Renders a board's page; given the scorings in which no entry of it has a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +42,10 @@ class ReadyBoard:
     """
 
     snapshot_id: int
-    board: board_models.Leaderboard
+    board: Leaderboard
     json: Representation
     page: Representation
-    entries: Mapping[UUID, board_models.LeaderboardEntry]
+    entries: Mapping[UUID, LeaderboardEntry]
     ranked: int
     valueless: frozenset[Scoring]
 
@@ -66,9 +67,7 @@ class Boards:
         self._refreshing = asyncio.Lock()
         self._listeners: list[Callable[[], None]] = []
         self._ready: dict[tuple[Board, Scoring], ReadyBoard] = {
-            (board, scoring): self._build(
-                0, board_models.Leaderboard.empty(board, scoring), frozenset()
-            )
+            (board, scoring): self._build(0, Leaderboard.empty(board, scoring), frozenset())
             for board in BOARDS
             for scoring in SCORINGS
         }
@@ -85,8 +84,8 @@ class Boards:
     async def rank_of(self, board: Board, entry_id: UUID) -> int | None:
         """Return an entry's rank by compat scoring; None where it has no value, or is not there.
 
-        Looks for a newer board before it says that an entry is not there. So whoever is told that
-        a submission is ranked finds it on the board of the same gateway.
+        Looks for a newer board before it says that an entry is not there. So a submission
+        that is ranked is found on the board of the same gateway.
         """
         entry = self._ready[board, "compat"].entries.get(entry_id)
         if entry is None:
@@ -109,7 +108,7 @@ class Boards:
             try:
                 await self.refresh()
             except Transient as error:
-                _log.warning("boards_stay_as_they_are", error=error.detail)
+                _log.warning("board_refresh_failed", error=error.detail)
             try:
                 async with asyncio.timeout(self._poll_seconds):
                     await self._hinted.wait()
@@ -152,7 +151,7 @@ class Boards:
             )
 
     def _build(
-        self, snapshot_id: int, board: board_models.Leaderboard, valueless: frozenset[Scoring]
+        self, snapshot_id: int, board: Leaderboard, valueless: frozenset[Scoring]
     ) -> ReadyBoard:
         return ReadyBoard(
             snapshot_id=snapshot_id,
@@ -185,7 +184,7 @@ class Boards:
 
 
 def _valueless(
-    boards: Mapping[tuple[Board, Scoring], board_models.Leaderboard], board: Board
+    boards: Mapping[tuple[Board, Scoring], Leaderboard], board: Board
 ) -> frozenset[Scoring]:
     """Return the scorings in which a board has entries, and none of them a value."""
     found = {scoring: boards[board, scoring].entries for scoring in SCORINGS}

@@ -50,7 +50,7 @@ class BoardCursor:
 
 def _not_ours() -> InvalidInput:
     return InvalidInput(
-        "the cursor is not one of ours.",
+        "the cursor is not one that a page named.",
         fix="Send one from 'next' as it is, or leave it out to begin at the top.",
         code="invalid_cursor",
     )

@@ -6,9 +6,9 @@ from typing import Final
 from uuid import UUID
 
 from medvid.benchmark.tasks import SCORINGS, Board, Scoring
+from medvid.models.boards import EntryDetails, LeaderboardEntry
 from services.gateway.boards.current import Boards
-from services.gateway.boards.entry_models import EntryDetails, entry_details
-from services.gateway.boards.models import LeaderboardEntry
+from services.gateway.boards.entry_models import entry_details
 from services.gateway.boards.store import BoardHistory
 from services.gateway.web.parameters import uuid_of
 from shared.runtime.errors import NotFound

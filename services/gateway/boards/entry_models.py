@@ -3,106 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime
-from typing import Any, Final
-from uuid import UUID
+from typing import Any
 
 import orjson
-from pydantic import Field
 
 from medvid.benchmark.disclosure import Withheld, few_in, rounded, withheld
-from medvid.benchmark.tasks import JUDGE_METRIC_KEYS, METRICS, Board, Scoring
-from services.gateway.boards.models import LeaderboardEntry
+from medvid.benchmark.tasks import JUDGE_METRIC_KEYS, METRICS, Scoring
+from medvid.models.boards import (
+    EntryDetails,
+    EntryScore,
+    LeaderboardEntry,
+    Place,
+    Provenance,
+    RankSpan,
+    SourceScore,
+)
+from medvid.models.judging import JudgeResult
 from services.gateway.boards.store import FoundEntry
-from services.gateway.judging.models import JudgeResult, shown_facts
-from services.gateway.submissions.similarity_models import Similarity, similarities
-from services.gateway.web.models import Answer
+from services.gateway.judging.models import shown_facts
+from services.gateway.submissions.similarity_models import similarities
 from services.gateway.web.urls import url
-
-_WHY: Final = "why there are no values; null: they are shown"
-
-
-class SourceScore(Answer):
-    """A metric within one source dataset."""
-
-    compat: float | None
-    strict: float | None
-    answered: int | None = Field(
-        description="samples, or judged pairs, that count; null: withheld with the value"
-    )
-    expected: int | None = Field(description="those that there are; null: pairs that are withheld")
-    withheld: Withheld | None = Field(None, description=_WHY)
-
-
-class Provenance(Answer):
-    """What a score was computed from, and with."""
-
-    ground_truth_version: str = Field(description="SHA-256 of the test set")
-    metric_version: str = Field(description="version of the metric's code")
-    judge_version: str | None = Field(description="null: no judge had a part in it")
-    file_sha256: str = Field(description="of the unpacked predictions file")
-
-
-class EntryScore(Answer):
-    """One metric of an entry; values have 4 decimals."""
-
-    metric: str
-    compat: float | None
-    strict: float | None
-    withheld: Withheld | None = Field(None, description=_WHY)
-    answered: int | None = Field(
-        description="null: not known, as with imported numbers, or withheld with the value"
-    )
-    expected: int | None
-    coverage: float | None = Field(description="answered / expected, of 4 decimals")
-    by_source: dict[str, SourceScore]
-    provenance: Provenance | None = Field(description="null: imported from a publication")
-
-
-class Place(Answer):
-    """Where an entry stands in one scoring."""
-
-    scoring: Scoring
-    rank: int | None = Field(ge=1, description="null: not ranked, having no value in this scoring")
-    of: int = Field(description="entries that the board ranks")
-    mean_rank: float | None = Field(description="null: not ranked")
-    ranks: dict[str, int] = Field(description="by metric; empty: not ranked")
-
-
-class RankSpan(Answer):
-    """A rank for as long as it lasted."""
-
-    scoring: Scoring
-    rank: int = Field(ge=1)
-    since: datetime
-    until: datetime | None = Field(description="null: it stands there now")
-    snapshot: str = Field(description="the first board that shows it, while that is kept")
-
-
-class EntryDetails(Answer):
-    """Everything that is public about an entry."""
-
-    id: UUID
-    board: Board
-    model_name: str
-    organization: str
-    team: str | None
-    authors: str | None
-    model_url: str | None
-    track: str | None
-    badges: list[str]
-    submitted_on: date
-    verified_on: date | None
-    submission_id: UUID | None = Field(description="null: added by hand or imported")
-    url: str
-    page: str
-    places: list[Place] = Field(description="empty for a moment after the entry is listed")
-    scores: list[EntryScore] = Field(description="in the order of the board's columns")
-    similarities: dict[str, Similarity | None] = Field(
-        description="how near captions are to their references; never ranked; null: not measured"
-    )
-    judge: JudgeResult | None = Field(description="what the judged scores rest on")
-    history: list[RankSpan] = Field(description="the newest 1,000 ranks, newest first")
 
 
 def entry_details(

@@ -1,6 +1,6 @@
 """A board's changes as a stream (SSE), for every page that is open on it.
 
-Clients are told that there is something new, and fetch it where it is served from memory. An event
+Clients hear that there is something new, and fetch it where it is served from memory. An event
 carries the board's revision as its id, so a client that comes back with `Last-Event-ID` gets at
 once what was missed, and nothing where nothing was.
 """
@@ -15,14 +15,13 @@ from typing import Final
 
 from aiohttp import web
 from aiohttp_sse import EventSourceResponse
-from pydantic import Field
 
-from medvid.benchmark.tasks import SCORINGS, Board, Scoring
+from medvid.benchmark.tasks import SCORINGS, Board
+from medvid.models.boards import BoardNews
 from services.gateway.boards.current import Boards
 from services.gateway.web.addresses import LOCAL
 from services.gateway.web.event_streams import last_event_id, wait
 from services.gateway.web.middleware import stream_headers
-from services.gateway.web.models import Answer
 from shared.runtime.errors import Unavailable
 
 _HEARTBEAT_SECONDS: Final = 15.0
@@ -31,17 +30,6 @@ _STALLED_SECONDS: Final = 20.0
 """A client that takes no bytes for so long is cut off; it comes back by itself."""
 _GONE_SECONDS: Final = 2.0
 """How often is looked whether a client has left, so that its place is free again."""
-
-
-class BoardNews(Answer):
-    """The data of a `board` event: what the board is now."""
-
-    board: Board
-    revision: int = Field(description="also the event's id")
-    entries: int
-    snapshots: dict[Scoring, int | None] = Field(
-        description="the number of the snapshot that is served now, by scoring"
-    )
 
 
 @dataclass(slots=True, eq=False)
@@ -96,7 +84,7 @@ class BoardStreams:
 
         Raises Unavailable when as many clients listen as may.
         """
-        told = last_event_id(request)
+        sent = last_event_id(request)
         if self._stopping:
             raise Unavailable("the server is stopping.", fix="Try again.")
         self._make_room(address)
@@ -115,10 +103,10 @@ class BoardStreams:
                     while not (self._stopping or listener.ended or request.transport is None):
                         woken.clear()
                         news = self._news(board)
-                        if news.revision != told:
-                            told = news.revision
+                        if news.revision != sent:
+                            sent = news.revision
                             data = news.model_dump_json()
-                            await response.send(data, id=str(told), event="board")
+                            await response.send(data, id=str(sent), event="board")
                         await wait(woken)
             return response
         finally:

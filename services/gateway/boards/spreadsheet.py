@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from medvid.benchmark.tasks import METRIC_KEYS
-from services.gateway.boards.models import Leaderboard
-from services.gateway.web.spreadsheets import table
+from medvid.models.boards import Leaderboard
+from medvid.spreadsheets import table
 
 _ABOUT: Final = (
     "model_name", "organization", "team", "authors", "model_url", "track", "badges",

@@ -91,7 +91,7 @@ class BoardHistory(Protocol):
         """Return the entries that came onto these boards last, the newest first."""
 
 
-class BoardStore:
+class SnapshotStore:
     """Ranked boards in the database: a SnapshotSource and a BoardHistory."""
 
     def __init__(self, database: Database) -> None:

@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 from typing import Final
 
 from medvid.benchmark.tasks import Board, Scoring
+from medvid.models.boards import Leaderboard
 from services.gateway.boards import models as board_models
 from services.gateway.boards import spreadsheet as board_csv
 from services.gateway.boards.current import CACHE_CONTROL, Boards
 from services.gateway.boards.cursors import BoardCursor, Form
-from services.gateway.boards.models import Leaderboard
 from services.gateway.boards.store import BoardHistory
 from services.gateway.web.addresses import LOCAL
 from services.gateway.web.endpoints import JSON

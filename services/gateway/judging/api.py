@@ -7,19 +7,14 @@ from typing import Final, Literal
 from aiohttp import web
 from pydantic import Field
 
+from medvid.models.base import JsonBody
+from medvid.models.judging import JudgeRun, JudgingReceipt, VerdictPage
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.rules import Caller
-from services.gateway.judging.models import (
-    JudgeRun,
-    JudgingReceipt,
-    VerdictPage,
-    judging_receipt,
-    verdicts_csv,
-)
+from services.gateway.judging.models import judge_run, judging_receipt, verdict_page, verdicts_csv
 from services.gateway.judging.service import JudgingService
 from services.gateway.judging.store import VerdictFilter, VerdictQuery
 from services.gateway.submissions.access import SubmissionId
-from services.gateway.web.bodies import JsonBody
 from services.gateway.web.endpoints import ADMIN, CSV, JSON, Access, Reply
 from services.gateway.web.parameters import Number, Parameters
 from services.gateway.web.responses import PRIVATE
@@ -61,6 +56,7 @@ router: Final = Router("judging", reason=SteeringRequest())
         *_DENIED,
         "already_judged",
         "already_running",
+        "needs_operator",
         "no_entry",
         "not_scored_yet",
         "over_budget",
@@ -92,7 +88,7 @@ async def pause_judging(
     judging: JudgingService, id: SubmissionId, caller: Caller, action: AdminAction
 ) -> JudgeRun:
     """Pause judging."""
-    return JudgeRun.of(await judging.pause(id, caller, action), owner=True)
+    return judge_run(await judging.pause(id, caller, action), owner=True)
 
 
 @router.post(
@@ -106,7 +102,7 @@ async def resume_judging(
     judging: JudgingService, id: SubmissionId, caller: Caller, action: AdminAction
 ) -> JudgeRun:
     """Resume judging."""
-    return JudgeRun.of(await judging.resume(id, caller, action), owner=True)
+    return judge_run(await judging.resume(id, caller, action), owner=True)
 
 
 @router.get(
@@ -126,7 +122,7 @@ async def read_verdicts(
     size = min(query.page_size, _LARGEST_PAGE[query.format])
     wanted = VerdictQuery(query.metric, query.state, query.page, size)
     found, total = await judging.verdicts(id, caller, wanted)
-    page = VerdictPage.of(map(dict, found), total, wanted)
+    page = verdict_page(map(dict, found), total, wanted)
     if query.format == "json":
         return page
     disposition = 'attachment; filename="verdicts.csv"'

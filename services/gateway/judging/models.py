@@ -3,155 +3,82 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
-from typing import Any, Final, Self
+from dataclasses import asdict
+from typing import Any, Final
 from uuid import UUID
-
-from pydantic import Field
 
 from medvid.benchmark.disclosure import few, rounded
 from medvid.benchmark.tasks import ASPECTS
+from medvid.models.judging import (
+    JudgeResult,
+    JudgeRun,
+    JudgingReceipt,
+    JudgingStatus,
+    Verdict,
+    VerdictPage,
+    WastedCalls,
+)
+from medvid.spreadsheets import table
 from services.gateway.judging.service import JudgingSummary
 from services.gateway.judging.store import StoredRun, VerdictQuery
-from services.gateway.web.models import Answer
-from services.gateway.web.spreadsheets import table
 from services.gateway.web.urls import url
 
 _MEASURED: Final = ("value", "coverage", "variance", "verdict_variance")
 _NUMBERS: Final = (
     "uses", "repeat", "prompt_tokens", "completion_tokens", "latency_ms", "attempts", "cost_usd",
 )  # fmt: skip
+_OWNERS_ONLY: Final = ("detail", "estimate", "spent_usd", "estimated", "wasted")
 
 
-class JudgeRun(Answer):
-    """A run; `items` are distinct pairs times repeats. `detail`, `estimate`: the owner's only."""
-
-    id: UUID
-    state: str
-    reason: str | None
-    items: int
-    items_cached: int = Field(description="known before the run, and not paid for again")
-    items_done: int
-    items_unscored: int
-    progress: float | None = Field(description="share of the items that are done")
-    items_per_second: float | None = None
-    eta_seconds: float | None = None
-    requested_by: str
-    requested_at: datetime
-    changed_at: datetime
-    detail: str | None = None
-    estimate: dict[str, Any] | None = None
-
-    @classmethod
-    def of(cls, run: StoredRun, *, owner: bool, judging: JudgingSummary | None = None) -> JudgeRun:
-        """Build the response from a run; some of it is for its owner only."""
-        rate = judging.items_per_second if judging else None
-        eta = judging.eta_seconds if judging else None
-        return cls(
-            id=run.id,
-            state=run.state,
-            reason=run.reason,
-            items=run.items,
-            items_cached=run.items_cached,
-            items_done=run.items_done,
-            items_unscored=run.items_unscored,
-            progress=run.items_done / run.items if run.items else None,
-            items_per_second=round(rate, 2) if rate is not None else None,
-            eta_seconds=round(eta, 1) if eta is not None else None,
-            requested_by=run.requested_by,
-            requested_at=run.created_at,
-            changed_at=run.changed_at,
-            detail=run.detail if owner else None,
-            estimate=dict(run.estimate) if owner and run.estimate is not None else None,
-        )
+def judge_run(run: StoredRun, *, owner: bool, judging: JudgingSummary | None = None) -> JudgeRun:
+    """Build the response from a run; some of it is for its owner only."""
+    rate = judging.items_per_second if judging else None
+    eta = judging.eta_seconds if judging else None
+    facts = asdict(run) | {
+        "progress": run.items_done / run.items if run.items else None,
+        "items_per_second": round(rate, 2) if rate is not None else None,
+        "eta_seconds": round(eta, 1) if eta is not None else None,
+        "requested_at": run.created_at,
+        "spent_usd": _usd(run.spent_microusd) if run.spent_microusd else None,
+        "estimated": run.cost_estimated,
+        "wasted": WastedCalls(
+            calls=run.wasted_calls,
+            usd=_usd(run.wasted_microusd),
+            reasons=dict(run.wasted_reasons),
+        ),
+    }
+    return JudgeRun(**facts | ({} if owner else dict.fromkeys(_OWNERS_ONLY)))
 
 
-class JudgeResult(Answer):
-    """What the judged numbers on the board rest on. Public."""
-
-    judge_version: str
-    judge: dict[str, Any] = Field(description="what the version is made of")
-    stub: bool = Field(description="judged by the stand-in: for demonstration only")
-    completed_at: datetime
-    facts: dict[str, Any] = Field(
-        description="pairs, coverage and aspect means by metric; null, with `withheld`, of a "
-        "metric of too few pairs"
-    )
-    calibration: dict[str, Any] | None = Field(
-        None, description="how this judge agreed with humans when it was last held against them"
-    )
+def _usd(microusd: int) -> float:
+    return microusd / 1e6
 
 
-class JudgingStatus(Answer):
-    """How the judging of a submission stands."""
-
-    run: JudgeRun | None
-    result: JudgeResult | None
-
-
-class JudgingReceipt(Answer):
-    """A run was asked for. `estimate` is null while it is still being made."""
-
-    run: JudgeRun
-    estimate: dict[str, Any] | None
-    status_url: str
-    events_url: str
+def _verdict(row: Mapping[str, Any]) -> Verdict:
+    """Build the response from a row of `verdicts_page`."""
+    scores, cost = row["scores"], row["cost_microusd"]
+    given = dict(row) | {
+        "pair": row["ordinal"],
+        "prediction": row["prediction"].decode(),
+        "state": "scored" if scores else "unscored" if row["unscored"] else "open",
+        "scores": dict(zip(ASPECTS, scores, strict=True)) if scores else None,
+        "unscored_reason": row["unscored"],
+        "cost_usd": cost / 1e6 if cost is not None else None,
+    }
+    return Verdict(**given)
 
 
-class Verdict(Answer):
-    """One item of a run: the owner's text and its scores."""
-
-    pair: int
-    repeat: int
-    metrics: list[str]
-    uses: int = Field(description="in how many matched pairs it counts")
-    prediction: str
-    state: str
-    scores: dict[str, int] | None
-    unscored_reason: str | None
-    model: str | None
-    prompt_tokens: int | None
-    completion_tokens: int | None
-    latency_ms: float | None
-    attempts: int | None
-    cost_usd: float | None
-    judged_at: datetime | None
-
-    @classmethod
-    def of(cls, row: Mapping[str, Any]) -> Self:
-        """Build the response from a row of `verdicts_page`."""
-        scores, cost = row["scores"], row["cost_microusd"]
-        given = dict(row) | {
-            "pair": row["ordinal"],
-            "prediction": row["prediction"].decode(),
-            "state": "scored" if scores else "unscored" if row["unscored"] else "open",
-            "scores": dict(zip(ASPECTS, scores, strict=True)) if scores else None,
-            "unscored_reason": row["unscored"],
-            "cost_usd": cost / 1e6 if cost is not None else None,
-        }
-        return cls(**given)
-
-
-class VerdictPage(Answer):
-    """A page of verdicts."""
-
-    page: int
-    page_size: int
-    total: int
-    verdicts: list[Verdict]
-
-    @classmethod
-    def of(cls, rows: Iterable[Mapping[str, Any]], total: int, query: VerdictQuery) -> Self:
-        """Build the response from rows of `verdicts_page`."""
-        verdicts = [Verdict.of(row) for row in rows]
-        return cls(page=query.page, page_size=query.page_size, total=total, verdicts=verdicts)
+def verdict_page(rows: Iterable[Mapping[str, Any]], total: int, query: VerdictQuery) -> VerdictPage:
+    """Build the response from rows of `verdicts_page`."""
+    verdicts = [_verdict(row) for row in rows]
+    return VerdictPage(page=query.page, page_size=query.page_size, total=total, verdicts=verdicts)
 
 
 def judging_status(judging: JudgingSummary, *, owner: bool) -> JudgingStatus:
     """Build the response from a summary; some of it is for its owner only."""
     run, result = judging.run, judging.result
     return JudgingStatus(
-        run=JudgeRun.of(run, owner=owner, judging=judging) if run else None,
+        run=judge_run(run, owner=owner, judging=judging) if run else None,
         result=JudgeResult(
             judge_version=result.judge_version,
             judge=dict(result.judge),
@@ -187,7 +114,7 @@ def _shown_metric(found: Mapping[str, Any]) -> dict[str, Any]:
 def judging_receipt(submission_id: UUID, run: StoredRun) -> JudgingReceipt:
     """Build the response to a request for a run."""
     return JudgingReceipt(
-        run=JudgeRun.of(run, owner=True),
+        run=judge_run(run, owner=True),
         estimate=dict(run.estimate) if run.estimate is not None else None,
         status_url=url("api_submission", id=submission_id),
         events_url=url("api_submission_events", id=submission_id),

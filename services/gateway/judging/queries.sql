@@ -5,7 +5,10 @@ SELECT s.judge_version, v.is_stub
 
 -- name: run_latest
 SELECT id, state, reason, detail, judge_version, requested_by, repeats, estimate::text AS estimate,
-       items, items_cached, items_done, items_unscored, created_at, changed_at
+       items, items_cached, items_done, items_unscored, created_at, changed_at, reply_form,
+       cost_estimated, wasted_calls, wasted_microusd, wasted_reasons::text AS wasted_reasons,
+       coalesce((SELECT spent_microusd FROM judge_spending WHERE scope = 'run:' || judge_runs.id), 0)
+           AS spent_microusd
   FROM judge_runs
  WHERE submission_id = $1
  ORDER BY created_at DESC
@@ -13,7 +16,10 @@ SELECT id, state, reason, detail, judge_version, requested_by, repeats, estimate
 
 -- name: run_find
 SELECT id, state, reason, detail, judge_version, requested_by, repeats, estimate::text AS estimate,
-       items, items_cached, items_done, items_unscored, created_at, changed_at
+       items, items_cached, items_done, items_unscored, created_at, changed_at, reply_form,
+       cost_estimated, wasted_calls, wasted_microusd, wasted_reasons::text AS wasted_reasons,
+       coalesce((SELECT spent_microusd FROM judge_spending WHERE scope = 'run:' || judge_runs.id), 0)
+           AS spent_microusd
   FROM judge_runs
  WHERE id = $1
 

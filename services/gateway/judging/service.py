@@ -95,6 +95,8 @@ class JudgingService:
                 return await self.store.add_run(submission_id, requester, account)
             case "paused" if run.reason == "administrator" and requester == "owner":
                 raise _paused_by_administrator()
+            case "paused" if run.reason == "needs_operator" and requester == "owner":
+                raise _needs_operator()
         if not await self.store.requeue(submission_id, run, requester):
             raise _already_running()
         return run.id
@@ -209,6 +211,14 @@ def _paused_by_administrator() -> Conflict:
         "an administrator paused the run.",
         fix="Ask the maintainers.",
         code="paused_by_administrator",
+    )
+
+
+def _needs_operator() -> Conflict:
+    return Conflict(
+        "the run was stopped, as its calls were billed and gave no verdicts.",
+        fix="Ask the maintainers: they set the judge right and resume it.",
+        code="needs_operator",
     )
 
 

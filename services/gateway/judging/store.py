@@ -52,6 +52,12 @@ class StoredRun:
     items_unscored: int
     created_at: datetime
     changed_at: datetime
+    reply_form: str | None
+    cost_estimated: bool
+    spent_microusd: int
+    wasted_calls: int
+    wasted_microusd: int
+    wasted_reasons: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,4 +220,5 @@ def _steered(run: StoredRun) -> dict[str, object]:
 
 def _run(row: asyncpg.Record) -> StoredRun:
     estimate = orjson.loads(row["estimate"]) if row["estimate"] else None
-    return StoredRun(**(dict(row) | {"estimate": estimate}))
+    reasons = orjson.loads(row["wasted_reasons"])
+    return StoredRun(**(dict(row) | {"estimate": estimate, "wasted_reasons": reasons}))

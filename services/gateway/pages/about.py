@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import Final
 
 from medvid.benchmark.tasks import CAPTION_TASKS, Scoring, Task
-from services.gateway.boards.models import COLUMNS, Column
+from medvid.models.boards import COLUMNS, Column
 
 _DIGEST_CHARACTERS: Final = 12
 

@@ -9,9 +9,12 @@ from typing import Final
 import structlog
 from aiohttp import web
 
+from medvid.models.problems import ProblemDetails
 from services.gateway.accounts.admin_actions import AdminAction
-from services.gateway.pages.admin_form_fields import Fields, text
+from services.gateway.pages.admin_actions import ACTIONS
+from services.gateway.pages.admin_form_fields import text
 from services.gateway.pages.admin_form_reading import LARGEST, PLAIN, read_form
+from services.gateway.pages.admin_parts import Parts
 from services.gateway.pages.admin_sessions import (
     AdminSession,
     Sessions,
@@ -24,7 +27,6 @@ from services.gateway.web import problems
 from services.gateway.web.endpoints import HTML, Handle
 from services.gateway.web.errors import QuotaExhausted
 from services.gateway.web.middleware import request_id_of
-from services.gateway.web.models import ProblemDetails
 from services.gateway.web.urls import PAGES, url
 from shared.runtime.errors import InvalidInput, MedvidError, NotAllowed, Unavailable
 
@@ -33,13 +35,11 @@ _log = structlog.get_logger(__name__)
 
 Context = Mapping[str, object]
 Load = Callable[[web.Request], Awaitable[Context]]
-Do = Callable[[web.Request, Fields, AdminAction], Awaitable[str]]
-"""Does what a form asks for and returns what to tell, in one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One page: its name among all pages, template, what it shows, and its forms by action.
+    """One page: its name among all pages, template and what it shows.
 
     `under` names the page of the navigation that it belongs to; None: it is there itself.
     """
@@ -48,7 +48,6 @@ class Section:
     template: str
     title: str
     load: Load
-    actions: Mapping[str, Do]
     under: str | None = None
 
 
@@ -59,6 +58,7 @@ class AdminPages:
         self,
         pages: Pages,
         sessions: Sessions,
+        parts: Parts,
         sections: list[Section],
         downloads: Mapping[str, Handle],
     ) -> None:
@@ -66,6 +66,10 @@ class AdminPages:
         self._downloads = downloads
         self._sessions = sessions
         self._sections = sections
+        self._actions = {
+            page: {name: form.bound(parts) for name, form in forms.items()}
+            for page, forms in ACTIONS.items()
+        }
 
     def routes(self) -> list[web.RouteDef]:
         """Return their routes."""
@@ -78,7 +82,7 @@ class AdminPages:
         for section in self._sections:
             address = PAGES[section.name]
             routes.append(web.get(address, self._shown(section)))
-            if section.actions:
+            if section.name in ACTIONS:
                 routes.append(web.post(address, self._done(section)))
         return routes
 
@@ -109,7 +113,7 @@ class AdminPages:
             fields = await read_form(request, LARGEST)
             check_form(request, fields.get("csrf"), signed_in=True)
             try:
-                do = section.actions.get(text(fields, "action"))
+                do = self._actions[section.name].get(text(fields, "action"))
                 if do is None:
                     raise InvalidInput("there is no such action here.", fix="Load the page anew.")
                 action = AdminAction.of(session.who, text(fields, "why"), request_id_of(request))
@@ -178,6 +182,7 @@ class AdminPages:
             template,
             session=session,
             section=section,
+            forms=ACTIONS.get(section.name) if section else None,
             sections=[each for each in self._sections if each.under is None],
             problem=problem,
             **context,

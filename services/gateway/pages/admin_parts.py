@@ -13,7 +13,7 @@ from services.gateway.admin.ground_truths import GroundTruths
 from services.gateway.admin.imports import BoardFiles
 from services.gateway.admin.judging_hold import HoldJudging
 from services.gateway.admin.rescoring import Rescoring
-from services.gateway.submissions.lifecycle import Lifecycle
+from services.gateway.submissions.service import SubmissionService
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,5 +28,5 @@ class Parts:
     rescoring: Rescoring
     hold: HoldJudging
     log: AuditLog
-    submissions: Lifecycle
+    submissions: SubmissionService
     keys: ManageKeys

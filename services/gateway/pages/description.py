@@ -9,11 +9,11 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
+from medvid.models.problem_codes import PROBLEM_CODES
 from services.gateway.pages.reference import Reference
 from services.gateway.pages.rendering import Pages
 from services.gateway.web.endpoints import JSON, Endpoint, Reply
 from services.gateway.web.openapi import OutgoingCall, openapi_document
-from services.gateway.web.problem_codes import PROBLEM_CODES
 from services.gateway.web.representations import Representation, represent
 from services.gateway.web.responses import send
 from services.gateway.web.security import PAGE_HEADERS, READ_HEADERS

@@ -7,8 +7,7 @@ from datetime import datetime
 from itertools import groupby
 
 from medvid.benchmark.tasks import ASPECTS, METRICS
-from services.gateway.boards import models as board_models
-from services.gateway.boards.entry_models import EntryDetails, Provenance
+from medvid.models.boards import COLUMNS, EntryDetails, Leaderboard, Provenance
 from services.gateway.boards.urls import compare_url, page_url
 from services.gateway.pages import plots, rank_history
 from services.gateway.pages.rendering import Pages
@@ -16,9 +15,7 @@ from services.gateway.pages.rendering import Pages
 _LABELS = {metric.key: metric.label for metric in METRICS}
 
 
-def render_entry(
-    pages: Pages, board: board_models.Leaderboard, entry: EntryDetails, now: datetime
-) -> str:
+def render_entry(pages: Pages, board: Leaderboard, entry: EntryDetails, now: datetime) -> str:
     """Return the page; `board` is the entry's board in compat scoring."""
     row = next((each for each in board.entries if each.entry_id == entry.id), None)
     best = [each for each in board.entries[:2] if each.rank is not None]
@@ -35,7 +32,7 @@ def render_entry(
         around=plots.radar(values, [each.values for each in board.entries]),
         history=rank_history.draw(spans, now),
         spans=spans,
-        columns={column.key: column for column in board_models.COLUMNS},
+        columns={column.key: column for column in COLUMNS},
         sourced=[score for score in entry.scores if score.by_source],
         provenances=_provenances(entry),
         aspects=ASPECTS,

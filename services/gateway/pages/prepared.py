@@ -14,7 +14,7 @@ from typing import Final, Protocol
 import jinja2
 from markupsafe import Markup
 
-from services.gateway.boards.models import COLUMNS, Leaderboard, LeaderboardEntry
+from medvid.models.boards import COLUMNS, Leaderboard, LeaderboardEntry
 from services.gateway.pages import plots
 from services.gateway.pages.best_values import standings
 from services.gateway.pages.board_view import Sheet, View

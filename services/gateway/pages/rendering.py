@@ -15,17 +15,17 @@ from medvid.benchmark.decoding import SUBMISSION_LIMITS
 from medvid.benchmark.submission import EXAMPLE
 from medvid.benchmark.tasks import METRICS, RULE_METRIC_KEYS, SCORINGS, SOURCES, Board, Scoring
 from medvid.benchmark.validation import MINIMUM_RECORDS
-from services.gateway.boards import models as board_models
+from medvid.models.boards import COLUMNS, RANKING_RULE, Leaderboard, LeaderboardEntry
+from medvid.models.problems import ProblemDetails
+from medvid.models.status import Status
 from services.gateway.boards.urls import board_url, compare_url, csv_url, page_url
 from services.gateway.pages import about, board_view, plots
 from services.gateway.pages.board_view import View
 from services.gateway.pages.comparison import MAX_MODELS, choose, compare
 from services.gateway.pages.prepared import PreparedBoards
 from services.gateway.pages.reference import prose
-from services.gateway.status.models import Status
 from services.gateway.status.rules import duration
 from services.gateway.submissions import badges
-from services.gateway.web import models as wire
 from services.gateway.web.representations import Representation, represent
 from services.gateway.web.security import PAGE_HEADERS
 from services.gateway.web.urls import url
@@ -95,7 +95,7 @@ class Pages:
 
     def board(
         self,
-        board: board_models.Leaderboard,
+        board: Leaderboard,
         valueless: frozenset[Scoring] = frozenset(),
         view: View = _WHOLE,
         *,
@@ -125,7 +125,7 @@ class Pages:
             any_shown=not shown.isdisjoint(sent),
             any_unranked_shown=not shown.isdisjoint(unranked),
             tracks=board_view.tracks(board.entries),
-            columns=board_models.COLUMNS,
+            columns=COLUMNS,
             rule_columns=RULE_METRIC_KEYS,
             json_url=board_url(board.board, board.scoring),
             downloads=downloads(board, past=past),
@@ -143,8 +143,8 @@ class Pages:
             rubric=about.shown_rubric(),
             scorings=about.SCORING_MEANINGS,
             sources=SOURCES,
-            columns=board_models.COLUMNS,
-            ranking_rule=board_models.RANKING_RULE,
+            columns=COLUMNS,
+            ranking_rule=RANKING_RULE,
             example_file=EXAMPLE_FILE,
             least_records=MINIMUM_RECORDS,
             file_megabytes=SUBMISSION_LIMITS.unpacked_bytes >> 20,
@@ -152,7 +152,7 @@ class Pages:
 
     def compare(
         self,
-        board: board_models.Leaderboard,
+        board: Leaderboard,
         asked: Sequence[str],
         valueless: Valueless = frozenset(),
     ) -> str:
@@ -175,7 +175,7 @@ class Pages:
             choices=prepared.choices(chosen),
             courses=prepared.courses() if chosen else "",
             metrics=compare(chosen),
-            columns=board_models.COLUMNS,
+            columns=COLUMNS,
         )
 
     def render(self, template: str, **context: object) -> str:
@@ -186,7 +186,7 @@ class Pages:
         """Return the status page."""
         return self.render("status.html", status=status, duration=duration)
 
-    def error(self, problem: wire.ProblemDetails) -> str:
+    def error(self, problem: ProblemDetails) -> str:
         """Return the page of an error."""
         return self.render("error.html", problem=problem)
 
@@ -231,12 +231,12 @@ def with_query(address: str, query: str) -> str:
     return f"{address}{'&' if '?' in address else '?'}{query}" if query else address
 
 
-def entry_url(board: board_models.Leaderboard, entry: board_models.LeaderboardEntry) -> str:
+def entry_url(board: Leaderboard, entry: LeaderboardEntry) -> str:
     """Return where an entry's page is."""
     return url("entry", board=board.board, id=entry.entry_id)
 
 
-def downloads(board: board_models.Leaderboard, *, past: bool) -> list[tuple[str, str]]:
+def downloads(board: Leaderboard, *, past: bool) -> list[tuple[str, str]]:
     """Return label and address of a board in other forms."""
     if past:
         address = url("api_snapshot", id=board.snapshot or 0)

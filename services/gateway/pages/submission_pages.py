@@ -17,23 +17,25 @@ from aiohttp import web
 from medvid.benchmark.decoding import SUBMISSION_LIMITS
 from medvid.benchmark.names import FIELD_LIMITS, REQUIRED_FIELDS
 from medvid.benchmark.validation import MINIMUM_RECORDS
+from medvid.models.boards import COLUMNS
+from medvid.models.problems import ProblemDetails
+from medvid.models.reports import DryRunAnswer
+from medvid.models.submissions import OwnedSubmission, SubmissionStatus
 from services.gateway.accounts.callers import Callers
-from services.gateway.accounts.models import QuotaStatus
+from services.gateway.accounts.models import quota_status
 from services.gateway.accounts.quotas import Quotas
-from services.gateway.boards.models import COLUMNS
 from services.gateway.judging.service import JudgingService
 from services.gateway.pages.rendering import EXAMPLE_FILE, Pages
 from services.gateway.status.rules import duration
 from services.gateway.submissions import models as submission_models
 from services.gateway.submissions.access import read_submission_id
 from services.gateway.submissions.forms import FILE_FIELD
+from services.gateway.submissions.models import dry_run_answer
 from services.gateway.submissions.receiver import Receiver
 from services.gateway.submissions.records import Upload
-from services.gateway.submissions.report_models import DryRunAnswer
 from services.gateway.submissions.service import FoundSubmission, SubmissionService
 from services.gateway.submissions.uploads import UploadService
 from services.gateway.web import problems
-from services.gateway.web.models import ProblemDetails
 from services.gateway.web.parameters import uuid_of
 from services.gateway.web.urls import PAGES, url
 from shared.runtime.errors import MedvidError, NotAllowed, NotFound
@@ -86,7 +88,7 @@ class SubmissionPages:
         """Show the empty form."""
         replaces = uuid_of(request.query.get("replaces", ""))
         usage = await self.quotas.usage(await self.callers.understood(request))
-        facts = self._form(replaces=replaces) | {"usage": usage and QuotaStatus.of("", usage)}
+        facts = self._form(replaces=replaces) | {"usage": usage and quota_status("", usage)}
         return self._private("submit.html", facts, HTTPStatus.OK)
 
     async def submit(self, request: web.Request) -> web.Response:
@@ -119,7 +121,7 @@ class SubmissionPages:
                 result = await self.uploads.dry_run(caller, replace(upload, texts=filled))
         except MedvidError as error:
             return self._refuse(error, given)
-        facts = self._form(given, checked=DryRunAnswer.of(result))
+        facts = self._form(given, checked=dry_run_answer(result))
         return self._private("submit.html", facts, HTTPStatus.OK)
 
     async def submission(self, request: web.Request) -> web.Response:
@@ -190,7 +192,7 @@ def _texts(upload: Upload) -> dict[str, str]:
     return {name: text for name, text in upload.texts.items() if name != FILE_FIELD}
 
 
-def _facts(status: submission_models.SubmissionStatus, found: FoundSubmission) -> dict[str, object]:
+def _facts(status: SubmissionStatus, found: FoundSubmission) -> dict[str, object]:
     """Return what a submission's page is made of."""
     run = status.judging.run
     steps = [step for step in status.timeline if step.kind == "submission"]
@@ -212,7 +214,7 @@ def _facts(status: submission_models.SubmissionStatus, found: FoundSubmission) -
     }
 
 
-def _entry_page(status: submission_models.SubmissionStatus) -> str | None:
-    if not isinstance(status, submission_models.OwnedSubmission) or status.entry is None:
+def _entry_page(status: SubmissionStatus) -> str | None:
+    if not isinstance(status, OwnedSubmission) or status.entry is None:
         return None
     return url("entry", board=status.entry.board, id=status.entry.id)

@@ -12,8 +12,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from medvid.benchmark.tasks import Scoring
-from services.gateway.boards.entry_models import EntryDetails
-from services.gateway.boards.models import Leaderboard
+from medvid.models.boards import EntryDetails, Leaderboard
 from services.gateway.pages.board_view import View
 from services.gateway.pages.entry_page import render_entry
 from services.gateway.pages.rendering import Pages, Valueless

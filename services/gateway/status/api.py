@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from services.gateway.status.models import Status
+from medvid.models.status import Status
 from services.gateway.status.service import StatusReader
 from services.gateway.web.endpoints import json_reply
 from services.gateway.web.representations import Representation

@@ -3,71 +3,23 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal, Self
-
-from pydantic import Field
 
 from medvid.benchmark.tasks import Board
-from services.gateway.status.rules import Overall, Stage, StageState, SystemStatus
-from services.gateway.web.models import Answer
+from medvid.models.status import BoardFreshness, Notice, StageStatus, Status
+from services.gateway.status.rules import Stage, SystemStatus
 
 
-class StageStatus(Answer):
-    """One step of a submission's way."""
-
-    stage: Literal["scoring", "ranking", "judging"]
-    state: StageState = Field(
-        description="idle, moving, slow, standing (still), paused, off, or unknown"
+def _stage_status(stage: Stage) -> StageStatus:
+    """Build the response from a stage."""
+    return StageStatus(
+        stage=stage.name,
+        state=stage.state,
+        says=stage.says,
+        waiting=stage.waiting,
+        oldest_seconds=_rounded(stage.oldest),
+        typical_seconds=_rounded(stage.typical),
+        eta_seconds=_rounded(stage.eta),
     )
-    says: str = Field(description="the same for a human")
-    waiting: int | None = Field(description="submissions, or runs of the judge, not done yet")
-    oldest_seconds: float | None = Field(description="how long the oldest of them waits")
-    typical_seconds: float | None = Field(description="median of what the stage took lately")
-    eta_seconds: float | None = Field(
-        description="estimate of what new work would take now; null where nothing supports one"
-    )
-
-    @classmethod
-    def of(cls, stage: Stage) -> Self:
-        """Build the response from a stage."""
-        return cls(
-            stage=stage.name,
-            state=stage.state,
-            says=stage.says,
-            waiting=stage.waiting,
-            oldest_seconds=_rounded(stage.oldest),
-            typical_seconds=_rounded(stage.typical),
-            eta_seconds=_rounded(stage.eta),
-        )
-
-
-class BoardFreshness(Answer):
-    """How fresh a board is."""
-
-    board: Board
-    updated_at: datetime | None = Field(description="when its newest snapshot was written")
-    behind_seconds: float | None = Field(
-        description="for how long that lacks a change; 0 when it is up to date"
-    )
-
-
-class Notice(Answer):
-    """What the operators say about an incident."""
-
-    text: str
-    since: datetime
-
-
-class Status(Answer):
-    """Whether everything is moving."""
-
-    state: Overall
-    says: str = Field(description="the same for a human")
-    checked_at: datetime
-    figures_age_seconds: float | None = Field(description="how old the figures were then")
-    notice: Notice | None
-    stages: list[StageStatus]
-    boards: list[BoardFreshness]
 
 
 def status(
@@ -83,7 +35,7 @@ def status(
         checked_at=checked_at,
         figures_age_seconds=_rounded(assessed.age),
         notice=notice,
-        stages=[StageStatus.of(stage) for stage in assessed.stages],
+        stages=[_stage_status(stage) for stage in assessed.stages],
         boards=[
             BoardFreshness(
                 board=board, updated_at=at, behind_seconds=_rounded(assessed.behind.get(board))

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from medvid.benchmark.tasks import BOARDS
+from medvid.models.status import Overall, StageState
 
 Figures = Mapping[str, Mapping[str, float]]
-StageState = Literal["idle", "moving", "slow", "standing", "paused", "off", "unknown"]
-Overall = Literal["moving", "slow", "standing", "unknown"]
 
 _PATIENCE: Final = 6.0
 """A stage is slow when its oldest work waits so many times what is usual for the stage."""

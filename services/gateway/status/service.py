@@ -12,14 +12,15 @@ from typing import Final, Protocol
 import structlog
 
 from medvid.benchmark.tasks import BOARDS
+from medvid.models.status import Notice, Status
 from services.gateway.boards.current import Boards
-from services.gateway.status.models import Notice, Status, status
+from services.gateway.status.models import status
 from services.gateway.status.rules import Figures, StatusLimits, assess
 from services.gateway.web.endpoints import HTML, JSON
 from services.gateway.web.representations import Representation, represent
 from services.gateway.web.security import PAGE_HEADERS, READ_HEADERS
 from shared.runtime.errors import Transient
-from shared.runtime.figures import Sample, read_sample
+from shared.runtime.figures import FiguresSample, read_sample
 from shared.storage.database import Database, transient_errors
 from shared.storage.queries import load_queries
 
@@ -34,7 +35,7 @@ _log = structlog.get_logger(__name__)
 class StatusSource(Protocol):
     """Where the status comes from."""
 
-    async def sample(self) -> Sample:
+    async def sample(self) -> FiguresSample:
         """Return the newest figures; raises Transient."""
 
     async def notice(self) -> Notice | None:
@@ -47,7 +48,7 @@ class PostgresStatus:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def sample(self) -> Sample:
+    async def sample(self) -> FiguresSample:
         """Return the newest figures; raises Transient."""
         async with transient_errors(), asyncio.timeout(_PATIENCE_SECONDS):
             return await read_sample(self._database)
@@ -95,7 +96,7 @@ class StatusReader:
         self._lock = asyncio.Lock()
         self._ready: ReadyStatus | None = None
         self._until = 0.0
-        self._sample: tuple[Sample, float] | None = None
+        self._sample: tuple[FiguresSample, float] | None = None
         self._notice: Notice | None = None
 
     async def ready(self) -> ReadyStatus:

@@ -78,7 +78,7 @@ def unseen(caller: Caller) -> NotFound:
 
 
 def not_found() -> NotFound:
-    """Return the one error for unknown and malformed ids, so that they cannot be told apart."""
+    """Return the one error for unknown and malformed ids, so that nobody can distinguish them."""
     return NotFound(
         "there is no submission with this id.",
         fix="Check the id; it came with the receipt.",

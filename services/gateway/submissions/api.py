@@ -6,6 +6,9 @@ from typing import Annotated, Final
 
 from aiohttp import web
 
+from medvid.models.problem_codes import QUOTA_PROBLEMS
+from medvid.models.reports import DryRunAnswer
+from medvid.models.submissions import State, SubmissionPage, SubmissionReceipt
 from services.gateway.accounts.rules import Caller, require_understood
 from services.gateway.judging.service import JudgingService
 from services.gateway.submissions.access import SubmissionId
@@ -14,17 +17,15 @@ from services.gateway.submissions.lifecycle import SubmissionSummary
 from services.gateway.submissions.models import (
     AnyStatus,
     DryRunForm,
-    State,
     SubmissionForm,
-    SubmissionLine,
-    SubmissionPage,
-    SubmissionReceipt,
     SubmitHeaders,
     WithdrawalRequest,
+    dry_run_answer,
+    submission_line,
+    submission_receipt,
     submission_status,
 )
 from services.gateway.submissions.receiver import Receiver
-from services.gateway.submissions.report_models import DryRunAnswer
 from services.gateway.submissions.service import SubmissionService
 from services.gateway.submissions.uploads import UploadService
 from services.gateway.web.endpoints import (
@@ -41,7 +42,6 @@ from services.gateway.web.endpoints import (
 from services.gateway.web.event_streams import EventHeaders
 from services.gateway.web.paging import cursor_of, cut, position_of
 from services.gateway.web.parameters import PageQuery, Parameters
-from services.gateway.web.problem_codes import QUOTA_PROBLEMS
 from services.gateway.web.representations import Representation, represent
 from services.gateway.web.responses import json_response
 from services.gateway.web.router import Router
@@ -119,7 +119,7 @@ async def submit(
     key = headers.idempotency_key
     await uploads.admit(caller, request.content_length or 0, key)
     async with receiver.receive(request, caller) as upload:
-        receipt = SubmissionReceipt.of(await uploads.submit(caller, upload, key))
+        receipt = submission_receipt(await uploads.submit(caller, upload, key))
     location = {"Cache-Control": "no-store", "Location": receipt.status_url}
     return json_response(receipt, 202, location)
 
@@ -141,7 +141,7 @@ async def validate(
     """
     await uploads.admit_dry_run(caller, request.content_length or 0)
     async with receiver.receive(request, caller) as upload:
-        return DryRunAnswer.of(await uploads.dry_run(caller, upload))
+        return dry_run_answer(await uploads.dry_run(caller, upload))
 
 
 @router.get("/submissions", reply="A page, newest first.", access=_LISTERS)
@@ -155,9 +155,7 @@ async def list_submissions(
     """
     found = await submissions.page(caller, query.state, position_of(query.cursor), query.limit + 1)
     shown, cursor = cut(found, query.limit, _cursor)
-    return SubmissionPage(
-        submissions=[SubmissionLine.of(each) for each in shown], next_cursor=cursor
-    )
+    return SubmissionPage(submissions=[submission_line(each) for each in shown], next_cursor=cursor)
 
 
 def _cursor(summary: SubmissionSummary) -> str:

@@ -7,10 +7,12 @@ from typing import Final
 
 PARTIAL: Final = "partial coverage"
 STUB_JUDGE: Final = "stub judge"
+UNCONFIRMED_JUDGE: Final = "judge_unconfirmed"
 
 MEANINGS: Final = {
     PARTIAL: "Some test samples have no prediction; they count as not answered",
     STUB_JUDGE: "Judged by the stand-in, for demonstration only",
+    UNCONFIRMED_JUDGE: "A gateway names another model than the judge's: who judged is not certain",
 }
 
 

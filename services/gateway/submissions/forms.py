@@ -26,7 +26,7 @@ MAX_FIELD_BYTES: Final = 16_384
 
 
 @dataclass(frozen=True, slots=True)
-class EntryFields:
+class SubmittedFields:
     """What a submission says about itself; optional fields are None when absent or blank."""
 
     model_name: str
@@ -81,11 +81,11 @@ def name_taken(name: str) -> Problem:
                    f"Choose another, such as one with a version; {SAME_NAMES}.")  # fmt: skip
 
 
-def entry_fields(texts: Mapping[str, str]) -> EntryFields:
+def entry_fields(texts: Mapping[str, str]) -> SubmittedFields:
     """Return the values as they are stored; call it with fields that have no problem."""
     clean = {name: clean_name(texts.get(name, "")) for name in FIELD_LIMITS}
     optional = {name: clean[name] or None for name in FIELD_LIMITS if name not in REQUIRED_FIELDS}
-    return EntryFields(
+    return SubmittedFields(
         model_name=clean["model_name"], organization=clean["organization"], **optional
     )
 

@@ -15,7 +15,7 @@ SELECT state, count(*) AS submissions FROM submissions GROUP BY state ORDER BY s
 
 -- name: accounts_searching
 -- Accounts that, in the 30 days of which uses are kept, sent many files ($1) that are near-empty or that
--- left again, or very many ($2) of any kind. Whoever searches the test set does one or the other, or some
+-- left again, or very many ($2) of any kind. Who searches the test set does one or the other, or some
 -- of each. Near-empty: less than half of the samples could be read, or of those whose answers have a
 -- structure. Anything is a text, so texts alone prove nothing.
 SELECT account, sent, near_empty, withdrawn, last_at
@@ -46,7 +46,7 @@ SELECT id FROM judge_runs
    FOR UPDATE
 
 -- name: successor_lock
--- The version that waits to take over: it comes first, as for whoever scores it.
+-- The version that waits to take over: it comes first, as for the scorer.
 SELECT FROM entries
  WHERE replaces = (SELECT id FROM entries WHERE submission_id = $1) AND pending AND removed_at IS NULL
    FOR NO KEY UPDATE
@@ -62,8 +62,8 @@ SELECT board, listed OR hypothetical AS shown
 UPDATE boards SET revision = revision + 1 WHERE board = $1
 
 -- name: submission_lock
--- Whoever scores holds the submission and waits for its entry, which we hold: we let go at once, and
--- come back.
+-- The scorer holds the submission and waits for its entry, which we hold: we give up at once, and
+-- try again.
 SELECT FROM submissions WHERE id = $1 FOR UPDATE NOWAIT
 
 -- name: withdraw

@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from dataclasses import asdict
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import AfterValidator, Field, RootModel
 
-from medvid.benchmark.disclosure import Withheld
 from medvid.benchmark.names import FIELD_LIMITS, check_text
-from medvid.benchmark.tasks import Board, Scoring
-from services.gateway.judging.models import JudgingStatus, judging_status
+from medvid.benchmark.report import MAX_PROBLEMS
+from medvid.models.base import Answer, JsonBody
+from medvid.models.reports import DryRunAnswer, ValidationReport
+from medvid.models.submissions import (
+    EntryLink,
+    Failure,
+    HypotheticalStanding,
+    OwnedSubmission,
+    Step,
+    SubmissionLine,
+    SubmissionReceipt,
+    SubmissionStatus,
+    Withdrawal,
+)
+from services.gateway.judging.models import judging_status
 from services.gateway.judging.service import JudgingSummary
+from services.gateway.submissions.forms import location_in_form
 from services.gateway.submissions.lifecycle import SubmissionSummary
 from services.gateway.submissions.records import HypotheticalRank
-from services.gateway.submissions.report_models import ValidationReport
 from services.gateway.submissions.rules import FINAL_STATES, NOTE_LIMIT
 from services.gateway.submissions.service import FoundSubmission
-from services.gateway.submissions.similarity_models import Similarity, similarities
-from services.gateway.submissions.uploads import UploadReceipt
-from services.gateway.web.bodies import JsonBody
-from services.gateway.web.models import Answer
+from services.gateway.submissions.similarity_models import similarities
+from services.gateway.submissions.uploads import DryRunResult, UploadReceipt
+from services.gateway.web.problems import problem_item
 from services.gateway.web.urls import url
 from services.gateway.webhooks.rules import MAX_URL, show_secret
-
-State = Literal["accepted", "scored", "ranked", "failed", "withdrawn", "replaced"]
 
 
 def _text(name: str, description: str, *, required: bool = True) -> Any:
@@ -88,163 +97,35 @@ class SubmitHeaders(Answer):
     )
 
 
-class SubmissionReceipt(Answer):
-    """A submission was accepted. The owner token is shown here only."""
-
-    id: UUID
-    state: Literal["accepted"] = "accepted"
-    status_url: str
-    owner_token: str
-    webhook_secret: str | None = Field(
-        None, description="signs what your webhook is told (standardwebhooks.com); shown here only"
-    )
-
-    @classmethod
-    def of(cls, receipt: UploadReceipt) -> SubmissionReceipt:
-        """Build the response to a new submission."""
-        return cls(
-            id=receipt.submission_id,
-            status_url=url("api_submission", id=receipt.submission_id),
-            owner_token=receipt.owner_token,
-            webhook_secret=show_secret(receipt.webhook_secret) if receipt.webhook_secret else None,
-        )
-
-
-class Step(Answer):
-    """A change of state: of the submission, or of a judge run of it."""
-
-    kind: Literal["submission", "judging"]
-    state: str
-    reason: str | None = Field(None, description="why judging paused or failed: a stable code")
-    at: datetime
-
-
-class Failure(Answer):
-    """Why a submission got no scores."""
-
-    code: str
-    reason: str
-
-
-class EntryLink(Answer):
-    """Where a submission's entry is; `rank` is set once the board is ranked with it."""
-
-    id: UUID
-    board: Board
-    model_name: str
-    organization: str
-    rank: int | None
-    url: str
-    page: str
-
-
-class SubmissionStatus(Answer):
-    """The state of a submission. What is null without the owner token is in `OwnedSubmission`."""
-
-    id: UUID
-    state: State
-    final: bool
-    timeline: list[Step]
-    ahead: int | None = Field(None, description="submissions that wait for scores longer")
-    judging: JudgingStatus
-    similarities: dict[str, Similarity | None] = Field(
-        description="auxiliary, never ranked: how near captions are to their references; "
-        "null while not measured"
+def submission_receipt(receipt: UploadReceipt) -> SubmissionReceipt:
+    """Build the response to a new submission."""
+    return SubmissionReceipt(
+        id=receipt.submission_id,
+        status_url=url("api_submission", id=receipt.submission_id),
+        owner_token=receipt.owner_token,
+        webhook_secret=show_secret(receipt.webhook_secret) if receipt.webhook_secret else None,
     )
 
 
-class Withdrawal(Answer):
-    """Who took a submission back, and what they said about it."""
+def _hypothetical(found: HypotheticalRank) -> HypotheticalStanding:
+    """Build the response."""
+    row = {name: found.row[name] for name in ("rank", "mean_rank", "values", "ranks", "withheld")}
+    facts: dict[str, Any] = {
+        **row,
+        "scoring": found.scoring,
+        "entries": found.entries,
+        "ranked_at": found.ranked_at,
+    }
+    return HypotheticalStanding(**facts)
 
-    by: Literal["owner", "administrator"]
-    note: str | None
 
-
-class HypotheticalStanding(Answer):
-    """Where a submission that is only evaluated would stand; nobody else sees it."""
-
-    scoring: Scoring
-    rank: int | None = Field(description="null: not ranked, having no value in this scoring")
-    entries: int = Field(description="that the community board ranks, and this one")
-    mean_rank: float | None = Field(description="null: not ranked")
-    values: dict[str, float | None]
-    ranks: dict[str, int]
-    withheld: dict[str, Withheld] = Field(
-        default_factory=dict, description="the metrics whose value is not shown, and why"
+def submission_line(summary: SubmissionSummary) -> SubmissionLine:
+    """Build the response."""
+    return SubmissionLine(
+        **asdict(summary),
+        mode="evaluate_only" if summary.evaluate_only else "ranked",
+        url=url("api_submission", id=summary.id),
     )
-    ranked_at: datetime
-
-    @classmethod
-    def of(cls, found: HypotheticalRank) -> HypotheticalStanding:
-        """Build the response."""
-        row = {
-            name: found.row[name] for name in ("rank", "mean_rank", "values", "ranks", "withheld")
-        }
-        facts: dict[str, Any] = {
-            **row,
-            "scoring": found.scoring,
-            "entries": found.entries,
-            "ranked_at": found.ranked_at,
-        }
-        return cls(**facts)
-
-
-class OwnedSubmission(SubmissionStatus):
-    """What the owner sees in addition."""
-
-    mode: Literal["ranked", "evaluate_only"]
-    version: int = Field(description="of the model: 1, and one more with each replacement")
-    replaces: UUID | None = Field(description="the submission of the version before")
-    replaced_by: UUID | None = Field(description="the submission of the version after")
-    withdrawal: Withdrawal | None
-    hypothetical: list[HypotheticalStanding] = Field(
-        description="where it would stand, by scoring; empty unless it is only evaluated"
-    )
-    failure: Failure | None
-    entry: EntryLink | None
-    file_sha256: str
-    file_bytes: int
-    ground_truth_version: str
-    report: ValidationReport
-
-
-class SubmissionLine(Answer):
-    """A submission in a list."""
-
-    id: UUID
-    state: State
-    mode: Literal["ranked", "evaluate_only"]
-    board: Board
-    model_name: str
-    organization: str
-    version: int
-    created_at: datetime
-    changed_at: datetime
-    url: str
-
-    @classmethod
-    def of(cls, summary: SubmissionSummary) -> SubmissionLine:
-        """Build the response."""
-        facts: dict[str, Any] = {
-            "id": summary.id,
-            "state": summary.state,
-            "mode": "evaluate_only" if summary.evaluate_only else "ranked",
-            "board": summary.board,
-            "model_name": summary.model_name,
-            "organization": summary.organization,
-            "version": summary.version,
-            "created_at": summary.created_at,
-            "changed_at": summary.changed_at,
-            "url": url("api_submission", id=summary.id),
-        }
-        return cls(**facts)
-
-
-class SubmissionPage(Answer):
-    """Submissions, newest first; `next_cursor` is null on the last page."""
-
-    submissions: list[SubmissionLine]
-    next_cursor: str | None
 
 
 class WithdrawalRequest(JsonBody):
@@ -264,10 +145,7 @@ def submission_status(status: FoundSubmission, judging: JudgingSummary) -> Submi
         "id": submission.id,
         "state": submission.state,
         "final": submission.state in FINAL_STATES,
-        "timeline": [
-            Step(kind=step.kind, state=step.state, reason=step.reason, at=step.at)
-            for step in submission.timeline
-        ],
+        "timeline": [Step(**asdict(step)) for step in submission.timeline],
         "ahead": status.ahead,
         "judging": judging_status(judging, owner=status.owner),
         "similarities": similarities(submission.entry.similarities if submission.entry else {}),
@@ -283,13 +161,13 @@ def submission_status(status: FoundSubmission, judging: JudgingSummary) -> Submi
         replaces=submission.replaces,
         replaced_by=submission.replaced_by,
         withdrawal=Withdrawal.model_validate({"by": by, "note": note}) if by else None,
-        hypothetical=[HypotheticalStanding.of(found) for found in submission.hypothetical],
+        hypothetical=[_hypothetical(found) for found in submission.hypothetical],
         failure=_failure(submission.failure_code, submission.failure_reason),
         entry=_entry_link(status),
         file_sha256=submission.file_sha256,
         file_bytes=submission.file_bytes,
         ground_truth_version=submission.ground_truth_version,
-        report=ValidationReport.of(submission.report),
+        report=ValidationReport.model_validate(submission.report),
     )
 
 
@@ -309,4 +187,18 @@ def _entry_link(status: FoundSubmission) -> EntryLink | None:
         rank=status.rank,
         url=url("api_board", board=entry.board),
         page=f"{url(entry.board)}#entry-{entry.id}",
+    )
+
+
+def dry_run_answer(result: DryRunResult) -> DryRunAnswer:
+    """Build the response from a result."""
+    return DryRunAnswer(
+        ok=not result.count,
+        error_count=result.count,
+        errors=[
+            problem_item(problem, location_in_form(problem))
+            for problem in result.problems[:MAX_PROBLEMS]
+        ],
+        report=None if result.report is None else ValidationReport.model_validate(result.report),
+        ground_truth_version=result.ground_truth_version,
     )

@@ -8,7 +8,7 @@ VALUES ($1, $2, $3, $4, $5::text::jsonb, $6, $7, $8)
 
 -- name: idempotency_add
 -- Comes before the entry: a rival with the same key waits here, and is then answered as a repeat
--- instead of being told that its own name is taken.
+-- instead of being refused because its own name is taken.
 INSERT INTO idempotency_keys (key_sha256, request_sha256, token_salt, submission_id)
 VALUES ($1, $2, $3, $4)
 

@@ -11,9 +11,9 @@ from uuid import UUID
 
 from medvid.benchmark.report import Problem
 from medvid.benchmark.tasks import Board, Scoring
+from medvid.models.accounts import Scope
 from services.gateway.accounts.quota_rules import Account
-from services.gateway.accounts.rules import Scope
-from services.gateway.submissions.forms import EntryFields
+from services.gateway.submissions.forms import SubmittedFields
 from services.gateway.webhooks.rules import Webhook
 
 
@@ -65,7 +65,7 @@ class NewSubmission:
 
     id: UUID
     entry_id: UUID
-    fields: EntryFields
+    fields: SubmittedFields
     ground_truth_version: str
     checked: Checked
     payload: bytes

@@ -7,12 +7,8 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
 
-from medvid.benchmark.test_set_file import (
-    LARGEST_PUBLIC_FILE,
-    InvalidTestSet,
-    load_test_set,
-)
-from medvid.benchmark.unpacking import Refused, unpack
+from medvid.benchmark.test_set_file import InvalidTestSet, load_test_set
+from medvid.benchmark.unpacking import LARGEST_PUBLIC_FILE, RefusedFile, unpack
 from services.gateway.web.endpoints import JSON, Reply
 from services.gateway.web.representations import Representation, represent
 from services.gateway.web.router import Router
@@ -101,7 +97,7 @@ def _ready(file: Path) -> Representation:
         load_test_set(body)
     except OSError as error:
         raise _unusable(file, error.strerror or str(error)) from error
-    except (Refused, InvalidTestSet) as error:
+    except (RefusedFile, InvalidTestSet) as error:
         raise _unusable(file, str(error)) from error
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import structlog
 
 from medvid.benchmark.report import Problem
+from medvid.models.problems import Location
 from services.gateway.accounts import credentials
 from services.gateway.accounts.quota_rules import check_submissions, check_validations
 from services.gateway.accounts.quotas import Quotas
@@ -36,7 +37,7 @@ from services.gateway.submissions.records import (
 from services.gateway.submissions.rules import not_replaceable
 from services.gateway.submissions.store import KeyTaken, SubmissionStore
 from services.gateway.submissions.validation import Validator
-from services.gateway.web.errors import Location, RefusedInput
+from services.gateway.web.errors import RefusedInput
 from services.gateway.webhooks.rules import Webhook
 from shared.runtime.errors import InvalidInput, MedvidError, Transient, Unavailable
 

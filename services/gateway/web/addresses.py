@@ -1,8 +1,8 @@
 """Whose address a request comes from: forwarded headers count only from proxies we trust.
 
-An address stands for whoever pays its quotas. An IPv6 customer gets a /64 at least, so addresses
-of one /64 are one; many get a /56 or a /48, so these are counted too, with larger limits. An IPv6
-address that carries an IPv4 address is that one.
+An address stands for the account that pays its quotas. An IPv6 customer gets a /64 at least, so
+addresses of one /64 are one; many get a /56 or a /48, so these are counted too, with larger limits.
+An IPv6 address that carries an IPv4 address is that one.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def parse_networks(text: str) -> tuple[Network, ...]:
 def client_address(
     peer: str | None, forwarded_for: Iterable[str], trusted: Sequence[Network]
 ) -> str:
-    """Return the address that pays: the last one in the chain that is no trusted proxy of ours.
+    """Return the address that pays: the last one in the chain that is no trusted proxy.
 
     `forwarded_for` holds the values of all X-Forwarded-For headers in their order. Each proxy
     appends whom it saw, so the chain is read from its end, and only as far as trust goes: what a
@@ -113,7 +113,7 @@ def _parse(text: str) -> Address | None:
 def _unmapped(address: Address) -> Address:
     """Return what a proxy is known by: an IPv4 address also where our socket is an IPv6 one.
 
-    What only carries an IPv4 address is no proxy of ours, whatever it carries.
+    What only carries an IPv4 address is no trusted proxy, whatever it carries.
     """
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return mapped or address

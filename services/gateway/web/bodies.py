@@ -1,4 +1,4 @@
-"""Reads JSON bodies with the models that also describe them: bounded, strict, all problems told."""
+"""Reads JSON bodies with the models that also describe them: bounded, strict, all problems said."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 import orjson
 from aiohttp import ClientError, hdrs, web
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from medvid.benchmark.report import Problem, shown
 from services.gateway.web.endpoints import JSON
@@ -33,12 +33,6 @@ def media_type(request: web.Request) -> str:
     return found if _MEDIA_TYPE.fullmatch(found) else _NO_TYPE
 
 
-class JsonBody(BaseModel):
-    """Base of the models of bodies: what is not in them is refused, so typos are told."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
 BodyT = TypeVar("BodyT", bound=BaseModel)
 
 
@@ -59,7 +53,7 @@ async def body_of(
     content = await read_body(request, largest, _cut_off)
     try:
         # orjson refuses NaN and deep nesting, which the model's own reader would take. Strict: a
-        # number that came as a text or as true is a mistake that is better told.
+        # number that came as a text or as true is a mistake that is better refused.
         orjson.loads(content)
         return model.model_validate_json(content, strict=True)
     except orjson.JSONDecodeError as error:

@@ -14,10 +14,10 @@ from typing import Final, Literal
 from aiohttp import hdrs, web
 from pydantic import BaseModel
 
+from medvid.models.base import API
+from medvid.models.problem_codes import PROBLEM_CODES
 from services.gateway.web.negotiation import negotiate
-from services.gateway.web.problem_codes import PROBLEM_CODES
 from services.gateway.web.security import PREFLIGHT_HEADERS
-from services.gateway.web.urls import API
 from shared.runtime.errors import InvalidInput
 
 JSON: Final = "application/json"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from medvid.benchmark.report import MAX_PROBLEMS, Problem
+from medvid.models.problems import Location
 from shared.runtime.errors import InvalidInput, MedvidError, Unavailable
-
-Location = Literal["form", "file", "body"]
 
 
 class RefusedInput(InvalidInput):

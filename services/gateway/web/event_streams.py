@@ -9,7 +9,7 @@ from typing import Final
 from aiohttp import hdrs, web
 from pydantic import Field
 
-from services.gateway.web.models import Answer
+from medvid.models.base import Answer
 from shared.runtime.errors import InvalidInput
 
 _LARGEST_ID: Final = (1 << 63) - 1
@@ -33,7 +33,9 @@ def last_event_id(request: web.Request) -> int | None:
     text = given.strip() or "0"
     if not text.isascii() or not text.isdigit() or len(text) > 19 or int(text) > _LARGEST_ID:
         raise InvalidInput(
-            "the Last-Event-ID is not one of ours.", fix="Send none.", code="invalid_query"
+            "the Last-Event-ID is not the id of an event.",
+            fix="Send none.",
+            code="invalid_query",
         )
     return int(text)
 

@@ -12,10 +12,10 @@ import structlog
 from aiohttp import hdrs, web
 from multidict import istr
 
+from medvid.models.problems import ProblemDetails
 from services.gateway.web import problems
 from services.gateway.web.endpoints import Handle
 from services.gateway.web.errors import Busy, QuotaExhausted
-from services.gateway.web.models import ProblemDetails
 from services.gateway.web.representations import SERVER
 from services.gateway.web.security import API_HEADERS, PAGE_HEADERS, READ_HEADERS
 from services.gateway.web.urls import FOR_PROGRAMS
@@ -63,7 +63,7 @@ def boundary(handle: Handle, error_page: ErrorPage) -> Handle:
             # The library would do it later, outside: a header that cannot be written is an error
             # like any other, and its request gets a response.
             await response.prepare(request)
-        except Exception:  # noqa: BLE001 - the last net: logged, and told without its inside
+        except Exception:  # noqa: BLE001 - the last net: logged, and answered without its details
             response = _failed(request, request_id, error_page)
         _ANSWERS[response.status // 100].inc()
         return response

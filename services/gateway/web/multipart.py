@@ -22,7 +22,8 @@ _MAX_BOUNDARY: Final = 70  # RFC 2046, 5.1.1
 _LINE_END: Final = b"\r\n"
 _PADDING: Final = re.compile(rb"[ \t]{0,64}\r\n")
 _PADDING_BYTES: Final = 66
-_NAME: Final = re.compile(r';\s*name=(?:"((?:[^"\\]|\\.)*)"|([^\s";]+))', re.IGNORECASE)
+_OPTION: Final = re.compile(r';\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s";]+))\s*')
+_OTHER_NAME: Final = re.compile(r";\s*name\s*=", re.IGNORECASE)
 _PLAIN_ENCODINGS: Final = frozenset({"", "7bit", "8bit", "binary"})
 
 
@@ -118,7 +119,7 @@ class FormDataParser:
 
     def _preamble(self) -> bool:
         found = self._buffer.find(self._delimiter)
-        if found < 0 and len(self._buffer) > MAX_PREAMBLE_BYTES:
+        if max(found, len(self._buffer) if found < 0 else 0) > MAX_PREAMBLE_BYTES:
             raise MalformedForm(
                 f"no boundary within the first {MAX_PREAMBLE_BYTES} bytes.",
                 fix="Send the boundary that the Content-Type names.",
@@ -193,10 +194,10 @@ def _field_name(block: bytes) -> str:
         if separator
     }
     disposition = headers.get("content-disposition", "")
-    found = _NAME.search(disposition)
-    if not disposition.lower().startswith("form-data") or found is None:
+    names = _names(disposition)
+    if not disposition.lower().startswith("form-data") or len(names) != 1:
         raise MalformedForm(
-            'a part has no Content-Disposition "form-data" with a name.',
+            'a part has no Content-Disposition "form-data" with a name, or with two.',
             fix="Let your HTTP library build the multipart body.",
         )
     encoding = headers.get("content-transfer-encoding", "").lower()
@@ -205,4 +206,17 @@ def _field_name(block: bytes) -> str:
             "a part has a Content-Transfer-Encoding, which RFC 7578 gives up.",
             fix="Send its bytes as they are.",
         )
-    return found[1] if found[1] is not None else found[2]
+    return names[0]
+
+
+def _names(disposition: str) -> list[str]:
+    """Return the names among the options, read one after the other: no quoted text holds any.
+
+    What cannot be read ends the options, and may hold no name that another reader would find.
+    """
+    position, names = len(disposition.partition(";")[0]), []
+    while found := _OPTION.match(disposition, position):
+        position = found.end()
+        if found[1].lower() == "name":
+            names.append(found[2] if found[2] is not None else found[3])
+    return names + _OTHER_NAME.findall(disposition, position)

@@ -11,15 +11,14 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from medvid.benchmark.tasks import BOARDS
-from services.gateway.web.endpoints import ADMIN, EVENTS, JSON, Access, Body, Endpoint, Reply
-from services.gateway.web.models import ProblemDetails
-from services.gateway.web.problem_codes import (
+from medvid.models.problem_codes import (
     ADMINISTRATION,
     KEY_PROBLEMS,
     PROBLEM_CODES,
-    problem_type,
 )
-from services.gateway.web.problems import PROBLEM_TYPE
+from medvid.models.problems import ProblemDetails
+from services.gateway.web.endpoints import ADMIN, EVENTS, JSON, Access, Body, Endpoint, Reply
+from services.gateway.web.problems import PROBLEM_TYPE, problem_type
 from services.gateway.web.schemas import Schemas, Use
 from services.gateway.web.urls import ROOT, url
 
@@ -34,8 +33,8 @@ Submit predictions, follow how they are scored and judged, read the boards.
   405 with code `method_not_allowed`.
 - Answers with an `ETag` can be asked for again with `If-None-Match`, which costs a 304.
 - Each answer has an `X-Request-ID`: the one you sent, if it has 1 to 64 letters, digits, `.`, `_`
-  and `-`, or else one of ours.
-- New entries are told by Atom feeds: {feeds}.
+  and `-`, or else one made here.
+- New entries are announced by Atom feeds: {feeds}.
 - Scripts of any site may read (GET, HEAD), without credentials.
 - What takes a key or a token refuses one that is not known (`unknown_credential` and others), also
   where none is needed: nothing is done as if you had sent none. What is public takes none, and
@@ -45,7 +44,7 @@ Submit predictions, follow how they are scored and judged, read the boards.
 _TAGS: Final = {
     "boards": "Ranked models, in public. Nobody needs a token; an Authorization is not looked at.",
     "submissions": "Predictions on their way to a board.",
-    "webhooks": "Being told, instead of asking, when a submission moves on.",
+    "webhooks": "Notifications, instead of asking, when a submission moves on.",
     "judging": "Grading of captions by a language model, and its verdicts.",
     "keys": "API keys, and what may be done with them how often.",
     "status": "Whether everything works.",

@@ -18,7 +18,7 @@ _NO_NUL: Final = r"^[^\u0000]*$"
 
 
 class Parameters(BaseModel):
-    """Base of the models of queries: what is not in them is refused, so typos are told."""
+    """Base of the models of queries: what is not in them is refused, so typos are found."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

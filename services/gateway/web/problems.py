@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from http import HTTPStatus
 from typing import Final
 
 from medvid.benchmark.report import Problem
-from services.gateway.web.errors import Location, QuotaExhausted, RefusedInput
-from services.gateway.web.models import ProblemDetails, ProblemItem
-from services.gateway.web.problem_codes import PROBLEM_CODES, problem_type
+from medvid.models.problem_codes import PROBLEM_CODES
+from medvid.models.problems import Location, ProblemDetails, ProblemItem
+from services.gateway.web.errors import QuotaExhausted, RefusedInput
+from services.gateway.web.urls import url
 from shared.runtime.errors import (
     Conflict,
     InvalidInput,
@@ -90,6 +92,11 @@ def _details(status: int, code: str, detail: str, fix: str, request_id: str) -> 
     )
 
 
+def problem_type(code: str) -> str:
+    """Return the address that explains a code: the `type` of its problem documents."""
+    return url("problem", code=code)
+
+
 def _written(text: str) -> str:
     """Return a text that can be sent: what a header has that is no UTF-8 is a question mark."""
     return text.encode("utf-8", "replace").decode()
@@ -97,13 +104,4 @@ def _written(text: str) -> str:
 
 def problem_item(problem: Problem, location: Location) -> ProblemItem:
     """Build an item of a problem document."""
-    return ProblemItem(
-        location=location,
-        code=problem.code,
-        path=problem.path,
-        found=problem.found,
-        expected=problem.expected,
-        fix=problem.fix,
-        count=problem.count,
-        places=list(problem.places),
-    )
+    return ProblemItem(location=location, **asdict(problem))

@@ -32,7 +32,7 @@ def traced(handle: Handle) -> Handle:
             try:
                 response = await handle(request)
             except (MedvidError, web.HTTPException) as error:
-                # Told to the client as a problem: no fault of this span.
+                # Answered as a problem: no fault of this span.
                 refusal = error
                 if under_way is not None:
                     under_way.set_attribute(

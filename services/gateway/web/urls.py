@@ -1,6 +1,6 @@
 """Every address of the gateway: its paths by name, and the one function that makes addresses.
 
-Whoever links to something names it: `url("submission", id=submission.id)`; templates do the same,
+Links are made by name: `url("submission", id=submission.id)`; templates do the same,
 and hand scripts what these need as data attributes. Paths of operations come after `API` where they
 are declared (see `router`); here are those that something links to. What is read away from the
 site, as a feed is, takes `Site.absolute`.
@@ -14,10 +14,11 @@ from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
 
-API: Final = "/api/v1"
+from medvid.models.base import API
+
 ROOT: Final = "/"
 FOR_PROGRAMS: Final = ("/api/", "/healthz", "/readyz", "/metrics")
-"""How addresses begin whose errors are told in JSON."""
+"""How addresses begin whose errors are JSON."""
 PAGES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "official": ROOT,
@@ -76,7 +77,7 @@ _PATHS: Final = {**PAGES, **OPERATIONS}
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where readers reach the gateway: `https://example.org`, or '' where it was not told."""
+    """Where readers reach the gateway: `https://example.org`, or '' where that is not set."""
 
     origin: str = ""
 

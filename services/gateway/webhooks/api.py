@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from services.gateway.accounts.rules import Caller
-from services.gateway.submissions.access import SubmissionId
-from services.gateway.web.endpoints import ADMIN, OWNERS
-from services.gateway.web.openapi import OutgoingCall
-from services.gateway.web.paging import cursor_of, cut, position_of
-from services.gateway.web.parameters import PageQuery
-from services.gateway.web.router import Router
-from services.gateway.webhooks.models import (
+from medvid.models.webhooks import (
     DeliveryPage,
     DeliveryState,
     Redelivery,
@@ -20,6 +13,13 @@ from services.gateway.webhooks.models import (
     WebhookHeaders,
     WebhookStatus,
 )
+from services.gateway.accounts.rules import Caller
+from services.gateway.submissions.access import SubmissionId
+from services.gateway.web.endpoints import ADMIN, OWNERS
+from services.gateway.web.openapi import OutgoingCall
+from services.gateway.web.paging import cursor_of, cut, position_of
+from services.gateway.web.parameters import PageQuery
+from services.gateway.web.router import Router
 from services.gateway.webhooks.service import Webhooks
 
 router: Final = Router("webhooks")

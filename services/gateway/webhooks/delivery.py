@@ -168,7 +168,7 @@ class DeliverWebhooks:
         else:
             wait = retry_delay(delivery.attempt, self.first_seconds, self.chance())
             await self.deliveries.retry_later(delivery, outcome, wait)
-            log.info("webhook_put_off", attempt=delivery.attempt, seconds=round(wait))
+            log.info("webhook_retry_scheduled", attempt=delivery.attempt, seconds=round(wait))
 
 
 def body_of_event(event: WebhookMessage) -> bytes:

@@ -8,10 +8,10 @@ from uuid import UUID
 
 import structlog
 
+from medvid.models.webhooks import DeliveryState, WebhookDelivery
 from services.gateway.accounts.rules import Caller
 from services.gateway.submissions.access import SubmissionAccess
 from services.gateway.web.paging import Position
-from services.gateway.webhooks.models import DeliveryState, WebhookDelivery
 from shared.runtime.errors import NotFound
 from shared.storage.database import Database, transient_errors
 from shared.storage.queries import load_queries
@@ -52,7 +52,12 @@ class Webhooks:
             rows = await self.database.pool.fetch(
                 _SQL["deliveries_page"], submission_id, state, *(before or (None, None)), limit
             )
-        return [WebhookDelivery.of(dict(row)) for row in rows]
+        return [
+            WebhookDelivery(
+                **row, next_attempt_at=row["due_at"] if row["state"] == "waiting" else None
+            )
+            for row in rows
+        ]
 
     async def redeliver(self, submission_id: UUID, caller: Caller) -> int:
         """Make a submission's dead deliveries due again; returns how many there were."""

@@ -39,7 +39,7 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class QueueDifference:
     """A queue that is not as it must be. `unfinished`: a rebuild was cut off."""
 
     name: str
@@ -54,7 +54,7 @@ class Rebuilt:
     moved: int
 
 
-async def differences(url: str, queues: Sequence[Queue] = QUEUES) -> list[Difference]:
+async def differences(url: str, queues: Sequence[Queue] = QUEUES) -> list[QueueDifference]:
     """Compare the broker's queues with `topology`, changing nothing.
 
     Raises Unavailable, Misconfigured.
@@ -92,15 +92,15 @@ def _aside(name: str) -> str:
     return f"{name}.moving"
 
 
-async def _differences(link: Link, plans: Sequence[Blueprint]) -> list[Difference]:
+async def _differences(link: Link, plans: Sequence[Blueprint]) -> list[QueueDifference]:
     found = []
     for plan in plans:
         if await _count(link, plan.name) is None:
-            found.append(Difference(plan.name, "missing"))
+            found.append(QueueDifference(plan.name, "missing"))
         elif not await _is_as(link, plan):
-            found.append(Difference(plan.name, "different"))
+            found.append(QueueDifference(plan.name, "different"))
         if await _count(link, _aside(plan.name)) is not None:
-            found.append(Difference(plan.name, "unfinished"))
+            found.append(QueueDifference(plan.name, "unfinished"))
     return found
 
 

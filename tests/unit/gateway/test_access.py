@@ -7,8 +7,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from medvid.models.accounts import Scope
 from services.gateway.accounts import credentials
-from services.gateway.accounts.rules import AccessRules, ApiKey, Caller, KeyQuotas, Scope
+from services.gateway.accounts.rules import AccessRules, ApiKey, Caller, KeyQuotas
 from shared.runtime.errors import NotAllowed
 
 OPEN = AccessRules(administration=True, registration="open", anonymous_submissions=True)

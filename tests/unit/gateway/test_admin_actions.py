@@ -1,4 +1,4 @@
-"""A deed needs a reason that a reader can read."""
+"""An admin action needs a reason that a reader can read."""
 
 from __future__ import annotations
 

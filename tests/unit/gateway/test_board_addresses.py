@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medvid.spreadsheets import cell, table
 from services.gateway.boards.cursors import BoardCursor
 from services.gateway.boards.moments import read_as_of
 from services.gateway.web.negotiation import negotiate
-from services.gateway.web.spreadsheets import cell, table
 from shared.runtime.errors import InvalidInput
 
 NUMBERS = st.integers(1, 10**15)

@@ -6,7 +6,7 @@ from datetime import date
 from uuid import UUID
 
 from medvid.benchmark.tasks import METRIC_KEYS
-from services.gateway.boards.models import Leaderboard, LeaderboardEntry
+from medvid.models.boards import Leaderboard, LeaderboardEntry
 from services.gateway.pages.board_view import MOST_ROWS, Sheet, View
 from services.gateway.pages.rendering import Pages
 

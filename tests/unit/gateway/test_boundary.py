@@ -10,9 +10,9 @@ import pytest
 from aiohttp import ClientSession, web
 from structlog.testing import capture_logs
 
+from medvid.models.problems import ProblemDetails
 from services.gateway.web.endpoints import Handle
 from services.gateway.web.middleware import boundary
-from services.gateway.web.models import ProblemDetails
 from services.gateway.web.server import Runner
 
 

@@ -10,11 +10,11 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
+from medvid.models.base import Answer
+from medvid.models.problem_codes import PROBLEM_CODES
 from services.gateway.app import application
 from services.gateway.web.endpoints import Endpoint, json_reply
-from services.gateway.web.models import Answer
 from services.gateway.web.parameters import Number, Parameters, query_of
-from services.gateway.web.problem_codes import PROBLEM_CODES
 from shared.runtime.errors import InvalidInput
 
 _GATEWAY = Path(__file__).parents[3] / "services" / "gateway"
@@ -85,7 +85,7 @@ def test_numbers_in_a_query_are_plain_digits(text: str) -> None:
 @pytest.mark.parametrize(
     ("query", "told"), [("?sise=1", "'sise'"), ("?size=1&size=1", "twice"), ("?size=x", "'x'")]
 )
-def test_a_wrong_query_is_told(query: str, told: str) -> None:
+def test_a_wrong_query_is_named(query: str, told: str) -> None:
     with pytest.raises(InvalidInput, match=told) as caught:
         query_of(make_mocked_request("GET", f"/{query}"), Query)
     assert caught.value.error_code == "invalid_query"

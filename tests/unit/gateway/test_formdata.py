@@ -88,10 +88,13 @@ def test_noise_never_raises_anything_else(noise: bytes) -> None:
         (b"", "ends before"),
         (b"no boundary here", "ends before"),
         (b"x" * 2000, "no boundary within"),
+        (b"x" * 2000 + b"\r\n" + body_of([("file", b"x")]), "no boundary within"),
         (b"--xYz\r\n", "ends before"),
         (b"--xYzzz\r\n\r\n", "followed by other text"),
         (b"--xYz\r\n\r\ndata\r\n--xYz--", "no Content-Disposition"),
         (b"--xYz\r\nContent-Disposition: attachment\r\n\r\n", "no Content-Disposition"),
+        (b"--xYz\r\nContent-Disposition: form-data; name=a; name=b\r\n\r\n", "or with two"),
+        (b'--xYz\r\nContent-Disposition: form-data; filename="; name=a"\r\n\r\n', "with a name"),
         (b"--xYz\r\nContent-Disposition: form-data; name=\xff\r\n\r\n", "not UTF-8"),
         (
             b"--xYz\r\nContent-Disposition: form-data; name=a\r\n"
@@ -118,6 +121,9 @@ def test_quoted_and_bare_names() -> None:
         (b'form-data; name="a b"; filename="x"', "a b"),
         (b"form-data; name=plain", "plain"),
         (b'form-data; filename="name=no"; name="yes"', "yes"),
+        (b'form-data; filename="; name=no"; name="yes"', "yes"),
+        (b'form-data; filename="a\\"; name=no"; Name="yes"', "yes"),
+        (b"form-data;name=plain", "plain"),
     ]:
         body = b"--xYz\r\nContent-Disposition: " + disposition + b"\r\n\r\n1\r\n--xYz--"
         assert parse([body]) == [(name, b"1")]

@@ -81,7 +81,7 @@ def test_the_log_names_a_changed_contact_and_does_not_hold_it() -> None:
     assert "example.org" not in f"{was}{now}"
 
 
-def test_every_problem_of_fields_is_told() -> None:
+def test_every_problem_of_fields_is_listed() -> None:
     clean, problems = steps.check_fields(
         {"model_name": " a\u202eb ", "model_url": "javascript:x", "team": "  ", "organization": "L"}
     )

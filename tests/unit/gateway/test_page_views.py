@@ -6,8 +6,7 @@ import asyncio
 from datetime import UTC, date, datetime
 from uuid import UUID
 
-from services.gateway.boards.entry_models import EntryDetails
-from services.gateway.boards.models import Leaderboard
+from medvid.models.boards import EntryDetails, Leaderboard
 from services.gateway.pages.board_view import View
 from services.gateway.pages.rendering import Pages
 from services.gateway.pages.views import PageViews

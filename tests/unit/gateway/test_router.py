@@ -10,10 +10,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from pydantic import Field
 
-from services.gateway.web.bodies import JsonBody
+from medvid.models.base import Answer, JsonBody
 from services.gateway.web.endpoints import ADMIN, OWNERS, Access, json_reply, register
 from services.gateway.web.middleware import boundary
-from services.gateway.web.models import Answer
 from services.gateway.web.parameters import Parameters
 from services.gateway.web.router import PathText, Router
 from shared.runtime.errors import NotAllowed, NotFound

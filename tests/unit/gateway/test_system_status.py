@@ -71,7 +71,7 @@ def test_old_work_is_called_by_its_name(
     assert stage(found, "scoring").waiting == 2
 
 
-def test_what_stands_still_has_no_estimate() -> None:
+def test_stalled_work_has_no_estimate() -> None:
     found = assessed(
         submissions_unfinished={"accepted": 1},
         submissions_oldest_seconds={"accepted": 5000},

@@ -9,7 +9,8 @@ from typing import Any
 import orjson
 import pytest
 
-from medvid.benchmark.test_set_file import LARGEST_PUBLIC_FILE, load_test_set
+from medvid.benchmark.test_set_file import load_test_set
+from medvid.benchmark.unpacking import LARGEST_PUBLIC_FILE
 from services.gateway.submissions.test_set import PublishedTestSet
 from shared.runtime.errors import Misconfigured
 

@@ -47,7 +47,7 @@ async def settled() -> None:
         await asyncio.sleep(0)
 
 
-async def test_addresses_take_turns_whoever_asks_for_more() -> None:
+async def test_addresses_take_turns_also_where_one_asks_for_more() -> None:
     maker = Maker()
     greedy = [maker.ask("greedy", f"g{number}") for number in range(5)]
     await settled()

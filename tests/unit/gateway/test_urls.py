@@ -11,9 +11,10 @@ from typing import Final
 import pytest
 from pydantic import ValidationError
 
+from medvid.models.base import API
 from services.gateway.app import _FEATURES
 from services.gateway.settings import GatewaySettings
-from services.gateway.web.urls import API, OPERATIONS, PAGES, Site, url
+from services.gateway.web.urls import OPERATIONS, PAGES, Site, url
 
 GATEWAY: Final = Path(__file__).parents[3] / "services" / "gateway"
 OWN: Final = GATEWAY / "web" / "urls.py"

@@ -22,7 +22,7 @@ def exported(collector: SystemCollector) -> dict[tuple[str, str], float]:
     }
 
 
-def test_every_exported_series_of_ours_is_on_the_list() -> None:
+def test_every_exported_series_is_on_the_list() -> None:
     ours = {name for metric in REGISTRY.collect() for name in _series(metric)}
     assert ours >= {"medvid_stage_seconds_bucket", "medvid_event_loop_lag_seconds"}
     assert ours <= series_names()

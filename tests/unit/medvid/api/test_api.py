@@ -26,11 +26,14 @@ from medvid.api import (
     ServerFailed,
     Unintelligible,
     Unreachable,
+    credentials,
 )
-from medvid.api.calls import Reply, read, retry_after
+from medvid.api.calls import ServerReply, read, retry_after
 from medvid.api.errors import LeaderboardError
-from medvid.api.sse import Message, messages
-from medvid.api.uploads import Form, UnreadableFile
+from medvid.api.retries import LASTING_CODES
+from medvid.api.sse import ServerSentEvent, messages
+from medvid.api.uploads import MultipartForm, UnreadableFile
+from medvid.models.problem_codes import PROBLEM_CODES
 from services.gateway.web.multipart import FormDataParser, PartBegins, PartData, boundary_of
 
 STREAM = (
@@ -40,9 +43,9 @@ STREAM = (
     "data: cut off"
 ).encode()
 MESSAGES = [
-    Message("1", "submission", "{}"),
-    Message("1", "message", "two\n lines"),
-    Message("9", "message", "ä"),
+    ServerSentEvent("1", "submission", "{}"),
+    ServerSentEvent("1", "message", "two\n lines"),
+    ServerSentEvent("9", "message", "ä"),
 ]
 
 
@@ -55,7 +58,7 @@ def test_events_are_the_same_however_the_bytes_arrive(cuts: list[int]) -> None:
         for chunk in chunks:
             yield chunk
 
-    async def collect() -> list[Message]:
+    async def collect() -> list[ServerSentEvent]:
         return [message async for message in messages(arriving())]
 
     assert asyncio.run(collect()) == MESSAGES
@@ -64,7 +67,7 @@ def test_events_are_the_same_however_the_bytes_arrive(cuts: list[int]) -> None:
 def refused(status: int, code: str = "x", **headers: str) -> LeaderboardError:
     body = b'{"status": %d, "code": "%s", "detail": "D.", "fix": "F."}' % (status, code.encode())
     with pytest.raises(LeaderboardError) as raised:
-        read(Reply(status, {k.replace("_", "-"): v for k, v in headers.items()}, body), Any)
+        read(ServerReply(status, {k.replace("_", "-"): v for k, v in headers.items()}, body), Any)
     return raised.value
 
 
@@ -97,6 +100,10 @@ def test_only_what_may_pass_is_tried_again(error: LeaderboardError, again: bool)
     assert (Retries().wait(error, 1, lambda: 1.0) is not None) is again
 
 
+def test_the_codes_that_the_client_knows_are_the_servers() -> None:
+    assert PROBLEM_CODES.keys() >= credentials.CODES | LASTING_CODES
+
+
 def test_what_the_server_asks_for_is_waited_for_unless_it_is_long() -> None:
     assert Retries().wait(refused(429, retry_after="7"), 1, lambda: 0.0) == 7
     assert Retries().wait(refused(429, retry_after="3600"), 1, lambda: 0.0) is None
@@ -123,14 +130,14 @@ def test_refusals_are_typed() -> None:
 def test_what_is_not_this_api_is_told_as_such(body: bytes) -> None:
     for status in (200, 404, 502):
         with pytest.raises(Unintelligible, match="Check the address"):
-            read(Reply(status, {}, body), Leaderboard)
+            read(ServerReply(status, {}, body), Leaderboard)
 
 
 def test_a_form_is_what_the_server_reads_and_as_long_as_it_says(tmp_path: Path) -> None:
     file = tmp_path / "f"
     file.write_bytes(bytes(range(256)) * 5_000)
     told: list[tuple[int, int]] = []
-    form = Form({"model_name": "ä\r\n--b"}, file, lambda *sent: told.append(sent))
+    form = MultipartForm({"model_name": "ä\r\n--b"}, file, lambda *sent: told.append(sent))
     length, body = asyncio.run(collected(form))
     assert len(body) == length
     assert told[-1] == (len(body), len(body))
@@ -143,7 +150,7 @@ def test_a_form_is_what_the_server_reads_and_as_long_as_it_says(tmp_path: Path) 
     assert data == "ä\r\n--b".encode() + file.read_bytes()
 
 
-async def collected(form: Form) -> tuple[int, bytes]:
+async def collected(form: MultipartForm) -> tuple[int, bytes]:
     async with form.body() as (length, chunks):
         return length, b"".join([chunk async for chunk in chunks])
 
@@ -153,7 +160,7 @@ def test_a_form_that_nobody_reads_to_its_end_leaves_no_open_file(tmp_path: Path)
     file.write_bytes(b"x" * 1_000_000)
 
     async def begin() -> None:
-        async with Form({}, file).body() as (_, chunks):
+        async with MultipartForm({}, file).body() as (_, chunks):
             kept.append(chunks)
             await anext(chunks)
             await anext(chunks)
@@ -167,7 +174,7 @@ def test_a_form_that_nobody_reads_to_its_end_leaves_no_open_file(tmp_path: Path)
 def test_a_file_that_changes_while_it_is_sent_is_noticed(tmp_path: Path) -> None:
     file = tmp_path / "f"
     file.write_bytes(b"x" * 1000)
-    form = Form({}, file)
+    form = MultipartForm({}, file)
 
     async def send(change: bytes) -> None:
         async with form.body() as (_, chunks):

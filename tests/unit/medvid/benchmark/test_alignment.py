@@ -140,7 +140,7 @@ def test_records_that_fit_one_sample_come_before_those_that_fit_several() -> Non
     assert texts(alignment) == ["first", "second", "w"]
 
 
-def test_captions_of_two_authors_are_told_apart() -> None:
+def test_captions_of_two_authors_are_distinguished() -> None:
     samples = TestSet(tuple(
         TestItem(index, "v", Task.DENSE_CAPTIONING, "", qa_type)
         for index, qa_type in enumerate(["dense_captioning_gpt", "dense_captioning_gemini"])

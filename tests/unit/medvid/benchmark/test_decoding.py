@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medvid.benchmark import scanning
-from medvid.benchmark.decoding import SUBMISSION_LIMITS, UNDECODABLE, Limits, Refused, decode
+from medvid.benchmark.decoding import SUBMISSION_LIMITS, UNDECODABLE, Limits, RefusedFile, decode
 from medvid.benchmark.report import Problems
 from medvid.benchmark.unpacking import MAX_GZIP_MEMBERS, unpack
 from tests.depth import examples
@@ -35,7 +35,7 @@ def decoded(data: bytes, limits: Limits = SUBMISSION_LIMITS) -> tuple[list[objec
     problems = Problems()
     try:
         values = [element.value for element in decode(data, limits).elements(problems)]
-    except Refused as refused:
+    except RefusedFile as refused:
         return [], [refused.problem.code]
     return values, [problem.code for problem in problems.first]
 
@@ -218,7 +218,7 @@ def test_unpacking_any_cut_or_continued_gzip_never_raises_anything_else(
 def outcome(data: bytes) -> bytes | str:
     try:
         return bytes(unpack(data, 10_000))
-    except Refused as refused:
+    except RefusedFile as refused:
         return str(refused.problem.code)
 
 

@@ -191,7 +191,7 @@ def test_boxes_within_one_and_times_in_frames_are_noticed() -> None:
     assert warnings["times_in_frames"].count == 12
 
 
-def test_empty_and_unreadable_texts_are_told_apart() -> None:
+def test_empty_and_unreadable_texts_are_distinguished() -> None:
     found, warnings = diagnosed(Task.STG, ["", " \n", "nothing here", boxes(6)])
     assert (found.empty, found.parsed) == (2, 1)
     assert warnings["empty_predictions"].examples == (0, 1)

@@ -16,7 +16,7 @@ from medvid.benchmark.decoding import (
     SUBMISSION_LIMITS,
     UNDECODABLE,
     Limits,
-    Refused,
+    RefusedFile,
     decode,
 )
 from medvid.benchmark.report import Problem, Problems
@@ -46,7 +46,7 @@ def elements(data: bytes, limits: Limits = SUBMISSION_LIMITS) -> tuple[list[obje
     problems = Problems()
     try:
         values = [element.value for element in decode(data, limits).elements(problems)]
-    except Refused as refused:
+    except RefusedFile as refused:
         return [], [refused.problem]
     return values, problems.first
 

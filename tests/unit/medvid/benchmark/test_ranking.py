@@ -57,7 +57,7 @@ def test_the_order_is_that_of_the_definition(rows: list[Row], ranking: Ranking) 
 
 @exact
 @given(BOARDS, RULES)
-def test_whoever_has_no_value_changes_nobodys_ranks(rows: list[Row], ranking: Ranking) -> None:
+def test_a_row_without_a_value_changes_no_rank(rows: list[Row], ranking: Ranking) -> None:
     ranked, unranked = rank(rows, ranking)
     assert all(rows[index].get(key) is None for index in unranked for key in METRIC_KEYS)
     alone, none = rank([row for n, row in enumerate(rows) if n not in unranked], ranking)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import typer
 from typer.main import get_command
 
 from medvid.cli.main import app
+from tests.patience import HANG_SECONDS
 
+SERVER = ("aio_pika", "jinja2", "openai", "services.standalone")
 HEAVY = ("aiohttp", "numpy", "asyncpg", "orjson", "medvid.api")
 
 
@@ -22,6 +24,13 @@ def commands(group: Any) -> Iterator[Any]:
             yield from commands(command)
         else:
             yield command
+
+
+def groups(group: Any, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    yield path, group
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from groups(command, *path, name)
 
 
 def test_a_group_shows_the_help_that_each_command_has() -> None:
@@ -42,14 +51,42 @@ def test_each_kind_of_job_has_every_verb() -> None:
     assert kinds == {"rescoring": ["start", "list", "show", "apply", "discard"]}
 
 
+def heavy_in_the_help_of(commands: Sequence[Sequence[str]], heavy: Sequence[str]) -> list[str]:
+    """Return what of `heavy` a fresh process has imported once it has shown these helps."""
+    script = (
+        "import sys; from medvid.cli.main import app\n"
+        f"for words in {commands!r}:\n"
+        "    try: app([*words, '--help'])\n"
+        "    except SystemExit: pass\n"
+        f"print(*[each for each in {heavy!r} if each in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True,
+        timeout=HANG_SECONDS,
+    )  # fmt: skip
+    assert done.stdout.count("Usage: ") == len(commands)
+    return done.stderr.split()
+
+
 def test_the_help_of_a_group_imports_nothing_heavy() -> None:
-    for words in ([], ["admin"]):
-        script = (
-            "import sys; from medvid.cli.main import app\n"
-            f"try: app({[*words, '--help']!r})\n"
-            f"finally: print([each for each in {HEAVY!r} if each in sys.modules], file=sys.stderr)"
-        )
-        done = subprocess.run(  # noqa: S603 - our own interpreter
-            [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
-        )
-        assert done.stderr == "[]\n"
+    assert heavy_in_the_help_of([[], ["admin"], ["admin", "rescoring"]], HEAVY) == []
+
+
+def test_the_help_of_a_command_imports_neither_client_nor_numbers_nor_server() -> None:
+    commands = (
+        "submit", "replace", "status", "judge", "board", "entry", "quotas", "validate",
+        "admin entries", "admin rescoring start", "admin keys make", "admin doctor", "up",
+    )  # fmt: skip
+    heavy = ("aiohttp", "numpy", "asyncpg", *SERVER)
+    assert heavy_in_the_help_of([each.split() for each in commands], heavy) == []
+
+
+def test_no_help_opens_what_only_a_running_server_needs() -> None:
+    """Only the judge's calibration does."""
+    names = [
+        [*path, name]
+        for path, group in groups(get_command(app))
+        for name in group.commands if name != "calibrate-judge"
+    ]  # fmt: skip
+    assert len(names) > 50
+    assert heavy_in_the_help_of(names, SERVER) == []

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from medvid.api import Client, Unintelligible
 from medvid.benchmark.test_set import TestSet
-from medvid.benchmark.test_set_file import LARGEST_PUBLIC_FILE
+from medvid.benchmark.unpacking import LARGEST_PUBLIC_FILE
 from medvid.cli.published_test_set import published_samples
 from medvid.cli.session import Session
 

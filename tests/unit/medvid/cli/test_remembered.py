@@ -58,7 +58,7 @@ def test_a_key_in_the_file_goes_to_no_other_server(monkeypatch: pytest.MonkeyPat
 def test_a_wrong_file_is_named(text: str) -> None:
     config_file.path().parent.mkdir(parents=True)
     config_file.path().write_text(text)
-    with pytest.raises(config_file.Misconfigured, match=r"config\.toml"):
+    with pytest.raises(config_file.BadConfigFile, match=r"config\.toml"):
         config_file.settings()
 
 

@@ -13,14 +13,22 @@ def answers(limit: AdaptiveLimit, latency: float, count: int, now: float = 0) ->
         limit.answered(latency, now)
 
 
-def test_it_starts_at_the_maximum_and_stays_there_while_all_is_well() -> None:
+def warm(maximum: int = 16) -> AdaptiveLimit:
+    """A limit that good answers have let grow to its maximum."""
+    limit = AdaptiveLimit(maximum)
+    answers(limit, 0.2, 2 * maximum)
+    return limit
+
+
+def test_it_starts_with_two_and_stays_at_the_maximum_while_all_is_well() -> None:
     limit = AdaptiveLimit(16)
+    assert limit.limit == 2
     answers(limit, 0.2, 500)
     assert limit.limit == 16
 
 
 def test_throttling_shrinks_once_for_a_burst() -> None:
-    limit = AdaptiveLimit(16)
+    limit = warm()
     for now in (0.0, 0.1, 0.5, 0.99):
         limit.throttled(now)
     assert limit.limit == 11
@@ -36,7 +44,7 @@ def test_it_never_falls_below_the_minimum() -> None:
 
 
 def test_a_round_of_good_answers_adds_one() -> None:
-    limit = AdaptiveLimit(16)
+    limit = warm()
     limit.throttled(0)
     answers(limit, 0.2, 12)
     assert limit.limit == 12
@@ -102,3 +110,36 @@ def test_after_an_outage_it_begins_with_one_and_doubles_with_each_round() -> Non
     assert sizes == [1, 2, 4, 8, 16]
     limit.throttled(now=0)
     assert limit.limit == 11
+
+
+def test_an_unknown_rate_is_found_and_few_calls_are_refused() -> None:
+    """One call at a time is ten times too many here: 30 a minute, each of 0.2 s."""
+    limit, rate = AdaptiveLimit(16), 0.5
+    now = next_start = 0.0
+    tokens, refused, answered = 1.0, 0, 0
+    while now < 3600:
+        start = max(now, next_start)
+        next_start = start + limit.interval
+        tokens = min(1.0, tokens + (start - now) * rate)
+        now = start
+        if tokens >= 1:
+            tokens, answered = tokens - 1, answered + 1
+            limit.answered(0.2, now)
+            spent = 0.2
+        else:
+            refused += 1
+            limit.throttled(now)
+            spent = 0.05
+        tokens = min(1.0, tokens + spent * rate)
+        now += spent
+    assert refused < 0.2 * answered
+    assert answered > 0.6 * 3600 * rate
+
+
+def test_the_distance_between_calls_is_forgotten_once_all_is_well() -> None:
+    limit = AdaptiveLimit(16)
+    for burst in range(3):
+        limit.throttled(burst * COOLDOWN_SECONDS)
+    assert limit.interval > 0
+    answers(limit, 0.2, 200)
+    assert limit.interval == 0

@@ -10,7 +10,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from medvid.benchmark.tasks import ASPECTS, Task
-from medvid.judging.calls import CallFailed, Completion, Usage
+from medvid.judging.calls import CallFailed, Completion, Failure, Usage
+from medvid.judging.forms import FormChoice
 from medvid.judging.pricing import TokenPrice
 from medvid.judging.prompt import ChatMessage, Form
 from medvid.judging.retry import RetryPolicy
@@ -18,7 +19,8 @@ from medvid.judging.rubric import load_rubric
 from services.judge.breaker import Breaker
 from services.judge.concurrency import AdaptiveLimit
 from services.judge.grader import ModelGrader
-from services.judge.verdict import Pair, ProviderDown, Verdict
+from services.judge.provider_health import ALIKE
+from services.judge.verdict import Pair, ProviderDown, TryLater, Verdict
 from tests.fakes.grader import version
 
 RUN: Final = uuid4()
@@ -170,6 +172,126 @@ async def test_captions_that_the_provider_rejects_stop_nobody_elses() -> None:
 
 
 async def test_a_few_that_do_not_count_between_others_stop_nothing() -> None:
-    judge = grader(lambda number, _: answer("another" if number % FAILURES else "fake-1"))
+    judge = grader(lambda number, _: answer("another" if (number - 1) % FAILURES else "fake-1"))
     reasons = {(await grade(judge)).unscored_reason for _ in range(50)}
     assert reasons == {None, "other_model"}
+
+
+@pytest.mark.parametrize("said", ["openai/fake-1", "fake-1@main", "fake-1:latest", ""])
+async def test_another_model_from_the_start_is_told_by_the_first_answer(said: str) -> None:
+    judge = grader(lambda *_: answer(said))
+    assert (await grade(judge)).unscored_reason == "other_model"
+    with pytest.raises(ProviderDown, match=f"MEDVID_JUDGE_MODEL_PREFIX={said}"):
+        await grade(judge)
+    assert isinstance(judge.endpoint, Scripted)
+    assert len(judge.endpoint.forms) == 1
+
+
+def unexplained(number: int) -> CallFailed:
+    return CallFailed("rejected", "400", f"400: bad request {number} (req_{number}a)")
+
+
+async def test_rejections_that_are_alike_are_a_setting() -> None:
+    judge = grader(lambda number, _: answer() if number == 1 else unexplained(number))
+    assert (await grade(judge)).scores
+    for number in range(ALIKE - 1):
+        assert (await grade(judge, f"caption {number}")).unscored_reason == "rejected"
+    with pytest.raises(ProviderDown, match="refused alike"):
+        await grade(judge, "one more")
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        # a verdict in between
+        lambda number, _: answer() if number % ALIKE == 0 else unexplained(number),
+        # of another kind each time
+        lambda number, _: CallFailed("rejected", "400", "400: " + "so " * number),
+        # a content policy
+        lambda *_: CallFailed("refused", "400", "400: content_filter"),
+    ],
+)
+async def test_rejections_of_captions_are_none(script: Script) -> None:
+    judge = grader(lambda number, form: answer() if number == 1 else script(number, form))
+    for number in range(8 * ALIKE):
+        await grade(judge, f"caption {number}")
+
+
+@pytest.mark.parametrize("status", ["400", "404", "405", "415", "422", "501"])
+async def test_an_unexplained_refusal_of_a_schema_is_found_out(status: str) -> None:
+    def script(_: int, form: Form) -> Completion | CallFailed:
+        kind: Failure = "unusable" if status in ("404", "405", "501") else "rejected"
+        if form is Form.JSON:
+            return CallFailed(kind, status, f"{status}: no", cause="address", may_be_form=True)
+        return Completion(LINES_REPLY, None, "stop", "fake-1", USAGE)
+
+    judge = grader(script)
+    given = await grade(judge)
+    assert (given.scores is not None, given.reply_form, given.attempts) == (True, "lines", 2)
+    assert (await grade(judge)).attempts == 1
+
+
+async def test_a_500_is_about_the_schema_if_it_repeats_and_lines_are_answered() -> None:
+    def script(_: int, form: Form) -> Completion | CallFailed:
+        if form is Form.JSON:
+            return CallFailed("failing", "500", "500: oops", may_be_form=True)
+        return Completion(LINES_REPLY, None, "stop", "fake-1", USAGE)
+
+    judge = grader(script)
+    assert (await grade(judge)).reply_form == "lines"
+    assert isinstance(judge.endpoint, Scripted)
+    assert judge.endpoint.forms == [Form.JSON, Form.JSON, Form.LINES]
+
+
+async def test_a_refusal_of_both_forms_is_what_it_says() -> None:
+    judge = grader(lambda *_: CallFailed("unusable", "404", "404: no path", may_be_form=True))
+    with pytest.raises(ProviderDown, match="no path"):
+        await grade(judge)
+    assert judge.form.form is None
+
+
+@pytest.mark.parametrize("form", [Form.JSON, Form.LINES])
+async def test_a_form_that_is_set_is_never_changed(form: Form) -> None:
+    judge = grader(lambda *_: CallFailed("no_schema", "400", "no schema", may_be_form=True))
+    judge.form = FormChoice(form, is_fixed=True)
+    assert (await grade(judge)).unscored_reason == "rejected"
+    assert isinstance(judge.endpoint, Scripted)
+    assert judge.endpoint.forms == [form]
+
+
+async def test_billed_calls_without_a_verdict_are_counted_as_wasted() -> None:
+    def script(number: int, _: Form) -> Completion | CallFailed:
+        if number == 1:
+            return CallFailed("failing", "timeout", "late", maybe_billed=True)
+        if number == 2:
+            return CallFailed("failing", "503", "overloaded")
+        if number == 3:
+            return Completion("???", None, "stop", "fake-1", USAGE)
+        return answer()
+
+    given = await grade(grader(script, attempts=9))
+    assert given.attempts == 4
+    assert given.waste.calls == {"timeout": 1, "malformed": 1}
+    assert 0 < given.waste.microusd < given.cost_microusd
+    assert given.is_estimated  # the late one
+
+
+async def test_a_pair_that_goes_back_tells_what_was_asked_and_wasted() -> None:
+    judge = grader(lambda *_: CallFailed("failing", "timeout", "late", maybe_billed=True))
+    with pytest.raises(TryLater) as caught:
+        await grade(judge)
+    assert caught.value.attempts == 3
+    assert caught.value.waste.calls == {"timeout": 3}
+    assert caught.value.is_estimated
+
+
+async def test_an_account_that_takes_no_call_for_minutes_counts_as_down() -> None:
+    told = CallFailed("throttled", "429", "429: slow down", retry_after=300)
+    judge = grader(lambda *_: told, attempts=1)
+    for number in range(ALIKE):
+        with pytest.raises((TryLater, ProviderDown)):
+            await grade(judge, f"caption {number}")
+    with pytest.raises(ProviderDown, match="takes no call for minutes: 429: slow down"):
+        await grade(judge)
+    assert isinstance(judge.endpoint, Scripted)
+    assert len(judge.endpoint.forms) == ALIKE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from medvid.benchmark.statistics.comparisons import (
     Score,
     compare,
     holm,
+    in_words,
     minimum_detectable,
 )
 
@@ -91,3 +93,45 @@ def test_one_entry_detects_nothing(count: int) -> None:
 
 def test_equal_entries_differ_by_nothing() -> None:
     assert minimum_detectable([ONE, ONE.copy()]) == pytest.approx(0.0, abs=1e-6)
+
+
+SURE = Difference(0.2, 0.01, 0.18, 0.22, 1e-9, 1e-8, few_videos=False)
+CHANCE = Difference(0.02, 0.02, -0.02, 0.06, 0.3, 0.9, few_videos=False)
+FEW = Difference(0.2, 0.01, 0.18, 0.22, 1e-9, 1e-8, few_videos=True)
+EQUAL = Difference(0.0, 0.0, 0.0, 0.0, few_videos=False)
+IMPORTED = Difference(0.1)
+
+
+def reversed_(each: Difference) -> Difference:
+    return replace(each, difference=-each.difference)
+
+
+@pytest.mark.parametrize(
+    ("differences", "words"),
+    [
+        ([SURE, CHANCE, EQUAL], "A is ahead on 2 of 3 metrics, 1 of them beyond chance."),
+        (
+            [reversed_(SURE), reversed_(CHANCE), SURE],
+            "B is ahead on 2 of 3 metrics, 1 of them beyond chance; "
+            "A on 1, 1 of them beyond chance.",
+        ),
+        (
+            [FEW, CHANCE],
+            "A is ahead on 2 of 2 metrics, none of them beyond chance. Few videos: 1 not decided.",
+        ),
+        ([IMPORTED], "A is ahead on 1 of 1 metrics, none of them beyond chance."),
+        ([EQUAL, EQUAL], "A and B are equal on 2 metrics."),
+    ],
+)
+def test_a_comparison_in_words(differences: list[Difference], words: str) -> None:
+    assert in_words("A", "B", dict(zip("abc", differences, strict=False))) == words
+
+
+def test_each_difference_is_decided_or_not() -> None:
+    assert [each.decision for each in (SURE, CHANCE, FEW, EQUAL, IMPORTED)] == [
+        "beyond chance",
+        "within chance",
+        "few videos: not decided",
+        "equal",
+        "not decided",
+    ]

@@ -1,0 +1,65 @@
+"""In which form an endpoint replies: by a schema, or in lines where it takes none.
+
+Found by the first calls. A schema is tried first; an endpoint that refuses it in its own words, or
+refuses for no reason that is told, is asked for lines, and what it answers then decides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from medvid.judging.calls import CallFailed
+from medvid.judging.prompt import Form
+
+ReplyForm = Literal["schema", "lines"]
+"""How a form is called in settings, in the database and to users."""
+_FAULTS: Final = 2
+"""So many 500s in a row may be about the schema."""
+
+
+def named(form: Form) -> ReplyForm:
+    """Return what a form is called."""
+    return "schema" if form is Form.JSON else "lines"
+
+
+def form_named(name: ReplyForm) -> Form:
+    """Return the form that is called so."""
+    return Form.JSON if name == "schema" else Form.LINES
+
+
+@dataclass(slots=True)
+class FormChoice:
+    """The form of one endpoint and model; None while it is not known. `is_fixed`: it is set."""
+
+    form: Form | None = None
+    is_fixed: bool = False
+    _faults: int = field(default=0, init=False)
+
+    @property
+    def next(self) -> Form:
+        """Return the form to ask in."""
+        return self.form or Form.JSON
+
+    def tries_lines(self, failure: CallFailed, form: Form) -> bool:
+        """Tell whether to ask the same for lines, after a call in `form` failed so."""
+        if self.is_fixed or form is Form.LINES:
+            return False
+        if failure.kind == "no_schema":
+            return True
+        if self.form is not None or not failure.may_be_form:
+            return False
+        if failure.kind == "failing":
+            self._faults += 1
+            return self._faults >= _FAULTS
+        return True
+
+    def is_news(self, form: Form) -> bool:
+        """Tell whether an answer to a call in this form decides anew."""
+        return not self.is_fixed and form is not self.form
+
+    def worked(self, form: Form) -> None:
+        """Note an answer to a call in this form."""
+        self._faults = 0
+        if not self.is_fixed:
+            self.form = form

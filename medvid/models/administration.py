@@ -1,0 +1,266 @@
+"""What administrators get: entries, boards as files, the audit log, operations."""
+
+from __future__ import annotations
+
+import math
+from datetime import date, datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from medvid.benchmark.tasks import Board, Scoring
+from medvid.models.base import Answer, Open, Page
+
+Kind = Literal["added", "changed", "unchanged", "kept"]
+"""What becomes of a row of an import."""
+LetterState = Literal["open", "replayed", "discarded"]
+JobState = Literal["scoring", "scored", "ready", "applied", "discarded"]
+
+
+class ChangeAnswer(Answer):
+    """Whether an action changed anything."""
+
+    changed: bool
+
+
+class ManagedEntryView(Answer):
+    """An entry as administrators see it."""
+
+    id: UUID
+    board: Open[Board]
+    model_name: str
+    organization: str
+    team: str | None
+    authors: str | None
+    model_url: str | None
+    track: str | None
+    badges: list[str]
+    submission_id: UUID | None
+    submitted_on: date
+    verified_on: date | None
+    verification_note: str | None
+    listed: bool = Field(description="false until it has scores")
+    removed_at: datetime | None
+    contact: str | None
+    stub_judged: bool = Field(description="some scores come from the stand-in judge")
+
+
+class EntryAction(Answer):
+    """An entry after an action; `changed` is false where it was so before."""
+
+    entry: ManagedEntryView
+    changed: bool
+
+
+class EntriesPage(Page):
+    """Entries by name; `next_cursor` is null on the last page."""
+
+    entries: list[ManagedEntryView]
+    next_cursor: str | None
+
+
+class FieldChange(Answer):
+    """A field that differs: as it is on the board, and as the file has it."""
+
+    before: Any
+    after: Any
+
+
+class RowChangeView(Answer):
+    """What becomes of one row; 'kept': the board has the name with other fields, which stay."""
+
+    board: Open[Board]
+    kind: Open[Kind]
+    model_name: str
+    entry_id: UUID | None = Field(description="null: not there before")
+    fields: dict[str, FieldChange]
+
+
+class ImportAnswer(Answer):
+    """What became of each row, or would in a dry run."""
+
+    dry_run: bool
+    counts: dict[Open[Kind], int]
+    rows: list[RowChangeView]
+
+
+class AuditLineView(Answer):
+    """One admin action: who did what to which subject, what changed, and why."""
+
+    id: int
+    at: datetime
+    who: str = Field(description="'administrator', 'key:ID', or 'operator' (on the server)")
+    action: str
+    subject_kind: str
+    subject: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    why: str
+    request_id: str
+
+
+class AuditPage(Page):
+    """Lines, newest first; `next_cursor` is null on the last page."""
+
+    lines: list[AuditLineView]
+    next_cursor: str | None
+
+
+class DeadLetterView(Answer):
+    """A message that could not be handled."""
+
+    id: int
+    state: Open[LetterState]
+    queue: str
+    type: str | None = Field(description="null: it could not be read")
+    reason: str
+    detail: str
+    attempts: int
+    died_at: datetime
+    replayed_at: datetime | None
+    discarded_at: datetime | None
+    message: dict[str, Any] | None = Field(description="null: it cannot be replayed")
+
+
+class LettersPage(Page):
+    """Dead letters, newest first; `next_cursor` is null on the last page."""
+
+    letters: list[DeadLetterView]
+    next_cursor: str | None
+
+
+class LetterOutcome(Answer):
+    """What became of one letter; `changed` is false where it was closed before."""
+
+    id: int
+    changed: bool
+    problem: str | None = Field(None, description="why it stays open")
+
+
+class LettersAnswer(Answer):
+    """What became of each letter."""
+
+    letters: list[LetterOutcome]
+
+
+class GroundTruthView(Answer):
+    """A version of the ground truth; its content is never served."""
+
+    version: str
+    samples: int
+    current: bool = Field(description="uploads are checked against it")
+    loaded_at: datetime
+    submissions: int = Field(description="that were checked against it")
+
+
+class GroundTruthList(Answer):
+    """All versions, the one loaded or chosen last first."""
+
+    versions: list[GroundTruthView]
+
+
+class LoadedView(Answer):
+    """A file that was loaded; `new` is false where its version was there."""
+
+    version: str
+    samples: int
+    new: bool
+    current: bool
+
+
+class JudgingView(Answer):
+    """Whether judging is held, and its runs by state."""
+
+    held_at: datetime | None = Field(description="null: judging goes on")
+    held_why: str | None
+    judge_version: str | None
+    runs: dict[str, int]
+
+
+class RescoreJobView(Answer):
+    """A re-score job and how far it is.
+
+    scoring, scored (its difference is being computed), ready, then applied or discarded.
+    """
+
+    id: UUID
+    state: Open[JobState]
+    ground_truth_version: str
+    metric_version: str | None = Field(description="of the code that scored; null before")
+    requested_by: str
+    why: str
+    created_at: datetime
+    changed_at: datetime
+    items: int = Field(description="entries to be scored")
+    scored: int
+    failed: int
+    preview: int = Field(description="number of its newest difference; 0: none yet")
+
+
+class JobsPage(Page):
+    """Jobs, newest first; `next_cursor` is null on the last page."""
+
+    jobs: list[RescoreJobView]
+    next_cursor: str | None
+
+
+class RankMove(Answer):
+    """A displayed rank before and after; null: not ranked, having no value."""
+
+    before: int | None
+    after: int | None
+
+    @property
+    def direction(self) -> Literal["up", "down", ""]:
+        """Which way it moves; an entry without a rank stands below all."""
+        before, after = (math.inf if each is None else each for each in (self.before, self.after))
+        return "up" if after < before else "down" if after > before else ""
+
+
+class Figure(Answer):
+    """A number before and after; null: no value."""
+
+    before: float | None
+    after: float | None
+
+
+class DifferenceRow(Answer):
+    """An entry in the order after. `values` are the metrics that change."""
+
+    entry_id: UUID
+    model_name: str
+    rescored: bool
+    rank: RankMove
+    mean_rank: Figure
+    values: dict[str, Figure]
+
+    @property
+    def moves(self) -> bool:
+        """Tell whether anything of it changes."""
+        return bool(self.values) or bool(self.rank.direction)
+
+
+class FailureView(Answer):
+    """An entry that could not be scored anew."""
+
+    entry_id: UUID
+    model_name: str
+    code: str
+    reason: str
+
+
+class RescoreDetail(Answer):
+    """A job with its difference."""
+
+    job: RescoreJobView
+    boards: dict[Open[Board], dict[Open[Scoring], list[DifferenceRow]]] | None = Field(
+        description="every board in both scorings; null: not computed yet"
+    )
+    left_out: list[UUID] = Field(
+        description="listed entries that the job does not cover, scored otherwise than it scores"
+    )
+    judged_otherwise: list[UUID] = Field(
+        description="its entries whose judged scores are of another ground truth or older code"
+    )
+    failures: list[FailureView]

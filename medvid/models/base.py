@@ -1,0 +1,58 @@
+"""What the models share: their bases, and how a client reads what a newer server answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationInfo
+from pydantic_core import CoreSchema, core_schema
+
+API: Final = "/api/v1"
+_OF_A_SERVER: Final = "the answer of a server"
+T = TypeVar("T")
+AnswerType = TypeVar("AnswerType", bound=BaseModel)
+
+
+class _OpenValues:
+    """Lets a client take texts that are none of the known values; the schema lists the known."""
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        def validate(value: Any, known: Any, info: ValidationInfo) -> Any:
+            of_a_server = info.context == _OF_A_SERVER and isinstance(value, str)
+            return value if of_a_server else known(value)
+
+        return core_schema.with_info_wrap_validator_function(validate, handler(source))
+
+
+Open = Annotated[T, _OpenValues()]
+"""`Open[Literal[...]]`: values to which a newer server may add."""
+
+
+def read_answer(content: str | bytes, answer: type[AnswerType]) -> AnswerType:
+    """Return an answer as a client takes it; raises pydantic.ValidationError.
+
+    A newer server may add values where they are `Open`, and fields, which are ignored.
+    """
+    return answer.model_validate_json(content, context=_OF_A_SERVER, extra="ignore")
+
+
+class Answer(BaseModel):
+    """Base of all answers."""
+
+    # A field that is always in a response is described as required, also where it has a default.
+    model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
+
+
+class Page(Answer):
+    """Base of the pages of lists: each has `next_cursor`, null on the last page."""
+
+    if TYPE_CHECKING:  # each declares it behind its list, which is the order in answers
+        next_cursor: str | None
+
+
+class JsonBody(BaseModel):
+    """Base of the models of bodies: what is not in them is refused, so typos are found."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,0 +1,297 @@
+"""Boards, their entries, and the scores of an entry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Final, Literal
+from uuid import UUID
+
+from pydantic import ConfigDict, Field
+
+from medvid.benchmark.disclosure import FEWEST_ANSWERS, Withheld
+from medvid.benchmark.tasks import METRICS, Board, Ranking, Scoring
+from medvid.models.base import Answer, Open
+from medvid.models.judging import JudgeResult
+
+_WHY: Final = "why there are no values; null: they are shown"
+
+
+_TIES: Final[Mapping[Ranking | None, str]] = {
+    "competition": "ties share the smaller rank (1, 2, 2, 4)",
+    "dense": "ties share a rank and none is skipped (1, 2, 2, 3)",
+    None: "ties share the smaller rank (1, 2, 2, 4; where a board's ranking is dense 1, 2, 2, 3)",
+}
+
+
+def ranking_rule(ranking: Ranking | None = None) -> str:
+    """Return the rule in words: a board's own, or that of all boards."""
+    return (
+        "Values are rounded to 4 decimals, then to 3, and ranked per metric, highest first; "
+        f"{_TIES[ranking]} and missing values rank below all. A value of fewer than "
+        f"{FEWEST_ANSWERS} answers, or of fewer than half of a metric's samples, is not shown and "
+        "counts as missing. Models are ordered by their mean "
+        "rank over the 10 metrics; ties go to more metrics ranked first, then to the smaller sum "
+        "of ranks, the higher sum of value / column maximum, and the model name. A model without "
+        "any value in a scoring is not ranked in it."
+    )
+
+
+RANKING_RULE: Final = ranking_rule()
+
+
+class Column(Answer):
+    """A metric of the board."""
+
+    key: str
+    label: str
+    task: str
+    step: int = Field(description="1: computed from the file; 2: judged by a language model")
+    direction: Open[Literal["higher"]] = Field("higher", description="which values are better")
+    unit: Open[Literal["share", "points"]] = Field(description="share: of 1; points: by the judge")
+    min: float
+    max: float
+    description: str
+
+
+COLUMNS: Final = [
+    Column(
+        key=metric.key,
+        label=metric.label,
+        task=metric.task,
+        step=metric.step,
+        unit="share" if metric.step == 1 else "points",
+        min=metric.minimum,
+        max=metric.maximum,
+        description=metric.description,
+    )
+    for metric in METRICS
+]
+
+
+class LeaderboardEntry(Answer):
+    """A model on a board; values are rounded to 3 decimals, null where there is none."""
+
+    # Whatever else a snapshot's row may hold one day is not served by accident.
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+    rank: int | None = Field(ge=1, description="null: not ranked, having no value at all")
+    entry_id: UUID
+    model_name: str
+    organization: str
+    team: str | None = None
+    authors: str | None = None
+    model_url: str | None = None
+    track: str | None = None
+    badges: list[str] = Field(default_factory=list)
+    submitted_on: date
+    verified_on: date | None = None
+    submission_id: UUID | None = None
+    mean_rank: float | None = Field(description="null: not ranked")
+    values: dict[str, float | None]
+    ranks: dict[str, int] = Field(description="by metric; empty: not ranked")
+    withheld: dict[str, Open[Withheld]] = Field(
+        default_factory=dict,
+        description="the metrics whose value is not shown, and so ranks as missing; and why",
+    )
+
+
+class Leaderboard(Answer):
+    """A board in one scoring, or a page of it."""
+
+    board: Open[Board]
+    scoring: Open[Scoring]
+    revision: int
+    snapshot: int | None = Field(None, description="number of the snapshot that this shows")
+    permalink: str | None = Field(None, description="where this very snapshot stays")
+    updated_at: datetime | None = Field(description="null: nothing was ranked yet")
+    columns: list[Column] = COLUMNS
+    ranking: Open[Ranking] = Field(
+        "competition", description="what follows ties: 1, 2, 2, 4 (competition) or 1, 2, 2, 3"
+    )
+    ranking_rule: str = Field(ranking_rule("competition"), description="the same and all else")
+    track: str | None = Field(None, description="the track that the entries are narrowed to")
+    total: int = Field(0, description="entries on all pages")
+    next: str | None = Field(None, description="where the next page is; null: this is the last")
+    entries: list[LeaderboardEntry] = Field(
+        description="by rank; after these, by name, the ones that are not ranked"
+    )
+
+    @classmethod
+    def empty(cls, board: Board, scoring: Scoring) -> Leaderboard:
+        """Return a board on which nothing was ranked yet."""
+        return cls(board=board, scoring=scoring, revision=0, updated_at=None, entries=[])
+
+
+class Track(Answer):
+    """A track of a board."""
+
+    name: str
+    entries: int
+
+
+class ScoringMode(Answer):
+    """A way to score."""
+
+    key: Open[Scoring]
+    description: str
+
+
+SCORING_MODES: Final = [
+    ScoringMode(
+        key="compat", description="As the published boards score, with their faults: comparable."
+    ),
+    ScoringMode(
+        key="strict",
+        description="Without these faults: every sample counts, also one that was not answered.",
+    ),
+]
+
+
+class BoardSummary(Answer):
+    """A board in the list of boards."""
+
+    board: Open[Board]
+    scoring: Open[Scoring]
+    revision: int
+    updated_at: datetime | None
+    snapshot: int | None
+    permalink: str | None
+    ranking: Open[Ranking] = Field(
+        # Servers of version 0.1 send neither this nor `ranked`: all are ranked, by this rule.
+        default_factory=lambda: "competition",
+        description="what follows ties: 1, 2, 2, 4 or 1, 2, 2, 3",
+    )
+    entries: int
+    ranked: int = Field(
+        default_factory=lambda given: given["entries"],
+        description="those with a value in this scoring, and so with a rank",
+    )
+    tracks: list[Track]
+    url: str
+    csv: str
+    page: str
+
+
+class LeaderboardIndex(Answer):
+    """The boards there are."""
+
+    boards: list[BoardSummary]
+    scorings: list[ScoringMode] = SCORING_MODES
+    columns: list[Column] = COLUMNS
+    ranking_rule: str = RANKING_RULE
+
+
+class SourceSimilarity(Answer):
+    """A similarity within one source dataset."""
+
+    value: float | None = Field(description="of 2 decimals")
+    pairs: int | None = Field(
+        description="null: withheld with the value; of dense captions to two digits"
+    )
+    withheld: Open[Withheld] | None = Field(
+        None, description="why there is no value; null: none is"
+    )
+
+
+class Similarity(SourceSimilarity):
+    """Mean cosine similarity of captions and references, by MiniLM sentence embeddings."""
+
+    value: float | None = Field(description="from -1 to 1, of 2 decimals")
+    distinct_pairs: int | None
+    by_source: dict[str, SourceSimilarity]
+
+
+class SourceScore(Answer):
+    """A metric within one source dataset."""
+
+    compat: float | None
+    strict: float | None
+    answered: int | None = Field(
+        description="samples, or judged pairs, that count; null: withheld with the value"
+    )
+    expected: int | None = Field(description="those that there are; null: pairs that are withheld")
+    withheld: Open[Withheld] | None = Field(None, description=_WHY)
+
+
+class Provenance(Answer):
+    """What a score was computed from, and with."""
+
+    ground_truth_version: str = Field(description="SHA-256 of the test set")
+    metric_version: str = Field(description="version of the metric's code")
+    judge_version: str | None = Field(description="null: no judge had a part in it")
+    file_sha256: str = Field(description="of the unpacked predictions file")
+
+
+class EntryScore(Answer):
+    """One metric of an entry; values have 4 decimals."""
+
+    metric: str
+    compat: float | None
+    strict: float | None
+    withheld: Open[Withheld] | None = Field(None, description=_WHY)
+    answered: int | None = Field(
+        description="null: not known, as with imported numbers, or withheld with the value"
+    )
+    expected: int | None
+    coverage: float | None = Field(description="answered / expected, of 4 decimals")
+    by_source: dict[str, SourceScore]
+    provenance: Provenance | None = Field(description="null: imported from a publication")
+
+
+class Place(Answer):
+    """Where an entry stands in one scoring."""
+
+    scoring: Open[Scoring]
+    rank: int | None = Field(ge=1, description="null: not ranked, having no value in this scoring")
+    of: int = Field(description="entries that the board ranks")
+    mean_rank: float | None = Field(description="null: not ranked")
+    ranks: dict[str, int] = Field(description="by metric; empty: not ranked")
+
+
+class RankSpan(Answer):
+    """A rank for as long as it lasted."""
+
+    scoring: Open[Scoring]
+    rank: int = Field(ge=1)
+    since: datetime
+    until: datetime | None = Field(description="null: it stands there now")
+    snapshot: str = Field(description="the first board that shows it, while that is kept")
+
+
+class EntryDetails(Answer):
+    """Everything that is public about an entry."""
+
+    id: UUID
+    board: Open[Board]
+    model_name: str
+    organization: str
+    team: str | None
+    authors: str | None
+    model_url: str | None
+    track: str | None
+    badges: list[str]
+    submitted_on: date
+    verified_on: date | None
+    submission_id: UUID | None = Field(description="null: added by hand or imported")
+    url: str
+    page: str
+    places: list[Place] = Field(description="empty for a moment after the entry is listed")
+    scores: list[EntryScore] = Field(description="in the order of the board's columns")
+    similarities: dict[str, Similarity | None] = Field(
+        default_factory=dict,  # of servers of version 0.1
+        description="how near captions are to their references; never ranked; null: not measured",
+    )
+    judge: JudgeResult | None = Field(description="what the judged scores rest on")
+    history: list[RankSpan] = Field(description="the newest 1,000 ranks, newest first")
+
+
+class BoardNews(Answer):
+    """The data of a `board` event: what the board is now."""
+
+    board: Open[Board]
+    revision: int = Field(description="also the event's id")
+    entries: int
+    snapshots: dict[Open[Scoring], int | None] = Field(
+        description="the number of the snapshot that is served now, by scoring"
+    )

@@ -1,0 +1,113 @@
+"""Judge runs, what came of them, and their verdicts. References and raw replies are in none."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import Field
+
+from medvid.models.base import Answer
+
+
+class WastedCalls(Answer):
+    """Billed calls that gave no verdict."""
+
+    calls: int
+    usd: float
+    reasons: dict[str, int] = Field(description="reason -> calls")
+
+
+class JudgeRun(Answer):
+    """A run; `items` are distinct pairs times repeats. From `detail` on: the owner's only."""
+
+    id: UUID
+    state: str
+    reason: str | None
+    items: int
+    items_cached: int = Field(description="known before the run, and not paid for again")
+    items_done: int
+    items_unscored: int
+    progress: float | None = Field(description="share of the items that are done")
+    items_per_second: float | None = None
+    eta_seconds: float | None = None
+    requested_by: str
+    requested_at: datetime
+    changed_at: datetime
+    reply_form: str | None = Field(
+        None, description="in which form the judge's endpoint replies: schema or lines"
+    )
+    detail: str | None = None
+    estimate: dict[str, Any] | None = None
+    spent_usd: float | None = Field(None, description="settled so far; null where nothing was")
+    estimated: bool | None = Field(
+        None, description="a part of the cost is an estimate: the endpoint told no usable bill"
+    )
+    wasted: WastedCalls | None = Field(None, description="billed calls that gave no verdict")
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run has come to its end."""
+        return self.state in ("completed", "failed")
+
+
+class JudgeResult(Answer):
+    """What the judged numbers on the board rest on. Public."""
+
+    judge_version: str
+    judge: dict[str, Any] = Field(description="what the version is made of")
+    stub: bool = Field(description="judged by the stand-in: for demonstration only")
+    completed_at: datetime
+    facts: dict[str, Any] = Field(
+        description="pairs, coverage and aspect means by metric; null, with `withheld`, of a "
+        "metric of too few pairs"
+    )
+    calibration: dict[str, Any] | None = Field(
+        None, description="how this judge agreed with humans when it was last held against them"
+    )
+
+
+class JudgingStatus(Answer):
+    """How the judging of a submission stands."""
+
+    run: JudgeRun | None
+    result: JudgeResult | None
+
+
+class JudgingReceipt(Answer):
+    """A run was asked for. `estimate` is null while it is still being made."""
+
+    run: JudgeRun
+    estimate: dict[str, Any] | None
+    status_url: str
+    events_url: str
+
+
+class Verdict(Answer):
+    """One item of a run: the owner's text and its scores."""
+
+    pair: int
+    repeat: int
+    metrics: list[str]
+    uses: int = Field(description="in how many matched pairs it counts")
+    prediction: str
+    state: str
+    scores: dict[str, int] | None
+    unscored_reason: str | None
+    model: str | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    latency_ms: float | None
+    attempts: int | None
+    cost_usd: float | None
+    judged_at: datetime | None
+
+
+class VerdictPage(Answer):
+    """A page of verdicts."""
+
+    page: int
+    page_size: int
+    total: int
+    verdicts: list[Verdict]

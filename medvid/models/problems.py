@@ -1,0 +1,44 @@
+"""Problem documents: what the API answers instead of what was asked for (RFC 9457)."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from medvid.models.base import Answer, Open
+
+Location = Literal["form", "file", "body"]
+"""What the path of a problem points into."""
+
+
+class ProblemItem(Answer):
+    """One thing to fix. `location` says into what `path` points."""
+
+    location: Open[Location] = Field(default_factory=lambda: "file")
+    code: str
+    path: str
+    found: str
+    expected: str
+    fix: str
+    count: int = Field(1, description="how many places have this problem in this field")
+    places: list[str] = Field([], description="the first three paths")
+
+
+class ProblemDetails(Answer):
+    """An error as RFC 9457 has it, with a stable `code` and what to do about it (`fix`)."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
+
+    type: str = Field(description="the address that explains the code")
+    title: str
+    status: int
+    code: str
+    detail: str
+    fix: str
+    request_id: str
+    error_count: int | None = Field(
+        None, description="all problems; 'errors' lists 100 at most, equal ones once with a count"
+    )
+    errors: list[ProblemItem] | None = None
+    report: dict[str, Any] | None = Field(None, description="the validation report of the file")

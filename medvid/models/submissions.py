@@ -1,0 +1,137 @@
+"""Submissions and their states."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from medvid.benchmark.disclosure import Withheld
+from medvid.benchmark.tasks import Board, Scoring
+from medvid.models.base import Answer, Open, Page
+from medvid.models.boards import Similarity
+from medvid.models.judging import JudgingStatus
+from medvid.models.reports import ValidationReport
+
+State = Literal["accepted", "scored", "ranked", "failed", "withdrawn", "replaced"]
+
+
+class SubmissionReceipt(Answer):
+    """A submission was accepted. The owner token is shown here only."""
+
+    id: UUID
+    state: Open[Literal["accepted"]] = "accepted"
+    status_url: str
+    owner_token: str
+    webhook_secret: str | None = Field(
+        None, description="signs what your webhook gets (standardwebhooks.com); shown here only"
+    )
+
+
+class Step(Answer):
+    """A change of state: of the submission, or of a judge run of it."""
+
+    kind: Open[Literal["submission", "judging"]]
+    state: str
+    reason: str | None = Field(None, description="why judging paused or failed: a stable code")
+    at: datetime
+
+
+class Failure(Answer):
+    """Why a submission got no scores."""
+
+    code: str
+    reason: str
+
+
+class EntryLink(Answer):
+    """Where a submission's entry is; `rank` is set once the board is ranked with it."""
+
+    id: UUID
+    board: Open[Board]
+    model_name: str
+    organization: str
+    rank: int | None
+    url: str
+    page: str
+
+
+class SubmissionStatus(Answer):
+    """The state of a submission. What is null without the owner token is in `OwnedSubmission`."""
+
+    id: UUID
+    state: Open[State]
+    final: bool
+    timeline: list[Step]
+    ahead: int | None = Field(None, description="submissions that wait for scores longer")
+    judging: JudgingStatus
+    similarities: dict[str, Similarity | None] = Field(
+        default_factory=dict,  # of servers of version 0.1
+        description="auxiliary, never ranked: how near captions are to their references; "
+        "null while not measured",
+    )
+
+
+class Withdrawal(Answer):
+    """Who took a submission back, and what they said about it."""
+
+    by: Open[Literal["owner", "administrator"]]
+    note: str | None
+
+
+class HypotheticalStanding(Answer):
+    """Where a submission that is only evaluated would stand; nobody else sees it."""
+
+    scoring: Open[Scoring]
+    rank: int | None = Field(description="null: not ranked, having no value in this scoring")
+    entries: int = Field(description="that the community board ranks, and this one")
+    mean_rank: float | None = Field(description="null: not ranked")
+    values: dict[str, float | None]
+    ranks: dict[str, int]
+    withheld: dict[str, Open[Withheld]] = Field(
+        default_factory=dict, description="the metrics whose value is not shown, and why"
+    )
+    ranked_at: datetime
+
+
+class OwnedSubmission(SubmissionStatus):
+    """What the owner sees in addition."""
+
+    mode: Open[Literal["ranked", "evaluate_only"]]
+    version: int = Field(description="of the model: 1, and one more with each replacement")
+    replaces: UUID | None = Field(description="the submission of the version before")
+    replaced_by: UUID | None = Field(description="the submission of the version after")
+    withdrawal: Withdrawal | None
+    hypothetical: list[HypotheticalStanding] = Field(
+        description="where it would stand, by scoring; empty unless it is only evaluated"
+    )
+    failure: Failure | None
+    entry: EntryLink | None
+    file_sha256: str
+    file_bytes: int
+    ground_truth_version: str
+    report: ValidationReport
+
+
+class SubmissionLine(Answer):
+    """A submission in a list."""
+
+    id: UUID
+    state: Open[State]
+    mode: Open[Literal["ranked", "evaluate_only"]]
+    board: Open[Board]
+    model_name: str
+    organization: str
+    version: int
+    created_at: datetime
+    changed_at: datetime
+    url: str
+
+
+class SubmissionPage(Page):
+    """Submissions, newest first; `next_cursor` is null on the last page."""
+
+    submissions: list[SubmissionLine]
+    next_cursor: str | None

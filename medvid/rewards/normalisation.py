@@ -1,0 +1,95 @@
+"""Logistic normalisation by source and task, so that no source's scale decides (SPEC 7)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import orjson
+
+from medvid.benchmark.tasks import Task, task_of
+
+_FIELD: Final = "medvid_percentiles"
+_VERSION: Final = 1
+_STEEPNESS: Final = 1.0
+"""k of the formula."""
+
+
+class InvalidPercentiles(ValueError):
+    """A file of percentiles, or the per-sample file they are fitted on, cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineSpread:
+    """Median and interquartile range of a baseline's values; linear percentiles."""
+
+    p50: float
+    iqr: float
+
+    def normalised(self, value: float) -> float:
+        """Return 1 / (1 + exp(-k (value - p50) / IQR)); 0.5 where IQR is 0."""
+        if self.iqr == 0:
+            return 0.5
+        exponent = -_STEEPNESS * (value - self.p50) / self.iqr
+        return 1 / (1 + math.exp(exponent)) if exponent < 700 else 0.0
+
+
+Spreads = Mapping[tuple[str, Task], BaselineSpread]
+"""By source and task."""
+
+
+def fit(lines: Iterable[Mapping[str, Any]], scoring: str) -> Spreads:
+    """Return the spreads of a baseline's per-sample file ('medvid score --per-sample').
+
+    Its lines have the values as `reward`; summaries and region captions have none (null): judge and
+    similarity are from 0 to 1 by themselves. Raises InvalidPercentiles for another file.
+    """
+    values: dict[tuple[str, Task], list[float]] = {}
+    for number, line in enumerate(lines, 1):
+        task = task_of(str(line.get("qa_type")))
+        rewards = line.get("reward")
+        if task is None or "reward" not in line:
+            raise InvalidPercentiles(
+                f"Line {number} has no reward values: write the file with 'medvid score "
+                "--per-sample'."
+            )
+        if isinstance(rewards, dict):
+            values.setdefault((str(line["source"]), task), []).append(float(rewards[scoring]))
+    return {key: _spread(found) for key, found in sorted(values.items())}
+
+
+def _spread(values: list[float]) -> BaselineSpread:
+    low, middle, high = np.percentile(values, (25, 50, 75), method="linear")
+    return BaselineSpread(float(middle), float(high - low))
+
+
+def dump(spreads: Spreads, scoring: str) -> bytes:
+    """Return spreads as a file."""
+    rows = [{"source": source, "task": task.value, "p50": spread.p50, "iqr": spread.iqr}
+            for (source, task), spread in spreads.items()]  # fmt: skip
+    document = {_FIELD: _VERSION, "scoring": scoring, "spreads": rows}
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+@cache
+def load(path: Path, scoring: str) -> Spreads:
+    """Read a file of percentiles, once a process; raises InvalidPercentiles."""
+    try:
+        document = orjson.loads(path.read_bytes())
+        fitted, rows = document["scoring"], document["spreads"]
+        spreads = {
+            (row["source"], Task(row["task"])): BaselineSpread(float(row["p50"]), float(row["iqr"]))
+            for row in rows
+        }
+    except OSError as error:
+        raise InvalidPercentiles(f"Cannot read {path}: {error.strerror}.") from None
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+        raise InvalidPercentiles(f"{path} is not made by 'medvid rewards fit'.") from None
+    if fitted != scoring:
+        raise InvalidPercentiles(f"{path} was fitted on {fitted} values, rewards are {scoring}.")
+    return spreads

@@ -1,0 +1,217 @@
+"""Tries the configured judge, from the name of its host to the price of its verdict.
+
+One made-up pair goes the way that every pair goes: the same client, prompt, forms and reader. Each
+step is a finding; its `fix` says what to set. Nothing of it is stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Final
+from urllib.parse import urlsplit
+
+from medvid.benchmark.tasks import Task
+from medvid.judging.calls import CallFailed, Completion
+from medvid.judging.endpoint import OpenAiEndpoint
+from medvid.judging.forms import FormChoice, named
+from medvid.judging.model_names import counts_as, is_confirmed
+from medvid.judging.pricing import FREE, MICROUSD
+from medvid.judging.prompt import ChatMessage, Form, build_messages, estimate_tokens
+from medvid.judging.replies import InvalidReply, read_reply
+from medvid.judging.rubric import load_rubric
+from services.judge.open_judge import endpoint_url, form_choice, judge_version, open_endpoint
+from services.judge.settings import JudgeSettings
+from services.operate.findings import Finding
+
+_MOST_CALLS: Final = 3
+_NEAREST: Final = 3
+_MOST_NAMES: Final = 8
+_OFF_BY: Final = 2.0
+"""By so much a prompt may differ from our estimate before it is said."""
+_REFERENCE: Final = "The surgeon grasps the gallbladder and dissects the cystic duct with a hook."
+_PREDICTION: Final = "The gallbladder is held while a hook dissects around the cystic duct."
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """What is tried, and with what."""
+
+    settings: JudgeSettings
+    endpoint: OpenAiEndpoint
+
+    @property
+    def model(self) -> str:
+        return self.endpoint.sampling.model
+
+    def messages(self, form: Form) -> list[ChatMessage]:
+        rubric = load_rubric(self.settings.judge_rubric)
+        return build_messages(rubric, _PREDICTION, _REFERENCE, Task.VIDEO_SUMMARY, form=form)
+
+
+def most_usd(settings: JudgeSettings) -> float | None:
+    """Return what a check costs at most, in US dollars; None where no price is known."""
+    if settings.price is FREE:
+        return 0.0 if settings.judge_provider == "stub" else None
+    rubric = load_rubric(settings.judge_rubric)
+    messages = build_messages(rubric, _PREDICTION, _REFERENCE, Task.VIDEO_SUMMARY, form=Form.JSON)
+    prompt = estimate_tokens(messages, at_most=True)
+    return settings.price.cost(prompt, settings.judge_max_tokens) * _MOST_CALLS / MICROUSD
+
+
+async def check_judge(settings: JudgeSettings) -> list[Finding]:
+    """Try every step and return what was found; raises Misconfigured."""
+    if settings.judge_provider == "none":
+        return [Finding("judge", "skipped", "judging is off.", "Set MEDVID_JUDGE_PROVIDER.")]
+    async with AsyncExitStack() as stack:
+        url = await endpoint_url(settings, stack)
+        version = judge_version(settings, load_rubric(settings.judge_rubric))
+        check = _Check(settings, open_endpoint(settings, version, url, stack))
+        name = await _name(url)
+        if name.state == "failed":
+            return [name]
+        return [name, await models_finding(check.endpoint), *await _call(check)]
+
+
+async def _name(url: str) -> Finding:
+    host, loop = urlsplit(url).hostname or "", asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError as error:
+        fix = "Check MEDVID_JUDGE_BASE_URL and the DNS of this network (or its proxy)."
+        return Finding("name", "failed", f"{host} cannot be resolved ({error.strerror}).", fix)
+    return Finding("name", "ok", f"{host} is {found[0][4][0]}.")
+
+
+async def models_finding(endpoint: OpenAiEndpoint) -> Finding:
+    """Tell whether the endpoint answers and knows the model, as far as its free list says."""
+    model = endpoint.sampling.model
+    try:
+        names = await endpoint.models()
+    except CallFailed as failure:
+        if failure.cause in ("key", "credit", "quota") or failure.outcome == "connection":
+            return Finding("models", "failed", f"{failure.detail}.", "")
+        says = f"cannot tell: the endpoint lists no models ({failure.detail})."
+        return Finding("models", "warning", says, "")
+    if not names:
+        return Finding("models", "warning", "cannot tell: its list of models is empty.", "")
+    bare = [name.removeprefix("models/") for name in names]
+    if model.removeprefix("models/") in bare:
+        return Finding("models", "ok", f"the endpoint lists {model} and {len(names) - 1} others.")
+    near = get_close_matches(model, bare, _NEAREST, 0.4) or sorted(bare)[:_MOST_NAMES]
+    fix = f"Set MEDVID_JUDGE_MODEL to one of its models, such as {', '.join(near)}."
+    return Finding("models", "warning", f"the endpoint does not list {model}.", fix)
+
+
+async def _call(check: _Check) -> list[Finding]:
+    choice = form_choice(check.settings)
+    refused = ""
+    last: CallFailed | None = None
+    for _ in range(_MOST_CALLS):
+        form = Form.LINES if refused else choice.next
+        try:
+            completion = await check.endpoint.ask(check.messages(form), form)
+        except CallFailed as failure:
+            last = failure
+            if choice.tries_lines(failure, form):
+                refused = failure.detail
+            elif failure.kind not in ("failing", "throttled"):
+                break
+        else:
+            return _answered(check, choice, completion, form, refused)
+    assert last is not None  # noqa: S101 - no call was answered
+    return [_failed(last)]
+
+
+def _failed(failure: CallFailed) -> Finding:
+    fix = {
+        "throttled": "Set MEDVID_JUDGE_REQUESTS_PER_MINUTE to the account's rate, and try again.",
+        "failing": "Try again later; if it stays, ask the provider.",
+        "no_schema": "Set MEDVID_JUDGE_REPLY_FORM=lines.",
+        "refused": "A content policy refuses a harmless caption: take another endpoint.",
+    }.get(failure.kind, "")
+    return Finding("call", "failed", f"{failure.detail}.", fix)
+
+
+def _answered(
+    check: _Check, choice: FormChoice, completion: Completion, form: Form, refused: str
+) -> list[Finding]:
+    why = f"it is set by MEDVID_JUDGE_REPLY_FORM={named(form)}" if choice.is_fixed else ""
+    why = why or (f"a schema was refused: {refused}" if refused else "it takes a schema")
+    return [
+        Finding("call", "ok", "the endpoint answers, and takes every parameter that is set."),
+        Finding("reply form", "ok", f"{named(form)} ({why})."),
+        _verdict(completion),
+        _named_model(check, completion),
+        _usage(check, completion, form),
+        _price(check, completion),
+    ]
+
+
+def _verdict(completion: Completion) -> Finding:
+    try:
+        scores = read_reply(
+            completion.content,
+            finish_reason=completion.finish_reason,
+            refusal=completion.refusal,
+        )
+    except InvalidReply as error:
+        cure = "Set MEDVID_JUDGE_MAX_TOKENS higher: models that think aloud need more."
+        other = "Take a model that keeps to a form, or another MEDVID_JUDGE_REPLY_FORM."
+        fix = cure if error.reason in ("truncated", "empty") else other
+        return Finding("verdict", "failed", f"the reply is no verdict: {error.detail}.", fix)
+    shown = ", ".join(f"{aspect} {score}" for aspect, score in scores.items())
+    return Finding("verdict", "ok", f"{shown}.")
+
+
+def _named_model(check: _Check, completion: Completion) -> Finding:
+    said = completion.model or "(none)"
+    prefix = check.settings.judge_model_prefix
+    if check.settings.judge_provider == "stub":
+        prefix = None
+    facts = "".join(f", {name} {fact}" for name, fact in completion.facts.items())
+    if not counts_as(check.model, said, prefix=prefix):
+        fix = f"If that is the model you mean, set MEDVID_JUDGE_MODEL_PREFIX={said}."
+        return Finding("model", "failed", f"the answer is of {said}{facts}.", fix)
+    if not is_confirmed(check.model, said, completion.facts):
+        fix = (
+            "Entries get the badge judge_unconfirmed and stay off the official board: set "
+            "MEDVID_JUDGE_MODEL to the name that is reported, if it is the model's own."
+        )
+        return Finding("model", "warning", f"the answer is of {said}{facts}.", fix)
+    return Finding("model", "ok", f"the answer is of {said}{facts}.")
+
+
+def _usage(check: _Check, completion: Completion, form: Form) -> Finding:
+    usage = completion.usage
+    expected = estimate_tokens(check.messages(form))
+    if usage is None:
+        says = "it tells no usage that can be believed: each call is booked by an estimate."
+        return Finding("usage", "warning", says, "The cost of runs is marked as estimated.")
+    told = f"{usage.prompt} + {usage.completion} tokens ({usage.cached} cached)"
+    if not expected / _OFF_BY <= usage.prompt <= expected * _OFF_BY:
+        fix = "Compare the provider's bill with what a small run says that it cost."
+        says = f"{told}; {expected} were expected in the prompt."
+        return Finding("usage", "warning", says, fix)
+    if usage.completion > check.settings.judge_max_tokens:
+        fix = "Thoughts are billed beyond MEDVID_JUDGE_MAX_TOKENS: turn them off, if you can."
+        return Finding("usage", "warning", f"{told}.", fix)
+    return Finding("usage", "ok", f"{told}; {expected} were expected in the prompt.")
+
+
+def _price(check: _Check, completion: Completion) -> Finding:
+    settings = check.settings
+    if settings.judge_provider == "stub":
+        return Finding("price", "ok", "the stand-in costs nothing, and its numbers mean nothing.")
+    if settings.judge_model not in settings.judge_prices:
+        fix = (
+            f'Set MEDVID_JUDGE_PRICES={{"{settings.judge_model}": {{"input": 0, "output": 0}}}} '
+            "with your provider's prices in US dollars per million tokens."
+        )
+        return Finding("price", "warning", "not known: no money is counted, no cap holds.", fix)
+    usage = completion.usage
+    cost = settings.price.cost(*usage) / MICROUSD if usage else 0.0
+    return Finding("price", "ok", f"this call cost {cost:.6f} USD.")

@@ -1,0 +1,127 @@
+"""`medvid admin judge-check` against providers of all sorts: what it finds, and what to set."""
+
+from __future__ import annotations
+
+import json
+import socket
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from services.judge.settings import JudgeSettings
+from services.operate.findings import Finding
+from services.operate.judge_check import check_judge, most_usd
+from tests.providers import KEY, MODEL, Reply, completion, serving
+
+LISTED = {"object": "list", "data": [{"id": MODEL}, {"id": "model-1-mini"}]}
+
+
+def error(message: str, **more: Any) -> dict[str, Any]:
+    return {"error": {"message": message, **more}}
+
+
+def settings(url: str, **changes: Any) -> JudgeSettings:
+    given = {
+        "judge_provider": "openai",
+        "judge_base_url": url,
+        "judge_api_key": KEY,
+        "judge_model": MODEL,
+        "judge_prices": {MODEL: {"input": 2, "output": 8}},
+    }
+    return JudgeSettings.model_validate(given | changes)
+
+
+async def found(
+    reply: Reply | None = None, models: Any = LISTED, **changes: Any
+) -> dict[str, Finding]:
+    async with serving(reply) as provider:
+        provider.models = models if isinstance(models, Reply) else Reply(models)
+        findings = await check_judge(settings(provider.url, **changes))
+        assert provider.calls <= 3
+    assert KEY not in json.dumps([[one.says, one.fix] for one in findings])
+    return {finding.check: finding for finding in findings}
+
+
+async def test_a_judge_that_works_is_told_so_step_by_step() -> None:
+    findings = await found()
+    assert {one.state for one in findings.values()} == {"ok"}, findings
+    assert list(findings) == [
+        "name", "models", "call", "reply form", "verdict", "model", "usage", "price",
+    ]  # fmt: skip
+    assert findings["reply form"].says.startswith("schema")
+    assert "R2 4" in findings["verdict"].says
+
+
+@pytest.mark.parametrize(
+    ("reply", "check", "state", "told"),
+    [
+        (Reply(error("Incorrect API key provided"), 401), "call", "failed", "MEDVID_JUDGE_API_KEY"),
+        (Reply(error("Insufficient Balance"), 402), "call", "failed", "credit"),
+        (Reply(error("Model Not Exist"), 400), "call", "failed", "MEDVID_JUDGE_MODEL"),
+        (Reply("<html>Hello</html>"), "call", "failed", "MEDVID_JUDGE_BASE_URL"),
+        (Reply(error("Unsupported parameter: max_tokens", param="max_tokens"), 400),
+         "call", "failed", "MEDVID_JUDGE_TOKEN_PARAMETER=max_completion_tokens"),
+        (Reply(error("slow down"), 429), "call", "failed", "MEDVID_JUDGE_REQUESTS_PER_MINUTE"),
+        (Reply("oops", 503), "call", "failed", "503"),
+        (Reply.case("reply_schema_422_detail"), "reply form", "ok", "lines (a schema was refused"),
+        (Reply(completion("{", finish_reason="length")), "verdict", "failed",
+         "MEDVID_JUDGE_MAX_TOKENS"),
+        (Reply(completion("Fine.")), "verdict", "failed", "MEDVID_JUDGE_REPLY_FORM"),
+        (Reply(completion("Fine.", model="gw/model-1")), "model", "failed",
+         "MEDVID_JUDGE_MODEL_PREFIX=gw/model-1"),
+        (Reply(completion("x"), headers={"x-litellm-attempted-fallbacks": "1"}),
+         "model", "warning", "judge_unconfirmed"),
+        (Reply.case("reply_usage_not_object"), "usage", "warning", "estimate"),
+        (Reply.case("reply_reasoning_outside_completion"), "usage", "warning", "Thoughts"),
+    ],
+)  # fmt: skip
+async def test_what_is_wrong_is_told_with_what_to_set(
+    reply: Reply, check: str, state: str, told: str
+) -> None:
+    finding = (await found(reply))[check]
+    assert finding.state == state
+    assert told in f"{finding.says} {finding.fix}"
+
+
+@pytest.mark.parametrize(
+    ("models", "state", "told"),
+    [
+        ({"data": [{"id": "models/model-1"}]}, "ok", "lists model-1"),
+        ({"data": [{"id": "model-1-2026"}, {"id": "other"}]}, "warning", "model-1-2026"),
+        ({"data": []}, "warning", "cannot tell"),
+        (Reply("not found", 404), "warning", "cannot tell"),
+        (Reply("<html>Hello</html>"), "warning", "cannot tell"),
+        (Reply(error("Invalid API key"), 401), "failed", "MEDVID_JUDGE_API_KEY"),
+    ],
+)
+async def test_the_list_of_models_tells_what_it_can(models: Any, state: str, told: str) -> None:
+    finding = (await found(models=models))["models"]
+    assert finding.state == state
+    assert told in f"{finding.says} {finding.fix}"
+
+
+async def test_a_price_that_is_not_known_is_told() -> None:
+    finding = (await found(judge_prices={}))["price"]
+    assert finding.state == "warning"
+    assert f'MEDVID_JUDGE_PRICES={{"{MODEL}"' in finding.fix
+
+
+async def test_a_closed_port_is_told() -> None:
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
+    findings = {one.check: one for one in await check_judge(settings(url))}
+    assert "nothing listens" in findings["models"].says
+    assert findings["call"].state == "failed"
+
+
+async def test_the_stand_in_can_be_tried() -> None:
+    findings = await check_judge(JudgeSettings.model_validate({"judge_provider": "stub"}))
+    assert {one.state for one in findings} == {"ok"}, findings
+
+
+def test_a_check_costs_less_than_a_cent() -> None:
+    cost = most_usd(settings("https://api.openai.com/v1"))
+    assert cost is not None
+    assert 0 < cost < 0.02
