@@ -209,7 +209,7 @@ async def no_leaked_tasks() -> AsyncIterator[None]:
     """Fails a test that leaves tasks behind."""
     before = asyncio.all_tasks()
     yield
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + HANG_SECONDS
     while left := asyncio.all_tasks() - before - {asyncio.current_task()}:
         assert time.monotonic() < deadline, f"left behind: {left}"
         await asyncio.sleep(0.01)

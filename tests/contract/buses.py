@@ -15,6 +15,7 @@ from shared.messaging.local import LocalBus
 from shared.messaging.rabbit.bus import connect_rabbit
 from shared.messaging.topology import HINTS, Queue
 from shared.storage.database import Database
+from tests.patience import HANG_SECONDS
 from tests.servers import RabbitControl
 
 LIMIT = 3
@@ -86,7 +87,7 @@ class Probe:
     def bodies(self) -> list[bytes]:
         return [delivery.body for delivery in self.deliveries]
 
-    async def got(self, count: int, *, seconds: float = 20) -> None:
+    async def got(self, count: int, *, seconds: float = HANG_SECONDS) -> None:
         """Wait for this many deliveries."""
         await eventually(lambda: len(self.deliveries) >= count, seconds=seconds)
 
@@ -98,7 +99,7 @@ def outgoing(
 
 
 async def eventually(
-    condition: Callable[[], bool] | Callable[[], Awaitable[bool]], *, seconds: float = 20
+    condition: Callable[[], bool] | Callable[[], Awaitable[bool]], *, seconds: float = HANG_SECONDS
 ) -> None:
     """Wait until the condition holds; fails after the time."""
     deadline = time.monotonic() + seconds
@@ -110,7 +111,7 @@ async def eventually(
         await asyncio.sleep(0.01)
 
 
-async def drained(bus: Bus, queue: Queue, *, seconds: float = 20) -> None:
+async def drained(bus: Bus, queue: Queue, *, seconds: float = HANG_SECONDS) -> None:
     """Wait until a queue holds nothing."""
 
     async def empty() -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from uuid import uuid4
@@ -59,7 +58,7 @@ async def published(bus: Bus, message: Outgoing) -> None:
             return False
         return True
 
-    await eventually(done, seconds=60)
+    await eventually(done)
 
 
 async def checked(bus: Bus) -> None:
@@ -72,7 +71,7 @@ async def checked(bus: Bus) -> None:
             return False
         return True
 
-    await eventually(well, seconds=60)
+    await eventually(well)
 
 
 @pytest.mark.parametrize("end", [pytest.param("stop", marks=deep), "kill"])
@@ -97,10 +96,9 @@ async def test_a_broker_that_restarts_loses_nothing(
         await probe.got(1)
         await asyncio.to_thread(node.control.sync)
         await asyncio.to_thread(getattr(node, end))
-        started = time.monotonic()
-        with pytest.raises(Unavailable):
-            await bus.publish([outgoing(b"nobody there")])
-        assert time.monotonic() - started < 10
+        async with asyncio.timeout(HANG_SECONDS):
+            with pytest.raises(Unavailable):
+                await bus.publish([outgoing(b"nobody there")])
         with pytest.raises(Unavailable):
             await bus.check()
         async with asyncio.timeout(HANG_SECONDS):
@@ -110,7 +108,7 @@ async def test_a_broker_that_restarts_loses_nothing(
         await asyncio.to_thread(node.await_ready)
         go.set()  # the handler outlived the loss of its connection
         await published(bus, outgoing(b"4"))
-        await eventually(lambda: {b"1", b"2", b"3", b"4"} <= set(probe.bodies), seconds=60)
+        await eventually(lambda: {b"1", b"2", b"3", b"4"} <= set(probe.bodies))
         await drained(bus, WORK)
         await checked(bus)
         await published(bus, outgoing(b"hint", HINT))
@@ -204,14 +202,13 @@ async def test_a_memory_alarm_stops_publishers_and_not_consumers(
         await probe.got(2)
         with _memory_alarm(node):
             for _ in range(3):
-                started = time.monotonic()
-                with pytest.raises(Unavailable, match="alarm"):
-                    await bus.publish([outgoing(b"during")])
-                assert time.monotonic() - started < 3
+                async with asyncio.timeout(HANG_SECONDS):
+                    with pytest.raises(Unavailable, match="alarm"):
+                        await bus.publish([outgoing(b"during")])
             with pytest.raises(Unavailable, match="alarm"):
                 await bus.check()
             go.set()  # one is settled, the other waits until its retry can be published
-            await eventually(lambda: _held(node, vhost) == 1, seconds=30)
+            await eventually(lambda: _held(node, vhost) == 1)
         await published(bus, outgoing(b"after"))
         await eventually(lambda: b"after" in probe.bodies)
         await eventually(lambda: probe.bodies.count(b"again") == 2)

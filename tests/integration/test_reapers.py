@@ -13,6 +13,7 @@ from shared.messaging.bus import Outgoing
 from shared.messaging.local import LocalBus
 from shared.messaging.topology import SCORER_SUBMISSIONS
 from shared.storage.database import Database
+from tests.patience import HANG_SECONDS
 from tests.reaping import reap
 from tests.rows import accept_submission, add_listed_entry, load_demo_ground_truth
 
@@ -75,7 +76,7 @@ async def test_a_state_whose_rows_are_locked_holds_up_no_other(database: Databas
     async with database.pool.acquire() as other, other.transaction():
         await other.execute("SELECT FROM rescore_jobs WHERE id = $1 FOR UPDATE", job_id)
         looking = asyncio.create_task(reap(database, SUBMISSIONS))
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(HANG_SECONDS):
             while not await announced(database):
                 await asyncio.sleep(0.02)
         assert not looking.done()
