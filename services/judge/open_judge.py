@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import urlsplit
 
+from medvid.judging.endpoint import OpenAiEndpoint, Sampling, open_client
 from medvid.judging.forms import FormChoice, form_named
 from medvid.judging.pricing import FREE
 from medvid.judging.prompt import PROMPT_VERSION
@@ -26,9 +27,6 @@ from services.judge.stub.server import running_stub
 from services.judge.verdict import Grader, JudgeVersion
 from shared.runtime.errors import Misconfigured
 from shared.runtime.infrastructure import Infrastructure
-
-if TYPE_CHECKING:
-    from medvid.judging.endpoint import OpenAiEndpoint
 
 _DEFAULT_URL: Final = JudgeSettings.model_fields["judge_base_url"].default
 _NO_KEY: Final = "none"  # endpoints of one's own often want none; the client insists on a text
@@ -118,9 +116,6 @@ def open_endpoint(
     settings: JudgeSettings, version: JudgeVersion, url: str, stack: AsyncExitStack
 ) -> OpenAiEndpoint:
     """Return the endpoint that the settings name; its client is closed with the stack."""
-    # It imports openai: 0.2 s and 15 MB, which a service without a judge does not pay.
-    from medvid.judging.endpoint import OpenAiEndpoint, Sampling, open_client
-
     headers = {name: value.get_secret_value() for name, value in settings.judge_headers.items()}
     client = open_client(
         api_key=settings.judge_api_key.get_secret_value() or _NO_KEY,
