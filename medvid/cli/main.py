@@ -27,6 +27,8 @@ _ON_A_SERVER: Final = {
 _ON_YOUR_MACHINE: Final = {
     "predict": "predict:predict",
     "sample": "sample:sample",
+    "overlay": "overlay:overlay",
+    "peek": "peek:peek",
     "validate": "validate:validate",
     "convert": "convert:convert",
     "score": "score:score",
