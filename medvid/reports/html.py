@@ -57,9 +57,9 @@ def _cell(cell: Cell) -> str:
 def _plot(bars: Sequence[Bar]) -> str:
     """Return bars below one another: value, interval as a line, the value before as a mark."""
     parts = [part for row, bar in enumerate(bars) for part in _bar(bar, row * _ROW)]
-    told = ", ".join(f"{bar.label} {bar.value:.3f}" for bar in bars)
+    label = ", ".join(f"{bar.label} {bar.value:.3f}" for bar in bars)
     return (
-        f'<svg role="img" aria-label="{escape(told)}" width="{_WIDTH}" '
+        f'<svg role="img" aria-label="{escape(label)}" width="{_WIDTH}" '
         f'height="{len(bars) * _ROW}" font-size="13">{"".join(parts)}</svg>'
     )
 
