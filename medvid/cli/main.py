@@ -30,6 +30,7 @@ _ON_YOUR_MACHINE: Final = {
     "overlay": "overlay:overlay",
     "peek": "peek:peek",
     "validate": "validate:validate",
+    "schema": "schema:schema",
     "convert": "convert:convert",
     "score": "score:score",
     "compare-files": "compare_files:compare_files",
