@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from medvid.benchmark.embedder import Embedder
@@ -43,13 +43,17 @@ class Scorecard:
 
 
 def score(
-    samples: Sequence[Sample], predictions: Iterable[str | None], embedder: Embedder | None
+    samples: Sequence[Sample],
+    predictions: Iterable[str | None],
+    embedder: Embedder | None,
+    chosen: Collection[int] | None = None,
 ) -> Scorecard:
     """Score predictions, given in the order of the whole test set; None = missing.
 
     Pure: equal input gives equal output. A missing sample stays a record of its task, with an
     empty prediction; each metric module says what that means for its mean. Without an embedder
-    `nap_acc` is a lower bound (see `nap.score`).
+    `nap_acc` is a lower bound (see `nap.score`). With `chosen` (indices) only these samples count;
+    what they are asked for still follows from the whole test set.
 
     Raises:
         ValueError: the lengths differ, or a truth is malformed.
@@ -57,12 +61,13 @@ def score(
     """
     by_task: dict[Task, list[AnsweredSample]] = {task: [] for task in Task}
     for sample, prediction in zip(samples, predictions, strict=True):
-        by_task[sample.task].append(AnsweredSample(sample, prediction))
+        if chosen is None or sample.index in chosen:
+            by_task[sample.task].append(AnsweredSample(sample, prediction))
     scorers: Mapping[Task, Callable[[Sequence[AnsweredSample]], TaskScore]] = {
         Task.TAL: tal.score,
         Task.STG: stg.score,
         Task.DENSE_CAPTIONING: dvc.score,
-        Task.NEXT_ACTION: lambda answers: nap.score(answers, embedder),
+        Task.NEXT_ACTION: lambda answers: nap.score(answers, embedder, samples),
         Task.CVS_ASSESSMENT: cvs.score,
         Task.SKILL_ASSESSMENT: sa.score,
     }

@@ -16,6 +16,7 @@ from rich.text import Text
 from medvid.benchmark.caption_pairs import plan
 from medvid.benchmark.collection import paused_collection
 from medvid.benchmark.ground_truth import GroundTruth
+from medvid.benchmark.results import MetricScore
 from medvid.benchmark.statistics.bootstrap import Resampling, resample
 from medvid.benchmark.statistics.comparisons import (
     Difference,
@@ -36,9 +37,10 @@ from medvid.cli.scored_files import (
     estimates_of,
     load_truth,
     score_file,
+    scores_of,
 )
 from medvid.judging import standin
-from medvid.judging.aggregate import aggregate
+from medvid.judging.aggregate import JudgeScore, aggregate
 
 Predictions = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help=JSON_OR_GZIP)]
 
@@ -98,20 +100,13 @@ def _scores(
 ) -> dict[str, Score]:
     """Return one file's values that are defined, with their replicates, in board order."""
     scored = score_file(truth, path)
-    values = {key: getattr(metric, scoring) for key, metric in scored.card.metrics.items()}
     judged = None
+    scores: dict[str, MetricScore | JudgeScore] = dict(scored.card.metrics)
     if with_judge:
         pairs = plan(truth.samples, scored.predictions)
         judged = pairs, [standin.judge(pair) for pair in pairs.texts]
-        values |= {key: metric.compat for key, metric in aggregate(*judged).items()}
-    found = estimates_of(scored.card, resampling, truth.samples, judged)
-    return {
-        metric.key: Score(
-            values[metric.key], found[metric.key, scoring if metric.step == 1 else "compat"].whole
-        )
-        for metric in METRICS
-        if values.get(metric.key) is not None
-    }
+        scores |= aggregate(*judged)
+    return scores_of(scores, estimates_of(scored.card, resampling, truth.samples, judged), scoring)
 
 
 def _names(a: Path, b: Path) -> tuple[str, str]:

@@ -27,7 +27,10 @@ _ON_A_SERVER: Final = {
 _ON_YOUR_MACHINE: Final = {
     "predict": "predict:predict",
     "sample": "sample:sample",
+    "overlay": "overlay:overlay",
+    "peek": "peek:peek",
     "validate": "validate:validate",
+    "schema": "schema:schema",
     "convert": "convert:convert",
     "score": "score:score",
     "compare-files": "compare_files:compare_files",

@@ -23,8 +23,7 @@ from medvid.benchmark.similarity import METRICS as SIMILARITIES
 from medvid.benchmark.similarity import Similarity, measure
 from medvid.benchmark.statistics.bootstrap import resample
 from medvid.benchmark.tasks import METRICS, Task
-from medvid.benchmark.validation import Predictions
-from medvid.cli import score_intervals
+from medvid.cli import score_intervals, score_report
 from medvid.cli.parameters import JSON_OR_GZIP, Json
 from medvid.cli.printing import Exit
 from medvid.cli.replicate_files import model_name_of, write_replicates
@@ -68,13 +67,36 @@ def score(
         Path | None,
         typer.Option(dir_okay=False, help="write the bootstrap's replicates to this .npz file"),
     ] = None,
+    subset: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="only the samples of 'medvid sample'"),
+    ] = None,
+    answered_only: Annotated[
+        bool, typer.Option("--answered-only", help="only samples with a prediction")
+    ] = False,
+    by_source: Annotated[
+        bool, typer.Option("--by-source", help="show each metric by source dataset, too")
+    ] = False,
+    report: Annotated[
+        list[Path] | None,
+        typer.Option(help="write a report to this .md or .html file; may be repeated"),
+    ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="compare with these predictions in it"),
+    ] = None,
 ) -> int:
-    """Score predictions against a ground truth file of your own."""
+    """Score predictions against a ground truth file of your own.
+
+    With --subset or --answered-only the values are not comparable with those of a board.
+    """
     with paused_collection():
         return _score(
             ground_truth, predictions, as_json=as_json, per_sample=per_sample,
             with_judge=judge is not None, with_similarities=similarities,
             version_label=version_label, replicate_file=replicates,
+            subset=subset, answered_only=answered_only, by_source=by_source,
+            reports=report or [], against=against,
         )  # fmt: skip
 
 
@@ -88,24 +110,36 @@ def _score(
     with_similarities: bool,
     version_label: str | None,
     replicate_file: Path | None,
+    subset: Path | None,
+    answered_only: bool,
+    by_source: bool,
+    reports: Sequence[Path],
+    against: Path | None,
 ) -> int:
     try:
+        score_report.check_reports(reports, against)
         truth = load_truth(ground_truth)
-        scored = score_file(truth, predictions)
+        scored = score_file(truth, predictions, subset=subset, answered_only=answered_only)
     except NotScorable as error:
         sys.stderr.write(f"{error}\n")
         return Exit.REFUSED
     card = scored.card
     needs_pairs = with_judge or with_similarities or per_sample is not None
-    pairs = plan(truth.samples, scored.predictions) if needs_pairs else None
+    pairs = plan(scored.samples, scored.predictions) if needs_pairs else None
     judged: Mapping[str, JudgeScore] = {}
     with_verdicts = None
     if pairs and with_judge:
         with_verdicts = pairs, [standin.judge(pair) for pair in pairs.texts]
         judged = aggregate(*with_verdicts)
     resampling = resample(truth.samples, version_label or truth.version)
-    replicates = estimates_of(card, resampling, truth.samples, with_verdicts)
+    replicates = estimates_of(card, resampling, scored.samples, with_verdicts)
     found = intervals(replicates, {**card.metrics, **judged})
+    whole = score_report.Scored(predictions, scored, judged, replicates)
+    try:
+        score_report.write_reports(reports, truth, whole, found, resampling, against)
+    except NotScorable as error:
+        sys.stderr.write(f"{error}\n")
+        return Exit.REFUSED
     if replicate_file:
         name = model_name_of(predictions)
         write_replicates(replicate_file, name, resampling.ground_truth_version, replicates)
@@ -113,17 +147,23 @@ def _score(
     if pairs and with_similarities:
         near = {key: measure(pairs, key, load_embedder()) for key in SIMILARITIES}
     if pairs and per_sample:
-        lines = sample_lines(truth.samples, scored.predictions, card, pairs, with_judge)
+        lines = sample_lines(scored.samples, scored.predictions, card, pairs, with_judge)
         _write_lines(per_sample, lines)
     if as_json:
         sys.stdout.write(
             orjson.dumps(
-                as_document(card, judged, near, found), option=orjson.OPT_INDENT_2
+                as_document(card, judged, near, found)
+                | ({"not_comparable": scored.scope} if scored.scope else {}),
+                option=orjson.OPT_INDENT_2,
             ).decode()
         )
         sys.stdout.write("\n")
     else:
         _print_table(card, judged, near, found)
+        if by_source:
+            Console().print(score_report.source_table(whole.scores))
+        if scored.scope:
+            print(f"Not comparable with a board's values: only {scored.scope} were scored.")
     return Exit.DONE
 
 
@@ -156,7 +196,7 @@ def as_document(
 
 def sample_lines(
     samples: Sequence[Sample],
-    predictions: Predictions,
+    predictions: Sequence[str | None],
     card: Scorecard,
     pairs: JudgingPlan,
     with_judge: bool,

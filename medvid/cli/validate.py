@@ -29,15 +29,24 @@ def validate(
         Path | None, typer.Option(help="align with this test set (id, qa_type, question)")
     ] = None,
     as_json: Json = False,
+    github: Annotated[
+        bool, typer.Option("--github", help="print annotations of GitHub Actions, too")
+    ] = False,
 ) -> int:
     """Check predictions as the server would; exit status 1 if they have errors."""
     from medvid.benchmark.decoding import SUBMISSION_LIMITS
 
     try:
         samples = read_samples(ground_truth, test_set)
-        report = check_content(read_file(predictions, SUBMISSION_LIMITS.unpacked_bytes), samples)
+        content = read_file(predictions, SUBMISSION_LIMITS.unpacked_bytes)
+        report = check_content(content, samples)
     except UnreadableFile as error:
         return cannot_run(error)
+    if github:
+        from medvid.cli.annotations import workflow_commands
+
+        for command in workflow_commands(report, predictions, content):
+            print(command)
     if as_json:
         print_json(report.to_dict())
     else:

@@ -11,6 +11,7 @@ import orjson
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from medvid.benchmark.submission_schema import submission_schema
 from medvid.models.problem_codes import PROBLEM_CODES
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, running_gateway
@@ -93,3 +94,10 @@ async def test_every_problem_type_resolves(gateway: Gateway) -> None:
     status, _, page = await gateway.get("/problems")
     assert status == 200
     assert all(f'href="/problems/{code}"' in page.decode() for code in PROBLEM_CODES)
+
+
+async def test_the_schema_of_a_submission_is_served(gateway: Gateway) -> None:
+    status, headers, body = await gateway.get("/submission.schema.json")
+    assert (status, headers["Content-Type"]) == (200, "application/schema+json")
+    assert headers["Access-Control-Allow-Origin"] == "*"  # editors load it from other sites
+    assert orjson.loads(body) == submission_schema()

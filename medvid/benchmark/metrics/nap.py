@@ -19,6 +19,7 @@ from medvid.benchmark.results import (
     means_of_records,
     metric_score,
 )
+from medvid.benchmark.tasks import Task
 from medvid.benchmark.vocabulary import Vocabulary, load_vocabulary
 
 _WHITE_SPACE: Final = "".join(filter(str.isspace, map(chr, range(0x3001))))
@@ -38,14 +39,22 @@ class Question:
     prediction: str
 
 
-def score(answers: Sequence[AnsweredSample], embedder: Embedder | None) -> TaskScore:
+def score(
+    answers: Sequence[AnsweredSample],
+    embedder: Embedder | None,
+    test_set: Sequence[Sample] | None = None,
+) -> TaskScore:
     """Score next actions over the records whose reference is a label.
+
+    Labels of a source without a list come from all next actions of the `test_set`, of which the
+    answers are when it is left out.
 
     Compat takes the nearest label of any text, even of an empty one, which a missing prediction
     counts as. Without an embedder, texts that are not labels get none: the values are then a lower
     bound, for measuring speed only.
     """
-    questions = _questions(answers, load_vocabulary())
+    asked = [answer.sample for answer in answers] if test_set is None else test_set
+    questions = _questions(answers, load_vocabulary(), _references_by_source(asked))
     nearest = _nearest_labels(questions, embedder) if embedder else {}
     outcomes: list[Outcome] = []
     records: dict[int, Record] = {
@@ -80,12 +89,13 @@ def score(answers: Sequence[AnsweredSample], embedder: Embedder | None) -> TaskS
     return TaskScore(metrics, records, {"nap_acc": contributions})
 
 
-def _questions(answers: Sequence[AnsweredSample], vocabulary: Vocabulary) -> list[Question]:
+def _questions(
+    answers: Sequence[AnsweredSample], vocabulary: Vocabulary, references: Mapping[str, Labels]
+) -> list[Question]:
     """Return the records whose reference is a label, texts stripped and aliases resolved.
 
     An empty reference is no label of any source.
     """
-    references = _references_by_source(answers)
     unions = {
         source: tuple(sorted({label for labels in procedures.values() for label in labels}))
         for source, procedures in vocabulary.by_procedure.items()
@@ -102,17 +112,18 @@ def _questions(answers: Sequence[AnsweredSample], vocabulary: Vocabulary) -> lis
         if sample.source in lowered:
             labels = _labels_of_procedure(sample, lowered[sample.source]) or unions[sample.source]
         else:
-            labels = vocabulary.labels.get(sample.source) or references[sample.source]
+            labels = vocabulary.labels.get(sample.source) or references.get(sample.source, ())
         if reference in labels:
             questions.append(Question(answer, labels, reference, _resolved(answer.text, aliases)))
     return questions
 
 
-def _references_by_source(answers: Sequence[AnsweredSample]) -> dict[str, Labels]:
+def _references_by_source(samples: Sequence[Sample]) -> dict[str, Labels]:
     """Return the sorted distinct reference answers of each source in the test set, none empty."""
     references: dict[str, set[str]] = {}
-    for answer in answers:
-        references.setdefault(answer.sample.source, set()).add(answer.sample.reference.strip())
+    for sample in samples:
+        if sample.task is Task.NEXT_ACTION:
+            references.setdefault(sample.source, set()).add(sample.reference.strip())
     return {source: tuple(sorted(labels - {""})) for source, labels in references.items()}
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
+from medvid.benchmark.submission_schema import submission_schema
 from medvid.models.problem_codes import PROBLEM_CODES
 from services.gateway.pages.reference import Reference
 from services.gateway.pages.rendering import Pages
@@ -58,7 +59,7 @@ def describe(endpoints: Sequence[Endpoint], webhooks: Sequence[OutgoingCall]) ->
 
 
 def description_routes(description: Description, pages: Pages) -> list[web.RouteDef]:
-    """Return the pages about the API: all of it, and the problems by their codes."""
+    """Return the pages about the API, the problems by their codes, and a submission's schema."""
     reference = Reference.of(description.document)
     docs = _page(pages.render("docs.html", reference=reference))
     problems = _page(pages.render("problems.html", codes=PROBLEM_CODES, only=None))
@@ -66,6 +67,16 @@ def description_routes(description: Description, pages: Pages) -> list[web.Route
         code: _page(pages.render("problems.html", codes=PROBLEM_CODES, only=code))
         for code in PROBLEM_CODES
     }
+
+    schema = represent(
+        orjson.dumps(submission_schema()),
+        content_type="application/schema+json",
+        cache_control=_CACHE_CONTROL,
+        headers=READ_HEADERS,
+    )
+
+    async def read_schema(request: web.Request) -> web.Response:
+        return send(request, schema)
 
     async def read_docs(request: web.Request) -> web.Response:
         return send(request, docs)
@@ -83,6 +94,7 @@ def description_routes(description: Description, pages: Pages) -> list[web.Route
         web.get(PAGES["docs"], read_docs),
         web.get(PAGES["problems"], read_problems),
         web.get(PAGES["problem"], read_problem),
+        web.get(PAGES["submission_schema"], read_schema),
     ]
 
 

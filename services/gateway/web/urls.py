@@ -34,6 +34,7 @@ PAGES: Final[Mapping[str, str]] = MappingProxyType(
         "docs": "/docs",
         "problems": "/problems",
         "problem": "/problems/{code}",
+        "submission_schema": "/submission.schema.json",
         "static": "/static/{name}",
         "feed": "/feed.atom",
         "board_feed": "/{board}/feed.atom",
