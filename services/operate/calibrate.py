@@ -20,12 +20,12 @@ from rich.table import Table
 
 from medvid.cli.parameters import Json
 from medvid.cli.printing import print_table, span
-from medvid.judging.estimates import Estimate
+from medvid.judging.estimates import RunEstimate
 from medvid.judging.pricing import FREE, MICROUSD
+from medvid.judging.versions import JudgeVersion
 from services.judge.runs import Item
 from services.judge.settings import JudgeSettings
 from services.judge.store import add_calibration
-from services.judge.verdict import JudgeVersion
 from services.operate.agreement import Interval
 from services.operate.calibration import (
     ALPHA,
@@ -167,7 +167,7 @@ async def _kept(
     return with_scores(pairs, asked, await read_verdicts(database, version, list(asked.values())))
 
 
-def _say_estimate(expected: Estimate, known: int, *, priced: bool) -> None:
+def _say_estimate(expected: RunEstimate, known: int, *, priced: bool) -> None:
     money = f"about {expected.microusd / MICROUSD:.2f} USD" if priced else "price not set"
     tokens = expected.prompt_tokens + expected.completion_tokens
     _say.print(

@@ -15,7 +15,7 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from medvid.benchmark.tasks import ASPECTS, task_of
-from medvid.judging.estimates import Estimate, estimate
+from medvid.judging.estimates import RunEstimate, estimate
 from medvid.judging.plans import pair_sha256
 from services.judge.app import call_figures
 from services.judge.open_judge import open_judge
@@ -115,7 +115,7 @@ class Asking:
     stopped: str | None = None
     _run_id: UUID = field(default_factory=uuid4)
 
-    def estimate(self, items: Sequence[Item]) -> Estimate:
+    def estimate(self, items: Sequence[Item]) -> RunEstimate:
         """Return what asking for these takes."""
         lengths = [len(item.pair.prediction.encode()) + len(item.pair.reference.encode())
                    for item in items]  # fmt: skip
