@@ -17,10 +17,11 @@ from functools import partial
 from uuid import UUID
 
 from medvid.judging.plans import pair_sha256
+from medvid.judging.versions import JudgeVersion
 from services.judge.app import run
 from services.judge.open_judge import Judge
 from services.judge.settings import JudgeSettings
-from services.judge.verdict import JudgeVersion, Pair, ProviderState, TryLater, Verdict
+from services.judge.verdict import Pair, ProviderState, TryLater, Verdict
 from shared.runtime.infrastructure import Infrastructure
 from shared.runtime.lifecycle import run_service
 from tests.fakes.grader import graded, version

@@ -16,6 +16,7 @@ from medvid.judging.endpoint import OpenAiEndpoint, Sampling, open_client
 from medvid.judging.pricing import TokenPrice
 from medvid.judging.retry import RetryPolicy
 from medvid.judging.rubric import load_rubric
+from medvid.judging.versions import JudgeVersion
 from services.judge.breaker import Breaker
 from services.judge.budgets import Caps, SharedSpending
 from services.judge.concurrency import AdaptiveLimit
@@ -23,7 +24,6 @@ from services.judge.grader import ModelGrader
 from services.judge.open_judge import endpoint_name
 from services.judge.rates import Unlimited
 from services.judge.reply_forms import SharedForm
-from services.judge.verdict import JudgeVersion
 from shared.storage.database import Database
 from tests.patience import HANG_SECONDS
 

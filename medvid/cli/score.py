@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import orjson
 import typer
@@ -28,6 +28,21 @@ from medvid.cli.parameters import JSON_OR_GZIP, Json
 from medvid.cli.printing import Exit
 from medvid.cli.replicate_files import model_name_of, write_replicates
 from medvid.cli.score_intervals import Intervals, intervals
+from medvid.cli.score_judge import (
+    BaseUrl,
+    CacheFile,
+    CannotJudge,
+    Concurrency,
+    JudgeOptions,
+    KeyName,
+    LimitUsd,
+    MaxTokens,
+    Model,
+    WhichJudge,
+    beside,
+    cannot_judge,
+    judged_by,
+)
 from medvid.cli.scored_files import (
     NotScorable,
     VersionLabel,
@@ -35,8 +50,8 @@ from medvid.cli.scored_files import (
     load_truth,
     score_file,
 )
-from medvid.judging import standin
 from medvid.judging.aggregate import JudgeScore, aggregate
+from medvid.judging.verdicts import Verdict
 from medvid.rewards.values import reward_values
 
 
@@ -51,10 +66,14 @@ def score(
         Path | None,
         typer.Option(dir_okay=False, help="write one JSON line a sample to this file"),
     ] = None,
-    judge: Annotated[
-        Literal["stub"] | None,
-        typer.Option(help="add the judge metrics; 'stub' scores by hash, to test pipelines"),
-    ] = None,
+    judge: WhichJudge = None,
+    model: Model = None,
+    base_url: BaseUrl = "https://api.openai.com/v1",
+    api_key_env: KeyName = "OPENAI_API_KEY",
+    concurrency: Concurrency = 16,
+    max_tokens: MaxTokens = 200,
+    cache: CacheFile = None,
+    limit_usd: LimitUsd = None,
     similarities: Annotated[
         bool,
         typer.Option(
@@ -90,14 +109,26 @@ def score(
 
     With --subset or --answered-only the values are not comparable with those of a board.
     """
-    with paused_collection():
-        return _score(
-            ground_truth, predictions, as_json=as_json, per_sample=per_sample,
-            with_judge=judge is not None, with_similarities=similarities,
-            version_label=version_label, replicate_file=replicates,
-            subset=subset, answered_only=answered_only, by_source=by_source,
-            reports=report or [], against=against,
+    options = None
+    if judge is not None:
+        options = JudgeOptions(
+            judge, model, base_url, api_key_env, concurrency, max_tokens,
+            cache or beside(predictions), limit_usd,
         )  # fmt: skip
+    with paused_collection():
+        try:
+            return _score(
+                ground_truth, predictions, as_json=as_json, per_sample=per_sample,
+                options=options, with_similarities=similarities,
+                version_label=version_label, replicate_file=replicates,
+                subset=subset, answered_only=answered_only, by_source=by_source,
+                reports=report or [], against=against,
+            )  # fmt: skip
+        except NotScorable as error:
+            sys.stderr.write(f"{error}\n")
+            return Exit.REFUSED
+        except CannotJudge as error:
+            return cannot_judge(error)
 
 
 def _score(
@@ -106,7 +137,7 @@ def _score(
     *,
     as_json: bool,
     per_sample: Path | None,
-    with_judge: bool,
+    options: JudgeOptions | None,
     with_similarities: bool,
     version_label: str | None,
     replicate_file: Path | None,
@@ -116,30 +147,23 @@ def _score(
     reports: Sequence[Path],
     against: Path | None,
 ) -> int:
-    try:
-        score_report.check_reports(reports, against)
-        truth = load_truth(ground_truth)
-        scored = score_file(truth, predictions, subset=subset, answered_only=answered_only)
-    except NotScorable as error:
-        sys.stderr.write(f"{error}\n")
-        return Exit.REFUSED
+    score_report.check_reports(reports, against)
+    truth = load_truth(ground_truth)
+    scored = score_file(truth, predictions, subset=subset, answered_only=answered_only)
     card = scored.card
-    needs_pairs = with_judge or with_similarities or per_sample is not None
+    needs_pairs = options is not None or with_similarities or per_sample is not None
     pairs = plan(scored.samples, scored.predictions) if needs_pairs else None
     judged: Mapping[str, JudgeScore] = {}
-    with_verdicts = None
-    if pairs and with_judge:
-        with_verdicts = pairs, [standin.judge(pair) for pair in pairs.texts]
+    with_verdicts, by = None, None
+    if pairs and options:
+        by = judged_by(options, pairs)
+        with_verdicts = pairs, by.verdicts
         judged = aggregate(*with_verdicts)
     resampling = resample(truth.samples, version_label or truth.version)
     replicates = estimates_of(card, resampling, scored.samples, with_verdicts)
     found = intervals(replicates, {**card.metrics, **judged})
     whole = score_report.Scored(predictions, scored, judged, replicates)
-    try:
-        score_report.write_reports(reports, truth, whole, found, resampling, against)
-    except NotScorable as error:
-        sys.stderr.write(f"{error}\n")
-        return Exit.REFUSED
+    score_report.write_reports(reports, truth, whole, found, resampling, against)
     if replicate_file:
         name = model_name_of(predictions)
         write_replicates(replicate_file, name, resampling.ground_truth_version, replicates)
@@ -147,12 +171,15 @@ def _score(
     if pairs and with_similarities:
         near = {key: measure(pairs, key, load_embedder()) for key in SIMILARITIES}
     if pairs and per_sample:
-        lines = sample_lines(scored.samples, scored.predictions, card, pairs, with_judge)
+        lines = sample_lines(
+            scored.samples, scored.predictions, card, pairs, by.verdicts if by else None
+        )
         _write_lines(per_sample, lines)
     if as_json:
         sys.stdout.write(
             orjson.dumps(
                 as_document(card, judged, near, found)
+                | ({"judge": dict(by.facts)} if by and by.facts else {})
                 | ({"not_comparable": scored.scope} if scored.scope else {}),
                 option=orjson.OPT_INDENT_2,
             ).decode()
@@ -164,7 +191,7 @@ def _score(
             Console().print(score_report.source_table(whole.scores))
         if scored.scope:
             print(f"Not comparable with a board's values: only {scored.scope} were scored.")
-    return Exit.DONE
+    return by.status if by else Exit.DONE
 
 
 def as_document(
@@ -199,11 +226,11 @@ def sample_lines(
     predictions: Sequence[str | None],
     card: Scorecard,
     pairs: JudgingPlan,
-    with_judge: bool,
+    judged: Sequence[Verdict | None] | None,
 ) -> Iterator[dict[str, object]]:
     """Yield one record a sample, in test-set order: its identity, then its values."""
     captions = _caption_pairs(pairs)
-    verdicts = _verdicts(pairs) if with_judge else {}
+    verdicts = _verdicts(pairs, judged) if judged is not None else {}
     for sample, prediction in zip(samples, predictions, strict=True):
         values: dict[str, object] = {
             "index": sample.index,
@@ -231,12 +258,13 @@ def _no_pairs() -> dict[str, int]:
     return {str(threshold): 0 for threshold in DVC_THRESHOLDS}
 
 
-def _verdicts(pairs: JudgingPlan) -> dict[int, dict[str, object]]:
-    """Return the stand-in judge's verdict of each summary and region caption sample."""
+def _verdicts(pairs: JudgingPlan, judged: Sequence[Verdict | None]) -> dict[int, dict[str, object]]:
+    """Return the judge's verdict of each summary and region caption sample, where it has one."""
     return {
-        pair.sample: dict(standin.judge(pairs.texts[pair.text]))
+        pair.sample: dict(verdict)
         for key in ("vs_llm", "rc_llm")
         for pair in pairs.pairs[key]
+        if (verdict := judged[pair.text]) is not None
     }
 
 

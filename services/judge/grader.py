@@ -27,6 +27,7 @@ from medvid.judging.prompt import Form, build_messages
 from medvid.judging.replies import InvalidReply, read_reply
 from medvid.judging.retry import RetryPolicy
 from medvid.judging.rubric import Rubric
+from medvid.judging.versions import JudgeVersion
 from services.judge.breaker import Breaker
 from services.judge.budgets import Spending
 from services.judge.concurrency import AdaptiveLimit
@@ -35,7 +36,6 @@ from services.judge.provider_health import ProviderHealth
 from services.judge.rates import CallGate
 from services.judge.reply_forms import SharedForm
 from services.judge.verdict import (
-    JudgeVersion,
     NoVerdict,
     Pair,
     ProviderState,

@@ -15,6 +15,7 @@ from medvid.judging.prompt import PROMPT_VERSION
 from medvid.judging.replies import PARSER_VERSION
 from medvid.judging.retry import RetryPolicy
 from medvid.judging.rubric import Rubric, load_rubric
+from medvid.judging.versions import JudgeVersion
 from services.judge.breaker import Breaker
 from services.judge.budgets import Caps, SharedSpending, Unmetered
 from services.judge.concurrency import AdaptiveLimit
@@ -24,7 +25,7 @@ from services.judge.reply_forms import SharedForm
 from services.judge.settings import JudgeSettings
 from services.judge.stub.server import MODEL as STUB_MODEL
 from services.judge.stub.server import running_stub
-from services.judge.verdict import Grader, JudgeVersion
+from services.judge.verdict import Grader
 from shared.runtime.errors import Misconfigured
 from shared.runtime.infrastructure import Infrastructure
 

@@ -12,6 +12,7 @@ import orjson
 import structlog
 
 from medvid.judging.plans import task_of_metrics
+from medvid.judging.versions import JudgeVersion
 from services.judge.closing import close_run
 from services.judge.runs import (
     Batch,
@@ -23,7 +24,7 @@ from services.judge.runs import (
     given_up,
     wasted_too_much,
 )
-from services.judge.verdict import JudgeVersion, Pair, ProviderState, Waste
+from services.judge.verdict import Pair, ProviderState, Waste
 from services.judge.verdict_cache import save_verdict
 from shared.contracts.messages import (
     Envelope,

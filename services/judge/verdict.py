@@ -6,15 +6,15 @@ The refusals below are Transient: unless they are caught, the message is retried
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 from uuid import UUID
 
 from medvid.benchmark.tasks import Task
 from medvid.judging.forms import ReplyForm
+from medvid.judging.versions import JudgeVersion
 from shared.runtime.errors import Transient
 
 
@@ -82,36 +82,6 @@ class Verdict:
     is_estimated: bool = False
     """Whether a part of the cost is an estimate, as no usage was told that can be believed."""
     waste: Waste = NO_WASTE
-
-
-@dataclass(frozen=True, slots=True)
-class JudgeVersion:
-    """Everything a verdict depends on but its texts: a different version is a different judge.
-
-    The endpoint's address is not part of it, so that moving a proxy does not void paid verdicts.
-    """
-
-    provider: str
-    model: str
-    rubric: str
-    """Name of the rubric file and the digest of its content."""
-    prompt: str
-    parser: str
-    temperature: float | None
-    max_tokens: int
-    seed: int | None
-    max_caption_characters: int | None
-    """Longer captions are cut for the judge; None sends them whole."""
-
-    @property
-    def hash(self) -> str:
-        """Return the sha256 (hex) over the canonical JSON of all fields."""
-        canonical = json.dumps(self.public(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()
-
-    def public(self) -> dict[str, object]:
-        """Return the fields as plain values, to be shown beside a number."""
-        return asdict(self)
 
 
 class NoVerdict(Transient):

@@ -1,177 +1,125 @@
-"""How well a judge agrees with humans: rank correlation, quadratic kappa, Krippendorff's alpha.
+"""Agreement of a judge with humans: Krippendorff's alpha, kappa, rank correlation, intervals.
 
-The figures come from scipy, scikit-learn and krippendorff, which only calibration needs: they are
-imported when called, and installed from `requirements/calibration.lock`.
+All in numpy, which the server has: an interval takes thousands of values over resampled pairs, and
+they are one matrix product here. The packages krippendorff and scikit-learn compute one value a
+call, and are 200 MB to install; tests compare with them.
 """
 
 from __future__ import annotations
 
-import math
-import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from statistics import fmean
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from medvid.benchmark.tasks import ASPECTS
+LEVELS: Final = 5
+"""Scores are whole numbers from 1 to 5."""
+DRAWS: Final = 2_000
+_SEED: Final = 20_251
+_TAILS: Final = (0.025, 0.975)
 
-LEAST_PAIRS: Final = 30
-"""With fewer, no figure here means much."""
-MARKS: Final = {"spearman": 0.6, "kappa": 0.6, "alpha": 0.667}
-"""A judge passes from here on. 0.667 is the least alpha for tentative conclusions (Krippendorff,
-Content Analysis, 2004, ch. 11); 0.6 begins "substantial" kappa (Landis and Koch, 1977)."""
-LENGTH_BIAS: Final = 0.3
-"""Correlation of the judge's excess over humans with length that a judge may show, either way."""
-
-Scores = Mapping[str, int]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class LabelledPair:
-    """One pair with the scores of each human rater, and of the judge once it has any."""
+class Interval:
+    """A value with its 95 % interval; None where it is not defined (no variance)."""
 
-    prediction: str
-    reference: str
-    qa_type: str
-    humans: tuple[Scores, ...]
-    judge: Scores | None = None
+    value: float | None
+    low: float | None
+    high: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """Agreement between judge and humans; None where a figure is not defined (no variance)."""
+def resampled(pairs: int, draws: int = DRAWS, seed: int = _SEED) -> Floats:
+    """Return how often each pair counts: once each in the first row, then a bootstrap draw a row.
 
-    pairs: int
-    spearman: float | None
-    kappa: float | None
-    alpha: float | None
-    human_alpha: float | None
-    """Agreement of the humans among themselves: more is not to be asked of a judge."""
-    judge_mean: float
-    human_mean: float
+    Pairs are drawn, not single scores: the five scores of a pair hang together. The same seed for
+    the same numbers gives the same draws, so that a report can be repeated.
+    """
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(pairs, np.full(pairs, 1 / pairs), size=draws)
+    return np.vstack([np.ones(pairs), drawn])
 
 
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """A judge held against humans. `failed` names the marks that it misses; empty: it passes."""
-
-    overall: Agreement
-    aspects: Mapping[str, Agreement]
-    length_bias: float | None
-    failed: tuple[str, ...]
-
-    def public(self) -> dict[str, object]:
-        """Return plain values."""
-        return {**asdict(self), "passed": not self.failed, "marks": MARKS}
+def interval(values: Floats) -> Interval:
+    """Return the first value with the 95 % interval of the others."""
+    first, others = values[0], values[1:]
+    if not np.isfinite(first) or not np.isfinite(others).all():
+        return Interval(float(first) if np.isfinite(first) else None, None, None)
+    low, high = np.quantile(others, _TAILS)
+    return Interval(float(first), float(low), float(high))
 
 
-def calibrate(pairs: Sequence[LabelledPair]) -> Calibration:
-    """Compare a judge with humans on pairs that both scored; raises ValueError on none."""
-    judged = [pair for pair in pairs if pair.judge is not None]
-    if not judged:
-        raise ValueError("no pair has scores of both humans and the judge")
-    overall = _agreement(judged, tuple(ASPECTS))
-    bias = _length_bias(judged)
-    return Calibration(
-        overall=overall,
-        aspects={aspect: _agreement(judged, (aspect,)) for aspect in ASPECTS},
-        length_bias=bias,
-        failed=tuple(_failed(overall, bias)),
-    )
+def coincidences(scores: Sequence[Sequence[int]]) -> Floats:
+    """Return the coincidence table of one unit: the pairs of scores that its raters gave.
+
+    Shape (25,), rows and columns are the scores 1 to 5; zeros where fewer than two raters scored it
+    (Krippendorff, Content Analysis, 2004, ch. 11). `scores` has a list of scores a unit; the tables
+    of several units are added.
+    """
+    table = np.zeros((LEVELS, LEVELS))
+    for unit in scores:
+        if len(unit) > 1:
+            counts = np.bincount(np.array(unit) - 1, minlength=LEVELS).astype(float)
+            table += (np.outer(counts, counts) - np.diag(counts)) / (len(unit) - 1)
+    return table.reshape(-1)
 
 
-def _agreement(pairs: Sequence[LabelledPair], aspects: Sequence[str]) -> Agreement:
-    """Compare over some aspects: correlation of means per pair, the others over all scores."""
-    judge = [_judged(pair)[aspect] for pair in pairs for aspect in aspects]
-    humans = _ratings(pairs, aspects)
-    consensus = [_half_up(value) for value in np.nanmedian(humans, axis=0)]
-    return Agreement(
-        pairs=len(pairs),
-        spearman=_spearman(
-            [fmean(_judged(pair)[aspect] for aspect in aspects) for pair in pairs],
-            [_human_mean(pair, aspects) for pair in pairs],
-        ),
-        kappa=_kappa(judge, consensus),
-        alpha=_alpha([*humans, judge]),
-        human_alpha=_alpha(humans) if len(humans) > 1 else None,
-        judge_mean=fmean(judge),
-        human_mean=fmean(_human_mean(pair, aspects) for pair in pairs),
-    )
+def alphas(tables: Floats, weights: Floats) -> Floats:
+    """Return Krippendorff's ordinal alpha for each row of weights; nan where it is not defined.
+
+    `tables` has a coincidence table a pair (n, 25), `weights` how often a pair counts (draws, n).
+    """
+    observed = (weights @ tables).reshape(-1, LEVELS, LEVELS)
+    margins = observed.sum(axis=2)
+    total = margins.sum(axis=1)
+    distance = _ordinal(margins)
+    disagreement = (observed * distance).sum(axis=(1, 2))
+    expected = np.einsum("di,dj,dij->d", margins, margins, distance)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values: Floats = 1 - (total - 1) * disagreement / expected
+    values[~np.isfinite(values)] = np.nan
+    return values
 
 
-def _failed(overall: Agreement, bias: float | None) -> list[str]:
-    failed = [] if overall.pairs >= LEAST_PAIRS else ["pairs"]
-    for name, mark in MARKS.items():
-        value = getattr(overall, name)
-        if value is None or value < mark:
-            failed.append(name)
-    if bias is not None and abs(bias) > LENGTH_BIAS:
-        failed.append("length_bias")
-    return failed
+def _ordinal(margins: Floats) -> Floats:
+    """Return the squared ordinal distance of any two scores: how many scores lie between them."""
+    below = np.cumsum(margins, axis=1) - margins / 2
+    distance: Floats = (below[:, :, None] - below[:, None, :]) ** 2
+    return distance
 
 
-def _judged(pair: LabelledPair) -> Scores:
-    assert pair.judge is not None  # noqa: S101 - chosen so
-    return pair.judge
+def means(values: Floats, weights: Floats) -> Floats:
+    """Return the weighted means of a value a pair."""
+    result: Floats = weights @ values / weights.sum(axis=1)
+    return result
 
 
-def _human_mean(pair: LabelledPair, aspects: Sequence[str]) -> float:
-    return fmean(scores[aspect] for scores in pair.humans for aspect in aspects)
+def rank_correlations(one: Floats, other: Floats, weights: Floats) -> Floats:
+    """Return Spearman's correlation for each row of weights; nan without variance.
+
+    Ranks are those among all pairs, also within a draw.
+    """
+    x, y = _ranks(one), _ranks(other)
+    mean_x, mean_y = means(x, weights), means(y, weights)
+    covariance = means(x * y, weights) - mean_x * mean_y
+    spread = (means(x * x, weights) - mean_x**2) * (means(y * y, weights) - mean_y**2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values: Floats = np.where(spread > 1e-12, covariance / np.sqrt(spread), np.nan)
+    return values
 
 
-def _ratings(pairs: Sequence[LabelledPair], aspects: Sequence[str]) -> list[list[float]]:
-    """Return a row a rater and a column a score; nan where a rater did not score the pair."""
-    raters = max(len(pair.humans) for pair in pairs)
-    return [
-        [
-            float(pair.humans[rater][aspect]) if rater < len(pair.humans) else math.nan
-            for pair in pairs
-            for aspect in aspects
-        ]
-        for rater in range(raters)
-    ]
+def _ranks(values: Floats) -> Floats:
+    """Return ranks from 0 to 1; equal values share the mean of theirs."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    shared: Floats = (np.cumsum(counts) - (counts - 1) / 2) / len(values)
+    return shared[place]
 
 
-def _length_bias(pairs: Sequence[LabelledPair]) -> float | None:
-    """Correlate the judge's excess over the humans with the length of what it judged."""
-    aspects = tuple(ASPECTS)
-    return _spearman(
-        [fmean(_judged(pair).values()) - _human_mean(pair, aspects) for pair in pairs],
-        [float(len(pair.prediction)) for pair in pairs],
-    )
-
-
-def _spearman(one: Sequence[float], other: Sequence[float]) -> float | None:
-    from scipy.stats import spearmanr
-
-    if len(set(one)) < 2 or len(set(other)) < 2:
-        return None
-    return float(spearmanr(one, other).statistic)
-
-
-def _kappa(one: Sequence[int], other: Sequence[int]) -> float | None:
-    from sklearn.metrics import cohen_kappa_score
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that it is undefined is what None says
-        value = float(cohen_kappa_score(one, other, weights="quadratic", labels=[1, 2, 3, 4, 5]))
-    return value if math.isfinite(value) else None
-
-
-def _alpha(ratings: Sequence[Sequence[float]]) -> float | None:
-    import krippendorff
-
-    table = np.array(ratings, dtype=float)
-    if len(set(table[~np.isnan(table)])) < 2:
-        return None
-    try:
-        value = float(krippendorff.alpha(table, level_of_measurement="ordinal"))
-    except ValueError:  # no score that two raters share
-        return None
-    return value if math.isfinite(value) else None
-
-
-def _half_up(value: float) -> int:
-    return math.floor(value + 0.5)
+def quadratic_kappa(one: Sequence[int], other: Sequence[int]) -> float | None:
+    """Return Cohen's kappa with quadratic weights; None where it is not defined."""
+    x, y = np.array(one, dtype=float), np.array(other, dtype=float)
+    expected = np.mean((x[:, None] - y[None, :]) ** 2)
+    return float(1 - np.mean((x - y) ** 2) / expected) if expected else None

@@ -1,8 +1,6 @@
 """`medvid admin calibrate-judge`: hold the configured judge against humans, before trusting it.
 
-A line of the labelled file is one pair: `prediction`, `reference`, `qa_type`, and `scores`, one
-object of five aspects or a list of them, one a rater. A line that also has `judge` (scores given
-earlier) is not judged again; a file of such lines needs neither a judge nor a database.
+A file whose lines all have `judge` scores needs neither a judge nor a database.
 """
 
 from __future__ import annotations
@@ -10,140 +8,143 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
-from uuid import UUID, uuid4
 
 import orjson
 import typer
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
-from medvid.benchmark.tasks import ASPECTS, CAPTION_TASKS, task_of
 from medvid.cli.parameters import Json
-from medvid.cli.printing import print_table
-from medvid.judging.verdicts import is_valid
-from services.judge.open_judge import open_judge
+from medvid.cli.printing import print_table, span
+from medvid.judging.estimates import RunEstimate
+from medvid.judging.pricing import FREE, MICROUSD
+from medvid.judging.versions import JudgeVersion
+from services.judge.runs import Item
 from services.judge.settings import JudgeSettings
 from services.judge.store import add_calibration
-from services.judge.verdict import Grader, JudgeVersion, Pair, TryLater
-from services.operate.agreement import (
-    MARKS,
+from services.operate.agreement import Interval
+from services.operate.calibration import (
+    ALPHA,
+    ALPHA_OF_PART,
+    BIAS,
+    LEAST_PAIRS,
+    LENGTH_BIAS,
     Agreement,
     Calibration,
+    Comparison,
     LabelledPair,
-    Scores,
     calibrate,
+    compare,
+)
+from services.operate.calibration_verdicts import (
+    Asking,
+    asking,
+    find_version,
+    questions,
+    read_verdicts,
+    with_scores,
 )
 from services.operate.database import open_database
-from shared.messaging.local import LocalBus
-from shared.runtime.errors import InvalidInput, MedvidError, Misconfigured
-from shared.runtime.infrastructure import Infrastructure
+from services.operate.labelled import read_labelled
+from shared.runtime.errors import MedvidError
 from shared.runtime.logs import configure_logs
-from shared.runtime.ops import Readiness
 from shared.runtime.settings import load_settings
+from shared.storage.database import Database
 
-_TRIES: Final = 10
-_SHOWN_PROBLEMS: Final = 10
 _FAILED: Final = 3  # exit status: it ran, and the judge does not pass
+_say = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-class _Line(BaseModel):
-    model_config = ConfigDict(extra="ignore", strict=True)
-
-    prediction: str = Field(min_length=1)
-    reference: str = Field(min_length=1)
-    qa_type: str
-    scores: dict[str, int] | list[dict[str, int]]
-    judge: dict[str, int] | None = None
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    pairs: Sequence[LabelledPair]
+    version: JudgeVersion | None = None
+    stopped: str | None = None
 
 
 def calibrate_judge(
     labelled: Annotated[
         Path, typer.Argument(exists=True, dir_okay=False, help="JSON lines with human scores")
     ],
+    probes: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Ask for so many pairs again, with reversed sentences, and doubled: three calls "
+            "each",
+        ),
+    ] = 50,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it would cost, and ask nothing")
+    ] = False,
+    comparing: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            "--compare",
+            metavar="A B",
+            help="Compare two judge versions by the verdicts that are kept; asks nothing",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> int:
-    """Hold the configured judge against human scores: agreement, length bias, pass or fail.
+    """Hold the configured judge against human scores: agreement, biases, pass or fail.
 
     A line: {"prediction", "reference", "qa_type", "scores": {"R2": 1-5, ...} or a list of them,
-    one a rater}. Each pair costs a call, unless its line has "judge" scores of its own.
+    one a rater}. Each pair costs a call, unless its line has "judge" scores of its own or its
+    verdict is kept from before. Fewer than 100 pairs give no verdict.
     """
     configure_logs("warning", "auto", "admin")
     try:
         pairs = read_labelled(labelled.read_bytes())
-        pairs, version = asyncio.run(_judge(pairs))
-        result = calibrate(pairs)
-        if version is not None:
-            asyncio.run(_record(version, result))
-    except ModuleNotFoundError as error:
-        print(
-            f"medvid: calibration needs {error.name}. "
-            "Install it: pip install -r requirements/calibration.lock",
-            file=sys.stderr,
-        )
-        return 1
+        if comparing:
+            return _print_comparison(asyncio.run(_compare(pairs, *comparing)), as_json=as_json)
+        judged = asyncio.run(_judge(pairs, probes, dry_run=dry_run))
+        if judged is None:
+            return 0
+        result = calibrate(judged.pairs)
+        if judged.version is not None and judged.stopped is None:
+            asyncio.run(_record(judged.version, result))
     except (MedvidError, ValueError) as error:
         print(f"medvid: {error}", file=sys.stderr)
         return 1
-    unscored = sum(pair.judge is None for pair in pairs)
-    (_print_json if as_json else _print_text)(result, version, unscored)
-    return _FAILED if result.failed else 0
+    unscored = sum(pair.judge is None for pair in judged.pairs)
+    (_print_json if as_json else _print_text)(result, judged, unscored)
+    return 0 if result.outcome == "passed" and judged.stopped is None else _FAILED
 
 
-def read_labelled(content: bytes) -> list[LabelledPair]:
-    """Read a labelled file; raises InvalidInput that names the lines that are wrong."""
-    pairs, problems = [], []
-    for number, line in enumerate(content.splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            pairs.append(_read_line(line))
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(map(str, first["loc"]))
-            problems.append(f"line {number}: {where}: {first['msg']}")
-        except ValueError as error:
-            problems.append(f"line {number}: {error}")
-    if problems:
-        shown = "\n".join(problems[:_SHOWN_PROBLEMS])
-        raise InvalidInput(f"{len(problems)} lines cannot be read:\n{shown}")
-    return pairs
-
-
-def _read_line(line: bytes) -> LabelledPair:
-    found = _Line.model_validate(orjson.loads(line))
-    humans = found.scores if isinstance(found.scores, list) else [found.scores]
-    if task_of(found.qa_type) not in CAPTION_TASKS:
-        raise ValueError(f"{found.qa_type} is no caption task")
-    if not humans or not all(map(is_valid, [*humans, *filter(None, [found.judge])])):
-        raise ValueError(f"scores must be whole numbers from 1 to 5 for {', '.join(ASPECTS)}")
-    return LabelledPair(
-        found.prediction, found.reference, found.qa_type, tuple(humans), found.judge
-    )
-
-
-async def _judge(
-    pairs: Sequence[LabelledPair],
-) -> tuple[list[LabelledPair], JudgeVersion | None]:
-    """Have the configured judge score the pairs that it has not scored."""
-    if all(pair.judge is not None for pair in pairs):
-        return list(pairs), None
+async def _judge(pairs: Sequence[LabelledPair], probes: int, *, dry_run: bool) -> _Judged | None:
+    """Have the configured judge score what it has not scored; None after a dry run."""
+    asked = questions(pairs, probes)
+    if not asked:
+        return _Judged(pairs)
     settings = load_settings(JudgeSettings)
-    async with open_database() as database:
-        base = Infrastructure(database, LocalBus(database), Readiness())
-        try:
-            async with open_judge(base, settings) as judge:
-                if judge is None:
-                    raise Misconfigured(
-                        "there is no judge.", fix="Set MEDVID_JUDGE_PROVIDER; see 'medvid config'."
-                    )
-                grader, run_id = judge.grader, uuid4()
-                scored = await asyncio.gather(*(_score(grader, pair, run_id) for pair in pairs))
-                return list(scored), grader.version
-        finally:
-            await base.close()
+    async with open_database() as database, asking(database, settings) as judge:
+        version = judge.grader.version
+        items = list(asked.values())
+        known = await read_verdicts(database, version.hash, items)
+        left = list({item.key: item for item in items if item.key not in known}.values())
+        _say_estimate(judge.estimate(left), len(known), priced=settings.price is not FREE)
+        if dry_run:
+            return None
+        if left:
+            await _ask(judge, left)
+            known = await read_verdicts(database, version.hash, items)
+        return _Judged(with_scores(pairs, asked, known), version, judge.stopped)
+
+
+async def _ask(judge: Asking, left: Sequence[Item]) -> None:
+    with Progress(console=_say, transient=True) as progress:
+        task = progress.add_task("Judging", total=len(left))
+        await judge.ask(left, lambda: progress.advance(task))
+    _say.print(f"Cost {judge.cost_microusd / MICROUSD:.4f} USD.")
+    for reason, count in judge.unscored.most_common():
+        _say.print(f"{count} without a verdict: {reason}.")
+    if judge.stopped is not None:
+        _say.print(f"Stopped: {judge.stopped} What is judged is kept; run it again to go on.")
 
 
 async def _record(version: JudgeVersion, result: Calibration) -> None:
@@ -152,50 +153,110 @@ async def _record(version: JudgeVersion, result: Calibration) -> None:
         await add_calibration(transaction, version, result.public())
 
 
-async def _score(grader: Grader, pair: LabelledPair, run_id: UUID) -> LabelledPair:
-    if pair.judge is not None:
-        return pair
-    task = task_of(pair.qa_type)
-    assert task is not None  # noqa: S101 - checked when read
-    for _ in range(_TRIES):
-        try:
-            asked = Pair(pair.prediction, pair.reference, task)
-            scores: Scores | None = (await grader.judge(asked, 0, run_id=run_id)).scores
-        except TryLater as refusal:
-            await asyncio.sleep(refusal.seconds)
-        else:
-            return replace(pair, judge=scores)
-    return pair
+async def _compare(pairs: Sequence[LabelledPair], one: str, other: str) -> dict[str, Comparison]:
+    unjudged = [LabelledPair(p.prediction, p.reference, p.qa_type, p.humans) for p in pairs]
+    async with open_database() as database:
+        return compare(*[await _kept(database, unjudged, start) for start in (one, other)])
 
 
-def _print_json(result: Calibration, version: JudgeVersion | None, unscored: int) -> None:
+async def _kept(
+    database: Database, pairs: Sequence[LabelledPair], start: str
+) -> list[LabelledPair]:
+    asked = questions(pairs, 0)
+    version = await find_version(database, start)
+    return with_scores(pairs, asked, await read_verdicts(database, version, list(asked.values())))
+
+
+def _say_estimate(expected: RunEstimate, known: int, *, priced: bool) -> None:
+    money = f"about {expected.microusd / MICROUSD:.2f} USD" if priced else "price not set"
+    tokens = expected.prompt_tokens + expected.completion_tokens
+    _say.print(
+        f"{expected.calls} calls to make ({money}, {tokens:,} tokens, some "
+        f"{span(expected.seconds)}); {known} verdicts are known."
+    )
+
+
+def _print_json(result: Calibration, judged: _Judged, unscored: int) -> None:
+    version = judged.version
     judge = {"hash": version.hash, **version.public()} if version else None
-    options = orjson.OPT_INDENT_2
-    found = {"judge_version": judge, "unscored": unscored, **result.public()}
-    print(orjson.dumps(found, option=options).decode())
+    found = {
+        "judge_version": judge, "unscored": unscored, "stopped": judged.stopped, **result.public()
+    }  # fmt: skip
+    print(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
 
 
-def _print_text(result: Calibration, version: JudgeVersion | None, unscored: int) -> None:
+def _print_text(result: Calibration, judged: _Judged, unscored: int) -> None:
+    version = judged.version
     judge = f"{version.model} ({version.hash[:12]})" if version else "scores of the file"
     print(f"Judge: {judge}. Pairs: {result.overall.pairs} scored, {unscored} unscored.")
     table = Table()
-    columns = ("", "Spearman", "quadratic kappa", "alpha", "alpha of humans", "judge", "humans")
+    columns = ("", "pairs", "alpha (95 %)", "bias (95 %)", "alpha of humans", "Spearman",
+               "quadratic kappa", "judge", "humans")  # fmt: skip
     for column in columns:
         table.add_column(column, justify="right" if column else "left")
-    for name, found in {"all": result.overall, **result.aspects}.items():
+    for name, found in {"all": result.overall, **result.aspects, **result.tasks}.items():
         table.add_row(name, *_cells(found))
     print_table(table)
-    bias = _shown(result.length_bias)
-    print(f"Length bias: {bias} (correlation of the judge's excess over humans with length).")
-    marks = ", ".join(f"{name} {mark:g}" for name, mark in MARKS.items())
-    failed = f"FAILS on {', '.join(result.failed)}" if result.failed else "PASSES"
-    print(f"{failed} (marks: {marks}).")
+    for title, interval in (
+        ("Length bias (correlation of the judge's excess over humans with length)",
+         result.length_bias),
+        ("Position bias (levels, with sentences reversed)", result.position),
+        ("Duplication bias (levels, with the caption doubled)", result.duplication),
+        ("Test-retest (alpha of the judge with itself)", result.retest),
+    ):  # fmt: skip
+        if interval is not None:
+            print(f"{title}: {_span(interval)}.")
+    print(_sentence(result))
+
+
+def _sentence(result: Calibration) -> str:
+    marks = (
+        f"alpha: lower bound {ALPHA:g}, of an aspect or a task {ALPHA_OF_PART:g}; "
+        f"bias: within {BIAS:g}; length bias: within {LENGTH_BIAS:g}"
+    )
+    match result.outcome:
+        case "too_few_pairs":
+            return f"NO VERDICT: too few pairs, {LEAST_PAIRS} are needed."
+        case "failed":
+            return f"FAILS on {', '.join(result.failed)} ({marks})."
+        case "passed":
+            return f"PASSES ({marks})."
 
 
 def _cells(found: Agreement) -> list[str]:
-    values = (found.spearman, found.kappa, found.alpha, found.human_alpha)
-    return [*map(_shown, values), f"{found.judge_mean:.2f}", f"{found.human_mean:.2f}"]
+    return [
+        str(found.pairs),
+        _span(found.alpha),
+        _span(found.bias),
+        *map(_number, (found.human_alpha, found.spearman, found.kappa)),
+        f"{found.judge_mean:.2f}",
+        f"{found.human_mean:.2f}",
+    ]
 
 
-def _shown(value: float | None) -> str:
+def _print_comparison(found: dict[str, Comparison], *, as_json: bool) -> int:
+    if as_json:
+        shown = {name: one.public() for name, one in found.items()}
+        print(orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode())
+        return 0
+    table = Table()
+    for column in ("", "pairs", "alpha of A (95 %)", "alpha of B (95 %)", "A less B (95 %)"):
+        table.add_column(column, justify="right" if column else "left")
+    for name, one in found.items():
+        spans = map(_span, (one.one, one.other, one.difference))
+        table.add_row(name, str(one.pairs), *spans)
+    print_table(table)
+    low, high = found["overall"].difference.low, found["overall"].difference.high
+    better = "A" if low is not None and low > 0 else "B" if high is not None and high < 0 else None
+    print(f"{better} agrees better with humans." if better else "The difference may be chance.")
+    return 0
+
+
+def _span(found: Interval) -> str:
+    if found.low is None or found.high is None:
+        return _number(found.value)
+    return f"{_number(found.value)} ({found.low:.3f} to {found.high:.3f})"
+
+
+def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"

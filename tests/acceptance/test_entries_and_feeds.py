@@ -33,6 +33,12 @@ async def read(gateway: Gateway, path: str) -> dict[str, Any]:
     return answer
 
 
+async def text_of(gateway: Gateway, path: str) -> str:
+    status, _, body = await gateway.get(path)
+    assert status == 200, body
+    return body.decode()
+
+
 def address(entry_id: UUID, board: str = "community") -> str:
     return f"/api/v1/leaderboards/{board}/entries/{entry_id}"
 
@@ -135,6 +141,28 @@ async def test_a_judged_score_names_its_judge(gateway: Gateway) -> None:
     assert (judge["judge_version"], judge["stub"], judge["judge"], judge["facts"]) == (
         "abcdef0123", True, {"model": "m"}, {"pairs": 7},
     )  # fmt: skip
+    assert judge["calibration"] is None
+    page = f"/boards/community/entries/{stored.entry_id}"
+    assert "Not held against people yet." in await text_of(gateway, page)
+    for number, alpha in ((1, 0.9), (2, 0.71)):
+        report = {
+            "outcome": "failed", "passed": False, "failed": ["R8 alpha"],
+            "overall": {
+                "pairs": 150, "alpha": alpha, "alpha_low": alpha - 0.05, "alpha_high": alpha + 0.04
+            },
+        }  # fmt: skip
+        await pool.execute(
+            "INSERT INTO judge_calibrations (judge_version, report, created_at)"
+            " VALUES ('abcdef0123', $1::text::jsonb, make_timestamptz(2026, $2, 3, 0, 0, 0))",
+            orjson.dumps(report).decode(),
+            number,
+        )
+    judge = (await read(gateway, address(stored.entry_id)))["judge"]
+    assert judge["calibration"]["overall"]["alpha"] == 0.71
+    shown = await text_of(gateway, page)
+    assert "Held against people 2026-02-03: failed (R8 alpha); 150 pairs, alpha 0.71 " in shown
+    assert "(95 %: 0.66 to 0.75)." in shown
+    assert address(stored.entry_id) in shown
 
 
 async def test_where_an_entry_stood(gateway: Gateway) -> None:

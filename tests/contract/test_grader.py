@@ -20,6 +20,7 @@ from medvid.judging.endpoint import OpenAiEndpoint, Sampling, open_client
 from medvid.judging.pricing import TokenPrice
 from medvid.judging.retry import RetryPolicy
 from medvid.judging.rubric import load_rubric
+from medvid.judging.versions import JudgeVersion
 from services.judge.breaker import Breaker
 from services.judge.concurrency import AdaptiveLimit
 from services.judge.grader import ModelGrader
@@ -29,7 +30,6 @@ from services.judge.verdict import (
     BadReplies,
     BudgetExhausted,
     Grader,
-    JudgeVersion,
     Pair,
     ProviderDown,
     ProviderState,

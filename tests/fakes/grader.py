@@ -9,7 +9,8 @@ from uuid import UUID
 
 from medvid.benchmark.caption_pairs import CaptionPair
 from medvid.judging import standin
-from services.judge.verdict import JudgeVersion, Pair, ProviderState, Verdict
+from medvid.judging.versions import JudgeVersion
+from services.judge.verdict import Pair, ProviderState, Verdict
 
 Texts = tuple[str, str]
 

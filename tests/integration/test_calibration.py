@@ -10,13 +10,16 @@ import pytest
 
 from medvid.benchmark.caption_pairs import CaptionPair
 from medvid.judging import standin
+from services.judge.stub.server import Faults, Stub, running_stub
 from services.operate.calibrate import calibrate_judge
 from shared.storage.database import Database
+
+_SCORED = "SELECT count(*) FROM judge_verdicts WHERE scores IS NOT NULL"
 
 
 def write(path: Path) -> Path:
     lines = []
-    for number in range(40):
+    for number in range(120):
         pair = CaptionPair(f"prediction {number}", f"reference {number}")
         labelled = {**pair._asdict(), "qa_type": "region_caption", "scores": standin.judge(pair)}
         lines.append(json.dumps(labelled))
@@ -36,16 +39,55 @@ async def test_the_configured_judge_is_asked_and_named(
     assert await asyncio.to_thread(calibrate_judge, labelled, as_json=True) == 1
     assert "there is no judge" in capsys.readouterr().err
     monkeypatch.setenv("MEDVID_JUDGE_PROVIDER", "stub")
-    assert await asyncio.to_thread(calibrate_judge, labelled, as_json=True) == 0
-    found = json.loads(capsys.readouterr().out)
+    assert await asyncio.to_thread(calibrate_judge, labelled, probes=0, dry_run=True) == 0
+    assert "120 calls to make" in capsys.readouterr().err
+    assert await database.pool.fetchval("SELECT count(*) FROM judge_verdicts") == 0
+    assert await asyncio.to_thread(calibrate_judge, labelled, probes=5, as_json=True) == 0
+    said = capsys.readouterr()
+    assert "130 calls to make" in said.err  # of one sentence each: nothing to reverse
+    found = json.loads(said.out)
     assert found["judge_version"]["provider"] == "stub"
     assert len(found["judge_version"]["hash"]) == 64
     assert found["overall"]["spearman"] == pytest.approx(1)
-    assert (found["overall"]["pairs"], found["unscored"]) == (40, 0)
+    assert (found["overall"]["pairs"], found["unscored"]) == (120, 0)
+    assert {"retest_alpha", "duplication_bias"} < set(found)
     # It stays with the judge's version, whose numbers are shown together with it.
     kept = await database.pool.fetchrow(
         "SELECT judge_version, report::text FROM judge_calibrations"
     )
     assert kept is not None
     assert kept["judge_version"] == found["judge_version"]["hash"]
-    assert json.loads(kept["report"])["overall"]["pairs"] == 40
+    assert json.loads(kept["report"])["overall"]["pairs"] == 120
+    # Every verdict is kept: a second time nothing is asked, and the judge can be compared.
+    assert await asyncio.to_thread(calibrate_judge, labelled, probes=5, as_json=True) == 0
+    said = capsys.readouterr()
+    assert "0 calls to make" in said.err
+    assert json.loads(said.out)["overall"] == found["overall"]
+    start = found["judge_version"]["hash"][:8]
+    assert await asyncio.to_thread(calibrate_judge, labelled, comparing=(start, start)) == 0
+    assert "may be chance" in capsys.readouterr().out
+    assert await asyncio.to_thread(calibrate_judge, labelled, comparing=(start, "zz")) == 1
+    assert "does not begin any judge version" in capsys.readouterr().err
+
+
+async def test_one_bad_reply_ends_nothing_and_what_is_missing_is_asked_again(
+    postgres_url: str,
+    database: Database,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Some replies are no verdicts, also when they are asked for again; the server stays so."""
+    labelled = write(tmp_path / "labelled.jsonl")
+    async with running_stub(Stub(Faults(malformed=0.3))) as url:
+        monkeypatch.setenv("MEDVID_DATABASE_URL", postgres_url)
+        monkeypatch.setenv("MEDVID_JUDGE_PROVIDER", "stub")
+        monkeypatch.setenv("MEDVID_JUDGE_BASE_URL", url)
+        await asyncio.to_thread(calibrate_judge, labelled, probes=0, as_json=True)
+        found = json.loads(capsys.readouterr().out)
+        assert 0 < found["unscored"] < 120
+        scored = await database.pool.fetchval(_SCORED)
+        assert scored == 120 - found["unscored"]
+        await asyncio.to_thread(calibrate_judge, labelled, probes=0, as_json=True)
+        assert f"{found['unscored']} calls to make" in capsys.readouterr().err
+    assert await database.pool.fetchval(_SCORED) > scored

@@ -123,4 +123,5 @@ def _judge(result: Mapping[str, Any]) -> JudgeResult:
         stub=result["is_stub"],
         completed_at=result["completed_at"],
         facts=shown_facts(orjson.loads(result["facts"])),
+        calibration=orjson.loads(result["calibration"] or "null"),
     )

@@ -26,7 +26,12 @@ SELECT metric, compat, strict, answered, expected, by_source::text AS by_source,
 -- name: entry_judge
 -- The result that the judged scores were made from.
 SELECT judge_results.run_id, judge_results.judge_version, judge_results.facts::text AS facts,
-       judge_versions.facts::text AS judge, is_stub, completed_at
+       judge_versions.facts::text AS judge, is_stub, completed_at,
+       (SELECT report || jsonb_build_object('at', created_at)
+          FROM judge_calibrations
+         WHERE judge_calibrations.judge_version = judge_results.judge_version
+         ORDER BY id DESC
+         LIMIT 1)::text AS calibration
   FROM entries
   JOIN judge_results ON judge_results.submission_id = entries.submission_id
   JOIN judge_versions ON judge_versions.hash = judge_results.judge_version

@@ -1,0 +1,248 @@
+"""`medvid score --judge openai`: judge a local file with a model of one's own."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import orjson
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from medvid.benchmark.caption_pairs import JudgingPlan
+from medvid.cli.printing import Exit
+from medvid.judging import standin
+from medvid.judging.offline import OfflineJudge, Stopped
+from medvid.judging.plans import DistinctPair, store
+from medvid.judging.pricing import FREE, MICROUSD, TokenPrice, to_microusd
+from medvid.judging.prompt import PROMPT_VERSION
+from medvid.judging.replies import PARSER_VERSION
+from medvid.judging.rubric import load_rubric
+from medvid.judging.verdict_file import NotAVerdictFile, VerdictFile
+from medvid.judging.verdicts import Verdict
+from medvid.judging.versions import JudgeVersion
+
+_RUBRIC: Final = "v1"
+_OPENAI: Final = "https://api.openai.com/v1"
+_SECONDS: Final = 60.0
+_MAX_CAPTION_CHARACTERS: Final = 8_000
+_NO_KEY: Final = "none"
+_PRICES: Final = "MEDVID_JUDGE_PRICES"
+
+WhichJudge = Annotated[
+    Literal["stub", "openai"] | None,
+    typer.Option(
+        help="add the judge metrics; 'openai' asks any compatible endpoint, 'stub' scores by "
+        "hash, to test pipelines"
+    ),
+]
+Model = Annotated[str | None, typer.Option(help="the judging model, as its endpoint names it")]
+BaseUrl = Annotated[str, typer.Option(help="the endpoint")]
+KeyName = Annotated[
+    str, typer.Option("--api-key-env", help="the environment variable that holds its key")
+]
+Concurrency = Annotated[int, typer.Option(min=1, max=1000, help="calls at the same time")]
+MaxTokens = Annotated[
+    int, typer.Option(min=16, help="longest reply; models that think aloud need more")
+]
+CacheFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache",
+        dir_okay=False,
+        help="where verdicts are kept, to go on after a stop; by default beside the predictions",
+    ),
+]
+LimitUsd = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        help=f"most that the verdicts of the cache may cost; prices are in {_PRICES}",
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeOptions:
+    """Which model judges, and within what."""
+
+    kind: Literal["stub", "openai"]
+    model: str | None
+    base_url: str
+    key_name: str
+    concurrency: int
+    max_tokens: int
+    cache: Path
+    limit_usd: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A verdict or None a text of the plan, who judged, and how the command ends.
+
+    `facts` is None for the stand-in, whose results need no more.
+    """
+
+    verdicts: Sequence[Verdict | None]
+    facts: Mapping[str, Any] | None = None
+    status: Exit = Exit.DONE
+
+
+class CannotJudge(Exception):
+    """The options or the environment are wrong; the text says what to set."""
+
+
+def judged_by(options: JudgeOptions, plan: JudgingPlan) -> Judged:
+    """Judge a plan; raises CannotJudge before anything was asked."""
+    if options.kind == "stub":
+        return Judged([standin.judge(pair) for pair in plan.texts])
+    if not options.model:
+        raise CannotJudge("--judge openai needs --model: the model as its endpoint names it.")
+    version = version_of(options, options.model)
+    price = _price(options.model)
+    if options.limit_usd is not None and price is FREE:
+        raise CannotJudge(
+            f"--limit-usd needs the price of {options.model}: set {_PRICES}, such as "
+            f'{{"{options.model}": {{"input": 2, "output": 8}}}} (US dollars per million tokens).'
+        )
+    try:
+        import openai as _  # noqa: F401 - an extra of the library
+    except ModuleNotFoundError as error:
+        raise CannotJudge("judging needs openai: install the extra 'judge'.") from error
+    key = os.environ.get(options.key_name, "")
+    if options.base_url == _OPENAI and not key:
+        raise CannotJudge(
+            f"there is no key: set {options.key_name}, or name another --base-url or --api-key-env."
+        )
+    try:
+        file = VerdictFile.opened(options.cache, version.hash)
+    except (NotAVerdictFile, OSError) as error:
+        raise CannotJudge(f"{error}: name another --cache.") from error
+    try:
+        return _judge(options, version, price, key or _NO_KEY, file, store(plan).texts)
+    finally:
+        file.close()
+
+
+def _judge(
+    options: JudgeOptions,
+    version: JudgeVersion,
+    price: TokenPrice,
+    key: str,
+    file: VerdictFile,
+    texts: Sequence[DistinctPair],
+) -> Judged:
+    say = Console(stderr=True, highlight=False, soft_wrap=True)
+    known = sum(text.sha256 in file.scored for text in texts)
+    say.print(f"{len(texts) - known:,} pairs to judge, {known:,} known ({options.cache}).")
+    stopped: Stopped | None = None
+    try:
+        judge = asyncio.run(_ask(options, version, price, key, file, texts, say))
+    except _StoppedJudge as end:
+        judge, stopped = end.judge, end.reason
+    missing = sum(text.sha256 not in file.scored for text in texts)
+    money = f"{file.microusd / MICROUSD:.4f} USD" if price is not FREE else "no price set"
+    reasons = ", ".join(f"{count} {reason}" for reason, count in judge.unscored.most_common())
+    without = f"; {missing:,} without a verdict{f' ({reasons})' if reasons else ''}"
+    say.print(f"Judged by {version.model} ({version.hash[:12]}), {money}{without}.")
+    if stopped is not None:
+        say.print(f"Stopped: {stopped} What is judged is kept: the same command goes on.")
+    facts = {
+        "version": version.hash, **version.public(), "pairs": len(texts),
+        "scored": len(texts) - missing, "unscored": dict(judge.unscored),
+        "usd": file.microusd / MICROUSD if price is not FREE else None,
+        "stopped": str(stopped) if stopped is not None else None,
+    }  # fmt: skip
+    status = Exit.DONE
+    if stopped is not None:
+        status = Exit.LATER if stopped.may_pass else Exit.REFUSED
+    return Judged([file.scored.get(text.sha256) for text in texts], facts, status)
+
+
+class _StoppedJudge(Exception):
+    def __init__(self, judge: OfflineJudge, reason: Stopped) -> None:
+        super().__init__(str(reason))
+        self.judge = judge
+        self.reason = reason
+
+
+async def _ask(
+    options: JudgeOptions,
+    version: JudgeVersion,
+    price: TokenPrice,
+    key: str,
+    file: VerdictFile,
+    texts: Sequence[DistinctPair],
+    say: Console,
+) -> OfflineJudge:
+    from medvid.judging.endpoint import OpenAiEndpoint, Sampling, open_client
+
+    gc.enable()  # thousands of calls leave cycles behind, unlike scoring
+    sampling = Sampling(version.model, version.max_tokens, temperature=version.temperature)
+    async with open_client(api_key=key, base_url=options.base_url, seconds=_SECONDS) as client:
+        endpoint = OpenAiEndpoint(client, sampling, _SECONDS)
+        limit = None if options.limit_usd is None else to_microusd(options.limit_usd)
+        judge = OfflineJudge(endpoint, version, load_rubric(_RUBRIC), price, file, limit)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+                   TimeRemainingColumn())  # fmt: skip
+        with Progress(*columns, console=say, transient=True) as progress:
+            task = progress.add_task("Judging", total=len(texts))
+            progress.advance(task, sum(text.sha256 in file.scored for text in texts))
+
+            def advance() -> None:
+                spent = f", {file.microusd / MICROUSD:.4f} USD" if price is not FREE else ""
+                progress.update(task, advance=1, description=f"Judging{spent}")
+
+            try:
+                await judge.judge(texts, options.concurrency, advance)
+            except Stopped as reason:
+                raise _StoppedJudge(judge, reason) from reason
+    return judge
+
+
+def version_of(options: JudgeOptions, model: str) -> JudgeVersion:
+    """Return the version, the same as a server's with these settings and its defaults."""
+    return JudgeVersion(
+        provider="openai",
+        model=model,
+        rubric=load_rubric(_RUBRIC).version,
+        prompt=PROMPT_VERSION,
+        parser=PARSER_VERSION,
+        temperature=0.0,
+        max_tokens=options.max_tokens,
+        seed=None,
+        max_caption_characters=_MAX_CAPTION_CHARACTERS,
+    )
+
+
+def _price(model: str) -> TokenPrice:
+    try:
+        found = orjson.loads(os.environ.get(_PRICES) or "{}").get(model)
+        if found is None:
+            return FREE
+        cached = found.get("cached_input")
+        return TokenPrice(
+            float(found["input"]), float(found["output"]), None if cached is None else float(cached)
+        )
+    except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise CannotJudge(
+            f'{_PRICES} must be JSON such as {{"{model}": {{"input": 2, "output": 8}}}}.'
+        ) from error
+
+
+def beside(predictions: Path) -> Path:
+    """Return where the verdicts on a file are kept unless another place is named."""
+    return predictions.with_name(f"{predictions.name}.verdicts.jsonl")
+
+
+def cannot_judge(error: CannotJudge) -> int:
+    """Say what to set; return the exit status."""
+    sys.stderr.write(f"medvid: {error}\n")
+    return Exit.USAGE
