@@ -17,12 +17,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from medvid.benchmark.caption_pairs import JudgingPlan
+from medvid.benchmark.tasks import Task
 from medvid.cli.printing import Exit
 from medvid.judging import standin
+from medvid.judging.estimates import REPLY_TOKENS, CallFigures, estimate
 from medvid.judging.offline import OfflineJudge, Stopped
 from medvid.judging.plans import DistinctPair, store
 from medvid.judging.pricing import FREE, MICROUSD, TokenPrice, to_microusd
-from medvid.judging.prompt import PROMPT_VERSION
+from medvid.judging.prompt import PROMPT_VERSION, Form, build_messages, estimate_tokens
 from medvid.judging.replies import PARSER_VERSION
 from medvid.judging.rubric import load_rubric
 from medvid.judging.verdict_file import NotAVerdictFile, VerdictFile
@@ -140,8 +142,11 @@ def _judge(
     texts: Sequence[DistinctPair],
 ) -> Judged:
     say = Console(stderr=True, highlight=False, soft_wrap=True)
-    known = sum(text.sha256 in file.scored for text in texts)
-    say.print(f"{len(texts) - known:,} pairs to judge, {known:,} known ({options.cache}).")
+    left = [text for text in texts if text.sha256 not in file.scored]
+    cost = _estimated_cost(left, options, price)
+    about = f" (about {cost / MICROUSD:.2f} USD)" if price is not FREE else ""
+    known = len(texts) - len(left)
+    say.print(f"{len(left):,} pairs to judge{about}, {known:,} known ({options.cache}).")
     stopped: Stopped | None = None
     try:
         judge = asyncio.run(_ask(options, version, price, key, file, texts, say))
@@ -164,6 +169,13 @@ def _judge(
     if stopped is not None:
         status = Exit.LATER if stopped.may_pass else Exit.REFUSED
     return Judged([file.scored.get(text.sha256) for text in texts], facts, status)
+
+
+def _estimated_cost(texts: Sequence[DistinctPair], options: JudgeOptions, price: TokenPrice) -> int:
+    """Return what judging these is likely to cost, in microusd."""
+    empty = build_messages(load_rubric(_RUBRIC), "", "", Task.VIDEO_SUMMARY, form=Form.JSON)
+    figures = CallFigures(estimate_tokens(empty), REPLY_TOKENS, price, options.concurrency)
+    return estimate([len(t.prediction) + len(t.reference) for t in texts], 1, 0, figures).microusd
 
 
 class _StoppedJudge(Exception):

@@ -8,6 +8,8 @@ from typing import Final
 
 from medvid.judging.pricing import MICROUSD, TokenPrice
 
+REPLY_TOKENS: Final = 40
+"""Of a verdict, as models write it."""
 _BYTES_PER_TOKEN: Final = 4
 
 

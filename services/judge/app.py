@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 import structlog
 
 from medvid.benchmark.tasks import Task
-from medvid.judging.estimates import CallFigures
+from medvid.judging.estimates import REPLY_TOKENS, CallFigures
 from medvid.judging.prompt import Form, build_messages, estimate_tokens
 from medvid.judging.rubric import load_rubric
 from services.judge.batches import JudgeBatch
@@ -27,7 +27,6 @@ from shared.runtime.infrastructure import Infrastructure
 from shared.runtime.workers import WorkerPool
 from shared.storage.ground_truths import prepare_workers, truth_workers
 
-_REPLY_TOKENS: Final = 40
 _PROBE_MARGIN_SECONDS: Final = 5.0
 _REQUESTS_AT_A_TIME: Final = 2
 # A batch that waits for its last answer leaves its other places empty: with half as many batches
@@ -148,7 +147,7 @@ def call_figures(settings: JudgeSettings) -> CallFigures:
     empty = build_messages(rubric, "", "", Task.VIDEO_SUMMARY, form=Form.JSON)
     return CallFigures(
         overhead_tokens=estimate_tokens(empty),
-        reply_tokens=_REPLY_TOKENS,
+        reply_tokens=REPLY_TOKENS,
         price=settings.price,
         concurrency=settings.judge_concurrency,
     )
