@@ -163,7 +163,7 @@ def _score(
     replicates = estimates_of(card, resampling, scored.samples, with_verdicts)
     found = intervals(replicates, {**card.metrics, **judged})
     whole = score_report.Scored(predictions, scored, judged, replicates)
-    score_report.write_reports(reports, truth, whole, found, resampling, against)
+    score_report.write_reports(reports, truth, whole, found, resampling, against, options)
     if replicate_file:
         name = model_name_of(predictions)
         write_replicates(replicate_file, name, resampling.ground_truth_version, replicates)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.table import Table
@@ -18,6 +18,7 @@ from medvid.benchmark.test_set import TestSet
 from medvid.benchmark.validation import validate_submission
 from medvid.cli.replicate_files import model_name_of
 from medvid.cli.score_intervals import Intervals
+from medvid.cli.score_judge import JudgeOptions, beside, judged_by
 from medvid.cli.scored_files import (
     OFFLINE_LIMITS,
     EstimatesByScoring,
@@ -27,7 +28,6 @@ from medvid.cli.scored_files import (
     score_file,
     scores_of,
 )
-from medvid.judging import standin
 from medvid.judging.aggregate import JudgeScore, aggregate
 from medvid.predict.manifest import write
 from medvid.reports import html, markdown
@@ -68,8 +68,12 @@ def write_reports(
     intervals: Intervals,
     resampling: Resampling,
     against: Path | None,
+    options: JudgeOptions | None,
 ) -> None:
-    """Write the report to each file; raises NotScorable for the file it compares with."""
+    """Write the report to each file.
+
+    Raises NotScorable or CannotJudge for the file it compares with.
+    """
     if not paths:
         return
     report = validate_submission(
@@ -85,20 +89,26 @@ def write_reports(
         intervals={key: found.get("compat") for key, found in intervals.items()},
         report=report,
         answers=answered(new.file.samples, new.file.predictions, "compat"),
-        before=_before(truth, new, resampling, against) if against else None,
+        before=_before(truth, new, resampling, against, options) if against else None,
     )
     for path in paths:
         write(path, _WRITERS[path.suffix](document(material)).encode())
 
 
-def _before(truth: GroundTruth, new: Scored, resampling: Resampling, path: Path) -> Before:
-    """Score the older file on the same samples."""
+def _before(
+    truth: GroundTruth,
+    new: Scored,
+    resampling: Resampling,
+    path: Path,
+    options: JudgeOptions | None,
+) -> Before:
+    """Score the older file on the same samples, by the same judge; its verdicts lie beside it."""
     file = score_file(truth, path, among={sample.index for sample in new.file.samples})
     with_verdicts = None
     judged: Mapping[str, JudgeScore] = {}
-    if new.judged:
+    if options:
         pairs = plan(file.samples, file.predictions)
-        with_verdicts = pairs, [standin.judge(pair) for pair in pairs.texts]
+        with_verdicts = pairs, judged_by(replace(options, cache=beside(path)), pairs).verdicts
         judged = aggregate(*with_verdicts)
     estimates = estimates_of(file.card, resampling, file.samples, with_verdicts)
     old = Scored(path, file, judged, estimates)

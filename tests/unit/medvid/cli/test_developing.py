@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 from collections import Counter
@@ -11,14 +12,16 @@ from typing import Any
 
 import orjson
 import pytest
+from aiohttp import web
 from typer.testing import CliRunner, Result
 
 from medvid.benchmark import subsets
+from medvid.benchmark.tasks import ASPECTS
 from medvid.benchmark.test_set_file import load_test_set
 from medvid.cli.main import app
 from medvid.reports import html, markdown
 from medvid.reports.document import ReportDocument, ReportSection
-from tests.vision import DATA, real_records
+from tests.vision import DATA, Body, real_records, reply, vision_endpoint
 
 TRUTH = str(DATA / "ground_truth.json.gz")
 WEAK, STRONG = (str(DATA / f"predictions_{name}.json.gz") for name in ("weak", "strong"))
@@ -222,3 +225,28 @@ def test_a_report_that_cannot_be_written_is_told_first(
     done = medvid("score", TRUTH, WEAK, *options)
     assert done.exit_code == 1
     assert words in done.stderr
+
+
+async def test_both_files_of_a_report_are_judged_by_the_same_judge(tmp_path: Path) -> None:
+    """An endpoint that gives only fives: the older file's value is its, too, not the stand-in's."""
+    fives = "\n".join(f"{aspect}: 5" for aspect in ASPECTS)
+
+    async def answer(_: Body) -> web.Response:
+        return reply(fives)
+
+    truth, new, old = (tmp_path / name for name in ("truth.json", "new.json", "old.json"))
+    kept = [place for place, row in enumerate(real_records()) if "summary" in row["qa_type"]][:5]
+    truth.write_bytes(orjson.dumps([real_records("ground_truth")[place] for place in kept]))
+    for path, source in ((new, STRONG), (old, WEAK)):
+        path.write_bytes(orjson.dumps([rows(source)[place] for place in kept]))
+    report = tmp_path / "r.md"
+    async with vision_endpoint(answer) as endpoint:
+        done = await asyncio.to_thread(
+            medvid, "score", truth, new, "--judge", "openai", "--model", "tiny", "--base-url",
+            endpoint.url, "--against", old, "--report", report,
+        )  # fmt: skip
+        asked = len(endpoint.bodies)
+    assert done.exit_code == 0, done.output
+    assert asked == 10
+    (row,) = [line for line in report.read_text().splitlines() if "VS" in line and "pairs" in line]
+    assert row.count("5.0000") == 4  # the value, both ends of its interval, and the older value
