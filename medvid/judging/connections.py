@@ -15,8 +15,11 @@ _MOST_CAUSES = 20
 # By name, as several HTTP libraries call theirs so: nothing was sent before these.
 _NEVER_SENT = (
     "ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "InvalidURL",
-    "LocalProtocolError", "ProxyError", "ClientConnectorError", "ConnectionTimeoutError",
+    "LocalProtocolError", "ProxyError", "ClientConnectorError", "ClientConnectorDNSError",
+    "ClientProxyConnectionError", "ConnectionTimeoutError",
 )  # fmt: skip
+_TRANSPORT = "aiohttp"
+"""Whose errors say what happened; what they are wrapped in calls any of them a timeout."""
 
 
 def read_connection_failure(error: BaseException, seconds: float) -> CallFailed:
@@ -31,15 +34,16 @@ def read_connection_failure(error: BaseException, seconds: float) -> CallFailed:
         detail = f"{CURES['address']} ({shown(setting)})"
         return CallFailed("unusable", "connection", detail, cause="address", said=shown(setting))
     reason = next(filter(None, map(_reason, chain)), "")
-    names = [type(one).__name__ for one in chain]
+    telling = [one for one in chain if type(one).__module__.startswith(_TRANSPORT)] or chain
+    names = [type(one).__name__ for one in telling]
     never_made = bool(reason) or any(name in _NEVER_SENT for name in names)
-    if any("Timeout" in name for name in names):
+    if not reason and any("Timeout" in name for name in names):
         if never_made:
             detail = "no connection could be made in time: the host does not answer"
             return CallFailed("failing", "timeout", detail)
         detail = f"no answer within {seconds:g} s"
         return CallFailed("failing", "timeout", detail, maybe_billed=True)
-    detail = reason or f"it was lost ({names[-1]}{_says(chain[-1])})"
+    detail = reason or f"it was lost ({names[-1]}{_says(telling[-1])})"
     detail = shown(f"the connection failed: {detail}")
     return CallFailed("failing", "connection", detail, maybe_billed=not never_made)
 
@@ -60,16 +64,15 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 def _setting(chain: list[BaseException]) -> str | None:
     for error in chain:
-        if isinstance(error, ssl.SSLCertVerificationError):
+        # The transport's own errors are of these classes too, without what they say.
+        if isinstance(error, ssl.SSLCertVerificationError) and hasattr(error, "verify_message"):
             return f"its certificate is not valid: {error.verify_message}"
-        if type(error).__name__ == "ClientConnectorCertificateError":
-            return "its certificate is not valid"
-        if isinstance(error, ssl.SSLError):
+        if isinstance(error, ssl.SSLError) and hasattr(error, "reason"):
             reason = error.reason or "unknown"
             if reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"):
                 return "it speaks no TLS: http:// instead of https://?"
             return f"TLS failed: {reason}"
-        if type(error).__name__ in ("UnsupportedProtocol", "InvalidURL", "NonHttpUrlClientError"):
+        if type(error).__name__ in ("UnsupportedProtocol", "InvalidURL"):
             return "it is no http:// or https:// address"
     return None
 

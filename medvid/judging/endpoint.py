@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from medvid.judging.calls import CallFailed, Completion
 from medvid.judging.completions import read_completion
@@ -23,6 +23,7 @@ from medvid.judging.failures import read_failure
 from medvid.judging.prompt import ChatMessage, Form, reply_schema
 
 if TYPE_CHECKING:
+    import httpx2
     import openai
 
 _CONNECT_SECONDS: Final = 10.0
@@ -67,7 +68,7 @@ def open_client(
         timeout=timeout,
         default_query=query,
         default_headers=headers,
-        http_client=openai.DefaultAsyncHttpxClient(
+        http_client=openai.DefaultAioHttpClient(
             base_url=base_url, timeout=timeout, follow_redirects=False, trust_env=trust_env
         ),
     )
@@ -91,13 +92,13 @@ class OpenAiEndpoint:
         failure: CallFailed
         try:
             async with asyncio.timeout(self.seconds):
-                response = await self.client.chat.completions.with_raw_response.create(
-                    model=self.sampling.model,
-                    messages=cast(Any, messages),
-                    **self._parameters(form),
+                response = await self.client.post(
+                    "/chat/completions",
+                    cast_to=_response_type(),
+                    body=self._request(messages, form),
                 )
             completion = read_completion(
-                self._body(response.http_response.content),
+                self._body(response.content),
                 response.headers,
                 form,
                 now=datetime.now(UTC),
@@ -135,9 +136,13 @@ class OpenAiEndpoint:
             failure = self._failure(error, Form.LINES, "")
         raise failure
 
-    def _parameters(self, form: Form) -> dict[str, Any]:
+    def _request(self, messages: Sequence[ChatMessage], form: Form) -> dict[str, Any]:
         sampling = self.sampling
-        parameters: dict[str, Any] = {sampling.token_parameter: sampling.max_tokens}
+        parameters: dict[str, Any] = {
+            "model": sampling.model,
+            "messages": messages,
+            sampling.token_parameter: sampling.max_tokens,
+        }
         if sampling.temperature is not None:
             parameters["temperature"] = sampling.temperature
         if sampling.seed is not None:
@@ -181,6 +186,17 @@ def _text(content: object) -> str:
         return content
     parts = content if isinstance(content, list) else []
     return " ".join(part["text"] for part in parts if "text" in part)
+
+
+def _response_type() -> type[httpx2.Response]:
+    """Return the client's own type of answers, which it hands on as they are.
+
+    Its typed method walks through every field of a request and an answer, which costs more than
+    sending it.
+    """
+    import httpx2
+
+    return httpx2.Response
 
 
 def _model_names(body: bytes) -> list[str]:

@@ -8,12 +8,14 @@ import gzip
 import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from medvid.benchmark.ground_truth import load_ground_truth
 from services.judge.store import announce_judge
+from services.judge.verdict import Waste
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, ground_truth, running_gateway
 from tests.fakes.grader import FakeGrader, ungraded
@@ -140,6 +142,25 @@ async def test_an_administrator_pauses_and_resumes_and_nothing_is_lost(database:
         assert status == 202
         await judged(gateway, submission)
         assert set(grader.calls.values()) == {1}
+
+
+async def test_a_run_that_wastes_money_waits_for_an_administrator(database: Database) -> None:
+    wasted = replace(ungraded("truncated"), waste=Waste({"truncated": 30}, 90_000))
+    async with api(database, FakeGrader(lambda *_: wasted)) as (gateway, grader):
+        submission, owner = await submitted(gateway)
+        await post(gateway, f"{submission}/judge", owner)
+        public = (await judged(gateway, submission, "paused"))["run"]
+        assert public["reason"] == "needs_operator"
+        assert public["detail"] is public["wasted"] is public["spent_usd"] is None
+        assert await refused(gateway, submission, owner) == (409, "needs_operator")
+        grader.script = None
+        admin = {"Authorization": f"Bearer {ADMIN}"}
+        status, run = await post(gateway, f"{submission}/judge/resume", admin)
+        assert status == 202
+        assert run["wasted"]["reasons"] == {"truncated": run["wasted"]["calls"]}
+        assert run["wasted"]["usd"] == run["wasted"]["calls"] * 0.003
+        assert run["estimated"] is False
+        await judged(gateway, submission)
 
 
 async def test_verdicts_are_the_owners_and_never_show_references(database: Database) -> None:

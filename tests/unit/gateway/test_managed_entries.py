@@ -38,6 +38,7 @@ def test_promotion_and_demotion_undo_each_other() -> None:
     [
         ({"listed": False}, "not_scored_yet"),
         ({"stub_judged": True}, "stub_not_official"),
+        ({"badges": ("judge_unconfirmed",)}, "unconfirmed_not_official"),
         ({"removed_at": NOW}, "entry_removed"),
     ],
 )
