@@ -55,6 +55,13 @@ REFUSALS: Final[list[tuple[str, int, Any, Failure, Cause | None]]] = [
     ("litellm", 400, openai_error("Authentication Error, LiteLLM Virtual Key expected.",
      type="auth_error", code="400"), "unusable", "key"),
     ("vllm", 401, {"error": "Unauthorized"}, "unusable", "key"),
+    ("litellm-without-database", 400, openai_error("No connected db.", type="no_db_connection"),
+     "unusable", "key"),
+    ("gemini-leaked", 403, gemini("PERMISSION_DENIED", "Your API key was reported as leaked. "
+     "Please use another API key.", code=403), "unusable", "key"),
+    ("gemini-two", 400, gemini("INVALID_ARGUMENT", "Multiple authentication credentials received. "
+     "Please pass only one."), "unusable", "key"),
+    ("siliconflow", 401, '"Invalid token"', "unusable", "key"),
     ("mistral", 401, {"detail": "Unauthorized"}, "unusable", "key"),
     ("openrouter", 401, {"error": {"message": "No auth credentials found", "code": 401}},
      "unusable", "key"),
@@ -69,6 +76,17 @@ REFUSALS: Final[list[tuple[str, int, Any, Failure, Cause | None]]] = [
     ("openrouter", 402, {"error": {"message": "This request requires more credits, or fewer "
      "max_tokens.", "code": 402}}, "unusable", "credit"),
     ("together", 402, openai_error("Credit limit exceeded"), "unusable", "credit"),
+    ("fireworks", 412, openai_error("Account x is suspended, possibly due to failure to pay past "
+     "invoices. Please go to https://fireworks.ai/account/billing"), "unusable", "credit"),
+    ("siliconflow", 403, {"code": 30001, "message": "Sorry, your account balance is insufficient"},
+     "unusable", "credit"),
+    ("xai", 403, {"code": "The caller does not have permission to execute the specified operation",
+     "error": "Your newly created team doesn't have any credits or licenses yet."},
+     "unusable", "credit"),
+    ("minimax-200", 200, {"choices": None, "base_resp": {"status_code": 1008,
+     "status_msg": "insufficient balance"}}, "unusable", "credit"),
+    ("zhipu", 429, {"error": {"code": "1113", "message": "您的账户已欠费"}},
+     "unusable", "credit"),
     ("openai-billing", 429, openai_error("Your account is not active, please check your billing "
      "details on our website.", code="billing_not_active"), "unusable", "credit"),
     ("a-gateway", 403, {"error": {"message": "用户额度不足, 余额不足"}}, "unusable", "credit"),
@@ -88,6 +106,18 @@ REFUSALS: Final[list[tuple[str, int, Any, Failure, Cause | None]]] = [
      "11.3s."), "unusable", "quota"),
     ("litellm-budget", 400, openai_error("Budget has been exceeded! Current cost: 1.0, Max budget: "
      "1.0", type="budget_exceeded"), "unusable", "quota"),
+    ("mistral", 401, {"message": "Inactive subscription or usage limit reached"},
+     "unusable", "quota"),
+    ("openrouter", 403, {"error": {"message": "Key limit exceeded (total limit)", "code": 403}},
+     "unusable", "quota"),
+    ("openrouter-day", 429, {"error": {"message": "Rate limit exceeded: free-models-per-day. Add "
+     "10 credits to unlock 1000 free model requests per day", "code": 429}}, "unusable", "quota"),
+    ("one-api", 403, openai_error("该令牌额度已用尽", type="new_api_error"), "unusable", "quota"),
+    ("cerebras-day", 429, {"message": "Tokens per day limit exceeded - too many tokens processed.",
+     "type": "too_many_tokens_error", "param": "quota", "code": "token_quota_exceeded"},
+     "unusable", "quota"),
+    ("xai", 429, {"code": "Some resource has been exhausted", "error": "Your team has either used "
+     "all available credits or reached its monthly spending limit."}, "unusable", "quota"),
     ("dashscope-free", 403, {"code": "AllocationQuota.FreeTierOnly", "message": "The free tier of "
      "the model has been exhausted."}, "unusable", "quota"),
     # models
@@ -117,7 +147,19 @@ REFUSALS: Final[list[tuple[str, int, Any, Failure, Cause | None]]] = [
      "message": "model: claude-x"}}, "unusable", "model"),
     ("new-api", 503, openai_error("No available channel for model x under group default"),
      "unusable", "model"),
+    ("one-api", 503, openai_error("当前分组 default 下对于模型 x 无可用渠道"), "unusable", "model"),
+    ("openai-not-chat", 404, openai_error("This is not a chat model and thus not supported in the "
+     "v1/chat/completions endpoint.", param="model"), "unusable", "model"),
     # addresses and permissions
+    ("lm-studio-200", 200, {"error": "Unexpected endpoint or method. (POST /chat/completions)"},
+     "unusable", "address"),
+    ("kong", 404, {"message": "no Route matched with those values"}, "unusable", "address"),
+    ("ollama-without-v1", 404, "404 page not found", "unusable", "address"),
+    ("istio", 403, "RBAC: access denied", "unusable", "access"),
+    ("gemini-place", 400, gemini("FAILED_PRECONDITION", "User location is not supported for the "
+     "API use."), "unusable", "access"),
+    ("groq", 400, openai_error("Organization has been restricted. Please reach out to support.",
+     code="organization_restricted"), "unusable", "access"),
     ("azure", 404, {"error": {"code": "404", "message": "Resource not found"}},
      "unusable", "address"),
     ("fastapi", 404, {"detail": "Not Found"}, "unusable", "address"),
@@ -170,12 +212,49 @@ REFUSALS: Final[list[tuple[str, int, Any, Failure, Cause | None]]] = [
      {"reasons": ["violence"]}}}, "refused", None),
     ("moonshot", 400, openai_error("The request was rejected because it was considered high risk",
      type="content_filter"), "refused", None),
-    # too long: these captions
+    ("minimax-200", 200, {"choices": [], "base_resp": {"status_code": 1026,
+     "status_msg": "input new_sensitive"}}, "refused", None),
+    # no verdict in the form of the schema: these captions, and no word about the form
+    ("groq", 400, openai_error("Failed to generate JSON. Please adjust your prompt. See "
+     "'failed_generation'.", code="json_validate_failed", failed_generation="R2"), "unfit", None),
+    ("groq", 400, openai_error("Generated JSON does not match the expected schema.",
+     code="json_validate_failed", failed_generation='{"code": "insufficient_quota"}'),
+     "unfit", None),
+    # too long: these captions, though some name a parameter or the rate
+    ("together", 422, openai_error("Input validation error: `inputs` tokens + `max_new_tokens` "
+     "must be <= 4097. Given: 5000 `inputs` tokens", param="max_tokens"), "unfit", None),
+    ("together", 403, openai_error("Input token count + max_tokens parameter must be less than the "
+     "context length of the model. Set max_tokens to a lower number."), "unfit", None),
+    ("tgi", 422, {"error": "Input validation error: `inputs` must have less than 1024 tokens.",
+     "error_type": "validation"}, "unfit", None),
+    ("vllm-old", 400, openai_error("max_tokens must be at least 1, got -300.", param="max_tokens"),
+     "unfit", None),
+    ("vllm-old", 400, openai_error("The decoder prompt (length 5000) is longer than the maximum "
+     "model length of 4096."), "unfit", None),
+    ("anthropic", 400, openai_error("input length and `max_tokens` exceed context limit: 199000 + "
+     "2000 > 200000, decrease input length or `max_tokens`"), "unfit", None),
+    ("groq", 413, openai_error("Request too large for model `x` in organization `o` on tokens per "
+     "minute (TPM): Limit 6000, Requested 7000, please reduce your message size. Upgrade at "
+     "https://console.groq.com/settings/billing", code="rate_limit_exceeded"), "unfit", None),
+    ("openai", 429, openai_error("Request too large for gpt-4.1 on tokens per min (TPM): Limit "
+     "30000, Requested 51024. The input or output tokens must be reduced.", type="tokens",
+     code="rate_limit_exceeded"), "unfit", None),
+    ("lm-studio", 400, {"error": "Trying to keep the first 4567 tokens when context the overflows. "
+     "However, the model is loaded with context length of only 4096 tokens"}, "unfit", None),
+    ("xai", 400, {"error": "This model's maximum prompt length is 131072 but the request contains "
+     "537812 tokens."}, "unfit", None),
+    ("dashscope", 400, openai_error("Range of input length should be [1, 30720]",
+     code="invalid_parameter_error"), "unfit", None),
+    ("moonshot", 400, openai_error("Invalid request: Your request exceeded model token limit: 99"),
+     "unfit", None),
+    ("zhipu", 400, {"error": {"code": "1261", "message": "Prompt 超长"}}, "unfit", None),
+    ("nginx", 413, "<html><head><title>413 Request Entity Too Large</title></head></html>",
+     "unfit", None),
     ("vllm", 400, {"object": "error", "message": "This model's maximum context length is 2048 "
      "tokens. However, you requested 3000 tokens. Reduce max_tokens.", "code": 400},
-     "rejected", None),
+     "unfit", None),
     ("llama.cpp", 400, {"error": {"code": 400, "type": "exceed_context_size_error",
-     "message": "the request exceeds the available context size"}}, "rejected", None),
+     "message": "the request exceeds the available context size"}}, "unfit", None),
     # the rate
     ("openai", 429, openai_error(OVER_LIMIT + "tokens per min (TPM): Limit 30000, Used 30000. "
      "Please try again in 6ms. You can increase your rate limit by adding a payment method at "
@@ -190,6 +269,17 @@ REFUSALS: Final[list[tuple[str, int, Any, Failure, Cause | None]]] = [
      "throttled", None),
     ("dashscope", 429, {"code": "Throttling.AllocationQuota", "message": "Allocated quota "
      "exceeded, please increase your quota limit."}, "throttled", None),
+    ("azure", 429, {"error": {"code": "RateLimitReached", "message": "Your requests to gpt-4.1 "
+     "have exceeded the call rate limit for your current pricing tier. Please retry after 60 "
+     "seconds. For Free Account customers, upgrade to Pay as you Go."}}, "throttled", None),
+    ("bedrock-by-litellm", 400, openai_error("litellm.BadRequestError: BedrockException - "
+     '{"message":"ThrottlingException: Too many requests, please wait before trying again."}'),
+     "throttled", None),
+    ("mistral", 429, {"object": "error", "message": "Service tier capacity exceeded for this model",
+     "type": "service_tier_capacity_exceeded", "code": "3505"}, "throttled", None),
+    ("cerebras", 429, {"message": "Requests per minute limit exceeded - too many requests sent.",
+     "param": "quota", "code": "request_quota_exceeded"}, "throttled", None),
+    ("tgi", 429, {"error": "Model is overloaded", "error_type": "overloaded"}, "throttled", None),
     ("plain", 429, "Too Many Requests", "throttled", None),
     ("silent", 429, "", "throttled", None),
     # what passes
@@ -203,7 +293,19 @@ REFUSALS: Final[list[tuple[str, int, Any, Failure, Cause | None]]] = [
     ("openrouter-200", 200, {"message": "Provider returned error", "code": 502}, "failing", None),
     ("openrouter-200", 200, {"message": "Provider returned error", "code": 429}, "throttled", None),
     ("openrouter-200", 200, {"message": "Insufficient credits", "code": 402}, "unusable", "credit"),
+    ("tgi", 424, {"error": "Request failed during generation: CUDA out of memory",
+     "error_type": "generation"}, "failing", None),
+    ("groq", 498, openai_error("Flex tier capacity exceeded, please try again later"),
+     "failing", None),
+    ("haproxy", 408, "<html><body><h1>408 Request Time-out</h1></body></html>", "failing", None),
+    ("llama.cpp", 503, {"error": {"code": 503, "message": "Loading model",
+     "type": "unavailable_error"}}, "failing", None),
+    ("ollama", 500, openai_error("model requires more system memory (5.6 GiB) than is available"),
+     "failing", None),
+    ("istio", 503, "upstream connect error or disconnect/reset before headers", "failing", None),
     # no word of a reason
+    ("dashscope", 400, openai_error("parameter.enable_thinking must be set to false for "
+     "non-streaming calls", code="invalid_parameter_error"), "rejected", None),
     ("plain", 400, "Bad Request", "rejected", None),
     ("list", 400, [], "rejected", None),
     ("null", 422, "null", "rejected", None),
@@ -302,6 +404,8 @@ def test_an_unexplained_refusal_may_be_about_the_schema(status: int, form: Form,
         ({"x-ratelimit-remaining": "0",
           "x-ratelimit-reset": str(1000 * (int(NOW.timestamp()) + 7))}, "", 7),
         ({"x-ratelimit-remaining-requests": "4", "x-ratelimit-reset-requests": "1s"}, "", None),
+        ({"x-ratelimit-remaining-requests": "-1", "x-ratelimit-reset-requests": "9s"}, "", None),
+        ({"retry-after-ms": "-5"}, "", 0),
         ({}, "Please try again in 7m12.5s.", 432.5),
         ({}, "Please retry in 45.578569677s.", 45.578569677),
         ({}, "Retry after 20 seconds.", 20),
