@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import asyncpg
 from aiohttp import web
 
 from medvid.benchmark.tasks import ASPECTS
 from medvid.judging.endpoint import OpenAiEndpoint, Sampling, open_client
+from medvid.judging.forms import FormChoice
 from medvid.judging.pricing import TokenPrice
 from medvid.judging.retry import RetryPolicy
 from medvid.judging.rubric import load_rubric
@@ -25,7 +27,9 @@ from services.judge.open_judge import endpoint_name
 from services.judge.rates import Unlimited
 from services.judge.reply_forms import SharedForm
 from shared.storage.database import Database
+from tests.judging import HALF, judging, reaches, replica, request_run, resume_run
 from tests.patience import HANG_SECONDS
+from tests.rows import accept_submission
 
 CASES: Final = Path(__file__).parent / "cases" / "judge"
 MODEL: Final = "model-1"
@@ -117,8 +121,8 @@ async def serving(reply: Reply | None = None) -> AsyncIterator[Provider]:
         await runner.cleanup()
 
 
-def version() -> JudgeVersion:
-    return JudgeVersion("openai", MODEL, "v1", "1", "1", 0.0, 200, None, None)
+def version(model: str) -> JudgeVersion:
+    return JudgeVersion("openai", model, "v1", "1", "1", 0.0, 200, None, None)
 
 
 @asynccontextmanager
@@ -126,19 +130,26 @@ async def calling(
     database: Database,
     url: str,
     *,
+    key: str = KEY,
+    model: str = MODEL,
     prefix: str | None = None,
+    form: FormChoice | None = None,
     attempts: int = 3,
+    seconds: float = HANG_SECONDS,
     held_seconds: float = 60,
 ) -> AsyncIterator[ModelGrader]:
-    """A judge as a replica has it: the real client, the shared money, the shared form."""
+    """A judge as a replica has it: the real client, the shared money, the shared form.
+
+    `seconds`: what a call has. `held_seconds`: for how long a replica holds back what it stopped.
+    """
     async with AsyncExitStack() as stack:
-        client = open_client(api_key=KEY, base_url=url, seconds=HANG_SECONDS)
+        client = open_client(api_key=key, base_url=url, seconds=seconds)
         stack.push_async_callback(client.close)
         spending = SharedSpending(database, Caps(), lease_seconds=HANG_SECONDS)
         stack.push_async_callback(spending.close)
         yield ModelGrader(
-            endpoint=OpenAiEndpoint(client, Sampling(MODEL, 200, 0.0), HANG_SECONDS),
-            version=version(),
+            endpoint=OpenAiEndpoint(client, Sampling(model, 200, 0.0), seconds),
+            version=version(model),
             rubric=load_rubric("v1"),
             policy=RetryPolicy(attempts, 0.001, 0.01),
             concurrency=AdaptiveLimit(8),
@@ -147,5 +158,32 @@ async def calling(
             spending=spending,
             price=PRICE,
             model_prefix=prefix,
-            shared_form=SharedForm(database, endpoint_name(url), MODEL),
+            form=form or FormChoice(),
+            shared_form=SharedForm(database, endpoint_name(url), model),
         )
+
+
+async def spent(database: Database) -> int:
+    """Return what all runs spent, in millionths of a dollar."""
+    return int(
+        await database.pool.fetchval(
+            "SELECT coalesce(sum(spent_microusd), 0) FROM judge_spending WHERE scope LIKE 'run:%'"
+        )
+    )
+
+
+async def settles(database: Database, url: str, **settings: Any) -> asyncpg.Record:
+    """Judge an upload until it is completed or waits for somebody; resumed where a machine may.
+
+    `settings` are those of `calling`.
+    """
+    stored = await accept_submission(database, payload=HALF)
+    async with calling(database, url, **settings) as grader:
+        one = replica(database, grader)
+        async with judging(database, [one]):
+            run_id = await request_run(database, stored.submission_id)
+            run = await reaches(database, run_id, "paused", "completed", "failed")
+            while (run["state"], run["reason"]) == ("paused", "bad_replies"):
+                await resume_run(database, run_id)
+                run = await reaches(database, run_id, "paused", "completed", "failed")
+    return run

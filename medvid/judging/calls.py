@@ -40,7 +40,7 @@ class Completion:
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
-Failure = Literal["throttled", "failing", "unusable", "rejected", "refused", "no_schema"]
+Failure = Literal["throttled", "failing", "unusable", "rejected", "unfit", "refused", "no_schema"]
 Cause = Literal["key", "access", "credit", "quota", "model", "address", "parameter"]
 
 
@@ -49,7 +49,8 @@ class CallFailed(Exception):
 
     `throttled`: asked too much. `failing`: may pass by itself. `unusable`: no call can work as
     things are set, for a `cause`. `rejected`: this request never works, be it for its captions or
-    for a setting. `refused`: a content policy refuses these captions. `no_schema`: the endpoint
+    for a setting. `unfit`: these captions do not fit, be they too long or nothing that the model
+    makes JSON of. `refused`: a content policy refuses these captions. `no_schema`: the endpoint
     does not take a schema; `may_be_form`: that may be the reason of another kind.
 
     `outcome` is a short label; `detail` is for a human and holds no secret; `retry_after` what the

@@ -86,7 +86,7 @@ def _is_error(answer: Mapping[str, object]) -> bool:
     """Tell whether an answer without choices says that something failed."""
     if answer.get("object") == "error" or answer.get("type") == "error":
         return True
-    telling = ("message", "detail", "errors", "error_msg", "msg")
+    telling = ("message", "detail", "errors", "error_msg", "msg", "base_resp")
     return any(answer.get(key) for key in telling) and bool(read_error_body(answer).text)
 
 

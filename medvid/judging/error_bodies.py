@@ -20,6 +20,7 @@ _MOST_ITEMS: Final = 20
 _TEXTS: Final = (
     "message", "msg", "detail", "details", "error", "errors", "error_msg", "error_message",
     "error_description", "description", "reason", "title", "raw", "metadata", "failure",
+    "base_resp", "status_msg",
 )  # fmt: skip
 _CODES: Final = frozenset(
     {"code", "type", "status", "reason", "error_code", "error_type", "quotaId", "innererror"}

@@ -27,6 +27,7 @@ POLICY: Final = _any_of(
     r"\bflagged\b",
     r"\bmoderation\b",
     r"considered high risk",
+    r"new_sensitive",
     r"(inappropriate|sensitive) (content|words?)",
     r"usage policies",
 )
@@ -40,7 +41,25 @@ TOO_LONG: Final = _any_of(
     r"max_seq_len",
     r"exceeds? the (model'?s )?(maximum )?(number of )?(input )?tokens",
     r"reduce the length",
+    r"request (body )?too large",
+    r"must be reduced",
+    r"(input_?|inputs`?|prompt) (tokens|token count|length|`?\+)",
+    r"max_new_tokens",
+    r"max_tokens must be at least \d+, got -",
+    r"(maximum|max|model'?s|model|context) (prompt |model )?(length|limit)",
+    r"range of input length",
+    r"must have less than \d+ tokens",
+    r"model token limit",
+    r"超长",
 )
+LARGER_THAN_RATE: Final = _any_of(r"request too large", r"must be reduced")
+"""More tokens than the account may ever use in a minute: no wait helps."""
+NOT_GENERATED: Final = _any_of(
+    r"json_validate_failed",
+    r"failed to (generate|validate) json",
+    r"generated json does not match",
+)
+"""The model was held to the schema and did not keep to it, for these captions."""
 FORM: Final = _any_of(
     r"response_?format",
     r"(json|response)[_ ]?schema",
@@ -96,7 +115,7 @@ SHORT_WINDOW: Final = _any_of(
     r"\bburst\b",
     r"e\.g\. check quota",  # Gemini says so of any limit
 )
-THROTTLED: Final = _any_of(r"rate_limit_exceeded", r"^throttling|\bthrottling\b")
+THROTTLED: Final = _any_of(r"rate_limit_exceeded", r"^throttling|\bthrottling(exception)?\b")
 NO_MONEY: Final = _any_of(r"insufficient_quota", r"billing_hard_limit")
 """Codes of an account that no waiting refills."""
 CAUSES: Final[Mapping[Cause, re.Pattern[str]]] = {
@@ -114,13 +133,16 @@ CAUSES: Final[Mapping[Cause, re.Pattern[str]]] = {
         r"(token|credentials?) (is |are |has )?(invalid|expired|not valid)",
         r"no auth credentials",
         r"account_deactivated",
+        r"reported as leaked",
+        r"multiple authentication credentials",
+        r"no_db_connection",  # LiteLLM of any key but its own, where it keeps none
     ),
     "credit": _any_of(
         r"credit balance",
         r"insufficient[ _]?(account[ _]?)?(balance|credits?|funds?)",
         r"(balance|credits?) (is |are |was )?(too low|not enough|insufficient|exhausted|depleted)",
         r"not enough (credits?|balance|funds)",
-        r"(out of|no more|more|add|used all) credits",
+        r"(out of|no more|more|add|used all|have any|no) credits",
         r"\bbilling",
         r"payment[ _]required",
         r"arrear",
@@ -137,6 +159,8 @@ CAUSES: Final[Mapping[Cause, re.Pattern[str]]] = {
         r"free tier",
         r"spend(ing)?[ _-]limit",
         r"exceeded your (current )?(limit|plan)",
+        r"key limit exceeded",
+        r"额度(已用尽|不足)",
     ),
     "model": _any_of(
         r"model_?not_?(found|exist|supported|available|open)",
@@ -147,6 +171,7 @@ CAUSES: Final[Mapping[Cause, re.Pattern[str]]] = {
         r"no endpoints found",
         r"(access|access to) (the )?model",
         r"no available channel",
+        r"无可用渠道",
         r"\bmodels?\b[^.;]{0,120}?\b(not exist|not found|unknown|decommissioned|deprecated"
         r"|invalid|isn't available|not (a )?(valid|supported|available|loaded|deployed|served))",
         r"not a valid model",
@@ -159,6 +184,15 @@ CAUSES: Final[Mapping[Cause, re.Pattern[str]]] = {
         r"access[ _]?denied",
         r"not allowed to (access|use|sample)",
         r"forbidden",
+        r"location is not supported",
+        r"(account|organi[sz]ation|project) (has been |is |was )?(restricted|suspended|deactivated"
+        r"|disabled|banned)",
+    ),
+    "address": _any_of(
+        r"unexpected endpoint",
+        r"unknown (request )?url",
+        r"invalid url",
+        r"no route matched",
     ),
 }
 """What each setting's refusal is called; the first that fits is taken."""

@@ -47,7 +47,9 @@ _MOVED: Final = "The endpoint has moved: set MEDVID_JUDGE_BASE_URL to its new ad
 _LIKE_A_FORM: Final = (400, 405, 415, 422, 501)
 """So an endpoint that knows no schema may answer, whatever it says."""
 _OF_ACCOUNT: Final[tuple[Cause, ...]] = ("quota", "credit")
-_PASSING: Final = (408, 409, 423, 425)
+_PASSING: Final = (408, 409, 423, 424, 425, 460, 498, 499)
+"""Of balancers (460, 499), of TGI where a generation failed (424), of Groq without room (498)."""
+_TOO_LONG: Final = (400, 403, 413, 422)
 _STATUS_CAUSES: Final[Mapping[int, Cause]] = {
     401: "key", 402: "credit", 403: "access", 404: "address", 405: "address", 407: "access",
     410: "model", 415: "address", 451: "access", 501: "address",
@@ -123,10 +125,10 @@ def _meaning(
         return "unusable", "address"
     if evidence.of(words.POLICY) and status not in (401, 402, 429) and status < 500:
         return "refused", None
+    if _is_unfit(status, evidence):
+        return "unfit", None
     if status == 429 or evidence.of(words.THROTTLED):
         return _throttled(evidence)
-    if status in (400, 413, 422) and evidence.of(words.TOO_LONG):
-        return "rejected", None
     is_about_form = _names_form(said) or evidence.of(words.FORM)
     if form is Form.JSON and is_about_form and status not in (401, 402):
         return "no_schema", None
@@ -138,6 +140,15 @@ def _meaning(
     if status >= 500 or status in _PASSING or status < 300:
         return "failing", None
     return "rejected", None
+
+
+def _is_unfit(status: int, evidence: _Evidence) -> bool:
+    """Tell whether these captions are too long, or nothing that the model makes a verdict of."""
+    if status == 429:
+        return evidence.in_text(words.LARGER_THAN_RATE)
+    if status == 413 or (status in _TOO_LONG and evidence.of(words.TOO_LONG)):
+        return True
+    return status == 400 and evidence.of(words.NOT_GENERATED)
 
 
 def _throttled(evidence: _Evidence) -> tuple[Failure, Cause | None]:
@@ -155,11 +166,13 @@ def _throttled(evidence: _Evidence) -> tuple[Failure, Cause | None]:
 def _cause(status: int, said: ErrorBody, evidence: _Evidence) -> Cause | None:
     if status in (401, 402):
         # A gateway tells an empty account so, too.
-        return "credit" if status == 402 or evidence.of(words.CAUSES["credit"]) else "key"
+        if status == 402 or evidence.of(words.CAUSES["credit"]):
+            return "credit"
+        return "quota" if evidence.of(words.CAUSES["quota"]) else "key"
     for cause, called in words.CAUSES.items():
         if evidence.of(called):
             return cause
-    if said.is_page and status < 500:
+    if said.is_page and status < 500 and status not in _PASSING:
         return "address"
     return _STATUS_CAUSES.get(status)
 
@@ -174,7 +187,7 @@ def _may_be_form(status: int, kind: Failure, cause: Cause | None) -> bool:
         return True
     if kind == "unusable":
         return cause == "address" and status in (*_LIKE_A_FORM, 404)
-    return (kind == "rejected" and status in _LIKE_A_FORM) or status == 500
+    return (kind in ("rejected", "unfit") and status in _LIKE_A_FORM) or status == 500
 
 
 def _cure(status: int, cause: Cause, evidence: _Evidence) -> str:

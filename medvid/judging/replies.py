@@ -27,8 +27,9 @@ _THOUGHTS: Final = ("</think>", "</thinking>", "</thought>", "</reasoning>")
 """Templates open them in the prompt or in the reply; the last end is where the reply begins."""
 _DIGIT: Final = re.compile(r"[1-5]")
 _FILTERED: Final = frozenset(
-    {"safety", "recitation", "prohibited_content", "blocklist", "spii", "sensitive", "refusal"}
-)
+    {"safety", "recitation", "prohibited_content", "blocklist", "spii", "sensitive", "refusal",
+     "guardrail_intervened"}
+)  # fmt: skip
 _CUT: Final = frozenset({"length", "max_tokens", "model_length", "max_output_tokens"})
 _LINE: Final = re.compile(r"([A-Z][0-9])[ \t]*:[ \t]*([0-9])[ \t]*")
 

@@ -29,7 +29,7 @@ def read_wait(headers: Mapping[str, str], text: str, now: datetime) -> float | N
     """Return the seconds that a refusal asks for: headers first, then its text; None for none."""
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
-        return min(milliseconds / 1000, _LONGEST)
+        return min(max(milliseconds, 0.0) / 1000, _LONGEST)
     asked = parse_retry_after(headers.get("retry-after"), now)
     if asked is None:
         asked = until_next_call(headers, now)
@@ -49,7 +49,7 @@ def until_next_call(headers: Mapping[str, str], now: datetime) -> float | None:
         suffix = f"-{limit}" if limit else ""
         left = _number(headers.get(f"x-ratelimit-remaining{suffix}"))
         reset = headers.get(f"x-ratelimit-reset{suffix}")
-        if left is not None and left < 1 and reset is not None:
+        if left is not None and 0 <= left < 1 and reset is not None:  # -1: it cannot tell
             waits.append(_reset(reset, now))
     return max((wait for wait in waits if wait is not None), default=None)
 
@@ -61,7 +61,7 @@ def _reset(value: str, now: datetime) -> float | None:
         return _duration(value.strip())
     if number > 1000 * _EPOCH:
         number /= 1000
-    return max(0.0, number - now.timestamp()) if number > _EPOCH else number
+    return max(0.0, number - now.timestamp() if number > _EPOCH else number)
 
 
 def _duration(text: str) -> float | None:
@@ -75,4 +75,4 @@ def _number(text: str | None) -> float | None:
         number = float(text) if text is not None else math.nan
     except ValueError:
         return None
-    return max(0.0, number) if math.isfinite(number) else None
+    return number if math.isfinite(number) else None

@@ -46,6 +46,8 @@ from shared.runtime.metrics import JUDGE_CALLS
 
 _PROBE_PATIENCE: Final = 5.0  # seconds; a first call that hangs must not hold up all others
 _RAW_CHARACTERS: Final = 20_000
+_FINAL: Final = ("rejected", "unfit", "no_schema", "refused")
+"""Failures of these captions that no second call changes."""
 _log = structlog.get_logger(__name__)
 
 
@@ -113,7 +115,7 @@ class ModelGrader:
             except CallFailed as failure:
                 tally.wasted(failure.outcome)
                 self._health.failed(failure, pair.digest)
-                if failure.kind in ("rejected", "no_schema", "refused"):
+                if failure.kind in _FINAL:
                     self._health.stop_if_down()
                     reason = "refused" if failure.kind == "refused" else "rejected"
                     return _unscored(tally, reason, failure.detail)

@@ -91,8 +91,9 @@ class ProviderHealth:
             self.breaker.trip(failure.detail, now, costly=True)
         elif failure.kind == "throttled":
             self._throttle(failure, now)
-        elif failure.kind in ("rejected", "no_schema"):
-            self._note_alike(failure.detail, caption)
+        elif failure.kind in ("rejected", "no_schema", "unfit"):
+            if failure.kind != "unfit":  # which an upload can be, all of it, while others fit
+                self._note_alike(failure.detail, caption)
             if not self._has_answered:
                 # Once it has answered, a single rejection is about the captions.
                 self._note_in_vain(failure.detail)

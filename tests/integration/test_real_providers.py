@@ -15,7 +15,7 @@ import pytest
 from medvid.benchmark.tasks import ASPECTS
 from shared.storage.database import Database
 from tests.judging import HALF, judging, look_after, reaches, replica, request_run, resume_run
-from tests.providers import MODEL, Reply, calling, completion, serving
+from tests.providers import MODEL, Reply, calling, completion, serving, settles, spent
 from tests.rows import accept_submission
 
 A_CALL: Final = 2 * 900 + 8 * 25
@@ -99,33 +99,6 @@ WRONG: Final = {
 }
 
 
-async def spent(database: Database) -> int:
-    return int(
-        await database.pool.fetchval(
-            "SELECT coalesce(sum(spent_microusd), 0) FROM judge_spending WHERE scope LIKE 'run:%'"
-        )
-    )
-
-
-async def settles(
-    database: Database, url: str, *, prefix: str | None = None, seconds: float = 60
-) -> asyncpg.Record:
-    """Judge an upload until it is completed or waits for somebody; resumed where a machine may.
-
-    `seconds`: for how long a replica holds back what it stopped.
-    """
-    stored = await accept_submission(database, payload=HALF)
-    async with calling(database, url, prefix=prefix, held_seconds=seconds) as grader:
-        one = replica(database, grader)
-        async with judging(database, [one]):
-            run_id = await request_run(database, stored.submission_id)
-            run = await reaches(database, run_id, "paused", "completed", "failed")
-            while (run["state"], run["reason"]) == ("paused", "bad_replies"):
-                await resume_run(database, run_id)
-                run = await reaches(database, run_id, "paused", "completed", "failed")
-    return run
-
-
 @pytest.mark.parametrize("name", WRONG)
 async def test_a_wrong_setting_pauses_with_its_cause_and_costs_little(
     database: Database, name: str
@@ -133,7 +106,7 @@ async def test_a_wrong_setting_pauses_with_its_cause_and_costs_little(
     wrong = WRONG[name]
     async with serving(wrong.reply) as provider:
         seconds = 60 if wrong.reason == "provider_down" else 0
-        run = await settles(database, provider.url, seconds=seconds)
+        run = await settles(database, provider.url, held_seconds=seconds)
     assert (run["state"], run["reason"]) == ("paused", wrong.reason), run["detail"]
     assert wrong.told in run["detail"]
     assert provider.calls <= wrong.most_calls

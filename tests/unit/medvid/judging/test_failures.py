@@ -1,4 +1,4 @@
-"""What refusals of real providers mean, as their documentation and public reports show them."""
+"""What refusals of real providers mean."""
 
 from __future__ import annotations
 
@@ -13,201 +13,9 @@ from hypothesis import strategies as st
 from medvid.judging.calls import CallFailed, Cause, Failure
 from medvid.judging.failures import read_failure
 from medvid.judging.prompt import Form
+from tests.unit.medvid.judging.refusals import REFUSALS, openai_error
 
 NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-def openai_error(message: str, **more: Any) -> dict[str, Any]:
-    return {"error": {"message": message, "type": "invalid_request_error", **more}}
-
-
-def gemini(status: str, message: str, *details: dict[str, Any], code: int = 400) -> list[Any]:
-    error = {"code": code, "message": message, "status": status, "details": list(details)}
-    return [{"error": error}]
-
-
-def quota(*ids: str) -> dict[str, Any]:
-    kind = "type.googleapis.com/google.rpc.QuotaFailure"
-    return {"@type": kind, "violations": [{"quotaId": quota_id} for quota_id in ids]}
-
-
-GEMINI_QUOTA: Final = "You exceeded your current quota, please check your plan and billing details."
-PER_MINUTE: Final = "GenerateRequestsPerMinutePerProjectPerModel-FreeTier"
-PER_DAY: Final = "GenerateRequestsPerDayPerProjectPerModel-FreeTier"
-SENTENCE: Final = "Your credit balance is too low to access the Anthropic API."
-OVER_LIMIT: Final = "Rate limit reached for gpt-4.1 in organization org-x on "
-
-# Who says it, status, body, what it means, for which cause.
-REFUSALS: Final[list[tuple[str, int, Any, Failure, Cause | None]]] = [
-    # keys
-    ("openai", 401, openai_error("Incorrect API key provided: sk-..", code="invalid_api_key"),
-     "unusable", "key"),
-    ("gemini", 400, gemini("INVALID_ARGUMENT", "API key not valid. Please pass a valid API key.",
-     {"reason": "API_KEY_INVALID"}), "unusable", "key"),
-    ("gemini-expired", 400, gemini("INVALID_ARGUMENT", "API key expired. Please renew it."),
-     "unusable", "key"),
-    ("anthropic", 401, {"type": "error", "error": {"type": "authentication_error",
-     "message": "invalid x-api-key"}}, "unusable", "key"),
-    ("dashscope", 400, {"code": "InvalidApiKey", "message": "Invalid API-key provided."},
-     "unusable", "key"),
-    ("azure", 401, {"error": {"code": "401", "message": "Access denied due to invalid subscription "
-     "key or wrong API endpoint."}}, "unusable", "key"),
-    ("litellm", 400, openai_error("Authentication Error, LiteLLM Virtual Key expected.",
-     type="auth_error", code="400"), "unusable", "key"),
-    ("vllm", 401, {"error": "Unauthorized"}, "unusable", "key"),
-    ("mistral", 401, {"detail": "Unauthorized"}, "unusable", "key"),
-    ("openrouter", 401, {"error": {"message": "No auth credentials found", "code": 401}},
-     "unusable", "key"),
-    ("a-proxy", 500, {"error": {"message": "Incorrect API key provided"}}, "unusable", "key"),
-    # credit
-    ("anthropic", 400, {"type": "error", "error": {"type": "invalid_request_error",
-     "message": SENTENCE}}, "unusable", "credit"),
-    ("deepseek", 402, openai_error("Insufficient Balance", type="unknown_error"),
-     "unusable", "credit"),
-    ("dashscope", 400, {"code": "Arrearage", "message": "Access denied, please make sure your "
-     "account is in good standing."}, "unusable", "credit"),
-    ("openrouter", 402, {"error": {"message": "This request requires more credits, or fewer "
-     "max_tokens.", "code": 402}}, "unusable", "credit"),
-    ("together", 402, openai_error("Credit limit exceeded"), "unusable", "credit"),
-    ("openai-billing", 429, openai_error("Your account is not active, please check your billing "
-     "details on our website.", code="billing_not_active"), "unusable", "credit"),
-    ("a-gateway", 403, {"error": {"message": "用户额度不足, 余额不足"}}, "unusable", "credit"),
-    # quota
-    ("openai", 429, openai_error(GEMINI_QUOTA, code="insufficient_quota"), "unusable", "quota"),
-    ("openai-type", 429, {"error": {"type": "insufficient_quota", "code": None,
-     "message": "exceeded your current quota"}}, "unusable", "quota"),
-    ("openai-hard-limit", 400, openai_error("Billing hard limit has been reached",
-     code="billing_hard_limit_reached"), "unusable", "credit"),
-    ("openai-day", 429, openai_error(OVER_LIMIT + "requests per day (RPD): Limit 200, Used 200. "
-     "Please try again in 7m12s.", code="rate_limit_exceeded"), "unusable", "quota"),
-    ("groq-day", 429, openai_error(OVER_LIMIT + "tokens per day (TPD): Limit 100000. Please try "
-     "again in 2m1s.", type="tokens", code="rate_limit_exceeded"), "unusable", "quota"),
-    ("gemini-day", 429, gemini("RESOURCE_EXHAUSTED", GEMINI_QUOTA, quota(PER_MINUTE, PER_DAY)),
-     "unusable", "quota"),
-    ("gemini-none", 429, gemini("RESOURCE_EXHAUSTED", GEMINI_QUOTA + " limit: 0\nPlease retry in "
-     "11.3s."), "unusable", "quota"),
-    ("litellm-budget", 400, openai_error("Budget has been exceeded! Current cost: 1.0, Max budget: "
-     "1.0", type="budget_exceeded"), "unusable", "quota"),
-    ("dashscope-free", 403, {"code": "AllocationQuota.FreeTierOnly", "message": "The free tier of "
-     "the model has been exhausted."}, "unusable", "quota"),
-    # models
-    ("openai", 404, openai_error("The model `gpt-9` does not exist or you do not have access to "
-     "it.", code="model_not_found"), "unusable", "model"),
-    ("deepseek", 400, openai_error("Model Not Exist", code="invalid_request_error"),
-     "unusable", "model"),
-    ("litellm", 400, openai_error("/chat/completions: Invalid model name passed in model=x. Call "
-     "`/v1/models` to view available models for your key.", code="400"), "unusable", "model"),
-    ("mistral", 400, {"object": "error", "message": "Invalid model: x", "type": "invalid_model",
-     "code": "1500"}, "unusable", "model"),
-    ("vllm", 404, {"object": "error", "message": "The model `x` does not exist.",
-     "type": "NotFoundError", "param": None, "code": 404}, "unusable", "model"),
-    ("ollama", 404, openai_error('model "x" not found, try pulling it first'),
-     "unusable", "model"),
-    ("openrouter", 400, {"error": {"message": "x is not a valid model ID", "code": 400}},
-     "unusable", "model"),
-    ("groq", 400, openai_error("The model `x` has been decommissioned and is no longer supported.",
-     code="model_decommissioned"), "unusable", "model"),
-    ("together", 404, openai_error("Unable to access model x. Please visit the list of models.",
-     code="model_not_available"), "unusable", "model"),
-    ("azure", 404, {"error": {"code": "DeploymentNotFound", "message": "The API deployment for "
-     "this resource does not exist."}}, "unusable", "model"),
-    ("gemini", 404, gemini("NOT_FOUND", "models/x is not found for API version v1main, or is not "
-     "supported for generateContent.", code=404), "unusable", "model"),
-    ("anthropic", 404, {"type": "error", "error": {"type": "not_found_error",
-     "message": "model: claude-x"}}, "unusable", "model"),
-    ("new-api", 503, openai_error("No available channel for model x under group default"),
-     "unusable", "model"),
-    # addresses and permissions
-    ("azure", 404, {"error": {"code": "404", "message": "Resource not found"}},
-     "unusable", "address"),
-    ("fastapi", 404, {"detail": "Not Found"}, "unusable", "address"),
-    ("fastapi", 405, {"detail": "Method Not Allowed"}, "unusable", "address"),
-    ("a-page", 400, "<!doctype html><title>Oh</title><p>The plain HTTP request was sent to HTTPS "
-     "port</p>", "unusable", "address"),
-    ("openai", 403, openai_error("Country, region, or territory not supported",
-     code="unsupported_country_region_territory"), "unusable", "access"),
-    ("gemini", 403, gemini("PERMISSION_DENIED", "The caller does not have permission", code=403),
-     "unusable", "access"),
-    # parameters
-    ("openai", 400, openai_error("Unsupported parameter: 'max_tokens' is not supported with this "
-     "model. Use 'max_completion_tokens' instead.", param="max_tokens",
-     code="unsupported_parameter"), "unusable", "parameter"),
-    ("openai", 400, openai_error("Unsupported value: 'temperature' does not support 0 with this "
-     "model. Only the default (1) value is supported.", param="temperature"),
-     "unusable", "parameter"),
-    ("mistral", 422, {"detail": [{"type": "extra_forbidden", "loc": ["body", "seed"],
-     "msg": "Extra inputs are not permitted"}]}, "unusable", "parameter"),
-    ("anthropic", 400, {"type": "error", "error": {"type": "invalid_request_error",
-     "message": "`temperature` is deprecated for this model."}}, "unusable", "parameter"),
-    # schemas
-    ("deepseek", 400, openai_error("This response_format type is unavailable now"),
-     "no_schema", None),
-    ("gemini", 400, gemini("INVALID_ARGUMENT", "Unknown name \"additionalProperties\" at "
-     "'generation_config.response_schema': Cannot find field."), "no_schema", None),
-    ("openai", 400, openai_error("Unsupported parameter.", param="response_format"),
-     "no_schema", None),
-    ("mistral", 422, {"detail": [{"loc": ["body", "response_format", "json_schema", "strict"],
-     "type": "extra_forbidden", "msg": "not permitted"}]}, "no_schema", None),
-    ("groq", 400, openai_error("'response_format.type' : value is not one of the allowed values "
-     "['text','json_object']"), "no_schema", None),
-    ("deepinfra", 405, {"status": "failure", "message": "json_object response format is not "
-     "supported for model: x", "error": {"code": "405"}}, "no_schema", None),
-    ("llama.cpp", 400, {"error": {"code": 400, "message": "Failed to initialize samplers: failed "
-     "to parse grammar", "type": "invalid_request_error"}}, "no_schema", None),
-    ("vllm", 400, {"object": "error", "message": "Invalid guided_json schema", "code": 400},
-     "no_schema", None),
-    # content policies: these captions
-    ("openai", 400, openai_error("Your request was rejected.", code="content_policy_violation"),
-     "refused", None),
-    ("azure", 400, {"error": {"code": "content_filter", "message": "The response was filtered.",
-     "innererror": {"code": "ResponsibleAIPolicyViolation"}}}, "refused", None),
-    ("dashscope", 400, {"code": "data_inspection_failed", "message": "Input data may contain "
-     "inappropriate content."}, "refused", None),
-    ("dashscope-old", 400, {"code": "DataInspectionFailed", "message": "Output."}, "refused", None),
-    ("deepseek", 400, openai_error("Content Exists Risk"), "refused", None),
-    ("gemini", 400, gemini("SAFETY", "blocked"), "refused", None),
-    ("openrouter", 403, {"error": {"code": 403, "message": "Input was flagged", "metadata":
-     {"reasons": ["violence"]}}}, "refused", None),
-    ("moonshot", 400, openai_error("The request was rejected because it was considered high risk",
-     type="content_filter"), "refused", None),
-    # too long: these captions
-    ("vllm", 400, {"object": "error", "message": "This model's maximum context length is 2048 "
-     "tokens. However, you requested 3000 tokens. Reduce max_tokens.", "code": 400},
-     "rejected", None),
-    ("llama.cpp", 400, {"error": {"code": 400, "type": "exceed_context_size_error",
-     "message": "the request exceeds the available context size"}}, "rejected", None),
-    # the rate
-    ("openai", 429, openai_error(OVER_LIMIT + "tokens per min (TPM): Limit 30000, Used 30000. "
-     "Please try again in 6ms. You can increase your rate limit by adding a payment method at "
-     "https://platform.openai.com/account/billing.", code="rate_limit_exceeded"),
-     "throttled", None),
-    ("gemini-minute", 429, gemini("RESOURCE_EXHAUSTED", GEMINI_QUOTA, quota(PER_MINUTE)),
-     "throttled", None),
-    ("gemini-short", 429, gemini("RESOURCE_EXHAUSTED", "Resource has been exhausted (e.g. check "
-     "quota)."), "throttled", None),
-    ("openrouter", 429, {"error": {"message": "Provider returned error", "code": 429, "metadata":
-     {"raw": "x is temporarily rate-limited upstream. Please retry shortly, or add your own key"}}},
-     "throttled", None),
-    ("dashscope", 429, {"code": "Throttling.AllocationQuota", "message": "Allocated quota "
-     "exceeded, please increase your quota limit."}, "throttled", None),
-    ("plain", 429, "Too Many Requests", "throttled", None),
-    ("silent", 429, "", "throttled", None),
-    # what passes
-    ("anthropic", 529, {"type": "error", "error": {"type": "overloaded_error",
-     "message": "Overloaded"}}, "failing", None),
-    ("gemini", 503, gemini("UNAVAILABLE", "The model is overloaded. Please try again later.",
-     code=503), "failing", None),
-    ("nginx", 502, "<html><head><title>502 Bad Gateway</title></head></html>", "failing", None),
-    ("huggingface", 503, {"error": "Model x is currently loading", "estimated_time": 20.0},
-     "failing", None),
-    ("openrouter-200", 200, {"message": "Provider returned error", "code": 502}, "failing", None),
-    ("openrouter-200", 200, {"message": "Provider returned error", "code": 429}, "throttled", None),
-    ("openrouter-200", 200, {"message": "Insufficient credits", "code": 402}, "unusable", "credit"),
-    # no word of a reason
-    ("plain", 400, "Bad Request", "rejected", None),
-    ("list", 400, [], "rejected", None),
-    ("null", 422, "null", "rejected", None),
-]  # fmt: skip
 
 
 def read(status: int, body: Any, form: Form = Form.JSON, **more: Any) -> CallFailed:
@@ -302,6 +110,8 @@ def test_an_unexplained_refusal_may_be_about_the_schema(status: int, form: Form,
         ({"x-ratelimit-remaining": "0",
           "x-ratelimit-reset": str(1000 * (int(NOW.timestamp()) + 7))}, "", 7),
         ({"x-ratelimit-remaining-requests": "4", "x-ratelimit-reset-requests": "1s"}, "", None),
+        ({"x-ratelimit-remaining-requests": "-1", "x-ratelimit-reset-requests": "9s"}, "", None),
+        ({"retry-after-ms": "-5"}, "", 0),
         ({}, "Please try again in 7m12.5s.", 432.5),
         ({}, "Please retry in 45.578569677s.", 45.578569677),
         ({}, "Retry after 20 seconds.", 20),

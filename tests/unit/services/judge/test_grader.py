@@ -191,6 +191,15 @@ def unexplained(number: int) -> CallFailed:
     return CallFailed("rejected", "400", f"400: bad request {number} (req_{number}a)")
 
 
+async def test_captions_that_do_not_fit_before_any_answer_are_a_setting() -> None:
+    """Such as a longest reply that is longer than the model's context."""
+    judge = grader(lambda *_: CallFailed("unfit", "400", "400: context_length_exceeded"))
+    for number in range(FAILURES - 1):
+        assert (await grade(judge, f"caption {number}")).unscored_reason == "rejected"
+    with pytest.raises(ProviderDown, match="context_length_exceeded"):
+        await grade(judge, "one more")
+
+
 async def test_rejections_that_are_alike_are_a_setting() -> None:
     judge = grader(lambda number, _: answer() if number == 1 else unexplained(number))
     assert (await grade(judge)).scores
@@ -209,6 +218,8 @@ async def test_rejections_that_are_alike_are_a_setting() -> None:
         lambda number, _: CallFailed("rejected", "400", "400: " + "so " * number),
         # a content policy
         lambda *_: CallFailed("refused", "400", "400: content_filter"),
+        # all of them too long
+        lambda *_: CallFailed("unfit", "400", "400: context_length_exceeded"),
     ],
 )
 async def test_rejections_of_captions_are_none(script: Script) -> None:
