@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
+class AgreementInterval:
     """A value with its 95 % interval; None where it is not defined (no variance)."""
 
     value: float | None
@@ -43,13 +43,13 @@ def resampled(pairs: int, draws: int = DRAWS, seed: int = _SEED) -> Floats:
     return np.vstack([np.ones(pairs), drawn])
 
 
-def interval(values: Floats) -> Interval:
+def interval(values: Floats) -> AgreementInterval:
     """Return the first value with the 95 % interval of the others."""
     first, others = values[0], values[1:]
     if not np.isfinite(first) or not np.isfinite(others).all():
-        return Interval(float(first) if np.isfinite(first) else None, None, None)
+        return AgreementInterval(float(first) if np.isfinite(first) else None, None, None)
     low, high = np.quantile(others, _TAILS)
-    return Interval(float(first), float(low), float(high))
+    return AgreementInterval(float(first), float(low), float(high))
 
 
 def coincidences(scores: Sequence[Sequence[int]]) -> Floats:

@@ -26,7 +26,7 @@ from medvid.judging.versions import JudgeVersion
 from services.judge.runs import Item
 from services.judge.settings import JudgeSettings
 from services.judge.store import add_calibration
-from services.operate.agreement import Interval
+from services.operate.agreement import AgreementInterval
 from services.operate.calibration import (
     ALPHA,
     ALPHA_OF_PART,
@@ -35,7 +35,7 @@ from services.operate.calibration import (
     LENGTH_BIAS,
     Agreement,
     Calibration,
-    Comparison,
+    JudgeComparison,
     LabelledPair,
     calibrate,
     compare,
@@ -153,7 +153,9 @@ async def _record(version: JudgeVersion, result: Calibration) -> None:
         await add_calibration(transaction, version, result.public())
 
 
-async def _compare(pairs: Sequence[LabelledPair], one: str, other: str) -> dict[str, Comparison]:
+async def _compare(
+    pairs: Sequence[LabelledPair], one: str, other: str
+) -> dict[str, JudgeComparison]:
     unjudged = [LabelledPair(p.prediction, p.reference, p.qa_type, p.humans) for p in pairs]
     async with open_database() as database:
         return compare(*[await _kept(database, unjudged, start) for start in (one, other)])
@@ -234,7 +236,7 @@ def _cells(found: Agreement) -> list[str]:
     ]
 
 
-def _print_comparison(found: dict[str, Comparison], *, as_json: bool) -> int:
+def _print_comparison(found: dict[str, JudgeComparison], *, as_json: bool) -> int:
     if as_json:
         shown = {name: one.public() for name, one in found.items()}
         print(orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode())
@@ -252,7 +254,7 @@ def _print_comparison(found: dict[str, Comparison], *, as_json: bool) -> int:
     return 0
 
 
-def _span(found: Interval) -> str:
+def _span(found: AgreementInterval) -> str:
     if found.low is None or found.high is None:
         return _number(found.value)
     return f"{_number(found.value)} ({found.low:.3f} to {found.high:.3f})"

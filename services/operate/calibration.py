@@ -16,8 +16,8 @@ import numpy as np
 
 from medvid.benchmark.tasks import ASPECTS, CAPTION_TASKS, task_of
 from services.operate.agreement import (
+    AgreementInterval,
     Floats,
-    Interval,
     alphas,
     coincidences,
     interval,
@@ -71,8 +71,8 @@ class Agreement:
     """Agreement between judge and consensus over some pairs and aspects."""
 
     pairs: int
-    alpha: Interval
-    bias: Interval
+    alpha: AgreementInterval
+    bias: AgreementInterval
     """Mean of judge less humans, in levels."""
     spearman: float | None
     kappa: float | None
@@ -114,10 +114,10 @@ class Calibration:
     overall: Agreement
     aspects: Mapping[str, Agreement]
     tasks: Mapping[str, Agreement]
-    length_bias: Interval
-    retest: Interval | None
-    position: Interval | None
-    duplication: Interval | None
+    length_bias: AgreementInterval
+    retest: AgreementInterval | None
+    position: AgreementInterval | None
+    duplication: AgreementInterval | None
     failed: tuple[str, ...]
 
     @property
@@ -145,7 +145,7 @@ class Calibration:
         }
 
 
-def _shown(name: str, found: Interval) -> dict[str, float | None]:
+def _shown(name: str, found: AgreementInterval) -> dict[str, float | None]:
     return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
 
 
@@ -168,7 +168,10 @@ def calibrate(pairs: Sequence[LabelledPair]) -> Calibration:
         failed += [f"{name} {gate}" for gate in found.failed(ALPHA_OF_PART)]
     if length.value is not None and abs(length.value) > LENGTH_BIAS:
         failed.append("length bias")
-    shifts: dict[Probe, Interval | None] = {"position": position, "duplication": duplication}
+    shifts: dict[Probe, AgreementInterval | None] = {
+        "position": position,
+        "duplication": duplication,
+    }
     for probe, shift in shifts.items():
         enough = len(_probed(judged, probe)) >= LEAST_OF_PART
         if shift is not None and enough and not _is_small(shift):
@@ -178,7 +181,7 @@ def calibrate(pairs: Sequence[LabelledPair]) -> Calibration:
     )
 
 
-def _is_small(bias: Interval) -> bool:
+def _is_small(bias: AgreementInterval) -> bool:
     return bias.low is not None and bias.high is not None and max(-bias.low, bias.high) <= BIAS
 
 
@@ -214,7 +217,7 @@ def _tables(raters: Sequence[Sequence[Scores]], aspects: Sequence[str]) -> Float
     )
 
 
-def _length_bias(pairs: Sequence[LabelledPair]) -> Interval:
+def _length_bias(pairs: Sequence[LabelledPair]) -> AgreementInterval:
     """Correlate the judge's excess over the humans with the length of what it judged."""
     every = tuple(ASPECTS)
     excess = [_mean(_judged(pair), every) - _human_mean(pair, every) for pair in pairs]
@@ -222,7 +225,7 @@ def _length_bias(pairs: Sequence[LabelledPair]) -> Interval:
     return interval(rank_correlations(np.array(excess), np.array(lengths), resampled(len(pairs))))
 
 
-def _retest(pairs: Sequence[LabelledPair]) -> Interval | None:
+def _retest(pairs: Sequence[LabelledPair]) -> AgreementInterval | None:
     twice = [(_judged(pair), pair.probes["retest"]) for pair in _probed(pairs, "retest")
              if pair.probes]  # fmt: skip
     if not twice:
@@ -230,7 +233,7 @@ def _retest(pairs: Sequence[LabelledPair]) -> Interval | None:
     return interval(alphas(_tables(twice, tuple(ASPECTS)), resampled(len(twice))))
 
 
-def _shift(pairs: Sequence[LabelledPair], probe: Probe) -> Interval | None:
+def _shift(pairs: Sequence[LabelledPair], probe: Probe) -> AgreementInterval | None:
     """Return by how much the judge's scores change, in levels; None where it was not asked."""
     every = tuple(ASPECTS)
     changes = [_mean(pair.probes[probe], every) - _mean(_judged(pair), every)
@@ -243,13 +246,13 @@ def _probed(pairs: Sequence[LabelledPair], probe: Probe) -> list[LabelledPair]:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class JudgeComparison:
     """Two judges on the same pairs: alpha of each, and the first's less the second's."""
 
     pairs: int
-    one: Interval
-    other: Interval
-    difference: Interval
+    one: AgreementInterval
+    other: AgreementInterval
+    difference: AgreementInterval
 
     def public(self) -> dict[str, object]:
         """Return plain values."""
@@ -261,7 +264,9 @@ class Comparison:
         }
 
 
-def compare(one: Sequence[LabelledPair], other: Sequence[LabelledPair]) -> dict[str, Comparison]:
+def compare(
+    one: Sequence[LabelledPair], other: Sequence[LabelledPair]
+) -> dict[str, JudgeComparison]:
     """Compare two judges, overall and by aspect; raises ValueError where both scored no pair.
 
     The same draws count for both, so that what both find hard does not blur the difference.
@@ -271,14 +276,16 @@ def compare(one: Sequence[LabelledPair], other: Sequence[LabelledPair]) -> dict[
         raise ValueError("no pair has verdicts of both judges")
     weights = resampled(len(both))
 
-    def over(aspects: Sequence[str]) -> Comparison:
+    def over(aspects: Sequence[str]) -> JudgeComparison:
         values = [
             alphas(_tables([(_consensus(pair[who]), _judged(pair[who])) for pair in both], aspects),
                    weights)
             for who in (0, 1)
         ]  # fmt: skip
         first, second = values
-        return Comparison(len(both), interval(first), interval(second), interval(first - second))
+        return JudgeComparison(
+            len(both), interval(first), interval(second), interval(first - second)
+        )
 
     return {"overall": over(tuple(ASPECTS)), **{aspect: over((aspect,)) for aspect in ASPECTS}}
 
