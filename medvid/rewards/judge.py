@@ -41,14 +41,13 @@ class EndpointJudge:
     def __call__(self, task: Task, pairs: Sequence[CaptionPair]) -> list[Verdict | None]:
         """Return one verdict a pair, in order."""
         if len(self._known) > _KNOWN_PAIRS:
-            self._known.clear()
-        new = [pair for pair in dict.fromkeys(pairs) if (task, pair) not in self._known]
+            self._known = {}
+        found = {pair: self._known.get((task, pair)) for pair in pairs}
+        new = [pair for pair, verdict in found.items() if verdict is None]
         if new:
-            verdicts = self._loop.run(self._ask_all(task, new))
-            for pair, verdict in zip(new, verdicts, strict=True):
-                if verdict is not None:
-                    self._known[task, pair] = verdict
-        return [self._known.get((task, pair)) for pair in pairs]
+            found |= zip(new, self._loop.run(self._ask_all(task, new)), strict=True)
+            self._known |= {(task, pair): verdict for pair, verdict in found.items() if verdict}
+        return [found[pair] for pair in pairs]
 
     async def _ask_all(self, task: Task, pairs: Sequence[CaptionPair]) -> list[Verdict | None]:
         places = asyncio.Semaphore(_CONCURRENCY)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from threading import Lock
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -63,20 +64,25 @@ def as_text(record: str | Mapping[str, Any]) -> str:
 
 @dataclass(slots=True)
 class CachedEmbedder:
-    """Keeps the embeddings of distinct texts; what is new goes to the encoder in one call."""
+    """Keeps the embeddings of distinct texts; what is new goes to the encoder in one call.
+
+    Threads may share it: a trainer's workers ask one after the other.
+    """
 
     embedder: Embedder
     _known: dict[str, npt.NDArray[np.float32]] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
 
     def __call__(self, texts: Sequence[str], /) -> Embeddings:
         """Return one embedding a text, in order."""
-        new = [text for text in dict.fromkeys(texts) if text not in self._known]
-        if new:
-            found = dict(zip(new, self.embedder(new), strict=True))
-            if len(self._known) + len(found) > _KNOWN_TEXTS:
-                self._known = {text: self._known[text] for text in texts if text in self._known}
-            self._known |= found
-        return np.array([self._known[text] for text in texts], dtype=np.float32)
+        with self._lock:
+            new = [text for text in dict.fromkeys(texts) if text not in self._known]
+            if new:
+                found = dict(zip(new, self.embedder(new), strict=True))
+                if len(self._known) + len(found) > _KNOWN_TEXTS:
+                    self._known = {text: self._known[text] for text in texts if text in self._known}
+                self._known |= found
+            return np.array([self._known[text] for text in texts], dtype=np.float32)
 
 
 def _local_model(texts: Sequence[str], /) -> Embeddings:

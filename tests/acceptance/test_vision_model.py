@@ -1,13 +1,11 @@
 """`medvid predict` against `transformers serve` with a tiny vision model of random weights.
 
-The server has an environment of its own in var/vision-venv (requirements/vision.lock, gigabytes).
-It is made once; where that cannot be, the test says so and is skipped.
+The server has an environment of its own (`tests/vision_environment.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import subprocess
 import sys
@@ -23,33 +21,16 @@ from tests.depth import deep
 from tests.patience import HANG_SECONDS
 from tests.processes import free_port
 from tests.vision import VideoFolder, numbered, real_records, write_test_set
+from tests.vision_environment import vision_environment
 
 ROOT: Final = Path(__file__).parents[2]
-LOCK: Final = ROOT / "requirements" / "vision.lock"
-HOME: Final = ROOT / "var" / "vision-venv"
 SAMPLES: Final = 4
-_INSTALL_SECONDS: Final = 550
 pytestmark = deep
 
 
 @pytest.fixture(scope="module")
 def environment() -> Path:
-    """The folder of an environment with what the lock names."""
-    stamp, digest = HOME / ".installed", hashlib.sha256(LOCK.read_bytes()).hexdigest()
-    if not stamp.exists() or stamp.read_text() != digest:
-        pip = [str(HOME / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-deps",
-               "--no-compile", "--no-input", "--require-hashes", "-r", str(LOCK)]  # fmt: skip
-        try:
-            for command in ([sys.executable, "-m", "venv", str(HOME)], pip):
-                subprocess.run(  # noqa: S603 - our own lock
-                    command, check=True, capture_output=True, text=True, timeout=_INSTALL_SECONDS
-                )
-        except subprocess.CalledProcessError as failed:
-            pytest.skip(f"{LOCK.name} cannot be installed: {failed.stderr.strip()[-200:]}")
-        except subprocess.TimeoutExpired:
-            pytest.skip(f"{LOCK.name} was not installed within {_INSTALL_SECONDS} s")
-        stamp.write_text(digest)
-    return HOME
+    return vision_environment()
 
 
 @pytest.fixture(scope="module")
