@@ -2,44 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import orjson
 
+from medvid.benchmark.statistics.normalised import Percentiles, percentiles
 from medvid.benchmark.tasks import Task, task_of
 
 _FIELD: Final = "medvid_percentiles"
 _VERSION: Final = 1
-_STEEPNESS: Final = 1.0
-"""k of the formula."""
 
 
 class InvalidPercentiles(ValueError):
     """A file of percentiles, or the per-sample file they are fitted on, cannot be used."""
 
 
-@dataclass(frozen=True, slots=True)
-class BaselineSpread:
-    """Median and interquartile range of a baseline's values; linear percentiles."""
-
-    p50: float
-    iqr: float
-
-    def normalised(self, value: float) -> float:
-        """Return 1 / (1 + exp(-k (value - p50) / IQR)); 0.5 where IQR is 0."""
-        if self.iqr == 0:
-            return 0.5
-        exponent = -_STEEPNESS * (value - self.p50) / self.iqr
-        return 1 / (1 + math.exp(exponent)) if exponent < 700 else 0.0
-
-
-Spreads = Mapping[tuple[str, Task], BaselineSpread]
+Spreads = Mapping[tuple[str, Task], Percentiles]
 """By source and task."""
 
 
@@ -60,12 +41,7 @@ def fit(lines: Iterable[Mapping[str, Any]], scoring: str) -> Spreads:
             )
         if isinstance(rewards, dict):
             values.setdefault((str(line["source"]), task), []).append(float(rewards[scoring]))
-    return {key: _spread(found) for key, found in sorted(values.items())}
-
-
-def _spread(values: list[float]) -> BaselineSpread:
-    low, middle, high = np.percentile(values, (25, 50, 75), method="linear")
-    return BaselineSpread(float(middle), float(high - low))
+    return {key: percentiles(found) for key, found in sorted(values.items())}
 
 
 def dump(spreads: Spreads, scoring: str) -> bytes:
@@ -83,7 +59,7 @@ def load(path: Path, scoring: str) -> Spreads:
         document = orjson.loads(path.read_bytes())
         fitted, rows = document["scoring"], document["spreads"]
         spreads = {
-            (row["source"], Task(row["task"])): BaselineSpread(float(row["p50"]), float(row["iqr"]))
+            (row["source"], Task(row["task"])): Percentiles(float(row["p50"]), float(row["iqr"]))
             for row in rows
         }
     except OSError as error:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from medvid.benchmark.ranking import RankedRow, standings
+from medvid.benchmark.statistics.normalised import percentiles
 from medvid.benchmark.sums import Array
 from medvid.benchmark.tasks import METRIC_KEYS, Ranking
 
@@ -120,16 +121,8 @@ def fair_view(by_source: Sequence[BySource | None]) -> list[float | None]:
 
 
 def _normalised(values: Sequence[float]) -> list[float]:
-    low, middle, high = np.percentile(values, (25, 50, 75))
-    if high == low:
-        return [0.5] * len(values)
-    return [_logistic((value - middle) / (high - low)) for value in values]
-
-
-def _logistic(x: float) -> float:
-    if x >= 0:
-        return 1 / (1 + math.exp(-x))
-    return math.exp(x) / (1 + math.exp(x))  # does not overflow
+    spread = percentiles(values)
+    return [spread.normalised(value) for value in values]
 
 
 def weighted_mean_ranks(ranked: Sequence[RankedRow], weights: Mapping[str, float]) -> list[float]:

@@ -24,11 +24,12 @@ from medvid.benchmark.caption_pairs import CaptionPair
 from medvid.benchmark.embedder import Embeddings
 from medvid.benchmark.embedding import load_embedder
 from medvid.benchmark.ground_truth import load_ground_truth
+from medvid.benchmark.statistics.normalised import Percentiles
 from medvid.benchmark.tasks import CAPTION_TASKS, SCORINGS, Scoring, Task, task_of
 from medvid.cli.main import app
 from medvid.judging import standin
 from medvid.rewards.batches import rewards
-from medvid.rewards.normalisation import BaselineSpread, InvalidPercentiles, dump, fit, load
+from medvid.rewards.normalisation import InvalidPercentiles, dump, fit, load
 from medvid.rewards.values import CachedEmbedder, RewardItem, Valuation, judged, rule_value
 from tests.vision import Body, vision_endpoint
 
@@ -160,13 +161,13 @@ def test_what_was_not_judged_gets_the_least(verdict: dict[str, int] | None) -> N
 def test_normalisation_is_one_half_at_the_median_and_rises(
     p50: float, iqr: float, value: float
 ) -> None:
-    spread = BaselineSpread(p50, iqr)
+    spread = Percentiles(p50, iqr)
     assert spread.normalised(p50) == 0.5
     found = spread.normalised(value)
     assert 0 <= found <= 1
     assert (found > 0.5) <= (value > p50)
     assert spread.normalised(value) <= spread.normalised(value + 1)
-    assert BaselineSpread(p50, 0).normalised(value) == 0.5
+    assert Percentiles(p50, 0).normalised(value) == 0.5
     assert spread.normalised(p50 + iqr) == CLOSE(1 / (1 + math.exp(-1)))
 
 
@@ -176,7 +177,7 @@ def test_a_fit_gives_linear_percentiles_by_source_and_task(tmp_path: Path) -> No
         for x in range(8)
     ] + [{"qa_type": "video_summary_gpt", "source": "AVOS", "reward": None}]
     spreads = fit(lines, "compat")
-    assert spreads == {("AVOS", Task.TAL): BaselineSpread(0.35, CLOSE(0.35))}
+    assert spreads == {("AVOS", Task.TAL): Percentiles(0.35, CLOSE(0.35))}
     path = tmp_path / "percentiles.json"
     path.write_bytes(dump(spreads, "compat"))
     assert load(path, "compat") == spreads
