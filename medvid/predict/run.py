@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from medvid.benchmark.decoding import SUBMISSION_LIMITS
 from medvid.benchmark.tasks import Task
 from medvid.judging.calls import CallFailed, Completion, Usage
 from medvid.predict.frames import FrameSettings, UnreadableFrame
@@ -131,14 +132,15 @@ def cut_off_by_task(samples: Sequence[VideoSample], records: Records) -> Counter
 
 
 def _answered(sample: VideoSample, answer: Completion, limit: int, seconds: float) -> CallRecord:
-    cut_off = answer.finish_reason == _CUT_OFF
+    text = _submittable(answer.content or "")
+    cut_off = answer.finish_reason == _CUT_OFF or len(text) < len(answer.content or "")
     usage = answer.usage or Usage(0, 0)
     return CallRecord(
         index=sample.item.index,
         id=sample.item.id,
         qa_type=sample.item.qa_type,
         status=CallStatus.TRUNCATED if cut_off else CallStatus.ANSWERED,
-        prediction=_clean(answer.content or ""),
+        prediction=text,
         max_tokens=limit,
         model=answer.model,
         prompt_tokens=usage.prompt,
@@ -147,6 +149,7 @@ def _answered(sample: VideoSample, answer: Completion, limit: int, seconds: floa
     )
 
 
-def _clean(text: str) -> str:
-    """Return a text that JSON can hold: half a surrogate pair is no character."""
-    return text.encode("utf-8", "replace").decode()
+def _submittable(text: str) -> str:
+    """Return a text that a submission can hold: whole characters, and not too many bytes."""
+    packed = text.encode("utf-8", "replace")
+    return packed[: SUBMISSION_LIMITS.prediction_bytes].decode("utf-8", "ignore")

@@ -229,6 +229,25 @@ async def test_answers_cut_off_are_told_and_asked_again_with_a_higher_limit(
     assert predictions(folder)[0]["prediction"] == "whole"
 
 
+@pytest.mark.parametrize("content", [None, "", "\ud800 half a character", "NUL \0", "é" * 40_000])
+async def test_whatever_a_model_says_makes_a_valid_submission(
+    folder: VideoFolder, content: str | None
+) -> None:
+    async def answer(_: Body) -> web.Response:
+        return reply(content)
+
+    async with vision_endpoint(answer) as endpoint:
+        status, _, err = await run(folder, endpoint.url)
+    assert status == 0, err
+    checked = validate_submission(
+        folder.test_set.with_name("predictions.json").read_bytes(),
+        load_test_set(folder.test_set.read_bytes()), minimum_records=0,
+    )  # fmt: skip
+    assert checked.report.ok
+    assert checked.report.answered == SAMPLES
+    assert ("Cut off" in err) == (content is not None and len(content) > 32_768)
+
+
 async def test_a_subset_goes_on_into_the_whole_set(folder: VideoFolder, tmp_path: Path) -> None:
     subset = tmp_path / "subset.json"
     drawn = subprocess.run(  # noqa: S603, ASYNC221 - our own command
@@ -309,3 +328,25 @@ async def test_an_endpoint_out_of_reach_stops_the_run(folder: VideoFolder, tmp_p
         assert "connection failed" in outcome.reason
         assert 1 < outcome.asked == outcome.failed < SAMPLES
         assert still_to_ask(samples, records, TokenLimits()) == samples
+
+
+async def test_an_interrupt_keeps_what_is_answered(folder: VideoFolder) -> None:
+    """Ctrl-C: status 130, no traceback, and the same command goes on."""
+    process: asyncio.subprocess.Process | None = None
+
+    async def answer(body: Body) -> web.Response:
+        if len(endpoint.bodies) == 4 and process is not None:
+            process.send_signal(signal.SIGINT)
+            await process.wait()
+        return await echo(body)
+
+    async with vision_endpoint(answer) as endpoint:
+        process = await start(folder, endpoint.url, "--concurrency", "1")
+        async with asyncio.timeout(HANG_SECONDS):
+            _, err = await process.communicate()
+        assert process.returncode == 130
+        assert b"Traceback" not in err
+        assert len(recorded(folder)) == 3
+        status, _, said = await run(folder, endpoint.url)
+    assert status == 0, said
+    assert len(endpoint.bodies) == SAMPLES + 1
