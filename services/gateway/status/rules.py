@@ -133,7 +133,7 @@ class _Reader:
         if "provider_down" in reasons:
             return "Paused: the language model does not answer. It goes on by itself when it does."
         if "needs_operator" in reasons:
-            return "Paused: the language model gives no usable answers. The operators look after it."
+            return "Paused: the model gives no usable answers. The operators look after it."
         return "Paused. It goes on where it stopped."
 
     def _stage(
