@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 from medvid.judging.calls import CallFailed
 from medvid.judging.error_bodies import shown
-from medvid.judging.failures import CURES
 
 _MOST_CAUSES = 20
 # By name, as several HTTP libraries call theirs so: nothing was sent before these.
@@ -31,7 +30,7 @@ def read_connection_failure(error: BaseException, seconds: float) -> CallFailed:
     chain = list(_chain(error))
     setting = _setting(chain)
     if setting is not None:
-        detail = f"{CURES['address']} ({shown(setting)})"
+        detail = f"No connection can be made: check MEDVID_JUDGE_BASE_URL ({shown(setting)})"
         return CallFailed("unusable", "connection", detail, cause="address", said=shown(setting))
     reason = next(filter(None, map(_reason, chain)), "")
     telling = [one for one in chain if type(one).__module__.startswith(_TRANSPORT)] or chain

@@ -99,6 +99,7 @@ async def test_the_key_is_in_no_log_table_event_page_or_answer(
             judge_model=MODEL,
             judge_automatic=True,
             judge_backoff_seconds=0.01,
+            judge_waste_share=0.2,  # one reply in 17 is no verdict
             scorer_processes=1,
             validation_workers=1,
         )

@@ -132,6 +132,8 @@ class _Reader:
             return "Paused by the operators. It goes on where it stopped."
         if "provider_down" in reasons:
             return "Paused: the language model does not answer. It goes on by itself when it does."
+        if "needs_operator" in reasons:
+            return "Paused: the model gives no usable answers. The operators look after it."
         return "Paused. It goes on where it stopped."
 
     def _stage(

@@ -119,6 +119,7 @@ def test_without_a_judge_judging_is_off_and_nothing_is_wrong() -> None:
         ("provider_down", "does not answer"),
         ("budget_month", "money"),
         ("judging_held", "operators"),
+        ("needs_operator", "no usable answers"),
     ],
 )
 def test_paused_judging_says_why(reason: str, says: str) -> None:
