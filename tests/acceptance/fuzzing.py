@@ -45,7 +45,11 @@ PUBLIC: Final[dict[str, tuple[str, ...]]] = {
     "/api/v1/submissions": ("cursor", "limit"),
     "/api/v1/submissions/{}": ("x",),
     "/api/v1/submissions/{}/events": (),
-    "/api/v1/submissions/{}/verdicts": ("metric", "state", "page", "page_size", "format"),
+    "/submissions/{}/verdicts": ("metric", "aspect", "at_most", "source", "order", "page"),
+    "/api/v1/submissions/{}/verdicts": (
+        "metric", "state", "aspect", "at_most", "source", "model", "cut", "order", "page",
+        "page_size", "format",
+    ),
     "/api/v1/quotas": ("x",),
     "/api/v1/keys/me": (),
     "/api/v1/status": ("x",),
