@@ -99,7 +99,9 @@ class VerdictPages:
             "asked": asked,
             # One option is no choice, but what was asked for stays in sight.
             "choices": {
-                name: choices[name] for name in _FORM if len(choices[name][1]) > 1 or name in asked
+                name: choices[name]
+                for name in _FORM
+                if name in asked or len(choices[name][1].keys() - {""}) > 1
             },
             "aspects": ASPECTS,
             "tasks": _TASKS,
