@@ -43,11 +43,19 @@ async def verdicts(
     token: str | None = None,
     metric: str | None = None,
     state: str | None = None,
+    aspect: str | None = None,
+    at_most: int | None = None,
+    source: str | None = None,
+    model: str | None = None,
+    cut: bool | None = None,
+    order: str | None = None,
     page_size: int = _PAGE_SIZE,
 ) -> AsyncGenerator[Verdict, None]:
     """Yield the verdicts of the newest run, page after page.
 
-    `metric` is one of dvc_llm, vs_llm and rc_llm; `state` one of scored, unscored and open.
+    `metric` is one of dvc_llm, vs_llm and rc_llm; `state` one of scored, unscored and open;
+    `order` is 'pair' or 'worst'. `order` and `at_most` (1 to 5) go by the score of `aspect` (R2,
+    R4, R5, R7, R8), by default by the mean.
     """
     number, seen = 1, 0
     while True:
@@ -56,6 +64,12 @@ async def verdicts(
             token=submission_token(submission, token),
             metric=metric,
             state=state,
+            aspect=aspect,
+            at_most=at_most,
+            source=source,
+            model=model,
+            cut=None if cut is None else str(cut).lower(),
+            order=order,
             page=number,
             page_size=page_size,
         )

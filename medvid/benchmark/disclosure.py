@@ -59,6 +59,25 @@ def few_in(answered: Mapping[str, int]) -> dict[str, Withheld | None]:
     return found
 
 
+def withheld_sources(
+    why: Withheld | None, parts: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Withheld | None]:
+    """Return why the value of each source of a stored score is withheld; None: it is shown.
+
+    `why`: why the whole value is, if it is; `parts`: the score's `by_source`.
+    """
+    if why is not None:
+        return dict.fromkeys(parts, why)
+    return few_in({source: _samples(part) for source, part in parts.items()})
+
+
+def _samples(part: Mapping[str, Any]) -> int:
+    """Return how many samples, and pairs, a source's value rests on."""
+    answered: int = part.get("answered", part.get("scored", 0))
+    samples: int = part.get("samples", answered)  # of captions, since 0.2
+    return min(answered, samples)
+
+
 def withheld(metric: str, answered: int | None, expected: int | None) -> Withheld | None:
     """Return why a metric's value is withheld; None: it is shown.
 

@@ -53,18 +53,47 @@ def verdicts(
     state: Annotated[
         Literal["scored", "unscored", "open"] | None, typer.Option(help="only these")
     ] = None,
+    aspect: Annotated[
+        Literal["R2", "R4", "R5", "R7", "R8"] | None,
+        typer.Option(help="what --at-most and --worst-first go by; else the mean"),
+    ] = None,
+    at_most: Annotated[
+        int | None, typer.Option(min=1, max=5, help="only scores no better than this")
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="only this source's, as far as values by source are shown")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="only this judge's, as it calls itself")] = None,
+    cut: Annotated[
+        bool | None, typer.Option("--cut/--whole", help="only captions that were too long, or not")
+    ] = None,
+    worst_first: Annotated[
+        bool, typer.Option("--worst-first", help="lowest score first, unscored last")
+    ] = False,
     output: Annotated[Path | None, typer.Option(dir_okay=False, help="write to this file")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines instead of CSV")] = False,
 ) -> int:
     """Read the judge's verdicts on a submission's captions, as CSV."""
     found_id, token = session.named(submission)
+    found = session.client.verdicts(
+        found_id,
+        token=token,
+        metric=metric,
+        state=state,
+        aspect=aspect,
+        at_most=at_most,
+        source=source,
+        model=model,
+        cut=cut,
+        order="worst" if worst_first else None,
+    )
     count = 0
     with (
         output.open("w", newline="", encoding="utf-8")
         if output
         else nullcontext(sys.stdout) as stream
     ):
-        for verdict in session.client.verdicts(found_id, token=token, metric=metric, state=state):
+        for verdict in found:
             count += 1
             if as_json:
                 print(json.dumps(verdict.model_dump(mode="json")), file=stream)
@@ -81,4 +110,5 @@ def _row(verdict: Verdict) -> dict[str, object]:
     """Return a verdict as a line of a table, by column."""
     found = verdict.model_dump(mode="json", exclude={"scores", "metrics"})
     scores = verdict.scores or dict.fromkeys(("R2", "R4", "R5", "R7", "R8"))
-    return {"metrics": " ".join(verdict.metrics), **scores, **found}
+    sources = " ".join(verdict.sources)
+    return {"metrics": " ".join(verdict.metrics), **scores, **found, "sources": sources}

@@ -35,7 +35,7 @@ def read_completion(
     try:
         answer = load_json(body)
     except ValueError:
-        raise _no_json(body) from None
+        raise _no_json(body, sent) from None
     if not isinstance(answer, Mapping):
         raise _garbled("the answer is no chat completion")
     usage = read_usage(answer.get("usage"))
@@ -90,10 +90,10 @@ def _is_error(answer: Mapping[str, object]) -> bool:
     return any(answer.get(key) for key in telling) and bool(read_error_body(answer).text)
 
 
-def _no_json(body: bytes) -> CallFailed:
+def _no_json(body: bytes, sent: str) -> CallFailed:
     text = body[:1_000].decode("utf-8", "replace")
     if is_page(text):
-        said = shown(f"200: a web page instead of JSON: {read_error_body(body).text}")
+        said = shown(f"200: a web page instead of JSON: {read_error_body(body).text}", sent)
         detail = f"{CURES['address']} ({said})"
         return CallFailed("unusable", "page", detail, cause="address", said=said)
     return _garbled("the answer cannot be read: it is no JSON")

@@ -29,6 +29,10 @@ _PARAMETERS: Final = ("param", "parameter")
 # Attributes and data of pages may hold any characters; tags end at the first ">".
 _HIDDEN: Final = re.compile(r"<(script|style)\b.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
 _PAGE: Final = re.compile(r"\s*(<!doctype html|<html|<head|<body|<\?xml)", re.IGNORECASE)
+_REPEATED_WORDS: Final = 5
+_LEFT_OUT: Final = "[…]"
+_WORD: Final = re.compile(r"[^\W_]+")
+_ESCAPE: Final = re.compile(r"\\+(?:u[0-9a-fA-F]{4}|[nrtbf])?")
 _TAG: Final = re.compile(r"<[^<>]{0,2000}>")
 
 
@@ -90,10 +94,36 @@ def is_page(text: str) -> bool:
     )
 
 
-def shown(text: str) -> str:
-    """Return text, cut, that any log, table or page can hold."""
-    cut = text[:SHOWN_CHARACTERS].encode("utf-8", "replace").decode()
+def shown(text: str, sent: str = "") -> str:
+    """Return text, cut, that any log, table or page can hold.
+
+    Some providers repeat what they were sent, a reference among it, which owners never read: five
+    words in a row that are also in `sent` are left out.
+    """
+    cut = _without_repeated(text, sent)[:SHOWN_CHARACTERS].encode("utf-8", "replace").decode()
     return "".join(character if character.isprintable() else " " for character in cut)
+
+
+def _without_repeated(text: str, sent: str) -> str:
+    if not sent:
+        return text
+    known = {words for words, _, _ in _runs(sent)}
+    parts, end = [], 0
+    for words, start, stop in _runs(text):
+        if words in known:
+            if start >= end:
+                parts += [text[end:start], _LEFT_OUT]
+            end = stop
+    return "".join([*parts, text[end:]])
+
+
+def _runs(text: str) -> Iterator[tuple[tuple[str, ...], int, int]]:
+    """Yield each five words in a row with where they begin and end; escapes are no words."""
+    plain = _ESCAPE.sub(lambda match: " " * len(match[0]), text)
+    words = list(_WORD.finditer(plain))
+    for at in range(len(words) - _REPEATED_WORDS + 1):
+        run = words[at : at + _REPEATED_WORDS]
+        yield tuple(word[0].casefold() for word in run), run[0].start(), run[-1].end()
 
 
 def _nodes(body: object, depth: int) -> Iterator[Mapping[str, object]]:

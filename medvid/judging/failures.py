@@ -77,15 +77,15 @@ def read_failure(
     told = detail = f"{status}: {said.text}" if said.text else f"{status}"
     if kind == "unusable":
         assert cause is not None  # noqa: S101 - always given with this kind
-        detail = f"{_cure(status, cause, evidence)} ({shown(detail)})"
+        detail = f"{_cure(status, cause, evidence)} ({shown(detail, sent)})"
     return CallFailed(
         kind,
         str(status),
-        detail if kind == "unusable" else shown(detail),
+        detail if kind == "unusable" else shown(detail, sent),
         cause=cause,
         retry_after=read_wait(headers, said.text, now),
         may_be_form=form is Form.JSON and _may_be_form(status, kind, cause),
-        said=shown(told),
+        said=shown(told, sent),
     )
 
 

@@ -22,7 +22,7 @@ class DistinctPair:
     """Two texts to judge once.
 
     `ordinal` is their index in the plan, `uses` how many matched pairs count them, `metrics` in
-    which metrics. Texts are UTF-8, exactly as they stand.
+    which metrics, `sources` of which sources. Texts are UTF-8, exactly as they stand.
     """
 
     ordinal: int
@@ -31,6 +31,7 @@ class DistinctPair:
     reference: bytes
     metrics: tuple[str, ...]
     uses: int
+    sources: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,24 +54,28 @@ def pair_sha256(prediction: bytes, reference: bytes) -> bytes:
 
 def store(plan: JudgingPlan) -> StoredPlan:
     """Return a plan as it is stored."""
-    metrics: list[list[str]] = [[] for _ in plan.texts]
+    # A dict keeps what it has seen in order, each once.
+    metrics: list[dict[str, None]] = [{} for _ in plan.texts]
+    sources: list[dict[str, None]] = [{} for _ in plan.texts]
     uses = [0] * len(plan.texts)
     for key in JUDGE_METRIC_KEYS:
         for pair in plan.pairs.get(key, ()):
             uses[pair.text] += 1
-            if key not in metrics[pair.text]:
-                metrics[pair.text].append(key)
+            metrics[pair.text][key] = None
+            sources[pair.text][pair.source] = None
     texts = tuple(
-        _distinct(ordinal, text, tuple(metrics[ordinal]), uses[ordinal])
+        _distinct(ordinal, text, tuple(metrics[ordinal]), uses[ordinal], tuple(sources[ordinal]))
         for ordinal, text in enumerate(plan.texts)
     )
     return StoredPlan(texts, pack(plan))
 
 
-def _distinct(ordinal: int, text: CaptionPair, metrics: tuple[str, ...], uses: int) -> DistinctPair:
+def _distinct(
+    ordinal: int, text: CaptionPair, metrics: tuple[str, ...], uses: int, sources: tuple[str, ...]
+) -> DistinctPair:
     prediction, reference = text.prediction.encode(), text.reference.encode()
     sha256 = pair_sha256(prediction, reference)
-    return DistinctPair(ordinal, sha256, prediction, reference, metrics, uses)
+    return DistinctPair(ordinal, sha256, prediction, reference, metrics, uses, sources)
 
 
 def pack(plan: JudgingPlan) -> bytes:

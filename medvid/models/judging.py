@@ -102,6 +102,11 @@ class Verdict(Answer):
     attempts: int | None
     cost_usd: float | None
     judged_at: datetime | None
+    mean: float | None = Field(None, description="of the five scores")
+    sources: list[str] = Field(
+        [], description="where the captions come from, as far as values by source are shown"
+    )
+    cut: bool = Field(False, description="too long: the judge saw the beginning alone")
 
 
 class VerdictPage(Answer):

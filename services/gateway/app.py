@@ -48,6 +48,7 @@ from services.gateway.pages.rendering import Pages
 from services.gateway.pages.routes import PublicPages
 from services.gateway.pages.security_txt import security_routes
 from services.gateway.pages.submission_pages import SubmissionPages
+from services.gateway.pages.verdict_pages import VerdictPages
 from services.gateway.pages.views import PageViews
 from services.gateway.settings import GatewaySettings
 from services.gateway.status import api as status_api
@@ -304,6 +305,7 @@ def _application(
         *SubmissionPages(
             pages, parts.uploads, parts.submissions, parts.judging, parts.receiver, callers, quotas
         ).routes(),
+        *VerdictPages(pages, parts.judging, callers).routes(),
         *AdminPages(
             pages, parts.sessions, parts.admin, all_sections(parts.admin), downloads(parts.admin)
         ).routes(),

@@ -156,6 +156,7 @@ async def _add_pairs(transaction: Transaction, run: QueuedRun, plan: StoredPlan)
         [",".join(text.metrics) for text in texts],
         [text.uses for text in texts],
         run.repeats,
+        [orjson.dumps(text.sources).decode() for text in texts],
     )
 
 

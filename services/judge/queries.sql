@@ -68,10 +68,12 @@ SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bytea[])
 ON CONFLICT DO NOTHING
 
 -- name: run_pairs_add
-INSERT INTO judge_run_pairs (run_id, ordinal, repeat, pair, metrics, uses)
-SELECT $1, text.ordinal, repeat, text.pair, string_to_array(text.metrics, ','), text.uses
-  FROM unnest($2::integer[], $3::bytea[], $4::text[], $5::integer[])
-    AS text (ordinal, pair, metrics, uses)
+-- Sources as JSON: their names are the ground truth's own, and may hold any character.
+INSERT INTO judge_run_pairs (run_id, ordinal, repeat, pair, metrics, uses, sources)
+SELECT $1, text.ordinal, repeat, text.pair, string_to_array(text.metrics, ','), text.uses,
+       ARRAY(SELECT jsonb_array_elements_text(text.sources::jsonb))
+  FROM unnest($2::integer[], $3::bytea[], $4::text[], $5::integer[], $7::text[])
+    AS text (ordinal, pair, metrics, uses, sources)
  CROSS JOIN generate_series(0, $6::integer - 1) AS repeat
 
 -- name: run_pairs_open

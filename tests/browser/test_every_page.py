@@ -15,6 +15,7 @@ PAGES = {
     "compare": "/compare",
     "submit": "/submit",
     "submission": "/submissions/{submission}#token={token}",
+    "verdicts": "/submissions/{submission}/verdicts#token={token}",
     "entry": "/boards/community/entries/{entry}",
     "about": "/about",
     "status": "/status",

@@ -237,7 +237,11 @@ def verdicts_csv() -> dict[str, str]:
     from services.gateway.judging.models import VerdictPage, verdicts_csv
 
     served = verdicts_csv(VerdictPage(page=1, page_size=1, total=0, verdicts=[]))
-    blank: dict[str, Any] = dict.fromkeys(Verdict.model_fields) | {"metrics": [], "scores": None}
+    blank: dict[str, Any] = dict.fromkeys(Verdict.model_fields) | {
+        "metrics": [],
+        "sources": [],
+        "scores": None,
+    }
     return {
         "GET /api/v1/submissions/{id}/verdicts?format=csv": served.splitlines()[0],
         "medvid verdicts": ",".join(_row(Verdict.model_construct(**blank))),

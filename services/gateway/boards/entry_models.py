@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from medvid.benchmark.disclosure import Withheld, few_in, rounded, withheld
+from medvid.benchmark.disclosure import Withheld, rounded, withheld, withheld_sources
 from medvid.benchmark.tasks import JUDGE_METRIC_KEYS, METRICS, Scoring
 from medvid.models.boards import (
     EntryDetails,
@@ -67,8 +67,7 @@ def _score(score: Mapping[str, Any]) -> EntryScore:
     if why is not None:
         answered, expected = None, _told_expected(metric, expected)
     parts = orjson.loads(score["by_source"])
-    counts = {source: _samples(part) for source, part in parts.items()}
-    withheld_parts = dict.fromkeys(parts, why) if why else few_in(counts)
+    withheld_parts = withheld_sources(why, parts)
     return EntryScore(
         metric=metric,
         compat=None if why else rounded(score["compat"]),
@@ -89,13 +88,6 @@ def _score(score: Mapping[str, Any]) -> EntryScore:
         if known
         else None,
     )
-
-
-def _samples(part: Mapping[str, Any]) -> int:
-    """Return how many samples, and pairs, a source's value rests on."""
-    answered: int = part.get("answered", part.get("scored", 0))
-    samples: int = part.get("samples", answered)  # of captions, since 0.2
-    return min(answered, samples)
 
 
 def _told_expected(metric: str, expected: int | None) -> int | None:

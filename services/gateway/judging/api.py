@@ -13,15 +13,16 @@ from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.rules import Caller
 from services.gateway.judging.models import judge_run, judging_receipt, verdict_page, verdicts_csv
 from services.gateway.judging.service import JudgingService
-from services.gateway.judging.store import VerdictFilter, VerdictQuery
+from services.gateway.judging.store import VerdictFilter, VerdictOrder, VerdictQuery
 from services.gateway.submissions.access import SubmissionId
 from services.gateway.web.endpoints import ADMIN, CSV, JSON, Access, Reply
-from services.gateway.web.parameters import Number, Parameters
+from services.gateway.web.parameters import Number, Parameters, Sought
 from services.gateway.web.responses import PRIVATE
 from services.gateway.web.router import Router
 
 _LARGEST_PAGE: Final = {"json": 1_000, "csv": 20_000}
 _LAST_PAGE: Final = 1_000_000
+Aspect = Literal["R2", "R4", "R5", "R7", "R8"]
 _OWNERS: Final = (Access.OWNER, Access.ADMIN)
 _DENIED: Final = ("submission_not_found", "token_required", "invalid_token", "not_the_owner")
 
@@ -32,10 +33,27 @@ class VerdictsQuery(Parameters):
     format: Literal["json", "csv"] = "json"
     metric: Literal["dvc_llm", "vs_llm", "rc_llm"] | None = None
     state: VerdictFilter | None = None
+    aspect: Aspect | None = Field(
+        None, description="what 'at_most' and 'order' go by; else the mean"
+    )
+    at_most: Number | None = Field(None, ge=1, le=5, description="no better than this score")
+    source: Sought | None = Field(None, description="as far as values by source are shown")
+    model: Sought | None = Field(None, description="the judge, as it calls itself")
+    cut: Literal["true", "false"] | None = Field(
+        None, description="whether the judge saw the beginning alone"
+    )
+    order: VerdictOrder = Field("pair", description="worst: lowest score first, unscored last")
     page: Number = Field(1, ge=1, le=_LAST_PAGE)
     page_size: Number = Field(
         100, ge=1, le=_LARGEST_PAGE["csv"], description="JSON: no more than 1,000"
     )
+
+    def wanted(self) -> VerdictQuery:
+        """Return what is asked of the store."""
+        asked = self.model_dump(exclude={"format"})
+        size = min(self.page_size, _LARGEST_PAGE[self.format])
+        cut = None if self.cut is None else self.cut == "true"
+        return VerdictQuery(**asked | {"page_size": size, "cut": cut})
 
 
 class SteeringRequest(JsonBody):
@@ -119,12 +137,10 @@ async def read_verdicts(
     judging: JudgingService, id: SubmissionId, caller: Caller, query: VerdictsQuery
 ) -> VerdictPage | web.Response:
     """Read the judge's verdicts."""
-    size = min(query.page_size, _LARGEST_PAGE[query.format])
-    wanted = VerdictQuery(query.metric, query.state, query.page, size)
-    found, total = await judging.verdicts(id, caller, wanted)
-    page = verdict_page(map(dict, found), total, wanted)
+    wanted = query.wanted()
+    page = verdict_page(await judging.verdicts(id, caller, wanted), wanted)
     if query.format == "json":
         return page
     disposition = 'attachment; filename="verdicts.csv"'
-    headers = {**PRIVATE, "Content-Disposition": disposition, "X-Total-Count": str(total)}
+    headers = {**PRIVATE, "Content-Disposition": disposition, "X-Total-Count": str(page.total)}
     return web.Response(text=verdicts_csv(page), content_type=CSV, headers=headers)

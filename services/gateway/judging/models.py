@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final
 from uuid import UUID
@@ -19,8 +19,8 @@ from medvid.models.judging import (
     WastedCalls,
 )
 from medvid.spreadsheets import table
-from services.gateway.judging.service import JudgingSummary
-from services.gateway.judging.store import StoredRun, VerdictQuery
+from services.gateway.judging.service import FoundVerdicts, JudgingSummary
+from services.gateway.judging.store import ShownSources, StoredRun, VerdictQuery
 from services.gateway.web.urls import url
 
 _MEASURED: Final = ("value", "coverage", "variance", "verdict_variance")
@@ -54,9 +54,10 @@ def _usd(microusd: int) -> float:
     return microusd / 1e6
 
 
-def _verdict(row: Mapping[str, Any]) -> Verdict:
-    """Build the response from a row of `verdicts_page`."""
+def _verdict(row: Mapping[str, Any], shown: ShownSources) -> Verdict:
+    """Build the response from a row of `verdicts_page`; of its sources, those that are shown."""
     scores, cost = row["scores"], row["cost_microusd"]
+    told = set.intersection(*(set(shown.get(metric, ())) for metric in row["metrics"]))
     given = dict(row) | {
         "pair": row["ordinal"],
         "prediction": row["prediction"].decode(),
@@ -64,14 +65,20 @@ def _verdict(row: Mapping[str, Any]) -> Verdict:
         "scores": dict(zip(ASPECTS, scores, strict=True)) if scores else None,
         "unscored_reason": row["unscored"],
         "cost_usd": cost / 1e6 if cost is not None else None,
+        "mean": rounded(row["mean"]),
+        "sources": [source for source in row["sources"] if source in told],
     }
     return Verdict(**given)
 
 
-def verdict_page(rows: Iterable[Mapping[str, Any]], total: int, query: VerdictQuery) -> VerdictPage:
-    """Build the response from rows of `verdicts_page`."""
-    verdicts = [_verdict(row) for row in rows]
-    return VerdictPage(page=query.page, page_size=query.page_size, total=total, verdicts=verdicts)
+def verdict_page(found: FoundVerdicts, query: VerdictQuery) -> VerdictPage:
+    """Build the response from what was found."""
+    return VerdictPage(
+        page=query.page,
+        page_size=query.page_size,
+        total=found.total,
+        verdicts=[_verdict(dict(row), found.shown_sources) for row in found.rows],
+    )
 
 
 def judging_status(judging: JudgingSummary, *, owner: bool) -> JudgingStatus:
@@ -124,11 +131,11 @@ def judging_receipt(submission_id: UUID, run: StoredRun) -> JudgingReceipt:
 def verdicts_csv(page: VerdictPage) -> str:
     """Return a page as CSV, in which no cell is a formula to a spreadsheet."""
     columns = ["pair", *_NUMBERS[:2], "metrics", "state", *ASPECTS, "unscored_reason", "model",
-               *_NUMBERS[2:], "judged_at", "prediction"]  # fmt: skip
+               *_NUMBERS[2:], "judged_at", "prediction", "mean", "sources", "cut"]  # fmt: skip
     rows = []
     for verdict in page.verdicts:
         row = verdict.model_dump(mode="json")
         row |= dict.fromkeys(ASPECTS) | (row["scores"] or {})
-        row["metrics"] = " ".join(row["metrics"])
+        row |= {"metrics": " ".join(verdict.metrics), "sources": " ".join(verdict.sources)}
         rows.append([row[column] for column in columns])
     return table(columns, rows)

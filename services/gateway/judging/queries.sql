@@ -61,11 +61,26 @@ SELECT (max(done) - min(done)) / nullif(extract(epoch FROM now() - min(at)), 0):
            AND at > now() - interval '1 minute') AS lately
 HAVING count(*) > 1
 
+-- name: scores_by_source
+-- Of the entry, as far as the run's judge gave them.
+SELECT s.metric, s.answered, s.expected, s.by_source::text AS by_source
+  FROM entries e
+  JOIN scores s ON s.entry_id = e.id
+ WHERE e.submission_id = $1 AND s.judge_version = $2
+
+-- name: verdict_models
+SELECT DISTINCT v.model
+  FROM judge_run_pairs p
+  JOIN judge_verdicts v ON v.judge_version = $2 AND v.pair = p.pair AND v.repeat = p.repeat
+ WHERE p.run_id = $1 AND v.model IS NOT NULL
+ ORDER BY v.model
+
 -- name: verdicts_page
--- The reference and the raw reply, which may quote it, are not among the columns.
-SELECT p.ordinal, p.repeat, p.metrics, p.uses, t.prediction, v.scores, v.unscored, v.model,
-       v.prompt_tokens, v.completion_tokens, v.latency_ms, v.attempts, v.cost_microusd, v.judged_at,
-       count(*) OVER () AS total
+-- The reference, and the raw reply, which may quote it, are not among the columns. `$9`: in which
+-- metrics the source `$8` is shown.
+SELECT p.ordinal, p.repeat, p.metrics, p.uses, p.sources, t.prediction, v.scores, v.unscored,
+       v.model, v.prompt_tokens, v.completion_tokens, v.latency_ms, v.attempts, v.cost_microusd,
+       v.judged_at, m.mean, c.cut, count(*) OVER () AS total
   FROM judge_run_pairs p
   JOIN judge_pairs t ON t.sha256 = p.pair
   LEFT JOIN LATERAL (      -- one probe of the primary key, however old the statistics are
@@ -73,6 +88,18 @@ SELECT p.ordinal, p.repeat, p.metrics, p.uses, t.prediction, v.scores, v.unscore
          FROM judge_verdicts
         WHERE judge_version = $2 AND pair = p.pair AND repeat = p.repeat
         LIMIT 1) AS v ON true
+ CROSS JOIN LATERAL (SELECT avg(score)::float8 AS mean FROM unnest(v.scores) AS score) AS m
+ CROSS JOIN LATERAL (SELECT coalesce(v.scores[$7], m.mean) AS score) AS w
+ CROSS JOIN (
+       SELECT (SELECT (facts ->> 'max_caption_characters')::integer
+                 FROM judge_versions
+                WHERE hash = $2) AS characters) AS longest
+ CROSS JOIN LATERAL (      -- a text may hold NUL, which no function that counts characters takes
+       SELECT CASE WHEN octet_length(t.prediction) <= longest.characters THEN false
+                   ELSE coalesce(octet_length(t.prediction) - regexp_count(
+                            replace(encode(t.prediction, 'escape'), '\\', ''), '\\2[0-7]{2}')
+                        > longest.characters, false)
+              END AS cut) AS c
  WHERE p.run_id = $1
    AND ($3::text IS NULL OR $3 = ANY (p.metrics))
    AND CASE $4::text
@@ -81,5 +108,9 @@ SELECT p.ordinal, p.repeat, p.metrics, p.uses, t.prediction, v.scores, v.unscore
             WHEN 'open' THEN v.pair IS NULL
             ELSE true
        END
- ORDER BY p.ordinal, p.repeat
+   AND ($8::text IS NULL OR $8 = ANY (p.sources) AND p.metrics <@ $9::text[])
+   AND ($10::text IS NULL OR v.model = $10)
+   AND ($11::boolean IS NULL OR c.cut = $11)
+   AND ($12::integer IS NULL OR w.score <= $12)
+ ORDER BY CASE WHEN $13::boolean THEN w.score END, p.ordinal, p.repeat
  LIMIT $5 OFFSET $6

@@ -18,6 +18,7 @@ from services.gateway.judging.store import (
     JudgeNow,
     JudgingStore,
     RunExists,
+    ShownSources,
     StoredResult,
     StoredRun,
     VerdictQuery,
@@ -44,6 +45,16 @@ class JudgingSummary:
         if self.run is None or self.run.state != "running" or not self.items_per_second:
             return None
         return (self.run.items - self.run.items_done) / self.items_per_second
+
+
+@dataclass(frozen=True, slots=True)
+class FoundVerdicts:
+    """A page of a run's verdicts (rows of `verdicts_page`), and how many there are on all pages."""
+
+    run: StoredRun
+    rows: Sequence[asyncpg.Record]
+    total: int
+    shown_sources: ShownSources
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,13 +166,15 @@ class JudgingService:
 
     async def verdicts(
         self, submission_id: UUID, caller: Caller, query: VerdictQuery
-    ) -> tuple[Sequence[asyncpg.Record], int]:
-        """Return a page of the newest run's verdicts and the number on all pages."""
+    ) -> FoundVerdicts:
+        """Return a page of the newest run's verdicts; raises NotFound, NotAllowed."""
         await self.access.check(submission_id, caller)
         run = await self.store.latest_run(submission_id)
         if run is None:
             raise _no_run()
-        return await self.store.verdicts(run, query)
+        shown = await self.store.shown_sources(submission_id, run)
+        rows, total = await self.store.verdicts(run, query, shown)
+        return FoundVerdicts(run, rows, total, shown)
 
 
 def _check_judgeable(submission: StoredSubmission, judge: JudgeNow) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
@@ -11,6 +11,8 @@ from uuid import UUID, uuid4
 import asyncpg
 import orjson
 
+from medvid.benchmark.disclosure import withheld, withheld_sources
+from medvid.benchmark.tasks import ASPECTS
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.audit import Subject, record
 from services.gateway.accounts.quota_rules import Account
@@ -24,6 +26,9 @@ _SQL: Final = load_queries(__package__)
 _UNFINISHED: Final = "judge_runs_one_unfinished"
 RunState = Literal["queued", "running", "paused", "completed", "failed"]
 VerdictFilter = Literal["scored", "unscored", "open"]
+VerdictOrder = Literal["pair", "worst"]
+ShownSources = Mapping[str, Set[str]]
+"""The sources by which a metric's value is shown, by metric."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +80,18 @@ class StoredResult:
 
 @dataclass(frozen=True, slots=True)
 class VerdictQuery:
-    """Which verdicts are asked for."""
+    """Which verdicts are asked for, and in what order."""
 
     metric: str | None
     state: VerdictFilter | None
     page: int
     page_size: int
+    aspect: str | None = None
+    at_most: int | None = None
+    source: str | None = None
+    model: str | None = None
+    cut: bool | None = None
+    order: VerdictOrder = "pair"
 
 
 class RunExists(Exception):
@@ -193,8 +204,29 @@ class JudgingStore:
             )
         return rate
 
+    async def shown_sources(self, submission_id: UUID, run: StoredRun) -> ShownSources:
+        """Return by which sources a completed run's values are shown; of another run, none.
+
+        How many pairs a source has, and how they were judged, is a value like the board's.
+        """
+        if run.state != "completed":
+            return {}
+        async with transient_errors():
+            rows = await self._database.pool.fetch(
+                _SQL["scores_by_source"], submission_id, run.judge_version
+            )
+        return {row["metric"]: _shown_sources(row) for row in rows}
+
+    async def verdict_models(self, run: StoredRun) -> list[str]:
+        """Return the models that gave a run's verdicts, as they call themselves."""
+        async with transient_errors():
+            rows = await self._database.pool.fetch(
+                _SQL["verdict_models"], run.id, run.judge_version
+            )
+        return [row["model"] for row in rows]
+
     async def verdicts(
-        self, run: StoredRun, query: VerdictQuery
+        self, run: StoredRun, query: VerdictQuery, shown: ShownSources
     ) -> tuple[Sequence[asyncpg.Record], int]:
         """Return a page of `verdicts_page` of a run, and the number of rows on all pages."""
         async with transient_errors():
@@ -206,8 +238,21 @@ class JudgingStore:
                 query.state,
                 query.page_size,
                 (query.page - 1) * query.page_size,
+                list(ASPECTS).index(query.aspect) + 1 if query.aspect else None,
+                query.source,
+                [metric for metric, sources in shown.items() if query.source in sources],
+                query.model,
+                query.cut,
+                query.at_most,
+                query.order == "worst",
             )
         return rows, rows[0]["total"] if rows else 0
+
+
+def _shown_sources(score: asyncpg.Record) -> set[str]:
+    parts = orjson.loads(score["by_source"])
+    why = withheld(score["metric"], score["answered"], score["expected"])
+    return {source for source, each in withheld_sources(why, parts).items() if each is None}
 
 
 def _subject(run: StoredRun) -> Subject:

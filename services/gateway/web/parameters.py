@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated, Any, Final, TypeVar, get_args
@@ -73,10 +73,15 @@ def query_of(request: web.Request, model: type[ModelT]) -> ModelT:
     for name in request.query:
         if len(request.query.getall(name)) > 1:
             raise _invalid(f"{name[:_SHOWN]!r} is there twice.", "Send it once.")
-    for name in _numbers(model) & request.query.keys():
-        _check_number(name, request.query[name])
+    return read_query(request.query, model)
+
+
+def read_query(query: Mapping[str, str], model: type[ModelT]) -> ModelT:
+    """Return what a query asks for; raises InvalidInput for the first parameter that is wrong."""
+    for name in _numbers(model) & query.keys():
+        _check_number(name, query[name])
     try:
-        return model.model_validate(dict(request.query))
+        return model.model_validate(dict(query))
     except ValidationError as error:
         raise _explained(error, model) from None
 

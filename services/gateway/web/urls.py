@@ -28,6 +28,7 @@ PAGES: Final[Mapping[str, str]] = MappingProxyType(
         "submit": "/submit",
         "submit_check": "/submit/check",
         "submission": "/submissions/{id}",
+        "verdicts": "/submissions/{id}/verdicts",
         "entry": "/boards/{board}/entries/{id}",
         "snapshot": "/boards/{board}/snapshots/{number}",
         "status": "/status",
@@ -70,6 +71,7 @@ OPERATIONS: Final[Mapping[str, str]] = MappingProxyType(
         "api_submission_events": f"{API}/submissions/{{id}}/events",
         "api_submission_judge": f"{API}/submissions/{{id}}/judge",
         "api_submission_withdraw": f"{API}/submissions/{{id}}/withdraw",
+        "api_submission_verdicts": f"{API}/submissions/{{id}}/verdicts",
     }
 )
 """The paths of the operations that are linked to."""

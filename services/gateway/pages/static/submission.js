@@ -1,4 +1,4 @@
-// A submission's page: shows the owner everything, follows what happens, asks for the judge.
+// The pages of a submission, its state and its verdicts: shows the owner everything, follows what happens, asks for the judge.
 //
 // The owner token comes in the address's fragment, which no server sees, and is kept in this
 // browser; it is sent as a header only. News arrive as events, and then the page itself is fetched
@@ -19,7 +19,7 @@
   // ---- the newest state
 
   const refresh = async () => {
-    const answer = await fetch(location.pathname, { headers: headers(), cache: "no-store" });
+    const answer = await fetch(location.pathname + location.search, { headers: headers(), cache: "no-store" });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const news = page.getElementById("submission");
     if (!news) return answer.status;

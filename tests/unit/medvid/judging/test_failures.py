@@ -149,3 +149,30 @@ def test_no_body_breaks_the_reading(body: Any, status: int, form: Form) -> None:
 @given(st.binary(max_size=200))
 def test_no_bytes_break_the_reading(body: bytes) -> None:
     assert read(400, body).kind
+
+
+SENT: Final = (
+    'Compare.\n{"reference": "The hook\\u000adissects the bile duct", "candidate": "A cut."}'
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("Bad key at THE hook dissects: the bile duct.", "Bad key at […]."),
+        (
+            r"Bad key in {\"reference\": \"The hook\\ndissects the bile duct\"}",
+            r"Bad key in {\"[…]\"}",
+        ),
+        ("In the hook dissects the bile; and the hook dissects the bile", "In […]; and […]"),
+        ("The hook dissects the duct.", "The hook dissects the duct."),
+    ],
+)
+def test_what_was_sent_is_not_told_again(said: str, told: str) -> None:
+    """Owners read what an endpoint says, and must not read a reference in it."""
+    for status in (400, 401, 503):
+        failure = read(status, openai_error(said), sent=SENT)
+        assert told in failure.detail
+        assert told in failure.said
+    page = f"<html><body>{said}</body></html>"
+    assert told in read(404, page, sent=SENT).detail

@@ -1,0 +1,111 @@
+"""The page of a submission's verdicts, for its owner: each caption with its scores, worst first.
+
+References, and raw replies, which may quote them, never come here: `judging.store` reads neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+from uuid import UUID
+
+from aiohttp import hdrs, web
+
+from medvid.benchmark.tasks import ASPECTS, JUDGE_METRIC_KEYS, METRICS
+from services.gateway.accounts.callers import Callers
+from services.gateway.accounts.rules import Caller
+from services.gateway.judging.api import VerdictsQuery
+from services.gateway.judging.models import verdict_page
+from services.gateway.judging.service import JudgingService
+from services.gateway.pages.rendering import TASK_NAMES, Pages
+from services.gateway.submissions.access import read_submission_id
+from services.gateway.web.parameters import read_query
+from services.gateway.web.urls import PAGES, url
+from shared.runtime.errors import NotAllowed, NotFound
+
+_FORM: Final = ("metric", "aspect", "at_most", "source", "state", "cut", "model", "order")
+_DEFAULTS: Final = {"order": "worst", "page_size": "50"}
+_TASKS: Final = {
+    metric.key: TASK_NAMES[metric.task] for metric in METRICS if metric.key in JUDGE_METRIC_KEYS
+}
+_CHOICES: Final = {
+    "metric": ("Task", {"": "all", **_TASKS}),
+    "aspect": ("Score", {"": "mean of all", **{key: f"{key} {ASPECTS[key]}" for key in ASPECTS}}),
+    "at_most": ("At most", {"": "any", **{str(score): str(score) for score in range(1, 5)}}),
+    "state": (
+        "State",
+        {"": "all", "scored": "scored", "unscored": "without a verdict", "open": "not judged yet"},
+    ),
+    "cut": ("Length", {"": "all", "true": "too long, cut", "false": "judged whole"}),
+    "order": ("Order", {"worst": "worst first", "pair": "as in the file"}),
+}
+"""Label and options of each filter that does not depend on the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictPages:
+    """What the page is made with."""
+
+    pages: Pages
+    judging: JudgingService
+    callers: Callers
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return its route."""
+        return [web.get(PAGES["verdicts"], self.verdicts)]
+
+    async def verdicts(self, request: web.Request) -> web.Response:
+        """Show a page of verdicts to the owner, and to others where the owner token goes."""
+        caller = await self.callers.of(request)
+        facts: dict[str, object] = {"id": request.match_info["id"], "run": None, "owner": False}
+        status = HTTPStatus.OK
+        try:
+            submission_id = read_submission_id(request.match_info["id"])
+            facts |= await self._found(submission_id, caller, request.query)
+        except NotFound as error:
+            facts["owner"] = error.error_code == "run_not_found"
+            status = HTTPStatus.NOT_FOUND
+        except NotAllowed:
+            # The script asks again with the token, which no address holds. A wrong one is refused.
+            if hdrs.AUTHORIZATION in request.headers:
+                status = HTTPStatus.UNAUTHORIZED
+        text = self.pages.render("verdicts.html", **facts)
+        headers = {"Cache-Control": "private, no-store", "Vary": "Authorization"}
+        return web.Response(
+            text=text, status=status, content_type="text/html", charset="utf-8", headers=headers
+        )
+
+    async def _found(
+        self, submission_id: UUID, caller: Caller, query: Mapping[str, str]
+    ) -> dict[str, object]:
+        # A form sends every field, also those that are left open.
+        asked = _DEFAULTS | {name: text for name, text in query.items() if text}
+        wanted = read_query(asked, VerdictsQuery).wanted()
+        found = await self.judging.verdicts(submission_id, caller, wanted)
+        page = verdict_page(found, wanted)
+        sources = sorted(set[str]().union(*found.shown_sources.values()))
+        models = await self.judging.store.verdict_models(found.run)
+        choices = _CHOICES | {
+            "source": ("Source", {"": "all", **{source: source for source in sources}}),
+            "model": ("Model", {"": "all", **{model: model for model in models}}),
+        }
+        return {
+            "owner": True,
+            "run": found.run,
+            "page": page,
+            "pages": -(-page.total // page.page_size),
+            "asked": asked,
+            # One option is no choice, but what was asked for stays in sight.
+            "choices": {
+                name: choices[name]
+                for name in _FORM
+                if name in asked or len(choices[name][1].keys() - {""}) > 1
+            },
+            "aspects": ASPECTS,
+            "tasks": _TASKS,
+            "page_url": lambda number: url(
+                "verdicts", id=submission_id, query=asked | {"page": number}
+            ),
+        }

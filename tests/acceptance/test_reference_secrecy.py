@@ -1,0 +1,169 @@
+"""Nothing that an owner can read holds five words in a row of a reference, unless the file does.
+
+The provider is the most careless one: every answer repeats what it was sent, as a rationale beside
+the scores, as the text of an error, as a web page.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import html
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import aiohttp
+import orjson
+from aiohttp import web
+
+from medvid.benchmark.ground_truth import load_ground_truth
+from medvid.benchmark.tasks import CAPTION_TASKS, Task
+from medvid.benchmark.truth import captions
+from medvid.judging.prompt import read_captions
+from services.judge.stub.server import Stub, running_stub
+from services.standalone import StandaloneSettings, running
+from shared.storage.database import Database
+from tests.acceptance.test_commands import Shell
+from tests.acceptance.test_judge_secrets import MODEL, crawled, read
+from tests.patience import HANG_SECONDS
+from tests.processes import free_port
+from tests.rows import DEMO, load_demo_ground_truth
+
+_WORDS = 5
+_WORD = re.compile(r"[^\W_]+")
+_PLAIN = re.compile(r"\\+(?:u[0-9a-fA-F]{4}|[nrtbf])?")
+
+
+class Repeating(Stub):
+    """Repeats the captions in what it answers; at last in nothing but errors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: Counter[str] = Counter()
+        self.refuses = False
+
+    async def _complete(self, request: web.Request) -> web.Response:
+        messages = (await request.json())["messages"]
+        prediction, reference = read_captions(messages)
+        if self.refuses:
+            self.told["refusal"] += 1
+            error = {"message": f"Incorrect API key in {prediction!r}, {reference!r}"}
+            return web.json_response({"error": error}, status=401)
+        # Rationales are billed in vain, of which a run takes few.
+        turn = (self.asked.total() + self.told.total()) % 40
+        if turn == 3:
+            self.told["error"] += 1
+            return web.json_response({"error": {"message": f"failed at: {reference}"}}, status=503)
+        if turn == 9:
+            self.told["rationale"] += 1
+            content = f"R2: 4, as {reference!r} says more than {prediction!r}"
+            message = {"role": "assistant", "content": content}
+            choice = {"index": 0, "message": message, "finish_reason": "stop"}
+            answer = {"id": "1", "object": "chat.completion", "created": 0, "model": MODEL}
+            return web.json_response(answer | {"choices": [choice]})
+        return await super()._complete(request)
+
+
+def runs(text: str) -> Iterator[tuple[str, ...]]:
+    """Yield each five words in a row."""
+    words = [word.casefold() for word in _WORD.findall(_PLAIN.sub(" ", html.unescape(text)))]
+    for at in range(len(words) - _WORDS + 1):
+        yield tuple(words[at : at + _WORDS])
+
+
+def secrets() -> frozenset[tuple[str, ...]]:
+    """The runs of words of all references that stand neither in the file nor in the questions."""
+    content = (DEMO / "ground_truth.json.gz").read_bytes()
+    hidden: set[tuple[str, ...]] = set()
+    for sample in load_ground_truth(content).samples:
+        if sample.task is Task.DENSE_CAPTIONING:
+            for segment in captions(sample):
+                hidden.update(runs(segment.caption))
+        elif sample.task in CAPTION_TASKS:
+            hidden.update(runs(sample.reference or ""))
+    predictions = orjson.loads(gzip.decompress((DEMO / "predictions.json.gz").read_bytes()))
+    texts = [record["prediction"] for record in predictions]
+    texts += [turn["value"] for record in orjson.loads(gzip.decompress(content))
+              for turn in record["conversations"] if turn["from"] == "human"]  # fmt: skip
+    return frozenset(hidden.difference(*(set(runs(text)) for text in texts)))
+
+
+async def test_nothing_that_an_owner_reads_holds_words_of_a_reference(
+    postgres_url: str, database: Database, tmp_path: Path
+) -> None:
+    await load_demo_ground_truth(database)
+    hidden, careless = secrets(), Repeating()
+    assert len(hidden) > 500
+    async with asyncio.timeout(HANG_SECONDS), running_stub(careless) as provider:
+        settings = StandaloneSettings(
+            database_url=postgres_url,
+            data_dir=tmp_path,
+            port=free_port(),
+            judge_provider="openai",
+            judge_base_url=provider,
+            judge_api_key="sk-a-key",
+            judge_model=MODEL,
+            judge_automatic=True,
+            judge_backoff_seconds=0.01,
+            similarities=False,
+            scorer_processes=1,
+            validation_workers=1,
+        )
+        url = f"http://127.0.0.1:{settings.port}"
+        async with running(settings) as base, aiohttp.ClientSession(url) as http:
+            base.readiness.started = True
+            judged = await _submitted(http, "Judged")
+            while not await database.pool.fetchval("SELECT count(*) FROM judge_results"):
+                await asyncio.sleep(0.1)
+            texts = await _read(http, tmp_path, url, *judged)
+            careless.refuses = True
+            await database.pool.execute("DELETE FROM judge_verdicts")
+            refused = await _submitted(http, "Refused")
+            while not await database.pool.fetchval(
+                "SELECT count(*) FROM judge_runs WHERE state = 'paused'"
+            ):
+                await asyncio.sleep(0.1)
+            texts |= await _read(http, tmp_path, url, *refused)
+    told = {where: hidden & set(runs(text)) for where, text in texts.items()}
+    assert {where: found for where, found in told.items() if found} == {}
+    # What was looked at was really there.
+    assert min(careless.told["error"], careless.told["rationale"]) > 3
+    assert "Incorrect API key" in texts[f"/submissions/{refused[0]}"]  # as its owner may know
+    assert '"R2"' in texts[f"/api/v1/submissions/{judged[0]}/verdicts?page_size=1000"]
+    assert "event: progress" in texts[f"/api/v1/submissions/{judged[0]}/events"]
+    assert "R2" in texts[f"medvid verdicts {judged[0]}"]
+    # What is looked for is found where it is.
+    raw = await database.pool.fetch("SELECT reference FROM judge_pairs")
+    assert any(hidden & set(runs(row["reference"].decode())) for row in raw)
+
+
+async def _submitted(http: aiohttp.ClientSession, name: str) -> tuple[str, str]:
+    form = aiohttp.FormData({"model_name": name, "organization": "Us"})
+    content = (DEMO / "predictions.json.gz").read_bytes()
+    form.add_field("file", content, filename="predictions.json.gz")
+    async with http.post("/api/v1/submissions", data=form) as response:
+        receipt = await response.json()
+    return receipt["id"], receipt["owner_token"]
+
+
+async def _read(
+    http: aiohttp.ClientSession, home: Path, url: str, submission: str, token: str
+) -> dict[str, str]:
+    """Return what the owner reads: by address, and by command."""
+    texts = await crawled(http, token, submission)
+    headers = {"Authorization": f"Bearer {token}"}
+    for page in (
+        f"/submissions/{submission}",
+        f"/submissions/{submission}/verdicts?page_size=1000",
+    ):
+        texts[page] = await read(http, page, headers)
+        assert texts[page].startswith("200 "), texts[page]
+    shell = Shell(home, url)
+    for command in (("verdicts",), ("verdicts", "--json"), ("status",)):
+        name, *options = command
+        done = await shell(name, submission, *options, MEDVID_TOKEN=token)
+        assert done.status == 0, done.err
+        texts[" ".join(["medvid", name, submission, *options])] = done.out + done.err
+    return texts
