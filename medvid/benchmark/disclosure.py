@@ -16,7 +16,7 @@ from medvid.benchmark.tasks import JUDGE_METRIC_KEYS
 if TYPE_CHECKING:  # which imports numpy, and a client reads `Withheld` from here
     from medvid.benchmark.ground_truth import Sample
 
-RULE: Final = 1
+RULE: Final = 2
 """Number of the rules of this module; snapshots record the one that made them. Raise it with any
 change, and boards are ranked anew."""
 DECIMALS: Final = 4
