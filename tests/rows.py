@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import numpy as np
+import orjson
+
 from medvid.benchmark.ground_truth import load_ground_truth
 from medvid.benchmark.names import name_key
+from medvid.benchmark.statistics.bootstrap import Estimate
+from medvid.benchmark.statistics.intervals import interval
+from medvid.benchmark.tasks import SCORINGS, Scoring
+from medvid.benchmark.versions import STATISTICS_VERSION
 from shared.contracts.messages import SubmissionAccepted
 from shared.storage.database import Database
 from shared.storage.ground_truths import activate_ground_truth
@@ -86,3 +93,32 @@ async def add_listed_entry(
             "UPDATE boards SET revision = revision + 1 WHERE board = $1", board
         )
     return entry_id
+
+
+async def add_replicates(
+    database: Database,
+    entry_id: UUID,
+    metric: str,
+    draws: Sequence[float],
+    *,
+    scorings: Sequence[Scoring] = SCORINGS,
+    clusters: int = 40,
+    by_source: Mapping[str, Mapping[str, object]] | None = None,
+) -> None:
+    """Give a score, whose provenance is known, replicates and the intervals that follow."""
+    found = interval(Estimate(np.array(draws), clusters))
+    for scoring in scorings:
+        await database.pool.execute(
+            "INSERT INTO replicates (entry_id, metric, scoring, statistics_version, replicates,"
+            " interval, by_source, ground_truth_version, metric_version, judge_version)"
+            " SELECT entry_id, metric, $3, $4, $5, $6::text::jsonb, $7::text::jsonb,"
+            " ground_truth_version, metric_version, judge_version"
+            " FROM scores WHERE entry_id = $1 AND metric = $2",
+            entry_id,
+            metric,
+            scoring,
+            STATISTICS_VERSION,
+            np.array(draws, "<f8").tobytes(),
+            orjson.dumps(found).decode(),
+            orjson.dumps(by_source or {}).decode(),
+        )

@@ -16,13 +16,15 @@ from medvid.benchmark.tasks import JUDGE_METRIC_KEYS
 if TYPE_CHECKING:  # which imports numpy, and a client reads `Withheld` from here
     from medvid.benchmark.ground_truth import Sample
 
-RULE: Final = 1
+RULE: Final = 2
 """Number of the rules of this module; snapshots record the one that made them. Raise it with any
 change, and boards are ranked anew."""
 DECIMALS: Final = 4
 SIMILARITY_DECIMALS: Final = 2
 FEWEST_ANSWERS: Final = 30
 """Samples, or judged pairs, that a value must rest on; of captions, a source needs both."""
+FEWEST_VIDEOS: Final = 4
+"""Of fewer, an end of the interval is the value of one video alone."""
 LEAST_SHARE: Final = 0.5
 """Of a metric's samples that must be answered."""
 
@@ -33,6 +35,12 @@ TOO_FEW_ANSWERS: Final[Withheld] = "too_few_answers"
 def rounded(value: float | None, decimals: int = DECIMALS) -> float | None:
     """Return a value as it leaves the server: rounded, ties to even, without minus zero."""
     return None if value is None else round(float(value), decimals) + 0.0
+
+
+def shown_interval(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the interval of a value that is shown, as it leaves the server."""
+    told = {} if found["clusters"] < FEWEST_VIDEOS else found
+    return {**found, **{key: rounded(told.get(key)) for key in ("se", "low", "high")}}
 
 
 def about(count: int) -> int:

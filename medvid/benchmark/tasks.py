@@ -109,6 +109,8 @@ METRICS: Final = (
 METRIC_KEYS: Final = tuple(metric.key for metric in METRICS)
 RULE_METRIC_KEYS: Final = tuple(metric.key for metric in METRICS if metric.step == 1)
 JUDGE_METRIC_KEYS: Final = tuple(metric.key for metric in METRICS if metric.step == 2)
+PUBLISHED: Final = "published"
+"""The series of judged values whose judge is not recorded; others are named by judge version."""
 
 ASPECTS: Final = {
     "R2": "relevance and medical terminology",

@@ -55,8 +55,10 @@ def _show(found: EntryDetails, console: Console) -> None:
         console.print(f"{place.scoring}: {rank}")
     table = Table(box=None, pad_edge=False)
     table.add_column("Metric")
-    for name in ("Compat", "Strict", "Answered"):
-        table.add_column(name, justify="right")
+    table.add_column("Compat", justify="right")
+    table.add_column("95 %", style="dim")
+    table.add_column("Strict", justify="right")
+    table.add_column("Answered", justify="right")
     for score in found.scores:
         table.add_row(score.metric, *_numbers(score), _share(score.answered, score.expected))
         for source, part in score.by_source.items():
@@ -79,10 +81,14 @@ def _number(value: float | None) -> str:
     return "n/a" if value is None else f"{value:.4f}"
 
 
-def _numbers(score: EntryScore | SourceScore) -> tuple[str, str]:
+def _numbers(score: EntryScore | SourceScore) -> tuple[str, str, str]:
+    """Return the compat value, its interval, and the strict value as the table shows them."""
     if score.withheld:
-        return "-", "-"
-    return _number(score.compat), _number(score.strict)
+        return "-", "", "-"
+    found = score.intervals.get("compat")
+    spread = "" if found is None or found.low is None else f"{found.low:.3f} to {found.high:.3f}"
+    few = "*" if spread and found and found.few_videos else ""
+    return _number(score.compat), spread + few, _number(score.strict)
 
 
 def _share(answered: int | None, expected: int | None) -> str:

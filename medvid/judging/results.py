@@ -7,8 +7,12 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+import numpy as np
+
 from medvid.benchmark.caption_pairs import JudgingPlan
-from medvid.judging.aggregate import MAX_UNSCORED_SHARE, JudgeScore, aggregate
+from medvid.benchmark.ground_truth import Sample
+from medvid.benchmark.statistics.bootstrap import Estimate, Estimates, Resampling, estimates
+from medvid.judging.aggregate import MAX_UNSCORED_SHARE, JudgeScore, aggregate, contributions
 from medvid.judging.verdicts import Verdict
 
 
@@ -50,6 +54,38 @@ def outcome(plan: JudgingPlan, repeats: Sequence[Mapping[int, Verdict]]) -> RunO
         problem=_problem(bad, per_metric),
         metrics=tuple(_metric(key, found) for key, found in per_metric.items()),
         facts=facts,
+    )
+
+
+def replicates(
+    plan: JudgingPlan,
+    repeats: Sequence[Mapping[int, Verdict]],
+    samples: Sequence[Sample],
+    resampling: Resampling,
+) -> dict[str, Estimates]:
+    """Return the replicates of each metric that is published: each a mean over repeats, too.
+
+    Raises KeyError or IndexError for a plan of another ground truth than the samples.
+    """
+    rounds = [estimates(contributions(plan, verdicts, samples), resampling) for verdicts in repeats]
+    return {
+        key: Estimates(
+            _mean_estimate([found[key].whole for found in rounds]),
+            {
+                source: _mean_estimate([found[key].by_source[source] for found in rounds])
+                for source in rounds[0][key].by_source
+                if all(source in found[key].by_source for found in rounds)
+            },
+        )
+        for key in plan.pairs
+        if all(key in found for found in rounds)
+    }
+
+
+def _mean_estimate(found: Sequence[Estimate]) -> Estimate:
+    """Return the mean of a value's estimates; undefined where one of them is."""
+    return Estimate(
+        np.mean([each.replicates for each in found], axis=0), max(each.clusters for each in found)
     )
 
 

@@ -202,6 +202,21 @@ class Similarity(SourceSimilarity):
     by_source: dict[str, SourceSimilarity]
 
 
+class Interval(Answer):
+    """How firm a value is: over 1,000 test sets of whole videos drawn anew; of 4 decimals."""
+
+    se: float | None = Field(description="standard error; null: too few videos, or undefined")
+    low: float | None = Field(description="of the 95 % interval")
+    high: float | None
+    clusters: int = Field(description="videos that the value rests on")
+    undefined: int = Field(description="of the 1,000, those in which there is no value")
+    few_videos: bool = Field(description="fewer than 15: the interval covers less than 95 %")
+
+
+Intervals = dict[Open[Scoring], Interval | None]
+_INTERVALS: Final = "by scoring; null: no value is shown, or it was computed before there were any"
+
+
 class SourceScore(Answer):
     """A metric within one source dataset."""
 
@@ -212,6 +227,7 @@ class SourceScore(Answer):
     )
     expected: int | None = Field(description="those that there are; null: pairs that are withheld")
     withheld: Open[Withheld] | None = Field(None, description=_WHY)
+    intervals: Intervals = Field(default_factory=dict, description=_INTERVALS)
 
 
 class Provenance(Answer):
@@ -236,6 +252,7 @@ class EntryScore(Answer):
     expected: int | None
     coverage: float | None = Field(description="answered / expected, of 4 decimals")
     by_source: dict[str, SourceScore]
+    intervals: Intervals = Field(default_factory=dict, description=_INTERVALS)
     provenance: Provenance | None = Field(description="null: imported from a publication")
 
 

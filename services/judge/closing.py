@@ -15,13 +15,17 @@ import asyncpg
 import orjson
 import structlog
 
+from medvid.benchmark.caption_pairs import JudgingPlan
 from medvid.benchmark.tasks import ASPECTS
 from medvid.benchmark.versions import JUDGED_VERSION
 from medvid.judging.plans import unpack
 from medvid.judging.results import RunOutcome, outcome
+from medvid.judging.verdicts import Verdict
+from services.judge.replicates import judged_replicates
 from shared.contracts.messages import JudgingCompleted, JudgingProgressed
 from shared.storage.database import Connection, Transaction
 from shared.storage.queries import load_queries
+from shared.storage.replicates import save_replicates
 
 _SQL: Final = load_queries(__package__)
 _RETRIES: Final = 3
@@ -35,7 +39,8 @@ async def close_run(transaction: Transaction, run_id: UUID, run: asyncpg.Record)
     """
     connection = transaction.connection
     rows = await connection.fetch(_SQL["run_verdicts"], run_id, run["judge_version"])
-    result = await asyncio.to_thread(_outcome, run["plan"], run["repeats"], rows)
+    plan, rounds = await asyncio.to_thread(_verdicts, run["plan"], run["repeats"], rows)
+    result = await asyncio.to_thread(outcome, plan, rounds)
     unscored = run["items"] - len(rows)
     submission_id: UUID = run["submission_id"]
     entry = await connection.fetchrow(_SQL["run_entry"], submission_id, run["judge_version"])
@@ -50,16 +55,29 @@ async def close_run(transaction: Transaction, run_id: UUID, run: asyncpg.Record)
     else:
         assert entry is not None  # noqa: S101 - refused otherwise
         await _publish(transaction, run_id, run, entry, result, is_confirmed=confirmed)
+        found = await asyncio.to_thread(judged_replicates, plan, rounds, entry["ground_truth"])
+        valued = {metric.metric for metric in result.metrics if metric.value is not None}
+        await save_replicates(
+            connection,
+            entry["id"],
+            [each for each in found if each.metric in valued],
+            ground_truth_version=entry["ground_truth_version"],
+            metric_version=JUDGED_VERSION,
+            judge_version=run["judge_version"],
+        )
         await connection.execute(_SQL["run_complete"], run_id, unscored)
         _log.info("judge_run_completed", run_id=str(run_id), unscored=unscored)
     await transaction.emit(JudgingProgressed(submission_id=submission_id, run_id=run_id))
 
 
-def _outcome(packed: bytes, repeats: int, rows: Sequence[asyncpg.Record]) -> RunOutcome:
-    rounds: list[dict[int, dict[str, int]]] = [{} for _ in range(repeats)]
+def _verdicts(
+    packed: bytes, repeats: int, rows: Sequence[asyncpg.Record]
+) -> tuple[JudgingPlan, list[dict[int, Verdict]]]:
+    """Return a run's plan, and its verdicts by repeat and text."""
+    rounds: list[dict[int, Verdict]] = [{} for _ in range(repeats)]
     for row in rows:
         rounds[row["repeat"]][row["ordinal"]] = dict(zip(ASPECTS, row["scores"], strict=True))
-    return outcome(unpack(packed), rounds)
+    return unpack(packed), rounds
 
 
 def _refusal(

@@ -287,9 +287,10 @@ SELECT NOT EXISTS (
      WHERE p.run_id = $1 AND NOT v.is_confirmed)
 
 -- name: run_entry
-SELECT e.id, e.board, s.ground_truth_version, s.file_sha256, v.is_stub
+SELECT e.id, e.board, s.ground_truth_version, s.file_sha256, v.is_stub, g.content AS ground_truth
   FROM entries e
   JOIN submissions s ON s.id = e.submission_id
+  JOIN ground_truths g ON g.version = s.ground_truth_version
  CROSS JOIN judge_versions v
  WHERE s.id = $1 AND v.hash = $2
 

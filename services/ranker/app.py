@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from services.ranker.consume import build_consumer, build_rescore_consumer
+from services.ranker.consume import (
+    build_consumer,
+    build_rescore_consumer,
+    build_statistics_consumer,
+)
+from services.ranker.measuring import OVERDUE as STATISTICS_OVERDUE
 from services.ranker.settings import RankerSettings
 from services.ranker.store import OVERDUE
-from shared.messaging.topology import RANKER_BOARDS, RANKER_RESCORES
+from shared.messaging.topology import RANKER_BOARDS, RANKER_RESCORES, RANKER_STATISTICS
 from shared.runtime.infrastructure import Infrastructure
 from shared.runtime.retention import Pruner
 
@@ -29,10 +34,16 @@ async def run(base: Infrastructure, settings: RankerSettings) -> AsyncIterator[N
             concurrency=1,
             drain_seconds=settings.drain_seconds,
         ),
+        base.consuming(
+            RANKER_STATISTICS,
+            build_statistics_consumer(base.database).handle,
+            concurrency=1,  # a large board's replicates take 160 MB
+            drain_seconds=settings.drain_seconds,
+        ),
     ):
         base.reap(
             "ranker_reaper",
-            OVERDUE,
+            (*OVERDUE, STATISTICS_OVERDUE),
             every=settings.patrol_seconds,
             idle=settings.still_seconds,
             busy=settings.busy_seconds,

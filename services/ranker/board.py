@@ -11,14 +11,15 @@ import orjson
 
 from medvid.benchmark.disclosure import Withheld
 from medvid.benchmark.ranking import RankedRow, rank
-from medvid.benchmark.tasks import METRIC_KEYS, Ranking, Scoring
+from medvid.benchmark.tasks import JUDGE_METRIC_KEYS, METRIC_KEYS, PUBLISHED, Ranking, Scoring
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """An entry as it stands on a board, with its exact metric values by scoring mode.
 
-    `withheld` names the metrics that are not shown, and why.
+    `withheld` names the metrics that are not shown, and why; `judges` the judge version of each
+    judged value, None where it is not recorded.
     """
 
     entry_id: UUID
@@ -34,11 +35,20 @@ class Entry:
     verified_on: date | None
     values: Mapping[Scoring, Mapping[str, float | None]]
     withheld: Mapping[str, Withheld] = field(default_factory=dict)
+    judges: Mapping[str, str | None] = field(default_factory=dict)
 
     def shown(self, scoring: Scoring) -> dict[str, float | None]:
         """Return its values as boards may show them: a withheld one counts as missing."""
         values = self.values[scoring]
         return {key: None if key in self.withheld else value for key, value in values.items()}
+
+    def series(self, scoring: Scoring) -> dict[str, str | None]:
+        """Return the series that each judged value belongs to; None where no value is shown."""
+        values = self.shown(scoring)
+        return {
+            key: None if values[key] is None else self.judges.get(key) or PUBLISHED
+            for key in JUDGE_METRIC_KEYS
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +68,9 @@ class RankedBoard:
 def ranked_board(entries: Sequence[Entry], scoring: Scoring, ranking: Ranking) -> RankedBoard:
     """Rank the entries; the same ones give the same bytes in whatever order."""
     ranked, unranked = rank(_values(entries, scoring), ranking)
-    below = [_row(entries[index], None) for index in unranked]
+    below = [_row(entries[index], None, scoring) for index in unranked]
     return RankedBoard(
-        content=orjson.dumps([_row(entries[row.index], row) for row in ranked]),
+        content=orjson.dumps([_row(entries[row.index], row, scoring) for row in ranked]),
         unranked=orjson.dumps(below) if below else None,
         ranks={entries[row.index].entry_id: row.rank for row in ranked},
         ranking=ranking,
@@ -78,7 +88,7 @@ def hypothetical_row(
     own = next((row for row in ranked if row.index == len(entries)), None)
     others = len(ranked) if own is None else len(ranked) - 1
     # Present even when empty: it marks rows of a version that withholds, unlike the one before.
-    row = {**_row(newcomer, own), "withheld": newcomer.withheld}
+    row = {**_row(newcomer, own, scoring), "withheld": newcomer.withheld}
     return orjson.dumps(row), others + 1
 
 
@@ -86,7 +96,7 @@ def _values(entries: Sequence[Entry], scoring: Scoring) -> list[dict[str, str | 
     return [{"model_name": entry.model_name, **entry.shown(scoring)} for entry in entries]
 
 
-def _row(entry: Entry, place: RankedRow | None) -> dict[str, object]:
+def _row(entry: Entry, place: RankedRow | None, scoring: Scoring) -> dict[str, object]:
     """Return a row as it is stored and served; without a place it has no value either.
 
     Only a row with withheld values says so: others equal those of the version before.
@@ -107,5 +117,6 @@ def _row(entry: Entry, place: RankedRow | None) -> dict[str, object]:
         "mean_rank": place.mean_rank if place else None,
         "values": place.values if place else dict.fromkeys(METRIC_KEYS),
         "ranks": place.ranks if place else {},
+        "series": entry.series(scoring),
     }
     return row | {"withheld": entry.withheld} if entry.withheld else row

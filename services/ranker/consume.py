@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 import structlog
 
 from medvid.benchmark.tasks import SCORINGS, Scoring
 from services.ranker.board import Entry, hypothetical_row, ranked_board
+from services.ranker.measuring import digests, measure, save_statistics
 from services.ranker.rescoring import preview
+from services.ranker.statistics import MOST_ENTRIES
 from services.ranker.store import CONSUMER, BoardState, BoardStore
 from shared.contracts.messages import (
     BoardChanged,
@@ -17,6 +20,7 @@ from shared.contracts.messages import (
     JudgingCompleted,
     RescoringCompleted,
     ScoringCompleted,
+    StatisticsComputed,
 )
 from shared.messaging.consumer import Consumer, Route
 from shared.storage.database import Database
@@ -58,6 +62,24 @@ def build_rescore_consumer(database: Database) -> Consumer:
     return Consumer(database, Route(RescoringCompleted, show))
 
 
+def build_statistics_consumer(database: Database) -> Consumer:
+    """Return the consumer of `ranker.statistics`.
+
+    When a message dies the snapshot stays without statistics, and the reaper announces it again.
+    """
+
+    async def compute(envelope: Envelope, message: BoardRanked) -> None:
+        found = await measure(database, message.board)
+        async with database.once(CONSUMER, envelope) as transaction:
+            for each in found:
+                await save_statistics(transaction, each)
+            if found:
+                await transaction.emit(StatisticsComputed(board=message.board))
+        _log.info("board_measured", board=message.board, snapshots=len(found))
+
+    return Consumer(database, Route(BoardRanked, compute))
+
+
 async def rank_board(store: BoardStore) -> None:
     """Rank a board in every scoring mode and publish it, unless its snapshots are up to date.
 
@@ -69,10 +91,13 @@ async def rank_board(store: BoardStore) -> None:
     if revisions.ranked == revisions.current and not newcomers:
         return
     board = await store.read()
+    evidence: Mapping[Scoring, str | None] = {}
+    if len(board.entries) <= MOST_ENTRIES:
+        evidence = await digests(store.transaction.connection, store.board)
     for scoring in SCORINGS:
         # In a thread, so that the loop answers the broker while a large board is sorted.
         ranked = await asyncio.to_thread(ranked_board, board.entries, scoring, board.ranking)
-        await store.save_snapshot(scoring, board.revision, ranked)
+        await store.save_snapshot(scoring, board.revision, ranked, evidence.get(scoring))
     hypotheses = [
         (newcomer.entry_id, scoring, *await _row(board, newcomer, scoring))
         for newcomer in newcomers

@@ -19,7 +19,8 @@ SELECT boards.revision, boards.ranking, entries.id, submission_id, model_name, o
        coalesce(array_agg(compat ORDER BY metric) FILTER (WHERE metric IS NOT NULL), '{}') AS compat,
        coalesce(array_agg(strict ORDER BY metric) FILTER (WHERE metric IS NOT NULL), '{}') AS strict,
        coalesce(array_agg(answered ORDER BY metric) FILTER (WHERE metric IS NOT NULL), '{}') AS answered,
-       coalesce(array_agg(expected ORDER BY metric) FILTER (WHERE metric IS NOT NULL), '{}') AS expected
+       coalesce(array_agg(expected ORDER BY metric) FILTER (WHERE metric IS NOT NULL), '{}') AS expected,
+       coalesce(array_agg(judge_version ORDER BY metric) FILTER (WHERE metric IS NOT NULL), '{}') AS judges
   FROM boards
   LEFT JOIN entries ON entries.board = boards.board AND listed AND removed_at IS NULL
   LEFT JOIN scores ON scores.entry_id = entries.id
@@ -36,7 +37,8 @@ SELECT entries.id, submission_id, model_name, organization, team, authors, model
        array_agg(compat ORDER BY metric) AS compat,
        array_agg(strict ORDER BY metric) AS strict,
        array_agg(answered ORDER BY metric) AS answered,
-       array_agg(expected ORDER BY metric) AS expected
+       array_agg(expected ORDER BY metric) AS expected,
+       array_agg(judge_version ORDER BY metric) AS judges
   FROM entries
   JOIN scores ON scores.entry_id = entries.id
  WHERE entries.id = ANY($1::uuid[]) AND hypothetical AND removed_at IS NULL
@@ -56,14 +58,16 @@ UPDATE submissions
  WHERE entries.submission_id = submissions.id AND entries.id = $1 AND submissions.state = 'scored'
 
 -- name: add_snapshot
-INSERT INTO snapshots (board, scoring, revision, content, content_sha256, entries, unranked, ranking, disclosure)
-SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9
+INSERT INTO snapshots (board, scoring, revision, content, content_sha256, entries, unranked, ranking, disclosure,
+                       replicates_sha256)
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
  WHERE NOT EXISTS (
-       SELECT FROM (SELECT content_sha256, ranking, disclosure FROM snapshots
+       SELECT FROM (SELECT content_sha256, ranking, disclosure, replicates_sha256 FROM snapshots
                      WHERE board = $1 AND scoring = $2
                      ORDER BY id DESC
                      LIMIT 1) AS newest
-        WHERE newest.content_sha256 = $5 AND newest.ranking = $8 AND newest.disclosure = $9)
+        WHERE newest.content_sha256 = $5 AND newest.ranking = $8 AND newest.disclosure = $9
+          AND newest.replicates_sha256 IS NOT DISTINCT FROM $10)
 RETURNING id
 
 -- name: current_ranks

@@ -99,8 +99,13 @@ class BoardStore:
         )
         await connection.execute(_SQL["hypothesis_ranked"], entry_id)
 
-    async def save_snapshot(self, scoring: Scoring, revision: int, ranked: RankedBoard) -> None:
-        """Add a snapshot and the ranks that changed, unless the newest one shows the same."""
+    async def save_snapshot(
+        self, scoring: Scoring, revision: int, ranked: RankedBoard, evidence: str | None = None
+    ) -> None:
+        """Add a snapshot and the ranks that changed, unless the newest one shows the same.
+
+        `evidence` is the digest of the replicates behind its values, None where there are none.
+        """
         connection = self.transaction.connection
         # Where nothing is unranked it is the digest that the version before compares with.
         digest = hashlib.sha256(ranked.content + (ranked.unranked or b"")).hexdigest()
@@ -115,6 +120,7 @@ class BoardStore:
             ranked.unranked,
             ranked.ranking,
             RULE,
+            evidence,
         )
         if snapshot_id is None:
             return
@@ -169,6 +175,7 @@ def _entry(row: asyncpg.Record) -> Entry:
             for scoring in SCORINGS
         },
         withheld=withheld_of(row),
+        judges=dict(zip(row["metrics"], row["judges"], strict=True)),
     )
 
 

@@ -11,8 +11,10 @@ from medvid.benchmark.caption_pairs import plan
 from medvid.benchmark.collection import paused_collection
 from medvid.benchmark.disclosure import well_answered
 from medvid.benchmark.embedding import load_embedder
-from medvid.benchmark.scorecard import score
+from medvid.benchmark.ground_truth import GroundTruth
+from medvid.benchmark.scorecard import Scorecard, score
 from medvid.benchmark.similarity import Similarity, TooManyTexts, measure
+from medvid.benchmark.statistics.bootstrap import Resampling, estimates, resample
 from medvid.benchmark.test_set import TestSet
 from services.scorer.work import Scores, SimilarityWork, Work
 from shared.runtime.errors import Permanent
@@ -20,6 +22,7 @@ from shared.runtime.truth_workers import stored_predictions
 from shared.runtime.workers import WorkerPool
 from shared.storage.database import Database
 from shared.storage.ground_truths import prepare_workers, truth_workers
+from shared.storage.replicates import StoredReplicates
 
 _LOWEST_PRIORITY: Final = 19
 
@@ -96,4 +99,28 @@ def score_file(test_set: TestSet, payload: bytes) -> Scores:
     predictions = stored_predictions(payload, test_set)
     with paused_collection():
         card = score(test_set.truth.samples, predictions, load_embedder())
-    return Scores(card.metric_version, card.metrics)
+        replicates = _replicates(card, _resampling(test_set.truth))
+    return Scores(card.metric_version, card.metrics, replicates)
+
+
+def _replicates(card: Scorecard, resampling: Resampling) -> list[StoredReplicates]:
+    """Return the replicates of every value that there is."""
+    valued = {
+        (metric, scoring): contributions
+        for metric, by_scoring in card.contributions.items()
+        for scoring, contributions in by_scoring.items()
+        if getattr(card.metrics[metric], scoring) is not None
+    }
+    found = estimates(valued, resampling)
+    return [StoredReplicates.of(*key, each) for key, each in found.items()]
+
+
+_kept: Final[dict[str, Resampling]] = {}  # in a worker: at most one
+
+
+def _resampling(truth: GroundTruth) -> Resampling:
+    """Return a ground truth's draws, which take longer to make than a file's replicates."""
+    if truth.version not in _kept:
+        _kept.clear()
+        _kept[truth.version] = resample(truth.samples, truth.version)
+    return _kept[truth.version]

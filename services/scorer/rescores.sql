@@ -28,6 +28,14 @@ ON CONFLICT (job_id, entry_id, metric) DO UPDATE
    SET compat = EXCLUDED.compat, strict = EXCLUDED.strict, answered = EXCLUDED.answered,
        expected = EXCLUDED.expected, by_source = EXCLUDED.by_source
 
+-- name: shadow_replicates_put
+INSERT INTO shadow_replicates (job_id, entry_id, metric, scoring, statistics_version, replicates,
+                               interval, by_source)
+VALUES ($1, $2, $3, $4, $5, $6, $7::text::jsonb, $8::text::jsonb)
+ON CONFLICT (job_id, entry_id, metric, scoring) DO UPDATE
+   SET statistics_version = EXCLUDED.statistics_version, replicates = EXCLUDED.replicates,
+       interval = EXCLUDED.interval, by_source = EXCLUDED.by_source
+
 -- name: rescore_finish
 -- Once nothing is open and the same code scored everything.
 UPDATE rescore_jobs j

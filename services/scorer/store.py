@@ -26,6 +26,7 @@ from shared.messaging.topology import SCORER_RESCORES, SCORER_SIMILARITIES, SCOR
 from shared.runtime.errors import Permanent
 from shared.storage.database import Database, Transaction
 from shared.storage.queries import load_queries
+from shared.storage.replicates import save_replicates
 
 CONSUMER: Final = "scorer"
 _SQL: Final = load_queries(__package__)
@@ -59,6 +60,13 @@ async def save_scores(transaction: Transaction, work: Work, scores: Scores) -> b
     await connection.executemany(
         _SQL["add_score"],
         [(work.entry_id, *values, *provenance) for values in _values(scores)],
+    )
+    await save_replicates(
+        connection,
+        work.entry_id,
+        scores.replicates,
+        ground_truth_version=work.ground_truth_version,
+        metric_version=scores.metric_version,
     )
     await connection.execute(_SQL["list_entry"], work.entry_id)
     await connection.execute(_SQL["board_changed"], work.board)
@@ -106,6 +114,10 @@ async def save_shadow_scores(
     await connection.executemany(
         _RESCORES["shadow_score_put"],
         [(job_id, work.entry_id, *values) for values in _values(scores)],
+    )
+    await connection.executemany(
+        _RESCORES["shadow_replicates_put"],
+        [(job_id, work.entry_id, *each.columns) for each in scores.replicates],
     )
     await _finish_rescore(transaction, job_id)
     return True

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from medvid.benchmark.results import MetricScore
 from medvid.benchmark.tasks import Board
+from shared.storage.replicates import StoredReplicates
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +25,14 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """All rule-based metrics of one file by key, and the version of the code that computed them."""
+    """All rule-based metrics of one file by key, and the version of the code that computed them.
+
+    `replicates` has those of every value that there is.
+    """
 
     metric_version: str
     metrics: Mapping[str, MetricScore]
+    replicates: Sequence[StoredReplicates]
 
 
 @dataclass(frozen=True, slots=True)

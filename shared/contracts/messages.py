@@ -65,6 +65,13 @@ class BoardRanked(Message):
     revision: int = Field(ge=0)
 
 
+class StatisticsComputed(Message):
+    """The newest snapshots of a board have statistics."""
+
+    type = "statistics.computed"
+    board: Board
+
+
 class SimilarityRequested(Message):
     """A scored submission waits for the similarities of its captions."""
 
@@ -132,6 +139,7 @@ _MESSAGES: Final[dict[tuple[str, int], type[Message]]] = {
         ScoringFailed,
         BoardChanged,
         BoardRanked,
+        StatisticsComputed,
         SimilarityRequested,
         JudgingRequested,
         JudgingBatch,

@@ -21,6 +21,7 @@ from shared.contracts.messages import (
     ScoringCompleted,
     ScoringFailed,
     SimilarityRequested,
+    StatisticsComputed,
     SubmissionAccepted,
 )
 
@@ -53,6 +54,7 @@ RANKER_RESCORES: Final = Queue("ranker.rescores", (RescoringCompleted.type,))
 RANKER_BOARDS: Final = Queue(
     "ranker.boards", (ScoringCompleted.type, JudgingCompleted.type, BoardChanged.type)
 )
+RANKER_STATISTICS: Final = Queue("ranker.statistics", (BoardRanked.type,))
 JUDGE_REQUESTS: Final = Queue("judge.requests", (JudgingRequested.type, ScoringCompleted.type))
 JUDGE_BATCHES: Final = Queue("judge.batches", (JudgingBatch.type,))
 
@@ -62,7 +64,13 @@ QUEUES: Final = (
     SCORER_RESCORES,
     RANKER_BOARDS,
     RANKER_RESCORES,
+    RANKER_STATISTICS,
     JUDGE_REQUESTS,
     JUDGE_BATCHES,
 )
-HINTS: Final = (BoardRanked.type, ScoringFailed.type, JudgingProgressed.type)
+HINTS: Final = (
+    BoardRanked.type,
+    StatisticsComputed.type,
+    ScoringFailed.type,
+    JudgingProgressed.type,
+)

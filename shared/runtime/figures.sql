@@ -46,15 +46,19 @@ WITH submission AS (
            min(CASE WHEN attempts > 0 THEN coalesce(retry_at, created_at) ELSE created_at END) AS since
       FROM outbox WHERE published_at IS NULL
 ), newest AS (
-    SELECT board, behind_since,
-           (SELECT max(created_at)
-              FROM (VALUES ('compat'), ('strict')) AS scorings (scoring)
-             CROSS JOIN LATERAL (
-                   SELECT created_at FROM snapshots
-                    WHERE snapshots.board = boards.board AND snapshots.scoring = scorings.scoring
-                    ORDER BY id DESC
-                    LIMIT 1) AS snapshot) AS since
+    SELECT board, min(behind_since) AS behind_since, max(created_at) AS since,
+           min(created_at) FILTER (
+               WHERE replicates_sha256 IS NOT NULL
+                 AND NOT EXISTS (SELECT FROM snapshot_statistics WHERE snapshot_id = snapshot.id)
+           ) AS unmeasured_since
       FROM boards
+     CROSS JOIN (VALUES ('compat'), ('strict')) AS scorings (scoring)
+      LEFT JOIN LATERAL (
+           SELECT id, created_at, replicates_sha256 FROM snapshots
+            WHERE snapshots.board = boards.board AND snapshots.scoring = scorings.scoring
+            ORDER BY id DESC
+            LIMIT 1) AS snapshot ON true
+     GROUP BY board
 ), lately AS (
     -- The last fifty of a day at most, so that a burst does not hide what is usual.
     SELECT 'scoring' AS stage, after.at - before.at AS took
@@ -100,6 +104,7 @@ WITH submission AS (
                      (SELECT changed_at FROM rescore_jobs WHERE state = 'scoring')
     UNION ALL SELECT 'medvid_queue_age_seconds', 'ranker.rescores', 0,
                      (SELECT changed_at FROM rescore_jobs WHERE state = 'scored')
+    UNION ALL SELECT 'medvid_queue_age_seconds', 'ranker.statistics', 0, min(unmeasured_since) FROM newest
     UNION ALL SELECT 'medvid_queue_age_seconds', 'gateway.webhooks', 0,
                      (SELECT min(due_at) FROM webhook_deliveries
                        WHERE state = 'waiting' AND due_at <= now()

@@ -71,6 +71,7 @@ RULES: Final = (
     Rule("outbox", "keep_outbox_days", "published messages"),
     Rule("inbox", "keep_inbox_days", "ids of handled messages"),
     Rule("payloads", "keep_payload_days", "uploads of submissions on no board"),
+    Rule("replicates", "keep_payload_days", "replicates of entries on no board"),
     Rule("snapshots", "keep_snapshot_days", "old snapshots of boards, thinned"),
     Rule("raw_replies", "keep_raw_reply_days", "raw replies of the judge"),
     Rule("submission_events", "keep_event_days", "events of finished submissions"),

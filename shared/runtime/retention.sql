@@ -39,6 +39,19 @@ SELECT p.ctid
 -- name: payloads_prune
 DELETE FROM payloads WHERE ctid = ANY(ARRAY(/* doomed */))
 
+-- name: replicates_doomed
+-- Of entries whose uploads go, too: taken off a board, or never on one.
+SELECT r.ctid
+  FROM replicates r
+  JOIN entries e ON e.id = r.entry_id
+  JOIN submissions s ON s.id = e.submission_id
+ WHERE e.removed_at < now() - make_interval(secs => 86400 * $1::float8)
+    OR (e.hypothetical AND s.changed_at < now() - make_interval(secs => 86400 * $1::float8))
+ LIMIT $2
+
+-- name: replicates_prune
+DELETE FROM replicates WHERE ctid = ANY(ARRAY(/* doomed */))
+
 -- name: snapshots_doomed
 -- Thinned, never emptied: of older ones the last of each day stays, and after a year the last of
 -- each month. The newest of a board has none after it, so it stays whatever its age.

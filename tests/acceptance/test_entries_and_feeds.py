@@ -13,7 +13,7 @@ import pytest
 
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, running_gateway
-from tests.rows import accept_submission, add_listed_entry, load_demo_ground_truth
+from tests.rows import accept_submission, add_listed_entry, add_replicates, load_demo_ground_truth
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 
@@ -79,7 +79,9 @@ async def test_an_entry_with_all_that_its_scores_rest_on(gateway: Gateway) -> No
     assert (nap["compat"], nap["strict"], nap["coverage"]) == (0.5, 0.25, 0.75)
     assert nap["by_source"]["AVOS"] == {
         "compat": 0.5, "strict": None, "answered": 30, "expected": 40, "withheld": None,
+        "intervals": {"compat": None, "strict": None},
     }  # fmt: skip
+    assert nap["intervals"] == cvs["intervals"] == {"compat": None, "strict": None}
     assert nap["provenance"] == {
         "ground_truth_version": version,
         "metric_version": "1",
@@ -96,6 +98,53 @@ async def test_an_entry_with_all_that_its_scores_rest_on(gateway: Gateway) -> No
     status, headers, _ = await gateway.get(address(entry_id))
     again = await gateway.get(address(entry_id), If_None_Match=headers["ETag"])
     assert (status, again[0]) == (200, 304)
+
+
+async def test_intervals_are_told_rounded_and_never_of_what_is_withheld(gateway: Gateway) -> None:
+    entry_id = await add_listed_entry(gateway.database, "Ours", {"cvs_acc": 0.5})
+    version = await load_demo_ground_truth(gateway.database)
+    shown, few = ({"compat": 0.5, "answered": n, "expected": 40} for n in (30, 29))
+    sources = {"shown": shown, "three videos": shown, "few": few, "also few": few}
+    for metric, answered in (("nap_acc", 120), ("stg_miou", 29)):
+        await gateway.database.pool.execute(
+            "INSERT INTO scores (entry_id, metric, compat, strict, answered, expected, by_source,"
+            " ground_truth_version, metric_version, file_sha256)"
+            " VALUES ($1, $2, 0.5, 0.25, $3, 160, $4::text::jsonb, $5, '1', repeat('a', 64))",
+            entry_id, metric, answered, orjson.dumps(sources).decode(), version,
+        )  # fmt: skip
+        told = {"se": 0.123456, "low": 0.25, "high": 0.98761, "undefined": 1, "few_videos": True}
+        by_source = {
+            source: {**told, "clusters": 3 if source == "three videos" else 4} for source in sources
+        }
+        draws = [0.33333, 0.66666] * 500
+        await add_replicates(
+            gateway.database, entry_id, metric, draws, scorings=("compat",), by_source=by_source
+        )
+    await gateway.rank_listed()
+    entry = await read(gateway, address(entry_id))
+    _, nap, stg = entry["scores"]
+    assert nap["intervals"] == {
+        "compat": {
+            "se": 0.1667, "low": 0.3333, "high": 0.6667, "clusters": 40, "undefined": 0,
+            "few_videos": False,
+        },
+        "strict": None,
+    }  # fmt: skip
+    parts = {source: part["intervals"] for source, part in nap["by_source"].items()}
+    rounded = {**told, "se": 0.1235, "high": 0.9876, "clusters": 4}
+    assert parts["shown"] == {"compat": rounded, "strict": None}
+    hidden = {"se": None, "low": None, "high": None, "clusters": 3}
+    assert parts["three videos"] == {"compat": {**rounded, **hidden}, "strict": None}
+    assert parts["few"] == parts["also few"] == {"compat": None, "strict": None}
+    assert stg["withheld"]
+    everywhere = [stg["intervals"], *(part["intervals"] for part in stg["by_source"].values())]
+    assert everywhere == [{"compat": None, "strict": None}] * 5
+    _, _, page = await gateway.get(entry["page"])
+    assert page.count(b"0.333 to 0.667") == 1
+    assert page.count(b"0.250 to 0.988*") == 1
+    await gateway.database.pool.execute("UPDATE replicates SET statistics_version = 'older'")
+    entry = await read(gateway, address(entry_id))
+    assert entry["scores"][1]["intervals"] == {"compat": None, "strict": None}
 
 
 async def test_a_judged_score_names_its_judge(gateway: Gateway) -> None:
@@ -136,6 +185,7 @@ async def test_a_judged_score_names_its_judge(gateway: Gateway) -> None:
     assert score["provenance"]["judge_version"] == "abcdef0123"
     assert score["by_source"]["NurViD"] == {
         "compat": 3.5, "strict": None, "answered": 36, "expected": 37, "withheld": None,
+        "intervals": {"compat": None, "strict": None},
     }  # fmt: skip
     judge = entry["judge"]
     assert (judge["judge_version"], judge["stub"], judge["judge"], judge["facts"]) == (

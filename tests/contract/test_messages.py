@@ -29,6 +29,7 @@ from shared.contracts.messages import (
     ScoringCompleted,
     ScoringFailed,
     SimilarityRequested,
+    StatisticsComputed,
     SubmissionAccepted,
     UnknownMessage,
 )
@@ -50,6 +51,7 @@ EXPECTED: dict[str, Message] = {
     ),
     "board.changed.v1": BoardChanged(board="official"),
     "board.ranked.v1": BoardRanked(board="community", revision=17),
+    "statistics.computed.v1": StatisticsComputed(board="community"),
     "similarity.requested.v1": SimilarityRequested(submission_id=SUBMISSION),
     "judging.requested.v1": JudgingRequested(submission_id=SUBMISSION, run_id=RUN),
     "judging.batch.v1": JudgingBatch(submission_id=SUBMISSION, run_id=RUN, batch_id=7),

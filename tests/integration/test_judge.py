@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import gzip
 from dataclasses import replace
+from itertools import product
 
+import numpy
 import orjson
 import pytest
 
 from medvid.benchmark.caption_pairs import JudgingPlan, plan
 from medvid.benchmark.ground_truth import load_ground_truth
-from medvid.benchmark.tasks import ASPECTS
+from medvid.benchmark.statistics.bootstrap import Estimates, estimates, resample
+from medvid.benchmark.tasks import ASPECTS, SCORINGS
 from medvid.judging import standin
-from medvid.judging.aggregate import JudgeScore, aggregate
+from medvid.judging.aggregate import JudgeScore, aggregate, contributions
 from services.judge.consume import build_batches_consumer
 from services.judge.runs import Pause, RunPolicy, Settlement
 from services.judge.verdict import BudgetExhausted, Pair, ProviderDown, TryLater, Verdict
@@ -22,6 +25,7 @@ from shared.contracts.messages import Envelope, JudgingBatch, JudgingRequested
 from shared.messaging.bus import Delivery, Done
 from shared.messaging.topology import JUDGE_BATCHES
 from shared.storage.database import Database
+from shared.storage.replicates import replicates_from
 from tests.fakes.grader import FakeGrader, graded, ungraded
 from tests.judging import (
     HALF,
@@ -95,6 +99,7 @@ async def test_a_run_gives_exactly_the_expected_numbers_and_pays_each_pair_once(
         run_id = await request_run(database, stored.submission_id)
         run = await reaches(database, run_id, "completed")
     assert await judged_values(database) == as_values(judged(demo))
+    await replicates_are(database, demo)
     assert sum(grader.calls.values()) == len(demo.texts) == run["items"] == run["items_done"]
     assert set(grader.calls.values()) == {1}
     facts = orjson.loads(await database.pool.fetchval("SELECT facts::text FROM judge_results"))
@@ -107,6 +112,27 @@ async def test_a_run_gives_exactly_the_expected_numbers_and_pays_each_pair_once(
     assert await database.pool.fetchval("SELECT count(*) FROM judge_claims") == 0
     estimate = orjson.loads(run["estimate"])
     assert (estimate["calls"], estimate["cached"]) == (len(demo.texts), 0)
+
+
+def replicates_of(pairs: JudgingPlan) -> dict[str, Estimates]:
+    truth = load_ground_truth((DEMO / "ground_truth.json.gz").read_bytes())
+    verdicts = [standin.judge(pair) for pair in pairs.texts]
+    draws = resample(truth.samples, truth.version)
+    return estimates(contributions(pairs, verdicts, truth.samples), draws)
+
+
+async def replicates_are(database: Database, pairs: JudgingPlan) -> None:
+    """Each judged value has its replicates, the same in both scorings, by its judge."""
+    found = replicates_of(pairs)
+    rows = await database.pool.fetch(
+        "SELECT metric, scoring, judge_version, replicates FROM current_replicates"
+    )
+    assert {(row["metric"], row["scoring"]) for row in rows} == set(product(found, SCORINGS))
+    for row in rows:
+        expected = found[row["metric"]].whole.replicates
+        stored = replicates_from(row["replicates"])
+        assert numpy.array_equal(stored, expected, equal_nan=True)
+    assert {row["judge_version"] for row in rows} == {FakeGrader().version.hash}
 
 
 async def test_a_second_submission_of_the_same_texts_costs_nothing(database: Database) -> None:
@@ -314,6 +340,11 @@ async def test_repeats_are_averaged_and_their_variance_published(
     assert facts["value"] == pytest.approx((first + 3) / 2)
     assert facts["variance"] == pytest.approx((first - 3) ** 2 / 2)
     assert facts["verdict_variance"] > 0
+    stored_replicates = await database.pool.fetchval(
+        "SELECT replicates FROM current_replicates WHERE metric = 'vs_llm' AND scoring = 'strict'"
+    )
+    first_alone = replicates_of(plan_of_half())["vs_llm"].whole.replicates
+    assert numpy.allclose(replicates_from(stored_replicates), (first_alone + 3) / 2)
 
 
 async def test_ten_submissions_of_two_owners_progress_together(database: Database) -> None:

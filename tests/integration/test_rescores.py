@@ -72,6 +72,16 @@ async def settle(database: Database, entry: UUID, value: float = 0.75, code: str
     )  # fmt: skip
 
 
+async def settle_replicates(database: Database, byte: bytes) -> None:
+    """Give every shadow score its replicates as the scorer would."""
+    await database.pool.execute(
+        "INSERT INTO shadow_replicates"
+        " SELECT job_id, entry_id, metric, scoring, '1', $1, '{}', '{}'"
+        " FROM shadow_scores CROSS JOIN (VALUES ('compat'), ('strict')) AS s (scoring)",
+        byte * 8000,
+    )
+
+
 async def types(database: Database) -> list[str]:
     rows = await database.pool.fetch("SELECT type FROM outbox ORDER BY position")
     await database.pool.execute("DELETE FROM outbox")
@@ -175,6 +185,13 @@ async def test_judged_scores_of_older_code_are_due_on_the_same_ground_truth(
         "UPDATE scores SET metric_version = $1 WHERE judge_version IS NOT NULL", judged
     )
     await pool.execute(
+        "INSERT INTO replicates (entry_id, metric, scoring, ground_truth_version, metric_version,"
+        " judge_version, statistics_version, replicates, interval, by_source)"
+        " SELECT entry_id, metric, 'compat', ground_truth_version, metric_version, judge_version,"
+        " '1', $1, '{}', '{}' FROM scores WHERE judge_version IS NOT NULL",
+        bytes(8000),
+    )
+    await pool.execute(
         "INSERT INTO similarities (entry_id, metric, value, pairs, distinct_pairs,"
         " ground_truth_version, similarity_version, file_sha256)"
         " SELECT $1, 'vs_similarity', 0.5, 1, 1, ground_truth_version, $2, file_sha256"
@@ -195,6 +212,32 @@ async def test_judged_scores_of_older_code_are_due_on_the_same_ground_truth(
     assert await pool.fetchval("SELECT submission_id FROM similarities_due") == (
         submission if due else None
     )
+
+
+async def test_replicates_come_into_force_with_their_scores(database: Database) -> None:
+    entry, _ = await scored_entry(database, "A")
+    pool = database.pool
+    version = await pool.fetchval("SELECT version FROM ground_truths WHERE active")
+    await pool.execute("UPDATE judge_service SET judge_version = 'aaaaaaaa'")
+    await pool.execute("UPDATE scores SET metric_version = $1", JUDGED_VERSION)
+    current = "SELECT metric, scoring, replicates FROM current_replicates ORDER BY 1, 2"
+    for byte in (b"a", b"b"):
+        # The first fills in what the version before left out; the second replaces it.
+        job = (await Rescoring(database).start(ACT, version=version, board=None, entry_ids=None)).id
+        await settle(database, entry, code=METRIC_VERSION)
+        await settle_replicates(database, byte)
+        await reap(database, SCORED, 3600)
+        async with database.transaction() as transaction:
+            await preview(transaction, job)
+        assert await Rescoring(database).apply(job, ACT, Wanted(preview=1, judge_again=True))
+        expected = [("cvs_acc", scoring, byte * 8000) for scoring in ("compat", "strict")]
+        assert [tuple(row) for row in await pool.fetch(current)] == expected
+        assert await pool.fetchval("SELECT count(*) FROM shadow_replicates") == 0
+        # The judged value has none: it is judged again, from verdicts that are kept.
+        assert await pool.fetchval("SELECT count(*) FROM judge_runs") == 1
+        await pool.execute("DELETE FROM rescore_jobs")  # which `settle` would settle again
+    await pool.execute("UPDATE scores SET metric_version = 'another' WHERE metric = 'cvs_acc'")
+    assert await pool.fetch(current) == [], "of other values than these"
 
 
 async def test_a_removed_entry_is_left_alone(database: Database) -> None:

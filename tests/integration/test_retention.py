@@ -93,6 +93,14 @@ async def fill(database: Database) -> dict[str, Stored]:
         " VALUES ('12345678', $1, 0, '{1,2,3,4,5}', 'R2: 1', 1)",
         bytes(32),
     )
+    await database.pool.execute(
+        "INSERT INTO scores (entry_id, metric) SELECT id, 'cvs_acc' FROM entries;"
+        "INSERT INTO replicates (entry_id, metric, scoring, ground_truth_version, replicates,"
+        " statistics_version, metric_version, interval, by_source)"
+        " SELECT entries.id, 'cvs_acc', 'compat', ground_truth_version,"
+        " decode(repeat('00', 8000), 'hex'), '1', '1', '{}', '{}'"
+        " FROM entries JOIN submissions ON submissions.id = submission_id"
+    )
     await age(
         database,
         *("submissions.changed_at", "entries.removed_at", "outbox.published_at", "inbox.at"),
@@ -115,6 +123,10 @@ async def test_what_is_too_old_goes_and_nothing_else(database: Database) -> None
     holders = {row["submission_id"] for row in await database.pool.fetch("SELECT * FROM payloads")}
     assert holders == {
         made[name].submission_id for name in ("waiting", "ranked", "removed lately", "judged now")
+    }
+    left = await database.pool.fetch("SELECT entry_id FROM replicates")
+    assert {row["entry_id"] for row in left} == {
+        made[name].entry_id for name in ("waiting", "ranked", "removed lately")
     }
     verdict = await database.pool.fetchrow("SELECT scores, raw_reply FROM judge_verdicts")
     assert dict(verdict or {}) == {"scores": [1, 2, 3, 4, 5], "raw_reply": None}

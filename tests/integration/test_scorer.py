@@ -6,17 +6,21 @@ import gzip
 import os
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict
 
 import asyncpg
+import numpy
 import orjson
 import pytest
 
 from medvid.benchmark.embedding import load_embedder
 from medvid.benchmark.ground_truth import load_ground_truth
 from medvid.benchmark.scorecard import score
-from medvid.benchmark.tasks import RULE_METRIC_KEYS
+from medvid.benchmark.statistics.bootstrap import estimates, resample
+from medvid.benchmark.statistics.intervals import interval
+from medvid.benchmark.tasks import RULE_METRIC_KEYS, SCORINGS
 from medvid.benchmark.test_set import TestSet
-from medvid.benchmark.versions import METRIC_VERSION
+from medvid.benchmark.versions import METRIC_VERSION, STATISTICS_VERSION
 from services.scorer.consume import build_consumer
 from services.scorer.evaluation import Evaluator, warm_up
 from services.scorer.work import Scores, Work
@@ -26,6 +30,7 @@ from shared.messaging.consumer import Consumer
 from shared.messaging.topology import SCORER_SUBMISSIONS
 from shared.runtime.workers import WorkerPool
 from shared.storage.database import Database
+from shared.storage.replicates import replicates_from
 from tests.rows import DEMO, Stored, accept_submission
 
 
@@ -73,6 +78,7 @@ async def test_scores_are_stored_with_their_provenance(
     assert {row["file_sha256"] for row in rows} == {state["file_sha256"]}
     assert {row["metric_version"] for row in rows} == {METRIC_VERSION}
     assert await database.pool.fetchval("SELECT listed FROM entries")
+    await replicates_are(database, expected)
     types = [row["type"] for row in await database.pool.fetch("SELECT type FROM outbox")]
     assert types.count("scoring.completed") == 1
 
@@ -81,6 +87,36 @@ async def test_scores_are_stored_with_their_provenance(
     assert await consumer.handle(delivery_of(stored)) == Done()
     assert await database.pool.fetchval("SELECT count(*) FROM scores") == len(RULE_METRIC_KEYS)
     assert await database.pool.fetchval("SELECT revision FROM boards WHERE board='community'") == 1
+
+
+async def replicates_are(
+    database: Database, values: dict[str, tuple[float | None, float | None]]
+) -> None:
+    """Every value that there is has its replicates and intervals."""
+    truth = load_ground_truth((DEMO / "ground_truth.json.gz").read_bytes())
+    records = orjson.loads(gzip.decompress((DEMO / "predictions.json.gz").read_bytes()))
+    card = score(truth.samples, [each["prediction"] for each in records], load_embedder())
+    draws = resample(truth.samples, truth.version)
+    rows = await database.pool.fetch(
+        "SELECT metric, scoring, statistics_version, replicates, interval::text AS interval,"
+        " by_source::text AS by_source FROM current_replicates"
+    )
+    valued = {
+        (metric, scoring)
+        for metric, both in values.items()
+        for scoring, value in zip(SCORINGS, both, strict=True)
+        if value is not None
+    }
+    assert {(row["metric"], row["scoring"]) for row in rows} == valued
+    for row in rows:
+        key = row["metric"]
+        found = estimates({key: card.contributions[key][row["scoring"]]}, draws)[key]
+        stored = replicates_from(row["replicates"])
+        assert numpy.array_equal(stored, found.whole.replicates, equal_nan=True)
+        assert orjson.loads(row["interval"]) == asdict(interval(found.whole))
+        sources = {source: asdict(interval(each)) for source, each in found.by_source.items()}
+        assert orjson.loads(row["by_source"]) == sources
+        assert row["statistics_version"] == STATISTICS_VERSION
 
 
 class _Evaluator(Evaluator):

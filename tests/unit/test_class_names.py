@@ -12,6 +12,7 @@ ROOT: Final = Path(__file__).parents[2]
 ROOMS: Final = ("medvid", "shared", "services", "client")
 TWICE: Final[Mapping[str, str]] = {
     "Conflict": "an error of the server, and the client's of that answer",
+    "Interval": "the exact interval, and what is served of it",
     "NotFound": "an error of the server, and the client's of that answer",
     "Similarity": "the exact value, and what is served of it",
     "SourceScore": "the exact value, and what is served of it",

@@ -13,7 +13,7 @@ import orjson
 import structlog
 
 from medvid.benchmark.tasks import BOARDS, Board
-from medvid.benchmark.versions import JUDGED_VERSION, SIMILARITY_VERSION
+from medvid.benchmark.versions import JUDGED_VERSION, SIMILARITY_VERSION, STATISTICS_VERSION
 from medvid.models.administration import FailureView, RescoreJobView
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.audit import Subject, record
@@ -212,11 +212,14 @@ async def _swap(
     connection = transaction.connection
     truth, code = job["ground_truth_version"], job["metric_version"]
     await connection.execute(_SQL["scores_swap"], job_id, truth, code)
+    await connection.execute(_SQL["replicates_swap"], job_id, truth, code)
     moved = [row["id"] for row in await connection.fetch(_SQL["submissions_move"], job_id, truth)]
     await connection.execute(_SQL["similarities_due"], moved, truth, SIMILARITY_VERSION)
     runs: list[asyncpg.Record] = []
     if wanted.judge_again:
-        runs = await connection.fetch(_SQL["judging_ask"], moved, truth, JUDGED_VERSION)
+        runs = await connection.fetch(
+            _SQL["judging_ask"], moved, truth, JUDGED_VERSION, STATISTICS_VERSION
+        )
     for run in runs:
         await transaction.emit(
             JudgingRequested(submission_id=run["submission_id"], run_id=run["id"])

@@ -67,6 +67,22 @@ ON CONFLICT (entry_id, metric) DO UPDATE
        ground_truth_version = EXCLUDED.ground_truth_version,
        metric_version = EXCLUDED.metric_version, file_sha256 = EXCLUDED.file_sha256
 
+-- name: replicates_swap
+-- Those of the scores above.
+INSERT INTO replicates (entry_id, metric, scoring, statistics_version, replicates, interval, by_source,
+                        ground_truth_version, metric_version)
+SELECT n.entry_id, n.metric, n.scoring, n.statistics_version, n.replicates, n.interval, n.by_source, $2, $3
+  FROM shadow_replicates n
+  JOIN rescore_items i ON i.job_id = n.job_id AND i.entry_id = n.entry_id AND i.state = 'scored'
+  JOIN entries e ON e.id = n.entry_id AND e.listed AND e.removed_at IS NULL
+ WHERE n.job_id = $1
+ ORDER BY n.entry_id, n.metric, n.scoring
+ON CONFLICT (entry_id, metric, scoring) DO UPDATE
+   SET statistics_version = EXCLUDED.statistics_version, replicates = EXCLUDED.replicates,
+       interval = EXCLUDED.interval, by_source = EXCLUDED.by_source,
+       ground_truth_version = EXCLUDED.ground_truth_version,
+       metric_version = EXCLUDED.metric_version, judge_version = EXCLUDED.judge_version
+
 -- name: submissions_move
 -- What is judged or measured from now on refers to the new ground truth, too.
 UPDATE submissions s
@@ -88,8 +104,8 @@ SELECT submission_id, '-infinity'
 ON CONFLICT (submission_id) DO UPDATE SET announced_at = '-infinity', failure_code = NULL
 
 -- name: judging_ask
--- For entries whose judged scores are of another ground truth or older code; what was judged is not
--- paid again.
+-- For entries whose judged scores are of another ground truth or older code, or have no replicates by
+-- this code ($4); what was judged is not paid again.
 INSERT INTO judge_runs (id, submission_id, requested_by, repeats)
 SELECT gen_random_uuid(), s.id, 'administrator', v.repeats
   FROM submissions s
@@ -98,7 +114,11 @@ SELECT gen_random_uuid(), s.id, 'administrator', v.repeats
  WHERE s.id = ANY ($1::uuid[]) AND v.judge_version IS NOT NULL
    AND EXISTS (SELECT FROM scores c
                 WHERE c.entry_id = e.id AND c.judge_version IS NOT NULL
-                  AND (c.ground_truth_version, c.metric_version) <> ($2, $3))
+                  AND ((c.ground_truth_version, c.metric_version) <> ($2, $3)
+                       OR (c.judge_version = v.judge_version AND c.compat IS NOT NULL
+                           AND NOT EXISTS (SELECT FROM current_replicates n
+                                            WHERE n.entry_id = c.entry_id AND n.metric = c.metric
+                                              AND n.statistics_version = $4))))
    AND NOT EXISTS (SELECT FROM judge_runs r
                     WHERE r.submission_id = s.id AND r.state IN ('queued', 'running', 'paused'))
 RETURNING id, submission_id

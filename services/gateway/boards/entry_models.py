@@ -7,11 +7,19 @@ from typing import Any
 
 import orjson
 
-from medvid.benchmark.disclosure import Withheld, rounded, withheld, withheld_sources
-from medvid.benchmark.tasks import JUDGE_METRIC_KEYS, METRICS, Scoring
+from medvid.benchmark.disclosure import (
+    Withheld,
+    rounded,
+    shown_interval,
+    withheld,
+    withheld_sources,
+)
+from medvid.benchmark.tasks import JUDGE_METRIC_KEYS, METRICS, SCORINGS, Scoring
 from medvid.models.boards import (
     EntryDetails,
     EntryScore,
+    Interval,
+    Intervals,
     LeaderboardEntry,
     Place,
     Provenance,
@@ -68,6 +76,7 @@ def _score(score: Mapping[str, Any]) -> EntryScore:
         answered, expected = None, _told_expected(metric, expected)
     parts = orjson.loads(score["by_source"])
     withheld_parts = withheld_sources(why, parts)
+    drawn = {} if why or score["intervals"] is None else orjson.loads(score["intervals"])
     return EntryScore(
         metric=metric,
         compat=None if why else rounded(score["compat"]),
@@ -77,8 +86,15 @@ def _score(score: Mapping[str, Any]) -> EntryScore:
         expected=expected,
         coverage=rounded(answered / expected) if answered is not None and expected else None,
         by_source={
-            source: _source(metric, part, withheld_parts[source]) for source, part in parts.items()
+            source: _source(
+                metric,
+                part,
+                withheld_parts[source],
+                {scoring: each["by_source"].get(source) for scoring, each in drawn.items()},
+            )
+            for source, part in parts.items()
         },
+        intervals=_intervals({scoring: each["whole"] for scoring, each in drawn.items()}),
         provenance=Provenance(
             ground_truth_version=score["ground_truth_version"],
             metric_version=score["metric_version"],
@@ -95,7 +111,21 @@ def _told_expected(metric: str, expected: int | None) -> int | None:
     return None if metric in JUDGE_METRIC_KEYS else expected
 
 
-def _source(metric: str, part: Mapping[str, Any], why: Withheld | None) -> SourceScore:
+def _intervals(drawn: Mapping[Scoring, Mapping[str, Any] | None]) -> Intervals:
+    """Return the intervals of a value, or of a source's, that is shown."""
+    stored = {scoring: drawn.get(scoring) for scoring in SCORINGS}
+    return {
+        scoring: Interval(**shown_interval(each)) if each else None
+        for scoring, each in stored.items()
+    }
+
+
+def _source(
+    metric: str,
+    part: Mapping[str, Any],
+    why: Withheld | None,
+    drawn: Mapping[Scoring, Mapping[str, Any] | None],
+) -> SourceScore:
     # Judged metrics count pairs, the others samples. Both tell of the truth: what matched it, and
     # of which samples it has anything that can be answered.
     expected = part.get("expected", part.get("pairs", 0))
@@ -105,6 +135,7 @@ def _source(metric: str, part: Mapping[str, Any], why: Withheld | None) -> Sourc
         answered=None if why else part.get("answered", part.get("scored", 0)),
         expected=_told_expected(metric, expected) if why else expected,
         withheld=why,
+        intervals=_intervals({} if why else drawn),
     )
 
 

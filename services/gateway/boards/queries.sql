@@ -19,7 +19,11 @@ SELECT id, board, model_name, organization, team, authors, model_url, track, bad
 
 -- name: entry_scores
 SELECT metric, compat, strict, answered, expected, by_source::text AS by_source,
-       ground_truth_version, metric_version, judge_version, file_sha256
+       ground_truth_version, metric_version, judge_version, file_sha256,
+       (SELECT json_object_agg(scoring, json_build_object('whole', interval, 'by_source', n.by_source))
+          FROM current_replicates n
+         WHERE n.entry_id = scores.entry_id AND n.metric = scores.metric
+           AND n.statistics_version = $2)::text AS intervals
   FROM scores
  WHERE entry_id = $1
 

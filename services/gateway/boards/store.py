@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 from uuid import UUID
 
 from medvid.benchmark.tasks import Board, Ranking, Scoring
+from medvid.benchmark.versions import STATISTICS_VERSION
 from shared.storage.database import Database, transient_errors
 from shared.storage.queries import load_queries
 
@@ -121,7 +122,7 @@ class SnapshotStore:
             entry = await connection.fetchrow(_SQL["entry_find"], entry_id, board)
             if entry is None:
                 return None
-            scores = await connection.fetch(_SQL["entry_scores"], entry_id)
+            scores = await connection.fetch(_SQL["entry_scores"], entry_id, STATISTICS_VERSION)
             similarities = await connection.fetch(_SQL["entry_similarities"], entry_id)
             judge = await connection.fetchrow(_SQL["entry_judge"], entry_id)
             ranks = await connection.fetch(_SQL["entry_ranks"], entry_id, board, spans)

@@ -1,0 +1,94 @@
+"""How firm a board's order is: the document beside a snapshot. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+
+from medvid.benchmark.disclosure import rounded, shown_interval
+from medvid.benchmark.ranking import RankedRow, rank
+from medvid.benchmark.statistics.comparisons import minimum_detectable
+from medvid.benchmark.statistics.ranks import rank_statistics
+from medvid.benchmark.sums import Array
+from medvid.benchmark.tasks import METRIC_KEYS, Ranking
+
+MOST_ENTRIES: Final = 5_000
+"""Of a larger board no statistics are made: they grow with its square, in time and memory."""
+
+Drawn = Mapping[UUID, Mapping[str, tuple[Array, Mapping[str, Any]]]]
+"""By entry and metric: replicates, and the interval as it is stored."""
+
+
+def evidence(found: Iterable[tuple[UUID, str, bytes]]) -> str | None:
+    """Return one digest of replicates, given as entry, metric and digest in this order.
+
+    None of none.
+    """
+    listed = list(found)
+    lines = (b"%b %b %b\n" % (entry.bytes, metric.encode(), own) for entry, metric, own in listed)
+    return hashlib.sha256(b"".join(lines)).hexdigest() if listed else None
+
+
+def statistics_document(content: bytes, ranking: Ranking, drawn: Drawn) -> bytes:
+    """Return the statistics of a snapshot's ranked rows (JSON), as JSON.
+
+    `entries`, by id: rank interval, share of first places, whether it may be best, and by metric
+    the ends of the interval; `minimum_detectable` by metric. All of it may leave the server.
+    """
+    rows: list[dict[str, Any]] = orjson.loads(content)
+    ranked, _ = rank([{"model_name": row["model_name"], **row["values"]} for row in rows], ranking)
+    entries = [UUID(rows[each.index]["entry_id"]) for each in ranked]
+    replicates = {
+        each.index: {metric: found for metric, (found, _) in drawn.get(entry, {}).items()}
+        for each, entry in zip(ranked, entries, strict=True)
+    }
+    found = rank_statistics(ranked, replicates, ranking)
+    return orjson.dumps(
+        {
+            "entries": {
+                str(entry): {
+                    "rank_low": each.rank_low,
+                    "rank_high": each.rank_high,
+                    "first_share": each.first_share,
+                    "may_be_best": each.may_be_best,
+                    "intervals": _intervals(row, drawn.get(entry, {})),
+                }
+                for entry, row, each in zip(entries, ranked, found, strict=True)
+            },
+            "minimum_detectable": _detectable(ranked, replicates),
+        }
+    )
+
+
+def _intervals(
+    row: RankedRow, drawn: Mapping[str, tuple[Array, Mapping[str, Any]]]
+) -> dict[str, dict[str, float]]:
+    """Return the ends of the intervals that there are, of the values that are shown."""
+    shown = {
+        metric: shown_interval(drawn[metric][1])
+        for metric in METRIC_KEYS
+        if metric in drawn and row.values[metric] is not None
+    }
+    return {
+        metric: {"low": each["low"], "high": each["high"]}
+        for metric, each in shown.items()
+        if each["low"] is not None
+    }
+
+
+def _detectable(
+    ranked: Sequence[RankedRow], replicates: Mapping[int, Mapping[str, Array]]
+) -> dict[str, float | None]:
+    found: dict[str, float | None] = {}
+    for metric in METRIC_KEYS:
+        there = [
+            replicates[row.index][metric]
+            for row in ranked
+            if row.values[metric] is not None and metric in replicates[row.index]
+        ]
+        found[metric] = rounded(minimum_detectable(there))
+    return found
