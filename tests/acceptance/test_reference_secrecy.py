@@ -41,23 +41,23 @@ class Repeating(Stub):
 
     def __init__(self) -> None:
         super().__init__()
-        self.told: Counter[str] = Counter()
+        self.sent: Counter[str] = Counter()
         self.refuses = False
 
     async def _complete(self, request: web.Request) -> web.Response:
         messages = (await request.json())["messages"]
         prediction, reference = read_captions(messages)
         if self.refuses:
-            self.told["refusal"] += 1
+            self.sent["refusal"] += 1
             error = {"message": f"Incorrect API key in {prediction!r}, {reference!r}"}
             return web.json_response({"error": error}, status=401)
         # Rationales are billed in vain, of which a run takes few.
-        turn = (self.asked.total() + self.told.total()) % 40
+        turn = (self.asked.total() + self.sent.total()) % 40
         if turn == 3:
-            self.told["error"] += 1
+            self.sent["error"] += 1
             return web.json_response({"error": {"message": f"failed at: {reference}"}}, status=503)
         if turn == 9:
-            self.told["rationale"] += 1
+            self.sent["rationale"] += 1
             content = f"R2: 4, as {reference!r} says more than {prediction!r}"
             message = {"role": "assistant", "content": content}
             choice = {"index": 0, "message": message, "finish_reason": "stop"}
@@ -126,10 +126,10 @@ async def test_nothing_that_an_owner_reads_holds_words_of_a_reference(
             ):
                 await asyncio.sleep(0.1)
             texts |= await _read(http, tmp_path, url, *refused)
-    told = {where: hidden & set(runs(text)) for where, text in texts.items()}
-    assert {where: found for where, found in told.items() if found} == {}
+    found = {where: hidden & set(runs(text)) for where, text in texts.items()}
+    assert {where: words for where, words in found.items() if words} == {}
     # What was looked at was really there.
-    assert min(careless.told["error"], careless.told["rationale"]) > 3
+    assert min(careless.sent["error"], careless.sent["rationale"]) > 3
     assert "Incorrect API key" in texts[f"/submissions/{refused[0]}"]  # as its owner may know
     assert '"R2"' in texts[f"/api/v1/submissions/{judged[0]}/verdicts?page_size=1000"]
     assert "event: progress" in texts[f"/api/v1/submissions/{judged[0]}/events"]

@@ -1,4 +1,4 @@
-"""Looking at verdicts: filters and order of the API and the page, and what sources they tell."""
+"""Looking at verdicts: filters and order of the API and the page, and what sources they name."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ async def test_filters_choose_by_score_model_length_and_state(database: Database
             assert status == 400, query
 
 
-async def test_sources_are_told_as_far_as_their_values_are_shown(database: Database) -> None:
+async def test_sources_are_named_as_far_as_their_values_are_shown(database: Database) -> None:
     """Else a source's mean, and how many of its captions matched, could be read from verdicts."""
     async with reading(database) as reader:
         stored = await database.pool.fetch("SELECT ordinal, sources FROM judge_run_pairs")

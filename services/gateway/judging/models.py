@@ -57,7 +57,7 @@ def _usd(microusd: int) -> float:
 def _verdict(row: Mapping[str, Any], shown: ShownSources) -> Verdict:
     """Build the response from a row of `verdicts_page`; of its sources, those that are shown."""
     scores, cost = row["scores"], row["cost_microusd"]
-    told = set.intersection(*(set(shown.get(metric, ())) for metric in row["metrics"]))
+    shared = set.intersection(*(set(shown.get(metric, ())) for metric in row["metrics"]))
     given = dict(row) | {
         "pair": row["ordinal"],
         "prediction": row["prediction"].decode(),
@@ -66,7 +66,7 @@ def _verdict(row: Mapping[str, Any], shown: ShownSources) -> Verdict:
         "unscored_reason": row["unscored"],
         "cost_usd": cost / 1e6 if cost is not None else None,
         "mean": rounded(row["mean"]),
-        "sources": [source for source in row["sources"] if source in told],
+        "sources": [source for source in row["sources"] if source in shared],
     }
     return Verdict(**given)
 
