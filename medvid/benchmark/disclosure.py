@@ -39,8 +39,8 @@ def rounded(value: float | None, decimals: int = DECIMALS) -> float | None:
 
 def shown_interval(found: Mapping[str, Any]) -> dict[str, Any]:
     """Return the interval of a value that is shown, as it leaves the server."""
-    told = {} if found["clusters"] < FEWEST_VIDEOS else found
-    return {**found, **{key: rounded(told.get(key)) for key in ("se", "low", "high")}}
+    shown = {} if found["clusters"] < FEWEST_VIDEOS else found
+    return {**found, **{key: rounded(shown.get(key)) for key in ("se", "low", "high")}}
 
 
 def about(count: int) -> int:
