@@ -74,7 +74,7 @@ def read_failure(
         status = said.number
     evidence = _Evidence(said, sent)
     kind, cause = _meaning(status, said, evidence, form)
-    told = detail = f"{status}: {said.text}" if said.text else f"{status}"
+    whole = detail = f"{status}: {said.text}" if said.text else f"{status}"
     if kind == "unusable":
         assert cause is not None  # noqa: S101 - always given with this kind
         detail = f"{_cure(status, cause, evidence)} ({shown(detail, sent)})"
@@ -85,7 +85,7 @@ def read_failure(
         cause=cause,
         retry_after=read_wait(headers, said.text, now),
         may_be_form=form is Form.JSON and _may_be_form(status, kind, cause),
-        said=shown(told, sent),
+        said=shown(whole, sent),
     )
 
 

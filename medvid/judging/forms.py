@@ -1,7 +1,7 @@
 """In which form an endpoint replies: by a schema, or in lines where it takes none.
 
 Found by the first calls. A schema is tried first; an endpoint that refuses it in its own words, or
-refuses for no reason that is told, is asked for lines, and what it answers then decides.
+refuses without a reason, is asked for lines, and what it answers then decides.
 """
 
 from __future__ import annotations

@@ -69,8 +69,8 @@ def build_messages(
 ) -> list[ChatMessage]:
     """Return the messages that ask for one verdict.
 
-    A caption longer than `limit` characters is cut, and the model is told. With `reminder` it is
-    told to keep to the form; what it said before is not repeated, as it may hold text of the
+    A caption longer than `limit` characters is cut, and the prompt says so. With `reminder` it is
+    asked to keep to the form; what it said before is not repeated, as it may hold text of the
     caption.
     """
     captions = {"reference": _cut(reference, limit), "candidate": _cut(prediction, limit)}

@@ -80,7 +80,7 @@ class AdaptiveLimit:
         self._recovering = True
 
     def throttled(self, now: float, wait: float = math.inf) -> None:
-        """Note a call that was refused for asking too much; `wait`: the seconds it is told to.
+        """Note a call that asked too much; `wait`: the seconds that the provider asks for.
 
         Calls are never further apart than that.
         """

@@ -151,8 +151,8 @@ class ModelCaller:
             JUDGE_CALLS.labels(failure.outcome).inc()
             if failure.kind == "throttled":
                 JUDGE_RATE_LIMITED.inc()
-                told = math.inf if failure.retry_after is None else failure.retry_after
-                self.concurrency.throttled(self.clock(), told)
+                wait = math.inf if failure.retry_after is None else failure.retry_after
+                self.concurrency.throttled(self.clock(), wait)
                 self._hold(failure.retry_after)
             raise
         tally.latency = self.clock() - started

@@ -472,7 +472,7 @@ UPDATE judge_provider_findings
  WHERE judge_version = $1
 
 -- name: runs_still_down
--- What they wait for now; their state is the same, so nobody is told.
+-- What they wait for now; their state is the same, so nobody is notified.
 UPDATE judge_runs SET detail = $2
  WHERE id = ANY($1::uuid[]) AND state = 'paused' AND detail IS DISTINCT FROM $2
 

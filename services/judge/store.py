@@ -94,7 +94,7 @@ class Runs:
         await self._note(transaction, batch, settlement)
 
     async def _note(self, transaction: Transaction, batch: Batch, settlement: Settlement) -> None:
-        """Write down what is told of a run once, and what it wasted; too much stops it."""
+        """Write down a run's lasting facts, and what it wasted; too much stops it."""
         notes = batch.notes
         is_new = (settlement.reply_form or notes.reply_form) != notes.reply_form or (
             settlement.cost_estimated and not notes.cost_estimated
@@ -126,8 +126,8 @@ class Runs:
         )
         if row is None or not row["too_many"]:
             return None
-        told = wasted_too_much(row["calls"], row["microusd"], orjson.loads(row["reasons"]))
-        return Pause(NEEDS_OPERATOR, told)
+        reason = wasted_too_much(row["calls"], row["microusd"], orjson.loads(row["reasons"]))
+        return Pause(NEEDS_OPERATOR, reason)
 
     async def close(self, run_id: UUID) -> None:
         """Complete or fail a running run whose items are all terminal; does so once."""

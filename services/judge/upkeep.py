@@ -133,7 +133,7 @@ class Upkeep:
         item, run_id = item_of(row), row["run_id"]
         claims = await self.verdicts.claim(version, [item])
         if not claims.taken:
-            return None  # known meanwhile, or a replica is asking: somebody got through
+            return None  # known by now, or a replica is asking: somebody got through
         self.grader.learn(ProviderState(at=time.time(), down_seconds=None))
         try:
             verdict = await self.grader.judge(item.pair, item.repeat, run_id=run_id)

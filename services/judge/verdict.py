@@ -78,9 +78,9 @@ class Verdict:
     served_by: Mapping[str, str] = field(default_factory=dict)
     """What endpoint and gateways say about who answered."""
     is_confirmed: bool = True
-    """Whether whoever answered calls itself by the model's own name."""
+    """Whether the model that answered calls itself by the model's own name."""
     is_estimated: bool = False
-    """Whether a part of the cost is an estimate, as no usage was told that can be believed."""
+    """Whether a part of the cost is an estimate, as no usage came that can be believed."""
     waste: Waste = NO_WASTE
 
 
