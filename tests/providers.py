@@ -27,7 +27,7 @@ from services.judge.open_judge import endpoint_name
 from services.judge.rates import Unlimited
 from services.judge.reply_forms import SharedForm
 from shared.storage.database import Database
-from tests.judging import HALF, judging, reaches, replica, request_run, resume_run
+from tests.judging import HALF, judging, reaches, replica, request_run, resume_run, run_row
 from tests.patience import HANG_SECONDS
 from tests.rows import accept_submission
 
@@ -135,6 +135,7 @@ async def calling(
     prefix: str | None = None,
     form: FormChoice | None = None,
     attempts: int = 3,
+    longest_wait: float = 0.01,
     seconds: float = HANG_SECONDS,
     held_seconds: float = 60,
 ) -> AsyncIterator[ModelGrader]:
@@ -151,7 +152,7 @@ async def calling(
             endpoint=OpenAiEndpoint(client, Sampling(model, 200, 0.0), seconds),
             version=version(model),
             rubric=load_rubric("v1"),
-            policy=RetryPolicy(attempts, 0.001, 0.01),
+            policy=RetryPolicy(attempts, 0.001, longest_wait),
             concurrency=AdaptiveLimit(8),
             breaker=Breaker(failures=10, seconds=held_seconds),
             gate=Unlimited(),
@@ -186,4 +187,4 @@ async def settles(database: Database, url: str, **settings: Any) -> asyncpg.Reco
             while (run["state"], run["reason"]) == ("paused", "bad_replies"):
                 await resume_run(database, run_id)
                 run = await reaches(database, run_id, "paused", "completed", "failed")
-    return run
+    return await run_row(database, run_id)  # with what calls that were under way still added

@@ -23,7 +23,8 @@ _FAILED: Final = frozenset(
 """Ends of a reply that are faults of the endpoint."""
 _MOST_PARTS: Final = 1_000
 _FACTS: Final = (
-    "x-litellm-model-id", "x-litellm-model-api-base", "x-litellm-model-group",
+    "x-litellm-model-id", "x-litellm-model-name", "x-litellm-model-api-base",
+    "x-litellm-model-group",
     "x-litellm-attempted-fallbacks", "x-litellm-version", "openrouter-provider",
 )  # fmt: skip
 

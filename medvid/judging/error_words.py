@@ -115,6 +115,8 @@ SHORT_WINDOW: Final = _any_of(
     r"\bburst\b",
     r"e\.g\. check quota",  # Gemini says so of any limit
 )
+ANY_LIMIT: Final = _any_of(r"rate_limit(_error|_exceeded)?\b", r"\btoo_many_requests(_error)?\b")
+"""Codes that some give to every 429, whatever its text says."""
 THROTTLED: Final = _any_of(r"rate_limit_exceeded", r"^throttling|\bthrottling(exception)?\b")
 NO_MONEY: Final = _any_of(r"insufficient_quota", r"billing_hard_limit")
 """Codes of an account that no waiting refills."""
@@ -154,7 +156,8 @@ CAUSES: Final[Mapping[Cause, re.Pattern[str]]] = {
     "quota": _any_of(
         r"quota",
         r"budget[ _]?(has been )?exceeded",
-        r"exceededbudget",
+        r"exceeded ?budget",
+        r"crossed budget",
         r"usage[ _]limit",
         r"free tier",
         r"spend(ing)?[ _-]limit",

@@ -155,7 +155,8 @@ def _throttled(evidence: _Evidence) -> tuple[Failure, Cause | None]:
     """Tell a limit of a minute, which waiting cures, from a day's or an account's."""
     if words.NO_MONEY.search(evidence.codes) or evidence.of(words.LONG_WINDOW):
         return "unusable", "quota"
-    if evidence.of(words.SHORT_WINDOW):
+    telling = words.ANY_LIMIT.sub("", evidence.codes)
+    if evidence.in_text(words.SHORT_WINDOW) or words.SHORT_WINDOW.search(telling):
         return "throttled", None
     for cause in _OF_ACCOUNT:
         if evidence.of(words.CAUSES[cause]):

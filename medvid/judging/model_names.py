@@ -26,5 +26,17 @@ def is_confirmed(pinned: str, said: str, facts: Mapping[str, str]) -> bool:
     model otherwise, is seen. One that renames in silence is not: it can say any name.
     """
     group = facts.get("x-litellm-model-group")
+    called = facts.get("x-litellm-model-name")
     fell_back = facts.get("x-litellm-attempted-fallbacks", "0") not in ("", "0")
-    return counts_as(pinned, said) and not fell_back and (not group or counts_as(pinned, group))
+    return (
+        counts_as(pinned, said)
+        and not fell_back
+        and (not group or counts_as(pinned, group))
+        and (not called or _calls(pinned, called))
+    )
+
+
+def _calls(pinned: str, called: str) -> bool:
+    """Tell whether what a gateway calls is the model, after names of providers ("openai/")."""
+    parts = called.split("/")
+    return any(counts_as(pinned, "/".join(parts[first:])) for first in range(len(parts)))

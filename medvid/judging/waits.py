@@ -27,16 +27,21 @@ _LONGEST: Final = 7 * 86400.0
 
 def read_wait(headers: Mapping[str, str], text: str, now: datetime) -> float | None:
     """Return the seconds that a refusal asks for: headers first, then its text; None for none."""
-    milliseconds = _number(headers.get("retry-after-ms"))
+    milliseconds = _number(_passed_on(headers, "retry-after-ms"))
     if milliseconds is not None:
         return min(max(milliseconds, 0.0) / 1000, _LONGEST)
-    asked = parse_retry_after(headers.get("retry-after"), now)
+    asked = parse_retry_after(_passed_on(headers, "retry-after"), now)
     if asked is None:
         asked = until_next_call(headers, now)
     if asked is None:
         match = _SAID.search(text)
         asked = _duration(_WORDS.sub(r"\1", match[1]).replace(" ", "")) if match else None
     return None if asked is None else min(asked, _LONGEST)
+
+
+def _passed_on(headers: Mapping[str, str], name: str) -> str | None:
+    """Return a header, or the provider's that LiteLLM passes on by another name."""
+    return headers.get(name) or headers.get(f"llm_provider-{name}")
 
 
 def until_next_call(headers: Mapping[str, str], now: datetime) -> float | None:

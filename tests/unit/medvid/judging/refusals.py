@@ -75,6 +75,8 @@ REFUSALS: Final[list[tuple[str, int, Any, Failure, Cause | None]]] = [
      "unusable", "credit"),
     ("minimax-200", 200, {"choices": None, "base_resp": {"status_code": 1008,
      "status_msg": "insufficient balance"}}, "unusable", "credit"),
+    ("any-code", 429, openai_error("You have no credits left.", type="rate_limit_error",
+     code="rate_limit_exceeded"), "unusable", "credit"),
     ("zhipu", 429, {"error": {"code": "1113", "message": "您的账户已欠费"}},
      "unusable", "credit"),
     ("openai-billing", 429, openai_error("Your account is not active, please check your billing "
@@ -108,6 +110,9 @@ REFUSALS: Final[list[tuple[str, int, Any, Failure, Cause | None]]] = [
      "unusable", "quota"),
     ("xai", 429, {"code": "Some resource has been exhausted", "error": "Your team has either used "
      "all available credits or reached its monthly spending limit."}, "unusable", "quota"),
+    ("litellm-deployment", 429, openai_error("No deployments available - crossed budget: Exceeded "
+     "budget for deployment model_name: x: 925.0 >= 1d", type="internal_server_error", code="429"),
+     "unusable", "quota"),
     ("dashscope-free", 403, {"code": "AllocationQuota.FreeTierOnly", "message": "The free tier of "
      "the model has been exhausted."}, "unusable", "quota"),
     # models

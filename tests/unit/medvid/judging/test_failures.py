@@ -112,6 +112,7 @@ def test_an_unexplained_refusal_may_be_about_the_schema(status: int, form: Form,
         ({"x-ratelimit-remaining-requests": "4", "x-ratelimit-reset-requests": "1s"}, "", None),
         ({"x-ratelimit-remaining-requests": "-1", "x-ratelimit-reset-requests": "9s"}, "", None),
         ({"retry-after-ms": "-5"}, "", 0),
+        ({"llm_provider-retry-after": "60"}, "", 60),  # LiteLLM, also of its own limits
         ({}, "Please try again in 7m12.5s.", 432.5),
         ({}, "Please retry in 45.578569677s.", 45.578569677),
         ({}, "Retry after 20 seconds.", 20),

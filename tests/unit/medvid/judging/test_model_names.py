@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from medvid.judging.model_names import counts_as
+from medvid.judging.model_names import counts_as, is_confirmed
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,17 @@ def test_a_prefix_decides_alone() -> None:
     assert counts_as("gpt-4.1", "gpt-4.1-mini", prefix="gpt-4")
     assert not counts_as("gpt-4.1", "gpt-4.1", prefix="gemini")
     assert counts_as("gpt-4.1", "anything", prefix="")
+
+
+@pytest.mark.parametrize(
+    ("called", "confirmed"),
+    [
+        ("openai/lab/judge-1", True),
+        ("lab/judge-1-2026-01-01", True),
+        ("openai/other-1", False),  # an alias: the answer and its group name the alias
+        ("judge-1", False),
+    ],
+)
+def test_a_gateway_that_calls_another_model_does_not_confirm(called: str, confirmed: bool) -> None:
+    facts = {"x-litellm-model-group": "lab/judge-1", "x-litellm-model-name": called}
+    assert is_confirmed("lab/judge-1", "lab/judge-1", facts) is confirmed
