@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Final, Literal
+from typing import Final, Literal, Self
 from uuid import UUID
 
 from pydantic import ConfigDict, Field
@@ -69,6 +69,17 @@ COLUMNS: Final = [
 ]
 
 
+class RankStatistics(Answer):
+    """How firm a rank is: over 1,000 boards of whole videos drawn anew."""
+
+    rank_low: int = Field(ge=1, description="from here to rank_high the rank lies in 95 % of them")
+    rank_high: int = Field(ge=1)
+    first_share: float = Field(description="the share of them in which it is first")
+    may_be_best: bool = Field(
+        description="one of the fewest entries among which the first is in 95 % of them"
+    )
+
+
 class LeaderboardEntry(Answer):
     """A model on a board; values are rounded to 3 decimals, null where there is none."""
 
@@ -94,6 +105,16 @@ class LeaderboardEntry(Answer):
         default_factory=dict,
         description="the metrics whose value is not shown, and so ranks as missing; and why",
     )
+    series: dict[str, str | None] = Field(
+        default_factory=dict,
+        description=(
+            "by judged metric: the judge version behind the value, 'published' where it is not "
+            "recorded, null without a value; empty on boards ranked before there were any"
+        ),
+    )
+    statistics: RankStatistics | None = Field(
+        None, description="null: not ranked, or no statistics were made of this snapshot (yet)"
+    )
 
 
 class Leaderboard(Answer):
@@ -118,7 +139,7 @@ class Leaderboard(Answer):
     )
 
     @classmethod
-    def empty(cls, board: Board, scoring: Scoring) -> Leaderboard:
+    def empty(cls, board: Board, scoring: Scoring) -> Self:
         """Return a board on which nothing was ranked yet."""
         return cls(board=board, scoring=scoring, revision=0, updated_at=None, entries=[])
 
@@ -311,4 +332,7 @@ class BoardNews(Answer):
     entries: int
     snapshots: dict[Open[Scoring], int | None] = Field(
         description="the number of the snapshot that is served now, by scoring"
+    )
+    statistics: dict[Open[Scoring], bool] = Field(
+        default_factory=dict, description="whether that snapshot has rank statistics, by scoring"
     )

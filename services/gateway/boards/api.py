@@ -168,7 +168,8 @@ async def read_board(
 
     Ranked entries, best first; values are rounded to 4 decimals, then to 3, null where there is
     none, and null ranks last. Entries without any value in the scoring follow, with `rank` and
-    `mean_rank` null and no `ranks`. With `track` the entries keep the ranks of the whole board.
+    `mean_rank` null and no `ranks`. How firm the order is (`statistics`) follows within seconds of
+    a new snapshot. With `track` the entries keep the ranks of the whole board.
     """
     return await _board(views, board, query, query.format or _accepted_form(request), address)
 
@@ -239,6 +240,6 @@ async def follow_board(
 
     Server-sent events of the type 'board', each with the board's revision (also its id) and its
     number of entries: one at once unless Last-Event-ID names the present revision, then one for
-    each change.
+    each change; rank statistics come after their revision, with the same id.
     """
     return await streams.serve(request, board, address)

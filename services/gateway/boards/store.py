@@ -19,11 +19,12 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class SnapshotRef:
-    """The newest snapshot of a board in one scoring."""
+    """The newest snapshot of a board in one scoring; `is_measured`: it has statistics."""
 
     id: int
     board: Board
     scoring: Scoring
+    is_measured: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Snapshot:
     """A ranked board as the ranker wrote it; `content` is a JSON list of rows.
 
     `unranked` has the rows without any value, which have no rank; None where there are none.
+    `statistics` is the document beside it, as JSON; `is_final`: it has one, or will have none.
     """
 
     id: int
@@ -41,6 +43,9 @@ class Snapshot:
     created_at: datetime
     unranked: bytes | None = None
     ranking: Ranking = "competition"
+    statistics: bytes | None = None
+    measured_at: datetime | None = None
+    is_final: bool = True
 
 
 class SnapshotSource(Protocol):
@@ -147,9 +152,8 @@ class SnapshotStore:
         return [SnapshotRef(**row) for row in rows]
 
     async def snapshot(self, snapshot_id: int) -> Snapshot:
-        """Return a snapshot; they are never changed or removed."""
-        async with transient_errors():
-            row = await self._database.pool.fetchrow(_SQL["snapshot_content"], snapshot_id)
-        if row is None:
+        """Return a snapshot that is there."""
+        found = await self.find_snapshot(snapshot_id)
+        if found is None:
             raise LookupError(f"snapshot {snapshot_id} is gone")
-        return Snapshot(**row)
+        return found

@@ -121,6 +121,7 @@ class Pages:
             sent=len(sent),
             unranked=sum(entry.rank is None for entry in board.entries),
             valueless=valueless,
+            measured=any(entry.statistics for entry in board.entries[:1]),
             whole=whole,
             any_shown=not shown.isdisjoint(sent),
             any_unranked_shown=not shown.isdisjoint(unranked),

@@ -108,4 +108,5 @@ def page_of(text: str, *, gzip_level: int = GZIP_LEVEL) -> Representation:
 
 
 def _identity(shown: Leaderboard) -> Hashable:
-    return (shown.board, shown.scoring, shown.snapshot, shown.revision)
+    measured = any(entry.statistics for entry in shown.entries[:1])
+    return (shown.board, shown.scoring, shown.snapshot, shown.revision, measured)
