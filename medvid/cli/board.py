@@ -92,13 +92,22 @@ def _fitting(
 def _table(entries: Sequence[LeaderboardEntry], columns: Sequence[Column], width: int) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("#", justify="right")
+    has_statistics = any(entry.statistics for entry in entries)
+    if has_statistics:
+        table.add_column("95 %", justify="right", style="dim", no_wrap=True)
     table.add_column("Model", overflow="fold", max_width=max(_NAME_WIDTH, width * 2 // 5))
     for column in columns:
         table.add_column(column.label, justify="right", no_wrap=True)
     for entry in entries:
         values = (_value(entry, column.key) for column in columns)
-        table.add_row(place(entry.rank), Text(_name(entry)), *values)
+        firmness = [_rank_interval(entry)] if has_statistics else []
+        table.add_row(place(entry.rank), *firmness, Text(_name(entry)), *values)
     return table
+
+
+def _rank_interval(entry: LeaderboardEntry) -> str:
+    found = entry.statistics
+    return "" if found is None else f"{found.rank_low}-{found.rank_high}"
 
 
 def _name(entry: LeaderboardEntry) -> str:

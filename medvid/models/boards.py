@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Final, Literal
+from typing import Final, Literal, Self
 from uuid import UUID
 
 from pydantic import ConfigDict, Field
@@ -69,6 +69,17 @@ COLUMNS: Final = [
 ]
 
 
+class RankStatistics(Answer):
+    """How firm a rank is: over 1,000 boards of whole videos drawn anew."""
+
+    rank_low: int = Field(ge=1, description="from here to rank_high the rank lies in 95 % of them")
+    rank_high: int = Field(ge=1)
+    first_share: float = Field(description="the share of them in which it is first")
+    may_be_best: bool = Field(
+        description="one of the fewest entries among which the first is in 95 % of them"
+    )
+
+
 class LeaderboardEntry(Answer):
     """A model on a board; values are rounded to 3 decimals, null where there is none."""
 
@@ -94,6 +105,16 @@ class LeaderboardEntry(Answer):
         default_factory=dict,
         description="the metrics whose value is not shown, and so ranks as missing; and why",
     )
+    series: dict[str, str | None] = Field(
+        default_factory=dict,
+        description=(
+            "by judged metric: the judge version behind the value, 'published' where it is not "
+            "recorded, null without a value; empty on boards ranked before there were any"
+        ),
+    )
+    statistics: RankStatistics | None = Field(
+        None, description="null: not ranked, or no statistics were made of this snapshot (yet)"
+    )
 
 
 class Leaderboard(Answer):
@@ -118,7 +139,7 @@ class Leaderboard(Answer):
     )
 
     @classmethod
-    def empty(cls, board: Board, scoring: Scoring) -> Leaderboard:
+    def empty(cls, board: Board, scoring: Scoring) -> Self:
         """Return a board on which nothing was ranked yet."""
         return cls(board=board, scoring=scoring, revision=0, updated_at=None, entries=[])
 
@@ -303,6 +324,44 @@ class EntryDetails(Answer):
     history: list[RankSpan] = Field(description="the newest 1,000 ranks, newest first")
 
 
+class MetricDifference(Answer):
+    """One entry less another in a metric, both as shown; of 4 decimals.
+
+    Without replicates of one ground truth, code and judge the difference stands alone.
+    """
+
+    difference: float
+    se: float | None = Field(None, description="standard error of the paired difference")
+    low: float | None = Field(None, description="of its 95 % interval")
+    high: float | None = None
+    p: float | None = Field(None, description="two-sided, against no difference")
+    p_holm: float | None = Field(None, description="adjusted for the number of metrics (Holm)")
+    few_videos: bool | None = Field(
+        None, description="fewer than 15: not decided; null: without replicates"
+    )
+
+
+class Comparison(Answer):
+    """How two entries of a board differ, and whether chance explains it."""
+
+    a: UUID
+    b: UUID
+    scoring: Open[Scoring]
+    ground_truth_version: str | None = Field(
+        description="that both were scored on; null: not on one, or without replicates"
+    )
+    statistics_version: str | None = Field(description="null: without replicates")
+    metrics: dict[str, MetricDifference] = Field(
+        description="a less b, in the metrics of which both show a value"
+    )
+    minimum_detectable: dict[str, float | None] = Field(
+        description=(
+            "by metric, the difference that a comparison on this board finds with 80 % power at "
+            "5 % two-sided; null: not known"
+        )
+    )
+
+
 class BoardNews(Answer):
     """The data of a `board` event: what the board is now."""
 
@@ -311,4 +370,7 @@ class BoardNews(Answer):
     entries: int
     snapshots: dict[Open[Scoring], int | None] = Field(
         description="the number of the snapshot that is served now, by scoring"
+    )
+    statistics: dict[Open[Scoring], bool] = Field(
+        default_factory=dict, description="whether that snapshot has rank statistics, by scoring"
     )

@@ -77,7 +77,12 @@ from services.gateway.webhooks import api as webhook_api
 from services.gateway.webhooks.delivery import Deliveries, DeliverWebhooks
 from services.gateway.webhooks.sender import HttpSender
 from services.gateway.webhooks.service import Webhooks
-from shared.contracts.messages import BoardRanked, JudgingProgressed, ScoringFailed
+from shared.contracts.messages import (
+    BoardRanked,
+    JudgingProgressed,
+    ScoringFailed,
+    StatisticsComputed,
+)
 from shared.runtime.errors import Misconfigured
 from shared.runtime.infrastructure import Infrastructure
 from shared.runtime.ops import ops_routes
@@ -91,6 +96,7 @@ _FEATURES: Final = (
     board_api, submission_api, test_set_api, judging_api, account_api, webhook_api, status_api,
     admin_entries_api, admin_operations_api,
 )  # fmt: skip
+_BOARD_HINTS: Final = (BoardRanked.type, StatisticsComputed.type)
 _EVENT_HINTS: Final = (BoardRanked.type, ScoringFailed.type, JudgingProgressed.type)
 _LEASE_MARGIN_SECONDS: Final = 30.0
 """A lease outlives the delivery attempt that holds it by this much."""
@@ -263,7 +269,7 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
         parts = _build(infrastructure.database, pool, folder, settings)
         await parts.boards.refresh()
         for kinds, hint in (
-            ([BoardRanked.type], parts.boards.hint),
+            (_BOARD_HINTS, parts.boards.hint),
             (_EVENT_HINTS, parts.streams.hint),
         ):
             listening = await infrastructure.bus.listen(kinds, hint)

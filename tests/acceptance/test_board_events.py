@@ -53,6 +53,7 @@ async def test_a_new_stream_sends_the_present_and_then_every_change(database: Da
                 "revision": first,
                 "entries": 1,
                 "snapshots": {"compat": snapshot, "strict": None},
+                "statistics": {"compat": False, "strict": False},
             }
             second = await gateway.rank("community", [row(1), row(2)], hint=False)
             event = await next_event(response)

@@ -3,51 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
 
 import numpy as np
 import orjson
 
 from medvid.benchmark.ranking import rank as ranked
 from medvid.benchmark.statistics.ranks import rank_statistics
-from services.ranker.consume import build_consumer, build_statistics_consumer
 from services.ranker.measuring import OVERDUE
-from shared.contracts.messages import BoardChanged, BoardRanked, Envelope
-from shared.messaging.bus import Delivery, Done
-from shared.messaging.topology import RANKER_BOARDS, RANKER_STATISTICS
 from shared.storage.database import Database
+from tests.measuring import METRIC, entry, measure, noisy, rank
 from tests.reaping import reap
-from tests.rows import add_listed_entry, add_replicates, load_demo_ground_truth
-
-METRIC = "cvs_acc"
-
-
-async def entry(database: Database, name: str, draws: Sequence[float]) -> UUID:
-    """A listed entry with one scored value: the mean of its replicates."""
-    version = await load_demo_ground_truth(database)
-    entry_id = await add_listed_entry(database, name, {})
-    await database.pool.execute(
-        "INSERT INTO scores (entry_id, metric, compat, strict, answered, expected,"
-        " ground_truth_version, metric_version, file_sha256)"
-        " VALUES ($1, $2, $3, $3, 40, 40, $4, '1', repeat('a', 64))",
-        entry_id, METRIC, float(np.mean(draws)), version,
-    )  # fmt: skip
-    await add_replicates(database, entry_id, METRIC, draws)
-    return entry_id
-
-
-async def rank(database: Database) -> None:
-    envelope = Envelope.wrap(BoardChanged(board="community"))
-    delivery = Delivery(RANKER_BOARDS, envelope.to_bytes(), attempt=1)
-    assert await build_consumer(database).handle(delivery) == Done()
-
-
-async def measure(database: Database) -> None:
-    envelope = Envelope.wrap(BoardRanked(board="community", revision=1))
-    delivery = Delivery(RANKER_STATISTICS, envelope.to_bytes(), attempt=1)
-    assert await build_statistics_consumer(database).handle(delivery) == Done()
+from tests.rows import add_listed_entry, load_demo_ground_truth
 
 
 async def changed(database: Database) -> None:
@@ -57,11 +24,6 @@ async def changed(database: Database) -> None:
 async def documents(database: Database) -> dict[int, dict[str, Any]]:
     rows = await database.pool.fetch("SELECT * FROM snapshot_statistics ORDER BY snapshot_id")
     return {row["snapshot_id"]: orjson.loads(row["content"]) for row in rows}
-
-
-def noisy(mean: float, seed: int) -> list[float]:
-    found: list[float] = np.random.default_rng(seed).normal(mean, 0.05, 1000).clip(0, 1).tolist()
-    return found
 
 
 async def test_the_newest_snapshots_get_their_statistics_once(database: Database) -> None:

@@ -14,6 +14,7 @@ TWICE: Final[Mapping[str, str]] = {
     "Conflict": "an error of the server, and the client's of that answer",
     "Interval": "the exact interval, and what is served of it",
     "NotFound": "an error of the server, and the client's of that answer",
+    "RankStatistics": "how firm a rank is, and what is served of it",
     "Similarity": "the exact value, and what is served of it",
     "SourceScore": "the exact value, and what is served of it",
     "SourceSimilarity": "the exact value, and what is served of it",

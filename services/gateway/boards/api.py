@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from typing import Annotated, Final
+from uuid import UUID
 
 from aiohttp import hdrs, web
 from pydantic import Field
 
 from medvid.benchmark.names import FIELD_LIMITS
 from medvid.benchmark.tasks import BOARDS, Board, Scoring
-from medvid.models.boards import EntryDetails, Leaderboard, LeaderboardIndex
+from medvid.models.boards import Comparison, EntryDetails, Leaderboard, LeaderboardIndex
 from services.gateway.boards.current import CACHE_CONTROL, Boards
 from services.gateway.boards.cursors import BoardCursor, Form
 from services.gateway.boards.entries import entry_of
@@ -168,7 +169,8 @@ async def read_board(
 
     Ranked entries, best first; values are rounded to 4 decimals, then to 3, null where there is
     none, and null ranks last. Entries without any value in the scoring follow, with `rank` and
-    `mean_rank` null and no `ranks`. With `track` the entries keep the ranks of the whole board.
+    `mean_rank` null and no `ranks`. How firm the order is (`statistics`) follows within seconds of
+    a new snapshot. With `track` the entries keep the ranks of the whole board.
     """
     return await _board(views, board, query, query.format or _accepted_form(request), address)
 
@@ -225,6 +227,36 @@ async def read_entry(
     )
 
 
+class ComparisonQuery(Parameters):
+    """Which entries are compared."""
+
+    a: UUID = Field(description="an entry's id")
+    b: UUID = Field(description="the id of the entry that is subtracted")
+    scoring: Scoring = Field("compat", description="the values that are compared")
+
+
+@router.get(
+    "/leaderboards/{board}/comparisons",
+    reply=json_reply("The comparison.", Comparison, etag=True),
+    problems=("board_not_found", "entry_not_found"),
+)
+async def compare_entries(
+    views: BoardViews, board: BoardName, query: ComparisonQuery, address: str
+) -> Representation:
+    """Compare two entries.
+
+    Differences are paired: both are measured on the same 1,000 draws of whole videos. A difference
+    is beyond chance where `p_holm` is below 0.05 and it does not rest on few videos.
+    """
+    found = await views.comparison(board, query.scoring, query.a, query.b, address=address)
+    return represent(
+        found.model_dump_json().encode(),
+        content_type=JSON,
+        cache_control=CACHE_CONTROL,
+        headers=READ_HEADERS,
+    )
+
+
 @router.get(
     "/leaderboards/{board}/events",
     reply=Reply("The events, without end.", {EVENTS: None}),
@@ -239,6 +271,6 @@ async def follow_board(
 
     Server-sent events of the type 'board', each with the board's revision (also its id) and its
     number of entries: one at once unless Last-Event-ID names the present revision, then one for
-    each change.
+    each change; rank statistics come after their revision, with the same id.
     """
     return await streams.serve(request, board, address)

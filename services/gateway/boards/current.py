@@ -18,6 +18,7 @@ import structlog
 from medvid.benchmark.tasks import BOARDS, SCORINGS, Board, Scoring
 from medvid.models.boards import Leaderboard, LeaderboardEntry
 from services.gateway.boards import models as board_models
+from services.gateway.boards.models import MeasuredBoard
 from services.gateway.boards.store import SnapshotRef, SnapshotSource
 from services.gateway.boards.urls import board_url, page_url
 from services.gateway.web.endpoints import HTML, JSON
@@ -42,12 +43,17 @@ class ReadyBoard:
     """
 
     snapshot_id: int
-    board: Leaderboard
+    board: MeasuredBoard
     json: Representation
     page: Representation
     entries: Mapping[UUID, LeaderboardEntry]
     ranked: int
     valueless: frozenset[Scoring]
+
+    @property
+    def state(self) -> tuple[int, bool]:
+        """Which snapshot it shows, and whether with statistics."""
+        return self.snapshot_id, self.board.measured_at is not None
 
 
 class Boards:
@@ -67,7 +73,7 @@ class Boards:
         self._refreshing = asyncio.Lock()
         self._listeners: list[Callable[[], None]] = []
         self._ready: dict[tuple[Board, Scoring], ReadyBoard] = {
-            (board, scoring): self._build(0, Leaderboard.empty(board, scoring), frozenset())
+            (board, scoring): self._build(0, MeasuredBoard.empty(board, scoring), frozenset())
             for board in BOARDS
             for scoring in SCORINGS
         }
@@ -120,7 +126,9 @@ class Boards:
         async with self._refreshing:
             newest = await self._source.newest_snapshots()
             newer = [
-                ref for ref in newest if ref.id > self._ready[ref.board, ref.scoring].snapshot_id
+                ref
+                for ref in newest
+                if (ref.id, ref.is_measured) > self._ready[ref.board, ref.scoring].state
             ]
             if newer:
                 await self._take(newer)
@@ -139,7 +147,7 @@ class Boards:
         for key, board in boards.items():
             valueless = _valueless(boards, board.board)
             before = self._ready[key]
-            if (ids[key], valueless) == (before.snapshot_id, before.valueless):
+            if board is before.board and valueless == before.valueless:
                 continue
             self._ready[key] = await asyncio.to_thread(self._build, ids[key], board, valueless)
             _log.info(
@@ -151,18 +159,18 @@ class Boards:
             )
 
     def _build(
-        self, snapshot_id: int, board: Leaderboard, valueless: frozenset[Scoring]
+        self, snapshot_id: int, board: MeasuredBoard, valueless: frozenset[Scoring]
     ) -> ReadyBoard:
         return ReadyBoard(
             snapshot_id=snapshot_id,
             board=board,
-            json=_api(board.model_dump_json().encode(), board.updated_at),
+            json=_api(board.model_dump_json().encode(), board.modified_at),
             page=represent(
                 self._render(board, valueless).encode(),
                 content_type=HTML,
                 cache_control=CACHE_CONTROL,
                 headers=PAGE_HEADERS,
-                last_modified=board.updated_at,
+                last_modified=board.modified_at,
             ),
             entries={entry.entry_id: entry for entry in board.entries},
             ranked=sum(entry.rank is not None for entry in board.entries),

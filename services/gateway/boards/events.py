@@ -90,6 +90,7 @@ class BoardStreams:
         self._make_room(address)
         listener = _Listener(address)
         woken = listener.woken
+        measured = self._news(board).statistics
         self._listeners[listener] = None
         response = EventSourceResponse(
             headers=stream_headers(request),
@@ -103,8 +104,8 @@ class BoardStreams:
                     while not (self._stopping or listener.ended or request.transport is None):
                         woken.clear()
                         news = self._news(board)
-                        if news.revision != sent:
-                            sent = news.revision
+                        if (news.revision, news.statistics) != (sent, measured):
+                            sent, measured = news.revision, news.statistics
                             data = news.model_dump_json()
                             await response.send(data, id=str(sent), event="board")
                         await wait(woken)
@@ -119,4 +120,5 @@ class BoardStreams:
             revision=max(each.revision for each in shown.values()),
             entries=len(shown["compat"].entries),
             snapshots={scoring: each.snapshot for scoring, each in shown.items()},
+            statistics={scoring: each.measured_at is not None for scoring, each in shown.items()},
         )

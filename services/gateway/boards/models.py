@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
 
-from pydantic import BaseModel
+import orjson
+from pydantic import BaseModel, Field
 
 from medvid.models.boards import (
     BoardSummary,
     Leaderboard,
     LeaderboardEntry,
     LeaderboardIndex,
+    RankStatistics,
     Track,
     ranking_rule,
 )
@@ -20,19 +25,44 @@ from services.gateway.boards.urls import board_url, csv_url, page_url
 from services.gateway.web.urls import url
 
 
+class MeasuredEntry(LeaderboardEntry):
+    """A row with the ends of its values' intervals by metric, which pages and CSV show."""
+
+    intervals: dict[str, tuple[float, float]] = Field(default_factory=dict, exclude=True)
+
+
+class MeasuredBoard(Leaderboard):
+    """A board with what is known beside it, which its JSON leaves out.
+
+    `is_final`: it has statistics, or will have none. `minimum_detectable` has the difference that a
+    comparison would find, by metric.
+    """
+
+    measured_at: datetime | None = Field(None, exclude=True)
+    is_final: bool = Field(True, exclude=True)
+    minimum_detectable: dict[str, float | None] = Field(default_factory=dict, exclude=True)
+
+    @property
+    def modified_at(self) -> datetime | None:
+        """When it was last changed: statistics come after the rows."""
+        return self.measured_at or self.updated_at
+
+
 class _Rows(BaseModel):
-    ranked: list[LeaderboardEntry]
-    unranked: list[LeaderboardEntry]
+    ranked: list[MeasuredEntry]
+    unranked: list[MeasuredEntry]
 
 
-def leaderboard(snapshot: Snapshot) -> Leaderboard:
+def leaderboard(snapshot: Snapshot) -> MeasuredBoard:
     """Return a snapshot as it is served."""
     unranked = snapshot.unranked or b"[]"
     rows = _Rows.model_validate_json(
         b'{"ranked":' + snapshot.content + b',"unranked":' + unranked + b"}"
     )
-    entries = rows.ranked + rows.unranked
-    return Leaderboard(
+    measured = orjson.loads(snapshot.statistics or b"{}")
+    found = measured.get("entries", {})
+    entries = [_measured(row, found.get(str(row.entry_id))) for row in rows.ranked] + rows.unranked
+    return MeasuredBoard(
         board=snapshot.board,
         scoring=snapshot.scoring,
         revision=snapshot.revision,
@@ -43,12 +73,22 @@ def leaderboard(snapshot: Snapshot) -> Leaderboard:
         ranking_rule=ranking_rule(snapshot.ranking),
         total=len(entries),
         entries=entries,
+        measured_at=snapshot.measured_at,
+        is_final=snapshot.is_final,
+        minimum_detectable=measured.get("minimum_detectable", {}),
     )
 
 
+def _measured(row: MeasuredEntry, found: dict[str, Any] | None) -> MeasuredEntry:
+    if found is None:
+        return row
+    ends = {key: (each["low"], each["high"]) for key, each in found.pop("intervals").items()}
+    return row.model_copy(update={"statistics": RankStatistics(**found), "intervals": ends})
+
+
 def page_of(
-    board: Leaderboard, *, track: str | None, offset: int, limit: int | None, form: Form
-) -> Leaderboard:
+    board: MeasuredBoard, *, track: str | None, offset: int, limit: int | None, form: Form
+) -> MeasuredBoard:
     """Return some of a board's entries, of one track or of all; ranks stay the whole board's."""
     entries = board.entries
     if track is not None:
@@ -69,7 +109,7 @@ def page_of(
     )
 
 
-def index(boards: list[Leaderboard]) -> LeaderboardIndex:
+def index(boards: Sequence[Leaderboard]) -> LeaderboardIndex:
     """Return the list of boards."""
     return LeaderboardIndex(
         boards=[

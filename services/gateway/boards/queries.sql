@@ -5,11 +5,19 @@ SELECT id FROM snapshots
  LIMIT 1
 
 -- name: snapshot_find
--- The version before recorded no ranking; it had one.
-SELECT id, board, scoring, revision, content, created_at, unranked,
-       coalesce(ranking, 'competition') AS ranking
-  FROM snapshots
- WHERE id = $1
+-- The version before recorded no ranking; it had one. Statistics come within seconds, to the newest alone:
+-- a snapshot is final once it has them, or will have none.
+SELECT id, board, scoring, revision, s.content, s.created_at, unranked,
+       coalesce(ranking, 'competition') AS ranking,
+       t.content AS statistics, t.created_at AS measured_at,
+       replicates_sha256 IS NULL OR t.snapshot_id IS NOT NULL
+       OR s.created_at < now() - interval '1 hour'
+          AND EXISTS (SELECT FROM snapshots later
+                       WHERE later.board = s.board AND later.scoring = s.scoring AND later.id > s.id)
+       AS is_final
+  FROM snapshots s
+  LEFT JOIN snapshot_statistics t ON t.snapshot_id = s.id
+ WHERE s.id = $1
 
 -- name: entry_find
 SELECT id, board, model_name, organization, team, authors, model_url, track, badges, submitted_on,
@@ -26,6 +34,16 @@ SELECT metric, compat, strict, answered, expected, by_source::text AS by_source,
            AND n.statistics_version = $2)::text AS intervals
   FROM scores
  WHERE entry_id = $1
+
+-- name: comparison_scores
+SELECT s.entry_id, s.metric, CASE WHEN $3 = 'strict' THEN s.strict ELSE s.compat END AS value,
+       s.answered, s.expected, s.ground_truth_version, s.metric_version, s.judge_version,
+       n.replicates, n.interval::text AS interval
+  FROM entries e
+  JOIN scores s ON s.entry_id = e.id
+  LEFT JOIN current_replicates n ON n.entry_id = s.entry_id AND n.metric = s.metric
+                                AND n.scoring = $3 AND n.statistics_version = $4
+ WHERE e.id = ANY ($2::uuid[]) AND e.board = $1 AND e.listed AND e.removed_at IS NULL
 
 -- name: entry_judge
 -- The result that the judged scores were made from.
@@ -67,7 +85,8 @@ SELECT entries.id, entries.board, model_name, organization, rank_history.rank, r
 
 -- name: snapshots_newest
 -- One index probe for each board and scoring, however long the history is.
-SELECT newest.id, b.board, s.scoring
+SELECT newest.id, b.board, s.scoring,
+       EXISTS (SELECT FROM snapshot_statistics WHERE snapshot_id = newest.id) AS is_measured
   FROM boards b
  CROSS JOIN (VALUES ('compat'), ('strict')) AS s (scoring)
  CROSS JOIN LATERAL (
@@ -75,10 +94,3 @@ SELECT newest.id, b.board, s.scoring
         WHERE snapshots.board = b.board AND snapshots.scoring = s.scoring
         ORDER BY id DESC
         LIMIT 1) AS newest
-
--- name: snapshot_content
--- The version before recorded no ranking; it had one.
-SELECT id, board, scoring, revision, content, created_at, unranked,
-       coalesce(ranking, 'competition') AS ranking
-  FROM snapshots
- WHERE id = $1

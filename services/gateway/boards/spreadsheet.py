@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 from medvid.benchmark.tasks import METRIC_KEYS
-from medvid.models.boards import Leaderboard
+from medvid.models.boards import Leaderboard, LeaderboardEntry, RankStatistics
 from medvid.spreadsheets import table
+from services.gateway.boards.models import MeasuredEntry
 
 _ABOUT: Final = (
     "model_name", "organization", "team", "authors", "model_url", "track", "badges",
     "submitted_on", "verified_on",
 )  # fmt: skip
+_FIRMNESS: Final = ("rank_low", "rank_high", "first_share", "may_be_best")
 
 
 def board_csv(board: Leaderboard) -> str:
@@ -23,10 +25,27 @@ def board_csv(board: Leaderboard) -> str:
         rows.append(
             [
                 entry.rank,
+                *_firmness(entry.statistics),
                 *(about[name] for name in _ABOUT),
                 entry.mean_rank,
                 *(entry.values.get(key) for key in METRIC_KEYS),
                 str(entry.entry_id),
+                " ".join(f"{key}={series}" for key, series in entry.series.items() if series),
+                *(end for key in METRIC_KEYS for end in _ends(entry, key)),
             ]
         )
-    return table(["rank", *_ABOUT, "mean_rank", *METRIC_KEYS, "entry_id"], rows)
+    ends = [f"{key}_{end}" for key in METRIC_KEYS for end in ("low", "high")]
+    columns = ["rank", *_FIRMNESS, *_ABOUT, "mean_rank", *METRIC_KEYS, "entry_id", "series", *ends]
+    return table(columns, rows)
+
+
+def _firmness(found: RankStatistics | None) -> list[object]:
+    if found is None:
+        return [None] * len(_FIRMNESS)
+    best = "true" if found.may_be_best else "false"
+    return [found.rank_low, found.rank_high, found.first_share, best]
+
+
+def _ends(entry: LeaderboardEntry, key: str) -> tuple[float | None, float | None]:
+    ends = entry.intervals.get(key) if isinstance(entry, MeasuredEntry) else None
+    return ends or (None, None)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from medvid.benchmark.tasks import Board, Ranking, Scoring
 from medvid.benchmark.versions import STATISTICS_VERSION
+from shared.runtime.errors import NotFound
 from shared.storage.database import Database, transient_errors
 from shared.storage.queries import load_queries
 
@@ -19,11 +20,12 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class SnapshotRef:
-    """The newest snapshot of a board in one scoring."""
+    """The newest snapshot of a board in one scoring; `is_measured`: it has statistics."""
 
     id: int
     board: Board
     scoring: Scoring
+    is_measured: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class Snapshot:
     """A ranked board as the ranker wrote it; `content` is a JSON list of rows.
 
     `unranked` has the rows without any value, which have no rank; None where there are none.
+    `statistics` is the document beside it, as JSON; `is_final`: it has one, or will have none.
     """
 
     id: int
@@ -41,6 +44,9 @@ class Snapshot:
     created_at: datetime
     unranked: bytes | None = None
     ranking: Ranking = "competition"
+    statistics: bytes | None = None
+    measured_at: datetime | None = None
+    is_final: bool = True
 
 
 class SnapshotSource(Protocol):
@@ -88,8 +94,22 @@ class BoardHistory(Protocol):
     async def entry(self, board: Board, entry_id: UUID, *, spans: int) -> FoundEntry | None:
         """Return an entry that is on a board now, with up to `spans` of its newest ranks."""
 
+    async def scores(
+        self, board: Board, entry_ids: Sequence[UUID], scoring: Scoring
+    ) -> Sequence[Row]:
+        """Return the scores of entries on a board with their replicates in a scoring."""
+
     async def arrivals(self, boards: Sequence[Board], limit: int) -> Sequence[Arrival]:
         """Return the entries that came onto these boards last, the newest first."""
+
+
+def entry_not_found(board: Board, entry_id: str) -> NotFound:
+    """Return the one answer for unknown and malformed ids of entries."""
+    return NotFound(
+        f"the {board} board has no entry {entry_id[:40]!r}.",
+        fix="Boards name theirs in 'entry_id'; a removed one is gone from its board.",
+        code="entry_not_found",
+    )
 
 
 class SnapshotStore:
@@ -134,6 +154,16 @@ class SnapshotStore:
             ranks=[dict(rank) for rank in ranks],
         )
 
+    async def scores(
+        self, board: Board, entry_ids: Sequence[UUID], scoring: Scoring
+    ) -> Sequence[Row]:
+        """Return the scores of entries on a board with their replicates in a scoring."""
+        async with transient_errors():
+            rows = await self._database.pool.fetch(
+                _SQL["comparison_scores"], board, entry_ids, scoring, STATISTICS_VERSION
+            )
+        return [dict(row) for row in rows]
+
     async def arrivals(self, boards: Sequence[Board], limit: int) -> Sequence[Arrival]:
         """Return the entries that came onto these boards last, the newest first."""
         async with transient_errors():
@@ -147,9 +177,8 @@ class SnapshotStore:
         return [SnapshotRef(**row) for row in rows]
 
     async def snapshot(self, snapshot_id: int) -> Snapshot:
-        """Return a snapshot; they are never changed or removed."""
-        async with transient_errors():
-            row = await self._database.pool.fetchrow(_SQL["snapshot_content"], snapshot_id)
-        if row is None:
+        """Return a snapshot that is there."""
+        found = await self.find_snapshot(snapshot_id)
+        if found is None:
             raise LookupError(f"snapshot {snapshot_id} is gone")
-        return Snapshot(**row)
+        return found

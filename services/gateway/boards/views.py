@@ -10,14 +10,17 @@ import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
+from uuid import UUID
 
 from medvid.benchmark.tasks import Board, Scoring
-from medvid.models.boards import Leaderboard
+from medvid.models.boards import Comparison
 from services.gateway.boards import models as board_models
 from services.gateway.boards import spreadsheet as board_csv
+from services.gateway.boards.comparisons import comparison
 from services.gateway.boards.current import CACHE_CONTROL, Boards
 from services.gateway.boards.cursors import BoardCursor, Form
-from services.gateway.boards.store import BoardHistory
+from services.gateway.boards.models import MeasuredBoard
+from services.gateway.boards.store import BoardHistory, entry_not_found
 from services.gateway.web.addresses import LOCAL
 from services.gateway.web.endpoints import JSON
 from services.gateway.web.render_cache import RenderCache, bytes_of
@@ -27,6 +30,7 @@ from services.gateway.web.turns import USUAL, Turns, WaitingLimits
 from shared.runtime.errors import NotFound
 
 _CSV: Final = "text/csv; charset=utf-8"
+_KEPT_COMPARISONS: Final = 2_000
 _IMMUTABLE: Final = "public, max-age=31536000, immutable"
 
 
@@ -56,7 +60,13 @@ class BoardViews:
         self._boards = boards
         self._history = history
         turns = Turns(limits)
-        self._past = RenderCache[Leaderboard](turns, lambda board: len(board.entries), kept_entries)
+        self._past = RenderCache[MeasuredBoard](
+            # One that is about to get its statistics is not kept.
+            turns,
+            lambda board: len(board.entries) if board.is_final else kept_entries + 1,
+            kept_entries,
+        )
+        self._compared = RenderCache[Comparison](turns, lambda _: 1, _KEPT_COMPARISONS)
         self._made = RenderCache(turns, bytes_of, kept_bytes, largest=kept_bytes // 2)
 
     async def current(
@@ -91,7 +101,7 @@ class BoardViews:
             return await self.current(board, scoring, window, address=address)
         snapshot_id = await self._history.snapshot_id_at(board, scoring, as_of)
         if snapshot_id is None:
-            empty = Leaderboard.empty(board, scoring)
+            empty = MeasuredBoard.empty(board, scoring)
             return await self._represent(empty, window, address)
         shown = await self.snapshot(snapshot_id, address=address)
         return await self._represent(shown, window, address)
@@ -113,6 +123,27 @@ class BoardViews:
         window = Window(form, cursor.track, cursor.offset, cursor.limit)
         return await self._represent(shown, window, address)
 
+    async def comparison(
+        self, board: Board, scoring: Scoring, a: UUID, b: UUID, *, address: str = LOCAL
+    ) -> Comparison:
+        """Return how two entries of a board differ; raises NotFound, Transient."""
+        ready = self._boards.get(board, scoring)
+
+        async def compare() -> Comparison:
+            rows = await self._history.scores(board, [a, b], scoring)
+            found = {row["entry_id"] for row in rows}
+            for each in (a, b):
+                if each not in found:
+                    raise entry_not_found(board, str(each))
+            # In a thread, as what is made above.
+            return await asyncio.to_thread(
+                comparison, a, b, scoring, rows, ready.board.minimum_detectable
+            )
+
+        return await self._compared.get(
+            address, ("comparison", board, scoring, ready.state, a, b), compare
+        )
+
     async def permalink(
         self, snapshot_id: int, form: Form, *, address: str = LOCAL
     ) -> Representation:
@@ -120,7 +151,7 @@ class BoardViews:
         shown = await self.snapshot(snapshot_id, address=address)
         return await self._represent(shown, Window(form, immutable=True), address)
 
-    async def snapshot(self, snapshot_id: int, *, address: str = LOCAL) -> Leaderboard:
+    async def snapshot(self, snapshot_id: int, *, address: str = LOCAL) -> MeasuredBoard:
         """Return a board as a snapshot has it; raises NotFound."""
         for ready in self._boards.all():
             if ready.snapshot_id == snapshot_id and snapshot_id:
@@ -130,7 +161,7 @@ class BoardViews:
             address, ("snapshot", snapshot_id), lambda: self._read(snapshot_id)
         )
 
-    async def _read(self, snapshot_id: int) -> Leaderboard:
+    async def _read(self, snapshot_id: int) -> MeasuredBoard:
         snapshot = await self._history.find_snapshot(snapshot_id)
         if snapshot is None:
             raise NotFound(
@@ -141,13 +172,15 @@ class BoardViews:
             )
         return await asyncio.to_thread(board_models.leaderboard, snapshot)
 
-    async def _represent(self, shown: Leaderboard, window: Window, address: str) -> Representation:
-        key = (shown.board, shown.scoring, shown.snapshot or 0, window)
+    async def _represent(
+        self, shown: MeasuredBoard, window: Window, address: str
+    ) -> Representation:
+        key = (shown.board, shown.scoring, shown.snapshot or 0, shown.measured_at, window)
         # In a thread: a board of thousands takes a while to write.
         return await self._made.get(address, key, lambda: asyncio.to_thread(_make, shown, window))
 
 
-def _make(shown: Leaderboard, window: Window) -> Representation:
+def _make(shown: MeasuredBoard, window: Window) -> Representation:
     page = board_models.page_of(
         shown, track=window.track, offset=window.offset, limit=window.limit, form=window.form
     )
@@ -163,7 +196,7 @@ def _make(shown: Leaderboard, window: Window) -> Representation:
         if window.form == "csv"
         else page.model_dump_json().encode(),
         content_type=_CSV if window.form == "csv" else JSON,
-        cache_control=_IMMUTABLE if window.immutable else CACHE_CONTROL,
+        cache_control=_IMMUTABLE if window.immutable and shown.is_final else CACHE_CONTROL,
         headers=headers,
-        last_modified=shown.updated_at,
+        last_modified=shown.modified_at,
     )

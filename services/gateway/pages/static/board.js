@@ -8,7 +8,7 @@
   const table = document.getElementById("board");
   if (!table) return;
   const announced = document.getElementById("announced");
-  let snapshot = Number(table.dataset.snapshot);
+  let shown = { snapshot: Number(table.dataset.snapshot), measured: "measured" in table.dataset };
   // Of a large board the page has the first rows of its view: another view is asked of the server.
   const whole = table.dataset.cut === undefined;
 
@@ -196,17 +196,20 @@
 
   // One refresh at a time; what comes during it is caught up with afterwards. A crowd of open pages
   // does not ask in the same instant.
-  let wanted = snapshot;
+  let wanted = shown;
+  const behind = () =>
+    wanted.snapshot > shown.snapshot ||
+    (wanted.snapshot === shown.snapshot && wanted.measured && !shown.measured);
   let busy = false;
   const follow = async () => {
     if (busy) return;
     busy = true;
     try {
-      while (wanted > snapshot) {
+      while (behind()) {
         const target = wanted;
         await new Promise((done) => setTimeout(done, Math.random() * 300));
         await refresh();
-        snapshot = target;
+        shown = target;
       }
     } catch {
       // The network failed: the stream comes back, and says again what is new.
@@ -235,7 +238,9 @@
       waiting = setTimeout(listen, AGAIN * (1 + Math.random()));
     });
     events.addEventListener("board", (event) => {
-      wanted = JSON.parse(event.data).snapshots[table.dataset.scoring] ?? 0;
+      const news = JSON.parse(event.data);
+      const scoring = table.dataset.scoring;
+      wanted = { snapshot: news.snapshots[scoring] ?? 0, measured: news.statistics[scoring] };
       follow();
     });
   };
