@@ -22,7 +22,7 @@ from medvid.benchmark.sums import (
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class ComparedScores:
     """One record: the true scores and the predicted ones, as compat and as strict read them.
 
     A predicted score that is out of range is not in `strict`, so it is wrong there.
@@ -44,7 +44,7 @@ class Comparison:
         return bool(self.true)
 
 
-def accuracy(comparisons: Sequence[Comparison]) -> ByScoring:
+def accuracy(comparisons: Sequence[ComparedScores]) -> ByScoring:
     """Return the contributions to the mean over sources of the mean over components.
 
     A component's value is correct / present. Compat leaves out absent components, so a missing
@@ -75,7 +75,7 @@ def accuracy(comparisons: Sequence[Comparison]) -> ByScoring:
 
 
 def _contributions(
-    comparisons: Sequence[Comparison],
+    comparisons: Sequence[ComparedScores],
     components: Sequence[Sequence[tuple[bool, bool]]],
     count: int,
     formula: Formula,
