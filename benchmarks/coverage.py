@@ -26,7 +26,7 @@ ROOT: Final = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from medvid.benchmark.ground_truth import Sample  # noqa: E402
-from medvid.benchmark.metrics.components import Comparison, accuracy  # noqa: E402
+from medvid.benchmark.metrics.components import ComparedScores, accuracy  # noqa: E402
 from medvid.benchmark.statistics.bootstrap import estimates, resample  # noqa: E402
 from medvid.benchmark.statistics.comparisons import Score, compare  # noqa: E402
 from medvid.benchmark.statistics.intervals import interval  # noqa: E402
@@ -127,7 +127,7 @@ def _contributions(samples: Sequence[Sample], right: np.ndarray) -> Contribution
     names = [f"part {number}" for number in range(right.shape[1])]
     true = dict.fromkeys(names, 1)
     comparisons = [
-        Comparison(sample, true, said := dict(zip(names, row, strict=True)), said)
+        ComparedScores(sample, true, said := dict(zip(names, row, strict=True)), said)
         for sample, row in zip(samples, right.astype(int).tolist(), strict=True)
     ]
     return accuracy(comparisons)["compat"]

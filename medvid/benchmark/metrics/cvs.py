@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from medvid.benchmark import truth
-from medvid.benchmark.metrics.components import Comparison, accuracy
+from medvid.benchmark.metrics.components import ComparedScores, accuracy
 from medvid.benchmark.parsing.cvs import parse_components
 from medvid.benchmark.results import AnsweredSample, Record, TaskScore, metric_score
 
@@ -15,12 +15,12 @@ _VALID: Final = range(3)
 
 def score(answers: Sequence[AnsweredSample]) -> TaskScore:
     """Score the components; a missing prediction counts as an empty one, naming none of them."""
-    comparisons: list[Comparison] = []
+    comparisons: list[ComparedScores] = []
     records: dict[int, Record] = {}
     for answer in answers:
         parsed = parse_components(answer.text)
         comparisons.append(
-            Comparison(
+            ComparedScores(
                 sample=answer.sample,
                 true=truth.component_scores(answer.sample),
                 compat=parsed,

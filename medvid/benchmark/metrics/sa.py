@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from medvid.benchmark import truth
-from medvid.benchmark.metrics.components import Comparison, accuracy
+from medvid.benchmark.metrics.components import ComparedScores, accuracy
 from medvid.benchmark.parsing.sa import SKILL_ASPECTS, parse_aspects
 from medvid.benchmark.results import AnsweredSample, Record, TaskScore, metric_score
 
@@ -16,13 +16,13 @@ _FOLDED_ASPECTS: Final[Mapping[str, str]] = {aspect.casefold(): aspect for aspec
 
 def score(answers: Sequence[AnsweredSample]) -> TaskScore:
     """Score the aspects; a missing prediction counts as an empty one, naming none of them."""
-    comparisons: list[Comparison] = []
+    comparisons: list[ComparedScores] = []
     records: dict[int, Record] = {}
     for answer in answers:
         named = parse_aspects(answer.text)
         parsed = dict(named)
         comparisons.append(
-            Comparison(
+            ComparedScores(
                 sample=answer.sample,
                 true=truth.aspect_scores(answer.sample),
                 compat=parsed,
