@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 
 from medvid.judging.prompt import ChatMessage, Form
 
@@ -41,6 +41,8 @@ class Completion:
 
 
 Failure = Literal["throttled", "failing", "unusable", "rejected", "unfit", "refused", "no_schema"]
+FINAL: Final[tuple[Failure, ...]] = ("rejected", "unfit", "no_schema", "refused")
+"""Failures of a call that no second call changes, of these captions unless all are alike."""
 Cause = Literal["key", "access", "credit", "quota", "model", "address", "parameter"]
 
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from medvid.judging.calls import CallFailed, Completion, ModelEndpoint
+from medvid.judging.calls import FINAL, CallFailed, Completion, ModelEndpoint
 from medvid.judging.forms import FormChoice
 from medvid.judging.model_names import counts_as
 from medvid.judging.plans import DistinctPair, task_of_metrics
@@ -139,7 +139,7 @@ class OfflineJudge:
         """Wait before the next attempt; returns why there is none. Raises Stopped."""
         if failure.kind == "unusable":
             raise Stopped(f"{failure.detail}.".replace("..", "."))
-        if failure.kind in ("rejected", "no_schema", "refused"):
+        if failure.kind in FINAL:
             return "refused" if failure.kind == "refused" else "rejected", failure.detail
         seconds = self.policy.wait(failed, failure.retry_after, self.draw)
         if seconds is None:

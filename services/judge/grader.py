@@ -19,7 +19,7 @@ from uuid import UUID
 
 import structlog
 
-from medvid.judging.calls import CallFailed, Completion, ModelEndpoint
+from medvid.judging.calls import FINAL, CallFailed, Completion, ModelEndpoint
 from medvid.judging.forms import FormChoice, named
 from medvid.judging.model_names import counts_as, is_confirmed
 from medvid.judging.pricing import TokenPrice
@@ -46,8 +46,6 @@ from shared.runtime.metrics import JUDGE_CALLS
 
 _PROBE_PATIENCE: Final = 5.0  # seconds; a first call that hangs must not hold up all others
 _RAW_CHARACTERS: Final = 20_000
-_FINAL: Final = ("rejected", "unfit", "no_schema", "refused")
-"""Failures of these captions that no second call changes."""
 _log = structlog.get_logger(__name__)
 
 
@@ -115,7 +113,7 @@ class ModelGrader:
             except CallFailed as failure:
                 tally.wasted(failure.outcome)
                 self._health.failed(failure, pair.digest)
-                if failure.kind in _FINAL:
+                if failure.kind in FINAL:
                     self._health.stop_if_down()
                     reason = "refused" if failure.kind == "refused" else "rejected"
                     return _unscored(tally, reason, failure.detail)

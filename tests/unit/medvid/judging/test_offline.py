@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from medvid.benchmark.tasks import ASPECTS
-from medvid.judging.calls import CallFailed, Completion, Usage
+from medvid.judging.calls import CallFailed, Completion, Failure, Usage
 from medvid.judging.offline import OfflineJudge, Stopped
 from medvid.judging.plans import DistinctPair, pair_sha256
 from medvid.judging.pricing import FREE, TokenPrice
@@ -122,13 +122,18 @@ async def test_pairs_in_vain_stop_nothing_that_was_not_tried(tmp_path: Path) -> 
     assert (scored[0], scored[-1]) == (0, 30)
 
 
-async def test_a_refusal_is_of_one_pair_and_the_rest_goes_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "reason"), [("refused", "refused"), ("unfit", "rejected"), ("rejected", "rejected")]
+)
+async def test_a_refusal_is_of_one_pair_and_the_rest_goes_on(
+    tmp_path: Path, kind: Failure, reason: str
+) -> None:
     def answer(prediction: str) -> Completion | CallFailed:
-        refused = CallFailed("refused", "400", "content policy")
+        refused = CallFailed(kind, "400", "content policy")
         return refused if prediction == "p3" else good("")
 
     judge, stopped = await judged(tmp_path / "v", Endpoint(answer), 20)
-    assert (stopped, judge.unscored, len(judge.file.scored)) == (None, {"refused": 1}, 19)
+    assert (stopped, judge.unscored, len(judge.file.scored)) == (None, {reason: 1}, 19)
 
 
 @pytest.mark.parametrize("limit", [3_000, 10_000, 41_000])
