@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from medvid.judging.calls import CallFailed, Completion, ModelEndpoint
+from medvid.judging.explanations import explained
 from medvid.judging.forms import FormChoice
 from medvid.judging.model_names import counts_as
 from medvid.judging.plans import DistinctPair, task_of_metrics
@@ -138,7 +139,7 @@ class OfflineJudge:
     async def _failed(self, failure: CallFailed, failed: int) -> tuple[str | None, str]:
         """Wait before the next attempt; returns why there is none. Raises Stopped."""
         if failure.kind == "unusable":
-            raise Stopped(f"{failure.detail}.".replace("..", "."))
+            raise Stopped(f"{explained(failure).rstrip('.')}.")
         if failure.kind in ("rejected", "no_schema", "refused"):
             return "refused" if failure.kind == "refused" else "rejected", failure.detail
         seconds = self.policy.wait(failed, failure.retry_after, self.draw)
