@@ -61,9 +61,25 @@ class _Command(TyperCommand):
 def _exiting(function: Callable[..., int]) -> Callable[..., None]:
     @wraps(function)
     def command(**given: object) -> None:
-        raise typer.Exit(function(**given))
+        try:
+            status = function(**given)
+        except (ConnectionError, TimeoutError):  # no files; of a closed pipe typer ends quietly
+            raise
+        except OSError as error:  # a path or disk, here as in each command: no trace helps
+            from medvid.cli.printing import cannot_run
+
+            status = cannot_run(_file_trouble(error))
+        raise typer.Exit(status)
 
     return command
+
+
+def _file_trouble(error: OSError) -> str:
+    """Return which file cannot be used, and why."""
+    why = error.strerror or error
+    if error.filename is None:
+        return f"medvid: A file cannot be used: {why}."
+    return f"medvid: {error.filename} cannot be used: {why}."
 
 
 @cache

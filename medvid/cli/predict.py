@@ -24,6 +24,7 @@ from medvid.benchmark.tasks import Task, task_of
 from medvid.cli.files import read_file
 from medvid.cli.parameters import JSON_OR_GZIP, Json
 from medvid.cli.printing import Exit, cannot_run, print_json
+from medvid.judging.explanations import base_url_problem
 from medvid.judging.pricing import MICROUSD, TokenPrice
 from medvid.predict import manifest as manifests
 from medvid.predict.frames import FrameSettings
@@ -125,6 +126,8 @@ def predict(
         return cannot_run(
             f"{missing[0]} is not installed: install medvid with the extra 'predict'."
         )
+    if problem := base_url_problem(base_url):
+        return cannot_run(problem)
     try:
         frames = FrameSettings(min_pixels, max_pixels, max_frames, stamps)
         plan = _plan(

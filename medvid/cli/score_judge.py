@@ -21,6 +21,7 @@ from medvid.benchmark.tasks import Task
 from medvid.cli.printing import Exit
 from medvid.judging import standin
 from medvid.judging.estimates import REPLY_TOKENS, CallFigures, estimate
+from medvid.judging.explanations import base_url_problem
 from medvid.judging.offline import OfflineJudge, Stopped
 from medvid.judging.plans import DistinctPair, store
 from medvid.judging.pricing import FREE, MICROUSD, TokenPrice, to_microusd
@@ -107,6 +108,8 @@ def judged_by(options: JudgeOptions, plan: JudgingPlan) -> Judged:
         return Judged([standin.judge(pair) for pair in plan.texts])
     if not options.model:
         raise CannotJudge("--judge openai needs --model: the model as its endpoint names it.")
+    if problem := base_url_problem(options.base_url):
+        raise CannotJudge(problem)
     version = version_of(options, options.model)
     price = _price(options.model)
     if options.limit_usd is not None and price is FREE:

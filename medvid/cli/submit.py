@@ -168,9 +168,10 @@ def _submit(session: Session, plan: _Plan) -> int:
                 print_json(found)
             session.say("Nothing was submitted.")
             return Exit.DONE
-    receipt = _send(session, plan, packed, old)
+    receipt, upload = _send(session, plan, packed, old)
     name = plan.fields.get("model_name") or _name_of(session, plan.replaces)
     kept = known_submissions.remember(session.url, receipt, name, plan.file)
+    known_submissions.upload_ended(upload)  # now that its token is kept
     if not session.as_json:
         print(f"Submitted as {receipt.id}.")
         session.say(f"Its owner token is kept in {known_submissions.path()}.", style="dim")
@@ -285,7 +286,8 @@ def _accept_warnings(session: Session, plan: _Plan) -> None:
 
 def _send(
     session: Session, plan: _Plan, packed: bytes, old: tuple[str, str | None] | None
-) -> Receipt:
+) -> tuple[Receipt, str]:
+    """Return the receipt, and the upload's name: to be forgotten once the receipt is kept."""
     target = json.dumps([session.url, old and old[0], plan.evaluate_only])
     texts = {name: str(value) for name, value in plan.fields.items() if value is not None}
     upload, key = known_submissions.upload_key(target, texts, packed)
@@ -306,8 +308,7 @@ def _send(
         if error.status < 500:
             known_submissions.upload_ended(upload)
         raise
-    known_submissions.upload_ended(upload)
-    return receipt
+    return receipt, upload
 
 
 @contextmanager

@@ -53,8 +53,9 @@ class VerdictFile:
             if found["judge_version"] == version:
                 pair = bytes.fromhex(found["pair"])
                 tried.add(pair)
-                if is_valid(found["scores"]):
-                    scored[pair] = found["scores"]
+                scores = found.get("scores")
+                if isinstance(scores, dict) and is_valid(scores):
+                    scored[pair] = scores
         if not (content.startswith(_BEGINNING) or _BEGINNING.startswith(content)):
             raise NotAVerdictFile(f"{path} holds no verdicts")
         file = FileIO(path, "r+" if path.exists() else "w+")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from medvid.judging.calls import CallFailed, Cause, Completion, Failure
+from medvid.judging.calls import CallFailed, Completion, Failure
 from medvid.judging.prompt import Form
 from medvid.judging.retry import RetryPolicy
 from medvid.predict.prompts import Message
@@ -20,16 +20,6 @@ if TYPE_CHECKING:
 POLICY: Final = RetryPolicy(attempts=6, base=1.0, longest=60.0)
 PASSING: Final[tuple[Failure, ...]] = ("throttled", "failing")
 """Failures that a later call may not meet."""
-_CURES: Final[Mapping[Cause, str]] = {
-    "key": "The endpoint refuses the key: set OPENAI_API_KEY to a valid one.",
-    "access": "The key is known but may not use this model.",
-    "credit": "The account has no credit left.",
-    "quota": "The account's quota is used up.",
-    "model": "There is no such model for this key: check --model.",
-    "address": "The address takes no chat completions for this model: check --base-url (most end "
-    "in /v1) and --model.",
-    "parameter": "The endpoint does not take a parameter of the call.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +54,6 @@ class PredictionEndpoint:
                 if wait is None:
                     raise
             await asyncio.sleep(wait)
-
-
-def explained(failure: CallFailed) -> str:
-    """Return what failed and, for what is set wrongly, the cure in words of the command line."""
-    if failure.cause is None:
-        return failure.detail
-    return f"{_CURES[failure.cause]} ({failure.said or failure.detail})"
 
 
 @asynccontextmanager

@@ -12,10 +12,11 @@ from typing import Final, Literal
 from medvid.benchmark.decoding import SUBMISSION_LIMITS
 from medvid.benchmark.tasks import Task
 from medvid.judging.calls import CallFailed, Completion, Usage
+from medvid.judging.explanations import explained
 from medvid.predict.frames import FrameSettings, UnreadableFrame
 from medvid.predict.prompts import Form, Prompts
 from medvid.predict.records import CallRecord, CallStatus, Records
-from medvid.predict.requests import PASSING, PredictionEndpoint, explained
+from medvid.predict.requests import PASSING, PredictionEndpoint
 from medvid.predict.samples import VideoSample
 
 DEFAULT_TOKENS: Final = 256

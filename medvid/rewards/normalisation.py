@@ -14,6 +14,7 @@ from medvid.benchmark.tasks import Task, task_of
 
 _FIELD: Final = "medvid_percentiles"
 _VERSION: Final = 1
+_CURE: Final = "write the file with 'medvid score --per-sample'"
 
 
 class InvalidPercentiles(ValueError):
@@ -32,15 +33,18 @@ def fit(lines: Iterable[Mapping[str, Any]], scoring: str) -> Spreads:
     """
     values: dict[tuple[str, Task], list[float]] = {}
     for number, line in enumerate(lines, 1):
-        task = task_of(str(line.get("qa_type")))
-        rewards = line.get("reward")
-        if task is None or "reward" not in line:
-            raise InvalidPercentiles(
-                f"Line {number} has no reward values: write the file with 'medvid score "
-                "--per-sample'."
-            )
-        if isinstance(rewards, dict):
-            values.setdefault((str(line["source"]), task), []).append(float(rewards[scoring]))
+        try:
+            task, rewards = task_of(str(line["qa_type"])), line["reward"]
+            value = None if rewards is None else float(rewards[scoring])
+            source = str(line["source"])
+        except (KeyError, TypeError, ValueError):
+            task = None
+        if task is None:
+            raise InvalidPercentiles(f"Line {number} has no reward values: {_CURE}.")
+        if value is not None:
+            values.setdefault((source, task), []).append(value)
+    if not values:
+        raise InvalidPercentiles(f"It holds no rewards: {_CURE}.")
     return {key: percentiles(found) for key, found in sorted(values.items())}
 
 

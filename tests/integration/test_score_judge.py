@@ -131,6 +131,25 @@ def test_the_version_is_that_of_a_server_with_its_defaults() -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("path", ["/v1?version=1", "/v1/chat/completions", "/v 1"])
+async def test_an_address_that_cannot_work_is_refused_in_words_of_the_command(
+    files: list[str], url: str, stub: Stub, path: str
+) -> None:
+    status, found, said = await judged(files, url + path)
+    assert (status, found, stub.asked.total()) == (2, {}, 0)
+    assert said.startswith("medvid: --base-url")
+    assert "MEDVID" not in said
+
+
+async def test_what_is_set_wrongly_is_said_in_words_of_the_command(
+    files: list[str], url: str
+) -> None:
+    status, found, said = await judged(files, f"{url}/nowhere")
+    assert status == 1
+    assert "check --base-url" in said
+    assert "MEDVID" not in said + str(found["judge"]["stopped"])
+
+
 async def test_after_a_kill_only_the_calls_under_way_are_made_again(
     files: list[str], url: str, stub: Stub
 ) -> None:
@@ -205,6 +224,6 @@ async def test_a_wrong_key_stops_it_at_once_and_is_not_shown(files: list[str]) -
 
 
 async def test_an_address_that_is_none_is_said_to_be(files: list[str]) -> None:
-    status, _, said = await judged(files, "ftp://nowhere.invalid/v1")
-    assert status == 1
-    assert "http" in said
+    status, found, said = await judged(files, "ftp://nowhere.invalid/v1")
+    assert (status, found) == (2, {})
+    assert "must begin with https:// (or http://)" in said

@@ -6,10 +6,12 @@ import inspect
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import typer
 from typer.main import get_command
+from typer.testing import CliRunner
 
 from medvid.cli.main import app
 from tests.patience import HANG_SECONDS
@@ -90,3 +92,29 @@ def test_no_help_opens_what_only_a_running_server_needs() -> None:
     ]  # fmt: skip
     assert len(names) > 50
     assert heavy_in_the_help_of(names, SERVER) == []
+
+
+def test_a_file_that_cannot_be_written_is_named_in_a_line(tmp_path: Path) -> None:
+    """By whichever command: `demo` has a ground truth and predictions that fit it."""
+    demo = Path(__file__).parents[4] / "demo"
+    truth, predictions, tests = (
+        str(demo / f"{name}.json.gz") for name in ("ground_truth", "predictions", "test_set")
+    )
+    baseline = tmp_path / "baseline.jsonl"
+    baseline.write_text('{"qa_type": "tal", "source": "x", "reward": {"compat": 1.0}}')
+    here = str(tmp_path / "missing" / "file.md")
+    for words in (
+        ["sample", tests, "--out", here],
+        ["overlay", predictions, predictions, "--task", "stg", "--out", here],
+        ["score", truth, predictions, "--per-sample", here],
+        ["score", truth, predictions, "--replicates", here],
+        ["score", truth, predictions, "--report", here],
+        ["rewards", "fit", str(baseline), "--out", here],
+    ):
+        done = CliRunner().invoke(app, words)
+        assert done.exit_code == 2, (words, done.exception)
+        assert f"{here}" in done.stderr
+        assert "cannot be used: No such file or directory." in done.stderr
+    full = CliRunner().invoke(app, ["sample", tests, "--out", "/dev/full"])
+    assert (full.exit_code, full.stderr.count("\n")) == (2, 1)
+    assert "No space left on device" in full.stderr

@@ -183,8 +183,27 @@ def test_a_fit_gives_linear_percentiles_by_source_and_task(tmp_path: Path) -> No
     assert load(path, "compat") == spreads
     with pytest.raises(InvalidPercentiles, match="compat"):
         load(path, "strict")
-    with pytest.raises(InvalidPercentiles, match="per-sample"):
-        fit([{"qa_type": "tal", "source": "AVOS"}], "compat")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "", "null", "[1, 2]", '"text"', "{}", '{"qa_type": "tal", "source": "AVOS"}',
+        '{"qa_type": "tal", "reward": {"compat": 1}}',
+        '{"qa_type": "tal", "source": "AVOS", "reward": {}}',
+        '{"qa_type": "tal", "source": "AVOS", "reward": {"compat": null}}',
+        '{"qa_type": "tal", "source": "AVOS", "reward": {"compat": "high"}}',
+        '{"qa_type": "tal", "source": "AVOS", "reward": 0.5}',
+        '{"qa_type": "dancing", "source": "AVOS", "reward": {"compat": 1}}',
+    ],
+)  # fmt: skip
+def test_a_baseline_of_another_kind_is_refused(line: str, tmp_path: Path) -> None:
+    file, out = tmp_path / "baseline.jsonl", tmp_path / "percentiles.json"
+    file.write_text(line)
+    done = CliRunner().invoke(app, ["rewards", "fit", str(file), "--out", str(out)])
+    assert done.exit_code == 2, done.exception
+    assert "medvid score --per-sample" in done.stderr
+    assert not out.exists()
 
 
 def as_trainers_load(name: str) -> Callable[..., Any]:
