@@ -14,12 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-<<<<<<< HEAD
 from medvid.judging.calls import FINAL, CallFailed, Completion, ModelEndpoint
-=======
-from medvid.judging.calls import CallFailed, Completion, ModelEndpoint
 from medvid.judging.explanations import explained
->>>>>>> wt-fresh
 from medvid.judging.forms import FormChoice
 from medvid.judging.model_names import counts_as
 from medvid.judging.plans import DistinctPair, task_of_metrics
@@ -143,13 +139,8 @@ class OfflineJudge:
     async def _failed(self, failure: CallFailed, failed: int) -> tuple[str | None, str]:
         """Wait before the next attempt; returns why there is none. Raises Stopped."""
         if failure.kind == "unusable":
-<<<<<<< HEAD
-            raise Stopped(f"{failure.detail}.".replace("..", "."))
-        if failure.kind in FINAL:
-=======
             raise Stopped(f"{explained(failure).rstrip('.')}.")
-        if failure.kind in ("rejected", "no_schema", "refused"):
->>>>>>> wt-fresh
+        if failure.kind in FINAL:
             return "refused" if failure.kind == "refused" else "rejected", failure.detail
         seconds = self.policy.wait(failed, failure.retry_after, self.draw)
         if seconds is None:

@@ -58,11 +58,7 @@ class Endpoint:
 def texts(count: int) -> list[DistinctPair]:
     pairs = [(f"p{number}".encode(), f"r{number}".encode()) for number in range(count)]
     return [
-<<<<<<< HEAD
         DistinctPair(number, pair_sha256(*pair), *pair, ("vs_llm",), 1, ())
-=======
-        DistinctPair(number, pair_sha256(*pair), *pair, ("vs_llm",), 1, ("AVOS",))
->>>>>>> wt-fresh
         for number, pair in enumerate(pairs)
     ]
 
