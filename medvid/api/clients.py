@@ -42,6 +42,7 @@ class Methods:
     snapshot = method(leaderboards.snapshot)
     entries = stream(leaderboards.entries)
     entry = method(leaderboards.entry)
+    comparison = method(leaderboards.comparison)
 
     make_key = method(keys.make_key)
     my_key = method(keys.my_key)

@@ -10,7 +10,13 @@ from uuid import UUID
 
 from medvid.api.calls import Call, get, text_of
 from medvid.api.transport import Transport
-from medvid.models.boards import EntryDetails, Leaderboard, LeaderboardEntry, LeaderboardIndex
+from medvid.models.boards import (
+    EntryComparison,
+    EntryDetails,
+    Leaderboard,
+    LeaderboardEntry,
+    LeaderboardIndex,
+)
 
 _PAGE_SIZE: Final = 500
 
@@ -79,6 +85,14 @@ async def entry(transport: Transport, board: str, entry: UUID | str) -> EntryDet
     return await transport.ask(
         get(f"/leaderboards/{quote(board, safe='')}/entries/{entry}"), EntryDetails
     )
+
+
+async def comparison(
+    transport: Transport, board: str, a: UUID | str, b: UUID | str, *, scoring: str = "compat"
+) -> EntryComparison:
+    """Return how two entries of a board differ, and whether chance explains it."""
+    path = f"/leaderboards/{quote(board, safe='')}/comparisons"
+    return await transport.ask(get(path, a=str(a), b=str(b), scoring=scoring), EntryComparison)
 
 
 def _board(

@@ -7,11 +7,18 @@ import csv
 import io
 import re
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 from typing import Any
+from uuid import uuid4
 
+import numpy as np
 import orjson
 import pytest
 
+from medvid.benchmark.statistics.bootstrap import Estimate
+from medvid.benchmark.statistics.comparisons import Score, compare
+from medvid.benchmark.tasks import METRIC_KEYS
+from medvid.benchmark.versions import STATISTICS_VERSION
 from shared.contracts.messages import StatisticsComputed
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, running_gateway
@@ -134,3 +141,80 @@ async def test_gateways_are_told_of_statistics(gateway: Gateway) -> None:
     await measure(gateway.database)
     rows = await gateway.database.pool.fetch("SELECT type FROM outbox")
     assert StatisticsComputed.type in {row["type"] for row in rows}
+
+
+async def test_two_entries_are_compared_by_paired_draws(gateway: Gateway) -> None:
+    database = gateway.database
+    draws = {"A": noisy(0.5, 1), "B": noisy(0.5, 1)[:500] + noisy(0.6, 2)[:500]}
+    a, b = [await entry(database, name, own) for name, own in draws.items()]
+    imported = await add_listed_entry(database, "Imported", {METRIC: 0.123456})
+    await gateway.rank_listed()
+    await measured(gateway)
+    status, _, body = await gateway.get(f"{BOARD}/comparisons?a={b}&b={a}")
+    assert status == 200
+    found = orjson.loads(body)
+    values = {
+        name: Score(round(float(np.mean(own)), 4), Estimate(np.array(own), 40))
+        for name, own in draws.items()
+    }
+    expected = compare({METRIC: values["B"]}, {METRIC: values["A"]})[METRIC]
+    version = await database.pool.fetchval("SELECT version FROM ground_truths")
+    assert found == {
+        "a": str(b),
+        "b": str(a),
+        "scoring": "compat",
+        "ground_truth_version": version,
+        "statistics_version": STATISTICS_VERSION,
+        "metrics": {
+            METRIC: {
+                key: value if key == "few_videos" else round(value, 4)
+                for key, value in asdict(expected).items()
+            }
+        },
+        "minimum_detectable": {
+            **dict.fromkeys(METRIC_KEYS),
+            METRIC: round(2.8 * float(np.std(np.subtract(*draws.values()), ddof=1)), 4),
+        },
+    }
+    _, _, page = await gateway.get(f"/compare?board=community&models={a},{b}")
+    assert f"{found['metrics'][METRIC]['p_holm']:.3f}" in page.decode()
+    assert "B is ahead on 1 of 1 metrics" in page.decode()
+
+    _, _, body = await gateway.get(f"{BOARD}/comparisons?a={imported}&b={a}")
+    alone = orjson.loads(body)
+    assert (alone["ground_truth_version"], alone["statistics_version"]) == (None, None)
+    difference = round(0.1235 - values["A"].value, 4)
+    nothing = dict.fromkeys(("se", "low", "high", "p", "p_holm", "few_videos"))
+    assert alone["metrics"] == {METRIC: {"difference": difference, **nothing}}
+
+
+@pytest.mark.parametrize(
+    ("change", "left"),
+    [
+        ("UPDATE scores SET strict = 0.1", True),
+        ("UPDATE scores SET metric_version = 'x' WHERE entry_id = $1", False),
+        ("UPDATE replicates SET interval = jsonb_set(interval, '{clusters}', '3')", None),
+        ("UPDATE scores SET answered = 29 WHERE entry_id = $1", "withheld"),
+    ],
+)
+async def test_what_cannot_be_paired_or_shown_is_not_compared(
+    gateway: Gateway, change: str, left: object
+) -> None:
+    a, b = [await entry(gateway.database, name, noisy(0.5, n)) for n, name in enumerate("AB")]
+    await gateway.database.pool.execute(change.replace("$1", f"'{a}'"))
+    await gateway.rank_listed()
+    _, _, body = await gateway.get(f"{BOARD}/comparisons?a={a}&b={b}")
+    metrics = orjson.loads(body)["metrics"]
+    if left == "withheld":
+        assert metrics == {}
+        return
+    assert (metrics[METRIC]["se"] is not None) is (left is True)
+    assert (metrics[METRIC]["p_holm"] is not None) is (left is True)
+
+
+async def test_entries_that_are_not_there_are_not_compared(gateway: Gateway) -> None:
+    a = await entry(gateway.database, "A", noisy(0.5, 1))
+    await gateway.rank_listed()
+    for query, status in ((f"a={a}&b={uuid4()}", 404), (f"a={a}&b=x", 400), (f"a={a}", 400)):
+        answer = await gateway.get(f"{BOARD}/comparisons?{query}")
+        assert answer[0] == status, answer

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from typing import Annotated, Final
+from uuid import UUID
 
 from aiohttp import hdrs, web
 from pydantic import Field
 
 from medvid.benchmark.names import FIELD_LIMITS
 from medvid.benchmark.tasks import BOARDS, Board, Scoring
-from medvid.models.boards import EntryDetails, Leaderboard, LeaderboardIndex
+from medvid.models.boards import EntryComparison, EntryDetails, Leaderboard, LeaderboardIndex
 from services.gateway.boards.current import CACHE_CONTROL, Boards
 from services.gateway.boards.cursors import BoardCursor, Form
 from services.gateway.boards.entries import entry_of
@@ -220,6 +221,36 @@ async def read_entry(
     details = await entry_of(boards, store, board, id)
     return represent(
         details.model_dump_json().encode(),
+        content_type=JSON,
+        cache_control=CACHE_CONTROL,
+        headers=READ_HEADERS,
+    )
+
+
+class ComparisonQuery(Parameters):
+    """Which entries are compared."""
+
+    a: UUID = Field(description="an entry's id")
+    b: UUID = Field(description="the id of the entry that is subtracted")
+    scoring: Scoring = Field("compat", description="the values that are compared")
+
+
+@router.get(
+    "/leaderboards/{board}/comparisons",
+    reply=json_reply("The comparison.", EntryComparison, etag=True),
+    problems=("board_not_found", "entry_not_found"),
+)
+async def compare_entries(
+    views: BoardViews, board: BoardName, query: ComparisonQuery, address: str
+) -> Representation:
+    """Compare two entries.
+
+    Differences are paired: both are measured on the same 1,000 draws of whole videos. A difference
+    is beyond chance where `p_holm` is below 0.05 and it does not rest on few videos.
+    """
+    found = await views.comparison(board, query.scoring, query.a, query.b, address=address)
+    return represent(
+        found.model_dump_json().encode(),
         content_type=JSON,
         cache_control=CACHE_CONTROL,
         headers=READ_HEADERS,

@@ -9,9 +9,8 @@ from medvid.benchmark.tasks import SCORINGS, Board, Scoring
 from medvid.models.boards import EntryDetails, LeaderboardEntry
 from services.gateway.boards.current import Boards
 from services.gateway.boards.entry_models import entry_details
-from services.gateway.boards.store import BoardHistory
+from services.gateway.boards.store import BoardHistory, entry_not_found
 from services.gateway.web.parameters import uuid_of
-from shared.runtime.errors import NotFound
 
 _SPANS: Final = 1_000
 
@@ -23,11 +22,7 @@ async def entry_of(
     known = uuid_of(entry_id)
     found = await history.entry(board, known, spans=_SPANS) if known is not None else None
     if found is None or known is None:
-        raise NotFound(
-            f"the {board} board has no entry {entry_id[:40]!r}.",
-            fix="Boards name theirs in 'entry_id'; a removed one is gone from its board.",
-            code="entry_not_found",
-        )
+        raise entry_not_found(board, entry_id)
     await boards.rank_of(board, known)  # so that a new entry is on our board, too
     return entry_details(found, _places(boards, board, known))
 

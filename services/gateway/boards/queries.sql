@@ -35,6 +35,16 @@ SELECT metric, compat, strict, answered, expected, by_source::text AS by_source,
   FROM scores
  WHERE entry_id = $1
 
+-- name: comparison_scores
+SELECT s.entry_id, s.metric, CASE WHEN $3 = 'strict' THEN s.strict ELSE s.compat END AS value,
+       s.answered, s.expected, s.ground_truth_version, s.metric_version, s.judge_version,
+       n.replicates, n.interval::text AS interval
+  FROM entries e
+  JOIN scores s ON s.entry_id = e.id
+  LEFT JOIN current_replicates n ON n.entry_id = s.entry_id AND n.metric = s.metric
+                                AND n.scoring = $3 AND n.statistics_version = $4
+ WHERE e.id = ANY ($2::uuid[]) AND e.board = $1 AND e.listed AND e.removed_at IS NULL
+
 -- name: entry_judge
 -- The result that the judged scores were made from.
 SELECT judge_results.run_id, judge_results.judge_version, judge_results.facts::text AS facts,

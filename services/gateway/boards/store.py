@@ -10,6 +10,7 @@ from uuid import UUID
 
 from medvid.benchmark.tasks import Board, Ranking, Scoring
 from medvid.benchmark.versions import STATISTICS_VERSION
+from shared.runtime.errors import NotFound
 from shared.storage.database import Database, transient_errors
 from shared.storage.queries import load_queries
 
@@ -93,8 +94,22 @@ class BoardHistory(Protocol):
     async def entry(self, board: Board, entry_id: UUID, *, spans: int) -> FoundEntry | None:
         """Return an entry that is on a board now, with up to `spans` of its newest ranks."""
 
+    async def scores(
+        self, board: Board, entry_ids: Sequence[UUID], scoring: Scoring
+    ) -> Sequence[Row]:
+        """Return the scores of entries on a board with their replicates in a scoring."""
+
     async def arrivals(self, boards: Sequence[Board], limit: int) -> Sequence[Arrival]:
         """Return the entries that came onto these boards last, the newest first."""
+
+
+def entry_not_found(board: Board, entry_id: str) -> NotFound:
+    """Return the one answer for unknown and malformed ids of entries."""
+    return NotFound(
+        f"the {board} board has no entry {entry_id[:40]!r}.",
+        fix="Boards name theirs in 'entry_id'; a removed one is gone from its board.",
+        code="entry_not_found",
+    )
 
 
 class SnapshotStore:
@@ -138,6 +153,16 @@ class SnapshotStore:
             judge=dict(judge) if judge is not None else None,
             ranks=[dict(rank) for rank in ranks],
         )
+
+    async def scores(
+        self, board: Board, entry_ids: Sequence[UUID], scoring: Scoring
+    ) -> Sequence[Row]:
+        """Return the scores of entries on a board with their replicates in a scoring."""
+        async with transient_errors():
+            rows = await self._database.pool.fetch(
+                _SQL["comparison_scores"], board, entry_ids, scoring, STATISTICS_VERSION
+            )
+        return [dict(row) for row in rows]
 
     async def arrivals(self, boards: Sequence[Board], limit: int) -> Sequence[Arrival]:
         """Return the entries that came onto these boards last, the newest first."""

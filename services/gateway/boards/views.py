@@ -10,14 +10,17 @@ import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
+from uuid import UUID
 
 from medvid.benchmark.tasks import Board, Scoring
+from medvid.models.boards import EntryComparison
 from services.gateway.boards import models as board_models
 from services.gateway.boards import spreadsheet as board_csv
+from services.gateway.boards.comparisons import comparison
 from services.gateway.boards.current import CACHE_CONTROL, Boards
 from services.gateway.boards.cursors import BoardCursor, Form
 from services.gateway.boards.models import MeasuredBoard
-from services.gateway.boards.store import BoardHistory
+from services.gateway.boards.store import BoardHistory, entry_not_found
 from services.gateway.web.addresses import LOCAL
 from services.gateway.web.endpoints import JSON
 from services.gateway.web.render_cache import RenderCache, bytes_of
@@ -27,6 +30,7 @@ from services.gateway.web.turns import USUAL, Turns, WaitingLimits
 from shared.runtime.errors import NotFound
 
 _CSV: Final = "text/csv; charset=utf-8"
+_KEPT_COMPARISONS: Final = 2_000
 _IMMUTABLE: Final = "public, max-age=31536000, immutable"
 
 
@@ -62,6 +66,7 @@ class BoardViews:
             lambda board: len(board.entries) if board.is_final else kept_entries + 1,
             kept_entries,
         )
+        self._compared = RenderCache[EntryComparison](turns, lambda _: 1, _KEPT_COMPARISONS)
         self._made = RenderCache(turns, bytes_of, kept_bytes, largest=kept_bytes // 2)
 
     async def current(
@@ -117,6 +122,27 @@ class BoardViews:
             )
         window = Window(form, cursor.track, cursor.offset, cursor.limit)
         return await self._represent(shown, window, address)
+
+    async def comparison(
+        self, board: Board, scoring: Scoring, a: UUID, b: UUID, *, address: str = LOCAL
+    ) -> EntryComparison:
+        """Return how two entries of a board differ; raises NotFound, Transient."""
+        ready = self._boards.get(board, scoring)
+
+        async def compare() -> EntryComparison:
+            rows = await self._history.scores(board, [a, b], scoring)
+            found = {row["entry_id"] for row in rows}
+            for each in (a, b):
+                if each not in found:
+                    raise entry_not_found(board, str(each))
+            # In a thread, as what is made above.
+            return await asyncio.to_thread(
+                comparison, a, b, scoring, rows, ready.board.minimum_detectable
+            )
+
+        return await self._compared.get(
+            address, ("comparison", board, scoring, ready.state, a, b), compare
+        )
 
     async def permalink(
         self, snapshot_id: int, form: Form, *, address: str = LOCAL

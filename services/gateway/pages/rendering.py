@@ -15,9 +15,16 @@ from medvid.benchmark.decoding import SUBMISSION_LIMITS
 from medvid.benchmark.submission import EXAMPLE
 from medvid.benchmark.tasks import METRICS, RULE_METRIC_KEYS, SCORINGS, SOURCES, Board, Scoring
 from medvid.benchmark.validation import MINIMUM_RECORDS
-from medvid.models.boards import COLUMNS, RANKING_RULE, Leaderboard, LeaderboardEntry
+from medvid.models.boards import (
+    COLUMNS,
+    RANKING_RULE,
+    EntryComparison,
+    Leaderboard,
+    LeaderboardEntry,
+)
 from medvid.models.problems import ProblemDetails
 from medvid.models.status import Status
+from services.gateway.boards.comparisons import decision, words
 from services.gateway.boards.urls import board_url, compare_url, csv_url, page_url
 from services.gateway.pages import about, board_view, plots
 from services.gateway.pages.board_view import View
@@ -156,8 +163,9 @@ class Pages:
         board: Leaderboard,
         asked: Sequence[str],
         valueless: Valueless = frozenset(),
+        found: Sequence[EntryComparison] = (),
     ) -> str:
-        """Return the page of models side by side."""
+        """Return the page of models side by side; `found` compares the others with the first."""
         chosen = choose(board.entries, asked)
         values = [entry.values for entry in chosen]
         prepared = self._prepared.of(board, past=False)
@@ -176,6 +184,12 @@ class Pages:
             choices=prepared.choices(chosen),
             courses=prepared.courses() if chosen else "",
             metrics=compare(chosen),
+            comparisons=[
+                (words(other.model_name, chosen[0].model_name, each), other, each)
+                for other, each in zip(chosen[1:], found, strict=False)
+                if each.statistics_version
+            ],
+            decision=decision,
             columns=COLUMNS,
         )
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
+from uuid import UUID
 
 from aiohttp import web
 
 from medvid.benchmark.tasks import BOARDS, SCORINGS, Board, Scoring
+from medvid.models.boards import EntryComparison
 from services.gateway.boards.api import known_board
 from services.gateway.boards.current import Boards
 from services.gateway.boards.entries import entry_of
@@ -17,13 +19,13 @@ from services.gateway.boards.store import BoardHistory
 from services.gateway.boards.urls import compare_url
 from services.gateway.boards.views import BoardViews
 from services.gateway.pages.board_view import View
-from services.gateway.pages.comparison import asked_models
+from services.gateway.pages.comparison import asked_models, choose
 from services.gateway.pages.rendering import Pages
 from services.gateway.pages.views import PageViews, page_of
 from services.gateway.status.service import StatusReader
 from services.gateway.web.responses import send
 from services.gateway.web.urls import PAGES
-from shared.runtime.errors import InvalidInput
+from shared.runtime.errors import InvalidInput, NotFound, Transient
 
 _MODELS_NAMED: Final = 20
 _DIGITS: Final = 18
@@ -80,7 +82,22 @@ class PublicPages:
             for scoring in self.boards.get(each, "compat").valueless
         )
         who = self.address(request)
-        return send(request, await self.made.comparison(shown, asked, valueless, address=who))
+        chosen = [entry.entry_id for entry in choose(shown.entries, asked)]
+        found = await self._differences(board, scoring, chosen, who)
+        made = await self.made.comparison(shown, asked, valueless, found, address=who)
+        return send(request, made)
+
+    async def _differences(
+        self, board: Board, scoring: Scoring, chosen: Sequence[UUID], address: str
+    ) -> list[EntryComparison]:
+        """Return how the others differ from the first; nothing while the database is away."""
+        try:
+            return [
+                await self.views.comparison(board, scoring, other, chosen[0], address=address)
+                for other in chosen[1:]
+            ]
+        except (NotFound, Transient):  # the values, in memory, are shown all the same
+            return []
 
     async def _entry(self, request: web.Request) -> web.Response:
         board = known_board(request.match_info["board"])

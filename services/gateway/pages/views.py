@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from medvid.benchmark.tasks import Scoring
-from medvid.models.boards import EntryDetails, Leaderboard
+from medvid.models.boards import EntryComparison, EntryDetails, Leaderboard
 from services.gateway.pages.board_view import View
 from services.gateway.pages.entry_page import render_entry
 from services.gateway.pages.rendering import Pages, Valueless
@@ -64,12 +64,18 @@ class PageViews:
         shown: Leaderboard,
         asked: Sequence[str],
         valueless: Valueless,
+        found: Sequence[EntryComparison] = (),
         *,
         address: str = LOCAL,
     ) -> Representation:
-        """Return the page of models side by side; other boards are offered where they have any."""
-        key = (_identity(shown), tuple(asked), valueless)
-        return await self._get(key, lambda: self._pages.compare(shown, asked, valueless), address)
+        """Return the page of models side by side; other boards are offered where they have any.
+
+        `found` are the comparisons of the others with the first.
+        """
+        key = (_identity(shown), tuple(asked), valueless, bool(found))
+        return await self._get(
+            key, lambda: self._pages.compare(shown, asked, valueless, found), address
+        )
 
     async def entry(
         self, shown: Leaderboard, details: EntryDetails, *, address: str = LOCAL
