@@ -25,6 +25,7 @@ from medvid.models.boards import (
 from medvid.models.problems import ProblemDetails
 from medvid.models.status import Status
 from services.gateway.boards.comparisons import decision, words
+from services.gateway.boards.models import intervals_of
 from services.gateway.boards.urls import board_url, compare_url, csv_url, page_url
 from services.gateway.pages import about, board_view, plots
 from services.gateway.pages.board_view import View
@@ -168,6 +169,7 @@ class Pages:
         """Return the page of models side by side; `found` compares the others with the first."""
         chosen = choose(board.entries, asked)
         values = [entry.values for entry in chosen]
+        ends = [intervals_of(entry) for entry in chosen]
         prepared = self._prepared.of(board, past=False)
         return self.render(
             "compare.html",
@@ -179,8 +181,8 @@ class Pages:
                 (name, scoring, label, compare_url(name, scoring), (name, scoring) in valueless)
                 for name, scoring, label in _SWITCHES
             ],
-            around=plots.radar(values, prepared.everyone),
-            side=plots.parallel(values, prepared.everyone),
+            around=plots.radar(values, prepared.everyone, ends),
+            side=plots.parallel(values, prepared.everyone, ends),
             choices=prepared.choices(chosen),
             courses=prepared.courses() if chosen else "",
             metrics=compare(chosen),
