@@ -25,7 +25,7 @@ from medvid.models.boards import (
 from medvid.models.problems import ProblemDetails
 from medvid.models.status import Status
 from services.gateway.boards.comparisons import decision, words
-from services.gateway.boards.models import intervals_of
+from services.gateway.boards.models import MeasuredBoard, intervals_of
 from services.gateway.boards.urls import board_url, compare_url, csv_url, page_url
 from services.gateway.pages import about, board_view, plots
 from services.gateway.pages.board_view import View
@@ -144,8 +144,8 @@ class Pages:
             view_url=lambda scoring: with_query(page_url(board.board, scoring), query),
         )
 
-    def about(self) -> str:
-        """Return the page about the benchmark."""
+    def about(self, boards: Sequence[MeasuredBoard] = ()) -> str:
+        """Return the page about the benchmark, with what comparisons on these boards detect."""
         return self.render(
             "about.html",
             guides=about.GUIDES,
@@ -154,6 +154,7 @@ class Pages:
             sources=SOURCES,
             columns=COLUMNS,
             ranking_rule=RANKING_RULE,
+            detecting=[board for board in boards if any(board.minimum_detectable.values())],
             example_file=EXAMPLE_FILE,
             least_records=MINIMUM_RECORDS,
             file_megabytes=SUBMISSION_LIMITS.unpacked_bytes >> 20,
