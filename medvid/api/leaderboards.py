@@ -11,7 +11,7 @@ from uuid import UUID
 from medvid.api.calls import Call, get, text_of
 from medvid.api.transport import Transport
 from medvid.models.boards import (
-    Comparison,
+    EntryComparison,
     EntryDetails,
     Leaderboard,
     LeaderboardEntry,
@@ -89,10 +89,10 @@ async def entry(transport: Transport, board: str, entry: UUID | str) -> EntryDet
 
 async def comparison(
     transport: Transport, board: str, a: UUID | str, b: UUID | str, *, scoring: str = "compat"
-) -> Comparison:
+) -> EntryComparison:
     """Return how two entries of a board differ, and whether chance explains it."""
     path = f"/leaderboards/{quote(board, safe='')}/comparisons"
-    return await transport.ask(get(path, a=str(a), b=str(b), scoring=scoring), Comparison)
+    return await transport.ask(get(path, a=str(a), b=str(b), scoring=scoring), EntryComparison)
 
 
 def _board(

@@ -341,7 +341,7 @@ class MetricDifference(Answer):
     )
 
 
-class Comparison(Answer):
+class EntryComparison(Answer):
     """How two entries of a board differ, and whether chance explains it."""
 
     a: UUID

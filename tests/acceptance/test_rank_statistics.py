@@ -176,6 +176,9 @@ async def test_two_entries_are_compared_by_paired_draws(gateway: Gateway) -> Non
             METRIC: round(2.8 * float(np.std(np.subtract(*draws.values()), ddof=1)), 4),
         },
     }
+    _, _, page = await gateway.get("/about")
+    assert f"{found['minimum_detectable'][METRIC]:.3f}." in page.decode()
+    assert "What the official board can tell apart" not in page.decode()
     _, _, page = await gateway.get(f"/compare?board=community&models={a},{b}")
     assert f"{found['metrics'][METRIC]['p_holm']:.3f}" in page.decode()
     assert "B is ahead on 1 of 1 metrics" in page.decode()

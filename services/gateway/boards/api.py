@@ -10,7 +10,7 @@ from pydantic import Field
 
 from medvid.benchmark.names import FIELD_LIMITS
 from medvid.benchmark.tasks import BOARDS, Board, Scoring
-from medvid.models.boards import Comparison, EntryDetails, Leaderboard, LeaderboardIndex
+from medvid.models.boards import EntryComparison, EntryDetails, Leaderboard, LeaderboardIndex
 from services.gateway.boards.current import CACHE_CONTROL, Boards
 from services.gateway.boards.cursors import BoardCursor, Form
 from services.gateway.boards.entries import entry_of
@@ -237,7 +237,7 @@ class ComparisonQuery(Parameters):
 
 @router.get(
     "/leaderboards/{board}/comparisons",
-    reply=json_reply("The comparison.", Comparison, etag=True),
+    reply=json_reply("The comparison.", EntryComparison, etag=True),
     problems=("board_not_found", "entry_not_found"),
 )
 async def compare_entries(

@@ -16,7 +16,7 @@ from medvid.benchmark.statistics.bootstrap import Estimate
 from medvid.benchmark.statistics.comparisons import Difference, Score, compare, in_words
 from medvid.benchmark.tasks import METRIC_KEYS, Scoring
 from medvid.benchmark.versions import STATISTICS_VERSION
-from medvid.models.boards import Comparison, MetricDifference
+from medvid.models.boards import EntryComparison, MetricDifference
 from shared.storage.replicates import replicates_from
 
 _VERSIONS = ("ground_truth_version", "metric_version", "judge_version")
@@ -31,7 +31,7 @@ def comparison(
     scoring: Scoring,
     rows: Sequence[Row],
     minimum_detectable: Mapping[str, float | None],
-) -> Comparison:
+) -> EntryComparison:
     """Return how two entries differ; `rows` are the scores of both.
 
     A metric whose replicates are of different ground truths, code or judges has its difference
@@ -47,7 +47,7 @@ def comparison(
         *({key: _score(each[key], key in drawn) for key in shared} for each in (one, other))
     )
     truths = {one[key]["ground_truth_version"] for key in drawn}
-    return Comparison(
+    return EntryComparison(
         a=a,
         b=b,
         scoring=scoring,
@@ -58,7 +58,7 @@ def comparison(
     )
 
 
-def words(one: str, other: str, found: Comparison) -> str:
+def words(one: str, other: str, found: EntryComparison) -> str:
     """Return a comparison of two models in a sentence."""
     return in_words(
         one, other, {key: Difference(**each.model_dump()) for key, each in found.metrics.items()}

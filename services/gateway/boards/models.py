@@ -31,6 +31,11 @@ class MeasuredEntry(LeaderboardEntry):
     intervals: dict[str, tuple[float, float]] = Field(default_factory=dict, exclude=True)
 
 
+def intervals_of(entry: LeaderboardEntry) -> dict[str, tuple[float, float]]:
+    """Return the ends of the intervals of a row's values by metric, as far as there are any."""
+    return entry.intervals if isinstance(entry, MeasuredEntry) else {}
+
+
 class MeasuredBoard(Leaderboard):
     """A board with what is known beside it, which its JSON leaves out.
 

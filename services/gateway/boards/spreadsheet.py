@@ -7,7 +7,7 @@ from typing import Final
 from medvid.benchmark.tasks import METRIC_KEYS
 from medvid.models.boards import Leaderboard, LeaderboardEntry, RankStatistics
 from medvid.spreadsheets import table
-from services.gateway.boards.models import MeasuredEntry
+from services.gateway.boards.models import intervals_of
 
 _ABOUT: Final = (
     "model_name", "organization", "team", "authors", "model_url", "track", "badges",
@@ -47,5 +47,4 @@ def _firmness(found: RankStatistics | None) -> list[object]:
 
 
 def _ends(entry: LeaderboardEntry, key: str) -> tuple[float | None, float | None]:
-    ends = entry.intervals.get(key) if isinstance(entry, MeasuredEntry) else None
-    return ends or (None, None)
+    return intervals_of(entry).get(key, (None, None))

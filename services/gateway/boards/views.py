@@ -13,7 +13,7 @@ from typing import Final
 from uuid import UUID
 
 from medvid.benchmark.tasks import Board, Scoring
-from medvid.models.boards import Comparison
+from medvid.models.boards import EntryComparison
 from services.gateway.boards import models as board_models
 from services.gateway.boards import spreadsheet as board_csv
 from services.gateway.boards.comparisons import comparison
@@ -66,7 +66,7 @@ class BoardViews:
             lambda board: len(board.entries) if board.is_final else kept_entries + 1,
             kept_entries,
         )
-        self._compared = RenderCache[Comparison](turns, lambda _: 1, _KEPT_COMPARISONS)
+        self._compared = RenderCache[EntryComparison](turns, lambda _: 1, _KEPT_COMPARISONS)
         self._made = RenderCache(turns, bytes_of, kept_bytes, largest=kept_bytes // 2)
 
     async def current(
@@ -125,11 +125,11 @@ class BoardViews:
 
     async def comparison(
         self, board: Board, scoring: Scoring, a: UUID, b: UUID, *, address: str = LOCAL
-    ) -> Comparison:
+    ) -> EntryComparison:
         """Return how two entries of a board differ; raises NotFound, Transient."""
         ready = self._boards.get(board, scoring)
 
-        async def compare() -> Comparison:
+        async def compare() -> EntryComparison:
             rows = await self._history.scores(board, [a, b], scoring)
             found = {row["entry_id"] for row in rows}
             for each in (a, b):

@@ -8,6 +8,7 @@ from itertools import groupby
 
 from medvid.benchmark.tasks import ASPECTS, METRICS
 from medvid.models.boards import COLUMNS, EntryDetails, Leaderboard, Provenance
+from services.gateway.boards.models import intervals_of
 from services.gateway.boards.urls import compare_url, page_url
 from services.gateway.pages import plots, rank_history
 from services.gateway.pages.rendering import Pages
@@ -20,7 +21,7 @@ def render_entry(pages: Pages, board: Leaderboard, entry: EntryDetails, now: dat
     row = next((each for each in board.entries if each.entry_id == entry.id), None)
     best = [each for each in board.entries[:2] if each.rank is not None]
     rivals = [each for each in best if each.entry_id != entry.id][:1]
-    values = [each.values for each in ([row] if row else []) + rivals]
+    drawn = ([row] if row else []) + rivals
     spans = [span for span in entry.history if span.scoring == "compat"]
     return pages.render(
         "entry.html",
@@ -29,7 +30,11 @@ def render_entry(pages: Pages, board: Leaderboard, entry: EntryDetails, now: dat
         row=row,
         rivals=rivals,
         place=next((place for place in entry.places if place.scoring == "compat"), None),
-        around=plots.radar(values, [each.values for each in board.entries]),
+        around=plots.radar(
+            [each.values for each in drawn],
+            [each.values for each in board.entries],
+            [intervals_of(each) for each in drawn],
+        ),
         history=rank_history.draw(spans, now),
         spans=spans,
         columns={column.key: column for column in COLUMNS},

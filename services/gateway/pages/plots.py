@@ -9,11 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from medvid.benchmark.tasks import METRICS
 
 Values = Mapping[str, float | None]
+Intervals = Mapping[str, tuple[float, float]]
+"""The ends of a model's intervals, by metric; those of some may be missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +44,14 @@ class Axis:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A model's line: points where it has values, and SVG path data that breaks where not."""
+    """A model's line: points where it has values, and SVG path data that breaks where not.
+
+    `whiskers` is path data, too: along each axis from one end of the value's interval to the other.
+    """
 
     points: tuple[Point, ...]
     path: str
+    whiskers: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +88,9 @@ _PARALLEL_TOP: Final = 68.0
 _PARALLEL_BOTTOM: Final = 28.0
 
 
-def radar(chosen: Sequence[Values], board: Sequence[Values]) -> Plot:
+def radar(
+    chosen: Sequence[Values], board: Sequence[Values], intervals: Sequence[Intervals] = ()
+) -> Plot:
     """Draw the chosen models as closed lines around a centre, one direction for each metric."""
     scales = _scales(board)
     middle_x, middle_y = _RADAR_WIDTH / 2, _RADAR_HEIGHT / 2
@@ -114,11 +123,16 @@ def radar(chosen: Sequence[Values], board: Sequence[Values]) -> Plot:
         _path([place(index, share) for index in range(len(METRICS))], closed=True)
         for share in _RINGS
     )
-    lines = tuple(_line(values, scales, place, closed=True) for values in chosen)
+    lines = tuple(
+        _line(values, scales, place, ends, closed=True)
+        for values, ends in zip(chosen, _for_each(chosen, intervals), strict=True)
+    )
     return Plot(_RADAR_WIDTH, _RADAR_HEIGHT, axes, lines, rings=rings)
 
 
-def parallel(chosen: Sequence[Values], board: Sequence[Values]) -> Plot:
+def parallel(
+    chosen: Sequence[Values], board: Sequence[Values], intervals: Sequence[Intervals] = ()
+) -> Plot:
     """Draw the chosen models, one upright axis for each metric; `courses` go beneath."""
     scales = _scales(board)
     place = _upright
@@ -135,7 +149,10 @@ def parallel(chosen: Sequence[Values], board: Sequence[Values]) -> Plot:
         )
         for index, metric in enumerate(METRICS)
     )
-    lines = tuple(_line(values, scales, place) for values in chosen)
+    lines = tuple(
+        _line(values, scales, place, ends)
+        for values, ends in zip(chosen, _for_each(chosen, intervals), strict=True)
+    )
     return Plot(_PARALLEL_WIDTH, _PARALLEL_HEIGHT, axes, lines)
 
 
@@ -162,8 +179,18 @@ def _scales(board: Sequence[Values]) -> dict[str, _Scale]:
     return scales
 
 
+def _for_each(chosen: Sequence[Values], intervals: Sequence[Intervals]) -> Sequence[Intervals]:
+    """Return intervals for each model: those given, or none."""
+    return intervals or [{} for _ in chosen]
+
+
 def _line(
-    values: Values, scales: Mapping[str, _Scale], place: _Placer, *, closed: bool = False
+    values: Values,
+    scales: Mapping[str, _Scale],
+    place: _Placer,
+    ends: Intervals = MappingProxyType({}),
+    *,
+    closed: bool = False,
 ) -> Line:
     """Return a model's line; where a value is missing it has a gap."""
     points: list[Point | None] = []
@@ -174,13 +201,18 @@ def _line(
             continue
         spot = place(index, scales[metric.key].share(value))
         points.append(Point(spot.x, spot.y, f"{metric.label} {value:.3f}"))
+    whiskers = " ".join(
+        _path([place(index, scales[metric.key].share(end)) for end in ends[metric.key]])
+        for index, metric in enumerate(METRICS)
+        if metric.key in ends
+    )
     known = [point for point in points if point is not None]
     if len(known) == len(points):
-        return Line(tuple(known), _path(known, closed=closed))
-    return Line(tuple(known), _broken([*points, points[0]] if closed else points))
+        return Line(tuple(known), _path(known, closed=closed), whiskers)
+    return Line(tuple(known), _broken([*points, points[0]] if closed else points), whiskers)
 
 
-def _path(points: Sequence[Point], *, closed: bool) -> str:
+def _path(points: Sequence[Point], *, closed: bool = False) -> str:
     drawn = " ".join(f"{'L' if index else 'M'}{p.x:g} {p.y:g}" for index, p in enumerate(points))
     return f"{drawn}Z" if closed and points else drawn
 

@@ -15,10 +15,17 @@ from medvid.benchmark.decoding import SUBMISSION_LIMITS
 from medvid.benchmark.submission import EXAMPLE
 from medvid.benchmark.tasks import METRICS, RULE_METRIC_KEYS, SCORINGS, SOURCES, Board, Scoring
 from medvid.benchmark.validation import MINIMUM_RECORDS
-from medvid.models.boards import COLUMNS, RANKING_RULE, Comparison, Leaderboard, LeaderboardEntry
+from medvid.models.boards import (
+    COLUMNS,
+    RANKING_RULE,
+    EntryComparison,
+    Leaderboard,
+    LeaderboardEntry,
+)
 from medvid.models.problems import ProblemDetails
 from medvid.models.status import Status
 from services.gateway.boards.comparisons import decision, words
+from services.gateway.boards.models import MeasuredBoard, intervals_of
 from services.gateway.boards.urls import board_url, compare_url, csv_url, page_url
 from services.gateway.pages import about, board_view, plots
 from services.gateway.pages.board_view import View
@@ -137,8 +144,8 @@ class Pages:
             view_url=lambda scoring: with_query(page_url(board.board, scoring), query),
         )
 
-    def about(self) -> str:
-        """Return the page about the benchmark."""
+    def about(self, boards: Sequence[MeasuredBoard] = ()) -> str:
+        """Return the page about the benchmark, with what comparisons on these boards detect."""
         return self.render(
             "about.html",
             guides=about.GUIDES,
@@ -147,6 +154,7 @@ class Pages:
             sources=SOURCES,
             columns=COLUMNS,
             ranking_rule=RANKING_RULE,
+            detecting=[board for board in boards if any(board.minimum_detectable.values())],
             example_file=EXAMPLE_FILE,
             least_records=MINIMUM_RECORDS,
             file_megabytes=SUBMISSION_LIMITS.unpacked_bytes >> 20,
@@ -157,11 +165,12 @@ class Pages:
         board: Leaderboard,
         asked: Sequence[str],
         valueless: Valueless = frozenset(),
-        found: Sequence[Comparison] = (),
+        found: Sequence[EntryComparison] = (),
     ) -> str:
         """Return the page of models side by side; `found` compares the others with the first."""
         chosen = choose(board.entries, asked)
         values = [entry.values for entry in chosen]
+        ends = [intervals_of(entry) for entry in chosen]
         prepared = self._prepared.of(board, past=False)
         return self.render(
             "compare.html",
@@ -173,8 +182,8 @@ class Pages:
                 (name, scoring, label, compare_url(name, scoring), (name, scoring) in valueless)
                 for name, scoring, label in _SWITCHES
             ],
-            around=plots.radar(values, prepared.everyone),
-            side=plots.parallel(values, prepared.everyone),
+            around=plots.radar(values, prepared.everyone, ends),
+            side=plots.parallel(values, prepared.everyone, ends),
             choices=prepared.choices(chosen),
             courses=prepared.courses() if chosen else "",
             metrics=compare(chosen),

@@ -11,7 +11,7 @@ from uuid import UUID
 from aiohttp import web
 
 from medvid.benchmark.tasks import BOARDS, SCORINGS, Board, Scoring
-from medvid.models.boards import Comparison
+from medvid.models.boards import EntryComparison
 from services.gateway.boards.api import known_board
 from services.gateway.boards.current import Boards
 from services.gateway.boards.entries import entry_of
@@ -21,7 +21,7 @@ from services.gateway.boards.views import BoardViews
 from services.gateway.pages.board_view import View
 from services.gateway.pages.comparison import asked_models, choose
 from services.gateway.pages.rendering import Pages
-from services.gateway.pages.views import PageViews, page_of
+from services.gateway.pages.views import PageViews
 from services.gateway.status.service import StatusReader
 from services.gateway.web.responses import send
 from services.gateway.web.urls import PAGES
@@ -45,14 +45,9 @@ class PublicPages:
 
     def routes(self) -> list[web.RouteDef]:
         """Return their routes."""
-        about = page_of(self.pages.about())
-
-        async def read_about(request: web.Request) -> web.Response:
-            return send(request, about)
-
         return [
             *(web.get(PAGES[board], partial(self._board, board)) for board in BOARDS),
-            web.get(PAGES["about"], read_about),
+            web.get(PAGES["about"], self._about),
             web.get(PAGES["compare"], self._compare),
             web.get(PAGES["entry"], self._entry),
             web.get(PAGES["snapshot"], self._snapshot),
@@ -67,6 +62,10 @@ class PublicPages:
             return send(request, ready.page)
         who = self.address(request)
         return send(request, await self.made.board(ready.board, view, ready.valueless, address=who))
+
+    async def _about(self, request: web.Request) -> web.Response:
+        shown = [self.boards.get(board, "compat").board for board in BOARDS]
+        return send(request, await self.made.about(shown, address=self.address(request)))
 
     async def _compare(self, request: web.Request) -> web.Response:
         board = known_board(request.query.get("board", "community"))
@@ -89,7 +88,7 @@ class PublicPages:
 
     async def _differences(
         self, board: Board, scoring: Scoring, chosen: Sequence[UUID], address: str
-    ) -> list[Comparison]:
+    ) -> list[EntryComparison]:
         """Return how the others differ from the first; nothing while the database is away."""
         try:
             return [

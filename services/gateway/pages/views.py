@@ -12,14 +12,15 @@ from datetime import UTC, datetime
 from typing import Final
 
 from medvid.benchmark.tasks import Scoring
-from medvid.models.boards import Comparison, EntryDetails, Leaderboard
+from medvid.models.boards import EntryComparison, EntryDetails, Leaderboard
+from services.gateway.boards.models import MeasuredBoard
 from services.gateway.pages.board_view import View
 from services.gateway.pages.entry_page import render_entry
 from services.gateway.pages.rendering import Pages, Valueless
 from services.gateway.web.addresses import LOCAL
 from services.gateway.web.endpoints import HTML
 from services.gateway.web.render_cache import RenderCache, bytes_of
-from services.gateway.web.representations import GZIP_LEVEL, Representation, represent
+from services.gateway.web.representations import Representation, represent
 from services.gateway.web.security import PAGE_HEADERS
 from services.gateway.web.turns import USUAL, Turns, WaitingLimits
 
@@ -64,7 +65,7 @@ class PageViews:
         shown: Leaderboard,
         asked: Sequence[str],
         valueless: Valueless,
-        found: Sequence[Comparison] = (),
+        found: Sequence[EntryComparison] = (),
         *,
         address: str = LOCAL,
     ) -> Representation:
@@ -76,6 +77,13 @@ class PageViews:
         return await self._get(
             key, lambda: self._pages.compare(shown, asked, valueless, found), address
         )
+
+    async def about(
+        self, boards: Sequence[MeasuredBoard], *, address: str = LOCAL
+    ) -> Representation:
+        """Return the page about the benchmark."""
+        key = ("about", *(_identity(board) for board in boards))
+        return await self._get(key, lambda: self._pages.about(boards), address)
 
     async def entry(
         self, shown: Leaderboard, details: EntryDetails, *, address: str = LOCAL
@@ -98,18 +106,18 @@ class PageViews:
         return await self._made.get(
             address,
             key,
-            lambda: asyncio.to_thread(lambda: page_of(write(), gzip_level=_QUICKLY)),
+            lambda: asyncio.to_thread(lambda: _page(write())),
         )
 
 
-def page_of(text: str, *, gzip_level: int = GZIP_LEVEL) -> Representation:
+def _page(text: str) -> Representation:
     """Return a page as it is sent."""
     return represent(
         text.encode(),
         content_type=HTML,
         cache_control=FRESH,
         headers=PAGE_HEADERS,
-        gzip_level=gzip_level,
+        gzip_level=_QUICKLY,
     )
 
 

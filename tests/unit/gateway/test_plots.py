@@ -118,3 +118,15 @@ def test_a_rank_that_never_changed_is_a_line() -> None:
     drawing = rank_history.draw([Span(1, begin, None)], begin)
     assert drawing is not None
     assert drawing.path.startswith("M")
+
+
+def test_whiskers_run_along_the_axes_of_values_that_have_intervals() -> None:
+    middle = METRICS[0].minimum + (METRICS[0].maximum - METRICS[0].minimum) / 4
+    ends = {METRICS[0].key: (METRICS[0].minimum, middle)}
+    plot = plots.parallel([HALF, BEST], [BEST], [ends, {}])
+    axis = plot.axes[0]
+    top = axis.start.y + (axis.end.y - axis.start.y) / 4
+    low, high = f"M{axis.start.x:g} {axis.start.y:g}", f"L{axis.start.x:g} {top:g}"
+    assert [line.whiskers for line in plot.lines] == [f"{low} {high}", ""]
+    assert plots.radar([HALF], [BEST], [ends]).lines[0].whiskers.startswith("M")
+    assert [line.whiskers for line in plots.radar([HALF], [BEST]).lines] == [""]
