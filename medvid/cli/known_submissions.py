@@ -33,6 +33,10 @@ class UnknownSubmission(LeaderboardError):
     """No remembered submission is meant."""
 
 
+class NothingKept(LeaderboardError):
+    """What is remembered cannot be written."""
+
+
 @dataclass(frozen=True, slots=True)
 class Remembered:
     """A submission made from here. `url` is its server."""
@@ -129,12 +133,19 @@ def _opened(*, write: bool = False) -> Iterator[dict[str, Any]]:
     if not write:
         yield _read(file)
         return
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with file.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        kept = _read(file)
-        yield kept
-        write_private(file, json.dumps(kept, indent=1, ensure_ascii=False))
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with file.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            kept = _read(file)
+            yield kept
+            write_private(file, json.dumps(kept, indent=1, ensure_ascii=False))
+    except OSError as error:
+        raise NothingKept(
+            f"cannot keep owner tokens in {file}: {error.strerror or error}.",
+            fix="Name a folder that can be written: XDG_STATE_HOME. Then run it again: "
+            "a submission that was made gives the same receipt.",
+        ) from None
 
 
 def _read(file: Path) -> dict[str, Any]:

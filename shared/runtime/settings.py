@@ -73,7 +73,8 @@ def load_settings(settings_type: type[SettingsType]) -> SettingsType:
         return settings_type()
     except ValidationError as error:
         problems = "; ".join(
-            f"MEDVID_{'_'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
+            f"MEDVID_{'_'.join(str(part) for part in problem['loc']).upper()}: "
+            f"{problem['msg'].removeprefix('Value error, ')}"
             for problem in error.errors(include_url=False, include_input=False)
         )
         raise Misconfigured(f"wrong settings: {problems}.", fix="See 'medvid config'.") from error

@@ -43,7 +43,7 @@ def start(
     """Score entries again, beside the scores in force, and show what would change.
 
     Under another ground truth, or after an update of the metric code. Nothing changes on a board
-    until 'medvid admin apply'.
+    until 'medvid admin rescoring apply'.
     """
     admin = session.client.admin
     ids = [entry_id(session, each, board) for each in entry or ()]
@@ -131,7 +131,9 @@ def _job(session: Session, job: str | None) -> str:
         return job
     for newest in session.client.admin.rescores():
         return str(newest.id)
-    raise CommandFailed("there is no re-score job.", fix="Start one with 'medvid admin rescore'.")
+    raise CommandFailed(
+        "there is no re-score job.", fix="Start one with 'medvid admin rescoring start'."
+    )
 
 
 def _difference(detail: RescoreDetail) -> str:
@@ -151,7 +153,7 @@ def _difference(detail: RescoreDetail) -> str:
             "older code (--judge-again asks for new ones)."
         )
     if job.state == "ready":
-        lines.append(f"Apply it: medvid admin apply {job.id} --preview {job.preview}")
+        lines.append(f"Apply it: medvid admin rescoring apply {job.id} --preview {job.preview}")
     return "\n".join(lines)
 
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import resource
 import stat
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from typer.testing import CliRunner
 
 from medvid.api import Receipt
 from medvid.cli import config_file, known_submissions
+from medvid.cli.main import app
 
 URL = "https://one.example"
 
@@ -89,3 +95,38 @@ def test_an_upload_keeps_its_key_until_it_is_answered() -> None:
     assert known_submissions.upload_key(URL, about, b"2")[1] != key
     known_submissions.upload_ended(name)
     assert known_submissions.upload_key(URL, about, b"1")[1] != key
+
+
+async def test_a_receipt_that_could_not_be_kept_is_given_again(home: Path) -> None:
+    """The disk is full when the server has answered: there is room for no token."""
+    keys: list[str] = []
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    async def accept(request: web.Request) -> web.Response:
+        await request.read()
+        keys.append(request.headers["Idempotency-Key"])
+        if len(keys) == 1:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+        return web.json_response(receipt(UUID(int=1)).model_dump(mode="json"), status=202)
+
+    server = web.Application()
+    server.router.add_post("/api/v1/submissions", accept)
+    (home / "file.json").write_text("[]")
+    async with TestServer(server, host="127.0.0.1") as at:
+        url = str(at.make_url("")).rstrip("/")
+        words = ["submit", str(home / "file.json"), "-m", "M", "-o", "O", "--no-check",
+                 "--no-wait", "--url", url]  # fmt: skip
+        try:
+            lost = await asyncio.to_thread(CliRunner().invoke, app, words)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert lost.exit_code == 2, lost.exception
+        assert "XDG_STATE_HOME" in lost.stderr
+        again = await asyncio.to_thread(CliRunner().invoke, app, words)
+        assert again.exit_code == 0, again.stderr
+        assert keys[0] == keys[1]
+        (kept,) = known_submissions.submissions(url)
+        assert kept.owner_token == receipt().owner_token
+        after = await asyncio.to_thread(CliRunner().invoke, app, words)
+    assert after.exit_code == 0
+    assert keys[2] != keys[0]
