@@ -57,6 +57,13 @@ async def seeds_of(gateway: Gateway, predictions: bytes, admin_key: str, truths:
     seeds["GET /api/v1/leaderboards/{board}/entries/{id}"] = [
         {"id": row["id"], "board": "community"} for row in listed
     ]
+    scored = await database.pool.fetch(
+        "SELECT id::text FROM entries WHERE listed AND board = 'community'"
+        " AND EXISTS (SELECT FROM scores WHERE entry_id = entries.id)"
+    )
+    seeds["GET /api/v1/leaderboards/{board}/comparisons"] = [
+        {"board": "community", "a": row["id"], "b": scored[0]["id"]} for row in scored
+    ]
     seeds |= await _of_administrators(gateway, admin_key, truths)
     seeds |= await _rescored(database, (await _submitted(gateway, predictions))["id"])
     return seeds

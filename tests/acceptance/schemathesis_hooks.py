@@ -74,6 +74,8 @@ def before_call(_: Any, case: Any, _kwargs: Any) -> None:
     seed = _SEEDS[label][turn % len(_SEEDS[label])]
     for name in {"id", "board"} & path.keys() & seed.keys():
         path[name] = seed[name]
+    if _is_meant_well(case):
+        case.query.update({name: seed[name] for name in ("a", "b") if name in seed})
     if "bearer" in seed and case.headers.get("Authorization"):
         case.headers["Authorization"] = f"Bearer {seed['bearer']}"
     if "body" in seed and case.method == "POST" and _is_meant_well(case):
