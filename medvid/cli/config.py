@@ -68,7 +68,7 @@ def unset_setting(name: Annotated[config_file.Name, typer.Argument()]) -> int:
 def _change(name: config_file.Name, value: str | None) -> int:
     try:
         config_file.write_file({name: value})
-    except (LeaderboardError, OSError) as error:
+    except LeaderboardError as error:
         return _failed(error)
     print(f"{'Removed from' if value is None else 'Written to'} {config_file.path()}.")
     return Exit.DONE

@@ -135,7 +135,7 @@ def predict(
             GenerationSettings(model, temperature, seed), TokenPrice(input_price, output_price),
         )  # fmt: skip
         return asyncio.run(_run(plan, out, base_url, concurrency, timeout, as_json=as_json))
-    except (UnreadableFile, InvalidGroundTruth, RefusedFile, ValueError, OSError) as error:
+    except (UnreadableFile, InvalidGroundTruth, RefusedFile, ValueError) as error:
         return cannot_run(error)
 
 

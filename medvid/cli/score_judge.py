@@ -128,7 +128,7 @@ def judged_by(options: JudgeOptions, plan: JudgingPlan) -> Judged:
         )
     try:
         file = VerdictFile.opened(options.cache, version.hash)
-    except (NotAVerdictFile, OSError) as error:
+    except NotAVerdictFile as error:
         raise CannotJudge(f"{error}: name another --cache.") from error
     try:
         return _judge(options, version, price, key or _NO_KEY, file, store(plan).texts)

@@ -109,8 +109,10 @@ def test_a_file_that_cannot_be_written_is_named_in_a_line(tmp_path: Path) -> Non
         ["score", truth, predictions, "--per-sample", here],
         ["score", truth, predictions, "--replicates", here],
         ["score", truth, predictions, "--report", here],
+        ["score", truth, predictions, "--judge", "openai", "--model", "m", "--base-url",
+         "http://127.0.0.1:1/v1", "--cache", here],
         ["rewards", "fit", str(baseline), "--out", here],
-    ):
+    ):  # fmt: skip
         done = CliRunner().invoke(app, words)
         assert done.exit_code == 2, (words, done.exception)
         assert f"{here}" in done.stderr
