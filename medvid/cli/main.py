@@ -6,7 +6,7 @@ from typing import Final
 
 import typer
 
-from medvid.cli import completion, server
+from medvid.cli import completion, server, terminal
 from medvid.cli.loading import add_commands
 from medvid.cli.parameters import Json
 
@@ -156,6 +156,7 @@ admin.add_typer(keys, name="keys", rich_help_panel=_ADMIN_PANEL)
 def main() -> None:
     """Run the command line."""
     completion.answer_shell()
+    terminal.guard()
     app(prog_name="medvid")
 
 
