@@ -51,7 +51,10 @@ def read_labelled(content: bytes) -> list[LabelledPair]:
 
 
 def _read_line(line: bytes) -> LabelledPair:
-    found = _Line.model_validate(orjson.loads(line))
+    content = orjson.loads(line)
+    if not isinstance(content, dict):
+        raise ValueError("this is no JSON object")  # noqa: TRY004 - as of any wrong line
+    found = _Line.model_validate(content)
     humans = found.scores if isinstance(found.scores, list) else [found.scores]
     if task_of(found.qa_type) not in CAPTION_TASKS:
         raise ValueError(f"{found.qa_type} is no caption task")

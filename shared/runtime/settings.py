@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from shared.runtime.errors import Misconfigured
 
@@ -73,8 +75,16 @@ def load_settings(settings_type: type[SettingsType]) -> SettingsType:
         return settings_type()
     except ValidationError as error:
         problems = "; ".join(
-            f"MEDVID_{'_'.join(str(part) for part in problem['loc']).upper()}: "
-            f"{problem['msg'].removeprefix('Value error, ')}"
+            f"{_variable(problem['loc'])}: {problem['msg'].removeprefix('Value error, ')}"
             for problem in error.errors(include_url=False, include_input=False)
         )
-        raise Misconfigured(f"wrong settings: {problems}.", fix="See 'medvid config'.") from error
+    except SettingsError as error:  # of a setting that is JSON; its value is not in the text
+        named = re.search(r'field "(\w+)"', str(error))
+        problems = f"{_variable((named[1],)) if named else error}: this is no JSON"
+    raise Misconfigured(f"wrong settings: {problems}.", fix="See 'medvid config'.")
+
+
+def _variable(place: Sequence[int | str]) -> str:
+    """Return the variable of a wrong value, and where in its JSON the value is."""
+    name, *inside = map(str, place)
+    return f"MEDVID_{name.upper()}" + (f" at {'.'.join(inside)}" if inside else "")

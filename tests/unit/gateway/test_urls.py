@@ -15,8 +15,6 @@ from medvid.models.base import API
 from services.gateway.app import _FEATURES
 from services.gateway.settings import GatewaySettings
 from services.gateway.web.urls import OPERATIONS, PAGES, Site, url
-from shared.runtime.errors import Misconfigured
-from shared.runtime.settings import load_settings
 
 GATEWAY: Final = Path(__file__).parents[3] / "services" / "gateway"
 OWN: Final = GATEWAY / "web" / "urls.py"
@@ -163,10 +161,3 @@ def test_a_site_is_a_host(site: str) -> None:
 
 def _python_of(room: str) -> str:
     return "\n".join(path.read_text() for path in (GATEWAY / room).glob("*.py"))
-
-
-def test_a_wrong_setting_is_said_in_our_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    """None of pydantic's: the variable, what is wrong, the cure."""
-    monkeypatch.setenv("MEDVID_PUBLIC_URL", "https://board.example/medvid")
-    with pytest.raises(Misconfigured, match="settings: MEDVID_PUBLIC_URL: has more than a host"):
-        load_settings(GatewaySettings)
