@@ -74,20 +74,28 @@ class Site:
         return lines
 
     async def board(self, board: str) -> dict[str, dict[str, Any]]:
-        """Return a board's entries by name, once every change of it is ranked and served."""
+        """Return a board's entries by name, once every change is ranked, measured and served."""
         async with asyncio.timeout(HANG_SECONDS):
             while True:
                 _, found = await self.ask("GET", f"/leaderboards/{board}", key=None)
                 newest = await self.database.pool.fetchrow(
                     "SELECT b.revision = b.ranked_revision AS ranked,"
-                    " coalesce(max(s.revision), 0) AS snapshot FROM boards b"
+                    " coalesce(max(s.revision), 0) AS snapshot,"
+                    " (array_agg(s.replicates_sha256 ORDER BY s.id DESC))[1] AS replicates"
+                    " FROM boards b"
                     " LEFT JOIN snapshots s ON s.board = b.board AND s.scoring = 'compat'"
                     " WHERE b.board = $1 GROUP BY b.revision, b.ranked_revision",
                     board,
                 )
                 assert newest is not None
-                if newest["ranked"] and found["revision"] >= newest["snapshot"]:
-                    return {entry["model_name"]: entry for entry in found["entries"]}
+                entries = {entry["model_name"]: entry for entry in found["entries"]}
+                measured = [entry for entry in entries.values() if entry["statistics"]]
+                if (
+                    newest["ranked"]
+                    and found["revision"] >= newest["snapshot"]
+                    and (measured or not newest["replicates"])
+                ):
+                    return entries
                 await asyncio.sleep(0.02)
 
 

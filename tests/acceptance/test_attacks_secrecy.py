@@ -17,7 +17,15 @@ import aiohttp
 import orjson
 import pytest
 
-from benchmarks.secrecy import Answers, Attacker, Records, complete, flat, near_empty, told_apart
+from benchmarks.secrecy import (
+    Answers,
+    Attacker,
+    Records,
+    complete,
+    distinguishable,
+    flat,
+    near_empty,
+)
 from medvid.benchmark.tasks import CAPTION_TASKS, task_of
 from services.operate.ground_truth import store_ground_truth
 from services.standalone import StandaloneSettings, running
@@ -78,7 +86,7 @@ async def test_near_empty_files_give_no_label_away(
     assert found["numbers_told_apart"] == 0
     assert found["refused"] == {"coverage_too_low": 2}
     # The same reading tells files apart that answer whole tasks, so it is no blind one.
-    assert told_apart(*whole)
+    assert distinguishable(*whole)
 
 
 @deep
@@ -134,7 +142,7 @@ async def test_a_long_record_is_no_thirty_answers(
     async with attacked(postgres_url, database, tmp_path) as attacker:
         right = await attacker.learn(with_one_long_record(test_set, ""))
         wrong = await attacker.learn(with_one_long_record(test_set, "nothing of the kind"))
-    assert told_apart(right, wrong) == []
+    assert distinguishable(right, wrong) == []
     kept = ("status", "similarities", "dvc_similarity")
     assert right[*kept, "withheld"] == "too_few_answers"
     assert (right[*kept, "by_source", "AVOS", "value"], right[*kept, "pairs"]) == (None, None)
@@ -233,6 +241,6 @@ async def test_no_report_depends_on_the_private_answers(
         after = [await report(attacker, file) for file in files]
     for one, other in zip(before, after, strict=True):
         assert one.pop("ground_truth_version") != other.pop("ground_truth_version")
-        assert told_apart(flat(one["report"], ()), flat(other["report"], ())) == []
+        assert distinguishable(flat(one["report"], ()), flat(other["report"], ())) == []
         assert one == other
     assert all(cast(dict[str, Any], one["report"])["tasks"] for one in before)
