@@ -15,6 +15,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from medvid import api
 from tests.deploy.manifests import ROOT
 from tests.deploy.test_image import WHEEL, copy_sources
 from tests.patience import HANG_SECONDS
@@ -142,3 +143,13 @@ def test_the_former_name_warns() -> None:
     )  # fmt: skip
     assert "from medvid import Client" in done.stderr.splitlines()[-1]
     assert "DeprecationWarning" in done.stderr.splitlines()[-1]
+
+
+def test_the_former_name_has_every_name_that_the_library_has() -> None:
+    program = "import client.api as former, medvid.api as now; print(len([getattr(former, each) "
+    program += "for each in now.__all__ if getattr(former, each) is getattr(now, each)]))"
+    done = subprocess.run(  # noqa: S603 - our own sources
+        [sys.executable, "-W", "ignore", "-c", program],
+        cwd=ROOT, capture_output=True, text=True, timeout=HANG_SECONDS,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == (f"{len(api.__all__)}\n", "")
