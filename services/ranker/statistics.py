@@ -16,8 +16,8 @@ from medvid.benchmark.statistics.ranks import rank_statistics
 from medvid.benchmark.sums import Array
 from medvid.benchmark.tasks import METRIC_KEYS, Ranking
 
-MOST_ENTRIES: Final = 5_000
-"""Of a larger board no statistics are made: they grow with its square, in time and memory."""
+MOST_ENTRIES: Final = 3_000
+"""Of a larger board no statistics are made: it takes 700 MB, and grows with the board's square."""
 
 Drawn = Mapping[UUID, Mapping[str, tuple[Array, Mapping[str, Any]]]]
 """By entry and metric: replicates, and the interval as it is stored."""
