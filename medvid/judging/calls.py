@@ -22,13 +22,21 @@ class Usage(NamedTuple):
         return self.prompt + self.completion
 
 
+class Allowance(NamedTuple):
+    """What is left of an account's limit: so many calls, and another every `interval` seconds."""
+
+    calls: float
+    interval: float
+
+
 @dataclass(frozen=True, slots=True)
 class Completion:
     """What a model sent back.
 
     `model` is the name that the endpoint gives; `usage` is None where it tells none that can be
     believed. `wait`: seconds after which the account takes the next call, where this used up what
-    it allows. `facts`: what the endpoint and gateways say about who answered.
+    it allows; `allowance`: what is left. `facts`: what the endpoint and gateways say about who
+    answered.
     """
 
     content: str | None
@@ -37,6 +45,7 @@ class Completion:
     model: str
     usage: Usage | None
     wait: float | None = None
+    allowance: Allowance | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -15,7 +15,7 @@ from medvid.judging.error_bodies import is_page, load_json, read_error_body, sho
 from medvid.judging.failures import CURES, read_failure
 from medvid.judging.prompt import Form
 from medvid.judging.usage import read_usage
-from medvid.judging.waits import until_next_call
+from medvid.judging.waits import allowance, until_next_call
 
 _FAILED: Final = frozenset(
     {"error", "network_error", "abort", "aborted", "cancelled", "insufficient_system_resource"}
@@ -61,6 +61,7 @@ def read_completion(
         model=shown(_text(answer.get("model")) or ""),
         usage=usage,
         wait=until_next_call(headers, now),
+        allowance=allowance(headers, now, tokens=usage.total if usage else 0),
         facts=_facts(answer, headers),
     )
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
+from medvid.judging.calls import Allowance
 from medvid.judging.retry import parse_retry_after
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -57,6 +58,24 @@ def until_next_call(headers: Mapping[str, str], now: datetime) -> float | None:
         if left is not None and 0 <= left < 1 and reset is not None:  # -1: it cannot tell
             waits.append(_reset(reset, now))
     return max((wait for wait in waits if wait is not None), default=None)
+
+
+def allowance(headers: Mapping[str, str], now: datetime, *, tokens: int) -> Allowance | None:
+    """Return what is left of the tightest limit, for calls of so many tokens; None if not told.
+
+    A reset is when all of a limit is there again, be it bit by bit or at once.
+    """
+    found = []
+    for limit in _LIMITS:
+        suffix = f"-{limit}" if limit else ""
+        whole, left = (_number(headers.get(f"x-ratelimit-{of}{suffix}"))
+                       for of in ("limit", "remaining"))  # fmt: skip
+        reset = headers.get(f"x-ratelimit-reset{suffix}")
+        seconds = _reset(reset, now) if reset is not None else None
+        each = tokens if limit == "tokens" else 1
+        if seconds and each and whole is not None and left is not None and 0 <= left < whole:
+            found.append(Allowance(left / each, each * seconds / (whole - left)))
+    return min(found, default=None)
 
 
 def _reset(value: str, now: datetime) -> float | None:

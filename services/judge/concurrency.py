@@ -1,14 +1,18 @@
 """How many calls to have open: additive increase, multiplicative decrease (AIMD).
 
-It begins with two calls, as nothing is known of the account's rate, and one may hang. Where even
-one call at a time is too much, calls keep a distance that grows with each refusal and shrinks
-with each answer. Throttling (429) and a queue building up at the provider (latency) mean that we
-ask too much. A failure (5xx) does not: fewer calls would not fix it, and the breaker handles it.
+It begins with two calls, as nothing is known of the account's rate, and one may hang. Throttling
+(429) and a queue building up at the provider (latency) mean that we ask too much. A failure (5xx)
+does not: fewer calls would not fix it, and the breaker handles it.
+
+Fewer calls at once do not keep to a rate, as all that waited would start together. So after a
+refusal that says when to ask again, and where even one call at a time is too much, calls keep a
+distance. It is learned from how many got through between two bursts of refusals, and shrinks with
+each answer, faster the longer nothing is refused. Where answers tell what is left of the rate,
+calls keep its distance before one is refused.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,9 +24,12 @@ COOLDOWN_SECONDS: Final = 1.0
 FIRST_CALLS: Final = 2
 FIRST_INTERVAL_SECONDS: Final = 0.25
 LONGEST_INTERVAL_SECONDS: Final = 20.0
-SHORTEST_INTERVAL_SECONDS: Final = 0.05
-CLOSER_FACTOR: Final = 0.9
-"""Of the distance between calls, at each answer."""
+SHORTEST_INTERVAL_SECONDS: Final = 0.002
+"""A learned distance below that is dropped; so much faster is no account's limit."""
+CLOSER_FACTOR: Final = 0.997
+"""Of the distance between calls: its nth power at the nth answer after a refusal."""
+_SPARE: Final = 1.25
+"""Above the distance at which calls just get through: an account at its limit has nothing saved."""
 
 _SMOOTHING: Final = 0.1
 _SLOW_RATIO: Final = 3.0
@@ -46,6 +53,10 @@ class AdaptiveLimit:
     _baseline: float | None = field(default=None, init=False)
     _shrunk_at: float | None = field(default=None, init=False)
     _recovering: bool = field(default=False, init=False)
+    _refused_at: float | None = field(default=None, init=False)
+    """When the last burst of refusals began."""
+    _passed: int = field(default=0, init=False)
+    """Answers to calls that started since."""
 
     def __post_init__(self) -> None:
         self.restart()
@@ -63,11 +74,12 @@ class AdaptiveLimit:
 
     def answered(self, latency: float, now: float) -> None:
         """Note a call that was answered; slow answers shrink the limit, others let it grow."""
+        if not self._is_of_burst(now - latency):
+            self._passed += 1
+            closer = self._interval * CLOSER_FACTOR**self._passed
+            self._interval = closer if closer > SHORTEST_INTERVAL_SECONDS else 0.0
         if self._is_slow(latency):
             self._shrink(SLOW_FACTOR, now)
-        elif self._interval:
-            closer = self._interval * CLOSER_FACTOR
-            self._interval = closer if closer > SHORTEST_INTERVAL_SECONDS else 0.0
         else:
             # One more for each round of `limit` answers; from the start one for each answer.
             step = 1.0 if self._recovering else 1 / self._limit
@@ -79,15 +91,36 @@ class AdaptiveLimit:
         self._limit = float(self.minimum)
         self._recovering = True
 
-    def throttled(self, now: float, wait: float = math.inf) -> None:
-        """Note a call that asked too much; `wait`: the seconds that the provider asks for.
+    def allowed(self, calls: float, interval: float) -> None:
+        """Note that so many calls are left, and that the account earns one each `interval` s."""
+        if calls <= 2 * self._limit:  # those that are open, and the next
+            self._interval = max(self._interval, min(interval, LONGEST_INTERVAL_SECONDS))
 
-        Calls are never further apart than that.
+    def throttled(self, now: float, wait: float | None = None, latency: float = 0.0) -> None:
+        """Note a call that asked too much; `wait`: after how many seconds one may be made.
+
+        Refusals of calls that started before the first of a burst belong to it.
         """
-        if self.limit == self.minimum:
-            apart = max(2 * self._interval, FIRST_INTERVAL_SECONDS)
-            self._interval = min(apart, LONGEST_INTERVAL_SECONDS, wait)
+        is_news = not self._is_of_burst(now - latency)
+        if is_news and (wait is not None or self._interval or self.limit == self.minimum):
+            self._interval = self._distance(now, wait)
+        if is_news:
+            self._refused_at, self._passed = now, 0
         self._shrink(THROTTLED_FACTOR, now)
+
+    def _is_of_burst(self, started: float) -> bool:
+        return self._refused_at is not None and started < self._refused_at
+
+    def _distance(self, now: float, wait: float | None) -> float:
+        """Return the distance at which calls would have got through since the last burst."""
+        apart = max(2 * self._interval, FIRST_INTERVAL_SECONDS)
+        if wait is not None:
+            if self._passed:
+                apart = max(2 * self._interval, wait)
+            # The account earned what got through, and by the end of the wait one more.
+            earned = wait if self._refused_at is None else now + wait - self._refused_at
+            apart = max(self._interval, min(apart, _SPARE * earned / (self._passed + 1)))
+        return min(apart, LONGEST_INTERVAL_SECONDS)
 
     def _is_slow(self, latency: float) -> bool:
         if self._smooth is None or self._baseline is None:

@@ -95,6 +95,7 @@ class ModelCaller:
     _slots: asyncio.Condition = field(default_factory=asyncio.Condition, init=False)
     _open: int = field(default=0, init=False)
     _next_start: float = field(default=-math.inf, init=False)
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     async def call(
         self, messages: list[ChatMessage], form: Form, run_id: UUID, tally: Tally
@@ -129,17 +130,26 @@ class ModelCaller:
         return completion
 
     async def _await_start(self) -> None:
-        """Keep the distance to the call before, and the time that the provider asked for."""
-        now = self.clock()
-        start = max(now, self._next_start)
-        self._next_start = start + self.concurrency.interval
-        if start > now:
-            await asyncio.sleep(start - now)
+        """Keep the distance to the call before, and the time that the provider asked for.
+
+        Where a call that is refused meanwhile asks for more time, this one waits for it too.
+        """
+        async with self._turn:
+            while (wait := self._next_start - self.clock()) > 0:  # noqa: ASYNC110 - only time passes
+                await asyncio.sleep(wait)
+            self._next_start = self.clock() + self.concurrency.interval
 
     def _hold(self, seconds: float | None) -> None:
-        """Keep all calls back for so long; a longer time is for the pair's own retry."""
+        """Keep all calls back for so long, unless it is too long to wait in their places."""
         if seconds is not None and seconds <= self.longest_wait:
             self._next_start = max(self._next_start, self.clock() + seconds)
+
+    def _throttled(self, retry_after: float | None, latency: float) -> None:
+        """Note a call that asked too much; a longer wait than ours is for the pair's own retry."""
+        JUDGE_RATE_LIMITED.inc()
+        wait = retry_after if (retry_after or 0.0) <= self.longest_wait else None
+        self.concurrency.throttled(self.clock(), wait, latency)
+        self._hold(wait)
 
     async def _send(self, messages: list[ChatMessage], form: Form, tally: Tally) -> Completion:
         tally.attempts += 1
@@ -150,14 +160,13 @@ class ModelCaller:
         except CallFailed as failure:
             JUDGE_CALLS.labels(failure.outcome).inc()
             if failure.kind == "throttled":
-                JUDGE_RATE_LIMITED.inc()
-                wait = math.inf if failure.retry_after is None else failure.retry_after
-                self.concurrency.throttled(self.clock(), wait)
-                self._hold(failure.retry_after)
+                self._throttled(failure.retry_after, self.clock() - started)
             raise
         tally.latency = self.clock() - started
         self.concurrency.answered(tally.latency, self.clock())
         JUDGE_CALL_SECONDS.observe(tally.latency)
+        if completion.allowance is not None:
+            self.concurrency.allowed(*completion.allowance)
         self._hold(completion.wait)
         return completion
 

@@ -132,7 +132,7 @@ async def test_faults_that_pass_cost_nothing_and_change_nothing(
 async def test_the_rate_of_an_account_is_kept_to(
     database: Database, llmock: LLMock, llmock_server: LLMockServer
 ) -> None:
-    """The account has 200 calls left, and then takes ten a second."""
+    """The account has 200 calls left, and then takes ten a second: fewer than 10 % are refused."""
     llmock.limits(rpm=600)
     for _ in range(400):
         llmock_server.state.limiter.admit("openai", f"Bearer {KEY}", 0)
@@ -140,9 +140,8 @@ async def test_the_rate_of_an_account_is_kept_to(
     await is_judged(database, run)
     answers = Counter(request.status for request in llmock.requests)
     assert answers[200] == PAIRS
-    assert answers[429] > 0
-    # Pairs are asked again until they get through, which llmock counts as too often.
-    assert {finding.code for finding in llmock.verdict().errors} <= {"retry_storm"}
+    assert answers[429] < PAIRS / 10
+    llmock.assert_resilient()
 
 
 def size(pair: CaptionPair) -> int:

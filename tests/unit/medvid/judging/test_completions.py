@@ -214,6 +214,31 @@ def test_who_answered_and_when_to_go_on_are_kept() -> None:
     assert completion.model == "m "
 
 
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({}, None),
+        ({"limit-requests": "600", "remaining-requests": "100", "reset-requests": "50s"},
+         (100, 0.1)),
+        # An answer of 925 tokens: 4 such calls are left, and one is earned in 5.55 s.
+        ({"limit-requests": "600", "remaining-requests": "599", "reset-requests": "100ms",
+          "limit-tokens": "10000", "remaining-tokens": "3700", "reset-tokens": "37.8s"},
+         (4, 5.55)),
+        ({"limit": "60", "remaining": "30", "reset": "30"}, (30, 1)),
+        ({"limit": "60", "remaining": "60", "reset": "0"}, None),
+        ({"limit": "60", "remaining": "-1", "reset": "9"}, None),
+        ({"remaining": "9", "reset": "9"}, None),
+        ({"limit": "60", "remaining": "9", "reset": "soon"}, None),
+    ],
+)  # fmt: skip
+def test_what_is_left_of_a_rate_is_read(
+    headers: dict[str, str], expected: tuple[float, float] | None
+) -> None:
+    told = {f"x-ratelimit-{name}": value for name, value in headers.items()}
+    found = read(answer(), told).allowance
+    assert found == (pytest.approx(expected) if expected else None)
+
+
 OUTCOMES: Final = {
     "reply_200_error_429": "throttled",
     "reply_content_parts": Usage(900, 25),

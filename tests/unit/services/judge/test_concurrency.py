@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from heapq import heappop, heappush
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -141,5 +145,108 @@ def test_the_distance_between_calls_is_forgotten_once_all_is_well() -> None:
     for burst in range(3):
         limit.throttled(burst * COOLDOWN_SECONDS)
     assert limit.interval > 0
-    answers(limit, 0.2, 200)
+    answers(limit, 0.2, 200, now=3)
     assert limit.interval == 0
+
+
+@dataclass
+class Account:
+    """Earns `rate` calls a second up to `most`, or `most` at once when a window of it is over."""
+
+    rate: float
+    most: float
+    left: float
+    in_windows: bool = False
+    at: float = 0.0
+
+    def ask(self, now: float) -> float | None:
+        """Take a call, or return in how many seconds one may be made."""
+        window = self.most / self.rate
+        if not self.in_windows:
+            self.left = min(self.most, self.left + (now - self.at) * self.rate)
+        elif now // window > self.at // window:
+            self.left = self.most
+        self.at = now
+        if self.left >= 1 - 1e-9:
+            self.left -= 1
+            return None
+        return window - now % window if self.in_windows else (1 - self.left) / self.rate
+
+    def allowance(self) -> tuple[float, float]:
+        return self.left, 1 / self.rate
+
+
+def served(
+    account: Account, limit: AdaptiveLimit, pairs: int, latency: float, *, tells: bool = False
+) -> tuple[int, float]:
+    """Judge so many pairs on a clock of its own; returns how many calls were refused, and how long
+    it took. Refusals take a twentieth of a second.
+    """
+    now = next_start = 0.0
+    refused = answered = 0
+    calls: list[tuple[float, float, float]] = []
+    while answered < pairs:
+        start = max(now, next_start)
+        if len(calls) < limit.limit and not (calls and calls[0][0] <= start):
+            now, next_start = start, start + limit.interval
+            wait = account.ask(now)
+            took = latency if wait is None else 0.05
+            heappush(calls, (now + took, took, wait or 0.0))
+            continue
+        now, took, asked = heappop(calls)
+        if not asked:
+            answered += 1
+            limit.answered(took, now)
+            if tells:
+                limit.allowed(*account.allowance())
+        else:
+            refused += 1
+            limit.throttled(now, asked, took)
+            next_start = max(next_start, now + asked)
+    return refused, now
+
+
+@pytest.mark.parametrize("latency", [0.01, 0.05, 0.2, 1.0, 5.0])
+@pytest.mark.parametrize("rate", [1.0, 10.0, 40.0])
+def test_a_rate_that_refusals_tell_is_learned_at_any_limit(rate: float, latency: float) -> None:
+    """The account has some calls left at first, which are used at once."""
+    account = Account(rate, most=60 * rate, left=20 * rate)
+    refused, seconds = served(account, AdaptiveLimit(16), 2000, latency)
+    assert refused < 0.12 * 2000
+    possible = max((2000 - 20 * rate) / rate, 2000 * latency / 16)
+    assert seconds < 1.25 * possible + 10 * latency
+
+
+@pytest.mark.parametrize("latency", [0.01, 0.2, 1.0])
+def test_a_window_that_is_used_up_is_waited_for(latency: float) -> None:
+    account = Account(rate=10, most=600, left=600, in_windows=True)
+    refused, seconds = served(account, AdaptiveLimit(16), 2400, latency)
+    assert refused < 0.05 * 2400
+    assert seconds < 2400 / 10 * 1.25
+
+
+@pytest.mark.parametrize("latency", [0.01, 0.2, 1.0])
+def test_a_rate_that_answers_tell_is_kept_to_without_a_refusal(latency: float) -> None:
+    account = Account(rate=10, most=600, left=200)
+    refused, seconds = served(account, AdaptiveLimit(16), 2000, latency, tells=True)
+    assert refused == 0
+    assert seconds < 1.25 * (2000 - 200) / 10
+
+
+def test_one_refusal_holds_nobody_up_for_long() -> None:
+    limit = warm()
+    limit.throttled(10, wait=5)
+    answers(limit, 0.2, 30, now=20)
+    assert limit.interval < 0.1
+
+
+def test_refusals_of_calls_that_started_before_the_first_are_one_burst() -> None:
+    limit = warm()
+    limit.throttled(10, 1.0, 0.5)
+    apart = limit.interval
+    assert apart > 0
+    for now in (10.1, 10.2, 10.4):
+        limit.throttled(now, 1.0, 0.5)
+    assert limit.interval == apart
+    limit.throttled(11.2, 1.0, 0.1)
+    assert limit.interval > apart
