@@ -13,6 +13,7 @@ from typing import Final
 
 import asyncpg
 import pytest
+from llmock import middleware as llmock_middleware
 from llmock.pytest_plugin import LLMock
 from llmock.testing import LLMockServer
 
@@ -129,10 +130,20 @@ async def test_faults_that_pass_cost_nothing_and_change_nothing(
     llmock.assert_resilient()
 
 
+@pytest.mark.parametrize("told", [True, False])
 async def test_the_rate_of_an_account_is_kept_to(
-    database: Database, llmock: LLMock, llmock_server: LLMockServer
+    database: Database,
+    llmock: LLMock,
+    llmock_server: LLMockServer,
+    monkeypatch: pytest.MonkeyPatch,
+    told: bool,
 ) -> None:
-    """The account has 200 calls left, and then takes ten a second: fewer than 10 % are refused."""
+    """The account has 200 calls left, and then takes ten a second: fewer than 10 % are refused.
+
+    `told`: its answers say what is left of the rate; otherwise only its refusals do.
+    """
+    if not told:
+        monkeypatch.setattr(llmock_middleware, "ratelimit_headers", lambda *_: {})
     llmock.limits(rpm=600)
     for _ in range(400):
         llmock_server.state.limiter.admit("openai", f"Bearer {KEY}", 0)
