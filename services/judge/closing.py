@@ -1,13 +1,14 @@
 """How a run ends: its scores go to the board, once; or it fails and keeps its verdicts.
 
 Where too many pairs are left without a verdict the run is first retried: a model that answers
-nonsense for a minute must not cost a run its result.
+nonsense for a minute must not cost a run its result. Not where those are too many that no second
+call changes, as they are refused for their captions.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from medvid.judging.plans import unpack
 from medvid.judging.results import RunOutcome, outcome
 from medvid.judging.verdicts import Verdict
 from services.judge.replicates import judged_replicates
+from services.judge.verdict import FINAL, BadReplies
 from shared.contracts.messages import JudgingCompleted, JudgingProgressed
 from shared.storage.database import Connection, Transaction
 from shared.storage.queries import load_queries
@@ -46,9 +48,9 @@ async def close_run(transaction: Transaction, run_id: UUID, run: asyncpg.Record)
     entry = await connection.fetchrow(_SQL["run_entry"], submission_id, run["judge_version"])
     confirmed = await connection.fetchval(_SQL["run_is_confirmed"], run_id, run["judge_version"])
     refusal = _refusal(result, entry, is_confirmed=confirmed)
-    if refusal is not None and await _may_retry(connection, run_id, refusal[0]):
-        await connection.execute(_SQL["run_pause"], run_id, "bad_replies", refusal[1])
-        _log.warning("judge_run_paused", run_id=str(run_id), reason="bad_replies")
+    if not result.publishable and await _may_retry(connection, run_id, run, plan, rounds):
+        await connection.execute(_SQL["run_pause"], run_id, BadReplies.code, result.problem)
+        _log.warning("judge_run_paused", run_id=str(run_id), reason=BadReplies.code)
     elif refusal is not None:
         await connection.execute(_SQL["run_fail"], run_id, *refusal, unscored)
         _log.warning("judge_run_failed", run_id=str(run_id), reason=refusal[0])
@@ -98,11 +100,30 @@ def _refusal(
     return None
 
 
-async def _may_retry(connection: Connection, run_id: UUID, reason: str) -> bool:
-    if reason != "too_many_unscored":
+async def _may_retry(
+    connection: Connection,
+    run_id: UUID,
+    run: asyncpg.Record,
+    plan: JudgingPlan,
+    rounds: Sequence[Mapping[int, Verdict]],
+) -> bool:
+    """Tell whether the result could be published if all that may still get a verdict got one."""
+    if await connection.fetchval(_SQL["run_bad_pauses"], run_id) >= _RETRIES:
         return False
-    pauses: int = await connection.fetchval(_SQL["run_bad_pauses"], run_id)
-    return pauses < _RETRIES
+    rows = await connection.fetch(_SQL["run_final"], run_id, run["judge_version"], FINAL)
+    if not rows:
+        return True
+    final = {(row["ordinal"], row["repeat"]) for row in rows}
+    any_verdict = dict.fromkeys(ASPECTS, 1)
+    hoped = [
+        {
+            ordinal: verdicts.get(ordinal, any_verdict)
+            for ordinal in range(len(plan.texts))
+            if (ordinal, repeat) not in final
+        }
+        for repeat, verdicts in enumerate(rounds)
+    ]
+    return (await asyncio.to_thread(outcome, plan, hoped)).publishable
 
 
 async def _publish(

@@ -18,7 +18,7 @@ from medvid.judging.plans import StoredPlan, store
 from medvid.judging.pricing import MICROUSD
 from services.judge.runs import QueuedRun
 from services.judge.store import CONSUMER, Runs, add_version, fail_queued
-from services.judge.verdict import Grader
+from services.judge.verdict import FINAL, Grader
 from shared.contracts.messages import Envelope, JudgingProgressed, JudgingRequested
 from shared.runtime.errors import Permanent
 from shared.runtime.truth_workers import TruthWorkers, stored_predictions
@@ -90,7 +90,8 @@ class StartRun:
             await connection.execute(_SQL["batches_drop"], run.id)
             if plan is not None and locked["plan"] is None:
                 await _add_pairs(transaction, run, plan)
-            await connection.execute(_SQL["run_pairs_open"], run.id, version.hash)
+            final = FINAL if locked["leaves_final"] else ()
+            await connection.execute(_SQL["run_pairs_open"], run.id, version.hash, final)
             is_cautious = await connection.fetchval(_SQL["run_is_cautious"], run.id)
             await connection.execute(
                 _SQL["batches_add"], run.id, self.runs.policy.batch_items, is_cautious

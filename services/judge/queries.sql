@@ -57,7 +57,7 @@ SELECT pg_advisory_xact_lock(hashtextextended($1::uuid::text, 3))
 SELECT pg_advisory_xact_lock_shared(hashtextextended($1::uuid::text, 3))
 
 -- name: run_lock
-SELECT state, submission_id, judge_version, items, items_done, repeats, plan
+SELECT state, leaves_final, submission_id, judge_version, items, items_done, repeats, plan
   FROM judge_runs
  WHERE id = $1
    FOR UPDATE
@@ -77,16 +77,16 @@ SELECT $1, text.ordinal, repeat, text.pair, string_to_array(text.metrics, ','), 
  CROSS JOIN generate_series(0, $6::integer - 1) AS repeat
 
 -- name: run_pairs_open
--- Whatever has no scores by this judge is tried again.
+-- Whatever has no scores by this judge is tried again, but for what is unscored for a reason of $3.
 UPDATE judge_run_pairs p
    SET batch_id = NULL, tries = 0,
-       terminal = (SELECT v.scores IS NOT NULL
+       terminal = (SELECT v.scores IS NOT NULL OR v.unscored = ANY($3::text[])
                      FROM judge_verdicts v
                     WHERE v.judge_version = $2 AND v.pair = p.pair AND v.repeat = p.repeat
                     LIMIT 1) IS TRUE
  WHERE run_id = $1
    AND (batch_id IS NOT NULL OR tries <> 0 OR terminal
-        OR (SELECT v.scores IS NOT NULL
+        OR (SELECT v.scores IS NOT NULL OR v.unscored = ANY($3::text[])
               FROM judge_verdicts v
              WHERE v.judge_version = $2 AND v.pair = p.pair AND v.repeat = p.repeat
              LIMIT 1) IS TRUE)
@@ -120,13 +120,17 @@ UPDATE judge_run_pairs p
 
 -- name: run_begin
 UPDATE judge_runs r
-   SET state = 'running', reason = NULL, detail = NULL, judge_version = $2,
+   SET state = 'running', reason = NULL, detail = NULL, judge_version = $2, leaves_final = false,
        plan = coalesce($3, plan), estimate = $4::text::jsonb,
-       items = counted.items, items_done = counted.done, items_unscored = 0,
+       items = counted.items, items_done = counted.done, items_unscored = counted.unscored,
        items_cached = CASE WHEN r.plan IS NULL OR r.judge_version IS DISTINCT FROM $2
                            THEN counted.done ELSE r.items_cached END
-  FROM (SELECT count(*) AS items, count(*) FILTER (WHERE terminal) AS done
-          FROM judge_run_pairs WHERE run_id = $1) AS counted
+  FROM (SELECT count(*) AS items, count(*) FILTER (WHERE terminal) AS done,
+               count(*) FILTER (WHERE terminal AND NOT EXISTS (
+                   SELECT FROM judge_verdicts v
+                    WHERE v.judge_version = $2 AND v.pair = p.pair AND v.repeat = p.repeat
+                      AND v.scores IS NOT NULL)) AS unscored
+          FROM judge_run_pairs p WHERE run_id = $1) AS counted
  WHERE r.id = $1
 RETURNING r.items_done = r.items
 
@@ -275,6 +279,17 @@ SELECT p.ordinal, p.repeat, v.scores
         WHERE judge_version = $2 AND pair = p.pair AND repeat = p.repeat
         LIMIT 1) AS v
  WHERE p.run_id = $1 AND v.scores IS NOT NULL
+
+-- name: run_final
+-- What stays unscored for a reason of $3, whoever asks again.
+SELECT p.ordinal, p.repeat
+  FROM judge_run_pairs p
+ CROSS JOIN LATERAL (
+       SELECT unscored
+         FROM judge_verdicts
+        WHERE judge_version = $2 AND pair = p.pair AND repeat = p.repeat
+        LIMIT 1) AS v
+ WHERE p.run_id = $1 AND v.unscored = ANY($3::text[])
 
 -- name: run_is_confirmed
 SELECT NOT EXISTS (
@@ -506,8 +521,10 @@ UPDATE judge_provider_findings
  WHERE judge_version = $1
 
 -- name: run_requeue
+-- By a machine.
 UPDATE judge_runs
-   SET state = 'queued', reason = NULL, detail = NULL, announced_at = now()
+   SET state = 'queued', leaves_final = (reason = 'bad_replies'), reason = NULL, detail = NULL,
+       announced_at = now()
  WHERE id = $1 AND state = 'paused'
 RETURNING submission_id
 

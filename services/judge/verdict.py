@@ -53,6 +53,8 @@ class Waste:
 
 NO_WASTE: Final = Waste()
 UNSCORED: Final = ("malformed", "truncated", "refused", "empty", "other_model", "rejected")
+FINAL: Final = ("rejected", "refused")
+"""Why a pair stays unscored for its captions: only a person has it asked for again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,14 @@ from medvid.judging import standin
 from medvid.judging.aggregate import JudgeScore, aggregate, contributions
 from services.judge.consume import build_batches_consumer
 from services.judge.runs import Pause, RunPolicy, Settlement
-from services.judge.verdict import BudgetExhausted, Pair, ProviderDown, TryLater, Verdict
+from services.judge.verdict import (
+    FINAL,
+    BudgetExhausted,
+    Pair,
+    ProviderDown,
+    TryLater,
+    Verdict,
+)
 from services.judge.verdict_cache import VerdictCache
 from shared.contracts.messages import Envelope, JudgingBatch, JudgingRequested
 from shared.messaging.bus import Delivery, Done
@@ -220,6 +227,58 @@ async def test_too_much_unscored_is_tried_again_then_fails_and_a_resumed_run_tri
     assert await judged_values(database) == as_values(expected)
     attempts = await database.pool.fetchval("SELECT max(attempts) FROM judge_verdicts")
     assert attempts == 9  # all times are paid for, and all are counted
+
+
+@pytest.mark.parametrize("reason", FINAL)
+async def test_too_much_that_no_second_call_changes_fails_at_once(
+    database: Database, half_plan: JudgingPlan, reason: str
+) -> None:
+    stored = await accept_half(database)
+    bad = {tuple(text) for text in half_plan.texts[::4]}
+
+    def script(pair: Pair, _: int) -> Verdict | None:
+        return ungraded(reason) if (pair.prediction, pair.reference) in bad else None
+
+    grader = FakeGrader(script)
+    async with judging(database, [replica(database, grader)]):
+        run_id = await request_run(database, stored.submission_id)
+        run = await reaches(database, run_id, "paused", "completed", "failed")
+        assert (run["state"], run["reason"]) == ("failed", "too_many_unscored")
+        assert run["items_unscored"] == len(bad)
+        assert set(grader.calls.values()) == {1}
+        await resume_run(database, run_id)  # a person has all of them asked for again
+        await reaches(database, run_id, "paused", "completed", "failed")
+    assert {text for text, calls in grader.calls.items() if calls == 2} == bad
+
+
+async def test_a_machine_asks_again_only_for_what_a_second_call_may_change(
+    database: Database, half_plan: JudgingPlan
+) -> None:
+    stored = await accept_half(database)
+    refused = tuple(half_plan.texts[0])
+    bad = {tuple(text) for text in half_plan.texts[1::4]}
+
+    def script(pair: Pair, _: int) -> Verdict | None:
+        text = (pair.prediction, pair.reference)
+        if text == refused:
+            return ungraded("refused")
+        return ungraded("malformed") if text in bad else None
+
+    grader = FakeGrader(script)
+    one = replica(database, grader)
+    async with judging(database, [one]):
+        run_id = await request_run(database, stored.submission_id)
+        run = await reaches(database, run_id, "paused", "completed", "failed")
+        assert (run["state"], run["reason"]) == ("paused", "bad_replies")
+        grader.calls.clear()
+        grader.script = lambda pair, _: (
+            ungraded("refused") if (pair.prediction, pair.reference) == refused else None
+        )
+        await one.upkeep.resume(run_id)
+        run = await reaches(database, run_id, "paused", "completed", "failed")
+    assert (run["state"], run["reason"]) == ("completed", None), run["detail"]
+    assert run["items_unscored"] == 1
+    assert set(grader.calls) == bad
 
 
 @pytest.mark.parametrize(
