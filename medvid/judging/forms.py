@@ -1,7 +1,8 @@
 """In which form an endpoint replies: by a schema, or in lines where it takes none.
 
 Found by the first calls. A schema is tried first; an endpoint that refuses it in its own words, or
-refuses without a reason, is asked for lines, and what it answers then decides.
+refuses without a reason, is asked for lines, and a verdict that is read then decides. Where faults
+were the reason, which may pass, it takes two.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ ReplyForm = Literal["schema", "lines"]
 """How a form is called in settings, in the database and to users."""
 _FAULTS: Final = 2
 """So many 500s in a row may be about the schema."""
+_PROOFS: Final = 2
 
 
 def named(form: Form) -> ReplyForm:
@@ -35,6 +37,8 @@ class FormChoice:
     form: Form | None = None
     is_fixed: bool = False
     _faults: int = field(default=0, init=False)
+    _after_faults: int = field(default=0, init=False)
+    """Verdicts in lines, in a row, of pairs that a schema got nothing but faults for."""
 
     @property
     def next(self) -> Form:
@@ -54,12 +58,14 @@ class FormChoice:
             return self._faults >= _FAULTS
         return True
 
-    def is_news(self, form: Form) -> bool:
-        """Tell whether an answer to a call in this form decides anew."""
-        return not self.is_fixed and form is not self.form
-
-    def worked(self, form: Form) -> None:
-        """Note an answer to a call in this form."""
+    def worked(self, form: Form) -> bool:
+        """Note a verdict that was read in this form; tell whether it decides anew."""
+        if form is Form.LINES and self._faults:
+            self._after_faults += 1
+        else:
+            self._after_faults = 0
         self._faults = 0
-        if not self.is_fixed:
-            self.form = form
+        if self.is_fixed or form is self.form or 0 < self._after_faults < _PROOFS:
+            return False
+        self.form = form
+        return True

@@ -115,7 +115,7 @@ class OfflineJudge:
         try:
             while reason is None and scores is None:
                 try:
-                    completion = await self._ask(text, tally)
+                    completion, form = await self._ask(text, tally)
                 except CallFailed as failure:
                     failed += 1
                     reason, detail = await self._failed(failure, failed)
@@ -128,6 +128,7 @@ class OfflineJudge:
                         finish_reason=completion.finish_reason,
                         refusal=completion.refusal,
                     )
+                    self._form.worked(form)
                 except InvalidReply as error:
                     if tally.asked_again:
                         reason, detail = error.reason, error.detail
@@ -168,7 +169,7 @@ class OfflineJudge:
                 f"{self.version.model}: give --model as it is named there."
             )
 
-    async def _ask(self, text: DistinctPair, tally: _Tally) -> Completion:
+    async def _ask(self, text: DistinctPair, tally: _Tally) -> tuple[Completion, Form]:
         """Call in the form that is known; where it is refused, in the other."""
         form = self._form.next
         try:
@@ -178,8 +179,7 @@ class OfflineJudge:
                 raise
             form = Form.LINES
             completion = await self._call(text, form, tally)
-        self._form.worked(form)
-        return completion
+        return completion, form
 
     async def _call(self, text: DistinctPair, form: Form, tally: _Tally) -> Completion:
         messages = build_messages(

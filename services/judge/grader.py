@@ -109,7 +109,7 @@ class ModelGrader:
     async def _judge(self, pair: Pair, run_id: UUID, tally: Tally) -> Verdict:
         while True:
             try:
-                completion, form = await self._ask(pair, run_id, tally)
+                verdict = await self._ask(pair, run_id, tally)
             except CallFailed as failure:
                 tally.wasted(failure.outcome)
                 self._health.failed(failure, pair.digest)
@@ -119,7 +119,6 @@ class ModelGrader:
                     return _unscored(tally, reason, failure.detail)
                 await self._wait(tally, failure)
                 continue
-            verdict = self._read(completion, form, tally)
             other = verdict.unscored_reason == "other_model"
             self._health.answered(in_vain=verdict.detail if other else None)
             JUDGE_CALLS.labels(verdict.unscored_reason or "scored").inc()
@@ -137,7 +136,7 @@ class ModelGrader:
         if self._health.learn(state):
             self.concurrency.restart()
 
-    async def _ask(self, pair: Pair, run_id: UUID, tally: Tally) -> tuple[Completion, Form]:
+    async def _ask(self, pair: Pair, run_id: UUID, tally: Tally) -> Verdict:
         """Make one call, the first of all as a probe of what the endpoint understands."""
         if self.form.form is None and self.shared_form is not None:
             found = await self.shared_form.load()
@@ -154,7 +153,7 @@ class ModelGrader:
                     await self._probe_over.wait()
         return await self._ask_in_form(pair, run_id, tally)
 
-    async def _ask_in_form(self, pair: Pair, run_id: UUID, tally: Tally) -> tuple[Completion, Form]:
+    async def _ask_in_form(self, pair: Pair, run_id: UUID, tally: Tally) -> Verdict:
         """Call in the form that is known; where it is refused, in the other."""
         form, said = self.form.next, ""
         try:
@@ -164,14 +163,14 @@ class ModelGrader:
                 raise
             form, said = Form.LINES, failure.detail
             completion = await self._call(pair, form, run_id, tally)
-        if self.form.is_news(form):
+        verdict = self._read(completion, form, tally)
+        # Before other calls go on from here: they shall know what this verdict says.
+        if verdict.scores and self.form.worked(form):
             said = said or f"answered: {completion.model}"
             _log.info("judge_reply_form", form=named(form), decided_by=said)
             if self.shared_form is not None:
                 await self.shared_form.keep(form, said)
-        # Last, as other calls go on from here: they shall know what this answer says.
-        self.form.worked(form)
-        return completion, form
+        return verdict
 
     async def _call(self, pair: Pair, form: Form, run_id: UUID, tally: Tally) -> Completion:
         messages = build_messages(

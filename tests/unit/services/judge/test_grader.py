@@ -254,6 +254,45 @@ async def test_a_500_is_about_the_schema_if_it_repeats_and_lines_are_answered() 
     assert judge.endpoint.forms == [Form.JSON, Form.JSON, Form.LINES]
 
 
+async def test_faults_that_pass_decide_no_form() -> None:
+    """Two in a row, and lines are answered: the next pair shows that they had another reason."""
+
+    def script(number: int, _: Form) -> Completion | CallFailed:
+        if number <= 2:
+            return CallFailed("failing", "500", "500: oops", may_be_form=True)
+        return Completion(LINES_REPLY, None, "stop", "fake-1", USAGE)
+
+    judge = grader(script)
+    assert [(await grade(judge)).reply_form for _ in range(3)] == ["lines", "schema", "schema"]
+    assert judge.form.form is Form.JSON
+
+
+async def test_faults_that_a_schema_always_gets_decide_for_lines() -> None:
+    def script(_: int, form: Form) -> Completion | CallFailed:
+        if form is Form.JSON:
+            return CallFailed("failing", "500", "500: oops", may_be_form=True)
+        return Completion(LINES_REPLY, None, "stop", "fake-1", USAGE)
+
+    judge = grader(script)
+    given = [await grade(judge) for _ in range(3)]
+    assert [(one.reply_form, one.attempts) for one in given] == [
+        ("lines", 3), ("lines", 3), ("lines", 1),
+    ]  # fmt: skip
+    assert judge.form.form is Form.LINES
+
+
+@pytest.mark.parametrize("refused", [True, False])
+async def test_a_form_is_known_once_a_verdict_is_read(refused: bool) -> None:
+    def script(_: int, form: Form) -> Completion | CallFailed:
+        if refused and form is Form.JSON:
+            return CallFailed("no_schema", "400", "no schema")
+        return Completion("fine", None, "stop", "fake-1", USAGE)
+
+    judge = grader(script)
+    assert (await grade(judge)).unscored_reason == "malformed"
+    assert judge.form.form is None
+
+
 async def test_a_refusal_of_both_forms_is_what_it_says() -> None:
     judge = grader(lambda *_: CallFailed("unusable", "404", "404: no path", may_be_form=True))
     with pytest.raises(ProviderDown, match="no path"):
