@@ -6,6 +6,7 @@ What is form is read, what is a failure is a CallFailed; nothing else leaves `re
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
@@ -21,6 +22,12 @@ _FAILED: Final = frozenset(
     {"error", "network_error", "abort", "aborted", "cancelled", "insufficient_system_resource"}
 )
 """Ends of a reply that are faults of the endpoint."""
+_STREAM: Final = re.compile(r"\s*(?::[^\n]*\n\s*)*(?:data|event|id|retry):")
+"""How server-sent events begin, perhaps after comments."""
+_STREAMS: Final = (
+    "The endpoint streams its answers, which nobody asked for: turn streaming off in the gateway, "
+    "or set MEDVID_JUDGE_BASE_URL to an address that does not stream."
+)
 _MOST_PARTS: Final = 1_000
 _FACTS: Final = (
     "x-litellm-model-id", "x-litellm-model-name", "x-litellm-model-api-base",
@@ -98,6 +105,12 @@ def _no_json(body: bytes, sent: str) -> CallFailed:
         said = shown(f"200: a web page instead of JSON: {read_error_body(body).text}", sent)
         detail = f"{CURES['address']} ({said})"
         return CallFailed("unusable", "page", detail, cause="address", said=said)
+    if _STREAM.match(text):
+        said = shown(f"200: a stream of events instead of JSON: {text[:80]}", sent)
+        detail = f"{_STREAMS} ({said})"
+        return CallFailed(
+            "unusable", "stream", detail, cause="address", maybe_billed=True, said=said
+        )
     return _garbled("the answer cannot be read: it is no JSON")
 
 

@@ -56,6 +56,12 @@ WRONG: Final = {
     "address-moved": Setting(
         Reply("", 307, headers={"Location": "http://127.0.0.1/"}), "MEDVID_JUDGE_BASE_URL"
     ),
+    "streams": Setting(
+        Reply('data: {"object": "chat.completion.chunk", "choices": []}\n\ndata: [DONE]\n\n'),
+        "turn streaming off",
+        most_calls=1,
+        most_billed=3,  # the estimate, as nobody tells what it cost
+    ),
     "parameter": Setting(
         Reply(error("Use 'max_completion_tokens' instead.", param="max_tokens"), 400),
         "MEDVID_JUDGE_TOKEN_PARAMETER=max_completion_tokens",

@@ -142,7 +142,7 @@ def test_what_is_content_is_no_verdict(body: Any, reason: str) -> None:
         ([], "failing"),
         (None, "failing"),
         (b"", "failing"),
-        (b"data: {", "failing"),
+        (b"data: {", "unusable"),
         (b"<!DOCTYPE html><html><title>Welcome</title></html>", "unusable"),
     ],
 )  # fmt: skip
@@ -150,6 +150,22 @@ def test_what_is_a_failure_is_one(body: Any, kind: str) -> None:
     with pytest.raises(CallFailed) as caught:
         read(body)
     assert caught.value.kind == kind
+
+
+@pytest.mark.parametrize(
+    "start",
+    ["data: ", "data:", "\n: keep-alive\n\ndata: ", "event: message\ndata: ", "id: 1\ndata: "],
+)
+def test_a_stream_is_a_setting_that_is_named_with_its_cure(start: str) -> None:
+    chunk = json.dumps(
+        {"object": "chat.completion.chunk", "choices": [{"delta": {"content": "{"}}]}
+    )
+    with pytest.raises(CallFailed) as caught:
+        read_completion(f"{start}{chunk}\n\ndata: [DONE]\n\n".encode(), {}, Form.JSON, now=NOW)
+    assert (caught.value.kind, caught.value.cause) == ("unusable", "address")
+    assert "turn streaming off" in caught.value.detail
+    assert "stream of events" in caught.value.said  # on the command line, too
+    assert caught.value.maybe_billed
 
 
 def test_a_page_is_a_wrong_address_and_costs_nothing() -> None:
