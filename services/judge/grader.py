@@ -213,13 +213,20 @@ class ModelGrader:
         )
 
     async def _wait(self, tally: Tally, failure: CallFailed) -> None:
-        """Sleep before the next attempt; raises TryLater after the last, ProviderDown if open."""
-        if failure.kind != "throttled":
-            self._health.stop_if_down()
+        """Sleep before the next attempt; raises TryLater after the last, ProviderDown if open.
+
+        Throttling alone gives no pair up: it says nothing about the pair.
+        """
         tally.failed += 1
+        if failure.kind == "throttled":
+            tally.throttled += 1
+        else:
+            self._health.stop_if_down()
         seconds = self.policy.wait(tally.failed, failure.retry_after, self.draw)
         if seconds is None:
-            raise TryLater(failure.retry_after or self.policy.longest, failure.detail) from None
+            later = failure.retry_after or self.policy.longest
+            counts = tally.failed > tally.throttled
+            raise TryLater(later, failure.detail, counts=counts) from None
         await asyncio.sleep(seconds)
 
 

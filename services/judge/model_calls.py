@@ -42,6 +42,8 @@ class Tally:
 
     attempts: int = 0
     failed: int = 0
+    throttled: int = 0
+    """Of those that failed."""
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost: int = 0

@@ -97,8 +97,8 @@ class NoVerdict(Transient):
 class TryLater(NoVerdict):
     """This pair is retried later: it may work after `seconds`.
 
-    `counts` is false where our own limits are the reason: a pair must not end unscored for having
-    waited its turn.
+    `counts` is false where our own limits or the account's are the reason: a pair must not end
+    unscored for having waited its turn.
     """
 
     code = "try_later"

@@ -335,6 +335,21 @@ async def test_a_pair_that_goes_back_tells_what_was_asked_and_wasted() -> None:
     assert caught.value.is_estimated
 
 
+@pytest.mark.parametrize(
+    ("told", "counts"),
+    [
+        (["throttled", "throttled", "throttled"], False),
+        (["throttled", "failing", "throttled"], True),
+    ],
+)
+async def test_throttling_alone_uses_up_no_try(told: list[Failure], counts: bool) -> None:
+    judge = grader(lambda number, _: CallFailed(told[number - 1], "x", "later"))
+    with pytest.raises(TryLater) as caught:
+        await grade(judge)
+    assert caught.value.counts is counts
+    assert caught.value.attempts == len(told)
+
+
 async def test_an_account_that_takes_no_call_for_minutes_counts_as_down() -> None:
     told = CallFailed("throttled", "429", "429: slow down", retry_after=300)
     judge = grader(lambda *_: told, attempts=1)
