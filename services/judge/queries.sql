@@ -256,6 +256,7 @@ WITH counted AS (
     RETURNING *)
 SELECT state = 'running' AND wasted_calls - wasted_forgiven
            > greatest($6::integer, $5::float8 * coalesce((estimate ->> 'calls')::float8, 0)) AS too_many,
+       state = 'paused' AND reason = 'needs_operator' AS is_stopped,
        wasted_calls AS calls, wasted_microusd AS microusd, wasted_reasons::text AS reasons
   FROM counted
 
@@ -263,6 +264,9 @@ SELECT state = 'running' AND wasted_calls - wasted_forgiven
 -- A run that was queued again is not paused by an earlier finding.
 UPDATE judge_runs SET state = 'paused', reason = $2, detail = $3
  WHERE id = $1 AND state = 'running'
+
+-- name: run_detail
+UPDATE judge_runs SET detail = $2 WHERE id = $1
 
 -- name: run_is_finished
 SELECT EXISTS (SELECT FROM judge_runs WHERE id = $1 AND state = 'running')

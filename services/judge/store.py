@@ -110,7 +110,10 @@ class Runs:
     async def count_waste(
         self, connection: Connection | asyncpg.Pool, run_id: UUID, waste: Waste
     ) -> Pause | None:
-        """Count what a run paid for nothing; returns why it must stop, if it must."""
+        """Count what a run paid for nothing; returns why it must stop, if it must.
+
+        Where it has stopped for that, calls that were under way correct what it says.
+        """
         calls = sum(waste.calls.values())
         if not calls:
             return None
@@ -124,10 +127,13 @@ class Runs:
             self.policy.waste_share,
             self.policy.waste_calls,
         )
-        if row is None or not row["too_many"]:
+        if row is None or not (row["too_many"] or row["is_stopped"]):
             return None
-        reason = wasted_too_much(row["calls"], row["microusd"], orjson.loads(row["reasons"]))
-        return Pause(NEEDS_OPERATOR, reason)
+        detail = wasted_too_much(row["calls"], row["microusd"], orjson.loads(row["reasons"]))
+        if row["is_stopped"]:
+            await connection.execute(_SQL["run_detail"], run_id, detail)
+            return None
+        return Pause(NEEDS_OPERATOR, detail)
 
     async def close(self, run_id: UUID) -> None:
         """Complete or fail a running run whose items are all terminal; does so once."""

@@ -234,6 +234,9 @@ async def test_a_run_that_wasted_too_much_waits_for_a_person_who_is_believed(
         assert "truncated" in run["detail"]
         run = await reaches(database, run_id, "paused")
         assert orjson.loads(run["wasted_reasons"])["truncated"] == run["wasted_calls"] > 20
+        # With what calls that were under way when it stopped still added.
+        assert run["detail"].startswith(f"{run['wasted_calls']} calls were billed")
+        assert f"truncated {run['wasted_calls']}." in run["detail"]
         assert run["wasted_microusd"] == run["wasted_calls"] * A_CALL
         await database.pool.execute("UPDATE judge_runs SET changed_at = '2020-01-01'")
         before = provider.calls
@@ -251,18 +254,20 @@ async def test_a_resumed_run_asks_for_one_pair_until_it_gets_a_verdict(database:
     async with (
         serving(Reply(error("Incorrect API key provided"), 401)) as provider,
         calling(database, provider.url, held_seconds=0) as grader,
-        judging(database, [replica(database, grader)]),
     ):
-        run_id = await request_run(database, stored.submission_id)
-        await reaches(database, run_id, "paused")
-        before = provider.calls
-        for number in range(1, 4):
-            await resume_run(database, run_id)
+        one = replica(database, grader)
+        async with judging(database, [one]):
+            run_id = await request_run(database, stored.submission_id)
             await reaches(database, run_id, "paused")
-            assert provider.calls <= before + number
-        provider.reply = None
-        await resume_run(database, run_id)
-        await reaches(database, run_id, "completed")
+        before = provider.calls  # of a replica that is closed: none is under way
+        async with judging(database, [one]):
+            for number in range(1, 4):
+                await resume_run(database, run_id)
+                await reaches(database, run_id, "paused")
+                assert provider.calls <= before + number
+            provider.reply = None
+            await resume_run(database, run_id)
+            await reaches(database, run_id, "completed")
     sizes = await database.pool.fetch(
         "SELECT count(*) FROM judge_run_pairs WHERE run_id = $1"
         " GROUP BY batch_id ORDER BY batch_id",
