@@ -23,7 +23,7 @@ class Usage(NamedTuple):
 
 
 class Allowance(NamedTuple):
-    """What is left of an account's limit: so many calls, and another every `interval` seconds."""
+    """What is left of an account's limit: so many calls, or any number every `interval` seconds."""
 
     calls: float
     interval: float

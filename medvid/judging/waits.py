@@ -63,7 +63,8 @@ def until_next_call(headers: Mapping[str, str], now: datetime) -> float | None:
 def allowance(headers: Mapping[str, str], now: datetime, *, tokens: int) -> Allowance | None:
     """Return what is left of the tightest limit, for calls of so many tokens; None if not told.
 
-    A reset is when all of a limit is there again, be it bit by bit or at once.
+    A reset is when all of a limit is there again. Bit by bit or at once: that is not told, so calls
+    may be as close as either allows.
     """
     found = []
     for limit in _LIMITS:
@@ -74,7 +75,7 @@ def allowance(headers: Mapping[str, str], now: datetime, *, tokens: int) -> Allo
         seconds = _reset(reset, now) if reset is not None else None
         each = tokens if limit == "tokens" else 1
         if seconds and each and whole is not None and left is not None and 0 <= left < whole:
-            found.append(Allowance(left / each, each * seconds / (whole - left)))
+            found.append(Allowance(left / each, each * seconds / max(whole - left, left)))
     return min(found, default=None)
 
 

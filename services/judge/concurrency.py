@@ -92,7 +92,7 @@ class AdaptiveLimit:
         self._recovering = True
 
     def allowed(self, calls: float, interval: float) -> None:
-        """Note that so many calls are left, and that the account earns one each `interval` s."""
+        """Note that so many calls are left, and that one each `interval` s uses up none."""
         if calls <= 2 * self._limit:  # those that are open, and the next
             self._interval = max(self._interval, min(interval, LONGEST_INTERVAL_SECONDS))
 

@@ -241,6 +241,7 @@ def test_who_answered_and_when_to_go_on_are_kept() -> None:
           "limit-tokens": "10000", "remaining-tokens": "3700", "reset-tokens": "37.8s"},
          (4, 5.55)),
         ({"limit": "60", "remaining": "30", "reset": "30"}, (30, 1)),
+        ({"limit": "20", "remaining": "19", "reset": "0.95"}, (19, 0.05)),  # a window has begun
         ({"limit": "60", "remaining": "60", "reset": "0"}, None),
         ({"limit": "60", "remaining": "-1", "reset": "9"}, None),
         ({"remaining": "9", "reset": "9"}, None),
