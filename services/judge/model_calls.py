@@ -134,7 +134,7 @@ class ModelCaller:
     async def _await_start(self) -> None:
         """Keep the distance to the call before, and the time that the provider asked for.
 
-        Where a call that is refused meanwhile asks for more time, this one waits for it too.
+        Where a call that is refused in that time asks for more time, this one waits for it too.
         """
         async with self._turn:
             while (wait := self._next_start - self.clock()) > 0:  # noqa: ASYNC110 - only time passes

@@ -285,7 +285,7 @@ SELECT p.ordinal, p.repeat, v.scores
  WHERE p.run_id = $1 AND v.scores IS NOT NULL
 
 -- name: run_final
--- What stays unscored for a reason of $3, whoever asks again.
+-- What stays unscored for a reason of $3, however often it is asked again.
 SELECT p.ordinal, p.repeat
   FROM judge_run_pairs p
  CROSS JOIN LATERAL (
