@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,8 @@ async def start(folder: VideoFolder, url: str, *options: str) -> asyncio.subproc
     return await asyncio.create_subprocess_exec(
         *command(folder, url, *options),
         env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        # A shell's background job ignores interrupts, and what it starts would, too.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
 
 
