@@ -30,12 +30,12 @@ UPDATE boards SET revision = revision + 1 WHERE board = $1
 UPDATE entries SET removed_at = now() WHERE submission_id = $1
 
 -- name: announce_again
-UPDATE submissions SET announced_at = now()
- WHERE id IN (
-       SELECT id
-         FROM submissions
-        WHERE state = 'accepted' AND announced_at < now() - make_interval(secs => $1)
-        ORDER BY announced_at
-        LIMIT 100
-          FOR UPDATE SKIP LOCKED)
-RETURNING id AS submission_id
+WITH late AS (
+    SELECT id
+      FROM submissions
+     WHERE state = 'accepted' AND announced_at < now() - make_interval(secs => $1)
+     ORDER BY announced_at
+     LIMIT 100
+       FOR UPDATE SKIP LOCKED)
+UPDATE submissions SET announced_at = now() FROM late WHERE submissions.id = late.id
+RETURNING submissions.id AS submission_id

@@ -56,16 +56,18 @@ UPDATE rescore_items i
    AND NOT EXISTS (SELECT FROM rescore_items WHERE job_id = j.id AND state = 'open')
 
 -- name: rescores_announce_again
-UPDATE rescore_items SET announced_at = now()
- WHERE (job_id, entry_id) IN (
-       SELECT i.job_id, i.entry_id
-         FROM rescore_items i
-         JOIN rescore_jobs j ON j.id = i.job_id AND j.state = 'scoring'
-        WHERE i.state = 'open' AND i.announced_at < now() - make_interval(secs => $1)
-        ORDER BY i.announced_at
-        LIMIT 100
-          FOR UPDATE OF i SKIP LOCKED)
-RETURNING job_id, entry_id, submission_id
+WITH late AS (
+    SELECT i.job_id, i.entry_id
+      FROM rescore_items i
+      JOIN rescore_jobs j ON j.id = i.job_id AND j.state = 'scoring'
+     WHERE i.state = 'open' AND i.announced_at < now() - make_interval(secs => $1)
+     ORDER BY i.announced_at
+     LIMIT 100
+       FOR UPDATE OF i SKIP LOCKED)
+UPDATE rescore_items AS item SET announced_at = now()
+  FROM late
+ WHERE (item.job_id, item.entry_id) = (late.job_id, late.entry_id)
+RETURNING item.job_id, item.entry_id, item.submission_id
 
 -- name: rescores_unfinished
 SELECT id

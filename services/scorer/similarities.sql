@@ -37,12 +37,14 @@ DELETE FROM similarities_due WHERE submission_id = $1
 UPDATE similarities_due SET failure_code = $2 WHERE submission_id = $1
 
 -- name: announce_similarities_again
-UPDATE similarities_due SET announced_at = now()
- WHERE submission_id IN (
-       SELECT submission_id
-         FROM similarities_due
-        WHERE failure_code IS NULL AND announced_at < now() - make_interval(secs => $1)
-        ORDER BY announced_at
-        LIMIT 100
-          FOR UPDATE SKIP LOCKED)
-RETURNING submission_id
+WITH late AS (
+    SELECT submission_id
+      FROM similarities_due
+     WHERE failure_code IS NULL AND announced_at < now() - make_interval(secs => $1)
+     ORDER BY announced_at
+     LIMIT 100
+       FOR UPDATE SKIP LOCKED)
+UPDATE similarities_due AS due SET announced_at = now()
+  FROM late
+ WHERE due.submission_id = late.submission_id
+RETURNING due.submission_id

@@ -4,18 +4,21 @@ VALUES ($1, $2, $3, $4)
 ON CONFLICT DO NOTHING
 
 -- name: claim
-UPDATE queue_messages
+-- Chosen in a WITH, which runs once: a subquery of a join may run again, and take more than $2.
+WITH free AS (
+    SELECT queue, message_id
+      FROM queue_messages
+     WHERE queue = $1
+       AND available_at <= now()
+       AND (leased_until IS NULL OR leased_until < now())
+     ORDER BY available_at
+     LIMIT $2
+       FOR UPDATE SKIP LOCKED)
+UPDATE queue_messages AS message
    SET lease = $3, leased_until = now() + make_interval(secs => $4), deliveries = deliveries + 1
- WHERE (queue, message_id) IN (
-       SELECT queue, message_id
-         FROM queue_messages
-        WHERE queue = $1
-          AND available_at <= now()
-          AND (leased_until IS NULL OR leased_until < now())
-        ORDER BY available_at
-        LIMIT $2
-          FOR UPDATE SKIP LOCKED)
-RETURNING message_id, body, attempt, deliveries
+  FROM free
+ WHERE (message.queue, message.message_id) = (free.queue, free.message_id)
+RETURNING message.message_id, body, attempt, deliveries
 
 -- name: renew
 UPDATE queue_messages
