@@ -9,7 +9,9 @@ from medvid.models.problems import ProblemDetails, ProblemItem
 
 
 class LeaderboardError(Exception):
-    """Base of all: `detail` says what happened, `fix` what to do about it."""
+    """Base of all: `detail` says what happened, `fix` what to do about it; branch on `code`."""
+
+    code: str = "failed"
 
     def __init__(self, detail: str, *, fix: str = "") -> None:
         super().__init__(detail)
@@ -24,17 +26,25 @@ class LeaderboardError(Exception):
 class Unreachable(LeaderboardError):
     """The server cannot be reached, or the connection was lost before its answer came."""
 
+    code = "unreachable"
+
 
 class BadAddress(LeaderboardError):
     """The server's address is none."""
+
+    code = "bad_address"
 
 
 class BadCredential(LeaderboardError):
     """The key or token is none: it has characters that cannot be sent."""
 
+    code = "bad_credential"
+
 
 class Unintelligible(LeaderboardError):
     """What answered is not this API, or one that this client is too old for."""
+
+    code = "unintelligible"
 
 
 class Refused(LeaderboardError):

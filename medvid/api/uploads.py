@@ -21,7 +21,9 @@ Progress = Callable[[int, int], None]
 
 
 class UnreadableFile(LeaderboardError):
-    """A file to send cannot be read."""
+    """A file cannot be read or written."""
+
+    code = "unusable_file"
 
 
 @dataclass(frozen=True, slots=True)

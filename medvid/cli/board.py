@@ -16,7 +16,7 @@ from rich.text import Text
 from medvid.api import Leaderboard
 from medvid.benchmark.tasks import Scoring
 from medvid.cli.parameters import Board
-from medvid.cli.printing import NO_RANK, Exit, place
+from medvid.cli.printing import NO_RANK, Exit, place, plain_table
 from medvid.cli.session import Session, public
 from medvid.models.boards import Column, LeaderboardEntry
 
@@ -90,7 +90,7 @@ def _fitting(
 
 
 def _table(entries: Sequence[LeaderboardEntry], columns: Sequence[Column], width: int) -> Table:
-    table = Table(box=None, pad_edge=False)
+    table = plain_table()
     table.add_column("#", justify="right")
     has_statistics = any(entry.statistics for entry in entries)
     if has_statistics:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from medvid.benchmark.caption_pairs import plan
@@ -28,11 +26,10 @@ from medvid.benchmark.statistics.comparisons import (
 from medvid.benchmark.tasks import METRICS, Scoring
 from medvid.benchmark.versions import STATISTICS_VERSION
 from medvid.cli.parameters import JSON_OR_GZIP, Json
-from medvid.cli.printing import Exit, print_json, print_table
+from medvid.cli.printing import Exit, plain_table, print_json, print_table
 from medvid.cli.replicate_files import model_name_of
 from medvid.cli.score_intervals import WHAT_THEY_COVER
 from medvid.cli.scored_files import (
-    NotScorable,
     VersionLabel,
     estimates_of,
     load_truth,
@@ -76,17 +73,13 @@ def compare_files(
 
     The same videos are drawn for both, so the differences are paired.
     """
-    try:
-        with paused_collection():
-            truth = load_truth(ground_truth)
-            resampling = resample(truth.samples, version_label or truth.version)
-            scores = [
-                _scores(truth, resampling, path, scoring, with_judge=judge is not None)
-                for path in (a, b)
-            ]
-    except NotScorable as error:
-        sys.stderr.write(f"{error}\n")
-        return Exit.REFUSED
+    with paused_collection():
+        truth = load_truth(ground_truth)
+        resampling = resample(truth.samples, version_label or truth.version)
+        scores = [
+            _scores(truth, resampling, path, scoring, with_judge=judge is not None)
+            for path in (a, b)
+        ]
     found = _Comparison(*_names(a, b), compare(*scores), _detectable(scores))
     if as_json:
         print_json(_document(found, resampling, scoring))
@@ -136,7 +129,7 @@ def _document(found: _Comparison, resampling: Resampling, scoring: Scoring) -> d
 
 
 def _print(found: _Comparison) -> None:
-    table = Table(box=None, pad_edge=False)
+    table = plain_table()
     table.add_column("metric")
     table.add_column("A - B", justify="right")
     table.add_column("95 %", style="dim")

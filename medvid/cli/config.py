@@ -8,34 +8,30 @@ from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from medvid.api.errors import LeaderboardError
 from medvid.cli import config_file, server
-from medvid.cli.printing import HIDDEN, Exit, print_json
+from medvid.cli.failures import WrongUsage
+from medvid.cli.printing import HIDDEN, Exit, plain_table, print_json
 
 
 def show_settings(*, as_json: bool = False) -> int:
     """Print the settings with secrets hidden; return the exit status."""
-    try:
-        clients = _client_settings()
-        of_services = server.part("settings")
-        services = of_services() if of_services else []
-    except LeaderboardError as error:
-        return _failed(error)
+    clients = _client_settings()
+    of_services = server.part("settings")
+    services = of_services() if of_services else []
     if as_json:
         client = {name: {"value": value, "origin": origin} for name, value, origin, _ in clients}
         print_json({"client": client, "services": {name: value for name, value, _ in services}})
         return Exit.DONE
     console = Console(soft_wrap=not sys.stdout.isatty())
-    table = Table("Setting", "Value", "From", "Meaning", box=None, pad_edge=False)
+    table = plain_table("Setting", "Value", "From", "Meaning")
     for name, value, origin, meaning in clients:
         table.add_row(name, value or "(unset)", origin, meaning)
     console.print("[bold]This client[/]")
     console.print(table)
     if not services:
         return Exit.DONE
-    table = Table(box=None, pad_edge=False)
+    table = plain_table()
     table.add_column("Variable", no_wrap=True)
     table.add_column("Value", overflow="fold")
     table.add_column("Meaning")
@@ -56,7 +52,9 @@ def set_setting(
     """Write a setting of this client into its configuration file."""
     given: str = value or typer.prompt(name, hide_input=name == "api_key")
     if name == "url" and urlsplit(given).scheme not in ("http", "https"):
-        return _failed(f"{given!r} is no address of a server. Write it as in https://example.org.")
+        raise WrongUsage(
+            f"{given!r} is no address of a server.", fix="Write it as in https://example.org."
+        )
     return _change(name, given)
 
 
@@ -66,17 +64,9 @@ def unset_setting(name: Annotated[config_file.Name, typer.Argument()]) -> int:
 
 
 def _change(name: config_file.Name, value: str | None) -> int:
-    try:
-        config_file.write_file({name: value})
-    except LeaderboardError as error:
-        return _failed(error)
+    config_file.write_file({name: value})
     print(f"{'Removed from' if value is None else 'Written to'} {config_file.path()}.")
     return Exit.DONE
-
-
-def _failed(reason: object) -> int:
-    print(f"medvid: {reason}", file=sys.stderr)
-    return Exit.USAGE
 
 
 def _client_settings() -> list[tuple[str, str | None, str, str]]:

@@ -31,6 +31,8 @@ _VARIABLES: Final[Mapping[Name, str]] = {"url": "MEDVID_URL", "api_key": "MEDVID
 class BadConfigFile(LeaderboardError):
     """The configuration file cannot be read, or says what it cannot say."""
 
+    code = "bad_configuration"
+
 
 @dataclass(frozen=True, slots=True)
 class Value:

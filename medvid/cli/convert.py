@@ -19,14 +19,14 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from medvid.api.uploads import UnreadableFile
 from medvid.benchmark.report import Problems, Report, shown
 from medvid.benchmark.submission import Record
 from medvid.cli.conversion.convert import Conversion, Failed, Options, convert_files
 from medvid.cli.conversion.files import LIMITS
+from medvid.cli.failures import WrongUsage
 from medvid.cli.files import read_file, read_samples
 from medvid.cli.parameters import Json
-from medvid.cli.printing import Exit, cannot_run, print_json, problem_text
+from medvid.cli.printing import Exit, print_json, problem_text
 from medvid.cli.validate import check_content, show_report
 
 
@@ -80,22 +80,19 @@ def convert(
     too. Only ids, qa_types, questions and the model's texts are kept.
     """
     if output.exists() and (not force or any(output.samefile(each) for each in inputs)):
-        return cannot_run(f"{output} is there already. Name another, or use --force.")
+        raise WrongUsage(f"{output} is there already.", fix="Name another, or use --force.")
     if by_position and not (ground_truth or test_set):
-        return cannot_run("Give --test-set FILE: --by-position takes ids and qa_types from it.")
+        raise WrongUsage("give --test-set FILE: --by-position takes ids and qa_types from it.")
     options = Options(answer_field, failed, last_wins, by_position, strip_reasoning, tidy)
     problems = Problems()
     report: Report | None = None
-    try:
-        samples = read_samples(ground_truth, test_set)
-        files = {str(each): read_file(each, LIMITS.unpacked_bytes) for each in inputs}
-        done = convert_files(files, problems, options, samples)
-        if not problems.count:
-            content = document(done.records)
-            _write(output, content)
-            report = check_content(content, samples) if samples else None
-    except UnreadableFile as error:
-        return cannot_run(error)
+    samples = read_samples(ground_truth, test_set)
+    files = {str(each): read_file(each, LIMITS.unpacked_bytes) for each in inputs}
+    done = convert_files(files, problems, options, samples)
+    if not problems.count:
+        content = document(done.records)
+        output.write_bytes(gzip.compress(content, mtime=0) if output.suffix == ".gz" else content)
+        report = check_content(content, samples) if samples else None
     if as_json:
         print_json(_as_json(done, output, problems, report))
     else:
@@ -155,14 +152,3 @@ def _row(record: Record) -> dict[str, str]:
     if record.question is not None:
         row["question"] = record.question.decode()
     return {**row, "prediction": record.prediction.decode()}
-
-
-def _write(output: Path, content: bytes) -> None:
-    """Write a file, gzip-compressed where its name ends so; raises UnreadableFile."""
-    packed = gzip.compress(content, mtime=0) if output.suffix == ".gz" else content
-    try:
-        output.write_bytes(packed)
-    except OSError as error:
-        raise UnreadableFile(
-            f"Cannot write {output}: {error.strerror or error}.", fix="Check the path."
-        ) from None

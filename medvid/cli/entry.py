@@ -7,13 +7,13 @@ from uuid import UUID
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from medvid.benchmark.names import name_key
+from medvid.cli.failures import CommandFailed
 from medvid.cli.parameters import Board
-from medvid.cli.printing import print_table
-from medvid.cli.session import CommandFailed, Session, public
+from medvid.cli.printing import plain_table, print_table
+from medvid.cli.session import Session, public
 from medvid.models.boards import EntryDetails, EntryScore, SourceScore
 
 
@@ -53,7 +53,7 @@ def _show(found: EntryDetails, console: Console) -> None:
             else f"number {place.rank} of {place.of} on the {found.board} board"
         )
         console.print(f"{place.scoring}: {rank}")
-    table = Table(box=None, pad_edge=False)
+    table = plain_table()
     table.add_column("Metric")
     table.add_column("Compat", justify="right")
     table.add_column("95 %", style="dim")

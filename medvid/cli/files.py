@@ -23,23 +23,31 @@ def read_file(path: Path, limit: int) -> bytes:
         ) from None
 
 
+def read_test_set(path: Path) -> TestSet:
+    """Return the samples of a test set or ground truth; raises UnreadableFile."""
+    from medvid.benchmark.decoding import GROUND_TRUTH_LIMITS
+    from medvid.benchmark.ground_truth import InvalidGroundTruth
+    from medvid.benchmark.test_set_file import load_test_set
+
+    try:
+        return load_test_set(read_file(path, GROUND_TRUTH_LIMITS.unpacked_bytes))
+    except InvalidGroundTruth as error:
+        raise UnreadableFile(f"{path}: {error}.") from None
+
+
 def read_samples(ground_truth: Path | None, test_set: Path | None) -> TestSet | None:
     """Return the samples to check a file against, None without any; raises UnreadableFile."""
     if ground_truth and test_set:
         raise UnreadableFile("Give --ground-truth or --test-set, not both.")
-    path = ground_truth or test_set
-    if path is None:
+    if test_set is not None:
+        return read_test_set(test_set)
+    if ground_truth is None:
         return None
     from medvid.benchmark.decoding import GROUND_TRUTH_LIMITS
     from medvid.benchmark.ground_truth import InvalidGroundTruth, load_ground_truth
-    from medvid.benchmark.test_set_file import load_test_set
 
-    data = read_file(path, GROUND_TRUTH_LIMITS.unpacked_bytes)
+    data = read_file(ground_truth, GROUND_TRUTH_LIMITS.unpacked_bytes)
     try:
-        return (
-            TestSet.from_ground_truth(load_ground_truth(data))
-            if ground_truth
-            else load_test_set(data)
-        )
+        return TestSet.from_ground_truth(load_ground_truth(data))
     except InvalidGroundTruth as error:
-        raise UnreadableFile(str(error)) from None
+        raise UnreadableFile(f"{ground_truth}: {error}.") from None

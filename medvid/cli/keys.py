@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from medvid.api import QuotaStatus
 from medvid.cli import config_file
-from medvid.cli.printing import span
-from medvid.cli.session import CommandFailed, Session, with_key
+from medvid.cli.failures import CommandFailed
+from medvid.cli.printing import plain_table, span
+from medvid.cli.session import Session, with_key
 from medvid.models.accounts import QuotaUse
 
 
@@ -44,7 +44,7 @@ def register_key(
 def _show(found: QuotaStatus, console: Console) -> None:
     """Print quotas for people."""
     console.print(f"Counted for {found.account}:", soft_wrap=True)
-    table = Table(box=None, pad_edge=False, show_header=False)
+    table = plain_table(show_header=False)
     rows = {
         "Submissions in 24 h": found.submissions,
         "Bytes in 24 h": found.bytes,

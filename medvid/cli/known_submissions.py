@@ -32,9 +32,13 @@ _SHORTEST_PREFIX: Final = 4
 class UnknownSubmission(LeaderboardError):
     """No remembered submission is meant."""
 
+    code = "unknown_submission"
+
 
 class NothingKept(LeaderboardError):
     """What is remembered cannot be written."""
+
+    code = "nothing_kept"
 
 
 @dataclass(frozen=True, slots=True)

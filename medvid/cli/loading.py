@@ -51,35 +51,32 @@ class _Command(TyperCommand):
         """Read the command line as the function declares it; the function then runs."""
         function = getattr(import_module(self._module), self._function)
         whole = get_command_from_info(
-            CommandInfo(self.name, callback=_exiting(function), epilog=self.epilog),
+            CommandInfo(self.name, callback=exiting(function), epilog=self.epilog),
             pretty_exceptions_short=True,
             rich_markup_mode=self.rich_markup_mode,
         )
         return whole.make_context(*args, **options)
 
 
-def _exiting(function: Callable[..., int]) -> Callable[..., None]:
+def exiting(function: Callable[..., int]) -> Callable[..., None]:
+    """Make a command of a function that returns an exit status; errors become messages."""
+
     @wraps(function)
     def command(**given: object) -> None:
+        from medvid.api.errors import LeaderboardError
+
         try:
             status = function(**given)
         except (ConnectionError, TimeoutError):  # no files; of a closed pipe typer ends quietly
             raise
-        except OSError as error:  # a path or disk, here as in each command: no trace helps
-            from medvid.cli.printing import cannot_run
+        except (LeaderboardError, OSError) as error:
+            from medvid.cli.failures import complain, unusable_file
 
-            status = cannot_run(_file_trouble(error))
+            problem = unusable_file(error) if isinstance(error, OSError) else error
+            status = complain(problem, as_json=bool(given.get("as_json")))
         raise typer.Exit(status)
 
     return command
-
-
-def _file_trouble(error: OSError) -> str:
-    """Return which file cannot be used, and why."""
-    why = error.strerror or error
-    if error.filename is None:
-        return f"medvid: A file cannot be used: {why}."
-    return f"medvid: {error.filename} cannot be used: {why}."
 
 
 @cache

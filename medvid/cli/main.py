@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+import sys
+from typing import Annotated, Final
 
 import typer
+from typer.exceptions import TyperException
 
 from medvid.cli import completion, server, terminal
-from medvid.cli.loading import add_commands
+from medvid.cli.loading import add_commands, exiting
 from medvid.cli.parameters import Json
 
 _ON_A_SERVER: Final = {
@@ -103,12 +105,12 @@ _ADMIN_PANEL: Final = "On a server, with the administrator's key"
 
 app = typer.Typer(
     name="medvid",
-    help="MedVidBench leaderboard: submit and follow, check and score offline, run the server.",
     no_args_is_help=True,
     add_completion=False,  # 'medvid completion' does it, for a named shell
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     cls=server.Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 admin = typer.Typer(
     help="What operators do on the database directly, and administrators on a server.",
@@ -124,13 +126,31 @@ ground_truth = typer.Typer(help="Versions of the ground truth.", no_args_is_help
 keys = typer.Typer(help="API keys and their quotas.", no_args_is_help=True)
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"medvid {version('medvid')}")
+        raise typer.Exit
+
+
+@app.callback()
+def command(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="print the version", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
+    """MedVidBench leaderboard: submit and follow, check and score offline, run the server."""
+
+
 @config.callback()
 def show_settings(context: typer.Context, as_json: Json = False) -> None:
     """Show every setting, its value, where it comes from and its meaning; secrets are hidden."""
     if context.invoked_subcommand is None:
         from medvid.cli.config import show_settings
 
-        raise typer.Exit(show_settings(as_json=as_json))
+        exiting(show_settings)(as_json=as_json)
 
 
 add_commands(app, "medvid.cli", _ON_A_SERVER, _SERVER_PANEL, _STATUSES)
@@ -154,10 +174,21 @@ admin.add_typer(keys, name="keys", rich_help_panel=_ADMIN_PANEL)
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line. With --json wrong usage, too, is told as JSON."""
     completion.answer_shell()
     terminal.guard()
-    app(prog_name="medvid")
+    if "--json" not in sys.argv:
+        app(prog_name="medvid")
+        return
+    try:
+        status = app(prog_name="medvid", standalone_mode=False)
+    except TyperException as error:
+        from medvid.cli.failures import WrongUsage, complain
+
+        status = complain(WrongUsage(str(error), fix="See --help."), as_json=True)
+    except typer.Abort:
+        status = 1
+    sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -9,19 +9,22 @@ from typing import Annotated
 import orjson
 import typer
 
-from medvid.api.uploads import UnreadableFile
+from medvid.api.errors import LeaderboardError
 from medvid.benchmark.decoding import SUBMISSION_LIMITS, RefusedFile, decode
 from medvid.benchmark.report import Problem, Problems
 from medvid.benchmark.submission import Record, read_records
 from medvid.benchmark.tasks import QA_TYPES, Task, task_of
+from medvid.cli.failures import WrongUsage
 from medvid.cli.files import read_file
 from medvid.cli.parameters import JSON_OR_GZIP
-from medvid.cli.printing import Exit, cannot_run, problem_line
+from medvid.cli.printing import Exit, problem_line
 from medvid.predict.manifest import as_bytes, sha256, write
 
 
-class _NotOverlaid(Exception):
+class _NotOverlaid(LeaderboardError):
     """The files do not fit; the text says where."""
+
+    code = "files_do_not_fit"
 
 
 def overlay(
@@ -37,15 +40,12 @@ def overlay(
     """
     chosen = task_of(task)
     if chosen is None:
-        return cannot_run(f"--task {task}: it is one of {', '.join(QA_TYPES)}.")
-    try:
-        old, new = _records(base), _records(other)
-        replaced = _replacements(old, new, chosen)
-        rows = [_row(record, replaced.get(place)) for place, record in enumerate(old)]
-        write(out, orjson.dumps(rows, option=orjson.OPT_INDENT_2))
-        counts = _proven(old, _records(out), replaced)
-    except (UnreadableFile, _NotOverlaid) as error:
-        return cannot_run(error)
+        raise WrongUsage(f"--task {task}: it is one of {', '.join(QA_TYPES)}.")
+    old, new = _records(base), _records(other)
+    replaced = _replacements(old, new, chosen)
+    rows = [_row(record, replaced.get(place)) for place, record in enumerate(old)]
+    write(out, orjson.dumps(rows, option=orjson.OPT_INDENT_2))
+    counts = _proven(old, _records(out), replaced)
     stem = out.name.removesuffix(".gz").removesuffix(".json")
     files = {"base": base, "other": other, "overlaid": out}
     described = {name: {"name": path.name, "sha256": sha256(path)} for name, path in files.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,9 +14,10 @@ from medvid.benchmark.collection import paused_collection
 from medvid.benchmark.tasks import QA_TYPES, task_of
 from medvid.benchmark.test_set import TestSet
 from medvid.benchmark.validation import validate_submission
+from medvid.cli.failures import WrongUsage
 from medvid.cli.parameters import JSON_OR_GZIP, Json
-from medvid.cli.printing import Exit, cannot_run, print_json
-from medvid.cli.scored_files import OFFLINE_LIMITS, NotScorable, load_truth, refused
+from medvid.cli.printing import Exit, print_json
+from medvid.cli.scored_files import OFFLINE_LIMITS, load_truth, refused
 from medvid.reports.answers import Answered, answered, worst
 from medvid.reports.content import cut
 
@@ -45,20 +45,16 @@ def peek(
     """
     chosen = task_of(task)
     if chosen is None:
-        return cannot_run(f"--task {task}: it is one of {', '.join(QA_TYPES)}.")
-    try:
-        with paused_collection():
-            truth = load_truth(ground_truth)
-            submission = validate_submission(
-                predictions.read_bytes(), TestSet.from_ground_truth(truth), minimum_records=0,
-                limits=OFFLINE_LIMITS, diagnose=False,
-            )  # fmt: skip
-            if submission.predictions is None:
-                raise refused(predictions, submission.report)
-            found = answered(truth.samples, submission.predictions, scoring, chosen)
-    except NotScorable as error:
-        sys.stderr.write(f"{error}\n")
-        return Exit.REFUSED
+        raise WrongUsage(f"--task {task}: it is one of {', '.join(QA_TYPES)}.")
+    with paused_collection():
+        truth = load_truth(ground_truth)
+        submission = validate_submission(
+            predictions.read_bytes(), TestSet.from_ground_truth(truth), minimum_records=0,
+            limits=OFFLINE_LIMITS, diagnose=False,
+        )  # fmt: skip
+        if submission.predictions is None:
+            raise refused(predictions, submission.report)
+        found = answered(truth.samples, submission.predictions, scoring, chosen)
     unread = [each for each in found if not each.is_read]
     shown = unread[:count] if unparsed else worst(found, count)
     if as_json:

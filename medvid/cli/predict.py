@@ -16,14 +16,13 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from medvid.api.uploads import UnreadableFile
 from medvid.benchmark import subsets
 from medvid.benchmark.decoding import GROUND_TRUTH_LIMITS, RefusedFile
-from medvid.benchmark.ground_truth import InvalidGroundTruth
 from medvid.benchmark.tasks import Task, task_of
+from medvid.cli.failures import WrongUsage
 from medvid.cli.files import read_file
 from medvid.cli.parameters import JSON_OR_GZIP, Json
-from medvid.cli.printing import Exit, cannot_run, print_json
+from medvid.cli.printing import Exit, print_json
 from medvid.judging.explanations import base_url_problem
 from medvid.judging.pricing import MICROUSD, TokenPrice
 from medvid.predict import manifest as manifests
@@ -123,11 +122,11 @@ def predict(
     endpoint is out of reach.
     """  # fmt: skip
     if missing := [name for name in ("openai", "PIL") if find_spec(name) is None]:
-        return cannot_run(
-            f"{missing[0]} is not installed: install medvid with the extra 'predict'."
+        raise WrongUsage(
+            f"{missing[0]} is not installed.", fix="Install medvid with the extra 'predict'."
         )
     if problem := base_url_problem(base_url):
-        return cannot_run(problem)
+        raise WrongUsage(problem)
     try:
         frames = FrameSettings(min_pixels, max_pixels, max_frames, stamps)
         plan = _plan(
@@ -135,8 +134,8 @@ def predict(
             GenerationSettings(model, temperature, seed), TokenPrice(input_price, output_price),
         )  # fmt: skip
         return asyncio.run(_run(plan, out, base_url, concurrency, timeout, as_json=as_json))
-    except (UnreadableFile, InvalidGroundTruth, RefusedFile, ValueError) as error:
-        return cannot_run(error)
+    except (RefusedFile, ValueError) as error:
+        raise WrongUsage(str(error)) from None
 
 
 def _plan(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from enum import IntEnum
-from typing import Final
+from typing import Any, Final
 
 from pydantic import BaseModel
 from rich.console import Console
@@ -20,6 +21,7 @@ AnyProblem = Problem | ProblemItem | ReportProblem
 """A problem that was found here, or that a server found."""
 HIDDEN: Final = "(set, hidden)"
 """Shown for a secret."""
+_WORD: Final = re.compile(r"[a-z]+(?=[ ,:.;]|'s )")
 NO_RANK: Final = "\N{EN DASH}"
 """Shown as the rank of an entry without any value."""
 
@@ -48,15 +50,14 @@ def _plain(value: object) -> object:
     raise TypeError(type(value).__name__)
 
 
-def cannot_run(reason: object) -> int:
-    """Print on standard error why a command cannot run; return its exit status."""
-    Console(stderr=True, highlight=False).print(Text(str(reason)), soft_wrap=True)
-    return Exit.USAGE
-
-
 def place(rank: int | None) -> str:
     """Return a rank as tables show it."""
     return NO_RANK if rank is None else str(rank)
+
+
+def plain_table(*columns: str, **options: Any) -> Table:
+    """Return a table without lines, the one style of all commands; columns may be added."""
+    return Table(*columns, box=None, pad_edge=False, title_justify="left", **options)
 
 
 def print_table(table: Table, console: Console | None = None) -> None:
@@ -104,3 +105,9 @@ def span(seconds: float) -> str:
             whole, rest = divmod(round(seconds), size)
             return f"{whole} {unit}" + (f" {rest // below} {small}" if rest // below else "")
     return f"{seconds:.0f} s"
+
+
+def sentence(detail: str) -> str:
+    """Return it with a capital letter, unless it begins with a name, whose case counts."""
+    word = _WORD.match(detail)
+    return detail[:1].upper() + detail[1:] if word and "." not in detail.split()[0][:-1] else detail

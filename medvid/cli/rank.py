@@ -10,23 +10,22 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from medvid.api.uploads import UnreadableFile
 from medvid.benchmark.decoding import GROUND_TRUTH_LIMITS, UNDECODABLE, Element, RefusedFile, decode
 from medvid.benchmark.ranking import RankedRow, Row
 from medvid.benchmark.ranking import rank as rank_rows
 from medvid.benchmark.report import Code, Problem, Problems, shown
 from medvid.benchmark.statistics.ranks import RankStatistics, rank_statistics
 from medvid.benchmark.tasks import METRIC_KEYS, METRICS
+from medvid.cli.failures import CommandFailed
 from medvid.cli.files import read_file
 from medvid.cli.parameters import Json, Ranking
 from medvid.cli.printing import (
     NO_RANK,
     Exit,
-    cannot_run,
+    plain_table,
     print_json,
     print_table,
     problem_line,
@@ -60,26 +59,18 @@ def rank(
     Rows without any value come last and have no rank. With replicates, each rank has an interval;
     rows without replicates keep their values.
     """
-    try:
-        data = read_file(rows, GROUND_TRUTH_LIMITS.unpacked_bytes)
-    except UnreadableFile as error:
-        return cannot_run(error)
+    data = read_file(rows, GROUND_TRUTH_LIMITS.unpacked_bytes)
     problems = Problems()
     given = _read_rows(data, problems)
     if problems.count:
-        complaints = Console(stderr=True)
-        complaints.print(Text(f"{problems.count} error(s) in {rows}:"))
-        for problem in problems.first:
-            complaints.print(Text(f"  {problem_line(problem)}"), soft_wrap=True)
-        return Exit.REFUSED
+        lines = [f"{problems.count} error(s) in {rows}:", *map(problem_line, problems.first)]
+        report = {"problem_count": problems.count, "problems": list(map(asdict, problems.first))}
+        raise CommandFailed("\n  ".join(lines), code="invalid_file", report=report)
     ranked, indexes = rank_rows(given, ranking)
     unranked = [str(given[index]["model_name"]) for index in indexes]
     statistics: _Statistics = None
     if replicates:
-        try:
-            own = replicates_by_row(replicates, [str(row["model_name"]) for row in given], scoring)
-        except UnreadableFile as error:
-            return cannot_run(error)
+        own = replicates_by_row(replicates, [str(row["model_name"]) for row in given], scoring)
         statistics = rank_statistics(ranked, own, ranking)
     if as_json:
         print_json(_documents(ranked, unranked, statistics))
@@ -161,7 +152,7 @@ def _table(
     unranked: Sequence[str],
     statistics: Sequence[RankStatistics] | None,
 ) -> Table:
-    table = Table(box=None, pad_edge=False)
+    table = plain_table()
     table.add_column("Rank", justify="right")
     if statistics is not None:
         table.add_column("95 %", style="dim")

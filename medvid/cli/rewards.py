@@ -11,7 +11,7 @@ import typer
 from medvid.api.uploads import UnreadableFile
 from medvid.benchmark.decoding import GROUND_TRUTH_LIMITS
 from medvid.cli.files import read_file
-from medvid.cli.printing import Exit, cannot_run
+from medvid.cli.printing import Exit
 from medvid.rewards import normalisation
 
 
@@ -23,11 +23,11 @@ def fit(
     ] = "compat",
 ) -> int:
     """Fit the normalisation of rewards on a baseline: median and quartiles by source and task."""
+    content = read_file(per_sample, GROUND_TRUTH_LIMITS.unpacked_bytes)
     try:
-        content = read_file(per_sample, GROUND_TRUTH_LIMITS.unpacked_bytes)
         spreads = normalisation.fit(map(orjson.loads, content.splitlines()), scoring)
-    except (UnreadableFile, ValueError) as error:
-        return cannot_run(error)
+    except ValueError as error:
+        raise UnreadableFile(str(error)) from None
     out.write_bytes(normalisation.dump(spreads, scoring))
     print(f"{len(spreads)} pairs of source and task are in {out}.")
     for (source, task), spread in spreads.items():

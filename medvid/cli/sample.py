@@ -7,14 +7,10 @@ from typing import Annotated
 
 import typer
 
-from medvid.api.uploads import UnreadableFile
 from medvid.benchmark import subsets
-from medvid.benchmark.decoding import GROUND_TRUTH_LIMITS
-from medvid.benchmark.ground_truth import InvalidGroundTruth
-from medvid.benchmark.test_set_file import load_test_set
-from medvid.cli.files import read_file
+from medvid.cli.files import read_test_set
 from medvid.cli.parameters import JSON_OR_GZIP
-from medvid.cli.printing import Exit, cannot_run
+from medvid.cli.printing import Exit
 
 
 def sample(
@@ -27,10 +23,7 @@ def sample(
 
     The draw follows from the seed and the samples alone; a larger one holds the smaller one.
     """
-    try:
-        items = load_test_set(read_file(test_set, GROUND_TRUTH_LIMITS.unpacked_bytes)).items
-    except (InvalidGroundTruth, UnreadableFile) as error:
-        return cannot_run(error)
+    items = read_test_set(test_set).items
     indices = subsets.draw(items, per_type, seed)
     described = {"of": len(items), "per_qa_type": per_type, "seed": seed}
     out.write_bytes(subsets.dump(items, indices, described))

@@ -11,7 +11,6 @@ from typing import Annotated
 import orjson
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from medvid.benchmark.caption_pairs import DVC_THRESHOLDS, JudgingPlan, plan
 from medvid.benchmark.collection import paused_collection
@@ -25,13 +24,12 @@ from medvid.benchmark.statistics.bootstrap import resample
 from medvid.benchmark.tasks import METRICS, Task
 from medvid.cli import score_intervals, score_report
 from medvid.cli.parameters import JSON_OR_GZIP, Json
-from medvid.cli.printing import Exit
+from medvid.cli.printing import Exit, plain_table
 from medvid.cli.replicate_files import model_name_of, write_replicates
 from medvid.cli.score_intervals import Intervals, intervals
 from medvid.cli.score_judge import (
     BaseUrl,
     CacheFile,
-    CannotJudge,
     Concurrency,
     JudgeOptions,
     KeyName,
@@ -40,11 +38,9 @@ from medvid.cli.score_judge import (
     Model,
     WhichJudge,
     beside,
-    cannot_judge,
     judged_by,
 )
 from medvid.cli.scored_files import (
-    NotScorable,
     VersionLabel,
     estimates_of,
     load_truth,
@@ -116,19 +112,13 @@ def score(
             cache or beside(predictions), limit_usd,
         )  # fmt: skip
     with paused_collection():
-        try:
-            return _score(
-                ground_truth, predictions, as_json=as_json, per_sample=per_sample,
-                options=options, with_similarities=similarities,
-                version_label=version_label, replicate_file=replicates,
-                subset=subset, answered_only=answered_only, by_source=by_source,
-                reports=report or [], against=against,
-            )  # fmt: skip
-        except NotScorable as error:
-            sys.stderr.write(f"{error}\n")
-            return Exit.REFUSED
-        except CannotJudge as error:
-            return cannot_judge(error)
+        return _score(
+            ground_truth, predictions, as_json=as_json, per_sample=per_sample,
+            options=options, with_similarities=similarities,
+            version_label=version_label, replicate_file=replicates,
+            subset=subset, answered_only=answered_only, by_source=by_source,
+            reports=report or [], against=against,
+        )  # fmt: skip
 
 
 def _score(
@@ -282,7 +272,7 @@ def _print_table(
     def spread(metric: str) -> str:
         return score_intervals.shown(found[metric]["compat"])
 
-    table = Table(title="MedVidBench scores")
+    table = plain_table(title="MedVidBench scores")
     table.add_column("metric")
     table.add_column("compat", justify="right")
     table.add_column("95 %", style="dim")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from medvid.api.errors import LeaderboardError
 from medvid.benchmark.caption_pairs import JudgingPlan
 from medvid.benchmark.tasks import Task
 from medvid.cli.printing import Exit
@@ -98,8 +98,10 @@ class Judged:
     status: Exit = Exit.DONE
 
 
-class CannotJudge(Exception):
+class CannotJudge(LeaderboardError):
     """The options or the environment are wrong; the text says what to set."""
+
+    code = "cannot_judge"
 
 
 def judged_by(options: JudgeOptions, plan: JudgingPlan) -> Judged:
@@ -255,9 +257,3 @@ def _price(model: str) -> TokenPrice:
 def beside(predictions: Path) -> Path:
     """Return where the verdicts on a file are kept unless another place is named."""
     return predictions.with_name(f"{predictions.name}.verdicts.jsonl")
-
-
-def cannot_judge(error: CannotJudge) -> int:
-    """Say what to set; return the exit status."""
-    sys.stderr.write(f"medvid: {error}\n")
-    return Exit.USAGE

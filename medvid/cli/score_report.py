@@ -16,6 +16,7 @@ from medvid.benchmark.statistics.comparisons import compare
 from medvid.benchmark.tasks import METRICS
 from medvid.benchmark.test_set import TestSet
 from medvid.benchmark.validation import validate_submission
+from medvid.cli.printing import plain_table
 from medvid.cli.replicate_files import model_name_of
 from medvid.cli.score_intervals import Intervals
 from medvid.cli.score_judge import JudgeOptions, beside, judged_by
@@ -120,7 +121,7 @@ def _before(
 
 def source_table(scores: Mapping[str, MetricScore | JudgeScore]) -> Table:
     """Return each metric's values by source."""
-    table = Table(title="By source")
+    table = plain_table(title="By source")
     for heading in ("metric", "source", "compat", "strict"):
         table.add_column(heading, justify="left" if heading in ("metric", "source") else "right")
     for metric in METRICS:

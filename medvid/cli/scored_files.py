@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -30,6 +30,7 @@ from medvid.benchmark.sums import Contributions
 from medvid.benchmark.tasks import METRICS, Scoring
 from medvid.benchmark.test_set import TestSet
 from medvid.benchmark.validation import Predictions, validate_submission
+from medvid.cli.failures import CommandFailed
 from medvid.cli.printing import problem_line
 from medvid.judging.aggregate import JudgeScore, contributions
 from medvid.judging.verdicts import Verdict
@@ -57,8 +58,10 @@ EstimatesByScoring = Mapping[tuple[str, Scoring], Estimates]
 """Replicates by metric and scoring; of a judge metric, compat alone."""
 
 
-class NotScorable(Exception):
-    """A file is refused, or the sentence model is missing; the text says it for people."""
+class NotScorable(CommandFailed):
+    """A file is refused, or the sentence model is missing."""
+
+    code = "not_scorable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,7 @@ def score_file(
         embedder = load_embedder()
     except ModelMissing as error:
         raise NotScorable(
-            f"medvid: {error}. Scoring needs it: install the extra 'scoring'."
+            f"{error}.", fix="Scoring needs it: install the extra 'scoring'."
         ) from None
     predictions = submission.predictions
     chosen = among
@@ -150,7 +153,12 @@ def refused(path: Path, report: Report | InvalidGroundTruth) -> NotScorable:
     """Return that a file is refused, with every problem found."""
     lines = [f"{path}: {report.problem_count:,} problem(s); nothing was scored"]
     return NotScorable(
-        "\n".join([*lines, *(f"  {problem_line(each)}" for each in report.problems)])
+        "\n".join([*lines, *(f"  {problem_line(each)}" for each in report.problems)]),
+        code="invalid_file",
+        report={
+            "problem_count": report.problem_count,
+            "problems": list(map(asdict, report.problems)),
+        },
     )
 
 

@@ -1,10 +1,9 @@
-"""What every command on a server shares: its options, the client, errors for people."""
+"""What every command on a server shares: its options and the client."""
 
 from __future__ import annotations
 
 import inspect
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,32 +13,21 @@ from inspect import Parameter
 from typing import Any, Final
 
 from rich.console import Console
+from rich.prompt import Confirm
 from rich.table import Table
 from rich.text import Text
 
-from medvid.api import (
-    Client,
-    LeaderboardError,
-    LimitReached,
-    NotAuthorized,
-    Refused,
-    ServerFailed,
-    Unreachable,
-)
+from medvid.api import Client, LeaderboardError
 from medvid.cli import config_file, known_submissions
+from medvid.cli.failures import CommandFailed
 from medvid.cli.parameters import AdminKey, ApiKey, Json, Token, Url
-from medvid.cli.printing import Exit, print_json, print_table, problem_text, span
+from medvid.cli.printing import Exit, print_json, print_table
 
 _SHORTEST_WAIT_SHOWN: Final = 1.0  # seconds
-_WORD: Final = re.compile(r"[a-z]+(?=[ ,:.;]|'s )")
 _OPTIONS: Final[dict[str, tuple[Any, object]]] = {
     "token": (Token, None), "as_json": (Json, False), "url": (Url, None),
     "api_key": (ApiKey, None), "key": (AdminKey, None),
 }  # fmt: skip
-
-
-class CommandFailed(LeaderboardError):
-    """A check found errors, or people declined; details have been shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +76,7 @@ class Session:
 def on_server(*options: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
     """Make a command of a function that takes a session first.
 
-    The command has these options besides the function's own; errors become messages, never traces.
+    The command has these options besides the function's own.
     """
 
     def decorate(body: Callable[..., int]) -> Callable[..., int]:
@@ -131,9 +119,6 @@ def _run(
     try:
         with _session(url, api_key, token or None, notices, as_json=as_json) as session:
             return work(session)
-    except LeaderboardError as error:
-        complain(error, notices, as_json=as_json)
-        return status_of(error)
     except KeyboardInterrupt:
         notices.print("\nInterrupted.")
         return Exit.INTERRUPTED
@@ -161,45 +146,13 @@ def _session(
         yield Session(client, address, notices, token, as_json)
 
 
-def status_of(error: LeaderboardError) -> Exit:
-    """Return the exit status of an error."""
-    if isinstance(error, Unreachable | ServerFailed | LimitReached):
-        return Exit.LATER
-    return Exit.REFUSED if isinstance(error, Refused | CommandFailed) else Exit.USAGE
-
-
-def complain(error: LeaderboardError, notices: Console, *, as_json: bool) -> None:
-    """Say what went wrong and what to do; with --json also as JSON on standard output."""
-    if as_json:
-        print_json(_problem(error))
-    notices.print(Text(f"medvid: {_sentence(error.detail)}", style="bold red"), soft_wrap=True)
-    if isinstance(error, Refused):
-        for problem in error.errors:
-            notices.print(problem_text(problem), soft_wrap=True)
-        more = error.error_count - sum(problem.count for problem in error.errors)
-        if more > 0:
-            notices.print(f"  … and {more:,} more")
-    if error.fix:
-        notices.print(Text(error.fix), soft_wrap=True)
-    if isinstance(error, NotAuthorized):
-        notices.print(Text(
-            "Owner tokens: --token or MEDVID_TOKEN. API keys: --api-key, MEDVID_API_KEY or "
-            "'medvid config set api_key'."
-        ), soft_wrap=True)  # fmt: skip
-    if isinstance(error, LimitReached) and error.retry_after:
-        notices.print(f"There is room again in {span(error.retry_after)}.")
-    if isinstance(error, Refused) and error.request_id:
-        notices.print(Text(f"request {error.request_id}, code {error.code}", style="dim"))
-
-
-def _sentence(detail: str) -> str:
-    """Return it with a capital letter, unless it begins with a name, whose case counts."""
-    word = _WORD.match(detail)
-    return detail[:1].upper() + detail[1:] if word and "." not in detail.split()[0][:-1] else detail
-
-
-def _problem(error: LeaderboardError) -> dict[str, object]:
-    if not isinstance(error, Refused):
-        return {"error": {"code": "unreachable", "detail": error.detail, "fix": error.fix}}
-    fields = "code status detail fix request_id retry_after error_count errors"
-    return {"error": {name: getattr(error, name) for name in fields.split()}}
+def consent(session: Session, question: str, *, sure: bool) -> None:
+    """Return where people agree; raises CommandFailed otherwise, also where nobody can be asked."""
+    if sure:
+        return
+    if not sys.stdin.isatty():
+        raise CommandFailed(
+            f"{question} Nobody is here to say so.", fix="Give --yes.", code="needs_consent"
+        )
+    if not Confirm.ask(question, console=session.notices):
+        raise CommandFailed("nothing was done.", code="declined")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
-from rich.prompt import Confirm
 
 from medvid.cli import known_submissions
 from medvid.cli.parameters import Submission, Sure
-from medvid.cli.session import CommandFailed, Session, with_token
+from medvid.cli.session import Session, consent, with_token
 
 
 @with_token
@@ -22,9 +20,7 @@ def withdraw(
 ) -> int:
     """Take a submission back: it leaves its board, and its name is free again."""
     found_id, token = session.named(submission)
-    question = f"Withdraw {found_id}? It leaves its board for good"
-    if not sure and sys.stdin.isatty() and not Confirm.ask(question, console=session.notices):
-        raise CommandFailed("not withdrawn.")
+    consent(session, f"Withdraw {found_id}? It leaves its board for good.", sure=sure)
     session.client.withdraw(found_id, token=token, note=note)
     found = session.client.status(found_id, token=token) if session.as_json else None
     return session.answer(found, f"Withdrawn: {found_id}.")

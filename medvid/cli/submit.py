@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -23,6 +23,7 @@ from medvid.benchmark.report import Advice, Code
 from medvid.benchmark.test_set import TestSet as Samples
 from medvid.benchmark.unpacking import GZIP_MAGIC
 from medvid.cli import known_submissions
+from medvid.cli.failures import CommandFailed, WrongUsage
 from medvid.cli.files import read_file, read_samples
 from medvid.cli.parameters import (
     Check,
@@ -39,7 +40,7 @@ from medvid.cli.parameters import (
 )
 from medvid.cli.printing import Exit, print_json
 from medvid.cli.published_test_set import published_samples
-from medvid.cli.session import CommandFailed, Session, with_key, with_token
+from medvid.cli.session import Session, with_key, with_token
 from medvid.cli.validate import check_content, show_report
 from medvid.cli.watch import follow
 from medvid.models.reports import ReportWarning
@@ -206,9 +207,12 @@ def _check_fields(session: Session, plan: _Plan) -> None:
     for problem in problems:
         session.say(f"  {problem.code} at {problem.path}: found {problem.found}. {problem.fix}")
     if problems:
-        raise CommandFailed("the entry's fields have errors.", fix="Nothing was sent.")
+        raise CommandFailed(
+            "the entry's fields have errors.", fix="Nothing was sent.", code="invalid_fields",
+            report={"problems": list(map(asdict, problems))},
+        )  # fmt: skip
     if plan.ground_truth and plan.test_set:
-        raise CommandFailed("give --ground-truth or --test-set, not both.")
+        raise WrongUsage("give --ground-truth or --test-set, not both.")
 
 
 def _samples(session: Session, plan: _Plan) -> Samples | None:
@@ -235,8 +239,9 @@ def _check_here(
     if not report.ok:
         show_report(report, session.notices)
         raise CommandFailed(
-            f"the file {plan.file} has errors.", fix="Fix them and try again; nothing was sent."
-        )
+            f"the file {plan.file} has errors.", fix="Fix them and try again; nothing was sent.",
+            code="invalid_file", report=report.to_dict(),
+        )  # fmt: skip
     if samples is None or plan.dry_run or not report.warnings:
         return set()
     show_report(report, session.notices)
@@ -261,7 +266,10 @@ def _check_there(
         for problem in found.errors:
             if problem.location == "form":
                 session.say(f"  {problem.code} at {problem.path}: {problem.found}. {problem.fix}")
-        raise CommandFailed(f"the file {plan.file} would be refused.", fix="Nothing was submitted.")
+        raise CommandFailed(
+            f"the file {plan.file} would be refused.", fix="Nothing was submitted.",
+            code="invalid_submission", report=found.model_dump(mode="json"),
+        )  # fmt: skip
     if new and not plan.dry_run:
         _accept_warnings(session, plan)
     return found
@@ -279,9 +287,10 @@ def _accept_warnings(session: Session, plan: _Plan) -> None:
         raise CommandFailed(
             f"the file {plan.file} has warnings.",
             fix="Fix what they say, or give --yes to submit it as it is. Nothing was submitted.",
+            code="needs_consent",
         )
     if not Confirm.ask("Submit it nevertheless?", console=session.notices):
-        raise CommandFailed("not submitted.")
+        raise CommandFailed("not submitted.", code="declined")
 
 
 def _send(

@@ -11,12 +11,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from medvid.api.uploads import UnreadableFile
 from medvid.benchmark.report import Advice, Report, TaskDiagnosis
 from medvid.benchmark.test_set import TestSet
 from medvid.cli.files import read_file, read_samples
 from medvid.cli.parameters import JSON_OR_GZIP, Json
-from medvid.cli.printing import Exit, cannot_run, print_json, print_table, problem_text
+from medvid.cli.printing import Exit, plain_table, print_json, print_table, problem_text
 from medvid.models.reports import ReportWarning, TaskReport, ValidationReport
 
 
@@ -36,12 +35,9 @@ def validate(
     """Check predictions as the server would; exit status 1 if they have errors."""
     from medvid.benchmark.decoding import SUBMISSION_LIMITS
 
-    try:
-        samples = read_samples(ground_truth, test_set)
-        content = read_file(predictions, SUBMISSION_LIMITS.unpacked_bytes)
-        report = check_content(content, samples)
-    except UnreadableFile as error:
-        return cannot_run(error)
+    samples = read_samples(ground_truth, test_set)
+    content = read_file(predictions, SUBMISSION_LIMITS.unpacked_bytes)
+    report = check_content(content, samples)
     if github:
         from medvid.cli.annotations import workflow_commands
 
@@ -86,7 +82,7 @@ def show_report(report: Report | ValidationReport, console: Console) -> None:
 
 
 def _task_table(tasks: Sequence[TaskDiagnosis | TaskReport]) -> Table:
-    table = Table(title="Predictions by task", title_justify="left", box=None, pad_edge=False)
+    table = plain_table(title="Predictions by task")
     for name in ("Task", "Answered", "Empty", "Parsed", "Doubtful", "Structure"):
         table.add_column(name, justify="left" if name in ("Task", "Structure") else "right")
     for task in tasks:

@@ -6,7 +6,6 @@ A file whose lines all have `judge` scores needs neither a judge nor a database.
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +15,10 @@ import orjson
 import typer
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
+from medvid.cli.failures import CommandFailed
 from medvid.cli.parameters import Json
-from medvid.cli.printing import print_table, span
+from medvid.cli.printing import plain_table, print_table, span
 from medvid.judging.estimates import RunEstimate
 from medvid.judging.pricing import FREE, MICROUSD
 from medvid.judging.versions import JudgeVersion
@@ -109,8 +108,7 @@ def calibrate_judge(
         if judged.version is not None and judged.stopped is None:
             asyncio.run(_record(judged.version, result))
     except (MedvidError, ValueError) as error:
-        print(f"medvid: {error}", file=sys.stderr)
-        return 1
+        raise CommandFailed(f"{error}") from None
     unscored = sum(pair.judge is None for pair in judged.pairs)
     (_print_json if as_json else _print_text)(result, judged, unscored)
     return 0 if result.outcome == "passed" and judged.stopped is None else _FAILED
@@ -191,7 +189,7 @@ def _print_text(result: Calibration, judged: _Judged, unscored: int) -> None:
     version = judged.version
     judge = f"{version.model} ({version.hash[:12]})" if version else "scores of the file"
     print(f"Judge: {judge}. Pairs: {result.overall.pairs} scored, {unscored} unscored.")
-    table = Table()
+    table = plain_table()
     columns = ("", "pairs", "alpha (95 %)", "bias (95 %)", "alpha of humans", "Spearman",
                "quadratic kappa", "judge", "humans")  # fmt: skip
     for column in columns:
@@ -241,7 +239,7 @@ def _print_comparison(found: dict[str, JudgeComparison], *, as_json: bool) -> in
         shown = {name: one.public() for name, one in found.items()}
         print(orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode())
         return 0
-    table = Table()
+    table = plain_table()
     for column in ("", "pairs", "alpha of A (95 %)", "alpha of B (95 %)", "A less B (95 %)"):
         table.add_column(column, justify="right" if column else "left")
     for name, one in found.items():

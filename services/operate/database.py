@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 
 import orjson
 
+from medvid.cli.failures import CommandFailed
 from shared.runtime.errors import MedvidError
 from shared.runtime.logs import configure_logs
 from shared.runtime.settings import CommonSettings, load_settings
@@ -43,8 +43,7 @@ def run_and_print(work: Callable[[], Coroutine[None, None, str]]) -> int:
     try:
         print(asyncio.run(work()))
     except (MedvidError, orjson.JSONDecodeError) as error:
-        print(f"medvid: {error}", file=sys.stderr)
-        return 1
+        raise CommandFailed(f"{error}") from None
     return 0
 
 

@@ -11,10 +11,11 @@ from typing import Annotated, Any, Literal
 import orjson
 import typer
 
-from medvid.cli.administration.session import OnBoard, Why, consent, done, reason
+from medvid.cli.administration.session import OnBoard, Why, done, reason
+from medvid.cli.failures import CommandFailed
 from medvid.cli.parameters import Board, Sure
 from medvid.cli.printing import Exit
-from medvid.cli.session import CommandFailed, Session, as_administrator, on_server
+from medvid.cli.session import Session, as_administrator, consent, on_server
 from medvid.models.administration import ImportAnswer
 
 

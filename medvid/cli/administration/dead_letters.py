@@ -8,9 +8,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from medvid.cli.administration.session import Why, consent, reason
+from medvid.cli.administration.session import Why, reason
+from medvid.cli.failures import CommandFailed
 from medvid.cli.parameters import Sure
-from medvid.cli.session import CommandFailed, Session, as_administrator
+from medvid.cli.session import Session, as_administrator, consent
 from medvid.models.administration import LettersAnswer
 
 Ids = Annotated[list[int] | None, typer.Argument(help="numbers of dead letters")]

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from medvid.cli.administration.boards import read_json
@@ -14,13 +13,14 @@ from medvid.cli.administration.session import (
     Entry,
     OnBoard,
     Why,
-    consent,
     done,
     entry_id,
     reason,
 )
+from medvid.cli.failures import CommandFailed
 from medvid.cli.parameters import Board, Sure
-from medvid.cli.session import CommandFailed, Session, as_administrator
+from medvid.cli.printing import plain_table
+from medvid.cli.session import Session, as_administrator, consent
 from medvid.models.administration import EntryAction, ManagedEntryView
 
 Emptied = Annotated[str | None, typer.Option(help="'' empties it")]
@@ -34,7 +34,7 @@ def entries(
 ) -> int:
     """List entries with their ids and what is not public."""
     found = list(session.client.admin.entries(board=board, removed=removed))
-    table = Table("Id", "Board", "Model", "Organization", "State", box=None, pad_edge=False)
+    table = plain_table("Id", "Board", "Model", "Organization", "State")
     for each in found:
         table.add_row(
             str(each.id), each.board, Text(each.model_name), Text(each.organization), _state(each)

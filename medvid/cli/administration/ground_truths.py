@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from medvid.cli.administration.session import Why, consent, done, reason, version_of
+from medvid.cli.administration.session import Why, done, reason, version_of
+from medvid.cli.failures import CommandFailed
 from medvid.cli.parameters import Sure
-from medvid.cli.session import CommandFailed, Session, as_administrator
+from medvid.cli.session import Session, as_administrator, consent
 
 
 @as_administrator

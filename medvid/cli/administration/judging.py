@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from medvid.cli.administration.session import Why, consent, done, reason
+from medvid.cli.administration.session import Why, done, reason
 from medvid.cli.parameters import Sure
-from medvid.cli.session import Session, as_administrator
+from medvid.cli.session import Session, as_administrator, consent
 
 
 @as_administrator

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from medvid.api import KeyQuotas
-from medvid.cli.administration.session import Why, consent, reason
+from medvid.cli.administration.session import Why, reason
 from medvid.cli.parameters import Sure
-from medvid.cli.session import Session, as_administrator
+from medvid.cli.session import Session, as_administrator, consent
 
 KeyId = Annotated[str, typer.Argument(help="its id")]
 Number = Annotated[int | None, typer.Option(min=0)]

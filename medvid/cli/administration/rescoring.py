@@ -7,21 +7,20 @@ from itertools import islice
 from typing import Annotated, Final
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from medvid.cli.administration.session import (
     OnBoard,
     Why,
-    consent,
     done,
     entry_id,
     reason,
     version_of,
 )
+from medvid.cli.failures import CommandFailed
 from medvid.cli.parameters import NoWait, Sure
-from medvid.cli.printing import place
-from medvid.cli.session import CommandFailed, Session, as_administrator
+from medvid.cli.printing import place, plain_table
+from medvid.cli.session import Session, as_administrator, consent
 from medvid.models.administration import DifferenceRow, RescoreDetail
 
 _LOOK_SECONDS: Final = 1.0
@@ -62,8 +61,7 @@ def start(
 def list_jobs(session: Session) -> int:
     """List re-score jobs."""
     found = list(islice(session.client.admin.rescores(), _MOST_JOBS))
-    table = Table("Id", "State", "Ground truth", "Entries", "Since", "Why", box=None,
-                  pad_edge=False)  # fmt: skip
+    table = plain_table("Id", "State", "Ground truth", "Entries", "Since", "Why")
     for job in found:
         count = f"{job.scored}/{job.items}" + (f", {job.failed} failed" if job.failed else "")
         since = f"{job.created_at:%Y-%m-%dT%H:%M}"

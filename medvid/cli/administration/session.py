@@ -1,4 +1,4 @@
-"""What the administrator's commands share: the entry that is meant, reasons, consent, options."""
+"""What the administrator's commands share: the entry that is meant, reasons, options."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Annotated
 from uuid import UUID
 
 import typer
-from rich.prompt import Confirm, Prompt
+from rich.prompt import Prompt
 
+from medvid.cli.failures import CommandFailed
 from medvid.cli.parameters import Board
-from medvid.cli.session import CommandFailed, Session
+from medvid.cli.session import Session
 
 Why = Annotated[
     str | None,
@@ -58,16 +59,6 @@ def reason(session: Session, why: str | None) -> str:
     if not why or not why.strip():
         raise CommandFailed("an action needs a reason.", fix="Give it with --why.")
     return why
-
-
-def consent(session: Session, question: str, *, sure: bool) -> None:
-    """Return where people agree; raises CommandFailed otherwise, also where nobody can be asked."""
-    if sure:
-        return
-    if not sys.stdin.isatty():
-        raise CommandFailed(f"{question} Nobody is here to say so.", fix="Give --yes.")
-    if not Confirm.ask(question, console=session.notices):
-        raise CommandFailed("nothing was done.")
 
 
 def done(text: str, *, changed: bool) -> str:

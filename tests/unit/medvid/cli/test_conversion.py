@@ -18,6 +18,7 @@ from medvid.benchmark.tasks import Task
 from medvid.benchmark.test_set import TestItem, TestSet
 from medvid.cli.conversion.convert import Conversion, Options, convert_files
 from medvid.cli.convert import convert
+from tests.commands import status_of
 
 QUESTIONS = (
     "When does tying happen?",
@@ -357,12 +358,12 @@ def test_the_command_prints_json_and_refuses_places_without_a_test_set(
     truth.write_text(json.dumps([
         {"id": IDS[n], "qa_type": TASKS[n], "question": QUESTIONS[n]} for n in range(4)
     ]))  # fmt: skip
-    assert convert([source], output, by_position=True) == 2
+    assert status_of(convert, [source], output, by_position=True) == 2
     assert "--test-set" in capsys.readouterr().err
-    assert convert([source], output, as_json=True) == 1
+    assert status_of(convert, [source], output, as_json=True) == 1
     document = json.loads(capsys.readouterr().out)
     assert (document["ok"], document["output"], document["problem_count"]) == (False, None, 4)
-    assert convert([source], output, by_position=True, test_set=truth, as_json=True) == 0
+    assert status_of(convert, [source], output, by_position=True, test_set=truth, as_json=True) == 0
     document = json.loads(capsys.readouterr().out)
     assert (document["ok"], document["records"]) == (True, 4)
     assert {note["code"] for note in document["notes"]} >= {"read", "by_position"}

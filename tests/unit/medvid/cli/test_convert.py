@@ -16,6 +16,7 @@ from medvid.benchmark.report import Problems
 from medvid.benchmark.submission import Record, read_records
 from medvid.cli.conversion.convert import Options, convert_files
 from medvid.cli.convert import convert, document
+from tests.commands import status_of
 
 # Lone surrogates are refused, and a NUL may stand in predictions only.
 CLEAN = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
@@ -113,7 +114,7 @@ def test_the_command_writes_packs_and_refuses(
 ) -> None:
     def convert_to(output: Path, *files: Path, **changes: Any) -> int:
         options = {"answer_field": None, "ground_truth": None, "test_set": None, "force": False}
-        return convert(list(files), output, **(options | changes))
+        return status_of(convert, list(files), output, **(options | changes))
 
     good, bad = tmp_path / "good.json", tmp_path / "bad.json"
     good.write_bytes(dumped([{"id": "v", "qa_type": "tal", "prediction": "1-2"}]))

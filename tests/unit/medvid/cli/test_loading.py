@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import inspect
+import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 import typer
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from medvid.cli.main import app
+from medvid.cli.main import app, main
 from tests.patience import HANG_SECONDS
 
 SERVER = ("aio_pika", "jinja2", "openai", "services.standalone")
@@ -120,3 +123,37 @@ def test_a_file_that_cannot_be_written_is_named_in_a_line(tmp_path: Path) -> Non
     full = CliRunner().invoke(app, ["sample", tests, "--out", "/dev/full"])
     assert (full.exit_code, full.stderr.count("\n")) == (2, 1)
     assert "No space left on device" in full.stderr
+
+
+def test_help_and_version_have_their_usual_options() -> None:
+    for words in (["-h"], ["score", "-h"], ["admin", "rescoring", "start", "-h"]):
+        assert "Usage: " in CliRunner().invoke(app, words).stdout
+    assert re.fullmatch(r"medvid \d+\.\d+\.\d+\n", CliRunner().invoke(app, ["--version"]).stdout)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "status"),
+    [
+        (["status", "--no-such-option"], "wrong_usage", 2),
+        (["no-such-command"], "wrong_usage", 2),
+        (["score", "no-truth.json", "no-file.json"], "wrong_usage", 2),
+        (["peek", __file__, __file__, "--task", "no-task"], "wrong_usage", 2),
+        (["validate", "no-file.json"], "unusable_file", 2),
+        (["score", __file__, __file__], "invalid_file", 1),
+        (["status", "abcd", "--url", "http://127.0.0.1:1"], "unreachable", 3),
+        (["status", "abcd", "--url", "nowhere"], "bad_address", 2),
+    ],
+)
+def test_with_json_an_error_is_json_with_its_own_code(
+    words: list[str], code: str, status: int, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(sys, "argv", ["medvid", *words, "--json"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    printed = capsys.readouterr()
+    assert ended.value.code == status
+    error = json.loads(printed.out)["error"]
+    assert error["code"] == code
+    assert error["detail"]
+    assert "medvid: " in printed.err

@@ -91,7 +91,8 @@ def test_bad_predictions_are_refused_with_the_reason(files: tuple[Path, Path]) -
     files[1].write_text(json.dumps([PREDICTIONS[0] | {"id": "unknown"}]))
     result = RUNNER.invoke(app, ["score", *map(str, files), "--json"])
     assert result.exit_code == 1
-    assert result.stdout == ""
+    error = json.loads(result.stdout)["error"]
+    assert (error["code"], error["report"]["problems"][0]["code"]) == ("invalid_file", "unknown_id")
     assert "unknown_id" in result.stderr
 
 

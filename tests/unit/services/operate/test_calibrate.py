@@ -25,6 +25,7 @@ from services.operate.calibration import (
 )
 from services.operate.labelled import read_labelled
 from shared.runtime.errors import InvalidInput
+from tests.commands import status_of
 from tests.depth import examples
 
 
@@ -246,16 +247,17 @@ def write(path: Path, judge: Callable[[int], dict[str, int]], count: int = 120) 
 def test_the_command_prints_a_table_and_tells_by_its_status(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert calibrate_judge(write(tmp_path / "good.jsonl", varied), as_json=False) == 0
+    assert status_of(calibrate_judge, write(tmp_path / "good.jsonl", varied), as_json=False) == 0
     printed = capsys.readouterr().out
     assert "120 scored, 0 unscored" in printed
     assert "PASSES" in printed
-    assert calibrate_judge(write(tmp_path / "bad.jsonl", lambda _: scores(1)), as_json=True) == 3
+    bad = write(tmp_path / "bad.jsonl", lambda _: scores(1))
+    assert status_of(calibrate_judge, bad, as_json=True) == 3
     found = json.loads(capsys.readouterr().out)
     assert (found["passed"], found["outcome"]) == (False, "failed")
     assert found["overall"]["spearman"] is None
     assert set(found["aspects"]) == set(ASPECTS)
-    assert calibrate_judge(write(tmp_path / "few.jsonl", varied, 99), as_json=False) == 3
+    assert status_of(calibrate_judge, write(tmp_path / "few.jsonl", varied, 99), as_json=False) == 3
     assert "too few pairs" in capsys.readouterr().out
 
 
@@ -263,5 +265,5 @@ def test_the_command_without_a_judge_says_how_to_get_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "empty.jsonl").write_text("")
-    assert calibrate_judge(tmp_path / "empty.jsonl", as_json=False) == 1
-    assert "no pair" in capsys.readouterr().err
+    assert status_of(calibrate_judge, tmp_path / "empty.jsonl", as_json=False) == 1
+    assert "No pair" in capsys.readouterr().err
