@@ -174,7 +174,7 @@ admin.add_typer(keys, name="keys", rich_help_panel=_ADMIN_PANEL)
 
 
 def main() -> None:
-    """Run the command line. With --json wrong usage, too, is told as JSON."""
+    """Run the command line. With --json wrong usage, too, is printed as JSON."""
     completion.answer_shell()
     terminal.guard()
     if "--json" not in sys.argv:
