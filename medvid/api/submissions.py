@@ -49,6 +49,7 @@ class SubmissionStatus(models.SubmissionStatus):
     hypothetical: list[models.HypotheticalStanding] = Field([])
     failure: models.Failure | None = None
     entry: models.EntryLink | None = None
+    standing: models.Standing | None = None
     file_sha256: str | None = None
     file_bytes: int | None = None
     ground_truth_version: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
@@ -9,10 +10,12 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from medvid.api import NotFound
 from medvid.benchmark.names import name_key
+from medvid.benchmark.tasks import BOARDS
 from medvid.cli.failures import CommandFailed
 from medvid.cli.parameters import Board
-from medvid.cli.printing import plain_table, print_table
+from medvid.cli.printing import plain_table, print_table, spread
 from medvid.cli.session import Session, public
 from medvid.models.boards import EntryDetails, EntryScore, SourceScore
 
@@ -21,26 +24,44 @@ from medvid.models.boards import EntryDetails, EntryScore, SourceScore
 def entry(
     session: Session,
     name: Annotated[str, typer.Argument(help="the model's name, or the entry's id")],
-    on: Annotated[Board, typer.Option("--board", help="which board")] = "official",
+    on: Annotated[
+        Board | None, typer.Option("--board", help="which board; official first if left out")
+    ] = None,
 ) -> int:
     """Show an entry: every metric by source, coverage, and where it stood when."""
-    found = session.client.entry(on, _entry_id(session, on, name))
+    boards = [on] if on else list(BOARDS)
+    try:
+        wanted = str(UUID(name))
+    except ValueError:
+        board, wanted = _named(session, boards, name)
+        boards = [board]
+    found = _found(session, boards, wanted)
     return session.answer(found, lambda: _show(found, Console(highlight=False)))
 
 
-def _entry_id(session: Session, board: str, named: str) -> str:
-    try:
-        return str(UUID(named))
-    except ValueError:
-        pass
+def _named(session: Session, boards: Sequence[Board], named: str) -> tuple[Board, str]:
+    """Return the board and id of the entry whose model is meant; raises CommandFailed."""
     wanted = name_key(named)
-    entries = session.client.board(board).entries
-    for each in sorted(entries, key=lambda each: each.model_name != named):
-        if name_key(each.model_name) == wanted:
-            return str(each.entry_id)
-    near = [each.model_name for each in entries if wanted in name_key(each.model_name)]
-    hint = f"Do you mean {', '.join(near[:5])}?" if near else f"See 'medvid board {board}'."
-    raise CommandFailed(f"the {board} board has no model {named!r}.", fix=hint)
+    near: list[str] = []
+    for board in boards:
+        entries = session.client.board(board).entries
+        for each in sorted(entries, key=lambda each: each.model_name != named):
+            if name_key(each.model_name) == wanted:
+                return board, str(each.entry_id)
+        near += [each.model_name for each in entries if wanted in name_key(each.model_name)]
+    hint = f"Do you mean {', '.join(near[:5])}?" if near else f"See 'medvid board {boards[-1]}'."
+    where = f"the {boards[0]} board has" if len(boards) == 1 else "the boards have"
+    raise CommandFailed(f"{where} no model {named!r}.", fix=hint)
+
+
+def _found(session: Session, boards: Sequence[Board], entry_id: str) -> EntryDetails:
+    """Return the entry of the first board that has it; raises NotFound."""
+    for board in boards[:-1]:
+        try:
+            return session.client.entry(board, entry_id)
+        except NotFound:
+            continue
+    return session.client.entry(boards[-1], entry_id)
 
 
 def _show(found: EntryDetails, console: Console) -> None:
@@ -85,10 +106,7 @@ def _numbers(score: EntryScore | SourceScore) -> tuple[str, str, str]:
     """Return the compat value, its interval, and the strict value as the table shows them."""
     if score.withheld:
         return "-", "", "-"
-    found = score.intervals.get("compat")
-    spread = "" if found is None or found.low is None else f"{found.low:.3f} to {found.high:.3f}"
-    few = "*" if spread and found and found.few_videos else ""
-    return _number(score.compat), spread + few, _number(score.strict)
+    return _number(score.compat), spread(score.intervals.get("compat")), _number(score.strict)
 
 
 def _share(answered: int | None, expected: int | None) -> str:

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from medvid.benchmark.report import Problem
+from medvid.models.boards import Interval
 from medvid.models.problems import ProblemItem
 from medvid.models.reports import ReportProblem
 
@@ -53,6 +54,13 @@ def _plain(value: object) -> object:
 def place(rank: int | None) -> str:
     """Return a rank as tables show it."""
     return NO_RANK if rank is None else str(rank)
+
+
+def spread(found: Interval | None) -> str:
+    """Return a 95 % interval as tables show it; a star marks one of few videos."""
+    if found is None or found.low is None or found.high is None:
+        return ""
+    return f"{found.low:.3f} to {found.high:.3f}" + ("*" if found.few_videos else "")
 
 
 def plain_table(*columns: str, **options: Any) -> Table:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from medvid.api import SubmissionStatus, ValidationReport
-from medvid.cli.printing import span
+from medvid.cli.printing import NO_RANK, place, plain_table, print_table, span, spread
 from medvid.models.judging import JudgeRun
-from medvid.models.submissions import HypotheticalStanding, Step
+from medvid.models.submissions import HypotheticalStanding, Standing, Step
 
 _WORDS = {
     "accepted": "waiting for its scores",
@@ -30,11 +31,11 @@ def line(status: SubmissionStatus) -> Text:
         text.append(f", {status.ahead} ahead of it", style="not bold")
     if status.entry is not None and status.entry.rank is not None:
         text.append(f", number {status.entry.rank} on the {status.entry.board} board")
-    for place in status.hypothetical:
+    for each in status.hypothetical:
         text.append(
-            f", would be number {place.rank} of {place.entries} ({place.scoring})"
-            if place.rank is not None
-            else f", would not be ranked: {_no_value(place)}"
+            f", would be number {each.rank} of {each.entries} ({each.scoring})"
+            if each.rank is not None
+            else f", would not be ranked: {_no_value(each)}"
         )
     run = status.judging.run
     if run is not None:
@@ -42,10 +43,10 @@ def line(status: SubmissionStatus) -> Text:
     return text
 
 
-def _no_value(place: HypotheticalStanding) -> str:
-    if place.withheld:
-        return f"too few answers for {place.scoring} scores to be shown"
-    return f"no {place.scoring} scores"
+def _no_value(standing: HypotheticalStanding) -> str:
+    if standing.withheld:
+        return f"too few answers for {standing.scoring} scores to be shown"
+    return f"no {standing.scoring} scores"
 
 
 def judging(run: JudgeRun) -> str:
@@ -61,6 +62,35 @@ def show(status: SubmissionStatus, console: Console, url: str) -> None:
     """Print all there is to say; `url` is the server's."""
     for words in _lines(status, url):
         console.print(words, soft_wrap=True)
+    if status.standing is not None:
+        console.print()
+        print_table(_scores(status.standing), console)
+
+
+def _scores(standing: Standing) -> Table:
+    """Return the ten scores beside the version before and the board's best, by compat scoring."""
+    changed = any(score.change for score in standing.scores)
+    table = plain_table("Metric")
+    for heading in ("Compat", "95 %", "Rank", "Best", *(["Change"] if changed else []), "Strict"):
+        table.add_column(heading, justify="right", style="dim" if heading == "95 %" else "")
+    for score in standing.scores:
+        change = score.change.get("compat")
+        table.add_row(
+            score.metric,
+            _number(score.compat, score.withheld),
+            spread(score.intervals.get("compat")),
+            place(score.ranks.get("compat")),
+            _number(score.best.get("compat"), None, 3),
+            *([f"{change:+.4f}" if change is not None else NO_RANK] if changed else []),
+            _number(score.strict, score.withheld),
+        )
+    return table
+
+
+def _number(value: float | None, withheld: str | None, decimals: int = 4) -> str:
+    if withheld:
+        return "-"
+    return "n/a" if value is None else f"{value:.{decimals}f}"
 
 
 def _lines(status: SubmissionStatus, url: str) -> Iterable[Text]:

@@ -14,7 +14,7 @@ from medvid.benchmark.tasks import METRICS, Board, Ranking, Scoring
 from medvid.models.base import Answer, Open
 from medvid.models.judging import JudgeResult
 
-_WHY: Final = "why there are no values; null: they are shown"
+WHY_WITHHELD: Final = "why there are no values; null: they are shown"
 
 
 _TIES: Final[Mapping[Ranking | None, str]] = {
@@ -247,7 +247,7 @@ class SourceScore(Answer):
         description="samples, or judged pairs, that count; null: withheld with the value"
     )
     expected: int | None = Field(description="those that there are; null: pairs that are withheld")
-    withheld: Open[Withheld] | None = Field(None, description=_WHY)
+    withheld: Open[Withheld] | None = Field(None, description=WHY_WITHHELD)
     intervals: Intervals = Field(default_factory=dict, description=_INTERVALS)
 
 
@@ -266,7 +266,7 @@ class EntryScore(Answer):
     metric: str
     compat: float | None
     strict: float | None
-    withheld: Open[Withheld] | None = Field(None, description=_WHY)
+    withheld: Open[Withheld] | None = Field(None, description=WHY_WITHHELD)
     answered: int | None = Field(
         description="null: not known, as with imported numbers, or withheld with the value"
     )

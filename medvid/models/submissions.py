@@ -11,7 +11,7 @@ from pydantic import Field
 from medvid.benchmark.disclosure import Withheld
 from medvid.benchmark.tasks import Board, Scoring
 from medvid.models.base import Answer, Open, Page
-from medvid.models.boards import Similarity
+from medvid.models.boards import WHY_WITHHELD, Intervals, Place, Similarity
 from medvid.models.judging import JudgingStatus
 from medvid.models.reports import ValidationReport
 
@@ -54,8 +54,35 @@ class EntryLink(Answer):
     model_name: str
     organization: str
     rank: int | None
-    url: str
+    url: str = Field(description="the entry as data")
     page: str
+
+
+class ScoreStanding(Answer):
+    """One metric of a submission on its board; values and changes have 4 decimals."""
+
+    metric: str
+    compat: float | None = Field(description="null: no value (yet), or withheld")
+    strict: float | None
+    withheld: Open[Withheld] | None = Field(None, description=WHY_WITHHELD)
+    intervals: Intervals = Field(default_factory=dict, description="of 95 %, by scoring")
+    ranks: dict[Open[Scoring], int] = Field(
+        default_factory=dict, description="in this metric, by scoring; empty: not ranked"
+    )
+    change: dict[Open[Scoring], float] = Field(
+        default_factory=dict,
+        description="value less that of the version before, by scoring, where both are shown",
+    )
+    best: dict[Open[Scoring], float] = Field(
+        default_factory=dict, description="the board's best value, of 3 decimals, by scoring"
+    )
+
+
+class Standing(Answer):
+    """Where a submission stands on its board."""
+
+    places: list[Place]
+    scores: list[ScoreStanding] = Field(description="all ten, in the order of the board's columns")
 
 
 class SubmissionStatus(Answer):
@@ -109,6 +136,9 @@ class OwnedSubmission(SubmissionStatus):
     )
     failure: Failure | None
     entry: EntryLink | None
+    standing: Standing | None = Field(
+        None, description="null: not ranked, not on a board any more, or only evaluated"
+    )
     file_sha256: str
     file_bytes: int
     ground_truth_version: str

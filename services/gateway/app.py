@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -34,6 +35,7 @@ from services.gateway.boards.api import ready_first
 from services.gateway.boards.current import Boards
 from services.gateway.boards.events import BoardStreams
 from services.gateway.boards.feeds import Feeds, feed_routes
+from services.gateway.boards.standings import standing_of
 from services.gateway.boards.store import SnapshotStore
 from services.gateway.boards.views import BoardViews
 from services.gateway.judging import api as judging_api
@@ -208,7 +210,7 @@ def _build(database: Database, pool: WorkerPool, folder: Path, settings: Gateway
     accounts = build_accounts(database, settings)
     callers, quotas = accounts.callers, accounts.quotas
     owners = SubmissionAccess(store, accounts.rules)
-    submissions = SubmissionService(store, lifecycle, owners, boards.rank_of)
+    submissions = SubmissionService(store, lifecycle, owners, partial(standing_of, boards, history))
     return _Parts(
         accounts=accounts,
         admin=admin_parts.Parts(

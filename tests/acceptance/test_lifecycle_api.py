@@ -184,6 +184,26 @@ async def test_a_new_version_takes_over_when_it_is_scored(database: Database) ->
         assert (old["state"], old["replaced_by"], old["entry"]) == ("replaced", second["id"], None)
         shown = await board(gateway, "Model", "Rival")
         assert [entry["model_name"] for entry in shown["entries"]] == ["Model", "Rival"]
+        standing = new["standing"]
+        assert [place["rank"] for place in standing["places"]] == [1, 1]
+        assert len(standing["scores"]) == 10
+        shown_score, missing = standing["scores"][0], standing["scores"][1]
+        assert (shown_score["metric"], shown_score["compat"]) == ("cvs_acc", 0.9)
+        assert shown_score["change"] == {"compat": 0.4, "strict": 0.4}
+        assert shown_score["best"] == {"compat": 0.9, "strict": 0.9}
+        assert shown_score["ranks"] == {"compat": 1, "strict": 1}
+        assert (missing["compat"], missing["change"], missing["ranks"]) == (None, {}, {})
+        assert (await gateway.status(second["id"])).get("standing") is None  # the owner's alone
+        entry = new["entry"]
+        for address in (entry["url"], entry["page"]):
+            assert (await gateway.get(address))[0] == 200
+        assert orjson.loads((await gateway.get(entry["url"]))[2])["id"] == entry["id"]
+        async with gateway.client.get(
+            f"/submissions/{second['id']}", headers=owner(second)
+        ) as response:
+            page = await response.text()
+        assert "Its ten scores" in page
+        assert "+0.4000" in page
         refused = await gateway.submit(
             FILE, headers=owner(first), replaces=first["id"], model_name="model"
         )

@@ -35,6 +35,12 @@ SELECT metric, compat, strict, answered, expected, by_source::text AS by_source,
   FROM scores
  WHERE entry_id = $1
 
+-- name: entry_scores_before
+-- Of the version that an entry replaces.
+SELECT metric, compat, strict, answered, expected
+  FROM scores
+ WHERE entry_id = (SELECT replaces FROM entries WHERE id = $1)
+
 -- name: comparison_scores
 SELECT s.entry_id, s.metric, CASE WHEN $3 = 'strict' THEN s.strict ELSE s.compat END AS value,
        s.answered, s.expected, s.ground_truth_version, s.metric_version, s.judge_version,

@@ -94,6 +94,9 @@ class BoardHistory(Protocol):
     async def entry(self, board: Board, entry_id: UUID, *, spans: int) -> FoundEntry | None:
         """Return an entry that is on a board now, with up to `spans` of its newest ranks."""
 
+    async def scores_before(self, entry_id: UUID) -> Sequence[Row]:
+        """Return the scores of the version that an entry replaces."""
+
     async def scores(
         self, board: Board, entry_ids: Sequence[UUID], scoring: Scoring
     ) -> Sequence[Row]:
@@ -153,6 +156,12 @@ class SnapshotStore:
             judge=dict(judge) if judge is not None else None,
             ranks=[dict(rank) for rank in ranks],
         )
+
+    async def scores_before(self, entry_id: UUID) -> Sequence[Row]:
+        """Return the scores of the version that an entry replaces."""
+        async with transient_errors():
+            rows = await self._database.pool.fetch(_SQL["entry_scores_before"], entry_id)
+        return [dict(row) for row in rows]
 
     async def scores(
         self, board: Board, entry_ids: Sequence[UUID], scoring: Scoring

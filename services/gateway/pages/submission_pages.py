@@ -20,7 +20,7 @@ from medvid.benchmark.validation import MINIMUM_RECORDS
 from medvid.models.boards import COLUMNS
 from medvid.models.problems import ProblemDetails
 from medvid.models.reports import DryRunAnswer
-from medvid.models.submissions import OwnedSubmission, SubmissionStatus
+from medvid.models.submissions import SubmissionStatus
 from services.gateway.accounts.callers import Callers
 from services.gateway.accounts.models import quota_status
 from services.gateway.accounts.quotas import Quotas
@@ -37,7 +37,7 @@ from services.gateway.submissions.service import FoundSubmission, SubmissionServ
 from services.gateway.submissions.uploads import UploadService
 from services.gateway.web import problems
 from services.gateway.web.parameters import uuid_of
-from services.gateway.web.urls import PAGES, url
+from services.gateway.web.urls import PAGES
 from shared.runtime.errors import MedvidError, NotAllowed, NotFound
 
 _STATE_WORDS: Final = {
@@ -210,11 +210,4 @@ def _facts(status: SubmissionStatus, found: FoundSubmission) -> dict[str, object
         "failure_fix": _FIX,
         "columns": COLUMNS,
         "duration": duration,
-        "entry_page": _entry_page(status),
     }
-
-
-def _entry_page(status: SubmissionStatus) -> str | None:
-    if not isinstance(status, OwnedSubmission) or status.entry is None:
-        return None
-    return url("entry", board=status.entry.board, id=status.entry.id)

@@ -17,6 +17,7 @@ from medvid.models.submissions import (
     Failure,
     HypotheticalStanding,
     OwnedSubmission,
+    Standing,
     Step,
     SubmissionLine,
     SubmissionReceipt,
@@ -164,6 +165,7 @@ def submission_status(status: FoundSubmission, judging: JudgingSummary) -> Submi
         hypothetical=[_hypothetical(found) for found in submission.hypothetical],
         failure=_failure(submission.failure_code, submission.failure_reason),
         entry=_entry_link(status),
+        standing=status.standing,
         file_sha256=submission.file_sha256,
         file_bytes=submission.file_bytes,
         ground_truth_version=submission.ground_truth_version,
@@ -184,10 +186,16 @@ def _entry_link(status: FoundSubmission) -> EntryLink | None:
         board=entry.board,
         model_name=entry.model_name,
         organization=entry.organization,
-        rank=status.rank,
-        url=url("api_board", board=entry.board),
-        page=f"{url(entry.board)}#entry-{entry.id}",
+        rank=_rank(status.standing),
+        url=url("api_entry", board=entry.board, id=entry.id),
+        page=url("entry", board=entry.board, id=entry.id),
     )
+
+
+def _rank(standing: Standing | None) -> int | None:
+    """Return the rank by compat scoring."""
+    places = standing.places if standing else []
+    return next((place.rank for place in places if place.scoring == "compat"), None)
 
 
 def dry_run_answer(result: DryRunResult) -> DryRunAnswer:

@@ -9,6 +9,7 @@ from uuid import UUID
 import structlog
 
 from medvid.benchmark.tasks import Board
+from medvid.models.submissions import Standing
 from services.gateway.accounts import credentials
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.rules import Caller, not_the_owner, require_understood
@@ -28,31 +29,31 @@ class FoundSubmission:
 
     submission: StoredSubmission
     owner: bool
-    rank: int | None
+    standing: Standing | None
     ahead: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class SubmissionService:
-    """Reads, lists and withdraws submissions; `rank_of` returns the rank of a board's entry."""
+    """Reads, lists and withdraws submissions; `standing_of` returns where a board's entry is."""
 
     store: SubmissionStore
     lifecycle: Lifecycle
     access: SubmissionAccess
-    rank_of: Callable[[Board, UUID], Awaitable[int | None]]
+    standing_of: Callable[[Board, UUID], Awaitable[Standing | None]]
 
     async def status(self, submission_id: UUID, caller: Caller) -> FoundSubmission:
         """Return the status; raises NotFound, and NotAllowed for a token that is not its own."""
         submission, role = await self.access.look(submission_id, caller)
         if role is None and caller.token is not None:
             raise not_the_owner(caller)
-        status = FoundSubmission(submission, role is not None, rank=None, ahead=None)
+        status = FoundSubmission(submission, role is not None, standing=None, ahead=None)
         if submission.state == "accepted":
             return replace(status, ahead=await self.store.ahead_of(submission))
         entry = submission.entry
         shown = entry is not None and not entry.removed and not entry.hypothetical
         if entry is not None and shown and status.owner and submission.state == "ranked":
-            return replace(status, rank=await self.rank_of(entry.board, entry.id))
+            return replace(status, standing=await self.standing_of(entry.board, entry.id))
         return status
 
     async def page(
