@@ -10,6 +10,7 @@ from services.ranker.consume import (
     build_rescore_consumer,
     build_statistics_consumer,
 )
+from services.ranker.links import link_what_is_left
 from services.ranker.measuring import OVERDUE as STATISTICS_OVERDUE
 from services.ranker.settings import RankerSettings
 from services.ranker.store import OVERDUE
@@ -21,10 +22,11 @@ from shared.runtime.retention import Pruner
 @asynccontextmanager
 async def run(base: Infrastructure, settings: RankerSettings) -> AsyncIterator[None]:
     """Rank boards until the context is left; work in progress is finished first."""
+    signer = settings.signer
     async with (
         base.consuming(
             RANKER_BOARDS,
-            build_consumer(base.database).handle,
+            build_consumer(base.database, signer).handle,
             concurrency=2,  # one for each board
             drain_seconds=settings.drain_seconds,
         ),
@@ -36,7 +38,7 @@ async def run(base: Infrastructure, settings: RankerSettings) -> AsyncIterator[N
         ),
         base.consuming(
             RANKER_STATISTICS,
-            build_statistics_consumer(base.database).handle,
+            build_statistics_consumer(base.database, signer).handle,
             concurrency=1,  # a large board's replicates take 160 MB
             drain_seconds=settings.drain_seconds,
         ),
@@ -47,6 +49,11 @@ async def run(base: Infrastructure, settings: RankerSettings) -> AsyncIterator[N
             every=settings.patrol_seconds,
             idle=settings.still_seconds,
             busy=settings.busy_seconds,
+        )
+        base.repeat(
+            "ranker_links",
+            lambda: link_what_is_left(base.database, signer),
+            settings.patrol_seconds,
         )
         base.repeat("pruner", Pruner(base.database, settings).prune_some, settings.prune_seconds)
         yield

@@ -9,9 +9,10 @@ from uuid import UUID
 
 import orjson
 
-from medvid.benchmark.disclosure import Withheld
+from medvid.benchmark.disclosure import Withheld, rounded
 from medvid.benchmark.ranking import RankedRow, rank
 from medvid.benchmark.tasks import JUDGE_METRIC_KEYS, METRIC_KEYS, PUBLISHED, Ranking, Scoring
+from medvid.evidence.canonical import canonical
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,8 @@ class Entry:
     """An entry as it stands on a board, with its exact metric values by scoring mode.
 
     `withheld` names the metrics that are not shown, and why; `judges` the judge version of each
-    judged value, None where it is not recorded.
+    judged value, None where it is not recorded; `origins` what each value was computed from, of
+    those for which that is known.
     """
 
     entry_id: UUID
@@ -36,6 +38,7 @@ class Entry:
     values: Mapping[Scoring, Mapping[str, float | None]]
     withheld: Mapping[str, Withheld] = field(default_factory=dict)
     judges: Mapping[str, str | None] = field(default_factory=dict)
+    origins: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
 
     def shown(self, scoring: Scoring) -> dict[str, float | None]:
         """Return its values as boards may show them: a withheld one counts as missing."""
@@ -56,13 +59,14 @@ class RankedBoard:
     """A ranked board: its rows as JSON, and the rank of each entry, best first.
 
     `unranked` has the rows of the entries without any value, which have no rank; None where every
-    entry has one.
+    entry has one. `values` are those that were ranked, by what they were computed from.
     """
 
     content: bytes
     unranked: bytes | None
     ranks: Mapping[UUID, int]
     ranking: Ranking
+    values: bytes
 
 
 def ranked_board(entries: Sequence[Entry], scoring: Scoring, ranking: Ranking) -> RankedBoard:
@@ -74,7 +78,31 @@ def ranked_board(entries: Sequence[Entry], scoring: Scoring, ranking: Ranking) -
         unranked=orjson.dumps(below) if below else None,
         ranks={entries[row.index].entry_id: row.rank for row in ranked},
         ranking=ranking,
+        values=values_document(entries, scoring),
     )
+
+
+def values_document(entries: Sequence[Entry], scoring: Scoring) -> bytes:
+    """Return the values that a board ranks and shows, to 4 decimals, as canonical JSON.
+
+    `entries`, by id and metric: `value`, and as `from` the index in `origins` of what it was
+    computed from, null where that is not known.
+    """
+    origins: dict[bytes, int] = {}
+    found = {
+        str(entry.entry_id): {
+            key: {
+                "from": origins.setdefault(canonical(entry.origins[key]), len(origins))
+                if key in entry.origins
+                else None,
+                "value": rounded(value),
+            }
+            for key, value in entry.shown(scoring).items()
+            if value is not None
+        }
+        for entry in sorted(entries, key=lambda entry: entry.entry_id)
+    }
+    return canonical({"entries": found, "origins": [orjson.loads(each) for each in origins]})
 
 
 def hypothetical_row(

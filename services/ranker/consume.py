@@ -8,7 +8,9 @@ from collections.abc import Mapping
 import structlog
 
 from medvid.benchmark.tasks import SCORINGS, Scoring
+from medvid.evidence.signatures import Signer
 from services.ranker.board import Entry, hypothetical_row, ranked_board
+from services.ranker.links import link
 from services.ranker.measuring import digests, measure, save_statistics
 from services.ranker.rescoring import preview
 from services.ranker.statistics import MOST_ENTRIES
@@ -28,7 +30,7 @@ from shared.storage.database import Database
 _log = structlog.get_logger(__name__)
 
 
-def build_consumer(database: Database) -> Consumer:
+def build_consumer(database: Database, signer: Signer | None = None) -> Consumer:
     """Return the consumer of `ranker.boards`.
 
     There is nothing to settle when a message dies: the board keeps its unranked revision, and the
@@ -39,7 +41,7 @@ def build_consumer(database: Database) -> Consumer:
         envelope: Envelope, message: ScoringCompleted | JudgingCompleted | BoardChanged
     ) -> None:
         async with database.once(CONSUMER, envelope) as transaction:
-            await rank_board(BoardStore(transaction, message.board))
+            await rank_board(BoardStore(transaction, message.board), signer)
 
     return Consumer(
         database,
@@ -62,7 +64,7 @@ def build_rescore_consumer(database: Database) -> Consumer:
     return Consumer(database, Route(RescoringCompleted, show))
 
 
-def build_statistics_consumer(database: Database) -> Consumer:
+def build_statistics_consumer(database: Database, signer: Signer | None = None) -> Consumer:
     """Return the consumer of `ranker.statistics`.
 
     When a message dies the snapshot stays without statistics, and the reaper announces it again.
@@ -74,13 +76,14 @@ def build_statistics_consumer(database: Database) -> Consumer:
             for each in found:
                 await save_statistics(transaction, each)
             if found:
+                await link(transaction, message.board, signer)
                 await transaction.emit(StatisticsComputed(board=message.board))
         _log.info("board_measured", board=message.board, snapshots=len(found))
 
     return Consumer(database, Route(BoardRanked, compute))
 
 
-async def rank_board(store: BoardStore) -> None:
+async def rank_board(store: BoardStore, signer: Signer | None) -> None:
     """Rank a board in every scoring mode and publish it, unless its snapshots are up to date.
 
     A burst of changes is ranked once: the messages after the first find nothing left to do. Changes
@@ -103,6 +106,7 @@ async def rank_board(store: BoardStore) -> None:
         for newcomer in newcomers
         for scoring in SCORINGS
     ]
+    await link(store.transaction, store.board, signer)
     # Rows that others change too come last, in the order that all use: board, submissions.
     await store.mark_ranked(board)
     for entry_id, scoring, row, count in hypotheses:

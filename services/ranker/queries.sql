@@ -20,7 +20,10 @@ SELECT boards.revision, boards.ranking, entries.id, submission_id, model_name, o
        coalesce(array_agg(strict ORDER BY metric) FILTER (WHERE metric IS NOT NULL), '{}') AS strict,
        coalesce(array_agg(answered ORDER BY metric) FILTER (WHERE metric IS NOT NULL), '{}') AS answered,
        coalesce(array_agg(expected ORDER BY metric) FILTER (WHERE metric IS NOT NULL), '{}') AS expected,
-       coalesce(array_agg(judge_version ORDER BY metric) FILTER (WHERE metric IS NOT NULL), '{}') AS judges
+       coalesce(array_agg(judge_version ORDER BY metric) FILTER (WHERE metric IS NOT NULL), '{}') AS judges,
+       coalesce(array_agg(scores.ground_truth_version ORDER BY metric) FILTER (WHERE metric IS NOT NULL), '{}') AS ground_truths,
+       coalesce(array_agg(metric_version ORDER BY metric) FILTER (WHERE metric IS NOT NULL), '{}') AS metric_versions,
+       coalesce(array_agg(file_sha256 ORDER BY metric) FILTER (WHERE metric IS NOT NULL), '{}') AS files
   FROM boards
   LEFT JOIN entries ON entries.board = boards.board AND listed AND removed_at IS NULL
   LEFT JOIN scores ON scores.entry_id = entries.id
@@ -38,7 +41,10 @@ SELECT entries.id, submission_id, model_name, organization, team, authors, model
        array_agg(strict ORDER BY metric) AS strict,
        array_agg(answered ORDER BY metric) AS answered,
        array_agg(expected ORDER BY metric) AS expected,
-       array_agg(judge_version ORDER BY metric) AS judges
+       array_agg(judge_version ORDER BY metric) AS judges,
+       array_agg(scores.ground_truth_version ORDER BY metric) AS ground_truths,
+       array_agg(metric_version ORDER BY metric) AS metric_versions,
+       array_agg(file_sha256 ORDER BY metric) AS files
   FROM entries
   JOIN scores ON scores.entry_id = entries.id
  WHERE entries.id = ANY($1::uuid[]) AND hypothetical AND removed_at IS NULL
@@ -69,6 +75,9 @@ SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
         WHERE newest.content_sha256 = $5 AND newest.ranking = $8 AND newest.disclosure = $9
           AND newest.replicates_sha256 IS NOT DISTINCT FROM $10)
 RETURNING id
+
+-- name: add_values
+INSERT INTO snapshot_values (snapshot_id, content, salt) VALUES ($1, $2, $3)
 
 -- name: current_ranks
 SELECT entry_id, rank FROM rank_history WHERE board = $1 AND scoring = $2 AND until IS NULL

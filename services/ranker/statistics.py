@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
@@ -15,6 +14,7 @@ from medvid.benchmark.statistics.comparisons import minimum_detectable
 from medvid.benchmark.statistics.ranks import rank_statistics
 from medvid.benchmark.sums import Array
 from medvid.benchmark.tasks import METRIC_KEYS, Ranking
+from medvid.evidence.links import replicates_digest
 
 MOST_ENTRIES: Final = 3_000
 """Of a larger board no statistics are made: it takes 700 MB, and grows with the board's square."""
@@ -28,16 +28,14 @@ def evidence(found: Iterable[tuple[UUID, str, bytes]]) -> str | None:
 
     None of none.
     """
-    listed = list(found)
-    lines = (b"%b %b %b\n" % (entry.bytes, metric.encode(), own) for entry, metric, own in listed)
-    return hashlib.sha256(b"".join(lines)).hexdigest() if listed else None
+    return replicates_digest((entry.bytes, metric, own) for entry, metric, own in found)
 
 
 def statistics_document(content: bytes, ranking: Ranking, drawn: Drawn) -> bytes:
     """Return the statistics of a snapshot's ranked rows (JSON), as JSON.
 
     `entries`, by id: rank interval, share of first places, whether it may be best, and by metric
-    the ends of the interval; `minimum_detectable` by metric. All of it may leave the server.
+    the interval with its error; `minimum_detectable` by metric. All of it may leave the server.
     """
     rows: list[dict[str, Any]] = orjson.loads(content)
     ranked, _ = rank([{"model_name": row["model_name"], **row["values"]} for row in rows], ranking)
@@ -66,18 +64,14 @@ def statistics_document(content: bytes, ranking: Ranking, drawn: Drawn) -> bytes
 
 def _intervals(
     row: RankedRow, drawn: Mapping[str, tuple[Array, Mapping[str, Any]]]
-) -> dict[str, dict[str, float]]:
-    """Return the ends of the intervals that there are, of the values that are shown."""
+) -> dict[str, dict[str, Any]]:
+    """Return the intervals that there are, of the values that are shown."""
     shown = {
         metric: shown_interval(drawn[metric][1])
         for metric in METRIC_KEYS
         if metric in drawn and row.values[metric] is not None
     }
-    return {
-        metric: {"low": each["low"], "high": each["high"]}
-        for metric, each in shown.items()
-        if each["low"] is not None
-    }
+    return {metric: each for metric, each in shown.items() if each["low"] is not None}
 
 
 def _detectable(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -25,6 +26,7 @@ CONSUMER: Final = "ranker"
 _RANKS_AT_ONCE: Final = 5_000
 _LOCK_SECONDS: Final = 600.0
 """Ranking a large board takes a minute or two; the next ranker waits for so long."""
+_SALT_BYTES: Final = 32
 _SQL: Final = load_queries(__package__)
 _RESCORES: Final = load_queries(__package__, "rescores.sql")
 _log = structlog.get_logger(__name__)
@@ -124,6 +126,8 @@ class BoardStore:
         )
         if snapshot_id is None:
             return
+        salt = secrets.token_bytes(_SALT_BYTES)
+        await connection.execute(_SQL["add_values"], snapshot_id, ranked.values, salt)
         await self._save_ranks(scoring, snapshot_id, ranked.ranks)
 
     async def _save_ranks(
@@ -176,7 +180,20 @@ def _entry(row: asyncpg.Record) -> Entry:
         },
         withheld=withheld_of(row),
         judges=dict(zip(row["metrics"], row["judges"], strict=True)),
+        origins=_origins(row),
     )
+
+
+def _origins(row: asyncpg.Record) -> dict[str, dict[str, str | None]]:
+    """Return what each value was computed from; imported numbers do not say."""
+    columns = ("files", "ground_truths", "judges", "metric_versions")
+    named = zip(row["metrics"], *(row[column] for column in columns), strict=True)
+    names = ("file_sha256", "ground_truth_version", "judge_version", "metric_version")
+    return {
+        metric: dict(zip(names, found, strict=True))
+        for metric, *found in named
+        if found[names.index("ground_truth_version")] is not None
+    }
 
 
 def withheld_of(row: asyncpg.Record) -> dict[str, Withheld]:

@@ -184,6 +184,7 @@ async def assert_undisturbed(environment: Mapping[str, str], database: Database)
         "submissions": 1, "entries": 2, "scores": 7, "dead_letters": 0, "snapshots": 1,
     }  # fmt: skip
     board = await until_board_has_two(environment)
+    assert await broken_links(database) == 0
     stored = await database.pool.fetchval(
         "SELECT content FROM snapshots WHERE scoring = 'compat' ORDER BY id DESC LIMIT 1"
     )
@@ -193,6 +194,17 @@ async def assert_undisturbed(environment: Mapping[str, str], database: Database)
     rows = {row["model_name"]: row for row in board["entries"]}
     assert rows["A model"]["values"]["cvs_acc"] == 0.798
     assert {name: row["rank"] for name, row in rows.items()} == {"A model": 1, "A rival": 2}
+
+
+async def broken_links(database: Database) -> int:
+    """Return how many documents have not exactly one link; constraints keep the chain whole."""
+    count: int = await database.pool.fetchval(
+        "SELECT count(*) FROM (SELECT id, 'snapshot' AS kind FROM snapshots"
+        " UNION ALL SELECT snapshot_id, 'statistics' FROM snapshot_statistics) AS documents"
+        " FULL JOIN links ON links.snapshot_id = documents.id AND links.kind = documents.kind"
+        " WHERE links.number IS NULL OR documents.id IS NULL"
+    )
+    return count
 
 
 async def until_board_has_two(environment: Mapping[str, str]) -> dict[str, Any]:

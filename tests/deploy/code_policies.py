@@ -35,6 +35,7 @@ DRAINS: Final = {
     for service in SERVICES
 }
 CLOSING_SECONDS: Final = 15  # workers, bus and pool, after the drains
+_SEED: Final = "MEDVID_SIGNING_KEY"
 _STATEMENT_SECONDS: Final = 60  # what the pool gives a statement: the longest step of the ranker
 # Postgres keeps 3 for superusers; the migration, a CronJob and an operator's shell need some.
 _RESERVED_CONNECTIONS: Final = 15
@@ -47,6 +48,8 @@ def settings_of(manifests: Manifests, service: str) -> Any:
     (container,) = manifests.pod(service).containers
     values = manifests.values(container)
     values |= dict.fromkeys(manifests.secrets(container), "amqp://from-a-secret")
+    if _SEED in values:
+        values[_SEED] = "5e" * 32
     with environment(values):
         return load_settings(SETTINGS[service])
 

@@ -20,7 +20,7 @@ from tests.deploy.manifests import ROOT
 from tests.deploy.test_image import WHEEL, copy_sources
 from tests.patience import HANG_SECONDS
 
-LIGHT: Final = {"aiohttp", "numpy", "orjson", "pydantic", "rich", "typer"}
+LIGHT: Final = {"aiohttp", "cryptography", "numpy", "orjson", "pydantic", "rich", "typer"}
 
 
 def needed(names: set[str]) -> set[str]:

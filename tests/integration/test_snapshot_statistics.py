@@ -44,14 +44,16 @@ async def test_the_newest_snapshots_get_their_statistics_once(database: Database
     told = found[compat["id"]]["entries"]
     for row, own in zip(rows, expected, strict=True):
         low, high = np.percentile(draws[row.model_name], (2.5, 97.5)) if row.index < 2 else (0, 0)
+        interval = {"low": round(low, 4), "high": round(high, 4)}
+        if row.index < 2:
+            interval["se"] = round(float(np.std(draws[row.model_name], ddof=1)), 4)
+            interval |= {"clusters": 40, "undefined": 0, "few_videos": False}
         assert told[str(order[row.index])] == {
             "rank_low": own.rank_low,
             "rank_high": own.rank_high,
             "first_share": own.first_share,
             "may_be_best": own.may_be_best,
-            "intervals": {METRIC: {"low": round(low, 4), "high": round(high, 4)}}
-            if row.index < 2
-            else {},
+            "intervals": {METRIC: interval} if row.index < 2 else {},
         }
     difference = np.std(np.subtract(*draws.values()), ddof=1)
     assert found[compat["id"]]["minimum_detectable"][METRIC] == round(2.8 * float(difference), 4)
