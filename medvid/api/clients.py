@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Final, Self
 
-from medvid.api import judging, keys, leaderboards, submissions, test_sets, webhooks
+from medvid.api import judging, keys, leaderboards, own_files, submissions, test_sets, webhooks
 from medvid.api.administration import Administration, AsyncAdministration
 from medvid.api.loop import LoopThread
 from medvid.api.methods import AsyncCalls, SyncCalls, method, stream
@@ -27,6 +27,8 @@ class Methods:
     wait = method(submissions.wait)
     watch = stream(submissions.watch)
     events = stream(submissions.events)
+    predictions_file = method(own_files.predictions_file)
+    predictions = stream(own_files.predictions)
 
     deliveries = stream(webhooks.deliveries)
     redeliver = method(webhooks.redeliver)

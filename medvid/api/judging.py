@@ -57,29 +57,22 @@ async def verdicts(
     `order` is 'pair' or 'worst'. `order` and `at_most` (1 to 5) go by the score of `aspect` (R2,
     R4, R5, R7, R8), by default by the mean.
     """
-    number, seen = 1, 0
-    while True:
-        call = get(
-            f"{submission_path(submission)}/verdicts",
-            token=submission_token(submission, token),
-            metric=metric,
-            state=state,
-            aspect=aspect,
-            at_most=at_most,
-            source=source,
-            model=model,
-            cut=None if cut is None else str(cut).lower(),
-            order=order,
-            page=number,
-            page_size=page_size,
-        )
-        page = await transport.ask(call, VerdictPage)
+    call = get(
+        f"{submission_path(submission)}/verdicts",
+        token=submission_token(submission, token),
+        metric=metric,
+        state=state,
+        aspect=aspect,
+        at_most=at_most,
+        source=source,
+        model=model,
+        cut=None if cut is None else str(cut).lower(),
+        order=order,
+        page_size=page_size,
+    )
+    async for page in transport.numbered_pages(call, VerdictPage):
         for verdict in page.verdicts:
             yield verdict
-        seen += len(page.verdicts)
-        if seen >= page.total or not page.verdicts:
-            return
-        number += 1
 
 
 def _post(submission: Submission, what: str, token: str | None) -> Call:

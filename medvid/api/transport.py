@@ -23,7 +23,7 @@ from medvid.api.errors import (
     Unreachable,
 )
 from medvid.api.retries import Retries
-from medvid.models.base import AnswerType, Page
+from medvid.models.base import AnswerType, NumberedPage, Page
 
 if TYPE_CHECKING:
     import aiohttp
@@ -34,6 +34,7 @@ OnRetry = Callable[[LeaderboardError, float], None]
 """Gets the reason why a call is sent again, and in how many seconds."""
 
 PageType = TypeVar("PageType", bound=Page)
+NumberedPageType = TypeVar("NumberedPageType", bound=NumberedPage)
 T = TypeVar("T")
 
 
@@ -89,6 +90,18 @@ class Transport:
             if found.next_cursor is None:
                 return
             call = replace(call, query={**call.query, "cursor": found.next_cursor})
+
+    async def numbered_pages(
+        self, call: Call, page: type[NumberedPageType]
+    ) -> AsyncGenerator[NumberedPageType, None]:
+        """Yield the pages of a list, from the first to the last."""
+        number = 1
+        while True:
+            found = await self.ask(replace(call, query={**call.query, "page": str(number)}), page)
+            yield found
+            if found.page * found.page_size >= found.total:
+                return
+            number += 1
 
     async def pause(self, problem: LeaderboardError | None, failures: int) -> None:
         """Wait before a stream is opened again; raises its problem where that makes no sense."""

@@ -17,6 +17,7 @@ _ON_A_SERVER: Final = {
     "status": "watch:status",
     "watch": "watch:watch",
     "submissions": "submissions:submissions",
+    "predictions": "predictions:predictions",
     "replace": "submit:replace",
     "withdraw": "submissions:withdraw",
     "judge": "judge:judge",

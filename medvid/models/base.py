@@ -45,6 +45,14 @@ class Answer(BaseModel):
     model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
 
 
+class NumberedPage(Answer):
+    """Base of the pages of lists that are numbered from 1; `total` counts what all hold."""
+
+    page: int
+    page_size: int
+    total: int
+
+
 class Page(Answer):
     """Base of the pages of lists: each has `next_cursor`, null on the last page."""
 

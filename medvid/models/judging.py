@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from medvid.models.base import Answer
+from medvid.models.base import Answer, NumberedPage
 
 
 class WastedCalls(Answer):
@@ -109,10 +109,7 @@ class Verdict(Answer):
     cut: bool = Field(False, description="too long: the judge saw the beginning alone")
 
 
-class VerdictPage(Answer):
+class VerdictPage(NumberedPage):
     """A page of verdicts."""
 
-    page: int
-    page_size: int
-    total: int
     verdicts: list[Verdict]

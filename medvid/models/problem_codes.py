@@ -104,6 +104,7 @@ _SUBMISSIONS: Final = {
     "test_set_not_published": ProblemCode(
         404, "The operator does not publish the test set; POST /validate checks a file without it."
     ),
+    "file_gone": ProblemCode(410, "The submission's file is not kept any more."),
     "upload_too_slow": ProblemCode(408, "The body came too slowly and was given up."),
     "model_name_taken": ProblemCode(409, f"The board has a model of this name; {SAME_NAMES}."),
     "webhook_not_found": ProblemCode(404, "The submission has no webhook."),

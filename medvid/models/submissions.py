@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import Field
 
 from medvid.benchmark.disclosure import Withheld
 from medvid.benchmark.tasks import Board, Scoring
-from medvid.models.base import Answer, Open, Page
+from medvid.models.base import Answer, NumberedPage, Open, Page
 from medvid.models.boards import WHY_WITHHELD, Intervals, Place, Similarity
 from medvid.models.judging import JudgingStatus
 from medvid.models.reports import ValidationReport
@@ -143,6 +143,32 @@ class OwnedSubmission(SubmissionStatus):
     file_bytes: int
     ground_truth_version: str
     report: ValidationReport
+
+
+class ParsedPrediction(Answer):
+    """How one prediction of a file is read; nothing of it depends on what is true."""
+
+    index: int = Field(description="of the sample in the test set")
+    id: str
+    qa_type: str
+    prediction: str | None = Field(description="null: the file has none for this sample")
+    is_read: bool = Field(description="whether anything of it is read")
+    parsed: list[Any] | dict[str, Any] | str | None = Field(
+        description=(
+            "tal: [[start, end], ...] in seconds; dense captions: [[start, end, caption], ...]; "
+            'stg: {"seconds": box} or [box, ...]; cvs and skills: {name: score}; next action: the '
+            "label, null where similarity decides; other captions: the text"
+        )
+    )
+    styles: list[str] = Field(
+        description="codes of ways of writing that are not read as they may be meant"
+    )
+
+
+class ParsedPage(NumberedPage):
+    """A page of a submission's predictions, in test-set order."""
+
+    predictions: list[ParsedPrediction]
 
 
 class SubmissionLine(Answer):

@@ -57,6 +57,7 @@ from services.gateway.status import api as status_api
 from services.gateway.status.rules import StatusLimits
 from services.gateway.status.service import PostgresStatus, StatusReader
 from services.gateway.submissions import api as submission_api
+from services.gateway.submissions import own_files_api
 from services.gateway.submissions import test_set as test_set_api
 from services.gateway.submissions.access import SubmissionAccess
 from services.gateway.submissions.events import EventStreams, SubmissionEvents
@@ -88,6 +89,7 @@ from shared.contracts.messages import (
 from shared.runtime.errors import Misconfigured
 from shared.runtime.infrastructure import Infrastructure
 from shared.runtime.ops import ops_routes
+from shared.runtime.truth_workers import TruthWorkers
 from shared.runtime.workers import WorkerPool
 from shared.storage.database import Database
 
@@ -95,8 +97,8 @@ from shared.storage.database import Database
 _LINGER_SECONDS: Final = 2.0
 _FORGET_SECONDS: Final = 3600.0
 _FEATURES: Final = (
-    board_api, submission_api, test_set_api, judging_api, account_api, webhook_api, status_api,
-    admin_entries_api, admin_operations_api,
+    board_api, submission_api, own_files_api, test_set_api, judging_api, account_api, webhook_api,
+    status_api, admin_entries_api, admin_operations_api,
 )  # fmt: skip
 _BOARD_HINTS: Final = (BoardRanked.type, StatisticsComputed.type)
 _EVENT_HINTS: Final = (BoardRanked.type, ScoringFailed.type, JudgingProgressed.type)
@@ -178,6 +180,7 @@ class _Parts:
     history: SnapshotStore
     judging: JudgingService
     made: PageViews
+    own_files: own_files_api.OwnFiles
     pages: Pages
     receiver: Receiver
     sessions: Sessions
@@ -232,6 +235,9 @@ def _build(database: Database, pool: WorkerPool, folder: Path, settings: Gateway
             owners, JudgingStore(database), quotas, settings.judge_estimate_seconds
         ),
         made=PageViews(pages, limits=_waiting_limits(settings)),
+        own_files=own_files_api.OwnFiles(
+            owners, TruthWorkers(pool, store.ground_truth), seconds=settings.validation_seconds
+        ),
         pages=pages,
         receiver=Receiver(folder, _limits(settings), quotas),
         sessions=Sessions(

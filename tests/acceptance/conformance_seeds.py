@@ -32,7 +32,8 @@ _OWNED: Final = (
     "GET /api/v1/submissions/{id}", "GET /api/v1/submissions/{id}/events",
     "GET /api/v1/submissions/{id}/verdicts", "GET /api/v1/submissions/{id}/webhook",
     "POST /api/v1/submissions/{id}/webhook/redeliver", "POST /api/v1/submissions/{id}/judge",
-    "POST /api/v1/submissions/{id}/withdraw",
+    "POST /api/v1/submissions/{id}/withdraw", "GET /api/v1/submissions/{id}/file",
+    "GET /api/v1/submissions/{id}/predictions",
 )  # fmt: skip
 _ENTRY_ACTIONS: Final = ("rename", "edit", "promote", "demote", "remove", "restore")
 _ACTION: Final = AdminAction.of("administrator", "a seed of the conformance test", "req-1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import gzip
 import io
 import json
 import os
@@ -285,3 +286,21 @@ async def test_settings_and_completion(medvid: Shell) -> None:
         _MEDVID_COMPLETE="complete_bash", COMP_WORDS="medvid verd", COMP_CWORD="1"
     )
     assert offered.out.strip() == "verdicts"
+
+
+async def test_owners_read_back_what_they_sent(medvid: Shell, file: str, tmp_path: Path) -> None:
+    name = f"model {uuid4()}"
+    await medvid("submit", file, "-m", name, "-o", "Lab", "--yes", "--no-wait")
+    copy = tmp_path / "copy.gz"
+    done = await medvid("predictions", "--download", str(copy))
+    assert done.status == 0, done.err
+    assert gzip.decompress(copy.read_bytes()) == orjson.dumps(records())
+    shown = await medvid("predictions", name, "--task", "tal", "--json")
+    parsed = [orjson.loads(line) for line in shown.out.splitlines()]
+    assert parsed
+    assert all(each["qa_type"] == "tal" for each in parsed)
+    assert (await medvid("predictions", "--task", "none", "--json")).json["error"]["code"] == (
+        "wrong_usage"
+    )
+    refused = await medvid("withdraw", "--json")
+    assert (refused.status, refused.json["error"]["code"]) == (1, "needs_consent")

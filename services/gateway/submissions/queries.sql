@@ -29,6 +29,9 @@ SELECT EXISTS (
 -- name: payload_add
 INSERT INTO payloads (submission_id, content) VALUES ($1, $2)
 
+-- name: payload_find
+SELECT content FROM payloads WHERE submission_id = $1
+
 -- name: submission_find
 SELECT s.id, s.state, s.owner_token_sha256, s.report::text AS report, s.failure_code,
        s.failure_reason, s.file_sha256, s.file_bytes, s.ground_truth_version, s.created_at, s.key_id,

@@ -100,6 +100,14 @@ class SubmissionStore:
                 ranks = await connection.fetch(_SQL["hypothetical_ranks"], row["entry_id"])
         return None if row is None else _stored(row, steps, ranks)
 
+    async def payload(self, submission_id: UUID) -> bytes | None:
+        """Return the uploaded file (gzip); None where it is not kept any more."""
+        async with transient_errors():
+            content: bytes | None = await self._database.pool.fetchval(
+                _SQL["payload_find"], submission_id
+            )
+        return content
+
     async def ahead_of(self, submission: StoredSubmission) -> int:
         """Return how many submissions wait for scores longer than this one."""
         async with transient_errors():
