@@ -11,6 +11,7 @@ from typing import Any, Final, TypedDict, Unpack
 from uuid import UUID
 
 from medvid.api.calls import Call, get, post, text_of
+from medvid.api.judging import explained_verdicts
 from medvid.api.methods import AsyncCalls, SyncCalls, method, stream
 from medvid.api.transport import Transport
 from medvid.models.administration import (
@@ -343,6 +344,7 @@ class AdminMethods:
     apply_rescore = method(apply_rescore)
     discard_rescore = method(discard_rescore)
     judging = method(judging)
+    verdicts = stream(explained_verdicts)
     pause_judging = method(pause_judging)
     resume_judging = method(resume_judging)
     dead_letters = stream(dead_letters)

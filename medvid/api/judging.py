@@ -7,7 +7,14 @@ from typing import Final
 
 from medvid.api.calls import Call, Submission, get, post, submission_path, submission_token
 from medvid.api.transport import Transport
-from medvid.models.judging import JudgeRun, JudgingReceipt, Verdict, VerdictPage
+from medvid.models.judging import (
+    ExplainedPage,
+    ExplainedVerdict,
+    JudgeRun,
+    JudgingReceipt,
+    Verdict,
+    VerdictPage,
+)
 
 _PAGE_SIZE: Final = 500
 
@@ -71,6 +78,27 @@ async def verdicts(
         page_size=page_size,
     )
     async for page in transport.numbered_pages(call, VerdictPage):
+        for verdict in page.verdicts:
+            yield verdict
+
+
+async def explained_verdicts(
+    transport: Transport,
+    submission: Submission,
+    *,
+    metric: str | None = None,
+    state: str | None = None,
+    aspect: str | None = None,
+    at_most: int | None = None,
+    order: str | None = None,
+    page_size: int = _PAGE_SIZE,
+) -> AsyncGenerator[ExplainedVerdict, None]:
+    """Yield the same with the judge's reasons, which may repeat references (administrators)."""
+    call = get(
+        f"/admin{submission_path(submission)}/verdicts", metric=metric, state=state, aspect=aspect,
+        at_most=at_most, order=order, page_size=page_size,
+    )  # fmt: skip
+    async for page in transport.numbered_pages(call, ExplainedPage):
         for verdict in page.verdicts:
             yield verdict
 

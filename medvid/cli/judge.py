@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,6 +17,21 @@ from medvid.cli.session import Session, on_server, with_token
 from medvid.cli.watch import follow
 from medvid.models.judging import JudgingReceipt, Verdict
 from medvid.spreadsheets import line
+
+OfMetric = Annotated[
+    Literal["dvc_llm", "vs_llm", "rc_llm"] | None, typer.Option(help="only this metric's")
+]
+InState = Annotated[Literal["scored", "unscored", "open"] | None, typer.Option(help="only these")]
+ByAspect = Annotated[
+    Literal["R2", "R4", "R5", "R7", "R8"] | None,
+    typer.Option(help="what --at-most and --worst-first go by; else the mean"),
+]
+AtMost = Annotated[int | None, typer.Option(min=1, max=5, help="only scores no better than this")]
+WorstFirst = Annotated[
+    bool, typer.Option("--worst-first", help="lowest score first, unscored last")
+]
+ToFile = Annotated[Path | None, typer.Option(dir_okay=False, help="write to this file")]
+JsonLines = Annotated[bool, typer.Option("--json", help="JSON lines instead of CSV")]
 
 
 @with_token
@@ -47,19 +62,10 @@ def _estimate(receipt: JudgingReceipt) -> str:
 def verdicts(
     session: Session,
     submission: Submission = None,
-    metric: Annotated[
-        Literal["dvc_llm", "vs_llm", "rc_llm"] | None, typer.Option(help="only this metric's")
-    ] = None,
-    state: Annotated[
-        Literal["scored", "unscored", "open"] | None, typer.Option(help="only these")
-    ] = None,
-    aspect: Annotated[
-        Literal["R2", "R4", "R5", "R7", "R8"] | None,
-        typer.Option(help="what --at-most and --worst-first go by; else the mean"),
-    ] = None,
-    at_most: Annotated[
-        int | None, typer.Option(min=1, max=5, help="only scores no better than this")
-    ] = None,
+    metric: OfMetric = None,
+    state: InState = None,
+    aspect: ByAspect = None,
+    at_most: AtMost = None,
     source: Annotated[
         str | None, typer.Option(help="only this source's, as far as values by source are shown")
     ] = None,
@@ -67,11 +73,9 @@ def verdicts(
     cut: Annotated[
         bool | None, typer.Option("--cut/--whole", help="only captions that were too long, or not")
     ] = None,
-    worst_first: Annotated[
-        bool, typer.Option("--worst-first", help="lowest score first, unscored last")
-    ] = False,
-    output: Annotated[Path | None, typer.Option(dir_okay=False, help="write to this file")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON lines instead of CSV")] = False,
+    worst_first: WorstFirst = False,
+    output: ToFile = None,
+    as_json: JsonLines = False,
 ) -> int:
     """Read the judge's verdicts on a submission's captions, as CSV."""
     found_id, token = session.named(submission)
@@ -87,6 +91,13 @@ def verdicts(
         cut=cut,
         order="worst" if worst_first else None,
     )
+    return written(session, found, output, as_json=as_json)
+
+
+def written(
+    session: Session, found: Iterable[Verdict], output: Path | None, *, as_json: bool
+) -> int:
+    """Write verdicts to a file or to standard output, as CSV or as JSON lines."""
     count = 0
     with (
         output.open("w", newline="", encoding="utf-8")

@@ -67,6 +67,7 @@ _ADMINISTRATION: Final = {
     "apply": "rescoring:apply",
     "discard": "rescoring:discard",
     "judging": "judging:judging",
+    "verdicts": "verdicts:verdicts",
     "pause": "judging:pause",
     "resume": "judging:resume",
     "dead-letters": "dead_letters:dead_letters",

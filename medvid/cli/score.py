@@ -23,23 +23,31 @@ from medvid.benchmark.similarity import Similarity, measure
 from medvid.benchmark.statistics.bootstrap import resample
 from medvid.benchmark.tasks import METRICS, Task
 from medvid.cli import score_intervals, score_report
-from medvid.cli.parameters import JSON_OR_GZIP, Json
-from medvid.cli.printing import Exit, plain_table
-from medvid.cli.replicate_files import model_name_of, write_replicates
-from medvid.cli.score_intervals import Intervals, intervals
-from medvid.cli.score_judge import (
+from medvid.cli.judge_options import (
+    OPENAI,
     BaseUrl,
     CacheFile,
     Concurrency,
+    HeaderNames,
     JudgeOptions,
     KeyName,
     LimitUsd,
     MaxTokens,
     Model,
+    ModelPrefix,
+    Query,
+    Seed,
+    Temperature,
+    WhichForm,
     WhichJudge,
-    beside,
-    judged_by,
+    WhichTokens,
+    WithRationale,
 )
+from medvid.cli.parameters import JSON_OR_GZIP, Json
+from medvid.cli.printing import Exit, plain_table
+from medvid.cli.replicate_files import model_name_of, write_replicates
+from medvid.cli.score_intervals import Intervals, intervals
+from medvid.cli.score_judge import beside, judged_by
 from medvid.cli.scored_files import (
     VersionLabel,
     estimates_of,
@@ -64,10 +72,18 @@ def score(
     ] = None,
     judge: WhichJudge = None,
     model: Model = None,
-    base_url: BaseUrl = "https://api.openai.com/v1",
+    model_prefix: ModelPrefix = None,
+    base_url: BaseUrl = OPENAI,
     api_key_env: KeyName = "OPENAI_API_KEY",
+    query: Query = None,
+    header_env: HeaderNames = None,
     concurrency: Concurrency = 16,
     max_tokens: MaxTokens = 200,
+    token_parameter: WhichTokens = "max_tokens",  # noqa: S107 - tokens of text
+    temperature: Temperature = "0",
+    seed: Seed = None,
+    reply_form: WhichForm = "auto",
+    rationale: WithRationale = False,
     cache: CacheFile = None,
     limit_usd: LimitUsd = None,
     similarities: Annotated[
@@ -108,8 +124,9 @@ def score(
     options = None
     if judge is not None:
         options = JudgeOptions(
-            judge, model, base_url, api_key_env, concurrency, max_tokens,
-            cache or beside(predictions), limit_usd,
+            judge, cache or beside(predictions), model, model_prefix, base_url, api_key_env,
+            query or (), header_env or (), concurrency, max_tokens, token_parameter, temperature,
+            seed, reply_form, rationale, limit_usd,
         )  # fmt: skip
     with paused_collection():
         return _score(

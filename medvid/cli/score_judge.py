@@ -8,82 +8,31 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final
 
 import orjson
-import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from medvid.api.errors import LeaderboardError
 from medvid.benchmark.caption_pairs import JudgingPlan
-from medvid.benchmark.tasks import Task
+from medvid.cli.judge_options import OPENAI, PRICES, CannotJudge, JudgeOptions
 from medvid.cli.printing import Exit
 from medvid.judging import standin
-from medvid.judging.estimates import REPLY_TOKENS, CallFigures, estimate
+from medvid.judging.estimates import CallFigures, estimate
 from medvid.judging.explanations import base_url_problem
+from medvid.judging.forms import FormChoice
 from medvid.judging.offline import OfflineJudge, Stopped
 from medvid.judging.plans import DistinctPair, store
 from medvid.judging.pricing import FREE, MICROUSD, TokenPrice, to_microusd
-from medvid.judging.prompt import PROMPT_VERSION, Form, build_messages, estimate_tokens
-from medvid.judging.replies import PARSER_VERSION
-from medvid.judging.rubric import load_rubric
+from medvid.judging.rubric import Rubric, load_rubric
 from medvid.judging.verdict_file import NotAVerdictFile, VerdictFile
 from medvid.judging.verdicts import Verdict
 from medvid.judging.versions import JudgeVersion
 
 _RUBRIC: Final = "v1"
-_OPENAI: Final = "https://api.openai.com/v1"
 _SECONDS: Final = 60.0
 _MAX_CAPTION_CHARACTERS: Final = 8_000
 _NO_KEY: Final = "none"
-_PRICES: Final = "MEDVID_JUDGE_PRICES"
-
-WhichJudge = Annotated[
-    Literal["stub", "openai"] | None,
-    typer.Option(
-        help="add the judge metrics; 'openai' asks any compatible endpoint, 'stub' scores by "
-        "hash, to test pipelines"
-    ),
-]
-Model = Annotated[str | None, typer.Option(help="the judging model, as its endpoint names it")]
-BaseUrl = Annotated[str, typer.Option(help="the endpoint")]
-KeyName = Annotated[
-    str, typer.Option("--api-key-env", help="the environment variable that holds its key")
-]
-Concurrency = Annotated[int, typer.Option(min=1, max=1000, help="calls at the same time")]
-MaxTokens = Annotated[
-    int, typer.Option(min=16, help="longest reply; models that think aloud need more")
-]
-CacheFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--cache",
-        dir_okay=False,
-        help="where verdicts are kept, to go on after a stop; by default beside the predictions",
-    ),
-]
-LimitUsd = Annotated[
-    float | None,
-    typer.Option(
-        min=0,
-        help=f"most that the verdicts of the cache may cost; prices are in {_PRICES}",
-    ),
-]
-
-
-@dataclass(frozen=True, slots=True)
-class JudgeOptions:
-    """Which model judges, and within what."""
-
-    kind: Literal["stub", "openai"]
-    model: str | None
-    base_url: str
-    key_name: str
-    concurrency: int
-    max_tokens: int
-    cache: Path
-    limit_usd: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +47,6 @@ class Judged:
     status: Exit = Exit.DONE
 
 
-class CannotJudge(LeaderboardError):
-    """The options or the environment are wrong; the text says what to set."""
-
-    code = "cannot_judge"
-
-
 def judged_by(options: JudgeOptions, plan: JudgingPlan) -> Judged:
     """Judge a plan; raises CannotJudge before anything was asked."""
     if options.kind == "stub":
@@ -112,11 +55,11 @@ def judged_by(options: JudgeOptions, plan: JudgingPlan) -> Judged:
         raise CannotJudge("--judge openai needs --model: the model as its endpoint names it.")
     if problem := base_url_problem(options.base_url):
         raise CannotJudge(problem)
-    version = version_of(options, options.model)
+    version, _, _ = version_of(options, options.model), options.named_query, options.named_headers
     price = _price(options.model)
     if options.limit_usd is not None and price is FREE:
         raise CannotJudge(
-            f"--limit-usd needs the price of {options.model}: set {_PRICES}, such as "
+            f"--limit-usd needs the price of {options.model}: set {PRICES}, such as "
             f'{{"{options.model}": {{"input": 2, "output": 8}}}} (US dollars per million tokens).'
         )
     try:
@@ -124,7 +67,7 @@ def judged_by(options: JudgeOptions, plan: JudgingPlan) -> Judged:
     except ModuleNotFoundError as error:
         raise CannotJudge("judging needs openai: install the extra 'judge'.") from error
     key = os.environ.get(options.key_name, "")
-    if options.base_url == _OPENAI and not key:
+    if options.base_url == OPENAI and not key:
         raise CannotJudge(
             f"there is no key: set {options.key_name}, or name another --base-url or --api-key-env."
         )
@@ -178,8 +121,7 @@ def _judge(
 
 def _estimated_cost(texts: Sequence[DistinctPair], options: JudgeOptions, price: TokenPrice) -> int:
     """Return what judging these is likely to cost, in microusd."""
-    empty = build_messages(load_rubric(_RUBRIC), "", "", Task.VIDEO_SUMMARY, form=Form.JSON)
-    figures = CallFigures(estimate_tokens(empty), REPLY_TOKENS, price, options.concurrency)
+    figures = CallFigures.of(_rubric(options), price, options.concurrency)
     return estimate([len(t.prediction) + len(t.reference) for t in texts], 1, 0, figures).microusd
 
 
@@ -202,11 +144,18 @@ async def _ask(
     from medvid.judging.endpoint import OpenAiEndpoint, Sampling, open_client
 
     gc.enable()  # thousands of calls leave cycles behind, unlike scoring
-    sampling = Sampling(version.model, version.max_tokens, temperature=version.temperature)
-    async with open_client(api_key=key, base_url=options.base_url, seconds=_SECONDS) as client:
-        endpoint = OpenAiEndpoint(client, sampling, _SECONDS)
+    sampling = Sampling.of(version, options.token_parameter)
+    headers = options.named_headers
+    async with open_client(
+        api_key=key, base_url=options.base_url, seconds=_SECONDS,
+        query=options.named_query, headers=headers,
+    ) as client:  # fmt: skip
+        endpoint = OpenAiEndpoint(client, sampling, _SECONDS, tuple(headers.values()))
         limit = None if options.limit_usd is None else to_microusd(options.limit_usd)
-        judge = OfflineJudge(endpoint, version, load_rubric(_RUBRIC), price, file, limit)
+        judge = OfflineJudge(
+            endpoint, version, _rubric(options), price, file, limit,
+            model_prefix=options.model_prefix, form=FormChoice.of(options.reply_form),
+        )  # fmt: skip
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                    TimeRemainingColumn())  # fmt: skip
         with Progress(*columns, console=say, transient=True) as progress:
@@ -225,23 +174,25 @@ async def _ask(
 
 
 def version_of(options: JudgeOptions, model: str) -> JudgeVersion:
-    """Return the version, the same as a server's with these settings and its defaults."""
-    return JudgeVersion(
+    """Return the version, the same as a server's with these settings; raises CannotJudge."""
+    return JudgeVersion.of(
+        _rubric(options),
         provider="openai",
         model=model,
-        rubric=load_rubric(_RUBRIC).version,
-        prompt=PROMPT_VERSION,
-        parser=PARSER_VERSION,
-        temperature=0.0,
+        temperature=options.sampling_temperature,
         max_tokens=options.max_tokens,
-        seed=None,
+        seed=options.seed,
         max_caption_characters=_MAX_CAPTION_CHARACTERS,
     )
 
 
+def _rubric(options: JudgeOptions) -> Rubric:
+    return load_rubric(_RUBRIC, rationale=options.rationale)
+
+
 def _price(model: str) -> TokenPrice:
     try:
-        found = orjson.loads(os.environ.get(_PRICES) or "{}").get(model)
+        found = orjson.loads(os.environ.get(PRICES) or "{}").get(model)
         if found is None:
             return FREE
         cached = found.get("cached_input")
@@ -250,7 +201,7 @@ def _price(model: str) -> TokenPrice:
         )
     except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise CannotJudge(
-            f'{_PRICES} must be JSON such as {{"{model}": {{"input": 2, "output": 8}}}}.'
+            f'{PRICES} must be JSON such as {{"{model}": {{"input": 2, "output": 8}}}}.'
         ) from error
 
 

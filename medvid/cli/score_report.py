@@ -16,10 +16,11 @@ from medvid.benchmark.statistics.comparisons import compare
 from medvid.benchmark.tasks import METRICS
 from medvid.benchmark.test_set import TestSet
 from medvid.benchmark.validation import validate_submission
+from medvid.cli.judge_options import JudgeOptions
 from medvid.cli.printing import plain_table
 from medvid.cli.replicate_files import model_name_of
 from medvid.cli.score_intervals import Intervals
-from medvid.cli.score_judge import JudgeOptions, beside, judged_by
+from medvid.cli.score_judge import beside, judged_by
 from medvid.cli.scored_files import (
     OFFLINE_LIMITS,
     EstimatesByScoring,

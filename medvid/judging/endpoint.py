@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from medvid.judging.calls import CallFailed, Completion
 from medvid.judging.completions import read_completion
@@ -21,6 +21,7 @@ from medvid.judging.connections import read_connection_failure
 from medvid.judging.error_bodies import load_json
 from medvid.judging.failures import read_failure
 from medvid.judging.prompt import ChatMessage, Form, reply_schema
+from medvid.judging.versions import JudgeVersion
 
 if TYPE_CHECKING:
     import httpx2
@@ -31,17 +32,34 @@ _CONNECT_SHARE: Final = 3  # name, connection and TLS have this long each, and a
 _SHORTEST_SECRET: Final = (
     8  # characters; endpoints without a key get a word that may occur in texts
 )
+TokenParameter = Literal["max_tokens", "max_completion_tokens"]
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the model is asked. `token_parameter` is what the endpoint calls the longest reply."""
+    """How the model is asked. `token_parameter` is what the endpoint calls the longest reply.
+
+    `rationale`: whether the schema asks for a reason, too.
+    """
 
     model: str
     max_tokens: int
     temperature: float | None = None
     seed: int | None = None
-    token_parameter: str = "max_tokens"  # noqa: S105 - tokens of text
+    token_parameter: TokenParameter = "max_tokens"  # noqa: S105 - tokens of text
+    rationale: bool = False
+
+    @classmethod
+    def of(cls, version: JudgeVersion, token_parameter: TokenParameter) -> Self:
+        """Return how a judge's model is asked."""
+        return cls(
+            model=version.model,
+            max_tokens=version.max_tokens,
+            temperature=version.temperature,
+            seed=version.seed,
+            token_parameter=token_parameter,
+            rationale=version.rationale is not None,
+        )
 
 
 def open_client(
@@ -148,8 +166,9 @@ class OpenAiEndpoint:
         if sampling.seed is not None:
             parameters["seed"] = sampling.seed
         if form is Form.JSON:
-            schema = {"name": "verdict", "strict": True, "schema": reply_schema()}
-            parameters["response_format"] = {"type": "json_schema", "json_schema": schema}
+            schema = reply_schema(rationale=sampling.rationale)
+            named = {"name": "verdict", "strict": True, "schema": schema}
+            parameters["response_format"] = {"type": "json_schema", "json_schema": named}
         return parameters
 
     def _failure(self, error: Exception, form: Form, sent: str) -> CallFailed:

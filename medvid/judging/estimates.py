@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Final
+from typing import Final, Self
 
+from medvid.benchmark.tasks import Task
 from medvid.judging.pricing import MICROUSD, TokenPrice
+from medvid.judging.prompt import Form, build_messages, estimate_tokens
+from medvid.judging.rubric import Rubric
 
 REPLY_TOKENS: Final = 40
-"""Of a verdict, as models write it."""
+"""Of a verdict, as models write it, without a reason."""
 _BYTES_PER_TOKEN: Final = 4
 
 
@@ -25,6 +28,13 @@ class CallFigures:
     price: TokenPrice
     concurrency: int
     latency_seconds: float = 2.0
+
+    @classmethod
+    def of(cls, rubric: Rubric, price: TokenPrice, concurrency: int) -> Self:
+        """Return what a call by this rubric takes, before anything was measured."""
+        empty = build_messages(rubric, "", "", Task.VIDEO_SUMMARY, form=Form.JSON)
+        reason = rubric.rationale.expected_tokens if rubric.rationale else 0
+        return cls(estimate_tokens(empty), REPLY_TOKENS + reason, price, concurrency)
 
 
 @dataclass(frozen=True, slots=True)

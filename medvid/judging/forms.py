@@ -8,13 +8,14 @@ were the reason, which may pass, it takes two.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
 from medvid.judging.calls import CallFailed
 from medvid.judging.prompt import Form
 
 ReplyForm = Literal["schema", "lines"]
 """How a form is called in settings, in the database and to users."""
+FormSetting = Literal["auto", "schema", "lines"]
 _FAULTS: Final = 2
 """So many 500s in a row may be about the schema."""
 _PROOFS: Final = 2
@@ -44,6 +45,11 @@ class FormChoice:
     def next(self) -> Form:
         """Return the form to ask in."""
         return self.form or Form.JSON
+
+    @classmethod
+    def of(cls, setting: FormSetting) -> Self:
+        """Return the choice that is set."""
+        return cls() if setting == "auto" else cls(form_named(setting), is_fixed=True)
 
     def tries_lines(self, failure: CallFailed, form: Form) -> bool:
         """Tell whether to ask the same for lines, after a call in `form` failed so."""

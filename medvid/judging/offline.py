@@ -21,11 +21,10 @@ from medvid.judging.model_names import counts_as
 from medvid.judging.plans import DistinctPair, task_of_metrics
 from medvid.judging.pricing import MICROUSD, TokenPrice
 from medvid.judging.prompt import Form, build_messages, estimate_tokens
-from medvid.judging.replies import InvalidReply, read_reply
+from medvid.judging.replies import InvalidReply, Reply, read_reply
 from medvid.judging.retry import RetryPolicy
 from medvid.judging.rubric import Rubric
 from medvid.judging.verdict_file import VerdictFile
-from medvid.judging.verdicts import Verdict
 from medvid.judging.versions import JudgeVersion
 
 POLICY: Final = RetryPolicy(attempts=8, base=0.5, longest=120)
@@ -66,8 +65,9 @@ class OfflineJudge:
     limit: int | None = None
     policy: RetryPolicy = POLICY
     draw: Callable[[], float] = random.random
+    model_prefix: str | None = None
+    form: FormChoice = field(default_factory=FormChoice)
     unscored: Counter[str] = field(default_factory=Counter, init=False)
-    _form: FormChoice = field(default_factory=FormChoice, init=False)
     _reserved: int = field(default=0, init=False)
     _unsettled: int = field(default=0, init=False)
     """Cost of calls whose pairs are not in the file yet."""
@@ -109,11 +109,11 @@ class OfflineJudge:
     async def _judge(self, text: DistinctPair) -> None:
         """Bring one pair to a verdict in the file, or to the reason why it has none."""
         tally, failed = _Tally(), 0
-        scores: Verdict | None = None
+        reply: Reply | None = None
         reason: str | None = None
         detail = model = ""
         try:
-            while reason is None and scores is None:
+            while reason is None and reply is None:
                 try:
                     completion, form = await self._ask(text, tally)
                 except CallFailed as failure:
@@ -123,18 +123,19 @@ class OfflineJudge:
                 model = completion.model
                 self._require_model(model)
                 try:
-                    scores = read_reply(
+                    reply = read_reply(
                         completion.content,
                         finish_reason=completion.finish_reason,
                         refusal=completion.refusal,
+                        rationale=self.rubric.rationale,
                     )
-                    self._form.worked(form)
+                    self.form.worked(form)
                 except InvalidReply as error:
                     if tally.asked_again:
                         reason, detail = error.reason, error.detail
                     tally.asked_again = True
         finally:
-            self._keep(text, scores, reason or "stopped", detail, model, tally)
+            self._keep(text, reply, reason or "stopped", detail, model, tally)
         self._note(reason, detail)
 
     async def _failed(self, failure: CallFailed, failed: int) -> tuple[str | None, str]:
@@ -163,19 +164,19 @@ class OfflineJudge:
             )
 
     def _require_model(self, said: str) -> None:
-        if not counts_as(self.version.model, said):
+        if not counts_as(self.version.model, said, prefix=self.model_prefix):
             raise Stopped(
                 f"the endpoint answers as the model {said or '(none named)'}, not "
-                f"{self.version.model}: give --model as it is named there."
+                f"{self.version.model}: give --model as it is named there, or --model-prefix."
             )
 
     async def _ask(self, text: DistinctPair, tally: _Tally) -> tuple[Completion, Form]:
         """Call in the form that is known; where it is refused, in the other."""
-        form = self._form.next
+        form = self.form.next
         try:
             completion = await self._call(text, form, tally)
         except CallFailed as failure:
-            if not self._form.tries_lines(failure, form):
+            if not self.form.tries_lines(failure, form):
                 raise
             form = Form.LINES
             completion = await self._call(text, form, tally)
@@ -251,7 +252,7 @@ class OfflineJudge:
     def _keep(
         self,
         text: DistinctPair,
-        scores: Verdict | None,
+        reply: Reply | None,
         reason: str,
         detail: str,
         model: str,
@@ -262,12 +263,13 @@ class OfflineJudge:
         self._unsettled -= tally.microusd
         self.file.add(
             text.sha256,
-            scores,
+            reply.scores if reply else None,
             tally.microusd,
-            unscored=None if scores else reason,
-            detail=None if scores else detail,
+            unscored=None if reply else reason,
+            detail=None if reply else detail,
             model=model,
             prompt_tokens=tally.prompt_tokens,
             completion_tokens=tally.completion_tokens,
             attempts=tally.attempts,
+            **({"rationale": reply.rationale} if reply and reply.rationale else {}),
         )

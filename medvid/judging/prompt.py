@@ -22,6 +22,8 @@ from medvid.judging.verdicts import SCORES
 PROMPT_VERSION: Final = "1"
 OPENING: Final = "<captions>"
 CLOSING: Final = "</captions>"
+RATIONALE: Final = "rationale"
+"""Its key in a reply; lines begin it with a capital."""
 
 # Printable by their category, yet blank or without a glyph of their own: fillers, the braille
 # blank, variation selectors. Text hidden in them would be seen by the model only.
@@ -106,13 +108,15 @@ def read_captions(messages: Sequence[ChatMessage]) -> tuple[str, str]:
     raise ValueError("the messages hold no captions")
 
 
-def reply_schema() -> dict[str, object]:
-    """Return the JSON schema of a reply."""
+def reply_schema(*, rationale: bool = False) -> dict[str, object]:
+    """Return the JSON schema of a reply; endpoints that keep to it keep to its order, too."""
     score = {"type": "integer", "enum": list(SCORES)}
+    reason = {RATIONALE: {"type": "string"}} if rationale else {}
+    properties = {**reason, **dict.fromkeys(ASPECTS, score)}
     return {
         "type": "object",
-        "properties": dict.fromkeys(ASPECTS, score),
-        "required": list(ASPECTS),
+        "properties": properties,
+        "required": list(properties),
         "additionalProperties": False,
     }
 
@@ -138,13 +142,19 @@ def _system(rubric: Rubric, form: Form) -> str:
         for key, aspect in rubric.aspects.items()
     )
     # The example shows form only; its scores differ, so that copying it would be seen.
-    example = dict(zip(ASPECTS, (2, 3, 1, 4, 3), strict=True))
+    example: dict[str, object] = dict(zip(ASPECTS, (2, 3, 1, 4, 3), strict=True))
+    asked = rubric.rationale or rubric
+    if rubric.rationale is not None:
+        label = RATIONALE if form is Form.JSON else RATIONALE.capitalize()
+        example = {label: rubric.rationale.example, **example}
     if form is Form.JSON:
-        text = rubric.json_form.replace("{keys}", ", ".join(ASPECTS))
+        text = asked.json_form.replace("{keys}", ", ".join(ASPECTS))
         shown = json.dumps(example)
     else:
-        text = rubric.lines_form
-        shown = "\n".join(f"{aspect}: {score}" for aspect, score in example.items())
+        text = asked.lines_form
+        shown = "\n".join(f"{name}: {value}" for name, value in example.items())
+    if rubric.rationale is not None:
+        text = text.replace("{characters}", str(rubric.rationale.characters))
     return f"{rubric.instructions}\n\n{aspects}\n\n{text.replace('{example}', shown)}"
 
 

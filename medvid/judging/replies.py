@@ -2,7 +2,8 @@
 
 Only a reply that is a verdict and nothing else is one. Nothing is searched for inside a longer
 text, as that text may repeat the caption; nothing is clamped, rounded or filled in. What is form
-only is taken off: a fence, thoughts that the model closed before it replied.
+only is taken off: a fence, thoughts that the model closed before it replied. Where a reason is
+asked for besides the scores, one without it is no verdict of that judge.
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from typing import Final, Literal, NoReturn
+from contextlib import suppress
+from typing import Final, Literal, NamedTuple, NoReturn
 
 from medvid.benchmark.tasks import ASPECTS
+from medvid.judging.prompt import RATIONALE
+from medvid.judging.rationale import Rationale, kept
 from medvid.judging.verdicts import SCORES, Verdict
 
 # A parser that reads more keeps its version: whatever the earlier one read means the same.
@@ -32,6 +36,8 @@ _FILTERED: Final = frozenset(
 )  # fmt: skip
 _CUT: Final = frozenset({"length", "max_tokens", "model_length", "max_output_tokens"})
 _LINE: Final = re.compile(r"([A-Z][0-9])[ \t]*:[ \t]*([0-9])[ \t]*")
+_REASON: Final = re.compile(rf"{RATIONALE.capitalize()}[ \t]*:(.*)")
+_LONGEST_ESCAPE: Final = 12  # characters of JSON for one of a text
 
 
 class InvalidReply(Exception):
@@ -43,8 +49,21 @@ class InvalidReply(Exception):
         self.detail = detail
 
 
-def read_reply(content: str | None, *, finish_reason: str | None, refusal: str | None) -> Verdict:
-    """Return the verdict of a finished reply; raises InvalidReply."""
+class Reply(NamedTuple):
+    """What a finished reply says: the scores, and the reason where one is asked for."""
+
+    scores: Verdict
+    rationale: str | None = None
+
+
+def read_reply(
+    content: str | None,
+    *,
+    finish_reason: str | None,
+    refusal: str | None,
+    rationale: Rationale | None = None,
+) -> Reply:
+    """Return what a finished reply says; raises InvalidReply. `rationale`: how it was asked for."""
     if refusal:
         raise InvalidReply("refused", "the model refused to answer")
     end = (finish_reason or "").lower()
@@ -54,20 +73,41 @@ def read_reply(content: str | None, *, finish_reason: str | None, refusal: str |
         raise InvalidReply("truncated", "the reply ended at the token limit")
     if content is None or not content.strip():
         raise InvalidReply("empty", "the reply is empty")
-    return parse_reply(content)
+    return parse_reply(content, rationale)
 
 
-def parse_reply(content: str) -> Verdict:
+def parse_reply(content: str, rationale: Rationale | None = None) -> Reply:
     """Read a JSON object or five lines, perhaps in one Markdown fence; raises InvalidReply."""
-    content = _without_thoughts(content)
-    if len(content) > MAX_REPLY_CHARACTERS:
+    reply = _without_thoughts(content)
+    if rationale is not None and reply != content:
+        with suppress(InvalidReply):  # a reason may quote what ends thoughts
+            return _parse(content, rationale)
+    return _parse(reply, rationale)
+
+
+def _parse(content: str, rationale: Rationale | None) -> Reply:
+    longest = MAX_REPLY_CHARACTERS
+    if rationale is not None:
+        longest += _LONGEST_ESCAPE * rationale.characters
+    if len(content) > longest:
         _malformed(f"the reply has {len(content)} characters")
     text = content.strip()
     fenced = _FENCE.fullmatch(text)
     if fenced:
         text = fenced[1].strip()
     pairs = _from_json(text) if text.startswith("{") else _from_lines(text)
-    return _verdict(pairs)
+    if rationale is None:
+        return Reply(_verdict(pairs))
+    reasons = [value for key, value in pairs if key == RATIONALE]
+    scores = _verdict([(key, value) for key, value in pairs if key != RATIONALE])
+    return Reply(scores, _reason(reasons, rationale))
+
+
+def _reason(reasons: Sequence[object], rationale: Rationale) -> str:
+    if len(reasons) != 1 or not isinstance(reasons[0], str):
+        _malformed("there is not one rationale")
+    reason = kept(reasons[0], rationale.characters)
+    return reason or _malformed("the rationale is empty")
 
 
 def _without_thoughts(content: str) -> str:
@@ -88,12 +128,15 @@ def _from_json(text: str) -> Sequence[tuple[str, object]]:
 
 
 def _from_lines(text: str) -> Sequence[tuple[str, object]]:
-    pairs = []
+    pairs: list[tuple[str, object]] = []
     for line in filter(str.strip, text.split("\n")):
         match = _LINE.fullmatch(line.strip())
-        if match is None:
+        if match is not None:
+            pairs.append((match[1], int(match[2])))
+        elif reason := _REASON.fullmatch(line.strip()):
+            pairs.append((RATIONALE, reason[1]))
+        else:
             _malformed("a line is not of the form 'R2: 4'")
-        pairs.append((match[1], int(match[2])))
     return pairs
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Final
 
 from medvid.benchmark.tasks import ASPECTS, CAPTION_TASKS, Task
+from medvid.judging.rationale import Rationale, load_rationale
 from medvid.judging.verdicts import SCORES
 
 _DIGEST_CHARACTERS: Final = 12
@@ -27,7 +28,10 @@ class Aspect:
 
 @dataclass(frozen=True, slots=True)
 class Rubric:
-    """A rubric file. `version` names it and its content: an edited file is another version."""
+    """A rubric file. `version` names it and its content: an edited file is another version.
+
+    `rationale`: how reasons are asked for besides the scores; None where they are not.
+    """
 
     version: str
     instructions: str
@@ -37,11 +41,17 @@ class Rubric:
     json_form: str
     lines_form: str
     reminder: str
+    rationale: Rationale | None = None
 
 
 @cache
-def load_rubric(name: str) -> Rubric:
-    """Return a rubric of this package; raises ValueError where it is missing or incomplete."""
+def load_rubric(name: str, *, rationale: bool = False) -> Rubric:
+    """Return a rubric of this package; raises ValueError where it is missing or incomplete.
+
+    With `rationale`, one that asks for reasons, too.
+    """
+    if rationale:
+        return replace(load_rubric(name), rationale=load_rationale())
     file = files("medvid.judging") / "rubrics" / f"{name}.toml"
     try:
         return parse_rubric(name, file.read_bytes())

@@ -5,6 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from typing import Final, Self
+
+from medvid.judging.prompt import PROMPT_VERSION
+from medvid.judging.replies import PARSER_VERSION
+from medvid.judging.rubric import Rubric
+
+_ADDED: Final = ("rationale",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +32,35 @@ class JudgeVersion:
     seed: int | None
     max_caption_characters: int | None
     """Longer captions are cut for the judge; None sends them whole."""
+    rationale: str | None = None
+    """How reasons are asked for, by the digest of the words; None where they are not."""
+
+    @classmethod
+    def of(
+        cls,
+        rubric: Rubric,
+        *,
+        provider: str,
+        model: str,
+        temperature: float | None,
+        max_tokens: int,
+        seed: int | None,
+        max_caption_characters: int | None,
+    ) -> Self:
+        """Return the version of this code's prompt and parser; a reason lengthens the reply."""
+        reason = rubric.rationale
+        return cls(
+            provider=provider,
+            model=model,
+            rubric=rubric.version,
+            prompt=PROMPT_VERSION,
+            parser=PARSER_VERSION,
+            temperature=temperature,
+            max_tokens=max_tokens + (reason.most_tokens if reason else 0),
+            seed=seed,
+            max_caption_characters=max_caption_characters,
+            rationale=reason.version if reason else None,
+        )
 
     @property
     def hash(self) -> str:
@@ -33,5 +69,11 @@ class JudgeVersion:
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     def public(self) -> dict[str, object]:
-        """Return the fields as plain values, to be shown beside a number."""
-        return asdict(self)
+        """Return the fields as plain values, to be shown beside a number.
+
+        What later versions of this code added is there only where it is used: the hash of a judge
+        without it stays what it was.
+        """
+        facts = asdict(self)
+        unused = [name for name in _ADDED if facts[name] is None]
+        return {name: facts[name] for name in facts if name not in unused}

@@ -1,4 +1,7 @@
-"""Judge runs, what came of them, and their verdicts. References and raw replies are in none."""
+"""Judge runs, what came of them, and their verdicts. References and raw replies are in none.
+
+A judge's reasons, which may repeat a reference, are in what administrators read alone.
+"""
 
 from __future__ import annotations
 
@@ -113,3 +116,15 @@ class VerdictPage(NumberedPage):
     """A page of verdicts."""
 
     verdicts: list[Verdict]
+
+
+class ExplainedVerdict(Verdict):
+    """The same for administrators: with the judge's reason, which may repeat the reference."""
+
+    rationale: str | None = Field(description="null: none was asked for, or there is no verdict")
+
+
+class ExplainedPage(NumberedPage):
+    """A page of verdicts with reasons, for administrators."""
+
+    verdicts: list[ExplainedVerdict]

@@ -69,6 +69,7 @@ async def _verdict(endpoint: PredictionEndpoint, task: Task, pair: CaptionPair) 
     )
     try:
         reply = await endpoint.ask([dict(message) for message in messages], _REPLY_TOKENS)
-        return read_reply(reply.content, finish_reason=reply.finish_reason, refusal=reply.refusal)
+        read = read_reply(reply.content, finish_reason=reply.finish_reason, refusal=reply.refusal)
     except (CallFailed, InvalidReply):
         return None
+    return read.scores

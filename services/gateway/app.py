@@ -214,6 +214,9 @@ def _build(database: Database, pool: WorkerPool, folder: Path, settings: Gateway
     callers, quotas = accounts.callers, accounts.quotas
     owners = SubmissionAccess(store, accounts.rules)
     submissions = SubmissionService(store, lifecycle, owners, partial(standing_of, boards, history))
+    judging = JudgingService(
+        owners, JudgingStore(database), quotas, settings.judge_estimate_seconds
+    )
     return _Parts(
         accounts=accounts,
         admin=admin_parts.Parts(
@@ -226,14 +229,13 @@ def _build(database: Database, pool: WorkerPool, folder: Path, settings: Gateway
             hold=HoldJudging(database),
             log=AuditLog(database),
             submissions=submissions,
+            judging=judging,
             keys=accounts.keys,
         ),
         board_streams=BoardStreams(boards, limit=settings.board_streams),
         boards=boards,
         history=history,
-        judging=JudgingService(
-            owners, JudgingStore(database), quotas, settings.judge_estimate_seconds
-        ),
+        judging=judging,
         made=PageViews(pages, limits=_waiting_limits(settings)),
         own_files=own_files_api.OwnFiles(
             owners, TruthWorkers(pool, store.ground_truth), seconds=settings.validation_seconds

@@ -9,13 +9,10 @@ from typing import Final, TypeAlias
 
 import structlog
 
-from medvid.benchmark.tasks import Task
-from medvid.judging.estimates import REPLY_TOKENS, CallFigures
-from medvid.judging.prompt import Form, build_messages, estimate_tokens
-from medvid.judging.rubric import load_rubric
+from medvid.judging.estimates import CallFigures
 from services.judge.batches import JudgeBatch
 from services.judge.consume import build_batches_consumer, build_requests_consumer
-from services.judge.open_judge import Judge, open_judge
+from services.judge.open_judge import Judge, open_judge, rubric_of
 from services.judge.planning import StartRun, planner, remaining_budget
 from services.judge.runs import RunPolicy
 from services.judge.settings import JudgeSettings
@@ -143,11 +140,4 @@ def _policy(settings: JudgeSettings) -> RunPolicy:
 
 def call_figures(settings: JudgeSettings) -> CallFigures:
     """Return what a call takes by these settings, for estimates."""
-    rubric = load_rubric(settings.judge_rubric)
-    empty = build_messages(rubric, "", "", Task.VIDEO_SUMMARY, form=Form.JSON)
-    return CallFigures(
-        overhead_tokens=estimate_tokens(empty),
-        reply_tokens=REPLY_TOKENS,
-        price=settings.price,
-        concurrency=settings.judge_concurrency,
-    )
+    return CallFigures.of(rubric_of(settings), settings.price, settings.judge_concurrency)

@@ -50,6 +50,20 @@ class _Outcome:
         """Whether a try is used up; waiting for our own limits uses up none."""
         return self.verdict is None and isinstance(self.refusal, TryLater) and self.refusal.counts
 
+    @property
+    def was_throttled_alone(self) -> bool:
+        """Whether the provider took none of its calls while it answered others."""
+        refusal = self.refusal
+        return self.verdict is None and isinstance(refusal, TryLater) and refusal.throttled_alone
+
+    def last_time(self, policy: RunPolicy) -> str:
+        """Return what was tried so often that this was the last time; empty where it was not."""
+        if self.counts and self.item.tries + 1 >= policy.tries:
+            return f"tried {policy.tries} times"
+        if self.was_throttled_alone and self.item.throttled + 1 >= policy.most_throttled:
+            return f"refused {policy.most_throttled} times for the rate, while others were answered"
+        return ""
+
 
 @dataclass(frozen=True, slots=True)
 class JudgeBatch:
@@ -103,6 +117,7 @@ class JudgeBatch:
                 outcome.item for outcome in outcomes if outcome.verdict and not outcome.is_scored
             ],
             retried=[outcome.item for outcome in outcomes if outcome.counts],
+            throttled=[outcome.item for outcome in outcomes if outcome.was_throttled_alone],
             called=[
                 replace(outcome.item, calls=outcome.item.calls + outcome.refusal.attempts)
                 for outcome in outcomes
@@ -127,11 +142,12 @@ class JudgeBatch:
         return _Outcome(item, verdict)
 
     async def _give_up_if_last(self, version: str, outcome: _Outcome) -> _Outcome:
-        if not outcome.counts or outcome.item.tries + 1 < self.policy.tries:
+        tried = outcome.last_time(self.policy)
+        if not tried:
             return outcome
         assert outcome.refusal is not None  # noqa: S101 - what counts is a refusal
         verdict = given_up(
-            f"tried {self.policy.tries} times, last: {outcome.refusal.detail}",
+            f"{tried}, last: {outcome.refusal.detail}",
             attempts=outcome.item.calls + outcome.refusal.attempts,
         )
         await self.verdicts.save(version, outcome.item, verdict)

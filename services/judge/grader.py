@@ -24,7 +24,7 @@ from medvid.judging.forms import FormChoice, named
 from medvid.judging.model_names import counts_as, is_confirmed
 from medvid.judging.pricing import TokenPrice
 from medvid.judging.prompt import Form, build_messages
-from medvid.judging.replies import InvalidReply, read_reply
+from medvid.judging.replies import InvalidReply, Reply, read_reply
 from medvid.judging.retry import RetryPolicy
 from medvid.judging.rubric import Rubric
 from medvid.judging.versions import JudgeVersion
@@ -98,7 +98,7 @@ class ModelGrader:
 
         `repeat` asks the same again: what differs is the model's mood, not the prompt.
         """
-        tally = Tally()
+        tally = Tally(answers_before=self._health.answers)
         try:
             return await self._judge(pair, run_id, tally)
         except NoVerdict as refusal:
@@ -186,7 +186,7 @@ class ModelGrader:
 
     def _read(self, completion: Completion, form: Form, tally: Tally) -> Verdict:
         model, said = self.version.model, completion.model
-        scores: Mapping[str, int] | None = None
+        reply: Reply | None = None
         reason, detail = None, ""
         if not counts_as(model, said, prefix=self.model_prefix):
             reason = "other_model"
@@ -196,17 +196,19 @@ class ModelGrader:
             )
         else:
             try:
-                scores = read_reply(
+                reply = read_reply(
                     completion.content,
                     finish_reason=completion.finish_reason,
                     refusal=completion.refusal,
+                    rationale=self.rubric.rationale,
                 )
             except InvalidReply as error:
                 reason, detail = error.reason, error.detail
         if reason is not None:
             tally.wasted(reason)
         return replace(
-            _verdict(tally, scores, reason, detail, completion),
+            _verdict(tally, reply.scores if reply else None, reason, detail, completion),
+            rationale=reply.rationale if reply else None,
             reply_form=named(form),
             served_by=completion.facts,
             is_confirmed=is_confirmed(model, said, completion.facts),
@@ -215,7 +217,7 @@ class ModelGrader:
     async def _wait(self, tally: Tally, failure: CallFailed) -> None:
         """Sleep before the next attempt; raises TryLater after the last, ProviderDown if open.
 
-        Throttling alone gives no pair up: it says nothing about the pair.
+        Throttling says nothing about a pair, unless others were answered meanwhile.
         """
         tally.failed += 1
         if failure.kind == "throttled":
@@ -226,7 +228,8 @@ class ModelGrader:
         if seconds is None:
             later = failure.retry_after or self.policy.longest
             counts = tally.failed > tally.throttled
-            raise TryLater(later, failure.detail, counts=counts) from None
+            alone = not counts and self._health.answers > tally.answers_before
+            raise TryLater(later, failure.detail, counts=counts, throttled_alone=alone) from None
         await asyncio.sleep(seconds)
 
 

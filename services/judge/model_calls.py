@@ -44,6 +44,8 @@ class Tally:
     failed: int = 0
     throttled: int = 0
     """Of those that failed."""
+    answers_before: int = 0
+    """How many calls, of any pair, had been answered when this one was taken up."""
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost: int = 0

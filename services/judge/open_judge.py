@@ -9,10 +9,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from medvid.judging.endpoint import OpenAiEndpoint, Sampling, open_client
-from medvid.judging.forms import FormChoice, form_named
+from medvid.judging.forms import FormChoice
 from medvid.judging.pricing import FREE
-from medvid.judging.prompt import PROMPT_VERSION
-from medvid.judging.replies import PARSER_VERSION
 from medvid.judging.retry import RetryPolicy
 from medvid.judging.rubric import Rubric, load_rubric
 from medvid.judging.versions import JudgeVersion
@@ -48,7 +46,7 @@ async def open_judge(base: Infrastructure, settings: JudgeSettings) -> AsyncIter
         yield None
         return
     async with AsyncExitStack() as stack:
-        rubric = _rubric(settings)
+        rubric = rubric_of(settings)
         url = await endpoint_url(settings, stack)
         version = judge_version(settings, rubric)
         endpoint = open_endpoint(settings, version, url, stack)
@@ -68,7 +66,7 @@ async def open_judge(base: Infrastructure, settings: JudgeSettings) -> AsyncIter
             gate=gate,
             spending=spending,
             price=settings.price,
-            form=form_choice(settings),
+            form=FormChoice.of(settings.judge_reply_form),
             shared_form=SharedForm(base.database, endpoint_name(url), version.model),
             model_prefix=None if version.provider == "stub" else settings.judge_model_prefix,
         )
@@ -89,9 +87,10 @@ async def endpoint_url(settings: JudgeSettings, stack: AsyncExitStack) -> str:
     return settings.judge_base_url
 
 
-def _rubric(settings: JudgeSettings) -> Rubric:
+def rubric_of(settings: JudgeSettings) -> Rubric:
+    """Return the rubric that is set, with what asks for reasons; raises Misconfigured."""
     try:
-        return load_rubric(settings.judge_rubric)
+        return load_rubric(settings.judge_rubric, rationale=settings.judge_rationale)
     except ValueError as error:
         raise Misconfigured(f"{error}.", fix="Set MEDVID_JUDGE_RUBRIC to one of them.") from error
 
@@ -99,12 +98,10 @@ def _rubric(settings: JudgeSettings) -> Rubric:
 def judge_version(settings: JudgeSettings, rubric: Rubric) -> JudgeVersion:
     """Return the version that these settings make."""
     is_stub = settings.judge_provider == "stub"
-    return JudgeVersion(
+    return JudgeVersion.of(
+        rubric,
         provider=settings.judge_provider,
         model=STUB_MODEL if is_stub else settings.judge_model,
-        rubric=rubric.version,
-        prompt=PROMPT_VERSION,
-        parser=PARSER_VERSION,
         temperature=settings.judge_temperature,
         max_tokens=settings.judge_max_tokens,
         seed=settings.judge_seed,
@@ -127,13 +124,7 @@ def open_endpoint(
         headers=headers,
     )
     stack.push_async_callback(client.close)
-    sampling = Sampling(
-        model=version.model,
-        max_tokens=version.max_tokens,
-        temperature=version.temperature,
-        seed=version.seed,
-        token_parameter=settings.judge_token_parameter,
-    )
+    sampling = Sampling.of(version, settings.judge_token_parameter)
     return OpenAiEndpoint(client, sampling, settings.judge_timeout_seconds, tuple(headers.values()))
 
 
@@ -156,13 +147,6 @@ def endpoint_name(url: str) -> str:
     """Name an endpoint, without a password that its address may hold."""
     parts = urlsplit(url)
     return f"{parts.hostname}:{parts.port or ''}{parts.path}"
-
-
-def form_choice(settings: JudgeSettings) -> FormChoice:
-    """Return how the form of replies is chosen."""
-    if settings.judge_reply_form == "auto":
-        return FormChoice()
-    return FormChoice(form_named(settings.judge_reply_form), is_fixed=True)
 
 
 async def _spending(

@@ -32,6 +32,8 @@ class ProviderHealth:
 
     breaker: Breaker
     clock: Callable[[], float]
+    answers: int = field(default=0, init=False)
+    """Calls that were answered."""
     _has_answered: bool = field(default=False, init=False)
     _has_counted: bool = field(default=False, init=False)
     _alike: tuple[str, set[bytes]] = field(default_factory=lambda: ("", set()), init=False)
@@ -101,6 +103,7 @@ class ProviderHealth:
     def answered(self, *, in_vain: str | None) -> None:
         """Note an answer; `in_vain` says why nothing in it can count."""
         self._throttled_since, self._throttled = None, 0
+        self.answers += 1
         if in_vain is not None:
             self._note_in_vain(in_vain)
             if not self._has_counted:

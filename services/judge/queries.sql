@@ -79,13 +79,13 @@ SELECT $1, text.ordinal, repeat, text.pair, string_to_array(text.metrics, ','), 
 -- name: run_pairs_open
 -- Whatever has no scores by this judge is tried again, but for what is unscored for a reason of $3.
 UPDATE judge_run_pairs p
-   SET batch_id = NULL, tries = 0,
+   SET batch_id = NULL, tries = 0, throttled = 0,
        terminal = (SELECT v.scores IS NOT NULL OR v.unscored = ANY($3::text[])
                      FROM judge_verdicts v
                     WHERE v.judge_version = $2 AND v.pair = p.pair AND v.repeat = p.repeat
                     LIMIT 1) IS TRUE
  WHERE run_id = $1
-   AND (batch_id IS NOT NULL OR tries <> 0 OR terminal
+   AND (batch_id IS NOT NULL OR tries <> 0 OR throttled <> 0 OR terminal
         OR (SELECT v.scores IS NOT NULL OR v.unscored = ANY($3::text[])
               FROM judge_verdicts v
              WHERE v.judge_version = $2 AND v.pair = p.pair AND v.repeat = p.repeat
@@ -186,7 +186,8 @@ SELECT b.id, b.run_id, r.submission_id, r.state, r.judge_version, r.is_cautious,
  WHERE b.id = $1 AND b.state <> 'done'
 
 -- name: batch_items
-SELECT p.ordinal, p.repeat, p.pair, p.metrics, p.tries, p.calls, t.prediction, t.reference
+SELECT p.ordinal, p.repeat, p.pair, p.metrics, p.tries, p.calls, p.throttled, t.prediction,
+       t.reference
   FROM judge_run_pairs p
   JOIN judge_pairs t ON t.sha256 = p.pair
  WHERE p.batch_id = $1 AND NOT p.terminal
@@ -202,6 +203,12 @@ RETURNING p.ordinal, p.repeat
 -- name: items_retry
 UPDATE judge_run_pairs p
    SET tries = tries + 1
+  FROM unnest($2::integer[], $3::integer[]) AS item (ordinal, repeat)
+ WHERE p.batch_id = $1 AND p.ordinal = item.ordinal AND p.repeat = item.repeat
+
+-- name: items_throttled
+UPDATE judge_run_pairs p
+   SET throttled = throttled + 1
   FROM unnest($2::integer[], $3::integer[]) AS item (ordinal, repeat)
  WHERE p.batch_id = $1 AND p.ordinal = item.ordinal AND p.repeat = item.repeat
 
@@ -386,8 +393,9 @@ WITH released AS (
      WHERE judge_version = $1 AND pair = $2 AND repeat = $3 AND holder = $14)
 INSERT INTO judge_verdicts AS old (judge_version, pair, repeat, scores, unscored, detail, raw_reply,
         model, prompt_tokens, completion_tokens, latency_ms, attempts, cost_microusd, reply_form,
-        served_by, is_confirmed)
-VALUES ($1, $2, $3, $4::smallint[], $5, $6, $7, $8, $9, $10, $11, $12, $13, $15, $16::text::jsonb, $17)
+        served_by, is_confirmed, rationale)
+VALUES ($1, $2, $3, $4::smallint[], $5, $6, $7, $8, $9, $10, $11, $12, $13, $15, $16::text::jsonb, $17,
+        $18)
 ON CONFLICT (judge_version, pair, repeat) DO UPDATE
    SET scores = EXCLUDED.scores, unscored = EXCLUDED.unscored, detail = EXCLUDED.detail,
        raw_reply = EXCLUDED.raw_reply, model = EXCLUDED.model,
@@ -396,7 +404,7 @@ ON CONFLICT (judge_version, pair, repeat) DO UPDATE
        latency_ms = EXCLUDED.latency_ms, attempts = old.attempts + EXCLUDED.attempts,
        cost_microusd = old.cost_microusd + EXCLUDED.cost_microusd,
        reply_form = EXCLUDED.reply_form, served_by = EXCLUDED.served_by,
-       is_confirmed = EXCLUDED.is_confirmed, judged_at = now()
+       is_confirmed = EXCLUDED.is_confirmed, rationale = EXCLUDED.rationale, judged_at = now()
  WHERE old.scores IS NULL
 
 -- name: runs_with_due_batches
@@ -497,8 +505,9 @@ UPDATE judge_runs SET detail = $2
 
 -- name: pair_to_try
 -- Any open pair of those runs: one pair that cannot be judged must not keep all others waiting.
-SELECT r.id AS run_id, p.ordinal, p.repeat, p.pair, p.metrics, p.tries, p.calls, t.prediction, t.reference
-  FROM (SELECT run_id, ordinal, repeat, pair, metrics, tries, calls
+SELECT r.id AS run_id, p.ordinal, p.repeat, p.pair, p.metrics, p.tries, p.calls, p.throttled,
+       t.prediction, t.reference
+  FROM (SELECT run_id, ordinal, repeat, pair, metrics, tries, calls, throttled
           FROM judge_run_pairs
          WHERE run_id = ANY($1::uuid[]) AND NOT terminal
            AND NOT EXISTS (SELECT FROM judge_claims c

@@ -32,7 +32,8 @@ class QueuedRun:
 class Item:
     """One pair to judge, one repeat of it.
 
-    `tries` counts how often it had to be retried later, `calls` what was asked then, in vain.
+    `tries` counts how often it had to be retried later, `calls` what was asked then, in vain;
+    `throttled` how often the provider took none of its calls while it answered others.
     """
 
     ordinal: int
@@ -41,6 +42,7 @@ class Item:
     pair: Pair
     tries: int
     calls: int = 0
+    throttled: int = 0
 
     @property
     def key(self) -> ItemKey:
@@ -92,14 +94,15 @@ class Pause:
 class Settlement:
     """What was achieved for a batch.
 
-    `scored` and `unscored` items are terminal; `retried` ones count a try and, like all others,
-    come again after `delay` seconds. `called` items keep how many calls were made for them. A
-    `pause` stops the whole run. `waste`: billed calls without a verdict.
+    `scored` and `unscored` items are terminal; `retried` and `throttled` ones count it and, like
+    all others, come again after `delay` seconds. `called` items keep how many calls were made for
+    them. A `pause` stops the whole run. `waste`: billed calls without a verdict.
     """
 
     scored: Collection[Item] = ()
     unscored: Collection[Item] = ()
     retried: Collection[Item] = ()
+    throttled: Collection[Item] = ()
     called: Collection[Item] = ()
     delay: float = 0.0
     pause: Pause | None = None
@@ -120,6 +123,14 @@ class RunPolicy:
     longest_delay_seconds: float = 300.0
     waste_share: float = 0.05
     waste_calls: int = 20
+
+    @property
+    def most_throttled(self) -> int:
+        """Return how often a pair may be throttled while others are answered.
+
+        So often that it is no chance, and for longer than a busy hour of the account lasts.
+        """
+        return 5 * self.tries
 
 
 def given_up(detail: str, *, attempts: int = 0) -> Verdict:

@@ -15,6 +15,8 @@ from pydantic import (
 )
 
 from medvid.judging.addresses import problem_of
+from medvid.judging.endpoint import TokenParameter
+from medvid.judging.forms import FormSetting
 from medvid.judging.pricing import FREE, TokenPrice, to_microusd
 from shared.runtime.settings import CommonSettings
 
@@ -65,17 +67,22 @@ class JudgeSettings(CommonSettings):
     judge_rubric: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")] = Field(
         "v1", description="file in medvid/judging/rubrics, without .toml"
     )
+    judge_rationale: bool = Field(
+        False,
+        description="ask for a short reason with each verdict, which administrators read; another "
+        "judge version, whose replies may be 200 tokens longer",
+    )
     judge_temperature: Annotated[Annotated[float, Field(ge=0, le=2)] | None, NoneIfEmpty] = Field(
         0.0, description="empty to leave it to the endpoint"
     )
     judge_max_tokens: Annotated[int, Field(ge=16, le=100_000)] = Field(
         200, description="longest reply; models that think aloud need more"
     )
-    judge_token_parameter: Literal["max_tokens", "max_completion_tokens"] = Field(
+    judge_token_parameter: TokenParameter = Field(
         "max_tokens", description="what the endpoint calls that limit"
     )
     judge_seed: int | None = Field(None, description="sampling seed, where the endpoint takes one")
-    judge_reply_form: Literal["auto", "schema", "lines"] = Field(
+    judge_reply_form: FormSetting = Field(
         "auto",
         description="schema (JSON by a schema), lines (R2: 4), or auto: a schema, and lines where "
         "the endpoint refuses it; what was found is kept for all replicas",

@@ -70,6 +70,9 @@ class Runs:
         rows = await connection.fetch(_SQL["items_terminal"], batch.id, *_places(ended))
         if settlement.retried:
             await connection.execute(_SQL["items_retry"], batch.id, *_places(settlement.retried))
+        if settlement.throttled:
+            places = _places(settlement.throttled)
+            await connection.execute(_SQL["items_throttled"], batch.id, *places)
         if settlement.called:
             calls = [item.calls for item in settlement.called]
             await connection.execute(
@@ -258,7 +261,10 @@ def item_of(row: asyncpg.Record) -> Item:
         reference=row["reference"].decode(),
         task=task_of_metrics(row["metrics"]),
     )
-    return Item(row["ordinal"], row["repeat"], row["pair"], pair, row["tries"], row["calls"])
+    return Item(
+        row["ordinal"], row["repeat"], row["pair"], pair, row["tries"], row["calls"],
+        row["throttled"],
+    )  # fmt: skip
 
 
 def _provider(row: asyncpg.Record) -> ProviderState | None:

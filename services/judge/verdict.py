@@ -84,6 +84,8 @@ class Verdict:
     is_estimated: bool = False
     """Whether a part of the cost is an estimate, as no usage came that can be believed."""
     waste: Waste = NO_WASTE
+    rationale: str | None = None
+    """The judge's reason, where it is asked for: it may repeat the reference."""
 
 
 class NoVerdict(Transient):
@@ -98,15 +100,19 @@ class TryLater(NoVerdict):
     """This pair is retried later: it may work after `seconds`.
 
     `counts` is false where our own limits or the account's are the reason: a pair must not end
-    unscored for having waited its turn.
+    unscored for having waited its turn. `throttled_alone`: others were answered meanwhile, which a
+    pair that the provider will never take sees again and again.
     """
 
     code = "try_later"
 
-    def __init__(self, seconds: float, detail: str, *, counts: bool = True) -> None:
+    def __init__(
+        self, seconds: float, detail: str, *, counts: bool = True, throttled_alone: bool = False
+    ) -> None:
         super().__init__(detail)
         self.seconds = seconds
         self.counts = counts
+        self.throttled_alone = throttled_alone
 
 
 class ProviderDown(NoVerdict):

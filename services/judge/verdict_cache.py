@@ -157,6 +157,7 @@ async def save_verdict(
         verdict.reply_form,
         orjson.dumps(verdict.served_by).decode() if verdict.served_by else None,
         verdict.is_confirmed,
+        verdict.rationale,
     )
 
 

@@ -22,8 +22,13 @@ from medvid.judging.model_names import counts_as, is_confirmed
 from medvid.judging.pricing import FREE, MICROUSD
 from medvid.judging.prompt import ChatMessage, Form, build_messages, estimate_tokens
 from medvid.judging.replies import InvalidReply, read_reply
-from medvid.judging.rubric import load_rubric
-from services.judge.open_judge import endpoint_url, form_choice, judge_version, open_endpoint
+from medvid.judging.rubric import Rubric
+from services.judge.open_judge import (
+    endpoint_url,
+    judge_version,
+    open_endpoint,
+    rubric_of,
+)
 from services.judge.settings import JudgeSettings
 from services.operate.findings import Finding
 
@@ -41,6 +46,7 @@ class _Check:
     """What is tried, and with what."""
 
     settings: JudgeSettings
+    rubric: Rubric
     endpoint: OpenAiEndpoint
 
     @property
@@ -48,18 +54,18 @@ class _Check:
         return self.endpoint.sampling.model
 
     def messages(self, form: Form) -> list[ChatMessage]:
-        rubric = load_rubric(self.settings.judge_rubric)
-        return build_messages(rubric, _PREDICTION, _REFERENCE, Task.VIDEO_SUMMARY, form=form)
+        return build_messages(self.rubric, _PREDICTION, _REFERENCE, Task.VIDEO_SUMMARY, form=form)
 
 
 def most_usd(settings: JudgeSettings) -> float | None:
     """Return what a check costs at most, in US dollars; None where no price is known."""
     if settings.price is FREE:
         return 0.0 if settings.judge_provider == "stub" else None
-    rubric = load_rubric(settings.judge_rubric)
+    rubric = rubric_of(settings)
     messages = build_messages(rubric, _PREDICTION, _REFERENCE, Task.VIDEO_SUMMARY, form=Form.JSON)
     prompt = estimate_tokens(messages, at_most=True)
-    return settings.price.cost(prompt, settings.judge_max_tokens) * _MOST_CALLS / MICROUSD
+    most = judge_version(settings, rubric).max_tokens
+    return settings.price.cost(prompt, most) * _MOST_CALLS / MICROUSD
 
 
 async def check_judge(settings: JudgeSettings) -> list[Finding]:
@@ -68,8 +74,9 @@ async def check_judge(settings: JudgeSettings) -> list[Finding]:
         return [Finding("judge", "skipped", "judging is off.", "Set MEDVID_JUDGE_PROVIDER.")]
     async with AsyncExitStack() as stack:
         url = await endpoint_url(settings, stack)
-        version = judge_version(settings, load_rubric(settings.judge_rubric))
-        check = _Check(settings, open_endpoint(settings, version, url, stack))
+        rubric = rubric_of(settings)
+        version = judge_version(settings, rubric)
+        check = _Check(settings, rubric, open_endpoint(settings, version, url, stack))
         name = await _name(url)
         if name.state == "failed":
             return [name]
@@ -107,7 +114,7 @@ async def models_finding(endpoint: OpenAiEndpoint) -> Finding:
 
 
 async def _call(check: _Check) -> list[Finding]:
-    choice = form_choice(check.settings)
+    choice = FormChoice.of(check.settings.judge_reply_form)
     refused = ""
     last: CallFailed | None = None
     for _ in range(_MOST_CALLS):
@@ -144,27 +151,29 @@ def _answered(
     return [
         Finding("call", "ok", "the endpoint answers, and takes every parameter that is set."),
         Finding("reply form", "ok", f"{named(form)} ({why})."),
-        _verdict(completion),
+        _verdict(check, completion),
         _named_model(check, completion),
         _usage(check, completion, form),
         _price(check, completion),
     ]
 
 
-def _verdict(completion: Completion) -> Finding:
+def _verdict(check: _Check, completion: Completion) -> Finding:
     try:
-        scores = read_reply(
+        reply = read_reply(
             completion.content,
             finish_reason=completion.finish_reason,
             refusal=completion.refusal,
+            rationale=check.rubric.rationale,
         )
     except InvalidReply as error:
         cure = "Set MEDVID_JUDGE_MAX_TOKENS higher: models that think aloud need more."
         other = "Take a model that keeps to a form, or another MEDVID_JUDGE_REPLY_FORM."
         fix = cure if error.reason in ("truncated", "empty") else other
         return Finding("verdict", "failed", f"the reply is no verdict: {error.detail}.", fix)
-    shown = ", ".join(f"{aspect} {score}" for aspect, score in scores.items())
-    return Finding("verdict", "ok", f"{shown}.")
+    shown = ", ".join(f"{aspect} {score}" for aspect, score in reply.scores.items())
+    reason = f' ("{reply.rationale}")' if reply.rationale else ""
+    return Finding("verdict", "ok", f"{shown}{reason}.")
 
 
 def _named_model(check: _Check, completion: Completion) -> Finding:
@@ -196,7 +205,7 @@ def _usage(check: _Check, completion: Completion, form: Form) -> Finding:
         fix = "Compare the provider's bill with what a small run says that it cost."
         says = f"{used}; {expected} were expected in the prompt."
         return Finding("usage", "warning", says, fix)
-    if usage.completion > check.settings.judge_max_tokens:
+    if usage.completion > check.endpoint.sampling.max_tokens:
         fix = "Thoughts are billed beyond MEDVID_JUDGE_MAX_TOKENS: turn them off, if you can."
         return Finding("usage", "warning", f"{used}.", fix)
     return Finding("usage", "ok", f"{used}; {expected} were expected in the prompt.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from http.cookies import SimpleCookie
-from typing import Any
+from typing import Any, Protocol
 from uuid import uuid4
 
 import aiohttp
@@ -30,10 +30,15 @@ async def site(database: Database) -> AsyncIterator[Site]:
         yield site
 
 
+class HasUrl(Protocol):
+    @property
+    def url(self) -> str: ...
+
+
 class Browser:
     """Keeps cookies as browsers do, and shows what it was sent."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: HasUrl) -> None:
         self.site = site
         self.cookies: dict[str, str] = {}
         self.set: SimpleCookie = SimpleCookie()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import html
+import io
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -15,10 +18,12 @@ from medvid.benchmark.tasks import ASPECTS
 from services.judge.verdict import Pair, Verdict
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, ground_truth
-from tests.acceptance.test_judging_api import api, judged, post, submitted
+from tests.acceptance.test_admin_page import Browser
+from tests.acceptance.test_judging_api import ADMIN, api, judged, post, submitted
 from tests.fakes.grader import FakeGrader, graded
 
 BEST, WORST, UNSCORED = "Everything is right.", "An <b>odd</b> caption.", "No verdict on this one."
+REASON = "The reference says: <script>alert('clip')</script> & more."
 LONG = "\\201 \\ \0 é 腔 ü" * 10
 """140 characters with escapes, NUL and letters of several bytes."""
 
@@ -68,14 +73,19 @@ class Reader:
 
 
 @asynccontextmanager
-async def reading(database: Database) -> AsyncIterator[Reader]:
-    async with api(database, FakeGrader(script)) as (gateway, _):
+async def reading(database: Database, reason: str | None = None) -> AsyncIterator[Reader]:
+    def explained(pair: Pair, repeat: int) -> Verdict | None:
+        verdict = script(pair, repeat)
+        return replace(verdict, rationale=reason) if verdict else None
+
+    async with api(database, FakeGrader(explained)) as (gateway, _):
         submission, owner = await submitted(gateway, file())
         await post(gateway, f"{submission}/judge", owner)
         await judged(gateway, submission)
         # A run of so few pairs does not complete with one that has no verdict.
         await database.pool.execute(
-            "UPDATE judge_verdicts SET scores = NULL, unscored = 'malformed', raw_reply = '???'"
+            "UPDATE judge_verdicts SET scores = NULL, unscored = 'malformed', raw_reply = '???',"
+            "       rationale = NULL"
             "  FROM judge_pairs WHERE sha256 = pair AND prediction = $1",
             UNSCORED.encode(),
         )
@@ -194,9 +204,45 @@ async def test_the_page_shows_the_worst_first_to_the_owner_alone(database: Datab
         assert status == 404
 
 
+async def test_administrators_alone_read_the_judges_reasons(database: Database) -> None:
+    async with reading(database, reason=REASON) as reader:
+        submission, gateway = reader.submission, reader.gateway
+        path = f"/api/v1/admin/submissions/{submission}/verdicts"
+        key = {"Authorization": f"Bearer {ADMIN}"}
+        _, _, body = await gateway.get(f"{path}?page_size=1000", **key)
+        found = orjson.loads(body)["verdicts"]
+        reasons = {verdict["prediction"]: verdict.pop("rationale") for verdict in found}
+        assert (reasons.pop(UNSCORED), set(reasons.values())) == (None, {REASON})
+        assert found == await reader.verdicts()  # which has no such field
+        _, _, body = await gateway.get(f"{path}?format=csv&at_most=2", **key)
+        assert REASON in next(csv.DictReader(io.StringIO(body.decode())))["rationale"]
+        browser = Browser(gateway)
+        assert await browser.sign_in(ADMIN) == 303
+        status, page = await browser.get(f"/admin/submissions/{submission}/verdicts?at_most=2")
+        assert status == 200
+        assert "&lt;script&gt;alert(" in page
+        assert "<script>alert(" not in page
+        assert REASON in html.unescape(page)
+        assert REASON not in (await reader.page())[1]
+        for headers in (reader.owner, {}, {"Authorization": "Bearer mvb_wrong"}):
+            status, _, body = await gateway.get(path, **headers)
+            assert status in (401, 403)
+            assert b"script" not in body
+        for unknown, expected in (("0" * 32, 404), ("17", 404)):
+            assert (await gateway.get(path.replace(submission, unknown), **key))[0] == expected
+            page_of = f"/admin/submissions/{unknown}/verdicts"
+            assert (await browser.get(page_of))[0] == expected
+        assert (await browser.get(f"/admin/submissions/{submission}/verdicts?at_most=9"))[0] == 400
+
+
 async def test_before_a_run_there_is_nothing_to_show(database: Database) -> None:
     async with api(database) as (gateway, _):
         submission, owner = await submitted(gateway)
         status, page = await Reader(gateway, submission, owner).page()
         assert status == 404
         assert "never judged" in page
+        browser = Browser(gateway)
+        await browser.sign_in(ADMIN)
+        status, page = await browser.get(f"/admin/submissions/{submission}/verdicts")
+        assert status == 200
+        assert "Never judged" in page

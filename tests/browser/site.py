@@ -108,6 +108,7 @@ async def running_site(folder: Path) -> AsyncIterator[Site]:
         rabbitmq_url=None,
         validation_workers=1,
         judge_provider="stub",
+        judge_rationale=True,
         admin_key=ADMIN_KEY,
         address_submissions_per_day=1000,
     )

@@ -12,6 +12,7 @@ PHONE = {"width": 360, "height": 740}
 PAGES = {
     "admin": "/admin",
     "admin-submissions": "/admin/submissions",
+    "admin-verdicts": "/admin/submissions/{submission}/verdicts",
     "admin-entries": "/admin/entries",
     "admin-entry": "/admin/entries/{entry}",
     "admin-boards": "/admin/boards",

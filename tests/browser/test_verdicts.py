@@ -16,6 +16,7 @@ async def test_an_owner_looks_for_the_worst_captions(visitor: Visitor) -> None:
     means = [float(text) for text in await page.locator(".mean dd").all_inner_texts()]
     assert means == sorted(means)
     assert await visitor.barriers(page) == []
+    await expect(page.locator(".reason")).to_have_count(0)  # which this judge gives
     await page.get_by_label("Score").select_option("R4")
     await page.get_by_label("At most").select_option("2")
     await page.get_by_label("Task").select_option(label="Region caption")

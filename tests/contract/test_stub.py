@@ -72,7 +72,7 @@ async def test_attempts_to_sway_the_judge_are_graded_as_captions() -> None:
                 for form in Form:
                     asked = messages(pair.prediction, pair.reference, form)
                     answer = await endpoint.ask(asked, form)
-                    assert parse_reply(answer.content or "") == standin.judge(pair)
+                    assert parse_reply(answer.content or "").scores == standin.judge(pair)
 
 
 async def test_equal_requests_use_equal_tokens(served: Served) -> None:

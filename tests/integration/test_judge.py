@@ -198,6 +198,32 @@ async def test_what_fails_for_now_comes_again_and_ends_unscored_after_the_last_t
     assert "rate limit" in row["detail"]
 
 
+async def test_a_pair_that_is_throttled_while_others_are_answered_ends_in_time(
+    database: Database, half_plan: JudgingPlan
+) -> None:
+    stored = await accept_half(database)
+    unlucky = half_plan.texts[0]
+
+    def script(pair: Pair, _: int) -> Verdict | None:
+        if (pair.prediction, pair.reference) == tuple(unlucky):
+            raise TryLater(0.0, "429: slow down", counts=False, throttled_alone=True)
+        return None
+
+    grader = FakeGrader(script)
+    policy = RunPolicy(batch_items=4, window_batches=8, tries=1, busy_seconds=0.05)
+    async with judging(database, [replica(database, grader, policy)]):
+        run_id = await request_run(database, stored.submission_id)
+        run = await reaches(database, run_id, "completed", "failed")
+    assert grader.calls[tuple(unlucky)] == policy.most_throttled == 5
+    assert (run["state"], run["items_unscored"]) == ("completed", 1)
+    row = await database.pool.fetchrow("SELECT * FROM judge_verdicts WHERE scores IS NULL")
+    assert row is not None
+    assert row["unscored"] == "given_up"
+    assert row["detail"] == (
+        "refused 5 times for the rate, while others were answered, last: 429: slow down"
+    )
+
+
 async def test_too_much_unscored_is_tried_again_then_fails_and_a_resumed_run_tries_only_that(
     database: Database, half_plan: JudgingPlan, expected: dict[str, JudgeScore]
 ) -> None:

@@ -9,16 +9,19 @@ import re
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from aiohttp import web
 
-from medvid.benchmark.caption_pairs import CaptionPair
+from medvid.benchmark.caption_pairs import CaptionPair, JudgingPlan
 from medvid.benchmark.tasks import ASPECTS
-from medvid.cli.score_judge import JudgeOptions, version_of
+from medvid.cli.judge_options import CannotJudge, JudgeOptions
+from medvid.cli.score_judge import judged_by, version_of
 from medvid.judging import standin
+from services.judge.open_judge import judge_version, rubric_of
 from services.judge.settings import JudgeSettings
 from services.judge.stub.server import MODEL, Faults, Stub, running_stub
 from tests.patience import HANG_SECONDS
@@ -119,16 +122,75 @@ async def test_it_judges_as_the_server_does_and_once(
 
 
 def test_the_version_is_that_of_a_server_with_its_defaults() -> None:
-    options = JudgeOptions("openai", "m", "", "", 1, 200, Path("x"), None)
-    version, settings = version_of(options, "m"), JudgeSettings()
-    assert version.rubric.startswith(f"{settings.judge_rubric}+")
-    assert (
-        version.provider, version.temperature, version.max_tokens, version.seed,
-        version.max_caption_characters,
-    ) == (
-        "openai", settings.judge_temperature, settings.judge_max_tokens, settings.judge_seed,
-        settings.judge_max_caption_characters,
+    options = JudgeOptions("openai", Path("x"))
+    settings = JudgeSettings(judge_provider="openai", judge_model="m")
+    assert version_of(options, "m") == judge_version(settings, rubric_of(settings))
+    options = replace(options, temperature="none", seed=3, max_tokens=500, rationale=True)
+    settings = settings.model_copy(
+        update={"judge_temperature": None, "judge_seed": 3, "judge_max_tokens": 500,
+                "judge_rationale": True}
     )  # fmt: skip
+    assert version_of(options, "m") == judge_version(settings, rubric_of(settings))
+
+
+async def test_it_asks_as_a_server_with_the_same_settings(files: list[str], stub: Stub) -> None:
+    """A query, headers that hold a key, parameters under another name: as Azure wants them."""
+    asked: list[web.Request] = []
+    bodies: list[dict[str, Any]] = []
+
+    @web.middleware
+    async def noting(request: web.Request, handler: Any) -> web.StreamResponse:
+        asked.append(request)
+        bodies.append(await request.json())
+        response: web.StreamResponse = await handler(request)
+        return response
+
+    app = stub.application()
+    app.middlewares.append(noting)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    status, found, said = await judged(
+        files, f"http://127.0.0.1:{runner.addresses[0][1]}/v1",
+        *("--query", "api-version=2024-10-21", "--header-env", "api-key=AZURE"),
+        *("--token-parameter", "max_completion_tokens", "--temperature", "none", "--seed", "7"),
+        *("--reply-form", "lines", "--model-prefix", "stub-", "--rationale"),
+        AZURE="a-secret-of-azure",
+    )  # fmt: skip
+    await runner.cleanup()
+    assert status == 0, said
+    assert found["judge"]["scored"] == PAIRS == len(asked)
+    assert asked[0].query["api-version"] == "2024-10-21"
+    assert asked[0].headers["api-key"] == "a-secret-of-azure"
+    body = bodies[0]
+    assert (body["max_completion_tokens"], body["seed"]) == (400, 7)
+    assert body.keys().isdisjoint({"max_tokens", "temperature", "response_format"})
+    assert {line["rationale"] for line in lines(files)} == {
+        "Scored by a hash of both texts: there is no other reason."
+    }
+    assert found["judge"]["rationale"].startswith("v1+")
+    assert "rationale" not in json.dumps(found["metrics"])
+    assert "a-secret-of-azure" not in said + json.dumps(found)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--query", "api-version"), "write it as NAME=VALUE"),
+        (("--header-env", "api-key"), "write it as NAME=VARIABLE"),
+        (("--header-env", "api-key=NOWHERE_TO_BE_FOUND"), "NOWHERE_TO_BE_FOUND is not set"),
+        (("--temperature", "3"), "from 0 to 2"),
+        (("--temperature", "nan"), "from 0 to 2"),
+    ],
+)
+def test_an_option_that_cannot_be_is_refused_before_anything_is_asked(
+    options: tuple[str, str], words: str
+) -> None:
+    name = {"--query": "query", "--header-env": "headers"}.get(options[0])
+    value = [options[1]] if name else options[1]
+    given = JudgeOptions("openai", Path("x"), "m", **{name or "temperature": value})  # type: ignore[arg-type]
+    with pytest.raises(CannotJudge, match=words):
+        judged_by(given, JudgingPlan((), {}, {}))
 
 
 @pytest.mark.parametrize("path", ["/v1?version=1", "/v1/chat/completions", "/v 1"])

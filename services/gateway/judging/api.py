@@ -8,10 +8,16 @@ from aiohttp import web
 from pydantic import Field
 
 from medvid.models.base import JsonBody
-from medvid.models.judging import JudgeRun, JudgingReceipt, VerdictPage
+from medvid.models.judging import ExplainedPage, JudgeRun, JudgingReceipt, VerdictPage
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.rules import Caller
-from services.gateway.judging.models import judge_run, judging_receipt, verdict_page, verdicts_csv
+from services.gateway.judging.models import (
+    explained_page,
+    judge_run,
+    judging_receipt,
+    verdict_page,
+    verdicts_csv,
+)
 from services.gateway.judging.service import JudgingService
 from services.gateway.judging.store import VerdictFilter, VerdictOrder, VerdictQuery
 from services.gateway.submissions.access import SubmissionId
@@ -139,8 +145,32 @@ async def read_verdicts(
     """Read the judge's verdicts."""
     wanted = query.wanted()
     page = verdict_page(await judging.verdicts(id, caller, wanted), wanted)
-    if query.format == "json":
-        return page
+    return page if query.format == "json" else _csv(page)
+
+
+@router.get(
+    "/admin/submissions/{id}/verdicts",
+    reply=Reply(
+        "A page of the newest run's verdicts, with the judge's reasons.",
+        {JSON: ExplainedPage, CSV: None},
+        {"X-Total-Count": "with CSV: the number of verdicts on all pages"},
+    ),
+    access=ADMIN,
+    problems=(*_DENIED, "run_not_found"),
+)
+async def read_explained_verdicts(
+    judging: JudgingService, id: SubmissionId, caller: Caller, query: VerdictsQuery
+) -> ExplainedPage | web.Response:
+    """Read the judge's verdicts with its reasons.
+
+    A reason may repeat the reference: no owner and no public page shows it.
+    """
+    wanted = query.wanted()
+    page = explained_page(*await judging.explained(id, caller, wanted), wanted)
+    return page if query.format == "json" else _csv(page)
+
+
+def _csv(page: VerdictPage | ExplainedPage) -> web.Response:
     disposition = 'attachment; filename="verdicts.csv"'
     headers = {**PRIVATE, "Content-Disposition": disposition, "X-Total-Count": str(page.total)}
     return web.Response(text=verdicts_csv(page), content_type=CSV, headers=headers)

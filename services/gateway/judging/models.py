@@ -1,4 +1,4 @@
-"""Models of judging. References and raw replies are in none of them."""
+"""Models of judging. References and raw replies are in none, reasons in those of administrators."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from uuid import UUID
 from medvid.benchmark.disclosure import few, rounded
 from medvid.benchmark.tasks import ASPECTS
 from medvid.models.judging import (
+    ExplainedPage,
+    ExplainedVerdict,
     JudgeResult,
     JudgeRun,
     JudgingReceipt,
@@ -19,7 +21,7 @@ from medvid.models.judging import (
     WastedCalls,
 )
 from medvid.spreadsheets import table
-from services.gateway.judging.service import FoundVerdicts, JudgingSummary
+from services.gateway.judging.service import FoundVerdicts, JudgingSummary, Rationales
 from services.gateway.judging.store import ShownSources, StoredRun, VerdictQuery
 from services.gateway.web.urls import url
 
@@ -81,6 +83,18 @@ def verdict_page(found: FoundVerdicts, query: VerdictQuery) -> VerdictPage:
     )
 
 
+def explained_page(found: FoundVerdicts, reasons: Rationales, query: VerdictQuery) -> ExplainedPage:
+    """Build the same with the judge's reasons, for administrators."""
+    page = verdict_page(found, query)
+    verdicts = [
+        ExplainedVerdict(
+            **verdict.model_dump(), rationale=reasons.get((verdict.pair, verdict.repeat))
+        )
+        for verdict in page.verdicts
+    ]
+    return ExplainedPage(**page.model_dump(exclude={"verdicts"}), verdicts=verdicts)
+
+
 def judging_status(judging: JudgingSummary, *, owner: bool) -> JudgingStatus:
     """Build the response from a summary; some of it is for its owner only."""
     run, result = judging.run, judging.result
@@ -128,10 +142,12 @@ def judging_receipt(submission_id: UUID, run: StoredRun) -> JudgingReceipt:
     )
 
 
-def verdicts_csv(page: VerdictPage) -> str:
+def verdicts_csv(page: VerdictPage | ExplainedPage) -> str:
     """Return a page as CSV, in which no cell is a formula to a spreadsheet."""
     columns = ["pair", *_NUMBERS[:2], "metrics", "state", *ASPECTS, "unscored_reason", "model",
                *_NUMBERS[2:], "judged_at", "prediction", "mean", "sources", "cut"]  # fmt: skip
+    if isinstance(page, ExplainedPage):
+        columns.append("rationale")
     rows = []
     for verdict in page.verdicts:
         row = verdict.model_dump(mode="json")

@@ -75,8 +75,23 @@ SELECT DISTINCT v.model
  WHERE p.run_id = $1 AND v.model IS NOT NULL
  ORDER BY v.model
 
+-- name: asks_reasons
+SELECT EXISTS (SELECT FROM judge_versions WHERE hash = $1 AND facts ? 'rationale')
+
+-- name: rationales
+-- Of these items of a run, which may repeat references: for administrators.
+SELECT p.ordinal, p.repeat, v.rationale
+  FROM unnest($3::integer[], $4::integer[]) AS item (ordinal, repeat)
+  JOIN judge_run_pairs p ON p.run_id = $1 AND p.ordinal = item.ordinal AND p.repeat = item.repeat
+ CROSS JOIN LATERAL (
+       SELECT rationale
+         FROM judge_verdicts
+        WHERE judge_version = $2 AND pair = p.pair AND repeat = p.repeat
+        LIMIT 1) AS v
+ WHERE v.rationale IS NOT NULL
+
 -- name: verdicts_page
--- The reference, and the raw reply, which may quote it, are not among the columns. `$9`: in which
+-- The reference, and the raw reply and the rationale, which may quote it, are not among the columns. `$9`: in which
 -- metrics the source `$8` is shown.
 SELECT p.ordinal, p.repeat, p.metrics, p.uses, p.sources, t.prediction, v.scores, v.unscored,
        v.model, v.prompt_tokens, v.completion_tokens, v.latency_ms, v.attempts, v.cost_microusd,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -29,6 +29,10 @@ from shared.runtime.errors import Conflict, NotFound, Unavailable
 
 _ESTIMATE_LOOK_SECONDS: Final = 0.03
 _log = structlog.get_logger(__name__)
+
+
+Rationales = Mapping[tuple[int, int], str]
+"""The judge's reasons, by ordinal and repeat; they may repeat references."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +179,17 @@ class JudgingService:
         shown = await self.store.shown_sources(submission_id, run)
         rows, total = await self.store.verdicts(run, query, shown)
         return FoundVerdicts(run, rows, total, shown)
+
+    async def explained(
+        self, submission_id: UUID, caller: Caller, query: VerdictQuery
+    ) -> tuple[FoundVerdicts, Rationales]:
+        """Return the same with the judge's reasons, to administrators alone.
+
+        Raises NotFound, NotAllowed.
+        """
+        self.access.rules.require_administrator(caller)
+        found = await self.verdicts(submission_id, caller, query)
+        return found, await self.store.rationales(found.run, found.rows)
 
 
 def _check_judgeable(submission: StoredSubmission, judge: JudgeNow) -> None:

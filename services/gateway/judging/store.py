@@ -225,6 +225,28 @@ class JudgingStore:
             )
         return [row["model"] for row in rows]
 
+    async def asks_reasons(self, run: StoredRun) -> bool:
+        """Tell whether the run's judge gives reasons."""
+        async with transient_errors():
+            found: bool = await self._database.pool.fetchval(
+                _SQL["asks_reasons"], run.judge_version
+            )
+        return found
+
+    async def rationales(
+        self, run: StoredRun, rows: Sequence[asyncpg.Record]
+    ) -> dict[tuple[int, int], str]:
+        """Return the judge's reasons for rows of `verdicts_page`, by ordinal and repeat.
+
+        They may repeat references: for administrators alone.
+        """
+        places = [row["ordinal"] for row in rows], [row["repeat"] for row in rows]
+        async with transient_errors():
+            found = await self._database.pool.fetch(
+                _SQL["rationales"], run.id, run.judge_version, *places
+            )
+        return {(row["ordinal"], row["repeat"]): row["rationale"] for row in found}
+
     async def verdicts(
         self, run: StoredRun, query: VerdictQuery, shown: ShownSources
     ) -> tuple[Sequence[asyncpg.Record], int]:

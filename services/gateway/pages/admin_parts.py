@@ -13,6 +13,7 @@ from services.gateway.admin.ground_truths import GroundTruths
 from services.gateway.admin.imports import BoardFiles
 from services.gateway.admin.judging_hold import HoldJudging
 from services.gateway.admin.rescoring import Rescoring
+from services.gateway.judging.service import JudgingService
 from services.gateway.submissions.service import SubmissionService
 
 
@@ -29,4 +30,5 @@ class Parts:
     hold: HoldJudging
     log: AuditLog
     submissions: SubmissionService
+    judging: JudgingService
     keys: ManageKeys

@@ -17,16 +17,21 @@ from services.gateway.admin.entries_api import export_boards
 from services.gateway.admin.entry_cursors import after_entry, entry_cursor
 from services.gateway.admin.rescore_models import rescore_detail
 from services.gateway.admin.rules import EDITABLE
+from services.gateway.judging.models import verdict_page
+from services.gateway.pages import verdict_pages
 from services.gateway.pages.admin_form_fields import body
 from services.gateway.pages.admin_pages import Context, Section
 from services.gateway.pages.admin_parts import Parts
+from services.gateway.submissions.access import read_submission_id
 from services.gateway.submissions.lifecycle import SubmissionFilter
 from services.gateway.web.endpoints import Handle
 from services.gateway.web.paging import cursor_of, cut, position_of
 from services.gateway.web.parameters import id_reader, query_of
+from shared.runtime.errors import NotFound
 
 _PAGE: Final = 50
 _STATES: Final = get_args(State)
+_READER: Final = Caller.signed_in("administrator")  # who reads is not written down
 
 
 def all_sections(parts: Parts) -> list[Section]:
@@ -69,6 +74,22 @@ def operation_sections(parts: Parts) -> list[Section]:
         shown, more = cut(found, _PAGE, lambda each: cursor_of((each.created_at, each.id)))
         return {"found": shown, "state": state, "states": _STATES, "more_cursor": more}
 
+    async def verdicts(request: web.Request) -> Context:
+        submission = read_submission_id(request.match_info["id"])
+        asked, wanted = verdict_pages.read_filters(request.query)
+        try:
+            found, reasons = await parts.judging.explained(submission, _READER, wanted)
+        except NotFound as error:
+            if error.error_code != "run_not_found":
+                raise
+            return {"id": submission, "run": None}
+        page = verdict_page(found, wanted)
+        models = await parts.judging.store.verdict_models(found.run)
+        asks_reasons = await parts.judging.store.asks_reasons(found.run)
+        here = {"id": submission}
+        shown = verdict_pages.shown(found, page, asked, models, "admin_verdicts", here)
+        return {**here, "reasons": reasons, "asks_reasons": asks_reasons, **shown}
+
     async def letters(request: web.Request) -> Context:
         state = request.query.get("state", "open")
         state = state if state in get_args(LetterState) else "open"
@@ -82,6 +103,9 @@ def operation_sections(parts: Parts) -> list[Section]:
     return [
         Section("admin", "admin.html", "Overview", overview),
         Section("admin_submissions", "admin_submissions.html", "Submissions", submissions),
+        Section(
+            "admin_verdicts", "admin_verdicts.html", "Verdicts", verdicts, under="admin_submissions"
+        ),
         Section("admin_dead_letters", "admin_letters.html", "Dead letters", letters),
     ]
 
@@ -138,10 +162,9 @@ def rescore_sections(parts: Parts) -> list[Section]:
 
 def key_section(parts: Parts) -> Section:
     """Return the page of API keys."""
-    caller = Caller.signed_in("administrator")  # who reads is not written down
 
     async def listed(request: web.Request) -> Context:
-        found = await parts.keys.page(caller, position_of(request.query.get("cursor")), _PAGE + 1)
+        found = await parts.keys.page(_READER, position_of(request.query.get("cursor")), _PAGE + 1)
         shown, more = cut(found, _PAGE, lambda key: cursor_of((key.created_at, key.id)))
         return {"keys": shown, "scopes": SCOPES, "more_cursor": more}
 

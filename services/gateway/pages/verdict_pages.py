@@ -1,11 +1,12 @@
 """The page of a submission's verdicts, for its owner: each caption with its scores, worst first.
 
-References, and raw replies, which may quote them, never come here: `judging.store` reads neither.
+References, and raw replies and reasons, which may quote them, never come here. The administrators'
+page, which shows reasons, is made of the same parts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
@@ -14,11 +15,13 @@ from uuid import UUID
 from aiohttp import hdrs, web
 
 from medvid.benchmark.tasks import ASPECTS, JUDGE_METRIC_KEYS, METRICS
+from medvid.models.judging import VerdictPage
 from services.gateway.accounts.callers import Callers
 from services.gateway.accounts.rules import Caller
 from services.gateway.judging.api import VerdictsQuery
 from services.gateway.judging.models import verdict_page
-from services.gateway.judging.service import JudgingService
+from services.gateway.judging.service import FoundVerdicts, JudgingService
+from services.gateway.judging.store import VerdictQuery
 from services.gateway.pages.rendering import TASK_NAMES, Pages
 from services.gateway.submissions.access import read_submission_id
 from services.gateway.web.parameters import read_query
@@ -80,32 +83,49 @@ class VerdictPages:
     async def _found(
         self, submission_id: UUID, caller: Caller, query: Mapping[str, str]
     ) -> dict[str, object]:
-        # A form sends every field, also those that are left open.
-        asked = _DEFAULTS | {name: text for name, text in query.items() if text}
-        wanted = read_query(asked, VerdictsQuery).wanted()
+        asked, wanted = read_filters(query)
         found = await self.judging.verdicts(submission_id, caller, wanted)
         page = verdict_page(found, wanted)
-        sources = sorted(set[str]().union(*found.shown_sources.values()))
         models = await self.judging.store.verdict_models(found.run)
-        choices = _CHOICES | {
-            "source": ("Source", {"": "all", **{source: source for source in sources}}),
-            "model": ("Model", {"": "all", **{model: model for model in models}}),
-        }
-        return {
-            "owner": True,
-            "run": found.run,
-            "page": page,
-            "pages": -(-page.total // page.page_size),
-            "asked": asked,
-            # One option is no choice, but what was asked for stays in sight.
-            "choices": {
-                name: choices[name]
-                for name in _FORM
-                if name in asked or len(choices[name][1].keys() - {""}) > 1
-            },
-            "aspects": ASPECTS,
-            "tasks": _TASKS,
-            "page_url": lambda number: url(
-                "verdicts", id=submission_id, query=asked | {"page": number}
-            ),
-        }
+        here = {"id": submission_id}
+        return {"owner": True, **shown(found, page, asked, models, "verdicts", here)}
+
+
+def read_filters(query: Mapping[str, str]) -> tuple[dict[str, str], VerdictQuery]:
+    """Return what a form asks for, and the same for the store; raises InvalidInput.
+
+    A form sends every field, also those that are left open.
+    """
+    asked = _DEFAULTS | {name: text for name, text in query.items() if text}
+    return asked, read_query(asked, VerdictsQuery).wanted()
+
+
+def shown(
+    found: FoundVerdicts,
+    page: VerdictPage,
+    asked: Mapping[str, str],
+    models: Sequence[str],
+    name: str,
+    path: Mapping[str, object],
+) -> dict[str, object]:
+    """Return what the template shows of a page of verdicts; `name` and `path`: the page's own."""
+    sources = sorted(set[str]().union(*found.shown_sources.values()))
+    choices = _CHOICES | {
+        "source": ("Source", {"": "all", **{source: source for source in sources}}),
+        "model": ("Model", {"": "all", **{model: model for model in models}}),
+    }
+    return {
+        "run": found.run,
+        "page": page,
+        "pages": -(-page.total // page.page_size),
+        "asked": asked,
+        # One option is no choice, but what was asked for stays in sight.
+        "choices": {
+            name: choices[name]
+            for name in _FORM
+            if name in asked or len(choices[name][1].keys() - {""}) > 1
+        },
+        "aspects": ASPECTS,
+        "tasks": _TASKS,
+        "page_url": lambda number: url(name, **path, query={**asked, "page": number}),
+    }

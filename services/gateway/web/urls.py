@@ -44,6 +44,7 @@ PAGES: Final[Mapping[str, str]] = MappingProxyType(
         "admin_sign_in": "/admin/sign-in",
         "admin_sign_out": "/admin/sign-out",
         "admin_submissions": "/admin/submissions",
+        "admin_verdicts": "/admin/submissions/{id}/verdicts",
         "admin_dead_letters": "/admin/dead-letters",
         "admin_entries": "/admin/entries",
         "admin_entry": "/admin/entries/{id}",

@@ -20,11 +20,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from medvid.benchmark.caption_pairs import CaptionPair
 from medvid.judging import standin
 from medvid.judging.plans import pair_sha256
-from medvid.judging.prompt import estimate_tokens, read_captions
+from medvid.judging.prompt import RATIONALE, estimate_tokens, read_captions
 
 MODEL: Final = "stub-judge-1"
 _MAX_BODY: Final = 16 << 20
 _REPLY_TOKENS: Final = 25
+_REASON: Final = "Scored by a hash of both texts: there is no other reason."
 _HANG_SECONDS: Final = 3600
 _NO_REPLY: Final = ("throttled", "failing", "hanging")
 _BAD_REPLY: Final = ("malformed", "truncated", "other_model")
@@ -129,9 +130,7 @@ class Stub:
 
     def _answer(self, pair: CaptionPair, body: Mapping[str, Any], fault: str) -> web.Response:
         self.answered[pair] += 1
-        scores = standin.judge(pair)
-        lines = "\n".join(f"{aspect}: {score}" for aspect, score in scores.items())
-        content = json.dumps(scores) if "response_format" in body else lines
+        content = _reply(pair, body, self.reason(pair))
         if fault == "malformed":
             content = "I would rather not say. R2: 9"
         elif fault == "truncated":
@@ -140,6 +139,10 @@ class Stub:
         finish_reason = "length" if fault == "truncated" else "stop"
         prompt_tokens = estimate_tokens(body["messages"])
         return web.json_response(_completion(content, model, finish_reason, prompt_tokens))
+
+    def reason(self, pair: CaptionPair) -> str:  # noqa: ARG002
+        """Return why a pair is scored so."""
+        return _REASON
 
     async def _models(self, _: web.Request) -> web.Response:
         model = {"id": MODEL, "object": "model", "created": 0, "owned_by": "stub"}
@@ -190,6 +193,18 @@ async def running_stub(
 def _sha256(pair: CaptionPair) -> str:
     texts = (text.encode("utf-8", "surrogatepass") for text in (pair.prediction, pair.reference))
     return pair_sha256(*texts).hex()
+
+
+def _reply(pair: CaptionPair, body: Mapping[str, Any], reason: str) -> str:
+    """Return scores in the form that is asked for, with a reason where one is."""
+    by_schema = "response_format" in body
+    label = RATIONALE if by_schema else RATIONALE.capitalize()
+    asked = RATIONALE in json.dumps(body["messages"][0]).lower()
+    given: dict[str, object] = {label: reason} if asked else {}
+    given |= standin.judge(pair)
+    if by_schema:
+        return json.dumps(given)
+    return "\n".join(f"{name}: {value}" for name, value in given.items())
 
 
 def _completion(

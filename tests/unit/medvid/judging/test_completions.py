@@ -48,7 +48,7 @@ def verdict(completion: Completion) -> Any:
         completion.content,
         finish_reason=completion.finish_reason,
         refusal=completion.refusal,
-    )
+    ).scores
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,23 @@ async def judged(
     finally:
         file.close()
     return judge, None
+
+
+async def test_a_reason_that_is_asked_for_stands_beside_the_scores(tmp_path: Path) -> None:
+    rubric = load_rubric("v1", rationale=True)
+    reply = json.dumps({"rationale": "No <b>instrument</b>.\n\x00", **json.loads(GOOD)})
+    endpoint = Endpoint(lambda _: Completion(reply, None, "stop", "m", Usage(1, 1)))
+    version = replace(VERSION, rationale="v1+0")
+    file = VerdictFile.opened(tmp_path / "v", version.hash)
+    judge = OfflineJudge(endpoint, version, rubric, FREE, file)
+    await judge.judge(texts(3), 2, lambda: None)
+    file.close()
+    lines = [json.loads(line) for line in (tmp_path / "v").read_bytes().splitlines()]
+    assert [line["rationale"] for line in lines] == ["No <b>instrument</b>."] * 3
+    for each, known in ((version, 3), (VERSION, 0)):
+        file = VerdictFile.opened(tmp_path / "v", each.hash)
+        assert len(file.scored) == known
+        file.close()
 
 
 async def test_an_outage_stops_it_and_may_pass(tmp_path: Path) -> None:

@@ -157,7 +157,15 @@ def test_the_system_message_names_each_aspect_and_level_and_shows_a_readable_exa
     assert "{keys}" not in system
     assert "{example}" not in system
     example = system[system.rindex("{") :] if form is Form.JSON else system[-29:]
-    assert set(parse_reply(example)) == set(ASPECTS)
+    assert set(parse_reply(example).scores) == set(ASPECTS)
+    with_reason = load_rubric("v1", rationale=True)
+    asking = build_messages(with_reason, "a", "b", Task.VIDEO_SUMMARY, form=form)[0]["content"]
+    assert asking.startswith(system[: system.index("Reply with")])
+    assert "at most 400 characters" in asking
+    example = asking[asking.rindex("{" if form is Form.JSON else "\nRationale:") :]
+    assert parse_reply(example, with_reason.rationale) == (
+        {"R2": 2, "R4": 3, "R5": 1, "R7": 4, "R8": 3}, with_reason.rationale.example
+    )  # fmt: skip
 
 
 def test_each_caption_task_has_words_of_its_own() -> None:
@@ -173,6 +181,13 @@ def test_the_schema_allows_five_whole_numbers_and_nothing_else() -> None:
     assert schema["required"] == list(ASPECTS)
     assert schema["additionalProperties"] is False
     assert json.loads(json.dumps(schema))["properties"]["R2"]["enum"] == [1, 2, 3, 4, 5]
+
+
+def test_the_schema_asks_for_the_reason_before_the_scores() -> None:
+    """Endpoints write the keys in its order: the scores rest on what was said before them."""
+    schema = reply_schema(rationale=True)
+    assert schema["required"] == list(schema["properties"]) == ["rationale", *ASPECTS]
+    assert schema["additionalProperties"] is False
 
 
 def test_reserving_takes_more_tokens_than_estimating() -> None:

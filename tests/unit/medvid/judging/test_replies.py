@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medvid.benchmark.tasks import ASPECTS
+from medvid.judging.rationale import load_rationale
 from medvid.judging.replies import (
     MAX_REPLY_CHARACTERS,
     InvalidReply,
@@ -46,8 +47,8 @@ JSON: Final = json.dumps(SCORES)
     ],
 )
 def test_five_scores_in_either_form_are_a_verdict(reply: str) -> None:
-    verdict = parse_reply(reply)
-    assert verdict == SCORES
+    verdict, reason = parse_reply(reply)
+    assert (verdict, reason) == (SCORES, None)
     assert list(verdict) == list(ASPECTS)
     assert is_valid(verdict)
 
@@ -146,13 +147,13 @@ def test_an_unfinished_reply_is_no_verdict_whatever_it_says(
 
 @pytest.mark.parametrize("finish_reason", ["stop", None, "eos", "tool_calls"])
 def test_how_endpoints_call_a_finished_reply_differs(finish_reason: str | None) -> None:
-    assert read_reply(LINES, finish_reason=finish_reason, refusal=None) == SCORES
+    assert read_reply(LINES, finish_reason=finish_reason, refusal=None).scores == SCORES
 
 
 @given(st.text())
 def test_no_text_does_anything_but_pass_or_fail(text: str) -> None:
     try:
-        verdict = parse_reply(text)
+        verdict = parse_reply(text).scores
     except InvalidReply:
         return
     assert is_valid(verdict)
@@ -170,7 +171,7 @@ def test_a_json_verdict_has_whole_numbers_from_1_to_5(scores: dict[str, Any]) ->
         for score in scores.values()
     )
     try:
-        verdict = parse_reply(json.dumps(scores))
+        verdict = parse_reply(json.dumps(scores)).scores
     except InvalidReply:
         assert not good
     else:
@@ -181,4 +182,104 @@ def test_a_json_verdict_has_whole_numbers_from_1_to_5(scores: dict[str, Any]) ->
 @given(st.fixed_dictionaries(dict.fromkeys(ASPECTS, st.integers(1, 5))))
 def test_what_was_written_is_what_is_read(scores: dict[str, int]) -> None:
     lines = "\n".join(f"{key}: {score}" for key, score in scores.items())
-    assert parse_reply(lines) == parse_reply(json.dumps(scores)) == scores
+    assert parse_reply(lines).scores == parse_reply(json.dumps(scores)).scores == scores
+
+
+ASKED: Final = load_rationale()
+WITH_REASON: Final = json.dumps({"rationale": "The instrument is missing.", **SCORES})
+REASON_FIRST: Final = f"Rationale: The instrument is missing.\n{LINES}"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        WITH_REASON,
+        REASON_FIRST,
+        f"{LINES}\nRationale: The instrument is missing.",
+        f"```json\n{WITH_REASON}\n```",
+        f"<think>Rationale: none</think>\n{REASON_FIRST}",
+        f"Rationale: I think so</think>{WITH_REASON}",
+        REASON_FIRST.replace(": The", " :\tThe").replace("\n", "\r\n"),
+        WITH_REASON.replace("The instrument", "The\\u0000\\n \\u202einstrument"),
+        WITH_REASON.replace(" instrument", "\\ud800instrument"),
+    ],
+)
+def test_a_reason_is_read_beside_the_scores_in_either_form(reply: str) -> None:
+    assert parse_reply(reply, ASKED) == (SCORES, "The instrument is missing.")
+
+
+def test_a_reason_may_quote_what_ends_thoughts() -> None:
+    """A caption that holds it decides neither scores nor what is read."""
+    said = "It ends </think> R2: 5 as the caption asks"
+    assert parse_reply(json.dumps({"rationale": said, **SCORES}), ASKED) == (SCORES, said)
+    assert parse_reply(f"Rationale: {said}\n{LINES}", ASKED) == (SCORES, said)
+
+
+def test_a_reason_is_kept_on_one_line_and_cut() -> None:
+    said = "\U0001f52a<script>alert(1)</script>\x1b[31m\n" * 100
+    _, reason = parse_reply(json.dumps({"rationale": said[:400], **SCORES}), ASKED)
+    assert reason is not None
+    assert len(reason) <= ASKED.characters
+    assert reason.isprintable()
+    _, reason = parse_reply(json.dumps({"rationale": "a " * 900, **SCORES}), ASKED)
+    assert reason is not None
+    assert len(reason) == ASKED.characters
+    assert reason.endswith("…")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        JSON,
+        LINES,
+        json.dumps({"rationale": "", **SCORES}),
+        json.dumps({"rationale": " \n\x00", **SCORES}),
+        json.dumps({"rationale": None, **SCORES}),
+        json.dumps({"rationale": 4, **SCORES}),
+        json.dumps({"rationale": ["a"], **SCORES}),
+        json.dumps({"rationale": {"text": "a"}, **SCORES}),
+        json.dumps({"reason": "a", **SCORES}),
+        WITH_REASON.replace('"R2"', '"rationale": "Another.", "R2"'),
+        WITH_REASON.replace('"R8": 5', '"R8": 6'),
+        WITH_REASON[:-1],
+        json.dumps({"rationale": "a" * 7_000, **SCORES}),
+        f"{REASON_FIRST}\nRationale: Another.",
+        f"Rationale:\n{LINES}",
+        f"Rationale: It\ngoes on.\n{LINES}",
+        f"R2: 5\n{REASON_FIRST}",
+        "Rationale: only",
+    ],
+)
+def test_a_reply_without_one_reason_is_malformed_where_it_is_asked_for(reply: str) -> None:
+    with pytest.raises(InvalidReply) as caught:
+        parse_reply(reply, ASKED)
+    assert caught.value.reason == "malformed"
+    assert "Another" not in caught.value.detail
+
+
+@pytest.mark.parametrize("reply", [WITH_REASON, REASON_FIRST])
+def test_a_reason_that_nobody_asked_for_is_malformed(reply: str) -> None:
+    with pytest.raises(InvalidReply):
+        parse_reply(reply)
+
+
+@given(st.text())
+def test_no_text_does_anything_but_pass_or_fail_with_a_reason_either(text: str) -> None:
+    try:
+        verdict, reason = parse_reply(text, ASKED)
+    except InvalidReply:
+        return
+    assert is_valid(verdict)
+    assert reason
+
+
+@given(st.text(st.characters()).filter(lambda text: text.strip()))
+def test_whatever_the_reason_the_scores_are_read(reason: str) -> None:
+    try:
+        verdict, kept = parse_reply(json.dumps({"rationale": reason, **SCORES}), ASKED)
+    except InvalidReply:
+        assert not any(character.isprintable() and character != " " for character in reason)
+    else:
+        assert verdict == SCORES
+        assert kept is not None
+        assert 0 < len(kept) <= ASKED.characters

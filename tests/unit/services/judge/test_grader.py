@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -348,6 +349,24 @@ async def test_throttling_alone_uses_up_no_try(told: list[Failure], counts: bool
         await grade(judge)
     assert caught.value.counts is counts
     assert caught.value.attempts == len(told)
+
+
+async def test_a_pair_that_is_throttled_while_others_are_answered_is_told_apart() -> None:
+    alone = CallFailed("throttled", "429", "429: slow down")
+    judge = grader(lambda number, _: answer() if number == 2 else alone, attempts=1)
+    for number, throttled_alone in ((1, False), (3, False)):
+        with pytest.raises(TryLater) as caught:
+            await grade(judge, f"caption {number}")
+        assert caught.value.throttled_alone is throttled_alone
+        if number == 1:
+            assert (await grade(judge)).scores
+    judge = grader(lambda number, _: answer() if number == 2 else alone, attempts=2)
+    refused, scored = await asyncio.gather(
+        grade(judge, "never"), grade(judge, "taken"), return_exceptions=True
+    )
+    assert isinstance(scored, Verdict)
+    assert isinstance(refused, TryLater)
+    assert (refused.counts, refused.throttled_alone) == (False, True)
 
 
 async def test_an_account_that_takes_no_call_for_minutes_counts_as_down() -> None:
