@@ -22,7 +22,7 @@ _CURES: Final[Mapping[Cause, str]] = {
     "in /v1) and --model.",
     "parameter": "The endpoint does not take a parameter of the call.",
 }
-_NO_QUERY: Final = "leave it out; an endpoint that needs one is used through a gateway of yours"
+_NO_QUERY: Final = "give what follows the ? as --query, such as --query api-version=2024-10-21"
 
 
 def explained(failure: CallFailed) -> str:

@@ -217,7 +217,7 @@ class ModelGrader:
     async def _wait(self, tally: Tally, failure: CallFailed) -> None:
         """Sleep before the next attempt; raises TryLater after the last, ProviderDown if open.
 
-        Throttling says nothing about a pair, unless others were answered meanwhile.
+        Throttling says nothing about a pair, unless others are answered between its calls.
         """
         tally.failed += 1
         if failure.kind == "throttled":

@@ -198,7 +198,7 @@ async def test_an_address_that_cannot_work_is_refused_in_words_of_the_command(
     files: list[str], url: str, stub: Stub, path: str
 ) -> None:
     status, found, said = await judged(files, url + path)
-    assert (status, found, stub.asked.total()) == (2, {}, 0)
+    assert (status, found["error"]["code"], stub.asked.total()) == (2, "cannot_judge", 0)
     assert said.startswith("medvid: --base-url")
     assert "MEDVID" not in said
 
@@ -250,7 +250,7 @@ async def test_at_the_limit_it_stops_and_goes_on_with_a_higher_one(
 
 async def test_a_limit_without_a_price_asks_nothing(files: list[str], url: str, stub: Stub) -> None:
     status, found, said = await judged(files, url, "--limit-usd", "1")
-    assert (status, found, stub.asked.total()) == (2, {}, 0)
+    assert (status, found["error"]["code"], stub.asked.total()) == (2, "cannot_judge", 0)
     assert "MEDVID_JUDGE_PRICES" in said
 
 
@@ -287,5 +287,5 @@ async def test_a_wrong_key_stops_it_at_once_and_is_not_shown(files: list[str]) -
 
 async def test_an_address_that_is_none_is_said_to_be(files: list[str]) -> None:
     status, found, said = await judged(files, "ftp://nowhere.invalid/v1")
-    assert (status, found) == (2, {})
+    assert (status, found["error"]["code"]) == (2, "cannot_judge")
     assert "must begin with https:// (or http://)" in said
