@@ -21,7 +21,7 @@ from medvid.judging.model_names import counts_as
 from medvid.judging.plans import DistinctPair, task_of_metrics
 from medvid.judging.pricing import MICROUSD, TokenPrice
 from medvid.judging.prompt import Form, build_messages, estimate_tokens
-from medvid.judging.replies import InvalidReply, Reply, read_reply
+from medvid.judging.replies import InvalidReply, ReadVerdict, read_reply
 from medvid.judging.retry import RetryPolicy
 from medvid.judging.rubric import Rubric
 from medvid.judging.verdict_file import VerdictFile
@@ -109,7 +109,7 @@ class OfflineJudge:
     async def _judge(self, text: DistinctPair) -> None:
         """Bring one pair to a verdict in the file, or to the reason why it has none."""
         tally, failed = _Tally(), 0
-        reply: Reply | None = None
+        reply: ReadVerdict | None = None
         reason: str | None = None
         detail = model = ""
         try:
@@ -252,7 +252,7 @@ class OfflineJudge:
     def _keep(
         self,
         text: DistinctPair,
-        reply: Reply | None,
+        reply: ReadVerdict | None,
         reason: str,
         detail: str,
         model: str,

@@ -49,7 +49,7 @@ class InvalidReply(Exception):
         self.detail = detail
 
 
-class Reply(NamedTuple):
+class ReadVerdict(NamedTuple):
     """What a finished reply says: the scores, and the reason where one is asked for."""
 
     scores: Verdict
@@ -62,7 +62,7 @@ def read_reply(
     finish_reason: str | None,
     refusal: str | None,
     rationale: Rationale | None = None,
-) -> Reply:
+) -> ReadVerdict:
     """Return what a finished reply says; raises InvalidReply. `rationale`: how it was asked for."""
     if refusal:
         raise InvalidReply("refused", "the model refused to answer")
@@ -76,7 +76,7 @@ def read_reply(
     return parse_reply(content, rationale)
 
 
-def parse_reply(content: str, rationale: Rationale | None = None) -> Reply:
+def parse_reply(content: str, rationale: Rationale | None = None) -> ReadVerdict:
     """Read a JSON object or five lines, perhaps in one Markdown fence; raises InvalidReply."""
     reply = _without_thoughts(content)
     if rationale is not None and reply != content:
@@ -85,7 +85,7 @@ def parse_reply(content: str, rationale: Rationale | None = None) -> Reply:
     return _parse(reply, rationale)
 
 
-def _parse(content: str, rationale: Rationale | None) -> Reply:
+def _parse(content: str, rationale: Rationale | None) -> ReadVerdict:
     longest = MAX_REPLY_CHARACTERS
     if rationale is not None:
         longest += _LONGEST_ESCAPE * rationale.characters
@@ -97,10 +97,10 @@ def _parse(content: str, rationale: Rationale | None) -> Reply:
         text = fenced[1].strip()
     pairs = _from_json(text) if text.startswith("{") else _from_lines(text)
     if rationale is None:
-        return Reply(_verdict(pairs))
+        return ReadVerdict(_verdict(pairs))
     reasons = [value for key, value in pairs if key == RATIONALE]
     scores = _verdict([(key, value) for key, value in pairs if key != RATIONALE])
-    return Reply(scores, _reason(reasons, rationale))
+    return ReadVerdict(scores, _reason(reasons, rationale))
 
 
 def _reason(reasons: Sequence[object], rationale: Rationale) -> str:

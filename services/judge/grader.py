@@ -24,7 +24,7 @@ from medvid.judging.forms import FormChoice, named
 from medvid.judging.model_names import counts_as, is_confirmed
 from medvid.judging.pricing import TokenPrice
 from medvid.judging.prompt import Form, build_messages
-from medvid.judging.replies import InvalidReply, Reply, read_reply
+from medvid.judging.replies import InvalidReply, ReadVerdict, read_reply
 from medvid.judging.retry import RetryPolicy
 from medvid.judging.rubric import Rubric
 from medvid.judging.versions import JudgeVersion
@@ -186,7 +186,7 @@ class ModelGrader:
 
     def _read(self, completion: Completion, form: Form, tally: Tally) -> Verdict:
         model, said = self.version.model, completion.model
-        reply: Reply | None = None
+        reply: ReadVerdict | None = None
         reason, detail = None, ""
         if not counts_as(model, said, prefix=self.model_prefix):
             reason = "other_model"

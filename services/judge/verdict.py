@@ -100,8 +100,8 @@ class TryLater(NoVerdict):
     """This pair is retried later: it may work after `seconds`.
 
     `counts` is false where our own limits or the account's are the reason: a pair must not end
-    unscored for having waited its turn. `throttled_alone`: others were answered between its calls, which a
-    pair that the provider will never take sees again and again.
+    unscored for having waited its turn. `throttled_alone`: others were answered between its calls,
+    which a pair that the provider will never take sees again and again.
     """
 
     code = "try_later"
