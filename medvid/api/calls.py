@@ -13,12 +13,13 @@ from uuid import UUID
 import orjson
 from pydantic import ValidationError
 
-from medvid.api.errors import LeaderboardError, Unintelligible, refusal
+from medvid.api.errors import LeaderboardError, Unintelligible, Unreachable, refusal
 from medvid.api.uploads import MultipartForm
 from medvid.models.base import API, AnswerType, read_answer
 from medvid.models.problems import ProblemDetails
 from medvid.models.submissions import SubmissionReceipt
 
+_FROM_BETWEEN: Final = frozenset({502, 503, 504})
 _SHOWN_CHARACTERS: Final = 200
 _LEFT_OUT: Final = {
     "type": "about:blank",
@@ -120,6 +121,11 @@ def refused(reply: ServerReply) -> LeaderboardError:
     try:
         problem = read_answer(orjson.dumps(_LEFT_OUT | orjson.loads(reply.body)), ProblemDetails)
     except (ValueError, TypeError):  # no JSON, no object, or no problem document
+        if reply.status in _FROM_BETWEEN:
+            return Unreachable(
+                f"something before the server answered {reply.status}.",
+                fix="Try again in a while; if it stays so, the server may be down.",
+            )
         return _not_this_api(reply)
     return refusal(problem, reply.retry_after)
 

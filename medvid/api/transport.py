@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from medvid.api.calls import Call, ServerReply, read, refused
 from medvid.api.credentials import CODES, fix_of, sendable
 from medvid.api.errors import (
-    BadAddress,
     BadCredential,
     LeaderboardError,
     Refused,
     Unintelligible,
-    Unreachable,
 )
+from medvid.api.network_errors import MOVED, moved, network_error
 from medvid.api.retries import Retries
 from medvid.models.base import AnswerType, NumberedPage, Page
 
@@ -161,11 +160,13 @@ class Transport:
                     allow_redirects=False,  # a token goes to nobody but the server it is for
                 ) as response,
             ):
+                if response.status in MOVED:
+                    raise moved(self.url, response.headers.get("Location"))
                 yield response
         except (aiohttp.ClientError, OSError) as error:  # OSError: timeouts too
             if isinstance(error.__cause__, LeaderboardError):  # from the body's own generator
                 raise error.__cause__ from None
-            raise _unreachable(self.url, error) from error
+            raise network_error(self.url, error) from error
 
     def _explain(self, error: LeaderboardError, call: Call) -> None:
         """Say what is wrong with a key or token that was refused, where that can be seen."""
@@ -219,24 +220,3 @@ async def _body(call: Call) -> AsyncIterator[tuple[dict[str, str], Any]]:
         return
     async with call.form.body() as (length, chunks):
         yield {"Content-Type": call.form.content_type, "Content-Length": str(length)}, chunks
-
-
-def _unreachable(url: str, error: Exception) -> LeaderboardError:
-    import aiohttp
-
-    if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
-        return BadAddress(
-            f"{url!r} is no address of a server.",
-            fix="Write it as in https://example.org; set it with --url or MEDVID_URL.",
-        )
-    if isinstance(error, aiohttp.ClientConnectorError):
-        reason = error.os_error.strerror or str(error.os_error)
-        return Unreachable(
-            f"cannot connect to {url}: {reason}.",
-            fix="Check the address (--url, MEDVID_URL) and that the server runs.",
-        )
-    if isinstance(error, TimeoutError):
-        return Unreachable(f"{url} did not answer in time.", fix="Try again in a while.")
-    return Unreachable(
-        f"the connection to {url} was lost ({type(error).__name__}).", fix="Try again."
-    )
