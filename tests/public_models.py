@@ -7,7 +7,7 @@ import pkgutil
 from importlib import import_module
 
 from medvid import models
-from medvid.models.base import Answer, Page
+from medvid.models.base import Answer, NumberedPage, Page
 
 PARAMETERS = frozenset({"WebhookHeaders"})
 """Shown field by field, so they have no schema of their own."""
@@ -27,6 +27,6 @@ def public_answers() -> dict[str, type[Answer]]:
         for name, model in vars(module).items()
         if inspect.isclass(model)
         and issubclass(model, Answer)
-        and model not in (Answer, Page)
+        and model not in (Answer, Page, NumberedPage)
         and name not in PARAMETERS | EVENTS
     }
