@@ -53,6 +53,9 @@ def read_completion(
         error = answer
     if error and not _content(_message(choice).get("content")):
         raise _failure(error, usage, headers, form, now, sent)
+    if not choice and _is_filtered(answer):
+        detail = "a content filter refuses the prompt"
+        raise CallFailed("refused", "filtered", detail, usage=usage, maybe_billed=_used(usage))
     finish_reason = _text(choice.get("finish_reason"))
     if finish_reason is not None and finish_reason.lower() in _FAILED:
         detail = f"the endpoint broke off its reply ({shown(finish_reason)})"
@@ -97,6 +100,15 @@ def _is_error(answer: Mapping[str, object]) -> bool:
         return True
     telling = ("message", "detail", "errors", "error_msg", "msg", "base_resp")
     return any(answer.get(key) for key in telling) and bool(read_error_body(answer).text)
+
+
+def _is_filtered(answer: Mapping[str, object]) -> bool:
+    """Tell whether an answer without a reply says that the prompt was filtered."""
+    feedback = answer.get("promptFeedback")
+    if isinstance(feedback, Mapping) and feedback.get("blockReason"):
+        return True
+    results = answer.get("prompt_filter_results")
+    return isinstance(results, list) and '"filtered": true' in json.dumps(results[:_MOST_PARTS])
 
 
 def _no_json(body: bytes, sent: str) -> CallFailed:

@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from medvid.judging.calls import CallFailed, Completion
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 _CONNECT_SECONDS: Final = 10.0
 _CONNECT_SHARE: Final = 3  # name, connection and TLS have this long each, and a call all of it
+_LARGEST_ANSWER: Final = 8 << 20  # bytes; a million characters of thoughts, escaped, are 6 MB
+_OF_TRANSFER: Final = (b"content-encoding", b"content-length", b"transfer-encoding")
 _SHORTEST_SECRET: Final = (
     8  # characters; endpoints without a key get a word that may occur in texts
 )
@@ -86,10 +89,59 @@ def open_client(
         timeout=timeout,
         default_query=query,
         default_headers=headers,
-        http_client=openai.DefaultAioHttpClient(
+        http_client=_bounded_client()(
             base_url=base_url, timeout=timeout, follow_redirects=False, trust_env=trust_env
         ),
     )
+
+
+@cache
+def _bounded_client() -> type[httpx2.AsyncClient]:
+    """Return the HTTP client's class with an end to every answer, packed ones included.
+
+    One that never ends would take all memory before its time is over.
+    """
+    import httpx2
+    import openai
+
+    class BoundedClient(openai.DefaultAioHttpClient):
+        """Reads no more of an answer than `_LARGEST_ANSWER`."""
+
+        async def send(
+            self, request: httpx2.Request, *, stream: bool = False, **how: Any
+        ) -> httpx2.Response:
+            response = await super().send(request, stream=True, **how)
+            if stream:
+                return response
+            try:
+                content = await _read(response)
+            finally:
+                await response.aclose()
+            headers = [
+                (name, value)
+                for name, value in response.headers.raw
+                if name.lower() not in _OF_TRANSFER
+            ]
+            return httpx2.Response(
+                response.status_code,
+                headers=headers,
+                content=content,
+                request=request,
+                extensions=response.extensions,
+            )
+
+    return BoundedClient
+
+
+async def _read(response: httpx2.Response) -> bytes:
+    """Return an answer's whole content, unpacked; raises CallFailed for one that is too large."""
+    content = bytearray()
+    async for piece in response.aiter_bytes():
+        content += piece
+        if len(content) > _LARGEST_ANSWER:
+            detail = f"the answer is larger than {_LARGEST_ANSWER >> 20} MiB"
+            raise CallFailed("failing", "too_large", detail, maybe_billed=True)
+    return bytes(content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +226,8 @@ class OpenAiEndpoint:
     def _failure(self, error: Exception, form: Form, sent: str) -> CallFailed:
         import openai
 
+        if isinstance(error, CallFailed):
+            return error
         if isinstance(error, openai.APIStatusError):
             return read_failure(
                 error.status_code,

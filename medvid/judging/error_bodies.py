@@ -23,7 +23,18 @@ _TEXTS: Final = (
     "base_resp", "status_msg",
 )  # fmt: skip
 _CODES: Final = frozenset(
-    {"code", "type", "status", "reason", "error_code", "error_type", "quotaId", "innererror"}
+    {
+        "code",
+        "type",
+        "status",
+        "reason",
+        "error_code",
+        "error_type",
+        "quotaId",
+        "innererror",
+        "errorcode",
+        "__type",
+    }
 )
 _PARAMETERS: Final = ("param", "parameter")
 # Attributes and data of pages may hold any characters; tags end at the first ">".

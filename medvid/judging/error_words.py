@@ -29,7 +29,9 @@ POLICY: Final = _any_of(
     r"considered high risk",
     r"new_sensitive",
     r"(inappropriate|sensitive) (content|words?)",
-    r"usage policies",
+    r"usage (policies|guidelines)",
+    r"SAFETY_CHECK",
+    r"敏感内容",
 )
 """These captions, and no setting."""
 TOO_LONG: Final = _any_of(
@@ -95,7 +97,7 @@ NOT_TAKEN: Final = _any_of(
 )
 """Said of a parameter."""
 LONG_WINDOW: Final = _any_of(
-    r"per[ _-]?(day|week|month)",
+    r"(per|/)[ _-]?(day|week|month)",
     r"\b(daily|weekly|monthly)\b",
     r"\b[RT]PD\b",
     r"limit: 0\b",
@@ -132,7 +134,10 @@ CAUSES: Final[Mapping[Cause, re.Pattern[str]]] = {
         r"authentication[ _]?(error|fails|failed)",
         r"un(authenticated|authori[sz]ed)",
         r"invalid (bearer|access|auth\w*|proxy server) ?(token|key|header|credentials)",
-        r"(token|credentials?) (is |are |has )?(invalid|expired|not valid)",
+        r"(token|credentials?) (included in the request )?(is |are |has )?"
+        r"(invalid|expired|not valid)",
+        r"expired_?token",
+        r"signature we calculated does not match",
         r"no auth credentials",
         r"account_deactivated",
         r"reported as leaked",
@@ -179,6 +184,8 @@ CAUSES: Final[Mapping[Cause, re.Pattern[str]]] = {
         r"|invalid|isn't available|not (a )?(valid|supported|available|loaded|deployed|served))",
         r"not a valid model",
         r"^\s*model: \S+$",
+        r"on-demand throughput",
+        r"only supported in v1/(?!chat/)",
     ),
     "access": _any_of(
         r"permission_?(denied|error)",
@@ -188,6 +195,7 @@ CAUSES: Final[Mapping[Cause, re.Pattern[str]]] = {
         r"not allowed to (access|use|sample)",
         r"forbidden",
         r"location is not supported",
+        r"must be verified",
         r"(account|organi[sz]ation|project) (has been |is |was )?(restricted|suspended|deactivated"
         r"|disabled|banned)",
     ),
@@ -196,6 +204,14 @@ CAUSES: Final[Mapping[Cause, re.Pattern[str]]] = {
         r"unknown (request )?url",
         r"invalid url",
         r"no route matched",
+        r"api[ -]version not supported",
+        r"endpoint is paused",
     ),
 }
 """What each setting's refusal is called; the first that fits is taken."""
+ADDRESS_NOT_ALLOWED: Final = _any_of(r"\bip[ _](address[ _])?(is[ _])?not[ _]authori[sz]ed")
+"""Of a key that is right, from where it may not be used."""
+UPSTREAM_DOWN: Final = _any_of(
+    r"model is (temporarily |currently )?(down|unavailable|overloaded|at capacity|loading)"
+)
+"""Said with a fault: the model is known, and does not answer now."""

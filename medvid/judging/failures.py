@@ -134,6 +134,8 @@ def _meaning(
         return "no_schema", None
     if status < 500 and evidence.parameter():
         return "unusable", "parameter"
+    if status >= 500 and evidence.of(words.UPSTREAM_DOWN):
+        return "failing", None
     cause = _cause(status, said, evidence)
     if cause is not None:
         return "unusable", cause
@@ -169,6 +171,8 @@ def _cause(status: int, said: ErrorBody, evidence: _Evidence) -> Cause | None:
         # A gateway tells an empty account so, too.
         if status == 402 or evidence.of(words.CAUSES["credit"]):
             return "credit"
+        if evidence.of(words.ADDRESS_NOT_ALLOWED):
+            return "access"
         return "quota" if evidence.of(words.CAUSES["quota"]) else "key"
     for cause, called in words.CAUSES.items():
         if evidence.of(called):

@@ -27,14 +27,20 @@ MAX_REPLY_CHARACTERS: Final = 2_000
 Unreadable = Literal["malformed", "truncated", "refused", "empty"]
 _MAX_THOUGHTS: Final = 1_000_000
 _FENCE: Final = re.compile(r"```(?:json|text)?[ \t]*\n(.*?)\n?```", re.DOTALL | re.IGNORECASE)
-_THOUGHTS: Final = ("</think>", "</thinking>", "</thought>", "</reasoning>")
+_THOUGHTS: Final = (
+    "</think>", "</thinking>", "</thought>", "</reasoning>", "</seed:think>", "[/THINK]",
+    "<unused95>", "<|channel|>final<|message|>",
+)  # fmt: skip
 """Templates open them in the prompt or in the reply; the last end is where the reply begins."""
+_ENDS: Final = re.compile(r"(</s>|<\|(im_end|eot_id|end|return|endoftext)\|>|<end_of_turn>)\s*\Z")
 _DIGIT: Final = re.compile(r"[1-5]")
 _FILTERED: Final = frozenset(
     {"safety", "recitation", "prohibited_content", "blocklist", "spii", "sensitive", "refusal",
      "guardrail_intervened"}
 )  # fmt: skip
-_CUT: Final = frozenset({"length", "max_tokens", "model_length", "max_output_tokens"})
+_CUT: Final = frozenset(
+    {"length", "max_tokens", "model_length", "max_output_tokens", "model_context_window_exceeded"}
+)
 _LINE: Final = re.compile(r"([A-Z][0-9])[ \t]*:[ \t]*([0-9])[ \t]*")
 _REASON: Final = re.compile(rf"{RATIONALE.capitalize()}[ \t]*:(.*)")
 _LONGEST_ESCAPE: Final = 12  # characters of JSON for one of a text
@@ -91,7 +97,7 @@ def _parse(content: str, rationale: Rationale | None) -> ReadVerdict:
         longest += _LONGEST_ESCAPE * rationale.characters
     if len(content) > longest:
         _malformed(f"the reply has {len(content)} characters")
-    text = content.strip()
+    text = _ENDS.sub("", content).strip()
     fenced = _FENCE.fullmatch(text)
     if fenced:
         text = fenced[1].strip()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from medvid.judging.calls import Usage
 
 _MOST_TOKENS: Final = 10_000_000
 """No call uses more; a larger number is no count."""
+_PROMPT: Final = ("prompt_tokens", "input_tokens")
+_COMPLETION: Final = ("completion_tokens", "output_tokens")
 _CACHED: Final = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens")
 
 
@@ -21,11 +23,12 @@ def read_usage(said: object) -> Usage | None:
     """
     if not isinstance(said, Mapping):
         return None
-    prompt, completion = _tokens(said, "prompt_tokens"), _tokens(said, "completion_tokens")
+    prompt, completion = (_first(said, names) for names in (_PROMPT, _COMPLETION))
     if not prompt or completion is None:
         return None
     total = _tokens(said, "total_tokens")
-    reasoning = _tokens(said.get("completion_tokens_details"), "reasoning_tokens") or 0
+    details = (said.get(f"{name}_details") for name in _COMPLETION)
+    reasoning = max(_tokens(part, "reasoning_tokens") or 0 for part in details)
     if total is not None:
         completion = max(completion, total - prompt)
     if reasoning > completion:  # outside of both
@@ -33,8 +36,13 @@ def read_usage(said: object) -> Usage | None:
     return Usage(prompt, completion, min(prompt, _cached(said)))
 
 
+def _first(said: Mapping[str, object], names: Sequence[str]) -> int | None:
+    """Return the count that is called so: what is there under the first name decides."""
+    return next((_tokens(said, name) for name in names if name in said), None)
+
+
 def _cached(said: Mapping[str, object]) -> int:
-    places = (said.get("prompt_tokens_details"), said)
+    places = (*(said.get(f"{name}_details") for name in _PROMPT), said)
     counts = (_tokens(place, name) for place in places for name in _CACHED)
     return max((count for count in counts if count), default=0)
 

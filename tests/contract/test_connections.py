@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import itertools
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 
 import pytest
 
@@ -89,6 +90,59 @@ async def test_a_call_that_was_sent_may_be_billed() -> None:
     async with port_that_hangs_up(after_request=True) as port:
         failure = await failure_of(f"http://127.0.0.1:{port}/v1")
     assert (failure.kind, failure.maybe_billed) == ("failing", True)
+
+
+@asynccontextmanager
+async def endless_answer(head: bytes, piece: bytes) -> AsyncIterator[tuple[int, list[int]]]:
+    """A port whose answers never end, and how many bytes of them were sent."""
+    sent = [0]
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError, asyncio.CancelledError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\n%b\r\n\r\n" % head)
+            while True:
+                writer.write(piece)
+                await writer.drain()
+                sent[0] += len(piece)
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1], sent
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+async def test_an_answer_without_an_end_is_given_up_before_memory_is(*, is_packed: bool) -> None:
+    """Also one that is small until it is unpacked."""
+    piece = gzip.compress(bytes(10_000_000)) if is_packed else b" " * 65_536
+    head = b"Content-Encoding: gzip\r\nConnection: close" if is_packed else b"Connection: close"
+    async with endless_answer(head, piece) as (port, sent):
+        failure = await failure_of(f"http://127.0.0.1:{port}/v1")
+    assert (failure.kind, failure.maybe_billed) == ("failing", True)
+    assert failure.detail == "the answer is larger than 8 MiB"
+    assert sent[0] < 64 << 20
+
+
+async def test_a_packed_answer_is_read() -> None:
+    body = gzip.compress(b'{"error": {"message": "Incorrect API key provided"}}')
+    head = b"HTTP/1.1 401 No\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(head + body)
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server, open_client(api_key="x", base_url=_url(server), seconds=9) as client:
+        endpoint = OpenAiEndpoint(client, Sampling(MODEL, 100), 9)
+        with pytest.raises(CallFailed, match="Incorrect API key provided") as caught:
+            await endpoint.ask([{"role": "user", "content": "x"}], Form.JSON)
+    assert (caught.value.kind, caught.value.cause) == ("unusable", "key")
+
+
+def _url(server: asyncio.Server) -> str:
+    return f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
 
 
 def chained(*errors: Exception) -> Exception:

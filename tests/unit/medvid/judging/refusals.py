@@ -298,6 +298,38 @@ REFUSALS: Final[list[tuple[str, int, Any, Failure, Cause | None]]] = [
     ("ollama", 500, openai_error("model requires more system memory (5.6 GiB) than is available"),
      "failing", None),
     ("istio", 503, "upstream connect error or disconnect/reset before headers", "failing", None),
+    ("openrouter-down", 502, {"error": {"code": 502, "message": "Your chosen model is down or we "
+     "received an invalid response from it"}}, "failing", None),
+    # by type alone, in other words, at another status
+    ("bedrock", 400, {"__type": "ThrottlingException", "message": "Too many requests."},
+     "throttled", None),
+    ("bedrock-token", 403, {"message": "The security token included in the request is expired"},
+     "unusable", "key"),
+    ("bedrock-type", 403, {"__type": "com.amazon.coral.service#ExpiredTokenException"},
+     "unusable", "key"),
+    ("bedrock-signature", 403, {"message": "The request signature we calculated does not match the "
+     "signature you provided."}, "unusable", "key"),
+    ("bedrock-model", 400, {"message": "Invocation of model ID x with on-demand throughput isn\u2019t "
+     "supported. Retry your request with the ID or ARN of an inference profile."},
+     "unusable", "model"),
+    ("apigee", 429, {"fault": {"faultstring": "Spike arrest violation. Allowed rate : 1ps",
+     "detail": {"errorcode": "policies.ratelimit.SpikeArrestViolation"}}}, "throttled", None),
+    ("azure-version", 400, {"error": {"code": "BadRequest", "message": "API version not "
+     "supported"}}, "unusable", "address"),
+    ("zhipu-filter", 400, {"error": {"code": "1301", "message": "输入或生成内容可能包含不安全或"
+     "敏感内容"}}, "refused", None),
+    ("xai-filter", 403, {"error": "Content violates usage guidelines. Failed check: "
+     "SAFETY_CHECK_TYPE_BIO"}, "refused", None),
+    ("cohere-trial", 429, {"message": "You are using a Trial key, which is limited to 1000 API "
+     "calls / month."}, "unusable", "quota"),
+    ("huggingface-paused", 400, {"error": "Bad Request: Invalid state: The endpoint is paused, ask "
+     "a maintainer to restart it"}, "unusable", "address"),
+    ("openai-ip", 401, openai_error("Your IP is not authorized", code="ip_not_authorized"),
+     "unusable", "access"),
+    ("openai-verified", 400, openai_error("Your organization must be verified to use the model "
+     "`o9`."), "unusable", "access"),
+    ("openai-responses", 404, openai_error("This model is only supported in v1/responses and not "
+     "in v1/chat/completions."), "unusable", "model"),
     # no word of a reason
     ("dashscope", 400, openai_error("parameter.enable_thinking must be set to false for "
      "non-streaming calls", code="invalid_parameter_error"), "rejected", None),

@@ -102,6 +102,15 @@ def test_what_is_form_is_read(body: Any) -> None:
         (said(None, reasoning_content=VERDICT), "empty"),
         (said([]), "empty"),
         (answer(choices=None), "empty"),
+        (
+            answer(
+                choices=[],
+                prompt_filter_results=[
+                    {"content_filter_results": {"violence": {"filtered": False}}}
+                ],
+            ),
+            "empty",
+        ),
         (answer(choices=[]), "empty"),
         (answer(choices="none"), "empty"),
         (answer(choices=[None]), "empty"),
@@ -134,6 +143,9 @@ def test_what_is_content_is_no_verdict(body: Any, reason: str) -> None:
           "status_msg": "input new_sensitive"}}, "refused"),
         ({"success": False, "errors": [{"message": "No such model @cf/x"}], "result": None},
          "unusable"),
+        (answer(choices=[], prompt_filter_results=[{"content_filter_results": {
+            "violence": {"filtered": True, "severity": "medium"}}}]), "refused"),
+        ({"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}}, "refused"),
         (answer(choices=None, error={"message": "upstream", "code": 502}), "failing"),
         (answer(choices=[{"error": {"code": 502, "message": "upstream"},
                           "finish_reason": "error", "message": {"content": ""}}]), "failing"),
@@ -198,6 +210,11 @@ def test_a_failure_in_an_answer_costs_what_it_says(billed: bool) -> None:
         (USAGE | {"prompt_cache_hit_tokens": 800}, Usage(900, 25, 800)),
         (USAGE | {"prompt_tokens_details": {"cached_tokens": 9000}}, Usage(900, 25, 900)),
         (USAGE | {"prompt_tokens_details": None}, Usage(900, 25)),
+        ({"input_tokens": 900, "output_tokens": 25, "total_tokens": 925,
+          "input_tokens_details": {"cached_tokens": 800}}, Usage(900, 25, 800)),
+        ({"input_tokens": 900, "output_tokens": 25,
+          "output_tokens_details": {"reasoning_tokens": 2000}}, Usage(900, 2025)),
+        ({"prompt_tokens": -1, "input_tokens": 900, "output_tokens": 25}, None),
         ({"prompt_tokens": 900.0, "completion_tokens": 25.0}, Usage(900, 25)),
         ({"prompt_tokens": 900, "completion_tokens": 0}, Usage(900, 0)),
         ({"prompt_tokens": 900}, None),
