@@ -309,8 +309,8 @@ REFUSALS: Final[list[tuple[str, int, Any, Failure, Cause | None]]] = [
      "unusable", "key"),
     ("bedrock-signature", 403, {"message": "The request signature we calculated does not match the "
      "signature you provided."}, "unusable", "key"),
-    ("bedrock-model", 400, {"message": "Invocation of model ID x with on-demand throughput isn\u2019t "
-     "supported. Retry your request with the ID or ARN of an inference profile."},
+    ("bedrock-model", 400, {"message": "Invocation of model ID x with on-demand throughput "
+     "isn\u2019t supported. Retry your request with the ID or ARN of an inference profile."},
      "unusable", "model"),
     ("apigee", 429, {"fault": {"faultstring": "Spike arrest violation. Allowed rate : 1ps",
      "detail": {"errorcode": "policies.ratelimit.SpikeArrestViolation"}}}, "throttled", None),
