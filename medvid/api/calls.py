@@ -116,6 +116,12 @@ def text_of(reply: ServerReply) -> str:
     return reply.body.decode()
 
 
+def bytes_of(reply: ServerReply) -> bytes:
+    """Return an answer that is a file; raises the error of a refusal."""
+    expect_success(reply)
+    return reply.body
+
+
 def refused(reply: ServerReply) -> LeaderboardError:
     """Return the error of an answer with a status from 400 on."""
     try:

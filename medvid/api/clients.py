@@ -45,6 +45,8 @@ class Methods:
     entries = stream(leaderboards.entries)
     entry = method(leaderboards.entry)
     comparison = method(leaderboards.comparison)
+    evidence = method(leaderboards.evidence)
+    signing_keys = method(leaderboards.signing_keys)
 
     make_key = method(keys.make_key)
     my_key = method(keys.my_key)

@@ -8,16 +8,18 @@ from typing import Final
 from urllib.parse import parse_qsl, quote, urlsplit
 from uuid import UUID
 
-from medvid.api.calls import Call, get, text_of
+from medvid.api.calls import Call, bytes_of, get, text_of
 from medvid.api.transport import Transport
 from medvid.models.boards import (
     EntryComparison,
     EntryDetails,
+    EvidenceKeys,
     Leaderboard,
     LeaderboardEntry,
     LeaderboardIndex,
 )
 
+_LARGEST_ARCHIVE: Final = 256 << 20
 _PAGE_SIZE: Final = 500
 
 
@@ -93,6 +95,28 @@ async def comparison(
     """Return how two entries of a board differ, and whether chance explains it."""
     path = f"/leaderboards/{quote(board, safe='')}/comparisons"
     return await transport.ask(get(path, a=str(a), b=str(b), scoring=scoring), EntryComparison)
+
+
+async def evidence(
+    transport: Transport,
+    board: str = "official",
+    *,
+    snapshot: int | None = None,
+    scoring: str = "compat",
+) -> bytes:
+    """Return the archive of a board's snapshot, None for the newest; `medvid.evidence` reads it."""
+    path = f"/leaderboards/{quote(board, safe='')}/evidence"
+    call = replace(
+        get(path, snapshot=snapshot, scoring=scoring),
+        headers={"Accept": "application/x-tar"},
+        largest=_LARGEST_ARCHIVE,
+    )
+    return await transport.repeating(call, bytes_of)
+
+
+async def signing_keys(transport: Transport) -> EvidenceKeys:
+    """Return the public keys that have signed links of boards."""
+    return await transport.ask(get("/evidence/keys"), EvidenceKeys)
 
 
 def _board(

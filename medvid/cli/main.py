@@ -24,6 +24,7 @@ _ON_A_SERVER: Final = {
     "verdicts": "judge:verdicts",
     "board": "board:board",
     "entry": "entry:entry",
+    "export-evidence": "evidence:export_evidence",
     "quotas": "keys:quotas",
     "register-key": "keys:register_key",
 }
@@ -38,6 +39,7 @@ _ON_YOUR_MACHINE: Final = {
     "score": "score:score",
     "compare-files": "compare_files:compare_files",
     "rank": "rank:rank",
+    "verify": "verify:verify",
     "completion": "completion:completion",
 }
 _REWARDS: Final = {

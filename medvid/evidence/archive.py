@@ -63,7 +63,7 @@ class PublicKey(_Shape):
     public_key: Hex
 
 
-class Description(_Shape):
+class ArchiveDescription(_Shape):
     """What an archive is of: `evidence.json`."""
 
     format: Literal["medvidbench-evidence"]
@@ -77,7 +77,7 @@ class Description(_Shape):
     keys: list[PublicKey]
 
 
-class BoardRow(_Growing):
+class EvidenceRow(_Growing):
     """A row of a board, of which this much is recomputed."""
 
     rank: int | None
@@ -197,10 +197,10 @@ class Archive:
     """An archive as it was read: its files, and what they say, in the shape that they must have."""
 
     files: Mapping[str, bytes]
-    description: Description
+    description: ArchiveDescription
     links: Sequence[LinkLine]
-    rows: Sequence[BoardRow]
-    unranked: Sequence[BoardRow]
+    rows: Sequence[EvidenceRow]
+    unranked: Sequence[EvidenceRow]
     values: OriginalValues | None
     statistics: SnapshotStatistics | None
 
@@ -256,7 +256,7 @@ def read_archive(data: bytes) -> Archive:
     files = unframe(data, NAMES)
     if EVIDENCE not in files or LINKS not in files:
         raise BadEvidence(f"it has no {EVIDENCE if EVIDENCE not in files else LINKS}.")
-    description = shaped(Description, read_canonical(files[EVIDENCE], EVIDENCE), EVIDENCE)
+    description = shaped(ArchiveDescription, read_canonical(files[EVIDENCE], EVIDENCE), EVIDENCE)
     lines = files[LINKS].split(b"\n")
     if lines.pop():
         raise BadEvidence(f"{LINKS} does not end with its last line.")
@@ -281,11 +281,11 @@ def read_archive(data: bytes) -> Archive:
     )
 
 
-def _rows(files: Mapping[str, bytes], name: str) -> list[BoardRow]:
+def _rows(files: Mapping[str, bytes], name: str) -> list[EvidenceRow]:
     found = read_json(files[name], name) if name in files else []
     if not isinstance(found, list):
         raise BadEvidence(f"{name} is no list of rows.")
-    return [shaped(BoardRow, row, f"{name}, row {n}") for n, row in enumerate(found, 1)]
+    return [shaped(EvidenceRow, row, f"{name}, row {n}") for n, row in enumerate(found, 1)]
 
 
 def read_canonical(data: bytes, where: str) -> Any:

@@ -12,8 +12,8 @@ from medvid.evidence.archive import (
     STATISTICS,
     UNRANKED,
     VALUES,
-    BoardRow,
     EntryFirmness,
+    EvidenceRow,
     OriginalValues,
     SnapshotStatistics,
 )
@@ -24,7 +24,7 @@ _MAY_BE_BEST: Final = 950
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class Discrepancy:
     """Something that is not as it follows from the rest.
 
     `where` names a file or link, and in it the entry; `stored` is what stands there, `recomputed`
@@ -49,12 +49,12 @@ def _shown(value: object) -> str:
     return repr(value) if isinstance(value, str) else str(value)
 
 
-Found = Iterator[Difference]
+Found = Iterator[Discrepancy]
 
 
 def row_differences(
-    rows: Sequence[BoardRow],
-    unranked: Sequence[BoardRow],
+    rows: Sequence[EvidenceRow],
+    unranked: Sequence[EvidenceRow],
     values: OriginalValues | None,
     ranking: Ranking | None,
 ) -> Found:
@@ -78,31 +78,32 @@ def row_differences(
         yield from _origins([*rows, *unranked], values)
 
 
-def _has_value(row: BoardRow) -> bool:
+def _has_value(row: EvidenceRow) -> bool:
     return any(value is not None for value in row.values.values())
 
 
-def _twice(rows: Sequence[BoardRow], unranked: Sequence[BoardRow]) -> Found:
+def _twice(rows: Sequence[EvidenceRow], unranked: Sequence[EvidenceRow]) -> Found:
     seen: set[str] = set()
     for row in (*rows, *unranked):
         if row.entry_id in seen:
-            yield Difference(_row(row, SNAPSHOT), "entry_id", "there twice", "once")
+            yield Discrepancy(_row(row, SNAPSHOT), "entry_id", "there twice", "once")
         seen.add(row.entry_id)
 
 
-def _membership(rows: Sequence[BoardRow], given: Mapping[str, object]) -> Found:
+def _membership(rows: Sequence[EvidenceRow], given: Mapping[str, object]) -> Found:
     there = {row.entry_id for row in rows}
     for entry in given:
         if entry not in there:
-            yield Difference(f"{SNAPSHOT}, entry {entry}", "the row", None, f"one, as {VALUES} has")
+            where = f"{SNAPSHOT}, entry {entry}"
+            yield Discrepancy(where, "the row", None, f"one, as {VALUES} has")
     for row in rows:
         if row.entry_id not in given:
-            yield Difference(f"{VALUES}, {_name(row)}", "the entry", None, "there, as its row is")
+            yield Discrepancy(f"{VALUES}, {_name(row)}", "the entry", None, "there, as its row is")
 
 
 def _ranked(
-    rows: Sequence[BoardRow],
-    unranked: Sequence[BoardRow],
+    rows: Sequence[EvidenceRow],
+    unranked: Sequence[EvidenceRow],
     values: Mapping[str, Mapping[str, float | None]],
     ranking: Ranking,
 ) -> Found:
@@ -116,7 +117,7 @@ def _ranked(
     for place, (row, each) in enumerate(zip(rows, ranked, strict=False), 1):
         expected = listed[each.index]
         if row.entry_id != expected.entry_id:
-            yield Difference(
+            yield Discrepancy(
                 f"{SNAPSHOT}, row {place}", "the entry", row.model_name, expected.model_name
             )
             return
@@ -134,23 +135,23 @@ def _ranked(
         for field in ("rank", "mean_rank"):
             yield from same(where, field, getattr(row, field), None)
         if row.ranks or _has_value(row):
-            yield Difference(where, "values and ranks", "there", None)
+            yield Discrepancy(where, "values and ranks", "there", None)
 
 
 def _known(values: Mapping[str, float | None]) -> dict[str, float | None]:
     return {metric: values.get(metric) for metric in METRIC_KEYS}
 
 
-def _origins(rows: Sequence[BoardRow], values: OriginalValues) -> Found:
+def _origins(rows: Sequence[EvidenceRow], values: OriginalValues) -> Found:
     """Compare the series of judged values with the judges that values were computed by."""
     for row in rows:
         own = values.entries.get(row.entry_id, {})
         for metric, each in own.items():
             where = f"{VALUES}, {_name(row)}"
             if metric not in METRIC_KEYS:
-                yield Difference(where, metric, each.value, None)
+                yield Discrepancy(where, metric, each.value, None)
             if each.origin is not None and not 0 <= each.origin < len(values.origins):
-                yield Difference(where, f"{metric}.from", each.origin, "an index of 'origins'")
+                yield Discrepancy(where, f"{metric}.from", each.origin, "an index of 'origins'")
                 return
         for metric in JUDGE_METRIC_KEYS:
             origin = own[metric].origin if metric in own else None
@@ -160,17 +161,17 @@ def _origins(rows: Sequence[BoardRow], values: OriginalValues) -> Found:
             yield from same(_row(row, SNAPSHOT), f"series.{metric}", series, expected)
 
 
-def statistics_differences(rows: Sequence[BoardRow], statistics: SnapshotStatistics) -> Found:
+def statistics_differences(rows: Sequence[EvidenceRow], statistics: SnapshotStatistics) -> Found:
     """Yield where statistics contradict the rows, or themselves."""
     found = statistics.entries
     for row in rows:
         if row.entry_id not in found:
-            yield Difference(f"{STATISTICS}, {_name(row)}", "the entry", None, "there")
+            yield Discrepancy(f"{STATISTICS}, {_name(row)}", "the entry", None, "there")
             return
     by_id = {row.entry_id: row for row in rows}
     for entry, each in found.items():
         if entry not in by_id:
-            yield Difference(f"{STATISTICS}, entry {entry}", "the entry", "there", None)
+            yield Discrepancy(f"{STATISTICS}, entry {entry}", "the entry", "there", None)
             return
         yield from _firmness(f"{STATISTICS}, {_name(by_id[entry])}", by_id[entry], each, len(rows))
     firsts = [round(found[row.entry_id].first_share * _REPLICATES) for row in rows]
@@ -182,19 +183,19 @@ def statistics_differences(rows: Sequence[BoardRow], statistics: SnapshotStatist
         yield from same(where, "may_be_best", found[row.entry_id].may_be_best, expected)
 
 
-def _firmness(where: str, row: BoardRow, each: EntryFirmness, entries: int) -> Found:
+def _firmness(where: str, row: EvidenceRow, each: EntryFirmness, entries: int) -> Found:
     if not 1 <= each.rank_low <= each.rank_high <= entries:
-        yield Difference(
+        yield Discrepancy(
             where, "the rank interval", f"{each.rank_low} to {each.rank_high}",
             f"one within 1 to {entries}",
         )  # fmt: skip
     if each.first_share != round(each.first_share * _REPLICATES) / _REPLICATES:
-        yield Difference(where, "first_share", each.first_share, "a count of 1,000")
+        yield Discrepancy(where, "first_share", each.first_share, "a count of 1,000")
     for metric, interval in each.intervals.items():
         if row.values.get(metric) is None:
-            yield Difference(where, f"intervals.{metric}", "there", None)
+            yield Discrepancy(where, f"intervals.{metric}", "there", None)
         if interval.low > interval.high:
-            yield Difference(where, f"intervals.{metric}.high", interval.high, "not below low")
+            yield Discrepancy(where, f"intervals.{metric}.high", interval.high, "not below low")
         if interval.clusters is not None:
             from medvid.benchmark.statistics.intervals import FEW_VIDEOS
 
@@ -217,12 +218,12 @@ def _may_be_best(firsts: Sequence[int]) -> list[bool]:
 def same(where: str, field: str, stored: object, recomputed: object) -> Found:
     """Yield a difference unless both are the same; 1 and true are not."""
     if stored != recomputed or isinstance(stored, bool) is not isinstance(recomputed, bool):
-        yield Difference(where, field, stored, recomputed)
+        yield Discrepancy(where, field, stored, recomputed)
 
 
-def _row(row: BoardRow, file: str) -> str:
+def _row(row: EvidenceRow, file: str) -> str:
     return f"{file}, {_name(row)}"
 
 
-def _name(row: BoardRow) -> str:
+def _name(row: EvidenceRow) -> str:
     return f"{row.model_name!r} ({row.entry_id})"

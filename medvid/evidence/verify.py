@@ -16,7 +16,7 @@ from medvid.evidence.archive import (
     LinkLine,
 )
 from medvid.evidence.canonical import canonical, sha256
-from medvid.evidence.rows import Difference, Found, row_differences, same, statistics_differences
+from medvid.evidence.rows import Discrepancy, Found, row_differences, same, statistics_differences
 from medvid.evidence.signatures import is_signed, key_id_of
 
 
@@ -29,7 +29,7 @@ class Verified:
     """
 
     archive: Archive
-    first: Difference | None
+    first: Discrepancy | None
     signed: int
 
 
@@ -43,7 +43,7 @@ def verify(archive: Archive, keys: Mapping[str, str] | None = None) -> Verified:
     return Verified(archive, first, sum(link.signature is not None for link in archive.links))
 
 
-def _differences(archive: Archive, keys: Mapping[str, str] | None) -> Iterator[Difference]:
+def _differences(archive: Archive, keys: Mapping[str, str] | None) -> Iterator[Discrepancy]:
     if archive.description.state == "complete":
         content = archive.link.of_snapshot()
         yield from row_differences(archive.rows, archive.unranked, archive.values, content.ranking)
@@ -63,14 +63,14 @@ def _chain(links: Sequence[LinkLine], board: str) -> Found:
     for number, link in enumerate(links, 1):
         where = f"link {link.body.number}"
         if link.body.number != number:
-            yield Difference(LINKS, f"the link behind {number - 1}", link.body.number, number)
+            yield Discrepancy(LINKS, f"the link behind {number - 1}", link.body.number, number)
             return
         yield from same(where, "hash", link.hash, sha256(canonical(link.body.model_dump())))
         yield from same(where, "previous", link.body.previous, previous)
         yield from same(where, "board", link.body.board, board)
         document = (link.body.kind, link.body.snapshot)
         if document in seen:
-            yield Difference(where, "its document", "linked before", "linked once")
+            yield Discrepancy(where, "its document", "linked before", "linked once")
         seen.add(document)
         previous = link.hash
 
@@ -126,13 +126,13 @@ def _signatures(archive: Archive, trusted: Mapping[str, str] | None) -> Found:
     for link in archive.links:
         where = f"link {link.body.number}"
         if (link.key_id is None) is not (link.signature is None):
-            yield Difference(where, "key_id and signature", "one of them", "both or none")
+            yield Discrepancy(where, "key_id and signature", "one of them", "both or none")
         if link.key_id is None or link.signature is None:
             continue
         if link.key_id not in known:
-            yield Difference(where, "the key", link.key_id, "one that is trusted")
+            yield Discrepancy(where, "the key", link.key_id, "one that is trusted")
         elif not is_signed(canonical(link.body.model_dump()), link.signature, known[link.key_id]):
-            yield Difference(where, "signature", link.signature, f"one by the key {link.key_id}")
+            yield Discrepancy(where, "signature", link.signature, f"one by the key {link.key_id}")
 
 
 def _named_by(public_key: str) -> str | None:

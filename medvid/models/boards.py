@@ -117,6 +117,30 @@ class LeaderboardEntry(Answer):
     )
 
 
+class BoardLink(Answer):
+    """The last link of a snapshot: its hash stands for all that the board has shown until then."""
+
+    number: int
+    sha256: str
+    key_id: str | None = Field(description="of the key that signed it; null: unsigned")
+    evidence: str = Field(description="the archive from which 'medvid verify' recomputes it")
+
+
+class SigningKey(Answer):
+    """A key that has signed links."""
+
+    key_id: str
+    public_key: str = Field(description="32 bytes, hexadecimal")
+    algorithm: Open[Literal["Ed25519"]] = "Ed25519"
+    first_used_at: datetime
+
+
+class EvidenceKeys(Answer):
+    """The keys that have signed links."""
+
+    keys: list[SigningKey]
+
+
 class Leaderboard(Answer):
     """A board in one scoring, or a page of it."""
 
@@ -125,6 +149,9 @@ class Leaderboard(Answer):
     revision: int
     snapshot: int | None = Field(None, description="number of the snapshot that this shows")
     permalink: str | None = Field(None, description="where this very snapshot stays")
+    link: BoardLink | None = Field(
+        None, description="what a witness keeps; null: nothing was ranked, or it is not linked yet"
+    )
     updated_at: datetime | None = Field(description="null: nothing was ranked yet")
     columns: list[Column] = COLUMNS
     ranking: Open[Ranking] = Field(

@@ -31,9 +31,11 @@ from services.gateway.admin.imports import BoardFiles
 from services.gateway.admin.judging_hold import HoldJudging
 from services.gateway.admin.rescoring import Rescoring
 from services.gateway.boards import api as board_api
+from services.gateway.boards import evidence_api
 from services.gateway.boards.api import ready_first
 from services.gateway.boards.current import Boards
 from services.gateway.boards.events import BoardStreams
+from services.gateway.boards.evidence import BoardEvidence
 from services.gateway.boards.feeds import Feeds, feed_routes
 from services.gateway.boards.standings import standing_of
 from services.gateway.boards.store import SnapshotStore
@@ -97,8 +99,8 @@ from shared.storage.database import Database
 _LINGER_SECONDS: Final = 2.0
 _FORGET_SECONDS: Final = 3600.0
 _FEATURES: Final = (
-    board_api, submission_api, own_files_api, test_set_api, judging_api, account_api, webhook_api,
-    status_api, admin_entries_api, admin_operations_api,
+    board_api, evidence_api, submission_api, own_files_api, test_set_api, judging_api, account_api,
+    webhook_api, status_api, admin_entries_api, admin_operations_api,
 )  # fmt: skip
 _BOARD_HINTS: Final = (BoardRanked.type, StatisticsComputed.type)
 _EVENT_HINTS: Final = (BoardRanked.type, ScoringFailed.type, JudgingProgressed.type)
@@ -177,6 +179,7 @@ class _Parts:
     admin: admin_parts.Parts
     board_streams: BoardStreams
     boards: Boards
+    evidence: BoardEvidence
     history: SnapshotStore
     judging: JudgingService
     made: PageViews
@@ -234,6 +237,7 @@ def _build(database: Database, pool: WorkerPool, folder: Path, settings: Gateway
         ),
         board_streams=BoardStreams(boards, limit=settings.board_streams),
         boards=boards,
+        evidence=BoardEvidence(database, boards, limits=_waiting_limits(settings)),
         history=history,
         judging=judging,
         made=PageViews(pages, limits=_waiting_limits(settings)),

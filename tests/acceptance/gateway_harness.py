@@ -22,6 +22,7 @@ from medvid.benchmark.tasks import METRIC_KEYS, Board
 from services.gateway import app
 from services.gateway.settings import GatewaySettings
 from services.ranker.consume import build_consumer
+from services.ranker.links import link
 from shared.contracts.messages import BoardChanged, BoardRanked, Envelope
 from shared.messaging.bus import Delivery, Done
 from shared.messaging.local import LocalBus
@@ -145,7 +146,7 @@ class Gateway:
             )
 
     async def rank(
-        self, board: str, rows: Iterable[dict[str, Any]], *, scoring: str = "compat", hint: bool
+        self, board: Board, rows: Iterable[dict[str, Any]], *, scoring: str = "compat", hint: bool
     ) -> int:
         """Write a snapshot as the ranker would; with a hint, also say so on the bus."""
         rows = list(rows)
@@ -164,6 +165,7 @@ class Gateway:
                 orjson.dumps(rows),
                 len(rows),
             )
+            await link(transaction, board, None)
             if hint:
                 await transaction.emit(BoardRanked(board=board, revision=revision))
         return revision

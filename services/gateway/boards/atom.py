@@ -35,12 +35,15 @@ class Feed:
     address: str
     page: str
     updated: datetime
+    subtitle: str = ""
 
     def text(self, news: Sequence[News]) -> bytes:
         """Return the feed with these entries as XML in UTF-8."""
         root = Element("feed", {"xmlns": _NAMESPACE, "xml:lang": "en"})
         _text(root, "id", self.id)
         _text(root, "title", self.title)
+        if self.subtitle:
+            _text(root, "subtitle", self.subtitle)
         _text(root, "updated", _moment(self.updated))
         _link(root, "self", self.address, "application/atom+xml")
         _link(root, "alternate", self.page, "text/html")

@@ -51,9 +51,9 @@ class ReadyBoard:
     valueless: frozenset[Scoring]
 
     @property
-    def state(self) -> tuple[int, bool]:
-        """Which snapshot it shows, and whether with statistics."""
-        return self.snapshot_id, self.board.measured_at is not None
+    def state(self) -> tuple[int, bool, int]:
+        """Which snapshot it shows, whether with statistics, and with how many links."""
+        return self.snapshot_id, self.board.measured_at is not None, self.board.links
 
 
 class Boards:
@@ -128,7 +128,7 @@ class Boards:
             newer = [
                 ref
                 for ref in newest
-                if (ref.id, ref.is_measured) > self._ready[ref.board, ref.scoring].state
+                if (ref.id, ref.is_measured, ref.links) > self._ready[ref.board, ref.scoring].state
             ]
             if newer:
                 await self._take(newer)

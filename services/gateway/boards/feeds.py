@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 from uuid import NAMESPACE_URL, uuid5
 
 from aiohttp import web
 
-from medvid.benchmark.tasks import BOARDS, Board
+from medvid.benchmark.tasks import BOARDS, SCORINGS, Board
 from services.gateway.boards.api import known_board
 from services.gateway.boards.atom import Feed, News
 from services.gateway.boards.current import CACHE_CONTROL, Boards
@@ -33,11 +33,11 @@ class Feeds:
         self._boards = boards
         self._history = history
         self._site = site
-        self._made: dict[Board | None, tuple[int, Representation]] = {}
+        self._made: dict[Board | None, tuple[object, Representation]] = {}
 
     async def get(self, board: Board | None) -> Representation:
         """Return the feed of a board, or of all boards; raises Transient."""
-        newest = max(ready.snapshot_id for ready in self._boards.all())
+        newest = [ready.state for ready in self._boards.all()]
         made = self._made.get(board)
         if made is None or made[0] != newest:
             boards = BOARDS if board is None else (board,)
@@ -55,6 +55,7 @@ class Feeds:
             address=self._site.absolute(address),
             page=self._site.absolute(page_url(board or "official", "compat")),
             updated=updated,
+            subtitle=" ".join(self._heads((board,) if board else BOARDS)),
         )
         return represent(
             feed.text([self._news(arrival) for arrival in arrivals]),
@@ -63,6 +64,14 @@ class Feeds:
             headers=READ_HEADERS,
             last_modified=updated,
         )
+
+    def _heads(self, boards: Sequence[Board]) -> Iterator[str]:
+        """Yield what a witness of a board's chain keeps, so that feed readers are witnesses."""
+        for board in boards:
+            links = [self._boards.get(board, scoring).board.link for scoring in SCORINGS]
+            newest = max(filter(None, links), key=lambda link: link.number, default=None)
+            if newest is not None:
+                yield f"{board} board, link {newest.number}: {newest.sha256}."
 
     def _news(self, arrival: Arrival) -> News:
         return News(

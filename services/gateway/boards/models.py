@@ -11,6 +11,7 @@ import orjson
 from pydantic import BaseModel, Field
 
 from medvid.models.boards import (
+    BoardLink,
     BoardSummary,
     Leaderboard,
     LeaderboardEntry,
@@ -39,12 +40,13 @@ def intervals_of(entry: LeaderboardEntry) -> dict[str, tuple[float, float]]:
 class MeasuredBoard(Leaderboard):
     """A board with what is known beside it, which its JSON leaves out.
 
-    `is_final`: it has statistics, or will have none. `minimum_detectable` has the difference that a
-    comparison would find, by metric.
+    `is_final`: it has statistics, or will have none. `links` counts those of it.
+    `minimum_detectable` has the difference that a comparison would find, by metric.
     """
 
     measured_at: datetime | None = Field(None, exclude=True)
     is_final: bool = Field(True, exclude=True)
+    links: int = Field(0, exclude=True)
     minimum_detectable: dict[str, float | None] = Field(default_factory=dict, exclude=True)
 
     @property
@@ -73,6 +75,7 @@ def leaderboard(snapshot: Snapshot) -> MeasuredBoard:
         revision=snapshot.revision,
         snapshot=snapshot.id,
         permalink=url("api_snapshot", id=snapshot.id),
+        link=_link(snapshot),
         updated_at=snapshot.created_at,
         ranking=snapshot.ranking,
         ranking_rule=ranking_rule(snapshot.ranking),
@@ -80,7 +83,19 @@ def leaderboard(snapshot: Snapshot) -> MeasuredBoard:
         entries=entries,
         measured_at=snapshot.measured_at,
         is_final=snapshot.is_final,
+        links=snapshot.links,
         minimum_detectable=measured.get("minimum_detectable", {}),
+    )
+
+
+def _link(snapshot: Snapshot) -> BoardLink | None:
+    if snapshot.link is None:
+        return None
+    return BoardLink(
+        number=snapshot.link,
+        sha256=snapshot.link_sha256,
+        key_id=snapshot.link_key_id,
+        evidence=url("api_evidence", board=snapshot.board, query={"snapshot": snapshot.id}),
     )
 
 

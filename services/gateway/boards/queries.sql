@@ -14,9 +14,15 @@ SELECT id, board, scoring, revision, s.content, s.created_at, unranked,
        OR s.created_at < now() - interval '1 hour'
           AND EXISTS (SELECT FROM snapshots later
                        WHERE later.board = s.board AND later.scoring = s.scoring AND later.id > s.id)
-       AS is_final
+       AS is_final,
+       l.number AS link, coalesce(l.hash, '') AS link_sha256, l.key_id AS link_key_id,
+       (SELECT count(*) FROM links WHERE snapshot_id = s.id) AS links
   FROM snapshots s
   LEFT JOIN snapshot_statistics t ON t.snapshot_id = s.id
+  LEFT JOIN LATERAL (SELECT number, hash, key_id FROM links
+                      WHERE snapshot_id = s.id
+                      ORDER BY number DESC
+                      LIMIT 1) AS l ON true
  WHERE s.id = $1
 
 -- name: entry_find
@@ -92,7 +98,8 @@ SELECT entries.id, entries.board, model_name, organization, rank_history.rank, r
 -- name: snapshots_newest
 -- One index probe for each board and scoring, however long the history is.
 SELECT newest.id, b.board, s.scoring,
-       EXISTS (SELECT FROM snapshot_statistics WHERE snapshot_id = newest.id) AS is_measured
+       EXISTS (SELECT FROM snapshot_statistics WHERE snapshot_id = newest.id) AS is_measured,
+       (SELECT count(*) FROM links WHERE snapshot_id = newest.id) AS links
   FROM boards b
  CROSS JOIN (VALUES ('compat'), ('strict')) AS s (scoring)
  CROSS JOIN LATERAL (

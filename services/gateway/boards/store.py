@@ -20,12 +20,16 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class SnapshotRef:
-    """The newest snapshot of a board in one scoring; `is_measured`: it has statistics."""
+    """The newest snapshot of a board in one scoring.
+
+    `is_measured`: it has statistics; `links`: how many links it and these have.
+    """
 
     id: int
     board: Board
     scoring: Scoring
     is_measured: bool = False
+    links: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,7 @@ class Snapshot:
 
     `unranked` has the rows without any value, which have no rank; None where there are none.
     `statistics` is the document beside it, as JSON; `is_final`: it has one, or will have none.
+    `link` is the last of its `links`, by number, hash and key.
     """
 
     id: int
@@ -47,6 +52,10 @@ class Snapshot:
     statistics: bytes | None = None
     measured_at: datetime | None = None
     is_final: bool = True
+    link: int | None = None
+    link_sha256: str = ""
+    link_key_id: str | None = None
+    links: int = 0
 
 
 class SnapshotSource(Protocol):

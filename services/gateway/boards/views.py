@@ -175,7 +175,8 @@ class BoardViews:
     async def _represent(
         self, shown: MeasuredBoard, window: Window, address: str
     ) -> Representation:
-        key = (shown.board, shown.scoring, shown.snapshot or 0, shown.measured_at, window)
+        state = (shown.snapshot or 0, shown.measured_at, shown.links)
+        key = (shown.board, shown.scoring, state, window)
         # In a thread: a board of thousands takes a while to write.
         return await self._made.get(address, key, lambda: asyncio.to_thread(_make, shown, window))
 
@@ -185,6 +186,7 @@ def _make(shown: MeasuredBoard, window: Window) -> Representation:
         shown, track=window.track, offset=window.offset, limit=window.limit, form=window.form
     )
     headers = {**READ_HEADERS, "Vary": "Accept, Accept-Encoding"}
+    lasts = window.immutable and shown.is_final and shown.link is not None
     if page.next is not None:
         headers["Link"] = f'<{page.next}>; rel="next"'
     if window.form == "csv":
@@ -196,7 +198,7 @@ def _make(shown: MeasuredBoard, window: Window) -> Representation:
         if window.form == "csv"
         else page.model_dump_json().encode(),
         content_type=_CSV if window.form == "csv" else JSON,
-        cache_control=_IMMUTABLE if window.immutable and shown.is_final else CACHE_CONTROL,
+        cache_control=_IMMUTABLE if lasts else CACHE_CONTROL,
         headers=headers,
         last_modified=shown.modified_at,
     )

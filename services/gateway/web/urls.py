@@ -65,6 +65,8 @@ OPERATIONS: Final[Mapping[str, str]] = MappingProxyType(
         "api_board": f"{API}/leaderboards/{{board}}",
         "api_board_csv": f"{API}/leaderboards/{{board}}.csv",
         "api_board_events": f"{API}/leaderboards/{{board}}/events",
+        "api_evidence": f"{API}/leaderboards/{{board}}/evidence",
+        "api_evidence_keys": f"{API}/evidence/keys",
         "api_entry": f"{API}/leaderboards/{{board}}/entries/{{id}}",
         "api_snapshot": f"{API}/snapshots/{{id}}",
         "api_submissions": f"{API}/submissions",

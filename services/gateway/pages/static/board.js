@@ -179,7 +179,10 @@
     const place = focused && focusable(document.getElementById(focused)).indexOf(document.activeElement);
     const fresh = [...news.tBodies];
     bodies().forEach((body, index) => body.replaceWith(document.adoptNode(fresh[index])));
-    document.getElementById("facts").replaceWith(document.adoptNode(page.getElementById("facts")));
+    for (const id of ["facts", "evidence"]) {
+      const now = page.getElementById(id);
+      if (now) document.getElementById(id)?.replaceWith(document.adoptNode(now));
+    }
     document.getElementById("live").hidden = false;
     let added = 0;
     for (const row of rows()) {

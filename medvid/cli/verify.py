@@ -1,0 +1,155 @@
+"""`medvid verify`: a board recomputed from its evidence."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Final
+from urllib.parse import parse_qs, urlsplit
+
+import typer
+
+from medvid.api import Client
+from medvid.cli.failures import CommandFailed, WrongUsage
+from medvid.cli.files import read_file
+from medvid.cli.parameters import Json
+from medvid.cli.printing import Exit, print_json
+from medvid.evidence.archive import Archive, read_archive
+from medvid.evidence.canonical import BadEvidence
+from medvid.evidence.frames import LARGEST
+from medvid.evidence.signatures import key_id_of
+from medvid.evidence.verify import Verified
+from medvid.evidence.verify import verify as verified
+
+_URL: Final = re.compile(r"https?://", re.IGNORECASE)
+_PATH: Final = re.compile(r"/api/v1/leaderboards/(official|community)/evidence")
+_PUBLIC_KEY: Final = re.compile(r"[0-9a-f]{64}")
+_LARGEST_KEY_FILE: Final = 1 << 20
+
+
+def verify(
+    archive: Annotated[
+        str,
+        typer.Argument(help="a file of 'medvid export-evidence', or its address on a server"),
+    ],
+    key: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="public keys that you trust: an answer of /api/v1/evidence/keys that you kept, or "
+            "one key a line; without it, the archive's own",
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Recompute a board from its evidence, and name the first thing that differs.
+
+    Ranks and mean ranks from the values, what statistics say of one another, hashes, the chain of
+    links and its signatures. Exit status 0: nothing differs; 1: something does, or the archive
+    cannot be read as one.
+    """  # fmt: skip
+    data = _fetch(archive) if _URL.match(archive) else read_file(Path(archive), LARGEST)
+    trusted = None if key is None else _trusted(key)
+    try:
+        found = verified(read_archive(data), trusted)
+    except BadEvidence as error:
+        raise CommandFailed(f"{archive} is no evidence: {error}", code="invalid_file") from None
+    if found.first is not None:
+        raise CommandFailed(
+            f"{archive} differs: {found.first}",
+            code="differs",
+            report={
+                "where": found.first.where,
+                "field": found.first.field,
+                "stored": found.first.stored,
+                "recomputed": found.first.recomputed,
+            },
+        )
+    if as_json:
+        print_json(_report(found, is_pinned=trusted is not None))
+    else:
+        print("\n".join(_lines(found, is_pinned=trusted is not None)))
+    return Exit.DONE
+
+
+def _fetch(address: str) -> bytes:
+    """Return what an address of evidence answers; raises LeaderboardError."""
+    parts = urlsplit(address)
+    match = _PATH.fullmatch(parts.path)
+    if match is None:
+        raise WrongUsage(
+            f"{address} is no address of evidence.",
+            fix="Boards name theirs in 'link.evidence', pages under 'Verify this board'.",
+        )
+    query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    snapshot = query.get("snapshot")
+    with Client(f"{parts.scheme}://{parts.netloc}") as client:
+        return client.evidence(
+            match[1],
+            snapshot=int(snapshot) if snapshot and snapshot.isdecimal() else None,
+            scoring=query.get("scoring", "compat"),
+        )
+
+
+def _trusted(path: Path) -> dict[str, str]:
+    """Return the public keys of a file by id; raises WrongUsage where it has none."""
+    text = read_file(path, _LARGEST_KEY_FILE).decode(errors="replace")
+    try:
+        keys = [each["public_key"] for each in json.loads(text)["keys"]]
+    except (ValueError, TypeError, KeyError):
+        keys = text.split()
+    if not keys or not all(isinstance(each, str) and _PUBLIC_KEY.fullmatch(each) for each in keys):
+        raise WrongUsage(
+            f"{path} holds no public key.",
+            fix="Keep what /api/v1/evidence/keys answers, or write keys of 64 hexadecimal digits.",
+        )
+    return {key_id_of(each): each for each in keys}
+
+
+def _report(found: Verified, *, is_pinned: bool) -> dict[str, Any]:
+    described = found.archive.description
+    return {
+        "board": described.board,
+        "scoring": described.scoring,
+        "snapshot": described.snapshot,
+        "state": described.state,
+        "entries": len(found.archive.rows),
+        "links": len(found.archive.links),
+        "signed_links": found.signed,
+        "keys": "given" if is_pinned else "the archive's own",
+        "head": described.link.model_dump(),
+    }
+
+
+def _lines(found: Verified, *, is_pinned: bool) -> Iterator[str]:
+    archive = found.archive
+    described, content = archive.description, archive.link.of_snapshot()
+    yield (
+        f"Snapshot {described.snapshot} of the {described.board} board, {described.scoring} "
+        f"scoring, ranked at {content.ranked_at}: nothing differs."
+    )
+    yield from _documents(archive)
+    yield f"  chain       {len(archive.links):,} links, unbroken; the last is {described.link.hash}"
+    yield f"  signatures  {_signatures(found, is_pinned=is_pinned)}"
+
+
+def _documents(archive: Archive) -> Iterator[str]:
+    if archive.description.state == "pruned":
+        yield "  rows        hash known, content pruned: the server no longer keeps this snapshot"
+        return
+    source = "values of 4 decimals" if archive.values else "their own values (an older snapshot)"
+    yield f"  rows        {len(archive.rows):,} ranked anew from {source}"
+    if archive.statistics is None:
+        yield "  statistics  none in this archive"
+    else:
+        yield "  statistics  consistent; recomputing intervals takes the sealed part"
+
+
+def _signatures(found: Verified, *, is_pinned: bool) -> str:
+    if not found.signed:
+        return "none: the links are unsigned, so only a hash that you kept can tell a forgery"
+    whose = "by a key that you gave" if is_pinned else "by the archive's own key: pin it with --key"
+    return f"{found.signed:,} of {len(found.archive.links):,} links, valid, {whose}"
