@@ -183,6 +183,9 @@
       const now = page.getElementById(id);
       if (now) document.getElementById(id)?.replaceWith(document.adoptNode(now));
     }
+    for (const each of document.querySelectorAll("#evidence [data-absolute]")) {
+      each.textContent = new URL(each.dataset.absolute, location.origin).href;
+    }
     document.getElementById("live").hidden = false;
     let added = 0;
     for (const row of rows()) {
