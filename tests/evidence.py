@@ -29,7 +29,12 @@ SIGNER: Final = Signer.of("5a" * 32)
 SALT: Final = bytes(range(32))
 
 
-def board_entry(number: int, values: Mapping[str, float | None], name: str = "") -> Entry:
+def board_entry(
+    number: int,
+    values: Mapping[str, float | None],
+    name: str = "",
+    ground_truth_version: str = "7" * 64,
+) -> Entry:
     """An entry with these values in both scorings; judged ones have a judge, others a file."""
     full = {**dict.fromkeys(METRIC_KEYS), **values}
     judges = {key: f"{number % 2}abcdef0" for key in JUDGE_METRIC_KEYS if number % 3}
@@ -50,7 +55,7 @@ def board_entry(number: int, values: Mapping[str, float | None], name: str = "")
         origins={
             key: {
                 "file_sha256": sha256(bytes([number])),
-                "ground_truth_version": "7" * 64,
+                "ground_truth_version": ground_truth_version,
                 "judge_version": judges.get(key),
                 "metric_version": "2",
             }
@@ -80,8 +85,14 @@ def publish(
     ranking: Ranking = "competition",
     measured: bool = True,
     signer: Signer | None = SIGNER,
+    drawn: Drawn | None = None,
+    replicates_sha256: str = "1" * 64,
 ) -> Published:
-    """Rank the entries as snapshot 7; its chain begins with two links of others."""
+    """Rank the entries as snapshot 7; its chain begins with two links of others.
+
+    `drawn` are their replicates, made up where there are none, and `replicates_sha256` the digest
+    of all.
+    """
     ranked = ranked_board(entries, scoring, ranking)
     documents = {SNAPSHOT: ranked.content, VALUES: ranked.values}
     if ranked.unranked is not None:
@@ -89,7 +100,7 @@ def publish(
     about: dict[str, Any] = {
         "snapshot_id": 7, "scoring": scoring, "ranking": ranking, "disclosure": 2, "revision": 3,
         "entries": len(ranked.ranks), "sha256": sha256(ranked.content, ranked.unranked or b""),
-        "created_at": AT, "replicates_sha256": "1" * 64, "salt": SALT,
+        "created_at": AT, "replicates_sha256": replicates_sha256, "salt": SALT,
         "values_sha256": sha256(ranked.values),
     }  # fmt: skip
     linked = [
@@ -98,7 +109,9 @@ def publish(
         linked_snapshot(about),
     ]
     if measured:
-        documents[STATISTICS] = statistics_document(ranked.content, ranking, _drawn(entries))
+        documents[STATISTICS] = statistics_document(
+            ranked.content, ranking, _drawn(entries) if drawn is None else drawn
+        )
         row = {**about, "sha256": sha256(documents[STATISTICS]), "statistics_version": "1"}
         linked.append(linked_statistics(row))
     return Published(scoring, documents, linked_up(linked, signer))

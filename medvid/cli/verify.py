@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 import typer
@@ -19,9 +20,13 @@ from medvid.cli.printing import Exit, print_json
 from medvid.evidence.archive import Archive, read_archive
 from medvid.evidence.canonical import BadEvidence
 from medvid.evidence.frames import LARGEST
+from medvid.evidence.rows import Discrepancy
 from medvid.evidence.signatures import key_id_of
 from medvid.evidence.verify import Verified
 from medvid.evidence.verify import verify as verified
+
+if TYPE_CHECKING:
+    from medvid.evidence.verify_sealed import VerifiedSealed
 
 _URL: Final = re.compile(r"https?://", re.IGNORECASE)
 _PATH: Final = re.compile(r"/api/v1/leaderboards/(official|community)/evidence")
@@ -43,36 +48,58 @@ def verify(
             "one key a line; without it, the archive's own",
         ),
     ] = None,
+    sealed: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="the sealed part: recomputes values and intervals from records and verdicts",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> int:
     """Recompute a board from its evidence, and name the first thing that differs.
 
     Ranks and mean ranks from the values, what statistics say of one another, hashes, the chain of
-    links and its signatures. Exit status 0: nothing differs; 1: something does, or the archive
-    cannot be read as one.
+    links and its signatures; with the sealed part also values, intervals and rank intervals. Exit
+    status 0: nothing differs; 1: something does, or the archive cannot be read as one.
     """  # fmt: skip
     data = _fetch(archive) if _URL.match(archive) else read_file(Path(archive), LARGEST)
     trusted = None if key is None else _trusted(key)
     try:
         found = verified(read_archive(data), trusted)
     except BadEvidence as error:
-        raise CommandFailed(f"{archive} is no evidence: {error}", code="invalid_file") from None
-    if found.first is not None:
-        raise CommandFailed(
-            f"{archive} differs: {found.first}",
-            code="differs",
-            report={
-                "where": found.first.where,
-                "field": found.first.field,
-                "stored": found.first.stored,
-                "recomputed": found.first.recomputed,
-            },
-        )
+        raise _no_evidence(archive, error) from None
+    _require_none(archive, found.first)
+    opened = None if sealed is None else _opened(found.archive, sealed)
     if as_json:
-        print_json(_report(found, is_pinned=trusted is not None))
+        print_json(_report(found, opened, is_pinned=trusted is not None))
     else:
-        print("\n".join(_lines(found, is_pinned=trusted is not None)))
+        print("\n".join(_lines(found, opened, is_pinned=trusted is not None)))
     return Exit.DONE
+
+
+def _opened(archive: Archive, path: Path) -> VerifiedSealed:
+    """Return what came of a sealed part; raises CommandFailed where it differs."""
+    from medvid.evidence.sealed import LARGEST_SEALED, read_sealed  # numpy is loaded for it alone
+    from medvid.evidence.verify_sealed import verify_sealed
+
+    try:
+        found = verify_sealed(archive, read_sealed(read_file(path, LARGEST_SEALED)))
+    except BadEvidence as error:
+        raise _no_evidence(str(path), error) from None
+    _require_none(str(path), found.first)
+    return found
+
+
+def _no_evidence(name: str, error: BadEvidence) -> CommandFailed:
+    return CommandFailed(f"{name} is no evidence: {error}", code="invalid_file")
+
+
+def _require_none(name: str, first: Discrepancy | None) -> None:
+    """Raise CommandFailed where something differs."""
+    if first is not None:
+        raise CommandFailed(f"{name} differs: {first}", code="differs", report=asdict(first))
 
 
 def _fetch(address: str) -> bytes:
@@ -109,7 +136,7 @@ def _trusted(path: Path) -> dict[str, str]:
     return {key_id_of(each): each for each in keys}
 
 
-def _report(found: Verified, *, is_pinned: bool) -> dict[str, Any]:
+def _report(found: Verified, opened: VerifiedSealed | None, *, is_pinned: bool) -> dict[str, Any]:
     described = found.archive.description
     return {
         "board": described.board,
@@ -121,10 +148,13 @@ def _report(found: Verified, *, is_pinned: bool) -> dict[str, Any]:
         "signed_links": found.signed,
         "keys": "given" if is_pinned else "the archive's own",
         "head": described.link.model_dump(),
+        "sealed": None
+        if opened is None
+        else {"recomputed": opened.values, "without_records": opened.without_records},
     }
 
 
-def _lines(found: Verified, *, is_pinned: bool) -> Iterator[str]:
+def _lines(found: Verified, opened: VerifiedSealed | None, *, is_pinned: bool) -> Iterator[str]:
     archive = found.archive
     described, content = archive.description, archive.link.of_snapshot()
     yield (
@@ -132,6 +162,11 @@ def _lines(found: Verified, *, is_pinned: bool) -> Iterator[str]:
         f"scoring, ranked at {content.ranked_at}: nothing differs."
     )
     yield from _documents(archive)
+    if opened is not None:
+        yield (
+            f"  sealed part {opened.values:,} values, with their intervals, recomputed from their "
+            f"records; {opened.without_records:,} have none"
+        )
     yield f"  chain       {len(archive.links):,} links, unbroken; the last is {described.link.hash}"
     yield f"  signatures  {_signatures(found, is_pinned=is_pinned)}"
 

@@ -39,31 +39,33 @@ Hex = Annotated[str, Field(pattern=r"\A[0-9a-f]+\z", max_length=128)]
 ShapeType = TypeVar("ShapeType", bound=BaseModel)
 
 
-class _Shape(BaseModel):
+class EvidenceShape(BaseModel):
+    """What is read without trust: of exactly this shape, and nothing is converted."""
+
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class _Growing(_Shape):
+class _Growing(EvidenceShape):
     """What later versions may add to; it is hashed as a whole."""
 
     model_config = ConfigDict(extra="allow")
 
 
-class LinkName(_Shape):
+class LinkName(EvidenceShape):
     """A link by its number, and its hash."""
 
     number: int
     hash: Hex
 
 
-class PublicKey(_Shape):
+class PublicKey(EvidenceShape):
     """A key that signed links; both in hexadecimal."""
 
     key_id: Hex
     public_key: Hex
 
 
-class ArchiveDescription(_Shape):
+class ArchiveDescription(EvidenceShape):
     """What an archive is of: `evidence.json`."""
 
     format: Literal["medvidbench-evidence"]
@@ -98,14 +100,14 @@ class Origin(_Growing):
     judge_version: str | None
 
 
-class OriginalValue(_Shape):
+class OriginalValue(EvidenceShape):
     """A value to 4 decimals, and the index of its origin."""
 
     value: float
     origin: int | None = Field(alias="from")
 
 
-class OriginalValues(_Shape):
+class OriginalValues(EvidenceShape):
     """`values.json`."""
 
     entries: dict[str, dict[str, OriginalValue]]
@@ -162,7 +164,7 @@ class StatisticsContent(_Growing):
     computed_at: str
 
 
-class LinkBody(_Shape):
+class LinkBody(EvidenceShape):
     """The signed part of a link."""
 
     version: Literal[1]
@@ -175,7 +177,7 @@ class LinkBody(_Shape):
     content: dict[str, Any]
 
 
-class LinkLine(_Shape):
+class LinkLine(EvidenceShape):
     """A line of `links.jsonl`."""
 
     body: LinkBody

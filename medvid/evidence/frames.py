@@ -18,30 +18,33 @@ LARGEST: Final = 256 << 20
 _BLOCK: Final = 512
 _NAME: Final = slice(0, 100)
 _SIZE: Final = slice(124, 136)
-_END: Final = bytes(2 * _BLOCK)
+END: Final = bytes(2 * _BLOCK)
 
 
 def frame(files: Mapping[str, bytes]) -> bytes:
     """Return the archive of files, in their order."""
-    parts = []
-    for name, content in files.items():
-        parts += [_header(name, len(content)), content, bytes(-len(content) % _BLOCK)]
-    return b"".join([*parts, _END])
+    return b"".join([*(framed(name, content) for name, content in files.items()), END])
 
 
-def unframe(data: bytes, names: Sequence[str]) -> dict[str, bytes]:
+def framed(name: str, content: bytes) -> bytes:
+    """Return one file's part of an archive, which `END` ends."""
+    return b"".join([_header(name, len(content)), content, bytes(-len(content) % _BLOCK)])
+
+
+def unframe(data: bytes, names: Sequence[str] | None, largest: int = LARGEST) -> dict[str, bytes]:
     """Return the files of an archive; raises BadEvidence.
 
-    `names` are those that there may be, in their order.
+    `names` are those that there may be, in their order; None where the caller looks at them.
     """
-    if len(data) > LARGEST:
-        raise BadEvidence(f"it is larger than {LARGEST >> 20} MiB.")
+    if len(data) > largest:
+        raise BadEvidence(f"it is larger than {largest >> 20} MiB.")
     files: dict[str, bytes] = {}
-    allowed = iter(names)
+    allowed = None if names is None else iter(names)
     at = 0
     while data[at : at + _BLOCK].strip(b"\0"):
         name, size = _read_header(data[at : at + _BLOCK], at)
-        if name not in allowed:  # takes from the iterator: so each once, and in order
+        # Takes from the iterator: so each once, and in order.
+        if name in files or (allowed is not None and name not in allowed):
             raise BadEvidence(f"the file {name[:40]!r} at byte {at} has no place here.")
         begin, end = at + _BLOCK, at + _BLOCK + size
         if end > len(data):
@@ -50,7 +53,7 @@ def unframe(data: bytes, names: Sequence[str]) -> dict[str, bytes]:
         at = end + (-size % _BLOCK)
         if data[end:at].strip(b"\0"):
             raise BadEvidence(f"the bytes behind {name}, from {end} on, are not zero.")
-    if data[at:] != _END:
+    if data[at:] != END:
         raise BadEvidence(f"it does not end as it should, from byte {at} on.")
     return files
 

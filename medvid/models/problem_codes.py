@@ -181,6 +181,9 @@ _ADMIN_ACTIONS: Final = {
     "not_restorable": ProblemCode(409, "The entry's submission failed or was taken back."),
     "not_replayable": ProblemCode(409, "The dead letter holds no message that could be sent."),
     "reason_required": ProblemCode(422, "An action needs a reason, which is written down."),
+    "not_sealable": ProblemCode(
+        409, "The snapshot has no sealed part, or its replicates are no longer those stored."
+    ),
     "no_ground_truth_folder": ProblemCode(422, "The server loads no files of its own."),
 }
 _OTHER: Final = {

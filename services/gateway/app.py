@@ -21,6 +21,7 @@ from services.gateway.accounts.quota_rules import QuotaLimits, QuotaRules
 from services.gateway.accounts.quotas import Quotas
 from services.gateway.accounts.rules import ADMIN_KEY_CHARACTERS, MAKES_ADMIN_KEY, AccessRules
 from services.gateway.admin import entries_api as admin_entries_api
+from services.gateway.admin import evidence_api as admin_evidence_api
 from services.gateway.admin import operations_api as admin_operations_api
 from services.gateway.admin.audit_log import AuditLog
 from services.gateway.admin.board_settings import BoardSettings
@@ -30,6 +31,7 @@ from services.gateway.admin.ground_truths import GroundTruths
 from services.gateway.admin.imports import BoardFiles
 from services.gateway.admin.judging_hold import HoldJudging
 from services.gateway.admin.rescoring import Rescoring
+from services.gateway.admin.sealing import Sealing
 from services.gateway.boards import api as board_api
 from services.gateway.boards import evidence_api
 from services.gateway.boards.api import ready_first
@@ -100,7 +102,7 @@ _LINGER_SECONDS: Final = 2.0
 _FORGET_SECONDS: Final = 3600.0
 _FEATURES: Final = (
     board_api, evidence_api, submission_api, own_files_api, test_set_api, judging_api, account_api,
-    webhook_api, status_api, admin_entries_api, admin_operations_api,
+    webhook_api, status_api, admin_entries_api, admin_operations_api, admin_evidence_api,
 )  # fmt: skip
 _BOARD_HINTS: Final = (BoardRanked.type, StatisticsComputed.type)
 _EVENT_HINTS: Final = (BoardRanked.type, ScoringFailed.type, JudgingProgressed.type)
@@ -186,6 +188,7 @@ class _Parts:
     own_files: own_files_api.OwnFiles
     pages: Pages
     receiver: Receiver
+    sealing: Sealing
     sessions: Sessions
     status: StatusReader
     streams: EventStreams
@@ -246,6 +249,7 @@ def _build(database: Database, pool: WorkerPool, folder: Path, settings: Gateway
         ),
         pages=pages,
         receiver=Receiver(folder, _limits(settings), quotas),
+        sealing=Sealing(database, seconds=settings.validation_seconds),
         sessions=Sessions(
             database, callers, settings.usable_admin_key, settings.admin_session_seconds
         ),

@@ -19,19 +19,25 @@ import orjson
 import pytest
 
 from medvid.evidence.archive import read_archive
+from medvid.evidence.sealed import read_sealed
 from medvid.evidence.signatures import Signer
 from medvid.evidence.verify import verify
+from medvid.evidence.verify_sealed import verify_sealed
 from services.ranker.consume import build_consumer, build_statistics_consumer
 from services.ranker.links import link_what_is_left
 from shared.contracts.messages import BoardChanged, BoardRanked, Envelope
 from shared.messaging.bus import Delivery, Done
 from shared.messaging.topology import RANKER_BOARDS, RANKER_STATISTICS
 from shared.storage.database import Database
+from tests.acceptance.administration_harness import KEY, WHY, running_site
 from tests.acceptance.gateway_harness import Gateway, running_gateway
+from tests.depth import deep
+from tests.fakes.grader import FakeGrader
+from tests.judging import judging, reaches, replica, request_run
 from tests.measuring import METRIC, entry, noisy
 from tests.patience import HANG_SECONDS
 from tests.preloaded import with_pipes
-from tests.rows import add_listed_entry
+from tests.rows import accept_submission, add_listed_entry
 
 BOARD: Final = "/api/v1/leaderboards/community"
 SIGNER: Final = Signer.of("5a" * 32)
@@ -285,3 +291,77 @@ async def test_replicates_leave_in_no_public_answer(gateway: Gateway) -> None:
             assert not any(word.encode() in text for word in words), path
             there = set(re.findall(rb"\d\.\d{4,}", text))
             assert len(there & {each.encode() for each in numbers}) < 5, path
+
+
+@deep
+@pytest.mark.parametrize("on", ["rabbit", "local"])
+async def test_an_auditor_recomputes_everything(
+    database: Database, on: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """From an upload to the sealed part: scored, judged twice, ranked and measured for real."""
+    rabbit_url = request.getfixturevalue("rabbit_url") if on == "rabbit" else None
+    async with running_site(database, rabbit_url, scoring=True) as site:
+        stored = await accept_submission(database, "A model")
+        await add_listed_entry(database, "Imported", {METRIC: 0.9})
+        await until_state(database, stored.submission_id, "ranked")
+        one = replica(database, FakeGrader())
+        async with judging(database, [one], site.bus if rabbit_url else None):
+            run_id = await request_run(database, stored.submission_id, repeats=2)
+            await reaches(database, run_id, "completed")
+        async with asyncio.timeout(HANG_SECONDS):
+            while (shown := (await site.board("community"))["A model"])["values"]["vs_llm"] is None:
+                await asyncio.sleep(0.05)
+        _, found = await site.ask("GET", "/leaderboards/community", key=None)
+        number = found["snapshot"]
+        public, sealed = tmp_path / "public.tar", tmp_path / "sealed.tar"
+        export = ("export-evidence", str(number), "-o", str(public), "--sealed", str(sealed))
+        status, _, err = await medvid(*export, "--why", "an audit", home=tmp_path, url=site.url)
+        assert (status, sealed.exists()) == (1, False), err
+        given = ("--why", "an audit", "--key", KEY)
+        status, _, err = await medvid(*export, *given, home=tmp_path, url=site.url)
+        assert status == 0, err
+        assert sealed.stat().st_mode & 0o077 == 0
+        (line,) = await site.audit(action="seal_evidence")
+        assert (line["subject"], line["why"]) == (str(number), "an audit")
+
+        check = ("verify", str(public), "--sealed", str(sealed))
+        status, out, err = await medvid(*check, home=tmp_path)
+        assert status == 0, err
+        values = sum(value is not None for value in shown["values"].values())
+        assert f"{values} values, with their intervals, recomputed" in out
+        assert values >= 9
+
+
+async def test_the_sealed_part_is_for_administrators(database: Database) -> None:
+    async with running_gateway(database, load=False, admin_key=KEY) as gateway:
+        await filled(gateway)
+        shown = await ranked(gateway)
+        path = f"/api/v1/admin/snapshots/{shown['snapshot']}/sealed-evidence"
+        key = {"Authorization": f"Bearer {KEY}"}
+
+        async def ask(path: str, **headers: str) -> tuple[int, bytes]:
+            async with gateway.client.post(path, json={"why": WHY}, headers=headers) as answer:
+                return answer.status, await answer.read()
+
+        assert (await ask(path))[0] == 401
+        status, sealed = await ask(path, **key)
+        assert status == 200
+        _, _, public = await gateway.get(shown["link"]["evidence"])
+        found = verify_sealed(read_archive(public), read_sealed(sealed))
+        assert (found.first, found.values, found.without_records) == (None, 0, 2)
+        lines = await database.pool.fetch("SELECT who, subject, why FROM audit_log")
+        assert [dict(line) for line in lines] == [
+            {"who": "administrator", "subject": str(shown["snapshot"]), "why": WHY}
+        ]
+        assert (await ask(path.replace(str(shown["snapshot"]), "999"), **key))[0] == 404
+        await database.pool.execute("DELETE FROM replicates WHERE scoring = 'compat'")
+        status, body = await ask(path, **key)
+        assert (status, orjson.loads(body)["code"]) == (409, "not_sealable")
+
+
+async def until_state(database: Database, submission_id: UUID, state: str) -> None:
+    async with asyncio.timeout(HANG_SECONDS):
+        while state != await database.pool.fetchval(
+            "SELECT state FROM submissions WHERE id = $1", submission_id
+        ):
+            await asyncio.sleep(0.05)

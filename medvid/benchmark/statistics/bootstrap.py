@@ -56,6 +56,12 @@ class Estimates:
 
 def resample(samples: Sequence[Sample], ground_truth_version: str) -> Resampling:
     """Draw the videos of a whole ground truth, given as all of its samples in order."""
+    clusters, videos = videos_of(samples)
+    return draw(ground_truth_version, clusters, videos)
+
+
+def videos_of(samples: Sequence[Sample]) -> tuple[NDArray[np.int64], dict[str, int]]:
+    """Return each sample's video, by its number within its source, and how many a source has."""
     videos: dict[str, set[str]] = {}
     for sample in samples:
         videos.setdefault(sample.source, set()).add(sample.video_id)
@@ -63,11 +69,16 @@ def resample(samples: Sequence[Sample], ground_truth_version: str) -> Resampling
         source: {video: number for number, video in enumerate(sorted(found))}
         for source, found in sorted(videos.items())
     }
-    return Resampling(
-        ground_truth_version,
-        np.array([numbers[each.source][each.video_id] for each in samples], np.int64),
-        {source: _weights(ground_truth_version, source, len(n)) for source, n in numbers.items()},
-    )
+    clusters = np.array([numbers[each.source][each.video_id] for each in samples], np.int64)
+    return clusters, {source: len(found) for source, found in numbers.items()}
+
+
+def draw(
+    ground_truth_version: str, clusters: NDArray[np.int64], videos: Mapping[str, int]
+) -> Resampling:
+    """Draw videos, given as `videos_of` returns them: that is all that draws depend on."""
+    weights = {source: _weights(ground_truth_version, source, n) for source, n in videos.items()}
+    return Resampling(ground_truth_version, clusters, weights)
 
 
 def _weights(ground_truth_version: str, source: str, videos: int) -> Array:
