@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -32,15 +33,19 @@ class AgreementInterval:
     high: float | None
 
 
+@lru_cache(maxsize=4)
 def resampled(pairs: int, draws: int = DRAWS, seed: int = _SEED) -> Floats:
     """Return how often each pair counts: once each in the first row, then a bootstrap draw a row.
 
     Pairs are drawn, not single scores: the five scores of a pair hang together. The same seed for
-    the same numbers gives the same draws, so that a report can be repeated.
+    the same numbers gives the same draws, so that a report can be repeated; they are drawn once for
+    all aspects and tasks, and are not to be changed.
     """
     rng = np.random.default_rng(seed)
     drawn = rng.multinomial(pairs, np.full(pairs, 1 / pairs), size=draws)
-    return np.vstack([np.ones(pairs), drawn])
+    weights = np.vstack([np.ones(pairs), drawn])
+    weights.setflags(write=False)
+    return weights
 
 
 def interval(values: Floats) -> AgreementInterval:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
+from statistics import fmean, median
 from typing import Final, Literal
 
 import numpy as np
@@ -298,7 +298,7 @@ def _judged(pair: LabelledPair) -> Scores:
 def _consensus(pair: LabelledPair) -> Scores:
     """Return the median of the raters; between two scores the higher."""
     return {
-        aspect: math.floor(float(np.median([scores[aspect] for scores in pair.humans])) + 0.5)
+        aspect: math.floor(median(scores[aspect] for scores in pair.humans) + 0.5)
         for aspect in ASPECTS
     }
 

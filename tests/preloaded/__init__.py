@@ -92,6 +92,10 @@ class Forked:
         self._status: int | None = None
 
     def __del__(self) -> None:
+        if self._status is None:
+            self._close()
+
+    def _close(self) -> None:
         self._connection.close()
         os.close(self._pidfd)
 
@@ -119,7 +123,6 @@ class Forked:
         if self._status is None:
             self._connection.settimeout(_END_SECONDS)
             self._receive()
-            self._connection.setblocking(False)
         assert self._status is not None
         return self._status
 
@@ -152,6 +155,7 @@ class Forked:
         except BlockingIOError:
             return
         self._status = int(told) if told else -signal.SIGKILL  # without its parent it dies
+        self._close()
 
 
 def fork(

@@ -151,6 +151,8 @@ class _Server:
         """Be the child, for the rest of its life."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        # A shell's background job ignores interrupts, and what it starts would, too.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         os.setsid()
         self._wakes.close()

@@ -38,6 +38,18 @@ def rows(path: str | Path) -> list[Row]:
     return found
 
 
+@pytest.fixture(scope="module")
+def fifth(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str, str]:
+    """Every fifth sample: ground truth, the weak predictions, the strong ones."""
+    folder = tmp_path_factory.mktemp("fifth")
+    paths = []
+    for name in (TRUTH, WEAK, STRONG):
+        paths.append(folder / Path(name).stem)
+        paths[-1].write_bytes(orjson.dumps(rows(name)[::5]))
+    truth, weak, strong = map(str, paths)
+    return truth, weak, strong
+
+
 def test_a_subset_is_fixed_nested_and_bounded_by_type(tmp_path: Path) -> None:
     items = load_test_set((DATA / "test_set.json.gz").read_bytes()).items
     small, again = (subsets.draw(items, 5, 7) for _ in range(2))
@@ -83,15 +95,18 @@ def test_a_score_over_a_part_says_so_and_equals_that_parts_own(tmp_path: Path) -
             assert metric["strict"] == alone["metrics"][key]["strict"], key
 
 
-def test_labels_of_a_part_are_those_of_the_whole_test_set(tmp_path: Path) -> None:
+def test_labels_of_a_part_are_those_of_the_whole_test_set(
+    tmp_path: Path, fifth: tuple[str, str, str]
+) -> None:
     """With few samples the nearest of few labels would be right too often."""
+    truth, weak, _ = fifth
     subset = tmp_path / "subset.json"
-    medvid("sample", TRUTH, "-o", subset, "--per-type", 40)
+    medvid("sample", truth, "-o", subset, "--per-type", 20)
     chosen = {row["index"] for row in orjson.loads(subset.read_bytes())["samples"]}
     lines = {}
     for name, options in (("whole", ()), ("part", ("--subset", subset))):
         path = tmp_path / f"{name}.jsonl"
-        done = medvid("score", TRUTH, WEAK, "--per-sample", path, *options)
+        done = medvid("score", truth, weak, "--per-sample", path, *options)
         assert done.exit_code == 0, done.output
         read = map(orjson.loads, path.read_bytes().splitlines())
         lines[name] = {line["index"]: line for line in read}
@@ -177,13 +192,16 @@ class Page(HTMLParser):
         self.tags[tag] += 1
 
 
-def test_a_report_has_scores_differences_sources_and_worst_answers(tmp_path: Path) -> None:
+def test_a_report_has_scores_differences_sources_and_worst_answers(
+    tmp_path: Path, fifth: tuple[str, str, str]
+) -> None:
+    truth, weak, strong = fifth
     text, page = tmp_path / "r.md", tmp_path / "r.html"
-    done = medvid("score", TRUTH, WEAK, "--judge", "stub", "--against", STRONG,
+    done = medvid("score", truth, weak, "--judge", "stub", "--against", strong,
                   "--report", text, "--report", page, "--json")  # fmt: skip
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)["metrics"]
-    old = json.loads(medvid("score", TRUTH, STRONG, "--judge", "stub", "--json").stdout)["metrics"]
+    old = json.loads(medvid("score", truth, strong, "--judge", "stub", "--json").stdout)["metrics"]
     assert len(found) == 10
     lines = text.read_text().splitlines()
     labels = {"stg_miou": r"STG\_mIoU", "dvc_llm": r"DVC\_llm", "cvs_acc": r"CVS\_acc"}
@@ -236,9 +254,9 @@ async def test_both_files_of_a_report_are_judged_by_the_same_judge(tmp_path: Pat
 
     truth, new, old = (tmp_path / name for name in ("truth.json", "new.json", "old.json"))
     kept = [place for place, row in enumerate(real_records()) if "summary" in row["qa_type"]][:5]
-    truth.write_bytes(orjson.dumps([real_records("ground_truth")[place] for place in kept]))
-    for path, source in ((new, STRONG), (old, WEAK)):
-        path.write_bytes(orjson.dumps([rows(source)[place] for place in kept]))
+    for path, source in ((truth, TRUTH), (new, STRONG), (old, WEAK)):
+        whole = rows(source)
+        path.write_bytes(orjson.dumps([whole[place] for place in kept]))
     report = tmp_path / "r.md"
     async with vision_endpoint(answer) as endpoint:
         done = await asyncio.to_thread(

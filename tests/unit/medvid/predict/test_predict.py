@@ -6,11 +6,8 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections import Counter
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +15,11 @@ import orjson
 import pytest
 from aiohttp import web
 from llmock.pytest_plugin import LLMock
+from typer.testing import CliRunner
 
 from medvid.benchmark.test_set_file import load_test_set
 from medvid.benchmark.validation import validate_submission
+from medvid.cli.main import app
 from medvid.judging.retry import RetryPolicy
 from medvid.predict.frames import FrameSettings
 from medvid.predict.prompts import Prompts
@@ -29,6 +28,7 @@ from medvid.predict.requests import GenerationSettings, open_endpoint
 from medvid.predict.run import Run, TokenLimits, still_to_ask
 from medvid.predict.samples import Remap, load_samples
 from tests.patience import HANG_SECONDS
+from tests.preloaded import Forked, with_pipes
 from tests.vision import (
     Body,
     VideoFolder,
@@ -48,19 +48,12 @@ def folder(tmp_path: Path) -> VideoFolder:
     return write_test_set(tmp_path, numbered(real_records()[:SAMPLES]))
 
 
-def command(folder: VideoFolder, url: str, *options: str) -> list[str]:
+async def start(folder: VideoFolder, url: str, *options: str) -> Forked:
     out = str(folder.test_set.with_name("predictions.json"))
-    return [sys.executable, "-m", "medvid", "predict", str(folder.test_set), "--model", "tiny",
-            "--remap", folder.remap, "--base-url", url, "--out", out, *options]  # fmt: skip
-
-
-async def start(folder: VideoFolder, url: str, *options: str) -> asyncio.subprocess.Process:
-    environment = os.environ | {"OPENAI_API_KEY": "sk-secret-key", "NO_PROXY": "127.0.0.1"}
-    return await asyncio.create_subprocess_exec(
-        *command(folder, url, *options),
-        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        # A shell's background job ignores interrupts, and what it starts would, too.
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    return await with_pipes(
+        "medvid", "predict", str(folder.test_set), "--model", "tiny",
+        "--remap", folder.remap, "--base-url", url, "--out", out, *options,
+        env=os.environ | {"OPENAI_API_KEY": "sk-secret-key", "NO_PROXY": "127.0.0.1"},
     )  # fmt: skip
 
 
@@ -127,9 +120,9 @@ async def test_killed_at_any_time_it_pays_for_open_calls_alone(folder: VideoFold
     """Each sample is asked once, and once more for each kill that found its call open."""
     concurrency = 3
     asked: Counter[str] = Counter()
-    process: asyncio.subprocess.Process | None = None
+    process: Forked | None = None
     kill_at = [2, 5, 9, 10, 14]
-    killed: list[asyncio.subprocess.Process] = []  # each once, though its open calls still come
+    killed: list[Forked] = []  # each once, though its open calls still come
 
     async def answer(body: Body) -> web.Response:
         asked[question_of(body)] += 1
@@ -256,13 +249,11 @@ async def test_whatever_a_model_says_makes_a_valid_submission(
 
 async def test_a_subset_goes_on_into_the_whole_set(folder: VideoFolder, tmp_path: Path) -> None:
     subset = tmp_path / "subset.json"
-    drawn = subprocess.run(  # noqa: S603, ASYNC221 - our own command
-        [sys.executable, "-m", "medvid", "sample", str(folder.test_set), "-o", str(subset),
-         "--per-type", "1"],
-        check=True, capture_output=True, timeout=HANG_SECONDS,
-    )  # fmt: skip
+    drawn = CliRunner().invoke(
+        app, ["sample", str(folder.test_set), "-o", str(subset), "--per-type", "1"]
+    )
     chosen = [row["index"] for row in orjson.loads(subset.read_bytes())["samples"]]
-    assert f"{len(chosen)} of {SAMPLES}" in drawn.stdout.decode()
+    assert f"{len(chosen)} of {SAMPLES}" in drawn.stdout
     async with vision_endpoint(echo) as endpoint:
         status, _, err = await run(folder, endpoint.url, "--subset", str(subset))
         assert status == 0, err
@@ -338,7 +329,7 @@ async def test_an_endpoint_out_of_reach_stops_the_run(folder: VideoFolder, tmp_p
 
 async def test_an_interrupt_keeps_what_is_answered(folder: VideoFolder) -> None:
     """Ctrl-C: status 130, no traceback, and the same command goes on."""
-    process: asyncio.subprocess.Process | None = None
+    process: Forked | None = None
 
     async def answer(body: Body) -> web.Response:
         if len(endpoint.bodies) == 4 and process is not None:
