@@ -23,7 +23,7 @@ from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, ground_truth
 from tests.fakes.grader import version
 from tests.reaping import reap
-from tests.rows import add_listed_entry
+from tests.rows import add_listed_entry, add_replicates
 
 Seeds = dict[str, list[dict[str, str]]]
 """By operation; `body` is JSON text, of a request that is meant to be right."""
@@ -65,6 +65,7 @@ async def seeds_of(gateway: Gateway, predictions: bytes, admin_key: str, truths:
     seeds["GET /api/v1/leaderboards/{board}/comparisons"] = [
         {"board": "community", "a": row["id"], "b": scored[0]["id"]} for row in scored
     ]
+    seeds["POST /api/v1/admin/snapshots/{id}/sealed-evidence"] = [{"id": await _sealable(gateway)}]
     seeds |= await _of_administrators(gateway, admin_key, truths)
     seeds |= await _rescored(database, (await _submitted(gateway, predictions))["id"])
     return seeds
@@ -114,6 +115,22 @@ async def _judge(database: Database, submissions: list[dict[str, str]]) -> None:
             " VALUES ($1, $2, 0, $3, '{dvc_llm}', 1)",
             [(run_id, ordinal, pair) for ordinal, pair in enumerate(pairs)],
         )
+
+
+async def _sealable(gateway: Gateway) -> str:
+    """Return the number of a snapshot of the official board, on which one entry has replicates."""
+    database = gateway.database
+    entry_id = await add_listed_entry(database, "Measured", {}, "official")
+    await database.pool.execute(
+        "INSERT INTO scores (entry_id, metric, compat, strict, answered, expected,"
+        " ground_truth_version, metric_version, file_sha256)"
+        " SELECT $1, 'cvs_acc', 0.5, 0.5, 40, 40, version, $2, repeat('a', 64)"
+        " FROM ground_truths LIMIT 1",
+        entry_id, METRIC_VERSION,
+    )  # fmt: skip
+    await add_replicates(database, entry_id, "cvs_acc", [0.4, 0.6] * 500)
+    await gateway.rank_listed("official")
+    return str(await database.pool.fetchval("SELECT max(id) FROM snapshots"))
 
 
 async def _of_administrators(gateway: Gateway, admin_key: str, truths: Path) -> Seeds:

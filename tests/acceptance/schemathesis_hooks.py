@@ -48,6 +48,8 @@ _KEYS = frozenset({f"Bearer {os.environ['ADMIN_KEY']}", f"Bearer {os.environ['OW
 
 
 def _is_id(value: object) -> bool:
+    if str(value).isdecimal():  # a snapshot's
+        return True
     try:
         UUID(str(value))
     except ValueError:
