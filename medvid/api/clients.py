@@ -40,6 +40,7 @@ class Methods:
 
     boards = method(leaderboards.boards)
     board = method(leaderboards.board)
+    second_opinions = method(leaderboards.second_opinions)
     board_csv = method(leaderboards.board_csv)
     snapshot = method(leaderboards.snapshot)
     entries = stream(leaderboards.entries)

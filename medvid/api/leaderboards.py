@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
 from typing import Final
 from urllib.parse import parse_qsl, quote, urlsplit
@@ -18,6 +18,7 @@ from medvid.models.boards import (
     LeaderboardEntry,
     LeaderboardIndex,
 )
+from medvid.models.second_opinions import SecondOpinions
 
 _LARGEST_ARCHIVE: Final = 256 << 20
 _PAGE_SIZE: Final = 500
@@ -41,6 +42,23 @@ async def board(
     `as_of` is a date (its end, UTC), a time, or the number of a snapshot.
     """
     return await transport.ask(_board(name, scoring, track, as_of), Leaderboard)
+
+
+async def second_opinions(
+    transport: Transport,
+    board: str,
+    *,
+    scoring: str | None = None,
+    as_of: str | int | None = None,
+    weights: Mapping[str, float] | str | None = None,
+) -> SecondOpinions:
+    """Return what other rules say of a board's order; `weights` are your own, by metric."""
+    if weights is not None and not isinstance(weights, str):
+        weights = ",".join(f"{metric}:{weight}" for metric, weight in weights.items())
+    call = get(
+        f"/leaderboards/{board}/second-opinions", scoring=scoring, as_of=as_of, weights=weights
+    )
+    return await transport.ask(call, SecondOpinions)
 
 
 async def board_csv(

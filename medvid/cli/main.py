@@ -23,6 +23,7 @@ _ON_A_SERVER: Final = {
     "judge": "judge:judge",
     "verdicts": "judge:verdicts",
     "board": "board:board",
+    "second-opinions": "second_opinions:second_opinions",
     "entry": "entry:entry",
     "export-evidence": "evidence:export_evidence",
     "quotas": "keys:quotas",

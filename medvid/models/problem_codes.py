@@ -37,6 +37,10 @@ _REQUEST: Final = {
     "unsupported_media_type": ProblemCode(
         415, "The body's Content-Type is not one that this address takes."
     ),
+    "invalid_weights": ProblemCode(
+        422, "Weights are no 'metric:number' pairs, or none of them is above 0."
+    ),
+    "board_too_large": ProblemCode(422, "The board has too many entries for this."),
     "invalid_input": ProblemCode(422, "What was sent can never work as it is."),
     "invalid_body": ProblemCode(
         422, "The body is no JSON of the expected form; 'errors' lists what is wrong."

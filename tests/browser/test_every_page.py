@@ -13,6 +13,7 @@ PAGES = {
     "community": "/community",
     "community-strict": "/community?scoring=strict",
     "compare": "/compare",
+    "second-opinions": "/boards/official/second-opinions?weights=cvs_acc:3,dvc_llm:0",
     "submit": "/submit",
     "submission": "/submissions/{submission}#token={token}",
     "verdicts": "/submissions/{submission}/verdicts#token={token}",

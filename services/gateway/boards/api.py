@@ -11,13 +11,19 @@ from pydantic import Field
 from medvid.benchmark.names import FIELD_LIMITS
 from medvid.benchmark.tasks import BOARDS, Board, Scoring
 from medvid.models.boards import EntryComparison, EntryDetails, Leaderboard, LeaderboardIndex
+from medvid.models.second_opinions import SecondOpinions
 from services.gateway.boards.current import CACHE_CONTROL, Boards
 from services.gateway.boards.cursors import BoardCursor, Form
 from services.gateway.boards.entries import entry_of
 from services.gateway.boards.events import BoardStreams
 from services.gateway.boards.moments import PATTERN, read_as_of
+from services.gateway.boards.second_opinions import (
+    LONGEST_WEIGHTS,
+    read_weights,
+    second_opinions_csv,
+)
 from services.gateway.boards.store import SnapshotStore
-from services.gateway.boards.views import BoardViews, Window
+from services.gateway.boards.views import CSV_CONTENT, BoardViews, Window
 from services.gateway.web.endpoints import CSV, EVENTS, JSON, Handle, Reply, ReplyLink, json_reply
 from services.gateway.web.event_streams import EventHeaders
 from services.gateway.web.negotiation import negotiate
@@ -254,6 +260,55 @@ async def compare_entries(
         content_type=JSON,
         cache_control=CACHE_CONTROL,
         headers=READ_HEADERS,
+    )
+
+
+class OpinionsQuery(Parameters):
+    """Of which board second opinions are asked for, and with what weights."""
+
+    scoring: Scoring = Field("compat", description="the values that are ranked")
+    as_of: Annotated[str, Field(pattern=PATTERN, json_schema_extra=_AS_OF)] | None = Field(
+        None, description="the board as it was: a date (its end, UTC), a time, or a snapshot"
+    )
+    weights: (
+        Annotated[str, Field(max_length=LONGEST_WEIGHTS, examples=["cvs_acc:2,dvc_llm:0"])] | None
+    ) = Field(None, description="your own, metric:number; metrics that are not named weigh 1")
+    format: Form | None = Field(None, description="wins over the Accept header")
+
+
+@router.get(
+    "/leaderboards/{board}/second-opinions",
+    reply=Reply("The second opinions.", {JSON: SecondOpinions, CSV: None}, etag=True),
+    problems=(
+        "board_not_found",
+        "snapshot_not_found",
+        "invalid_weights",
+        "board_too_large",
+    ),
+)
+async def read_second_opinions(
+    views: BoardViews, request: web.Request, board: BoardName, query: OpinionsQuery, address: str
+) -> Representation:
+    """Read second opinions on a board's order.
+
+    How firm each rank is, how far it moves when one other entry or one metric is left out, and
+    where other rules place the entry: pairwise majority, a mean over sources, and weights of your
+    own, which are never stored and never the board's rank.
+    """
+    form = query.format or _accepted_form(request)
+    weights = read_weights(query.weights) if query.weights is not None else None
+    as_of = read_as_of(query.as_of) if query.as_of is not None else None
+    found = await views.second_opinions(board, query.scoring, as_of, weights, address=address)
+    headers = {**READ_HEADERS, "Vary": "Accept, Accept-Encoding"}
+    if form == "csv":
+        name = f"medvidbench-{board}-{query.scoring}-second-opinions.csv"
+        headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    body = second_opinions_csv(found) if form == "csv" else found.model_dump_json()
+    return represent(
+        body.encode(),
+        content_type=CSV_CONTENT if form == "csv" else JSON,
+        cache_control=CACHE_CONTROL,
+        headers=headers,
     )
 
 

@@ -47,6 +47,12 @@ SELECT metric, compat, strict, answered, expected
   FROM scores
  WHERE entry_id = (SELECT replaces FROM entries WHERE id = $1)
 
+-- name: board_sources
+SELECT s.entry_id, s.metric, s.by_source::text AS by_source
+  FROM entries e
+  JOIN scores s ON s.entry_id = e.id
+ WHERE e.board = $1 AND e.listed AND e.removed_at IS NULL
+
 -- name: comparison_scores
 SELECT s.entry_id, s.metric, CASE WHEN $3 = 'strict' THEN s.strict ELSE s.compat END AS value,
        s.answered, s.expected, s.ground_truth_version, s.metric_version, s.judge_version,

@@ -111,6 +111,9 @@ class BoardHistory(Protocol):
     ) -> Sequence[Row]:
         """Return the scores of entries on a board with their replicates in a scoring."""
 
+    async def sources(self, board: Board) -> Sequence[Row]:
+        """Return the scores by source of a board's entries, as JSON."""
+
     async def arrivals(self, boards: Sequence[Board], limit: int) -> Sequence[Arrival]:
         """Return the entries that came onto these boards last, the newest first."""
 
@@ -180,6 +183,12 @@ class SnapshotStore:
             rows = await self._database.pool.fetch(
                 _SQL["comparison_scores"], board, entry_ids, scoring, STATISTICS_VERSION
             )
+        return [dict(row) for row in rows]
+
+    async def sources(self, board: Board) -> Sequence[Row]:
+        """Return the scores by source of a board's entries, as JSON."""
+        async with transient_errors():
+            rows = await self._database.pool.fetch(_SQL["board_sources"], board)
         return [dict(row) for row in rows]
 
     async def arrivals(self, boards: Sequence[Board], limit: int) -> Sequence[Arrival]:

@@ -14,12 +14,14 @@ from uuid import UUID
 
 from medvid.benchmark.tasks import Board, Scoring
 from medvid.models.boards import EntryComparison
+from medvid.models.second_opinions import SecondOpinions
 from services.gateway.boards import models as board_models
 from services.gateway.boards import spreadsheet as board_csv
 from services.gateway.boards.comparisons import comparison
 from services.gateway.boards.current import CACHE_CONTROL, Boards
 from services.gateway.boards.cursors import BoardCursor, Form
 from services.gateway.boards.models import MeasuredBoard
+from services.gateway.boards.second_opinions import Weights, second_opinions, weighted
 from services.gateway.boards.store import BoardHistory, entry_not_found
 from services.gateway.web.addresses import LOCAL
 from services.gateway.web.endpoints import JSON
@@ -29,7 +31,7 @@ from services.gateway.web.security import READ_HEADERS
 from services.gateway.web.turns import USUAL, Turns, WaitingLimits
 from shared.runtime.errors import NotFound
 
-_CSV: Final = "text/csv; charset=utf-8"
+CSV_CONTENT: Final = "text/csv; charset=utf-8"
 _KEPT_COMPARISONS: Final = 2_000
 _IMMUTABLE: Final = "public, max-age=31536000, immutable"
 
@@ -67,6 +69,9 @@ class BoardViews:
             kept_entries,
         )
         self._compared = RenderCache[EntryComparison](turns, lambda _: 1, _KEPT_COMPARISONS)
+        self._opinions = RenderCache[SecondOpinions](
+            turns, lambda found: len(found.entries), kept_entries
+        )
         self._made = RenderCache(turns, bytes_of, kept_bytes, largest=kept_bytes // 2)
 
     async def current(
@@ -88,6 +93,15 @@ class BoardViews:
         address: str = LOCAL,
     ) -> Representation:
         """Return a board as it was at a moment or in a snapshot; raises NotFound."""
+        if not isinstance(as_of, int) and as_of >= datetime.now(UTC):
+            return await self.current(board, scoring, window, address=address)
+        shown = await self._past_board(board, scoring, as_of, address)
+        return await self._represent(shown, window, address)
+
+    async def _past_board(
+        self, board: Board, scoring: Scoring, as_of: int | datetime, address: str
+    ) -> MeasuredBoard:
+        """Return a board as it was at a moment or in a snapshot; raises NotFound."""
         if isinstance(as_of, int):
             shown = await self.snapshot(as_of, address=address)
             if (shown.board, shown.scoring) != (board, scoring):
@@ -96,15 +110,44 @@ class BoardViews:
                     fix=f"Ask for {shown.permalink}.",
                     code="snapshot_not_found",
                 )
-            return await self._represent(shown, window, address)
+            return shown
         if as_of >= datetime.now(UTC):
-            return await self.current(board, scoring, window, address=address)
+            return self._boards.get(board, scoring).board
         snapshot_id = await self._history.snapshot_id_at(board, scoring, as_of)
         if snapshot_id is None:
-            empty = MeasuredBoard.empty(board, scoring)
-            return await self._represent(empty, window, address)
-        shown = await self.snapshot(snapshot_id, address=address)
-        return await self._represent(shown, window, address)
+            return MeasuredBoard.empty(board, scoring)
+        return await self.snapshot(snapshot_id, address=address)
+
+    async def second_opinions(
+        self,
+        board: Board,
+        scoring: Scoring,
+        as_of: int | datetime | None,
+        weights: Weights | None,
+        *,
+        address: str = LOCAL,
+    ) -> SecondOpinions:
+        """Return what other rules say of a board's order; raises NotFound, InvalidInput."""
+        current = self._boards.get(board, scoring).board
+        shown = current
+        if as_of is not None:
+            shown = await self._past_board(board, scoring, as_of, address)
+        is_current = shown.snapshot == current.snapshot
+
+        async def opine() -> SecondOpinions:
+            # Scores by source are those of now: a past board has none.
+            scores = await self._history.sources(board) if is_current else ()
+            return await asyncio.to_thread(second_opinions, shown, scores)
+
+        key = ("opinions", board, scoring, shown.snapshot, shown.measured_at, is_current)
+        found = await self._opinions.get(address, key, opine)
+        if weights is None:
+            return found
+        return await self._opinions.get(
+            address,
+            (*key, tuple(weights.items())),
+            lambda: asyncio.to_thread(weighted, found, shown, weights),
+        )
 
     async def page(
         self, board: Board, cursor: BoardCursor, form: Form, *, address: str = LOCAL
@@ -197,7 +240,7 @@ def _make(shown: MeasuredBoard, window: Window) -> Representation:
         board_csv.board_csv(page).encode()
         if window.form == "csv"
         else page.model_dump_json().encode(),
-        content_type=_CSV if window.form == "csv" else JSON,
+        content_type=CSV_CONTENT if window.form == "csv" else JSON,
         cache_control=_IMMUTABLE if lasts else CACHE_CONTROL,
         headers=headers,
         last_modified=shown.modified_at,

@@ -15,12 +15,14 @@ from medvid.models.boards import EntryComparison
 from services.gateway.boards.api import known_board
 from services.gateway.boards.current import Boards
 from services.gateway.boards.entries import entry_of
+from services.gateway.boards.second_opinions import read_weights
 from services.gateway.boards.store import BoardHistory
 from services.gateway.boards.urls import compare_url
 from services.gateway.boards.views import BoardViews
 from services.gateway.pages.board_view import View
 from services.gateway.pages.comparison import asked_models, choose
 from services.gateway.pages.rendering import Pages
+from services.gateway.pages.second_opinions import opinions_url, weights_of
 from services.gateway.pages.views import PageViews
 from services.gateway.status.service import StatusReader
 from services.gateway.web.responses import send
@@ -50,6 +52,7 @@ class PublicPages:
             web.get(PAGES["about"], self._about),
             web.get(PAGES["compare"], self._compare),
             web.get(PAGES["entry"], self._entry),
+            web.get(PAGES["second_opinions"], self._opinions),
             web.get(PAGES["snapshot"], self._snapshot),
             web.get(PAGES["static"], self._asset),
             web.get(PAGES["status"], self._status),
@@ -103,6 +106,18 @@ class PublicPages:
         details = await entry_of(self.boards, self.history, board, request.match_info["id"])
         shown = self.boards.get(board, "compat").board
         return send(request, await self.made.entry(shown, details, address=self.address(request)))
+
+    async def _opinions(self, request: web.Request) -> web.Response:
+        board, scoring = known_board(request.match_info["board"]), _scoring(request)
+        asked = weights_of(request.query)  # as the form sends them; not to be shared
+        if asked is not None:
+            headers = {"Location": opinions_url(board, scoring, asked)}
+            return web.Response(status=303, headers=headers)
+        text = request.query.get("weights")
+        weights = read_weights(text) if text else None
+        who = self.address(request)
+        found = await self.views.second_opinions(board, scoring, None, weights, address=who)
+        return send(request, await self.made.second_opinions(found, board, scoring, address=who))
 
     async def _snapshot(self, request: web.Request) -> web.Response:
         board = known_board(request.match_info["board"])

@@ -11,12 +11,14 @@ from collections.abc import Callable, Hashable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from medvid.benchmark.tasks import Scoring
+from medvid.benchmark.tasks import Board, Scoring
 from medvid.models.boards import EntryComparison, EntryDetails, Leaderboard
+from medvid.models.second_opinions import SecondOpinions
 from services.gateway.boards.models import MeasuredBoard
 from services.gateway.pages.board_view import View
 from services.gateway.pages.entry_page import render_entry
 from services.gateway.pages.rendering import Pages, Valueless
+from services.gateway.pages.second_opinions import render_opinions
 from services.gateway.web.addresses import LOCAL
 from services.gateway.web.endpoints import HTML
 from services.gateway.web.render_cache import RenderCache, bytes_of
@@ -76,6 +78,17 @@ class PageViews:
         key = (_identity(shown), tuple(asked), valueless, bool(found))
         return await self._get(
             key, lambda: self._pages.compare(shown, asked, valueless, found), address
+        )
+
+    async def second_opinions(
+        self, found: SecondOpinions, board: Board, scoring: Scoring, *, address: str = LOCAL
+    ) -> Representation:
+        """Return the page of second opinions on a board's order."""
+        measured = any(each.statistics for each in found.entries[:1])
+        weights = tuple((found.weights or {}).items())
+        key = ("opinions", board, scoring, found.snapshot, measured, weights)
+        return await self._get(
+            key, lambda: render_opinions(self._pages, found, board, scoring), address
         )
 
     async def about(

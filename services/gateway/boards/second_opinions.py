@@ -1,0 +1,188 @@
+"""Second opinions on a board's order (SPEC 7), and a reader's own weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+
+from medvid.benchmark.disclosure import rounded
+from medvid.benchmark.ranking import RankedRow, rank
+from medvid.benchmark.statistics.second_opinions import (
+    fair_view,
+    majority,
+    places,
+    sensitivity,
+    weighted_mean_ranks,
+)
+from medvid.benchmark.tasks import METRIC_KEYS
+from medvid.models.boards import LeaderboardEntry
+from medvid.models.second_opinions import SecondOpinion, SecondOpinions
+from medvid.spreadsheets import table
+from services.gateway.boards.models import MeasuredBoard
+from shared.runtime.errors import InvalidInput
+
+MOST_ENTRIES: Final = 3_000
+"""One entry left out at a time takes time with the board's square: 4 s for so many."""
+Weights = Mapping[str, float]
+Row = Mapping[str, Any]
+LONGEST_WEIGHTS: Final = 400
+_DECIMALS: Final = 4
+_FORM: Final = "Write them as in weights=cvs_acc:2,dvc_llm:0; unnamed metrics weigh 1."
+
+
+def read_weights(text: str) -> dict[str, float]:
+    """Return the weights that a query names, of every metric; raises InvalidInput."""
+    found: dict[str, float] = {}
+    for part in text[: LONGEST_WEIGHTS + 1].split(","):
+        key, _, number = part.strip().partition(":")
+        if key not in METRIC_KEYS:
+            raise _wrong(f"{key[:40]!r} is no metric.", f"Metrics are {', '.join(METRIC_KEYS)}.")
+        if key in found:
+            raise _wrong(f"{key} has two weights.", "Name it once.")
+        weight = _number(number)
+        if weight is None:
+            raise _wrong(f"the weight of {key} is no number from 0 on: {number[:40]!r}.", _FORM)
+        found[key] = weight
+    if len(text) > LONGEST_WEIGHTS:
+        raise _wrong("the weights are too long.", _FORM)
+    whole = {key: found.get(key, 1.0) for key in METRIC_KEYS}
+    if not any(whole.values()):
+        raise _wrong("all weights are 0.", "Let at least one metric count.")
+    return whole
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and number >= 0 else None
+
+
+def _wrong(detail: str, fix: str) -> InvalidInput:
+    return InvalidInput(detail, fix=fix, code="invalid_weights")
+
+
+def second_opinions(board: MeasuredBoard, scores: Sequence[Row]) -> SecondOpinions:
+    """Return what other rules say of a board's order.
+
+    `scores` are the scores by source of its entries; none where they are not those of the board.
+    Raises InvalidInput for a board of too many entries.
+    """
+    entries = [entry for entry in board.entries if entry.rank is not None]
+    if len(entries) > MOST_ENTRIES:
+        raise InvalidInput(
+            f"the board has more than {MOST_ENTRIES:,} ranked entries.",
+            fix="Download it and use 'medvid.benchmark.statistics.second_opinions'.",
+            code="board_too_large",
+        )
+    ranked = _ranked(board, entries)
+    fair = _fair(entries, scores)
+    order = sorted(
+        (n for n, value in enumerate(fair) if value is not None), key=lambda n: (-(fair[n] or 0), n)
+    )
+    fair_places = {n: place for place, n in enumerate(order, 1)}
+    return SecondOpinions(
+        board=board.board,
+        scoring=board.scoring,
+        snapshot=board.snapshot,
+        permalink=board.permalink,
+        updated_at=board.updated_at,
+        weights=None,
+        entries=[
+            SecondOpinion(
+                entry_id=entry.entry_id,
+                model_name=entry.model_name,
+                organization=entry.organization,
+                rank=entry.rank or n + 1,
+                mean_rank=entry.mean_rank or 0.0,
+                statistics=entry.statistics,
+                one_entry_out=moved.one_entry_out,
+                one_metric_out=moved.one_metric_out,
+                copeland=won.copeland,
+                majority_place=won.majority_place,
+                fair=rounded(fair[n]),
+                fair_place=fair_places.get(n),
+            )
+            for n, (entry, moved, won) in enumerate(
+                zip(entries, sensitivity(ranked, board.ranking), majority(ranked), strict=True)
+            )
+        ],
+    )
+
+
+def weighted(found: SecondOpinions, board: MeasuredBoard, weights: Weights) -> SecondOpinions:
+    """Return second opinions with the order by a reader's weights."""
+    entries = [entry for entry in board.entries if entry.rank is not None]
+    means = weighted_mean_ranks(_ranked(board, entries), weights)
+    return found.model_copy(
+        update={
+            "weights": dict(weights),
+            "entries": [
+                each.model_copy(
+                    update={
+                        "weighted_mean_rank": round(mean, _DECIMALS),
+                        "weighted_place": place,
+                    }
+                )
+                for each, mean, place in zip(found.entries, means, places(means), strict=True)
+            ],
+        }
+    )
+
+
+def _ranked(board: MeasuredBoard, entries: Sequence[LeaderboardEntry]) -> list[RankedRow]:
+    ranked, _ = rank(
+        [{"model_name": each.model_name, **each.values} for each in entries], board.ranking
+    )
+    return list(ranked)
+
+
+def _fair(entries: Sequence[LeaderboardEntry], scores: Sequence[Row]) -> list[float | None]:
+    """Return the fair view of the values that are shown."""
+    shown = {entry.entry_id: entry.values for entry in entries}
+    sources: dict[UUID, dict[str, dict[str, float | None]]] = {}
+    for score in scores:
+        values = shown.get(score["entry_id"], {})
+        by_source = orjson.loads(score["by_source"])
+        if values.get(score["metric"]) is not None and by_source:
+            sources.setdefault(score["entry_id"], {})[score["metric"]] = {
+                source: part.get("compat") for source, part in by_source.items()
+            }
+    return fair_view([sources.get(entry.entry_id) for entry in entries])
+
+
+def second_opinions_csv(found: SecondOpinions) -> str:
+    """Return second opinions, an entry a line."""
+    columns = [
+        "rank", "rank_low", "rank_high", "first_share", "may_be_best", "model_name", "organization",
+        "mean_rank", "entry_out_low", "entry_out_high", "metric_out_low", "metric_out_high",
+        "copeland", "majority_place", "fair", "fair_place", "weighted_mean_rank", "weighted_place",
+        "entry_id",
+    ]  # fmt: skip
+    return table(columns, [_line(each) for each in found.entries])
+
+
+def _line(each: SecondOpinion) -> list[object]:
+    firm = each.statistics
+    return [
+        each.rank,
+        *((firm.rank_low, firm.rank_high, firm.first_share) if firm else (None,) * 3),
+        str(firm.may_be_best).lower() if firm else None,
+        each.model_name,
+        each.organization,
+        each.mean_rank,
+        *each.one_entry_out,
+        *each.one_metric_out,
+        each.copeland,
+        each.majority_place,
+        each.fair,
+        each.fair_place,
+        each.weighted_mean_rank,
+        each.weighted_place,
+        str(each.entry_id),
+    ]
