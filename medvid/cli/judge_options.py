@@ -13,6 +13,7 @@ import typer
 from medvid.api.errors import LeaderboardError
 from medvid.judging.endpoint import TokenParameter
 from medvid.judging.forms import FormSetting
+from medvid.judging.parts_table import DEFAULT_PARSER, ParserName
 
 OPENAI: Final = "https://api.openai.com/v1"
 PRICES: Final = "MEDVID_JUDGE_PRICES"
@@ -59,6 +60,7 @@ WhichForm = Annotated[
     FormSetting,
     typer.Option("--reply-form", help="auto: a schema, and lines where the endpoint refuses it"),
 ]
+WhichParser = Annotated[ParserName, typer.Option("--parser", help="which parser reads replies")]
 WithRationale = Annotated[
     bool,
     typer.Option("--rationale", help="ask for a short reason with each verdict, kept with it"),
@@ -108,6 +110,7 @@ class JudgeOptions:
     seed: int | None = None
     reply_form: FormSetting = "auto"
     rationale: bool = False
+    parser: ParserName = DEFAULT_PARSER
     limit_usd: float | None = None
 
     @property

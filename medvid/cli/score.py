@@ -40,6 +40,7 @@ from medvid.cli.judge_options import (
     Temperature,
     WhichForm,
     WhichJudge,
+    WhichParser,
     WhichTokens,
     WithRationale,
 )
@@ -55,6 +56,7 @@ from medvid.cli.scored_files import (
     score_file,
 )
 from medvid.judging.aggregate import JudgeScore, aggregate
+from medvid.judging.parts_table import DEFAULT_PARSER
 from medvid.judging.verdicts import Verdict
 from medvid.rewards.values import reward_values
 
@@ -84,6 +86,7 @@ def score(
     seed: Seed = None,
     reply_form: WhichForm = "auto",
     rationale: WithRationale = False,
+    parser: WhichParser = DEFAULT_PARSER,
     cache: CacheFile = None,
     limit_usd: LimitUsd = None,
     similarities: Annotated[
@@ -126,7 +129,7 @@ def score(
         options = JudgeOptions(
             judge, cache or beside(predictions), model, model_prefix, base_url, api_key_env,
             query or (), header_env or (), concurrency, max_tokens, token_parameter, temperature,
-            seed, reply_form, rationale, limit_usd,
+            seed, reply_form, rationale, parser, limit_usd,
         )  # fmt: skip
     with paused_collection():
         return _score(

@@ -182,6 +182,7 @@ def version_of(options: JudgeOptions, model: str) -> JudgeVersion:
         temperature=options.sampling_temperature,
         max_tokens=options.max_tokens,
         seed=options.seed,
+        parser=options.parser,
         max_caption_characters=_MAX_CAPTION_CHARACTERS,
     )
 

@@ -128,6 +128,7 @@ class OfflineJudge:
                         finish_reason=completion.finish_reason,
                         refusal=completion.refusal,
                         rationale=self.rubric.rationale,
+                        parser=self.version.parser,
                     )
                     self.form.worked(form)
                 except InvalidReply as error:

@@ -19,7 +19,6 @@ from medvid.benchmark.tasks import ASPECTS, Task
 from medvid.judging.rubric import Rubric
 from medvid.judging.verdicts import SCORES
 
-PROMPT_VERSION: Final = "1"
 OPENING: Final = "<captions>"
 CLOSING: Final = "</captions>"
 RATIONALE: Final = "rationale"

@@ -15,12 +15,12 @@ from contextlib import suppress
 from typing import Final, Literal, NamedTuple, NoReturn
 
 from medvid.benchmark.tasks import ASPECTS
+from medvid.judging.parts_table import DEFAULT_PARSER, PARSERS
 from medvid.judging.prompt import RATIONALE
 from medvid.judging.rationale import Rationale, kept
+from medvid.judging.relaxed import strict_lines, strict_pairs
 from medvid.judging.verdicts import SCORES, Verdict
 
-# A parser that reads more keeps its version: whatever the earlier one read means the same.
-PARSER_VERSION: Final = "1"
 MAX_REPLY_CHARACTERS: Final = 2_000
 """Five scores take under 100; what is longer is something else."""
 
@@ -68,8 +68,12 @@ def read_reply(
     finish_reason: str | None,
     refusal: str | None,
     rationale: Rationale | None = None,
+    parser: str = DEFAULT_PARSER,
 ) -> ReadVerdict:
-    """Return what a finished reply says; raises InvalidReply. `rationale`: how it was asked for."""
+    """Return what a finished reply says; raises InvalidReply.
+
+    `rationale`: how it was asked for; `parser`: by which of `PARSERS` it is read.
+    """
     if refusal:
         raise InvalidReply("refused", "the model refused to answer")
     end = (finish_reason or "").lower()
@@ -79,19 +83,21 @@ def read_reply(
         raise InvalidReply("truncated", "the reply ended at the token limit")
     if content is None or not content.strip():
         raise InvalidReply("empty", "the reply is empty")
-    return parse_reply(content, rationale)
+    return parse_reply(content, rationale, parser)
 
 
-def parse_reply(content: str, rationale: Rationale | None = None) -> ReadVerdict:
+def parse_reply(
+    content: str, rationale: Rationale | None = None, parser: str = DEFAULT_PARSER
+) -> ReadVerdict:
     """Read a JSON object or five lines, perhaps in one Markdown fence; raises InvalidReply."""
-    reply = _without_thoughts(content)
+    reply, relaxed = _without_thoughts(content), PARSERS[parser].relaxed
     if rationale is not None and reply != content:
         with suppress(InvalidReply):  # a reason may quote what ends thoughts
-            return _parse(content, rationale)
-    return _parse(reply, rationale)
+            return _parse(content, rationale, relaxed=relaxed)
+    return _parse(reply, rationale, relaxed=relaxed)
 
 
-def _parse(content: str, rationale: Rationale | None) -> ReadVerdict:
+def _parse(content: str, rationale: Rationale | None, *, relaxed: bool) -> ReadVerdict:
     longest = MAX_REPLY_CHARACTERS
     if rationale is not None:
         longest += _LONGEST_ESCAPE * rationale.characters
@@ -101,7 +107,11 @@ def _parse(content: str, rationale: Rationale | None) -> ReadVerdict:
     fenced = _FENCE.fullmatch(text)
     if fenced:
         text = fenced[1].strip()
-    pairs = _from_json(text) if text.startswith("{") else _from_lines(text)
+    if text.startswith("{"):
+        pairs = _from_json(text)
+        pairs = strict_pairs(pairs) if relaxed else pairs
+    else:
+        pairs = _from_lines(strict_lines(text) if relaxed else text)
     if rationale is None:
         return ReadVerdict(_verdict(pairs))
     reasons = [value for key, value in pairs if key == RATIONALE]

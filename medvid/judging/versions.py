@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Final, Self
+from typing import Any, Final, Self
 
-from medvid.judging.prompt import PROMPT_VERSION
-from medvid.judging.replies import PARSER_VERSION
+from medvid.judging.parts_table import DEFAULT_PARSER, PROMPT_VERSION
 from medvid.judging.rubric import Rubric
 
 _ADDED: Final = ("rationale",)
@@ -46,21 +46,27 @@ class JudgeVersion:
         max_tokens: int,
         seed: int | None,
         max_caption_characters: int | None,
+        parser: str = DEFAULT_PARSER,
     ) -> Self:
-        """Return the version of this code's prompt and parser; a reason lengthens the reply."""
+        """Return the version of this code's prompt; a reason lengthens the reply."""
         reason = rubric.rationale
         return cls(
             provider=provider,
             model=model,
             rubric=rubric.version,
             prompt=PROMPT_VERSION,
-            parser=PARSER_VERSION,
+            parser=parser,
             temperature=temperature,
             max_tokens=max_tokens + (reason.most_tokens if reason else 0),
             seed=seed,
             max_caption_characters=max_caption_characters,
             rationale=reason.version if reason else None,
         )
+
+    @classmethod
+    def read(cls, facts: Mapping[str, Any]) -> Self:
+        """Return the version that these public facts are of; raises TypeError for another code's."""
+        return cls(**facts)
 
     @property
     def hash(self) -> str:

@@ -201,6 +201,7 @@ class ModelGrader:
                     finish_reason=completion.finish_reason,
                     refusal=completion.refusal,
                     rationale=self.rubric.rationale,
+                    parser=self.version.parser,
                 )
             except InvalidReply as error:
                 reason, detail = error.reason, error.detail
@@ -246,12 +247,13 @@ def _verdict(
     detail: str,
     completion: Completion | None,
 ) -> Verdict:
+    # Of a long one the end: the verdict is behind the thoughts.
     reply = (completion.content or completion.refusal or "") if completion else ""
     return Verdict(
         scores=scores,
         unscored_reason=reason,
         detail=detail,
-        raw_reply=reply[:_RAW_CHARACTERS],
+        raw_reply=reply[-_RAW_CHARACTERS:],
         model=completion.model if completion else "",
         prompt_tokens=tally.prompt_tokens,
         completion_tokens=tally.completion_tokens,

@@ -105,6 +105,7 @@ def judge_version(settings: JudgeSettings, rubric: Rubric) -> JudgeVersion:
         temperature=settings.judge_temperature,
         max_tokens=settings.judge_max_tokens,
         seed=settings.judge_seed,
+        parser=settings.judge_parser,
         # The stub's scores are defined on whole texts.
         max_caption_characters=None if is_stub else settings.judge_max_caption_characters,
     )

@@ -17,6 +17,7 @@ from pydantic import (
 from medvid.judging.addresses import problem_of
 from medvid.judging.endpoint import TokenParameter
 from medvid.judging.forms import FormSetting
+from medvid.judging.parts_table import DEFAULT_PARSER, ParserName
 from medvid.judging.pricing import FREE, TokenPrice, to_microusd
 from shared.runtime.settings import CommonSettings
 
@@ -71,6 +72,11 @@ class JudgeSettings(CommonSettings):
         False,
         description="ask for a short reason with each verdict, which administrators read; another "
         "judge version, whose replies may be 200 tokens longer",
+    )
+    judge_parser: ParserName = Field(
+        DEFAULT_PARSER,
+        description="which parser reads replies (docs/judge-versions.md); another one is another "
+        "judge version, and 'medvid admin reread' reads kept replies with it",
     )
     judge_temperature: Annotated[Annotated[float, Field(ge=0, le=2)] | None, NoneIfEmpty] = Field(
         0.0, description="empty to leave it to the endpoint"

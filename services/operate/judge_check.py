@@ -165,6 +165,7 @@ def _verdict(check: _Check, completion: Completion) -> Finding:
             finish_reason=completion.finish_reason,
             refusal=completion.refusal,
             rationale=check.rubric.rationale,
+            parser=check.settings.judge_parser,
         )
     except InvalidReply as error:
         cure = "Set MEDVID_JUDGE_MAX_TOKENS higher: models that think aloud need more."
