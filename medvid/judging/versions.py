@@ -65,7 +65,7 @@ class JudgeVersion:
 
     @classmethod
     def read(cls, facts: Mapping[str, Any]) -> Self:
-        """Return the version that these public facts are of; raises TypeError for another code's."""
+        """Return the version of these public facts; raises TypeError for another code's."""
         return cls(**facts)
 
     @property
