@@ -9,9 +9,21 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, Final, TypedDict, Unpack
-from uuid import UUID
 
 from medvid.api.calls import Call, get, post, text_of
+from medvid.api.jobs import (
+    EntryId,
+    apply_reread,
+    apply_rescore,
+    difference,
+    discard_reread,
+    discard_rescore,
+    do,
+    reread,
+    rereads,
+    rescore,
+    rescores,
+)
 from medvid.api.judging import explained_verdicts
 from medvid.api.methods import AsyncCalls, SyncCalls, method, stream
 from medvid.api.transport import Transport
@@ -24,22 +36,17 @@ from medvid.models.administration import (
     EntryAction,
     GroundTruthList,
     ImportAnswer,
-    JobsPage,
     JudgingView,
     LettersAnswer,
     LettersPage,
     LoadedView,
     ManagedEntryView,
-    RescoreDetail,
-    RescoreJobView,
     RowChangeView,
 )
-from medvid.models.base import API, AnswerType
+from medvid.models.base import API
 
 _PAGE_SIZE: Final = 200
 _GZIP: Final = b"\x1f\x8b"
-EntryId = UUID | str
-JobId = UUID | str
 
 
 class Metadata(TypedDict, total=False):
@@ -77,7 +84,7 @@ async def add_entry(
     transport: Transport, board: str, row: Mapping[str, Any], *, why: str
 ) -> RowChangeView:
     """Add an entry with given scores; a row as in an export."""
-    return await _do(transport, "/entries", RowChangeView, why, board=board, entry=row)
+    return await do(transport, "/entries", RowChangeView, why, board=board, entry=row)
 
 
 async def promote(
@@ -91,28 +98,28 @@ async def promote(
     """Verify an entry, today or on a day: it moves to the official board."""
     day = None if verified_on is None else str(verified_on)
     path = f"/entries/{entry}/promote"
-    return await _do(transport, path, EntryAction, why, verified_on=day, note=note)
+    return await do(transport, path, EntryAction, why, verified_on=day, note=note)
 
 
 async def demote(transport: Transport, entry: EntryId, *, why: str) -> EntryAction:
     """Bring an official entry back to the community board."""
-    return await _do(transport, f"/entries/{entry}/demote", EntryAction, why)
+    return await do(transport, f"/entries/{entry}/demote", EntryAction, why)
 
 
 async def remove(transport: Transport, entry: EntryId, *, why: str) -> EntryAction:
     """Take an entry off its board; its name is free, its scores stay."""
-    return await _do(transport, f"/entries/{entry}/remove", EntryAction, why)
+    return await do(transport, f"/entries/{entry}/remove", EntryAction, why)
 
 
 async def restore(transport: Transport, entry: EntryId, *, why: str) -> EntryAction:
     """Bring a removed entry back, if its name is still free."""
-    return await _do(transport, f"/entries/{entry}/restore", EntryAction, why)
+    return await do(transport, f"/entries/{entry}/restore", EntryAction, why)
 
 
 async def rename(transport: Transport, entry: EntryId, model_name: str, *, why: str) -> EntryAction:
     """Give an entry another name."""
     path = f"/entries/{entry}/rename"
-    return await _do(transport, path, EntryAction, why, model_name=model_name)
+    return await do(transport, path, EntryAction, why, model_name=model_name)
 
 
 async def edit(
@@ -125,7 +132,7 @@ async def edit(
 
 async def set_ranking(transport: Transport, board: str, ranking: str, *, why: str) -> ChangeAnswer:
     """Choose how a board ranks: `competition` or `dense`; it is ranked again."""
-    return await _do(transport, f"/boards/{board}/ranking", ChangeAnswer, why, ranking=ranking)
+    return await do(transport, f"/boards/{board}/ranking", ChangeAnswer, why, ranking=ranking)
 
 
 async def export_boards(
@@ -149,60 +156,10 @@ async def import_boards(
 
     `existing` says what becomes of names that a board has: `keep` or `update`.
     """
-    return await _do(
+    return await do(
         transport, "/boards/import", ImportAnswer, why, boards=boards, csv=csv,
         existing=existing, dry_run=dry_run,
     )  # fmt: skip
-
-
-async def rescore(
-    transport: Transport,
-    *,
-    why: str,
-    ground_truth: str | None = None,
-    board: str | None = None,
-    entries: Sequence[EntryId] | None = None,
-) -> RescoreJobView:
-    """Score entries again beside the scores in force: all, one board's, or some."""
-    return await _do(
-        transport, "/rescores", RescoreJobView, why, ground_truth=ground_truth, board=board,
-        entries=[str(each) for each in entries] if entries else None,
-    )  # fmt: skip
-
-
-async def rescores(transport: Transport) -> AsyncGenerator[RescoreJobView, None]:
-    """Yield re-score jobs, newest first."""
-    call = get("/admin/rescores", limit=_PAGE_SIZE)
-    async for page in transport.pages(call, JobsPage):
-        for job in page.jobs:
-            yield job
-
-
-async def difference(transport: Transport, job: JobId) -> RescoreDetail:
-    """Return a re-score job with what it would change."""
-    return await transport.ask(get(f"/admin/rescores/{job}"), RescoreDetail)
-
-
-async def apply_rescore(
-    transport: Transport,
-    job: JobId,
-    *,
-    why: str,
-    preview: int,
-    without_failed: bool = False,
-    make_current: bool = False,
-    judge_again: bool = False,
-) -> ChangeAnswer:
-    """Put a job's scores in force; `preview` is the number of the difference that was looked at."""
-    return await _do(
-        transport, f"/rescores/{job}/apply", ChangeAnswer, why, preview=preview,
-        without_failed=without_failed, make_current=make_current, judge_again=judge_again,
-    )  # fmt: skip
-
-
-async def discard_rescore(transport: Transport, job: JobId, *, why: str) -> ChangeAnswer:
-    """Drop a re-score job; the scores in force stay."""
-    return await _do(transport, f"/rescores/{job}/discard", ChangeAnswer, why)
 
 
 async def judging(transport: Transport) -> JudgingView:
@@ -212,12 +169,12 @@ async def judging(transport: Transport) -> JudgingView:
 
 async def pause_judging(transport: Transport, *, why: str) -> ChangeAnswer:
     """Pause all judging, also of runs to come."""
-    return await _do(transport, "/judging/pause", ChangeAnswer, why)
+    return await do(transport, "/judging/pause", ChangeAnswer, why)
 
 
 async def resume_judging(transport: Transport, *, why: str) -> ChangeAnswer:
     """Resume judging."""
-    return await _do(transport, "/judging/resume", ChangeAnswer, why)
+    return await do(transport, "/judging/resume", ChangeAnswer, why)
 
 
 async def dead_letters(
@@ -314,12 +271,12 @@ async def reload_ground_truth(
 ) -> LoadedView:
     """Load a version from a file of the server's own folder."""
     path = "/ground-truths/reload"
-    return await _do(transport, path, LoadedView, why, file=file, current=current)
+    return await do(transport, path, LoadedView, why, file=file, current=current)
 
 
 async def choose_ground_truth(transport: Transport, version: str, *, why: str) -> ChangeAnswer:
     """Choose the version that uploads are checked against."""
-    return await _do(transport, "/ground-truths/current", ChangeAnswer, why, version=version)
+    return await do(transport, "/ground-truths/current", ChangeAnswer, why, version=version)
 
 
 async def _letters(
@@ -327,19 +284,10 @@ async def _letters(
     queue: str | None, reason: str | None,
 ) -> LettersAnswer:  # fmt: skip
     which: dict[str, object] = {"all": True} if ids is None else {"ids": list(ids)}
-    return await _do(
+    return await do(
         transport, f"/dead-letters/{action}", LettersAnswer, why, **which, queue=queue,
         reason=reason,
     )  # fmt: skip
-
-
-async def _do(
-    transport: Transport, path: str, answer: type[AnswerType], why: str, **given: object
-) -> AnswerType:
-    """Do an action; fields that are None are left out."""
-    body = {name: value for name, value in given.items() if value is not None}
-    call = post(f"/admin{path}", {"why": why, **body}, repeatable=True)
-    return await transport.ask(call, answer)
 
 
 class AdminMethods:
@@ -357,6 +305,10 @@ class AdminMethods:
     import_boards = method(import_boards)
     rescore = method(rescore)
     rescores = stream(rescores)
+    reread = method(reread)
+    rereads = stream(rereads)
+    apply_reread = method(apply_reread)
+    discard_reread = method(discard_reread)
     difference = method(difference)
     apply_rescore = method(apply_rescore)
     discard_rescore = method(discard_rescore)

@@ -80,6 +80,7 @@ _ADMINISTRATION: Final = {
 }
 _JOBS: Final = {
     "rescoring": "Scores computed anew beside those in force, applied whole or discarded.",
+    "reread": "A judge's kept replies, read with another parser: applied whole or discarded.",
 }
 """Each kind of job, with its help; a module of its name has a function for each verb."""
 _JOB_VERBS: Final = {

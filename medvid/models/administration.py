@@ -15,7 +15,8 @@ from medvid.models.base import Answer, Open, Page
 Kind = Literal["added", "changed", "unchanged", "kept"]
 """What becomes of a row of an import."""
 LetterState = Literal["open", "replayed", "discarded"]
-JobState = Literal["scoring", "scored", "ready", "applied", "discarded"]
+JobState = Literal["scoring", "reading", "scored", "ready", "applied", "discarded"]
+JobKind = Literal["rescore", "reread"]
 
 
 class ChangeAnswer(Answer):
@@ -181,7 +182,8 @@ class JudgingView(Answer):
 class RescoreJobView(Answer):
     """A re-score job and how far it is.
 
-    scoring, scored (its difference is being computed), ready, then applied or discarded.
+    scoring, scored (its difference is being computed), ready, then applied or discarded. One that
+    reads a judge's replies again is reading first.
     """
 
     id: UUID
@@ -196,6 +198,10 @@ class RescoreJobView(Answer):
     scored: int
     failed: int
     preview: int = Field(description="number of its newest difference; 0: none yet")
+    kind: Open[JobKind] = Field("rescore", description="what is computed anew")
+    judge_version: str | None = Field(None, description="which values of a reread job get")
+    from_judge_version: str | None = Field(None, description="which they have")
+    parser: str | None = Field(None, description="by which a reread job reads replies")
 
 
 class JobsPage(Page):

@@ -30,6 +30,7 @@ from services.gateway.admin.entries import EntryActions
 from services.gateway.admin.ground_truths import GroundTruths
 from services.gateway.admin.imports import BoardFiles
 from services.gateway.admin.judging_hold import HoldJudging
+from services.gateway.admin.rereading import Rereading
 from services.gateway.admin.rescoring import Rescoring
 from services.gateway.admin.sealing import Sealing
 from services.gateway.boards import api as board_api
@@ -223,6 +224,7 @@ def _build(database: Database, pool: WorkerPool, folder: Path, settings: Gateway
     judging = JudgingService(
         owners, JudgingStore(database), quotas, settings.judge_estimate_seconds
     )
+    rescoring = Rescoring(database)
     return _Parts(
         accounts=accounts,
         admin=admin_parts.Parts(
@@ -231,7 +233,8 @@ def _build(database: Database, pool: WorkerPool, folder: Path, settings: Gateway
             boards=BoardSettings(database),
             letters=DeadLetters(database),
             truths=GroundTruths(database, pool, settings.ground_truth_dir),
-            rescoring=Rescoring(database),
+            rescoring=rescoring,
+            rereading=Rereading(database, rescoring),
             hold=HoldJudging(database),
             log=AuditLog(database),
             submissions=submissions,

@@ -41,7 +41,7 @@ async def close_run(transaction: Transaction, run_id: UUID, run: asyncpg.Record)
     """
     connection = transaction.connection
     rows = await connection.fetch(_SQL["run_verdicts"], run_id, run["judge_version"])
-    plan, rounds = await asyncio.to_thread(_verdicts, run["plan"], run["repeats"], rows)
+    plan, rounds = await asyncio.to_thread(verdicts_by_repeat, run["plan"], run["repeats"], rows)
     result = await asyncio.to_thread(outcome, plan, rounds)
     unscored = run["items"] - len(rows)
     submission_id: UUID = run["submission_id"]
@@ -72,7 +72,7 @@ async def close_run(transaction: Transaction, run_id: UUID, run: asyncpg.Record)
     await transaction.emit(JudgingProgressed(submission_id=submission_id, run_id=run_id))
 
 
-def _verdicts(
+def verdicts_by_repeat(
     packed: bytes, repeats: int, rows: Sequence[asyncpg.Record]
 ) -> tuple[JudgingPlan, list[dict[int, Verdict]]]:
     """Return a run's plan, and its verdicts by repeat and text."""

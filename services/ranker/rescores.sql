@@ -1,5 +1,8 @@
 -- name: rescore_lock
-SELECT state, ground_truth_version, metric_version FROM rescore_jobs WHERE id = $1 FOR UPDATE
+SELECT state, kind, ground_truth_version, metric_version, from_judge_version
+  FROM rescore_jobs
+ WHERE id = $1
+   FOR UPDATE
 
 -- name: boards_hold
 -- A change to a board raises its revision and waits for this lock: entries and revision fit.
@@ -26,6 +29,16 @@ SELECT e.id
    AND EXISTS (SELECT FROM scores s
                 WHERE s.entry_id = e.id AND s.judge_version IS NULL AND s.metric_version IS NOT NULL
                   AND (s.ground_truth_version, s.metric_version) IS DISTINCT FROM ($2, $3))
+   AND NOT EXISTS (SELECT FROM rescore_items i
+                    WHERE i.job_id = $1 AND i.entry_id = e.id AND i.state = 'scored')
+ ORDER BY e.id
+
+-- name: left_unread
+-- Listed entries with values of that judge that the job does not cover.
+SELECT e.id
+  FROM entries e
+ WHERE e.listed AND e.removed_at IS NULL
+   AND EXISTS (SELECT FROM scores s WHERE s.entry_id = e.id AND s.judge_version = $2)
    AND NOT EXISTS (SELECT FROM rescore_items i
                     WHERE i.job_id = $1 AND i.entry_id = e.id AND i.state = 'scored')
  ORDER BY e.id

@@ -7,6 +7,7 @@ import gzip
 from typing import Final
 from uuid import UUID
 
+import asyncpg
 import orjson
 import structlog
 
@@ -33,18 +34,30 @@ async def preview(transaction: Transaction, job_id: UUID) -> None:
         board: await connection.fetchval(_SQL["boards_hold"], board) for board in _LOCK_ORDER
     }
     new = await _new_values(connection, job_id)
-    truth, code = job["ground_truth_version"], job["metric_version"]
     content = {
         "boards": {board: await _difference(transaction, board, new) for board in BOARDS},
-        "left_out": await _ids(connection, "left_out", job_id, truth, code),
-        "judged_otherwise": await _ids(
-            connection, "judged_otherwise", job_id, truth, JUDGED_VERSION
-        ),
+        **await _others(connection, job_id, job),
     }
     packed = gzip.compress(orjson.dumps(content), 6, mtime=0)
     shown = orjson.dumps(revisions).decode()
     await connection.execute(_SQL["rescore_ready"], job_id, packed, shown)
     _log.info("rescore_previewed", job_id=str(job_id), entries=len(new))
+
+
+async def _others(
+    connection: Connection, job_id: UUID, job: asyncpg.Record
+) -> dict[str, list[str]]:
+    """Return entries that the job leaves as they are, though it computes otherwise."""
+    if job["kind"] == "reread":
+        left = await _ids(connection, "left_unread", job_id, job["from_judge_version"])
+        return {"left_out": left, "judged_otherwise": []}
+    truth = job["ground_truth_version"]
+    return {
+        "left_out": await _ids(connection, "left_out", job_id, truth, job["metric_version"]),
+        "judged_otherwise": await _ids(
+            connection, "judged_otherwise", job_id, truth, JUDGED_VERSION
+        ),
+    }
 
 
 async def _difference(

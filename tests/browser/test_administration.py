@@ -34,6 +34,29 @@ async def signed_in(visitor: Visitor, **profile: object) -> Page:
     return page
 
 
+async def test_replies_are_read_again_and_dropped_on_the_page(visitor: Visitor) -> None:
+    """The stand-in's replies are read alike by both parsers: a difference without a change."""
+    page = await signed_in(visitor)
+    await page.goto("/admin/rescores")
+    form = page.get_by_role("form", name="Read a judge's replies again")
+    await form.get_by_label("Why").fill(WHY)
+    await form.get_by_role("button").click()
+    await expect(page.get_by_role("status")).to_contain_text("are being read")
+    await page.get_by_role("row", name="parser 2").get_by_role("link").first.click()
+    drop = page.get_by_role("form", name="Drop the job")
+    for _ in range(120):
+        if await page.get_by_role("heading", name="Put these scores in force").count():
+            break
+        await page.wait_for_timeout(500)
+        await page.reload()
+    await expect(page.get_by_text("MEDVID_JUDGE_PARSER=2")).to_be_visible()
+    await visitor.shoot(page, "admin-reread")
+    assert await visitor.barriers(page) == []
+    await drop.get_by_label("Why").fill(WHY)
+    await drop.get_by_role("button").click()
+    await expect(page.get_by_role("status")).to_contain_text("dropped")
+
+
 async def test_the_pages_are_accessible_and_fit_a_phone(visitor: Visitor) -> None:
     """A re-score job is made by keyboard and dropped again; every page is looked at meanwhile."""
     page = await visitor.open("/admin")

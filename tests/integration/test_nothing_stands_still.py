@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID, uuid4
 
 import orjson
 import pytest
 
+from medvid.benchmark.caption_pairs import JudgingPlan
 from medvid.benchmark.versions import METRIC_VERSION
+from medvid.judging.plans import store
 from services.gateway.webhooks.delivery import Deliveries
+from services.judge.rereading import Rereading
 from services.judge.upkeep import OVERDUE as JUDGE
 from services.ranker.store import OVERDUE as RANKER
 from services.scorer.store import OVERDUE as SCORER
@@ -153,6 +156,39 @@ async def be_hypothetical(database: Database) -> None:
     )
 
 
+async def reread(database: Database, item: str) -> None:
+    """A job whose replies wait to be read, or are read by a judge that then died."""
+    run_id = await run(database, "completed")
+    await load_demo_ground_truth(database)
+    old, new = FakeGrader().version, replace(FakeGrader().version, parser="2")
+    facts = orjson.dumps(new.public()).decode()
+    await database.pool.execute(
+        "INSERT INTO judge_versions VALUES ($1, $2, false)", new.hash, facts
+    )
+    plan = store(JudgingPlan((), {}, {})).packed
+    await database.pool.execute("UPDATE judge_runs SET plan = $1", plan)
+    job_id = uuid4()
+    await database.pool.execute(
+        "INSERT INTO rescore_jobs (id, kind, state, ground_truth_version, judge_version,"
+        " from_judge_version, requested_by, why)"
+        " SELECT $1, 'reread', 'reading', version, $2, $3, 'administrator', 'parser 2'"
+        "   FROM ground_truths WHERE active",
+        job_id, new.hash, old.hash,
+    )  # fmt: skip
+    await database.pool.execute(
+        "INSERT INTO rescore_items (job_id, entry_id, submission_id, run_id, state, metric_version)"
+        " SELECT $1, e.id, e.submission_id, $2, $3, $4 FROM entries e",
+        job_id, run_id, item, METRIC_VERSION if item == "scored" else None,
+    )  # fmt: skip
+
+
+async def judge_rereads(database: Database) -> None:
+    await Rereading(database).look()
+    assert (
+        await database.pool.fetchval("SELECT count(*) FROM rescore_items WHERE state = 'open'") == 0
+    )
+
+
 async def rescore(database: Database, job: str, item: str) -> None:
     stored = await scored(database)
     version = await load_demo_ground_truth(database)
@@ -227,6 +263,9 @@ STATES: Final[dict[tuple[str, str], Case]] = {
         lambda database: rescore(database, "scoring", "scored"),
         scorer_looks,
         "rescoring.completed",
+    ),
+    ("rescore_jobs", "reading"): Case(
+        lambda database: reread(database, "open"), judge_rereads, "rescoring.completed"
     ),
     ("rescore_jobs", "scored"): Case(
         lambda database: rescore(database, "scored", "scored"),

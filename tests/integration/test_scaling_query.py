@@ -15,6 +15,12 @@ VALUES (gen_random_uuid(), gen_random_uuid(), $1, 'owner',
         CASE WHEN $1 IN ('paused', 'failed') THEN 'told' END, '', 'abcdef01')
 """
 
+_REREAD = """
+INSERT INTO rescore_jobs (id, kind, state, ground_truth_version, judge_version, from_judge_version,
+                          requested_by, why)
+VALUES (gen_random_uuid(), 'reread', 'reading', repeat('0', 64), 'abcdef02', 'abcdef01', 'x', 'y')
+"""
+
 
 def _query() -> str:
     triggers = yaml.safe_load(_SCALER.read_text())["spec"]["triggers"]
@@ -36,5 +42,7 @@ async def test_an_unfinished_run_keeps_one_judge(
         for _ in range(3):
             await connection.execute(_RUN, state)
         assert await connection.fetchval(_query()) == judges
+        await connection.execute(_REREAD)
+        assert await connection.fetchval(_query()) == 1
     finally:
         await connection.close()

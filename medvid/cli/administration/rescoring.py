@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from itertools import islice
 from typing import Annotated, Final
 
 import typer
+from rich.table import Table
 from rich.text import Text
 
 from medvid.cli.administration.session import (
@@ -21,7 +23,7 @@ from medvid.cli.failures import CommandFailed
 from medvid.cli.parameters import NoWait, Sure
 from medvid.cli.printing import place, plain_table
 from medvid.cli.session import Session, as_administrator, consent
-from medvid.models.administration import DifferenceRow, RescoreDetail
+from medvid.models.administration import DifferenceRow, RescoreDetail, RescoreJobView
 
 _LOOK_SECONDS: Final = 1.0
 _MOST_JOBS: Final = 100
@@ -54,28 +56,32 @@ def start(
     while not no_wait and detail.job.state in ("scoring", "scored"):
         time.sleep(_LOOK_SECONDS)
         detail = admin.difference(job.id)
-    return session.answer(detail, _difference(detail))
+    return session.answer(detail, difference_text(detail))
 
 
 @as_administrator
 def list_jobs(session: Session) -> int:
     """List re-score jobs."""
     found = list(islice(session.client.admin.rescores(), _MOST_JOBS))
-    table = plain_table("Id", "State", "Ground truth", "Entries", "Since", "Why")
-    for job in found:
+    return session.answer(found, jobs_table(found, "Ground truth"))
+
+
+def jobs_table(jobs: Sequence[RescoreJobView], by: str) -> Table:
+    """Return jobs as a table, with what they compute by: a ground truth, or a parser."""
+    table = plain_table("Id", "State", by, "Entries", "Since", "Why")
+    for job in jobs:
         count = f"{job.scored}/{job.items}" + (f", {job.failed} failed" if job.failed else "")
         since = f"{job.created_at:%Y-%m-%dT%H:%M}"
-        table.add_row(
-            str(job.id), job.state, job.ground_truth_version[:12], count, since, Text(job.why)
-        )
-    return session.answer(found, table)
+        what = job.parser or job.ground_truth_version[:12]
+        table.add_row(str(job.id), job.state, what, count, since, Text(job.why))
+    return table
 
 
 @as_administrator
 def show(session: Session, job: Job = None) -> int:
     """Show what a re-score job would change."""
     found = session.client.admin.difference(_job(session, job))
-    return session.answer(found, _difference(found))
+    return session.answer(found, difference_text(found))
 
 
 @as_administrator
@@ -105,7 +111,7 @@ def apply(
     admin = session.client.admin
     detail = admin.difference(_job(session, job))
     if not sure:
-        session.say(_difference(detail))
+        session.say(difference_text(detail))
     consent(session, "Put these scores in force?", sure=sure)
     change = admin.apply_rescore(
         detail.job.id, why=reason(session, why), preview=preview or detail.job.preview,
@@ -134,7 +140,8 @@ def _job(session: Session, job: str | None) -> str:
     )
 
 
-def _difference(detail: RescoreDetail) -> str:
+def difference_text(detail: RescoreDetail) -> str:
+    """Return what a job would change, line by line, and how to apply it."""
     job = detail.job
     lines = [f"Job {job.id}: {job.state}, {job.scored} of {job.items} scored."]
     lines += [f"  failed: {each.model_name}: {each.reason}" for each in detail.failures]
@@ -151,7 +158,8 @@ def _difference(detail: RescoreDetail) -> str:
             "older code (--judge-again asks for new ones)."
         )
     if job.state == "ready":
-        lines.append(f"Apply it: medvid admin rescoring apply {job.id} --preview {job.preview}")
+        command = "reread" if job.kind == "reread" else "rescoring"
+        lines.append(f"Apply it: medvid admin {command} apply {job.id} --preview {job.preview}")
     return "\n".join(lines)
 
 

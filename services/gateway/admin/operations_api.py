@@ -13,6 +13,7 @@ from pydantic import Field
 from medvid.models.administration import (
     ChangeAnswer,
     GroundTruthList,
+    JobKind,
     JobsPage,
     JudgingView,
     LetterOutcome,
@@ -37,7 +38,14 @@ from services.gateway.admin.operations_models import (
     TruthFile,
     dead_letter,
 )
-from services.gateway.admin.rescore_models import ApplyBody, RescoreBody, rescore_detail
+from services.gateway.admin.rereading import Rereading
+from services.gateway.admin.rescore_models import (
+    ApplyBody,
+    ApplyRereadBody,
+    RereadBody,
+    RescoreBody,
+    rescore_detail,
+)
 from services.gateway.admin.rescoring import Rescoring
 from services.gateway.web.bodies import media_type
 from services.gateway.web.endpoints import ADMIN, Body, json_reply
@@ -201,7 +209,11 @@ async def start_rescore(
 @router.get("/admin/rescores", reply="A page of jobs, newest first.")
 async def list_rescores(rescoring: Rescoring, query: PageQuery) -> JobsPage:
     """List re-score jobs."""
-    found = await rescoring.page(position_of(query.cursor), query.limit + 1)
+    return await _jobs(rescoring, query, "rescore")
+
+
+async def _jobs(rescoring: Rescoring, query: PageQuery, kind: JobKind) -> JobsPage:
+    found = await rescoring.page(position_of(query.cursor), query.limit + 1, kind)
     shown, cursor = cut(found, query.limit, lambda job: cursor_of((job.created_at, job.id)))
     return JobsPage(jobs=shown, next_cursor=cursor)
 
@@ -236,6 +248,69 @@ async def apply_rescore(
 )
 async def discard_rescore(rescoring: Rescoring, id: RescoreId, action: AdminAction) -> ChangeAnswer:
     """Drop a re-score job."""
+    return ChangeAnswer(changed=await rescoring.discard(id, action))
+
+
+@router.post(
+    "/admin/rereads",
+    reply="The job.",
+    status=202,
+    problems=(
+        "ground_truth_not_found",
+        "judge_version_not_found",
+        "same_parser",
+        "nothing_to_reread",
+        "rescore_unfinished",
+    ),
+)
+async def start_reread(
+    rereading: Rereading, body: RereadBody, action: AdminAction
+) -> RescoreJobView:
+    """Read a judge's kept replies with another parser.
+
+    Beside the values in force, into another judge version, at no cost. Nothing changes on a board
+    until the job is applied.
+    """
+    return await rereading.start(
+        action,
+        parser=body.parser,
+        judge=body.judge_version,
+        board=body.board,
+        entry_ids=body.entries,
+    )
+
+
+@router.get("/admin/rereads", reply="A page of jobs, newest first.")
+async def list_rereads(rescoring: Rescoring, query: PageQuery) -> JobsPage:
+    """List jobs that read replies again."""
+    return await _jobs(rescoring, query, "reread")
+
+
+@router.get("/admin/rereads/{id}", reply="The job.", problems=("rescore_not_found",))
+async def read_reread(rescoring: Rescoring, id: RescoreId) -> RescoreDetail:
+    """Read such a job with its difference."""
+    return await read_rescore(rescoring, id)
+
+
+@router.post(
+    "/admin/rereads/{id}/apply",
+    reply=_CHANGED,
+    problems=("rescore_not_found", "rescore_not_ready", "rescore_failures", "preview_outdated"),
+)
+async def apply_reread(
+    rescoring: Rescoring, id: RescoreId, body: ApplyRereadBody, action: AdminAction
+) -> ChangeAnswer:
+    """Put in force what was read again, all at once."""
+    return ChangeAnswer(changed=await rescoring.apply(id, action, body.wanted()))
+
+
+@router.post(
+    "/admin/rereads/{id}/discard",
+    reply=_CHANGED,
+    problems=("rescore_not_found", "rescore_applied"),
+)
+async def discard_reread(rescoring: Rescoring, id: RescoreId, action: AdminAction) -> ChangeAnswer:
+    """Drop such a job."""
     return ChangeAnswer(changed=await rescoring.discard(id, action))
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import Field
 
 from medvid.benchmark.tasks import Board
+from medvid.judging.parts_table import ParserName
 from medvid.models.administration import FailureView, RescoreDetail, RescoreJobView
 from services.gateway.admin.models import Reason
 from services.gateway.admin.operations_models import Version
@@ -37,6 +38,30 @@ class RescoreBody(Reason):
     ground_truth: Version | None = Field(None, description="null: the current one")
     board: Board | None = None
     entries: Annotated[list[UUID], Field(min_length=1, max_length=1_000)] | None = None
+
+
+class RereadBody(Reason):
+    """Read a judge's kept replies with another parser: of all entries, one board's, or some."""
+
+    parser: ParserName = Field(description="which reads them (docs/judge-versions.md)")
+    judge_version: Annotated[str, Field(pattern="^[0-9a-f]{8,64}$")] | None = Field(
+        None, description="whose replies, by the beginning of its version; null: the judge in force"
+    )
+    board: Board | None = None
+    entries: Annotated[list[UUID], Field(min_length=1, max_length=1_000)] | None = None
+
+
+class ApplyRereadBody(Reason):
+    """Put in force what was read again."""
+
+    preview: int = Field(ge=1, description="the number of the difference that was looked at")
+    without_failed: bool = Field(
+        False, description="although some entries failed: those stay as they are"
+    )
+
+    def wanted(self) -> Wanted:
+        """Return what is wanted of the job."""
+        return Wanted(self.preview, self.without_failed)
 
 
 class ApplyBody(Reason):

@@ -1,4 +1,7 @@
-"""Re-scoring: asked for, looked at, put in force in one transaction, or discarded."""
+"""Re-scoring: asked for, looked at, put in force in one transaction, or discarded.
+
+Jobs of other kinds are looked at, put in force and discarded in the same way.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +16,15 @@ import orjson
 import structlog
 
 from medvid.benchmark.tasks import BOARDS, Board
-from medvid.benchmark.versions import JUDGED_VERSION, SIMILARITY_VERSION, STATISTICS_VERSION
-from medvid.models.administration import FailureView, RescoreJobView
+from medvid.models.administration import FailureView, JobKind, RescoreJobView
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.audit import Subject, record
 from services.gateway.admin.entries import again_on_deadlock, announce
-from services.gateway.admin.ground_truths import ground_truth_not_found, make_current
+from services.gateway.admin.ground_truths import ground_truth_not_found
+from services.gateway.admin.job_swaps import SWAPS
 from services.gateway.admin.rescore_models import Wanted, rescore_job
 from services.gateway.web.paging import Position
-from shared.contracts.messages import JudgingRequested, RescoringCompleted, RescoringRequested
+from shared.contracts.messages import RescoringCompleted, RescoringRequested
 from shared.runtime.errors import Conflict, NotFound
 from shared.storage.database import Database, Transaction, transient_errors
 from shared.storage.ground_truths import active_ground_truth_version
@@ -37,11 +40,13 @@ class Rescoring:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def page(self, before: Position | None, limit: int) -> list[RescoreJobView]:
-        """Return the newest jobs older than the one at `before`."""
+    async def page(
+        self, before: Position | None, limit: int, kind: JobKind | None = None
+    ) -> list[RescoreJobView]:
+        """Return the newest jobs, of a kind or all, older than the one at `before`."""
         async with transient_errors():
             rows = await self._database.pool.fetch(
-                _SQL["rescore_jobs_page"], None, *(before or (None, None)), limit
+                _SQL["rescore_jobs_page"], None, *(before or (None, None)), limit, kind
             )
         return [rescore_job(dict(row)) for row in rows]
 
@@ -49,7 +54,7 @@ class Rescoring:
         """Return a job; raises NotFound."""
         async with transient_errors():
             row = await self._database.pool.fetchrow(
-                _SQL["rescore_jobs_page"], job_id, None, None, 1
+                _SQL["rescore_jobs_page"], job_id, None, None, 1, None
             )
         if row is None:
             raise rescore_not_found()
@@ -95,9 +100,11 @@ class Rescoring:
                 )
                 items = await _add_items(transaction, job_id, board, entry_ids)
                 after = {"ground_truth_version": truth, "entries": items, "board": board}
-                await record(transaction, action, "rescore", _subject(job_id), after=after)
+                await record(
+                    transaction, action, "rescore", subject(job_id, "rescore"), after=after
+                )
         except asyncpg.UniqueViolationError as error:
-            raise _unfinished() from error
+            raise unfinished() from error
         except asyncpg.ForeignKeyViolationError as error:
             raise ground_truth_not_found() from error
         _log.info("rescore_started", job_id=str(job_id), entries=items, who=action.who)
@@ -130,7 +137,10 @@ class Rescoring:
             await transaction.connection.execute(_SQL["shadow_drop"], job_id)
             await transaction.connection.execute(_SQL["rescore_state"], job_id, "discarded")
             before = {"state": job["state"]}
-            await record(transaction, action, "discard_rescore", _subject(job_id), before=before)
+            kind: JobKind = job["kind"]
+            await record(
+                transaction, action, f"discard_{kind}", subject(job_id, kind), before=before
+            )
         _log.info("rescore_discarded", job_id=str(job_id), who=action.who)
         return True
 
@@ -144,7 +154,7 @@ class Rescoring:
             _check_ready(job, wanted)
             if not await _is_current(transaction, job):
                 return "outdated"
-            await _swap(transaction, job_id, job, action, wanted)
+            await _put_in_force(transaction, job_id, job, action, wanted)
         _log.info("rescore_applied", job_id=str(job_id), who=action.who)
         return "applied"
 
@@ -206,37 +216,16 @@ async def _is_current(transaction: Transaction, job: asyncpg.Record) -> bool:
     return True
 
 
-async def _swap(
+async def _put_in_force(
     transaction: Transaction, job_id: UUID, job: asyncpg.Record, action: AdminAction, wanted: Wanted
 ) -> None:
-    connection = transaction.connection
-    truth, code = job["ground_truth_version"], job["metric_version"]
-    await connection.execute(_SQL["scores_swap"], job_id, truth, code)
-    await connection.execute(_SQL["replicates_swap"], job_id, truth, code)
-    moved = [row["id"] for row in await connection.fetch(_SQL["submissions_move"], job_id, truth)]
-    await connection.execute(_SQL["similarities_due"], moved, truth, SIMILARITY_VERSION)
-    runs: list[asyncpg.Record] = []
-    if wanted.judge_again:
-        runs = await connection.fetch(
-            _SQL["judging_ask"], moved, truth, JUDGED_VERSION, STATISTICS_VERSION
-        )
-    for run in runs:
-        await transaction.emit(
-            JudgingRequested(submission_id=run["submission_id"], run_id=run["id"])
-        )
-    if wanted.make_current:
-        await make_current(transaction, truth, action)
-    await connection.execute(_SQL["rescore_state"], job_id, "applied")
-    await connection.execute(_SQL["shadow_drop"], job_id)
-    facts = {
-        "ground_truth_version": truth,
-        "metric_version": code,
-        "entries": len(moved),
-        "left_as_they_are": job["failed"],
-        "preview": wanted.preview,
-        "judge_runs": len(runs),
-    }
-    await record(transaction, action, "apply_rescore", _subject(job_id), after=facts)
+    """Swap what the job is about, and note it; the boards are locked."""
+    kind: JobKind = job["kind"]
+    facts = await SWAPS[kind](transaction, job_id, job, action, wanted)
+    await transaction.connection.execute(_SQL["rescore_state"], job_id, "applied")
+    await transaction.connection.execute(_SQL["shadow_drop"], job_id)
+    after = {**facts, "left_as_they_are": job["failed"], "preview": wanted.preview}
+    await record(transaction, action, f"apply_{kind}", subject(job_id, kind), after=after)
     await announce(transaction, set(BOARDS))
 
 
@@ -247,8 +236,9 @@ async def _lock(transaction: Transaction, job_id: UUID) -> asyncpg.Record:
     return row
 
 
-def _subject(job_id: UUID) -> Subject:
-    return Subject("rescore", str(job_id))
+def subject(job_id: UUID, kind: JobKind) -> Subject:
+    """Return how the audit log calls a job."""
+    return Subject(kind, str(job_id))
 
 
 def rescore_not_found() -> NotFound:
@@ -260,7 +250,8 @@ def rescore_not_found() -> NotFound:
     )
 
 
-def _unfinished() -> Conflict:
+def unfinished() -> Conflict:
+    """Return the refusal of a second job, of whatever kind."""
     return Conflict(
         "another re-score job is not finished.",
         fix="Apply or discard it first: a difference is true of one job at a time.",

@@ -14,13 +14,16 @@ SELECT $1, e.id, e.submission_id
 RETURNING entry_id, submission_id
 
 -- name: rescore_jobs_page
-SELECT j.id, j.ground_truth_version, j.state, j.metric_version, j.requested_by, j.why,
+SELECT j.id, j.kind, j.ground_truth_version, j.judge_version, j.from_judge_version,
+       v.facts ->> 'parser' AS parser, j.state, j.metric_version, j.requested_by, j.why,
        j.preview_number, j.previewed::text AS previewed, j.created_at, j.changed_at,
        (SELECT count(*) FROM rescore_items i WHERE i.job_id = j.id) AS items,
        (SELECT count(*) FROM rescore_items i WHERE i.job_id = j.id AND i.state = 'scored') AS scored,
        (SELECT count(*) FROM rescore_items i WHERE i.job_id = j.id AND i.state = 'failed') AS failed
   FROM rescore_jobs j
+  LEFT JOIN judge_versions v ON v.hash = j.judge_version
  WHERE ($1::uuid IS NULL OR j.id = $1)
+   AND ($5::text IS NULL OR j.kind = $5)
    AND ($2::timestamptz IS NULL OR (j.created_at, j.id) < ($2, $3::uuid))
  ORDER BY j.created_at DESC, j.id DESC
  LIMIT $4
@@ -36,7 +39,8 @@ SELECT i.entry_id, e.model_name, i.failure_code AS code, i.failure_reason AS rea
  ORDER BY e.name_key, e.id
 
 -- name: rescore_lock
-SELECT j.state, j.ground_truth_version, j.metric_version, j.preview_number,
+SELECT j.state, j.kind, j.ground_truth_version, j.judge_version, j.from_judge_version,
+       j.metric_version, j.preview_number,
        j.previewed::text AS previewed,
        (SELECT count(*) FROM rescore_items i WHERE i.job_id = j.id AND i.state = 'failed') AS failed
   FROM rescore_jobs j

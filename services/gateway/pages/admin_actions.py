@@ -99,6 +99,10 @@ def _started(job: RescoreJobView, _: object) -> str:
     return f"{job.items} entries are being scored; the difference comes when all are."
 
 
+def _reading(job: RescoreJobView, _: object) -> str:
+    return f"Replies on {job.items} entries are being read; the job's page shows the difference."
+
+
 def _chosen(_: object, given: Mapping[str, Any]) -> str:
     return f"Uploads are checked against {given['body'].version[:12]}."
 
@@ -148,7 +152,10 @@ ACTIONS: Final[Mapping[str, Mapping[str, AdminForm]]] = MappingProxyType(
             "import": AdminForm(entries_api.import_boards, _rows, reads=_board_file),
             "rank": AdminForm(entries_api.set_ranking, _ranked),
         },
-        "admin_rescores": {"start": AdminForm(operations_api.start_rescore, _started)},
+        "admin_rescores": {
+            "start": AdminForm(operations_api.start_rescore, _started),
+            "reread": AdminForm(operations_api.start_reread, _reading),
+        },
         "admin_rescore": {
             "apply": AdminForm(operations_api.apply_rescore, "The scores are in force."),
             "discard": AdminForm(

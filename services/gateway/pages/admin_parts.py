@@ -12,6 +12,7 @@ from services.gateway.admin.entries import EntryActions
 from services.gateway.admin.ground_truths import GroundTruths
 from services.gateway.admin.imports import BoardFiles
 from services.gateway.admin.judging_hold import HoldJudging
+from services.gateway.admin.rereading import Rereading
 from services.gateway.admin.rescoring import Rescoring
 from services.gateway.judging.service import JudgingService
 from services.gateway.submissions.service import SubmissionService
@@ -27,6 +28,7 @@ class Parts:
     letters: DeadLetters
     truths: GroundTruths
     rescoring: Rescoring
+    rereading: Rereading
     hold: HoldJudging
     log: AuditLog
     submissions: SubmissionService

@@ -9,6 +9,7 @@ import orjson
 from aiohttp import web
 
 from medvid.benchmark.tasks import BOARDS, METRICS, RANKINGS
+from medvid.judging.parts_table import PARTS
 from medvid.models.administration import LetterState
 from medvid.models.submissions import State
 from services.gateway.accounts.rules import SCOPES, Caller
@@ -30,6 +31,7 @@ from services.gateway.web.parameters import id_reader, query_of
 from shared.runtime.errors import NotFound
 
 _PAGE: Final = 50
+_PARSERS: Final = [part for part in PARTS if part.kind == "parser"]
 _STATES: Final = get_args(State)
 _READER: Final = Caller.signed_in("administrator")  # who reads is not written down
 
@@ -142,7 +144,7 @@ def rescore_sections(parts: Parts) -> list[Section]:
 
     async def jobs(_: web.Request) -> Context:
         return {"jobs": await parts.rescoring.page(None, _PAGE), "boards": BOARDS,
-                "versions": await parts.truths.all()}  # fmt: skip
+                "versions": await parts.truths.all(), "parsers": _PARSERS}  # fmt: skip
 
     async def job(request: web.Request) -> Context:
         found = await parts.rescoring.find(id_reader("rescore")(request.match_info["id"]))

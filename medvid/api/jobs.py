@@ -1,0 +1,117 @@
+"""Calls about jobs that compute values anew, beside those in force: scored again, or read again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from typing import Final
+from uuid import UUID
+
+from medvid.api.calls import get, post
+from medvid.api.transport import Transport
+from medvid.models.administration import ChangeAnswer, JobsPage, RescoreDetail, RescoreJobView
+from medvid.models.base import AnswerType
+
+_PAGE_SIZE: Final = 200
+EntryId = UUID | str
+JobId = UUID | str
+
+
+async def rescore(
+    transport: Transport,
+    *,
+    why: str,
+    ground_truth: str | None = None,
+    board: str | None = None,
+    entries: Sequence[EntryId] | None = None,
+) -> RescoreJobView:
+    """Score entries again beside the scores in force: all, one board's, or some."""
+    return await do(
+        transport, "/rescores", RescoreJobView, why, ground_truth=ground_truth, board=board,
+        entries=[str(each) for each in entries] if entries else None,
+    )  # fmt: skip
+
+
+async def rescores(transport: Transport) -> AsyncGenerator[RescoreJobView, None]:
+    """Yield re-score jobs, newest first."""
+    call = get("/admin/rescores", limit=_PAGE_SIZE)
+    async for page in transport.pages(call, JobsPage):
+        for job in page.jobs:
+            yield job
+
+
+async def reread(
+    transport: Transport,
+    *,
+    why: str,
+    parser: str,
+    judge_version: str | None = None,
+    board: str | None = None,
+    entries: Sequence[EntryId] | None = None,
+) -> RescoreJobView:
+    """Read a judge's kept replies with another parser, beside the values in force, at no cost.
+
+    `judge_version`: whose, by the beginning of its version; by default the judge in force.
+    """
+    return await do(
+        transport, "/rereads", RescoreJobView, why, parser=parser, judge_version=judge_version,
+        board=board, entries=[str(each) for each in entries] if entries else None,
+    )  # fmt: skip
+
+
+async def rereads(transport: Transport) -> AsyncGenerator[RescoreJobView, None]:
+    """Yield jobs that read replies again, newest first."""
+    call = get("/admin/rereads", limit=_PAGE_SIZE)
+    async for page in transport.pages(call, JobsPage):
+        for job in page.jobs:
+            yield job
+
+
+async def apply_reread(
+    transport: Transport, job: JobId, *, why: str, preview: int, without_failed: bool = False
+) -> ChangeAnswer:
+    """Put in force what was read again; `preview` as for a re-score."""
+    path = f"/rereads/{job}/apply"
+    return await do(
+        transport, path, ChangeAnswer, why, preview=preview, without_failed=without_failed
+    )
+
+
+async def discard_reread(transport: Transport, job: JobId, *, why: str) -> ChangeAnswer:
+    """Drop such a job; the values in force stay."""
+    return await do(transport, f"/rereads/{job}/discard", ChangeAnswer, why)
+
+
+async def difference(transport: Transport, job: JobId) -> RescoreDetail:
+    """Return a re-score job with what it would change."""
+    return await transport.ask(get(f"/admin/rescores/{job}"), RescoreDetail)
+
+
+async def apply_rescore(
+    transport: Transport,
+    job: JobId,
+    *,
+    why: str,
+    preview: int,
+    without_failed: bool = False,
+    make_current: bool = False,
+    judge_again: bool = False,
+) -> ChangeAnswer:
+    """Put a job's scores in force; `preview` is the number of the difference that was looked at."""
+    return await do(
+        transport, f"/rescores/{job}/apply", ChangeAnswer, why, preview=preview,
+        without_failed=without_failed, make_current=make_current, judge_again=judge_again,
+    )  # fmt: skip
+
+
+async def discard_rescore(transport: Transport, job: JobId, *, why: str) -> ChangeAnswer:
+    """Drop a re-score job; the scores in force stay."""
+    return await do(transport, f"/rescores/{job}/discard", ChangeAnswer, why)
+
+
+async def do(
+    transport: Transport, path: str, answer: type[AnswerType], why: str, **given: object
+) -> AnswerType:
+    """Do an action; fields that are None are left out."""
+    body = {name: value for name, value in given.items() if value is not None}
+    call = post(f"/admin{path}", {"why": why, **body}, repeatable=True)
+    return await transport.ask(call, answer)

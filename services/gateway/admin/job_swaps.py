@@ -1,0 +1,78 @@
+"""How the values of a job are put in force, by the kind of job: the step that differs.
+
+Each runs within the transaction that applies the job, the boards locked and unchanged since the
+difference that was looked at, and returns what the audit log keeps of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+
+from medvid.benchmark.versions import JUDGED_VERSION, SIMILARITY_VERSION, STATISTICS_VERSION
+from medvid.models.administration import JobKind
+from services.gateway.accounts.admin_actions import AdminAction
+from services.gateway.admin.ground_truths import make_current
+from services.gateway.admin.rescore_models import Wanted
+from shared.contracts.messages import JudgingRequested
+from shared.storage.database import Transaction
+from shared.storage.queries import load_queries
+
+_RESCORE: Final = load_queries(__package__, "rescoring.sql")
+_REREAD: Final = load_queries(__package__, "rereading.sql")
+Facts = Mapping[str, object]
+Swap = Callable[[Transaction, UUID, asyncpg.Record, AdminAction, Wanted], Awaitable[Facts]]
+"""Of a job, its row of `rescore_lock`, who does it, and how."""
+
+
+async def _swap_scores(
+    transaction: Transaction, job_id: UUID, job: asyncpg.Record, action: AdminAction, wanted: Wanted
+) -> Facts:
+    connection = transaction.connection
+    truth, code = job["ground_truth_version"], job["metric_version"]
+    await connection.execute(_RESCORE["scores_swap"], job_id, truth, code)
+    await connection.execute(_RESCORE["replicates_swap"], job_id, truth, code)
+    rows = await connection.fetch(_RESCORE["submissions_move"], job_id, truth)
+    moved = [row["id"] for row in rows]
+    await connection.execute(_RESCORE["similarities_due"], moved, truth, SIMILARITY_VERSION)
+    runs: list[asyncpg.Record] = []
+    if wanted.judge_again:
+        runs = await connection.fetch(
+            _RESCORE["judging_ask"], moved, truth, JUDGED_VERSION, STATISTICS_VERSION
+        )
+    for run in runs:
+        await transaction.emit(
+            JudgingRequested(submission_id=run["submission_id"], run_id=run["id"])
+        )
+    if wanted.make_current:
+        await make_current(transaction, truth, action)
+    return {
+        "ground_truth_version": truth,
+        "metric_version": code,
+        "entries": len(moved),
+        "judge_runs": len(runs),
+    }
+
+
+async def _swap_reread(
+    transaction: Transaction, job_id: UUID, job: asyncpg.Record, _: AdminAction, __: Wanted
+) -> Facts:
+    """Take over values, replicates, runs and results, of entries that have the old version's."""
+    connection = transaction.connection
+    new, old = job["judge_version"], job["from_judge_version"]
+    runs = await connection.fetch(_REREAD["runs_add"], job_id, new, old)
+    for run in runs:
+        await connection.execute(_REREAD["run_pairs_add"], run["id"], run["run_id"])
+        await connection.execute(_REREAD["result_add"], run["id"], run["facts"])
+    entries = [run["entry_id"] for run in runs]
+    await connection.execute(
+        _REREAD["scores_swap"], job_id, new, old, job["metric_version"], entries
+    )
+    await connection.execute(_REREAD["replicates_swap"], job_id, new, entries)
+    return {"judge_version": new, "from_judge_version": old, "entries": len(entries)}
+
+
+SWAPS: Final[Mapping[JobKind, Swap]] = {"rescore": _swap_scores, "reread": _swap_reread}
