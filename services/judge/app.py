@@ -14,7 +14,7 @@ from services.judge.batches import JudgeBatch
 from services.judge.consume import build_batches_consumer, build_requests_consumer
 from services.judge.open_judge import Judge, open_judge, rubric_of
 from services.judge.planning import StartRun, planner, remaining_budget
-from services.judge.rereading import Rereading
+from services.judge.rereading import ReplyReader
 from services.judge.runs import RunPolicy
 from services.judge.settings import JudgeSettings
 from services.judge.store import Runs, announce_judge
@@ -48,8 +48,8 @@ async def run(
             base.database, judge.grader.version if judge else None, settings.judge_repeats
         )
         # Also where judging is off: nobody is asked.
-        rereading = Rereading(base.database)
-        base.repeat("judge_rereading", rereading.look, settings.judge_patrol_seconds)
+        reader = ReplyReader(base.database)
+        base.repeat("judge_rereading", reader.look, settings.judge_patrol_seconds)
         if judge is None:
             _log.info("judge_disabled")
             await _consume_requests(stack, base, settings, None)

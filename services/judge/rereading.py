@@ -1,7 +1,7 @@
 """Reads kept replies again with another parser, into another judge version beside the present one.
 
 Nothing is asked and nothing is paid. An entry is one transaction: its verdicts, its values beside
-those in force, its state. Whoever looks takes the next one that nobody is at, so no message is
+those in force, its state. Each replica takes the next one that no other is at, so no message is
 needed.
 """
 
@@ -46,7 +46,7 @@ class Reread:
 
 
 @dataclass(frozen=True, slots=True)
-class Rereading:
+class ReplyReader:
     """Works off the entries of a job that is being read."""
 
     database: Database

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from medvid.benchmark.caption_pairs import CaptionPair, JudgingPlan
 from medvid.judging import standin
 from medvid.judging.aggregate import aggregate
-from services.judge.rereading import Rereading
+from services.judge.rereading import ReplyReader
 from services.judge.verdict import Pair, Verdict
 from shared.storage.database import Database
 from tests.acceptance.administration_harness import WHY, Site, running_site
@@ -50,7 +51,7 @@ class Judged:
     async def start(self, **body: Any) -> dict[str, Any]:
         """Start a job, let a judge read, and wait for its difference."""
         job = await self.site.done("/rereads", **{"parser": "2", **body})
-        await Rereading(self.database).look()
+        await ReplyReader(self.database).look()
         async with asyncio.timeout(HANG_SECONDS):
             while True:
                 _, detail = await self.site.ask("GET", f"/admin/rereads/{job['id']}")
@@ -158,9 +159,10 @@ async def test_replies_that_are_not_kept_leave_the_entry_as_it_is(judged: Judged
 async def test_an_entry_that_cannot_be_read_fails_by_name_and_stops_nothing(
     judged: Judged,
 ) -> None:
-    await judged.database.pool.execute("UPDATE judge_runs SET plan = 'no plan'")
+    no_plan = gzip.compress(b"{}")
+    await judged.database.pool.execute("UPDATE judge_runs SET plan = $1", no_plan)
     (failure,) = (await judged.start())["failures"]
-    assert (failure["code"], failure["reason"]) == ("not_readable", "BadGzipFile")
+    assert (failure["code"], failure["reason"]) == ("not_readable", "KeyError")
     verdicts = "SELECT count(DISTINCT judge_version) FROM judge_verdicts"
     assert await judged.database.pool.fetchval(verdicts) == 1  # nothing of it is left
 

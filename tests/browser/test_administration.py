@@ -63,7 +63,8 @@ async def test_the_pages_are_accessible_and_fit_a_phone(visitor: Visitor) -> Non
     assert await visitor.barriers(page) == []
     page = await signed_in(visitor)
     await page.goto("/admin/rescores")
-    await page.get_by_label("Why").fill(WHY)
+    form = page.get_by_role("form", name="Score entries anew")
+    await form.get_by_label("Why").fill(WHY)
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("status")).to_contain_text("being scored")
     await page.locator("tbody a").first.click()

@@ -19,7 +19,7 @@ from medvid.benchmark.caption_pairs import JudgingPlan
 from medvid.benchmark.versions import METRIC_VERSION
 from medvid.judging.plans import store
 from services.gateway.webhooks.delivery import Deliveries
-from services.judge.rereading import Rereading
+from services.judge.rereading import ReplyReader
 from services.judge.upkeep import OVERDUE as JUDGE
 from services.ranker.store import OVERDUE as RANKER
 from services.scorer.store import OVERDUE as SCORER
@@ -183,7 +183,7 @@ async def reread(database: Database, item: str) -> None:
 
 
 async def judge_rereads(database: Database) -> None:
-    await Rereading(database).look()
+    await ReplyReader(database).look()
     assert (
         await database.pool.fetchval("SELECT count(*) FROM rescore_items WHERE state = 'open'") == 0
     )
