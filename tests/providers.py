@@ -27,7 +27,7 @@ from services.judge.open_judge import endpoint_name
 from services.judge.rates import Unlimited
 from services.judge.reply_forms import SharedForm
 from shared.storage.database import Database
-from tests.judging import HALF, judging, reaches, replica, request_run, resume_run, run_row
+from tests.judging import FEW, judging, reaches, replica, request_run, resume_run, run_row
 from tests.patience import HANG_SECONDS
 from tests.rows import accept_submission
 
@@ -173,12 +173,14 @@ async def spent(database: Database) -> int:
     )
 
 
-async def settles(database: Database, url: str, **settings: Any) -> asyncpg.Record:
+async def settles(
+    database: Database, url: str, *, payload: bytes = FEW, **settings: Any
+) -> asyncpg.Record:
     """Judge an upload until it is completed or waits for somebody; resumed where a machine may.
 
     `settings` are those of `calling`.
     """
-    stored = await accept_submission(database, payload=HALF)
+    stored = await accept_submission(database, payload=payload)
     async with calling(database, url, **settings) as grader:
         one = replica(database, grader)
         async with judging(database, [one]):

@@ -16,7 +16,7 @@ from medvid.judging import standin
 from medvid.judging.aggregate import aggregate
 from shared.storage.database import Database
 from tests.depth import deep
-from tests.judging import HALF, plan_of_half, reaches, request_run, run_row
+from tests.judging import HALF, plan_of, reaches, request_run, run_row
 from tests.patience import HANG_SECONDS
 from tests.preloaded import Forked, forked
 from tests.rows import accept_submission
@@ -77,7 +77,7 @@ def paid_calls(log: Path) -> Counter[str]:
 
 
 async def assert_exact(database: Database, calls: Path, kills: int) -> None:
-    pairs = plan_of_half()
+    pairs = plan_of(HALF)
     expected = aggregate(pairs, [standin.judge(pair) for pair in pairs.texts])
     rows = await database.pool.fetch("SELECT metric, compat FROM scores")
     assert {row["metric"]: row["compat"] for row in rows} == {

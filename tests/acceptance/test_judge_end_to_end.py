@@ -24,7 +24,7 @@ from medvid.judging.plans import pair_sha256
 from services.judge.stub.server import Faults, Stub, running_stub
 from services.standalone import StandaloneSettings, running
 from shared.storage.database import Database
-from tests.judging import HALF, plan_of_half, reaches, request_run
+from tests.judging import HALF, plan_of, reaches, request_run
 from tests.patience import HANG_SECONDS
 from tests.preloaded import Forked, forked
 from tests.processes import free_port
@@ -146,8 +146,8 @@ async def test_distributed_replicas_share_one_run_and_pay_each_pair_once(
         async with replica(environment), replica(environment):
             run_id = await request_run(database, stored.submission_id)
             await reaches(database, run_id, "completed")
-    assert await judged(database) == expected(plan_of_half())
-    assert stub.answered.total() == len(stub.answered) == len(plan_of_half().texts)
+    assert await judged(database) == expected(plan_of(HALF))
+    assert stub.answered.total() == len(stub.answered) == len(plan_of(HALF).texts)
     assert await tables_with(database, API_KEY) == []
 
 
@@ -180,7 +180,7 @@ async def test_faults_together_and_replicas_killed(
         run_id = await request_run(database, stored.submission_id)
         for share in (0.2, 0.6):
             async with replica(environment) as doomed:
-                while len(stub.answered) < share * len(plan_of_half().texts):
+                while len(stub.answered) < share * len(plan_of(HALF).texts):
                     await asyncio.sleep(0.02)
                 doomed.send_signal(signal.SIGKILL)
                 await doomed.wait()
@@ -190,12 +190,12 @@ async def test_faults_together_and_replicas_killed(
     rows = await database.pool.fetch("SELECT pair FROM judge_verdicts WHERE scores IS NULL")
     unscored = frozenset(row["pair"] for row in rows)
     assert len(unscored) <= 3  # two malformed replies in a row are rare
-    assert await judged(database) == expected(plan_of_half(), unscored)
+    assert await judged(database) == expected(plan_of(HALF), unscored)
     open_pairs = await database.pool.fetchval(
         "SELECT count(*) FROM judge_run_pairs WHERE NOT terminal"
     )
     assert open_pairs == 0
     assert min(stub.injected[fault] for fault in ("throttled", "failing", "malformed")) > 0
     # An answer that was malformed is asked for again; each kill may lose the calls under way.
-    most = len(plan_of_half().texts) + stub.injected["malformed"] + kills * CONCURRENCY
+    most = len(plan_of(HALF).texts) + stub.injected["malformed"] + kills * CONCURRENCY
     assert stub.answered.total() <= most

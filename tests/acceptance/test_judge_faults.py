@@ -21,7 +21,7 @@ from tests.acceptance.test_judge_end_to_end import (
     replica,
 )
 from tests.depth import deep
-from tests.judging import HALF, plan_of_half, request_run
+from tests.judging import HALF, plan_of, request_run
 from tests.patience import HANG_SECONDS
 from tests.rows import accept_submission
 from tests.servers import (
@@ -100,7 +100,7 @@ async def killed_at_the_end(environment: dict[str, str]) -> AsyncIterator[None]:
 
 @deep
 async def test_a_disturbed_run_ends_as_an_undisturbed_one(world: World) -> None:
-    stub, pairs = Stub(FAULTS), len(plan_of_half().texts)
+    stub, pairs = Stub(FAULTS), len(plan_of(HALF).texts)
     stored = await accept_submission(world.database, payload=HALF)
     async with asyncio.timeout(HANG_SECONDS), running_stub(stub) as url:
         environment = judge_environment(world.postgres.url(TEMPLATE), world.rabbit.url(), url)
@@ -123,7 +123,7 @@ async def test_a_disturbed_run_ends_as_an_undisturbed_one(world: World) -> None:
     run = await database.pool.fetchrow("SELECT * FROM judge_runs WHERE id = $1", run_id)
     assert run is not None
     assert (run["state"], run["items_unscored"]) == ("completed", 0)
-    assert await judged(database) == expected(plan_of_half())
+    assert await judged(database) == expected(plan_of(HALF))
     announced = "SELECT count(*) FROM outbox WHERE type = 'judging.completed'"
     assert await database.pool.fetchval(announced) == 1
     assert min(stub.injected[fault] for fault in ("throttled", "failing", "malformed")) > 0

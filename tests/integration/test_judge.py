@@ -35,10 +35,11 @@ from shared.storage.database import Database
 from shared.storage.replicates import replicates_from
 from tests.fakes.grader import FakeGrader, graded, ungraded
 from tests.judging import (
+    FEW,
     HALF,
     judging,
     look_after,
-    plan_of_half,
+    plan_of,
     reaches,
     replica,
     request_run,
@@ -57,7 +58,7 @@ def demo_plan() -> JudgingPlan:
 
 @pytest.fixture(scope="module")
 def half_plan() -> JudgingPlan:
-    return plan_of_half()
+    return plan_of(HALF)
 
 
 @pytest.fixture(scope="module")
@@ -72,13 +73,6 @@ def judged(pairs: JudgingPlan) -> dict[str, JudgeScore]:
 async def accept_half(database: Database, model_name: str = "A model") -> Stored:
     """Accept half of the demo's answers, of which each is judged as of the whole."""
     return await accept_submission(database, model_name, HALF)
-
-
-def few_captions() -> bytes:
-    """Return an upload that answers half of the demo's region captions: less is not judged."""
-    records = orjson.loads(gzip.decompress((DEMO / "predictions.json.gz").read_bytes()))
-    captions = [record for record in records if record["qa_type"].startswith("region_caption")]
-    return gzip.compress(orjson.dumps(captions[: len(captions) // 2]))
 
 
 async def judged_values(database: Database) -> dict[str, tuple[float, float, int, int]]:
@@ -428,7 +422,7 @@ async def test_repeats_are_averaged_and_their_variance_published(
     stored_replicates = await database.pool.fetchval(
         "SELECT replicates FROM current_replicates WHERE metric = 'vs_llm' AND scoring = 'strict'"
     )
-    first_alone = replicates_of(plan_of_half())["vs_llm"].whole.replicates
+    first_alone = replicates_of(plan_of(HALF))["vs_llm"].whole.replicates
     assert numpy.allclose(replicates_from(stored_replicates), (first_alone + 3) / 2)
 
 
@@ -440,7 +434,7 @@ async def test_ten_submissions_of_two_owners_progress_together(database: Databas
     async with judging(database, [replica(database, grader, policy)], concurrency=2):
         runs = []
         for number in range(10):
-            stored = await accept_submission(database, f"Model {number}", few_captions())
+            stored = await accept_submission(database, f"Model {number}", FEW)
             runs.append(await request_run(database, stored.submission_id, repeats=1 + number % 3))
         for run_id in runs:
             await reaches(database, run_id, "running")

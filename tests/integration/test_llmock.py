@@ -24,11 +24,13 @@ from medvid.judging.prompt import Form, build_messages
 from medvid.judging.rubric import load_rubric
 from shared.storage.database import Database
 from tests.cutting_proxy import Cut, cutting_proxy
-from tests.judging import plan_of_half
+from tests.depth import deep
+from tests.judging import FEW, HALF, plan_of
 from tests.providers import KEY, PRICE, settles, spent
 
 SOON: Final = 0.01  # seconds that a refusal asks for
-PAIRS: Final = len(plan_of_half().texts)
+PAIRS: Final = len(plan_of(FEW).texts)
+MANY_PAIRS: Final = len(plan_of(HALF).texts)
 
 
 async def verdicts_cost(database: Database) -> int:
@@ -107,7 +109,14 @@ async def test_a_fault_that_stays_pauses_with_its_cause_and_costs_nothing(
     llmock.assert_resilient()
 
 
-@pytest.mark.parametrize("path", ["/v1", "/mistral/v1", "/groq/openai/v1", "/xai/v1"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1",
+        "/mistral/v1",
+        *(pytest.param(f"/{one}/v1", marks=deep) for one in ("groq/openai", "xai")),
+    ],
+)
 async def test_a_run_is_judged_by_schema(database: Database, llmock: LLMock, path: str) -> None:
     run = await settles(database, llmock.url + path)
     await is_judged(database, run)
@@ -147,11 +156,11 @@ async def test_the_rate_of_an_account_is_kept_to(
     llmock.limits(rpm=600)
     for _ in range(400):
         llmock_server.state.limiter.admit("openai", f"Bearer {KEY}", 0)
-    run = await settles(database, llmock.base_url(), attempts=20, longest_wait=20)
+    run = await settles(database, llmock.base_url(), payload=HALF, attempts=20, longest_wait=20)
     await is_judged(database, run)
     answers = Counter(request.status for request in llmock.requests)
-    assert answers[200] == PAIRS
-    assert answers[429] < PAIRS / 10
+    assert answers[200] == MANY_PAIRS
+    assert answers[429] < MANY_PAIRS / 10
     llmock.assert_resilient()
 
 
@@ -166,12 +175,12 @@ async def test_captions_that_are_too_long_are_unscored_and_stop_nobody(
     database: Database, llmock: LLMock
 ) -> None:
     """The window takes all pairs but the few longest."""
-    sizes = sorted(map(size, plan_of_half().texts))
+    sizes = sorted(map(size, plan_of(HALF).texts))
     llmock.limits(context_window=sizes[-2])
-    run = await settles(database, llmock.base_url())
+    run = await settles(database, llmock.base_url(), payload=HALF)
     refused = Counter(request.status for request in llmock.requests)[400]
     await is_judged(database, run, unscored=refused)
-    assert 0 < refused < PAIRS / 20
+    assert 0 < refused < MANY_PAIRS / 20
     llmock.assert_resilient()
 
 

@@ -5,6 +5,7 @@ The rows of the table in docs/operations.md, and the replies of tests/cases/judg
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,7 +15,8 @@ import pytest
 
 from medvid.benchmark.tasks import ASPECTS
 from shared.storage.database import Database
-from tests.judging import HALF, judging, look_after, reaches, replica, request_run, resume_run
+from tests.depth import deep
+from tests.judging import FEW, judging, look_after, reaches, replica, request_run, resume_run
 from tests.providers import MODEL, Reply, calling, completion, serving, settles, spent
 from tests.rows import accept_submission
 
@@ -119,12 +121,16 @@ async def test_a_wrong_setting_pauses_with_its_cause_and_costs_little(
     assert await spent(database) <= wrong.most_billed * A_CALL
 
 
-@pytest.mark.parametrize("name", ["key-400", "credit-400", "quota", "model-400", "quota-day"])
+@pytest.mark.parametrize(
+    "name",
+    ["key-400", "quota",
+     *(pytest.param(name, marks=deep) for name in ("credit-400", "model-400", "quota-day"))],
+)  # fmt: skip
 async def test_what_is_gone_in_the_middle_stops_at_once_and_loses_nothing(
     database: Database, name: str
 ) -> None:
     """After 20 verdicts every call is refused: those stay, and one real call decides."""
-    stored = await accept_submission(database, payload=HALF)
+    stored = await accept_submission(database, payload=FEW)
     async with serving() as provider, calling(database, provider.url) as grader:
         one = replica(database, grader)
         async with judging(database, [one]):
@@ -160,7 +166,7 @@ async def _due(database: Database) -> None:
 async def _verdicts(database: Database, count: int) -> None:
     query = "SELECT count(*) FROM judge_verdicts WHERE scores IS NOT NULL"
     while await database.pool.fetchval(query) < count:
-        pass
+        await asyncio.sleep(0.001)
 
 
 ODD: Final = {
@@ -218,7 +224,7 @@ async def test_the_form_is_found_once_for_all_replicas(database: Database) -> No
 async def test_a_run_that_wasted_too_much_waits_for_a_person_who_is_believed(
     database: Database,
 ) -> None:
-    stored = await accept_submission(database, payload=HALF)
+    stored = await accept_submission(database, payload=FEW)
     async with (
         serving(Reply(completion("{", finish_reason="length"))) as provider,
         calling(database, provider.url, held_seconds=0) as grader,
@@ -250,7 +256,7 @@ async def test_a_run_that_wasted_too_much_waits_for_a_person_who_is_believed(
 
 
 async def test_a_resumed_run_asks_for_one_pair_until_it_gets_a_verdict(database: Database) -> None:
-    stored = await accept_submission(database, payload=HALF)
+    stored = await accept_submission(database, payload=FEW)
     async with (
         serving(Reply(error("Incorrect API key provided"), 401)) as provider,
         calling(database, provider.url, held_seconds=0) as grader,

@@ -20,7 +20,7 @@ from shared.messaging.topology import SCORER_SIMILARITIES, SCORER_SUBMISSIONS
 from shared.runtime.errors import Permanent, Transient
 from shared.runtime.workers import WorkerPool
 from shared.storage.database import Database
-from tests.judging import HALF, plan_of_half
+from tests.judging import HALF, plan_of
 from tests.reaping import reap
 from tests.rows import accept_submission
 
@@ -28,7 +28,7 @@ from tests.rows import accept_submission
 @pytest.fixture(scope="module")
 def expected() -> dict[str, float | None]:
     """What measuring half of the demo's answers directly gives."""
-    pairs = plan_of_half()
+    pairs = plan_of(HALF)
     return {key: measure(pairs, key, load_embedder()).value for key in METRICS}
 
 
