@@ -17,7 +17,6 @@ from services.gateway.accounts.callers import Callers, IdentifyCaller
 from services.gateway.accounts.guesses import Guesses, SharedGuesses
 from services.gateway.accounts.keys import ManageKeys
 from services.gateway.accounts.keys_store import KeyStore
-from services.gateway.accounts.quota_rules import QuotaLimits, QuotaRules
 from services.gateway.accounts.quotas import Quotas
 from services.gateway.accounts.rules import ADMIN_KEY_CHARACTERS, MAKES_ADMIN_KEY, AccessRules
 from services.gateway.admin import entries_api as admin_entries_api
@@ -46,6 +45,7 @@ from services.gateway.boards.views import BoardViews
 from services.gateway.judging import api as judging_api
 from services.gateway.judging.service import JudgingService
 from services.gateway.judging.store import JudgingStore
+from services.gateway.limits import quota_rules, status_limits, upload_limits, waiting_limits
 from services.gateway.pages import admin_parts
 from services.gateway.pages.admin_pages import AdminPages
 from services.gateway.pages.admin_sections import all_sections, downloads
@@ -59,7 +59,6 @@ from services.gateway.pages.verdict_pages import VerdictPages
 from services.gateway.pages.views import PageViews
 from services.gateway.settings import GatewaySettings
 from services.gateway.status import api as status_api
-from services.gateway.status.rules import StatusLimits
 from services.gateway.status.service import PostgresStatus, StatusReader
 from services.gateway.submissions import api as submission_api
 from services.gateway.submissions import own_files_api
@@ -67,7 +66,7 @@ from services.gateway.submissions import test_set as test_set_api
 from services.gateway.submissions.access import SubmissionAccess
 from services.gateway.submissions.events import EventStreams, SubmissionEvents
 from services.gateway.submissions.lifecycle import Lifecycle
-from services.gateway.submissions.receiver import Receiver, UploadLimits
+from services.gateway.submissions.receiver import Receiver
 from services.gateway.submissions.service import SubmissionService
 from services.gateway.submissions.spool import spool
 from services.gateway.submissions.store import SubmissionStore
@@ -79,7 +78,6 @@ from services.gateway.web.endpoints import Endpoint, Handle, refuse_undeclared, 
 from services.gateway.web.middleware import boundary, expecting, named
 from services.gateway.web.server import ConnectionLimits, Runner
 from services.gateway.web.tracing import traced
-from services.gateway.web.turns import WaitingLimits
 from services.gateway.web.urls import Site
 from services.gateway.webhooks import api as webhook_api
 from services.gateway.webhooks.delivery import Deliveries, DeliverWebhooks
@@ -142,7 +140,7 @@ def build_accounts(database: Database, settings: GatewaySettings) -> Accounts:
     guesses = Guesses(settings.admin_guesses, shared=wrong)
     identify = IdentifyCaller(store, admin_key, guesses)
     trusted = parse_networks(settings.trusted_proxies)
-    quotas = Quotas(database, _quota_rules(settings), rules)
+    quotas = Quotas(database, quota_rules(settings), rules)
 
     async def prune() -> None:
         await quotas.prune()
@@ -154,23 +152,6 @@ def build_accounts(database: Database, settings: GatewaySettings) -> Accounts:
         keys=ManageKeys(store, rules, settings.registrations_per_day),
         quotas=quotas,
         prune=prune,
-    )
-
-
-def _quota_rules(settings: GatewaySettings) -> QuotaRules:
-    return QuotaRules(
-        keys=QuotaLimits(
-            settings.key_submissions_per_day,
-            settings.key_bytes_per_day,
-            settings.key_judge_runs_per_month,
-            settings.key_validations_per_day,
-        ),
-        addresses=QuotaLimits(
-            settings.address_submissions_per_day,
-            settings.address_bytes_per_day,
-            settings.address_judge_runs_per_month,
-            settings.address_validations_per_day,
-        ),
     )
 
 
@@ -243,21 +224,21 @@ def _build(database: Database, pool: WorkerPool, folder: Path, settings: Gateway
         ),
         board_streams=BoardStreams(boards, limit=settings.board_streams),
         boards=boards,
-        evidence=BoardEvidence(database, boards, limits=_waiting_limits(settings)),
+        evidence=BoardEvidence(database, boards, limits=waiting_limits(settings)),
         history=history,
         judging=judging,
-        made=PageViews(pages, limits=_waiting_limits(settings)),
+        made=PageViews(pages, limits=waiting_limits(settings)),
         own_files=own_files_api.OwnFiles(
             owners, TruthWorkers(pool, store.ground_truth), seconds=settings.validation_seconds
         ),
         pages=pages,
-        receiver=Receiver(folder, _limits(settings), quotas),
+        receiver=Receiver(folder, upload_limits(settings), quotas),
         sealing=Sealing(database, seconds=settings.validation_seconds),
         sessions=Sessions(
             database, callers, settings.usable_admin_key, settings.admin_session_seconds
         ),
         status=StatusReader(
-            PostgresStatus(database), boards, pages.status, _status_limits(settings)
+            PostgresStatus(database), boards, pages.status, status_limits(settings)
         ),
         streams=EventStreams(
             SubmissionEvents(database),
@@ -274,7 +255,7 @@ def _build(database: Database, pool: WorkerPool, folder: Path, settings: Gateway
             private_networks=settings.webhook_private_networks,
             minimum_coverage=settings.minimum_coverage,
         ),
-        views=BoardViews(boards, history, limits=_waiting_limits(settings)),
+        views=BoardViews(boards, history, limits=waiting_limits(settings)),
         webhooks=Webhooks(database, owners),
     )
 
@@ -403,27 +384,3 @@ async def _serving(
         yield
     finally:
         await runner.cleanup()
-
-
-def _status_limits(settings: GatewaySettings) -> StatusLimits:
-    return StatusLimits(
-        stale=6 * settings.sample_seconds + 10,
-        slow=settings.status_slow_seconds,
-        standing=settings.status_standing_seconds,
-    )
-
-
-def _waiting_limits(settings: GatewaySettings) -> WaitingLimits:
-    return WaitingLimits(
-        settings.views_waiting, settings.views_waiting_per_address, settings.views_waiting_seconds
-    )
-
-
-def _limits(settings: GatewaySettings) -> UploadLimits:
-    return UploadLimits(
-        body_bytes=settings.upload_bytes,
-        seconds=settings.upload_seconds,
-        idle_seconds=settings.upload_idle_seconds,
-        concurrent=settings.upload_concurrency,
-        per_address=settings.upload_concurrency_per_address,
-    )
