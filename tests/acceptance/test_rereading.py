@@ -19,6 +19,7 @@ from services.judge.rereading import ReplyReader
 from services.judge.verdict import Pair, Verdict
 from shared.storage.database import Database
 from tests.acceptance.administration_harness import WHY, Site, running_site
+from tests.depth import deep
 from tests.fakes.grader import FakeGrader, graded
 from tests.judging import HALF, judging, plan_of_half, reaches, replica, request_run
 from tests.patience import HANG_SECONDS
@@ -129,6 +130,16 @@ async def test_replies_are_read_again_shown_and_applied_at_no_cost(judged: Judge
 
 
 async def test_it_is_dropped_and_goes_back_without_a_trace_on_the_board(judged: Judged) -> None:
+    for body, status, code in (
+        ({"parser": "1"}, 409, "same_parser"),
+        ({"parser": "2", "judge_version": "00000000"}, 404, "judge_version_not_found"),
+        ({"parser": "2", "board": "official"}, 409, "nothing_to_reread"),
+        ({"parser": "2", "entries": [str(UUID(int=1))]}, 409, "nothing_to_reread"),
+        ({"parser": "3"}, 422, "invalid_body"),
+        ({}, 422, "invalid_body"),
+    ):
+        assert await judged.site.refused("/rereads", **body) == (status, code)
+    assert await judged.database.pool.fetchval("SELECT count(*) FROM rescore_jobs") == 0
     before = await judged.scores()
     job = (await judged.start())["job"]
     assert await judged.site.refused("/rescores") == (409, "rescore_unfinished")
@@ -156,6 +167,7 @@ async def test_replies_that_are_not_kept_leave_the_entry_as_it_is(judged: Judged
     assert await judged.scores() == before
 
 
+@deep
 async def test_an_entry_that_cannot_be_read_fails_by_name_and_stops_nothing(
     judged: Judged,
 ) -> None:
@@ -167,6 +179,7 @@ async def test_an_entry_that_cannot_be_read_fails_by_name_and_stops_nothing(
     assert await judged.database.pool.fetchval(verdicts) == 1  # nothing of it is left
 
 
+@deep
 async def test_an_entry_that_was_judged_otherwise_since_is_left_alone(judged: Judged) -> None:
     job = (await judged.start())["job"]
     other = replace(judged.grader.version, model="another")
@@ -180,21 +193,3 @@ async def test_an_entry_that_was_judged_otherwise_since_is_left_alone(judged: Ju
     await judged.site.done(f"/rereads/{job['id']}/apply", preview=job["preview"])
     assert {version for _, version in (await judged.scores()).values()} == {other.hash}
     assert await judged.database.pool.fetchval("SELECT count(*) FROM judge_runs") == 1
-
-
-@pytest.mark.parametrize(
-    ("body", "expected"),
-    [
-        ({"parser": "1"}, (409, "same_parser")),
-        ({"parser": "2", "judge_version": "00000000"}, (404, "judge_version_not_found")),
-        ({"parser": "2", "board": "official"}, (409, "nothing_to_reread")),
-        ({"parser": "2", "entries": [str(UUID(int=1))]}, (409, "nothing_to_reread")),
-        ({"parser": "3"}, (422, "invalid_body")),
-        ({}, (422, "invalid_body")),
-    ],
-)
-async def test_what_cannot_be_read_again_is_refused(
-    judged: Judged, body: dict[str, Any], expected: tuple[int, str]
-) -> None:
-    assert await judged.site.refused("/rereads", **body) == expected
-    assert await judged.database.pool.fetchval("SELECT count(*) FROM rescore_jobs") == 0
