@@ -11,6 +11,7 @@ from uuid import UUID
 import numpy as np
 import orjson
 
+from medvid.benchmark.series import RANKS_ALL, SeriesRule
 from medvid.benchmark.statistics.bootstrap import Estimate
 from medvid.benchmark.statistics.intervals import interval
 from medvid.benchmark.tasks import JUDGE_METRIC_KEYS, METRIC_KEYS, Ranking, Scoring
@@ -87,13 +88,14 @@ def publish(
     signer: Signer | None = SIGNER,
     drawn: Drawn | None = None,
     replicates_sha256: str = "1" * 64,
+    rule: SeriesRule | None = None,
 ) -> Published:
     """Rank the entries as snapshot 7; its chain begins with two links of others.
 
     `drawn` are their replicates, made up where there are none, and `replicates_sha256` the digest
     of all.
     """
-    ranked = ranked_board(entries, scoring, ranking)
+    ranked = ranked_board(entries, scoring, ranking, rule or RANKS_ALL)
     documents = {SNAPSHOT: ranked.content, VALUES: ranked.values}
     if ranked.unranked is not None:
         documents[UNRANKED] = ranked.unranked
@@ -102,6 +104,7 @@ def publish(
         "entries": len(ranked.ranks), "sha256": sha256(ranked.content, ranked.unranked or b""),
         "created_at": AT, "replicates_sha256": replicates_sha256, "salt": SALT,
         "values_sha256": sha256(ranked.values),
+        "series": orjson.dumps(rule.stored()).decode() if rule else None,
     }  # fmt: skip
     linked = [
         linked_snapshot({**about, "snapshot_id": 5, "sha256": "5" * 64}),

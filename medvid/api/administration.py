@@ -42,6 +42,7 @@ from medvid.models.administration import (
     LoadedView,
     ManagedEntryView,
     RowChangeView,
+    SeriesDifference,
 )
 from medvid.models.base import API
 
@@ -133,6 +134,42 @@ async def edit(
 async def set_ranking(transport: Transport, board: str, ranking: str, *, why: str) -> ChangeAnswer:
     """Choose how a board ranks: `competition` or `dense`; it is ranked again."""
     return await do(transport, f"/boards/{board}/ranking", ChangeAnswer, why, ranking=ranking)
+
+
+async def series_difference(
+    transport: Transport,
+    board: str,
+    *,
+    current: str | None = None,
+    other_judges: str | None = None,
+    published: str | None = None,
+) -> SeriesDifference:
+    """Return what another series would do to a board's ranks; without any, its series as it is.
+
+    `current` is a judge version; `other_judges` and `published` are `ranked` or `missing`.
+    """
+    call = get(
+        f"/admin/boards/{board}/series", current=current, other_judges=other_judges,
+        published=published,
+    )  # fmt: skip
+    return await transport.ask(call, SeriesDifference)
+
+
+async def set_series(
+    transport: Transport,
+    board: str,
+    *,
+    why: str,
+    revision: int,
+    current: str | None = None,
+    other_judges: str | None = None,
+    published: str | None = None,
+) -> ChangeAnswer:
+    """Have a board rank by another series; `revision` is that of the difference."""
+    return await _do(
+        transport, f"/boards/{board}/series", ChangeAnswer, why, revision=revision,
+        current=current, other_judges=other_judges, published=published,
+    )  # fmt: skip
 
 
 async def export_boards(
@@ -301,6 +338,8 @@ class AdminMethods:
     rename = method(rename)
     edit = method(edit)
     set_ranking = method(set_ranking)
+    series_difference = method(series_difference)
+    set_series = method(set_series)
     export_boards = method(export_boards)
     import_boards = method(import_boards)
     rescore = method(rescore)

@@ -14,6 +14,7 @@ import typer
 from medvid.cli.parameters import NoWait, Submission
 from medvid.cli.printing import Exit, print_json
 from medvid.cli.session import Session, on_server, with_token
+from medvid.cli.status_text import series_notice
 from medvid.cli.watch import follow
 from medvid.models.judging import JudgingReceipt, Verdict
 from medvid.spreadsheets import line
@@ -55,7 +56,8 @@ def _estimate(receipt: JudgingReceipt) -> str:
     words = f"A judge run was asked for: {estimate['calls']:,} calls"
     if "usd" in estimate and estimate["usd"] is not None:
         words += f", about {estimate['usd']:.2f} USD"
-    return f"{words}."
+    notice = series_notice(receipt.series)
+    return f"{words}.\n{notice}" if notice else f"{words}."
 
 
 @on_server("token", "url", "api_key")

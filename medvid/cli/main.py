@@ -63,6 +63,7 @@ _ADMINISTRATION: Final = {
     "import": "boards:import_boards",
     "export": "boards:export",
     "ranking": "boards:ranking",
+    "series": "boards:series",
     # Names that 'rescoring start', 'list', 'show', 'apply' and 'discard' had before.
     "rescore": "rescoring:start",
     "rescores": "rescoring:list_jobs",

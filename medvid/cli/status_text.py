@@ -10,7 +10,7 @@ from rich.text import Text
 
 from medvid.api import SubmissionStatus, ValidationReport
 from medvid.cli.printing import NO_RANK, place, plain_table, print_table, span, spread
-from medvid.models.judging import JudgeRun
+from medvid.models.judging import JudgeRun, JudgeSeries
 from medvid.models.submissions import HypotheticalStanding, Standing, Step
 
 _WORDS = {
@@ -115,8 +115,21 @@ def _lines(status: SubmissionStatus, url: str) -> Iterable[Text]:
             ("Judged     ", "dim"),
             f"{result.completed_at:%Y-%m-%d} by {result.judge_version}{stub}",
         )
+    notice = series_notice(status.judging.series)
+    if notice:
+        yield Text.assemble(("Judge      ", "yellow"), notice)
     if status.report is not None:
         yield from _report(status.report)
+
+
+def series_notice(series: JudgeSeries | None) -> str:
+    """Return what to know before values are paid for that their board will not rank; or ''."""
+    if series is None or series.judge is None or series.ranked:
+        return ""
+    return (
+        f"The {series.board} board ranks by judge {series.board_judge}, and {series.judge} judges "
+        "now: its values will be shown with a mark and count as missing in the ranks."
+    )
 
 
 def _step(step: Step) -> str:

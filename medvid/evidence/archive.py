@@ -20,6 +20,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from medvid.benchmark.series import NotRanked, Treatment
 from medvid.benchmark.tasks import Board, Ranking, Scoring
 from medvid.evidence.canonical import BadEvidence, canonical, read_json, sha256
 from medvid.evidence.frames import frame, unframe
@@ -89,6 +90,7 @@ class EvidenceRow(_Growing):
     values: dict[str, float | None]
     ranks: dict[str, int]
     series: dict[str, str | None] = Field(default_factory=dict)
+    not_ranked: dict[str, NotRanked] = Field(default_factory=dict)
 
 
 class Origin(_Growing):
@@ -142,6 +144,14 @@ class SnapshotStatistics(_Growing):
     minimum_detectable: dict[str, float | None]
 
 
+class SnapshotSeries(_Shape):
+    """Which series a snapshot ranks, and how it treats others."""
+
+    current: str | None
+    other_judges: Treatment
+    published: Treatment
+
+
 class SnapshotContent(_Growing):
     """How a link describes a snapshot."""
 
@@ -153,6 +163,7 @@ class SnapshotContent(_Growing):
     entries: int
     revision: int
     ranked_at: str
+    series: SnapshotSeries | None = None
 
 
 class StatisticsContent(_Growing):

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
+import orjson
+
 from medvid.evidence.canonical import canonical, sha256
 
 VERSION: Final = 1
@@ -87,9 +89,10 @@ def snapshot_document(row: Mapping[str, Any]) -> LinkedDocument:
     """Return a snapshot as links describe it, from its row.
 
     `rows_sha256` is of its ranked rows followed by the unranked ones. Null, where an older version
-    wrote it: `values_sha256`, `sealed_sha256`, `ranking`, `disclosure`.
+    wrote it: `values_sha256`, `sealed_sha256`, `ranking`, `disclosure`; `series` is then left out.
     """
     sealed, salt = row["replicates_sha256"], row["salt"]
+    series = {"series": orjson.loads(row["series"])} if row.get("series") else {}
     return LinkedDocument(
         "snapshot",
         row["snapshot_id"],
@@ -103,6 +106,7 @@ def snapshot_document(row: Mapping[str, Any]) -> LinkedDocument:
             "scoring": row["scoring"],
             "sealed_sha256": seal(salt, sealed) if sealed and salt else None,
             "values_sha256": row["values_sha256"],
+            **series,
         },
     )
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from medvid.benchmark.disclosure import rounded
+from medvid.benchmark.series import SeriesRule, ranked_values
 from medvid.benchmark.tasks import JUDGE_METRIC_KEYS, METRIC_KEYS, PUBLISHED, Ranking
 from medvid.evidence.archive import (
     SNAPSHOT,
@@ -57,13 +59,15 @@ def row_differences(
     unranked: Sequence[EvidenceRow],
     values: OriginalValues | None,
     ranking: Ranking | None,
+    rule: SeriesRule,
 ) -> Found:
     """Yield where rows differ from what their values give.
 
     Without `values` (a version before wrote the snapshot) the rows' own values are taken, of 3
-    decimals, which rank the same.
+    decimals, which rank the same. `rule` says which judged values rank.
     """
     yield from _twice(rows, unranked)
+    yield from _marks([*rows, *unranked], rule)
     own = {row.entry_id: dict(row.values) for row in (*rows, *unranked)}
     if values is not None:
         given = {
@@ -107,11 +111,15 @@ def _ranked(
     values: Mapping[str, Mapping[str, float | None]],
     ranking: Ranking,
 ) -> Found:
-    from medvid.benchmark.ranking import rank
+    from medvid.benchmark.ranking import BOARD_DECIMALS, rank
 
     listed = [*rows, *unranked]
     given = [
-        {"model_name": row.model_name, **_known(values.get(row.entry_id, {}))} for row in listed
+        {
+            "model_name": row.model_name,
+            **ranked_values(_known(values.get(row.entry_id, {})), row.not_ranked),
+        }
+        for row in listed
     ]
     ranked, below = rank(given, ranking)
     for place, (row, each) in enumerate(zip(rows, ranked, strict=False), 1):
@@ -123,7 +131,11 @@ def _ranked(
             return
         where = _row(row, SNAPSHOT)
         for metric in METRIC_KEYS:
-            yield from same(where, f"values.{metric}", row.values.get(metric), each.values[metric])
+            shown = each.values[metric]
+            if metric in row.not_ranked:
+                own = values.get(row.entry_id, {}).get(metric)
+                shown = rounded(rounded(own), BOARD_DECIMALS)
+            yield from same(where, f"values.{metric}", row.values.get(metric), shown)
         for metric in METRIC_KEYS:
             yield from same(where, f"ranks.{metric}", row.ranks.get(metric), each.ranks[metric])
         yield from same(where, "mean_rank", row.mean_rank, each.mean_rank)
@@ -134,8 +146,19 @@ def _ranked(
         yield from same(where, "the entry", row.entry_id, listed[index].entry_id)
         for field in ("rank", "mean_rank"):
             yield from same(where, field, getattr(row, field), None)
-        if row.ranks or _has_value(row):
+        if row.ranks or any(
+            value is not None for value in ranked_values(row.values, row.not_ranked).values()
+        ):
             yield Discrepancy(where, "values and ranks", "there", None)
+
+
+def _marks(rows: Sequence[EvidenceRow], rule: SeriesRule) -> Found:
+    """Compare which values are said not to rank with what the rule of series says."""
+    for row in rows:
+        where, expected = _row(row, SNAPSHOT), rule.not_ranked(row.series)
+        for metric in JUDGE_METRIC_KEYS:
+            marked = row.not_ranked.get(metric)
+            yield from same(where, f"not_ranked.{metric}", marked, expected.get(metric))
 
 
 def _known(values: Mapping[str, float | None]) -> dict[str, float | None]:

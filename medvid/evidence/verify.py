@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from medvid.benchmark.series import SeriesRule
 from medvid.evidence.archive import (
     EVIDENCE,
     LINKS,
@@ -46,7 +47,10 @@ def verify(archive: Archive, keys: Mapping[str, str] | None = None) -> Verified:
 def _differences(archive: Archive, keys: Mapping[str, str] | None) -> Iterator[Discrepancy]:
     if archive.description.state == "complete":
         content = archive.link.of_snapshot()
-        yield from row_differences(archive.rows, archive.unranked, archive.values, content.ranking)
+        series = content.series.model_dump() if content.series else None
+        yield from row_differences(
+            archive.rows, archive.unranked, archive.values, content.ranking, SeriesRule.of(series)
+        )
         if archive.statistics is not None:
             yield from statistics_differences(archive.rows, archive.statistics)
     yield from _chain(archive.links, archive.description.board)

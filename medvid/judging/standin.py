@@ -9,11 +9,16 @@ from medvid.benchmark.tasks import ASPECTS
 from medvid.judging.verdicts import SCORES, Verdict
 
 
-def judge(pair: CaptionPair) -> Verdict:
-    """Return, for each aspect, 1 + (first byte of sha256("ASPECT|prediction|reference") mod 5)."""
+def judge(pair: CaptionPair, salt: str = "") -> Verdict:
+    """Return, for each aspect, 1 + (first byte of sha256("ASPECT|prediction|reference") mod 5).
+
+    A `salt` stands before what is hashed, and makes another judge.
+    """
     # Uploads with lone surrogates are refused earlier; a pure function still must not fail.
     return {
-        aspect: SCORES[_first_byte(f"{aspect}|{pair.prediction}|{pair.reference}") % len(SCORES)]
+        aspect: SCORES[
+            _first_byte(f"{salt}{aspect}|{pair.prediction}|{pair.reference}") % len(SCORES)
+        ]
         for aspect in ASPECTS
     }
 

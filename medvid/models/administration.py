@@ -11,6 +11,7 @@ from pydantic import Field
 
 from medvid.benchmark.tasks import Board, Scoring
 from medvid.models.base import Answer, Open, Page
+from medvid.models.boards import BoardSeries
 
 Kind = Literal["added", "changed", "unchanged", "kept"]
 """What becomes of a row of an import."""
@@ -245,6 +246,24 @@ class DifferenceRow(Answer):
     def moves(self) -> bool:
         """Tell whether anything of it changes."""
         return bool(self.values) or bool(self.rank.direction)
+
+
+class SeriesChoice(Answer):
+    """A board's series, and the judge versions that it could go over to."""
+
+    series: BoardSeries
+    known: list[str] = Field(description="of its values, and the one that judges now")
+    service: str | None = Field(description="the one that judges now; null: nobody does")
+
+
+class SeriesDifference(Answer):
+    """What another series would do to a board's ranks: every entry, in the order after."""
+
+    board: Open[Board]
+    revision: int = Field(description="of the board that was compared; name it to apply")
+    before: BoardSeries
+    after: BoardSeries
+    scorings: dict[Open[Scoring], list[DifferenceRow]]
 
 
 class FailureView(Answer):

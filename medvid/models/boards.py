@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 
 from medvid.benchmark.disclosure import FEWEST_ANSWERS, Withheld
+from medvid.benchmark.series import NotRanked, Treatment
 from medvid.benchmark.tasks import METRICS, Board, Ranking, Scoring
 from medvid.models.base import Answer, Open
 from medvid.models.judging import JudgeResult
@@ -112,8 +113,26 @@ class LeaderboardEntry(Answer):
             "recorded, null without a value; empty on boards ranked before there were any"
         ),
     )
+    not_ranked: dict[str, Open[NotRanked]] = Field(
+        default_factory=dict,
+        description="the judged metrics whose value is shown and counts as missing, and why",
+    )
     statistics: RankStatistics | None = Field(
         None, description="null: not ranked, or no statistics were made of this snapshot (yet)"
+    )
+
+
+class BoardSeries(Answer):
+    """The judge whose values a board ranks, and how it treats others: these are always marked."""
+
+    current: str | None = Field(
+        description="a judge version; null: the board has no value of a recorded judge"
+    )
+    other_judges: Open[Treatment] = Field(
+        description="what values of other judge versions count as in the ranks"
+    )
+    published: Open[Treatment] = Field(
+        description="the same of published values, whose judge is not recorded"
     )
 
 
@@ -158,6 +177,9 @@ class Leaderboard(Answer):
         "competition", description="what follows ties: 1, 2, 2, 4 (competition) or 1, 2, 2, 3"
     )
     ranking_rule: str = Field(ranking_rule("competition"), description="the same and all else")
+    series: BoardSeries | None = Field(
+        None, description="which judged values rank; null: ranked before boards had a series"
+    )
     track: str | None = Field(None, description="the track that the entries are narrowed to")
     total: int = Field(0, description="entries on all pages")
     next: str | None = Field(None, description="where the next page is; null: this is the last")
@@ -312,6 +334,19 @@ class Place(Answer):
     of: int = Field(description="entries that the board ranks")
     mean_rank: float | None = Field(description="null: not ranked")
     ranks: dict[str, int] = Field(description="by metric; empty: not ranked")
+    not_ranked: dict[str, Open[NotRanked]] = Field(
+        default_factory=dict,
+        description="the judged metrics whose value counts as missing, and why",
+    )
+
+
+class SeriesBreak(Answer):
+    """When a board went over to another judge: values and ranks on either side do not compare."""
+
+    at: datetime
+    before: str | None
+    after: str | None
+    snapshot: str = Field(description="the first board of the new series, while that is kept")
 
 
 class RankSpan(Answer):
@@ -349,6 +384,10 @@ class EntryDetails(Answer):
     )
     judge: JudgeResult | None = Field(description="what the judged scores rest on")
     history: list[RankSpan] = Field(description="the newest 1,000 ranks, newest first")
+    series: BoardSeries | None = Field(None, description="that of the entry's board now")
+    breaks: list[SeriesBreak] = Field(
+        default_factory=list, description="the board's changes of series, newest first"
+    )
 
 
 class MetricDifference(Answer):
@@ -368,6 +407,14 @@ class MetricDifference(Answer):
     )
 
 
+class NotCompared(Answer):
+    """Why no difference is claimed in a metric of which both show a value."""
+
+    reason: Open[Literal["different_judges"]] = "different_judges"
+    a: str = Field(description="the series of the first value")
+    b: str
+
+
 class EntryComparison(Answer):
     """How two entries of a board differ, and whether chance explains it."""
 
@@ -379,7 +426,11 @@ class EntryComparison(Answer):
     )
     statistics_version: str | None = Field(description="null: without replicates")
     metrics: dict[str, MetricDifference] = Field(
-        description="a less b, in the metrics of which both show a value"
+        description="a less b, in the metrics of which both show a value that can be compared"
+    )
+    not_compared: dict[str, NotCompared] = Field(
+        default_factory=dict,
+        description="the metrics whose values come from different judges: no difference is claimed",
     )
     minimum_detectable: dict[str, float | None] = Field(
         description=(

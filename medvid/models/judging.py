@@ -71,11 +71,25 @@ class JudgeResult(Answer):
     )
 
 
+class JudgeSeries(Answer):
+    """What becomes of values of the judge that runs now, on the board of a submission's entry."""
+
+    board: str
+    board_judge: str | None = Field(description="the judge version that the board ranks by")
+    judge: str | None = Field(description="the one that judges now; null: nobody does")
+    ranked: bool = Field(
+        description="false: its values will be shown with a mark and count as missing in the ranks"
+    )
+
+
 class JudgingStatus(Answer):
     """How the judging of a submission stands."""
 
     run: JudgeRun | None
     result: JudgeResult | None
+    series: JudgeSeries | None = Field(
+        None, description="of values that a run would give now; null: there is no entry"
+    )
 
 
 class JudgingReceipt(Answer):
@@ -83,6 +97,7 @@ class JudgingReceipt(Answer):
 
     run: JudgeRun
     estimate: dict[str, Any] | None
+    series: JudgeSeries | None = Field(None, description="what becomes of the run's values")
     status_url: str
     events_url: str
 

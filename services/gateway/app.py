@@ -23,6 +23,7 @@ from services.gateway.admin import entries_api as admin_entries_api
 from services.gateway.admin import evidence_api as admin_evidence_api
 from services.gateway.admin import operations_api as admin_operations_api
 from services.gateway.admin.audit_log import AuditLog
+from services.gateway.admin.board_series import BoardsSeries
 from services.gateway.admin.board_settings import BoardSettings
 from services.gateway.admin.dead_letters import DeadLetters
 from services.gateway.admin.entries import EntryActions
@@ -212,6 +213,7 @@ def _build(database: Database, pool: WorkerPool, folder: Path, settings: Gateway
             entries=EntryActions(database),
             files=BoardFiles(database),
             boards=BoardSettings(database),
+            series=BoardsSeries(database),
             letters=DeadLetters(database),
             truths=GroundTruths(database, pool, settings.ground_truth_dir),
             rescoring=rescoring,

@@ -21,8 +21,7 @@ from services.judge.grader import ModelGrader
 from services.judge.rates import RateLimits, SharedRate, Unlimited
 from services.judge.reply_forms import SharedForm
 from services.judge.settings import JudgeSettings
-from services.judge.stub.server import MODEL as STUB_MODEL
-from services.judge.stub.server import running_stub
+from services.judge.stub.server import running_stub, salted
 from services.judge.verdict import Grader
 from shared.runtime.errors import Misconfigured
 from shared.runtime.infrastructure import Infrastructure
@@ -101,7 +100,7 @@ def judge_version(settings: JudgeSettings, rubric: Rubric) -> JudgeVersion:
     return JudgeVersion.of(
         rubric,
         provider=settings.judge_provider,
-        model=STUB_MODEL if is_stub else settings.judge_model,
+        model=salted(settings.judge_stub_salt) if is_stub else settings.judge_model,
         temperature=settings.judge_temperature,
         max_tokens=settings.judge_max_tokens,
         seed=settings.judge_seed,

@@ -60,6 +60,9 @@ class JudgeSettings(CommonSettings):
     judge_model: Annotated[str, Field(min_length=1)] = Field(
         "gpt-4.1-2025-04-14", description="the model; a dated one does not change under you"
     )
+    judge_stub_salt: Annotated[str, Field(pattern=r"^[a-z0-9]{0,16}$")] = Field(
+        "", description="another one makes another stub judge, to try a change of judges"
+    )
     judge_model_prefix: str | None = Field(
         None,
         description="accept answers of models whose name starts so; when unset, of the model "

@@ -10,7 +10,8 @@ from uuid import UUID
 import orjson
 
 from medvid.benchmark.disclosure import Withheld, rounded
-from medvid.benchmark.ranking import RankedRow, rank
+from medvid.benchmark.ranking import BOARD_DECIMALS, RankedRow, rank
+from medvid.benchmark.series import RANKS_ALL, NotRanked, SeriesRule, ranked_values
 from medvid.benchmark.tasks import JUDGE_METRIC_KEYS, METRIC_KEYS, PUBLISHED, Ranking, Scoring
 from medvid.evidence.canonical import canonical
 
@@ -53,31 +54,44 @@ class Entry:
             for key in JUDGE_METRIC_KEYS
         }
 
+    def not_ranked(self, scoring: Scoring, rule: SeriesRule) -> dict[str, NotRanked]:
+        """Return the metrics whose values are shown and count as missing, and why."""
+        return rule.not_ranked(self.series(scoring))
+
+    def ranked(self, scoring: Scoring, rule: SeriesRule) -> dict[str, float | None]:
+        """Return its values as they rank."""
+        return ranked_values(self.shown(scoring), self.not_ranked(scoring, rule))
+
 
 @dataclass(frozen=True, slots=True)
 class RankedBoard:
     """A ranked board: its rows as JSON, and the rank of each entry, best first.
 
     `unranked` has the rows of the entries without any value, which have no rank; None where every
-    entry has one. `values` are those that were ranked, by what they were computed from.
+    entry has one. `values` are those that it shows, by what they were computed from; `rule` says
+    which of them it ranks.
     """
 
     content: bytes
     unranked: bytes | None
     ranks: Mapping[UUID, int]
     ranking: Ranking
+    rule: SeriesRule
     values: bytes
 
 
-def ranked_board(entries: Sequence[Entry], scoring: Scoring, ranking: Ranking) -> RankedBoard:
+def ranked_board(
+    entries: Sequence[Entry], scoring: Scoring, ranking: Ranking, rule: SeriesRule = RANKS_ALL
+) -> RankedBoard:
     """Rank the entries; the same ones give the same bytes in whatever order."""
-    ranked, unranked = rank(_values(entries, scoring), ranking)
-    below = [_row(entries[index], None, scoring) for index in unranked]
+    ranked, unranked = rank(values_to_rank(entries, scoring, rule), ranking)
+    below = [_row(entries[index], None, scoring, rule) for index in unranked]
     return RankedBoard(
-        content=orjson.dumps([_row(entries[row.index], row, scoring) for row in ranked]),
+        content=orjson.dumps([_row(entries[row.index], row, scoring, rule) for row in ranked]),
         unranked=orjson.dumps(below) if below else None,
         ranks={entries[row.index].entry_id: row.rank for row in ranked},
         ranking=ranking,
+        rule=rule,
         values=values_document(entries, scoring),
     )
 
@@ -106,29 +120,42 @@ def values_document(entries: Sequence[Entry], scoring: Scoring) -> bytes:
 
 
 def hypothetical_row(
-    entries: Sequence[Entry], newcomer: Entry, scoring: Scoring, ranking: Ranking
+    entries: Sequence[Entry],
+    newcomer: Entry,
+    scoring: Scoring,
+    ranking: Ranking,
+    rule: SeriesRule = RANKS_ALL,
 ) -> tuple[bytes, int]:
     """Return the row that a newcomer would have on the board, as JSON, and among how many.
 
     Counted are the ranked entries and this one.
     """
-    ranked, _ = rank(_values([*entries, newcomer], scoring), ranking)
+    ranked, _ = rank(values_to_rank([*entries, newcomer], scoring, rule), ranking)
     own = next((row for row in ranked if row.index == len(entries)), None)
     others = len(ranked) if own is None else len(ranked) - 1
     # Present even when empty: it marks rows of a version that withholds, unlike the one before.
-    row = {**_row(newcomer, own, scoring), "withheld": newcomer.withheld}
+    row = {**_row(newcomer, own, scoring, rule), "withheld": newcomer.withheld}
     return orjson.dumps(row), others + 1
 
 
-def _values(entries: Sequence[Entry], scoring: Scoring) -> list[dict[str, str | float | None]]:
-    return [{"model_name": entry.model_name, **entry.shown(scoring)} for entry in entries]
+def values_to_rank(
+    entries: Sequence[Entry], scoring: Scoring, rule: SeriesRule
+) -> list[dict[str, str | float | None]]:
+    """Return the rows that `rank` takes."""
+    return [{"model_name": entry.model_name, **entry.ranked(scoring, rule)} for entry in entries]
 
 
-def _row(entry: Entry, place: RankedRow | None, scoring: Scoring) -> dict[str, object]:
-    """Return a row as it is stored and served; without a place it has no value either.
+def _row(
+    entry: Entry, place: RankedRow | None, scoring: Scoring, rule: SeriesRule
+) -> dict[str, object]:
+    """Return a row as it is stored and served; without a place it has no value that ranks.
 
-    Only a row with withheld values says so: others equal those of the version before.
+    Only a row with withheld values, or values that do not rank, says so: others equal those of the
+    version before.
     """
+    shown, not_ranked = entry.shown(scoring), entry.not_ranked(scoring, rule)
+    values = place.values if place else dict.fromkeys(METRIC_KEYS)
+    values |= {key: rounded(rounded(shown[key]), BOARD_DECIMALS) for key in not_ranked}
     row: dict[str, object] = {
         "rank": place.rank if place else None,
         "entry_id": str(entry.entry_id),
@@ -143,8 +170,12 @@ def _row(entry: Entry, place: RankedRow | None, scoring: Scoring) -> dict[str, o
         "verified_on": entry.verified_on,
         "submission_id": str(entry.submission_id) if entry.submission_id else None,
         "mean_rank": place.mean_rank if place else None,
-        "values": place.values if place else dict.fromkeys(METRIC_KEYS),
+        "values": values,
         "ranks": place.ranks if place else {},
         "series": entry.series(scoring),
     }
-    return row | {"withheld": entry.withheld} if entry.withheld else row
+    if entry.withheld:
+        row["withheld"] = entry.withheld
+    if not_ranked:
+        row["not_ranked"] = not_ranked
+    return row

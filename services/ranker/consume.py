@@ -99,7 +99,9 @@ async def rank_board(store: BoardStore, signer: Signer | None) -> None:
         evidence = await digests(store.transaction.connection, store.board)
     for scoring in SCORINGS:
         # In a thread, so that the loop answers the broker while a large board is sorted.
-        ranked = await asyncio.to_thread(ranked_board, board.entries, scoring, board.ranking)
+        ranked = await asyncio.to_thread(
+            ranked_board, board.entries, scoring, board.ranking, board.rule
+        )
         await store.save_snapshot(scoring, board.revision, ranked, evidence.get(scoring))
     hypotheses = [
         (newcomer.entry_id, scoring, *await _row(board, newcomer, scoring))
@@ -120,5 +122,5 @@ async def rank_board(store: BoardStore, signer: Signer | None) -> None:
 async def _row(board: BoardState, newcomer: Entry, scoring: Scoring) -> tuple[bytes, int]:
     """Return the row of an entry as if it were on the board, and among how many it would stand."""
     return await asyncio.to_thread(
-        hypothetical_row, board.entries, newcomer, scoring, board.ranking
+        hypothetical_row, board.entries, newcomer, scoring, board.ranking, board.rule
     )

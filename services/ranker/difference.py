@@ -8,8 +8,9 @@ from uuid import UUID
 
 from medvid.benchmark.disclosure import Withheld
 from medvid.benchmark.ranking import RankedRow, rank
+from medvid.benchmark.series import RANKS_ALL, SeriesRule
 from medvid.benchmark.tasks import SCORINGS, Ranking, Scoring
-from services.ranker.board import Entry
+from services.ranker.board import Entry, values_to_rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,8 @@ class NewScores:
 
     values: Mapping[Scoring, Mapping[str, float | None]]
     withheld: Mapping[str, Withheld] = field(default_factory=dict)
+    judge: str | None = None
+    """The version of the judge that gave them; None for rule-based metrics."""
 
 
 NewValues = Mapping[UUID, NewScores]
@@ -25,19 +28,24 @@ NewValues = Mapping[UUID, NewScores]
 
 
 def board_difference(
-    entries: Sequence[Entry], new: NewValues, ranking: Ranking
+    entries: Sequence[Entry],
+    new: NewValues,
+    ranking: Ranking,
+    rule: SeriesRule = RANKS_ALL,
+    rule_after: SeriesRule | None = None,
 ) -> dict[Scoring, list[object]]:
     """Return, for each scoring, the board's rows in their order after, with what was before.
 
     Entries without new values are among them too, since their ranks may move. One without a value
     has no rank. Ranks are those that boards would show; values are exact, for administrators.
+    `rule_after`: the rule of series that the board would have; None: the one it has.
     """
     changed = [_with_values(entry, new.get(entry.entry_id)) for entry in entries]
     return {
         scoring: _rows(
             entries,
-            _places(entries, scoring, ranking),
-            _places(changed, scoring, ranking),
+            _places(entries, scoring, ranking, rule),
+            _places(changed, scoring, ranking, rule_after or rule),
             new,
             scoring,
         )
@@ -54,15 +62,20 @@ def _with_values(entry: Entry, new: NewScores | None) -> Entry:
         for metric, why in entry.withheld.items()
         if not any(metric in new.values[scoring] for scoring in SCORINGS)
     }
-    return replace(entry, values=values, withheld={**kept, **new.withheld})
+    judged = {metric for scoring in SCORINGS for metric in new.values[scoring]} if new.judge else ()
+    return replace(
+        entry,
+        values=values,
+        withheld={**kept, **new.withheld},
+        judges={**entry.judges, **dict.fromkeys(judged, new.judge)},
+    )
 
 
 def _places(
-    entries: Sequence[Entry], scoring: Scoring, ranking: Ranking
+    entries: Sequence[Entry], scoring: Scoring, ranking: Ranking, rule: SeriesRule
 ) -> dict[int, RankedRow | None]:
     """Return the ranked rows by the entry's index, in the order of the board; None: not ranked."""
-    values = [{"model_name": entry.model_name, **entry.shown(scoring)} for entry in entries]
-    ranked, unranked = rank(values, ranking)
+    ranked, unranked = rank(values_to_rank(entries, scoring, rule), ranking)
     return {**{row.index: row for row in ranked}, **dict.fromkeys(unranked)}
 
 

@@ -6,7 +6,7 @@ SELECT number, hash FROM links WHERE board = $1 ORDER BY number DESC LIMIT 1
 
 -- name: unlinked
 -- The documents of a board without a link, in the order in which they were written.
-SELECT 'snapshot' AS kind, s.id AS snapshot_id, s.scoring, s.revision, s.ranking, s.disclosure, s.entries,
+SELECT 'snapshot' AS kind, s.id AS snapshot_id, s.scoring, s.revision, s.ranking, s.disclosure, s.series::text AS series, s.entries,
        s.content_sha256 AS sha256, s.created_at, s.replicates_sha256, v.sha256 AS values_sha256, v.salt,
        NULL AS statistics_version
   FROM snapshots s
@@ -14,7 +14,7 @@ SELECT 'snapshot' AS kind, s.id AS snapshot_id, s.scoring, s.revision, s.ranking
  WHERE s.board = $1
    AND NOT EXISTS (SELECT FROM links WHERE links.snapshot_id = s.id AND links.kind = 'snapshot')
 UNION ALL
-SELECT 'statistics', s.id, s.scoring, NULL, NULL, NULL, NULL,
+SELECT 'statistics', s.id, s.scoring, NULL, NULL, NULL, NULL, NULL,
        t.sha256, t.created_at, NULL, NULL, NULL, t.statistics_version
   FROM snapshots s
   JOIN snapshot_statistics t ON t.snapshot_id = s.id

@@ -13,7 +13,8 @@ SELECT submissions.id
 
 -- name: board_state
 -- One statement, so that entries and revision fit although the board may change in between.
-SELECT boards.revision, boards.ranking, entries.id, submission_id, model_name, organization, team, authors, model_url, track, badges,
+SELECT boards.revision, boards.ranking, boards.series, boards.other_judges, boards.published,
+       (SELECT judge_version FROM judge_service) AS service, entries.id, submission_id, model_name, organization, team, authors, model_url, track, badges,
        submitted_on, verified_on,
        coalesce(array_agg(metric ORDER BY metric) FILTER (WHERE metric IS NOT NULL), '{}') AS metrics,
        coalesce(array_agg(compat ORDER BY metric) FILTER (WHERE metric IS NOT NULL), '{}') AS compat,
@@ -65,16 +66,23 @@ UPDATE submissions
 
 -- name: add_snapshot
 INSERT INTO snapshots (board, scoring, revision, content, content_sha256, entries, unranked, ranking, disclosure,
-                       replicates_sha256)
-SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
+                       replicates_sha256, series)
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::text::jsonb
  WHERE NOT EXISTS (
-       SELECT FROM (SELECT content_sha256, ranking, disclosure, replicates_sha256 FROM snapshots
+       SELECT FROM (SELECT content_sha256, ranking, disclosure, replicates_sha256, series FROM snapshots
                      WHERE board = $1 AND scoring = $2
                      ORDER BY id DESC
                      LIMIT 1) AS newest
         WHERE newest.content_sha256 = $5 AND newest.ranking = $8 AND newest.disclosure = $9
-          AND newest.replicates_sha256 IS NOT DISTINCT FROM $10)
+          AND newest.replicates_sha256 IS NOT DISTINCT FROM $10 AND newest.series = $11::text::jsonb)
 RETURNING id
+
+-- name: add_break
+-- Where the snapshot ($2) is the first of another series than the one before it on its board.
+INSERT INTO series_breaks (board, at, before, after, snapshot_id)
+SELECT $1, now(), newest.after, $3, $2
+  FROM (SELECT (SELECT after FROM series_breaks WHERE board = $1 ORDER BY at DESC LIMIT 1) AS after) AS newest
+ WHERE newest.after IS DISTINCT FROM $3
 
 -- name: add_values
 INSERT INTO snapshot_values (snapshot_id, content, salt) VALUES ($1, $2, $3)
@@ -99,7 +107,9 @@ SELECT shown.entry_id, $1, $2, shown.rank,
   FROM unnest($4::uuid[], $5::integer[]) AS shown (entry_id, rank)
 
 -- name: board_ranked
-UPDATE boards SET ranked_revision = $2 WHERE board = $1 AND ranked_revision < $2
+-- A board without a series keeps the one ($3) that it was ranked by.
+UPDATE boards SET ranked_revision = greatest(ranked_revision, $2), series = coalesce(series, $3)
+ WHERE board = $1 AND (ranked_revision < $2 OR series IS NULL AND $3::text IS NOT NULL)
 
 -- name: submissions_ranked
 UPDATE submissions SET state = 'ranked' WHERE id = ANY($1::uuid[]) AND state = 'scored'
@@ -114,12 +124,15 @@ UPDATE boards SET revision = revision + 1
           AND EXISTS (
               SELECT FROM (VALUES ('compat'), ('strict')) AS scorings (scoring)
                CROSS JOIN LATERAL (
-                     SELECT ranking, disclosure FROM snapshots
+                     SELECT ranking, disclosure, series FROM snapshots
                       WHERE snapshots.board = otherwise.board AND snapshots.scoring = scorings.scoring
                       ORDER BY id DESC
                       LIMIT 1) AS newest
                WHERE newest.ranking IS DISTINCT FROM otherwise.ranking
-                  OR newest.disclosure IS DISTINCT FROM $1)
+                  OR newest.disclosure IS DISTINCT FROM $1
+                  OR newest.series IS DISTINCT FROM jsonb_build_object(
+                         'current', otherwise.series, 'other_judges', otherwise.other_judges,
+                         'published', otherwise.published))
         ORDER BY board
           FOR NO KEY UPDATE)
 

@@ -64,7 +64,7 @@ async def _difference(
     transaction: Transaction, board: Board, new: NewValues
 ) -> dict[Scoring, list[object]]:
     now = await BoardStore(transaction, board).read()
-    return await asyncio.to_thread(board_difference, now.entries, new, now.ranking)
+    return await asyncio.to_thread(board_difference, now.entries, new, now.ranking, now.rule)
 
 
 async def _new_values(connection: Connection, job_id: UUID) -> NewValues:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
 import orjson
 
 from medvid.benchmark.disclosure import rounded, shown_interval
-from medvid.benchmark.ranking import RankedRow, rank
+from medvid.benchmark.ranking import rank
+from medvid.benchmark.series import ranked_values
 from medvid.benchmark.statistics.comparisons import minimum_detectable
 from medvid.benchmark.statistics.ranks import rank_statistics
 from medvid.benchmark.sums import Array
@@ -35,13 +36,22 @@ def statistics_document(content: bytes, ranking: Ranking, drawn: Drawn) -> bytes
     """Return the statistics of a snapshot's ranked rows (JSON), as JSON.
 
     `entries`, by id: rank interval, share of first places, whether it may be best, and by metric
-    the interval with its error; `minimum_detectable` by metric. All of it may leave the server.
+    the interval with its error; `minimum_detectable` by metric, of the values that rank. All of it
+    may leave the server.
     """
     rows: list[dict[str, Any]] = orjson.loads(content)
-    ranked, _ = rank([{"model_name": row["model_name"], **row["values"]} for row in rows], ranking)
+    given = [ranked_values(row["values"], row.get("not_ranked", ())) for row in rows]
+    ranked, _ = rank(
+        [{"model_name": row["model_name"], **own} for row, own in zip(rows, given, strict=True)],
+        ranking,
+    )
     entries = [UUID(rows[each.index]["entry_id"]) for each in ranked]
     replicates = {
-        each.index: {metric: found for metric, (found, _) in drawn.get(entry, {}).items()}
+        each.index: {
+            metric: found
+            for metric, (found, _) in drawn.get(entry, {}).items()
+            if given[each.index].get(metric) is not None
+        }
         for each, entry in zip(ranked, entries, strict=True)
     }
     found = rank_statistics(ranked, replicates, ranking)
@@ -53,36 +63,30 @@ def statistics_document(content: bytes, ranking: Ranking, drawn: Drawn) -> bytes
                     "rank_high": each.rank_high,
                     "first_share": each.first_share,
                     "may_be_best": each.may_be_best,
-                    "intervals": _intervals(row, drawn.get(entry, {})),
+                    "intervals": _intervals(rows[row.index]["values"], drawn.get(entry, {})),
                 }
                 for entry, row, each in zip(entries, ranked, found, strict=True)
             },
-            "minimum_detectable": _detectable(ranked, replicates),
+            "minimum_detectable": _detectable(replicates),
         }
     )
 
 
 def _intervals(
-    row: RankedRow, drawn: Mapping[str, tuple[Array, Mapping[str, Any]]]
+    values: Mapping[str, float | None], drawn: Mapping[str, tuple[Array, Mapping[str, Any]]]
 ) -> dict[str, dict[str, Any]]:
     """Return the intervals that there are, of the values that are shown."""
     shown = {
         metric: shown_interval(drawn[metric][1])
         for metric in METRIC_KEYS
-        if metric in drawn and row.values[metric] is not None
+        if metric in drawn and values[metric] is not None
     }
     return {metric: each for metric, each in shown.items() if each["low"] is not None}
 
 
-def _detectable(
-    ranked: Sequence[RankedRow], replicates: Mapping[int, Mapping[str, Array]]
-) -> dict[str, float | None]:
+def _detectable(replicates: Mapping[int, Mapping[str, Array]]) -> dict[str, float | None]:
     found: dict[str, float | None] = {}
     for metric in METRIC_KEYS:
-        there = [
-            replicates[row.index][metric]
-            for row in ranked
-            if row.values[metric] is not None and metric in replicates[row.index]
-        ]
+        there = [own[metric] for own in replicates.values() if metric in own]
         found[metric] = rounded(minimum_detectable(there))
     return found

@@ -10,9 +10,11 @@ from typing import Final
 from uuid import UUID
 
 import asyncpg
+import orjson
 import structlog
 
 from medvid.benchmark.disclosure import RULE, Withheld, withheld
+from medvid.benchmark.series import SeriesRule, adopted
 from medvid.benchmark.tasks import METRIC_KEYS, SCORINGS, Board, Ranking, Scoring
 from services.ranker.board import Entry, RankedBoard
 from shared.contracts.messages import BoardChanged, RescoringCompleted
@@ -46,6 +48,7 @@ class BoardState:
 
     revision: int
     ranking: Ranking
+    rule: SeriesRule
     entries: Sequence[Entry]
     waiting: Sequence[UUID]
     """The submissions among them that are scored and not yet ranked."""
@@ -73,10 +76,12 @@ class BoardStore:
         # Read afterwards, so that none is missing; entries that came in between are left out.
         waiting = await connection.fetch(_SQL["submissions_waiting"], self.board)
         shown = {row["submission_id"] for row in rows}
+        entries = [_entry(row) for row in rows if row["id"] is not None]
         return BoardState(
             revision=rows[0]["revision"],
             ranking=rows[0]["ranking"],
-            entries=[_entry(row) for row in rows if row["id"] is not None],
+            rule=_rule(rows[0], entries),
+            entries=entries,
             waiting=[row["id"] for row in waiting if row["id"] in shown],
         )
 
@@ -123,11 +128,13 @@ class BoardStore:
             ranked.ranking,
             RULE,
             evidence,
+            orjson.dumps(ranked.rule.stored()).decode(),
         )
         if snapshot_id is None:
             return
         salt = secrets.token_bytes(_SALT_BYTES)
         await connection.execute(_SQL["add_values"], snapshot_id, ranked.values, salt)
+        await connection.execute(_SQL["add_break"], self.board, snapshot_id, ranked.rule.current)
         await self._save_ranks(scoring, snapshot_id, ranked.ranks)
 
     async def _save_ranks(
@@ -149,13 +156,22 @@ class BoardStore:
     async def mark_ranked(self, state: BoardState) -> None:
         """Note that the snapshots show this state; its scored submissions become ranked."""
         connection = self.transaction.connection
-        await connection.execute(_SQL["board_ranked"], self.board, state.revision)
+        await connection.execute(
+            _SQL["board_ranked"], self.board, state.revision, state.rule.current
+        )
         await connection.execute(_SQL["submissions_ranked"], state.waiting)
 
 
 def _parts(entries: Sequence[UUID]) -> Iterator[Sequence[UUID]]:
     for begin in range(0, len(entries), _RANKS_AT_ONCE):
         yield entries[begin : begin + _RANKS_AT_ONCE]
+
+
+def _rule(row: asyncpg.Record, entries: Sequence[Entry]) -> SeriesRule:
+    """Return a board's rule; one without a series takes that of most of its values."""
+    series = (each for entry in entries for each in entry.series("compat").values())
+    current = row["series"] or adopted(series, row["service"])
+    return SeriesRule(current, row["other_judges"], row["published"])
 
 
 def _entry(row: asyncpg.Record) -> Entry:

@@ -14,9 +14,9 @@ import typer
 from medvid.cli.administration.session import OnBoard, Why, done, reason
 from medvid.cli.failures import CommandFailed
 from medvid.cli.parameters import Board, Sure
-from medvid.cli.printing import Exit
+from medvid.cli.printing import Exit, place
 from medvid.cli.session import Session, as_administrator, consent, on_server
-from medvid.models.administration import ImportAnswer
+from medvid.models.administration import ImportAnswer, SeriesDifference
 
 
 @as_administrator
@@ -82,6 +82,56 @@ def ranking(
     change = session.client.admin.set_ranking(board, rule, why=reason(session, why))
     text = f"The {board} board's ranking is {rule}."
     return session.answer(change, done(text, changed=change.changed))
+
+
+@as_administrator
+def series(
+    session: Session,
+    board: Annotated[Board, typer.Argument(help="the board")],
+    current: Annotated[
+        str | None, typer.Option("--judge", help="the judge version whose values it ranks")
+    ] = None,
+    other_judges: Annotated[
+        Literal["ranked", "missing"] | None, typer.Option(help="values of other judge versions")
+    ] = None,
+    published: Annotated[
+        Literal["ranked", "missing"] | None, typer.Option(help="values without a recorded judge")
+    ] = None,
+    why: Why = None,
+    sure: Sure = False,
+) -> int:
+    """Show which judge's values a board ranks, or change that after showing what it does."""
+    admin = session.client.admin
+    found = admin.series_difference(
+        board, current=current, other_judges=other_judges, published=published
+    )
+    if found.before == found.after:
+        return session.answer(found, _series_text(found))
+    if not sure:
+        session.say(_series_text(found))
+    consent(session, f"Rank the {board} board so?", sure=sure)
+    change = admin.set_series(
+        board, why=reason(session, why), revision=found.revision, current=found.after.current,
+        other_judges=found.after.other_judges, published=found.after.published,
+    )  # fmt: skip
+    text = f"The {board} board ranks by judge {found.after.current or 'none'}."
+    return session.answer(change, done(text, changed=change.changed))
+
+
+def _series_text(found: SeriesDifference) -> str:
+    after = found.after
+    lines = [
+        f"{found.board} board: judge {after.current or 'none yet'}; values of other judges are "
+        f"{after.other_judges}, published ones {after.published}."
+    ]
+    for scoring, rows in found.scorings.items():
+        moved = [row for row in rows if row.moves]
+        lines.append(f"{scoring}: {len(moved)} of {len(rows)} entries move.")
+        lines += (
+            f"  {place(row.rank.before)} -> {place(row.rank.after)}  {row.model_name}"
+            for row in moved
+        )
+    return "\n".join(lines)
 
 
 def _import_text(result: ImportAnswer) -> str:

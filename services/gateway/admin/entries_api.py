@@ -20,11 +20,13 @@ from medvid.models.administration import (
     ImportAnswer,
     ManagedEntryView,
     RowChangeView,
+    SeriesDifference,
 )
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.admin.audit_log import AuditLog
 from services.gateway.admin.board_csv import read_csv, write_csv
 from services.gateway.admin.board_rows import read_row
+from services.gateway.admin.board_series import BoardsSeries
 from services.gateway.admin.board_settings import BoardSettings
 from services.gateway.admin.entries import EntryActions
 from services.gateway.admin.entry_cursors import after_entry, entry_cursor
@@ -42,6 +44,8 @@ from services.gateway.admin.models import (
     RankingBody,
     Reason,
     RenameBody,
+    SeriesBody,
+    SeriesQuery,
     entry_action,
     import_answer,
     managed_entry,
@@ -206,6 +210,36 @@ async def set_ranking(
     It is ranked anew; snapshots of the past stay as they are.
     """
     return ChangeAnswer(changed=await boards.set_ranking(board, body.ranking, action))
+
+
+@router.get(
+    "/admin/boards/{board}/series",
+    reply="What it would change.",
+    problems=("board_not_found", "judge_version_not_found", "board_being_ranked"),
+)
+async def read_series_difference(
+    boards: BoardsSeries, board: BoardName, query: SeriesQuery
+) -> SeriesDifference:
+    """Read what another series would change.
+
+    Every entry's rank before and after; without parameters, the board's series as it is.
+    """
+    return await boards.difference(board, query.wanted())
+
+
+@router.post(
+    "/admin/boards/{board}/series",
+    reply="Whether it changed.",
+    problems=("board_not_found", "judge_version_not_found", "preview_outdated"),
+)
+async def set_series(
+    boards: BoardsSeries, board: BoardName, body: SeriesBody, action: AdminAction
+) -> ChangeAnswer:
+    """Choose which judge's values a board ranks.
+
+    After looking at the difference; snapshots of the past stay as they are.
+    """
+    return ChangeAnswer(changed=await boards.choose(board, body.wanted(), body.revision, action))
 
 
 @router.get("/admin/audit", reply="A page of lines.")

@@ -10,6 +10,7 @@ import orjson
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from medvid.benchmark.names import FIELD_LIMITS, check_text
+from medvid.benchmark.series import Treatment
 from medvid.benchmark.tasks import Board, Ranking
 from medvid.models.administration import (
     AuditLineView,
@@ -23,6 +24,7 @@ from medvid.models.administration import (
 from medvid.models.base import JsonBody
 from services.gateway.accounts.admin_actions import REASON_LIMIT
 from services.gateway.admin.board_import import Existing, RowChange
+from services.gateway.admin.board_series import WantedSeries
 from services.gateway.admin.entries import Changed
 from services.gateway.admin.rules import EDITABLE, ManagedEntry
 from services.gateway.web.parameters import Moment, Number, Parameters, Position, Sought
@@ -77,6 +79,34 @@ class RankingBody(Reason):
     ranking: Ranking = Field(
         description="what follows ties: 1, 2, 2, 4 (competition) or 1, 2, 2, 3 (dense)"
     )
+
+
+JudgeHash = Annotated[str, Field(pattern="^[0-9a-f]{8,64}$")]
+
+
+class SeriesQuery(Parameters):
+    """Another series of a board; what is left out stays as it is."""
+
+    current: JudgeHash | None = Field(None, description="the judge version whose values it ranks")
+    other_judges: Treatment | None = Field(None, description="values of other judge versions")
+    published: Treatment | None = Field(None, description="values without a recorded judge")
+
+    def wanted(self) -> WantedSeries:
+        """Return what is asked for."""
+        return WantedSeries(self.current, self.other_judges, self.published)
+
+
+class SeriesBody(Reason):
+    """Have a board rank by another series; what is left out stays as it is."""
+
+    revision: int = Field(ge=0, description="that of the difference that was looked at")
+    current: JudgeHash | None = Field(None, description="the judge version whose values it ranks")
+    other_judges: Treatment | None = Field(None, description="values of other judge versions")
+    published: Treatment | None = Field(None, description="values without a recorded judge")
+
+    def wanted(self) -> WantedSeries:
+        """Return what is asked for."""
+        return WantedSeries(self.current, self.other_judges, self.published)
 
 
 class AddBody(Reason):

@@ -14,9 +14,9 @@ import orjson
 from medvid.benchmark.disclosure import DECIMALS, FEWEST_VIDEOS, rounded, withheld
 from medvid.benchmark.statistics.bootstrap import Estimate
 from medvid.benchmark.statistics.comparisons import Difference, Score, compare, in_words
-from medvid.benchmark.tasks import METRIC_KEYS, Scoring
+from medvid.benchmark.tasks import JUDGE_METRIC_KEYS, METRIC_KEYS, PUBLISHED, Scoring
 from medvid.benchmark.versions import STATISTICS_VERSION
-from medvid.models.boards import EntryComparison, MetricDifference
+from medvid.models.boards import EntryComparison, MetricDifference, NotCompared
 from shared.storage.replicates import replicates_from
 
 _VERSIONS = ("ground_truth_version", "metric_version", "judge_version")
@@ -34,14 +34,16 @@ def comparison(
 ) -> EntryComparison:
     """Return how two entries differ; `rows` are the scores of both.
 
-    A metric whose replicates are of different ground truths, code or judges has its difference
-    alone.
+    A metric whose replicates are of different ground truths or code has its difference alone; one
+    whose values come from different judges has none.
     """
     one, other = (
         {row["metric"]: row for row in rows if row["entry_id"] == each and _value(row) is not None}
         for each in (a, b)
     )
-    shared = [key for key in METRIC_KEYS if key in one and key in other]
+    both = [key for key in METRIC_KEYS if key in one and key in other]
+    unlike = {key: _unlike(one[key], other[key]) for key in both if _judges_differ(one, other, key)}
+    shared = [key for key in both if key not in unlike]
     drawn = {key for key in shared if _is_paired(one[key], other[key])}
     found = compare(
         *({key: _score(each[key], key in drawn) for key in shared} for each in (one, other))
@@ -54,6 +56,7 @@ def comparison(
         ground_truth_version=truths.pop() if len(truths) == 1 else None,
         statistics_version=STATISTICS_VERSION if drawn else None,
         metrics={key: _shown(found[key], _clusters(one[key], other[key])) for key in shared},
+        not_compared=unlike,
         minimum_detectable={key: minimum_detectable.get(key) for key in METRIC_KEYS},
     )
 
@@ -68,6 +71,18 @@ def words(one: str, other: str, found: EntryComparison) -> str:
 def decision(found: MetricDifference) -> str:
     """Return what a difference is in words."""
     return Difference(**found.model_dump()).decision
+
+
+def _series(row: Row) -> str:
+    return row["judge_version"] or PUBLISHED
+
+
+def _judges_differ(one: Mapping[str, Row], other: Mapping[str, Row], metric: str) -> bool:
+    return metric in JUDGE_METRIC_KEYS and _series(one[metric]) != _series(other[metric])
+
+
+def _unlike(one: Row, other: Row) -> NotCompared:
+    return NotCompared(a=_series(one), b=_series(other))
 
 
 def _value(row: Row) -> float | None:

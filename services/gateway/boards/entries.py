@@ -24,7 +24,8 @@ async def entry_of(
     if found is None or known is None:
         raise entry_not_found(board, entry_id)
     await boards.rank_of(board, known)  # so that a new entry is on our board, too
-    return entry_details(found, _places(boards, board, known))
+    series = boards.get(board, "compat").board.series
+    return entry_details(found, _places(boards, board, known), series)
 
 
 def _places(

@@ -16,6 +16,7 @@ from medvid.benchmark.disclosure import (
 )
 from medvid.benchmark.tasks import JUDGE_METRIC_KEYS, METRICS, SCORINGS, Scoring
 from medvid.models.boards import (
+    BoardSeries,
     EntryDetails,
     EntryScore,
     Interval,
@@ -24,6 +25,7 @@ from medvid.models.boards import (
     Place,
     Provenance,
     RankSpan,
+    SeriesBreak,
     SourceScore,
 )
 from medvid.models.judging import JudgeResult
@@ -34,7 +36,9 @@ from services.gateway.web.urls import url
 
 
 def entry_details(
-    found: FoundEntry, places: Mapping[Scoring, tuple[LeaderboardEntry, int]]
+    found: FoundEntry,
+    places: Mapping[Scoring, tuple[LeaderboardEntry, int]],
+    series: BoardSeries | None,
 ) -> EntryDetails:
     """Return an entry as it is served; `places` has its row by scoring, and how many are ranked."""
     entry = found.entry
@@ -44,7 +48,14 @@ def entry_details(
         url=url("api_entry", board=entry["board"], id=entry["id"]),
         page=url("entry", board=entry["board"], id=entry["id"]),
         places=[
-            Place(scoring=scoring, rank=row.rank, of=of, mean_rank=row.mean_rank, ranks=row.ranks)
+            Place(
+                scoring=scoring,
+                rank=row.rank,
+                of=of,
+                mean_rank=row.mean_rank,
+                ranks=row.ranks,
+                not_ranked=row.not_ranked,
+            )
             for scoring, (row, of) in places.items()
         ],
         scores=[_score(scores[each.key]) for each in METRICS if each.key in scores],
@@ -64,6 +75,16 @@ def entry_details(
                 snapshot=url("api_snapshot", id=span["since_snapshot"]),
             )
             for span in found.ranks
+        ],
+        series=series,
+        breaks=[
+            SeriesBreak(
+                at=each["at"],
+                before=each["before"],
+                after=each["after"],
+                snapshot=url("api_snapshot", id=each["snapshot_id"]),
+            )
+            for each in found.breaks
         ],
     )
 

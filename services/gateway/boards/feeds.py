@@ -66,12 +66,15 @@ class Feeds:
         )
 
     def _heads(self, boards: Sequence[Board]) -> Iterator[str]:
-        """Yield what a witness of a board's chain keeps, so that feed readers are witnesses."""
+        """Yield what a witness of a board's chain keeps, and the judge whose values it ranks."""
         for board in boards:
             links = [self._boards.get(board, scoring).board.link for scoring in SCORINGS]
             newest = max(filter(None, links), key=lambda link: link.number, default=None)
             if newest is not None:
                 yield f"{board} board, link {newest.number}: {newest.sha256}."
+            series = self._boards.get(board, "compat").board.series
+            if series is not None and series.current is not None:
+                yield f"{board} board, judge {series.current}."
 
     def _news(self, arrival: Arrival) -> News:
         return News(

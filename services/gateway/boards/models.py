@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from medvid.models.boards import (
     BoardLink,
+    BoardSeries,
     BoardSummary,
     Leaderboard,
     LeaderboardEntry,
@@ -79,6 +80,7 @@ def leaderboard(snapshot: Snapshot) -> MeasuredBoard:
         updated_at=snapshot.created_at,
         ranking=snapshot.ranking,
         ranking_rule=ranking_rule(snapshot.ranking),
+        series=BoardSeries(**orjson.loads(snapshot.series)) if snapshot.series else None,
         total=len(entries),
         entries=entries,
         measured_at=snapshot.measured_at,

@@ -8,7 +8,7 @@ SELECT id FROM snapshots
 -- The version before recorded no ranking; it had one. Statistics come within seconds, to the newest alone:
 -- a snapshot is final once it has them, or will have none.
 SELECT id, board, scoring, revision, s.content, s.created_at, unranked,
-       coalesce(ranking, 'competition') AS ranking,
+       coalesce(ranking, 'competition') AS ranking, s.series::text AS series,
        t.content AS statistics, t.created_at AS measured_at,
        replicates_sha256 IS NULL OR t.snapshot_id IS NOT NULL
        OR s.created_at < now() - interval '1 hour'
@@ -91,6 +91,9 @@ SELECT scoring, rank, since_snapshot, since, until
  WHERE entry_id = $1 AND board = $2
  ORDER BY since_snapshot DESC, scoring
  LIMIT $3
+
+-- name: series_breaks
+SELECT at, before, after, snapshot_id FROM series_breaks WHERE board = $1 ORDER BY at DESC LIMIT 100
 
 -- name: entries_newest
 SELECT entries.id, entries.board, model_name, organization, rank_history.rank, rank_history.since

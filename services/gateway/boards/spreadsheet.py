@@ -32,10 +32,12 @@ def board_csv(board: Leaderboard) -> str:
                 str(entry.entry_id),
                 " ".join(f"{key}={series}" for key, series in entry.series.items() if series),
                 *(end for key in METRIC_KEYS for end in _ends(entry, key)),
+                " ".join(entry.not_ranked),
             ]
         )
     ends = [f"{key}_{end}" for key in METRIC_KEYS for end in ("low", "high")]
     columns = ["rank", *_FIRMNESS, *_ABOUT, "mean_rank", *METRIC_KEYS, "entry_id", "series", *ends]
+    columns.append("not_ranked")
     return table(columns, rows)
 
 

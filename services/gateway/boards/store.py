@@ -37,6 +37,7 @@ class Snapshot:
     """A ranked board as the ranker wrote it; `content` is a JSON list of rows.
 
     `unranked` has the rows without any value, which have no rank; None where there are none.
+    `series` is its rule as JSON; None where the version before wrote it.
     `statistics` is the document beside it, as JSON; `is_final`: it has one, or will have none.
     `link` is the last of its `links`, by number, hash and key.
     """
@@ -49,6 +50,7 @@ class Snapshot:
     created_at: datetime
     unranked: bytes | None = None
     ranking: Ranking = "competition"
+    series: str | None = None
     statistics: bytes | None = None
     measured_at: datetime | None = None
     is_final: bool = True
@@ -77,6 +79,7 @@ class FoundEntry:
     similarities: Sequence[Row]
     judge: Row | None
     ranks: Sequence[Row]
+    breaks: Sequence[Row] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,12 +164,14 @@ class SnapshotStore:
             similarities = await connection.fetch(_SQL["entry_similarities"], entry_id)
             judge = await connection.fetchrow(_SQL["entry_judge"], entry_id)
             ranks = await connection.fetch(_SQL["entry_ranks"], entry_id, board, spans)
+            breaks = await connection.fetch(_SQL["series_breaks"], board)
         return FoundEntry(
             entry=dict(entry),
             scores=[dict(score) for score in scores],
             similarities=[dict(similarity) for similarity in similarities],
             judge=dict(judge) if judge is not None else None,
             ranks=[dict(rank) for rank in ranks],
+            breaks=[dict(each) for each in breaks],
         )
 
     async def scores_before(self, entry_id: UUID) -> Sequence[Row]:

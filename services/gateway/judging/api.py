@@ -99,7 +99,8 @@ async def request_judging(
 
     Starts a judge run, or resumes one that is paused or failed.
     """
-    return judging_receipt(id, await judging.request(id, caller))
+    run = await judging.request(id, caller)
+    return judging_receipt(id, run, await judging.store.series(id))
 
 
 @router.post(

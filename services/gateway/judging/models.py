@@ -14,6 +14,7 @@ from medvid.models.judging import (
     ExplainedVerdict,
     JudgeResult,
     JudgeRun,
+    JudgeSeries,
     JudgingReceipt,
     JudgingStatus,
     Verdict,
@@ -110,6 +111,7 @@ def judging_status(judging: JudgingSummary, *, owner: bool) -> JudgingStatus:
         )
         if result
         else None,
+        series=judging.series,
     )
 
 
@@ -132,11 +134,14 @@ def _shown_metric(found: Mapping[str, Any]) -> dict[str, Any]:
     return {**found, "aspects": aspects, **numbers}
 
 
-def judging_receipt(submission_id: UUID, run: StoredRun) -> JudgingReceipt:
+def judging_receipt(
+    submission_id: UUID, run: StoredRun, series: JudgeSeries | None
+) -> JudgingReceipt:
     """Build the response to a request for a run."""
     return JudgingReceipt(
         run=judge_run(run, owner=True),
         estimate=dict(run.estimate) if run.estimate is not None else None,
+        series=series,
         status_url=url("api_submission", id=submission_id),
         events_url=url("api_submission_events", id=submission_id),
     )

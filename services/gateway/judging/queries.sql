@@ -3,6 +3,13 @@ SELECT s.judge_version, v.is_stub
   FROM judge_service s
   LEFT JOIN judge_versions v ON v.hash = s.judge_version
 
+-- name: series_of_submission
+SELECT b.board, b.series, b.other_judges, b.published, j.judge_version
+  FROM entries e
+  JOIN boards b ON b.board = e.board
+ CROSS JOIN judge_service j
+ WHERE e.submission_id = $1
+
 -- name: run_latest
 SELECT id, state, reason, detail, judge_version, requested_by, repeats, estimate::text AS estimate,
        items, items_cached, items_done, items_unscored, created_at, changed_at, reply_form,

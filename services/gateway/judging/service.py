@@ -11,6 +11,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 
+from medvid.models.judging import JudgeSeries
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.quotas import Quotas
 from services.gateway.accounts.rules import Caller, Role
@@ -42,6 +43,7 @@ class JudgingSummary:
     run: StoredRun | None
     result: StoredResult | None
     items_per_second: float | None = None
+    series: JudgeSeries | None = None
 
     @property
     def eta_seconds(self) -> float | None:
@@ -164,9 +166,11 @@ class JudgingService:
         """Return the newest run and result of a submission."""
         run = await self.store.latest_run(submission_id)
         result = await self.store.latest_result(submission_id)
+        series = await self.store.series(submission_id)
         if run is None or run.state != "running":
-            return JudgingSummary(run, result)
-        return JudgingSummary(run, result, await self.store.items_per_second(submission_id, run.id))
+            return JudgingSummary(run, result, series=series)
+        rate = await self.store.items_per_second(submission_id, run.id)
+        return JudgingSummary(run, result, rate, series)
 
     async def verdicts(
         self, submission_id: UUID, caller: Caller, query: VerdictQuery

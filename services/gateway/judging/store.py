@@ -12,7 +12,9 @@ import asyncpg
 import orjson
 
 from medvid.benchmark.disclosure import withheld, withheld_sources
+from medvid.benchmark.series import SeriesRule
 from medvid.benchmark.tasks import ASPECTS
+from medvid.models.judging import JudgeSeries
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.audit import Subject, record
 from services.gateway.accounts.quota_rules import Account
@@ -110,6 +112,21 @@ class JudgingStore:
             row = await self._database.pool.fetchrow(_SQL["judge_now"])
         return (
             JudgeNow(row["judge_version"], bool(row["is_stub"])) if row else JudgeNow(None, False)
+        )
+
+    async def series(self, submission_id: UUID) -> JudgeSeries | None:
+        """Return what becomes of values of the judge in force; None without an entry."""
+        async with transient_errors():
+            row = await self._database.pool.fetchrow(_SQL["series_of_submission"], submission_id)
+        if row is None:
+            return None
+        rule = SeriesRule(row["series"], row["other_judges"], row["published"])
+        judge = row["judge_version"]
+        return JudgeSeries(
+            board=row["board"],
+            board_judge=rule.current,
+            judge=judge,
+            ranked=not rule.not_ranked({"": judge}),
         )
 
     async def latest_run(self, submission_id: UUID) -> StoredRun | None:

@@ -151,6 +151,7 @@ ACTIONS: Final[Mapping[str, Mapping[str, AdminForm]]] = MappingProxyType(
             "check": AdminForm(entries_api.import_boards, _rows, reads=_dry_run),
             "import": AdminForm(entries_api.import_boards, _rows, reads=_board_file),
             "rank": AdminForm(entries_api.set_ranking, _ranked),
+            "series": AdminForm(entries_api.set_series, "The board's series is set."),
         },
         "admin_rescores": {
             "start": AdminForm(operations_api.start_rescore, _started),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from services.gateway.accounts.keys import ManageKeys
 from services.gateway.admin.audit_log import AuditLog
+from services.gateway.admin.board_series import BoardsSeries
 from services.gateway.admin.board_settings import BoardSettings
 from services.gateway.admin.dead_letters import DeadLetters
 from services.gateway.admin.entries import EntryActions
@@ -25,6 +26,7 @@ class Parts:
     entries: EntryActions
     files: BoardFiles
     boards: BoardSettings
+    series: BoardsSeries
     letters: DeadLetters
     truths: GroundTruths
     rescoring: Rescoring

@@ -8,6 +8,7 @@ from typing import Final, cast, get_args
 import orjson
 from aiohttp import web
 
+from medvid.benchmark.series import TREATMENTS
 from medvid.benchmark.tasks import BOARDS, METRICS, RANKINGS
 from medvid.judging.parts_table import PARTS
 from medvid.models.administration import LetterState
@@ -129,8 +130,16 @@ def entry_sections(parts: Parts) -> list[Section]:
         found = await parts.entries.find(id_reader("entry")(request.match_info["id"]))
         return {"entry": found, "editable": EDITABLE}
 
-    async def boards(_: web.Request) -> Context:
-        return {"boards": BOARDS, "rankings": await parts.boards.rankings(), "known": RANKINGS}
+    async def boards(request: web.Request) -> Context:
+        asked = {name: value for name, value in request.query.items() if value}
+        board = asked.pop("board", "")
+        difference = None
+        if board in BOARDS and request.method == "GET":
+            wanted = body(models.SeriesQuery, **asked).wanted()
+            difference = await parts.series.difference(board, wanted)
+        return {"boards": BOARDS, "rankings": await parts.boards.rankings(), "known": RANKINGS,
+                "series": await parts.series.all(), "treatments": TREATMENTS,
+                "difference": difference}  # fmt: skip
 
     return [
         Section("admin_entries", "admin_entries.html", "Entries", listed),

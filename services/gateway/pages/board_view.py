@@ -14,7 +14,9 @@ from urllib.parse import urlencode
 
 from medvid.benchmark.disclosure import FEWEST_ANSWERS
 from medvid.benchmark.names import in_one_spelling
+from medvid.benchmark.series import NotRanked, SeriesRule
 from medvid.benchmark.tasks import METRIC_KEYS, Board, Scoring
+from medvid.models.boards import Leaderboard, LeaderboardEntry
 
 WHY_WITHHELD: Final = (
     f"too few answers: a value is shown from {FEWEST_ANSWERS} on, and half of a metric's samples"
@@ -225,6 +227,28 @@ def _without_scores(scoring: Scoring) -> str:
 def shown_day(row: Row, board: Board) -> date:
     """Return the day that a board shows: of verification on the official one, else submission."""
     return (row.verified_on if board == "official" else None) or row.submitted_on
+
+
+def other_series(board: Leaderboard, entry: LeaderboardEntry, metric: str) -> str:
+    """Return what marks a value that is not of the board's series, in words; else ''."""
+    series = entry.series.get(metric)
+    if board.series is None or series is None:
+        return ""
+    rule = SeriesRule(**board.series.model_dump())
+    mark = rule.mark(series)
+    if mark is None:
+        return ""
+    judge = "published; its judge is not recorded" if mark == "published" else f"judge {series}"
+    return f"{judge}; not ranked" if metric in entry.not_ranked else judge
+
+
+def marked(board: Leaderboard) -> set[NotRanked]:
+    """Return which marks there are on a board."""
+    if board.series is None:
+        return set()
+    rule = SeriesRule(**board.series.model_dump())
+    found = {rule.mark(series) for entry in board.entries for series in entry.series.values()}
+    return {mark for mark in found if mark is not None}
 
 
 def tracks(rows: Iterable[Row]) -> list[str]:

@@ -25,6 +25,8 @@ class Compared(Protocol):
     def values(self) -> Mapping[str, float | None]: ...  # noqa: D102
     @property
     def withheld(self) -> Mapping[str, object]: ...  # noqa: D102
+    @property
+    def series(self) -> Mapping[str, str | None]: ...  # noqa: D102
 
 
 R = TypeVar("R", bound=Compared)
@@ -41,6 +43,7 @@ class Cell:
     difference: float | None
     best: bool
     withheld: bool = False
+    series: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +75,31 @@ def compare(chosen: Sequence[Compared]) -> list[ComparedMetric]:
             _cells(
                 [entry.values.get(metric.key) for entry in chosen],
                 [metric.key in entry.withheld for entry in chosen],
+                [entry.series.get(metric.key) for entry in chosen],
             ),
         )
         for metric in METRICS
     ]
 
 
-def _cells(values: Sequence[float | None], withheld: Sequence[bool]) -> tuple[Cell, ...]:
+def _cells(
+    values: Sequence[float | None], withheld: Sequence[bool], series: Sequence[str | None]
+) -> tuple[Cell, ...]:
+    """Return a line; of values of different judges none is the best, or differs from another."""
+    judges = {each for each in series if each is not None}
     best = max((value for value in values if value is not None), default=None)
+    best = best if len(judges) <= 1 else None
     first = values[0] if values else None
     return tuple(
         Cell(
             value,
             # Of the values as they are shown, so that the reader's own subtraction agrees.
-            round(value - first, 3) if index and value is not None and first is not None else None,
+            round(value - first, 3)
+            if index and value is not None and first is not None and series[index] == series[0]
+            else None,
             best=value is not None and value == best and len(values) > 1,
             withheld=withheld[index],
+            series=series[index] if len(judges) > 1 else None,
         )
         for index, value in enumerate(values)
     )

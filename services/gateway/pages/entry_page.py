@@ -23,6 +23,7 @@ def render_entry(pages: Pages, board: Leaderboard, entry: EntryDetails, now: dat
     rivals = [each for each in best if each.entry_id != entry.id][:1]
     drawn = ([row] if row else []) + rivals
     spans = [span for span in entry.history if span.scoring == "compat"]
+    changed = [each for each in entry.breaks if each.before is not None]
     return pages.render(
         "entry.html",
         board=board,
@@ -35,7 +36,10 @@ def render_entry(pages: Pages, board: Leaderboard, entry: EntryDetails, now: dat
             [each.values for each in board.entries],
             [intervals_of(each) for each in drawn],
         ),
-        history=rank_history.draw(spans, now),
+        history=rank_history.draw(
+            spans, now, [(each.at, f"From here on by judge {each.after}") for each in changed]
+        ),
+        changed_series=changed,
         spans=spans,
         columns={column.key: column for column in COLUMNS},
         sourced=[score for score in entry.scores if score.by_source],

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 import jinja2
 from markupsafe import Markup
 
+from medvid.benchmark.series import ranked_values
 from medvid.models.boards import COLUMNS, Leaderboard, LeaderboardEntry
 from services.gateway.pages import plots
 from services.gateway.pages.best_values import standings
@@ -34,6 +35,13 @@ class _Templates(Protocol):
     def courses(self, *values: object) -> str: ...
 
 
+class _Ranking:
+    """An entry's values as they rank."""
+
+    def __init__(self, entry: LeaderboardEntry) -> None:
+        self.values = ranked_values(entry.values, entry.not_ranked)
+
+
 class PreparedBoard:
     """A board's sheet, and the HTML of the rows that were asked for."""
 
@@ -42,7 +50,7 @@ class PreparedBoard:
         self.sheet: Sheet[LeaderboardEntry] = Sheet(board.entries, board.board)
         self.everyone = [entry.values for entry in board.entries]
         self._templates = templates
-        self._standings = standings(board.entries)
+        self._standings = standings([_Ranking(entry) for entry in board.entries])
         self._rows: dict[int, list[str]] = {}
         self._choices: list[str] | None = None
         self._courses: Markup | None = None

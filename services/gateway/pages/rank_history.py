@@ -50,12 +50,16 @@ class RankHistory:
     ends: datetime
     left: float
     right: float
+    breaks: tuple[tuple[float, str], ...] = ()
 
 
-def draw(spans: Sequence[Span], now: datetime) -> RankHistory | None:
+def draw(
+    spans: Sequence[Span], now: datetime, breaks: Sequence[tuple[datetime, str]] = ()
+) -> RankHistory | None:
     """Draw spans, the newest first; None where there are none.
 
-    Where an entry was off the board, the line has a gap.
+    Where an entry was off the board, the line has a gap. `breaks` are moments with what is said of
+    them, across which ranks do not compare.
     """
     if not spans:
         return None
@@ -82,6 +86,7 @@ def draw(spans: Sequence[Span], now: datetime) -> RankHistory | None:
         ends=ends,
         left=_LEFT,
         right=_WIDTH - _RIGHT,
+        breaks=tuple((x(at), title) for at, title in breaks if begins <= at <= ends),
     )
 
 

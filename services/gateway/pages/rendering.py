@@ -91,6 +91,7 @@ class Pages:
             is_web_address=is_web_address,
             more=MORE,
             navigation=NAVIGATION,
+            other_series=board_view.other_series,
             shown_day=board_view.shown_day,
             signed=signed,
             snapshot_page=snapshot_page,
@@ -130,6 +131,7 @@ class Pages:
             unranked=sum(entry.rank is None for entry in board.entries),
             valueless=valueless,
             measured=any(entry.statistics for entry in board.entries[:1]),
+            marked=board_view.marked(board),
             whole=whole,
             any_shown=not shown.isdisjoint(sent),
             any_unranked_shown=not shown.isdisjoint(unranked),
@@ -190,7 +192,7 @@ class Pages:
             comparisons=[
                 (words(other.model_name, chosen[0].model_name, each), other, each)
                 for other, each in zip(chosen[1:], found, strict=False)
-                if each.statistics_version
+                if each.statistics_version or each.not_compared
             ],
             decision=decision,
             columns=COLUMNS,

@@ -130,12 +130,13 @@ class Stub:
 
     def _answer(self, pair: CaptionPair, body: Mapping[str, Any], fault: str) -> web.Response:
         self.answered[pair] += 1
-        content = _reply(pair, body, self.reason(pair))
+        salt = _salt(body)
+        content = _reply(pair, body, self.reason(pair), salt)
         if fault == "malformed":
             content = "I would rather not say. R2: 9"
         elif fault == "truncated":
             content = content[: len(content) // 2]
-        model = "another-judge" if fault == "other_model" else MODEL
+        model = "another-judge" if fault == "other_model" else salted(salt)
         finish_reason = "length" if fault == "truncated" else "stop"
         prompt_tokens = estimate_tokens(body["messages"])
         return web.json_response(_completion(content, model, finish_reason, prompt_tokens))
@@ -195,13 +196,23 @@ def _sha256(pair: CaptionPair) -> str:
     return pair_sha256(*texts).hex()
 
 
-def _reply(pair: CaptionPair, body: Mapping[str, Any], reason: str) -> str:
+def salted(salt: str) -> str:
+    """Return the model that scores by a hash with this salt: another one is another judge."""
+    return f"{MODEL}-{salt}" if salt else MODEL
+
+
+def _salt(body: Mapping[str, Any]) -> str:
+    model = str(body.get("model", ""))
+    return model.removeprefix(f"{MODEL}-") if model.startswith(f"{MODEL}-") else ""
+
+
+def _reply(pair: CaptionPair, body: Mapping[str, Any], reason: str, salt: str) -> str:
     """Return scores in the form that is asked for, with a reason where one is."""
     by_schema = "response_format" in body
     label = RATIONALE if by_schema else RATIONALE.capitalize()
     asked = RATIONALE in json.dumps(body["messages"][0]).lower()
     given: dict[str, object] = {label: reason} if asked else {}
-    given |= standin.judge(pair)
+    given |= standin.judge(pair, salt)
     if by_schema:
         return json.dumps(given)
     return "\n".join(f"{name}: {value}" for name, value in given.items())

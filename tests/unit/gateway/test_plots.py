@@ -25,6 +25,7 @@ class Entry:
     entry_id: UUID
     rank: int | None = 1
     withheld: dict[str, object] = field(default_factory=dict)
+    series: dict[str, str | None] = field(default_factory=dict)
 
 
 def entry(**changes: float | None) -> Entry:
@@ -85,6 +86,19 @@ def test_differences_are_to_the_first_model_and_of_the_shown_values() -> None:
     assert [cell.difference for cell in cells] == [None, 0.002, None]
     assert [cell.best for cell in cells] == [False, True, False]
     assert not any(cell.best for row in compare([first]) for cell in row.cells)
+
+
+def test_values_of_different_judges_are_not_compared() -> None:
+    one, other = (
+        Entry({**HALF, "vs_llm": value}, uuid4(), series={"vs_llm": judge})
+        for value, judge in ((3.0, "a" * 16), (4.0, "b" * 16))
+    )
+    cells = next(row for row in compare([one, other]) if row.key == "vs_llm").cells
+    assert [cell.series for cell in cells] == ["a" * 16, "b" * 16]
+    assert not any(cell.best or cell.difference for cell in cells)
+    alike = replace(other, series={"vs_llm": "a" * 16})
+    cells = next(row for row in compare([one, alike]) if row.key == "vs_llm").cells
+    assert [(cell.series, cell.difference) for cell in cells] == [(None, None), (None, 1.0)]
 
 
 @dataclass(frozen=True)

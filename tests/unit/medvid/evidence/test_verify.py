@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from medvid.benchmark.series import SeriesRule
 from medvid.benchmark.tasks import METRIC_KEYS, METRICS, RANKINGS, SCORINGS, Ranking, Scoring
 from medvid.evidence.archive import make_archive, read_archive
 from medvid.evidence.canonical import BadEvidence, canonical
@@ -336,3 +337,21 @@ def test_what_is_published_names_all_metrics() -> None:
     assert read.statistics is not None
     assert set(read.statistics.minimum_detectable) == set(METRIC_KEYS)
     assert set(read.rows[0].values) == set(METRIC_KEYS)
+
+
+def test_which_judge_a_board_ranks_is_recomputed() -> None:
+    entries = [
+        board_entry(1, {"cvs_acc": 0.8, "vs_llm": 2.5}, "A"),
+        board_entry(2, {"cvs_acc": 0.7, "vs_llm": 4.75}, "B"),
+    ]
+    board = publish(entries, rule=SeriesRule("0abcdef0"))
+    assert b'"not_ranked":{"vs_llm":"other_judge"}' in board.documents["snapshot.json"]
+    assert not found(board.archive())
+
+    def unmarked(rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            row.pop("not_ranked", None)
+
+    assert "not_ranked.vs_llm is missing" in found(
+        changed_file(board.archive(), "snapshot.json", edited(unmarked))
+    )

@@ -7,7 +7,8 @@ from dataclasses import replace
 import orjson
 
 from medvid.benchmark.disclosure import TOO_FEW_ANSWERS
-from medvid.benchmark.tasks import METRIC_KEYS
+from medvid.benchmark.series import SeriesRule
+from medvid.benchmark.tasks import JUDGE_METRIC_KEYS, METRIC_KEYS
 from services.ranker.board import hypothetical_row, ranked_board
 from tests.unit.services.ranker.test_difference import an_entry
 
@@ -68,3 +69,32 @@ def test_an_entry_of_which_all_is_withheld_is_not_ranked() -> None:
     assert (orjson.loads(alone)["rank"], orjson.loads(alone)["withheld"], count) == (None, few, 1)
     other, _ = hypothetical_row([], an_entry("Many", 0.5), "compat", "competition")
     assert orjson.loads(other)["withheld"] == {}, "said even of none"
+
+
+def test_a_value_of_another_judge_is_shown_and_ranks_as_missing() -> None:
+    judged = [
+        replace(an_entry(name, value), judges=dict.fromkeys(JUDGE_METRIC_KEYS, judge))
+        for name, value, judge in (("Ours", 0.4, "a" * 16), ("Theirs", 0.9, "b" * 16))
+    ]
+    published = an_entry("Published", 0.6)
+    board = ranked_board([*judged, published], "compat", "competition", SeriesRule("a" * 16))
+    rows = {row["model_name"]: row for row in orjson.loads(board.content)}
+    theirs = rows["Theirs"]
+    assert theirs["not_ranked"] == dict.fromkeys(JUDGE_METRIC_KEYS, "other_judge")
+    assert (theirs["values"]["vs_llm"], theirs["ranks"]["vs_llm"]) == (0.9, 3)
+    assert [rows[name]["ranks"]["vs_llm"] for name in ("Published", "Ours")] == [1, 2]
+    assert all("not_ranked" not in rows[name] for name in ("Ours", "Published"))
+    both = ranked_board(judged, "compat", "competition", SeriesRule("a" * 16, "ranked"))
+    assert orjson.loads(both.content)[0]["model_name"] == "Theirs"
+
+
+def test_an_entry_that_has_values_of_another_judge_alone_is_shown_below_the_ranked() -> None:
+    alone = an_entry("Theirs", None)
+    values = {"compat": {**alone.values["compat"], "vs_llm": 4.00049}, "strict": {}}
+    alone = replace(alone, values=values, judges={"vs_llm": "b" * 16})
+    ours = an_entry("Ours", 0.5)
+    board = ranked_board([alone, ours], "compat", "competition", SeriesRule("a" * 16))
+    assert board.unranked is not None
+    (row,) = orjson.loads(board.unranked)
+    assert (row["rank"], row["ranks"], row["values"]["vs_llm"]) == (None, {}, 4.0)
+    assert row["not_ranked"] == {"vs_llm": "other_judge"}
