@@ -144,7 +144,7 @@ class SnapshotStatistics(_Growing):
     minimum_detectable: dict[str, float | None]
 
 
-class SnapshotSeries(_Shape):
+class SnapshotSeries(EvidenceShape):
     """Which series a snapshot ranks, and how it treats others."""
 
     current: str | None

@@ -13,6 +13,7 @@ import numpy as np
 
 from medvid.benchmark.disclosure import rounded, shown_interval
 from medvid.benchmark.ranking import rank
+from medvid.benchmark.series import ranked_values
 from medvid.benchmark.statistics.bootstrap import REPLICATES, Estimate
 from medvid.benchmark.statistics.comparisons import minimum_detectable
 from medvid.benchmark.statistics.intervals import interval
@@ -181,26 +182,29 @@ def _statistics(work: _Work) -> Found:
     archive, statistics = work.archive, work.archive.statistics
     if statistics is None:
         return
-    rows = [{"model_name": row.model_name, **row.values} for row in archive.rows]
+    rows = [
+        {"model_name": row.model_name, **ranked_values(row.values, row.not_ranked)}
+        for row in archive.rows
+    ]
     ranking = archive.link.of_snapshot().ranking or "competition"
     ranked, _ = rank(rows, ranking)
     replicates = {n: work.replicates.get(row.entry_id, {}) for n, row in enumerate(archive.rows)}
-    for each, own in zip(ranked, rank_statistics(ranked, replicates, ranking), strict=True):
+    ranking_ones = {
+        n: {metric: found for metric, found in own.items() if rows[n].get(metric) is not None}
+        for n, own in replicates.items()
+    }
+    for each, own in zip(ranked, rank_statistics(ranked, ranking_ones, ranking), strict=True):
         row = archive.rows[each.index]
         where = f"{STATISTICS}, {row.model_name!r} ({row.entry_id})"
         stored = statistics.entries[row.entry_id]
         for name, again in asdict(own).items():
             yield from same(where, name, getattr(stored, name), again)
         for metric in METRIC_KEYS:
-            if each.values[metric] is not None and metric in replicates[each.index]:
+            if row.values[metric] is not None and metric in replicates[each.index]:
                 published = stored.intervals.get(metric)
                 yield from _interval(work, where, row.entry_id, metric, published)
     for metric in METRIC_KEYS:
-        there = [
-            replicates[each.index][metric]
-            for each in ranked
-            if each.values[metric] is not None and metric in replicates[each.index]
-        ]
+        there = [own[metric] for own in ranking_ones.values() if metric in own]
         again = rounded(minimum_detectable(there))
         stored_one = statistics.minimum_detectable.get(metric)
         yield from same(STATISTICS, f"minimum_detectable.{metric}", stored_one, again)

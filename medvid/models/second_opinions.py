@@ -9,7 +9,7 @@ from pydantic import Field
 
 from medvid.benchmark.tasks import Board, Scoring
 from medvid.models.base import Answer, Open
-from medvid.models.boards import RankStatistics
+from medvid.models.boards import BoardSeries, RankStatistics
 
 
 class SecondOpinion(Answer):
@@ -48,6 +48,7 @@ class SecondOpinions(Answer):
     snapshot: int | None = Field(description="number of the snapshot that this is about")
     permalink: str | None
     updated_at: datetime | None
+    series: BoardSeries | None = Field(None, description="which judged values take part")
     weights: dict[str, float] | None = Field(
         description="of every metric, as asked for; null: none were"
     )

@@ -11,6 +11,7 @@ import orjson
 
 from medvid.benchmark.disclosure import rounded
 from medvid.benchmark.ranking import RankedRow, rank
+from medvid.benchmark.series import ranked_values
 from medvid.benchmark.statistics.second_opinions import (
     fair_view,
     majority,
@@ -92,6 +93,7 @@ def second_opinions(board: MeasuredBoard, scores: Sequence[Row]) -> SecondOpinio
         snapshot=board.snapshot,
         permalink=board.permalink,
         updated_at=board.updated_at,
+        series=board.series,
         weights=None,
         entries=[
             SecondOpinion(
@@ -137,14 +139,18 @@ def weighted(found: SecondOpinions, board: MeasuredBoard, weights: Weights) -> S
 
 def _ranked(board: MeasuredBoard, entries: Sequence[LeaderboardEntry]) -> list[RankedRow]:
     ranked, _ = rank(
-        [{"model_name": each.model_name, **each.values} for each in entries], board.ranking
+        [
+            {"model_name": each.model_name, **ranked_values(each.values, each.not_ranked)}
+            for each in entries
+        ],
+        board.ranking,
     )
     return list(ranked)
 
 
 def _fair(entries: Sequence[LeaderboardEntry], scores: Sequence[Row]) -> list[float | None]:
-    """Return the fair view of the values that are shown."""
-    shown = {entry.entry_id: entry.values for entry in entries}
+    """Return the fair view of the values that rank."""
+    shown = {entry.entry_id: ranked_values(entry.values, entry.not_ranked) for entry in entries}
     sources: dict[UUID, dict[str, dict[str, float | None]]] = {}
     for score in scores:
         values = shown.get(score["entry_id"], {})
