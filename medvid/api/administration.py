@@ -166,7 +166,7 @@ async def set_series(
     published: str | None = None,
 ) -> ChangeAnswer:
     """Have a board rank by another series; `revision` is that of the difference."""
-    return await _do(
+    return await do(
         transport, f"/boards/{board}/series", ChangeAnswer, why, revision=revision,
         current=current, other_judges=other_judges, published=published,
     )  # fmt: skip

@@ -178,9 +178,6 @@ _ADMIN_ACTIONS: Final = {
     "rescore_unfinished": ProblemCode(409, "Another re-score job is neither applied nor dropped."),
     "rescore_not_ready": ProblemCode(409, "The job's difference is not there yet, or it is over."),
     "rescore_failures": ProblemCode(409, "Some entries of the job could not be scored anew."),
-    "judge_version_not_found": ProblemCode(
-        404, "No value of the board is of this judge version, nor is it the one that judges now."
-    ),
     "board_being_ranked": ProblemCode(
         409, "The board has changed and is being ranked; try again in a moment."
     ),

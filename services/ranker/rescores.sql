@@ -1,5 +1,5 @@
 -- name: rescore_lock
-SELECT state, kind, ground_truth_version, metric_version, from_judge_version
+SELECT state, kind, ground_truth_version, metric_version, judge_version, from_judge_version
   FROM rescore_jobs
  WHERE id = $1
    FOR UPDATE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
@@ -33,9 +34,9 @@ async def preview(transaction: Transaction, job_id: UUID) -> None:
     revisions: dict[Board, int] = {
         board: await connection.fetchval(_SQL["boards_hold"], board) for board in _LOCK_ORDER
     }
-    new = await _new_values(connection, job_id)
+    new = await _new_values(connection, job_id, job["judge_version"])
     content = {
-        "boards": {board: await _difference(transaction, board, new) for board in BOARDS},
+        "boards": {board: await _difference(transaction, board, new, job) for board in BOARDS},
         **await _others(connection, job_id, job),
     }
     packed = gzip.compress(orjson.dumps(content), 6, mtime=0)
@@ -61,18 +62,23 @@ async def _others(
 
 
 async def _difference(
-    transaction: Transaction, board: Board, new: NewValues
+    transaction: Transaction, board: Board, new: NewValues, job: asyncpg.Record
 ) -> dict[Scoring, list[object]]:
+    """Return a board's difference; it goes over to the new judge version with the values."""
     now = await BoardStore(transaction, board).read()
-    return await asyncio.to_thread(board_difference, now.entries, new, now.ranking, now.rule)
+    after = now.rule
+    if job["judge_version"] is not None and after.current == job["from_judge_version"]:
+        after = replace(after, current=job["judge_version"])
+    return await asyncio.to_thread(board_difference, now.entries, new, now.ranking, now.rule, after)
 
 
-async def _new_values(connection: Connection, job_id: UUID) -> NewValues:
+async def _new_values(connection: Connection, job_id: UUID, judge: str | None) -> NewValues:
     rows = await connection.fetch(_SQL["shadow_values"], job_id)
     return {
         row["entry_id"]: NewScores(
             {scoring: dict(zip(row["metrics"], row[scoring], strict=True)) for scoring in SCORINGS},
             withheld_of(row),
+            judge,
         )
         for row in rows
     }

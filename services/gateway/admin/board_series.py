@@ -159,7 +159,7 @@ def _choice(row: asyncpg.Record) -> SeriesChoice:
 def _check_known(rule: SeriesRule, row: asyncpg.Record) -> None:
     if rule.current is not None and rule.current not in {*row["known"], row["series"]}:
         raise NotFound(
-            f"no judge has the version {rule.current!r}.",
+            f"the board knows no judge version {rule.current!r}.",
             fix="'medvid admin series' lists those of a board, and the one that judges now.",
             code="judge_version_not_found",
         )

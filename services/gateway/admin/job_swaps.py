@@ -72,6 +72,7 @@ async def _swap_reread(
         _REREAD["scores_swap"], job_id, new, old, job["metric_version"], entries
     )
     await connection.execute(_REREAD["replicates_swap"], job_id, new, entries)
+    await connection.execute(_REREAD["boards_go_over"], new, old)
     return {"judge_version": new, "from_judge_version": old, "entries": len(entries)}
 
 

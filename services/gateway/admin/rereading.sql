@@ -97,3 +97,8 @@ ON CONFLICT (entry_id, metric, scoring) DO UPDATE
        interval = EXCLUDED.interval, by_source = EXCLUDED.by_source,
        ground_truth_version = EXCLUDED.ground_truth_version,
        metric_version = EXCLUDED.metric_version, judge_version = EXCLUDED.judge_version
+
+
+-- name: boards_go_over
+-- Boards that ranked the values of the version before rank those of the new one.
+UPDATE boards SET series = $1 WHERE series = $2
