@@ -24,6 +24,7 @@ _UPKEEP: Final = {
 _OTHERS: Final = {
     "migrate": "database:migrate_schema",
     "load-ground-truth": "ground_truth:load",
+    "compare": "verification:compare",
     "import-board": "boards:import_board",
     "judge-check": "judge_checking:judge_check",
     "calibrate-judge": "calibrate:calibrate_judge",
