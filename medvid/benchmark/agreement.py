@@ -11,7 +11,7 @@ from medvid.benchmark.test_set import TestItem
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
+class AnswerAgreement:
     """Of a task's samples: how many both files answer, with equal texts, and parsed alike."""
 
     samples: int
@@ -22,7 +22,7 @@ class Agreement:
 
 def agreement(
     items: Iterable[TestItem], one: Sequence[str | None], other: Sequence[str | None]
-) -> dict[Task, Agreement]:
+) -> dict[Task, AnswerAgreement]:
     """Return the agreement of two files, aligned with the samples, by task.
 
     Texts are compared without white space around them; equal texts are parsed alike.
@@ -37,4 +37,4 @@ def agreement(
         counts[1] += 1
         counts[2] += identical
         counts[3] += identical or parse(a, item).value == parse(b, item).value
-    return {task: Agreement(*found[task]) for task in Task if task in found}
+    return {task: AnswerAgreement(*found[task]) for task in Task if task in found}
