@@ -25,7 +25,7 @@ VERSION: Final = 1
 SEALED: Final = "sealed.json"
 HASHES: Final = "hashes.json"
 LARGEST_SEALED: Final = 1 << 30
-"""Bytes: some 2,000 entries."""
+"""Bytes: some 700 entries."""
 _MOST_VIDEOS: Final = 20_000
 _MOST_TEXTS: Final = 1_000_000
 _LISTED: Final = Field(strict=False)

@@ -27,9 +27,10 @@ from services.ranker.consume import build_consumer, build_statistics_consumer
 from services.ranker.links import link_what_is_left
 from shared.contracts.messages import BoardChanged, BoardRanked, Envelope
 from shared.messaging.bus import Delivery, Done
+from shared.messaging.rabbit.bus import connect_rabbit
 from shared.messaging.topology import RANKER_BOARDS, RANKER_STATISTICS
 from shared.storage.database import Database
-from tests.acceptance.administration_harness import KEY, WHY, running_site
+from tests.acceptance.administration_harness import KEY, WHY, Site, running_site
 from tests.acceptance.gateway_harness import Gateway, running_gateway
 from tests.depth import deep
 from tests.fakes.grader import FakeGrader
@@ -37,7 +38,7 @@ from tests.judging import judging, reaches, replica, request_run
 from tests.measuring import METRIC, entry, noisy
 from tests.patience import HANG_SECONDS
 from tests.preloaded import with_pipes
-from tests.rows import accept_submission, add_listed_entry
+from tests.rows import Stored, accept_submission, add_listed_entry
 
 BOARD: Final = "/api/v1/leaderboards/community"
 SIGNER: Final = Signer.of("5a" * 32)
@@ -305,7 +306,8 @@ async def test_an_auditor_recomputes_everything(
         await add_listed_entry(database, "Imported", {METRIC: 0.9})
         await until_state(database, stored.submission_id, "ranked")
         one = replica(database, FakeGrader())
-        async with judging(database, [one], site.bus if rabbit_url else None):
+        bus = await connect_rabbit(rabbit_url) if rabbit_url else None  # closed by who judges
+        async with judging(database, [one], bus):
             run_id = await request_run(database, stored.submission_id, repeats=2)
             await reaches(database, run_id, "completed")
         async with asyncio.timeout(HANG_SECONDS):
@@ -321,6 +323,7 @@ async def test_an_auditor_recomputes_everything(
         status, _, err = await medvid(*export, *given, home=tmp_path, url=site.url)
         assert status == 0, err
         assert sealed.stat().st_mode & 0o077 == 0
+        await replicates_stay(site, stored)
         (line,) = await site.audit(action="seal_evidence")
         assert (line["subject"], line["why"]) == (str(number), "an audit")
 
@@ -357,6 +360,24 @@ async def test_the_sealed_part_is_for_administrators(database: Database) -> None
         await database.pool.execute("DELETE FROM replicates WHERE scoring = 'compat'")
         status, body = await ask(path, **key)
         assert (status, orjson.loads(body)["code"]) == (409, "not_sealable")
+
+
+async def replicates_stay(site: Site, stored: Stored) -> None:
+    """They are in nothing that is answered about a submission, even to its administrator."""
+    rows = await site.database.pool.fetch("SELECT replicates, digest FROM replicates")
+    secrets = [row["digest"] for row in rows]
+    words = [each.hex() for each in secrets] + [base64.b64encode(each).decode() for each in secrets]
+    words += [base64.b64encode(row["replicates"]).decode()[:40] for row in rows]
+    path = f"/submissions/{stored.submission_id}"
+    for below in ("", "/verdicts", "/predictions"):
+        status, answer = await site.ask("GET", path + below)
+        text = answer if isinstance(answer, str) else orjson.dumps(answer).decode()
+        assert status == 200, answer
+        assert not any(word in text for word in words), below
+    for listed in ("/admin/entries", "/admin/boards/export", "/admin/audit"):
+        status, answer = await site.ask("GET", listed)
+        assert status == 200
+        assert not any(word in orjson.dumps(answer).decode() for word in words), listed
 
 
 async def until_state(database: Database, submission_id: UUID, state: str) -> None:
