@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from medvid.benchmark.caption_pairs import CaptionPair
+from medvid.cli.failures import CommandFailed
 from medvid.judging import standin
 from services.judge.stub.server import Faults, Stub, running_stub
 from services.operate.calibrate import calibrate_judge
@@ -36,8 +37,8 @@ async def test_the_configured_judge_is_asked_and_named(
 ) -> None:
     monkeypatch.setenv("MEDVID_DATABASE_URL", postgres_url)
     labelled = write(tmp_path / "labelled.jsonl")
-    assert await asyncio.to_thread(calibrate_judge, labelled, as_json=True) == 1
-    assert "there is no judge" in capsys.readouterr().err
+    with pytest.raises(CommandFailed, match="there is no judge"):
+        await asyncio.to_thread(calibrate_judge, labelled, as_json=True)
     monkeypatch.setenv("MEDVID_JUDGE_PROVIDER", "stub")
     assert await asyncio.to_thread(calibrate_judge, labelled, probes=0, dry_run=True) == 0
     assert "120 calls to make" in capsys.readouterr().err
