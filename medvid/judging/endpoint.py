@@ -12,13 +12,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from medvid.judging.calls import CallFailed, Completion
 from medvid.judging.completions import read_completion
 from medvid.judging.connections import read_connection_failure
+from medvid.judging.ends import announced_end
 from medvid.judging.error_bodies import load_json
 from medvid.judging.failures import read_failure
 from medvid.judging.prompt import ChatMessage, Form, reply_schema
@@ -195,13 +196,13 @@ class OpenAiEndpoint:
             return status < 500 and status != 429
         return True
 
-    async def models(self) -> list[str]:
-        """Return the names of the models that the endpoint lists; raises CallFailed."""
+    async def models(self) -> dict[str, date | None]:
+        """Return the listed models and their announced ends; raises CallFailed."""
         failure: CallFailed
         try:
             async with asyncio.timeout(self.seconds):
                 response = await self.client.models.with_raw_response.list()
-            return _model_names(response.http_response.content)
+            return _listed_models(response.http_response.content)
         except Exception as error:  # noqa: BLE001 - whatever it is, it may hold the key
             failure = self._failure(error, Form.LINES, "")
         raise failure
@@ -272,17 +273,17 @@ def _response_type() -> type[httpx2.Response]:
     return httpx2.Response
 
 
-def _model_names(body: bytes) -> list[str]:
-    """Return the names in a list of models: of objects with an id, or of names."""
+def _listed_models(body: bytes) -> dict[str, date | None]:
+    """Return name and announced end of each model in a list: of objects with an id, or of names."""
     try:
         listed = load_json(body)
     except ValueError:
-        return []
+        return {}
     if isinstance(listed, Mapping):
         listed = listed.get("data", listed.get("models"))
-    names = []
+    ends = {}
     for model in listed if isinstance(listed, list) else ():
         name = model.get("id", model.get("name")) if isinstance(model, Mapping) else model
         if isinstance(name, str):
-            names.append(name)
-    return names
+            ends[name] = announced_end(model)
+    return ends

@@ -12,6 +12,7 @@ import structlog
 from medvid.judging.estimates import CallFigures
 from services.judge.batches import JudgeBatch
 from services.judge.consume import build_batches_consumer, build_requests_consumer
+from services.judge.ends import LOOK_SECONDS, EndWatch
 from services.judge.open_judge import Judge, open_judge, rubric_of
 from services.judge.planning import StartRun, planner, remaining_budget
 from services.judge.rereading import ReplyReader
@@ -45,7 +46,10 @@ async def run(
     async with AsyncExitStack() as stack:
         judge = await stack.enter_async_context(opener(base, settings))
         await announce_judge(
-            base.database, judge.grader.version if judge else None, settings.judge_repeats
+            base.database,
+            judge.grader.version if judge else None,
+            settings.judge_repeats,
+            settings.judge_ends,
         )
         # Also where judging is off: nobody is asked.
         reader = ReplyReader(base.database)
@@ -84,6 +88,9 @@ def _look_after_runs(
     longest_probe = settings.judge_timeout_seconds + _PROBE_MARGIN_SECONDS
     ages = Ages(settings.judge_still_seconds, settings.judge_breaker_seconds, longest_probe)
     upkeep = Upkeep(base.database, runs, verdicts, judge.grader, ages)
+    if judge.models is not None:
+        watch = EndWatch(base.database, judge.grader.version, judge.models)
+        base.repeat("judge_end", watch.look, LOOK_SECONDS)
     base.repeat("judge_due_batches", upkeep.send_due_batches, settings.judge_due_seconds)
     base.repeat("judge_upkeep", upkeep.look, settings.judge_patrol_seconds)
     base.reap(

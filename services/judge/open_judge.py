@@ -17,6 +17,7 @@ from medvid.judging.versions import JudgeVersion
 from services.judge.breaker import Breaker
 from services.judge.budgets import Caps, SharedSpending, Unmetered
 from services.judge.concurrency import AdaptiveLimit
+from services.judge.ends import ListModels
 from services.judge.grader import ModelGrader
 from services.judge.rates import RateLimits, SharedRate, Unlimited
 from services.judge.reply_forms import SharedForm
@@ -36,6 +37,8 @@ class Judge:
 
     grader: Grader
     month_left: Callable[[], Awaitable[int | None]]
+    models: ListModels | None = None
+    """The provider's list, where there is a provider."""
 
 
 @asynccontextmanager
@@ -69,7 +72,8 @@ async def open_judge(base: Infrastructure, settings: JudgeSettings) -> AsyncIter
             shared_form=SharedForm(base.database, endpoint_name(url), version.model),
             model_prefix=None if version.provider == "stub" else settings.judge_model_prefix,
         )
-        yield Judge(grader, spending.month_left)
+        models = None if version.provider == "stub" else endpoint.models
+        yield Judge(grader, spending.month_left, models)
 
 
 async def endpoint_url(settings: JudgeSettings, stack: AsyncExitStack) -> str:

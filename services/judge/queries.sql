@@ -5,8 +5,25 @@ INSERT INTO judge_versions (hash, facts, is_stub) VALUES ($1, $2::text::jsonb, $
 INSERT INTO judge_calibrations (judge_version, report) VALUES ($1, $2::text::jsonb)
 
 -- name: service_set
-UPDATE judge_service SET judge_version = $1, repeats = $2, changed_at = now()
- WHERE (judge_version, repeats) IS DISTINCT FROM ($1, $2)
+-- What a list said of another judge's model says nothing of this one's.
+UPDATE judge_service
+   SET judge_version = $1, repeats = $2, ends_set = $3, changed_at = now(),
+       ends_listed = CASE WHEN judge_version IS NOT DISTINCT FROM $1 THEN ends_listed END,
+       ends_read_at = CASE WHEN judge_version IS NOT DISTINCT FROM $1 THEN ends_read_at END
+ WHERE (judge_version, repeats, ends_set) IS DISTINCT FROM ($1, $2, $3)
+
+-- name: end_due
+UPDATE judge_service SET ends_read_at = now()
+ WHERE judge_version = $1
+   AND (ends_read_at IS NULL OR ends_read_at < now() - interval '1 day')
+RETURNING true
+
+-- name: end_unread
+UPDATE judge_service SET ends_read_at = now() - interval '23 hours' WHERE judge_version = $1
+
+-- name: end_listed
+UPDATE judge_service SET ends_listed = $2
+ WHERE judge_version = $1 AND ($3 OR $2::date IS NOT NULL)
 
 -- name: run_queued
 SELECT r.id, r.submission_id, s.ground_truth_version, r.repeats, r.plan IS NOT NULL AS planned

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -67,6 +68,11 @@ class JudgeSettings(CommonSettings):
         None,
         description="accept answers of models whose name starts so; when unset, of the model "
         "itself and its dated or numbered versions",
+    )
+    judge_ends: Annotated[date | None, NoneIfEmpty] = Field(
+        None,
+        description="the day on which the provider takes the model away, such as 2027-01-14; of "
+        "this and what its list of models says the earlier one counts",
     )
     judge_rubric: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")] = Field(
         "v1", description="file in medvid/judging/rubrics, without .toml"

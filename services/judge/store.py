@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -221,13 +222,18 @@ async def add_calibration(
     )
 
 
-async def announce_judge(database: Database, version: JudgeVersion | None, repeats: int) -> None:
-    """Store for the gateway who judges now, and how often each pair; None when nobody does."""
+async def announce_judge(
+    database: Database, version: JudgeVersion | None, repeats: int, ends: date | None = None
+) -> None:
+    """Store for the gateway who judges now, how often each pair, and the end that is set.
+
+    None when nobody judges.
+    """
     async with transient_errors(), database.transaction() as transaction:
         if version is not None:
             await add_version(transaction, version)
         await transaction.connection.execute(
-            _SQL["service_set"], version.hash if version is not None else None, repeats
+            _SQL["service_set"], version.hash if version is not None else None, repeats, ends
         )
 
 

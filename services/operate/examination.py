@@ -13,11 +13,15 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from medvid.benchmark.disclosure import never_shown
 from medvid.benchmark.ground_truth import load_ground_truth
+from medvid.judging.calls import CallFailed
+from medvid.judging.endpoint import OpenAiEndpoint
+from medvid.judging.ends import FAILURE_DAYS, WARNING_DAYS, days_left, earlier, end_of
 from medvid.judging.rubric import load_rubric
 from services.gateway.accounts.rules import ADMIN_KEY_CHARACTERS, MAKES_ADMIN_KEY
 from services.judge.open_judge import judge_version, open_endpoint
@@ -282,15 +286,41 @@ async def _judge(settings: StandaloneSettings) -> _Outcome:
         quick = settings.model_copy(update={"judge_timeout_seconds": _SECONDS / 2})
         endpoint = open_endpoint(quick, version, settings.judge_base_url, stack)
         models = await models_finding(endpoint)
+        listed = await _listed_end(endpoint) if models.state == "ok" else None
+    end = earlier((settings.judge_ends, listed))
+    ending = None if end is None else _ending(settings.judge_model, end)
     if models.state == "failed":
         fix = "Check MEDVID_JUDGE_BASE_URL, MEDVID_JUDGE_API_KEY and the way out of this network."
         return _Outcome("failed", models.says, models.fix or fix)
+    if ending is not None:
+        return ending
     if models.state == "warning":
         return _Outcome("warning", models.says, models.fix or _TRY_IT)
     if settings.judge_model not in settings.judge_prices:
         fix = "Set MEDVID_JUDGE_PRICES: without it no money is counted and no cap holds."
         return _Outcome("warning", f"the price of {settings.judge_model} is not known.", fix)
     return _Outcome("ok", f"{models.says} Whether it judges, `medvid admin judge-check` tells.")
+
+
+async def _listed_end(endpoint: OpenAiEndpoint) -> date | None:
+    try:
+        return end_of(await endpoint.models(), endpoint.sampling.model)
+    except CallFailed:
+        return None  # which the finding about the list tells
+
+
+def _ending(model: str, end: date) -> _Outcome | None:
+    """Return what to say of a model's end; None while it is far away."""
+    left = days_left(end, datetime.now(UTC).date())
+    if left > WARNING_DAYS:
+        return None
+    when = f"ended on {end}" if left < 0 else f"ends on {end}, in {left} days"
+    fix = (
+        "Choose its successor and calibrate it (docs/operations.md#medvidjudgeends); a model that "
+        "lives on elsewhere needs its MEDVID_JUDGE_BASE_URL."
+    )
+    state: State = "failed" if left <= FAILURE_DAYS else "warning"
+    return _Outcome(state, f"the judge's model {model} {when}.", fix)
 
 
 _Check = Callable[[_Installation], Coroutine[None, None, _Outcome]]

@@ -116,6 +116,11 @@ WITH submission AS (
     UNION ALL SELECT 'medvid_board_age_seconds', board, 0, since FROM newest WHERE since IS NOT NULL
     UNION ALL SELECT 'medvid_board_behind_seconds', board, 0, behind_since FROM newest
     UNION ALL SELECT 'medvid_judge_configured', '', count(judge_version), NULL FROM judge_service
+    UNION ALL SELECT 'medvid_judge_ends_seconds', '',
+                     extract(epoch FROM least(ends_set, ends_listed)::timestamp AT TIME ZONE 'UTC'
+                                        - clock_timestamp()), NULL
+      FROM judge_service
+     WHERE judge_version IS NOT NULL AND coalesce(ends_set, ends_listed) IS NOT NULL
     UNION ALL SELECT 'medvid_judge_runs_paused', reason, count(*), NULL
       FROM judge_runs WHERE state = 'paused' GROUP BY reason
     UNION ALL SELECT 'medvid_stage_typical_seconds', stage,

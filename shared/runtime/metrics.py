@@ -119,6 +119,9 @@ SAMPLED: Final[Mapping[str, Sampled]] = {
         "How long the snapshots lack a change; 0 when up to date", "board"
     ),
     "medvid_judge_configured": Sampled("Whether there is a judge: 1, or 0 where judging is off"),
+    "medvid_judge_ends_seconds": Sampled(
+        "Until the day on which the judge's model ends, where that is known; negative after it"
+    ),
     "medvid_judge_runs_paused": Sampled("Paused runs by the reason of their pause", "reason"),
     "medvid_stage_typical_seconds": Sampled(
         "Median of what a stage took lately, waiting included", "stage"

@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,7 +17,7 @@ import asyncpg
 import orjson
 import pytest
 
-from services.judge.stub.server import MODEL, running_stub
+from services.judge.stub.server import MODEL, Faults, Stub, running_stub
 from services.operate.examination import Surroundings, examine
 from services.operate.findings import Finding, print_report
 from shared.messaging.local import LocalBus
@@ -257,6 +258,40 @@ async def test_a_judge_that_counts_no_money_or_means_nothing(
 ) -> None:
     installation.change(**changes)
     assert (await installation.findings())["judge"].state == state
+
+
+@pytest.mark.parametrize(
+    ("listed", "by_setting", "state"),
+    [
+        (30, None, "failed"),
+        (31, None, "warning"),
+        (61, None, "ok"),
+        (-1, None, "failed"),
+        (None, 20, "failed"),
+        (90, 20, "failed"),
+        (20, 90, "failed"),
+    ],
+)
+async def test_a_model_that_ends(
+    installation: Installation,
+    capsys: pytest.CaptureFixture[str],
+    listed: int | None,
+    by_setting: int | None,
+    state: str,
+) -> None:
+    today = datetime.now(UTC).date()
+    if by_setting is not None:
+        installation.change(judge_ends=today + timedelta(days=by_setting))
+    shutdown = None if listed is None else str(today + timedelta(days=listed))
+    async with running_stub(Stub(Faults(shutdown_date=shutdown))) as url:
+        installation.change(judge_base_url=url)
+        findings = await installation.findings()
+    judge = findings["judge"]
+    assert judge.state == state
+    assert ("successor" in judge.fix) == (state != "ok")
+    status = print_report(list(findings.values()), as_json=True)
+    assert status == (1 if state == "failed" else 0)
+    assert capsys.readouterr().out
 
 
 async def test_no_service_runs(installation: Installation, database: Database) -> None:

@@ -34,6 +34,7 @@ async def test_an_idle_system_has_all_figures_at_zero(database: Database) -> Non
     filled_later = {
         "medvid_dead_letters",
         "medvid_board_age_seconds",
+        "medvid_judge_ends_seconds",
         "medvid_judge_runs_paused",
         "medvid_stage_typical_seconds",
     }

@@ -51,6 +51,7 @@ class Faults(BaseModel):
     other_model: Rate = 0
     bad_replies_per_pair: Annotated[int, Field(ge=0)] | None = None
     refuses_schema: bool = False
+    shutdown_date: str | None = None
     seed: int = 0
 
 
@@ -146,7 +147,8 @@ class Stub:
         return _REASON
 
     async def _models(self, _: web.Request) -> web.Response:
-        model = {"id": MODEL, "object": "model", "created": 0, "owned_by": "stub"}
+        model: dict[str, Any] = {"id": MODEL, "object": "model", "created": 0, "owned_by": "stub"}
+        model["shutdown_date"] = self.faults.shutdown_date
         return web.json_response({"object": "list", "data": [model]})
 
     async def _calls(self, _: web.Request) -> web.Response:

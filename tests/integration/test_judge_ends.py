@@ -1,0 +1,106 @@
+"""The judge service reads once a day when its model ends, one replica for all."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from medvid.judging.calls import CallFailed
+from medvid.judging.rubric import load_rubric
+from medvid.judging.versions import JudgeVersion
+from services.judge.ends import EndWatch
+from services.judge.store import announce_judge
+from shared.messaging.local import LocalBus
+from shared.runtime.figures import Sampler, read_sample
+from shared.storage.database import Database
+
+DAY = 86_400
+SOON = datetime.now(UTC).date() + timedelta(days=30)
+
+
+def version(model: str = "model-1") -> JudgeVersion:
+    return JudgeVersion.of(
+        load_rubric("v1"), provider="openai", model=model, temperature=0.0, max_tokens=200,
+        seed=None, max_caption_characters=8000,
+    )  # fmt: skip
+
+
+class Provider:
+    """A list of models, which counts how often it is read."""
+
+    def __init__(self, **models: date | None) -> None:
+        self.listed = {name.replace("_", "-"): end for name, end in models.items()}
+        self.asked = 0
+        self.is_down = False
+
+    async def models(self) -> dict[str, date | None]:
+        self.asked += 1
+        if self.is_down:
+            raise CallFailed("failing", "500", "the provider fails")
+        return self.listed
+
+
+async def seconds_left(database: Database) -> float | None:
+    await Sampler(database, LocalBus(database), 0).refresh()
+    figures = (await read_sample(database)).figures
+    return figures.get("medvid_judge_ends_seconds", {}).get("")
+
+
+async def a_day_passes(database: Database) -> None:
+    await database.pool.execute(
+        "UPDATE judge_service SET ends_read_at = ends_read_at - interval '25 hours'"
+    )
+
+
+async def test_replicas_read_the_list_once_a_day(database: Database) -> None:
+    provider = Provider(model_1=SOON)
+    await announce_judge(database, version(), 1)
+    assert await seconds_left(database) is None
+    replicas = [EndWatch(database, version(), provider.models) for _ in range(2)]
+    for replica in replicas * 2:
+        await replica.look()
+    assert provider.asked == 1
+    assert await seconds_left(database) == pytest.approx(29.5 * DAY, abs=DAY)
+    await a_day_passes(database)
+    provider.listed = {"model-1": None}
+    await replicas[1].look()
+    assert provider.asked == 2
+    assert await seconds_left(database) is None, "the provider took it back"
+
+
+async def test_what_was_told_stays_while_the_list_tells_nothing(database: Database) -> None:
+    provider = Provider(model_1=SOON)
+    await announce_judge(database, version(), 1)
+    watch = EndWatch(database, version(), provider.models)
+    await watch.look()
+    await a_day_passes(database)
+    provider.is_down = True
+    await watch.look()
+    await watch.look()
+    assert provider.asked == 2, "a list that fails is asked for again after an hour"
+    await a_day_passes(database)
+    provider.is_down, provider.listed = False, {"other": None}
+    await watch.look()
+    assert provider.asked == 3
+    assert await seconds_left(database) is not None
+
+
+async def test_the_setting_counts_where_it_is_earlier(database: Database) -> None:
+    await announce_judge(database, version(), 1, SOON)
+    assert await seconds_left(database) == pytest.approx(29.5 * DAY, abs=DAY)
+    provider = Provider(model_1=SOON - timedelta(days=20))
+    await EndWatch(database, version(), provider.models).look()
+    assert await seconds_left(database) == pytest.approx(9.5 * DAY, abs=DAY)
+
+
+async def test_another_judge_does_not_inherit_the_end(database: Database) -> None:
+    await announce_judge(database, version(), 1)
+    await EndWatch(database, version(), Provider(model_1=SOON).models).look()
+    await announce_judge(database, version("model-2"), 1)
+    assert await seconds_left(database) is None
+    old = Provider(model_1=SOON)
+    await EndWatch(database, version(), old.models).look()
+    assert old.asked == 0, "a replica of the old judge says nothing of the new one"
+    await announce_judge(database, None, 1, SOON)
+    assert await seconds_left(database) is None, "nobody judges"
