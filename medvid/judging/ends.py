@@ -22,7 +22,7 @@ _WITHIN: Final = (*_FIELDS, "inference", "date", "at")
 
 
 def announced_end(model: object) -> date | None:
-    """Return the day (UTC) on which a listed model ends; None where none is told or readable."""
+    """Return the day (UTC) on which a listed model ends; None where none is named or readable."""
     return _first(model, _FIELDS) if isinstance(model, Mapping) else None
 
 

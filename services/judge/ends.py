@@ -44,7 +44,7 @@ class EndWatch:
             await pool.execute(_SQL["end_unread"], self.version.hash)
             return
         end = end_of(models, self.version.model)
-        # A model that is gone from the list keeps the end that was told of it.
+        # A model that is gone from the list keeps the end that was named.
         is_listed = not {self.version.model, f"models/{self.version.model}"}.isdisjoint(models)
         await pool.execute(_SQL["end_listed"], self.version.hash, end, is_listed)
         if end is not None:

@@ -69,7 +69,7 @@ async def test_replicas_read_the_list_once_a_day(database: Database) -> None:
     assert await seconds_left(database) is None, "the provider took it back"
 
 
-async def test_what_was_told_stays_while_the_list_tells_nothing(database: Database) -> None:
+async def test_a_known_end_stays_while_the_list_names_none(database: Database) -> None:
     provider = Provider(model_1=SOON)
     await announce_judge(database, version(), 1)
     watch = EndWatch(database, version(), provider.models)
