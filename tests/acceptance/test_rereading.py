@@ -21,7 +21,7 @@ from shared.storage.database import Database
 from tests.acceptance.administration_harness import WHY, Site, running_site
 from tests.depth import deep
 from tests.fakes.grader import FakeGrader, graded
-from tests.judging import HALF, judging, plan_of_half, reaches, replica, request_run
+from tests.judging import HALF, judging, plan_of, reaches, replica, request_run
 from tests.patience import HANG_SECONDS
 from tests.rows import Stored, accept_submission
 
@@ -33,7 +33,7 @@ def script(pair: Pair, _: int) -> Verdict:
     texts = CaptionPair(pair.prediction, pair.reference)
     lines = [f"{aspect}: {score}" for aspect, score in standin.judge(texts).items()]
     verdict = replace(graded(pair), raw_reply="\n".join(lines))
-    if texts not in plan_of_half().texts[:MARKED]:
+    if texts not in plan_of(HALF).texts[:MARKED]:
         return verdict
     marked = "\n".join(f"- {line}" for line in lines)
     return replace(verdict, scores=None, unscored_reason="malformed", raw_reply=marked)
@@ -87,7 +87,7 @@ async def judged(database: Database) -> AsyncIterator[Judged]:
     assert (run["state"], run["items_unscored"]) == ("completed", MARKED)
     await database.pool.execute("UPDATE judge_service SET judge_version = $1", grader.version.hash)
     async with running_site(database) as site:
-        yield Judged(site, database, stored, grader, plan_of_half())
+        yield Judged(site, database, stored, grader, plan_of(HALF))
 
 
 async def test_replies_are_read_again_shown_and_applied_at_no_cost(judged: Judged) -> None:
