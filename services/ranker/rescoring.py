@@ -64,11 +64,13 @@ async def _others(
 async def _difference(
     transaction: Transaction, board: Board, new: NewValues, job: asyncpg.Record
 ) -> dict[Scoring, list[object]]:
-    """Return a board's difference; it goes over to the new judge version with the values."""
+    """Return a board's difference; it goes over to the new judge version with its last value."""
     now = await BoardStore(transaction, board).read()
     after = now.rule
-    if job["judge_version"] is not None and after.current == job["from_judge_version"]:
-        after = replace(after, current=job["judge_version"])
+    if after.current is not None and after.current == job["from_judge_version"]:
+        judged = [each for each in now.entries if after.current in each.judges.values()]
+        if judged and all(each.entry_id in new for each in judged):
+            after = replace(after, current=job["judge_version"])
     return await asyncio.to_thread(board_difference, now.entries, new, now.ranking, now.rule, after)
 
 

@@ -23,8 +23,12 @@ from tests.depth import deep
 from tests.fakes.grader import FakeGrader, graded
 from tests.judging import HALF, judging, plan_of, reaches, replica, request_run
 from tests.patience import HANG_SECONDS
-from tests.rows import Stored, accept_submission
+from tests.rows import Stored, accept_submission, add_listed_entry
 
+SCORE = (
+    "metric, compat, strict, answered, expected, by_source, ground_truth_version, metric_version,"
+    " file_sha256, judge_version"
+)
 MARKED = 3
 """So many replies have marks of lists, which only parser 2 reads."""
 
@@ -111,6 +115,8 @@ async def test_replies_are_read_again_shown_and_applied_at_no_cost(judged: Judge
     assert await judged.site.done(path, preview=job["preview"]) == {"changed": True}
     assert await judged.scores() == {key: (value, new.hash) for key, value in after.items()}
     assert await judged.site.done(path, preview=job["preview"]) == {"changed": False}
+    series = "SELECT series FROM boards WHERE board = 'community'"
+    assert await judged.database.pool.fetchval(series) == new.hash
     # A run of the new version, which asked for nothing: its verdicts are what owners see.
     path = f"/admin/submissions/{judged.entry.submission_id}/verdicts?page_size=1000"
     _, page = await judged.site.ask("GET", path)
@@ -127,6 +133,29 @@ async def test_replies_are_read_again_shown_and_applied_at_no_cost(judged: Judge
     lines = {line["action"]: line for line in await judged.site.audit(subject_kind="reread")}
     assert lines["apply_reread"]["after"]["judge_version"] == new.hash
     assert lines["reread"]["why"] == WHY
+
+
+async def test_a_board_goes_over_with_its_last_value(judged: Judged) -> None:
+    """Of a job for some entries the others still rank, and the difference says the same before."""
+    pool, old = judged.database.pool, judged.grader.version.hash
+    other = await add_listed_entry(judged.database, "Another", {})
+    await pool.execute(
+        f"INSERT INTO scores (entry_id, {SCORE}) SELECT $1, {SCORE} FROM scores"  # noqa: S608 - ours
+        " WHERE judge_version IS NOT NULL",
+        other,
+    )
+    await pool.execute("UPDATE boards SET series = $1, revision = revision + 1", old)
+    detail = await judged.start(entries=[str(judged.entry.entry_id)])
+    assert detail["left_out"] == [str(other)]
+    ranks = {row["model_name"]: row["rank"] for row in detail["boards"]["community"]["compat"]}
+    job = detail["job"]
+    await judged.site.done(f"/rereads/{job['id']}/apply", preview=job["preview"])
+    board = await judged.site.board("community")
+    assert {name: row["rank"] for name, row in board.items()} == {
+        name: rank["after"] for name, rank in ranks.items()
+    }
+    series = "SELECT series FROM boards WHERE board = 'community'"
+    assert await pool.fetchval(series) == old
 
 
 async def test_it_is_dropped_and_goes_back_without_a_trace_on_the_board(judged: Judged) -> None:

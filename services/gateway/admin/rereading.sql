@@ -100,5 +100,11 @@ ON CONFLICT (entry_id, metric, scoring) DO UPDATE
 
 
 -- name: boards_go_over
--- Boards that ranked the values of the version before rank those of the new one.
-UPDATE boards SET series = $1 WHERE series = $2
+-- Boards that ranked the values of the version before rank those of the new one, once none of the former is
+-- left on them: a job for some entries leaves the others ranked.
+UPDATE boards b SET series = $1
+ WHERE series = $2
+   AND EXISTS (SELECT FROM entries e JOIN scores s ON s.entry_id = e.id AND s.judge_version = $1
+                WHERE e.board = b.board AND e.listed AND e.removed_at IS NULL)
+   AND NOT EXISTS (SELECT FROM entries e JOIN scores s ON s.entry_id = e.id AND s.judge_version = $2
+                    WHERE e.board = b.board AND e.listed AND e.removed_at IS NULL)
