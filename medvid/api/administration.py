@@ -112,6 +112,11 @@ async def remove(transport: Transport, entry: EntryId, *, why: str) -> EntryActi
     return await do(transport, f"/entries/{entry}/remove", EntryAction, why)
 
 
+async def erase(transport: Transport, entry: EntryId, *, why: str) -> EntryAction:
+    """Erase the names of an entry that left its board; its tombstone stays without them."""
+    return await do(transport, f"/entries/{entry}/erase", EntryAction, why)
+
+
 async def restore(transport: Transport, entry: EntryId, *, why: str) -> EntryAction:
     """Bring a removed entry back, if its name is still free."""
     return await do(transport, f"/entries/{entry}/restore", EntryAction, why)
@@ -334,6 +339,7 @@ class AdminMethods:
     promote = method(promote)
     demote = method(demote)
     remove = method(remove)
+    erase = method(erase)
     restore = method(restore)
     rename = method(rename)
     edit = method(edit)

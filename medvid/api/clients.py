@@ -45,6 +45,7 @@ class Methods:
     snapshot = method(leaderboards.snapshot)
     entries = stream(leaderboards.entries)
     entry = method(leaderboards.entry)
+    withdrawn = stream(leaderboards.withdrawn)
     comparison = method(leaderboards.comparison)
     evidence = method(leaderboards.evidence)
     signing_keys = method(leaderboards.signing_keys)

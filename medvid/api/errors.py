@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from medvid.models.problems import ProblemDetails, ProblemItem
+from medvid.models.tombstones import Tombstone
 
 
 class LeaderboardError(Exception):
@@ -58,6 +59,8 @@ class Refused(LeaderboardError):
         self.errors: Sequence[ProblemItem] = problem.errors or []
         self.error_count = problem.error_count or len(self.errors)
         self.report: Mapping[str, Any] | None = problem.report
+        self.entry: Tombstone | None = problem.entry
+        """What is kept of an entry that left its board."""
         self.retry_after = retry_after
         """Seconds to wait before it makes sense to try again, None where the server named none."""
 

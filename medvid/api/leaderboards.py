@@ -19,6 +19,7 @@ from medvid.models.boards import (
     LeaderboardIndex,
 )
 from medvid.models.second_opinions import SecondOpinions
+from medvid.models.tombstones import Tombstone, WithdrawnPage
 
 _LARGEST_ARCHIVE: Final = 256 << 20
 _PAGE_SIZE: Final = 500
@@ -105,6 +106,14 @@ async def entry(transport: Transport, board: str, entry: UUID | str) -> EntryDet
     return await transport.ask(
         get(f"/leaderboards/{quote(board, safe='')}/entries/{entry}"), EntryDetails
     )
+
+
+async def withdrawn(transport: Transport, board: str) -> AsyncGenerator[Tombstone, None]:
+    """Yield the entries that had a rank and were taken off a board, the last one first."""
+    call = get(f"/leaderboards/{quote(board, safe='')}/withdrawn")
+    async for page in transport.pages(call, WithdrawnPage):
+        for entry in page.entries:
+            yield entry
 
 
 async def comparison(

@@ -30,6 +30,8 @@ DASHES: Final = (
     "\u2e40\u2e5d\u301c\u3030\u30a0\ufe31\ufe32\ufe58\ufe63\uff0d\U00010d6e\U00010ead"
 )
 """What counts as '-' in names: Unicode's Pd and the minus sign. The schema has the same list."""
+ERASED: Final = "(erased)"
+"""Stands for the names of an entry that was erased."""
 SAME_NAMES: Final = "upper and lower case, all dashes and runs of spaces count as the same"
 """What the rule of `name_key` is called where a name is refused."""
 _AS_HYPHEN: Final = str.maketrans(dict.fromkeys(DASHES, "-"))

@@ -50,6 +50,8 @@ def _show(found: QuotaStatus, console: Console) -> None:
         "Bytes in 24 h": found.bytes,
         "Judge runs in 30 days": found.judge_runs,
         "Dry runs in 24 h": found.validations,
+        "Evaluate-only runs in 24 h": found.evaluate_only,
+        "Evaluate-only runs in all": found.evaluate_only_total,
     }
     for name, use in rows.items():
         table.add_row(name, _used(use), _next(use))

@@ -57,6 +57,7 @@ _ADMINISTRATION: Final = {
     "add": "entries:add",
     "remove": "entries:remove",
     "restore-entry": "entries:restore_entry",
+    "erase-entry": "entries:erase_entry",
     "withdraw": "entries:withdraw",
     "rename": "entries:rename",
     "edit": "entries:edit",

@@ -76,3 +76,12 @@ class QuotaStatus(Answer):
         default_factory=lambda: QuotaUse(limit=None, used=0, next_at=None),
         description="dry runs in the last 24 hours",
     )
+    evaluate_only: QuotaUse = Field(
+        # Servers of version 0.2 count none.
+        default_factory=lambda: QuotaUse(limit=None, used=0, next_at=None),
+        description="submissions that are only evaluated, in the last 24 hours",
+    )
+    evaluate_only_total: QuotaUse = Field(
+        default_factory=lambda: QuotaUse(limit=None, used=0, next_at=None),
+        description="the same ever; of an address in the last year",
+    )

@@ -81,6 +81,20 @@ class RankStatistics(Answer):
     )
 
 
+class SentBefore(Answer):
+    """What came before an entry with the same API key, whatever became of it."""
+
+    versions: int = Field(description="submissions for a board, of any model")
+    evaluate_only: int = Field(description="submissions that were only evaluated")
+    withdrawn: int = Field(description="of the versions, those that were taken back")
+
+
+_SENT_BEFORE: Final = (
+    "with the same API key, when it was sent; null: sent without a key (not known), or added by "
+    "hand"
+)
+
+
 class LeaderboardEntry(Answer):
     """A model on a board; values are rounded to 3 decimals, null where there is none."""
 
@@ -117,6 +131,7 @@ class LeaderboardEntry(Answer):
         default_factory=dict,
         description="the judged metrics whose value is shown and counts as missing, and why",
     )
+    sent_before: SentBefore | None = Field(None, description=_SENT_BEFORE)
     statistics: RankStatistics | None = Field(
         None, description="null: not ranked, or no statistics were made of this snapshot (yet)"
     )
@@ -374,6 +389,7 @@ class EntryDetails(Answer):
     submitted_on: date
     verified_on: date | None
     submission_id: UUID | None = Field(description="null: added by hand or imported")
+    sent_before: SentBefore | None = Field(None, description=_SENT_BEFORE)
     url: str
     page: str
     places: list[Place] = Field(description="empty for a moment after the entry is listed")

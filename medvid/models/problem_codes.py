@@ -87,6 +87,11 @@ _CREDENTIALS: Final = {
     "validation_quota": ProblemCode(
         429, "The dry runs of 24 hours are used up; the detail names when the next can be made."
     ),
+    "evaluation_quota": ProblemCode(
+        429,
+        "The evaluate-only submissions of 24 hours, or of all time, are used up; the detail names "
+        "when the next can be sent.",
+    ),
     "too_many_at_once": ProblemCode(
         429, "This address has as many uploads or event streams open as it may; wait for one."
     ),
@@ -137,6 +142,11 @@ _SUBMISSIONS: Final = {
 }
 _JUDGING: Final = {
     "run_not_found": ProblemCode(404, "The submission was never judged."),
+    "verdicts_hidden": ProblemCode(
+        403,
+        "The verdicts of what is only evaluated are not shown: their mean is the exact value. "
+        "Those of a ranked submission are.",
+    ),
     "already_judged": ProblemCode(409, "The judge at work has judged the submission already."),
     "already_running": ProblemCode(409, "The submission is being judged; follow its status."),
     "no_entry": ProblemCode(409, "The submission has no entry that could be judged."),
@@ -162,6 +172,11 @@ _ADMINISTRATION: Final = {
 _BOARDS: Final = {
     "board_not_found": ProblemCode(404, "There is no board of this name."),
     "entry_not_found": ProblemCode(404, "The board has no entry with this id."),
+    "entry_gone": ProblemCode(
+        410,
+        "The entry left its board; 'entry' tells what it was, which ranks it had, and by what it "
+        "was replaced.",
+    ),
     "snapshot_not_found": ProblemCode(404, "There is no such snapshot, or it is another board's."),
     "invalid_cursor": ProblemCode(400, "The cursor is not one that a page named."),
 }
@@ -186,6 +201,7 @@ _ADMIN_ACTIONS: Final = {
     ),
     "rescore_applied": ProblemCode(409, "The job's scores are in force already."),
     "foreign_form": ProblemCode(403, "The form was not made for this browser, or is too old."),
+    "entry_present": ProblemCode(409, "The entry is on its board; take it off first."),
     "entry_removed": ProblemCode(409, "The entry was removed from its board."),
     "no_submission": ProblemCode(409, "The entry was added by hand and has no submission."),
     "not_restorable": ProblemCode(409, "The entry's submission failed or was taken back."),
@@ -228,5 +244,5 @@ ADMINISTRATION: Final = (
     "token_required",
 )
 """What every address for administrators may answer."""
-QUOTA_PROBLEMS: Final = ("submission_quota", "byte_quota", "quota_exhausted")
+QUOTA_PROBLEMS: Final = ("submission_quota", "byte_quota", "evaluation_quota", "quota_exhausted")
 """What every address that takes uploads may answer."""

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from medvid.models.base import Answer, Open
+from medvid.models.tombstones import Tombstone
 
 Location = Literal["form", "file", "body"]
 """What the path of a problem points into."""
@@ -42,3 +43,6 @@ class ProblemDetails(Answer):
     )
     errors: list[ProblemItem] | None = None
     report: dict[str, Any] | None = Field(None, description="the validation report of the file")
+    entry: Tombstone | None = Field(
+        None, description="what is kept of an entry that left its board, with status 410"
+    )

@@ -115,10 +115,22 @@ class HypotheticalStanding(Answer):
     rank: int | None = Field(description="null: not ranked, having no value in this scoring")
     entries: int = Field(description="that the community board ranks, and this one")
     mean_rank: float | None = Field(description="null: not ranked")
-    values: dict[str, float | None]
-    ranks: dict[str, int]
+    values: dict[str, float | None] = Field(
+        description="rounded to `steps`; an earlier answer to the key where chance explains the "
+        "difference from it (`repeats`); of 4 decimals where it beats all earlier answers by "
+        "more than chance"
+    )
+    ranks: dict[str, int] = Field(description="of these values, not of exact ones")
     withheld: dict[str, Open[Withheld]] = Field(
         default_factory=dict, description="the metrics whose value is not shown, and why"
+    )
+    steps: dict[str, float] = Field(
+        default_factory=dict,  # of servers of version 0.2
+        description="to what each value is rounded: 0.0001 in full, else the step of its metric",
+    )
+    repeats: list[str] = Field(
+        default_factory=list,
+        description="the metrics that repeat an earlier answer to the same API key",
     )
     ranked_at: datetime
 

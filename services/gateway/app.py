@@ -43,6 +43,7 @@ from services.gateway.boards.feeds import Feeds, feed_routes
 from services.gateway.boards.standings import standing_of
 from services.gateway.boards.store import SnapshotStore
 from services.gateway.boards.views import BoardViews
+from services.gateway.boards.withdrawn import GoneEntries
 from services.gateway.judging import api as judging_api
 from services.gateway.judging.service import JudgingService
 from services.gateway.judging.store import JudgingStore
@@ -165,6 +166,7 @@ class _Parts:
     board_streams: BoardStreams
     boards: Boards
     evidence: BoardEvidence
+    departed: GoneEntries
     history: SnapshotStore
     judging: JudgingService
     made: PageViews
@@ -227,6 +229,7 @@ def _build(database: Database, pool: WorkerPool, folder: Path, settings: Gateway
         board_streams=BoardStreams(boards, limit=settings.board_streams),
         boards=boards,
         evidence=BoardEvidence(database, boards, limits=waiting_limits(settings)),
+        departed=GoneEntries(database),
         history=history,
         judging=judging,
         made=PageViews(pages, limits=waiting_limits(settings)),
@@ -309,7 +312,14 @@ def _application(
     others = [
         *feed_routes(Feeds(boards, history, site)),
         *PublicPages(
-            boards, parts.views, parts.made, history, pages, parts.status, callers.address
+            boards,
+            parts.views,
+            parts.made,
+            history,
+            parts.departed,
+            pages,
+            parts.status,
+            callers.address,
         ).routes(),
         *security_routes(settings.security_contact, site),
         *SubmissionPages(

@@ -17,12 +17,16 @@ def quota_rules(settings: GatewaySettings) -> QuotaRules:
             settings.key_bytes_per_day,
             settings.key_judge_runs_per_month,
             settings.key_validations_per_day,
+            settings.evaluate_only_per_day,
+            settings.evaluate_only_total,
         ),
         addresses=QuotaLimits(
             settings.address_submissions_per_day,
             settings.address_bytes_per_day,
             settings.address_judge_runs_per_month,
             settings.address_validations_per_day,
+            settings.evaluate_only_per_day,
+            settings.evaluate_only_total,
         ),
     )
 

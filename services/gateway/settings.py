@@ -134,6 +134,12 @@ class GatewaySettings(CommonSettings):
     key_validations_per_day: Annotated[int, Field(ge=0)] = Field(
         300, description="dry runs (POST /validate) in 24 hours with one API key"
     )
+    evaluate_only_per_day: Annotated[int, Field(ge=0)] = Field(
+        5, description="evaluate-only submissions in 24 hours with one API key, or from one address"
+    )
+    evaluate_only_total: Annotated[int, Field(ge=0)] = Field(
+        100, description="the same for ever with one API key; from one address in a year"
+    )
     webhook_attempts: Annotated[int, Field(ge=1, le=20)] = Field(
         8, description="how often a webhook is tried before its delivery is dead"
     )

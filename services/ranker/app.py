@@ -26,7 +26,7 @@ async def run(base: Infrastructure, settings: RankerSettings) -> AsyncIterator[N
     async with (
         base.consuming(
             RANKER_BOARDS,
-            build_consumer(base.database, signer).handle,
+            build_consumer(base.database, signer, settings.steps).handle,
             concurrency=2,  # one for each board
             drain_seconds=settings.drain_seconds,
         ),

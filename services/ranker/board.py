@@ -10,6 +10,7 @@ from uuid import UUID
 import orjson
 
 from medvid.benchmark.disclosure import Withheld, rounded
+from medvid.benchmark.ladder import LadderAnswer
 from medvid.benchmark.ranking import BOARD_DECIMALS, RankedRow, rank
 from medvid.benchmark.series import RANKS_ALL, NotRanked, SeriesRule, ranked_values
 from medvid.benchmark.tasks import JUDGE_METRIC_KEYS, METRIC_KEYS, PUBLISHED, Ranking, Scoring
@@ -40,6 +41,8 @@ class Entry:
     withheld: Mapping[str, Withheld] = field(default_factory=dict)
     judges: Mapping[str, str | None] = field(default_factory=dict)
     origins: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
+    sent_before: Mapping[str, int] | None = None
+    """What was sent with the same key before; None without a key."""
 
     def shown(self, scoring: Scoring) -> dict[str, float | None]:
         """Return its values as boards may show them: a withheld one counts as missing."""
@@ -124,17 +127,25 @@ def hypothetical_row(
     newcomer: Entry,
     scoring: Scoring,
     ranking: Ranking,
+    answers: Mapping[str, LadderAnswer],
     rule: SeriesRule = RANKS_ALL,
 ) -> tuple[bytes, int]:
     """Return the row that a newcomer would have on the board, as JSON, and among how many.
 
-    Counted are the ranked entries and this one.
+    `newcomer` has the values that its owner is shown, `answers` how precisely: ranks come from
+    these, so they say no more. Counted are the ranked entries and this one.
     """
     ranked, _ = rank(values_to_rank([*entries, newcomer], scoring, rule), ranking)
     own = next((row for row in ranked if row.index == len(entries)), None)
     others = len(ranked) if own is None else len(ranked) - 1
-    # Present even when empty: it marks rows of a version that withholds, unlike the one before.
-    row = {**_row(newcomer, own, scoring, rule), "withheld": newcomer.withheld}
+    row = {
+        **_row(newcomer, own, scoring, rule),
+        "values": {key: rounded(value) for key, value in newcomer.shown(scoring).items()},
+        # Present even when empty: they mark rows of a version that withholds, and rounds.
+        "withheld": newcomer.withheld,
+        "steps": {key: each.step for key, each in answers.items()},
+        "repeats": [key for key, each in answers.items() if not each.is_new],
+    }
     return orjson.dumps(row), others + 1
 
 
@@ -150,8 +161,8 @@ def _row(
 ) -> dict[str, object]:
     """Return a row as it is stored and served; without a place it has no value that ranks.
 
-    Only a row with withheld values, or values that do not rank, says so: others equal those of the
-    version before.
+    Only a row with withheld values, values that do not rank, or of a key, says so: others equal
+    those of the version before.
     """
     shown, not_ranked = entry.shown(scoring), entry.not_ranked(scoring, rule)
     values = place.values if place else dict.fromkeys(METRIC_KEYS)
@@ -178,4 +189,6 @@ def _row(
         row["withheld"] = entry.withheld
     if not_ranked:
         row["not_ranked"] = not_ranked
+    if entry.sent_before is not None:
+        row["sent_before"] = entry.sent_before
     return row

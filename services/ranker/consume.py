@@ -7,9 +7,11 @@ from collections.abc import Mapping
 
 import structlog
 
+from medvid.benchmark.ladder import USUAL_STEPS, Steps
 from medvid.benchmark.tasks import SCORINGS, Scoring
 from medvid.evidence.signatures import Signer
-from services.ranker.board import Entry, hypothetical_row, ranked_board
+from services.ranker.board import hypothetical_row, ranked_board
+from services.ranker.ladder import Evaluation, evaluate
 from services.ranker.links import link
 from services.ranker.measuring import digests, measure, save_statistics
 from services.ranker.rescoring import preview
@@ -30,8 +32,10 @@ from shared.storage.database import Database
 _log = structlog.get_logger(__name__)
 
 
-def build_consumer(database: Database, signer: Signer | None = None) -> Consumer:
-    """Return the consumer of `ranker.boards`.
+def build_consumer(
+    database: Database, signer: Signer | None = None, steps: Steps = USUAL_STEPS
+) -> Consumer:
+    """Return the consumer of `ranker.boards`; `steps` are those of what is only evaluated.
 
     There is nothing to settle when a message dies: the board keeps its unranked revision, and the
     next message about it, or the reaper, ranks it.
@@ -41,7 +45,7 @@ def build_consumer(database: Database, signer: Signer | None = None) -> Consumer
         envelope: Envelope, message: ScoringCompleted | JudgingCompleted | BoardChanged
     ) -> None:
         async with database.once(CONSUMER, envelope) as transaction:
-            await rank_board(BoardStore(transaction, message.board), signer)
+            await rank_board(BoardStore(transaction, message.board), signer, steps)
 
     return Consumer(
         database,
@@ -83,7 +87,7 @@ def build_statistics_consumer(database: Database, signer: Signer | None = None) 
     return Consumer(database, Route(BoardRanked, compute))
 
 
-async def rank_board(store: BoardStore, signer: Signer | None) -> None:
+async def rank_board(store: BoardStore, signer: Signer | None, steps: Steps = USUAL_STEPS) -> None:
     """Rank a board in every scoring mode and publish it, unless its snapshots are up to date.
 
     A burst of changes is ranked once: the messages after the first find nothing left to do. Changes
@@ -103,9 +107,12 @@ async def rank_board(store: BoardStore, signer: Signer | None) -> None:
             ranked_board, board.entries, scoring, board.ranking, board.rule
         )
         await store.save_snapshot(scoring, board.revision, ranked, evidence.get(scoring))
+    evaluations = [
+        await evaluate(store.transaction.connection, newcomer, steps) for newcomer in newcomers
+    ]
     hypotheses = [
-        (newcomer.entry_id, scoring, *await _row(board, newcomer, scoring))
-        for newcomer in newcomers
+        (each.entry.entry_id, scoring, *await _row(board, each, scoring))
+        for each in evaluations
         for scoring in SCORINGS
     ]
     await link(store.transaction, store.board, signer)
@@ -119,8 +126,14 @@ async def rank_board(store: BoardStore, signer: Signer | None) -> None:
     )
 
 
-async def _row(board: BoardState, newcomer: Entry, scoring: Scoring) -> tuple[bytes, int]:
+async def _row(board: BoardState, found: Evaluation, scoring: Scoring) -> tuple[bytes, int]:
     """Return the row of an entry as if it were on the board, and among how many it would stand."""
     return await asyncio.to_thread(
-        hypothetical_row, board.entries, newcomer, scoring, board.ranking, board.rule
+        hypothetical_row,
+        board.entries,
+        found.entry,
+        scoring,
+        board.ranking,
+        found.answers[scoring],
+        board.rule,
     )

@@ -15,7 +15,7 @@ SELECT submissions.id
 -- One statement, so that entries and revision fit although the board may change in between.
 SELECT boards.revision, boards.ranking, boards.series, boards.other_judges, boards.published,
        (SELECT judge_version FROM judge_service) AS service, entries.id, submission_id, model_name, organization, team, authors, model_url, track, badges,
-       submitted_on, verified_on,
+       submitted_on, verified_on, versions_before, evaluations_before, withdrawals_before,
        coalesce(array_agg(metric ORDER BY metric) FILTER (WHERE metric IS NOT NULL), '{}') AS metrics,
        coalesce(array_agg(compat ORDER BY metric) FILTER (WHERE metric IS NOT NULL), '{}') AS compat,
        coalesce(array_agg(strict ORDER BY metric) FILTER (WHERE metric IS NOT NULL), '{}') AS strict,
@@ -36,7 +36,7 @@ DELETE FROM hypothetical_due WHERE board = $1 RETURNING entry_id
 
 -- name: hypothetical_entries
 SELECT entries.id, submission_id, model_name, organization, team, authors, model_url, track, badges,
-       submitted_on, verified_on,
+       submitted_on, verified_on, versions_before, evaluations_before, withdrawals_before,
        array_agg(metric ORDER BY metric) AS metrics,
        array_agg(compat ORDER BY metric) AS compat,
        array_agg(strict ORDER BY metric) AS strict,
@@ -137,12 +137,12 @@ UPDATE boards SET revision = revision + 1
           FOR NO KEY UPDATE)
 
 -- name: hypotheses_ranked_otherwise
--- Where an entry would stand, as the version before wrote it: with values that are withheld now.
+-- Where an entry would stand, as versions before wrote it: with exact values, or such as are withheld.
 INSERT INTO hypothetical_due (entry_id, board)
 SELECT DISTINCT entries.id, entries.board
   FROM hypothetical_ranks
   JOIN entries ON entries.id = hypothetical_ranks.entry_id
- WHERE NOT content ? 'withheld' AND hypothetical AND removed_at IS NULL
+ WHERE NOT content ? 'steps' AND hypothetical AND removed_at IS NULL
    AND NOT EXISTS (SELECT FROM hypothetical_due WHERE hypothetical_due.entry_id = entries.id)
 
 -- name: boards_behind

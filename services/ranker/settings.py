@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field, SecretStr, field_validator
 
+from medvid.benchmark.ladder import USUAL_STEPS, Steps
 from medvid.evidence.signatures import Signer
 from shared.runtime.retention import RetentionSettings
 
 
 class RankerSettings(RetentionSettings):
-    """The ranker also prunes what is too old; ranking itself has no settings."""
+    """The ranker also prunes what is too old, and rounds what owners of evaluations are shown."""
 
+    evaluate_only_step: Annotated[float, Field(gt=0, le=0.5)] = Field(
+        USUAL_STEPS.shares,
+        description="to what values are rounded for owners of submissions that are only evaluated",
+    )
+    evaluate_only_step_judged: Annotated[float, Field(gt=0, le=2)] = Field(
+        USUAL_STEPS.points, description="the same of judged metrics, in points"
+    )
     signing_key: SecretStr | None = Field(
         None,
         description="secret seed of the Ed25519 key that signs the boards' links, 64 hexadecimal "
         "digits ('openssl rand -hex 32'); unset for unsigned links",
     )
+
+    @property
+    def steps(self) -> Steps:
+        """To what the answers to evaluations are rounded."""
+        return Steps(self.evaluate_only_step, self.evaluate_only_step_judged)
 
     @property
     def signer(self) -> Signer | None:

@@ -174,10 +174,21 @@ def _rule(row: asyncpg.Record, entries: Sequence[Entry]) -> SeriesRule:
     return SeriesRule(current, row["other_judges"], row["published"])
 
 
+def _sent_before(row: asyncpg.Record) -> dict[str, int] | None:
+    if row["versions_before"] is None:
+        return None
+    return {
+        "versions": row["versions_before"],
+        "evaluate_only": row["evaluations_before"],
+        "withdrawn": row["withdrawals_before"],
+    }
+
+
 def _entry(row: asyncpg.Record) -> Entry:
     return Entry(
         entry_id=row["id"],
         submission_id=row["submission_id"],
+        sent_before=_sent_before(row),
         model_name=row["model_name"],
         organization=row["organization"],
         team=row["team"],

@@ -286,6 +286,70 @@ async def test_what_is_only_evaluated_is_its_owners_alone(database: Database) ->
         assert (found["hypothetical"][0]["rank"], found["hypothetical"][0]["entries"]) == (1, 7)
 
 
+async def test_a_key_has_few_evaluations_and_entries_disclose_them(database: Database) -> None:
+    changes = {"evaluate_only_per_day": 2, "evaluate_only_total": 2}
+    async with ranked_gateway(database, **changes) as gateway:
+        body = {"label": "x", "owner": "y"}
+        made = (await send(gateway, "POST", "/keys", body, **ROOT))[1]
+        key = {"Authorization": f"Bearer {made['key']}"}
+        sent = await asyncio.gather(
+            *(gateway.submit(FILE, headers=key, evaluate_only="true") for _ in range(5))
+        )
+        assert sorted(status for status, _ in sent) == [202, 202, 429, 429, 429]
+        assert {answer["code"] for status, answer in sent if status == 429} == {"evaluation_quota"}
+        first = await ranked(gateway, "First", 0.5, headers=key)
+        await withdraw(gateway, first)
+        await ranked(gateway, "Second", 0.6, headers=key)
+        row = (await board(gateway, "Second"))["entries"][0]
+        assert row["sent_before"] == {"versions": 1, "evaluate_only": 2, "withdrawn": 1}
+        _, details = await send(
+            gateway, "GET", f"/leaderboards/community/entries/{row['entry_id']}"
+        )
+        assert details["sent_before"] == row["sent_before"]
+
+
+async def test_answers_to_a_key_are_rounded_and_verdicts_hidden(database: Database) -> None:
+    async with ranked_gateway(database) as gateway:
+        _, receipt = await gateway.submit(FILE, evaluate_only="true")
+        await score(database, receipt["id"], {"cvs_acc": 0.51234})
+        found = await reaches(gateway, receipt, "ranked")
+        shown = found["hypothetical"][0]
+        assert shown["values"]["cvs_acc"] == 0.51
+        assert (shown["steps"], shown["repeats"]) == ({"cvs_acc": 0.01}, [])
+        assert "51234" not in orjson.dumps(found).decode()
+        status, problem = await send(
+            gateway, "GET", f"/submissions/{receipt['id']}/verdicts", **owner(receipt)
+        )
+        assert (status, problem["code"]) == (403, "verdicts_hidden")
+
+
+async def test_addresses_of_entries_never_die(database: Database) -> None:
+    async with ranked_gateway(database) as gateway:
+        goes = await ranked(gateway, "Goes", 0.9)
+        entry_id = (await board(gateway, "Goes"))["entries"][0]["entry_id"]
+        note = {"note": "a mistake"}
+        path = f"/submissions/{goes['id']}/withdraw"
+        assert (await send(gateway, "POST", path, note, **owner(goes)))[0] == 204
+        address = f"/leaderboards/community/entries/{entry_id}"
+        status, problem = await send(gateway, "GET", address)
+        assert (status, problem["code"]) == (410, "entry_gone")
+        found = problem["entry"]
+        assert (found["state"], found["by"], found["note"]) == ("withdrawn", "owner", "a mistake")
+        assert {(had["scoring"], had["best"]) for had in found["ranks"]} >= {("compat", 1)}
+        _, listed = await send(gateway, "GET", "/leaderboards/community/withdrawn")
+        assert [each["model_name"] for each in listed["entries"]] == ["Goes"]
+        for page, code in ((found["page"], 410), ("/boards/community/withdrawn", 200)):
+            status, _, text = await gateway.get(page)
+            assert status == code
+            assert b"Goes" in text
+        why = {"why": "asked by its owner"}
+        status, _ = await send(gateway, "POST", f"/admin/entries/{entry_id}/erase", why, **ROOT)
+        assert status == 200
+        _, listed = await send(gateway, "GET", "/leaderboards/community/withdrawn")
+        assert [each["model_name"] for each in listed["entries"]] == [None]
+        assert listed["entries"][0]["note"] is None
+
+
 async def test_owners_list_their_own_and_administrators_all(database: Database) -> None:
     async with ranked_gateway(database) as gateway:
         body = {"label": "x", "owner": "y"}

@@ -273,7 +273,7 @@ async def test_standings_of_the_version_before_are_made_anew(database: Database)
     await score(database, stored, 0.5)
     await database.pool.execute(FEW_ANSWERS, stored.entry_id)
     await rank(database)
-    await database.pool.execute("UPDATE hypothetical_ranks SET content = content - 'withheld'")
+    await database.pool.execute("UPDATE hypothetical_ranks SET content = content - 'steps'")
     await behind(database)
     assert await database.pool.fetchval("SELECT count(*) FROM hypothetical_due") == 1
     await rank(database)

@@ -64,21 +64,22 @@ class Difference:
 
 def compare(one: Mapping[str, Score], other: Mapping[str, Score]) -> dict[str, Difference]:
     """Return the differences in the metrics that both have, in the order of the first."""
-    found = {key: _difference(score, other[key]) for key, score in one.items() if key in other}
+    found = {key: difference(score, other[key]) for key, score in one.items() if key in other}
     adjusted = holm({key: each.p for key, each in found.items() if each.p is not None})
     return {key: replace(each, p_holm=adjusted.get(key)) for key, each in found.items()}
 
 
-def _difference(one: Score, other: Score) -> Difference:
-    difference = one.value - other.value
+def difference(one: Score, other: Score) -> Difference:
+    """Return the difference in one metric, whose p is not adjusted for others."""
+    less = one.value - other.value
     if one.estimate is None or other.estimate is None:
-        return Difference(difference)
+        return Difference(less)
     few = min(one.estimate.clusters, other.estimate.clusters) < FEW_VIDEOS
     found = spread(one.estimate.replicates - other.estimate.replicates)
     if found is None:
-        return Difference(difference, few_videos=few)
-    p = math.erfc(abs(difference) / found.se / math.sqrt(2)) if found.se > 0 else None
-    return Difference(difference, found.se, found.low, found.high, p, few_videos=few)
+        return Difference(less, few_videos=few)
+    p = math.erfc(abs(less) / found.se / math.sqrt(2)) if found.se > 0 else None
+    return Difference(less, found.se, found.low, found.high, p, few_videos=few)
 
 
 def in_words(one: str, other: str, differences: Mapping[str, Difference]) -> str:

@@ -96,6 +96,19 @@ def remove(
 
 
 @as_administrator
+def erase_entry(
+    session: Session,
+    entry: Annotated[str, typer.Argument(help="id of the entry ('entries --removed')")],
+    why: Why = None,
+    sure: Sure = False,
+) -> int:
+    """Erase the names of an entry that left its board; its tombstone stays without them."""
+    found = entry_id(session, entry)
+    consent(session, f"Erase the names of {entry!r} for good?", sure=sure)
+    return _shown(session, session.client.admin.erase(found, why=reason(session, why)))
+
+
+@as_administrator
 def restore_entry(
     session: Session,
     entry: Annotated[str, typer.Argument(help="id of the entry ('entries --removed')")],

@@ -89,4 +89,6 @@ def quota_status(
         bytes=_quota_use(usage.bytes if usage else None, moment),
         judge_runs=_quota_use(usage.judge_runs if usage else None, moment),
         validations=_quota_use(usage.validations if usage else None, moment),
+        evaluate_only=_quota_use(usage.evaluations if usage else None, moment),
+        evaluate_only_total=_quota_use(usage.evaluations_total if usage else None, moment),
     )

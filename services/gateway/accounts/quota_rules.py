@@ -17,12 +17,14 @@ _DAY: Final = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class QuotaLimits:
-    """What one account may do: judge runs in 30 days, the others in 24 hours."""
+    """What one account may do: judge runs in 30 days, the others in 24 hours, or ever (total)."""
 
     submissions_per_day: int
     bytes_per_day: int
     judge_runs_per_month: int
     validations_per_day: int
+    evaluations_per_day: int = 5
+    evaluations_total: int = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ class QuotaRules:
             _first(own.bytes_per_day, usual.bytes_per_day),
             _first(own.judge_runs_per_month, usual.judge_runs_per_month),
             usual.validations_per_day,
+            usual.evaluations_per_day,
+            usual.evaluations_total,
         )
 
     def account(self, caller: Caller) -> Account:
@@ -54,6 +58,8 @@ class QuotaRules:
             sharing(caller.address, limits.bytes_per_day),
             sharing(caller.address, limits.judge_runs_per_month),
             sharing(caller.address, limits.validations_per_day),
+            sharing(caller.address, limits.evaluations_per_day),
+            sharing(caller.address, limits.evaluations_total),
             strict=True,
         )
         _, *wider = [
@@ -96,6 +102,8 @@ class AccountUsage:
     bytes: Use
     judge_runs: Use
     validations: Use
+    evaluations: Use
+    evaluations_total: Use
 
 
 def tightest(uses: Sequence[Use], more: int = 1) -> Use:
@@ -138,6 +146,25 @@ def check_validations(use: Use, now: datetime | None = None) -> None:
     """Raise QuotaExhausted unless there is room for one more dry run."""
     fix = "Check files with 'medvid validate' on your machine, which needs no server."
     _check_count(use, now, "dry run", "24 hours", "made", fix, "validation_quota")
+
+
+def check_evaluations(today: Use, total: Use, now: datetime | None = None) -> None:
+    """Raise QuotaExhausted unless there is room for one more submission that is only evaluated."""
+    if total.used >= total.limit > 0:
+        again = ""
+        if total.next_in is not None:  # of an address: a key has no more, ever
+            again = f"; the next can be sent at {shown_time(total.next_in, now)}"
+        raise QuotaExhausted(
+            f"{total.used} of {_count(total.limit, 'evaluate-only run')} are used"
+            f"{_by(total)}{again}.",
+            fix="Send a ranked submission, or ask the maintainers.",
+            code="evaluation_quota",
+            retry_after=total.next_in or _DAY,
+        )
+    if not total.limit:
+        raise _never("no evaluate-only runs")
+    fix = "Come back then; each answer tells a little of the test set, so there are few."
+    _check_count(today, now, "evaluate-only run", "24 hours", "sent", fix, "evaluation_quota")
 
 
 def _check_count(

@@ -19,6 +19,7 @@ from services.gateway.accounts.quota_rules import (
     QuotaRules,
     Use,
     check_bytes,
+    check_evaluations,
     check_judge_runs,
     check_repeat,
     check_submissions,
@@ -57,6 +58,8 @@ class Quotas:
                 await _bytes(connection, account, more_bytes),
                 await _judge_runs(connection, account),
                 await _validations(connection, account),
+                await _evaluations(connection, account),
+                await _evaluations_total(connection, account),
             )
 
     async def require_room(
@@ -115,17 +118,29 @@ class Quotas:
         """Delete what no quota looks at any more."""
         async with transient_errors():
             await self.database.pool.execute(_SQL["uses_forget"])
+            await self.database.pool.execute(_SQL["evaluations_forget"])
 
 
 async def use_submission(
-    connection: Connection, account: Account, submission_id: UUID, size: int
+    connection: Connection,
+    account: Account,
+    submission_id: UUID,
+    size: int,
+    *,
+    evaluate_only: bool = False,
 ) -> None:
     """Use up a submission of `size` bytes in an open transaction; raises QuotaExhausted."""
     await _lock(connection, account)
     check_submissions(await _submissions(connection, account))
     check_bytes(await _bytes(connection, account, size), size)
+    if evaluate_only:
+        check_evaluations(
+            await _evaluations(connection, account), await _evaluations_total(connection, account)
+        )
     for each in _payers(account):
         await connection.execute(_SQL["submission_use_add"], each.name, submission_id, size)
+        if evaluate_only:
+            await connection.execute(_SQL["evaluation_use_add"], each.name, submission_id)
 
 
 async def use_judge_run(connection: Connection, account: Account, run_id: UUID) -> None:
@@ -165,6 +180,14 @@ async def _judge_runs(connection: Connection, account: Account) -> Use:
 
 async def _validations(connection: Connection, account: Account) -> Use:
     return await _used(connection, "validations_used", account, lambda x: x.validations_per_day)
+
+
+async def _evaluations(connection: Connection, account: Account) -> Use:
+    return await _used(connection, "evaluations_used", account, lambda x: x.evaluations_per_day)
+
+
+async def _evaluations_total(connection: Connection, account: Account) -> Use:
+    return await _used(connection, "evaluations_total_used", account, lambda x: x.evaluations_total)
 
 
 async def _used(

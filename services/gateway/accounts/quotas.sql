@@ -73,5 +73,42 @@ INSERT INTO quota_uses (account, kind, bytes, at)
 VALUES ($1, 'upload', $2, date_bin('10 minutes', now(), 'epoch'::timestamptz))
 ON CONFLICT (account, at) WHERE kind = 'upload' DO UPDATE SET bytes = quota_uses.bytes + excluded.bytes
 
+-- name: evaluations_used
+-- A failure was ours and showed nothing. What became of a submission that is gone is not asked.
+WITH counted AS (
+     SELECT u.at
+       FROM evaluate_only_uses u
+       LEFT JOIN submissions s ON s.id = u.submission_id
+      WHERE u.account = $1 AND u.at > now() - interval '24 hours'
+        AND s.state IS DISTINCT FROM 'failed')
+SELECT (SELECT count(*) FROM counted) AS used,
+       (SELECT extract(epoch FROM at + interval '24 hours' - now())::float8
+          FROM counted
+         ORDER BY at DESC
+        OFFSET greatest($2::bigint - 1, 0)
+         LIMIT 1) AS next_in
+
+-- name: evaluations_total_used
+-- Those of a key are for ever, those of an address for a year.
+WITH counted AS (
+     SELECT u.at
+       FROM evaluate_only_uses u
+       LEFT JOIN submissions s ON s.id = u.submission_id
+      WHERE u.account = $1 AND s.state IS DISTINCT FROM 'failed'
+        AND (u.account LIKE 'key:%' OR u.at > now() - interval '365 days'))
+SELECT (SELECT count(*) FROM counted) AS used,
+       (SELECT extract(epoch FROM at + interval '365 days' - now())::float8
+          FROM counted
+         WHERE $1 NOT LIKE 'key:%'
+         ORDER BY at DESC
+        OFFSET greatest($2::bigint - 1, 0)
+         LIMIT 1) AS next_in
+
+-- name: evaluation_use_add
+INSERT INTO evaluate_only_uses (account, submission_id) VALUES ($1, $2)
+
+-- name: evaluations_forget
+DELETE FROM evaluate_only_uses WHERE account NOT LIKE 'key:%' AND at < now() - interval '366 days'
+
 -- name: uses_forget
 DELETE FROM quota_uses WHERE at < now() - interval '32 days'

@@ -86,6 +86,26 @@ class EntryActions:
         """Bring a removed entry back, if its name is still free."""
         return await self._do("restore", entry_id, action, rules.restored)
 
+    async def erase(self, entry_id: UUID, action: AdminAction) -> Changed:
+        """Erase the names of an entry that left its board; its tombstone stays without them.
+
+        The audit log does not write down what was erased.
+        """
+
+        async def once() -> Changed:
+            async with transient_errors(), self._database.transaction() as transaction:
+                before = await lock_entry(transaction, entry_id)
+                after = rules.erased(before)
+                if after == before:
+                    return Changed(before, changed=False)
+                await _save(transaction, before, after)
+                await transaction.connection.execute(_SQL["note_erase"], after.submission_id)
+                subject = Subject("entry", str(entry_id))
+                await record(transaction, action, "erase", subject, after={"erased": True})
+            return Changed(after, changed=True)
+
+        return await again_on_deadlock(once)
+
     async def find(self, entry_id: UUID) -> ManagedEntry:
         """Return an entry; raises NotFound, Transient."""
         async with transient_errors():

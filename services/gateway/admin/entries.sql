@@ -54,6 +54,9 @@ UPDATE entries
 -- name: contact_save
 UPDATE submissions SET contact = $2 WHERE id = $1
 
+-- name: note_erase
+UPDATE submissions SET withdrawal_note = NULL WHERE id = $1
+
 -- name: judge_runs_end
 UPDATE judge_runs
    SET state = 'failed', reason = 'no_entry', detail = 'the entry was taken off the board.'

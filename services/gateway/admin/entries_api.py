@@ -159,6 +159,16 @@ async def remove(entries: EntryActions, id: EntryId, action: AdminAction) -> Ent
     return entry_action(await entries.remove(id, action))
 
 
+@_on_entry("erase", "entry_present")
+async def erase(entries: EntryActions, id: EntryId, action: AdminAction) -> EntryAction:
+    """Erase the names of a removed entry.
+
+    Its tombstone stays, without model name, organization, authors and note. Past snapshots and the
+    audit log are never changed.
+    """
+    return entry_action(await entries.erase(id, action))
+
+
 @_on_entry("restore", "model_name_taken", "not_restorable")
 async def restore(entries: EntryActions, id: EntryId, action: AdminAction) -> EntryAction:
     """Bring a removed entry back."""

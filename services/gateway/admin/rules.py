@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Final
 from uuid import UUID
 
-from medvid.benchmark.names import check_entry_fields, clean_name
+from medvid.benchmark.names import ERASED, check_entry_fields, clean_name
 from medvid.benchmark.report import Problem
 from medvid.benchmark.tasks import Board
 from services.gateway.admin.board_rows import UNCONFIRMED_BADGE
@@ -102,6 +102,27 @@ def edited(entry: ManagedEntry, fields: Mapping[str, str | None]) -> ManagedEntr
 def removed(entry: ManagedEntry, at: datetime) -> ManagedEntry:
     """Return the entry off every board; one that is off already stays as it is."""
     return entry if entry.removed_at is not None else replace(entry, removed_at=at)
+
+
+def erased(entry: ManagedEntry) -> ManagedEntry:
+    """Return a removed entry without what names anybody; raises Conflict while it is on a board."""
+    if entry.removed_at is None:
+        raise Conflict(
+            "the entry is on its board.",
+            fix="Withdraw or remove it first.",
+            code="entry_present",
+        )
+    return replace(
+        entry,
+        model_name=ERASED,
+        organization=ERASED,
+        team=None,
+        authors=None,
+        model_url=None,
+        track=None,
+        verification_note=None,
+        contact=None,
+    )
 
 
 def restored(entry: ManagedEntry) -> ManagedEntry:

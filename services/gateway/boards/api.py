@@ -12,6 +12,7 @@ from medvid.benchmark.names import FIELD_LIMITS
 from medvid.benchmark.tasks import BOARDS, Board, Scoring
 from medvid.models.boards import EntryComparison, EntryDetails, Leaderboard, LeaderboardIndex
 from medvid.models.second_opinions import SecondOpinions
+from medvid.models.tombstones import WithdrawnPage
 from services.gateway.boards.current import CACHE_CONTROL, Boards
 from services.gateway.boards.cursors import BoardCursor, Form
 from services.gateway.boards.entries import entry_of
@@ -24,10 +25,12 @@ from services.gateway.boards.second_opinions import (
 )
 from services.gateway.boards.store import SnapshotStore
 from services.gateway.boards.views import CSV_CONTENT, BoardViews, Window
+from services.gateway.boards.withdrawn import GoneEntries, withdrawn_page
 from services.gateway.web.endpoints import CSV, EVENTS, JSON, Handle, Reply, ReplyLink, json_reply
 from services.gateway.web.event_streams import EventHeaders
 from services.gateway.web.negotiation import negotiate
-from services.gateway.web.parameters import Number, Parameters
+from services.gateway.web.paging import position_of
+from services.gateway.web.parameters import Number, PageQuery, Parameters
 from services.gateway.web.representations import Representation, represent
 from services.gateway.web.responses import send
 from services.gateway.web.router import PathText, Router
@@ -214,23 +217,38 @@ async def read_snapshot(
 @router.get(
     "/leaderboards/{board}/entries/{id}",
     reply=json_reply("The entry.", EntryDetails, etag=True),
-    problems=("board_not_found", "entry_not_found"),
+    problems=("board_not_found", "entry_not_found", "entry_gone"),
 )
 async def read_entry(
-    boards: Boards, store: SnapshotStore, board: BoardName, id: EntryText
+    boards: Boards, store: SnapshotStore, departed: GoneEntries, board: BoardName, id: EntryText
 ) -> Representation:
     """Read an entry.
 
     Its scores by source dataset with what they were computed from, how much of the test set they
-    cover, and where it stood since it was listed.
+    cover, where it stood since it was listed, and what was sent with the same API key before. An
+    address never dies: of an entry that left its board 410 tells what is kept.
     """
-    details = await entry_of(boards, store, board, id)
+    details = await entry_of(boards, store, board, id, departed)
     return represent(
         details.model_dump_json().encode(),
         content_type=JSON,
         cache_control=CACHE_CONTROL,
         headers=READ_HEADERS,
     )
+
+
+@router.get(
+    "/leaderboards/{board}/withdrawn", reply="A page of them.", problems=("board_not_found",)
+)
+async def list_withdrawn(
+    departed: GoneEntries, board: BoardName, query: PageQuery
+) -> WithdrawnPage:
+    """List the entries that were taken off a board.
+
+    Those that had a rank, the last one first: names, dates, ranks, and who took them back.
+    """
+    found = await departed.page(board, position_of(query.cursor), query.limit + 1)
+    return withdrawn_page(board, found, query.limit)
 
 
 class ComparisonQuery(Parameters):

@@ -10,17 +10,26 @@ from medvid.models.boards import EntryDetails, LeaderboardEntry
 from services.gateway.boards.current import Boards
 from services.gateway.boards.entry_models import entry_details
 from services.gateway.boards.store import BoardHistory, entry_not_found
+from services.gateway.boards.withdrawn import GoneEntries, gone
 from services.gateway.web.parameters import uuid_of
 
 _SPANS: Final = 1_000
 
 
 async def entry_of(
-    boards: Boards, history: BoardHistory, board: Board, entry_id: str
+    boards: Boards,
+    history: BoardHistory,
+    board: Board,
+    entry_id: str,
+    departed: GoneEntries | None = None,
 ) -> EntryDetails:
-    """Return an entry that is on a board now; raises NotFound."""
+    """Return an entry that is on a board now; raises NotFound, and Gone where it was once."""
     known = uuid_of(entry_id)
     found = await history.entry(board, known, spans=_SPANS) if known is not None else None
+    if found is None and known is not None and departed is not None:
+        tombstone = await departed.find(board, known)
+        if tombstone is not None:
+            raise gone(tombstone)
     if found is None or known is None:
         raise entry_not_found(board, entry_id)
     await boards.rank_of(board, known)  # so that a new entry is on our board, too

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -25,6 +25,7 @@ from medvid.models.boards import (
     Place,
     Provenance,
     RankSpan,
+    SentBefore,
     SeriesBreak,
     SourceScore,
 )
@@ -34,6 +35,8 @@ from services.gateway.judging.models import shown_facts
 from services.gateway.submissions.similarity_models import similarities
 from services.gateway.web.urls import url
 
+_COUNTS: Final = ("versions", "evaluate_only", "withdrawn")
+
 
 def entry_details(
     found: FoundEntry,
@@ -41,10 +44,12 @@ def entry_details(
     series: BoardSeries | None,
 ) -> EntryDetails:
     """Return an entry as it is served; `places` has its row by scoring, and how many are ranked."""
-    entry = found.entry
+    entry = {name: value for name, value in found.entry.items() if name not in _COUNTS}
+    counts = {name: found.entry[name] for name in _COUNTS}
     scores = {score["metric"]: score for score in found.scores}
     return EntryDetails(
         **entry,
+        sent_before=None if counts["versions"] is None else SentBefore(**counts),
         url=url("api_entry", board=entry["board"], id=entry["id"]),
         page=url("entry", board=entry["board"], id=entry["id"]),
         places=[

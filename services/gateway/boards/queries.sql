@@ -27,7 +27,8 @@ SELECT id, board, scoring, revision, s.content, s.created_at, unranked,
 
 -- name: entry_find
 SELECT id, board, model_name, organization, team, authors, model_url, track, badges, submitted_on,
-       verified_on, submission_id
+       verified_on, submission_id, versions_before AS versions, evaluations_before AS evaluate_only,
+       withdrawals_before AS withdrawn
   FROM entries
  WHERE id = $1 AND board = $2 AND listed AND removed_at IS NULL
 

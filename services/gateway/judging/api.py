@@ -138,12 +138,15 @@ async def resume_judging(
         {"X-Total-Count": "with CSV: the number of verdicts on all pages"},
     ),
     access=_OWNERS,
-    problems=(*_DENIED, "run_not_found"),
+    problems=(*_DENIED, "run_not_found", "verdicts_hidden"),
 )
 async def read_verdicts(
     judging: JudgingService, id: SubmissionId, caller: Caller, query: VerdictsQuery
 ) -> VerdictPage | web.Response:
-    """Read the judge's verdicts."""
+    """Read the judge's verdicts.
+
+    Of what is only evaluated they are not shown.
+    """
     wanted = query.wanted()
     page = verdict_page(await judging.verdicts(id, caller, wanted), wanted)
     return page if query.format == "json" else _csv(page)

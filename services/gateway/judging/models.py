@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Final
 from uuid import UUID
 
-from medvid.benchmark.disclosure import few, rounded
+from medvid.benchmark.disclosure import about, few, rounded
 from medvid.benchmark.tasks import ASPECTS
 from medvid.models.judging import (
     ExplainedPage,
@@ -37,6 +37,8 @@ def judge_run(run: StoredRun, *, owner: bool, judging: JudgingSummary | None = N
     """Build the response from a run; some of it is for its owner only."""
     rate = judging.items_per_second if judging else None
     eta = judging.eta_seconds if judging else None
+    if run.evaluate_only:  # exact counts and bills tell how many captions matched
+        owner, run, rate = False, _about(run), None
     facts = asdict(run) | {
         "progress": run.items_done / run.items if run.items else None,
         "items_per_second": round(rate, 2) if rate is not None else None,
@@ -51,6 +53,17 @@ def judge_run(run: StoredRun, *, owner: bool, judging: JudgingSummary | None = N
         ),
     }
     return JudgeRun(**facts | ({} if owner else dict.fromkeys(_OWNERS_ONLY)))
+
+
+def _about(run: StoredRun) -> StoredRun:
+    """Return a run with its counts to two digits."""
+    items = about(run.items)
+    return replace(
+        run,
+        items=items,
+        items_cached=min(about(run.items_cached), items),
+        items_done=min(about(run.items_done), items),
+    )
 
 
 def _usd(microusd: int) -> float:
@@ -106,7 +119,8 @@ def judging_status(judging: JudgingSummary, *, owner: bool) -> JudgingStatus:
             judge=dict(result.judge),
             stub=result.is_stub,
             completed_at=result.completed_at,
-            facts=shown_facts(result.facts),
+            # The mean over the aspects is the exact value.
+            facts={} if result.evaluate_only else shown_facts(result.facts),
             calibration=dict(result.calibration) if result.calibration is not None else None,
         )
         if result
@@ -140,7 +154,7 @@ def judging_receipt(
     """Build the response to a request for a run."""
     return JudgingReceipt(
         run=judge_run(run, owner=True),
-        estimate=dict(run.estimate) if run.estimate is not None else None,
+        estimate=dict(run.estimate) if run.estimate and not run.evaluate_only else None,
         series=series,
         status_url=url("api_submission", id=submission_id),
         events_url=url("api_submission_events", id=submission_id),

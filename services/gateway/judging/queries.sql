@@ -15,7 +15,9 @@ SELECT id, state, reason, detail, judge_version, requested_by, repeats, estimate
        items, items_cached, items_done, items_unscored, created_at, changed_at, reply_form,
        cost_estimated, wasted_calls, wasted_microusd, wasted_reasons::text AS wasted_reasons,
        coalesce((SELECT spent_microusd FROM judge_spending WHERE scope = 'run:' || judge_runs.id), 0)
-           AS spent_microusd
+           AS spent_microusd,
+       EXISTS (SELECT FROM entries WHERE entries.submission_id = judge_runs.submission_id AND hypothetical)
+           AS evaluate_only
   FROM judge_runs
  WHERE submission_id = $1
  ORDER BY created_at DESC
@@ -26,13 +28,17 @@ SELECT id, state, reason, detail, judge_version, requested_by, repeats, estimate
        items, items_cached, items_done, items_unscored, created_at, changed_at, reply_form,
        cost_estimated, wasted_calls, wasted_microusd, wasted_reasons::text AS wasted_reasons,
        coalesce((SELECT spent_microusd FROM judge_spending WHERE scope = 'run:' || judge_runs.id), 0)
-           AS spent_microusd
+           AS spent_microusd,
+       EXISTS (SELECT FROM entries WHERE entries.submission_id = judge_runs.submission_id AND hypothetical)
+           AS evaluate_only
   FROM judge_runs
  WHERE id = $1
 
 -- name: result_latest
 SELECT r.run_id, r.judge_version, r.facts::text AS facts, v.facts::text AS judge, v.is_stub,
        r.completed_at,
+       EXISTS (SELECT FROM entries WHERE entries.submission_id = r.submission_id AND hypothetical)
+           AS evaluate_only,
        (SELECT report || jsonb_build_object('at', created_at)
           FROM judge_calibrations
          WHERE judge_version = r.judge_version

@@ -26,7 +26,7 @@ from services.gateway.judging.store import (
 )
 from services.gateway.submissions.access import SubmissionAccess
 from services.gateway.submissions.records import StoredSubmission
-from shared.runtime.errors import Conflict, NotFound, Unavailable
+from shared.runtime.errors import Conflict, NotAllowed, NotFound, Unavailable
 
 _ESTIMATE_LOOK_SECONDS: Final = 0.03
 _log = structlog.get_logger(__name__)
@@ -176,7 +176,9 @@ class JudgingService:
         self, submission_id: UUID, caller: Caller, query: VerdictQuery
     ) -> FoundVerdicts:
         """Return a page of the newest run's verdicts; raises NotFound, NotAllowed."""
-        await self.access.check(submission_id, caller)
+        submission, role = await self.access.check(submission_id, caller)
+        if submission.evaluate_only and role != "administrator":
+            raise _verdicts_hidden()
         run = await self.store.latest_run(submission_id)
         if run is None:
             raise _no_run()
@@ -251,6 +253,14 @@ def _needs_operator() -> Conflict:
         "the run was stopped, as its calls were billed and gave no verdicts.",
         fix="Ask the maintainers: they set the judge right and resume it.",
         code="needs_operator",
+    )
+
+
+def _verdicts_hidden() -> NotAllowed:
+    return NotAllowed(
+        "verdicts of what is only evaluated are not shown, as their mean is the exact value.",
+        fix="Submit it for the board; its verdicts are shown to you.",
+        code="verdicts_hidden",
     )
 
 

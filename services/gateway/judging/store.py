@@ -65,6 +65,7 @@ class StoredRun:
     wasted_calls: int
     wasted_microusd: int
     wasted_reasons: Mapping[str, int]
+    evaluate_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ class StoredResult:
     is_stub: bool
     completed_at: datetime
     calibration: Mapping[str, object] | None = None
+    evaluate_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,6 +139,7 @@ ACTIONS: Final[Mapping[str, Mapping[str, AdminForm]]] = MappingProxyType(
             "rename": _on_entry(entries_api.rename, "It is named {name}."),
             "edit": AdminForm(entries_api.edit, _whether_changed, keep_blank=True),
             "remove": _on_entry(entries_api.remove, "{name} is on no board, and its name is free."),
+            "erase": _on_entry(entries_api.erase, "Its names are erased."),
             "restore": _on_entry(entries_api.restore, "{name} is on the {board} board again."),
             "withdraw": AdminForm(
                 submissions_api.withdraw_submission,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from typing import Final
 from uuid import UUID
 
@@ -13,22 +14,26 @@ from aiohttp import web
 from medvid.benchmark.tasks import BOARDS, SCORINGS, Board, Scoring
 from medvid.models.boards import EntryComparison
 from services.gateway.boards.api import known_board
-from services.gateway.boards.current import Boards
+from services.gateway.boards.current import CACHE_CONTROL, Boards
 from services.gateway.boards.entries import entry_of
 from services.gateway.boards.second_opinions import read_weights
 from services.gateway.boards.store import BoardHistory
 from services.gateway.boards.urls import compare_url
 from services.gateway.boards.views import BoardViews
+from services.gateway.boards.withdrawn import GoneEntries, withdrawn_page
 from services.gateway.pages.board_view import View
 from services.gateway.pages.comparison import asked_models, choose
 from services.gateway.pages.rendering import Pages
 from services.gateway.pages.second_opinions import opinions_url, weights_of
 from services.gateway.pages.views import PageViews
 from services.gateway.status.service import StatusReader
+from services.gateway.web.errors import Gone
+from services.gateway.web.paging import position_of
 from services.gateway.web.responses import send
 from services.gateway.web.urls import PAGES
 from shared.runtime.errors import InvalidInput, NotFound, Transient
 
+_ENTRIES: Final = 50
 _MODELS_NAMED: Final = 20
 _DIGITS: Final = 18
 
@@ -41,6 +46,7 @@ class PublicPages:
     views: BoardViews
     made: PageViews
     history: BoardHistory
+    departed: GoneEntries
     pages: Pages
     status: StatusReader
     address: Callable[[web.Request], str]
@@ -53,6 +59,7 @@ class PublicPages:
             web.get(PAGES["compare"], self._compare),
             web.get(PAGES["entry"], self._entry),
             web.get(PAGES["second_opinions"], self._opinions),
+            web.get(PAGES["withdrawn"], self._withdrawn),
             web.get(PAGES["snapshot"], self._snapshot),
             web.get(PAGES["static"], self._asset),
             web.get(PAGES["status"], self._status),
@@ -103,7 +110,12 @@ class PublicPages:
 
     async def _entry(self, request: web.Request) -> web.Response:
         board = known_board(request.match_info["board"])
-        details = await entry_of(self.boards, self.history, board, request.match_info["id"])
+        try:
+            details = await entry_of(
+                self.boards, self.history, board, request.match_info["id"], self.departed
+            )
+        except Gone as error:
+            return self._text("gone.html", HTTPStatus.GONE, entry=error.tombstone)
         shown = self.boards.get(board, "compat").board
         return send(request, await self.made.entry(shown, details, address=self.address(request)))
 
@@ -118,6 +130,23 @@ class PublicPages:
         who = self.address(request)
         found = await self.views.second_opinions(board, scoring, None, weights, address=who)
         return send(request, await self.made.second_opinions(found, board, scoring, address=who))
+
+    async def _withdrawn(self, request: web.Request) -> web.Response:
+        board = known_board(request.match_info["board"])
+        before = position_of(request.query.get("cursor"))
+        page = withdrawn_page(
+            board, await self.departed.page(board, before, _ENTRIES + 1), _ENTRIES
+        )
+        return self._text("withdrawn.html", HTTPStatus.OK, page=page)
+
+    def _text(self, template: str, status: int, **facts: object) -> web.Response:
+        return web.Response(
+            text=self.pages.render(template, **facts),
+            status=status,
+            content_type="text/html",
+            charset="utf-8",
+            headers={"Cache-Control": CACHE_CONTROL},
+        )
 
     async def _snapshot(self, request: web.Request) -> web.Response:
         board = known_board(request.match_info["board"])

@@ -62,7 +62,12 @@ class VerdictPages:
     async def verdicts(self, request: web.Request) -> web.Response:
         """Show a page of verdicts to the owner, and to others where the owner token goes."""
         caller = await self.callers.of(request)
-        facts: dict[str, object] = {"id": request.match_info["id"], "run": None, "owner": False}
+        facts: dict[str, object] = {
+            "id": request.match_info["id"],
+            "run": None,
+            "owner": False,
+            "hidden": False,
+        }
         status = HTTPStatus.OK
         try:
             submission_id = read_submission_id(request.match_info["id"])
@@ -70,9 +75,12 @@ class VerdictPages:
         except NotFound as error:
             facts["owner"] = error.error_code == "run_not_found"
             status = HTTPStatus.NOT_FOUND
-        except NotAllowed:
+        except NotAllowed as error:
+            facts["hidden"] = error.error_code == "verdicts_hidden"
             # The script asks again with the token, which no address holds. A wrong one is refused.
-            if hdrs.AUTHORIZATION in request.headers:
+            if facts["hidden"]:
+                status = HTTPStatus.FORBIDDEN
+            elif hdrs.AUTHORIZATION in request.headers:
                 status = HTTPStatus.UNAUTHORIZED
         text = self.pages.render("verdicts.html", **facts)
         headers = {"Cache-Control": "private, no-store", "Vary": "Authorization"}

@@ -233,8 +233,8 @@ async def withdraw_submission(
 ) -> web.Response:
     """Withdraw a submission.
 
-    It leaves its board, and its name is free again; that it was there stays readable. Withdrawing
-    again changes nothing.
+    It leaves its board, and its name is free again. That it was there stays: the board's list of
+    withdrawn entries names it with its ranks and the note. Withdrawing again changes nothing.
     """
     note = body.note if body is not None else None
     await submissions.withdraw(id, caller, note, request_id)

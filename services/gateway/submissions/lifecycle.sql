@@ -68,7 +68,7 @@ SELECT FROM submissions WHERE id = $1 FOR UPDATE NOWAIT
 
 -- name: withdraw
 UPDATE submissions
-   SET state = 'withdrawn', withdrawn_by = $2, withdrawal_note = $3
+   SET state = 'withdrawn', withdrawn_by = $2, withdrawal_note = $3, withdrawal_is_public = true
  WHERE id = $1 AND state IN ('accepted', 'scored', 'ranked')
 
 -- name: run_end

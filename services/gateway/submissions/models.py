@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from pydantic import AfterValidator, Field, RootModel
@@ -28,7 +29,7 @@ from services.gateway.judging.models import judging_status
 from services.gateway.judging.service import JudgingSummary
 from services.gateway.submissions.forms import location_in_form
 from services.gateway.submissions.lifecycle import SubmissionSummary
-from services.gateway.submissions.records import HypotheticalRank
+from services.gateway.submissions.records import HypotheticalRank, StoredSubmission
 from services.gateway.submissions.rules import FINAL_STATES, NOTE_LIMIT
 from services.gateway.submissions.service import FoundSubmission
 from services.gateway.submissions.similarity_models import similarities
@@ -108,9 +109,12 @@ def submission_receipt(receipt: UploadReceipt) -> SubmissionReceipt:
     )
 
 
+_HYPOTHETICAL: Final = ("rank", "mean_rank", "values", "ranks")
+
+
 def _hypothetical(found: HypotheticalRank) -> HypotheticalStanding:
     """Build the response."""
-    row = {name: found.row[name] for name in ("rank", "mean_rank", "values", "ranks", "withheld")}
+    row = {name: found.row[name] for name in (*_HYPOTHETICAL, "withheld", "steps", "repeats")}
     facts: dict[str, Any] = {
         **row,
         "scoring": found.scoring,
@@ -130,7 +134,7 @@ def submission_line(summary: SubmissionSummary) -> SubmissionLine:
 
 
 class WithdrawalRequest(JsonBody):
-    """Why a submission is taken back. Administrators must say it, owners may."""
+    """Why a submission is taken back. Administrators must say it, owners may. It is public."""
 
     note: Annotated[str, AfterValidator(check_text), Field(max_length=NOTE_LIMIT)] | None = None
 
@@ -149,7 +153,7 @@ def submission_status(status: FoundSubmission, judging: JudgingSummary) -> Submi
         "timeline": [Step(**asdict(step)) for step in submission.timeline],
         "ahead": status.ahead,
         "judging": judging_status(judging, owner=status.owner),
-        "similarities": similarities(submission.entry.similarities if submission.entry else {}),
+        "similarities": similarities(_similarities(submission)),
     }
     if not status.owner:
         return SubmissionStatus(**facts)
@@ -171,6 +175,13 @@ def submission_status(status: FoundSubmission, judging: JudgingSummary) -> Submi
         ground_truth_version=submission.ground_truth_version,
         report=ValidationReport.model_validate(submission.report),
     )
+
+
+def _similarities(submission: StoredSubmission) -> Mapping[str, object]:
+    """Return what of the similarities is shown: nothing of what is only evaluated."""
+    if submission.entry is None or submission.evaluate_only:
+        return {}
+    return submission.entry.similarities
 
 
 def _failure(code: str | None, reason: str | None) -> Failure | None:

@@ -69,10 +69,10 @@ SELECT kind, state, reason, at
  ORDER BY reached, kind DESC, position
 
 -- name: hypothetical_ranks
--- Not those of the version before, which withheld no value: the ranker makes them anew.
+-- Not those of versions before, whose values are exact: the ranker makes them anew.
 SELECT scoring, entries, content::text AS content, ranked_at
   FROM hypothetical_ranks
- WHERE entry_id = $1 AND content ? 'withheld'
+ WHERE entry_id = $1 AND content ? 'steps'
  ORDER BY scoring
 
 -- name: submissions_ahead
@@ -88,7 +88,11 @@ SELECT s.id AS submission_id, e.id AS newest
        ) AS e ON true
 
 -- name: events_after
-SELECT id, kind, data::text AS data, at
+-- Counts of items tell how many captions matched: of what is only evaluated nobody gets them.
+SELECT id, kind, at,
+       CASE WHEN EXISTS (SELECT FROM entries WHERE entries.submission_id = $1 AND hypothetical)
+            THEN data - '{items,items_done,items_cached,items_unscored}'::text[]
+            ELSE data END::text AS data
   FROM submission_events
  WHERE submission_id = $1 AND id > $2
  ORDER BY id

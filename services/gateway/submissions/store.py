@@ -138,7 +138,9 @@ async def _insert(connection: Connection, new: NewSubmission) -> None:
     if new.webhook is not None:
         await add_webhook(connection, new.id, new.webhook)
     if new.account is not None:  # after the idempotency key: a repeat uses up nothing
-        await use_submission(connection, new.account, new.id, new.size)
+        await use_submission(
+            connection, new.account, new.id, new.size, evaluate_only=new.evaluate_only
+        )
     await connection.execute(
         _SQL["entry_add"],
         new.entry_id,

@@ -8,7 +8,8 @@ from typing import ClassVar
 
 from medvid.benchmark.report import MAX_PROBLEMS, Problem
 from medvid.models.problems import Location
-from shared.runtime.errors import InvalidInput, MedvidError, Unavailable
+from medvid.models.tombstones import Tombstone
+from shared.runtime.errors import InvalidInput, MedvidError, NotFound, Unavailable
 
 
 class RefusedInput(InvalidInput):
@@ -47,6 +48,14 @@ class RefusedBody(RefusedInput):
         super().__init__(
             f"the body has {count} problem{'s' if count != 1 else ''}.", problems, count
         )
+
+
+class Gone(NotFound):
+    """What was here once; carries what is kept of it."""
+
+    def __init__(self, detail: str, *, fix: str, code: str, tombstone: Tombstone) -> None:
+        super().__init__(detail, fix=fix, code=code)
+        self.tombstone = tombstone
 
 
 class QuotaExhausted(MedvidError):

@@ -10,7 +10,7 @@ from typing import Final
 from medvid.benchmark.report import Problem
 from medvid.models.problem_codes import PROBLEM_CODES
 from medvid.models.problems import Location, ProblemDetails, ProblemItem
-from services.gateway.web.errors import QuotaExhausted, RefusedInput
+from services.gateway.web.errors import Gone, QuotaExhausted, RefusedInput
 from services.gateway.web.urls import url
 from shared.runtime.errors import (
     Conflict,
@@ -58,6 +58,8 @@ def of_error(error: MedvidError, request_id: str) -> ProblemDetails:
     if isinstance(error, Transient):
         return _details(503, "unavailable", "we cannot do it now.", "Try again.", request_id)
     problem = _details(status, error.error_code, error.detail, error.fix, request_id)
+    if isinstance(error, Gone):
+        return problem.model_copy(update={"entry": error.tombstone})
     if not isinstance(error, RefusedInput):
         return problem
     return problem.model_copy(

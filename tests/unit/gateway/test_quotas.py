@@ -77,8 +77,8 @@ def test_networks_around_an_address_pay_too() -> None:
     account = RULES.account(Caller("2001:db8:1:2ff::/64"))
     assert account.limits == QuotaLimits(5, 100, 2, 9)
     assert [(each.name, each.limits) for each in account.wider] == [
-        ("address:2001:db8:1:200::/56", QuotaLimits(8, 150, 3, 14)),
-        ("address:2001:db8:1::/48", QuotaLimits(10, 200, 4, 18)),
+        ("address:2001:db8:1:200::/56", QuotaLimits(8, 150, 3, 14, 8, 150)),
+        ("address:2001:db8:1::/48", QuotaLimits(10, 200, 4, 18, 10, 200)),
     ]
     assert RULES.account(with_key(KeyQuotas())).wider == ()
 

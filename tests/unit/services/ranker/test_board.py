@@ -38,9 +38,9 @@ def test_a_board_of_ranked_rows_has_nothing_beside_them() -> None:
 
 def test_where_somebody_would_stand_counts_whom_the_board_ranks() -> None:
     entries = [an_entry("None", None), an_entry("Best", 0.9), an_entry("Last", 0.1)]
-    row, count = hypothetical_row(entries, an_entry("New", 0.5), "compat", "competition")
+    row, count = hypothetical_row(entries, an_entry("New", 0.5), "compat", "competition", {})
     assert (orjson.loads(row)["rank"], count) == (2, 3)
-    row, count = hypothetical_row(entries, an_entry("New", None), "compat", "competition")
+    row, count = hypothetical_row(entries, an_entry("New", None), "compat", "competition", {})
     assert (orjson.loads(row)["rank"], count) == (None, 3)
 
 
@@ -65,9 +65,9 @@ def test_an_entry_of_which_all_is_withheld_is_not_ranked() -> None:
     (row,) = orjson.loads(board.unranked)
     assert (row["rank"], row["withheld"]) == (None, few)
     assert set(row["values"].values()) == {None}
-    alone, count = hypothetical_row([], newcomer, "compat", "competition")
+    alone, count = hypothetical_row([], newcomer, "compat", "competition", {})
     assert (orjson.loads(alone)["rank"], orjson.loads(alone)["withheld"], count) == (None, few, 1)
-    other, _ = hypothetical_row([], an_entry("Many", 0.5), "compat", "competition")
+    other, _ = hypothetical_row([], an_entry("Many", 0.5), "compat", "competition", {})
     assert orjson.loads(other)["withheld"] == {}, "said even of none"
 
 
