@@ -166,10 +166,10 @@ class OpenAiEndpoint:
                 response = await self.client.post(
                     "/chat/completions",
                     cast_to=_response_type(),
-                    body=self._request(messages, form),
+                    body=self.request(messages, form),
                 )
             completion = read_completion(
-                self._body(response.content),
+                self.without_secrets(response.content),
                 response.headers,
                 form,
                 now=datetime.now(UTC),
@@ -178,7 +178,7 @@ class OpenAiEndpoint:
         except CallFailed as found:
             failure = found
         except Exception as error:  # noqa: BLE001 - whatever it is, it may hold the key
-            failure = self._failure(error, form, sent)
+            failure = self.failure(error, form, sent)
         else:
             return completion
         raise failure
@@ -204,10 +204,11 @@ class OpenAiEndpoint:
                 response = await self.client.models.with_raw_response.list()
             return _listed_models(response.http_response.content)
         except Exception as error:  # noqa: BLE001 - whatever it is, it may hold the key
-            failure = self._failure(error, Form.LINES, "")
+            failure = self.failure(error, Form.LINES, "")
         raise failure
 
-    def _request(self, messages: Sequence[ChatMessage], form: Form) -> dict[str, Any]:
+    def request(self, messages: Sequence[ChatMessage], form: Form) -> dict[str, Any]:
+        """Return the body of a call, which is a batch's line, too."""
         sampling = self.sampling
         parameters: dict[str, Any] = {
             "model": sampling.model,
@@ -224,7 +225,8 @@ class OpenAiEndpoint:
             parameters["response_format"] = {"type": "json_schema", "json_schema": named}
         return parameters
 
-    def _failure(self, error: Exception, form: Form, sent: str) -> CallFailed:
+    def failure(self, error: Exception, form: Form, sent: str) -> CallFailed:
+        """Return what an error of the client means, without what it holds of the key."""
         import openai
 
         if isinstance(error, CallFailed):
@@ -232,7 +234,7 @@ class OpenAiEndpoint:
         if isinstance(error, openai.APIStatusError):
             return read_failure(
                 error.status_code,
-                self._body(error.response.content),
+                self.without_secrets(error.response.content),
                 error.response.headers,
                 form,
                 now=datetime.now(UTC),
@@ -243,7 +245,7 @@ class OpenAiEndpoint:
         detail = f"the answer cannot be read: {type(error).__name__}"
         return CallFailed("failing", "garbled", detail, maybe_billed=True)
 
-    def _body(self, content: bytes) -> bytes:
+    def without_secrets(self, content: bytes) -> bytes:
         """Return what an endpoint sent without the key, which a careless one may repeat.
 
         Before anything of it is read or cut: half a key is a secret too.

@@ -21,9 +21,10 @@ from medvid.benchmark.caption_pairs import CaptionPair
 from medvid.judging import standin
 from medvid.judging.plans import pair_sha256
 from medvid.judging.prompt import RATIONALE, estimate_tokens, read_captions
+from services.judge.stub.batches import BatchFaults, StubBatches
 
 MODEL: Final = "stub-judge-1"
-_MAX_BODY: Final = 16 << 20
+_MAX_BODY: Final = 256 << 20  # bytes: a whole file of a batch
 _REPLY_TOKENS: Final = 25
 _REASON: Final = "Scored by a hash of both texts: there is no other reason."
 _HANG_SECONDS: Final = 3600
@@ -53,6 +54,7 @@ class Faults(BaseModel):
     refuses_schema: bool = False
     shutdown_date: str | None = None
     seed: int = 0
+    batches: BatchFaults = BatchFaults()
 
 
 class Stub:
@@ -63,6 +65,7 @@ class Stub:
         self.answered: Counter[CaptionPair] = Counter()
         self.spoiled: Counter[CaptionPair] = Counter()
         self.injected: Counter[str] = Counter()
+        self.batches = StubBatches(self._of_batch, lambda: self.faults.batches)
         self.be(faults or Faults())
 
     def be(self, faults: Faults) -> None:
@@ -79,6 +82,7 @@ class Stub:
                 web.get("/stub/calls", self._calls),
                 web.get("/stub/pairs", self._pairs),
                 web.put("/stub/faults", self._set_faults),
+                *self.batches.routes(),
             ]
         )
         return app
@@ -106,7 +110,19 @@ class Stub:
             return _error(503, "overloaded")
         if fault == "hanging":
             await asyncio.sleep(_HANG_SECONDS)
-        return self._answer(pair, body, fault)
+        return web.json_response(self._answered(pair, body, fault))
+
+    def _of_batch(self, body: Mapping[str, Any]) -> tuple[int, Mapping[str, Any]]:
+        """Answer a batch's line: the status and body; bad replies are drawn as those online."""
+        pair = CaptionPair(*read_captions(body["messages"]))
+        if self.faults.refuses_schema and "response_format" in body:
+            return 400, _fault("response_format is not supported by this model")
+        self.asked[pair] += 1
+        fault = self._draw(pair)
+        self.injected.update([fault] if fault else [])
+        if fault in _NO_REPLY:
+            return 503, _fault("overloaded")
+        return 200, self._answered(pair, body, fault)
 
     def _draw(self, pair: CaptionPair) -> str:
         """Return the fault of this request, or nothing; faults exclude one another.
@@ -129,7 +145,9 @@ class Stub:
         self.spoiled[pair] += 1
         return True
 
-    def _answer(self, pair: CaptionPair, body: Mapping[str, Any], fault: str) -> web.Response:
+    def _answered(
+        self, pair: CaptionPair, body: Mapping[str, Any], fault: str
+    ) -> dict[str, object]:
         self.answered[pair] += 1
         salt = _salt(body)
         content = _reply(pair, body, self.reason(pair), salt)
@@ -140,7 +158,7 @@ class Stub:
         model = "another-judge" if fault == "other_model" else salted(salt)
         finish_reason = "length" if fault == "truncated" else "stop"
         prompt_tokens = estimate_tokens(body["messages"])
-        return web.json_response(_completion(content, model, finish_reason, prompt_tokens))
+        return _completion(content, model, finish_reason, prompt_tokens)
 
     def reason(self, pair: CaptionPair) -> str:  # noqa: ARG002
         """Return why a pair is scored so."""
@@ -244,5 +262,8 @@ def _completion(
 
 
 def _error(status: int, message: str, headers: Mapping[str, str] | None = None) -> web.Response:
-    body = {"error": {"message": message, "type": "stub", "code": None, "param": None}}
-    return web.json_response(body, status=status, headers=headers)
+    return web.json_response(_fault(message), status=status, headers=headers)
+
+
+def _fault(message: str) -> dict[str, object]:
+    return {"error": {"message": message, "type": "stub", "code": None, "param": None}}
