@@ -39,6 +39,14 @@ def entry(
     return session.answer(found, lambda: _show(found, Console(highlight=False)))
 
 
+def entry_id(session: Session, board: Board, text: str) -> str:
+    """Return the id that a text is, or that of the model it names; raises CommandFailed."""
+    try:
+        return str(UUID(text))
+    except ValueError:
+        return _named(session, [board], text)[1]
+
+
 def _named(session: Session, boards: Sequence[Board], named: str) -> tuple[Board, str]:
     """Return the board and id of the entry whose model is meant; raises CommandFailed."""
     wanted = name_key(named)

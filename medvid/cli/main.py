@@ -25,6 +25,7 @@ _ON_A_SERVER: Final = {
     "board": "board:board",
     "second-opinions": "second_opinions:second_opinions",
     "entry": "entry:entry",
+    "compare": "compare:compare",
     "export-evidence": "evidence:export_evidence",
     "quotas": "keys:quotas",
     "register-key": "keys:register_key",

@@ -135,6 +135,17 @@ class LeaderboardEntry(Answer):
     statistics: RankStatistics | None = Field(
         None, description="null: not ranked, or no statistics were made of this snapshot (yet)"
     )
+    view_rank: int | None = Field(
+        None, description="its place in the view that was asked for; null: none was, or not ranked"
+    )
+    view_mean_rank: float | None = Field(None, description="what that place is by; of 4 decimals")
+
+
+class BoardView(Answer):
+    """A reader's own order of a board, which is never the board's."""
+
+    by: Open[Literal["weights"]]
+    weights: dict[str, float] = Field(description="of every metric")
 
 
 class BoardSeries(Answer):
@@ -196,6 +207,9 @@ class Leaderboard(Answer):
         None, description="which judged values rank; null: ranked before boards had a series"
     )
     track: str | None = Field(None, description="the track that the entries are narrowed to")
+    view: BoardView | None = Field(
+        None, description="by what the entries are ordered; null: by the board's rank"
+    )
     total: int = Field(0, description="entries on all pages")
     next: str | None = Field(None, description="where the next page is; null: this is the last")
     entries: list[LeaderboardEntry] = Field(

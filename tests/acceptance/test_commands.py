@@ -304,3 +304,18 @@ async def test_owners_read_back_what_they_sent(medvid: Shell, file: str, tmp_pat
     )
     refused = await medvid("withdraw", "--json")
     assert (refused.status, refused.json["error"]["code"]) == (1, "needs_consent")
+
+
+async def test_two_entries_are_compared_by_name(gateway: Gateway, medvid: Shell) -> None:
+    for name, value in (("A", 0.7), ("B", 0.4)):
+        await add_listed_entry(gateway.database, name, {"cvs_acc": value}, "official")
+    await gateway.rank_listed("official")
+    shown = await medvid("compare", "A", "B")
+    assert shown.status == 0, shown.err
+    line = next(each for each in shown.out.splitlines() if "+0.3000" in each)
+    assert line.endswith("not decided")
+    assert "stand alone" in shown.out
+    assert (await medvid("compare", "A", "B", "--json")).json["metrics"]["cvs_acc"]["p"] is None
+    lost = await medvid("compare", "A", "C")
+    assert lost.status == 1
+    assert "no model 'C'" in lost.err

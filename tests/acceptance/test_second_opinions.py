@@ -121,3 +121,58 @@ async def test_the_page_shows_the_same_and_takes_weights_without_scripts(
         assert (await gateway.get(f"{page}?weights=none"))[0] == 422
         _, _, board = await gateway.get("/community")
         assert page.encode() in board
+
+
+async def test_a_reader_orders_a_board_by_weights(database: Database) -> None:
+    board = "/api/v1/leaderboards/community"
+    weights = "weights=nap_acc:9,stg_miou:0"
+    async with running_gateway(database) as gateway:
+        await show(gateway)
+        plain = orjson.loads((await gateway.get(board))[2])
+        status, headers, body = await gateway.get(f"{board}?{weights}")
+        assert status == 200
+        mine = orjson.loads(body)
+        ranked, _ = rank(rows())
+        asked = {"nap_acc": 9.0, "stg_miou": 0.0}
+        means = dict(
+            zip(
+                [each.model_name for each in ranked],
+                weighted_mean_ranks(ranked, asked),
+                strict=True,
+            )
+        )
+        assert plain["view"] is None
+        assert mine["view"]["by"] == "weights"
+        assert asked.items() <= mine["view"]["weights"].items()
+        assert [each["model_name"] for each in mine["entries"]] == sorted(
+            means, key=means.__getitem__
+        )
+        assert [each["view_rank"] for each in mine["entries"]] == [1, 2, 3]
+        for each in mine["entries"]:
+            assert each["view_mean_rank"] == round(means[each["model_name"]], 4)
+        own = {each["model_name"]: each["rank"] for each in plain["entries"]}
+        assert {each["model_name"]: each["rank"] for each in mine["entries"]} == own
+
+        names: list[str] = []
+        address: str | None = f"{board}?{weights}&limit=2"
+        while address:
+            page = orjson.loads((await gateway.get(address))[2])
+            assert page["view"] == mine["view"]
+            names += [each["model_name"] for each in page["entries"]]
+            address = page["next"]
+        assert names == [each["model_name"] for each in mine["entries"]]
+
+        _, _, text = await gateway.get(f"{board}.csv?{weights}")
+        lines = list(csv.DictReader(io.StringIO(text.decode())))
+        assert [line["view_rank"] for line in lines] == ["1", "2", "3"]
+        assert "view_rank" not in (await gateway.get(f"{board}.csv"))[2].decode()
+        assert (await gateway.get(f"{board}?{weights}", If_None_Match=headers["ETag"]))[0] == 304
+        assert (await gateway.get(f"{board}?weights=nap_acc:8"))[1]["ETag"] != headers["ETag"]
+        for wrong in ("x:1", "nap_acc:nan", "nap_acc:-1", "nap_acc:1,nap_acc:1", ""):
+            assert (await gateway.get(f"{board}?weights={wrong}"))[0] == 422
+            assert (await gateway.get(f"/community?weights={wrong}"))[0] == 422
+        status, headers, _ = await gateway.get("/community?weights=nap_acc:2")
+        assert (status, headers["Location"]) == (
+            303,
+            "/boards/community/second-opinions?weights=nap_acc%3A2.0",
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -17,7 +18,15 @@ Range = tuple[int, int]
 """The smallest and the largest place."""
 BySource = Mapping[str, Mapping[str, float | None]]
 """One entry's compat values, by metric and source."""
-_NUMBERS_AT_ONCE = 1 << 20
+_NUMBERS_AT_ONCE = 1 << 18
+"""Of one metric: leaving entries out of a large board takes 60 MB."""
+
+
+class HasRanks(Protocol):
+    """What is weighted of a row."""
+
+    @property
+    def ranks(self) -> Mapping[str, int]: ...  # noqa: D102 - a row's own word
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +134,7 @@ def _normalised(values: Sequence[float]) -> list[float]:
     return [spread.normalised(value) for value in values]
 
 
-def weighted_mean_ranks(ranked: Sequence[RankedRow], weights: Mapping[str, float]) -> list[float]:
+def weighted_mean_ranks(ranked: Sequence[HasRanks], weights: Mapping[str, float]) -> list[float]:
     """Return mean ranks by a reader's weights; metrics that are not named weigh 1.
 
     Raises ValueError for a weight of no metric, one that is not finite or negative, and where all

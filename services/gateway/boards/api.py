@@ -18,13 +18,10 @@ from services.gateway.boards.cursors import BoardCursor, Form
 from services.gateway.boards.entries import entry_of
 from services.gateway.boards.events import BoardStreams
 from services.gateway.boards.moments import PATTERN, read_as_of
-from services.gateway.boards.second_opinions import (
-    LONGEST_WEIGHTS,
-    read_weights,
-    second_opinions_csv,
-)
+from services.gateway.boards.reader_weights import LONGEST_WEIGHTS, read_weights
+from services.gateway.boards.second_opinions import second_opinions_csv
 from services.gateway.boards.store import SnapshotStore
-from services.gateway.boards.views import CSV_CONTENT, BoardViews, Window
+from services.gateway.boards.views import CSV_CONTENT, BoardViews, Window, weights_of
 from services.gateway.boards.withdrawn import GoneEntries, withdrawn_page
 from services.gateway.web.endpoints import CSV, EVENTS, JSON, Handle, Reply, ReplyLink, json_reply
 from services.gateway.web.event_streams import EventHeaders
@@ -58,7 +55,12 @@ _BOARD: Final = Reply(
     etag=True,
     links=_LINKS,
 )
-_BOARD_PROBLEMS: Final = ("board_not_found", "snapshot_not_found", "invalid_cursor")
+_BOARD_PROBLEMS: Final = (
+    "board_not_found",
+    "snapshot_not_found",
+    "invalid_cursor",
+    "invalid_weights",
+)
 
 
 def known_board(name: str) -> Board:
@@ -90,6 +92,9 @@ EntryText = Annotated[str, Field(json_schema_extra={"format": "uuid"}), PathText
 """An entry's id as it stands in the path; one that is none is named in the error."""
 
 
+WeightsText = Annotated[str, Field(max_length=LONGEST_WEIGHTS, examples=["cvs_acc:2,dvc_llm:0"])]
+
+
 class BoardQuery(Parameters):
     """Which view of a board is asked for."""
 
@@ -104,6 +109,13 @@ class BoardQuery(Parameters):
         description=(
             "the board as it was, by what is kept of it: a date (its end, UTC), a time, or the "
             "number of a snapshot"
+        ),
+    )
+    weights: WeightsText | None = Field(
+        None,
+        description=(
+            "your own, metric:number; metrics that are not named weigh 1. Entries are in the order "
+            "that these give (`view_rank`), ties by the board's; it is never the board's rank"
         ),
     )
     limit: Annotated[Number, Field(ge=1, le=_LARGEST_PAGE)] | None = Field(
@@ -189,7 +201,7 @@ async def _board(
 ) -> Representation:
     if query.cursor is not None:
         return await views.page(board, BoardCursor.read(query.cursor), form, address=address)
-    window = Window(form, query.track, limit=query.limit)
+    window = Window(form, query.track, limit=query.limit, weights=weights_of(query.weights))
     if query.as_of is None:
         return await views.current(board, query.scoring, window, address=address)
     as_of = read_as_of(query.as_of)
@@ -288,9 +300,9 @@ class OpinionsQuery(Parameters):
     as_of: Annotated[str, Field(pattern=PATTERN, json_schema_extra=_AS_OF)] | None = Field(
         None, description="the board as it was: a date (its end, UTC), a time, or a snapshot"
     )
-    weights: (
-        Annotated[str, Field(max_length=LONGEST_WEIGHTS, examples=["cvs_acc:2,dvc_llm:0"])] | None
-    ) = Field(None, description="your own, metric:number; metrics that are not named weigh 1")
+    weights: WeightsText | None = Field(
+        None, description="your own, metric:number; metrics that are not named weigh 1"
+    )
     format: Form | None = Field(None, description="wins over the Accept header")
 
 

@@ -19,16 +19,22 @@ Form = Literal["json", "csv"]
 
 @dataclass(frozen=True, slots=True)
 class BoardCursor:
-    """The next page of a board: from which snapshot, after how many rows, how many, which track."""
+    """The next page of a board: from which snapshot, after how many rows, how many, which track.
+
+    `weights` are a reader's, as text.
+    """
 
     snapshot_id: int
     offset: int
     limit: int
     track: str | None
+    weights: str | None = None
 
     def text(self) -> str:
         """Return it as it stands in an address: opaque to everyone but `read`."""
         parts = [_VERSION, self.snapshot_id, self.offset, self.limit, self.track]
+        if self.weights is not None:  # as without them before there were any
+            parts.append(self.weights)
         return base64.urlsafe_b64encode(orjson.dumps(parts)).rstrip(b"=").decode()
 
     @classmethod
@@ -40,8 +46,10 @@ class BoardCursor:
         except (UnicodeEncodeError, binascii.Error, orjson.JSONDecodeError):
             raise _not_ours() from None
         match parts:
-            case [version, int(snapshot_id), int(offset), int(limit), str() | None as track]:
-                found = cls(snapshot_id, offset, limit, track)
+            case [version, int(snapshot_id), int(offset), int(limit), str() | None as track, *more]:
+                if more and not (len(more) == 1 and isinstance(more[0], str)):
+                    raise _not_ours()
+                found = cls(snapshot_id, offset, limit, track, *more)
                 numbers = (snapshot_id, offset, limit)
                 if version == _VERSION and all(0 < number < _LARGEST for number in numbers):
                     return found

@@ -14,6 +14,7 @@ from medvid.models.boards import (
     BoardLink,
     BoardSeries,
     BoardSummary,
+    BoardView,
     Leaderboard,
     LeaderboardEntry,
     LeaderboardIndex,
@@ -22,6 +23,7 @@ from medvid.models.boards import (
     ranking_rule,
 )
 from services.gateway.boards.cursors import BoardCursor, Form
+from services.gateway.boards.reader_weights import Weights, reordered, weights_text
 from services.gateway.boards.store import Snapshot
 from services.gateway.boards.urls import board_url, csv_url, page_url
 from services.gateway.web.urls import url
@@ -109,16 +111,26 @@ def _measured(row: MeasuredEntry, found: dict[str, Any] | None) -> MeasuredEntry
 
 
 def page_of(
-    board: MeasuredBoard, *, track: str | None, offset: int, limit: int | None, form: Form
+    board: MeasuredBoard,
+    *,
+    track: str | None,
+    offset: int,
+    limit: int | None,
+    form: Form,
+    weights: Weights | None = None,
 ) -> MeasuredBoard:
-    """Return some of a board's entries, of one track or of all; ranks stay the whole board's."""
-    entries = board.entries
+    """Return some of a board's entries, of one track or of all; ranks stay the whole board's.
+
+    With a reader's weights they are in the order that these give the whole board.
+    """
+    entries = board.entries if weights is None else reordered(board.entries, weights)
     if track is not None:
         entries = [entry for entry in entries if entry.track == track]
     end = len(entries) if limit is None else min(offset + limit, len(entries))
     following = None
     if limit is not None and board.snapshot is not None and end < len(entries):
-        cursor = BoardCursor(board.snapshot, end, limit, track).text()
+        own = None if weights is None else weights_text(weights)
+        cursor = BoardCursor(board.snapshot, end, limit, track, own).text()
         asked = {"cursor": cursor} | ({"format": form} if form == "csv" else {})
         following = url("api_board", board=board.board, query=asked)
     return board.model_copy(
@@ -127,6 +139,7 @@ def page_of(
             "total": len(entries),
             "next": following,
             "entries": entries[offset:end],
+            "view": None if weights is None else BoardView(by="weights", weights=dict(weights)),
         }
     )
 

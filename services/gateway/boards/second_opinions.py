@@ -1,15 +1,14 @@
-"""Second opinions on a board's order (SPEC 7), and a reader's own weights."""
+"""Second opinions on a board's order (SPEC 7)."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
 import orjson
 
-from medvid.benchmark.disclosure import rounded
+from medvid.benchmark.disclosure import rounded, withheld_sources
 from medvid.benchmark.ranking import RankedRow, rank
 from medvid.benchmark.series import ranked_values
 from medvid.benchmark.statistics.second_opinions import (
@@ -19,53 +18,17 @@ from medvid.benchmark.statistics.second_opinions import (
     sensitivity,
     weighted_mean_ranks,
 )
-from medvid.benchmark.tasks import METRIC_KEYS
 from medvid.models.boards import LeaderboardEntry
 from medvid.models.second_opinions import SecondOpinion, SecondOpinions
 from medvid.spreadsheets import table
 from services.gateway.boards.models import MeasuredBoard
+from services.gateway.boards.reader_weights import Weights
 from shared.runtime.errors import InvalidInput
 
 MOST_ENTRIES: Final = 3_000
 """One entry left out at a time takes time with the board's square: 4 s for so many."""
-Weights = Mapping[str, float]
 Row = Mapping[str, Any]
-LONGEST_WEIGHTS: Final = 400
 _DECIMALS: Final = 4
-_FORM: Final = "Write them as in weights=cvs_acc:2,dvc_llm:0; unnamed metrics weigh 1."
-
-
-def read_weights(text: str) -> dict[str, float]:
-    """Return the weights that a query names, of every metric; raises InvalidInput."""
-    found: dict[str, float] = {}
-    for part in text[: LONGEST_WEIGHTS + 1].split(","):
-        key, _, number = part.strip().partition(":")
-        if key not in METRIC_KEYS:
-            raise _wrong(f"{key[:40]!r} is no metric.", f"Metrics are {', '.join(METRIC_KEYS)}.")
-        if key in found:
-            raise _wrong(f"{key} has two weights.", "Name it once.")
-        weight = _number(number)
-        if weight is None:
-            raise _wrong(f"the weight of {key} is no number from 0 on: {number[:40]!r}.", _FORM)
-        found[key] = weight
-    if len(text) > LONGEST_WEIGHTS:
-        raise _wrong("the weights are too long.", _FORM)
-    whole = {key: found.get(key, 1.0) for key in METRIC_KEYS}
-    if not any(whole.values()):
-        raise _wrong("all weights are 0.", "Let at least one metric count.")
-    return whole
-
-
-def _number(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) and number >= 0 else None
-
-
-def _wrong(detail: str, fix: str) -> InvalidInput:
-    return InvalidInput(detail, fix=fix, code="invalid_weights")
 
 
 def second_opinions(board: MeasuredBoard, scores: Sequence[Row]) -> SecondOpinions:
@@ -156,8 +119,12 @@ def _fair(entries: Sequence[LeaderboardEntry], scores: Sequence[Row]) -> list[fl
         values = shown.get(score["entry_id"], {})
         by_source = orjson.loads(score["by_source"])
         if values.get(score["metric"]) is not None and by_source:
+            # A mean of few would tell a value that is withheld.
+            why = withheld_sources(None, by_source)
             sources.setdefault(score["entry_id"], {})[score["metric"]] = {
-                source: part.get("compat") for source, part in by_source.items()
+                source: part.get("compat")
+                for source, part in by_source.items()
+                if why[source] is None
             }
     return fair_view([sources.get(entry.entry_id) for entry in entries])
 

@@ -33,11 +33,14 @@ def board_csv(board: Leaderboard) -> str:
                 " ".join(f"{key}={series}" for key, series in entry.series.items() if series),
                 *(end for key in METRIC_KEYS for end in _ends(entry, key)),
                 " ".join(entry.not_ranked),
+                *((entry.view_rank, entry.view_mean_rank) if board.view else ()),
             ]
         )
     ends = [f"{key}_{end}" for key in METRIC_KEYS for end in ("low", "high")]
     columns = ["rank", *_FIRMNESS, *_ABOUT, "mean_rank", *METRIC_KEYS, "entry_id", "series", *ends]
     columns.append("not_ranked")
+    if board.view:
+        columns += ["view_rank", "view_mean_rank"]
     return table(columns, rows)
 
 

@@ -21,7 +21,8 @@ from services.gateway.boards.comparisons import comparison
 from services.gateway.boards.current import CACHE_CONTROL, Boards
 from services.gateway.boards.cursors import BoardCursor, Form
 from services.gateway.boards.models import MeasuredBoard
-from services.gateway.boards.second_opinions import Weights, second_opinions, weighted
+from services.gateway.boards.reader_weights import Weights, read_weights
+from services.gateway.boards.second_opinions import second_opinions, weighted
 from services.gateway.boards.store import BoardHistory, entry_not_found
 from services.gateway.web.addresses import LOCAL
 from services.gateway.web.endpoints import JSON
@@ -38,13 +39,22 @@ _IMMUTABLE: Final = "public, max-age=31536000, immutable"
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Which rows of a board are asked for, in what form; `limit` None: all of them."""
+    """Which rows of a board are asked for, in what form; `limit` None: all of them.
+
+    With a reader's `weights` they are in the order that these give.
+    """
 
     form: Form
     track: str | None = None
     offset: int = 0
     limit: int | None = None
+    weights: tuple[tuple[str, float], ...] | None = None
     immutable: bool = False
+
+
+def weights_of(text: str | None) -> tuple[tuple[str, float], ...] | None:
+    """Return a reader's weights, of every metric, as a window has them; raises InvalidInput."""
+    return None if text is None else tuple(read_weights(text).items())
 
 
 class BoardViews:
@@ -163,7 +173,8 @@ class BoardViews:
                 fix="Begin at the top, without a cursor.",
                 code="snapshot_not_found",
             )
-        window = Window(form, cursor.track, cursor.offset, cursor.limit)
+        weights = weights_of(cursor.weights)
+        window = Window(form, cursor.track, cursor.offset, cursor.limit, weights)
         return await self._represent(shown, window, address)
 
     async def comparison(
@@ -226,7 +237,12 @@ class BoardViews:
 
 def _make(shown: MeasuredBoard, window: Window) -> Representation:
     page = board_models.page_of(
-        shown, track=window.track, offset=window.offset, limit=window.limit, form=window.form
+        shown,
+        track=window.track,
+        offset=window.offset,
+        limit=window.limit,
+        form=window.form,
+        weights=None if window.weights is None else dict(window.weights),
     )
     headers = {**READ_HEADERS, "Vary": "Accept, Accept-Encoding"}
     lasts = window.immutable and shown.is_final and shown.link is not None

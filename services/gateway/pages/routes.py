@@ -16,7 +16,7 @@ from medvid.models.boards import EntryComparison
 from services.gateway.boards.api import known_board
 from services.gateway.boards.current import CACHE_CONTROL, Boards
 from services.gateway.boards.entries import entry_of
-from services.gateway.boards.second_opinions import read_weights
+from services.gateway.boards.reader_weights import read_weights, weights_text
 from services.gateway.boards.store import BoardHistory
 from services.gateway.boards.urls import compare_url
 from services.gateway.boards.views import BoardViews
@@ -66,6 +66,10 @@ class PublicPages:
         ]
 
     async def _board(self, board: Board, request: web.Request) -> web.Response:
+        if "weights" in request.query:  # a reader's order, which is on a page of its own
+            asked = read_weights(request.query["weights"])
+            address = opinions_url(board, _scoring(request), weights_text(asked))
+            return web.Response(status=303, headers={"Location": address})
         ready = self.boards.get(board, _scoring(request))
         view = View.of(request.query.items())
         if view == View():
