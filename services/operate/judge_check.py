@@ -15,6 +15,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from medvid.benchmark.tasks import Task
+from medvid.judging.batch_api import BatchApi
 from medvid.judging.calls import CallFailed, Completion
 from medvid.judging.endpoint import OpenAiEndpoint
 from medvid.judging.forms import FormChoice, named
@@ -30,6 +31,7 @@ from services.judge.open_judge import (
     rubric_of,
 )
 from services.judge.settings import JudgeSettings
+from services.operate.batch_check import PATIENCE, BatchTry
 from services.operate.findings import Finding
 
 _MOST_CALLS: Final = 3
@@ -68,8 +70,13 @@ def most_usd(settings: JudgeSettings) -> float | None:
     return settings.price.cost(prompt, most) * _MOST_CALLS / MICROUSD
 
 
-async def check_judge(settings: JudgeSettings) -> list[Finding]:
-    """Try every step and return what was found; raises Misconfigured."""
+async def check_judge(
+    settings: JudgeSettings, *, by_batch: bool = False, patience: float = PATIENCE
+) -> list[Finding]:
+    """Try every step and return what was found; raises Misconfigured.
+
+    `by_batch`: instead of a call, a batch of one line, for whose end `patience` seconds are waited.
+    """
     if settings.judge_provider == "none":
         return [Finding("judge", "skipped", "judging is off.", "Set MEDVID_JUDGE_PROVIDER.")]
     async with AsyncExitStack() as stack:
@@ -80,7 +87,8 @@ async def check_judge(settings: JudgeSettings) -> list[Finding]:
         name = await _name(url)
         if name.state == "failed":
             return [name]
-        return [name, await models_finding(check.endpoint), *await _call(check)]
+        models = await models_finding(check.endpoint)
+        return [name, models, *await (_batch(check, patience) if by_batch else _call(check))]
 
 
 async def _name(url: str) -> Finding:
@@ -131,6 +139,17 @@ async def _call(check: _Check) -> list[Finding]:
             return _answered(check, choice, completion, form, refused)
     assert last is not None  # noqa: S101 - no call was answered
     return [_failed(last)]
+
+
+async def _batch(check: _Check, patience: float) -> list[Finding]:
+    form = FormChoice.of(check.settings.judge_reply_form).next
+    request = check.endpoint.request(check.messages(form), form)
+    sent = f"{_PREDICTION} {_REFERENCE}"
+    tried = BatchTry(BatchApi(check.endpoint), request, form, sent, patience)
+    findings, completion = await tried()
+    if completion is None:
+        return findings
+    return [*findings, _verdict(check, completion), _named_model(check, completion)]
 
 
 def _failed(failure: CallFailed) -> Finding:

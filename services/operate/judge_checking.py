@@ -11,12 +11,16 @@ from medvid.cli.parameters import Json
 
 def judge_check(
     yes: Annotated[bool, typer.Option("--yes", help="do not ask before the call")] = False,
+    batch: Annotated[
+        bool, typer.Option("--batch", help="try its Batch API instead of a call")
+    ] = False,
     as_json: Json = False,
 ) -> int:
     """Try the configured judge with one made-up pair, and say what to set.
 
     From the name of its host to the price of its verdict. At most three calls are made, which may
-    cost up to a cent; it asks before them. Exit status 1 where something failed.
+    cost up to a cent; it asks before them. With --batch one line is sent in a batch, and found
+    again by later tries of the day until its answer is there. Exit status 1 where something failed.
     """
     import asyncio
 
@@ -35,7 +39,7 @@ def judge_check(
         if not yes:
             question = f"Ask {settings.judge_model} at {settings.judge_base_url} ({cost})?"
             typer.confirm(question, abort=True, err=True)
-        findings = asyncio.run(check_judge(settings))
+        findings = asyncio.run(check_judge(settings, by_batch=batch))
     except Misconfigured as error:
         findings = [Finding("configuration", "failed", error.detail, error.fix)]
     return print_report(findings, as_json=as_json)

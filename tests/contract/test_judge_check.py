@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 
 from services.judge.settings import JudgeSettings
+from services.judge.stub.batches import BatchFaults
+from services.judge.stub.server import MODEL as STUB_MODEL
+from services.judge.stub.server import Faults, Stub, running_stub
 from services.operate.findings import Finding
 from services.operate.judge_check import check_judge, most_usd
 from tests.providers import KEY, MODEL, Reply, completion, serving
@@ -125,3 +128,46 @@ def test_a_check_costs_less_than_a_cent() -> None:
     cost = most_usd(settings("https://api.openai.com/v1"))
     assert cost is not None
     assert 0 < cost < 0.02
+
+
+async def by_batch(url: str, patience: float = 60.0, **changes: Any) -> dict[str, Finding]:
+    findings = await check_judge(settings(url, **changes), by_batch=True, patience=patience)
+    return {finding.check: finding for finding in findings}
+
+
+async def test_a_batch_is_tried_and_its_answer_found_by_a_later_try() -> None:
+    stub = Stub(Faults(batches=BatchFaults(looks=1)))
+    async with running_stub(stub) as url:
+        given = {"judge_model": STUB_MODEL, "judge_prices": {}}
+        first = await by_batch(url, 0.0, **given)
+        assert (first["batch"].state, len(stub.batches.made)) == ("warning", 1)
+        assert "under way" in first["batch"].says
+        second = await by_batch(url, 0.0, **given)
+        assert (second["batch"].state, second["verdict"].state) == ("ok", "ok")
+        assert (len(stub.batches.made), stub.answered.total()) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("faults", "check", "named"),
+    [
+        ({"ends": ["failed"]}, "batch", "The input file is invalid"),
+        ({"ends": ["expired"]}, "batch", "is expired"),
+        ({"lost": 1}, "line", "the line was lost"),
+        ({"failing": 1}, "line", "503"),
+    ],
+)
+async def test_what_is_wrong_with_a_batch_is_named(
+    faults: dict[str, Any], check: str, named: str
+) -> None:
+    stub = Stub(Faults(batches=BatchFaults.model_validate(faults)))
+    async with running_stub(stub) as url:
+        found = await by_batch(url, judge_model=STUB_MODEL)
+        assert found[check].state == "failed"
+        assert named in found[check].says
+
+
+async def test_a_provider_without_batches_is_named() -> None:
+    async with serving() as provider:
+        provider.models = Reply(LISTED)
+        finding = (await by_batch(provider.url))["batch"]
+    assert (finding.state, KEY in finding.says) == ("failed", False)
