@@ -79,7 +79,10 @@ async def _versions(connection: Connection, judge: str | None, parser: str) -> t
             fix="Name one by the beginning of its version, as entries show it.",
             code="judge_version_not_found",
         )
-    before = JudgeVersion.read(orjson.loads(rows[0]["facts"]))
+    try:
+        before = JudgeVersion.read(orjson.loads(rows[0]["facts"]))
+    except TypeError as error:  # of later code, or of none
+        raise _nothing_to_reread() from error
     version = replace(before, parser=parser)
     if version == before:
         raise Conflict(

@@ -53,7 +53,8 @@ def test_each_kind_of_job_has_every_verb() -> None:
     groups = {name: list(each.commands) for name, each in admin.commands.items()
               if hasattr(each, "commands")}  # fmt: skip
     kinds = {name: verbs for name, verbs in groups.items() if "discard" in verbs}
-    assert kinds == {"rescoring": ["start", "list", "show", "apply", "discard"]}
+    verbs = ["start", "list", "show", "apply", "discard"]
+    assert kinds == {"rescoring": verbs, "reread": verbs}
 
 
 def heavy_in_the_help_of(commands: Sequence[Sequence[str]], heavy: Sequence[str]) -> list[str]:
