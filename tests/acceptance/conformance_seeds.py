@@ -152,6 +152,7 @@ async def _of_administrators(gateway: Gateway, admin_key: str, truths: Path) -> 
         f"{admin}/ground-truths": [{"body": ground_truth().decode()}],
         f"{admin}/ground-truths/reload": [_body(file="truth.json")],
         f"{admin}/rescores": [_body()],
+        "GET /api/v1/admin/boards/{board}/series": [{"board": "community"}],
     }
     for action in _ENTRY_ACTIONS:
         seeds[f"{admin}/entries/{{id}}/{action}"] = [
@@ -195,7 +196,9 @@ async def _rescored(database: Database, submission_id: str) -> Seeds:
     assert await rescoring.apply(applied, _ACTION, Wanted(preview=1))
     discarded = await started()
     assert await rescoring.discard(discarded, _ACTION)
-    path = "/api/v1/admin/rescores/{id}"
-    jobs = {f"GET {path}": [applied, discarded], f"POST {path}/apply": [applied],
-            f"POST {path}/discard": [discarded]}  # fmt: skip
+    jobs: dict[str, list[UUID]] = {}
+    for kind in ("rescores", "rereads", "successions"):  # one machinery, so one job serves all
+        path = f"/api/v1/admin/{kind}/{{id}}"
+        jobs |= {f"GET {path}": [applied, discarded], f"POST {path}/apply": [applied],
+                 f"POST {path}/discard": [discarded]}  # fmt: skip
     return {label: [{"id": str(job)} for job in those] for label, those in jobs.items()}
