@@ -15,14 +15,20 @@ from medvid.api.jobs import (
     EntryId,
     apply_reread,
     apply_rescore,
+    apply_succession,
     difference,
     discard_reread,
     discard_rescore,
+    discard_succession,
     do,
+    read_succession,
     reread,
     rereads,
     rescore,
     rescores,
+    succession,
+    succession_estimate,
+    successions,
 )
 from medvid.api.judging import explained_verdicts
 from medvid.api.methods import AsyncCalls, SyncCalls, method, stream
@@ -350,6 +356,12 @@ class AdminMethods:
     import_boards = method(import_boards)
     rescore = method(rescore)
     rescores = stream(rescores)
+    succession_estimate = method(succession_estimate)
+    succession = method(succession)
+    successions = stream(successions)
+    read_succession = method(read_succession)
+    apply_succession = method(apply_succession)
+    discard_succession = method(discard_succession)
     reread = method(reread)
     rereads = stream(rereads)
     apply_reread = method(apply_reread)

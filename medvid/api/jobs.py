@@ -8,7 +8,13 @@ from uuid import UUID
 
 from medvid.api.calls import get, post
 from medvid.api.transport import Transport
-from medvid.models.administration import ChangeAnswer, JobsPage, RescoreDetail, RescoreJobView
+from medvid.models.administration import (
+    ChangeAnswer,
+    JobsPage,
+    RescoreDetail,
+    RescoreJobView,
+    SuccessionEstimate,
+)
 from medvid.models.base import AnswerType
 
 _PAGE_SIZE: Final = 200
@@ -79,6 +85,61 @@ async def apply_reread(
 async def discard_reread(transport: Transport, job: JobId, *, why: str) -> ChangeAnswer:
     """Drop such a job; the values in force stay."""
     return await do(transport, f"/rereads/{job}/discard", ChangeAnswer, why)
+
+
+async def succession_estimate(
+    transport: Transport, *, board: str | None = None, entries: Sequence[EntryId] | None = None
+) -> SuccessionEstimate:
+    """Return what judging entries by the judge that runs now costs."""
+    ids = ",".join(str(each) for each in entries) if entries else None
+    call = get("/admin/successions/estimate", board=board, entries=ids)
+    return await transport.ask(call, SuccessionEstimate)
+
+
+async def succession(
+    transport: Transport,
+    *,
+    why: str,
+    calls: int,
+    board: str | None = None,
+    entries: Sequence[EntryId] | None = None,
+) -> RescoreJobView:
+    """Have entries judged by the judge that runs now, beside the values in force.
+
+    `calls` is that of the estimate that was looked at: more is refused.
+    """
+    return await do(
+        transport, "/successions", RescoreJobView, why, calls=calls, board=board,
+        entries=[str(each) for each in entries] if entries else None,
+    )  # fmt: skip
+
+
+async def successions(transport: Transport) -> AsyncGenerator[RescoreJobView, None]:
+    """Yield jobs of succession, newest first."""
+    call = get("/admin/successions", limit=_PAGE_SIZE)
+    async for page in transport.pages(call, JobsPage):
+        for job in page.jobs:
+            yield job
+
+
+async def read_succession(transport: Transport, job: JobId) -> RescoreDetail:
+    """Return a job of succession with the bridge between both judges and what would change."""
+    return await transport.ask(get(f"/admin/successions/{job}"), RescoreDetail)
+
+
+async def apply_succession(
+    transport: Transport, job: JobId, *, why: str, preview: int, without_failed: bool = False
+) -> ChangeAnswer:
+    """Put the values of the new judge in force; `preview` as for a re-score."""
+    path = f"/successions/{job}/apply"
+    return await do(
+        transport, path, ChangeAnswer, why, preview=preview, without_failed=without_failed
+    )
+
+
+async def discard_succession(transport: Transport, job: JobId, *, why: str) -> ChangeAnswer:
+    """Drop such a job; the values in force stay, and its verdicts are kept."""
+    return await do(transport, f"/successions/{job}/discard", ChangeAnswer, why)
 
 
 async def difference(transport: Transport, job: JobId) -> RescoreDetail:

@@ -11,13 +11,13 @@ from uuid import UUID
 from medvid.api.calls import Call, bytes_of, get, text_of
 from medvid.api.transport import Transport
 from medvid.models.boards import (
-    EntryComparison,
     EntryDetails,
     EvidenceKeys,
     Leaderboard,
     LeaderboardEntry,
     LeaderboardIndex,
 )
+from medvid.models.comparisons import EntryComparison
 from medvid.models.second_opinions import SecondOpinions
 from medvid.models.tombstones import Tombstone, WithdrawnPage
 

@@ -83,6 +83,7 @@ _ADMINISTRATION: Final = {
 }
 _JOBS: Final = {
     "rescoring": "Scores computed anew beside those in force, applied whole or discarded.",
+    "succession": "Entries judged by the judge that runs now, beside the values in force.",
     "reread": "A judge's kept replies, read with another parser: applied whole or discarded.",
 }
 """Each kind of job, with its help; a module of its name has a function for each verb."""

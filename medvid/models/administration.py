@@ -16,8 +16,8 @@ from medvid.models.boards import BoardSeries
 Kind = Literal["added", "changed", "unchanged", "kept"]
 """What becomes of a row of an import."""
 LetterState = Literal["open", "replayed", "discarded"]
-JobState = Literal["scoring", "reading", "scored", "ready", "applied", "discarded"]
-JobKind = Literal["rescore", "reread"]
+JobState = Literal["scoring", "reading", "judging", "scored", "ready", "applied", "discarded"]
+JobKind = Literal["rescore", "reread", "succession"]
 
 
 class ChangeAnswer(Answer):
@@ -184,7 +184,7 @@ class RescoreJobView(Answer):
     """A re-score job and how far it is.
 
     scoring, scored (its difference is being computed), ready, then applied or discarded. One that
-    reads a judge's replies again is reading first.
+    reads a judge's replies again is reading first, one that has entries judged anew is judging.
     """
 
     id: UUID
@@ -200,7 +200,9 @@ class RescoreJobView(Answer):
     failed: int
     preview: int = Field(description="number of its newest difference; 0: none yet")
     kind: Open[JobKind] = Field("rescore", description="what is computed anew")
-    judge_version: str | None = Field(None, description="which values of a reread job get")
+    judge_version: str | None = Field(
+        None, description="which values of a job about judged values get"
+    )
     from_judge_version: str | None = Field(None, description="which they have")
     parser: str | None = Field(None, description="by which a reread job reads replies")
 
@@ -275,6 +277,68 @@ class FailureView(Answer):
     reason: str
 
 
+class StayingEntry(Answer):
+    """An entry whose values stay another judge's, or published ones."""
+
+    entry_id: UUID
+    board: Open[Board]
+    model_name: str
+    code: str
+    reason: str
+
+
+class SuccessionEstimate(Answer):
+    """What it takes to have entries judged by the judge that runs now."""
+
+    judge_version: str
+    stub: bool
+    entries: int = Field(description="that would be judged")
+    unknown: int = Field(description="of them, those whose pairs are not known before: not counted")
+    pairs: int = Field(description="distinct ones, by the newest run of each entry")
+    repeats: int
+    cached: int = Field(description="verdicts that are known already and cost nothing")
+    calls: int = Field(description="name them to start: it is refused where it takes more by then")
+    usd: float
+    seconds: float
+    stays: list[StayingEntry] = Field(description="entries that cannot be judged, and why")
+
+
+class BridgeDifference(Answer):
+    """By the new judge less by the old, with the standard error and 95 % interval."""
+
+    difference: float
+    se: float | None = Field(description="null: without paired replicates")
+    low: float | None
+    high: float | None
+
+
+class BridgeMetric(BridgeDifference):
+    """A metric by two judges: mean difference over entries, and correlations."""
+
+    entries: int
+    pearson: float | None = Field(description="of entries' values; null: fewer than three")
+    spearman: float | None
+    pairs: int = Field(description="verdicts that both judges gave")
+    pairs_difference: float | None = Field(description="of a pair's mean score, mean over pairs")
+    pairs_pearson: float | None
+    pairs_spearman: float | None
+
+
+class BridgeEntry(Answer):
+    """An entry's differences by metric."""
+
+    entry_id: UUID
+    model_name: str
+    metrics: dict[str, BridgeDifference]
+
+
+class Bridge(Answer):
+    """How the values of a new judge version lie beside those in force."""
+
+    metrics: dict[str, BridgeMetric]
+    entries: list[BridgeEntry]
+
+
 class RescoreDetail(Answer):
     """A job with its difference."""
 
@@ -289,3 +353,13 @@ class RescoreDetail(Answer):
         description="its entries whose judged scores are of another ground truth or older code"
     )
     failures: list[FailureView]
+    bridge: Bridge | None = Field(
+        None, description="between the two judges, of a job about judged values"
+    )
+    stays: list[StayingEntry] = Field(
+        default_factory=list, description="entries of its boards whose values stay another judge's"
+    )
+    runs: dict[str, int] = Field(
+        default_factory=dict,
+        description="its unfinished judge runs, by state or by the reason of their pause",
+    )

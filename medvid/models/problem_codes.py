@@ -189,6 +189,12 @@ _ADMIN_ACTIONS: Final = {
     "judge_version_not_found": ProblemCode(404, "There is no such judge version, or several."),
     "same_parser": ProblemCode(409, "That judge's replies are read by this parser already."),
     "nothing_to_reread": ProblemCode(409, "There is no entry whose replies could be read again."),
+    "nothing_to_judge": ProblemCode(
+        409, "There is no entry that the judge in force could judge and has not."
+    ),
+    "estimate_outdated": ProblemCode(
+        409, "Judging takes more calls by now than the estimate that was looked at."
+    ),
     "nothing_to_rescore": ProblemCode(409, "There is no entry that could be scored anew."),
     "rescore_unfinished": ProblemCode(409, "Another re-score job is neither applied nor dropped."),
     "rescore_not_ready": ProblemCode(409, "The job's difference is not there yet, or it is over."),

@@ -22,6 +22,7 @@ from services.gateway.accounts.rules import ADMIN_KEY_CHARACTERS, MAKES_ADMIN_KE
 from services.gateway.admin import entries_api as admin_entries_api
 from services.gateway.admin import evidence_api as admin_evidence_api
 from services.gateway.admin import operations_api as admin_operations_api
+from services.gateway.admin import succession_api as admin_succession_api
 from services.gateway.admin.audit_log import AuditLog
 from services.gateway.admin.board_series import BoardsSeries
 from services.gateway.admin.board_settings import BoardSettings
@@ -33,6 +34,7 @@ from services.gateway.admin.judging_hold import HoldJudging
 from services.gateway.admin.rereading import Rereading
 from services.gateway.admin.rescoring import Rescoring
 from services.gateway.admin.sealing import Sealing
+from services.gateway.admin.succession import Succession
 from services.gateway.boards import api as board_api
 from services.gateway.boards import evidence_api
 from services.gateway.boards.api import ready_first
@@ -103,7 +105,8 @@ _LINGER_SECONDS: Final = 2.0
 _FORGET_SECONDS: Final = 3600.0
 _FEATURES: Final = (
     board_api, evidence_api, submission_api, own_files_api, test_set_api, judging_api, account_api,
-    webhook_api, status_api, admin_entries_api, admin_operations_api, admin_evidence_api,
+    webhook_api, status_api, admin_entries_api, admin_operations_api,
+    admin_succession_api, admin_evidence_api,
 )  # fmt: skip
 _BOARD_HINTS: Final = (BoardRanked.type, StatisticsComputed.type)
 _EVENT_HINTS: Final = (BoardRanked.type, ScoringFailed.type, JudgingProgressed.type)
@@ -220,6 +223,7 @@ def _build(database: Database, pool: WorkerPool, folder: Path, settings: Gateway
             truths=GroundTruths(database, pool, settings.ground_truth_dir),
             rescoring=rescoring,
             rereading=Rereading(database, rescoring),
+            succession=Succession(database, rescoring),
             hold=HoldJudging(database),
             log=AuditLog(database),
             submissions=submissions,

@@ -19,6 +19,7 @@ from services.judge.rereading import ReplyReader
 from services.judge.runs import RunPolicy
 from services.judge.settings import JudgeSettings
 from services.judge.store import Runs, announce_judge
+from services.judge.succession import Successions
 from services.judge.upkeep import OVERDUE, Ages, Upkeep
 from services.judge.verdict_cache import VerdictCache
 from shared.messaging.topology import JUDGE_BATCHES, JUDGE_REQUESTS
@@ -50,6 +51,7 @@ async def run(
             judge.grader.version if judge else None,
             settings.judge_repeats,
             settings.judge_ends,
+            call_figures(settings) if judge else None,
         )
         # Also where judging is off: nobody is asked.
         reader = ReplyReader(base.database)
@@ -93,6 +95,8 @@ def _look_after_runs(
         base.repeat("judge_end", watch.look, LOOK_SECONDS)
     base.repeat("judge_due_batches", upkeep.send_due_batches, settings.judge_due_seconds)
     base.repeat("judge_upkeep", upkeep.look, settings.judge_patrol_seconds)
+    successions = Successions(base.database)
+    base.repeat("judge_successions", successions.look, settings.judge_patrol_seconds)
     base.reap(
         "judge_reaper",
         OVERDUE,

@@ -23,11 +23,12 @@ from medvid.judging.plans import unpack
 from medvid.judging.results import RunOutcome, outcome
 from medvid.judging.verdicts import Verdict
 from services.judge.replicates import judged_replicates
+from services.judge.succession import keep_beside, settle_failed
 from services.judge.verdict import FINAL, BadReplies
 from shared.contracts.messages import JudgingCompleted, JudgingProgressed
 from shared.storage.database import Connection, Transaction
 from shared.storage.queries import load_queries
-from shared.storage.replicates import save_replicates
+from shared.storage.replicates import StoredReplicates, save_replicates
 
 _SQL: Final = load_queries(__package__)
 _RETRIES: Final = 3
@@ -54,19 +55,15 @@ async def close_run(transaction: Transaction, run_id: UUID, run: asyncpg.Record)
     elif refusal is not None:
         await connection.execute(_SQL["run_fail"], run_id, *refusal, unscored)
         _log.warning("judge_run_failed", run_id=str(run_id), reason=refusal[0])
+        if run["job_id"] is not None:
+            await settle_failed(transaction, run["job_id"])
     else:
         assert entry is not None  # noqa: S101 - refused otherwise
-        await _publish(transaction, run_id, run, entry, result, is_confirmed=confirmed)
         found = await asyncio.to_thread(judged_replicates, plan, rounds, entry["ground_truth"])
         valued = {metric.metric for metric in result.metrics if metric.value is not None}
-        await save_replicates(
-            connection,
-            entry["id"],
-            [each for each in found if each.metric in valued],
-            ground_truth_version=entry["ground_truth_version"],
-            metric_version=JUDGED_VERSION,
-            judge_version=run["judge_version"],
-        )
+        drawn = [each for each in found if each.metric in valued]
+        end = _publish if run["job_id"] is None else keep_beside
+        await end(transaction, run_id, run, entry, result, drawn, is_confirmed=confirmed)
         await connection.execute(_SQL["run_complete"], run_id, unscored)
         _log.info("judge_run_completed", run_id=str(run_id), unscored=unscored)
     await transaction.emit(JudgingProgressed(submission_id=submission_id, run_id=run_id))
@@ -132,6 +129,7 @@ async def _publish(
     run: asyncpg.Record,
     entry: asyncpg.Record,
     result: RunOutcome,
+    drawn: Sequence[StoredReplicates],
     *,
     is_confirmed: bool,
 ) -> None:
@@ -160,6 +158,14 @@ async def _publish(
             )
             for metric in result.metrics
         ],
+    )
+    await save_replicates(
+        connection,
+        entry["id"],
+        drawn,
+        ground_truth_version=entry["ground_truth_version"],
+        metric_version=JUDGED_VERSION,
+        judge_version=run["judge_version"],
     )
     await connection.execute(_SQL["badge_set"], entry["id"], entry["is_stub"], is_confirmed)
     # Before the run's own state: the ranker, too, locks the board before it notifies watchers.

@@ -53,6 +53,9 @@ class StartRun:
             _log.info("judge_run_not_queued", run_id=str(run_id))
             return
         run = QueuedRun(**row)
+        if run.wanted_version not in (None, self.grader.version.hash):
+            await self._fail(envelope, run_id, "judge_changed", _judge_changed(run, self.grader))
+            return
         try:
             plan = await self._plan(run)
         except Permanent as error:
@@ -130,6 +133,13 @@ class StartRun:
         known = await pool.fetchval(_SQL["verdicts_known"], version, digests, run.repeats)
         rate = await pool.fetchval(_SQL["calls_per_second"], version)
         return estimate([length for _, length in pairs], run.repeats, known, self.figures, rate)
+
+
+def _judge_changed(run: QueuedRun, grader: Grader) -> str:
+    return (
+        f"the job is of judge {run.wanted_version}, and {grader.version.hash} judges now. Discard "
+        "the job and start another."
+    )
 
 
 def _over_budget(expected: RunEstimate, left: int) -> str:

@@ -7,10 +7,10 @@ INSERT INTO judge_calibrations (judge_version, report) VALUES ($1, $2::text::jso
 -- name: service_set
 -- What a list said of another judge's model says nothing of this one's.
 UPDATE judge_service
-   SET judge_version = $1, repeats = $2, ends_set = $3, changed_at = now(),
+   SET judge_version = $1, repeats = $2, ends_set = $3, figures = $4::text::jsonb, changed_at = now(),
        ends_listed = CASE WHEN judge_version IS NOT DISTINCT FROM $1 THEN ends_listed END,
        ends_read_at = CASE WHEN judge_version IS NOT DISTINCT FROM $1 THEN ends_read_at END
- WHERE (judge_version, repeats, ends_set) IS DISTINCT FROM ($1, $2, $3)
+ WHERE (judge_version, repeats, ends_set, figures) IS DISTINCT FROM ($1, $2, $3, $4::text::jsonb)
 
 -- name: end_due
 UPDATE judge_service SET ends_read_at = now()
@@ -26,9 +26,11 @@ UPDATE judge_service SET ends_listed = $2
  WHERE judge_version = $1 AND ($3 OR $2::date IS NOT NULL)
 
 -- name: run_queued
-SELECT r.id, r.submission_id, s.ground_truth_version, r.repeats, r.plan IS NOT NULL AS planned
+SELECT r.id, r.submission_id, s.ground_truth_version, r.repeats, r.plan IS NOT NULL AS planned,
+       j.judge_version AS wanted_version
   FROM judge_runs r
   JOIN submissions s ON s.id = r.submission_id
+  LEFT JOIN rescore_jobs j ON j.id = r.job_id
  WHERE r.id = $1 AND r.state = 'queued'
 
 -- name: run_add_automatic
@@ -74,7 +76,7 @@ SELECT pg_advisory_xact_lock(hashtextextended($1::uuid::text, 3))
 SELECT pg_advisory_xact_lock_shared(hashtextextended($1::uuid::text, 3))
 
 -- name: run_lock
-SELECT state, leaves_final, submission_id, judge_version, items, items_done, repeats, plan
+SELECT state, leaves_final, submission_id, judge_version, items, items_done, repeats, plan, job_id
   FROM judge_runs
  WHERE id = $1
    FOR UPDATE

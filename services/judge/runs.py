@@ -26,6 +26,8 @@ class QueuedRun:
     ground_truth_version: str
     repeats: int
     planned: bool
+    wanted_version: str | None = None
+    """The judge version of the job that it belongs to."""
 
 
 @dataclass(frozen=True, slots=True)

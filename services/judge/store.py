@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Final
 from uuid import UUID, uuid4
@@ -12,6 +12,7 @@ import asyncpg
 import orjson
 import structlog
 
+from medvid.judging.estimates import CallFigures
 from medvid.judging.plans import task_of_metrics
 from medvid.judging.versions import JudgeVersion
 from services.judge.closing import close_run
@@ -223,17 +224,26 @@ async def add_calibration(
 
 
 async def announce_judge(
-    database: Database, version: JudgeVersion | None, repeats: int, ends: date | None = None
+    database: Database,
+    version: JudgeVersion | None,
+    repeats: int,
+    ends: date | None = None,
+    figures: CallFigures | None = None,
 ) -> None:
-    """Store for the gateway who judges now, how often each pair, and the end that is set.
+    """Store for the gateway who judges now, how often each pair, its end, and what a call takes.
 
     None when nobody judges.
     """
+    facts = orjson.dumps(asdict(figures)).decode() if figures is not None else None
     async with transient_errors(), database.transaction() as transaction:
         if version is not None:
             await add_version(transaction, version)
         await transaction.connection.execute(
-            _SQL["service_set"], version.hash if version is not None else None, repeats, ends
+            _SQL["service_set"],
+            version.hash if version is not None else None,
+            repeats,
+            ends,
+            facts,
         )
 
 

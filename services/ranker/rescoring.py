@@ -14,10 +14,12 @@ import structlog
 
 from medvid.benchmark.tasks import BOARDS, SCORINGS, Board, Scoring
 from medvid.benchmark.versions import JUDGED_VERSION
+from services.ranker.bridge import JudgedTwice, bridge
 from services.ranker.difference import NewScores, NewValues, board_difference
-from services.ranker.store import BoardStore, withheld_of
+from services.ranker.store import BoardState, BoardStore, withheld_of
 from shared.storage.database import Connection, Transaction
 from shared.storage.queries import load_queries
+from shared.storage.replicates import replicates_from
 
 _SQL: Final = load_queries(__package__, "rescores.sql")
 _LOCK_ORDER: Final = tuple(sorted(BOARDS))
@@ -35,10 +37,12 @@ async def preview(transaction: Transaction, job_id: UUID) -> None:
         board: await connection.fetchval(_SQL["boards_hold"], board) for board in _LOCK_ORDER
     }
     new = await _new_values(connection, job_id, job["judge_version"])
-    content = {
+    content: dict[str, object] = {
         "boards": {board: await _difference(transaction, board, new, job) for board in BOARDS},
         **await _others(connection, job_id, job),
     }
+    if job["judge_version"] is not None:
+        content["bridge"] = await _bridge(connection, job_id, job["judge_version"])
     packed = gzip.compress(orjson.dumps(content), 6, mtime=0)
     shown = orjson.dumps(revisions).decode()
     await connection.execute(_SQL["rescore_ready"], job_id, packed, shown)
@@ -49,6 +53,8 @@ async def _others(
     connection: Connection, job_id: UUID, job: asyncpg.Record
 ) -> dict[str, list[str]]:
     """Return entries that the job leaves as they are, though it computes otherwise."""
+    if job["kind"] == "succession":
+        return {"left_out": [], "judged_otherwise": []}  # the gateway names them, with the reason
     if job["kind"] == "reread":
         left = await _ids(connection, "left_unread", job_id, job["from_judge_version"])
         return {"left_out": left, "judged_otherwise": []}
@@ -67,11 +73,39 @@ async def _difference(
     """Return a board's difference; it goes over to the new judge version with its last value."""
     now = await BoardStore(transaction, board).read()
     after = now.rule
-    if after.current is not None and after.current == job["from_judge_version"]:
-        judged = [each for each in now.entries if after.current in each.judges.values()]
-        if judged and all(each.entry_id in new for each in judged):
-            after = replace(after, current=job["judge_version"])
+    if _goes_over(now, new, job):
+        after = replace(after, current=job["judge_version"])
     return await asyncio.to_thread(board_difference, now.entries, new, now.ranking, now.rule, after)
+
+
+def _goes_over(now: BoardState, new: NewValues, job: asyncpg.Record) -> bool:
+    """Tell whether a board will rank the job's judge version, as applying the job does."""
+    if job["kind"] == "succession":
+        return any(entry.entry_id in new for entry in now.entries)
+    current = now.rule.current
+    if current is None or current != job["from_judge_version"]:
+        return False
+    judged = [each for each in now.entries if current in each.judges.values()]
+    return bool(judged) and all(each.entry_id in new for each in judged)
+
+
+async def _bridge(connection: Connection, job_id: UUID, version: str) -> dict[str, object]:
+    rows = await connection.fetch(_SQL["judged_twice"], job_id, version)
+    agreements = await connection.fetch(_SQL["agreements"], job_id)
+    values = [
+        JudgedTwice(
+            **{**row, "replicates_before": None, "replicates_after": None}
+            if row["replicates_before"] is None or row["replicates_after"] is None
+            else {
+                **row,
+                "replicates_before": replicates_from(row["replicates_before"]),
+                "replicates_after": replicates_from(row["replicates_after"]),
+            }
+        )
+        for row in rows
+    ]
+    found = [orjson.loads(row["agreement"]) for row in agreements]
+    return await asyncio.to_thread(bridge, values, found)
 
 
 async def _new_values(connection: Connection, job_id: UUID, judge: str | None) -> NewValues:

@@ -20,6 +20,7 @@ from medvid.benchmark.versions import METRIC_VERSION
 from medvid.judging.plans import store
 from services.gateway.webhooks.delivery import Deliveries
 from services.judge.rereading import ReplyReader
+from services.judge.succession import Successions
 from services.judge.upkeep import OVERDUE as JUDGE
 from services.ranker.store import OVERDUE as RANKER
 from services.scorer.store import OVERDUE as SCORER
@@ -182,6 +183,30 @@ async def reread(database: Database, item: str) -> None:
     )  # fmt: skip
 
 
+async def succession(database: Database) -> None:
+    """A job of which an entry has no run: its submission was being judged when it began."""
+    await run(database, "completed")
+    await load_demo_ground_truth(database)
+    version, job_id = FakeGrader().version, uuid4()
+    await database.pool.execute("UPDATE judge_service SET judge_version = $1", version.hash)
+    await database.pool.execute(
+        "INSERT INTO rescore_jobs (id, kind, state, ground_truth_version, judge_version,"
+        " requested_by, why)"
+        " SELECT $1, 'succession', 'judging', version, $2, 'administrator', 'another judge'"
+        "   FROM ground_truths WHERE active",
+        job_id, version.hash,
+    )  # fmt: skip
+    await database.pool.execute(
+        "INSERT INTO rescore_items (job_id, entry_id, submission_id)"
+        " SELECT $1, e.id, e.submission_id FROM entries e",
+        job_id,
+    )
+
+
+async def judge_succeeds(database: Database) -> None:
+    await Successions(database).look()
+
+
 async def judge_rereads(database: Database) -> None:
     await ReplyReader(database).look()
     assert (
@@ -267,6 +292,7 @@ STATES: Final[dict[tuple[str, str], Case]] = {
     ("rescore_jobs", "reading"): Case(
         lambda database: reread(database, "open"), judge_rereads, "rescoring.completed"
     ),
+    ("rescore_jobs", "judging"): Case(succession, judge_succeeds, "judging.requested"),
     ("rescore_jobs", "scored"): Case(
         lambda database: rescore(database, "scored", "scored"),
         ranker_looks,

@@ -67,12 +67,14 @@ def list_jobs(session: Session) -> int:
 
 
 def jobs_table(jobs: Sequence[RescoreJobView], by: str) -> Table:
-    """Return jobs as a table, with what they compute by: a ground truth, or a parser."""
+    """Return jobs as a table, with what they compute by: ground truth, parser or judge."""
     table = plain_table("Id", "State", by, "Entries", "Since", "Why")
     for job in jobs:
         count = f"{job.scored}/{job.items}" + (f", {job.failed} failed" if job.failed else "")
         since = f"{job.created_at:%Y-%m-%dT%H:%M}"
         what = job.parser or job.ground_truth_version[:12]
+        if job.kind == "succession" and job.judge_version is not None:
+            what = job.judge_version[:12]
         table.add_row(str(job.id), job.state, what, count, since, Text(job.why))
     return table
 
@@ -158,7 +160,7 @@ def difference_text(detail: RescoreDetail) -> str:
             "older code (--judge-again asks for new ones)."
         )
     if job.state == "ready":
-        command = "reread" if job.kind == "reread" else "rescoring"
+        command = "rescoring" if job.kind == "rescore" else job.kind
         lines.append(f"Apply it: medvid admin {command} apply {job.id} --preview {job.preview}")
     return "\n".join(lines)
 

@@ -23,6 +23,7 @@ from shared.storage.queries import load_queries
 
 _RESCORE: Final = load_queries(__package__, "rescoring.sql")
 _REREAD: Final = load_queries(__package__, "rereading.sql")
+_SUCCESSION: Final = load_queries(__package__, "succession.sql")
 Facts = Mapping[str, object]
 Swap = Callable[[Transaction, UUID, asyncpg.Record, AdminAction, Wanted], Awaitable[Facts]]
 """Of a job, its row of `rescore_lock`, who does it, and how."""
@@ -76,4 +77,27 @@ async def _swap_reread(
     return {"judge_version": new, "from_judge_version": old, "entries": len(entries)}
 
 
-SWAPS: Final[Mapping[JobKind, Swap]] = {"rescore": _swap_scores, "reread": _swap_reread}
+async def _swap_succession(
+    transaction: Transaction, job_id: UUID, job: asyncpg.Record, _: AdminAction, __: Wanted
+) -> Facts:
+    """Take over values, replicates, results and badges; the boards go over to the judge."""
+    connection, version = transaction.connection, job["judge_version"]
+    rows = await connection.fetch(_SUCCESSION["entries_swapped"], job_id, version)
+    entries = [row["entry_id"] for row in rows]
+    await connection.execute(_SUCCESSION["scores_swap"], job_id, version, entries)
+    await connection.execute(_REREAD["replicates_swap"], job_id, version, entries)
+    await connection.execute(_SUCCESSION["results_add"], job_id, version, entries)
+    await connection.execute(_SUCCESSION["badges_set"], job_id, version, entries)
+    boards = await connection.fetch(_SUCCESSION["boards_go_over"], version, entries)
+    return {
+        "judge_version": version,
+        "entries": len(entries),
+        "boards": [row["board"] for row in boards],
+    }
+
+
+SWAPS: Final[Mapping[JobKind, Swap]] = {
+    "rescore": _swap_scores,
+    "reread": _swap_reread,
+    "succession": _swap_succession,
+}

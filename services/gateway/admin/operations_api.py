@@ -41,7 +41,7 @@ from services.gateway.admin.operations_models import (
 from services.gateway.admin.rereading import Rereading
 from services.gateway.admin.rescore_models import (
     ApplyBody,
-    ApplyRereadBody,
+    ApplyJudgedBody,
     RereadBody,
     RescoreBody,
     rescore_detail,
@@ -298,7 +298,7 @@ async def read_reread(rescoring: Rescoring, id: RescoreId) -> RescoreDetail:
     problems=("rescore_not_found", "rescore_not_ready", "rescore_failures", "preview_outdated"),
 )
 async def apply_reread(
-    rescoring: Rescoring, id: RescoreId, body: ApplyRereadBody, action: AdminAction
+    rescoring: Rescoring, id: RescoreId, body: ApplyJudgedBody, action: AdminAction
 ) -> ChangeAnswer:
     """Put in force what was read again, all at once."""
     return ChangeAnswer(changed=await rescoring.apply(id, action, body.wanted()))

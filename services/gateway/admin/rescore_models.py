@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
@@ -11,9 +11,10 @@ from pydantic import Field
 
 from medvid.benchmark.tasks import Board
 from medvid.judging.parts_table import ParserName
-from medvid.models.administration import FailureView, RescoreDetail, RescoreJobView
+from medvid.models.administration import FailureView, RescoreDetail, RescoreJobView, StayingEntry
 from services.gateway.admin.models import Reason
 from services.gateway.admin.operations_models import Version
+from services.gateway.web.parameters import Parameters, id_reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,8 @@ class RereadBody(Reason):
     entries: Annotated[list[UUID], Field(min_length=1, max_length=1_000)] | None = None
 
 
-class ApplyRereadBody(Reason):
-    """Put in force what was read again."""
+class ApplyJudgedBody(Reason):
+    """Put in force values of another judge version."""
 
     preview: int = Field(ge=1, description="the number of the difference that was looked at")
     without_failed: bool = Field(
@@ -62,6 +63,30 @@ class ApplyRereadBody(Reason):
     def wanted(self) -> Wanted:
         """Return what is wanted of the job."""
         return Wanted(self.preview, self.without_failed)
+
+
+class SuccessionBody(Reason):
+    """Have entries judged by the judge that runs now: all, one board's, or some."""
+
+    calls: int = Field(ge=0, description="of the estimate that was looked at; more is refused")
+    board: Board | None = None
+    entries: Annotated[list[UUID], Field(min_length=1, max_length=1_000)] | None = None
+
+
+class SuccessionQuery(Parameters):
+    """Of which entries the cost is asked for."""
+
+    board: Board | None = None
+    entries: str | None = Field(
+        None, max_length=40_000, description="ids, separated by commas; all when left out"
+    )
+
+    @property
+    def ids(self) -> list[UUID] | None:
+        """The entries that are named."""
+        if not self.entries:
+            return None
+        return [id_reader("entry")(each) for each in self.entries.split(",")]
 
 
 class ApplyBody(Reason):
@@ -89,7 +114,13 @@ def rescore_job(row: Mapping[str, Any]) -> RescoreJobView:
     return RescoreJobView(**row, preview=row["preview_number"])
 
 
-def rescore_detail(job: RescoreJobView, preview: Any, failures: list[FailureView]) -> RescoreDetail:
+def rescore_detail(
+    job: RescoreJobView,
+    preview: Any,
+    failures: list[FailureView],
+    stays: Sequence[StayingEntry] = (),
+    runs: Mapping[str, int] | None = None,
+) -> RescoreDetail:
     """Build the response from a job and its difference."""
     content = preview or {}
     return RescoreDetail(
@@ -98,4 +129,7 @@ def rescore_detail(job: RescoreJobView, preview: Any, failures: list[FailureView
         left_out=content.get("left_out", []),
         judged_otherwise=content.get("judged_otherwise", []),
         failures=failures,
+        bridge=content.get("bridge"),
+        stays=list(stays),
+        runs=dict(runs or {}),
     )

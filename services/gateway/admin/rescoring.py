@@ -24,13 +24,14 @@ from services.gateway.admin.ground_truths import ground_truth_not_found
 from services.gateway.admin.job_swaps import SWAPS
 from services.gateway.admin.rescore_models import Wanted, rescore_job
 from services.gateway.web.paging import Position
-from shared.contracts.messages import RescoringCompleted, RescoringRequested
+from shared.contracts.messages import JudgingProgressed, RescoringCompleted, RescoringRequested
 from shared.runtime.errors import Conflict, NotFound
 from shared.storage.database import Database, Transaction, transient_errors
 from shared.storage.ground_truths import active_ground_truth_version
 from shared.storage.queries import load_queries
 
 _SQL: Final = load_queries(__package__, "rescoring.sql")
+_SUCCESSION: Final = load_queries(__package__, "succession.sql")
 _log = structlog.get_logger(__name__)
 
 
@@ -128,7 +129,11 @@ class Rescoring:
 
     async def discard(self, job_id: UUID, action: AdminAction) -> bool:
         """Drop a job and its scores; False where it was. Raises NotFound, Conflict."""
+        return await again_on_deadlock(lambda: self._discard(job_id, action))
+
+    async def _discard(self, job_id: UUID, action: AdminAction) -> bool:
         async with transient_errors(), self._database.transaction() as transaction:
+            await transaction.connection.execute(_SUCCESSION["runs_lock"], job_id)
             job = await _lock(transaction, job_id)
             if job["state"] == "discarded":
                 return False
@@ -136,6 +141,10 @@ class Rescoring:
                 raise Conflict("the job's scores are in force.", code="rescore_applied")
             await transaction.connection.execute(_SQL["shadow_drop"], job_id)
             await transaction.connection.execute(_SQL["rescore_state"], job_id, "discarded")
+            for run in await transaction.connection.fetch(_SUCCESSION["runs_end"], job_id):
+                await transaction.emit(
+                    JudgingProgressed(submission_id=run["submission_id"], run_id=run["id"])
+                )
             before = {"state": job["state"]}
             kind: JobKind = job["kind"]
             await record(

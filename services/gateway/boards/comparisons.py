@@ -16,7 +16,7 @@ from medvid.benchmark.statistics.bootstrap import Estimate
 from medvid.benchmark.statistics.comparisons import Difference, Score, compare, in_words
 from medvid.benchmark.tasks import JUDGE_METRIC_KEYS, METRIC_KEYS, PUBLISHED, Scoring
 from medvid.benchmark.versions import STATISTICS_VERSION
-from medvid.models.boards import EntryComparison, MetricDifference, NotCompared
+from medvid.models.comparisons import EntryComparison, MetricDifference, NotCompared
 from shared.storage.replicates import replicates_from
 
 _VERSIONS = ("ground_truth_version", "metric_version", "judge_version")

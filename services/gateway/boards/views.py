@@ -13,7 +13,7 @@ from typing import Final
 from uuid import UUID
 
 from medvid.benchmark.tasks import Board, Scoring
-from medvid.models.boards import EntryComparison
+from medvid.models.comparisons import EntryComparison
 from medvid.models.second_opinions import SecondOpinions
 from services.gateway.boards import models as board_models
 from services.gateway.boards import spreadsheet as board_csv

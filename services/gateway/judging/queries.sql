@@ -20,6 +20,10 @@ SELECT id, state, reason, detail, judge_version, requested_by, repeats, estimate
            AS evaluate_only
   FROM judge_runs
  WHERE submission_id = $1
+       -- A job's run whose values are not in force is nobody's result.
+   AND (job_id IS NULL OR state IN ('queued', 'running', 'paused')
+        OR state = 'completed' AND EXISTS (SELECT FROM rescore_jobs j
+                                            WHERE j.id = job_id AND j.state = 'applied'))
  ORDER BY created_at DESC
  LIMIT 1
 

@@ -25,7 +25,7 @@ from medvid.models.administration import (
 )
 from medvid.spreadsheets import decode
 from services.gateway.accounts import api as accounts_api
-from services.gateway.admin import entries_api, operations_api
+from services.gateway.admin import entries_api, operations_api, succession_api
 from services.gateway.admin.board_rows import TEXT_FIELDS
 from services.gateway.admin.entries_api import Operation
 from services.gateway.pages.admin_form_fields import (
@@ -103,6 +103,10 @@ def _reading(job: RescoreJobView, _: object) -> str:
     return f"Replies on {job.items} entries are being read; the job's page shows the difference."
 
 
+def _judging(job: RescoreJobView, _: object) -> str:
+    return f"{job.items} entries are being judged; the job's page shows how far it is."
+
+
 def _chosen(_: object, given: Mapping[str, Any]) -> str:
     return f"Uploads are checked against {given['body'].version[:12]}."
 
@@ -157,6 +161,7 @@ ACTIONS: Final[Mapping[str, Mapping[str, AdminForm]]] = MappingProxyType(
         "admin_rescores": {
             "start": AdminForm(operations_api.start_rescore, _started),
             "reread": AdminForm(operations_api.start_reread, _reading),
+            "succeed": AdminForm(succession_api.start_succession, _judging),
         },
         "admin_rescore": {
             "apply": AdminForm(operations_api.apply_rescore, "The scores are in force."),

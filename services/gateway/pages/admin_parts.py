@@ -15,6 +15,7 @@ from services.gateway.admin.imports import BoardFiles
 from services.gateway.admin.judging_hold import HoldJudging
 from services.gateway.admin.rereading import Rereading
 from services.gateway.admin.rescoring import Rescoring
+from services.gateway.admin.succession import Succession
 from services.gateway.judging.service import JudgingService
 from services.gateway.submissions.service import SubmissionService
 
@@ -31,6 +32,7 @@ class Parts:
     truths: GroundTruths
     rescoring: Rescoring
     rereading: Rereading
+    succession: Succession
     hold: HoldJudging
     log: AuditLog
     submissions: SubmissionService

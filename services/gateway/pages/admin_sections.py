@@ -151,15 +151,21 @@ def entry_sections(parts: Parts) -> list[Section]:
 def rescore_sections(parts: Parts) -> list[Section]:
     """Return the pages of re-scoring and ground truth."""
 
-    async def jobs(_: web.Request) -> Context:
+    async def jobs(request: web.Request) -> Context:
+        board = request.query.get("judge_on", "")
+        cost = None
+        if board and request.method == "GET":
+            cost = await parts.succession.estimate(board if board in BOARDS else None, None)
         return {"jobs": await parts.rescoring.page(None, _PAGE), "boards": BOARDS,
+                "cost": cost, "judge_on": board,
                 "versions": await parts.truths.all(), "parsers": _PARSERS}  # fmt: skip
 
     async def job(request: web.Request) -> Context:
         found = await parts.rescoring.find(id_reader("rescore")(request.match_info["id"]))
         preview = await parts.rescoring.preview(found.id)
         failures = await parts.rescoring.failures(found.id)
-        return {"detail": rescore_detail(found, preview, failures)}
+        stays, runs = await parts.succession.staying(found), await parts.succession.runs(found)
+        return {"detail": rescore_detail(found, preview, failures, stays, runs)}
 
     async def truths(_: web.Request) -> Context:
         return {"versions": await parts.truths.all()}

@@ -15,13 +15,8 @@ from medvid.benchmark.decoding import SUBMISSION_LIMITS
 from medvid.benchmark.submission import EXAMPLE
 from medvid.benchmark.tasks import METRICS, RULE_METRIC_KEYS, SCORINGS, SOURCES, Board, Scoring
 from medvid.benchmark.validation import MINIMUM_RECORDS
-from medvid.models.boards import (
-    COLUMNS,
-    RANKING_RULE,
-    EntryComparison,
-    Leaderboard,
-    LeaderboardEntry,
-)
+from medvid.models.boards import COLUMNS, RANKING_RULE, Leaderboard, LeaderboardEntry
+from medvid.models.comparisons import EntryComparison
 from medvid.models.problems import ProblemDetails
 from medvid.models.status import Status
 from services.gateway.boards.comparisons import decision, words

@@ -12,7 +12,7 @@ from uuid import UUID
 from aiohttp import web
 
 from medvid.benchmark.tasks import BOARDS, SCORINGS, Board, Scoring
-from medvid.models.boards import EntryComparison
+from medvid.models.comparisons import EntryComparison
 from services.gateway.boards.api import known_board
 from services.gateway.boards.current import CACHE_CONTROL, Boards
 from services.gateway.boards.entries import entry_of
