@@ -14,7 +14,7 @@ from medvid.cli.entry import entry_id
 from medvid.cli.parameters import Board
 from medvid.cli.printing import plain_table, print_table
 from medvid.cli.session import Session, public
-from medvid.models.boards import EntryComparison, MetricDifference
+from medvid.models.comparisons import EntryComparison, MetricDifference
 
 _Entry = Annotated[str, typer.Argument(help="the model's name, or the entry's id")]
 
@@ -49,6 +49,8 @@ def _show(found: EntryComparison, a: str, b: str) -> None:
     for metric in METRICS:
         if (each := found.metrics.get(metric.key)) is not None:
             table.add_row(metric.label, f"{each.difference:+.4f}", *_judgement(each))
+        elif (why := found.not_compared.get(metric.key)) is not None:
+            table.add_row(metric.label, "", "", "", f"different judges: {why.a}, {why.b}")
     print_table(table, console)
     if found.statistics_version is None:
         console.print("Without replicates of one ground truth the differences stand alone.")
