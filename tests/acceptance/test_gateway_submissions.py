@@ -238,12 +238,15 @@ async def test_a_ranked_submission_has_its_rank_at_once(gateway: Gateway) -> Non
     _, receipt = await gateway.submit(FILE, model_name="ranked one")
     owned = await gateway.status(receipt["id"], receipt["owner_token"])
     await gateway.set_state(receipt["id"], "scored")
-    await gateway.rank("community", [row(1), row(2, entry_id=owned["entry"]["id"])], hint=False)
+    entry = owned["entry"]["id"]
+    await gateway.database.pool.execute("UPDATE entries SET listed = true WHERE id = $1", entry)
+    await gateway.rank("community", [row(1), row(2, entry_id=entry)], hint=False)
     await gateway.set_state(receipt["id"], "ranked")
     owned = await gateway.status(receipt["id"], receipt["owner_token"])
     assert owned["final"]
     assert owned["entry"]["rank"] == 2
-    assert owned["entry"]["page"] == f"/community#entry-{owned['entry']['id']}"
+    assert owned["entry"]["page"] == f"/boards/community/entries/{entry}"
+    assert owned["standing"]["places"][0]["rank"] == 2
     assert [step["state"] for step in owned["timeline"]] == ["accepted", "scored", "ranked"]
     # Who was told "ranked" finds it on the board.
     _, _, body = await gateway.get("/api/v1/leaderboards/community")
