@@ -250,14 +250,6 @@ class DifferenceRow(Answer):
         return bool(self.values) or bool(self.rank.direction)
 
 
-class SeriesChoice(Answer):
-    """A board's series, and the judge versions that it could go over to."""
-
-    series: BoardSeries
-    known: list[str] = Field(description="of its values, and the one that judges now")
-    service: str | None = Field(description="the one that judges now; null: nobody does")
-
-
 class SeriesDifference(Answer):
     """What another series would do to a board's ranks: every entry, in the order after."""
 

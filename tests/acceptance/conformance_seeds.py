@@ -22,6 +22,7 @@ from services.scorer.store import OVERDUE
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, ground_truth
 from tests.fakes.grader import version
+from tests.judging import FIGURES
 from tests.reaping import reap
 from tests.rows import add_listed_entry, add_replicates
 
@@ -43,7 +44,7 @@ _WHY: Final = {"why": "to see that it is taken"}
 async def seeds_of(gateway: Gateway, predictions: bytes, admin_key: str, truths: Path) -> Seeds:
     """Make them. `truths`: the gateway's own folder of ground truths."""
     database = gateway.database
-    await announce_judge(database, version(), 1)
+    await announce_judge(database, version(), 1, figures=FIGURES)
     seeds: Seeds = {}
     for label in _OWNED:
         seeds[label] = [await _submitted(gateway, predictions) for _ in range(3)]

@@ -245,6 +245,7 @@ async def test_an_entry_without_any_value_in_a_scoring_is_not_ranked_in_it(
     assert (compat["rank"], compat["of"]) == (1, 1)
     assert strict == {
         "scoring": "strict", "rank": None, "of": 0, "mean_rank": None, "ranks": {},
+        "not_ranked": {},
     }  # fmt: skip
     board = await read(gateway, "/api/v1/leaderboards/community?scoring=strict")
     (row,) = board["entries"]

@@ -90,7 +90,7 @@ async def test_a_board_tells_how_firm_its_order_is(gateway: Gateway) -> None:
     lines = list(csv.DictReader(io.StringIO(text.decode())))
     columns = list(lines[0])
     assert columns[:5] == ["rank", "rank_low", "rank_high", "first_share", "may_be_best"]
-    assert columns[-2:] == ["rc_llm_low", "rc_llm_high"]
+    assert columns[-3:] == ["rc_llm_low", "rc_llm_high", "not_ranked"]
     assert [lines[0][key] for key in columns[:5]] == ["1", "1", "1", "1.0", "true"]
     assert (lines[0]["series"], lines[1]["series"]) == ("vs_llm=published", "")
     assert lines[0][f"{METRIC}_low"] == ""
@@ -171,6 +171,7 @@ async def test_two_entries_are_compared_by_paired_draws(gateway: Gateway) -> Non
                 for key, value in asdict(expected).items()
             }
         },
+        "not_compared": {},
         "minimum_detectable": {
             **dict.fromkeys(METRIC_KEYS),
             METRIC: round(2.8 * float(np.std(np.subtract(*draws.values()), ddof=1)), 4),

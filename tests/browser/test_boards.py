@@ -198,8 +198,9 @@ async def test_models_side_by_side(visitor: Visitor) -> None:
     await page.get_by_role("button", name="Compare · 2").click()
     await page.wait_for_url("**/compare?board=community&models=*,*")
     await expect(page.get_by_role("img", name="Radar chart")).to_be_visible()
-    assert await page.locator("thead th.num").count() == 2
-    first, second = await page.locator("tbody tr", has_text="CVS_acc").locator("td").all()
+    values = page.get_by_role("table").first
+    assert await values.locator("thead th.num").count() == 2
+    first, second = await values.locator("tbody tr", has_text="CVS_acc").locator("td").all()
     difference = float(await second.locator(".value").inner_text()) - float(
         await first.locator(".value").inner_text()
     )

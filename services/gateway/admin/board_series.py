@@ -13,7 +13,7 @@ import structlog
 from medvid.benchmark.ranking import RankedRow, rank
 from medvid.benchmark.series import SeriesRule, Treatment, ranked_values
 from medvid.benchmark.tasks import BOARDS, Board, Ranking
-from medvid.models.administration import SeriesChoice, SeriesDifference
+from medvid.models.administration import SeriesDifference
 from medvid.models.boards import BoardSeries
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.audit import Subject, record
@@ -25,6 +25,18 @@ from shared.storage.queries import load_queries
 _SQL: Final = load_queries(__package__, "boards.sql")
 _log = structlog.get_logger(__name__)
 Rows = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesChoice:
+    """A board's series, and the judge versions that it could go over to.
+
+    `known` are those of its values, and `service`: the one that judges now, None where nobody does.
+    """
+
+    series: BoardSeries
+    known: Sequence[str]
+    service: str | None
 
 
 @dataclass(frozen=True, slots=True)
