@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 import orjson
 
+from medvid.benchmark.tasks import BOARDS
 from medvid.benchmark.versions import METRIC_VERSION
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.admin.rescore_models import Wanted
@@ -153,7 +154,9 @@ async def _of_administrators(gateway: Gateway, admin_key: str, truths: Path) -> 
         f"{admin}/ground-truths": [{"body": ground_truth().decode()}],
         f"{admin}/ground-truths/reload": [_body(file="truth.json")],
         f"{admin}/rescores": [_body()],
-        "GET /api/v1/admin/boards/{board}/series": [{"board": "community"}],
+        "GET /api/v1/admin/boards/{board}/series": [
+            {"board": board, "current": version().hash} for board in BOARDS
+        ],
     }
     for action in _ENTRY_ACTIONS:
         seeds[f"{admin}/entries/{{id}}/{action}"] = [

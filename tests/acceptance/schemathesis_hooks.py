@@ -77,7 +77,7 @@ def before_call(_: Any, case: Any, _kwargs: Any) -> None:
     for name in {"id", "board"} & path.keys() & seed.keys():
         path[name] = seed[name]
     if _is_meant_well(case):
-        case.query.update({name: seed[name] for name in ("a", "b") if name in seed})
+        case.query.update({name: seed[name] for name in ("a", "b", "current") if name in seed})
     if "bearer" in seed and case.headers.get("Authorization"):
         case.headers["Authorization"] = f"Bearer {seed['bearer']}"
     if "body" in seed and case.method == "POST" and _is_meant_well(case):
