@@ -76,7 +76,8 @@ def row_differences(
         }
         yield from _membership([*rows, *unranked], given)
         own = {entry: dict(given.get(entry, {})) for entry in own}
-    if ranking is not None or all(_has_value(row) for row in rows):  # older: it ranked all rows
+    # Of a version that ranked all rows there are neither values nor a rule of ranking.
+    if values is not None or ranking is not None or all(_has_value(row) for row in rows):
         yield from _ranked(rows, unranked, own, ranking or "competition")
     if values is not None:
         yield from _origins([*rows, *unranked], values)

@@ -200,7 +200,7 @@ def _statistics(work: _Work) -> Found:
         for name, again in asdict(own).items():
             yield from same(where, name, getattr(stored, name), again)
         for metric in METRIC_KEYS:
-            if row.values[metric] is not None and metric in replicates[each.index]:
+            if row.values.get(metric) is not None and metric in replicates[each.index]:
                 published = stored.intervals.get(metric)
                 yield from _interval(work, where, row.entry_id, metric, published)
     for metric in METRIC_KEYS:

@@ -12,6 +12,7 @@ import re
 import sys
 from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ import pytest
 from shared.storage.database import Database
 from tests.acceptance.conformance_seeds import seeds_of
 from tests.acceptance.gateway_harness import Gateway, public_test_set, records, running_gateway
+from tests.ranking import ranking
 from tests.rows import add_listed_entry
 
 _HERE: Final = Path(__file__).parent
@@ -86,10 +88,15 @@ async def test_the_gateway_does_what_its_description_says(
     published.write_bytes(public_test_set())
     truths = tmp_path / "truths"
     truths.mkdir()
-    async with running_gateway(
-        database, **_SETTINGS, test_set=published, ground_truth_dir=truths
-    ) as gateway:
+    async with (
+        running_gateway(
+            database, **_SETTINGS, test_set=published, ground_truth_dir=truths
+        ) as gateway,
+        AsyncExitStack() as stack,
+    ):
         environment = await _prepared(gateway, tmp_path)
+        # Boards are ranked as they change: some operations want one that is.
+        await stack.enter_async_context(ranking(database, gateway.bus))
         child = await asyncio.create_subprocess_exec(
             str(Path(sys.executable).with_name("schemathesis")),
             "--config-file",

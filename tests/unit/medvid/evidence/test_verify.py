@@ -18,7 +18,7 @@ from medvid.benchmark.tasks import METRIC_KEYS, METRICS, RANKINGS, SCORINGS, Ran
 from medvid.evidence.archive import make_archive, read_archive
 from medvid.evidence.canonical import BadEvidence, canonical
 from medvid.evidence.frames import LARGEST, frame, unframe
-from medvid.evidence.links import LinkedDocument
+from medvid.evidence.links import ChainLink, LinkedDocument
 from medvid.evidence.signatures import Signer
 from medvid.evidence.verify import verify
 from tests.depth import deep, examples
@@ -253,6 +253,35 @@ def test_who_writes_the_whole_chain_anew_lacks_the_key() -> None:
         forged.scoring, forged.documents, forged.chain, {other.key_id: SIGNER.public_key}
     )
     assert "the key" in found(pretended)
+
+
+def test_a_trusted_key_must_have_signed_the_last_link() -> None:
+    """Earlier links may be older than the key; a chain without its signature is anybody's."""
+    trusted = {SIGNER.key_id: SIGNER.public_key}
+    signed = BOARD.chain
+    for signatures, said in (
+        ((False, False, False, False), "link 4: signature is missing"),
+        ((True, True, True, False), "link 4: signature is missing"),
+        ((False, False, False, True), ""),
+    ):
+        chain = [
+            link if keep else ChainLink(link.body)
+            for link, keep in zip(signed, signatures, strict=True)
+        ]
+        archive = make_archive(
+            "compat", BOARD.documents, chain, BOARD.keys if any(signatures) else {}
+        )
+        assert found(archive, trusted).startswith(said) if said else found(archive, trusted) == ""
+        assert found(archive) == ""
+
+
+def test_ranks_are_checked_wherever_there_are_values() -> None:
+    content = orjson.loads(BOARD.chain[2].body)["content"]
+    chain = linked_up([LinkedDocument("snapshot", 7, {**content, "ranking": None})])
+    documents = {name: own for name, own in BOARD.documents.items() if "statistics" not in name}
+    change = edited(lambda rows: put("ranks", "cvs_acc", value=9)(rows[0]))
+    archive = make_archive("compat", documents, chain, BOARD.keys)
+    assert "ranks.cvs_acc is 9" in found(changed_file(archive, "snapshot.json", change))
 
 
 def test_a_thinned_snapshot_is_known_by_its_hash() -> None:
