@@ -215,7 +215,9 @@ class Attacker:
         async with asyncio.timeout(500):  # measured at the lowest priority: others come first
             while True:
                 status = await self._get(url, owner)
-                measured = all(status["similarities"].values())
+                # Of what is only evaluated no similarity is ever shown.
+                alone = status.get("mode") == "evaluate_only"
+                measured = alone or all(status["similarities"].values())
                 judged = not self.judge or status["judging"]["result"] is not None
                 if status["state"] == "ranked" and measured and judged:
                     return status

@@ -54,7 +54,7 @@ def test_each_kind_of_job_has_every_verb() -> None:
               if hasattr(each, "commands")}  # fmt: skip
     kinds = {name: verbs for name, verbs in groups.items() if "discard" in verbs}
     verbs = ["start", "list", "show", "apply", "discard"]
-    assert kinds == {"rescoring": verbs, "reread": verbs}
+    assert kinds == {"rescoring": verbs, "reread": verbs, "succession": verbs}
 
 
 def heavy_in_the_help_of(commands: Sequence[Sequence[str]], heavy: Sequence[str]) -> list[str]:
