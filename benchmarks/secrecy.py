@@ -220,8 +220,7 @@ class Attacker:
                 measured = alone or all(status["similarities"].values())
                 judged = not self.judge or status["judging"]["result"] is not None
                 if status["state"] == "ranked" and measured and judged:
-                    # Once more: its scores were read before the judge's result that is in it.
-                    return await self._get(url, owner)
+                    return status
                 await asyncio.sleep(0.05)
 
     async def _row(self, board: str, entry_id: str) -> dict[str, Any]:

@@ -39,10 +39,8 @@ async def rescore(
 
 async def rescores(transport: Transport) -> AsyncGenerator[RescoreJobView, None]:
     """Yield re-score jobs, newest first."""
-    call = get("/admin/rescores", limit=_PAGE_SIZE)
-    async for page in transport.pages(call, JobsPage):
-        for job in page.jobs:
-            yield job
+    async for job in _jobs(transport, "rescores"):
+        yield job
 
 
 async def reread(
@@ -66,10 +64,8 @@ async def reread(
 
 async def rereads(transport: Transport) -> AsyncGenerator[RescoreJobView, None]:
     """Yield jobs that read replies again, newest first."""
-    call = get("/admin/rereads", limit=_PAGE_SIZE)
-    async for page in transport.pages(call, JobsPage):
-        for job in page.jobs:
-            yield job
+    async for job in _jobs(transport, "rereads"):
+        yield job
 
 
 async def apply_reread(
@@ -116,10 +112,8 @@ async def succession(
 
 async def successions(transport: Transport) -> AsyncGenerator[RescoreJobView, None]:
     """Yield jobs of succession, newest first."""
-    call = get("/admin/successions", limit=_PAGE_SIZE)
-    async for page in transport.pages(call, JobsPage):
-        for job in page.jobs:
-            yield job
+    async for job in _jobs(transport, "successions"):
+        yield job
 
 
 async def read_succession(transport: Transport, job: JobId) -> RescoreDetail:
@@ -167,6 +161,13 @@ async def apply_rescore(
 async def discard_rescore(transport: Transport, job: JobId, *, why: str) -> ChangeAnswer:
     """Drop a re-score job; the scores in force stay."""
     return await do(transport, f"/rescores/{job}/discard", ChangeAnswer, why)
+
+
+async def _jobs(transport: Transport, kind: str) -> AsyncGenerator[RescoreJobView, None]:
+    call = get(f"/admin/{kind}", limit=_PAGE_SIZE)
+    async for page in transport.pages(call, JobsPage):
+        for job in page.jobs:
+            yield job
 
 
 async def do(

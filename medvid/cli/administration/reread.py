@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import time
 from itertools import islice
 from typing import Annotated, Final
 
 import typer
 
-from medvid.cli.administration.rescoring import difference_text, jobs_table
+from medvid.cli.administration.jobs import (
+    MOST_JOBS,
+    Job,
+    Preview,
+    WithoutFailed,
+    awaited,
+    difference_text,
+    job_id,
+    jobs_table,
+)
 from medvid.cli.administration.session import OnBoard, Why, done, entry_id, reason
-from medvid.cli.failures import CommandFailed
 from medvid.cli.parameters import NoWait, Sure
 from medvid.cli.session import Session, as_administrator, consent
 from medvid.judging.parts_table import ParserName
 
-_LOOK_SECONDS: Final = 1.0
-_MOST_JOBS: Final = 100
-Job = Annotated[str | None, typer.Argument(help="id of the job; the newest when left out")]
+_START: Final = "reread start --parser N"
 
 
 @as_administrator
@@ -43,24 +48,21 @@ def start(
     given = reason(session, why)
     job = admin.reread(why=given, parser=parser, judge_version=judge, board=board, entries=ids)
     session.say(f"Job {job.id}: replies on {job.items} entries are being read.")
-    detail = admin.difference(job.id)
-    while not no_wait and detail.job.state in ("reading", "scored"):
-        time.sleep(_LOOK_SECONDS)
-        detail = admin.difference(job.id)
+    detail = awaited(lambda: admin.difference(job.id), wait=not no_wait)
     return session.answer(detail, difference_text(detail))
 
 
 @as_administrator
 def list_jobs(session: Session) -> int:
     """List jobs that read replies again."""
-    found = list(islice(session.client.admin.rereads(), _MOST_JOBS))
+    found = list(islice(session.client.admin.rereads(), MOST_JOBS))
     return session.answer(found, jobs_table(found, "Parser"))
 
 
 @as_administrator
 def show(session: Session, job: Job = None) -> int:
     """Show what such a job would change."""
-    found = session.client.admin.difference(_job(session, job))
+    found = session.client.admin.difference(job_id(job, session.client.admin.rereads(), _START))
     return session.answer(found, difference_text(found))
 
 
@@ -68,18 +70,14 @@ def show(session: Session, job: Job = None) -> int:
 def apply(
     session: Session,
     job: Job = None,
-    preview: Annotated[
-        int | None, typer.Option(help="number of the difference you looked at")
-    ] = None,
-    without_failed: Annotated[
-        bool, typer.Option("--without-failed", help="although some entries failed")
-    ] = False,
+    preview: Preview = None,
+    without_failed: WithoutFailed = False,
     why: Why = None,
     sure: Sure = False,
 ) -> int:
     """Put in force what was read again, all at once."""
     admin = session.client.admin
-    detail = admin.difference(_job(session, job))
+    detail = admin.difference(job_id(job, session.client.admin.rereads(), _START))
     if not sure:
         session.say(difference_text(detail))
     consent(session, "Put these values in force?", sure=sure)
@@ -97,18 +95,7 @@ def apply(
 @as_administrator
 def discard(session: Session, job: Job = None, why: Why = None, sure: Sure = False) -> int:
     """Drop such a job; the values in force stay."""
-    found = _job(session, job)
+    found = job_id(job, session.client.admin.rereads(), _START)
     consent(session, f"Drop job {found}?", sure=sure)
     change = session.client.admin.discard_reread(found, why=reason(session, why))
     return session.answer(change, done("Dropped.", changed=change.changed))
-
-
-def _job(session: Session, job: str | None) -> str:
-    """Return the job that is meant: the newest where none is named."""
-    if job is not None:
-        return job
-    for newest in session.client.admin.rereads():
-        return str(newest.id)
-    raise CommandFailed(
-        "there is no such job.", fix="Start one with 'medvid admin reread start --parser N'."
-    )

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from itertools import islice
 from typing import Annotated, Final
 
 import typer
 
-from medvid.cli.administration.rescoring import difference_text, jobs_table
+from medvid.cli.administration.jobs import (
+    MOST_JOBS,
+    Job,
+    Preview,
+    WithoutFailed,
+    awaited,
+    difference_text,
+    job_id,
+    jobs_table,
+)
 from medvid.cli.administration.session import OnBoard, Why, done, entry_id, reason
-from medvid.cli.failures import CommandFailed
 from medvid.cli.parameters import NoWait, Sure
 from medvid.cli.session import Session, as_administrator, consent
 from medvid.models.administration import (
@@ -21,9 +28,7 @@ from medvid.models.administration import (
     SuccessionEstimate,
 )
 
-_LOOK_SECONDS: Final = 1.0
-_MOST_JOBS: Final = 100
-Job = Annotated[str | None, typer.Argument(help="id of the job; the newest when left out")]
+_START: Final = "succession start"
 
 
 @as_administrator
@@ -49,24 +54,22 @@ def start(
     given = reason(session, why)
     job = admin.succession(why=given, calls=cost.calls, board=board, entries=ids)
     session.say(f"Job {job.id}: {job.items} entries are being judged by {job.judge_version}.")
-    detail = admin.read_succession(job.id)
-    while not no_wait and detail.job.state in ("judging", "scored"):
-        time.sleep(_LOOK_SECONDS)
-        detail = admin.read_succession(job.id)
+    detail = awaited(lambda: admin.read_succession(job.id), wait=not no_wait)
     return session.answer(detail, _text(detail))
 
 
 @as_administrator
 def list_jobs(session: Session) -> int:
     """List jobs of succession."""
-    found = list(islice(session.client.admin.successions(), _MOST_JOBS))
+    found = list(islice(session.client.admin.successions(), MOST_JOBS))
     return session.answer(found, jobs_table(found, "Judge"))
 
 
 @as_administrator
 def show(session: Session, job: Job = None) -> int:
     """Show how far a job is, the bridge between both judges, and what would change."""
-    found = session.client.admin.read_succession(_job(session, job))
+    admin = session.client.admin
+    found = admin.read_succession(job_id(job, admin.successions(), _START))
     return session.answer(found, _text(found))
 
 
@@ -74,18 +77,14 @@ def show(session: Session, job: Job = None) -> int:
 def apply(
     session: Session,
     job: Job = None,
-    preview: Annotated[
-        int | None, typer.Option(help="number of the difference you looked at")
-    ] = None,
-    without_failed: Annotated[
-        bool, typer.Option("--without-failed", help="although some entries failed")
-    ] = False,
+    preview: Preview = None,
+    without_failed: WithoutFailed = False,
     why: Why = None,
     sure: Sure = False,
 ) -> int:
     """Put the values of the new judge in force, all at once; the boards go over to it."""
     admin = session.client.admin
-    detail = admin.read_succession(_job(session, job))
+    detail = admin.read_succession(job_id(job, admin.successions(), _START))
     if not sure:
         session.say(_text(detail))
     consent(session, "Put these values in force?", sure=sure)
@@ -100,21 +99,10 @@ def apply(
 @as_administrator
 def discard(session: Session, job: Job = None, why: Why = None, sure: Sure = False) -> int:
     """Drop such a job; the values in force stay, and what was judged is not paid for again."""
-    found = _job(session, job)
+    found = job_id(job, session.client.admin.successions(), _START)
     consent(session, f"Drop job {found}?", sure=sure)
     change = session.client.admin.discard_succession(found, why=reason(session, why))
     return session.answer(change, done("Dropped.", changed=change.changed))
-
-
-def _job(session: Session, job: str | None) -> str:
-    """Return the job that is meant: the newest where none is named."""
-    if job is not None:
-        return job
-    for newest in session.client.admin.successions():
-        return str(newest.id)
-    raise CommandFailed(
-        "there is no such job.", fix="Start one with 'medvid admin succession start'."
-    )
 
 
 def _cost(cost: SuccessionEstimate) -> str:

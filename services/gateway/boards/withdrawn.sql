@@ -1,13 +1,9 @@
 -- name: entries_gone
 -- Of those that had a rank. Replaced ones are not among them: their models are on the board.
 SELECT e.id, e.board AS board, e.model_name, e.organization, e.version, e.submitted_on,
-       CASE WHEN e.board <> e.board AND e.removed_at IS NULL THEN 'moved'
-            WHEN s.state IN ('withdrawn', 'replaced') THEN s.state
-            ELSE 'removed' END AS state,
+       CASE WHEN s.state = 'withdrawn' THEN s.state ELSE 'removed' END AS state,
        e.removed_at AS at,
-       CASE WHEN s.state = 'withdrawn' THEN s.withdrawn_by
-            WHEN s.state IS DISTINCT FROM 'replaced' AND e.removed_at IS NOT NULL THEN 'administrator'
-            END AS by,
+       CASE WHEN s.state = 'withdrawn' THEN s.withdrawn_by ELSE 'administrator' END AS by,
        CASE WHEN s.withdrawal_is_public THEN s.withdrawal_note END AS note,
        next.board AS next_board, next.id AS next_id,
        (SELECT json_agg(had ORDER BY had.scoring)

@@ -128,14 +128,14 @@ class SubmissionPages:
         """Show a submission's state, all of it to its owner."""
         caller = await self.callers.of(request)
         try:
-            found = await self.submissions.status(
-                read_submission_id(request.match_info["id"]), caller
-            )
+            submission_id = read_submission_id(request.match_info["id"])
+            # First: a result that is shown is in the scores, too.
+            judging = await self.judging.status(submission_id)
+            found = await self.submissions.status(submission_id, caller)
         except NotFound:
             # Perhaps it is for its owner's eyes only: the script asks again with the token.
             facts = {"id": request.match_info["id"]}
             return self._private("submission_unknown.html", facts, HTTPStatus.NOT_FOUND)
-        judging = await self.judging.status(found.submission.id)
         status = submission_models.submission_status(found, judging)
         response = self._private("submission.html", _facts(status, found), HTTPStatus.OK)
         response.headers["Vary"] = "Authorization"

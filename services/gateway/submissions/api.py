@@ -175,8 +175,9 @@ async def read_submission(
 
     Anyone who knows the id sees its state; the owner sees everything.
     """
-    status = await submissions.status(id, caller)
-    body = submission_status(status, await judging.status(id)).model_dump_json().encode()
+    judged = await judging.status(id)  # first: a result that is shown is in the scores, too
+    found = await submissions.status(id, caller)
+    body = submission_status(found, judged).model_dump_json().encode()
     headers = {**READ_HEADERS, "Vary": "Accept-Encoding, Authorization"}
     return represent(body, content_type=JSON, cache_control=_PRIVATE, headers=headers)
 
