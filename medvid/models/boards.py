@@ -15,6 +15,7 @@ from medvid.benchmark.tasks import METRICS, Board, Ranking, Scoring
 from medvid.models.base import Answer, Open
 from medvid.models.judging import JudgeResult
 
+NoStatistics = Literal["coming", "too_many_entries", "not_made"]
 WHY_WITHHELD: Final = "why there are no values; null: they are shown"
 
 
@@ -205,6 +206,12 @@ class Leaderboard(Answer):
     ranking_rule: str = Field(ranking_rule("competition"), description="the same and all else")
     series: BoardSeries | None = Field(
         None, description="which judged values rank; null: ranked before boards had a series"
+    )
+    no_statistics: Open[NoStatistics] | None = Field(
+        None,
+        description="why no entry has `statistics`: they follow in seconds; the board is too large "
+        "for them; none were made of this snapshot, or were pruned with it; null: there are some, "
+        "or nothing is ranked",
     )
     track: str | None = Field(None, description="the track that the entries are narrowed to")
     view: BoardView | None = Field(

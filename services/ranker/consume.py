@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import structlog
 
 from medvid.benchmark.ladder import USUAL_STEPS, Steps
+from medvid.benchmark.statistics.ranks import MOST_ENTRIES
 from medvid.benchmark.tasks import SCORINGS, Scoring
 from medvid.evidence.signatures import Signer
 from services.ranker.board import hypothetical_row, ranked_board
@@ -15,7 +16,6 @@ from services.ranker.ladder import Evaluation, evaluate
 from services.ranker.links import link
 from services.ranker.measuring import digests, measure, save_statistics
 from services.ranker.rescoring import preview
-from services.ranker.statistics import MOST_ENTRIES
 from services.ranker.store import CONSUMER, BoardState, BoardStore
 from shared.contracts.messages import (
     BoardChanged,

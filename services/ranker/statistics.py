@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -16,9 +16,6 @@ from medvid.benchmark.statistics.ranks import rank_statistics
 from medvid.benchmark.sums import Array
 from medvid.benchmark.tasks import METRIC_KEYS, Ranking
 from medvid.evidence.links import replicates_digest
-
-MOST_ENTRIES: Final = 3_000
-"""Of a larger board no statistics are made: it takes 700 MB, and grows with the board's square."""
 
 Drawn = Mapping[UUID, Mapping[str, tuple[Array, Mapping[str, Any]]]]
 """By entry and metric: replicates, and the interval as it is stored."""

@@ -5,18 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from medvid.benchmark.caption_pairs import plan
-from medvid.benchmark.embedding import load_embedder
-from medvid.benchmark.ground_truth import GroundTruth, load_ground_truth
 from medvid.benchmark.ranking import RankedRow, Row, rank
-from medvid.benchmark.scorecard import score
-from medvid.benchmark.statistics.bootstrap import Estimates, Resampling, estimates, resample
+from medvid.benchmark.statistics.bootstrap import Estimates
 from medvid.benchmark.statistics.comparisons import Score, compare
 from medvid.benchmark.statistics.intervals import interval
 from medvid.benchmark.statistics.ranks import rank_statistics
@@ -27,62 +22,19 @@ from medvid.benchmark.statistics.second_opinions import (
     sensitivity,
     weighted_mean_ranks,
 )
-from medvid.benchmark.sums import Contributions
 from medvid.benchmark.tasks import JUDGE_METRIC_KEYS, METRIC_KEYS, Scoring
-from medvid.benchmark.test_set import TestSet
-from medvid.benchmark.validation import validate_submission
-from medvid.judging import standin
-from medvid.judging.aggregate import contributions as judged_contributions
+from tests import golden_files
+from tests.golden_files import Key, contributions, values
 
 HERE = Path(__file__).parent
-DATA = HERE.parents[1] / "benchmarks" / "data"
 PUBLISHED = HERE.parents[1] / "medvid" / "benchmark" / "data" / "published_leaderboards.json"
 GOLDEN: dict[str, Any] = json.loads((HERE / "statistics.json").read_text())
 FILES = tuple(GOLDEN["files"])
 TOLERANCE = 1e-6
 
-Key = tuple[str, Scoring]
 
-
-@cache
-def truth() -> GroundTruth:
-    return load_ground_truth((DATA / "ground_truth.json.gz").read_bytes())
-
-
-@cache
-def resampling() -> Resampling:
-    return resample(truth().samples, GOLDEN["ground_truth_version"])
-
-
-@cache
-def contributions(file: str) -> dict[Key, Contributions]:
-    predictions = validate_submission(
-        (DATA / f"predictions_{file}.json.gz").read_bytes(),
-        TestSet.from_ground_truth(truth()),
-        diagnose=False,
-    ).predictions
-    assert predictions is not None
-    card = score(truth().samples, predictions, load_embedder())
-    pairs = plan(truth().samples, predictions)
-    verdicts = [standin.judge(pair) for pair in pairs.texts]
-    found: dict[Key, Contributions] = {
-        (metric, scoring): each
-        for metric, by_scoring in card.contributions.items()
-        for scoring, each in by_scoring.items()
-    }
-    for metric, each in judged_contributions(pairs, verdicts, truth().samples).items():
-        found |= {(metric, "compat"): each, (metric, "strict"): each}
-    return found
-
-
-@cache
 def replicates(file: str) -> Mapping[Key, Estimates]:
-    return estimates(contributions(file), resampling())
-
-
-@cache
-def values(file: str, scoring: Scoring) -> dict[str, float | None]:
-    return {metric: contributions(file)[metric, scoring].value()[0] for metric in METRIC_KEYS}
+    return golden_files.replicates(file, GOLDEN["ground_truth_version"])
 
 
 def near(expected: object) -> object:

@@ -17,6 +17,8 @@ from medvid.benchmark.tasks import METRIC_KEYS, Ranking
 
 EntryReplicates = Mapping[str, Array]
 """One entry's replicates by metric, in the board's scoring."""
+MOST_ENTRIES: Final = 3_000
+"""Of a larger board a server computes none: replicates take 700 MB, and time the board's square."""
 _MAY_BE_BEST: Final = 0.95
 _NUMBERS_AT_ONCE: Final = 1 << 17
 """Of one metric: what is sorted at once stays in the processor's cache."""

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 from pydantic import BaseModel, Field
 
+from medvid.benchmark.statistics.ranks import MOST_ENTRIES
 from medvid.models.boards import (
     BoardLink,
     BoardSeries,
@@ -18,6 +19,7 @@ from medvid.models.boards import (
     Leaderboard,
     LeaderboardEntry,
     LeaderboardIndex,
+    NoStatistics,
     RankStatistics,
     Track,
     ranking_rule,
@@ -83,6 +85,7 @@ def leaderboard(snapshot: Snapshot) -> MeasuredBoard:
         ranking=snapshot.ranking,
         ranking_rule=ranking_rule(snapshot.ranking),
         series=BoardSeries(**orjson.loads(snapshot.series)) if snapshot.series else None,
+        no_statistics=_no_statistics(snapshot, len(entries)),
         total=len(entries),
         entries=entries,
         measured_at=snapshot.measured_at,
@@ -90,6 +93,14 @@ def leaderboard(snapshot: Snapshot) -> MeasuredBoard:
         links=snapshot.links,
         minimum_detectable=measured.get("minimum_detectable", {}),
     )
+
+
+def _no_statistics(snapshot: Snapshot, entries: int) -> NoStatistics | None:
+    if snapshot.statistics is not None or not entries:
+        return None
+    if not snapshot.is_final:
+        return "coming"
+    return "too_many_entries" if entries > MOST_ENTRIES else "not_made"
 
 
 def _link(snapshot: Snapshot) -> BoardLink | None:

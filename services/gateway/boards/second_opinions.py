@@ -11,6 +11,7 @@ import orjson
 from medvid.benchmark.disclosure import rounded, withheld_sources
 from medvid.benchmark.ranking import RankedRow, rank
 from medvid.benchmark.series import ranked_values
+from medvid.benchmark.statistics.ranks import MOST_ENTRIES
 from medvid.benchmark.statistics.second_opinions import (
     fair_view,
     majority,
@@ -25,8 +26,6 @@ from services.gateway.boards.models import MeasuredBoard
 from services.gateway.boards.reader_weights import Weights
 from shared.runtime.errors import InvalidInput
 
-MOST_ENTRIES: Final = 3_000
-"""One entry left out at a time takes time with the board's square: 4 s for so many."""
 Row = Mapping[str, Any]
 _DECIMALS: Final = 4
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import jinja2
 
 from medvid.benchmark.decoding import SUBMISSION_LIMITS
+from medvid.benchmark.statistics.ranks import MOST_ENTRIES
 from medvid.benchmark.submission import EXAMPLE
 from medvid.benchmark.tasks import METRICS, RULE_METRIC_KEYS, SCORINGS, SOURCES, Board, Scoring
 from medvid.benchmark.validation import MINIMUM_RECORDS
@@ -85,6 +86,7 @@ class Pages:
             entry_url=entry_url,
             is_web_address=is_web_address,
             more=MORE,
+            most_measured=f"{MOST_ENTRIES:,}",
             navigation=NAVIGATION,
             other_series=board_view.other_series,
             shown_day=board_view.shown_day,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID
 
@@ -10,6 +11,7 @@ import orjson
 import pytest
 from pydantic import ValidationError
 
+from medvid.benchmark.statistics.ranks import MOST_ENTRIES
 from medvid.benchmark.tasks import METRIC_KEYS, SCORINGS, Board, Scoring
 from services.gateway.boards import models as board_models
 from services.gateway.boards.current import Boards
@@ -80,6 +82,27 @@ def test_who_is_not_ranked_follows_the_ranked_ones() -> None:
     assert last[:6] == ["", "", "", "", "", "B"]
     summary = board_models.index([board]).boards[0]
     assert (summary.entries, summary.ranked, summary.ranking) == (2, 1, "dense")
+
+
+@pytest.mark.parametrize(
+    ("entries", "is_final", "statistics", "expected"),
+    [
+        (1, True, b'{"entries": {}}', None),
+        (1, False, None, "coming"),
+        (1, True, None, "not_made"),
+        (MOST_ENTRIES, True, None, "not_made"),
+        (MOST_ENTRIES + 1, True, None, "too_many_entries"),
+        (0, True, None, None),
+    ],
+)
+def test_a_board_says_why_it_has_no_statistics(
+    entries: int, is_final: bool, statistics: bytes | None, expected: str | None
+) -> None:
+    shown = replace(snapshot(*[ROW] * entries), is_final=is_final, statistics=statistics)
+    board = board_models.leaderboard(shown)
+    assert board.no_statistics == expected
+    few = board.model_copy(update={"entries": board.entries[:1]})
+    assert ("more than 3,000 entries" in Pages().board(few)) is (expected == "too_many_entries")
 
 
 class Snapshots:
