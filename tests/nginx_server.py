@@ -33,7 +33,7 @@ http {{
   }}
   server {{
     listen 127.0.0.1:{port};
-    location / {{ proxy_pass http://gateways; }}
+    location {below} {{ proxy_pass http://gateways; }}
   }}
 }}
 """
@@ -58,15 +58,22 @@ class Nginx:
 
 
 @asynccontextmanager
-async def nginx_before(urls: Sequence[str], folder: Path) -> AsyncIterator[Nginx]:
-    """Run an nginx that divides requests among the gateways at `urls`; its files in `folder`."""
+async def nginx_before(
+    urls: Sequence[str], folder: Path, *, below: str = "/"
+) -> AsyncIterator[Nginx]:
+    """Run an nginx that divides requests among the gateways at `urls`; its files in `folder`.
+
+    It hands on what is asked for below a path, as it came, and knows nothing else.
+    """
     program = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin")
     if program is None:
         raise ServerError("nginx is not installed: run ./scripts/test or install the package")
     port = free_port()
     gateways = "\n".join(f"    server {urlsplit(url).netloc};" for url in urls)
     config = folder / "nginx.conf"
-    config.write_text(_CONFIG.format(folder=folder, gateways=gateways, port=port), "utf-8")
+    config.write_text(
+        _CONFIG.format(folder=folder, gateways=gateways, port=port, below=below), "utf-8"
+    )
     process = await asyncio.create_subprocess_exec(
         program, "-c", str(config), "-p", str(folder), "-e", str(folder / "error.log")
     )

@@ -46,12 +46,16 @@ def network_error(url: str, error: Exception) -> LeaderboardError:
     return Unreachable(lost, fix="Try again.")
 
 
-def moved(url: str, to: str | None) -> LeaderboardError:
-    """Return the error of a server that redirects: tokens go to no other address by themselves."""
+def moved(url: str, path: str, to: str | None) -> LeaderboardError:
+    """Return the error of a server that redirects: tokens go to no other address by themselves.
+
+    `path` is what was asked for at `url`, `to` where the answer is said to be.
+    """
     if to is None:
         return BadAddress(f"{url} is not where the server is.", fix=f"Correct it; {_SET}.")
     place = urlsplit(to)
-    new = f"{place.scheme}://{place.netloc}" if place.netloc else to
+    below = place.path.removesuffix(path) if place.path.endswith(path) else ""
+    new = f"{place.scheme}://{place.netloc}{below}" if place.netloc else to
     return BadAddress(f"{url} sends its callers on to {to}.", fix=f"Use {new}; {_SET}.")
 
 

@@ -161,7 +161,7 @@ class Transport:
                 ) as response,
             ):
                 if response.status in MOVED:
-                    raise moved(self.url, response.headers.get("Location"))
+                    raise moved(self.url, call.path, response.headers.get("Location"))
                 yield response
         except (aiohttp.ClientError, OSError) as error:  # OSError: timeouts too
             if isinstance(error.__cause__, LeaderboardError):  # from the body's own generator

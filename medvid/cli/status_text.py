@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from urllib.parse import urljoin
 
 from rich.console import Console
 from rich.table import Table
@@ -107,7 +108,7 @@ def _lines(status: SubmissionStatus, url: str) -> Iterable[Text]:
     if status.entry is not None:
         entry = status.entry
         yield Text.assemble(("Entry      ", "dim"), f"{entry.model_name} ({entry.organization})")
-        yield Text.assemble(("           ", "dim"), f"{url}{entry.page}")
+        yield Text.assemble(("           ", "dim"), urljoin(url, entry.page))
     result = status.judging.result
     if result is not None:
         stub = " (the stand-in judge: for demonstration only)" if result.stub else ""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from medvid.evidence.verify_sealed import VerifiedSealed
 
 _URL: Final = re.compile(r"https?://", re.IGNORECASE)
-_PATH: Final = re.compile(r"/api/v1/leaderboards/(official|community)/evidence")
+_PATH: Final = re.compile(r"(.*)/api/v1/leaderboards/(official|community)/evidence")
 _PUBLIC_KEY: Final = re.compile(r"[0-9a-f]{64}")
 _LARGEST_KEY_FILE: Final = 1 << 20
 
@@ -113,9 +113,9 @@ def _fetch(address: str) -> bytes:
         )
     query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     snapshot = query.get("snapshot")
-    with Client(f"{parts.scheme}://{parts.netloc}") as client:
+    with Client(f"{parts.scheme}://{parts.netloc}{match[1]}") as client:
         return client.evidence(
-            match[1],
+            match[2],
             snapshot=int(snapshot) if snapshot and snapshot.isdecimal() else None,
             scoring=query.get("scoring", "compat"),
         )

@@ -273,6 +273,7 @@ def _build(database: Database, pool: WorkerPool, folder: Path, settings: Gateway
 async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> AsyncIterator[None]:
     """Serve until left; then finish the requests at work."""
     async with AsyncExitStack() as stack:
+        stack.enter_context(Site.of(settings.public_url).serving())
         pool = WorkerPool(settings.validation_workers, name="validator", initializer=yield_to_reads)
         stack.push_async_callback(pool.close)
         await pool.start()

@@ -26,8 +26,8 @@ class GatewaySettings(CommonSettings):
     public_url: str | None = Field(
         None,
         pattern=r"^https?://[^/\s]+",
-        description="where readers reach the pages, as https://example.org, without a path; "
-        "for links in feeds",
+        description="where readers reach the site, as https://example.org or, below a path, "
+        "https://example.org/leaderboard; all links follow it",
     )
     security_contact: str = Field(
         "",

@@ -28,6 +28,7 @@ from services.judge.open_judge import judge_version, open_endpoint
 from services.operate.database import open_address, open_at
 from services.operate.findings import Finding, State
 from services.operate.judge_check import check_judge, models_finding
+from services.operate.public_address import check_public_address
 from services.standalone import StandaloneSettings
 from shared.messaging.rabbit.rebuild import differences
 from shared.runtime.errors import MedvidError, Misconfigured
@@ -94,6 +95,7 @@ async def examine(around: Surroundings, *, ask_judge: bool = False) -> list[Find
                     await _made(name, check(seen)) for name, check in _SCHEMA_CHECKS.items()
                 ]
     findings.append(await _made("message bus", _bus(settings)))
+    findings.append(await check_public_address(settings))
     findings.append(await _made("judge", _judge(settings)))
     if ask_judge:
         try:

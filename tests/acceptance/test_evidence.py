@@ -47,7 +47,9 @@ OTHER: Final = Signer.of("6b" * 32)
 
 @pytest.fixture
 async def gateway(database: Database) -> AsyncIterator[Gateway]:
-    async with running_gateway(database, load=False, board_poll_seconds=0.02) as running:
+    async with running_gateway(
+        database, load=False, board_poll_seconds=0.02, public_url="https://board.example/below"
+    ) as running:
         yield running
 
 

@@ -25,6 +25,7 @@ from shared.messaging.rabbit.bus import connect_rabbit
 from shared.messaging.topology import JUDGE_BATCHES
 from shared.runtime.figures import Sampler
 from shared.storage.database import Database
+from tests.acceptance.gateway_harness import running_gateway
 from tests.conftest import Servers
 from tests.processes import free_port
 from tests.rows import DEMO, accept_submission, load_demo_ground_truth
@@ -105,7 +106,7 @@ async def test_a_healthy_installation_is_healthy(
     assert only_wrong(findings) == {}
     assert set(findings) == {
         "configuration", "database", "clock", "migrations", "ground truth", "names", "work",
-        "message bus", "judge", "disk for uploads",
+        "message bus", "public address", "judge", "disk for uploads",
     }  # fmt: skip
     assert print_report(list(findings.values()), as_json=False) == 0
     assert "a-secret-key" not in capsys.readouterr().out
@@ -133,6 +134,25 @@ async def test_a_mistyped_variable_is_named(installation: Installation) -> None:
     findings = await installation.findings()
     assert only_wrong(findings) == {"configuration": "warning"}
     assert "MEDVID_JUGDE_MODEL" in findings["configuration"].says
+
+
+async def test_where_readers_reach_the_site(installation: Installation, database: Database) -> None:
+    async with running_gateway(database, load=False) as gateway:
+        installation.change(public_url=gateway.url)
+        findings = await installation.findings()
+        assert only_wrong(findings) == {}
+        assert f"{gateway.url} answers" in findings["public address"].says
+        installation.change(public_url=f"{gateway.url}/leaderboard")
+        finding = (await installation.findings())["public address"]
+        assert finding.state == "warning"  # the gateway knows no such path
+    installation.change(public_url=gateway.url)
+    finding = (await installation.findings())["public address"]
+    assert (finding.state, "cannot connect" in finding.says) == ("warning", True)
+    async with running_gateway(database, load=False, public_url="http://x.example/b") as gateway:
+        installation.change(public_url=gateway.url)
+        finding = (await installation.findings())["public address"]
+        assert finding.state == "failed"
+        assert f"MEDVID_PUBLIC_URL={gateway.url} for every gateway" in finding.fix
 
 
 async def test_a_missing_key_of_the_administrators_is_told(installation: Installation) -> None:

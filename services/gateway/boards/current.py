@@ -24,6 +24,7 @@ from services.gateway.boards.urls import board_url, page_url
 from services.gateway.web.endpoints import HTML, JSON
 from services.gateway.web.representations import Representation, represent
 from services.gateway.web.security import PAGE_HEADERS, READ_HEADERS
+from services.gateway.web.urls import inside
 from shared.runtime.errors import Transient
 
 # Stale boards are a loud complaint elsewhere; one second still absorbs a crowd at a shared cache.
@@ -205,8 +206,8 @@ def _valueless(
 
 def _addresses(ready: ReadyBoard) -> Iterator[tuple[str, Representation]]:
     board, scoring = ready.board.board, ready.board.scoring
-    yield board_url(board, scoring), ready.json
-    yield page_url(board, scoring), ready.page
+    yield inside(board_url(board, scoring)), ready.json
+    yield inside(page_url(board, scoring)), ready.page
 
 
 def _api(body: bytes, last_modified: datetime | None) -> Representation:

@@ -18,7 +18,7 @@ from services.gateway.boards.urls import page_url
 from services.gateway.web.representations import Representation, represent
 from services.gateway.web.responses import send
 from services.gateway.web.security import READ_HEADERS
-from services.gateway.web.urls import PAGES, Site, url
+from services.gateway.web.urls import PAGES, Site, inside, url
 
 _LENGTH: Final = 50
 _TYPE: Final = "application/atom+xml; charset=utf-8"
@@ -50,7 +50,7 @@ class Feeds:
         address = url("board_feed", board=board) if board else url("feed")
         updated = arrivals[0].since if arrivals else _BEGINNING
         feed = Feed(
-            id=uuid5(NAMESPACE_URL, f"medvidbench:{address}").urn,
+            id=uuid5(NAMESPACE_URL, f"medvidbench:{inside(address)}").urn,
             title=f"MedVidBench: new on the {board} board" if board else "MedVidBench: new entries",
             address=self._site.absolute(address),
             page=self._site.absolute(page_url(board or "official", "compat")),

@@ -121,8 +121,13 @@ def check_form(request: web.Request, token: object, *, signed_in: bool) -> None:
 
 
 def _name(request: web.Request) -> str:
-    """Return the cookie's name; over https one that a browser takes from a safe answer only."""
-    return "__Host-medvid-admin" if _is_https(request) else "medvid-admin"
+    """Return the cookie's name; over https one that a browser takes from a safe answer only.
+
+    Below a path the host has other sites, to which a `__Host-` cookie would be sent as well.
+    """
+    if not _is_https(request):
+        return "medvid-admin"
+    return "__Host-medvid-admin" if url("official") == ROOT else "__Secure-medvid-admin"
 
 
 def _is_https(request: web.Request) -> bool:

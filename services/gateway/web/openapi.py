@@ -115,7 +115,7 @@ def openapi_document(endpoints: Sequence[Endpoint], webhooks: Sequence[OutgoingC
             "version": "1",
             "description": _DESCRIPTION.format(feeds=_feeds()),
         },
-        "servers": [{"url": ROOT}],
+        "servers": [{"url": url("official").rstrip(ROOT) or ROOT}],
         "tags": [
             {"name": name, "description": text} for name, text in _TAGS.items() if name in used
         ]

@@ -11,12 +11,14 @@ from typing import Any, Final, cast
 
 import structlog
 from aiohttp import web
+from aiohttp.http import RawRequestMessage
 
 from services.gateway.web import problems
 from services.gateway.web.endpoints import Handle
 from services.gateway.web.middleware import logged_address
 from services.gateway.web.representations import SERVER
 from services.gateway.web.security import API_HEADERS
+from services.gateway.web.urls import inside
 
 # Where the kernel can: an answer that nobody takes is given up after so many milliseconds.
 _UNTAKEN: Final = (socket.IPPROTO_TCP, getattr(socket, "TCP_USER_TIMEOUT", 18), 60_000)
@@ -65,9 +67,19 @@ class Runner(web.AppRunner):
         return _Server(
             cast(Any, self._around(handle)),
             self._limits,
-            request_factory=plain.request_factory,
+            request_factory=lambda message, *rest: plain.request_factory(_inside(message), *rest),
             **self._options,
         )
+
+
+def _inside(message: RawRequestMessage) -> RawRequestMessage:
+    """Return a request's head with its address as the routes know it."""
+    path = message.url.raw_path
+    known = inside(path)
+    if known == path:
+        return message
+    address = message.url.with_path(known, encoded=True, keep_query=True)
+    return message._replace(path=inside(message.path), url=address)
 
 
 class _Server(web.Server):

@@ -4,16 +4,23 @@ Links are made by name: `url("submission", id=submission.id)`; templates do the 
 and hand scripts what these need as data attributes. Paths of operations come after `API` where they
 are declared (see `router`); here are those that something links to. What is read away from the
 site, as a feed is, takes `Site.absolute`.
+
+A site may be below a path of its host, as https://example.org/leaderboard. Every address that
+`url` makes begins with that prefix; the routes know none of it (`inside`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
 
+from medvid.benchmark.tasks import BOARDS
 from medvid.models.base import API
 
 ROOT: Final = "/"
@@ -85,22 +92,44 @@ OPERATIONS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """The paths of the operations that are linked to."""
 _PATHS: Final = {**PAGES, **OPERATIONS}
+_SEGMENT: Final = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._~-]+")
+_OWN_SEGMENTS: Final = frozenset(
+    {*BOARDS, *(path.split("/")[1] for path in (*_PATHS.values(), *FOR_PROGRAMS))}
+)
+"""How addresses of the gateway begin; a prefix that begins so could not be told from them."""
+_prefix: ContextVar[str] = ContextVar("prefix", default="")
+"""What every address of the gateway that runs in this context begins with, as '/leaderboard'."""
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where readers reach the gateway: `https://example.org`, or '' where that is not set."""
+    """Where readers reach the gateway: `https://example.org`, and the path that it is below.
+
+    Both are '' where that is not set.
+    """
 
     origin: str = ""
+    prefix: str = ""
 
     @classmethod
     def of(cls, public_url: str | None) -> Site:
         """Return the site of a setting that `check_public_url` passed."""
-        return cls((public_url or "").rstrip(ROOT))
+        found = urlsplit((public_url or "").rstrip(ROOT))
+        return cls(f"{found.scheme}://{found.netloc}" if public_url else "", found.path)
 
     def absolute(self, address: str) -> str:
         """Return an address with its origin, where that is known."""
         return self.origin + address
+
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        """Let `url` make addresses of this site, here and in tasks that are started meanwhile."""
+        before = _prefix.get()
+        _prefix.set(self.prefix)
+        try:
+            yield
+        finally:
+            _prefix.set(before)  # no reset: a fixture may be left in another context
 
 
 def url(name: str, /, *, query: Mapping[str, object] | None = None, **parts: object) -> str:
@@ -109,16 +138,37 @@ def url(name: str, /, *, query: Mapping[str, object] | None = None, **parts: obj
     Raises KeyError for a name that there is not, and where a part of the path is missing.
     """
     quoted = {key: quote(str(part), safe="") for key, part in parts.items()}
-    address = _PATHS[name].format_map(quoted)
+    address = _prefix.get() + _PATHS[name].format_map(quoted)
     return f"{address}?{urlencode(query, quote_via=quote)}" if query else address
+
+
+def inside(address: str) -> str:
+    """Return an address as the routes know it, without the site's prefix.
+
+    A proxy may have taken the prefix off already, and probes never have it.
+    """
+    prefix = _prefix.get()
+    rest = address.removeprefix(prefix)
+    if rest == address or rest[:1] not in ("", ROOT, "?"):
+        return address
+    return rest if rest.startswith(ROOT) else ROOT + rest
 
 
 def check_public_url(text: str | None) -> str | None:
     """Return a setting of where readers reach the site; raises ValueError for more than that."""
     found = urlsplit(text or "")
-    if found.path.strip(ROOT) or found.query or found.fragment:
+    site = f"{found.scheme}://{found.netloc}"
+    if found.query or found.fragment:
+        raise ValueError(f"has more than a host and a path; set it to {site}{found.path}")
+    segments = found.path.strip(ROOT).split("/") if found.path.strip(ROOT) else []
+    if not all(_SEGMENT.fullmatch(each) for each in segments):
         raise ValueError(
-            f"has more than a host; set it to {found.scheme}://{found.netloc} and serve the "
-            "gateway on a host name of its own: it cannot be served below a path"
+            "has a path with other characters than letters, digits, '.', '_', '~' and '-'; "
+            f"choose one like {site}/leaderboard"
+        )
+    if segments and segments[0] in _OWN_SEGMENTS:
+        raise ValueError(
+            f"has a path that begins like one of the gateway's own, /{segments[0]}; "
+            f"choose another, as {site}/leaderboard"
         )
     return text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from pydantic import ValidationError
 from medvid.models.base import API
 from services.gateway.app import _FEATURES
 from services.gateway.settings import GatewaySettings
-from services.gateway.web.urls import OPERATIONS, PAGES, Site, url
+from services.gateway.web.urls import OPERATIONS, PAGES, Site, check_public_url, inside, url
 
 GATEWAY: Final = Path(__file__).parents[3] / "services" / "gateway"
 OWN: Final = GATEWAY / "web" / "urls.py"
@@ -148,15 +149,67 @@ def test_an_absolute_address_has_the_sites_origin() -> None:
     assert Site.of(None).absolute(url("feed")) == "/feed.atom"
 
 
-@pytest.mark.parametrize("end", ["/leaderboard", "/a/b/", "/?a=b", "?a=b", "#top"])
-def test_a_site_below_a_path_is_refused_with_the_cure(end: str) -> None:
-    with pytest.raises(ValidationError, match=r"set it to https://board\.example and serve"):
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [
+        ("/?a=b", "set it to https://board.example/$"),
+        ("?a=b", "set it to https://board.example$"),
+        ("/a#top", "set it to https://board.example/a$"),
+        ("/a/../b", "choose one like https://board.example/leaderboard"),
+        ("/a//b", "choose one like"),
+        ("/caf%C3%A9", "choose one like"),
+        ("/api", "begins like one of the gateway's own, /api; choose another"),
+        ("/official/board", "the gateway's own, /official"),
+        ("/metrics/", "the gateway's own, /metrics"),
+    ],
+)
+def test_what_is_no_place_of_a_site_is_refused_with_the_cure(end: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        check_public_url(f"https://board.example{end}")
+    with pytest.raises(ValidationError):
         GatewaySettings(public_url=f"https://board.example{end}")
 
 
-@pytest.mark.parametrize("site", ["https://board.example", "http://board.example:8080/"])
-def test_a_site_is_a_host(site: str) -> None:
+@pytest.mark.parametrize(
+    "site", ["https://board.example", "http://board.example:8080/", "https://board.example/a.b/c/"]
+)
+def test_a_site_is_a_host_and_a_path(site: str) -> None:
     assert GatewaySettings(public_url=site).public_url == site
+
+
+def test_every_address_of_a_site_begins_with_its_path() -> None:
+    site = Site.of("https://board.example/a/b/")
+    with site.serving():
+        assert url("official") == "/a/b/"
+        assert url("entry", board="official", id=1) == "/a/b/boards/official/entries/1"
+        assert site.absolute(url("feed")) == "https://board.example/a/b/feed.atom"
+        with Site.of(None).serving():
+            assert url("official") == "/"
+        assert asyncio.run(_in_a_task()) == "/a/b/about"
+    assert url("official") == "/"
+
+
+async def _in_a_task() -> str:
+    return await asyncio.create_task(asyncio.to_thread(url, "about"))
+
+
+@pytest.mark.parametrize(
+    ("address", "known"),
+    [
+        ("/board", "/"),
+        ("/board/", "/"),
+        ("/board?a=/board/", "/?a=/board/"),
+        ("/board/board/x", "/board/x"),
+        ("/boards/official", "/boards/official"),
+        ("/about", "/about"),
+        ("/", "/"),
+        ("//board/about", "//board/about"),
+    ],
+)
+def test_routes_know_nothing_of_the_path(address: str, known: str) -> None:
+    assert inside(address) == address
+    with Site.of("https://x.example/board").serving():
+        assert inside(address) == known
 
 
 def _python_of(room: str) -> str:

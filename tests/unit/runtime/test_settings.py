@@ -15,7 +15,7 @@ PRICES = "MEDVID_JUDGE_PRICES"
 @pytest.mark.parametrize(
     ("variable", "value", "said"),
     [
-        ("MEDVID_PUBLIC_URL", "https://board.example/medvid", "MEDVID_PUBLIC_URL: has more than"),
+        ("MEDVID_PUBLIC_URL", "https://board.example/?a", "MEDVID_PUBLIC_URL: has more than"),
         ("MEDVID_DATABASE_POOL_SIZE", "many", "MEDVID_DATABASE_POOL_SIZE: Input should be"),
         (PRICES, '{"secret', f"{PRICES}: this is no JSON."),
         (PRICES, '{"m": {"input": "secret", "output": 8}}', f"{PRICES} at m.input: Input should"),

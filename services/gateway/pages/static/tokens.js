@@ -2,7 +2,8 @@
 "use strict";
 
 const ownTokens = (() => {
-  const KEY = "medvid.submissions";
+  // Leaderboards below paths of one host share its storage.
+  const KEY = `medvid.submissions${document.documentElement.dataset.site.slice(0, -1)}`;
   const MOST = 50;
   const all = () => {
     try {

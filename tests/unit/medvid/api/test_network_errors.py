@@ -64,6 +64,7 @@ def head(status: str, *lines: str, body: str = "") -> bytes:
     ("location", "fix"),
     [
         ("https://other.example/api/v1/leaderboards", "Use https://other.example;"),
+        ("https://other.example/a/b/api/v1/leaderboards", "Use https://other.example/a/b;"),
         ("/elsewhere", "Use /elsewhere;"),
     ],
 )
