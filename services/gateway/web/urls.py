@@ -96,7 +96,7 @@ _SEGMENT: Final = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._~-]+")
 _OWN_SEGMENTS: Final = frozenset(
     {*BOARDS, *(path.split("/")[1] for path in (*_PATHS.values(), *FOR_PROGRAMS))}
 )
-"""How addresses of the gateway begin; a prefix that begins so could not be told from them."""
+"""How addresses of the gateway begin; a prefix that begins so could not be distinguished from them."""
 _prefix: ContextVar[str] = ContextVar("prefix", default="")
 """What every address of the gateway that runs in this context begins with, as '/leaderboard'."""
 
@@ -123,7 +123,7 @@ class Site:
 
     @contextmanager
     def serving(self) -> Iterator[None]:
-        """Let `url` make addresses of this site, here and in tasks that are started meanwhile."""
+        """Let `url` make addresses of this site, here and in tasks that are started within it."""
         before = _prefix.get()
         _prefix.set(self.prefix)
         try:
