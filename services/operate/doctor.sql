@@ -22,3 +22,10 @@ SELECT kept.board, kept.id AS kept_id, kept.model_name AS kept, held.id AS held_
  WHERE kept.removed_at IS NULL AND kept.name_key <> entries_name_key(kept.name_key)
  ORDER BY kept.board, held.name_key, kept.submitted_on, kept.id
  LIMIT $1
+
+-- name: senders
+-- Without keys, of the last week; the networks around an IPv6 address are accounts beside it.
+SELECT count(*) AS uses, min(account) AS first, max(account) AS last
+  FROM quota_uses
+ WHERE kind IN ('submission', 'validation') AND account LIKE 'address:%'
+   AND account NOT LIKE '%/56' AND account NOT LIKE '%/48' AND at > now() - interval '7 days'

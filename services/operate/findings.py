@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from rich.console import Console
 from rich.text import Text
@@ -24,6 +24,14 @@ class Finding:
     """One check's outcome; `fix` says what to do where something is wrong."""
 
     check: str
+    state: State
+    says: str
+    fix: str = ""
+
+
+class Outcome(NamedTuple):
+    """What a check found, and what to do where something is wrong."""
+
     state: State
     says: str
     fix: str = ""

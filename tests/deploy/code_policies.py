@@ -12,6 +12,7 @@ from typing import Any, Final
 import yaml
 
 from services.gateway.settings import GatewaySettings
+from services.gateway.web.addresses import parse_networks
 from services.judge.app import batches_at_a_time
 from services.judge.settings import JudgeSettings
 from services.ranker.settings import RankerSettings
@@ -284,6 +285,17 @@ def startup_is_waited_for(manifests: Manifests) -> list[str]:
     return problems
 
 
+def proxies_are_the_clusters_own(manifests: Manifests) -> list[str]:
+    """Else clients of a wide private network could name any address as their own."""
+    trusted = parse_networks(settings_of(manifests, "gateway").trusted_proxies)
+    problems = [
+        f"{network} is wider than pods' networks"
+        for network in trusted
+        if network.prefixlen < (16 if network.version == 4 else 8) or network.is_global
+    ]
+    return problems if trusted else ["no proxy is trusted: all clients share one quota"]
+
+
 def uploads_fit_the_disk(manifests: Manifests) -> list[str]:
     settings = settings_of(manifests, "gateway")
     needed = settings.upload_concurrency * settings.upload_bytes
@@ -393,6 +405,7 @@ POLICIES = (
     commands_start,
     time_to_finish_is_given,
     startup_is_waited_for,
+    proxies_are_the_clusters_own,
     uploads_fit_the_disk,
     connections_suffice,
     scalers_know_the_queues,

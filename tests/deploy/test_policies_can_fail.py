@@ -248,6 +248,8 @@ CASES: list[tuple[Policy, Mutation]] = [
     (code.time_to_finish_is_given, _set("judge", "MEDVID_JUDGE_TIMEOUT_SECONDS", "300")),
     (code.time_to_finish_is_given, _no_pre_stop),
     (code.startup_is_waited_for, _impatient_start),
+    (code.proxies_are_the_clusters_own, _set("gateway", "MEDVID_TRUSTED_PROXIES", "10.0.0.0/8")),
+    (code.proxies_are_the_clusters_own, _set("gateway", "MEDVID_TRUSTED_PROXIES", "")),
     (code.uploads_fit_the_disk, _set("gateway", "MEDVID_UPLOAD_CONCURRENCY", "64")),
     (code.uploads_fit_the_disk, _amount_of_tmp),
     (code.connections_suffice, _few_connections),

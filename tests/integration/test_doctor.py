@@ -106,6 +106,7 @@ async def test_a_healthy_installation_is_healthy(
     assert only_wrong(findings) == {}
     assert set(findings) == {
         "configuration", "database", "clock", "migrations", "ground truth", "names", "work",
+        "client addresses",
         "message bus", "public address", "judge", "disk for uploads",
     }  # fmt: skip
     assert print_report(list(findings.values()), as_json=False) == 0
@@ -153,6 +154,35 @@ async def test_where_readers_reach_the_site(installation: Installation, database
         finding = (await installation.findings())["public address"]
         assert finding.state == "failed"
         assert f"MEDVID_PUBLIC_URL={gateway.url} for every gateway" in finding.fix
+
+
+async def test_clients_that_are_hidden_behind_one_address(
+    installation: Installation, database: Database
+) -> None:
+    async def sent(address: str, uses: int = 11) -> Finding:
+        await database.pool.execute("TRUNCATE quota_uses")
+        await database.pool.execute(
+            "INSERT INTO quota_uses (account, kind) SELECT 'address:' || a, 'validation'"
+            " FROM generate_series(1, $2), unnest($1::text[]) a",
+            [address, "fd00::/56"],
+            uses,
+        )
+        return (await installation.findings())["client addresses"]
+
+    for address in ("10.244.0.1", "100.64.0.7", "fd00::/64"):
+        finding = await sent(address)
+        assert (finding.state, address in finding.says) == ("warning", True)
+        assert "MEDVID_TRUSTED_PROXIES" in finding.fix
+    assert (await sent("10.244.0.1", 10)).state == "ok"
+    assert (await sent("8.8.8.8")).state == "ok"
+    assert (await sent("local")).state == "ok"
+    assert (await sent("127.0.0.1")).state == "ok"
+    installation.change(public_url="http://127.0.0.1:1")
+    assert (await sent("127.0.0.1")).state == "warning"
+    await database.pool.execute(
+        "INSERT INTO quota_uses (account, kind) VALUES ('address:8.8.8.8', 'validation')"
+    )
+    assert (await installation.findings())["client addresses"].state == "ok"
 
 
 async def test_a_missing_key_of_the_administrators_is_told(installation: Installation) -> None:

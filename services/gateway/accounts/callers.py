@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+import structlog
 from aiohttp import hdrs, web
 
 from services.gateway.accounts import credentials
@@ -14,9 +15,11 @@ from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.guesses import Guesses
 from services.gateway.accounts.keys_store import KeyStore
 from services.gateway.accounts.rules import AccessRules, Caller, invalid_key, require_understood
-from services.gateway.web.addresses import Network, client_address
+from services.gateway.web.addresses import HIDDEN, Hidden, Network, client_address
 
 _USED_AGAIN: Final = timedelta(minutes=1)
+_LOGGED_CHARACTERS: Final = 200
+_log = structlog.get_logger(__name__)
 
 
 class IdentifyCaller:
@@ -74,6 +77,7 @@ class Callers:
         self.rules = rules
         self._identify = identify
         self._trusted = trusted
+        self._logged: set[Hidden] = set()
 
     async def of(self, request: web.Request) -> Caller:
         """Return who asks; raises InvalidInput, NotAllowed (a key that is unknown or revoked)."""
@@ -99,7 +103,22 @@ class Callers:
         return await self._identify(secret, self.address(request))
 
     def address(self, request: web.Request) -> str:
-        """Return the address that pays for the request."""
+        """Return the address that pays for the request.
+
+        Where a proxy may hide its clients, the log says so once for each reason.
+        """
         peer = request.transport.get_extra_info("peername") if request.transport else None
         host = peer[0] if isinstance(peer, tuple) else None
-        return client_address(host, request.headers.getall(hdrs.X_FORWARDED_FOR, ()), self._trusted)
+        forwarded = request.headers.getall(hdrs.X_FORWARDED_FOR, ())
+        address, hidden = client_address(host, forwarded, self._trusted)
+        if hidden is not None and hidden not in self._logged:
+            self._logged.add(hidden)
+            header = ", ".join(forwarded)[-_LOGGED_CHARACTERS:]
+            _log.warning(
+                "client_address_hidden",
+                reason=hidden,
+                peer=host,
+                forwarded_for=header.encode("ascii", "backslashreplace").decode(),
+                fix=HIDDEN[hidden],
+            )
+        return address

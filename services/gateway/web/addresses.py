@@ -8,7 +8,7 @@ An IPv6 address that carries an IPv4 address is that one.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -17,8 +17,20 @@ from ipaddress import (
     ip_address,
     ip_network,
 )
-from typing import Final, TypeAlias
+from types import MappingProxyType
+from typing import Final, Literal, NamedTuple, TypeAlias
 
+Hidden: TypeAlias = Literal["unreadable", "missing", "untrusted"]
+HIDDEN: Final[Mapping[Hidden, str]] = MappingProxyType(
+    {
+        "unreadable": "Let the proxy append the address of its client to X-Forwarded-For, with or "
+        "without a port.",
+        "missing": "Let the proxy append the address of its client to X-Forwarded-For.",
+        "untrusted": "If this is a proxy before the gateway, add its network to "
+        "MEDVID_TRUSTED_PROXIES.",
+    }
+)
+"""Why a proxy's address stands for all of its clients, and what to do about it."""
 Network: TypeAlias = IPv4Network | IPv6Network
 Address: TypeAlias = IPv4Address | IPv6Address
 
@@ -49,28 +61,46 @@ def parse_networks(text: str) -> tuple[Network, ...]:
     return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
 
 
+class ClientAddress(NamedTuple):
+    """The address that pays; `hidden` says why it may be a proxy's that hides its clients."""
+
+    address: str
+    hidden: Hidden | None = None
+
+
 def client_address(
     peer: str | None, forwarded_for: Iterable[str], trusted: Sequence[Network]
-) -> str:
+) -> ClientAddress:
     """Return the address that pays: the last one in the chain that is no trusted proxy.
 
     `forwarded_for` holds the values of all X-Forwarded-For headers in their order. Each proxy
     appends whom it saw, so the chain is read from its end, and only as far as trust goes: what a
     client wrote into it by itself is never reached.
     """
-    current = _parse(peer or "")
-    if current is None:
-        return LOCAL
-    hops = [hop.strip() for value in forwarded_for for hop in value.split(",")]
+    current = first = _parse(peer or "")
+    if current is None or first is None:
+        return ClientAddress(LOCAL)
+    hops = [hop.strip(' \t"') for value in forwarded_for for hop in value.split(",")]
     for hop in reversed(hops[-_MOST_HOPS:]):
-        proxy = _unmapped(current)
-        if not any(proxy in network for network in trusted):
+        if not _is_in(current, trusted):
             break
         found = _parse(hop)
         if found is None:
-            break
+            return ClientAddress(_group(current), "unreadable")
         current = found
-    return _group(current)
+    return ClientAddress(_group(current), _hidden(first, hops, trusted))
+
+
+def _hidden(peer: Address, hops: Sequence[str], trusted: Sequence[Network]) -> Hidden | None:
+    known = _unmapped(peer)
+    if _is_in(peer, trusted):
+        return "missing" if not hops and not known.is_loopback else None
+    return "untrusted" if hops and not known.is_global else None  # else a client that forges
+
+
+def _is_in(address: Address, networks: Sequence[Network]) -> bool:
+    known = _unmapped(address)
+    return any(known in network for network in networks)
 
 
 def carried_ipv4(address: IPv6Address) -> IPv4Address | None:

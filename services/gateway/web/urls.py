@@ -96,7 +96,7 @@ _SEGMENT: Final = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._~-]+")
 _OWN_SEGMENTS: Final = frozenset(
     {*BOARDS, *(path.split("/")[1] for path in (*_PATHS.values(), *FOR_PROGRAMS))}
 )
-"""How addresses of the gateway begin; a prefix that begins so could not be distinguished from them."""
+"""How addresses of the gateway begin, and so no prefix may."""
 _prefix: ContextVar[str] = ContextVar("prefix", default="")
 """What every address of the gateway that runs in this context begins with, as '/leaderboard'."""
 

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import cast
+from unittest.mock import Mock
 
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
+from structlog.testing import capture_logs
+
+from services.gateway.accounts.callers import Callers, IdentifyCaller
+from services.gateway.accounts.keys_store import KeyStore
+from services.gateway.accounts.rules import AccessRules
 from services.gateway.web.addresses import client_address, parse_networks, sharing
 
 TRUSTED = parse_networks("10.0.0.0/8, fd00::/8,::1/128")
@@ -54,16 +63,63 @@ TRUSTED = parse_networks("10.0.0.0/8, fd00::/8,::1/128")
     ],
 )
 def test_the_address_that_pays(peer: str | None, forwarded: list[str], address: str) -> None:
-    assert client_address(peer, forwarded, TRUSTED) == address
+    assert client_address(peer, forwarded, TRUSTED).address == address
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "hidden"),
+    [
+        ("10.0.0.1", ["203.0.113.9:4711"], None),
+        ("10.0.0.1", ['"[2001:db8::7]:4711"'], None),
+        ("10.0.0.1", ["10.0.0.9"], None),  # a client of the same network
+        ("10.0.0.1", ["203.0.113.9:99999999"], "unreadable"),
+        ("::1", ["unknown"], "unreadable"),
+        ("10.0.0.1", ["unknown, 203.0.113.9"], None),  # never reached
+        ("10.0.0.1", ["203.0.113.9, _proxy, 10.0.0.2"], "unreadable"),
+        ("fd00::1", [], "missing"),
+        ("::1", [], None),  # someone on this machine
+        ("192.168.0.1", ["203.0.113.9"], "untrusted"),
+        ("100.64.0.1", ["203.0.113.9"], "untrusted"),
+        ("127.0.0.1", ["203.0.113.9"], "untrusted"),
+        ("::ffff:192.168.0.1", ["203.0.113.9"], "untrusted"),
+        ("192.168.0.1", [], None),
+        ("8.8.8.8", ["203.0.113.9"], None),  # whoever forges it, and no proxy
+        (None, ["203.0.113.9"], None),
+    ],
+)
+def test_a_proxy_that_hides_its_clients(
+    peer: str | None, forwarded: list[str], hidden: str | None
+) -> None:
+    assert client_address(peer, forwarded, TRUSTED).hidden == hidden
+
+
+def test_the_log_says_once_that_clients_are_hidden() -> None:
+    callers = Callers(IdentifyCaller(cast(KeyStore, None), None), cast(AccessRules, None), TRUSTED)
+    with capture_logs() as logs:
+        for header in ("unknown\xff", "unknown", "203.0.113.9"):
+            addresses = {callers.address(_request("10.0.0.1", header)) for _ in range(3)}
+    assert addresses == {"203.0.113.9"}
+    (line,) = logs
+    assert (line["event"], line["reason"], line["peer"], line["forwarded_for"]) == (
+        "client_address_hidden", "unreadable", "10.0.0.1", "unknown\\xff",
+    )  # fmt: skip
+    assert "X-Forwarded-For" in line["fix"]
+
+
+def _request(peer: str, header: str) -> web.Request:
+    transport = Mock()
+    transport.get_extra_info = {"peername": (peer, 1)}.get
+    headers = {"X-Forwarded-For": header}
+    return make_mocked_request("GET", "/", headers=headers, transport=transport)
 
 
 def test_without_trusted_proxies_headers_never_count() -> None:
-    assert client_address("127.0.0.1", ["203.0.113.9"], ()) == "127.0.0.1"
+    assert client_address("127.0.0.1", ["203.0.113.9"], ()).address == "127.0.0.1"
 
 
 def test_a_long_chain_is_read_from_its_end() -> None:
     chain = ", ".join(["203.0.113.9"] + ["10.0.0.2"] * 10_000)
-    assert client_address("10.0.0.1", [chain], TRUSTED) == "10.0.0.2"
+    assert client_address("10.0.0.1", [chain], TRUSTED).address == "10.0.0.2"
 
 
 @pytest.mark.parametrize("text", ["10.0.0.1/8", "everyone", "10.0.0.0/99"])
