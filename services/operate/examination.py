@@ -26,7 +26,7 @@ from medvid.judging.rubric import load_rubric
 from services.gateway.accounts.rules import ADMIN_KEY_CHARACTERS, MAKES_ADMIN_KEY
 from services.judge.open_judge import judge_version, open_endpoint
 from services.operate.database import open_address, open_at
-from services.operate.findings import Finding, Outcome, State
+from services.operate.findings import Finding, CheckOutcome, State
 from services.operate.judge_check import check_judge, models_finding
 from services.operate.readers import client_addresses, public_address
 from services.standalone import StandaloneSettings
@@ -119,7 +119,7 @@ def _skipped(names: Iterable[str], why: str) -> list[Finding]:
     return [Finding(name, "skipped", why) for name in names]
 
 
-async def _made(name: str, check: Awaitable[Outcome]) -> Finding:
+async def _made(name: str, check: Awaitable[CheckOutcome]) -> Finding:
     """Make a check in time, whatever it raises."""
     try:
         async with asyncio.timeout(_SECONDS):
@@ -132,7 +132,7 @@ async def _made(name: str, check: Awaitable[Outcome]) -> Finding:
         return Finding(name, "failed", f"{type(error).__name__}: {error}")
 
 
-def _configuration(settings: StandaloneSettings, environment: Mapping[str, str]) -> Outcome:
+def _configuration(settings: StandaloneSettings, environment: Mapping[str, str]) -> CheckOutcome:
     known = {f"MEDVID_{name}".upper() for name in type(settings).model_fields}
     unknown = sorted(
         name for name in environment
@@ -141,21 +141,21 @@ def _configuration(settings: StandaloneSettings, environment: Mapping[str, str])
     )  # fmt: skip
     if unknown:
         fix = "Look for a typing error; 'medvid config' lists every variable."
-        return Outcome("warning", f"nobody reads {', '.join(unknown)}.", fix)
+        return CheckOutcome("warning", f"nobody reads {', '.join(unknown)}.", fix)
     if settings.admin_key_is_short:
         says = (
             f"MEDVID_ADMIN_KEY has fewer than {ADMIN_KEY_CHARACTERS} characters, so administration "
             "is off."
         )
         fix = f"Set it to what '{MAKES_ADMIN_KEY}' prints, and restart the gateway."
-        return Outcome("failed", says, fix)
+        return CheckOutcome("failed", says, fix)
     if settings.admin_key is None:
         fix = (
             f"Set MEDVID_ADMIN_KEY to what '{MAKES_ADMIN_KEY}' prints, unless nobody is to "
             "administer over HTTP."
         )
-        return Outcome("warning", "there is no key for administrators.", fix)
-    return Outcome("ok", f"{len(known)} settings are valid.")
+        return CheckOutcome("warning", "there is no key for administrators.", fix)
+    return CheckOutcome("ok", f"{len(known)} settings are valid.")
 
 
 def _folders(settings: StandaloneSettings) -> dict[str, Path]:
@@ -165,37 +165,37 @@ def _folders(settings: StandaloneSettings) -> dict[str, Path]:
     return folders
 
 
-def _disk(folder: Path, around: Surroundings) -> Outcome:
+def _disk(folder: Path, around: Surroundings) -> CheckOutcome:
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     if existing == folder and not os.access(folder, os.W_OK):
-        return Outcome("failed", f"{folder} cannot be written to.", "Give the user access.")
+        return CheckOutcome("failed", f"{folder} cannot be written to.", "Give the user access.")
     total, free = around.free_bytes(existing)
     says = f"{free / _GIB:.1f} of {total / _GIB:.1f} GiB are free in {folder}."
     if free < _GIB:
-        return Outcome("failed", says, "Make room: below 1 GiB uploads and Postgres fail.")
+        return CheckOutcome("failed", says, "Make room: below 1 GiB uploads and Postgres fail.")
     if free < total / 10:
-        return Outcome("warning", says, "Make room, or see 'medvid admin prune --dry-run'.")
-    return Outcome("ok", says)
+        return CheckOutcome("warning", says, "Make room, or see 'medvid admin prune --dry-run'.")
+    return CheckOutcome("ok", says)
 
 
-async def _server(seen: _Installation) -> Outcome:
+async def _server(seen: _Installation) -> CheckOutcome:
     version = await seen.database.pool.fetchval(_SQL["server_version"]) // 10_000
     row = await seen.database.pool.fetchrow(_SQL["connections"])
     assert row is not None  # noqa: S101 - it always has one row
     says = f"Postgres {version} answers; {row['used']} of {row['allowed']} connections are used."
     size = seen.settings.database_pool_size
     if version < _OLDEST_SERVER:
-        return Outcome("failed", says, f"Use Postgres {_OLDEST_SERVER} or newer.")
+        return CheckOutcome("failed", says, f"Use Postgres {_OLDEST_SERVER} or newer.")
     if row["used"] + size > row["allowed"]:
         fix = (
             "Raise max_connections, put a pooler before Postgres, or lower "
             "MEDVID_DATABASE_POOL_SIZE."
         )
-        return Outcome("warning", f"{says} Another process with {size} would not fit.", fix)
-    return Outcome("ok", says)
+        return CheckOutcome("warning", f"{says} Another process with {size} would not fit.", fix)
+    return CheckOutcome("ok", says)
 
 
-async def _clock(seen: _Installation) -> Outcome:
+async def _clock(seen: _Installation) -> CheckOutcome:
     before = seen.around.clock()
     theirs = await seen.database.pool.fetchval(_SQL["now"])
     after = seen.around.clock()
@@ -203,82 +203,84 @@ async def _clock(seen: _Installation) -> Outcome:
     apart = max(0.0, abs(theirs - (before + after) / 2) - (after - before) / 2)
     says = f"this host and the database are {apart:.1f} s apart."
     if apart <= _CLOCK_WARNING:
-        return Outcome("ok", says)
+        return CheckOutcome("ok", says)
     fix = "Let both keep time by NTP: limits, leases and dates go by these clocks."
-    return Outcome("failed" if apart > _CLOCK_FAILURE else "warning", says, fix)
+    return CheckOutcome("failed" if apart > _CLOCK_FAILURE else "warning", says, fix)
 
 
-async def _migrations(seen: _Installation) -> Outcome:
+async def _migrations(seen: _Installation) -> CheckOutcome:
     await require_schema(seen.database)
-    return Outcome("ok", f"all {len(load_migrations())} are applied.")
+    return CheckOutcome("ok", f"all {len(load_migrations())} are applied.")
 
 
-async def _ground_truth(seen: _Installation) -> Outcome:
+async def _ground_truth(seen: _Installation) -> CheckOutcome:
     version = await active_ground_truth_version(seen.database)
     if version is None:
         fix = "Load it with 'medvid admin load-ground-truth FILE'."
-        return Outcome("failed", "there is none: uploads are refused.", fix)
+        return CheckOutcome("failed", "there is none: uploads are refused.", fix)
     truth = load_ground_truth(await ground_truth_content(seen.database, version))
     if few := never_shown(truth.samples):
         fix = "Load a larger test set, or say so to readers of the boards (docs/security.md)."
-        return Outcome("warning", few, fix)
-    return Outcome("ok", f"version {version[:12]} is active.")
+        return CheckOutcome("warning", few, fix)
+    return CheckOutcome("ok", f"version {version[:12]} is active.")
 
 
-async def _clients(seen: _Installation) -> Outcome:
+async def _clients(seen: _Installation) -> CheckOutcome:
     return await client_addresses(seen.settings, seen.database)
 
 
-async def _names(seen: _Installation) -> Outcome:
+async def _names(seen: _Installation) -> CheckOutcome:
     """Look for entries that kept a key of an older rule, as another has their name now."""
     pairs = await seen.database.pool.fetch(_SQL["names_alike"], _MOST_NAMES)
     if not pairs:
-        return Outcome("ok", "no two models of a board have the same name.")
+        return CheckOutcome("ok", "no two models of a board have the same name.")
     named = "; ".join(
         f"{row['kept']!r} ({row['kept_id']}) and {row['held']!r} ({row['held_id']}) on the "
         f"{row['board']} board" for row in pairs
     )  # fmt: skip
     fix = "Rename or remove one of each two: 'medvid admin rename'."
-    return Outcome("warning", f"models whose names count as the same: {named}.", fix)
+    return CheckOutcome("warning", f"models whose names count as the same: {named}.", fix)
 
 
-async def _work(seen: _Installation) -> Outcome:
+async def _work(seen: _Installation) -> CheckOutcome:
     letters = await seen.database.pool.fetchval(_SQL["open_dead_letters"])
     sample = await read_sample(seen.database)
     if sample.age > _FRESH_SECONDS:
         fix = "Start the services; where they run, see their logs."
-        return Outcome("warning", "no service has reported its figures of late.", fix)
+        return CheckOutcome("warning", "no service has reported its figures of late.", fix)
     ages = sample.figures.get("medvid_queue_age_seconds", {})
     queue, age = max(ages.items(), key=lambda item: item[1], default=("", 0.0))
     if age > _STALLED_SECONDS:
         says = f"the oldest work of {queue} waits {age:,.0f} s."
-        return Outcome("warning", says, "See whether its service runs, and its log.")
+        return CheckOutcome("warning", says, "See whether its service runs, and its log.")
     if letters:
         says = f"{letters} dead letters wait for a decision."
-        return Outcome("warning", says, "See 'medvid admin dead-letters'.")
-    return Outcome("ok", "nothing is stalled, and there are no dead letters.")
+        return CheckOutcome("warning", says, "See 'medvid admin dead-letters'.")
+    return CheckOutcome("ok", "nothing is stalled, and there are no dead letters.")
 
 
-async def _bus(settings: StandaloneSettings) -> Outcome:
+async def _bus(settings: StandaloneSettings) -> CheckOutcome:
     if settings.rabbitmq_url is None:
-        return Outcome("ok", "messages travel through Postgres.")
+        return CheckOutcome("ok", "messages travel through Postgres.")
     found = await differences(settings.rabbitmq_url.get_secret_value())
     wrong = sorted({entry.name for entry in found if entry.kind != "missing"})
     if wrong:
         fix = "Stop the services and run 'medvid admin rebuild-queues'."
-        return Outcome("failed", f"other settings than they must have: {', '.join(wrong)}.", fix)
+        return CheckOutcome(
+            "failed", f"other settings than they must have: {', '.join(wrong)}.", fix
+        )
     if found:
         fix = "The first service that starts makes them."
-        return Outcome("warning", f"{len(found)} queues are missing.", fix)
-    return Outcome("ok", "RabbitMQ answers, and every queue is as it must be.")
+        return CheckOutcome("warning", f"{len(found)} queues are missing.", fix)
+    return CheckOutcome("ok", "RabbitMQ answers, and every queue is as it must be.")
 
 
-async def _judge(settings: StandaloneSettings) -> Outcome:
+async def _judge(settings: StandaloneSettings) -> CheckOutcome:
     if settings.judge_provider == "none":
-        return Outcome("ok", "judging is off.")
+        return CheckOutcome("ok", "judging is off.")
     if settings.judge_provider == "stub":
         fix = "Set MEDVID_JUDGE_PROVIDER=openai where scores are to be published."
-        return Outcome("warning", "the stand-in judges: its numbers mean nothing.", fix)
+        return CheckOutcome("warning", "the stand-in judges: its numbers mean nothing.", fix)
     async with AsyncExitStack() as stack:
         version = judge_version(settings, load_rubric(settings.judge_rubric))
         quick = settings.model_copy(update={"judge_timeout_seconds": _SECONDS / 2})
@@ -289,15 +291,15 @@ async def _judge(settings: StandaloneSettings) -> Outcome:
     ending = None if end is None else _ending(settings.judge_model, end)
     if models.state == "failed":
         fix = "Check MEDVID_JUDGE_BASE_URL, MEDVID_JUDGE_API_KEY and the way out of this network."
-        return Outcome("failed", models.says, models.fix or fix)
+        return CheckOutcome("failed", models.says, models.fix or fix)
     if ending is not None:
         return ending
     if models.state == "warning":
-        return Outcome("warning", models.says, models.fix or _TRY_IT)
+        return CheckOutcome("warning", models.says, models.fix or _TRY_IT)
     if settings.judge_model not in settings.judge_prices:
         fix = "Set MEDVID_JUDGE_PRICES: without it no money is counted and no cap holds."
-        return Outcome("warning", f"the price of {settings.judge_model} is not known.", fix)
-    return Outcome("ok", f"{models.says} Whether it judges, `medvid admin judge-check` tells.")
+        return CheckOutcome("warning", f"the price of {settings.judge_model} is not known.", fix)
+    return CheckOutcome("ok", f"{models.says} Whether it judges, `medvid admin judge-check` tells.")
 
 
 async def _listed_end(endpoint: OpenAiEndpoint) -> date | None:
@@ -307,7 +309,7 @@ async def _listed_end(endpoint: OpenAiEndpoint) -> date | None:
         return None  # which the finding about the list tells
 
 
-def _ending(model: str, end: date) -> Outcome | None:
+def _ending(model: str, end: date) -> CheckOutcome | None:
     """Return what to say of a model's end; None while it is far away."""
     left = days_left(end, datetime.now(UTC).date())
     if left > WARNING_DAYS:
@@ -318,10 +320,10 @@ def _ending(model: str, end: date) -> Outcome | None:
         "lives on elsewhere needs its MEDVID_JUDGE_BASE_URL."
     )
     state: State = "failed" if left <= FAILURE_DAYS else "warning"
-    return Outcome(state, f"the judge's model {model} {when}.", fix)
+    return CheckOutcome(state, f"the judge's model {model} {when}.", fix)
 
 
-_Check = Callable[[_Installation], Coroutine[None, None, Outcome]]
+_Check = Callable[[_Installation], Coroutine[None, None, CheckOutcome]]
 _DATABASE_CHECKS: Final[dict[str, _Check]] = {
     "database": _server, "clock": _clock, "migrations": _migrations,
 }  # fmt: skip

@@ -29,7 +29,7 @@ class Finding:
     fix: str = ""
 
 
-class Outcome(NamedTuple):
+class CheckOutcome(NamedTuple):
     """What a check found, and what to do where something is wrong."""
 
     state: State

@@ -192,14 +192,14 @@ def test_only_the_gateway_and_the_judge_have_a_way_out() -> None:
     assert port == f"127.0.0.1:8080:{_settings('gateway').port}"
 
 
-@pytest.mark.parametrize("given", [{}, {"MEDVID_OUTSIDE_SUBNET": "10.9.8.0/24"}])
+@pytest.mark.parametrize("given", [{}, {"OUTSIDE_SUBNET": "10.9.8.0/24"}])
 def test_only_the_network_of_the_port_is_a_proxys(given: dict[str, str]) -> None:
     passwords = {"POSTGRES_PASSWORD": "one", "RABBITMQ_PASSWORD": "two"}
     filled = yaml.safe_load(interpolated(TEXT, passwords | given))
     subnets = [each["subnet"] for each in filled["networks"]["outside"]["ipam"]["config"]]
     environment = filled["services"]["gateway"]["environment"]
     assert [environment["MEDVID_TRUSTED_PROXIES"]] == subnets
-    assert subnets == [given.get("MEDVID_OUTSIDE_SUBNET", "172.31.250.0/24")]
+    assert subnets == [given.get("OUTSIDE_SUBNET", "172.31.250.0/24")]
 
 
 def test_services_wait_for_the_schema_and_the_engines() -> None:
