@@ -113,6 +113,7 @@ def replica(
     *,
     left: int | None = None,
     claim_seconds: float = 30.0,
+    figures: CallFigures = FIGURES,
 ) -> Replica:
     runs = Runs(database, policy)
     verdicts = VerdictCache(database, claim_seconds=claim_seconds)
@@ -120,7 +121,7 @@ def replica(
     async def remaining(_: UUID) -> int | None:
         return left
 
-    start = StartRun(database, runs, ThreadPlanner(database).plan, grader, remaining, FIGURES)
+    start = StartRun(database, runs, ThreadPlanner(database).plan, grader, remaining, figures)
     judge = JudgeBatch(runs, verdicts, grader, policy)
     return Replica(runs, start, judge, Upkeep(database, runs, verdicts, grader, Ages(60, probe=0)))
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
+import orjson
 import typer
 
 from medvid.api.errors import LeaderboardError
-from medvid.judging.endpoint import TokenParameter
+from medvid.judging.estimates import ExpectedTokens
 from medvid.judging.forms import FormSetting
 from medvid.judging.parts_table import DEFAULT_PARSER, ParserName
+from medvid.judging.pricing import FREE, TokenPrice
+from medvid.judging.versions import TokenParameter
 
 OPENAI: Final = "https://api.openai.com/v1"
 PRICES: Final = "MEDVID_JUDGE_PRICES"
+EXPECTED: Final = "MEDVID_JUDGE_EXPECTED_TOKENS"
 
 WhichJudge = Annotated[
     Literal["stub", "openai"] | None,
@@ -47,10 +51,18 @@ HeaderNames = Annotated[
 ]
 Concurrency = Annotated[int, typer.Option(min=1, max=1000, help="calls at the same time")]
 MaxTokens = Annotated[
-    int, typer.Option(min=16, help="longest reply; models that think aloud need more")
+    int, typer.Option(min=16, help="longest reply; of models that reason, with their thoughts")
 ]
 WhichTokens = Annotated[
     TokenParameter, typer.Option("--token-parameter", help="what the endpoint calls that limit")
+]
+Effort = Annotated[
+    str | None,
+    typer.Option(
+        "--reasoning-effort",
+        metavar="EFFORT",
+        help="how much the model shall reason before it replies, such as low",
+    ),
 ]
 Temperature = Annotated[
     str, typer.Option(help="from 0 to 2, or 'none' to leave it to the endpoint")
@@ -77,7 +89,8 @@ LimitUsd = Annotated[
     float | None,
     typer.Option(
         min=0,
-        help=f"most that the verdicts of the cache may cost; prices are in {PRICES}",
+        help=f"most that the verdicts of the cache may cost; prices are in {PRICES}, what a call "
+        f"is expected to take in {EXPECTED}",
     ),
 ]
 
@@ -107,6 +120,7 @@ class JudgeOptions:
     max_tokens: int = 200
     token_parameter: TokenParameter = "max_tokens"  # noqa: S105 - tokens of text
     temperature: str = "0"
+    reasoning_effort: str | None = None
     seed: int | None = None
     reply_form: FormSetting = "auto"
     rationale: bool = False
@@ -144,6 +158,38 @@ class JudgeOptions:
                 raise CannotJudge(f"--header-env {name}: a header is one line of plain text.")
             found[name] = value
         return found
+
+
+def price_of(model: str) -> TokenPrice:
+    """Return the price of a model out of the environment, FREE without; raises CannotJudge."""
+    example = f'{{"{model}": {{"input": 2, "output": 8}}}}'
+    prices = _from_environment(PRICES, example)
+    if model not in prices:
+        return FREE
+    try:
+        return TokenPrice(**prices[model])
+    except (TypeError, ValueError) as error:
+        raise CannotJudge(f"{PRICES} must be JSON such as {example} ({error}).") from error
+
+
+def expected_tokens() -> ExpectedTokens:
+    """Return what a call is expected to take, out of the environment; raises CannotJudge."""
+    example = '{"reasoning": 300, "cached": 0}'
+    try:
+        return ExpectedTokens(**_from_environment(EXPECTED, example))
+    except (TypeError, ValueError) as error:
+        raise CannotJudge(f"{EXPECTED} must be JSON such as {example} ({error}).") from error
+
+
+def _from_environment(name: str, example: str) -> Mapping[str, Any]:
+    """Return the JSON object in a variable, an empty one without; raises CannotJudge."""
+    try:
+        found = orjson.loads(os.environ.get(name) or "{}")
+    except orjson.JSONDecodeError:
+        found = None
+    if not isinstance(found, Mapping):
+        raise CannotJudge(f"{name} must be JSON such as {example}.")
+    return found
 
 
 def _named(pair: str, option: str, what: str) -> tuple[str, str]:

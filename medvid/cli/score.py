@@ -28,6 +28,7 @@ from medvid.cli.judge_options import (
     BaseUrl,
     CacheFile,
     Concurrency,
+    Effort,
     HeaderNames,
     JudgeOptions,
     KeyName,
@@ -82,6 +83,7 @@ def score(
     concurrency: Concurrency = 16,
     max_tokens: MaxTokens = 200,
     token_parameter: WhichTokens = "max_tokens",  # noqa: S107 - tokens of text
+    reasoning_effort: Effort = None,
     temperature: Temperature = "0",
     seed: Seed = None,
     reply_form: WhichForm = "auto",
@@ -129,7 +131,7 @@ def score(
         options = JudgeOptions(
             judge, cache or beside(predictions), model, model_prefix, base_url, api_key_env,
             query or (), header_env or (), concurrency, max_tokens, token_parameter, temperature,
-            seed, reply_form, rationale, parser, limit_usd,
+            reasoning_effort, seed, reply_form, rationale, parser, limit_usd,
         )  # fmt: skip
     with paused_collection():
         return _score(

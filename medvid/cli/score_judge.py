@@ -7,18 +7,26 @@ import gc
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from medvid.benchmark.caption_pairs import JudgingPlan
-from medvid.cli.judge_options import OPENAI, PRICES, CannotJudge, JudgeOptions
+from medvid.cli.judge_options import (
+    OPENAI,
+    PRICES,
+    CannotJudge,
+    JudgeOptions,
+    expected_tokens,
+    price_of,
+)
 from medvid.cli.printing import Exit
 from medvid.judging import standin
-from medvid.judging.estimates import CallFigures, estimate
+from medvid.judging.calls import NOTHING_USED, Usage
+from medvid.judging.estimates import CallFigures, Measured, estimate
 from medvid.judging.explanations import base_url_problem
 from medvid.judging.forms import FormChoice
 from medvid.judging.offline import OfflineJudge, Stopped
@@ -56,7 +64,10 @@ def judged_by(options: JudgeOptions, plan: JudgingPlan) -> Judged:
     if problem := base_url_problem(options.base_url):
         raise CannotJudge(problem)
     version, _, _ = version_of(options, options.model), options.named_query, options.named_headers
-    price = _price(options.model)
+    price = price_of(options.model)
+    figures = CallFigures.of(
+        version, _rubric(options), price, options.concurrency, expected_tokens()
+    )
     if options.limit_usd is not None and price is FREE:
         raise CannotJudge(
             f"--limit-usd needs the price of {options.model}: set {PRICES}, such as "
@@ -76,7 +87,7 @@ def judged_by(options: JudgeOptions, plan: JudgingPlan) -> Judged:
     except NotAVerdictFile as error:
         raise CannotJudge(f"{error}: name another --cache.") from error
     try:
-        return _judge(options, version, price, key or _NO_KEY, file, store(plan).texts)
+        return _judge(options, version, figures, key or _NO_KEY, file, store(plan).texts)
     finally:
         file.close()
 
@@ -84,14 +95,14 @@ def judged_by(options: JudgeOptions, plan: JudgingPlan) -> Judged:
 def _judge(
     options: JudgeOptions,
     version: JudgeVersion,
-    price: TokenPrice,
+    figures: CallFigures,
     key: str,
     file: VerdictFile,
     texts: Sequence[DistinctPair],
 ) -> Judged:
     say = Console(stderr=True, highlight=False, soft_wrap=True)
     left = [text for text in texts if text.sha256 not in file.scored]
-    cost = _estimated_cost(left, options, price)
+    price, cost = figures.price, _estimated_cost(texts, figures, file)
     about = f" (about {cost / MICROUSD:.2f} USD)" if price is not FREE else ""
     known = len(texts) - len(left)
     say.print(f"{len(left):,} pairs to judge{about}, {known:,} known ({options.cache}).")
@@ -119,10 +130,17 @@ def _judge(
     return Judged([file.scored.get(text.sha256) for text in texts], facts, status)
 
 
-def _estimated_cost(texts: Sequence[DistinctPair], options: JudgeOptions, price: TokenPrice) -> int:
-    """Return what judging these is likely to cost, in microusd."""
-    figures = CallFigures.of(_rubric(options), price, options.concurrency)
-    return estimate([len(t.prediction) + len(t.reference) for t in texts], 1, 0, figures).microusd
+def _estimated_cost(texts: Sequence[DistinctPair], figures: CallFigures, file: VerdictFile) -> int:
+    """Return what judging those without a verdict is likely to cost, in microusd."""
+    asked = [text for text in texts if file.used.get(text.sha256, NOTHING_USED).prompt]
+    used = reduce(Usage.plus, (file.used[text.sha256] for text in asked), NOTHING_USED)
+    figures = figures.after(Measured(len(asked), used, sum(map(_length, asked))))
+    left = [_length(text) for text in texts if text.sha256 not in file.scored]
+    return estimate(left, 1, 0, figures).microusd
+
+
+def _length(text: DistinctPair) -> int:
+    return len(text.prediction) + len(text.reference)
 
 
 class _StoppedJudge(Exception):
@@ -183,27 +201,14 @@ def version_of(options: JudgeOptions, model: str) -> JudgeVersion:
         max_tokens=options.max_tokens,
         seed=options.seed,
         parser=options.parser,
+        reasoning_effort=options.reasoning_effort,
+        token_parameter=options.token_parameter,
         max_caption_characters=_MAX_CAPTION_CHARACTERS,
     )
 
 
 def _rubric(options: JudgeOptions) -> Rubric:
     return load_rubric(_RUBRIC, rationale=options.rationale)
-
-
-def _price(model: str) -> TokenPrice:
-    try:
-        found = orjson.loads(os.environ.get(PRICES) or "{}").get(model)
-        if found is None:
-            return FREE
-        cached = found.get("cached_input")
-        return TokenPrice(
-            float(found["input"]), float(found["output"]), None if cached is None else float(cached)
-        )
-    except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise CannotJudge(
-            f'{PRICES} must be JSON such as {{"{model}": {{"input": 2, "output": 8}}}}.'
-        ) from error
 
 
 def beside(predictions: Path) -> Path:

@@ -10,16 +10,28 @@ from medvid.judging.prompt import ChatMessage, Form
 
 
 class Usage(NamedTuple):
-    """Tokens of one call; `cached` of the prompt's were read from a cache of the provider's."""
+    """Tokens of a call, or of several.
+
+    `cached` of the prompt's were read from a cache of the provider's, `reasoning` of the
+    completion's were spent before the reply.
+    """
 
     prompt: int
     completion: int
     cached: int = 0
+    reasoning: int = 0
 
     @property
     def total(self) -> int:
         """Return the tokens that count against a rate."""
         return self.prompt + self.completion
+
+    def plus(self, other: Usage) -> Usage:
+        """Return the sum of both."""
+        return Usage(*(mine + its for mine, its in zip(self, other, strict=True)))
+
+
+NOTHING_USED: Final = Usage(0, 0)
 
 
 class Allowance(NamedTuple):

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from medvid.judging.calls import CallFailed, Completion
 from medvid.judging.completions import read_completion
@@ -23,7 +23,7 @@ from medvid.judging.ends import announced_end
 from medvid.judging.error_bodies import load_json
 from medvid.judging.failures import read_failure
 from medvid.judging.prompt import ChatMessage, Form, reply_schema
-from medvid.judging.versions import JudgeVersion
+from medvid.judging.versions import JudgeVersion, TokenParameter
 
 if TYPE_CHECKING:
     import httpx2
@@ -36,7 +36,6 @@ _OF_TRANSFER: Final = (b"content-encoding", b"content-length", b"transfer-encodi
 _SHORTEST_SECRET: Final = (
     8  # characters; endpoints without a key get a word that may occur in texts
 )
-TokenParameter = Literal["max_tokens", "max_completion_tokens"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +51,7 @@ class Sampling:
     seed: int | None = None
     token_parameter: TokenParameter = "max_tokens"  # noqa: S105 - tokens of text
     rationale: bool = False
+    reasoning_effort: str | None = None
 
     @classmethod
     def of(cls, version: JudgeVersion, token_parameter: TokenParameter) -> Self:
@@ -63,6 +63,7 @@ class Sampling:
             seed=version.seed,
             token_parameter=token_parameter,
             rationale=version.rationale is not None,
+            reasoning_effort=version.reasoning_effort,
         )
 
 
@@ -219,6 +220,8 @@ class OpenAiEndpoint:
             parameters["temperature"] = sampling.temperature
         if sampling.seed is not None:
             parameters["seed"] = sampling.seed
+        if sampling.reasoning_effort is not None:
+            parameters["reasoning_effort"] = sampling.reasoning_effort
         if form is Form.JSON:
             schema = reply_schema(rationale=sampling.rationale)
             named = {"name": "verdict", "strict": True, "schema": schema}

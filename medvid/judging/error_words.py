@@ -76,7 +76,7 @@ FORM: Final = _any_of(
     r"requested parameters",
 )
 PARAMETER: Final = _any_of(
-    r"(?<![\w-])(temperature|seed|max_tokens|max_completion_tokens)(?![\w-])",
+    r"(?<![\w-])(temperature|seed|reasoning_effort|max_tokens|max_completion_tokens)(?![\w-])",
 )
 NOT_TAKEN: Final = _any_of(
     r"not support",

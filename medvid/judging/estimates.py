@@ -3,38 +3,106 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Final, Self
+from dataclasses import asdict, dataclass, replace
+from typing import ClassVar, Final, Self
 
 from medvid.benchmark.tasks import Task
+from medvid.judging.calls import Usage
 from medvid.judging.pricing import MICROUSD, TokenPrice
 from medvid.judging.prompt import Form, build_messages, estimate_tokens
 from medvid.judging.rubric import Rubric
+from medvid.judging.versions import JudgeVersion
 
 REPLY_TOKENS: Final = 40
 """Of a verdict, as models write it, without a reason."""
 _BYTES_PER_TOKEN: Final = 4
+_ENOUGH: Final = 50
+"""So many verdicts tell what the next ones take."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedTokens:
+    """What is known of a call before verdicts tell it, in tokens; raises ValueError.
+
+    `reasoning`: spent before the reply, None for all that the limit leaves where an effort is told;
+    `cached`: of the prompt's, those that come out of the provider's cache.
+    """
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}  # a setting with a wrong word is refused
+
+    reasoning: int | None = None
+    cached: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.reasoning or 0, self.cached) < 0:
+            raise ValueError("tokens are not negative")
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What verdicts took: the tokens of all their calls, and the bytes of their texts."""
+
+    verdicts: int
+    used: Usage
+    text_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class CallFigures:
-    """What a call takes: tokens besides its captions, tokens of its reply, price, and its time.
+    """What a verdict takes: price, time, and mean tokens of its calls.
 
-    `concurrency` and `latency_seconds` stand in for a rate while nothing was measured.
+    `overhead_tokens` of the prompt are beside its captions; `prompt_ratio`: tokens of a prompt over
+    our estimate of them. `concurrency` and `latency_seconds` stand in for a rate while nothing was
+    measured.
     """
 
     overhead_tokens: int
-    reply_tokens: int
+    reply_tokens: float
     price: TokenPrice
     concurrency: int
     latency_seconds: float = 2.0
+    reasoning_tokens: float = 0
+    cached_tokens: float = 0
+    prompt_ratio: float = 1
 
     @classmethod
-    def of(cls, rubric: Rubric, price: TokenPrice, concurrency: int) -> Self:
-        """Return what a call by this rubric takes, before anything was measured."""
+    def of(
+        cls,
+        version: JudgeVersion,
+        rubric: Rubric,
+        price: TokenPrice,
+        concurrency: int,
+        expected: ExpectedTokens = ExpectedTokens(),
+    ) -> Self:
+        """Return what a verdict of this judge takes, before anything was measured."""
         empty = build_messages(rubric, "", "", Task.VIDEO_SUMMARY, form=Form.JSON)
-        reason = rubric.rationale.expected_tokens if rubric.rationale else 0
-        return cls(estimate_tokens(empty), REPLY_TOKENS + reason, price, concurrency)
+        reply = REPLY_TOKENS + (rubric.rationale.expected_tokens if rubric.rationale else 0)
+        reasoning = expected.reasoning
+        if reasoning is None:
+            thinks = version.reasoning_effort not in (None, "none")
+            reasoning = max(0, version.max_tokens - reply) if thinks else 0
+        return cls(
+            overhead_tokens=estimate_tokens(empty),
+            reply_tokens=reply,
+            price=price,
+            concurrency=concurrency,
+            reasoning_tokens=reasoning,
+            cached_tokens=expected.cached,
+        )
+
+    def after(self, measured: Measured) -> Self:
+        """Return what the next verdict takes, if these are enough to tell it."""
+        count, used = measured.verdicts, measured.used
+        if count < _ENOUGH:
+            return self
+        expected = count * self.overhead_tokens + measured.text_bytes / _BYTES_PER_TOKEN
+        return replace(
+            self,
+            reply_tokens=(used.completion - used.reasoning) / count,
+            reasoning_tokens=used.reasoning / count,
+            cached_tokens=used.cached / count,
+            prompt_ratio=used.prompt / expected,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +114,9 @@ class RunEstimate:
     cached: int
     calls: int
     prompt_tokens: int
+    cached_tokens: int
     completion_tokens: int
+    reasoning_tokens: int
     microusd: int
     seconds: float
 
@@ -71,8 +141,11 @@ def estimate(
     items = len(lengths) * repeats
     calls = max(0, items - cached)
     mean = sum(lengths) / len(lengths) if lengths else 0.0
-    prompt = round(calls * (figures.overhead_tokens + mean / _BYTES_PER_TOKEN))
-    completion = calls * figures.reply_tokens
+    sent = figures.overhead_tokens + mean / _BYTES_PER_TOKEN
+    prompt = round(calls * sent * figures.prompt_ratio)
+    saved = min(prompt, round(calls * figures.cached_tokens))
+    reasoning = round(calls * figures.reasoning_tokens)
+    completion = round(calls * figures.reply_tokens) + reasoning
     rate = calls_per_second or figures.concurrency / figures.latency_seconds
     return RunEstimate(
         distinct_pairs=len(lengths),
@@ -80,7 +153,9 @@ def estimate(
         cached=items - calls,
         calls=calls,
         prompt_tokens=prompt,
+        cached_tokens=saved,
         completion_tokens=completion,
-        microusd=figures.price.cost(prompt, completion),
+        reasoning_tokens=reasoning,
+        microusd=figures.price.cost(prompt, completion, saved, reasoning),
         seconds=round(calls / rate, 1),
     )

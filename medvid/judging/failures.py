@@ -37,6 +37,7 @@ CURES: Final[Mapping[Cause, str]] = {
 _SETTINGS: Final = {
     "temperature": "MEDVID_JUDGE_TEMPERATURE= (empty: left to the endpoint)",
     "seed": "MEDVID_JUDGE_SEED= (unset)",
+    "reasoning_effort": "MEDVID_JUDGE_REASONING_EFFORT to one that it takes, or leave it unset",
     "max_tokens": "MEDVID_JUDGE_TOKEN_PARAMETER=max_completion_tokens, or another "
     "MEDVID_JUDGE_MAX_TOKENS",
     "max_completion_tokens": "MEDVID_JUDGE_TOKEN_PARAMETER=max_tokens, or another "

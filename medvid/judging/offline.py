@@ -14,14 +14,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from medvid.judging.calls import FINAL, CallFailed, Completion, ModelEndpoint
+from medvid.judging.calls import (
+    FINAL,
+    NOTHING_USED,
+    CallFailed,
+    Completion,
+    ModelEndpoint,
+    Usage,
+)
 from medvid.judging.explanations import explained
 from medvid.judging.forms import FormChoice
 from medvid.judging.model_names import counts_as
 from medvid.judging.plans import DistinctPair, task_of_metrics
 from medvid.judging.pricing import MICROUSD, TokenPrice
 from medvid.judging.prompt import Form, build_messages, estimate_tokens
-from medvid.judging.replies import InvalidReply, ReadVerdict, read_reply
+from medvid.judging.replies import REASONING_LIMIT, InvalidReply, ReadVerdict, read_reply
 from medvid.judging.retry import RetryPolicy
 from medvid.judging.rubric import Rubric
 from medvid.judging.verdict_file import VerdictFile
@@ -47,8 +54,7 @@ class Stopped(Exception):
 @dataclass(slots=True)
 class _Tally:
     attempts: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    used: Usage = NOTHING_USED
     microusd: int = 0
     asked_again: bool = False
 
@@ -83,7 +89,7 @@ class OfflineJudge:
         that were asked about in vain go last, so that they stop nothing that was not tried yet.
         """
         missing = [text for text in texts if text.sha256 not in self.file.scored]
-        left = iter(sorted(missing, key=lambda text: text.sha256 in self.file.tried))
+        left = iter(sorted(missing, key=lambda text: text.sha256 in self.file.used))
         stopped: list[Stopped] = []
 
         async def work(most: int | None = None) -> None:
@@ -132,7 +138,7 @@ class OfflineJudge:
                     )
                     self.form.worked(form)
                 except InvalidReply as error:
-                    if tally.asked_again:
+                    if tally.asked_again or error.reason == REASONING_LIMIT:
                         reason, detail = error.reason, error.detail
                     tally.asked_again = True
         finally:
@@ -194,7 +200,7 @@ class OfflineJudge:
             reminder=tally.asked_again,
         )
         prompt = estimate_tokens(messages, at_most=True)
-        reserved = self.price.cost(prompt, self.version.max_tokens)
+        reserved = self.price.most(prompt, self.version.max_tokens)
         await self._reserve(reserved)
         with self._settling(reserved, tally) as spent:
             tally.attempts += 1
@@ -210,8 +216,7 @@ class OfflineJudge:
             finally:
                 if usage is not None:
                     spent[0] = self.price.cost(*usage)
-                    tally.prompt_tokens += usage.prompt
-                    tally.completion_tokens += usage.completion
+                    tally.used = tally.used.plus(usage)
         async with self._settled:
             self._settled.notify_all()
         return completion
@@ -269,8 +274,10 @@ class OfflineJudge:
             unscored=None if reply else reason,
             detail=None if reply else detail,
             model=model,
-            prompt_tokens=tally.prompt_tokens,
-            completion_tokens=tally.completion_tokens,
+            prompt_tokens=tally.used.prompt,
+            cached_tokens=tally.used.cached,
+            completion_tokens=tally.used.completion,
+            reasoning_tokens=tally.used.reasoning,
             attempts=tally.attempts,
             **({"rationale": reply.rationale} if reply and reply.rationale else {}),
         )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 MICROUSD: Final = 1_000_000
+_HIGHEST: Final = 1e9
 WARN_PERCENTS: Final = (70, 90, 100)
 
 
@@ -15,21 +16,42 @@ WARN_PERCENTS: Final = (70, 90, 100)
 class TokenPrice:
     """US dollars per million tokens, which is millionths of a dollar per token.
 
-    `cached_input`: of prompt tokens that the provider has in its cache; None for the full price.
+    `cached_input`: of prompt tokens that the provider has in its cache, None for the full price;
+    `reasoning`: of those that are spent before the reply, None for the price of output. Raises
+    ValueError for what is no price.
     """
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}  # a setting with a wrong word is refused
 
     input: float
     output: float
     cached_input: float | None = None
+    reasoning: float | None = None
 
-    def cost(self, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0) -> int:
+    def __post_init__(self) -> None:
+        for price in (self.input, self.output, self.cached_input, self.reasoning):
+            if price is None:
+                continue
+            if isinstance(price, bool) or not isinstance(price, int | float):
+                raise ValueError("a price is a number")  # noqa: TRY004 - settings expect this one
+            if not 0 <= price <= _HIGHEST:
+                raise ValueError("a price is in US dollars per million tokens, from 0 to 1e9")
+
+    def cost(
+        self, prompt: float, completion: float, cached: float = 0, reasoning: float = 0
+    ) -> int:
         """Return the cost, rounded up: a sum of costs never hides a part of a cent.
 
-        `cached_tokens` are of the prompt's.
+        `cached` tokens are of the prompt's, `reasoning` ones of the completion's.
         """
         cached_price = self.input if self.cached_input is None else self.cached_input
-        prompt = self.input * (prompt_tokens - cached_tokens) + cached_price * cached_tokens
-        return math.ceil(prompt + self.output * completion_tokens)
+        thinking = self.output if self.reasoning is None else self.reasoning
+        sent = self.input * (prompt - cached) + cached_price * cached
+        return math.ceil(sent + self.output * (completion - reasoning) + thinking * reasoning)
+
+    def most(self, prompt: int, completion: int) -> int:
+        """Return the most that so many tokens cost: nothing cached, all of it reasoned."""
+        return max(self.cost(prompt, completion), self.cost(prompt, completion, 0, completion))
 
 
 FREE: Final = TokenPrice(0, 0)

@@ -24,7 +24,9 @@ from medvid.judging.verdicts import SCORES, Verdict
 MAX_REPLY_CHARACTERS: Final = 2_000
 """Five scores take under 100; what is longer is something else."""
 
-Unreadable = Literal["malformed", "truncated", "refused", "empty"]
+Unreadable = Literal["malformed", "truncated", "refused", "empty", "reasoning_limit"]
+REASONING_LIMIT: Final = "reasoning_limit"
+"""The limit was spent before the reply began: asked again, the same would be paid again."""
 _MAX_THOUGHTS: Final = 1_000_000
 _FENCE: Final = re.compile(r"```(?:json|text)?[ \t]*\n(.*?)\n?```", re.DOTALL | re.IGNORECASE)
 _THOUGHTS: Final = (
@@ -32,6 +34,7 @@ _THOUGHTS: Final = (
     "<unused95>", "<|channel|>final<|message|>",
 )  # fmt: skip
 """Templates open them in the prompt or in the reply; the last end is where the reply begins."""
+_OPENED: Final = re.compile(r"\s*(<(think|thinking|thought|reasoning|seed:think)>|\[THINK\])")
 _ENDS: Final = re.compile(r"(</s>|<\|(im_end|eot_id|end|return|endoftext)\|>|<end_of_turn>)\s*\Z")
 _DIGIT: Final = re.compile(r"[1-5]")
 _FILTERED: Final = frozenset(
@@ -43,6 +46,9 @@ _CUT: Final = frozenset(
 )
 _LINE: Final = re.compile(r"([A-Z][0-9])[ \t]*:[ \t]*([0-9])[ \t]*")
 _REASON: Final = re.compile(rf"{RATIONALE.capitalize()}[ \t]*:(.*)")
+_THOUGHT_ONLY: Final = (
+    "the model spent the whole token limit on reasoning: give it a longer one, or less effort"
+)
 _LONGEST_ESCAPE: Final = 12  # characters of JSON for one of a text
 
 
@@ -80,6 +86,8 @@ def read_reply(
     if end.startswith("content_filter") or end in _FILTERED:
         raise InvalidReply("refused", "a content filter stopped the reply")
     if end in _CUT:
+        if _is_thought_only(content):
+            raise InvalidReply(REASONING_LIMIT, _THOUGHT_ONLY)
         raise InvalidReply("truncated", "the reply ended at the token limit")
     if content is None or not content.strip():
         raise InvalidReply("empty", "the reply is empty")
@@ -95,6 +103,13 @@ def parse_reply(
         with suppress(InvalidReply):  # a reason may quote what ends thoughts
             return _parse(content, rationale, relaxed=relaxed)
     return _parse(reply, rationale, relaxed=relaxed)
+
+
+def _is_thought_only(content: str | None) -> bool:
+    """Tell whether nothing of a reply was begun: it is empty, or thoughts without an end."""
+    if content is None or not content.strip():
+        return True
+    return bool(_OPENED.match(content)) and not any(end in content for end in _THOUGHTS)
 
 
 def _parse(content: str, rationale: Rationale | None, *, relaxed: bool) -> ReadVerdict:

@@ -19,13 +19,15 @@ def read_usage(said: object) -> Usage | None:
 
     What is partial, negative, textual or zero is not believed: the estimate is booked instead.
     Output is the larger of what is called so and what the total leaves: tokens of reasoning are
-    billed as output, and some endpoints count them in the total only.
+    billed as output, and some endpoints count them in the total only. What is only there counts as
+    reasoning.
     """
     if not isinstance(said, Mapping):
         return None
     prompt, completion = (_first(said, names) for names in (_PROMPT, _COMPLETION))
     if not prompt or completion is None:
         return None
+    called_so = completion
     total = _tokens(said, "total_tokens")
     details = (said.get(f"{name}_details") for name in _COMPLETION)
     reasoning = max(_tokens(part, "reasoning_tokens") or 0 for part in details)
@@ -33,7 +35,8 @@ def read_usage(said: object) -> Usage | None:
         completion = max(completion, total - prompt)
     if reasoning > completion:  # outside of both
         completion += reasoning
-    return Usage(prompt, completion, min(prompt, _cached(said)))
+    reasoning = max(reasoning, completion - called_so)
+    return Usage(prompt, completion, min(prompt, _cached(said)), reasoning)
 
 
 def _first(said: Mapping[str, object], names: Sequence[str]) -> int | None:

@@ -15,6 +15,7 @@ from typing import Any, Final, Self
 
 import orjson
 
+from medvid.judging.calls import NOTHING_USED, Usage
 from medvid.judging.verdicts import Verdict, is_valid
 
 _BEGINNING: Final = b'{"judge_version":'
@@ -28,11 +29,12 @@ class NotAVerdictFile(Exception):
 class VerdictFile:
     """An open file. `scored` are the verdicts of one judge version, by the pair's digest.
 
-    `tried`: pairs that it was asked about, also in vain. `microusd`: what all lines cost.
+    `used`: what its calls took, by pairs that it was asked about, also in vain. `microusd`: what
+    all lines cost.
     """
 
     scored: dict[bytes, Verdict]
-    tried: set[bytes]
+    used: dict[bytes, Usage]
     microusd: int
     _file: FileIO
     _version: str = field(repr=False)
@@ -43,7 +45,7 @@ class VerdictFile:
         content = path.read_bytes() if path.exists() else b""
         whole = content.rfind(b"\n") + 1
         scored: dict[bytes, Verdict] = {}
-        tried: set[bytes] = set()
+        used: dict[bytes, Usage] = {}
         microusd = 0
         for number, line in enumerate(content[:whole].splitlines(), 1):
             found = _read(line)
@@ -52,7 +54,7 @@ class VerdictFile:
             microusd += found["microusd"]
             if found["judge_version"] == version:
                 pair = bytes.fromhex(found["pair"])
-                tried.add(pair)
+                used[pair] = used.get(pair, NOTHING_USED).plus(_usage(found))
                 scores = found.get("scores")
                 if isinstance(scores, dict) and is_valid(scores):
                     scored[pair] = scores
@@ -61,7 +63,7 @@ class VerdictFile:
         file = FileIO(path, "r+" if path.exists() else "w+")
         file.truncate(whole)
         file.seek(whole)
-        return cls(scored, tried, microusd, file, version)
+        return cls(scored, used, microusd, file, version)
 
     def add(self, pair: bytes, scores: Verdict | None, microusd: int, **facts: object) -> None:
         """Write one verdict, or why there is none (`unscored`), with what it cost."""
@@ -71,13 +73,18 @@ class VerdictFile:
         }  # fmt: skip
         self._file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
         self.microusd += microusd
-        self.tried.add(pair)
+        self.used[pair] = self.used.get(pair, NOTHING_USED).plus(_usage(line))
         if scores:
             self.scored[pair] = scores
 
     def close(self) -> None:
         """Close it."""
         self._file.close()
+
+
+def _usage(found: Mapping[str, Any]) -> Usage:
+    """Return the tokens of a line; those of earlier versions tell fewer."""
+    return Usage(*(found.get(f"{name}_tokens", 0) for name in Usage._fields))
 
 
 def _read(line: bytes) -> Mapping[str, Any] | None:

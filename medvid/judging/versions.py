@@ -6,12 +6,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
 from medvid.judging.parts_table import DEFAULT_PARSER, PROMPT_VERSION
 from medvid.judging.rubric import Rubric
 
-_ADDED: Final = ("rationale",)
+TokenParameter = Literal["max_tokens", "max_completion_tokens"]
+_ADDED: Final = ("rationale", "reasoning_effort", "token_parameter")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,10 @@ class JudgeVersion:
     """Longer captions are cut for the judge; None sends them whole."""
     rationale: str | None = None
     """How reasons are asked for, by the digest of the words; None where they are not."""
+    reasoning_effort: str | None = None
+    """How much the model shall think before it replies; None where it is not told."""
+    token_parameter: str | None = None
+    """What `max_tokens` is called where an effort is told: some limits leave thoughts out."""
 
     @classmethod
     def of(
@@ -47,6 +52,8 @@ class JudgeVersion:
         seed: int | None,
         max_caption_characters: int | None,
         parser: str = DEFAULT_PARSER,
+        reasoning_effort: str | None = None,
+        token_parameter: TokenParameter = "max_tokens",  # noqa: S107 - tokens of text
     ) -> Self:
         """Return the version of this code's prompt; a reason lengthens the reply."""
         reason = rubric.rationale
@@ -61,6 +68,8 @@ class JudgeVersion:
             seed=seed,
             max_caption_characters=max_caption_characters,
             rationale=reason.version if reason else None,
+            reasoning_effort=reasoning_effort,
+            token_parameter=token_parameter if reasoning_effort else None,
         )
 
     @classmethod

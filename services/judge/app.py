@@ -13,7 +13,7 @@ from medvid.judging.estimates import CallFigures
 from services.judge.batches import JudgeBatch
 from services.judge.consume import build_batches_consumer, build_requests_consumer
 from services.judge.ends import LOOK_SECONDS, EndWatch
-from services.judge.open_judge import Judge, open_judge, rubric_of
+from services.judge.open_judge import Judge, judge_version, open_judge, rubric_of
 from services.judge.planning import StartRun, planner, remaining_budget
 from services.judge.rereading import ReplyReader
 from services.judge.runs import RunPolicy
@@ -155,4 +155,11 @@ def _policy(settings: JudgeSettings) -> RunPolicy:
 
 def call_figures(settings: JudgeSettings) -> CallFigures:
     """Return what a call takes by these settings, for estimates."""
-    return CallFigures.of(rubric_of(settings), settings.price, settings.judge_concurrency)
+    rubric = rubric_of(settings)
+    return CallFigures.of(
+        judge_version(settings, rubric),
+        rubric,
+        settings.price,
+        settings.judge_concurrency,
+        settings.judge_expected_tokens,
+    )

@@ -2,8 +2,8 @@
 
 What passes by itself (429, 5xx, timeouts, lost connections) is tried again after a jittered wait;
 after the last attempt the pair is retried later (`TryLater`). A reply that is no verdict is asked
-for once more, then the pair is unscored. What no retry can fix (a wrong key, an unknown model)
-opens the breaker (`ProviderDown`).
+for once more, then the pair is unscored; at once where its limit was spent on reasoning. What no
+retry can fix (a wrong key, an unknown model) opens the breaker (`ProviderDown`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from medvid.judging.forms import FormChoice, named
 from medvid.judging.model_names import counts_as, is_confirmed
 from medvid.judging.pricing import TokenPrice
 from medvid.judging.prompt import Form, build_messages
-from medvid.judging.replies import InvalidReply, ReadVerdict, read_reply
+from medvid.judging.replies import REASONING_LIMIT, InvalidReply, ReadVerdict, read_reply
 from medvid.judging.retry import RetryPolicy
 from medvid.judging.rubric import Rubric
 from medvid.judging.versions import JudgeVersion
@@ -122,7 +122,8 @@ class ModelGrader:
             other = verdict.unscored_reason == "other_model"
             self._health.answered(in_vain=verdict.detail if other else None)
             JUDGE_CALLS.labels(verdict.unscored_reason or "scored").inc()
-            if verdict.scores or other or tally.asked_again:
+            in_vain = other or verdict.unscored_reason == REASONING_LIMIT
+            if verdict.scores or in_vain or tally.asked_again:
                 self._health.judged(run_id, well=verdict.scores is not None or other)
                 return verdict
             tally.asked_again = True
@@ -255,8 +256,7 @@ def _verdict(
         detail=detail,
         raw_reply=reply[-_RAW_CHARACTERS:],
         model=completion.model if completion else "",
-        prompt_tokens=tally.prompt_tokens,
-        completion_tokens=tally.completion_tokens,
+        used=tally.used,
         latency_seconds=tally.latency,
         attempts=tally.attempts,
         cost_microusd=tally.cost,

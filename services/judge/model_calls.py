@@ -12,10 +12,9 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Final
 from uuid import UUID
 
-from medvid.judging.calls import CallFailed, Completion, ModelEndpoint, Usage
+from medvid.judging.calls import NOTHING_USED, CallFailed, Completion, ModelEndpoint, Usage
 from medvid.judging.pricing import TokenPrice
 from medvid.judging.prompt import ChatMessage, Form, estimate_tokens
 from services.judge.budgets import Spending
@@ -33,8 +32,6 @@ from shared.runtime.metrics import (
 )
 from shared.runtime.tracing import span
 
-_NOTHING: Final = Usage(0, 0)
-
 
 @dataclass(slots=True)
 class Tally:
@@ -46,8 +43,7 @@ class Tally:
     """Of those that failed."""
     answers_before: int = 0
     """How many calls, of any pair, had been answered when this one was taken up."""
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    used: Usage = NOTHING_USED
     cost: int = 0
     latency: float = 0.0
     asked_again: bool = False
@@ -107,7 +103,7 @@ class ModelCaller:
         """Return the completion; raises CallFailed, TryLater, ProviderDown or BudgetExhausted."""
         prompt = estimate_tokens(messages, at_most=True)
         tokens = prompt + self.reply_tokens
-        reserved = self.price.cost(prompt, self.reply_tokens)
+        reserved = self.price.most(prompt, self.reply_tokens)
         async with self._slot():
             self.health.require_good(run_id)
             self.health.require_up()
@@ -123,7 +119,7 @@ class ModelCaller:
                     self._settle(bill, completion.usage, tally)
                 except CallFailed as failure:
                     if failure.usage is not None or not failure.maybe_billed:
-                        self._settle(bill, failure.usage or _NOTHING, tally)
+                        self._settle(bill, failure.usage or NOTHING_USED, tally)
                     raise
                 finally:
                     is_billed = bill.tokens > 0
@@ -179,8 +175,7 @@ class ModelCaller:
         if usage is None:
             return
         bill.tokens, bill.spent, bill.is_estimate = usage.total, self.price.cost(*usage), False
-        tally.prompt_tokens += usage.prompt
-        tally.completion_tokens += usage.completion
+        tally.used = tally.used.plus(usage)
         JUDGE_TOKENS.labels("prompt").inc(usage.prompt)
         JUDGE_TOKENS.labels("completion").inc(usage.completion)
 

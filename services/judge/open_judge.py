@@ -109,6 +109,8 @@ def judge_version(settings: JudgeSettings, rubric: Rubric) -> JudgeVersion:
         max_tokens=settings.judge_max_tokens,
         seed=settings.judge_seed,
         parser=settings.judge_parser,
+        reasoning_effort=settings.judge_reasoning_effort,
+        token_parameter=settings.judge_token_parameter,
         # The stub's scores are defined on whole texts.
         max_caption_characters=None if is_stub else settings.judge_max_caption_characters,
     )

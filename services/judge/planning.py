@@ -23,6 +23,7 @@ from shared.contracts.messages import Envelope, JudgingProgressed, JudgingReques
 from shared.runtime.errors import Permanent
 from shared.runtime.truth_workers import TruthWorkers, stored_predictions
 from shared.storage.database import Database, Transaction
+from shared.storage.judge_tokens import tokens_measured
 from shared.storage.queries import load_queries
 
 _SQL: Final = load_queries(__package__)
@@ -132,7 +133,8 @@ class StartRun:
         digests = [sha256 for sha256, _ in pairs]
         known = await pool.fetchval(_SQL["verdicts_known"], version, digests, run.repeats)
         rate = await pool.fetchval(_SQL["calls_per_second"], version)
-        return estimate([length for _, length in pairs], run.repeats, known, self.figures, rate)
+        figures = self.figures.after(await tokens_measured(pool, version))
+        return estimate([length for _, length in pairs], run.repeats, known, figures, rate)
 
 
 def _judge_changed(run: QueuedRun, grader: Grader) -> str:

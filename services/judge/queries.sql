@@ -412,14 +412,16 @@ WITH released AS (
      WHERE judge_version = $1 AND pair = $2 AND repeat = $3 AND holder = $14)
 INSERT INTO judge_verdicts AS old (judge_version, pair, repeat, scores, unscored, detail, raw_reply,
         model, prompt_tokens, completion_tokens, latency_ms, attempts, cost_microusd, reply_form,
-        served_by, is_confirmed, rationale)
+        served_by, is_confirmed, rationale, cached_tokens, reasoning_tokens)
 VALUES ($1, $2, $3, $4::smallint[], $5, $6, $7, $8, $9, $10, $11, $12, $13, $15, $16::text::jsonb, $17,
-        $18)
+        $18, $19, $20)
 ON CONFLICT (judge_version, pair, repeat) DO UPDATE
    SET scores = EXCLUDED.scores, unscored = EXCLUDED.unscored, detail = EXCLUDED.detail,
        raw_reply = EXCLUDED.raw_reply, model = EXCLUDED.model,
        prompt_tokens = old.prompt_tokens + EXCLUDED.prompt_tokens,
        completion_tokens = old.completion_tokens + EXCLUDED.completion_tokens,
+       cached_tokens = old.cached_tokens + EXCLUDED.cached_tokens,
+       reasoning_tokens = old.reasoning_tokens + EXCLUDED.reasoning_tokens,
        latency_ms = EXCLUDED.latency_ms, attempts = old.attempts + EXCLUDED.attempts,
        cost_microusd = old.cost_microusd + EXCLUDED.cost_microusd,
        reply_form = EXCLUDED.reply_form, served_by = EXCLUDED.served_by,

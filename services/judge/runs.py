@@ -143,8 +143,6 @@ def given_up(detail: str, *, attempts: int = 0) -> Verdict:
         detail=detail,
         raw_reply="",
         model="",
-        prompt_tokens=0,
-        completion_tokens=0,
         latency_seconds=0,
         attempts=attempts,
         cost_microusd=0,
@@ -152,6 +150,7 @@ def given_up(detail: str, *, attempts: int = 0) -> Verdict:
 
 
 _CURES: Final = {
+    "reasoning_limit": "raise MEDVID_JUDGE_MAX_TOKENS, or lower MEDVID_JUDGE_REASONING_EFFORT",
     "truncated": "raise MEDVID_JUDGE_MAX_TOKENS (models that think aloud need more)",
     "malformed": "take a model that keeps to a form, or another MEDVID_JUDGE_REPLY_FORM",
     "empty": "raise MEDVID_JUDGE_MAX_TOKENS, or take another model",

@@ -6,9 +6,7 @@ from datetime import date
 from typing import Annotated, Literal, Self
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     field_validator,
@@ -16,26 +14,16 @@ from pydantic import (
 )
 
 from medvid.judging.addresses import problem_of
-from medvid.judging.endpoint import TokenParameter
+from medvid.judging.estimates import ExpectedTokens
 from medvid.judging.forms import FormSetting
 from medvid.judging.parts_table import DEFAULT_PARSER, ParserName
 from medvid.judging.pricing import FREE, TokenPrice, to_microusd
+from medvid.judging.versions import TokenParameter
 from shared.runtime.settings import CommonSettings
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NoneIfEmpty = BeforeValidator(lambda value: None if value == "" else value)
 Usd = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
-
-
-class Price(BaseModel):
-    """US dollars per million tokens."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    input: Usd
-    output: Usd
-    cached_input: Usd | None = None
-    """Of prompt tokens that the provider reads from its cache; unset: as `input`."""
 
 
 class JudgeSettings(CommonSettings):
@@ -91,10 +79,24 @@ class JudgeSettings(CommonSettings):
         0.0, description="empty to leave it to the endpoint"
     )
     judge_max_tokens: Annotated[int, Field(ge=16, le=100_000)] = Field(
-        200, description="longest reply; models that think aloud need more"
+        200, description="longest reply; of models that reason, with their thoughts: 4000, say"
     )
     judge_token_parameter: TokenParameter = Field(
-        "max_tokens", description="what the endpoint calls that limit"
+        "max_tokens",
+        description="what the endpoint calls that limit; with an effort a part of the version",
+    )
+    judge_reasoning_effort: Annotated[
+        Annotated[str, Field(pattern=r"^[a-z]{1,16}$")] | None, NoneIfEmpty
+    ] = Field(
+        None,
+        description="how much the model shall reason before it replies, such as low; another judge "
+        "version, which mostly takes no temperature and calls its limit max_completion_tokens",
+    )
+    judge_expected_tokens: ExpectedTokens = Field(
+        ExpectedTokens(),
+        description='JSON: tokens of a call, such as {"reasoning": 300, "cached": 0}, for '
+        "estimates until 50 verdicts tell them; 'medvid admin judge-check' says what its call "
+        "took. Unset, reasoning counts as all that the limit leaves",
     )
     judge_seed: int | None = Field(None, description="sampling seed, where the endpoint takes one")
     judge_reply_form: FormSetting = Field(
@@ -134,11 +136,11 @@ class JudgeSettings(CommonSettings):
     judge_tokens_per_minute: Positive | None = Field(
         None, description="limit of the account, shared by all replicas"
     )
-    judge_prices: dict[str, Price] = Field(
+    judge_prices: dict[str, TokenPrice] = Field(
         {},
-        description="JSON: model -> input, output and (if cheaper) cached_input in US dollars per "
-        'million tokens, such as {"gpt-4.1-2025-04-14": {"input": 2, "output": 8, '
-        '"cached_input": 0.5}}',
+        description="JSON: model -> input, output and, where they differ, cached_input and "
+        "reasoning in US dollars per million tokens, such as "
+        '{"gpt-4.1-2025-04-14": {"input": 2, "output": 8, "cached_input": 0.5}}',
     )
     judge_run_cap_usd: Usd | None = Field(None, description="most that one run may spend")
     judge_month_cap_usd: Usd | None = Field(
@@ -191,10 +193,9 @@ class JudgeSettings(CommonSettings):
     @property
     def price(self) -> TokenPrice:
         """What the model's tokens cost; FREE for the stub and where no price is set."""
-        price = self.judge_prices.get(self.judge_model)
-        if price is None or self.judge_provider == "stub":
+        if self.judge_provider == "stub":
             return FREE
-        return TokenPrice(price.input, price.output, price.cached_input)
+        return self.judge_prices.get(self.judge_model, FREE)
 
     @property
     def run_cap(self) -> int | None:

@@ -13,7 +13,9 @@ from typing import Final, Protocol
 from uuid import UUID
 
 from medvid.benchmark.tasks import Task
+from medvid.judging.calls import NOTHING_USED, Usage
 from medvid.judging.forms import ReplyForm
+from medvid.judging.replies import REASONING_LIMIT
 from medvid.judging.versions import JudgeVersion
 from shared.runtime.errors import Transient
 
@@ -52,9 +54,11 @@ class Waste:
 
 
 NO_WASTE: Final = Waste()
-UNSCORED: Final = ("malformed", "truncated", "refused", "empty", "other_model", "rejected")
-FINAL: Final = ("rejected", "refused")
-"""Why a pair stays unscored for its captions: only a person has it asked for again."""
+UNSCORED: Final = (
+    "malformed", "truncated", "refused", "empty", "other_model", "rejected", REASONING_LIMIT,
+)  # fmt: skip
+FINAL: Final = ("rejected", "refused", REASONING_LIMIT)
+"""Why a pair stays unscored as captions and settings are: only a person has it asked for again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +75,10 @@ class Verdict:
     detail: str
     raw_reply: str
     model: str
-    prompt_tokens: int
-    completion_tokens: int
     latency_seconds: float
     attempts: int
     cost_microusd: int
+    used: Usage = NOTHING_USED
     reply_form: ReplyForm | None = None
     served_by: Mapping[str, str] = field(default_factory=dict)
     """What endpoint and gateways say about who answered."""

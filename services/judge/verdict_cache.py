@@ -148,8 +148,8 @@ async def save_verdict(
         verdict.detail.replace("\0", "") or None,
         verdict.raw_reply.encode("utf-8", "surrogatepass"),
         verdict.model.replace("\0", "") or None,
-        verdict.prompt_tokens,
-        verdict.completion_tokens,
+        verdict.used.prompt,
+        verdict.used.completion,
         verdict.latency_seconds * 1000,
         verdict.attempts,
         verdict.cost_microusd,
@@ -158,6 +158,8 @@ async def save_verdict(
         orjson.dumps(verdict.served_by).decode() if verdict.served_by else None,
         verdict.is_confirmed,
         verdict.rationale,
+        verdict.used.cached,
+        verdict.used.reasoning,
     )
 
 

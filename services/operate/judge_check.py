@@ -7,7 +7,9 @@ step is a finding; its `fix` says what to set. Nothing of it is stored.
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -22,7 +24,7 @@ from medvid.judging.forms import FormChoice, named
 from medvid.judging.model_names import counts_as, is_confirmed
 from medvid.judging.pricing import FREE, MICROUSD
 from medvid.judging.prompt import ChatMessage, Form, build_messages, estimate_tokens
-from medvid.judging.replies import InvalidReply, read_reply
+from medvid.judging.replies import REASONING_LIMIT, InvalidReply, read_reply
 from medvid.judging.rubric import Rubric
 from services.judge.open_judge import (
     endpoint_url,
@@ -39,6 +41,12 @@ _NEAREST: Final = 3
 _MOST_NAMES: Final = 8
 _OFF_BY: Final = 2.0
 """By so much a prompt may differ from our estimate before it is said."""
+_MORE_TOKENS: Final = "Set MEDVID_JUDGE_MAX_TOKENS higher: models that think aloud need more."
+_LONGER: Final[Mapping[str, str]] = {
+    "truncated": _MORE_TOKENS,
+    "empty": _MORE_TOKENS,
+    REASONING_LIMIT: "Set MEDVID_JUDGE_MAX_TOKENS higher, or MEDVID_JUDGE_REASONING_EFFORT lower.",
+}
 _REFERENCE: Final = "The surgeon grasps the gallbladder and dissects the cystic duct with a hook."
 _PREDICTION: Final = "The gallbladder is held while a hook dissects around the cystic duct."
 
@@ -67,7 +75,7 @@ def most_usd(settings: JudgeSettings) -> float | None:
     messages = build_messages(rubric, _PREDICTION, _REFERENCE, Task.VIDEO_SUMMARY, form=Form.JSON)
     prompt = estimate_tokens(messages, at_most=True)
     most = judge_version(settings, rubric).max_tokens
-    return settings.price.cost(prompt, most) * _MOST_CALLS / MICROUSD
+    return settings.price.most(prompt, most) * _MOST_CALLS / MICROUSD
 
 
 async def check_judge(
@@ -187,9 +195,8 @@ def _verdict(check: _Check, completion: Completion) -> Finding:
             parser=check.settings.judge_parser,
         )
     except InvalidReply as error:
-        cure = "Set MEDVID_JUDGE_MAX_TOKENS higher: models that think aloud need more."
         other = "Take a model that keeps to a form, or another MEDVID_JUDGE_REPLY_FORM."
-        fix = cure if error.reason in ("truncated", "empty") else other
+        fix = _LONGER.get(error.reason, other)
         return Finding("verdict", "failed", f"the reply is no verdict: {error.detail}.", fix)
     shown = ", ".join(f"{aspect} {score}" for aspect, score in reply.scores.items())
     reason = f' ("{reply.rationale}")' if reply.rationale else ""
@@ -220,13 +227,21 @@ def _usage(check: _Check, completion: Completion, form: Form) -> Finding:
     if usage is None:
         says = "it tells no usage that can be believed: each call is booked by an estimate."
         return Finding("usage", "warning", says, "The cost of runs is marked as estimated.")
-    used = f"{usage.prompt} + {usage.completion} tokens ({usage.cached} cached)"
+    thought = f", {usage.reasoning} of reasoning" if usage.reasoning else ""
+    used = f"{usage.prompt} + {usage.completion} tokens ({usage.cached} cached{thought})"
     if not expected / _OFF_BY <= usage.prompt <= expected * _OFF_BY:
         fix = "Compare the provider's bill with what a small run says that it cost."
         says = f"{used}; {expected} were expected in the prompt."
         return Finding("usage", "warning", says, fix)
     if usage.completion > check.endpoint.sampling.max_tokens:
         fix = "Thoughts are billed beyond MEDVID_JUDGE_MAX_TOKENS: turn them off, if you can."
+        return Finding("usage", "warning", f"{used}.", fix)
+    if usage.reasoning and check.settings.judge_expected_tokens.reasoning is None:
+        known = {"reasoning": usage.reasoning, "cached": usage.cached}
+        fix = (
+            f"Set MEDVID_JUDGE_EXPECTED_TOKENS={json.dumps(known)}, or the mean of some calls: "
+            "until 50 verdicts tell it, estimates count all that MEDVID_JUDGE_MAX_TOKENS allows."
+        )
         return Finding("usage", "warning", f"{used}.", fix)
     return Finding("usage", "ok", f"{used}; {expected} were expected in the prompt.")
 

@@ -15,6 +15,7 @@ import orjson
 
 from medvid.benchmark.ground_truth import load_ground_truth
 from medvid.benchmark.tasks import ASPECTS
+from medvid.judging.calls import Usage
 from services.judge.verdict import Pair, Verdict
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, ground_truth
@@ -45,7 +46,7 @@ def script(pair: Pair, _: int) -> Verdict | None:
     given = dict(zip(ASPECTS, scores, strict=True))
     verdict = graded(pair)
     model = "another-1" if pair.prediction == BEST else verdict.model
-    return Verdict(given, None, "", "R2: ...", model, 10, 5, 0.01, 1, 3)
+    return Verdict(given, None, "", "R2: ...", model, 0.01, 1, 3, Usage(10, 5))
 
 
 class Reader:

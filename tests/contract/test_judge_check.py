@@ -75,6 +75,11 @@ async def test_a_judge_that_works_is_told_so_step_by_step() -> None:
          "MEDVID_JUDGE_MODEL_PREFIX=gw/model-1"),
         (Reply(completion("x"), headers={"x-litellm-attempted-fallbacks": "1"}),
          "model", "warning", "judge_unconfirmed"),
+        (Reply(completion("", finish_reason="length")), "verdict", "failed",
+         "MEDVID_JUDGE_REASONING_EFFORT lower"),
+        (Reply(error("Unsupported value: 'reasoning_effort' does not support 'minimal'",
+                     param="reasoning_effort"), 400),
+         "call", "failed", "MEDVID_JUDGE_REASONING_EFFORT to one that it takes"),
         (Reply.case("reply_usage_not_object"), "usage", "warning", "estimate"),
         (Reply.case("reply_reasoning_outside_completion"), "usage", "warning", "Thoughts"),
     ],
@@ -102,6 +107,32 @@ async def test_the_list_of_models_tells_what_it_can(models: Any, state: str, tol
     finding = (await found(models=models))["models"]
     assert finding.state == state
     assert told in f"{finding.says} {finding.fix}"
+
+
+async def test_what_a_model_reasons_is_told_as_a_setting_for_estimates() -> None:
+    thinking: dict[str, Any] = {
+        "judge_max_tokens": 4000, "judge_reasoning_effort": "low", "judge_temperature": "",
+        "judge_token_parameter": "max_completion_tokens",
+    }  # fmt: skip
+    usage = {
+        "prompt_tokens": 900, "completion_tokens": 325, "total_tokens": 1225,
+        "prompt_tokens_details": {"cached_tokens": 512},
+        "completion_tokens_details": {"reasoning_tokens": 300},
+    }  # fmt: skip
+    scores = json.dumps(dict.fromkeys(("R2", "R4", "R5", "R7", "R8"), 4))
+    reply = Reply(completion(scores, usage=usage))
+    finding = (await found(reply, **thinking))["usage"]
+    assert (finding.state, finding.says) == (
+        "warning", "900 + 325 tokens (512 cached, 300 of reasoning)."
+    )  # fmt: skip
+    expected = {"reasoning": 300, "cached": 512}
+    assert f"MEDVID_JUDGE_EXPECTED_TOKENS={json.dumps(expected)}" in finding.fix
+    told = await found(reply, judge_expected_tokens=expected, **thinking)
+    assert told["usage"].state == "ok"
+    dearer = {MODEL: {"input": 2, "output": 8, "reasoning": 80}}
+    most = most_usd(settings("https://api.openai.com/v1", judge_prices=dearer, **thinking))
+    assert most is not None
+    assert most > 3 * 4000 * 80 / 1e6
 
 
 async def test_a_price_that_is_not_known_is_told() -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from medvid.benchmark.caption_pairs import CaptionPair
 from medvid.judging import standin
+from medvid.judging.calls import Usage
 from medvid.judging.versions import JudgeVersion
 from services.judge.verdict import Pair, ProviderState, Verdict
 
@@ -31,11 +32,11 @@ def version(model: str = "fake-1", provider: str = "fake") -> JudgeVersion:
 
 def graded(pair: Pair) -> Verdict:
     scores = standin.judge(CaptionPair(pair.prediction, pair.reference))
-    return Verdict(scores, None, "", "R2: ...", "fake-1", 10, 5, 0.01, 1, 3)
+    return Verdict(scores, None, "", "R2: ...", "fake-1", 0.01, 1, 3, Usage(10, 5))
 
 
 def ungraded(reason: str) -> Verdict:
-    return Verdict(None, reason, "no idea", "???", "fake-1", 10, 5, 0.01, 2, 3)
+    return Verdict(None, reason, "no idea", "???", "fake-1", 0.01, 2, 3, Usage(10, 5))
 
 
 class FakeGrader:

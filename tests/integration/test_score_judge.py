@@ -131,6 +131,52 @@ def test_the_version_is_that_of_a_server_with_its_defaults() -> None:
                 "judge_rationale": True}
     )  # fmt: skip
     assert version_of(options, "m") == judge_version(settings, rubric_of(settings))
+    options = replace(options, reasoning_effort="low", token_parameter="max_completion_tokens")  # noqa: S106 - tokens of text
+    settings = settings.model_copy(
+        update={"judge_reasoning_effort": "low", "judge_token_parameter": "max_completion_tokens"}
+    )
+    assert version_of(options, "m") == judge_version(settings, rubric_of(settings))
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("MEDVID_JUDGE_PRICES", "[]"),
+        ("MEDVID_JUDGE_PRICES", '{"m": {"input": 2}}'),
+        ("MEDVID_JUDGE_PRICES", '{"m": {"input": 2, "output": -8}}'),
+        ("MEDVID_JUDGE_PRICES", '{"m": {"input": 2, "output": 8, "thoughts": 8}}'),
+        ("MEDVID_JUDGE_EXPECTED_TOKENS", "{"),
+        ("MEDVID_JUDGE_EXPECTED_TOKENS", '{"reasoning": -1}'),
+        ("MEDVID_JUDGE_EXPECTED_TOKENS", '{"thoughts": 1}'),
+    ],
+)
+def test_prices_and_tokens_that_cannot_be_read_are_refused_before_anything_is_asked(
+    monkeypatch: pytest.MonkeyPatch, name: str, wrong: str
+) -> None:
+    monkeypatch.setenv(name, wrong)
+    with pytest.raises(CannotJudge, match=f"{name} must be JSON such as"):
+        judged_by(JudgeOptions("openai", Path("x"), "m"), JudgingPlan((), {}, {}))
+
+
+async def test_a_model_that_reasons_costs_what_was_estimated(
+    files: list[str], url: str, stub: Stub
+) -> None:
+    stub.be(Faults(reasoning_tokens=640, cached_tokens=512))
+    price = {"input": 1000, "output": 1000, "cached_input": 100, "reasoning": 2000}
+    status, found, said = await judged(
+        files, url, "--reasoning-effort", "low", "--max-tokens", "2000",
+        "--token-parameter", "max_completion_tokens", "--temperature", "none",
+        MEDVID_JUDGE_PRICES=json.dumps({MODEL: price}),
+        MEDVID_JUDGE_EXPECTED_TOKENS='{"reasoning": 640, "cached": 512}',
+    )  # fmt: skip
+    assert (status, found["judge"]["scored"]) == (0, PAIRS)
+    assert found["judge"]["reasoning_effort"] == "low"
+    estimated = re.search(r"about ([0-9.]+) USD", said)
+    assert estimated is not None
+    assert float(estimated[1]) == pytest.approx(found["judge"]["usd"], rel=0.1)
+    assert {(line["reasoning_tokens"], line["cached_tokens"]) for line in lines(files)} == {
+        (640, 512)
+    }
 
 
 async def test_it_asks_as_a_server_with_the_same_settings(files: list[str], stub: Stub) -> None:

@@ -22,6 +22,7 @@ from services.gateway.admin.rescoring import Rescoring, subject, unfinished
 from shared.contracts.messages import JudgingRequested
 from shared.runtime.errors import Conflict, Unavailable
 from shared.storage.database import Connection, Database, transient_errors
+from shared.storage.judge_tokens import tokens_measured
 from shared.storage.queries import load_queries
 
 _SQL: Final = load_queries(__package__, "succession.sql")
@@ -135,7 +136,8 @@ async def _plan(
     pairs = await connection.fetchrow(_SQL["pairs_of_runs"], version, runs, repeats)
     assert pairs is not None  # noqa: S101 - it counts
     mean = pairs["bytes"] // pairs["pairs"] if pairs["pairs"] else 0
-    found = estimate([mean] * pairs["pairs"], repeats, pairs["known"], _figures(judge["figures"]))
+    figures = _figures(judge["figures"]).after(await tokens_measured(connection, version))
+    found = estimate([mean] * pairs["pairs"], repeats, pairs["known"], figures)
     shown = SuccessionEstimate(
         judge_version=version,
         stub=judge["is_stub"],

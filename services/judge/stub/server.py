@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
@@ -19,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from medvid.benchmark.caption_pairs import CaptionPair
 from medvid.judging import standin
+from medvid.judging.calls import Usage
 from medvid.judging.plans import pair_sha256
 from medvid.judging.prompt import RATIONALE, estimate_tokens, read_captions
 from services.judge.stub.batches import BatchFaults, StubBatches
@@ -38,6 +40,8 @@ class Faults(BaseModel):
 
     `bad_replies_per_pair` bounds how often one pair's reply is malformed, truncated or of another
     model. With 1 none stays unscored, so a run under faults must end like an undisturbed one.
+    `reasoning_tokens` are spent before each reply, within the limit of the call; `cached_tokens` of
+    each prompt are said to be cached.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,6 +56,8 @@ class Faults(BaseModel):
     other_model: Rate = 0
     bad_replies_per_pair: Annotated[int, Field(ge=0)] | None = None
     refuses_schema: bool = False
+    reasoning_tokens: Annotated[int, Field(ge=0)] = 0
+    cached_tokens: Annotated[int, Field(ge=0)] = 0
     shutdown_date: str | None = None
     seed: int = 0
     batches: BatchFaults = BatchFaults()
@@ -157,8 +163,19 @@ class Stub:
             content = content[: len(content) // 2]
         model = "another-judge" if fault == "other_model" else salted(salt)
         finish_reason = "length" if fault == "truncated" else "stop"
-        prompt_tokens = estimate_tokens(body["messages"])
-        return _completion(content, model, finish_reason, prompt_tokens)
+        usage = self._usage(body)
+        if not usage.completion - usage.reasoning:
+            content, finish_reason = "", "length"
+        return _completion(content, model, finish_reason, usage)
+
+    def _usage(self, body: Mapping[str, Any]) -> Usage:
+        """Return the tokens of a call; where reasoning takes the whole limit no reply is begun."""
+        limit = body.get("max_completion_tokens", body.get("max_tokens", math.inf))
+        prompt, thought = estimate_tokens(body["messages"]), self.faults.reasoning_tokens
+        cached = min(prompt, self.faults.cached_tokens)
+        if thought and thought + _REPLY_TOKENS > limit:
+            return Usage(prompt, limit, cached, limit)
+        return Usage(prompt, thought + _REPLY_TOKENS, cached, thought)
 
     def reason(self, pair: CaptionPair) -> str:  # noqa: ARG002
         """Return why a pair is scored so."""
@@ -238,9 +255,7 @@ def _reply(pair: CaptionPair, body: Mapping[str, Any], reason: str, salt: str) -
     return "\n".join(f"{name}: {value}" for name, value in given.items())
 
 
-def _completion(
-    content: str, model: str, finish_reason: str, prompt_tokens: int
-) -> dict[str, object]:
+def _completion(content: str, model: str, finish_reason: str, usage: Usage) -> dict[str, object]:
     return {
         "id": "chatcmpl-stub",
         "object": "chat.completion",
@@ -254,9 +269,11 @@ def _completion(
             }
         ],
         "usage": {
-            "prompt_tokens": prompt_tokens,
-            "completion_tokens": _REPLY_TOKENS,
-            "total_tokens": prompt_tokens + _REPLY_TOKENS,
+            "prompt_tokens": usage.prompt,
+            "completion_tokens": usage.completion,
+            "total_tokens": usage.total,
+            "prompt_tokens_details": {"cached_tokens": usage.cached},
+            "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
         },
     }
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medvid.judging.batch_lines import BatchAnswers, LineKey, read_files, write_files
+from medvid.judging.calls import Usage
 from medvid.judging.prompt import Form
 from tests.depth import examples
 
@@ -81,7 +82,7 @@ def test_a_line_above_the_limit_goes_alone() -> None:
 def test_an_answer_is_read_as_one_online() -> None:
     answers = read(answered(SECOND), answered(FIRST))
     assert answers.answered[FIRST].content == "R2: 3"
-    assert answers.answered[FIRST].usage == (10, 2, 0)
+    assert answers.answered[FIRST].usage == Usage(10, 2)
     assert (answers.failed, answers.missing) == ({}, set())
 
 

@@ -22,6 +22,7 @@ CASES: Final = Path(__file__).parents[3] / "cases" / "judge"
 NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
 SCORES: Final = dict.fromkeys(ASPECTS, 4)
 VERDICT: Final = json.dumps(SCORES)
+THOUGHT: Final = Usage(900, 2025, 0, 2000)
 USAGE: Final = {"prompt_tokens": 900, "completion_tokens": 25, "total_tokens": 925}
 STOP: Final = {"index": 0, "finish_reason": "stop"}
 
@@ -200,12 +201,12 @@ def test_a_failure_in_an_answer_costs_what_it_says(billed: bool) -> None:
     [
         (USAGE, Usage(900, 25)),
         ({"prompt_tokens": 900, "completion_tokens": 25}, Usage(900, 25)),
-        (USAGE | {"total_tokens": 2925}, Usage(900, 2025)),  # reasoning in the total only
-        (USAGE | {"completion_tokens_details": {"reasoning_tokens": 2000}}, Usage(900, 2025)),
+        (USAGE | {"total_tokens": 2925}, THOUGHT),  # reasoning in the total only
+        (USAGE | {"completion_tokens_details": {"reasoning_tokens": 2000}}, THOUGHT),
         (USAGE | {"total_tokens": 2925, "completion_tokens_details": {"reasoning_tokens": 2000}},
-         Usage(900, 2025)),
+         THOUGHT),
         ({"prompt_tokens": 900, "completion_tokens": 2025, "total_tokens": 2925,
-          "completion_tokens_details": {"reasoning_tokens": 2000}}, Usage(900, 2025)),
+          "completion_tokens_details": {"reasoning_tokens": 2000}}, THOUGHT),
         (USAGE | {"prompt_tokens_details": {"cached_tokens": 800}}, Usage(900, 25, 800)),
         (USAGE | {"prompt_cache_hit_tokens": 800}, Usage(900, 25, 800)),
         (USAGE | {"prompt_tokens_details": {"cached_tokens": 9000}}, Usage(900, 25, 900)),
@@ -213,7 +214,7 @@ def test_a_failure_in_an_answer_costs_what_it_says(billed: bool) -> None:
         ({"input_tokens": 900, "output_tokens": 25, "total_tokens": 925,
           "input_tokens_details": {"cached_tokens": 800}}, Usage(900, 25, 800)),
         ({"input_tokens": 900, "output_tokens": 25,
-          "output_tokens_details": {"reasoning_tokens": 2000}}, Usage(900, 2025)),
+          "output_tokens_details": {"reasoning_tokens": 2000}}, THOUGHT),
         ({"prompt_tokens": -1, "input_tokens": 900, "output_tokens": 25}, None),
         ({"prompt_tokens": 900.0, "completion_tokens": 25.0}, Usage(900, 25)),
         ({"prompt_tokens": 900, "completion_tokens": 0}, Usage(900, 0)),
@@ -276,7 +277,7 @@ def test_what_is_left_of_a_rate_is_read(
 OUTCOMES: Final = {
     "reply_200_error_429": "throttled",
     "reply_content_parts": Usage(900, 25),
-    "reply_reasoning_outside_completion": Usage(900, 2025),
+    "reply_reasoning_outside_completion": THOUGHT,
     "reply_usage_not_object": None,
 }
 

@@ -124,6 +124,20 @@ async def test_what_no_call_can_change_stops_it_after_the_first(tmp_path: Path) 
         assert len(endpoint.asked) == 1
 
 
+async def test_a_limit_spent_on_reasoning_is_named_and_paid_once_a_pair(tmp_path: Path) -> None:
+    price = TokenPrice(2, 8, 0.5, 10)
+    spent = Completion(None, None, "length", "m", Usage(1000, 200, 600, 200))
+    endpoint = Endpoint(lambda _: spent)
+    judge, stopped = await judged(tmp_path / "v", endpoint, 60, price=price)
+    assert stopped is not None
+    assert "reasoning_limit: the model spent the whole token limit on reasoning" in str(stopped)
+    assert len(endpoint.asked) == len(set(endpoint.asked)) == judge.unscored["reasoning_limit"]
+    assert judge.file.microusd == len(endpoint.asked) * (2 * 400 + 300 + 10 * 200)
+    again = VerdictFile.opened(tmp_path / "v", VERSION.hash)
+    again.close()
+    assert set(again.used.values()) == {spent.usage}
+
+
 async def test_pairs_in_vain_stop_nothing_that_was_not_tried(tmp_path: Path) -> None:
     """Thirty captions in a row that the model answers badly."""
 

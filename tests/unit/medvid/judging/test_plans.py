@@ -10,7 +10,8 @@ from medvid.benchmark.caption_pairs import CaptionPair, JudgingPlan, MatchedPair
 from medvid.benchmark.tasks import ASPECTS, Task
 from medvid.judging import standin
 from medvid.judging.aggregate import aggregate
-from medvid.judging.estimates import CallFigures, estimate
+from medvid.judging.calls import Usage
+from medvid.judging.estimates import CallFigures, Measured, estimate
 from medvid.judging.plans import pack, pair_sha256, store, task_of_metrics, unpack
 from medvid.judging.pricing import TokenPrice
 from medvid.judging.results import outcome
@@ -105,3 +106,16 @@ def test_an_estimate_counts_only_what_is_not_known() -> None:
     assert found.seconds == 3.0
     assert estimate([400] * 10, 1, 0, figures, calls_per_second=100).seconds == 0.1
     assert estimate([], 1, 0, figures).calls == 0
+
+
+def test_an_estimate_follows_what_verdicts_took() -> None:
+    price = TokenPrice(2, 8, 1, 10)
+    figures = CallFigures(overhead_tokens=600, reply_tokens=40, price=price, concurrency=10)
+    # Of 50 verdicts on texts of 400 bytes, a tenth more of prompts than 700 tokens each.
+    used = Usage(50 * 770, 50 * 330, 50 * 512, 50 * 300)
+    assert figures.after(Measured(49, used, 50 * 400)) == figures
+    found = estimate([800] * 10, 1, 0, figures.after(Measured(50, used, 50 * 400)))
+    assert (found.prompt_tokens, found.cached_tokens) == (8800, 5120)
+    assert (found.completion_tokens, found.reasoning_tokens) == (3300, 3000)
+    assert found.microusd == 2 * (8800 - 5120) + 5120 + 8 * 300 + 10 * 3000
+    assert found.public()["usd"] == found.microusd / 1e6

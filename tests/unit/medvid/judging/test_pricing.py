@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -88,6 +89,21 @@ def test_what_others_hold_may_come_back_and_what_is_spent_may_not() -> None:
     assert not grant(10, 10, [Budget("month", 100, 50, 45)]).is_final
     final = grant(10, 10, [Budget("month", 100, 50, 45), Budget("run", 100, 95, 0)])
     assert (final.scope, final.is_final) == ("run", True)
+
+
+def test_reasoning_costs_what_the_provider_takes_for_it() -> None:
+    price = TokenPrice(2, 8, 0.5, 12)
+    assert price.cost(1000, 100, 800, 70) == 2 * 200 + 400 + 8 * 30 + 12 * 70
+    assert TokenPrice(2, 8).cost(1000, 100, 0, 70) == 2800
+    assert price.most(1000, 100) == 2 * 1000 + 12 * 100
+    assert TokenPrice(2, 8, reasoning=4).most(1000, 100) == 2800
+
+
+@pytest.mark.parametrize("wrong", [-1, float("nan"), float("inf"), 1e10, True, "2"])
+@pytest.mark.parametrize("of", ["input", "output", "cached_input", "reasoning"])
+def test_what_is_no_price_is_refused(of: str, wrong: Any) -> None:
+    with pytest.raises(ValueError, match="a price is"):
+        TokenPrice(**{"input": 1, "output": 1} | {of: wrong})
 
 
 def test_cached_tokens_cost_what_the_provider_takes_for_them() -> None:

@@ -135,7 +135,10 @@ def test_what_is_malformed_is_said_without_repeating_the_reply() -> None:
     ("content", "finish_reason", "refusal", "reason"),
     [
         (LINES, "length", None, "truncated"),
-        (None, "length", None, "truncated"),
+        (None, "length", None, "reasoning_limit"),
+        (" ", "max_tokens", None, "reasoning_limit"),
+        ("<think>The hook is", "length", None, "reasoning_limit"),
+        ("<think>So.</think>R2:", "length", None, "truncated"),
         (LINES, "model_context_window_exceeded", None, "truncated"),
         (LINES, "content_filter", None, "refused"),
         (None, "stop", "I cannot judge that.", "refused"),

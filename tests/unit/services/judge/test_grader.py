@@ -27,6 +27,7 @@ from tests.fakes.grader import version
 RUN: Final = uuid4()
 FAILURES: Final = 4
 USAGE: Final = Usage(600, 25)
+PRICE: Final = TokenPrice(2, 8)
 JSON_REPLY: Final = json.dumps(dict.fromkeys(ASPECTS, 3))
 LINES_REPLY: Final = "\n".join(f"{aspect}: 3" for aspect in ASPECTS)
 
@@ -77,7 +78,12 @@ class Books:
             self.tokens += second - first
 
 
-def grader(script: Script, books: Books | None = None, attempts: int = 3) -> ModelGrader:
+def grader(
+    script: Script,
+    books: Books | None = None,
+    attempts: int = 3,
+    price: TokenPrice = PRICE,
+) -> ModelGrader:
     books = books or Books()
     return ModelGrader(
         endpoint=Scripted(script),
@@ -88,7 +94,7 @@ def grader(script: Script, books: Books | None = None, attempts: int = 3) -> Mod
         breaker=Breaker(FAILURES, 60),
         gate=books,
         spending=books,
-        price=TokenPrice(2, 8),
+        price=price,
         draw=lambda: 0.0,
     )
 
@@ -102,6 +108,28 @@ async def test_tokens_and_money_follow_what_the_endpoint_says_it_used() -> None:
     given = await grade(grader(lambda *_: answer(usage=Usage(700, 30)), books))
     assert (books.tokens, books.reserved, books.spent) == (730, 0, 2 * 700 + 8 * 30)
     assert given.cost_microusd == books.spent
+
+
+async def test_reasoning_counts_against_a_cap_before_and_after_the_call() -> None:
+    books = Books()
+    used = Usage(700, 130, 500, 100)
+    asked: list[int] = []
+
+    def script(*_: object) -> Completion:
+        asked.append(books.reserved)
+        return answer(usage=used)
+
+    given = await grade(grader(script, books, price=TokenPrice(2, 8, 1, 20)))
+    assert asked[0] >= 20 * version().max_tokens
+    assert given.cost_microusd == books.spent == 2 * 200 + 500 + 8 * 30 + 20 * 100
+    assert given.used == used
+
+
+async def test_a_limit_spent_on_reasoning_is_not_asked_for_again() -> None:
+    judge = grader(lambda *_: Completion("", None, "length", "fake-1", Usage(600, 200, 0, 200)))
+    given = await grade(judge)
+    assert (given.unscored_reason, given.attempts) == ("reasoning_limit", 1)
+    assert given.waste.calls == {"reasoning_limit": 1}
 
 
 async def test_an_endpoint_that_tells_no_usage_is_charged_as_reserved() -> None:

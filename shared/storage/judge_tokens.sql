@@ -1,0 +1,15 @@
+-- name: tokens_measured
+-- Of the newest verdicts of all judges, by the index of those that have a reply: a bound on the work.
+SELECT count(*) AS verdicts,
+       coalesce(sum(prompt_tokens), 0)::bigint AS prompt,
+       coalesce(sum(completion_tokens), 0)::bigint AS completion,
+       coalesce(sum(cached_tokens), 0)::bigint AS cached,
+       coalesce(sum(reasoning_tokens), 0)::bigint AS reasoning,
+       coalesce(sum(octet_length(prediction) + octet_length(reference)), 0)::bigint AS text_bytes
+  FROM (SELECT *
+          FROM judge_verdicts
+         WHERE raw_reply IS NOT NULL
+         ORDER BY judged_at DESC
+         LIMIT 2000) AS newest
+  JOIN judge_pairs ON sha256 = pair
+ WHERE judge_version = $1 AND prompt_tokens > 0
