@@ -24,7 +24,7 @@ _ENOUGH: Final = 50
 class ExpectedTokens:
     """What is known of a call before verdicts tell it, in tokens; raises ValueError.
 
-    `reasoning`: spent before the reply, None for all that the limit leaves where an effort is told;
+    `reasoning`: spent before the reply, None for all that the limit leaves where an effort is set;
     `cached`: of the prompt's, those that come out of the provider's cache.
     """
 

@@ -36,9 +36,9 @@ class JudgeVersion:
     rationale: str | None = None
     """How reasons are asked for, by the digest of the words; None where they are not."""
     reasoning_effort: str | None = None
-    """How much the model shall think before it replies; None where it is not told."""
+    """How much the model shall think before it replies; None leaves it to the model."""
     token_parameter: str | None = None
-    """What `max_tokens` is called where an effort is told: some limits leave thoughts out."""
+    """What `max_tokens` is called where an effort is set: some limits leave thoughts out."""
 
     @classmethod
     def of(
