@@ -47,6 +47,9 @@ class Methods:
     entry = method(leaderboards.entry)
     withdrawn = stream(leaderboards.withdrawn)
     comparison = method(leaderboards.comparison)
+    tracks = method(leaderboards.tracks)
+    track = method(leaderboards.track)
+    final_results = method(leaderboards.final_results)
     evidence = method(leaderboards.evidence)
     signing_keys = method(leaderboards.signing_keys)
 

@@ -20,6 +20,7 @@ from medvid.models.boards import (
 from medvid.models.comparisons import EntryComparison
 from medvid.models.second_opinions import SecondOpinions
 from medvid.models.tombstones import Tombstone, WithdrawnPage
+from medvid.models.tracks import ChallengeTrack, ChallengeTracks, FinalResults
 
 _LARGEST_ARCHIVE: Final = 256 << 20
 _PAGE_SIZE: Final = 500
@@ -122,6 +123,24 @@ async def comparison(
     """Return how two entries of a board differ, and whether chance explains it."""
     path = f"/leaderboards/{quote(board, safe='')}/comparisons"
     return await transport.ask(get(path, a=str(a), b=str(b), scoring=scoring), EntryComparison)
+
+
+async def tracks(transport: Transport) -> ChallengeTracks:
+    """Return the tracks of challenges."""
+    return await transport.ask(get("/tracks"), ChallengeTracks)
+
+
+async def track(transport: Transport, track: str) -> ChallengeTrack:
+    """Return a track by its id: its times, what it requires, its rules."""
+    return await transport.ask(get(f"/tracks/{quote(track, safe='')}"), ChallengeTrack)
+
+
+async def final_results(
+    transport: Transport, track: str, *, scoring: str = "compat"
+) -> FinalResults:
+    """Return the final results of a track by its id, which never change."""
+    path = f"/tracks/{quote(track, safe='')}/final"
+    return await transport.ask(get(path, scoring=scoring), FinalResults)
 
 
 async def evidence(

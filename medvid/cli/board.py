@@ -33,7 +33,9 @@ def board(
     metric: Annotated[
         list[str] | None, typer.Option(help="only this metric's column; may be repeated")
     ] = None,
-    track: Annotated[str | None, typer.Option(help="only entries of this track")] = None,
+    track: Annotated[
+        str | None, typer.Option(help="only entries of this track, ranked among themselves")
+    ] = None,
     as_of: Annotated[
         str | None, typer.Option(help="as it was: a date, a time, or the number of a snapshot")
     ] = None,
@@ -46,10 +48,10 @@ def board(
         return Exit.DONE
     found = session.client.board(name, scoring=scoring, track=track, as_of=as_of)
     console = Console(highlight=False, width=_width())
-    return session.answer(found, lambda: _show(found, console, metric or ()))
+    return session.answer(found, lambda: show_board(found, console, metric or ()))
 
 
-def _show(found: Leaderboard, console: Console, metrics: Sequence[str]) -> None:
+def show_board(found: Leaderboard, console: Console, metrics: Sequence[str]) -> None:
     """Print a board for people, in as many tables as the width asks for; nothing is cut."""
     columns = [column for column in found.columns if not metrics or column.key in metrics]
     at = f"{found.updated_at.astimezone():%Y-%m-%d %H:%M}" if found.updated_at else "never"
@@ -92,6 +94,9 @@ def _fitting(
 def _table(entries: Sequence[LeaderboardEntry], columns: Sequence[Column], width: int) -> Table:
     table = plain_table()
     table.add_column("#", justify="right")
+    is_view = any(entry.view_rank for entry in entries)
+    if is_view:
+        table.add_column("Board", justify="right", style="dim")
     has_statistics = any(entry.statistics for entry in entries)
     if has_statistics:
         table.add_column("95 %", justify="right", style="dim", no_wrap=True)
@@ -101,7 +106,8 @@ def _table(entries: Sequence[LeaderboardEntry], columns: Sequence[Column], width
     for entry in entries:
         values = (_value(entry, column.key) for column in columns)
         firmness = [_rank_interval(entry)] if has_statistics else []
-        table.add_row(place(entry.rank), *firmness, Text(_name(entry)), *values)
+        places = [entry.view_rank, entry.rank] if is_view else [entry.rank]
+        table.add_row(*map(place, places), *firmness, Text(_name(entry)), *values)
     return table
 
 

@@ -26,6 +26,7 @@ _ON_A_SERVER: Final = {
     "second-opinions": "second_opinions:second_opinions",
     "entry": "entry:entry",
     "compare": "compare:compare",
+    "tracks": "tracks:tracks",
     "export-evidence": "evidence:export_evidence",
     "quotas": "keys:quotas",
     "register-key": "keys:register_key",

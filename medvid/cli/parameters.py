@@ -64,7 +64,9 @@ Ranking = Annotated[
 File = Annotated[Path, typer.Argument(help="predictions: JSON or JSON Lines, plain or gzip")]
 Contact = Annotated[str | None, typer.Option(help="how to reach you; never published")]
 ModelUrl = Annotated[str | None, typer.Option(help="http or https address of the model")]
-Track = Annotated[str | None, typer.Option(help="the track it competes in")]
+Track = Annotated[
+    str | None, typer.Option(help="the challenge's track it competes in: 'medvid tracks'")
+]
 Webhook = Annotated[
     str | None, typer.Option("--webhook", help="an address that gets each change, signed")
 ]

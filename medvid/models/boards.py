@@ -143,10 +143,15 @@ class LeaderboardEntry(Answer):
 
 
 class BoardView(Answer):
-    """A reader's own order of a board, which is never the board's."""
+    """An order of a board's entries that was asked for, which is never the board's."""
 
-    by: Open[Literal["weights"]]
-    weights: dict[str, float] = Field(description="of every metric")
+    by: Open[Literal["weights", "track"]] = Field(
+        description="weights: a reader's own, over the whole board; track: ranked by the board's "
+        "own rule as if there were no other entries"
+    )
+    weights: dict[str, float] = Field(
+        default_factory=dict, description="of every metric; empty where the view is of a track"
+    )
 
 
 class BoardSeries(Answer):

@@ -78,6 +78,11 @@ _CREDENTIALS: Final = {
     "submission_quota": ProblemCode(
         429, "The submissions of 24 hours are used up; the detail names when the next can be sent."
     ),
+    "track_quota": ProblemCode(
+        429,
+        "The submissions to the track, of 24 hours or of all time, are used up; the detail names "
+        "when the next can be sent.",
+    ),
     "byte_quota": ProblemCode(
         429, "The bytes of 24 hours are used up; the detail names when there is room again."
     ),
@@ -133,6 +138,12 @@ _SUBMISSIONS: Final = {
         "The file answers too few samples for a place on a board; send it with "
         "`evaluate_only=true` to have it evaluated for yourself.",
     ),
+    "track_not_open": ProblemCode(
+        422, "The track takes no submissions yet; the detail names when it opens."
+    ),
+    "track_closed": ProblemCode(
+        422, "The track takes no submissions any more; without `track` the model is ranked alone."
+    ),
     "idempotency_key_reused": ProblemCode(
         422, "The Idempotency-Key was used for another request; use a fresh one."
     ),
@@ -178,6 +189,10 @@ _BOARDS: Final = {
         "was replaced.",
     ),
     "snapshot_not_found": ProblemCode(404, "There is no such snapshot, or it is another board's."),
+    "track_not_found": ProblemCode(404, "There is no track with this id."),
+    "track_not_final": ProblemCode(
+        404, "The track's results are not frozen yet; the track names its board of today."
+    ),
     "invalid_cursor": ProblemCode(400, "The cursor is not one that a page named."),
 }
 _ADMIN_ACTIONS: Final = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, fields
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -59,6 +60,7 @@ from services.gateway.pages.rendering import Pages
 from services.gateway.pages.routes import PublicPages
 from services.gateway.pages.security_txt import security_routes
 from services.gateway.pages.submission_pages import SubmissionPages
+from services.gateway.pages.track_pages import TrackPages
 from services.gateway.pages.verdict_pages import VerdictPages
 from services.gateway.pages.views import PageViews
 from services.gateway.settings import GatewaySettings
@@ -77,10 +79,13 @@ from services.gateway.submissions.store import SubmissionStore
 from services.gateway.submissions.test_set import PublishedTestSet
 from services.gateway.submissions.uploads import UploadService
 from services.gateway.submissions.validation import Validator, yield_to_reads
+from services.gateway.tracks import api as track_api
+from services.gateway.tracks.configuration import read_tracks
+from services.gateway.tracks.service import TrackService
 from services.gateway.web.addresses import parse_networks
 from services.gateway.web.endpoints import Endpoint, Handle, refuse_undeclared, register
 from services.gateway.web.middleware import boundary, expecting, named
-from services.gateway.web.server import ConnectionLimits, Runner
+from services.gateway.web.server import ConnectionLimits, Runner, serving
 from services.gateway.web.tracing import traced
 from services.gateway.web.urls import Site
 from services.gateway.webhooks import api as webhook_api
@@ -93,19 +98,16 @@ from shared.contracts.messages import (
     ScoringFailed,
     StatisticsComputed,
 )
-from shared.runtime.errors import Misconfigured
 from shared.runtime.infrastructure import Infrastructure
 from shared.runtime.ops import ops_routes
 from shared.runtime.truth_workers import TruthWorkers
 from shared.runtime.workers import WorkerPool
 from shared.storage.database import Database
 
-# A refused upload's rest is read this long, so that its sender gets to see the refusal.
-_LINGER_SECONDS: Final = 2.0
 _FORGET_SECONDS: Final = 3600.0
 _FEATURES: Final = (
-    board_api, evidence_api, submission_api, own_files_api, test_set_api, judging_api, account_api,
-    webhook_api, status_api, admin_entries_api, admin_operations_api,
+    board_api, evidence_api, track_api, submission_api, own_files_api, test_set_api, judging_api,
+    account_api, webhook_api, status_api, admin_entries_api, admin_operations_api,
     admin_succession_api, admin_evidence_api,
 )  # fmt: skip
 _BOARD_HINTS: Final = (BoardRanked.type, StatisticsComputed.type)
@@ -182,6 +184,7 @@ class _Parts:
     streams: EventStreams
     submissions: SubmissionService
     test_set: PublishedTestSet
+    tracks: TrackService
     uploads: UploadService
     views: BoardViews
     webhooks: Webhooks
@@ -201,7 +204,10 @@ class _Parts:
 
 
 def _build(database: Database, pool: WorkerPool, folder: Path, settings: GatewaySettings) -> _Parts:
-    pages, history = Pages(), SnapshotStore(database)
+    challenges = read_tracks(settings.challenges)
+    settling = timedelta(seconds=settings.validation_seconds)
+    tracks = TrackService(database, challenges, settling)
+    pages, history = Pages(challenges=bool(challenges.all)), SnapshotStore(database)
     boards = Boards(history, pages.board, poll_seconds=settings.board_poll_seconds)
     store, lifecycle = SubmissionStore(database), Lifecycle(database)
     accounts = build_accounts(database, settings)
@@ -257,10 +263,12 @@ def _build(database: Database, pool: WorkerPool, folder: Path, settings: Gateway
         ),
         submissions=submissions,
         test_set=PublishedTestSet(settings.test_set),
+        tracks=tracks,
         uploads=UploadService(
             store,
             Validator(pool, store.ground_truth, seconds=settings.validation_seconds),
             quotas,
+            tracks,
             private_networks=settings.webhook_private_networks,
             minimum_coverage=settings.minimum_coverage,
         ),
@@ -289,7 +297,9 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
         _work_in_background(infrastructure, parts, settings)
         app = _application(parts, infrastructure, settings)
         around = surroundings(parts.boards, parts.pages)
-        await stack.enter_async_context(_serving(app, around, settings))
+        idle = ConnectionLimits(settings.head_seconds, settings.idle_seconds, settings.connections)
+        runner = Runner(app, around, drain_seconds=settings.drain_seconds, limits=idle)
+        await stack.enter_async_context(serving(runner, settings.host, settings.port))
         yield
 
 
@@ -305,6 +315,8 @@ def _work_in_background(
     infrastructure.repeat("gateway_quotas", parts.accounts.prune, _FORGET_SECONDS)
     infrastructure.repeat("webhooks_forget", deliveries.prune, _FORGET_SECONDS)
     infrastructure.repeat("accounts_searching", searching, _FORGET_SECONDS)
+    if parts.tracks.tracks.all:
+        infrastructure.repeat("tracks_freeze", parts.tracks.freeze_due, settings.patrol_seconds)
 
 
 def _application(
@@ -328,9 +340,17 @@ def _application(
         ).routes(),
         *security_routes(settings.security_contact, site),
         *SubmissionPages(
-            pages, parts.uploads, parts.submissions, parts.judging, parts.receiver, callers, quotas
+            pages,
+            parts.uploads,
+            parts.submissions,
+            parts.judging,
+            parts.receiver,
+            callers,
+            quotas,
+            parts.tracks,
         ).routes(),
         *VerdictPages(pages, parts.judging, callers).routes(),
+        *TrackPages(parts.tracks, boards, parts.views, parts.made, pages, callers.address).routes(),
         *AdminPages(
             pages, parts.sessions, parts.admin, all_sections(parts.admin), downloads(parts.admin)
         ).routes(),
@@ -373,31 +393,3 @@ async def _deliver_webhooks(deliveries: Deliveries, settings: GatewaySettings) -
             first_seconds=settings.webhook_retry_seconds,
             poll_seconds=settings.webhook_poll_seconds,
         ).forever()
-
-
-@asynccontextmanager
-async def _serving(
-    app: web.Application, around: Callable[[Handle], Handle], settings: GatewaySettings
-) -> AsyncIterator[None]:
-    runner = Runner(
-        app,
-        around,
-        lingering_seconds=_LINGER_SECONDS,
-        drain_seconds=settings.drain_seconds,
-        limits=ConnectionLimits(settings.head_seconds, settings.idle_seconds, settings.connections),
-    )
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, settings.host, settings.port, reuse_address=True)
-        try:
-            await site.start()
-        except OSError as error:
-            raise Misconfigured(
-                f"cannot serve on {settings.host}:{settings.port}: {error}.",
-                fix="Set MEDVID_PORT to a free port, or to 0 for any.",
-            ) from error
-        host, port = runner.addresses[0][:2]
-        _log.info("gateway_listens", url=f"http://{host}:{port}/")
-        yield
-    finally:
-        await runner.cleanup()

@@ -101,6 +101,10 @@ class GatewaySettings(CommonSettings):
         description="file of the test set without its answers, published at /api/v1/test-set so "
         "that files are checked before they are sent; unset to publish none",
     )
+    challenges: Path | None = Field(
+        None,
+        description="file of the tracks of challenges (TOML, docs/challenges.md); unset for none",
+    )
     registration: Registration = Field(
         "closed", description="open: anyone makes an API key; closed: administrators do"
     )

@@ -26,7 +26,7 @@ from medvid.judging.rubric import load_rubric
 from services.gateway.accounts.rules import ADMIN_KEY_CHARACTERS, MAKES_ADMIN_KEY
 from services.judge.open_judge import judge_version, open_endpoint
 from services.operate.database import open_address, open_at
-from services.operate.findings import Finding, CheckOutcome, State
+from services.operate.findings import CheckOutcome, Finding, State
 from services.operate.judge_check import check_judge, models_finding
 from services.operate.readers import client_addresses, public_address
 from services.standalone import StandaloneSettings

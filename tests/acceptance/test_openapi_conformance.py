@@ -26,6 +26,7 @@ from tests.ranking import ranking
 from tests.rows import add_listed_entry
 
 _HERE: Final = Path(__file__).parent
+_ROOT: Final = Path(__file__).parents[2]
 _ADMIN_KEY: Final = "the-administrators-key-of-this-test"
 # Quotas are tested elsewhere; here they would only hide what is behind them.
 _PLENTY: Final = 100_000
@@ -38,6 +39,7 @@ _SETTINGS: Final = {
     "key_validations_per_day": _PLENTY,
     "board_poll_seconds": 0.05,
     "judge_estimate_seconds": 0,
+    "patrol_seconds": 0.05,
     "event_poll_seconds": 0.05,
     "webhook_private_networks": True,
     "webhook_poll_seconds": 0.02,
@@ -88,9 +90,16 @@ async def test_the_gateway_does_what_its_description_says(
     published.write_bytes(public_test_set())
     truths = tmp_path / "truths"
     truths.mkdir()
+    challenges = tmp_path / "challenges.toml"
+    over = '[tracks.over]\nname = "Over"\nopens = 2020-01-01\ncloses = 2020-01-02\n'
+    challenges.write_text((_ROOT / "deploy" / "challenges.toml").read_text() + over)
     async with (
         running_gateway(
-            database, **_SETTINGS, test_set=published, ground_truth_dir=truths
+            database,
+            **_SETTINGS,
+            test_set=published,
+            ground_truth_dir=truths,
+            challenges=challenges,
         ) as gateway,
         AsyncExitStack() as stack,
     ):

@@ -111,6 +111,7 @@ async def running_site(folder: Path) -> AsyncIterator[Site]:
         judge_rationale=True,
         admin_key=ADMIN_KEY,
         address_submissions_per_day=1000,
+        challenges=Path(__file__).parents[2] / "deploy" / "challenges.toml",
     )
     url = f"http://127.0.0.1:{settings.port}"
     async with running(settings) as base, aiohttp.ClientSession(url) as client:

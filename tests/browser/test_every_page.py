@@ -18,6 +18,8 @@ PAGES = {
     "submission": "/submissions/{submission}#token={token}",
     "verdicts": "/submissions/{submission}/verdicts#token={token}",
     "entry": "/boards/community/entries/{entry}",
+    "tracks": "/tracks",
+    "track": "/tracks/medvidu-2026",
     "about": "/about",
     "status": "/status",
     "docs": "/docs",

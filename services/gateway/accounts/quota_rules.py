@@ -95,6 +95,16 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True)
+class TrackQuota:
+    """How much an account may send to a track, which people call `name`; None: no limit."""
+
+    track: str
+    name: str
+    limit_per_day: int | None
+    limit_total: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class AccountUsage:
     """How much of everything an account has used."""
 
@@ -165,6 +175,25 @@ def check_evaluations(today: Use, total: Use, now: datetime | None = None) -> No
         raise _never("no evaluate-only runs")
     fix = "Come back then; each answer tells a little of the test set, so there are few."
     _check_count(today, now, "evaluate-only run", "24 hours", "sent", fix, "evaluation_quota")
+
+
+def check_track(
+    quota: TrackQuota, total: int, today: int, next_in: float | None, now: datetime | None = None
+) -> None:
+    """Raise QuotaExhausted unless there is room for one more submission to a track."""
+    if quota.limit_total is not None and total >= quota.limit_total:
+        raise QuotaExhausted(
+            f"{total} of {_count(quota.limit_total, 'submission')} to the track {quota.name} are "
+            "used.",
+            fix="Ask the organizers; without 'track' the model is ranked on the community board.",
+            code="track_quota",
+            retry_after=_DAY,
+        )
+    if quota.limit_per_day is not None:
+        use = Use(quota.limit_per_day, today, next_in)
+        period = f"24 hours to the track {quota.name}"
+        fix = "Check the file with POST /api/v1/validate, which uses up none."
+        _check_count(use, now, "submission", period, "sent", fix, "track_quota")
 
 
 def _check_count(

@@ -17,12 +17,14 @@ from services.gateway.accounts.quota_rules import (
     AccountUsage,
     QuotaLimits,
     QuotaRules,
+    TrackQuota,
     Use,
     check_bytes,
     check_evaluations,
     check_judge_runs,
     check_repeat,
     check_submissions,
+    check_track,
     check_validations,
     tightest,
 )
@@ -119,6 +121,7 @@ class Quotas:
         async with transient_errors():
             await self.database.pool.execute(_SQL["uses_forget"])
             await self.database.pool.execute(_SQL["evaluations_forget"])
+            await self.database.pool.execute(_SQL["track_uses_forget"])
 
 
 async def use_submission(
@@ -141,6 +144,18 @@ async def use_submission(
         await connection.execute(_SQL["submission_use_add"], each.name, submission_id, size)
         if evaluate_only:
             await connection.execute(_SQL["evaluation_use_add"], each.name, submission_id)
+
+
+async def use_track(
+    connection: Connection, account: Account, quota: TrackQuota, submission_id: UUID
+) -> None:
+    """Use up a submission to a track, whose account is locked; raises QuotaExhausted."""
+    row = await connection.fetchrow(
+        _SQL["track_used"], account.name, quota.track, quota.limit_per_day
+    )
+    assert row is not None  # noqa: S101 - an aggregate
+    check_track(quota, row["total"], row["today"], row["next_in"])
+    await connection.execute(_SQL["track_use_add"], account.name, quota.track, submission_id)
 
 
 async def use_judge_run(connection: Connection, account: Account, run_id: UUID) -> None:

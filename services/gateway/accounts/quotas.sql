@@ -107,6 +107,29 @@ SELECT (SELECT count(*) FROM counted) AS used,
 -- name: evaluation_use_add
 INSERT INTO evaluate_only_uses (account, submission_id) VALUES ($1, $2)
 
+-- name: track_used
+-- What an account has sent to a track ($2) for ever; in 24 hours, and in how many seconds there is room
+-- for one more of so many ($3, null: no limit). A failure was ours.
+WITH counted AS (
+     SELECT u.at
+       FROM track_uses u
+       LEFT JOIN submissions s ON s.id = u.submission_id
+      WHERE u.account = $1 AND u.track = $2 AND s.state IS DISTINCT FROM 'failed')
+SELECT count(*) AS total, count(*) FILTER (WHERE at > now() - interval '24 hours') AS today,
+       (SELECT extract(epoch FROM at + interval '24 hours' - now())::float8
+          FROM counted
+         WHERE at > now() - interval '24 hours'
+         ORDER BY at DESC
+        OFFSET greatest($3::bigint - 1, 0)
+         LIMIT 1) AS next_in
+  FROM counted
+
+-- name: track_use_add
+INSERT INTO track_uses (account, track, submission_id) VALUES ($1, $2, $3)
+
+-- name: track_uses_forget
+DELETE FROM track_uses WHERE account NOT LIKE 'key:%' AND at < now() - interval '366 days'
+
 -- name: evaluations_forget
 DELETE FROM evaluate_only_uses WHERE account NOT LIKE 'key:%' AND at < now() - interval '366 days'
 

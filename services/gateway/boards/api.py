@@ -103,7 +103,7 @@ class BoardQuery(Parameters):
         "compat", description="compat: as the published boards score; strict: without their faults"
     )
     track: Annotated[str, Field(max_length=FIELD_LIMITS["track"])] | None = Field(
-        None, description="entries of this track only"
+        None, description="entries of this track only, ranked among themselves (`view_rank`)"
     )
     as_of: Annotated[str, Field(pattern=PATTERN, json_schema_extra=_AS_OF)] | None = Field(
         None,
@@ -192,9 +192,10 @@ async def read_board(
     Ranked entries, best first; values are rounded to 4 decimals, then to 3, null where there is
     none, and null ranks last. Entries without any value in the scoring follow, with `rank` and
     `mean_rank` null and no `ranks`. How firm the order is (`statistics`) follows within seconds of
-    a new snapshot. With `track` the entries keep the ranks of the whole board.
+    a new snapshot. With `track` the entries are in the order of `view_rank`, and `rank` stays that
+    of the whole board.
     """
-    return await _board(views, board, query, query.format or _accepted_form(request), address)
+    return await _board(views, board, query, query.format or accepted_form(request), address)
 
 
 async def _board(
@@ -209,7 +210,8 @@ async def _board(
     return await views.past(board, query.scoring, as_of, window, address=address)
 
 
-def _accepted_form(request: web.Request) -> Form:
+def accepted_form(request: web.Request) -> Form:
+    """Return the form that a request's Accept header prefers."""
     accept = request.headers.get(hdrs.ACCEPT, "*/*")
     return "csv" if negotiate(accept, BOARD_TYPES) == CSV else "json"
 
@@ -223,7 +225,7 @@ async def read_snapshot(
     A board as it was ranked once. It never changes, so it can be cited. Old ones may be thinned
     out: the last of each day stays, after a year the last of each month.
     """
-    form = query.format or _accepted_form(request)
+    form = query.format or accepted_form(request)
     return await views.permalink(id, form, address=address)
 
 
@@ -326,7 +328,7 @@ async def read_second_opinions(
     where other rules place the entry: pairwise majority, a mean over sources, and weights of your
     own, which are never stored and never the board's rank.
     """
-    form = query.format or _accepted_form(request)
+    form = query.format or accepted_form(request)
     weights = read_weights(query.weights) if query.weights is not None else None
     as_of = read_as_of(query.as_of) if query.as_of is not None else None
     found = await views.second_opinions(board, query.scoring, as_of, weights, address=address)

@@ -10,7 +10,11 @@ from typing import Any
 import orjson
 from pydantic import BaseModel, Field
 
+from medvid.benchmark.disclosure import rounded
+from medvid.benchmark.ranking import rank
+from medvid.benchmark.series import ranked_values
 from medvid.benchmark.statistics.ranks import MOST_ENTRIES
+from medvid.benchmark.tasks import Ranking
 from medvid.models.boards import (
     BoardLink,
     BoardSeries,
@@ -132,11 +136,13 @@ def page_of(
 ) -> MeasuredBoard:
     """Return some of a board's entries, of one track or of all; ranks stay the whole board's.
 
-    With a reader's weights they are in the order that these give the whole board.
+    With a reader's weights they are in the order that these give the whole board; else those of a
+    track are in the order in which they rank among themselves.
     """
     entries = board.entries if weights is None else reordered(board.entries, weights)
     if track is not None:
         entries = [entry for entry in entries if entry.track == track]
+        entries = entries if weights is not None else ranked_within(entries, board.ranking)
     end = len(entries) if limit is None else min(offset + limit, len(entries))
     following = None
     if limit is not None and board.snapshot is not None and end < len(entries):
@@ -150,9 +156,34 @@ def page_of(
             "total": len(entries),
             "next": following,
             "entries": entries[offset:end],
-            "view": None if weights is None else BoardView(by="weights", weights=dict(weights)),
+            "view": _view(track, weights),
         }
     )
+
+
+def _view(track: str | None, weights: Weights | None) -> BoardView | None:
+    if weights is not None:
+        return BoardView(by="weights", weights=dict(weights))
+    return None if track is None else BoardView(by="track")
+
+
+def ranked_within(entries: Sequence[LeaderboardEntry], ranking: Ranking) -> list[LeaderboardEntry]:
+    """Return entries in the order in which they rank if there are no others, each with its place.
+
+    A board's values have 3 decimals, which rank as the exact ones do.
+    """
+    rows = [
+        {"model_name": entry.model_name, **ranked_values(entry.values, entry.not_ranked)}
+        for entry in entries
+    ]
+    placed, unranked = rank(rows, ranking)
+    viewed = [
+        entries[row.index].model_copy(
+            update={"view_rank": row.rank, "view_mean_rank": rounded(row.mean_rank)}
+        )
+        for row in placed
+    ]
+    return viewed + [entries[index] for index in unranked]
 
 
 def index(boards: Sequence[Leaderboard]) -> LeaderboardIndex:

@@ -199,11 +199,11 @@ class BoardViews:
         )
 
     async def permalink(
-        self, snapshot_id: int, form: Form, *, address: str = LOCAL
+        self, snapshot_id: int, form: Form, *, track: str | None = None, address: str = LOCAL
     ) -> Representation:
-        """Return a snapshot, which never changes; raises NotFound."""
+        """Return a snapshot, or a track of it, which never change; raises NotFound."""
         shown = await self.snapshot(snapshot_id, address=address)
-        return await self._represent(shown, Window(form, immutable=True), address)
+        return await self._represent(shown, Window(form, track, immutable=True), address)
 
     async def snapshot(self, snapshot_id: int, *, address: str = LOCAL) -> MeasuredBoard:
         """Return a board as a snapshot has it; raises NotFound."""

@@ -50,6 +50,8 @@ NAVIGATION: Final = (
     ("about", "About"),
 )
 """Name and label of the pages that every page links to at its head."""
+CHALLENGES: Final = ("tracks", "Challenges")
+"""The same of one that there is where challenges are."""
 _SWITCHES: Final[tuple[tuple[Board, Scoring, str], ...]] = (
     ("official", "compat", "Official"),
     ("community", "compat", "Community"),
@@ -67,7 +69,8 @@ EXAMPLE_FILE: Final = f"[\n  {EXAMPLE},\n  …\n]"
 class Pages:
     """Renders every page. Text from outside is escaped by the templates, without exception."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, challenges: bool = False) -> None:
+        """`challenges`: whether pages link to them."""
         self.assets: Mapping[str, Representation] = load_assets()
         self.environment = jinja2.Environment(
             loader=jinja2.PackageLoader(__package__),
@@ -87,7 +90,7 @@ class Pages:
             is_web_address=is_web_address,
             more=MORE,
             most_measured=f"{MOST_ENTRIES:,}",
-            navigation=NAVIGATION,
+            navigation=(*NAVIGATION, CHALLENGES) if challenges else NAVIGATION,
             other_series=board_view.other_series,
             shown_day=board_view.shown_day,
             signed=signed,

@@ -35,6 +35,8 @@ from services.gateway.submissions.receiver import Receiver
 from services.gateway.submissions.records import Upload
 from services.gateway.submissions.service import FoundSubmission, SubmissionService
 from services.gateway.submissions.uploads import UploadService
+from services.gateway.tracks.rules import check_time
+from services.gateway.tracks.service import TrackService
 from services.gateway.web import problems
 from services.gateway.web.parameters import uuid_of
 from services.gateway.web.urls import PAGES
@@ -74,6 +76,7 @@ class SubmissionPages:
     receiver: Receiver
     callers: Callers
     quotas: Quotas
+    tracks: TrackService
 
     def routes(self) -> list[web.RouteDef]:
         """Return their routes."""
@@ -88,7 +91,9 @@ class SubmissionPages:
         """Show the empty form."""
         replaces = uuid_of(request.query.get("replaces", ""))
         usage = await self.quotas.usage(await self.callers.understood(request))
-        facts = self._form(replaces=replaces) | {"usage": usage and quota_status("", usage)}
+        track = self.tracks.tracks.named(request.query.get("track", ""))
+        given = {"track": track.name} if track else {}
+        facts = self._form(given, replaces=replaces) | {"usage": usage and quota_status("", usage)}
         return self._private("submit.html", facts, HTTPStatus.OK)
 
     async def submit(self, request: web.Request) -> web.Response:
@@ -164,7 +169,17 @@ class SubmissionPages:
             "example_file": EXAMPLE_FILE,
             "least_records": MINIMUM_RECORDS,
             "usage": None,
+            "tracks": self._tracks(),
         }
+
+    def _tracks(self) -> list[tuple[str, str]]:
+        """Return the tracks that take submissions now, each with what it requires."""
+        now = self.tracks.now()
+        return [
+            (track.name, ", ".join(track.required.values()))
+            for track in self.tracks.tracks.all
+            if not check_time(track, now)
+        ]
 
     def _private(self, template: str, facts: Mapping[str, object], status: int) -> web.Response:
         text = self.pages.render(template, **facts)

@@ -92,6 +92,12 @@ class PageViews:
             key, lambda: render_opinions(self._pages, found, board, scoring), address
         )
 
+    async def track(
+        self, shown: Leaderboard, facts: Hashable, write: Callable[[], str], *, address: str = LOCAL
+    ) -> Representation:
+        """Return the page of a challenge's track, of which `facts` say all but its board."""
+        return await self._get(("track", _identity(shown), facts), write, address)
+
     async def about(
         self, boards: Sequence[MeasuredBoard], *, address: str = LOCAL
     ) -> Representation:

@@ -102,6 +102,9 @@ class SubmissionsQuery(PageQuery, _StateQuery):  # the fields of the last base c
         "token_required",
         "invalid_submission",
         "coverage_too_low",
+        "track_not_open",
+        "track_closed",
+        "track_quota",
         "idempotency_key_reused",
     ),
 )

@@ -61,7 +61,12 @@ class SubmissionForm(Answer):
     authors: str | None = _text("authors", "the authors' names", required=False)
     contact: str | None = _text("contact", "how to reach you; never published", required=False)
     model_url: str | None = _text("model_url", "an http or https address", required=False)
-    track: str | None = _text("track", "the track it competes in", required=False)
+    track: str | None = _text(
+        "track",
+        "the track it competes in, by its name or id, which may require more (GET /tracks); where "
+        "there are none a text of your own",
+        required=False,
+    )
     replaces: UUID | None = Field(
         None,
         description="the submission whose model this is a new version of; needs its owner token or "

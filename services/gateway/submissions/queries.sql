@@ -37,7 +37,7 @@ SELECT s.id, s.state, s.owner_token_sha256, s.report::text AS report, s.failure_
        s.failure_reason, s.file_sha256, s.file_bytes, s.ground_truth_version, s.created_at, s.key_id,
        (SELECT scopes FROM api_keys WHERE api_keys.id = s.key_id) AS key_scopes,
        s.withdrawn_by, s.withdrawal_note,
-       e.id AS entry_id, e.board, e.model_name, e.organization, e.removed_at, e.version, e.pending,
+       e.id AS entry_id, e.board, e.model_name, e.organization, e.track, e.removed_at, e.version, e.pending,
        e.hypothetical,
        (SELECT submission_id FROM entries WHERE entries.id = e.replaces) AS replaces,
        (SELECT submission_id

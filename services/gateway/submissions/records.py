@@ -14,6 +14,7 @@ from medvid.benchmark.tasks import Board, Scoring
 from medvid.models.accounts import Scope
 from services.gateway.accounts.quota_rules import Account
 from services.gateway.submissions.forms import SubmittedFields
+from services.gateway.tracks.rules import TrackRules
 from services.gateway.webhooks.rules import Webhook
 
 
@@ -60,7 +61,7 @@ class NewSubmission:
 
     `key_id` is the API key that it came with; `account` pays for it (None: nobody does), by one
     submission of `size` bytes. `previous` is the entry that it replaces once it is scored;
-    `evaluate_only` keeps it off every board; `webhook` gets its events.
+    `evaluate_only` keeps it off every board; `webhook` gets its events; `track` takes it.
     """
 
     id: UUID
@@ -77,6 +78,7 @@ class NewSubmission:
     previous: StoredEntry | None = None
     evaluate_only: bool = False
     webhook: Webhook | None = None
+    track: TrackRules | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,7 @@ class StoredEntry:
     model_name: str
     organization: str
     removed: bool
+    track: str | None = None
     similarities: Mapping[str, object] = field(default_factory=dict)
     version: int = 1
     pending: bool = False

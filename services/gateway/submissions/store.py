@@ -11,7 +11,8 @@ import asyncpg
 import orjson
 
 from medvid.benchmark.names import SAME_NAMES, name_key
-from services.gateway.accounts.quotas import use_submission
+from services.gateway.accounts.quota_rules import TrackQuota
+from services.gateway.accounts.quotas import use_submission, use_track
 from services.gateway.submissions import badges
 from services.gateway.submissions.records import (
     HypotheticalRank,
@@ -22,9 +23,11 @@ from services.gateway.submissions.records import (
     TimelineStep,
 )
 from services.gateway.submissions.rules import not_replaceable
+from services.gateway.tracks.rules import TRACK_CLOSED, TrackRules, closed
+from services.gateway.tracks.service import is_frozen
 from services.gateway.webhooks.delivery import add_webhook
 from shared.contracts.messages import SubmissionAccepted
-from shared.runtime.errors import Conflict
+from shared.runtime.errors import Conflict, InvalidInput
 from shared.storage.database import Connection, Database, transient_errors
 from shared.storage.ground_truths import active_ground_truth_version, ground_truth_content
 from shared.storage.queries import load_queries
@@ -141,6 +144,8 @@ async def _insert(connection: Connection, new: NewSubmission) -> None:
         await use_submission(
             connection, new.account, new.id, new.size, evaluate_only=new.evaluate_only
         )
+    if new.track is not None:
+        await _add_to_track(connection, new, new.track)
     await connection.execute(
         _SQL["entry_add"],
         new.entry_id,
@@ -158,6 +163,17 @@ async def _insert(connection: Connection, new: NewSubmission) -> None:
         badges.earned(new.checked.report),
     )
     await connection.execute(_SQL["payload_add"], new.id, new.payload)
+
+
+async def _add_to_track(connection: Connection, new: NewSubmission, track: TrackRules) -> None:
+    """Count a submission to a track, which stays open until the transaction ends."""
+    if await is_frozen(connection, track):  # while it was checked
+        found = closed(track)
+        raise InvalidInput(f"{found.found}: {found.expected}.", fix=found.fix, code=TRACK_CLOSED)
+    if new.account is not None:
+        per_day, total = track.submissions_per_day, track.submissions_total
+        quota = TrackQuota(track.id, track.name, per_day, total)
+        await use_track(connection, new.account, quota, new.id)
 
 
 async def _next_version(connection: Connection, previous: StoredEntry) -> int:
@@ -191,6 +207,7 @@ def _entry(row: asyncpg.Record) -> StoredEntry:
         board=row["board"],
         model_name=row["model_name"],
         organization=row["organization"],
+        track=row["track"],
         removed=row["removed_at"] is not None,
         version=row["version"],
         pending=row["pending"],

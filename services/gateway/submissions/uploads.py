@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 from uuid import UUID, uuid4
 
 import structlog
@@ -37,11 +38,17 @@ from services.gateway.submissions.records import (
 from services.gateway.submissions.rules import not_replaceable
 from services.gateway.submissions.store import KeyTaken, SubmissionStore
 from services.gateway.submissions.validation import Validator
+from services.gateway.tracks.rules import TRACK_CLOSED, TRACK_NOT_OPEN, TrackRules, check_time
+from services.gateway.tracks.service import TrackService
 from services.gateway.web.errors import RefusedInput
 from services.gateway.webhooks.rules import Webhook
 from shared.runtime.errors import InvalidInput, MedvidError, Transient, Unavailable
 
 _log = structlog.get_logger(__name__)
+
+
+_OWN_CODES: Final = frozenset({COVERAGE_TOO_LOW, TRACK_NOT_OPEN, TRACK_CLOSED})
+"""Problems that are a code of their own where there is no other."""
 
 
 class RefusedSubmission(RefusedInput):
@@ -52,9 +59,8 @@ class RefusedSubmission(RefusedInput):
     def __init__(
         self, problems: Sequence[Problem], count: int, report: Mapping[str, object] | None
     ) -> None:
-        lacks_answers = [problem for problem in problems if problem.code == COVERAGE_TOO_LOW]
-        if lacks_answers and count == 1:
-            only = lacks_answers[0]
+        if count == 1 and problems[0].code in _OWN_CODES:
+            only = problems[0]
             detail = f"{only.found}, {only.expected}."
             super().__init__(detail, problems, count, report, fix=only.fix, code=only.code)
         else:
@@ -94,6 +100,7 @@ class _Draft:
     ground_truth_version: str
     options: SubmissionOptions
     previous: StoredEntry | None
+    track: TrackRules | None
 
 
 class UploadService:
@@ -107,6 +114,7 @@ class UploadService:
         store: SubmissionStore,
         validator: Validator,
         quotas: Quotas,
+        tracks: TrackService,
         *,
         private_networks: bool = False,
         minimum_coverage: float = 0.0,
@@ -114,6 +122,7 @@ class UploadService:
         self._store = store
         self._validator = validator
         self._quotas = quotas
+        self._tracks = tracks
         self._private_networks = private_networks
         self._minimum_coverage = minimum_coverage
 
@@ -164,7 +173,8 @@ class UploadService:
         version = await self._test_set()
         await self._quotas.use_validation(caller, upload.size)
         options, wrong = read_options(upload.texts, private_networks=self._private_networks)
-        problems = [*check_given_fields(upload.texts, list(upload.problems)), *wrong]
+        _, refused = self._check_track(upload.texts, options)
+        problems = [*check_given_fields(upload.texts, [*upload.problems, *wrong, *refused])]
         name = upload.texts.get("model_name", "").strip()
         bad = {problem.path for problem in problems}
         # A new version has its model's name, and what is only evaluated needs none.
@@ -206,9 +216,25 @@ class UploadService:
         if options.replaces is not None:
             previous = await self._previous(caller, options.replaces)
             problems += check_same_name(texts.get("model_name"), previous.model_name)
-            texts = _inherited(texts, previous)
-        upload = replace(upload, texts=texts, problems=[*upload.problems, *problems])
-        return _Draft(caller, upload, version, options, previous)
+            texts = _inherited(texts, previous, self._open_track(previous))
+        track, refused = self._check_track(texts, options)
+        if track is not None:
+            texts = {**texts, "track": track.name}
+        upload = replace(upload, texts=texts, problems=[*upload.problems, *problems, *refused])
+        return _Draft(caller, upload, version, options, previous, track)
+
+    def _check_track(
+        self, texts: Mapping[str, str], options: SubmissionOptions
+    ) -> tuple[TrackRules | None, list[Problem]]:
+        return self._tracks.tracks.check(
+            texts, evaluate_only=options.evaluate_only, now=self._tracks.now()
+        )
+
+    def _open_track(self, previous: StoredEntry) -> TrackRules | None:
+        """Return the track that a version is in, if a new one may be, too."""
+        track = self._tracks.tracks.named(previous.track) if previous.track else None
+        is_open = track is not None and not check_time(track, self._tracks.now())
+        return track if is_open else None
 
     async def _previous(self, caller: Caller, submission_id: UUID) -> StoredEntry:
         """Return the entry to be replaced; raises NotFound, NotAllowed, Conflict."""
@@ -260,6 +286,7 @@ class UploadService:
             previous=draft.previous,
             evaluate_only=draft.options.evaluate_only,
             webhook=webhook,
+            track=draft.track,
         )
         await self._store.accept(new)
         _log.info(
@@ -332,8 +359,15 @@ def _webhook(options: SubmissionOptions, key: _Key | None, salt: bytes) -> Webho
     return Webhook(options.webhook_url, secret)
 
 
-def _inherited(texts: Mapping[str, str], previous: StoredEntry) -> dict[str, str]:
-    """Return a new version's fields; names that were left out are those of the version before."""
+def _inherited(
+    texts: Mapping[str, str], previous: StoredEntry, track: TrackRules | None
+) -> dict[str, str]:
+    """Return a new version's fields.
+
+    Names that were left out are those of the version before; it stays in its track if that is open.
+    """
     kept = {"model_name": previous.model_name, "organization": previous.organization}
+    if track is not None:
+        kept["track"] = track.name
     given = {name: text for name, text in texts.items() if name not in kept or text.strip()}
     return {**kept, **given, "model_name": previous.model_name}

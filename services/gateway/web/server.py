@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -19,9 +20,12 @@ from services.gateway.web.middleware import logged_address
 from services.gateway.web.representations import SERVER
 from services.gateway.web.security import API_HEADERS
 from services.gateway.web.urls import inside
+from shared.runtime.errors import Misconfigured
 
 # Where the kernel can: an answer that nobody takes is given up after so many milliseconds.
 _UNTAKEN: Final = (socket.IPPROTO_TCP, getattr(socket, "TCP_USER_TIMEOUT", 18), 60_000)
+LINGER_SECONDS: Final = 2.0
+"""A refused upload's rest is read this long, so that its sender gets to see the refusal."""
 _log = structlog.get_logger(__name__)
 
 
@@ -46,7 +50,7 @@ class Runner(web.AppRunner):
         app: web.Application,
         around: Callable[[Handle], Handle],
         *,
-        lingering_seconds: float,
+        lingering_seconds: float = LINGER_SECONDS,
         drain_seconds: float,
         limits: ConnectionLimits = ConnectionLimits(),
     ) -> None:
@@ -188,3 +192,23 @@ class _Connection(web.RequestHandler):
         )
         response.force_close()
         return response
+
+
+@asynccontextmanager
+async def serving(runner: Runner, host: str, port: int) -> AsyncIterator[None]:
+    """Serve until left, then finish the requests at work; raises Misconfigured."""
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port, reuse_address=True)
+        try:
+            await site.start()
+        except OSError as error:
+            raise Misconfigured(
+                f"cannot serve on {host}:{port}: {error}.",
+                fix="Set MEDVID_PORT to a free port, or to 0 for any.",
+            ) from error
+        host, port = runner.addresses[0][:2]
+        _log.info("gateway_listens", url=f"http://{host}:{port}/")
+        yield
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,1 @@
+"""Tracks of challenges: their rules, the times they take submissions, their final results."""
