@@ -20,7 +20,7 @@ from medvid.judging.retry import RetryPolicy
 from medvid.judging.rubric import load_rubric
 from medvid.judging.versions import JudgeVersion
 from services.judge.breaker import Breaker
-from services.judge.budgets import Caps, SharedSpending
+from services.judge.budgets import Caps, Payee, SharedSpending
 from services.judge.concurrency import AdaptiveLimit
 from services.judge.grader import ModelGrader
 from services.judge.open_judge import endpoint_name
@@ -88,7 +88,7 @@ class Provider:
     forms: list[str] = field(default_factory=list)
     url: str = ""
 
-    async def chat(self, request: web.Request) -> web.Response:
+    async def chat(self, request: web.Request) -> web.StreamResponse:
         asked = await request.json()
         self.calls += 1
         self.forms.append("schema" if "response_format" in asked else "lines")
@@ -105,9 +105,11 @@ class Provider:
 
 
 @asynccontextmanager
-async def serving(reply: Reply | None = None) -> AsyncIterator[Provider]:
-    """Serve a provider on a free port."""
-    provider = Provider(reply)
+async def serving(
+    reply: Reply | None = None, provider: Provider | None = None
+) -> AsyncIterator[Provider]:
+    """Serve a provider on a free port, by default one that sends this reply."""
+    provider = provider or Provider(reply)
     app = web.Application(client_max_size=1 << 24)
     app.router.add_post("/v1/chat/completions", provider.chat)
     app.router.add_get("/v1/models", provider.list_models)
@@ -146,7 +148,9 @@ async def calling(
     async with AsyncExitStack() as stack:
         client = open_client(api_key=key, base_url=url, seconds=seconds)
         stack.push_async_callback(client.close)
-        spending = SharedSpending(database, Caps(), lease_seconds=HANG_SECONDS)
+        spending = SharedSpending(
+            database, Caps(), HANG_SECONDS, Payee(version(model).hash, endpoint_name(url))
+        )
         stack.push_async_callback(spending.close)
         yield ModelGrader(
             endpoint=OpenAiEndpoint(client, Sampling(model, 200, 0.0), seconds),

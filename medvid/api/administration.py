@@ -37,6 +37,7 @@ from medvid.models.administration import (
     AuditLineView,
     AuditPage,
     ChangeAnswer,
+    CostsPage,
     DeadLetterView,
     EntriesPage,
     EntryAction,
@@ -215,6 +216,35 @@ async def judging(transport: Transport) -> JudgingView:
     return await transport.ask(get("/admin/judging"), JudgingView)
 
 
+async def costs(
+    transport: Transport,
+    *,
+    by: str = "run",
+    since: date | str | None = None,
+    until: date | str | None = None,
+    page: int = 1,
+    page_size: int = 1_000,
+) -> CostsPage:
+    """Return what judging cost by run, submission, judge, endpoint or day, the latest first.
+
+    `since` and `until` are the first and the last day (UTC).
+    """
+    call = get("/admin/costs", by=by, since=since, until=until, page=page, page_size=page_size)
+    return await transport.ask(call, CostsPage)
+
+
+async def export_costs(
+    transport: Transport,
+    *,
+    by: str = "run",
+    since: date | str | None = None,
+    until: date | str | None = None,
+) -> str:
+    """Return the same as CSV, at most 20,000 lines."""
+    call = get("/admin/costs", by=by, since=since, until=until, format="csv", page_size=20_000)
+    return await transport.repeating(call, text_of)
+
+
 async def pause_judging(transport: Transport, *, why: str) -> ChangeAnswer:
     """Pause all judging, also of runs to come."""
     return await do(transport, "/judging/pause", ChangeAnswer, why)
@@ -371,6 +401,8 @@ class AdminMethods:
     discard_rescore = method(discard_rescore)
     judging = method(judging)
     verdicts = stream(explained_verdicts)
+    costs = method(costs)
+    export_costs = method(export_costs)
     pause_judging = method(pause_judging)
     resume_judging = method(resume_judging)
     dead_letters = stream(dead_letters)

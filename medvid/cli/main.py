@@ -75,6 +75,7 @@ _ADMINISTRATION: Final = {
     "discard": "rescoring:discard",
     "judging": "judging:judging",
     "verdicts": "verdicts:verdicts",
+    "costs": "costs:costs",
     "pause": "judging:pause",
     "resume": "judging:resume",
     "dead-letters": "dead_letters:dead_letters",

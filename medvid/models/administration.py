@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import Field
 
 from medvid.benchmark.tasks import Board, Scoring
-from medvid.models.base import Answer, Open, Page
+from medvid.models.base import Answer, NumberedPage, Open, Page
 from medvid.models.boards import BoardSeries
 
 Kind = Literal["added", "changed", "unchanged", "kept"]
@@ -18,6 +18,8 @@ Kind = Literal["added", "changed", "unchanged", "kept"]
 LetterState = Literal["open", "replayed", "discarded"]
 JobState = Literal["scoring", "reading", "judging", "scored", "ready", "applied", "discarded"]
 JobKind = Literal["rescore", "reread", "succession"]
+CostsBy = Literal["run", "submission", "judge", "endpoint", "day"]
+"""What a line of costs is of."""
 
 
 class ChangeAnswer(Answer):
@@ -178,6 +180,32 @@ class JudgingView(Answer):
     held_why: str | None
     judge_version: str | None
     runs: dict[str, int]
+
+
+class CostLine(Answer):
+    """What judging cost of one run, submission, judge version, endpoint or day."""
+
+    name: str = Field(description="an id, a judge version, an endpoint or a day; 'unknown'")
+    model: str | None = Field(description="of runs and submissions the entry's, else the judge's")
+    spent_usd: float
+    estimated_usd: float | None = Field(
+        description="by the first plan of each run, on the day it was made; null: none was"
+    )
+    runs: int
+    first_day: date = Field(description="UTC")
+    last_day: date
+
+
+class CostsPage(NumberedPage):
+    """A page of costs; the sums are of all pages, and what the caps count.
+
+    `set_aside_usd`: by calls under way now, of all runs.
+    """
+
+    spent_usd: float
+    estimated_usd: float | None
+    set_aside_usd: float
+    lines: list[CostLine]
 
 
 class RescoreJobView(Answer):

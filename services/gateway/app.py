@@ -27,6 +27,7 @@ from services.gateway.admin import succession_api as admin_succession_api
 from services.gateway.admin.audit_log import AuditLog
 from services.gateway.admin.board_series import BoardsSeries
 from services.gateway.admin.board_settings import BoardSettings
+from services.gateway.admin.costs import Costs
 from services.gateway.admin.dead_letters import DeadLetters
 from services.gateway.admin.entries import EntryActions
 from services.gateway.admin.ground_truths import GroundTruths
@@ -231,6 +232,7 @@ def _build(database: Database, pool: WorkerPool, folder: Path, settings: Gateway
             rereading=Rereading(database, rescoring),
             succession=Succession(database, rescoring),
             hold=HoldJudging(database),
+            costs=Costs(database),
             log=AuditLog(database),
             submissions=submissions,
             judging=judging,

@@ -51,6 +51,14 @@ class Caps:
     month: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Payee:
+    """What the money is spent on: a judge version, and the endpoint that is paid, by its name."""
+
+    judge_version: str
+    endpoint: str
+
+
 class Spending(Protocol):
     """The money that calls cost, in millionths of a US dollar."""
 
@@ -90,11 +98,15 @@ class _Lease:
 
 @dataclass(slots=True)
 class SharedSpending:
-    """This replica's part in the spending. `lease_seconds` must exceed the longest call."""
+    """This replica's part in the spending. `lease_seconds` must exceed the longest call.
+
+    `payee` is written down with what was spent.
+    """
 
     database: Database
     caps: Caps
     lease_seconds: float
+    payee: Payee
     clock: Callable[[], float] = time.monotonic
     _leases: dict[UUID, _Lease] = field(default_factory=dict, init=False)
     _warned: dict[str, int] = field(default_factory=dict, init=False)
@@ -174,6 +186,9 @@ class SharedSpending:
         async with transient_errors(), self.database.transaction() as transaction:
             connection = transaction.connection
             rows = await connection.fetch(_SQL["charge"], run_id, spent)
+            if spent:
+                payee = (self.payee.judge_version, self.payee.endpoint)
+                await connection.execute(_SQL["cost_add"], run_id, *payee, spent)
             month, run = (int(row["spent_microusd"]) for row in rows)
             scopes = [row["scope"] for row in rows]
             held = await connection.fetchrow(_SQL["held_by_others"], lease.id, *scopes)

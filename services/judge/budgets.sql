@@ -47,6 +47,13 @@ ON CONFLICT (scope) DO UPDATE
    SET spent_microusd = spending.spent_microusd + excluded.spent_microusd, changed_at = now()
 RETURNING scope, spent_microusd
 
+-- name: cost_add
+-- Within the transaction of `charge`, so that both say the same.
+INSERT INTO judge_costs AS cost (run_id, judge_version, endpoint, day, spent_microusd)
+VALUES ($1, $2, $3, (now() AT TIME ZONE 'UTC')::date, $4)
+ON CONFLICT (run_id, judge_version, endpoint, day) DO UPDATE
+   SET spent_microusd = cost.spent_microusd + excluded.spent_microusd
+
 -- name: held_by_others
 SELECT coalesce(sum(reserved_microusd) FILTER (WHERE month_scope = $2), 0)::bigint AS month,
        coalesce(sum(reserved_microusd) FILTER (WHERE run_scope = $3), 0)::bigint AS run

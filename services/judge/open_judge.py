@@ -15,7 +15,7 @@ from medvid.judging.retry import RetryPolicy
 from medvid.judging.rubric import Rubric, load_rubric
 from medvid.judging.versions import JudgeVersion
 from services.judge.breaker import Breaker
-from services.judge.budgets import Caps, SharedSpending, Unmetered
+from services.judge.budgets import Caps, Payee, SharedSpending, Unmetered
 from services.judge.concurrency import AdaptiveLimit
 from services.judge.ends import ListModels
 from services.judge.grader import ModelGrader
@@ -53,7 +53,8 @@ async def open_judge(base: Infrastructure, settings: JudgeSettings) -> AsyncIter
         version = judge_version(settings, rubric)
         endpoint = open_endpoint(settings, version, url, stack)
         gate = await _gate(base, settings, url, stack)
-        spending = await _spending(base, settings, stack)
+        payee = Payee(version.hash, endpoint_name(url))
+        spending = await _spending(base, settings, payee, stack)
         grader = ModelGrader(
             endpoint=endpoint,
             version=version,
@@ -156,13 +157,13 @@ def endpoint_name(url: str) -> str:
 
 
 async def _spending(
-    base: Infrastructure, settings: JudgeSettings, stack: AsyncExitStack
+    base: Infrastructure, settings: JudgeSettings, payee: Payee, stack: AsyncExitStack
 ) -> SharedSpending | Unmetered:
     if settings.price is FREE:
         return Unmetered()
     caps = Caps(settings.run_cap, settings.month_cap)
     lease = 2 * (settings.judge_timeout_seconds + settings.judge_longest_wait_seconds)
-    spending = SharedSpending(base.database, caps, lease)
+    spending = SharedSpending(base.database, caps, lease, payee)
     stack.push_async_callback(spending.close)
     base.background("judge_spending", spending.run)
     return spending

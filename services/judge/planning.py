@@ -67,7 +67,7 @@ class StartRun:
         if left is not None and expected.microusd > left:
             await self._fail(envelope, run_id, "over_budget", _over_budget(expected, left))
             return
-        nothing_left = await self.begin(envelope, run, plan, expected.public())
+        nothing_left = await self.begin(envelope, run, plan, expected)
         _log.info("judge_run_started", run_id=str(run_id), calls=expected.calls)
         if nothing_left:
             await self.runs.close(run_id)
@@ -77,7 +77,7 @@ class StartRun:
         envelope: Envelope,
         run: QueuedRun,
         plan: StoredPlan | None,
-        estimate: dict[str, object],
+        expected: RunEstimate,
     ) -> bool:
         """Cut what has no verdict into batches and send the first.
 
@@ -105,8 +105,9 @@ class StartRun:
                 run.id,
                 version.hash,
                 plan.packed if plan else None,
-                orjson.dumps(estimate).decode(),
+                orjson.dumps(expected.public()).decode(),
             )
+            await connection.execute(_SQL["estimate_add"], run.id, version.hash, expected.microusd)
             await self.runs.send(transaction, run.id, at_least=1)
             await transaction.emit(
                 JudgingProgressed(submission_id=run.submission_id, run_id=run.id)

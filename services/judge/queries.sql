@@ -153,6 +153,9 @@ UPDATE judge_runs r
  WHERE r.id = $1
 RETURNING r.items_done = r.items
 
+-- name: estimate_add
+INSERT INTO judge_estimates (run_id, judge_version, microusd) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
+
 -- name: run_fail_queued
 UPDATE judge_runs SET state = 'failed', reason = $2, detail = $3
  WHERE id = $1 AND state = 'queued'

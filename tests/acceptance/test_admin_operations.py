@@ -243,6 +243,28 @@ async def test_the_commands_do_what_the_api_does(site: Site, tmp_path: Path) -> 
     assert [line["action"] for line in json.loads(out)] == ["promote"], err
 
 
+async def test_costs_are_read_by_command(site: Site, tmp_path: Path) -> None:
+    await site.database.pool.execute(
+        "INSERT INTO judge_costs VALUES"
+        " ($1, 'abc123', 'us-east', '2026-04-15', 1500000), ($1, 'abc123', 'eu', '2026-04-16', 1)",
+        uuid4(),
+    )
+    status, out, err = await medvid(site, "costs", "--by", "endpoint")
+    assert status == 0, err
+    rows = [line.split() for line in out.splitlines()]
+    assert [row[:2] for row in rows[1:]] == [
+        ["eu", "0.000001"], ["us-east", "1.500000"], ["all", "2"],
+    ]  # fmt: skip
+    assert rows[3][2] == "1.500001"
+    file = tmp_path / "costs.csv"
+    asked = ("costs", "--by", "day", "--until", "2026-04-15")
+    assert (await medvid(site, *asked, "-o", str(file)))[0] == 0
+    text = file.read_text("utf-8")
+    assert text.splitlines()[1] == "2026-04-15,,1.500000,,1,2026-04-15,2026-04-15"
+    assert (await medvid(site, *asked, "--csv"))[1].splitlines() == text.splitlines()
+    assert (await medvid(site, "costs", "--since", "yesterday"))[0] == 1
+
+
 async def test_keys_are_made_limited_and_revoked_by_command(site: Site) -> None:
     why = ("--why", WHY, "--json")
     _, out, err = await medvid(site, "keys", "make", "CI", "Lab", "--scope", "submit", *why)

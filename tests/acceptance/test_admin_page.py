@@ -142,6 +142,21 @@ async def test_keys_cannot_be_tried_for_long(database: Database) -> None:
         assert await browser.sign_in() == 429, "also with the right key"
 
 
+async def test_costs_are_shown_and_downloaded_by_administrators_alone(site: Site) -> None:
+    await site.database.pool.execute(
+        "INSERT INTO judge_costs VALUES ($1, 'abc123', 'us-east', '2026-04-15', 1500001)", uuid4()
+    )
+    browser = await signed_in(site)
+    query = "by=day&since=&until=2026-04-15"
+    status, text = await browser.get(f"/admin/costs?{query}")
+    assert (status, text.count("1.500001")) == (200, 2)
+    _, text = await browser.get(f"/admin/costs.csv?{query}")
+    assert text.splitlines()[1] == "2026-04-15,,1.500001,,1,2026-04-15,2026-04-15"
+    assert (await browser.get("/admin/costs?since=yesterday"))[0] == 400
+    _, text = await Browser(site).get("/admin/costs.csv")
+    assert "1.5" not in text
+
+
 async def test_a_key_without_the_scope_does_not_sign_in_and_a_revoked_one_is_out(
     site: Site,
 ) -> None:

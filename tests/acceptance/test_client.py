@@ -209,6 +209,9 @@ async def test_administrators_have_calls_of_their_own(
         assert orjson.loads(await admin.call("export_boards", board="official")).keys() == {
             "official"
         }
+        costs = await admin.call("costs", by="day", since="2026-01-01")
+        assert (costs.lines, costs.spent_usd) == ([], 0)
+        assert (await admin.call("export_costs")).startswith("name,model,spent_usd,")
         versions = (await admin.call("ground_truths")).versions
         assert [each.current for each in versions].count(True) == 1
         with pytest.raises(NotFound):

@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 from structlog.testing import capture_logs
 
-from services.judge.budgets import Caps, SharedSpending
+from services.judge.budgets import Caps, Payee, SharedSpending
 from services.judge.rates import RateLimits, SharedRate
 from services.judge.verdict import BudgetExhausted, TryLater
 from shared.storage.database import Database
@@ -21,14 +21,15 @@ from tests.patience import HANG_SECONDS
 
 ROOT: Final = Path(__file__).parents[2]
 RUN: Final = uuid4()
+PAYEE: Final = Payee("a judge", "an endpoint")
 HOLDER: Final = """
 import asyncio, sys, uuid
-from services.judge.budgets import Caps, SharedSpending
+from services.judge.budgets import Caps, Payee, SharedSpending
 from shared.storage.database import connect
 
 async def main(url, run):
     async with connect(url, size=2, application_name="holder") as database:
-        money = SharedSpending(database, Caps(1_000, None), 1.0)
+        money = SharedSpending(database, Caps(1_000, None), 1.0, Payee("a judge", "x"))
         await money.reserve(uuid.UUID(run), 900)
         print("holds", flush=True)
         await asyncio.sleep(60)
@@ -62,7 +63,7 @@ async def test_what_calls_used_while_a_slice_is_taken_is_not_forgotten(database:
 
 
 async def test_calls_that_end_while_money_is_taken_are_settled(database: Database) -> None:
-    money = SharedSpending(database, Caps(1_000_000, None), 60)
+    money = SharedSpending(database, Caps(1_000_000, None), 60, PAYEE)
     for _ in range(32):
         await money.reserve(RUN, 100)
     async with database.pool.acquire() as connection, connection.transaction():
@@ -80,7 +81,7 @@ async def test_calls_that_end_while_money_is_taken_are_settled(database: Databas
 
 
 async def test_a_cap_that_leaves_no_room_for_a_call_is_told_as_reached(database: Database) -> None:
-    money = SharedSpending(database, Caps(None, 1_000), 60)
+    money = SharedSpending(database, Caps(None, 1_000), 60, PAYEE)
     await money.reserve(RUN, 950)
     money.settle(RUN, 950, 950)
     with capture_logs() as logs, pytest.raises(BudgetExhausted) as caught:
@@ -103,7 +104,7 @@ async def test_the_money_of_a_process_killed_with_sigkill_comes_back(
     await process.wait()
     held = await database.pool.fetchval("SELECT sum(reserved_microusd) FROM judge_spending_leases")
     assert held >= 900
-    other = SharedSpending(database, Caps(1_000, None), 60)
+    other = SharedSpending(database, Caps(1_000, None), 60, PAYEE)
     async with asyncio.timeout(HANG_SECONDS):
         while not await _reserved(other, 900):
             await asyncio.sleep(0.1)

@@ -9,13 +9,14 @@ from uuid import UUID, uuid4
 import pytest
 from structlog.testing import capture_logs
 
-from services.judge.budgets import SLICE_CALLS, Caps, SharedSpending
+from services.judge.budgets import SLICE_CALLS, Caps, Payee, SharedSpending
 from services.judge.rates import BURST_SECONDS, STALE_SECONDS, RateLimits, SharedRate
 from services.judge.verdict import BudgetExhausted, TryLater
 from shared.runtime.metrics import JUDGE_BUDGET_RATIO
 from shared.storage.database import Database
 
 RUN = uuid4()
+PAYEE = Payee("a judge", "an endpoint")
 
 
 class Clock:
@@ -131,7 +132,7 @@ async def test_a_call_costs_well_under_a_millisecond(database: Database) -> None
 def purse(
     database: Database, *, run: int | None = None, month: int | None = None, lease: float = 60
 ) -> SharedSpending:
-    return SharedSpending(database, Caps(run, month), lease)
+    return SharedSpending(database, Caps(run, month), lease, PAYEE)
 
 
 async def spent(database: Database, scope: str) -> int:
@@ -279,7 +280,9 @@ async def test_thresholds_are_told_once_by_all_replicas_together(database: Datab
 async def test_the_share_that_is_told_follows_the_month_and_the_others(database: Database) -> None:
     """An idle replica must not call for a month that is over, nor hide what the others spend."""
     clock = Clock()
-    idle, busy = (SharedSpending(database, Caps(month=100), 60, clock=clock) for _ in range(2))
+    idle, busy = (
+        SharedSpending(database, Caps(month=100), 60, PAYEE, clock=clock) for _ in range(2)
+    )
 
     async def told() -> float:
         clock.now += 31

@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from medvid.benchmark.caption_pairs import CaptionPair, JudgingPlan, MatchedPair
+from medvid.judging.estimates import estimate
 from medvid.judging.plans import store
 from services.judge.runs import Pause, QueuedRun, RunPolicy, Settlement
 from services.judge.verdict import ProviderDown, ProviderState
@@ -17,6 +18,7 @@ from shared.contracts.messages import Envelope, JudgingBatch, JudgingRequested
 from shared.storage.database import Database
 from tests.fakes.grader import FakeGrader, ungraded, version
 from tests.judging import (
+    FIGURES,
     Replica,
     judging,
     look_after,
@@ -30,6 +32,7 @@ from tests.rows import accept_submission
 
 POLICY = RunPolicy(batch_items=4, window_batches=16, tries=3)
 SMALL, LARGE = 16, 1600
+NOTHING = estimate([], 1, 0, FIGURES)
 
 
 def a_plan(name: str, pairs: int) -> JudgingPlan:
@@ -68,7 +71,7 @@ class Fleet:
         run = QueuedRun(run_id, stored.submission_id, "", 1, planned=False)
         request = JudgingRequested(submission_id=stored.submission_id, run_id=run_id)
         envelope = Envelope.wrap(request)
-        await self.start.begin(envelope, run, store(a_plan(name, pairs)), {})
+        await self.start.begin(envelope, run, store(a_plan(name, pairs)), NOTHING)
         self.left[run_id] = pairs
         await self.deliver()
 

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from medvid.models.administration import (
     ChangeAnswer,
+    CostsPage,
     GroundTruthList,
     JobKind,
     JobsPage,
@@ -24,6 +25,7 @@ from medvid.models.administration import (
     RescoreJobView,
 )
 from services.gateway.accounts.admin_actions import AdminAction
+from services.gateway.admin.costs import Costs, CostsQuery, costs_csv
 from services.gateway.admin.dead_letters import DeadLetters
 from services.gateway.admin.ground_truths import LARGEST_FILE, GroundTruths
 from services.gateway.admin.judging_hold import HoldJudging
@@ -48,9 +50,10 @@ from services.gateway.admin.rescore_models import (
 )
 from services.gateway.admin.rescoring import Rescoring
 from services.gateway.web.bodies import media_type
-from services.gateway.web.endpoints import ADMIN, Body, json_reply
+from services.gateway.web.endpoints import ADMIN, CSV, JSON, Body, Reply, json_reply
 from services.gateway.web.paging import cursor_of, cut, position_of
 from services.gateway.web.parameters import PageQuery, id_reader
+from services.gateway.web.responses import PRIVATE
 from services.gateway.web.router import PathText, Router
 from shared.runtime.errors import Conflict, InvalidInput, NotFound, TooLarge
 
@@ -186,6 +189,22 @@ async def pause_judging(hold: HoldJudging, action: AdminAction) -> ChangeAnswer:
 async def resume_judging(hold: HoldJudging, action: AdminAction) -> ChangeAnswer:
     """Resume judging."""
     return ChangeAnswer(changed=await hold.resume(action))
+
+
+@router.get("/admin/costs", reply=Reply("What judging cost.", {JSON: CostsPage, CSV: None}))
+async def read_costs(costs: Costs, query: CostsQuery) -> CostsPage | web.Response:
+    """Read what judging cost.
+
+    By run, submission, judge, endpoint or day, against what was estimated; the latest first.
+    """
+    page = await costs.page(query)
+    return page if query.format == "json" else costs_file(page)
+
+
+def costs_file(page: CostsPage) -> web.Response:
+    """Return a page of costs as a CSV file."""
+    headers = {**PRIVATE, "Content-Disposition": 'attachment; filename="costs.csv"'}
+    return web.Response(text=costs_csv(page), content_type=CSV, headers=headers)
 
 
 @router.post(

@@ -8,6 +8,7 @@ from services.gateway.accounts.keys import ManageKeys
 from services.gateway.admin.audit_log import AuditLog
 from services.gateway.admin.board_series import BoardsSeries
 from services.gateway.admin.board_settings import BoardSettings
+from services.gateway.admin.costs import Costs
 from services.gateway.admin.dead_letters import DeadLetters
 from services.gateway.admin.entries import EntryActions
 from services.gateway.admin.ground_truths import GroundTruths
@@ -34,6 +35,7 @@ class Parts:
     rereading: Rereading
     succession: Succession
     hold: HoldJudging
+    costs: Costs
     log: AuditLog
     submissions: SubmissionService
     judging: JudgingService

@@ -11,12 +11,14 @@ from aiohttp import web
 from medvid.benchmark.series import TREATMENTS
 from medvid.benchmark.tasks import BOARDS, METRICS, RANKINGS
 from medvid.judging.parts_table import PARTS
-from medvid.models.administration import LetterState
+from medvid.models.administration import CostsBy, LetterState
 from medvid.models.submissions import State
 from services.gateway.accounts.rules import SCOPES, Caller
 from services.gateway.admin import models
+from services.gateway.admin.costs import CostsQuery
 from services.gateway.admin.entries_api import export_boards
 from services.gateway.admin.entry_cursors import after_entry, entry_cursor
+from services.gateway.admin.operations_api import costs_file
 from services.gateway.admin.rescore_models import rescore_detail
 from services.gateway.admin.rules import EDITABLE
 from services.gateway.judging.models import verdict_page
@@ -28,7 +30,7 @@ from services.gateway.submissions.access import read_submission_id
 from services.gateway.submissions.lifecycle import SubmissionFilter
 from services.gateway.web.endpoints import Handle
 from services.gateway.web.paging import cursor_of, cut, position_of
-from services.gateway.web.parameters import id_reader, query_of
+from services.gateway.web.parameters import id_reader, query_of, read_query
 from shared.runtime.errors import NotFound
 
 _PAGE: Final = 50
@@ -43,6 +45,7 @@ def all_sections(parts: Parts) -> list[Section]:
         *operation_sections(parts),
         *entry_sections(parts),
         *rescore_sections(parts),
+        cost_section(parts),
         key_section(parts),
         audit_section(parts),
     ]
@@ -54,7 +57,11 @@ def downloads(parts: Parts) -> Mapping[str, Handle]:
     async def export(request: web.Request) -> web.Response:
         return await export_boards(parts.files, query_of(request, models.ExportQuery))
 
-    return {"admin_export": export}
+    async def costs(request: web.Request) -> web.Response:
+        wanted = _costs_query(request, format="csv", page_size="20000")
+        return costs_file(await parts.costs.page(wanted))
+
+    return {"admin_export": export, "admin_costs_csv": costs}
 
 
 def operation_sections(parts: Parts) -> list[Section]:
@@ -175,6 +182,24 @@ def rescore_sections(parts: Parts) -> list[Section]:
         Section("admin_rescore", "admin_rescore.html", "Re-score job", job, under="admin_rescores"),
         Section("admin_ground_truths", "admin_truths.html", "Ground truth", truths),
     ]
+
+
+def cost_section(parts: Parts) -> Section:
+    """Return the page of what judging cost."""
+
+    async def listed(request: web.Request) -> Context:
+        asked = _costs_query(request, page_size=str(_PAGE))
+        query = asked.model_dump(mode="json", include={"by", "since", "until"}, exclude_none=True)
+        page = await parts.costs.page(asked)
+        return {"asked": asked, "kinds": get_args(CostsBy), "page": page, "query": query,
+                "pages": -(-page.total // page.page_size)}  # fmt: skip
+
+    return Section("admin_costs", "admin_costs.html", "Costs", listed)
+
+
+def _costs_query(request: web.Request, **own: str) -> CostsQuery:
+    asked = {name: text for name, text in request.query.items() if text}
+    return read_query({**asked, **own}, CostsQuery)
 
 
 def key_section(parts: Parts) -> Section:

@@ -65,6 +65,8 @@ PAGES: Final[Mapping[str, str]] = MappingProxyType(
         "admin_rescores": "/admin/rescores",
         "admin_rescore": "/admin/rescores/{id}",
         "admin_ground_truths": "/admin/ground-truths",
+        "admin_costs": "/admin/costs",
+        "admin_costs_csv": "/admin/costs.csv",
         "admin_keys": "/admin/keys",
         "admin_audit": "/admin/audit",
     }
