@@ -8,6 +8,7 @@ from uuid import UUID
 
 import numpy as np
 
+from medvid.evidence.signatures import Signer
 from services.ranker.consume import build_consumer, build_statistics_consumer
 from shared.contracts.messages import BoardChanged, BoardRanked, Envelope
 from shared.messaging.bus import Delivery, Done
@@ -32,16 +33,16 @@ async def entry(database: Database, name: str, draws: Sequence[float]) -> UUID:
     return entry_id
 
 
-async def rank(database: Database) -> None:
+async def rank(database: Database, signer: Signer | None = None) -> None:
     envelope = Envelope.wrap(BoardChanged(board="community"))
     delivery = Delivery(RANKER_BOARDS, envelope.to_bytes(), attempt=1)
-    assert await build_consumer(database).handle(delivery) == Done()
+    assert await build_consumer(database, signer).handle(delivery) == Done()
 
 
-async def measure(database: Database) -> None:
+async def measure(database: Database, signer: Signer | None = None) -> None:
     envelope = Envelope.wrap(BoardRanked(board="community", revision=1))
     delivery = Delivery(RANKER_STATISTICS, envelope.to_bytes(), attempt=1)
-    assert await build_statistics_consumer(database).handle(delivery) == Done()
+    assert await build_statistics_consumer(database, signer).handle(delivery) == Done()
 
 
 def noisy(mean: float, seed: int) -> list[float]:

@@ -116,9 +116,14 @@ def text_of(reply: ServerReply) -> str:
     return reply.body.decode()
 
 
-def bytes_of(reply: ServerReply) -> bytes:
-    """Return an answer that is a file; raises the error of a refusal."""
+def bytes_of(reply: ServerReply, content_type: str | None = None) -> bytes:
+    """Return an answer that is a file, of this type if one is given.
+
+    Raises the error of a refusal, or Unintelligible.
+    """
     expect_success(reply)
+    if content_type not in (None, reply.headers.get("content-type")):
+        raise _not_this_api(reply)
     return reply.body
 
 

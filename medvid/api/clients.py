@@ -73,11 +73,12 @@ class Methods:
     ) -> None:
         """Make a client of the server at `url`; without one, of MEDVID_URL or this machine's.
 
-        `key` is an API key (or MEDVID_API_KEY); it is sent where a call names no token.
+        `key` is an API key (or MEDVID_API_KEY); it is sent where a call names no token. "" is for
+        none, as with a stranger's server.
         """
         transport = Transport(
             url=(url or os.environ.get("MEDVID_URL") or DEFAULT_URL).rstrip("/"),
-            token=key or os.environ.get("MEDVID_API_KEY") or None,
+            token=(os.environ.get("MEDVID_API_KEY") if key is None else key) or None,
             timeouts=timeouts or Timeouts(),
             retries=retries or Retries(),
             on_retry=on_retry,

@@ -24,6 +24,7 @@ from medvid.models.tracks import ChallengeTrack, ChallengeTracks, FinalResults
 
 _LARGEST_ARCHIVE: Final = 256 << 20
 _PAGE_SIZE: Final = 500
+_TAR: Final = "application/x-tar"
 
 
 async def boards(transport: Transport) -> LeaderboardIndex:
@@ -154,10 +155,10 @@ async def evidence(
     path = f"/leaderboards/{quote(board, safe='')}/evidence"
     call = replace(
         get(path, snapshot=snapshot, scoring=scoring),
-        headers={"Accept": "application/x-tar"},
+        headers={"Accept": _TAR},
         largest=_LARGEST_ARCHIVE,
     )
-    return await transport.repeating(call, bytes_of)
+    return await transport.repeating(call, lambda reply: bytes_of(reply, _TAR))
 
 
 async def signing_keys(transport: Transport) -> EvidenceKeys:

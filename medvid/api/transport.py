@@ -43,7 +43,9 @@ class Timeouts:
 
     connect: float = 10.0
     read: float = 30.0
-    """A whole answer to a call without a file."""
+    """A whole answer to a call without a file; of a large one, how long nothing may come."""
+    download: float = 300.0
+    """A whole answer that may be large."""
     upload_silence: float = 120.0
     """How long nothing may come or go while a file is sent and checked."""
     event_silence: float = 45.0
@@ -178,6 +180,11 @@ class Transport:
         import aiohttp
 
         connect = self.timeouts.connect
+        if call.largest is not None:
+            silence = self.timeouts.read
+            return aiohttp.ClientTimeout(
+                total=self.timeouts.download, sock_connect=connect, sock_read=silence
+            )
         if call.form is None and call.content is None:
             return aiohttp.ClientTimeout(total=self.timeouts.read, sock_connect=connect)
         silence = self.timeouts.upload_silence

@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from medvid.api import Client, LeaderboardError
+from medvid.api.transport import OnRetry
 from medvid.cli import config_file, known_submissions
 from medvid.cli.failures import CommandFailed
 from medvid.cli.parameters import AdminKey, ApiKey, Json, Token, Url
@@ -138,12 +139,19 @@ def _session(
             f"Others can read {config_file.path()}. Run: chmod 600 on it.", style="yellow"
         )
 
-    def on_retry(error: LeaderboardError, seconds: float) -> None:
+    key = settings["api_key"].text
+    with Client(address, key=key, on_retry=tell_retries(notices)) as client:
+        yield Session(client, address, notices, token, as_json)
+
+
+def tell_retries(notices: Console) -> OnRetry:
+    """Return what tells people that a call is sent again, where they wait for it."""
+
+    def tell(error: LeaderboardError, seconds: float) -> None:
         if seconds >= _SHORTEST_WAIT_SHOWN:
             notices.print(Text(f"{error.detail} Trying again in {seconds:.0f} s.", style="yellow"))
 
-    with Client(address, key=settings["api_key"].text, on_retry=on_retry) as client:
-        yield Session(client, address, notices, token, as_json)
+    return tell
 
 
 def consent(session: Session, question: str, *, sure: bool) -> None:

@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 import typer
+from rich.console import Console
 
 from medvid.api import Client
 from medvid.cli.failures import CommandFailed, WrongUsage
 from medvid.cli.files import read_file
 from medvid.cli.parameters import Json
 from medvid.cli.printing import Exit, print_json
+from medvid.cli.session import tell_retries
 from medvid.evidence.archive import Archive, read_archive
 from medvid.evidence.canonical import BadEvidence
+from medvid.evidence.extent import not_recomputed, recomputed
 from medvid.evidence.frames import LARGEST
 from medvid.evidence.rows import Discrepancy
 from medvid.evidence.signatures import key_id_of
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
 _URL: Final = re.compile(r"https?://", re.IGNORECASE)
 _PATH: Final = re.compile(r"(.*)/api/v1/leaderboards/(official|community)/evidence")
+_NUMBER: Final = re.compile(r"[1-9][0-9]{0,17}")
 _PUBLIC_KEY: Final = re.compile(r"[0-9a-f]{64}")
 _LARGEST_KEY_FILE: Final = 1 << 20
 
@@ -65,7 +69,7 @@ def verify(
     status 0: nothing differs; 1: something does, or the archive cannot be read as one.
     """  # fmt: skip
     data = _fetch(archive) if _URL.match(archive) else read_file(Path(archive), LARGEST)
-    trusted = None if key is None else _trusted(key)
+    trusted = None if key is None else trusted_keys(key)
     try:
         found = verified(read_archive(data), trusted)
     except BadEvidence as error:
@@ -103,30 +107,42 @@ def _require_none(name: str, first: Discrepancy | None) -> None:
 
 
 def _fetch(address: str) -> bytes:
-    """Return what an address of evidence answers; raises LeaderboardError."""
-    parts = urlsplit(address)
+    """Return what an address of evidence answers; raises LeaderboardError.
+
+    It may be a stranger's: no key of ours is sent there.
+    """
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # as of half an IPv6 address
+        raise _no_address(address) from None
     match = _PATH.fullmatch(parts.path)
-    if match is None:
-        raise WrongUsage(
-            f"{address} is no address of evidence.",
-            fix="Boards name theirs in 'link.evidence', pages under 'Verify this board'.",
-        )
     query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     snapshot = query.get("snapshot")
-    with Client(f"{parts.scheme}://{parts.netloc}{match[1]}") as client:
+    if match is None or (snapshot is not None and _NUMBER.fullmatch(snapshot) is None):
+        raise _no_address(address)
+    server = f"{parts.scheme}://{parts.netloc}{match[1]}"
+    notices = Console(stderr=True, highlight=False)
+    with Client(server, key="", on_retry=tell_retries(notices)) as client:
         return client.evidence(
             match[2],
-            snapshot=int(snapshot) if snapshot and snapshot.isdecimal() else None,
+            snapshot=None if snapshot is None else int(snapshot),
             scoring=query.get("scoring", "compat"),
         )
 
 
-def _trusted(path: Path) -> dict[str, str]:
+def _no_address(address: str) -> WrongUsage:
+    return WrongUsage(
+        f"{address} is no address of evidence.",
+        fix="Boards name theirs in 'link.evidence', pages under 'Verify this board'.",
+    )
+
+
+def trusted_keys(path: Path) -> dict[str, str]:
     """Return the public keys of a file by id; raises WrongUsage where it has none."""
     text = read_file(path, _LARGEST_KEY_FILE).decode(errors="replace")
     try:
         keys = [each["public_key"] for each in json.loads(text)["keys"]]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         keys = text.split()
     if not keys or not all(isinstance(each, str) and _PUBLIC_KEY.fullmatch(each) for each in keys):
         raise WrongUsage(
@@ -151,6 +167,8 @@ def _report(found: Verified, opened: VerifiedSealed | None, *, is_pinned: bool) 
         "sealed": None
         if opened is None
         else {"recomputed": opened.values, "without_records": opened.without_records},
+        "recomputed": recomputed(found.archive, opened),
+        "not_recomputed": [asdict(each) for each in not_recomputed(found.archive, opened)],
     }
 
 
@@ -161,17 +179,19 @@ def _lines(found: Verified, opened: VerifiedSealed | None, *, is_pinned: bool) -
         f"Snapshot {described.snapshot} of the {described.board} board, {described.scoring} "
         f"scoring, ranked at {content.ranked_at}: nothing differs."
     )
-    yield from _documents(archive)
+    yield from _documents(archive, opened)
     if opened is not None:
         yield (
-            f"  sealed part {opened.values:,} values, with their intervals, recomputed from their "
-            f"records; {opened.without_records:,} have none"
+            f"  sealed part {opened.values:,} values recomputed from their records, "
+            f"{opened.judged:,} of them from verdicts"
         )
+    for each in not_recomputed(archive, opened):
+        yield f"  not checked {each.count:,} {each.what.replace('_', ' ')}: {each.why}"
     yield f"  chain       {len(archive.links):,} links, unbroken; the last is {described.link.hash}"
     yield f"  signatures  {_signatures(found, is_pinned=is_pinned)}"
 
 
-def _documents(archive: Archive) -> Iterator[str]:
+def _documents(archive: Archive, opened: VerifiedSealed | None) -> Iterator[str]:
     if archive.description.state == "pruned":
         yield "  rows        hash known, content pruned: the server no longer keeps this snapshot"
         return
@@ -179,8 +199,13 @@ def _documents(archive: Archive) -> Iterator[str]:
     yield f"  rows        {len(archive.rows):,} ranked anew from {source}"
     if archive.statistics is None:
         yield "  statistics  none in this archive"
+    elif opened is None:
+        yield "  statistics  consistent with the rows and in themselves"
     else:
-        yield "  statistics  consistent; recomputing intervals takes the sealed part"
+        yield (
+            f"  statistics  {opened.intervals:,} intervals and {opened.rank_intervals:,} rank "
+            "intervals recomputed from replicates"
+        )
 
 
 def _signatures(found: Verified, *, is_pinned: bool) -> str:

@@ -37,6 +37,11 @@ LINKS: Final = "links.jsonl"
 NAMES: Final = (EVIDENCE, SNAPSHOT, UNRANKED, VALUES, STATISTICS, LINKS)
 State = Literal["complete", "pruned"]
 Hex = Annotated[str, Field(pattern=r"\A[0-9a-f]+\z", max_length=128)]
+One = Annotated[int, Field(ge=1, le=1)]
+"""A version that is 1: true equals 1, and is none."""
+Value = Annotated[float, Field(ge=-1e6, le=1e6)]
+"""Wider than any metric, and too narrow for sums and quotients to overflow."""
+_LONGEST_NAME: Final = 1_000
 ShapeType = TypeVar("ShapeType", bound=BaseModel)
 
 
@@ -70,7 +75,7 @@ class ArchiveDescription(EvidenceShape):
     """What an archive is of: `evidence.json`."""
 
     format: Literal["medvidbench-evidence"]
-    version: Literal[1]
+    version: One
     board: Board
     scoring: Scoring
     snapshot: int
@@ -84,13 +89,14 @@ class EvidenceRow(_Growing):
     """A row of a board, of which this much is recomputed."""
 
     rank: int | None
-    entry_id: str
-    model_name: str
+    entry_id: Annotated[str, Field(max_length=_LONGEST_NAME)]
+    model_name: Annotated[str, Field(max_length=_LONGEST_NAME)]
     mean_rank: float | None
-    values: dict[str, float | None]
+    values: dict[str, Value | None]
     ranks: dict[str, int]
     series: dict[str, str | None] = Field(default_factory=dict)
     not_ranked: dict[str, NotRanked] = Field(default_factory=dict)
+    withheld: dict[str, str] = Field(default_factory=dict)
 
 
 class Origin(_Growing):
@@ -105,7 +111,7 @@ class Origin(_Growing):
 class OriginalValue(EvidenceShape):
     """A value to 4 decimals, and the index of its origin."""
 
-    value: float
+    value: Value
     origin: int | None = Field(alias="from")
 
 
@@ -132,7 +138,7 @@ class EntryFirmness(_Growing):
 
     rank_low: int
     rank_high: int
-    first_share: float
+    first_share: Annotated[float, Field(ge=0, le=1)]
     may_be_best: bool
     intervals: dict[str, PublishedInterval]
 
@@ -178,7 +184,7 @@ class StatisticsContent(_Growing):
 class LinkBody(EvidenceShape):
     """The signed part of a link."""
 
-    version: Literal[1]
+    version: One
     board: Board
     number: int
     previous: str | None

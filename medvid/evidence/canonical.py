@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -15,6 +16,9 @@ import orjson
 
 _MOST_DIGITS: Final = 15
 """Of an integer: every JSON reader keeps those."""
+_MOST_MARKS: Final = 10_000_000
+"""Commas and brackets in one file: empty lists take twenty times as much memory as text. A board of
+100,000 entries has half of them."""
 
 
 class BadEvidence(ValueError):
@@ -37,9 +41,11 @@ def sha256(*parts: bytes) -> str:
 def read_json(data: bytes, where: str) -> Any:
     """Return untrusted JSON; raises BadEvidence.
 
-    Refused are duplicate names, NaN, numbers that are not finite, long integers, lone surrogates
-    and deep nesting.
+    Refused are duplicate names, NaN, numbers that are not finite, long integers, lone surrogates,
+    deep nesting, and more values than memory should be spent on.
     """
+    if sum(map(data.count, (b",", b"[", b"{"))) > _MOST_MARKS:
+        raise BadEvidence(f"{where} has more than {_MOST_MARKS:,} values.")
     try:
         found = json.loads(
             data.decode(),
@@ -59,8 +65,7 @@ def read_json(data: bytes, where: str) -> Any:
 def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
         raise ValueError(f"the name {twice[:40]!r} stands twice in one object")
     return found
 

@@ -23,6 +23,8 @@ from medvid.evidence.archive import (
 _REPLICATES: Final = 1000
 _MAY_BE_BEST: Final = 950
 """Of them."""
+_LONGEST: Final = 200
+"""Characters of a value that are shown: more than a signature has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,8 @@ class Discrepancy:
 def _shown(value: object) -> str:
     if value is None:
         return "missing"
-    return repr(value) if isinstance(value, str) else str(value)
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 Found = Iterator[Discrepancy]
@@ -68,6 +71,7 @@ def row_differences(
     """
     yield from _twice(rows, unranked)
     yield from _marks([*rows, *unranked], rule)
+    yield from _withheld([*rows, *unranked])
     own = {row.entry_id: dict(row.values) for row in (*rows, *unranked)}
     if values is not None:
         given = {
@@ -160,6 +164,13 @@ def _marks(rows: Sequence[EvidenceRow], rule: SeriesRule) -> Found:
         for metric in JUDGE_METRIC_KEYS:
             marked = row.not_ranked.get(metric)
             yield from same(where, f"not_ranked.{metric}", marked, expected.get(metric))
+
+
+def _withheld(rows: Sequence[EvidenceRow]) -> Found:
+    """Compare what is said to be withheld with what is shown."""
+    for row in rows:
+        for metric in row.withheld:
+            yield from same(_row(row, SNAPSHOT), f"values.{metric}", row.values.get(metric), None)
 
 
 def _known(values: Mapping[str, float | None]) -> dict[str, float | None]:

@@ -16,7 +16,7 @@ from uuid import UUID
 from pydantic import Field, RootModel
 
 from medvid.benchmark.tasks import Board, Scoring
-from medvid.evidence.archive import EvidenceShape, Hex, read_canonical, shaped
+from medvid.evidence.archive import EvidenceShape, Hex, One, read_canonical, shaped
 from medvid.evidence.canonical import BadEvidence, canonical, sha256
 from medvid.evidence.frames import unframe
 
@@ -37,7 +37,7 @@ class SealedDescription(EvidenceShape):
     """What a sealed part is of: `sealed.json`; `replicates` are entry, metric and SHA-256."""
 
     format: Literal["medvidbench-sealed"]
-    version: Literal[1]
+    version: One
     board: Board
     scoring: Scoring
     snapshot: int

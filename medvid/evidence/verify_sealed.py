@@ -16,7 +16,7 @@ from medvid.benchmark.ranking import rank
 from medvid.benchmark.series import ranked_values
 from medvid.benchmark.statistics.bootstrap import REPLICATES, Estimate
 from medvid.benchmark.statistics.comparisons import minimum_detectable
-from medvid.benchmark.statistics.intervals import interval
+from medvid.benchmark.statistics.intervals import FEW_VIDEOS, interval
 from medvid.benchmark.statistics.ranks import rank_statistics
 from medvid.benchmark.sums import Array, Contributions
 from medvid.benchmark.tasks import JUDGE_METRIC_KEYS, METRIC_KEYS
@@ -34,11 +34,21 @@ _BYTES: Final = 8 * REPLICATES
 
 @dataclass(slots=True)
 class VerifiedSealed:
-    """What came of it; `values` counts those that were recomputed from their records."""
+    """What came of it, and how much was recomputed.
+
+    `values` counts published ones that follow from their records, `judged` those of them whose
+    records follow from verdicts; `withheld` what has records and is not published. Without records
+    there are replicates alone: intervals follow from these, the clusters they name do not.
+    """
 
     first: Discrepancy | None = None
     values: int = 0
+    judged: int = 0
+    withheld: int = 0
     without_records: int = 0
+    without_clusters: int = 0
+    intervals: int = 0
+    rank_intervals: int = 0
 
 
 @dataclass(slots=True)
@@ -98,6 +108,8 @@ def _entry(work: _Work, entry: SealedEntry, listed: Mapping[str, str]) -> Found:
     yield from same(where, "metrics", [each.metric for each in entry.values], [*listed])
     scoring = work.sealed.description.scoring
     judged = from_verdicts(entry.verdicts) if entry.verdicts else []
+    values = work.archive.values
+    published = values.entries.get(entry.entry, {}) if values else {}
     for value in entry.values:
         raw = _bytes(value)
         yield from same(where, f"replicates of {value.metric}", listed[value.metric], sha256(raw))
@@ -109,14 +121,18 @@ def _entry(work: _Work, entry: SealedEntry, listed: Mapping[str, str]) -> Found:
         rounds = [contributions_from(each, value.metric, scoring) for each in value.rounds]
         if value.metric in JUDGE_METRIC_KEYS:
             yield from _verdicts(where, value.metric, rounds, judged)
-        yield from _value(work, where, entry.entry, value, rounds)
+        is_published = value.metric in published
+        if is_published:
+            yield from _value(work.archive, entry.entry, value, rounds)
         estimate = redrawn(value, rounds)
         work.clusters[entry.entry, value.metric] = estimate.clusters
         for number in _apart(replicates, estimate.replicates):
             field = f"replicate {number} of {value.metric}"
             again = float(estimate.replicates[number])
             yield Discrepancy(where, field, float(replicates[number]), again)
-        work.result.values += 1
+        work.result.values += is_published
+        work.result.judged += is_published and value.metric in JUDGE_METRIC_KEYS
+        work.result.withheld += not is_published
 
 
 def _apart(stored: Array, again: Array) -> list[int]:
@@ -124,19 +140,15 @@ def _apart(stored: Array, again: Array) -> list[int]:
     return [int(number) for number in np.flatnonzero(apart)[:1]]
 
 
-def _value(
-    work: _Work, where: str, entry: str, value: ValueParts, rounds: list[Contributions]
-) -> Found:
+def _value(archive: Archive, entry: str, value: ValueParts, rounds: list[Contributions]) -> Found:
     """Compare a published value with the one that its records give."""
     found = [each.value()[0] for each in rounds]
     present = [each for each in found if each is not None]
     again = sum(present) / len(found) if len(present) == len(found) else None
-    values = work.archive.values
-    published = values.entries.get(entry, {}).get(value.metric) if values else None
-    if published is None:  # withheld: nothing to compare with
-        return
+    values = archive.values
     assert values is not None  # noqa: S101 - it has the value
-    where = f"{VALUES}, {_name(work.archive, entry)}"
+    published = values.entries[entry][value.metric]
+    where = f"{VALUES}, {_name(archive, entry)}"
     if again is None or abs(published.value - again) > 0.5e-4 + _CLOSE:
         yield Discrepancy(where, value.metric, published.value, rounded(again))
     origin = None if published.origin is None else values.origins[published.origin]
@@ -199,10 +211,14 @@ def _statistics(work: _Work) -> Found:
         stored = statistics.entries[row.entry_id]
         for name, again in asdict(own).items():
             yield from same(where, name, getattr(stored, name), again)
+        work.result.rank_intervals += 1
         for metric in METRIC_KEYS:
-            if row.values.get(metric) is not None and metric in replicates[each.index]:
+            if row.values.get(metric) is not None:
+                found = replicates[each.index].get(metric)
                 published = stored.intervals.get(metric)
-                yield from _interval(work, where, row.entry_id, metric, published)
+                clusters = work.clusters.get((row.entry_id, metric))
+                for name, *pair in _interval(work.result, found, clusters, published):
+                    yield from same(where, f"intervals.{metric}{name}", *pair)
     for metric in METRIC_KEYS:
         there = [own[metric] for own in ranking_ones.values() if metric in own]
         again = rounded(minimum_detectable(there))
@@ -211,21 +227,32 @@ def _statistics(work: _Work) -> Found:
 
 
 def _interval(
-    work: _Work, where: str, entry: str, metric: str, published: PublishedInterval | None
-) -> Found:
-    clusters = work.clusters.get((entry, metric))
-    if clusters is None and published is not None:  # without records, the published number
-        clusters = published.clusters
-    if clusters is None:
+    result: VerifiedSealed,
+    replicates: Array | None,
+    clusters: int | None,
+    published: PublishedInterval | None,
+) -> Iterator[tuple[str, object, object]]:
+    """Yield what is published of an interval, and what replicates give; without them there is none.
+
+    How many videos enter a value takes its records. Without these, `clusters` None, the published
+    number is taken: of less than four, no ends are shown.
+    """
+    if replicates is None:
+        yield "", published and "there", None
         return
-    estimate = Estimate(work.replicates[entry][metric], clusters)
-    again: dict[str, Any] = shown_interval(asdict(interval(estimate)))
+    if clusters is None:
+        result.without_clusters += 1
+        if published is None:
+            return
+        clusters = FEW_VIDEOS if published.clusters is None else published.clusters
+    again: dict[str, Any] = shown_interval(asdict(interval(Estimate(replicates, clusters))))
     if published is None:
-        yield from same(where, f"intervals.{metric}.low", None, again["low"])
+        yield ".low", None, again["low"]
         return
     for name, own in published.model_dump().items():
         if own is not None or published.clusters is not None:
-            yield from same(where, f"intervals.{metric}.{name}", own, again.get(name))
+            yield f".{name}", own, again.get(name)
+    result.intervals += 1
 
 
 def _bytes(value: ValueParts) -> bytes:

@@ -25,6 +25,7 @@ from medvid.judging.ends import FAILURE_DAYS, WARNING_DAYS, days_left, earlier, 
 from medvid.judging.rubric import load_rubric
 from services.gateway.accounts.rules import ADMIN_KEY_CHARACTERS, MAKES_ADMIN_KEY
 from services.judge.open_judge import judge_version, open_endpoint
+from services.operate.chains import chains
 from services.operate.database import open_address, open_at
 from services.operate.findings import CheckOutcome, Finding, State
 from services.operate.judge_check import check_judge, models_finding
@@ -49,6 +50,8 @@ _GIB: Final = 1 << 30
 _FRESH_SECONDS: Final = 120.0
 _STALLED_SECONDS: Final = 900.0
 _MOST_NAMES: Final = 10
+_CLIENTS: Final = {"MEDVID_URL", "MEDVID_API_KEY", "MEDVID_TOKEN"}
+"""Variables that commands on a server read."""
 _TRY_IT: Final = "Run 'medvid admin judge-check', which asks it for a verdict."
 
 
@@ -136,7 +139,7 @@ def _configuration(settings: StandaloneSettings, environment: Mapping[str, str])
     known = {f"MEDVID_{name}".upper() for name in type(settings).model_fields}
     unknown = sorted(
         name for name in environment
-        if name.startswith("MEDVID_") and name.upper() not in known
+        if name.startswith("MEDVID_") and name.upper() not in known | _CLIENTS
         and not name.startswith("MEDVID_TEST_")
     )  # fmt: skip
     if unknown:
@@ -242,6 +245,10 @@ async def _names(seen: _Installation) -> CheckOutcome:
     return CheckOutcome("warning", f"models whose names count as the same: {named}.", fix)
 
 
+async def _evidence(seen: _Installation) -> CheckOutcome:
+    return await chains(seen.database, seen.settings.signer)
+
+
 async def _work(seen: _Installation) -> CheckOutcome:
     letters = await seen.database.pool.fetchval(_SQL["open_dead_letters"])
     sample = await read_sample(seen.database)
@@ -328,6 +335,7 @@ _DATABASE_CHECKS: Final[dict[str, _Check]] = {
     "database": _server, "clock": _clock, "migrations": _migrations,
 }  # fmt: skip
 _SCHEMA_CHECKS: Final[dict[str, _Check]] = {
-    "ground truth": _ground_truth, "names": _names, "client addresses": _clients, "work": _work,
+    "ground truth": _ground_truth, "names": _names, "evidence": _evidence,
+    "client addresses": _clients, "work": _work,
 }  # fmt: skip
 """Made where the schema is the one of this version."""

@@ -105,7 +105,7 @@ async def test_a_healthy_installation_is_healthy(
     findings = await distributed.findings()
     assert only_wrong(findings) == {}
     assert set(findings) == {
-        "configuration", "database", "clock", "migrations", "ground truth", "names", "work",
+        "configuration", "database", "clock", "migrations", "ground truth", "names", "evidence", "work",
         "client addresses",
         "message bus", "public address", "judge", "disk for uploads",
     }  # fmt: skip
@@ -185,6 +185,12 @@ async def test_clients_that_are_hidden_behind_one_address(
     assert (await installation.findings())["client addresses"].state == "ok"
 
 
+async def test_variables_of_clients_are_no_typing_errors(installation: Installation) -> None:
+    for name in ("url", "api_key", "token"):
+        installation.change(**{name: "x"})
+    assert only_wrong(await installation.findings()) == {}
+
+
 async def test_a_missing_key_of_the_administrators_is_told(installation: Installation) -> None:
     installation.remove("admin_key")
     assert only_wrong(await installation.findings()) == {"configuration": "warning"}
@@ -199,6 +205,7 @@ async def test_a_database_that_is_not_there(installation: Installation) -> None:
         "migrations": "skipped",
         "ground truth": "skipped",
         "names": "skipped",
+        "evidence": "skipped",
         "work": "skipped",
     }
     assert "a-secret-key" not in str(findings)
@@ -213,7 +220,7 @@ async def test_a_database_without_our_schema(installation: Installation, servers
     findings = await installation.findings()
     assert only_wrong(findings) == {
         "migrations": "failed", "ground truth": "skipped", "names": "skipped",
-        "work": "skipped",
+        "evidence": "skipped", "work": "skipped",
     }  # fmt: skip
     assert "medvid admin migrate" in findings["migrations"].fix
     await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")

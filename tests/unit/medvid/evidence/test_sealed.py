@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
 import numpy as np
 import orjson
@@ -22,8 +23,9 @@ from medvid.benchmark.statistics.bootstrap import Estimate, estimates, resample,
 from medvid.benchmark.statistics.intervals import interval
 from medvid.evidence.archive import Archive, read_archive
 from medvid.evidence.canonical import BadEvidence, canonical, sha256
+from medvid.evidence.extent import not_recomputed
 from medvid.evidence.frames import frame, unframe
-from medvid.evidence.links import replicates_digest
+from medvid.evidence.links import replicates_digest, seal
 from medvid.evidence.records import records_of, verdicts_of
 from medvid.evidence.sealed import (
     HASHES,
@@ -147,6 +149,9 @@ def test_all_that_is_published_follows_from_the_sealed_part() -> None:
     assert result.first is None
     assert result.values == sum(len(row.values) for row in public.rows) >= 18
     assert result.without_records == 0
+    assert result.intervals == result.values
+    assert (result.judged, result.rank_intervals) == (6, 2)
+    assert not_recomputed(public, result) == []
 
 
 def test_records_that_are_not_kept_are_counted() -> None:
@@ -160,9 +165,56 @@ def test_records_that_are_not_kept_are_counted() -> None:
         name: content if name in (SEALED, HASHES) else spelled(without)(content)
         for name, content in files.items()
     }
-    result = verify_sealed(archive(), read_sealed(hashed(changed)))
+    bare = read_sealed(hashed(changed))
+    result = verify_sealed(archive(), bare)
     assert (result.first, result.values) == (None, 0)
-    assert result.without_records >= 18
+    assert result.without_records == result.intervals == result.without_clusters >= 18
+    whys = {(each.what, each.count) for each in not_recomputed(archive(), result)}
+    assert whys == {("values_from_records", 20), ("clusters", 20)}
+
+    def interval_changed(name: str, value: Any) -> str:
+        """What is said of a public interval, which replicates alone are held against."""
+        return str(verify_sealed(with_interval({name: value}), bare).first)
+
+    assert "intervals.cvs_acc.se is 0.5, recomputed" in interval_changed("se", 0.5)
+    assert "intervals.cvs_acc.undefined is 7, recomputed 0" in interval_changed("undefined", 7)
+    assert "intervals.cvs_acc.low" in interval_changed("clusters", 3), "of three none is shown"
+    assert interval_changed("clusters", 16) == "None", "only records tell how many videos"
+
+
+def with_interval(change: dict[str, Any]) -> Archive:
+    """The public part with another interval of A's first metric."""
+    public = unframe(made()[0], None)
+
+    def edit(statistics: dict[str, Any]) -> None:
+        statistics["entries"][ENTRY.removesuffix(".json")]["intervals"]["cvs_acc"] |= change
+
+    forged = {**public, "statistics.json": edited(edit)(public["statistics.json"])}
+    return read_archive(frame(forged))
+
+
+def test_an_interval_without_replicates_is_named() -> None:
+    """As of an imported number: it cannot have any."""
+    files = unframe(made()[1], None)
+    kept = spelled(lambda entry: entry["values"].pop(0))(files[ENTRY])
+    described = spelled(lambda sealed: sealed["replicates"].pop(0))(files[SEALED])
+    forged = read_sealed(hashed({**files, ENTRY: kept, SEALED: described}))
+    public = unframe(made()[0], None)
+
+    def renamed(line: bytes) -> bytes:
+        link = orjson.loads(line)
+        listed = orjson.loads(described)["replicates"]
+        digest = replicates_digest(
+            (UUID(entry).bytes, metric, bytes.fromhex(own)) for entry, metric, own in listed
+        )
+        if link["body"]["snapshot"] == 7 and link["body"]["kind"] == "snapshot":
+            link["body"]["content"]["sealed_sha256"] = seal(SALT, digest or "")
+        return canonical(link)
+
+    lines = b"\n".join(renamed(line) for line in public["links.jsonl"].splitlines())
+    archive = read_archive(frame({**public, "links.jsonl": lines + b"\n"}))
+    said = str(verify_sealed(archive, forged).first)
+    assert "intervals.cvs_acc is 'there', recomputed missing" in said
 
 
 def spelled(change: Callable[[Any], None]) -> Callable[[bytes], bytes]:
