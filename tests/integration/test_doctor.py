@@ -105,7 +105,8 @@ async def test_a_healthy_installation_is_healthy(
     findings = await distributed.findings()
     assert only_wrong(findings) == {}
     assert set(findings) == {
-        "configuration", "database", "clock", "migrations", "ground truth", "names", "evidence", "work",
+        "configuration", "database", "clock", "migrations", "ground truth", "names",
+        "evidence", "work",
         "client addresses",
         "message bus", "public address", "judge", "disk for uploads",
     }  # fmt: skip
