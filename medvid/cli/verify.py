@@ -109,7 +109,7 @@ def _require_none(name: str, first: Discrepancy | None) -> None:
 def _fetch(address: str) -> bytes:
     """Return what an address of evidence answers; raises LeaderboardError.
 
-    It may be a stranger's: no key of ours is sent there.
+    It may be a stranger's server: no API key is sent there.
     """
     try:
         parts = urlsplit(address)

@@ -43,12 +43,12 @@ async def chains(database: Database, signer: Signer | None) -> CheckOutcome:
         return CheckOutcome("warning", f"{unlinked} snapshots and statistics have no link.", fix)
     if not heads:
         return CheckOutcome("ok", "no board has been ranked yet.")
-    told = "; ".join(
+    shown = "; ".join(
         f"{row['board']}: {row['number']} links, "
         + (f"the last signed by {row['key_id']}" if row["key_id"] else "the last unsigned")
         for row in heads
     )
-    return CheckOutcome("ok", f"unbroken chains. {told}.")
+    return CheckOutcome("ok", f"unbroken chains. {shown}.")
 
 
 def _signatures(heads: Sequence[asyncpg.Record], signer: Signer | None) -> CheckOutcome | None:

@@ -34,6 +34,7 @@ from shared.runtime.errors import NotFound
 
 CSV_CONTENT: Final = "text/csv; charset=utf-8"
 _KEPT_COMPARISONS: Final = 2_000
+_WEIGHED_SHARE: Final = 4
 _IMMUTABLE: Final = "public, max-age=31536000, immutable"
 
 
@@ -83,6 +84,11 @@ class BoardViews:
             turns, lambda found: len(found.entries), kept_entries
         )
         self._made = RenderCache(turns, bytes_of, kept_bytes, largest=kept_bytes // 2)
+        # Every reader may have weights of their own: they push out one another, and nothing else.
+        self._weighed = RenderCache(turns, bytes_of, kept_bytes // _WEIGHED_SHARE)
+        self._weighed_opinions = RenderCache[SecondOpinions](
+            turns, lambda found: len(found.entries), kept_entries // _WEIGHED_SHARE
+        )
 
     async def current(
         self, board: Board, scoring: Scoring, window: Window, *, address: str = LOCAL
@@ -153,7 +159,7 @@ class BoardViews:
         found = await self._opinions.get(address, key, opine)
         if weights is None:
             return found
-        return await self._opinions.get(
+        return await self._weighed_opinions.get(
             address,
             (*key, tuple(weights.items())),
             lambda: asyncio.to_thread(weighted, found, shown, weights),
@@ -232,7 +238,8 @@ class BoardViews:
         state = (shown.snapshot or 0, shown.measured_at, shown.links)
         key = (shown.board, shown.scoring, state, window)
         # In a thread: a board of thousands takes a while to write.
-        return await self._made.get(address, key, lambda: asyncio.to_thread(_make, shown, window))
+        kept = self._made if window.weights is None else self._weighed
+        return await kept.get(address, key, lambda: asyncio.to_thread(_make, shown, window))
 
 
 def _make(shown: MeasuredBoard, window: Window) -> Representation:

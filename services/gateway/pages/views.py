@@ -29,6 +29,7 @@ from services.gateway.web.turns import USUAL, Turns, WaitingLimits
 
 FRESH: Final = "public, max-age=1, must-revalidate"
 _KEPT_BYTES: Final = 16 << 20
+_WEIGHED_SHARE: Final = 4
 _HOUR: Final = "%Y-%m-%dT%H"
 _QUICKLY: Final = 1
 """How hard views are packed, which few ask for: a quarter more bytes in a third of the time."""
@@ -45,7 +46,10 @@ class PageViews:
         limits: WaitingLimits = USUAL,
     ) -> None:
         self._pages = pages
-        self._made = RenderCache(Turns(limits), bytes_of, kept_bytes)
+        turns = Turns(limits)
+        self._made = RenderCache(turns, bytes_of, kept_bytes)
+        # Every reader may have weights of their own: they push out one another, and nothing else.
+        self._weighed = RenderCache(turns, bytes_of, kept_bytes // _WEIGHED_SHARE)
 
     async def board(
         self,
@@ -89,7 +93,10 @@ class PageViews:
         weights = tuple((found.weights or {}).items())
         key = ("opinions", board, scoring, found.snapshot, measured, weights)
         return await self._get(
-            key, lambda: render_opinions(self._pages, found, board, scoring), address
+            key,
+            lambda: render_opinions(self._pages, found, board, scoring),
+            address,
+            self._weighed if weights else None,
         )
 
     async def track(
@@ -121,9 +128,15 @@ class PageViews:
         )  # its history is drawn until now
         return await self._get(key, lambda: render_entry(self._pages, shown, details, now), address)
 
-    async def _get(self, key: Hashable, write: Callable[[], str], address: str) -> Representation:
+    async def _get(
+        self,
+        key: Hashable,
+        write: Callable[[], str],
+        address: str,
+        kept: RenderCache[Representation] | None = None,
+    ) -> Representation:
         # In a thread: a board of thousands takes a while to write and to pack.
-        return await self._made.get(
+        return await (kept or self._made).get(
             address,
             key,
             lambda: asyncio.to_thread(lambda: _page(write())),

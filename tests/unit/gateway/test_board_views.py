@@ -13,8 +13,9 @@ import pytest
 
 from medvid.benchmark.tasks import Board, Scoring
 from services.gateway.boards.current import Boards
+from services.gateway.boards.reader_weights import read_weights
 from services.gateway.boards.store import Arrival, FoundEntry, Snapshot, SnapshotRef
-from services.gateway.boards.views import BoardViews, Window
+from services.gateway.boards.views import BoardViews, Window, weights_of
 from services.gateway.pages.rendering import Pages
 from shared.runtime.errors import NotFound
 from tests.acceptance.gateway_harness import row
@@ -102,6 +103,26 @@ async def test_views_are_kept_within_a_number_of_bytes() -> None:
     assert await made.permalink(1, "csv") is not first
     nothing = views(Past(), kept_bytes=10)
     assert await nothing.permalink(1, "csv") is not await nothing.permalink(1, "csv")
+
+
+async def test_readers_weights_push_out_one_another_and_nothing_else() -> None:
+    """Whoever asks with ever other weights makes nobody else's view anew."""
+    made = views(Past(), kept_bytes=40_000, kept_entries=12)
+    board = await made.permalink(1, "csv")
+    track = await made.past("community", "compat", 1, Window("json", track="Open"))
+    opinions = await made.second_opinions("community", "compat", 1, None)
+    weighed = [
+        await made.past("community", "compat", 1, Window("json", weights=weights_of(f"sa_acc:{n}")))
+        for n in range(2, 40)
+    ]
+    for n in range(2, 40):
+        await made.second_opinions("community", "compat", 1, read_weights(f"sa_acc:{n}"))
+    assert await made.permalink(1, "csv") is board
+    assert await made.past("community", "compat", 1, Window("json", track="Open")) is track
+    assert await made.second_opinions("community", "compat", 1, None) is opinions
+    last, first = (Window("json", weights=weights_of(f"sa_acc:{n}")) for n in (39, 2))
+    assert await made.past("community", "compat", 1, last) is weighed[-1], "kept for a while"
+    assert await made.past("community", "compat", 1, first) is not weighed[0]
 
 
 async def test_boards_are_read_one_after_another() -> None:
