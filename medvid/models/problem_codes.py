@@ -34,6 +34,9 @@ _REQUEST: Final = {
         406, "The Accept header refuses every representation that there is."
     ),
     "too_large": ProblemCode(413, "The body, or a part of it, is over its limit."),
+    "head_too_long": ProblemCode(
+        431, "The address or a header is longer than 8,190 bytes; in browsers often the cookies."
+    ),
     "unsupported_media_type": ProblemCode(
         415, "The body's Content-Type is not one that this address takes."
     ),

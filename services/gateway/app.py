@@ -300,7 +300,13 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
         app = _application(parts, infrastructure, settings)
         around = surroundings(parts.boards, parts.pages)
         idle = ConnectionLimits(settings.head_seconds, settings.idle_seconds, settings.connections)
-        runner = Runner(app, around, drain_seconds=settings.drain_seconds, limits=idle)
+        runner = Runner(
+            app,
+            around,
+            drain_seconds=settings.drain_seconds,
+            error_page=parts.pages.error,
+            limits=idle,
+        )
         await stack.enter_async_context(serving(runner, settings.host, settings.port))
         yield
 

@@ -19,7 +19,9 @@ _MIB: Final = 1 << 20
 class GatewaySettings(CommonSettings):
     """The gateway's `MEDVID_*` variables."""
 
-    host: str = Field("127.0.0.1", description="address of the API and the pages")
+    host: str = Field(
+        "127.0.0.1", description="address of the API and the pages; :: for every one, IPv4 and IPv6"
+    )
     port: Annotated[int, Field(ge=0, le=65535)] = Field(
         8080, description="their port; 0 for a free one, named in the log"
     )

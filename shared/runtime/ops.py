@@ -12,6 +12,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from shared.runtime.errors import MedvidError, Misconfigured
+from shared.runtime.listening import host_and_port, listen
 from shared.runtime.supervision import failing_tasks
 
 _log = structlog.get_logger(__name__)
@@ -77,12 +78,11 @@ async def ops_server(readiness: Readiness, *, host: str, port: int) -> AsyncIter
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port)
         try:
-            await site.start()
+            await listen(runner, host, port).start()
         except OSError as error:
             raise Misconfigured(
-                f"cannot serve health checks on {host}:{port}: {error}.",
+                f"cannot serve health checks on {host_and_port(host, port)}: {error}.",
                 fix="Set MEDVID_OPS_PORT to a free port, or to 0 for any.",
             ) from error
         bound = int(runner.addresses[0][1])

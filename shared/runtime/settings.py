@@ -34,7 +34,10 @@ class CommonSettings(BaseSettings):
     log_format: Literal["auto", "json", "pretty"] = Field(
         "auto", description="auto: pretty on a terminal, else JSON"
     )
-    ops_host: str = Field("127.0.0.1", description="address of /healthz, /readyz and /metrics")
+    ops_host: str = Field(
+        "127.0.0.1",
+        description="address of /healthz, /readyz and /metrics; :: for every one, IPv4 and IPv6",
+    )
     ops_port: Annotated[int, Field(ge=0, le=65535)] = Field(
         0, description="their port; 0 for a free one, named in the log"
     )

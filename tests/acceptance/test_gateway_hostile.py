@@ -253,7 +253,6 @@ async def test_a_trickle_is_given_up_too(database: Database) -> None:
     [
         HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n",
         HEAD + b"Content-Length: many\r\n\r\n",
-        HEAD + b"X: " + b"y" * 20_000 + b"\r\n\r\n",
         b"BREW / HTTP/1.1\r\n\r\n",
         b"\x16\x03\x01 no http at all\r\n\r\n",
     ],

@@ -20,6 +20,7 @@ from services.scorer.settings import ScorerSettings
 from services.standalone import StandaloneSettings
 from shared.messaging.topology import JUDGE_BATCHES, QUEUES
 from shared.runtime.errors import Misconfigured
+from shared.runtime.listening import EVERYWHERE
 from shared.runtime.ops import Readiness, ops_routes
 from shared.runtime.settings import CommonSettings, load_settings
 from tests.deploy.manifests import K8S, SERVICES, Manifests, Pod
@@ -166,7 +167,7 @@ def ports_are_served(manifests: Manifests) -> list[str]:
         found = {port["name"]: port["containerPort"] for port in container["ports"]}
         if found != expected:
             problems.append(f"{service} opens {found} and serves {expected}")
-        if set(hosts) != {"0.0.0.0"}:  # noqa: S104 - a pod's own address, fenced by its policies
+        if set(hosts) != {EVERYWHERE}:  # a pod's own addresses, fenced by its policies
             problems.append(f"{service} serves on {hosts}")
     return problems + _unserved(manifests)
 

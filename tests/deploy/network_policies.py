@@ -12,13 +12,17 @@ _WAYS_OUT: Final = {
     "gateway-to-webhooks": "medvid-gateway",
 }
 _INSIDE: Final = {
-    "10.0.0.0/8",
-    "100.64.0.0/10",
-    "127.0.0.0/8",
-    "169.254.0.0/16",
-    "172.16.0.0/12",
-    "192.168.0.0/16",
+    "0.0.0.0/0": {
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+    },
+    "::/0": {"::1/128", "fc00::/7", "fe80::/10"},
 }
+"""The ways out of both kinds, each with the networks that it leaves out."""
 
 
 def everything_is_denied_first(manifests: Manifests) -> list[str]:
@@ -40,10 +44,13 @@ def only_the_judge_and_webhooks_leave(manifests: Manifests) -> list[str]:
             continue
         if {pod.name for pod in ours} != {_WAYS_OUT.get(name)}:
             problems.append(f"{name} lets {', '.join(pod.name for pod in ours)} out")
+        blocks = [target.get("ipBlock", {}) for target in rule.get("to", [{}])]
+        if [block.get("cidr") for block in blocks] != list(_INSIDE):
+            problems.append(f"{name} does not lead out by IPv4 and IPv6 alone")
         problems += [
-            f"{name} reaches inner networks"
-            for target in rule.get("to", [{}])
-            if not set(target.get("ipBlock", {}).get("except", [])) >= _INSIDE
+            f"{name} reaches inner networks of {block.get('cidr')}"
+            for block in blocks
+            if not set(block.get("except", [])) >= _INSIDE.get(block.get("cidr"), {"none"})
         ]
         if [port["port"] for port in rule.get("ports", [])] != [443]:
             problems.append(f"{name} is not for TLS alone")

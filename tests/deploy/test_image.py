@@ -15,6 +15,7 @@ from typing import Final
 import pytest
 
 from services.standalone import StandaloneSettings
+from shared.runtime.listening import EVERYWHERE
 from shared.runtime.ops import Readiness, ops_routes
 from tests.deploy.dockerfile import Stage, is_ignored, parse
 from tests.deploy.manifests import ROOT, SERVICES
@@ -90,7 +91,7 @@ def test_its_healthcheck_asks_for_the_loop() -> None:
     assert found[1] == FINAL.environment()["MEDVID_OPS_PORT"]
     assert found[2] in {route.path for route in ops_routes(Readiness())}
     for name in ("MEDVID_OPS_HOST", "MEDVID_HOST"):
-        assert FINAL.environment()[name] == "0.0.0.0"  # noqa: S104 - inside a container
+        assert FINAL.environment()[name] == EVERYWHERE
 
 
 def test_its_healthcheck_runs(tmp_path: Path) -> None:

@@ -61,6 +61,15 @@ def _judge_inwards(m: Manifests) -> None:
     rule["to"][0]["ipBlock"]["except"].remove("169.254.0.0/16")
 
 
+def _judge_inwards_by_ipv6(m: Manifests) -> None:
+    rule = m.get("NetworkPolicy", "judge-to-provider")["spec"]["egress"][0]
+    rule["to"][1]["ipBlock"]["except"].remove("fc00::/7")
+
+
+def _judge_without_ipv6(m: Manifests) -> None:
+    m.get("NetworkPolicy", "judge-to-provider")["spec"]["egress"][0]["to"].pop()
+
+
 def _judge_plain(m: Manifests) -> None:
     m.get("NetworkPolicy", "judge-to-provider")["spec"]["egress"][0]["ports"][0]["port"] = 80
 
@@ -221,6 +230,8 @@ CASES: list[tuple[Policy, Mutation]] = [
     (pods.selectors_find_their_pods, _spec("Service", "medvid-gateway", selector={"app": "x"})),
     (network.everything_is_denied_first, _without("NetworkPolicy", "default-deny")),
     (network.only_the_judge_and_webhooks_leave, _judge_inwards),
+    (network.only_the_judge_and_webhooks_leave, _judge_inwards_by_ipv6),
+    (network.only_the_judge_and_webhooks_leave, _judge_without_ipv6),
     (network.only_the_judge_and_webhooks_leave, _judge_plain),
     (network.only_the_judge_and_webhooks_leave, _all_to_provider),
     (network.each_service_reaches_what_it_needs, _scorer_without_broker),

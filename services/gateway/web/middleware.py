@@ -152,12 +152,17 @@ def _refuse(
 
 
 def _answer(request: web.Request, problem: ProblemDetails, error_page: ErrorPage) -> web.Response:
+    return problem_response(problem, None if is_api(request) else error_page)
+
+
+def problem_response(problem: ProblemDetails, error_page: ErrorPage | None) -> web.Response:
+    """Return the answer of a problem: a page for people, or its document."""
     headers = {"Cache-Control": "no-store"}
     if problem.status == 503:
         headers["Retry-After"] = str(problems.RETRY_AFTER_SECONDS)
     if problem.status == 401:
         headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
-    if is_api(request):
+    if error_page is None:
         body = problem.model_dump_json(exclude_none=True)
         content_type = problems.PROBLEM_TYPE
     else:

@@ -78,6 +78,8 @@ _HEADERS: Final = {
     "Retry-After": "seconds after which trying again makes sense",
     "WWW-Authenticate": "that a bearer token is asked for",
 }
+_ANYWHERE: Final = ("bad_request", "head_too_long", "invalid_query", "internal", "unavailable")
+"""The codes that every operation may answer with."""
 _HEADERS_BY_STATUS: Final = {
     401: ("WWW-Authenticate",),
     429: ("Retry-After",),
@@ -147,7 +149,7 @@ def operation_id(method: str, path: str) -> str:
 
 def problem_codes(endpoint: Endpoint) -> list[str]:
     """Return every code that an endpoint may answer with, by status and name."""
-    codes = {"bad_request", "invalid_query", "internal", "unavailable", *endpoint.problems}
+    codes = {*_ANYWHERE, *endpoint.problems}
     if any(reply.content for status, reply in endpoint.replies.items() if status < 300):
         codes.add("not_acceptable")
     if "{" in endpoint.path:

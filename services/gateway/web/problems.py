@@ -43,6 +43,10 @@ _CODE_BY_STATUS: Final[Mapping[int, tuple[str, str]]] = {
     404: ("not_found", "Check the address."),
     405: ("method_not_allowed", "Use a method that the Allow header names."),
     413: ("too_large", "Send less."),
+    431: (
+        "head_too_long",
+        "Send a shorter address or header; in a browser, delete the cookies of this host.",
+    ),
 }
 _INTERNAL_FIX: Final = "Try again; if it stays, tell the maintainers the request id."
 

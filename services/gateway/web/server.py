@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final, cast
 
 import structlog
 from aiohttp import web
 from aiohttp.http import RawRequestMessage
+from aiohttp.http_exceptions import LineTooLong
 
 from services.gateway.web import problems
 from services.gateway.web.endpoints import Handle
-from services.gateway.web.middleware import logged_address
+from services.gateway.web.middleware import ErrorPage, logged_address, problem_response
 from services.gateway.web.representations import SERVER
-from services.gateway.web.security import API_HEADERS
-from services.gateway.web.urls import inside
+from services.gateway.web.security import API_HEADERS, PAGE_HEADERS
+from services.gateway.web.urls import FOR_PROGRAMS, inside
 from shared.runtime.errors import Misconfigured
+from shared.runtime.listening import host_and_port, listen
 
 # Where the kernel can: an answer that nobody takes is given up after so many milliseconds.
 _UNTAKEN: Final = (socket.IPPROTO_TCP, getattr(socket, "TCP_USER_TIMEOUT", 18), 60_000)
 LINGER_SECONDS: Final = 2.0
 """A refused upload's rest is read this long, so that its sender gets to see the refusal."""
+_BEGINNING: Final = 200
+"""Bytes of a head that tell who asks."""
+_BROWSERS: Final = re.compile(r"(GET|POST) (?P<path>/[^ ?]*)")
 _log = structlog.get_logger(__name__)
 
 
@@ -52,9 +59,11 @@ class Runner(web.AppRunner):
         *,
         lingering_seconds: float = LINGER_SECONDS,
         drain_seconds: float,
+        error_page: ErrorPage,
         limits: ConnectionLimits = ConnectionLimits(),
     ) -> None:
         self._around = around
+        self._error_page = error_page
         self._limits = limits
         # Bodies are taken as they come: an unpacking layer below us would be a gzip bomb's door.
         self._options: dict[str, Any] = {
@@ -71,6 +80,7 @@ class Runner(web.AppRunner):
         return _Server(
             cast(Any, self._around(handle)),
             self._limits,
+            self._error_page,
             request_factory=lambda message, *rest: plain.request_factory(_inside(message), *rest),
             **self._options,
         )
@@ -87,9 +97,12 @@ def _inside(message: RawRequestMessage) -> RawRequestMessage:
 
 
 class _Server(web.Server):
-    def __init__(self, handle: Any, limits: ConnectionLimits, **options: Any) -> None:
+    def __init__(
+        self, handle: Any, limits: ConnectionLimits, error_page: ErrorPage, **options: Any
+    ) -> None:
         super().__init__(handle, **options)
         self.limits = limits
+        self.error_page = error_page
 
     def __call__(self) -> web.RequestHandler:
         return _Connection(self, loop=self._loop, **self._kwargs)
@@ -104,8 +117,10 @@ class _Server(web.Server):
 
 
 class _Connection(web.RequestHandler):
-    __slots__ = ("_head_timer",)
+    __slots__ = ("_begun", "_head_timer")
     _head_timer: asyncio.TimerHandle
+    _begun: bytes
+    """How a head begins that is no whole one yet: who asks is read from it if it never is."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin, and give up a connection whose first request does not come in time.
@@ -113,12 +128,21 @@ class _Connection(web.RequestHandler):
         The library has no limit there; between requests it has one, which is for a slow head too.
         """
         server = cast(_Server, self._manager)
+        self._begun = b""
         super().connection_made(transport)
         self._head_timer = self._loop.call_later(server.limits.head_seconds, self._give_up_head)
         connected = transport.get_extra_info("socket")
         if connected is not None and connected.family in (socket.AF_INET, socket.AF_INET6):
             connected.setsockopt(*_UNTAKEN)
         server.make_room()
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes in."""
+        if self._current_request is None:
+            self._begun += data[: _BEGINNING - len(self._begun)]
+        super().data_received(data)
+        if self._messages and isinstance(self._messages[-1][0], RawRequestMessage):
+            self._begun = b""
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """End."""
@@ -175,6 +199,8 @@ class _Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         """Answer for a request that never reached the application."""
         request_id = secrets.token_hex(8)
+        if isinstance(exc, LineTooLong):
+            status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
         if status >= 500:
             where = logged_address(request)
             _log.error("request_failed", request_id=request_id, **where, exc_info=exc)
@@ -184,12 +210,11 @@ class _Connection(web.RequestHandler):
             problem = problems.of_status(status, request_id)
         if request.writer.output_size > 0:
             raise ConnectionError("an answer was begun already")
-        response = web.Response(
-            text=problem.model_dump_json(exclude_none=True),
-            status=status,
-            content_type=problems.PROBLEM_TYPE,
-            headers={"Server": SERVER, "X-Request-ID": request_id, **API_HEADERS},
-        )
+        for_people = asks_for_page(self._begun)
+        page = cast(_Server, self._manager).error_page if for_people else None
+        response = problem_response(problem, page)
+        safe = PAGE_HEADERS if for_people else API_HEADERS
+        response.headers.update({"Server": SERVER, "X-Request-ID": request_id, **safe})
         response.force_close()
         return response
 
@@ -199,16 +224,21 @@ async def serving(runner: Runner, host: str, port: int) -> AsyncIterator[None]:
     """Serve until left, then finish the requests at work; raises Misconfigured."""
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port, reuse_address=True)
         try:
-            await site.start()
+            await listen(runner, host, port).start()
         except OSError as error:
             raise Misconfigured(
-                f"cannot serve on {host}:{port}: {error}.",
+                f"cannot serve on {host_and_port(host, port)}: {error}.",
                 fix="Set MEDVID_PORT to a free port, or to 0 for any.",
             ) from error
         host, port = runner.addresses[0][:2]
-        _log.info("gateway_listens", url=f"http://{host}:{port}/")
+        _log.info("gateway_listens", url=f"http://{host_and_port(host, port)}/")
         yield
     finally:
         await runner.cleanup()
+
+
+def asks_for_page(head: bytes) -> bool:
+    """Tell whether a head that cannot be read, by its first bytes, asks for what people read."""
+    found = _BROWSERS.match(head.decode("ascii", "replace"))
+    return found is not None and not inside(found["path"]).startswith(FOR_PROGRAMS)
