@@ -300,13 +300,8 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
         app = _application(parts, infrastructure, settings)
         around = surroundings(parts.boards, parts.pages)
         idle = ConnectionLimits(settings.head_seconds, settings.idle_seconds, settings.connections)
-        runner = Runner(
-            app,
-            around,
-            drain_seconds=settings.drain_seconds,
-            error_page=parts.pages.error,
-            limits=idle,
-        )
+        seconds, page = settings.drain_seconds, parts.pages.error
+        runner = Runner(app, around, drain_seconds=seconds, error_page=page, limits=idle)
         await stack.enter_async_context(serving(runner, settings.host, settings.port))
         yield
 
