@@ -140,6 +140,7 @@ async def board_reads(servers: Servers, *, gateways: int, seconds: float) -> dic
 def judging_cost() -> dict[str, Any]:
     """Return what judging the strong file takes, by the judge's own estimate before any verdict."""
     settings = JudgeSettings(
+        judge_model="gpt-4.1-2025-04-14",
         judge_prices={"gpt-4.1-2025-04-14": {"input": 2, "output": 8}},  # type: ignore[dict-item]
         judge_provider="openai",
     )

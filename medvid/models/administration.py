@@ -12,6 +12,7 @@ from pydantic import Field
 from medvid.benchmark.tasks import Board, Scoring
 from medvid.models.base import Answer, NumberedPage, Open, Page
 from medvid.models.boards import BoardSeries
+from medvid.models.judging import JudgeInForce
 
 Kind = Literal["added", "changed", "unchanged", "kept"]
 """What becomes of a row of an import."""
@@ -179,6 +180,7 @@ class JudgingView(Answer):
     held_at: datetime | None = Field(description="null: judging goes on")
     held_why: str | None
     judge_version: str | None
+    judge: JudgeInForce
     runs: dict[str, int]
 
 

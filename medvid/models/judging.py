@@ -5,13 +5,13 @@ A judge's reasons, which may repeat a reference, are in what administrators read
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import Field
 
-from medvid.models.base import Answer, NumberedPage
+from medvid.models.base import Answer, NumberedPage, Open
 
 
 class WastedCalls(Answer):
@@ -80,6 +80,22 @@ class JudgeSeries(Answer):
     ranked: bool = Field(
         description="false: its values will be shown with a mark and count as missing in the ranks"
     )
+
+
+class JudgeInForce(Answer):
+    """Who judges now and until when, or why nobody does."""
+
+    judge_version: str | None
+    model: str | None
+    stub: bool = Field(description="the stand-in judges: for demonstration only")
+    off: Open[Literal["no_provider", "no_model"]] | None = Field(
+        description="why nobody judges: no provider, or a provider and no model, is set"
+    )
+    ends: date | None = Field(
+        description="the day (UTC) on which the model's provider takes it away, where it is known"
+    )
+    says: str = Field(description="the same for a human")
+    fix: str | None = Field(None, description="where nobody judges: what an operator sets")
 
 
 class JudgingStatus(Answer):

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from medvid.benchmark.tasks import Board
 from medvid.models.base import Answer, Open
+from medvid.models.judging import JudgeInForce
 
 StageState = Literal["idle", "moving", "slow", "standing", "paused", "off", "unknown"]
 Overall = Literal["moving", "slow", "standing", "unknown"]
@@ -56,4 +57,5 @@ class Status(Answer):
     figures_age_seconds: float | None = Field(description="how old the figures were then")
     notice: Notice | None
     stages: list[StageStatus]
+    judge: JudgeInForce | None = Field(None, description="null: not known right now")
     boards: list[BoardFreshness]

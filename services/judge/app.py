@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 import structlog
 
 from medvid.judging.estimates import CallFigures
+from medvid.judging.off import off
 from services.judge.batches import JudgeBatch
 from services.judge.consume import build_batches_consumer, build_requests_consumer
 from services.judge.ends import LOOK_SECONDS, EndWatch
@@ -50,17 +51,21 @@ async def run(
             base.database,
             judge.grader.version if judge else None,
             settings.judge_repeats,
-            settings.judge_ends,
             call_figures(settings) if judge else None,
+            off=settings.why_off,
         )
         # Also where judging is off: nobody is asked.
         reader = ReplyReader(base.database)
         base.repeat("judge_rereading", reader.look, settings.judge_patrol_seconds)
         if judge is None:
-            _log.info("judge_disabled")
+            words = off(settings.why_off)
+            _log.info("judge_disabled", reason=settings.why_off, detail=words.says, fix=words.fix)
             await _consume_requests(stack, base, settings, None)
             yield
             return
+        watch = EndWatch(base.database, judge.grader.version, settings.judge_ends, judge.models)
+        await watch.say()
+        base.repeat("judge_end", watch.look, LOOK_SECONDS)
         runs = Runs(base.database, _policy(settings))
         verdicts = VerdictCache(base.database, claim_seconds=settings.judge_claim_seconds)
         base.background("judge_claims", verdicts.keep_claims)
@@ -90,9 +95,6 @@ def _look_after_runs(
     longest_probe = settings.judge_timeout_seconds + _PROBE_MARGIN_SECONDS
     ages = Ages(settings.judge_still_seconds, settings.judge_breaker_seconds, longest_probe)
     upkeep = Upkeep(base.database, runs, verdicts, judge.grader, ages)
-    if judge.models is not None:
-        watch = EndWatch(base.database, judge.grader.version, judge.models)
-        base.repeat("judge_end", watch.look, LOOK_SECONDS)
     base.repeat("judge_due_batches", upkeep.send_due_batches, settings.judge_due_seconds)
     base.repeat("judge_upkeep", upkeep.look, settings.judge_patrol_seconds)
     successions = Successions(base.database)

@@ -1,4 +1,8 @@
-"""Reads once a day when the provider takes the judge's model away; one replica for all."""
+"""When the provider takes the judge's model away: as settings and its list of models say.
+
+The list is read once a day, by one replica for all; each replica repeats its own setting, and of
+what they say the earliest day counts.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +16,13 @@ import structlog
 from medvid.judging.calls import CallFailed
 from medvid.judging.ends import end_of
 from medvid.judging.versions import JudgeVersion
-from shared.storage.database import Database
+from shared.storage.database import Database, transient_errors
 from shared.storage.queries import load_queries
 
 LOOK_SECONDS: Final = 600.0
 """Between looks whether a day is over; what failed is tried again after an hour."""
+_FORGET_SECONDS: Final = 3 * LOOK_SECONDS
+"""A day that no replica repeated for so long was corrected."""
 _SQL: Final = load_queries(__package__)
 _log = structlog.get_logger(__name__)
 
@@ -30,15 +36,31 @@ class EndWatch:
 
     database: Database
     version: JudgeVersion
-    models: ListModels
+    ends: date | None
+    """By this replica's setting."""
+    models: ListModels | None
+
+    async def say(self) -> None:
+        """Repeat this replica's setting; of what all say the earliest day counts."""
+        version = self.version.hash
+        async with transient_errors(), self.database.transaction() as transaction:
+            connection = transaction.connection
+            await connection.execute(_SQL["ends_forget"], version, _FORGET_SECONDS)
+            await connection.execute(_SQL["end_said"], version, self.ends)
+            await connection.execute(_SQL["end_agreed"], version)
 
     async def look(self) -> None:
-        """Read the list of models, unless a replica did so within a day."""
+        """Repeat the setting; read the list of models, unless a replica did so within a day."""
+        await self.say()
+        if self.models is not None:
+            await self._read(self.models)
+
+    async def _read(self, list_models: ListModels) -> None:
         pool = self.database.pool
         if not await pool.fetchval(_SQL["end_due"], self.version.hash):
             return
         try:
-            models = await self.models()
+            models = await list_models()
         except CallFailed as failure:
             _log.warning("judge_end_unread", detail=failure.detail)
             await pool.execute(_SQL["end_unread"], self.version.hash)
@@ -49,3 +71,9 @@ class EndWatch:
         await pool.execute(_SQL["end_listed"], self.version.hash, end, is_listed)
         if end is not None:
             _log.info("judge_end_read", model=self.version.model, ends=end.isoformat())
+
+
+async def model_end(database: Database, version: JudgeVersion) -> date | None:
+    """Return the known end of a judge's model."""
+    end: date | None = await database.pool.fetchval(_SQL["end_known"], version.hash)
+    return end

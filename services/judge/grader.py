@@ -11,9 +11,10 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Final
 from uuid import UUID
 
@@ -43,6 +44,7 @@ from services.judge.verdict import (
     Verdict,
 )
 from shared.runtime.metrics import JUDGE_CALLS
+from shared.storage.database import TRANSIENT_ERRORS
 
 _PROBE_PATIENCE: Final = 5.0  # seconds; a first call that hangs must not hold up all others
 _RAW_CHARACTERS: Final = 20_000
@@ -68,6 +70,8 @@ class ModelGrader:
     model_prefix: str | None = None
     form: FormChoice = field(default_factory=FormChoice)
     shared_form: SharedForm | None = None
+    model_end: Callable[[], Awaitable[date | None]] | None = None
+    """When the provider takes the model away, as far as it is known."""
     clock: Callable[[], float] = time.monotonic
     draw: Callable[[], float] = random.random
     _health: ProviderHealth = field(init=False)
@@ -111,6 +115,7 @@ class ModelGrader:
             try:
                 verdict = await self._ask(pair, run_id, tally)
             except CallFailed as failure:
+                await self._name_end(failure)
                 tally.wasted(failure.outcome)
                 self._health.failed(failure, pair.digest)
                 if failure.kind in FINAL:
@@ -127,6 +132,15 @@ class ModelGrader:
                 self._health.judged(run_id, well=verdict.scores is not None or other)
                 return verdict
             tally.asked_again = True
+
+    async def _name_end(self, failure: CallFailed) -> None:
+        """Say of a model that is gone when its end was announced, and what to do."""
+        if failure.cause != "model" or self.model_end is None:
+            return
+        with suppress(*TRANSIENT_ERRORS):  # the cure is not worth the failure
+            end = await self.model_end()
+            if end is not None:
+                failure.detail = f"The model's end was announced for {end}. {failure.detail}"
 
     async def is_up(self) -> bool:
         """Ask the endpoint, free of charge."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -17,7 +18,7 @@ from medvid.judging.versions import JudgeVersion
 from services.judge.breaker import Breaker
 from services.judge.budgets import Caps, Payee, SharedSpending, Unmetered
 from services.judge.concurrency import AdaptiveLimit
-from services.judge.ends import ListModels
+from services.judge.ends import ListModels, model_end
 from services.judge.grader import ModelGrader
 from services.judge.rates import RateLimits, SharedRate, Unlimited
 from services.judge.reply_forms import SharedForm
@@ -44,7 +45,7 @@ class Judge:
 @asynccontextmanager
 async def open_judge(base: Infrastructure, settings: JudgeSettings) -> AsyncIterator[Judge | None]:
     """Open what the settings ask for; None where judging is off. Raises Misconfigured."""
-    if settings.judge_provider == "none":
+    if settings.why_off is not None:
         yield None
         return
     async with AsyncExitStack() as stack:
@@ -72,6 +73,7 @@ async def open_judge(base: Infrastructure, settings: JudgeSettings) -> AsyncIter
             form=FormChoice.of(settings.judge_reply_form),
             shared_form=SharedForm(base.database, endpoint_name(url), version.model),
             model_prefix=None if version.provider == "stub" else settings.judge_model_prefix,
+            model_end=partial(model_end, base.database, version),
         )
         models = None if version.provider == "stub" else endpoint.models
         yield Judge(grader, spending.month_left, models)
@@ -105,7 +107,7 @@ def judge_version(settings: JudgeSettings, rubric: Rubric) -> JudgeVersion:
     return JudgeVersion.of(
         rubric,
         provider=settings.judge_provider,
-        model=salted(settings.judge_stub_salt) if is_stub else settings.judge_model,
+        model=salted(settings.judge_stub_salt) if is_stub else settings.judge_model or "",
         temperature=settings.judge_temperature,
         max_tokens=settings.judge_max_tokens,
         seed=settings.judge_seed,

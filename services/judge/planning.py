@@ -23,7 +23,7 @@ from shared.contracts.messages import Envelope, JudgingProgressed, JudgingReques
 from shared.runtime.errors import Permanent
 from shared.runtime.truth_workers import TruthWorkers, stored_predictions
 from shared.storage.database import Database, Transaction
-from shared.storage.judge_tokens import tokens_measured
+from shared.storage.judge_service import tokens_measured
 from shared.storage.queries import load_queries
 
 _SQL: Final = load_queries(__package__)

@@ -7,10 +7,27 @@ INSERT INTO judge_calibrations (judge_version, report) VALUES ($1, $2::text::jso
 -- name: service_set
 -- What a list said of another judge's model says nothing of this one's.
 UPDATE judge_service
-   SET judge_version = $1, repeats = $2, ends_set = $3, figures = $4::text::jsonb, changed_at = now(),
+   SET judge_version = $1, repeats = $2, figures = $3::text::jsonb, off_reason = $4, changed_at = now(),
+       ends_set = CASE WHEN judge_version IS NOT DISTINCT FROM $1 THEN ends_set END,
        ends_listed = CASE WHEN judge_version IS NOT DISTINCT FROM $1 THEN ends_listed END,
        ends_read_at = CASE WHEN judge_version IS NOT DISTINCT FROM $1 THEN ends_read_at END
- WHERE (judge_version, repeats, ends_set, figures) IS DISTINCT FROM ($1, $2, $3, $4::text::jsonb)
+ WHERE (judge_version, repeats, figures, off_reason) IS DISTINCT FROM ($1, $2, $3::text::jsonb, $4::text)
+
+-- name: end_said
+INSERT INTO judge_ends_said (judge_version, day) VALUES ($1, coalesce($2::date, 'infinity'))
+ON CONFLICT (judge_version, day) DO UPDATE SET said_at = now()
+
+-- name: ends_forget
+DELETE FROM judge_ends_said WHERE judge_version = $1 AND said_at < now() - make_interval(secs => $2)
+
+-- name: end_agreed
+UPDATE judge_service s
+   SET ends_set = said.day
+  FROM (SELECT nullif(min(day), 'infinity') AS day FROM judge_ends_said WHERE judge_version = $1) AS said
+ WHERE s.judge_version = $1 AND s.ends_set IS DISTINCT FROM said.day
+
+-- name: end_known
+SELECT least(ends_set, ends_listed) FROM judge_service WHERE judge_version = $1
 
 -- name: end_due
 UPDATE judge_service SET ends_read_at = now()

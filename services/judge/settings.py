@@ -16,6 +16,7 @@ from pydantic import (
 from medvid.judging.addresses import problem_of
 from medvid.judging.estimates import ExpectedTokens
 from medvid.judging.forms import FormSetting
+from medvid.judging.off import WhyOff
 from medvid.judging.parts_table import DEFAULT_PARSER, ParserName
 from medvid.judging.pricing import FREE, TokenPrice, to_microusd
 from medvid.judging.versions import TokenParameter
@@ -46,8 +47,10 @@ class JudgeSettings(CommonSettings):
     judge_headers: dict[str, SecretStr] = Field(
         {}, description='JSON: headers that each call carries, such as {"api-key": "..."}'
     )
-    judge_model: Annotated[str, Field(min_length=1)] = Field(
-        "gpt-4.1-2025-04-14", description="the model; a dated one does not change under you"
+    judge_model: Annotated[str | None, NoneIfEmpty] = Field(
+        None,
+        description="the model, without which openai judges nothing; a dated one does not change "
+        "under you. docs/operations.md, 'Choose a judge', names one",
     )
     judge_stub_salt: Annotated[str, Field(pattern=r"^[a-z0-9]{0,16}$")] = Field(
         "", description="another one makes another stub judge, to try a change of judges"
@@ -140,7 +143,7 @@ class JudgeSettings(CommonSettings):
         {},
         description="JSON: model -> input, output and, where they differ, cached_input and "
         "reasoning in US dollars per million tokens, such as "
-        '{"gpt-4.1-2025-04-14": {"input": 2, "output": 8, "cached_input": 0.5}}',
+        '{"gpt-6-luna": {"input": 0.1, "output": 0.5, "cached_input": 0.01}}',
     )
     judge_run_cap_usd: Usd | None = Field(None, description="most that one run may spend")
     judge_month_cap_usd: Usd | None = Field(
@@ -191,9 +194,18 @@ class JudgeSettings(CommonSettings):
     )
 
     @property
+    def why_off(self) -> WhyOff | None:
+        """Why nobody judges by these settings; None where somebody does."""
+        if self.judge_provider == "none":
+            return "no_provider"
+        if self.judge_provider == "openai" and self.judge_model is None:
+            return "no_model"
+        return None
+
+    @property
     def price(self) -> TokenPrice:
         """What the model's tokens cost; FREE for the stub and where no price is set."""
-        if self.judge_provider == "stub":
+        if self.judge_provider == "stub" or self.judge_model is None:
             return FREE
         return self.judge_prices.get(self.judge_model, FREE)
 
@@ -218,7 +230,8 @@ class JudgeSettings(CommonSettings):
     @model_validator(mode="after")
     def _caps_need_a_price(self) -> Self:
         capped = self.judge_run_cap_usd is not None or self.judge_month_cap_usd is not None
-        if self.judge_provider == "openai" and capped and self.judge_model not in self.judge_prices:
+        judges = self.judge_provider == "openai" and self.judge_model is not None
+        if judges and capped and self.judge_model not in self.judge_prices:
             raise ValueError(
                 f"a cap on spending needs the price of {self.judge_model} in MEDVID_JUDGE_PRICES"
             )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
-from datetime import date
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -13,6 +12,7 @@ import orjson
 import structlog
 
 from medvid.judging.estimates import CallFigures
+from medvid.judging.off import WhyOff
 from medvid.judging.plans import task_of_metrics
 from medvid.judging.versions import JudgeVersion
 from services.judge.closing import close_run
@@ -227,12 +227,13 @@ async def announce_judge(
     database: Database,
     version: JudgeVersion | None,
     repeats: int,
-    ends: date | None = None,
     figures: CallFigures | None = None,
+    *,
+    off: WhyOff | None = None,
 ) -> None:
-    """Store for the gateway who judges now, how often each pair, its end, and what a call takes.
+    """Store for the gateway who judges now, how often each pair, and what a call takes.
 
-    None when nobody judges.
+    None when nobody judges; `off` says why.
     """
     facts = orjson.dumps(asdict(figures)).decode() if figures is not None else None
     async with transient_errors(), database.transaction() as transaction:
@@ -242,8 +243,8 @@ async def announce_judge(
             _SQL["service_set"],
             version.hash if version is not None else None,
             repeats,
-            ends,
             facts,
+            off,
         )
 
 

@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 
 from medvid.benchmark.tasks import ASPECTS, task_of
 from medvid.judging.estimates import RunEstimate, estimate
+from medvid.judging.off import off
 from medvid.judging.plans import pair_sha256
 from services.judge.app import call_figures
 from services.judge.open_judge import open_judge
@@ -179,9 +180,8 @@ async def asking(database: Database, settings: JudgeSettings) -> AsyncIterator[A
     try:
         async with open_judge(base, settings) as judge:
             if judge is None:
-                raise Misconfigured(
-                    "there is no judge.", fix="Set MEDVID_JUDGE_PROVIDER; see 'medvid config'."
-                )
+                why = off(settings.why_off)
+                raise Misconfigured(why.says, fix=why.fix)
             cache = VerdictCache(database, claim_seconds=settings.judge_claim_seconds)
             base.background("judge_claims", cache.keep_claims)
             yield Asking(database, judge.grader, settings, cache)

@@ -22,6 +22,7 @@ from medvid.benchmark.ground_truth import load_ground_truth
 from medvid.judging.calls import CallFailed
 from medvid.judging.endpoint import OpenAiEndpoint
 from medvid.judging.ends import FAILURE_DAYS, WARNING_DAYS, days_left, earlier, end_of
+from medvid.judging.off import off
 from medvid.judging.rubric import load_rubric
 from services.gateway.accounts.rules import ADMIN_KEY_CHARACTERS, MAKES_ADMIN_KEY
 from services.judge.open_judge import judge_version, open_endpoint
@@ -285,6 +286,10 @@ async def _bus(settings: StandaloneSettings) -> CheckOutcome:
 async def _judge(settings: StandaloneSettings) -> CheckOutcome:
     if settings.judge_provider == "none":
         return CheckOutcome("ok", "judging is off.")
+    if settings.judge_model is None and settings.judge_provider == "openai":
+        return CheckOutcome(
+            "failed", f"judging is off: {off('no_model').says}", off("no_model").fix
+        )
     if settings.judge_provider == "stub":
         fix = "Set MEDVID_JUDGE_PROVIDER=openai where scores are to be published."
         return CheckOutcome("warning", "the stand-in judges: its numbers mean nothing.", fix)
@@ -295,7 +300,7 @@ async def _judge(settings: StandaloneSettings) -> CheckOutcome:
         models = await models_finding(endpoint)
         listed = await _listed_end(endpoint) if models.state == "ok" else None
     end = earlier((settings.judge_ends, listed))
-    ending = None if end is None else _ending(settings.judge_model, end)
+    ending = None if end is None else _ending(version.model, end)
     if models.state == "failed":
         fix = "Check MEDVID_JUDGE_BASE_URL, MEDVID_JUDGE_API_KEY and the way out of this network."
         return CheckOutcome("failed", models.says, models.fix or fix)

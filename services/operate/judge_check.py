@@ -22,6 +22,7 @@ from medvid.judging.calls import CallFailed, Completion
 from medvid.judging.endpoint import OpenAiEndpoint
 from medvid.judging.forms import FormChoice, named
 from medvid.judging.model_names import counts_as, is_confirmed
+from medvid.judging.off import off
 from medvid.judging.pricing import FREE, MICROUSD
 from medvid.judging.prompt import ChatMessage, Form, build_messages, estimate_tokens
 from medvid.judging.replies import REASONING_LIMIT, InvalidReply, read_reply
@@ -34,7 +35,7 @@ from services.judge.open_judge import (
 )
 from services.judge.settings import JudgeSettings
 from services.operate.batch_check import PATIENCE, BatchTry
-from services.operate.findings import Finding
+from services.operate.findings import Finding, State
 
 _MOST_CALLS: Final = 3
 _NEAREST: Final = 3
@@ -85,8 +86,10 @@ async def check_judge(
 
     `by_batch`: instead of a call, a batch of one line, for whose end `patience` seconds are waited.
     """
-    if settings.judge_provider == "none":
-        return [Finding("judge", "skipped", "judging is off.", "Set MEDVID_JUDGE_PROVIDER.")]
+    if settings.why_off is not None:
+        why = off(settings.why_off)
+        state: State = "skipped" if settings.why_off == "no_provider" else "failed"
+        return [Finding("judge", state, f"judging is off: {why.says}", why.fix)]
     async with AsyncExitStack() as stack:
         url = await endpoint_url(settings, stack)
         rubric = rubric_of(settings)

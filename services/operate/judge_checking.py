@@ -36,7 +36,7 @@ def judge_check(
         settings = load_settings(JudgeSettings)
         usd = most_usd(settings)
         cost = "its price is not known" if usd is None else f"at most {usd:.4f} USD"
-        if not yes:
+        if not yes and settings.why_off is None:
             question = f"Ask {settings.judge_model} at {settings.judge_base_url} ({cost})?"
             typer.confirm(question, abort=True, err=True)
         findings = asyncio.run(check_judge(settings, by_batch=batch))

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from html import unescape
 
 import orjson
 import pytest
 from prometheus_client import REGISTRY
 
-from medvid.models.status import Notice
+from medvid.models.judging import JudgeInForce
+from medvid.models.status import Notice, Status
 from services.gateway.boards.current import Boards
 from services.gateway.boards.store import SnapshotStore
 from services.gateway.pages.rendering import Pages
 from services.gateway.status.rules import StatusLimits
-from services.gateway.status.service import StatusReader, set_notice
+from services.gateway.status.service import PostgresStatus, StatusReader, set_notice
+from services.judge.ends import EndWatch
+from services.judge.store import announce_judge
 from shared.messaging.local import LocalBus
 from shared.runtime.errors import Transient
 from shared.runtime.figures import FiguresSample, Sampler, read_sample
 from shared.storage.database import Database
+from shared.storage.judge_service import judge_in_force
 from tests.acceptance.gateway_harness import Gateway, records, running_gateway
+from tests.fakes.grader import version
 
 LIMITS = StatusLimits(stale=70, slow=120, standing=900)
 
@@ -55,6 +62,36 @@ async def test_the_status_tells_what_waits_and_what_operators_say(
     assert "Everything is moving." in page
     assert "&lt;b&gt;late&lt;/b&gt;" in page
     assert receipt["id"] not in page
+
+
+async def test_the_status_names_the_judge_and_its_end_or_why_nobody_judges(
+    database: Database,
+) -> None:
+    now = 0.0
+    pages = Pages()
+    boards = Boards(SnapshotStore(database), pages.board, poll_seconds=60)
+    reader = StatusReader(PostgresStatus(database), boards, pages.status, LIMITS, clock=lambda: now)
+
+    async def shown() -> JudgeInForce:
+        nonlocal now
+        now += 10
+        ready = await reader.ready()
+        judge = Status.model_validate_json(ready.json.identity.body).judge
+        assert judge is not None
+        assert judge.says in unescape(ready.page.identity.body.decode())
+        return judge
+
+    await announce_judge(database, None, 1, off="no_model")
+    judge = await shown()
+    assert (judge.off, judge.says) == (
+        "no_model", "Judging is off: no model is set for the judge."
+    )  # fmt: skip
+    await announce_judge(database, version(), 1)
+    ends = datetime.now(UTC).date() + timedelta(days=30)
+    await EndWatch(database, version(), ends, None).say()
+    judge = await shown()
+    assert (judge.off, judge.model, judge.ends) == (None, version().model, ends)
+    assert judge.says.endswith(f"takes it away on {ends}, in 30 days.")
 
 
 async def test_answers_are_counted_by_class(gateway: Gateway) -> None:
@@ -98,6 +135,9 @@ class FailingSource:
 
     async def notice(self) -> Notice | None:
         return None
+
+    async def judge(self) -> JudgeInForce:
+        return await judge_in_force(self._database.pool)
 
 
 async def test_without_a_database_the_status_becomes_unknown_and_still_answers(

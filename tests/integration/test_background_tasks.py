@@ -117,7 +117,8 @@ async def test_each_background_task_survives_a_fault(
         judge_provider="openai",
         judge_base_url="http://127.0.0.1:9/v1",
         judge_api_key="none",
-        judge_prices={"gpt-4.1-2025-04-14": {"input": 2, "output": 8}},
+        judge_model="a-model",
+        judge_prices={"a-model": {"input": 2, "output": 8}},
         judge_month_cap_usd=1,
         judge_claim_seconds=1,
     )

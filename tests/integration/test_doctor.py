@@ -309,13 +309,17 @@ async def test_a_provider_that_does_not_answer(installation: Installation) -> No
         ({"judge_prices": "{}"}, "warning"),
         ({"judge_provider": "stub"}, "warning"),
         ({"judge_provider": "none"}, "ok"),
+        ({"judge_model": ""}, "failed"),
     ],
 )
 async def test_a_judge_that_counts_no_money_or_means_nothing(
     installation: Installation, changes: dict[str, str], state: str
 ) -> None:
     installation.change(**changes)
-    assert (await installation.findings())["judge"].state == state
+    found = (await installation.findings())["judge"]
+    assert found.state == state
+    if "judge_model" in changes:
+        assert found.fix.startswith("Set MEDVID_JUDGE_MODEL, which has no default")
 
 
 @pytest.mark.parametrize(

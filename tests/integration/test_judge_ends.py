@@ -9,11 +9,15 @@ import pytest
 from medvid.judging.calls import CallFailed
 from medvid.judging.rubric import load_rubric
 from medvid.judging.versions import JudgeVersion
-from services.judge.ends import EndWatch
+from services.judge.app import run
+from services.judge.ends import EndWatch, model_end
+from services.judge.settings import JudgeSettings
 from services.judge.store import announce_judge
 from shared.messaging.local import LocalBus
 from shared.runtime.figures import Sampler, read_sample
+from shared.runtime.infrastructure import infrastructure
 from shared.storage.database import Database
+from shared.storage.judge_service import judge_in_force
 
 DAY = 86_400
 SOON = datetime.now(UTC).date() + timedelta(days=30)
@@ -53,11 +57,17 @@ async def a_day_passes(database: Database) -> None:
     )
 
 
+async def half_an_hour_passes(database: Database) -> None:
+    await database.pool.execute(
+        "UPDATE judge_ends_said SET said_at = said_at - interval '31 minutes'"
+    )
+
+
 async def test_replicas_read_the_list_once_a_day(database: Database) -> None:
     provider = Provider(model_1=SOON)
     await announce_judge(database, version(), 1)
     assert await seconds_left(database) is None
-    replicas = [EndWatch(database, version(), provider.models) for _ in range(2)]
+    replicas = [EndWatch(database, version(), None, provider.models) for _ in range(2)]
     for replica in replicas * 2:
         await replica.look()
     assert provider.asked == 1
@@ -72,7 +82,7 @@ async def test_replicas_read_the_list_once_a_day(database: Database) -> None:
 async def test_a_known_end_stays_while_the_list_names_none(database: Database) -> None:
     provider = Provider(model_1=SOON)
     await announce_judge(database, version(), 1)
-    watch = EndWatch(database, version(), provider.models)
+    watch = EndWatch(database, version(), None, provider.models)
     await watch.look()
     await a_day_passes(database)
     provider.is_down = True
@@ -87,20 +97,65 @@ async def test_a_known_end_stays_while_the_list_names_none(database: Database) -
 
 
 async def test_the_setting_counts_where_it_is_earlier(database: Database) -> None:
-    await announce_judge(database, version(), 1, SOON)
+    await announce_judge(database, version(), 1)
+    await EndWatch(database, version(), SOON, None).say()
     assert await seconds_left(database) == pytest.approx(29.5 * DAY, abs=DAY)
     provider = Provider(model_1=SOON - timedelta(days=20))
-    await EndWatch(database, version(), provider.models).look()
+    await EndWatch(database, version(), SOON, provider.models).look()
     assert await seconds_left(database) == pytest.approx(9.5 * DAY, abs=DAY)
+
+
+async def test_replicas_with_other_settings_agree_on_the_earliest_day(database: Database) -> None:
+    await announce_judge(database, version(), 1)
+    late, soon, silent = (
+        EndWatch(database, version(), day, None) for day in (SOON + timedelta(days=60), SOON, None)
+    )
+    for order in ((late, soon, silent), (silent, soon, late), (soon, silent, late)):
+        for replica in order:
+            await replica.say()
+        assert await model_end(database, version()) == SOON
+    # The one with the wrong day was corrected: what no replica repeats is forgotten.
+    await database.pool.execute(
+        "UPDATE judge_ends_said SET said_at = now() - interval '31 minutes'"
+    )
+    await late.say()
+    assert await model_end(database, version()) == late.ends
+    await database.pool.execute(
+        "UPDATE judge_ends_said SET said_at = now() - interval '31 minutes'"
+    )
+    await silent.say()
+    assert await model_end(database, version()) is None
 
 
 async def test_another_judge_does_not_inherit_the_end(database: Database) -> None:
     await announce_judge(database, version(), 1)
-    await EndWatch(database, version(), Provider(model_1=SOON).models).look()
+    await EndWatch(database, version(), SOON, Provider(model_1=SOON).models).look()
     await announce_judge(database, version("model-2"), 1)
     assert await seconds_left(database) is None
     old = Provider(model_1=SOON)
-    await EndWatch(database, version(), old.models).look()
+    await EndWatch(database, version(), SOON, old.models).look()
     assert old.asked == 0, "a replica of the old judge says nothing of the new one"
-    await announce_judge(database, None, 1, SOON)
+    await announce_judge(database, None, 1, off="no_model")
     assert await seconds_left(database) is None, "nobody judges"
+    found = await judge_in_force(database.pool)
+    assert (found.judge_version, found.off, found.ends) == (None, "no_model", None)
+    assert found.says == "Judging is off: no model is set for the judge."
+
+
+async def test_a_judge_without_a_model_says_so_and_serves(postgres_url: str) -> None:
+    settings = JudgeSettings.model_validate(
+        {"database_url": postgres_url, "judge_provider": "openai", "judge_api_key": "a-key"}
+    )
+    async with infrastructure(settings, name="judge") as base, run(base, settings):
+        found = await judge_in_force(base.database.pool)
+        assert (found.off, found.judge_version) == ("no_model", None)
+        assert not base.failed.done()
+
+
+async def test_who_judges_and_until_when_is_known_to_the_gateway(database: Database) -> None:
+    assert (await judge_in_force(database.pool)).off == "no_provider"
+    await announce_judge(database, version(), 1)
+    await EndWatch(database, version(), SOON, None).say()
+    found = await judge_in_force(database.pool)
+    assert (found.model, found.ends, found.off, found.fix) == ("model-1", SOON, None, None)
+    assert found.says == f"model-1 judges. Its provider takes it away on {SOON}, in 30 days."

@@ -12,10 +12,13 @@ def judging(session: Session) -> int:
     """Show whether judging is paused."""
     state = session.client.admin.judging()
     runs = ", ".join(f"{count} {name}" for name, count in state.runs.items()) or "no runs"
+    judge = f"{state.judge.says} {state.judge.fix or ''}".rstrip()
     if state.held_at is None:
-        return session.answer(state, f"Judging goes on ({runs}).")
-    since = state.held_at.isoformat().replace("+00:00", "Z")
-    return session.answer(state, f"Judging paused since {since}: {state.held_why} ({runs}).")
+        held = "Judging goes on"
+    else:
+        since = state.held_at.isoformat().replace("+00:00", "Z")
+        held = f"Judging paused since {since}: {state.held_why}"
+    return session.answer(state, f"{held} ({runs}).\n{judge}")
 
 
 @as_administrator

@@ -1,5 +1,5 @@
 -- name: judging_state
-SELECT held_at, held_why, judge_version,
+SELECT held_at, held_why,
        (SELECT json_object_agg(state, runs)::text
           FROM (SELECT state, count(*) AS runs FROM judge_runs GROUP BY state) AS counted) AS runs
   FROM judge_service

@@ -12,6 +12,7 @@ from services.gateway.accounts.audit import Subject, record
 from services.gateway.admin.operations_models import judging_state
 from shared.contracts.messages import JudgingProgressed, JudgingRequested
 from shared.storage.database import Database, transient_errors
+from shared.storage.judge_service import judge_in_force
 from shared.storage.queries import load_queries
 
 _SQL: Final = load_queries(__package__, "judging.sql")
@@ -29,8 +30,9 @@ class HoldJudging:
         """Return whether judging is held, and its runs; raises Transient."""
         async with transient_errors():
             row = await self._database.pool.fetchrow(_SQL["judging_state"])
+            judge = await judge_in_force(self._database.pool)
         assert row is not None  # noqa: S101 - the schema inserts it
-        return judging_state(dict(row))
+        return judging_state(dict(row), judge)
 
     async def pause(self, action: AdminAction) -> bool:
         """Pause every run and all that will be queued; False where judging is held already."""

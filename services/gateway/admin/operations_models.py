@@ -9,6 +9,7 @@ import orjson
 from pydantic import Field, RootModel, model_validator
 
 from medvid.models.administration import DeadLetterView, GroundTruthView, JudgingView, LetterState
+from medvid.models.judging import JudgeInForce
 from services.gateway.admin.dead_letters import DeadLetter
 from services.gateway.admin.models import Reason
 from services.gateway.web.parameters import Number, Parameters, Position, Sought
@@ -76,9 +77,12 @@ class ChooseBody(Reason):
     version: Version
 
 
-def judging_state(row: Mapping[str, Any]) -> JudgingView:
+def judging_state(row: Mapping[str, Any], judge: JudgeInForce) -> JudgingView:
     """Build the response from the row of `judging_state`."""
-    return JudgingView(**(dict(row) | {"runs": orjson.loads(row["runs"] or "{}")}))
+    runs = orjson.loads(row["runs"] or "{}")
+    return JudgingView(
+        **(dict(row) | {"runs": runs}), judge_version=judge.judge_version, judge=judge
+    )
 
 
 class TruthFile(RootModel[list[dict[str, Any]]]):

@@ -13,6 +13,7 @@ import structlog
 
 from medvid.benchmark.tasks import Board
 from medvid.judging.estimates import CallFigures, estimate
+from medvid.judging.off import off
 from medvid.judging.pricing import MICROUSD, TokenPrice
 from medvid.models.administration import RescoreJobView, StayingEntry, SuccessionEstimate
 from services.gateway.accounts.admin_actions import AdminAction
@@ -22,7 +23,7 @@ from services.gateway.admin.rescoring import Rescoring, subject, unfinished
 from shared.contracts.messages import JudgingRequested
 from shared.runtime.errors import Conflict, Unavailable
 from shared.storage.database import Connection, Database, transient_errors
-from shared.storage.judge_tokens import tokens_measured
+from shared.storage.judge_service import judge_in_force, tokens_measured
 from shared.storage.queries import load_queries
 
 _SQL: Final = load_queries(__package__, "succession.sql")
@@ -121,10 +122,13 @@ async def _plan(
     connection: Connection, board: Board | None, entry_ids: Sequence[UUID] | None
 ) -> _Plan:
     judge = await connection.fetchrow(_SQL["judge_in_force"])
-    if judge is None or judge["figures"] is None:
+    if judge is None:
+        why = off((await judge_in_force(connection)).off)
+        raise Unavailable(why.says, fix=why.for_others, code="judge_not_configured")
+    if judge["figures"] is None:
         raise Unavailable(
-            "no judge is set up, or it has not said what a call takes.",
-            fix="Operators: set MEDVID_JUDGE_PROVIDER and start the judge.",
+            "the judge has not said what a call takes.",
+            fix="Operators: start a judge of this version.",
             code="judge_not_configured",
         )
     version, repeats = judge["judge_version"], judge["repeats"]

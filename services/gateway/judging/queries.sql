@@ -1,8 +1,3 @@
--- name: judge_now
-SELECT s.judge_version, v.is_stub
-  FROM judge_service s
-  LEFT JOIN judge_versions v ON v.hash = s.judge_version
-
 -- name: series_of_submission
 SELECT b.board, b.series, b.other_judges, b.published, j.judge_version
   FROM entries e

@@ -11,12 +11,12 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from medvid.models.judging import JudgeSeries
+from medvid.judging.off import off
+from medvid.models.judging import JudgeInForce, JudgeSeries
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.quotas import Quotas
 from services.gateway.accounts.rules import Caller, Role
 from services.gateway.judging.store import (
-    JudgeNow,
     JudgingStore,
     RunExists,
     ShownSources,
@@ -96,7 +96,7 @@ class JudgingService:
         caller: Caller,
         submission_id: UUID,
         run: StoredRun | None,
-        judge: JudgeNow,
+        judge: JudgeInForce,
         requester: Role,
     ) -> UUID:
         account = self.quotas.account(caller)
@@ -107,7 +107,7 @@ class JudgingService:
                 raise _already_running()
             case "completed":
                 result = await self.store.latest_result(submission_id)
-                if result is not None and result.judge_version == judge.version:
+                if result is not None and result.judge_version == judge.judge_version:
                     raise _already_judged()
                 return await self.store.add_run(submission_id, requester, account)
             case "paused" if run.reason == "administrator" and requester == "owner":
@@ -198,7 +198,7 @@ class JudgingService:
         return found, await self.store.rationales(found.run, found.rows)
 
 
-def _check_judgeable(submission: StoredSubmission, judge: JudgeNow) -> None:
+def _check_judgeable(submission: StoredSubmission, judge: JudgeInForce) -> None:
     if submission.state == "accepted":
         raise Conflict(
             "the submission is not scored yet.", fix="Wait for its scores.", code="not_scored_yet"
@@ -206,13 +206,10 @@ def _check_judgeable(submission: StoredSubmission, judge: JudgeNow) -> None:
     entry = submission.entry
     if submission.state == "failed" or entry is None or entry.removed:
         raise Conflict("the submission has no entry that could be judged.", code="no_entry")
-    if judge.version is None:
-        raise Unavailable(
-            "no judge is set up.",
-            fix="Operators: set MEDVID_JUDGE_PROVIDER and start the judge.",
-            code="judge_not_configured",
-        )
-    if judge.is_stub and entry.board == "official":
+    if judge.judge_version is None:
+        why = off(judge.off)
+        raise Unavailable(why.says, fix=why.for_others, code="judge_not_configured")
+    if judge.stub and entry.board == "official":
         raise Conflict(
             "a stub judge's scores never reach the official board.", code="stub_not_official"
         )

@@ -14,7 +14,7 @@ import orjson
 from medvid.benchmark.disclosure import withheld, withheld_sources
 from medvid.benchmark.series import SeriesRule
 from medvid.benchmark.tasks import ASPECTS
-from medvid.models.judging import JudgeSeries
+from medvid.models.judging import JudgeInForce, JudgeSeries
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.audit import Subject, record
 from services.gateway.accounts.quota_rules import Account
@@ -22,6 +22,7 @@ from services.gateway.accounts.quotas import use_judge_run
 from services.gateway.accounts.rules import Role
 from shared.contracts.messages import JudgingProgressed, JudgingRequested
 from shared.storage.database import Database, transient_errors
+from shared.storage.judge_service import judge_in_force
 from shared.storage.queries import load_queries
 
 _SQL: Final = load_queries(__package__)
@@ -31,14 +32,6 @@ VerdictFilter = Literal["scored", "unscored", "open"]
 VerdictOrder = Literal["pair", "worst"]
 ShownSources = Mapping[str, Set[str]]
 """The sources by which a metric's value is shown, by metric."""
-
-
-@dataclass(frozen=True, slots=True)
-class JudgeNow:
-    """The judge in force; `version` is None where there is none."""
-
-    version: str | None
-    is_stub: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +101,10 @@ class JudgingStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def judge_now(self) -> JudgeNow:
+    async def judge_now(self) -> JudgeInForce:
         """Return the judge in force."""
         async with transient_errors():
-            row = await self._database.pool.fetchrow(_SQL["judge_now"])
-        return (
-            JudgeNow(row["judge_version"], bool(row["is_stub"])) if row else JudgeNow(None, False)
-        )
+            return await judge_in_force(self._database.pool)
 
     async def series(self, submission_id: UUID) -> JudgeSeries | None:
         """Return what becomes of values of the judge in force; None without an entry."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from medvid.benchmark.tasks import Board
+from medvid.models.judging import JudgeInForce
 from medvid.models.status import BoardFreshness, Notice, StageStatus, Status
 from services.gateway.status.rules import Stage, SystemStatus
 
@@ -26,6 +27,7 @@ def status(
     assessed: SystemStatus,
     updates: dict[Board, datetime | None],
     notice: Notice | None,
+    judge: JudgeInForce | None,
     checked_at: datetime,
 ) -> Status:
     """Build the response."""
@@ -35,6 +37,7 @@ def status(
         checked_at=checked_at,
         figures_age_seconds=_rounded(assessed.age),
         notice=notice,
+        judge=judge,
         stages=[_stage_status(stage) for stage in assessed.stages],
         boards=[
             BoardFreshness(

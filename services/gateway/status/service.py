@@ -12,6 +12,7 @@ from typing import Final, Protocol
 import structlog
 
 from medvid.benchmark.tasks import BOARDS
+from medvid.models.judging import JudgeInForce
 from medvid.models.status import Notice, Status
 from services.gateway.boards.current import Boards
 from services.gateway.status.models import status
@@ -22,6 +23,7 @@ from services.gateway.web.security import PAGE_HEADERS, READ_HEADERS
 from shared.runtime.errors import Transient
 from shared.runtime.figures import FiguresSample, read_sample
 from shared.storage.database import Database, transient_errors
+from shared.storage.judge_service import judge_in_force
 from shared.storage.queries import load_queries
 
 _SQL: Final = load_queries(__package__)
@@ -41,6 +43,9 @@ class StatusSource(Protocol):
     async def notice(self) -> Notice | None:
         """Return what operators say about an incident; raises Transient."""
 
+    async def judge(self) -> JudgeInForce:
+        """Return who judges now; raises Transient."""
+
 
 class PostgresStatus:
     """Implements StatusSource."""
@@ -58,6 +63,11 @@ class PostgresStatus:
         async with transient_errors(), asyncio.timeout(_PATIENCE_SECONDS):
             row = await self._database.pool.fetchrow(_SQL["notice"])
         return None if row is None else Notice(text=row["text"], since=row["since"])
+
+    async def judge(self) -> JudgeInForce:
+        """Return who judges now, or why nobody does; raises Transient."""
+        async with transient_errors(), asyncio.timeout(_PATIENCE_SECONDS):
+            return await judge_in_force(self._database.pool)
 
 
 async def set_notice(database: Database, text: str | None) -> None:
@@ -98,6 +108,7 @@ class StatusReader:
         self._until = 0.0
         self._sample: tuple[FiguresSample, float] | None = None
         self._notice: Notice | None = None
+        self._judge: JudgeInForce | None = None
 
     async def ready(self) -> ReadyStatus:
         """Return the status, a few seconds old at most."""
@@ -111,6 +122,7 @@ class StatusReader:
         try:
             self._sample = await self._source.sample(), self._clock()
             self._notice = await self._source.notice()
+            self._judge = await self._source.judge()
         except Transient as error:
             _log.warning("status_not_known", error=error.detail)
         figures: Figures = {}
@@ -119,7 +131,8 @@ class StatusReader:
             sample, at = self._sample
             figures, age = sample.figures, sample.age + self._clock() - at
         updates = {board: self._boards.get(board, "compat").board.updated_at for board in BOARDS}
-        return status(assess(figures, age, self._limits), updates, self._notice, datetime.now(UTC))
+        assessed = assess(figures, age, self._limits)
+        return status(assessed, updates, self._notice, self._judge, datetime.now(UTC))
 
     def _build(self, found: Status) -> ReadyStatus:
         return ReadyStatus(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Sequence
+from datetime import date
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -123,6 +124,21 @@ async def test_reasoning_counts_against_a_cap_before_and_after_the_call() -> Non
     assert asked[0] >= 20 * version().max_tokens
     assert given.cost_microusd == books.spent == 2 * 200 + 500 + 8 * 30 + 20 * 100
     assert given.used == used
+
+
+async def test_a_model_that_is_gone_is_named_with_its_announced_end() -> None:
+    gone = CallFailed("unusable", "404", "There is no such model.", cause="model")
+    wrong_key = CallFailed("unusable", "401", "The key is refused.", cause="key")
+
+    async def end() -> date | None:
+        return date(2027, 1, 14)
+
+    for failure, begins in ((gone, "The model's end was announced for 2027-01-14. There is no"),
+                            (wrong_key, "The key is refused.")):  # fmt: skip
+        judge = grader(lambda *_, failure=failure: failure)  # type: ignore[misc]
+        judge.model_end = end
+        with pytest.raises(ProviderDown, match=begins):
+            await grade(judge)
 
 
 async def test_a_limit_spent_on_reasoning_is_not_asked_for_again() -> None:

@@ -1,3 +1,9 @@
+-- name: judge_in_force
+SELECT s.judge_version, s.off_reason, v.is_stub, v.facts ->> 'model' AS model,
+       CASE WHEN s.judge_version IS NOT NULL THEN least(s.ends_set, s.ends_listed) END AS ends
+  FROM judge_service s
+  LEFT JOIN judge_versions v ON v.hash = s.judge_version
+
 -- name: tokens_measured
 -- Of the newest verdicts of all judges, by the index of those that have a reply: a bound on the work.
 SELECT count(*) AS verdicts,
