@@ -15,10 +15,12 @@ from rich.text import Text
 
 from medvid.api import Leaderboard
 from medvid.benchmark.tasks import Scoring
+from medvid.cli.failures import WrongUsage
 from medvid.cli.parameters import Board
-from medvid.cli.printing import NO_RANK, Exit, place, plain_table
+from medvid.cli.printing import NO_RANK, Exit, place, plain_table, print_table
 from medvid.cli.session import Session, public
 from medvid.models.boards import Column, LeaderboardEntry
+from medvid.models.tombstones import Tombstone
 
 _PLACE_STYLES: Final = {1: "bold green", 2: "green"}
 _NAME_WIDTH: Final = 16
@@ -40,8 +42,18 @@ def board(
         str | None, typer.Option(help="as it was: a date, a time, or the number of a snapshot")
     ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="print CSV")] = False,
+    withdrawn: Annotated[
+        bool, typer.Option("--withdrawn", help="the entries that were taken off it instead")
+    ] = False,
 ) -> int:
     """Show a board, in a table that fits the terminal."""
+    if withdrawn:
+        if as_csv or metric or track or as_of:
+            raise WrongUsage(
+                "--withdrawn goes with --scoring and --json alone.", fix="Leave the others out."
+            )
+        left = list(session.client.withdrawn(name))
+        return session.answer(left, lambda: _show_withdrawn(left, name, scoring))
     if as_csv:
         text = session.client.board_csv(name, scoring=scoring, track=track, as_of=as_of)
         sys.stdout.write(text)
@@ -68,6 +80,31 @@ def show_board(found: Leaderboard, console: Console, metrics: Sequence[str]) -> 
         console.print(_table(found.entries, some, console.width))
     if any(entry.rank is None for entry in found.entries):
         console.print(f"{NO_RANK} not ranked: no {found.scoring} scores", soft_wrap=True)
+
+
+def _show_withdrawn(left: Sequence[Tombstone], board: str, scoring: Scoring) -> None:
+    """Print what is kept of entries that left a board, the last one first."""
+    if not left:
+        print(f"No entry that had a rank was taken off the {board} board.")
+        return
+    table = plain_table("Left", "Model", "How", "Note")
+    for heading in ("Best", "Last"):
+        table.add_column(heading, justify="right")
+    table.add_column("Id", style="dim")
+    for each in left:
+        ranks = next((had for had in each.ranks if had.scoring == scoring), None)
+        name = each.model_name or "(name erased)"
+        table.add_row(
+            f"{each.at:%Y-%m-%d}" if each.at else NO_RANK,
+            Text(f"{name} ({each.organization})" if each.organization else name),
+            f"{each.state} by {each.by}" if each.by else each.state,
+            Text(each.note or ""),
+            place(ranks.best if ranks else None),
+            place(ranks.last if ranks else None),
+            str(each.entry_id),
+        )
+    print_table(table)
+    print(f"Best and last rank in {scoring} scoring. 'medvid entry ID' names what came instead.")
 
 
 def _width() -> int | None:

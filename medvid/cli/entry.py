@@ -63,13 +63,18 @@ def _named(session: Session, boards: Sequence[Board], named: str) -> tuple[Board
 
 
 def _found(session: Session, boards: Sequence[Board], entry_id: str) -> EntryDetails:
-    """Return the entry of the first board that has it; raises NotFound."""
-    for board in boards[:-1]:
+    """Return the entry of the first board that has it; raises NotFound.
+
+    Where it left one, the error is that board's, which says what is kept.
+    """
+    gone: NotFound | None = None
+    for board in boards:
         try:
             return session.client.entry(board, entry_id)
-        except NotFound:
-            continue
-    return session.client.entry(boards[-1], entry_id)
+        except NotFound as error:
+            gone = error if gone is None or error.entry else gone
+    assert gone is not None  # noqa: S101 - a board at least was asked
+    raise gone
 
 
 def _show(found: EntryDetails, console: Console) -> None:

@@ -6,7 +6,7 @@ was found in a file as `report` or `errors`. Branch on `code`; texts may change.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from rich.console import Console
@@ -75,8 +75,8 @@ def complain(error: LeaderboardError, *, as_json: bool) -> Exit:
         more = error.error_count - sum(problem.count for problem in error.errors)
         if more > 0:
             notices.print(f"  … and {more:,} more")
-    if error.fix:
-        notices.print(Text(error.fix), soft_wrap=True)
+    for line in _what_to_do(error):
+        notices.print(Text(line), soft_wrap=True)
     if isinstance(error, NotAuthorized):
         notices.print(Text(
             "Owner tokens: --token or MEDVID_TOKEN. API keys: --api-key, MEDVID_API_KEY or "
@@ -89,9 +89,29 @@ def complain(error: LeaderboardError, *, as_json: bool) -> Exit:
     return status_of(error)
 
 
+def _what_to_do(error: LeaderboardError) -> Iterator[str]:
+    """Yield the cure, or what is kept of an entry that left its board."""
+    entry = error.entry if isinstance(error, Refused) else None
+    if entry is None:
+        if error.fix:
+            yield error.fix
+        return
+    name = f"{entry.model_name} ({entry.organization})" if entry.model_name else "(name erased)"
+    ranks = "; ".join(
+        f"number {had.best} at best, {had.last} at last ({had.scoring})" for had in entry.ranks
+    )
+    yield f"{name}: {ranks}."
+    if entry.note:
+        yield f"Note: {entry.note}"
+    if entry.successor is not None:
+        after = entry.successor
+        yield f"See 'medvid entry {after.entry_id} --board {after.board}'."
+
+
 def _document(error: LeaderboardError) -> dict[str, object]:
     if isinstance(error, Refused):
-        return {"error": {name: getattr(error, name) for name in _REFUSED_FIELDS.split()}}
+        refused = {name: getattr(error, name) for name in _REFUSED_FIELDS.split()}
+        return {"error": refused | ({"entry": error.entry} if error.entry else {})}
     found: dict[str, object] = {"code": error.code, "detail": error.detail, "fix": error.fix}
     if isinstance(error, CommandFailed) and error.report is not None:
         found["report"] = error.report

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from urllib.parse import urljoin
 
 from rich.console import Console
@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from medvid.api import SubmissionStatus, ValidationReport
+from medvid.benchmark.tasks import METRIC_KEYS
 from medvid.cli.printing import NO_RANK, place, plain_table, print_table, span, spread
 from medvid.models.judging import JudgeRun, JudgeSeries
 from medvid.models.submissions import HypotheticalStanding, Standing, Step
@@ -22,6 +23,13 @@ _WORDS = {
     "withdrawn": "withdrawn",
     "replaced": "replaced by a newer version",
 }
+_FINE = 0.01
+"""Values of a smaller step have four decimals, others two."""
+_REPEATED = "≈ "
+_HOW_SHOWN = (
+    "To: what a value is rounded to; 0.0001 where it beats all earlier answers to your API key by "
+    f"more than chance. {_REPEATED}repeats an earlier answer: chance explains the difference."
+)
 _STYLES = {"ranked": "bold green", "failed": "bold red"}
 
 
@@ -66,6 +74,28 @@ def show(status: SubmissionStatus, console: Console, url: str) -> None:
     if status.standing is not None:
         console.print()
         print_table(_scores(status.standing), console)
+    if status.hypothetical:
+        console.print()
+        print_table(_hypothetical(status.hypothetical), console)
+        console.print(_HOW_SHOWN, soft_wrap=True)
+
+
+def _hypothetical(standings: Sequence[HypotheticalStanding]) -> Table:
+    """Return the values that an owner is shown of an evaluation, and how precisely."""
+    table = plain_table("Metric")
+    for standing in standings:
+        for heading in (standing.scoring.capitalize(), "To", "Rank"):
+            table.add_column(heading, justify="right", style="dim" if heading == "To" else "")
+    for metric in METRIC_KEYS:
+        cells: list[str] = []
+        for standing in standings:
+            value, step = standing.values.get(metric), standing.steps.get(metric)
+            decimals = 4 if step is None or step < _FINE else 2
+            mark = _REPEATED if metric in standing.repeats else ""
+            shown = _number(value, standing.withheld.get(metric), decimals)
+            cells += [mark + shown, f"{step:g}" if step else "", place(standing.ranks.get(metric))]
+        table.add_row(metric, *cells)
+    return table
 
 
 def _scores(standing: Standing) -> Table:

@@ -163,7 +163,7 @@ def problem_response(problem: ProblemDetails, error_page: ErrorPage | None) -> w
     if problem.status == 401:
         headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
     if error_page is None:
-        body = problem.model_dump_json(exclude_none=True)
+        body = problems.as_json(problem)
         content_type = problems.PROBLEM_TYPE
     else:
         body, content_type = error_page(problem), "text/html"

@@ -51,6 +51,14 @@ _CODE_BY_STATUS: Final[Mapping[int, tuple[str, str]]] = {
 _INTERNAL_FIX: Final = "Try again; if it stays, tell the maintainers the request id."
 
 
+def as_json(problem: ProblemDetails) -> str:
+    """Return a problem document as it is sent: without the members that it has not.
+
+    Within those that it has, null says something, as of an entry that no other one follows.
+    """
+    return problem.model_dump_json(exclude={name for name, value in problem if value is None})
+
+
 def of_error(error: MedvidError, request_id: str) -> ProblemDetails:
     """Return the problem document of one of our errors; kinds not in the table tell nothing."""
     known = PROBLEM_CODES.get(error.error_code)
