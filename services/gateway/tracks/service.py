@@ -1,7 +1,7 @@
 """Final results of tracks: frozen once, when all that counts is in; what left the board since.
 
-A track is final by its rows in the database. Storing a submission to it takes the track's lock shared
-and looks for these; freezing it takes the lock alone. So nothing comes in afterwards.
+A track is final by its rows in the database. Storing a submission to it takes the lock of the track
+shared and looks for these; freezing it takes the lock alone. So nothing comes in afterwards.
 """
 
 from __future__ import annotations
