@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Final
 from uuid import UUID
 
 from services.ranker.consume import build_consumer
@@ -13,6 +14,9 @@ from shared.messaging.bus import Bus
 from shared.messaging.relay import Relay
 from shared.messaging.topology import RANKER_BOARDS
 from shared.storage.database import Database
+from shared.storage.queries import load_queries
+
+_SCORER: Final = load_queries("services.scorer")
 
 
 @asynccontextmanager
@@ -44,7 +48,7 @@ async def score(database: Database, submission_id: str, values: Mapping[str, flo
             "INSERT INTO scores (entry_id, metric, compat, strict) VALUES ($1, $2, $3, $3)",
             [(row["id"], metric, value) for metric, value in values.items()],
         )
-        await connection.execute("UPDATE entries SET listed = true WHERE id = $1", row["id"])
+        await connection.execute(_SCORER["list_entry"], row["id"])
         await connection.execute(
             "UPDATE boards SET revision = revision + 1 WHERE board = $1", row["board"]
         )

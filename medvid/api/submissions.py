@@ -117,7 +117,8 @@ async def replace(
 ) -> SubmissionReceipt:
     """Send a new version of a submission's model; fields left out are the old version's.
 
-    The old version stays ranked until this one is scored. The rest is as with `submit`.
+    The old version stays ranked until this one is scored, and judged if the old one was. The rest
+    is as with `submit`.
     """
     form = _form(file, progress, fields, replaces=submission_id(submission))
     call = _submission(form, idempotency_key, submission_token(submission, token))

@@ -35,7 +35,10 @@ _STYLES = {"ranked": "bold green", "failed": "bold red"}
 
 def line(status: SubmissionStatus) -> Text:
     """Return the state of a submission in one line."""
-    text = Text(_WORDS.get(status.state, status.state), style=_STYLES.get(status.state, "bold"))
+    words = _WORDS.get(status.state, status.state)
+    if status.waits_for_judging:
+        words = "scored; the version before keeps its rank until this one is judged (medvid judge)"
+    text = Text(words, style=_STYLES.get(status.state, "bold"))
     if status.ahead:
         text.append(f", {status.ahead} ahead of it", style="not bold")
     if status.entry is not None and status.entry.rank is not None:

@@ -38,7 +38,7 @@ from medvid.cli.parameters import (
     Track,
     Webhook,
 )
-from medvid.cli.printing import Exit, print_json
+from medvid.cli.printing import Exit, print_json, problem_line
 from medvid.cli.published_test_set import published_samples
 from medvid.cli.session import Session, with_key, with_token
 from medvid.cli.validate import check_content, show_report
@@ -135,7 +135,11 @@ def replace(
     sure: Sure = False,
     no_wait: NoWait = False,
 ) -> int:
-    """Submit a new version of a model; the old one is ranked until this one is scored."""
+    """Submit a new version of a model; the old one is ranked until this one can take its place.
+
+    That is once this one is scored, and where the old one was judged, judged: verdicts that are
+    known cost nothing and fill in by themselves, others are judged when you ask for it.
+    """
     fields: EntryFields = {
         "model_name": model_name, "organization": organization, "team": team, "authors": authors,
         "contact": contact, "model_url": model_url, "track": track, "webhook_url": webhook,
@@ -205,7 +209,7 @@ def _check_fields(session: Session, plan: _Plan) -> None:
         if plan.replaces is None or problem.code != Code.MISSING_FIELD
     ]
     for problem in problems:
-        session.say(f"  {problem.code} at {problem.path}: found {problem.found}. {problem.fix}")
+        session.say(f"  {problem_line(problem)}")
     if problems:
         raise CommandFailed(
             "the entry's fields have errors.", fix="Nothing was sent.", code="invalid_fields",
@@ -265,7 +269,7 @@ def _check_there(
     if not found.ok:
         for problem in found.errors:
             if problem.location == "form":
-                session.say(f"  {problem.code} at {problem.path}: {problem.found}. {problem.fix}")
+                session.say(f"  {problem_line(problem)}")
         raise CommandFailed(
             f"the file {plan.file} would be refused.", fix="Nothing was submitted.",
             code="invalid_submission", report=found.model_dump(mode="json"),

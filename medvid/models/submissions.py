@@ -91,6 +91,11 @@ class SubmissionStatus(Answer):
     id: UUID
     state: Open[State]
     final: bool
+    waits_for_judging: bool = Field(
+        False,  # of servers of version 0.1
+        description="a new version that has its rule-based scores: the version before keeps its "
+        "rank until this one is judged, or its judging has ended",
+    )
     timeline: list[Step]
     ahead: int | None = Field(None, description="submissions that wait for scores longer")
     judging: JudgingStatus

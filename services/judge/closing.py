@@ -134,6 +134,7 @@ async def _publish(
     is_confirmed: bool,
 ) -> None:
     connection = transaction.connection
+    await connection.execute(_SQL["entries_lock"], run["submission_id"])
     await connection.execute(
         _SQL["result_add"],
         run_id,

@@ -6,7 +6,7 @@ from typing import Final
 
 from services.judge.batches import JudgeBatch
 from services.judge.planning import StartRun
-from services.judge.store import fail_queued, request_automatically
+from services.judge.store import fail_queued, request_automatically, request_known
 from shared.contracts.messages import Envelope, JudgingBatch, JudgingRequested, ScoringCompleted
 from shared.messaging.consumer import Consumer, Route
 from shared.storage.database import Database, Transaction
@@ -19,7 +19,8 @@ def build_requests_consumer(
 ) -> Consumer:
     """Return the consumer of `judge.requests`.
 
-    `automatic_repeats`: judge every submission that was scored, so many times a pair; None not to.
+    `automatic_repeats`: judge every submission that was scored, so many times a pair; None: only a
+    new version of a judged model, as far as its verdicts are known.
     Without a judge (`start` is None) a request waits in its run's row until there is one.
     """
 
@@ -28,7 +29,11 @@ def build_requests_consumer(
             await start(envelope, message)
 
     async def on_scored(envelope: Envelope, message: ScoringCompleted) -> None:
-        if start is not None and automatic_repeats is not None:
+        if start is None:
+            return
+        if automatic_repeats is None:
+            await request_known(database, envelope, message.submission_id)
+        else:
             version = start.grader.version.hash
             await request_automatically(
                 database, envelope, message.submission_id, automatic_repeats, version

@@ -63,6 +63,9 @@ class StartRun:
             await self._fail(envelope, run_id, error.error_code, error.detail)
             return
         expected = await self._estimate(run, plan)
+        if run.known_only and expected.calls:
+            await self._fail(envelope, run_id, "verdicts_unknown", _unknown(expected))
+            return
         left = await self.remaining(run_id)
         if left is not None and expected.microusd > left:
             await self._fail(envelope, run_id, "over_budget", _over_budget(expected, left))
@@ -132,7 +135,8 @@ class StartRun:
         else:
             pairs = [(t.sha256, len(t.prediction) + len(t.reference)) for t in plan.texts]
         digests = [sha256 for sha256, _ in pairs]
-        known = await pool.fetchval(_SQL["verdicts_known"], version, digests, run.repeats)
+        final = FINAL if run.leaves_final else ()
+        known = await pool.fetchval(_SQL["verdicts_known"], version, digests, run.repeats, final)
         rate = await pool.fetchval(_SQL["calls_per_second"], version)
         figures = self.figures.after(await tokens_measured(pool, version))
         return estimate([length for _, length in pairs], run.repeats, known, figures, rate)
@@ -142,6 +146,14 @@ def _judge_changed(run: QueuedRun, grader: Grader) -> str:
     return (
         f"the job is of judge {run.wanted_version}, and {grader.version.hash} judges now. Discard "
         "the job and start another."
+    )
+
+
+def _unknown(expected: RunEstimate) -> str:
+    items = expected.calls + expected.cached
+    return (
+        f"{expected.calls:,} of {items:,} pairs have no verdict yet. Ask for the judging; until it "
+        "ends the version before keeps its rank."
     )
 
 

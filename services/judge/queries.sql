@@ -44,7 +44,7 @@ UPDATE judge_service SET ends_listed = $2
 
 -- name: run_queued
 SELECT r.id, r.submission_id, s.ground_truth_version, r.repeats, r.plan IS NOT NULL AS planned,
-       j.judge_version AS wanted_version
+       j.judge_version AS wanted_version, r.known_only, r.leaves_final
   FROM judge_runs r
   JOIN submissions s ON s.id = r.submission_id
   LEFT JOIN rescore_jobs j ON j.id = r.job_id
@@ -60,13 +60,28 @@ SELECT $1, s.id, 'automatic', $3
    AND NOT EXISTS (SELECT FROM judge_results WHERE submission_id = $2 AND judge_version = $4)
 ON CONFLICT (submission_id) WHERE state IN ('queued', 'running', 'paused') DO NOTHING
 
+-- name: runs_add_known
+-- For new versions that wait for their judging and have had no run: of $1, or all.
+INSERT INTO judge_runs (id, submission_id, requested_by, repeats, known_only, leaves_final)
+SELECT gen_random_uuid(), e.submission_id, 'automatic', j.repeats, true, true
+  FROM entries e
+  JOIN submissions s ON s.id = e.submission_id
+ CROSS JOIN judge_service j
+ WHERE e.pending AND NOT e.listed AND e.removed_at IS NULL AND s.state = 'scored'
+   AND ($1::uuid IS NULL OR s.id = $1) AND j.judge_version IS NOT NULL
+   AND NOT EXISTS (SELECT FROM judge_runs r WHERE r.submission_id = s.id)
+ON CONFLICT (submission_id) WHERE state IN ('queued', 'running', 'paused') DO NOTHING
+RETURNING id AS run_id, submission_id
+
 -- name: payload
 SELECT content FROM payloads WHERE submission_id = $1
 
 -- name: verdicts_known
+-- What needs no call: pairs with scores, and those that are unscored for a reason of $4.
 SELECT count(*)
   FROM judge_verdicts
- WHERE judge_version = $1 AND pair = ANY($2::bytea[]) AND repeat < $3 AND scores IS NOT NULL
+ WHERE judge_version = $1 AND pair = ANY($2::bytea[]) AND repeat < $3
+   AND (scores IS NOT NULL OR unscored = ANY($4::text[]))
 
 -- name: calls_per_second
 -- Over the time that the last minute's verdicts took to come in.
@@ -358,6 +373,13 @@ SELECT e.id, e.board, s.ground_truth_version, s.file_sha256, v.is_stub, g.conten
   JOIN ground_truths g ON g.version = s.ground_truth_version
  CROSS JOIN judge_versions v
  WHERE s.id = $1 AND v.hash = $2
+
+-- name: entries_lock
+-- The entry and the version before it, in the order in which everybody locks them.
+SELECT FROM entries
+ WHERE submission_id = $1 OR id = (SELECT replaces FROM entries WHERE submission_id = $1)
+ ORDER BY version DESC
+   FOR NO KEY UPDATE
 
 -- name: score_put
 INSERT INTO scores (entry_id, metric, compat, strict, answered, expected, by_source,

@@ -28,6 +28,10 @@ class QueuedRun:
     planned: bool
     wanted_version: str | None = None
     """The judge version of the job that it belongs to."""
+    known_only: bool = False
+    """It makes no call: it ends where a pair has no verdict."""
+    leaves_final: bool = False
+    """Pairs that are unscored for good stay so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -261,6 +261,18 @@ async def request_automatically(
             await transaction.emit(JudgingRequested(submission_id=submission_id, run_id=run_id))
 
 
+async def request_known(database: Database, envelope: Envelope, submission_id: UUID) -> None:
+    """Ask for a run of known verdicts alone, where a new version waits for its judging."""
+    async with database.once(CONSUMER, envelope) as transaction:
+        await announce_known(transaction, submission_id)
+
+
+async def announce_known(transaction: Transaction, submission_id: UUID | None = None) -> None:
+    """Ask for such runs in an open transaction: of every version that waits and had no run."""
+    for row in await transaction.connection.fetch(_SQL["runs_add_known"], submission_id):
+        await transaction.emit(JudgingRequested(**row))
+
+
 async def fail_queued(transaction: Transaction, run_id: UUID, reason: str, detail: str) -> None:
     """End a queued run with a reason."""
     submission_id = await transaction.connection.fetchval(

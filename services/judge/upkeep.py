@@ -14,7 +14,7 @@ from uuid import UUID
 
 import structlog
 
-from services.judge.store import Runs, item_of
+from services.judge.store import Runs, announce_known, item_of
 from services.judge.verdict import BadReplies, BudgetExhausted, Grader, NoVerdict, ProviderState
 from services.judge.verdict_cache import VerdictCache
 from shared.contracts.messages import JudgingBatch, JudgingProgressed, JudgingRequested
@@ -160,6 +160,7 @@ OVERDUE: Final = (
         JudgingRequested,
         lambda message: _log.warning("judge_run_announced_again", run_id=str(message.run_id)),
         JUDGE_REQUESTS,
+        prepare=announce_known,
     ),
     Overdue(
         _SQL["batches_sent_long"],

@@ -20,7 +20,15 @@ INSERT INTO scores (entry_id, metric, compat, strict, answered, expected, by_sou
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 
 -- name: list_entry
-UPDATE entries SET listed = true WHERE id = $1
+-- A new version of one with judged values waits until it is judged, where there is a judge: the one before
+-- keeps its rank. (Whatever ends its judging lists it.)
+UPDATE entries SET listed = true
+ WHERE id = $1
+   AND NOT (pending
+            AND EXISTS (SELECT FROM judge_service WHERE judge_version IS NOT NULL)
+            AND EXISTS (SELECT FROM scores
+                         WHERE entry_id = entries.replaces AND judge_version IS NOT NULL
+                           AND compat IS NOT NULL))
 
 -- name: board_changed
 UPDATE boards SET revision = revision + 1 WHERE board = $1

@@ -19,7 +19,12 @@ WITH submission AS (
     SELECT states.state, count(id) AS number, min(changed_at) AS since
       FROM (VALUES ('accepted'), ('scored')) AS states (state)
       LEFT JOIN (SELECT id, state, changed_at FROM submissions
-                  WHERE state IN ('accepted', 'scored')) AS s USING (state)
+                  WHERE state IN ('accepted', 'scored')
+                        -- A new version that waits for its judging waits for its owner.
+                    AND NOT (state = 'scored' AND EXISTS (
+                        SELECT FROM entries
+                         WHERE submission_id = submissions.id
+                           AND pending AND removed_at IS NULL))) AS s USING (state)
      GROUP BY states.state
 ), run AS (
     SELECT states.state, count(id) AS number,

@@ -20,6 +20,7 @@ from services.gateway.tracks.service import TrackService
 from shared.runtime.errors import NotFound
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, records, running_gateway
+from tests.acceptance.test_commands import Shell
 from tests.acceptance.test_dry_run_api import validate
 from tests.integration.test_retention import age, pruner
 from tests.patience import HANG_SECONDS
@@ -273,3 +274,31 @@ async def test_results_are_frozen_by_the_gateway_itself(database: Database, file
         async with asyncio.timeout(HANG_SECONDS):
             while (await gateway.get("/api/v1/tracks/over/final"))[0] != 200:
                 await asyncio.sleep(0.02)
+
+
+async def test_the_commands_show_tracks_and_submit_to_them(
+    database: Database, file: Path, tmp_path: Path
+) -> None:
+    async with with_tracks(database, file, patrol_seconds=0.02) as gateway:
+        await entry(database, "A", 0.5, "Over")
+        await entry(database, "B", 0.9, None)
+        await gateway.rank_listed()
+        medvid = Shell(tmp_path, gateway.url)
+        every = await medvid("tracks")
+        assert [line.split()[:3] for line in every.out.splitlines()[1:]][1:] == [
+            ["later", "Later", "upcoming"], ["over", "Over", "final"],
+        ]  # fmt: skip
+        one = await medvid("tracks", "open")
+        assert "Needs   --contact: an e-mail address" in one.out
+        assert "At most 2 submissions in 24 hours" in one.out
+        board = await medvid("board", "community", "--track", "Over", "--metric", "cvs_acc")
+        assert [line.split()[:2] for line in board.out.splitlines()[2:3]] == [["1", "2"]]
+        final = await medvid("tracks", "over", "--final")
+        assert "A (Us)" in final.out
+        assert "B (Us)" not in final.out
+        path = tmp_path / "predictions.json"
+        path.write_bytes(FILE)
+        late = await medvid("submit", str(path), "-m", "X", "-o", "Y", "--track", "over", "--yes")
+        assert late.status == 1
+        assert "24:00 AoE" in late.err or "12:00 AoE" in late.err
+        assert (await medvid("tracks", "--final")).status == 2

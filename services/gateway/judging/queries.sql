@@ -56,7 +56,7 @@ SELECT $1, $2, $3, repeats FROM judge_service
 -- name: run_requeue
 UPDATE judge_runs
    SET state = 'queued', reason = NULL, detail = NULL, requested_by = $3, announced_at = now(),
-       estimate = NULL
+       estimate = NULL, known_only = false
  WHERE id = $1 AND state = $2
 
 -- name: run_pause

@@ -110,6 +110,8 @@ class JudgingService:
                 if result is not None and result.judge_version == judge.judge_version:
                     raise _already_judged()
                 return await self.store.add_run(submission_id, requester, account)
+            case "failed" if run.reason == "verdicts_unknown":  # nobody has asked for it yet
+                return await self.store.add_run(submission_id, requester, account)
             case "paused" if run.reason == "administrator" and requester == "owner":
                 raise _paused_by_administrator()
             case "paused" if run.reason == "needs_operator" and requester == "owner":

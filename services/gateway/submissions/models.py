@@ -70,7 +70,8 @@ class SubmissionForm(Answer):
     replaces: UUID | None = Field(
         None,
         description="the submission whose model this is a new version of; needs its owner token or "
-        "key. The names may be left out. The version before stays ranked until this one is scored.",
+        "key. The names may be left out. The version before stays ranked until this one is "
+        "scored, and where it was judged until this one's judging ends.",
     )
     evaluate_only: bool = Field(
         False, description="true: scored and ranked for your eyes only, on no board"
@@ -154,7 +155,8 @@ def submission_status(status: FoundSubmission, judging: JudgingSummary) -> Submi
     facts: dict[str, Any] = {
         "id": submission.id,
         "state": submission.state,
-        "final": submission.state in FINAL_STATES,
+        "final": submission.state in FINAL_STATES or _waits_for_its_owner(submission, judging),
+        "waits_for_judging": submission.waits_for_judging,
         "timeline": [Step(**asdict(step)) for step in submission.timeline],
         "ahead": status.ahead,
         "judging": judging_status(judging, owner=status.owner),
@@ -179,6 +181,13 @@ def submission_status(status: FoundSubmission, judging: JudgingSummary) -> Submi
         file_bytes=submission.file_bytes,
         ground_truth_version=submission.ground_truth_version,
         report=ValidationReport.model_validate(submission.report),
+    )
+
+
+def _waits_for_its_owner(submission: StoredSubmission, judging: JudgingSummary) -> bool:
+    """Tell whether nothing happens to a new version until its judging is asked for."""
+    return (
+        submission.waits_for_judging and judging.run is not None and judging.run.state == "failed"
     )
 
 

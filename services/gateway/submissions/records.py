@@ -109,6 +109,11 @@ class StoredSubmission:
     hypothetical: Sequence[HypotheticalRank] = ()
 
     @property
+    def waits_for_judging(self) -> bool:
+        """Whether it is a new version with scores that is listed once its judging has ended."""
+        return self.state == "scored" and self.entry is not None and self.entry.pending
+
+    @property
     def evaluate_only(self) -> bool:
         """Whether it is on no board, and nobody's business but its owner's."""
         return self.entry is not None and self.entry.hypothetical

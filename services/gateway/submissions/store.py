@@ -218,8 +218,8 @@ def _entry(row: asyncpg.Record) -> StoredEntry:
 
 def _replacement_pending() -> Conflict:
     return Conflict(
-        "a new version of this model waits for its scores already.",
-        fix="Wait until it is ranked, or withdraw it first.",
+        "a new version of this model waits for its scores or its judging already.",
+        fix="Wait until it is ranked, have it judged, or withdraw it first.",
         code="replacement_pending",
     )
 
