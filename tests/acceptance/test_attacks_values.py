@@ -9,7 +9,7 @@ from pathlib import Path
 from shared.storage.database import Database
 from tests.acceptance.fuzzing import ADMINISTRATION, Answer, exchange, faults, fuzzed
 from tests.acceptance.gateway_harness import Gateway, row, running_gateway
-from tests.nginx_server import nginx_before
+from tests.proxy_servers import nginx_before
 
 REQUESTS = 1_000
 ADMIN = "the-administrators-own-and-long-key"

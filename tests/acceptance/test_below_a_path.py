@@ -21,11 +21,12 @@ from medvid.models.submissions import SubmissionStatus
 from shared.storage.database import Database
 from tests.acceptance.fuzzing import exchange
 from tests.acceptance.gateway_harness import Gateway, records, running_gateway
-from tests.nginx_server import nginx_before
+from tests.proxy_servers import nginx_before
 from tests.rows import add_listed_entry
 
 ADMIN: Final = "an-administrators-key-of-a-site-below-a-path"
 PREFIX: Final = "/leaderboard"
+LOCATION: Final = f"location {PREFIX}/ {{ proxy_pass http://gateways; }}"
 _SECURE: Final = {"X-Forwarded-Proto": "https"}
 
 
@@ -43,7 +44,7 @@ async def site(database: Database, tmp_path: Path) -> AsyncIterator[Site]:
     setting = f"https://board.example{PREFIX}/"
     async with (
         running_gateway(database, public_url=setting, admin_key=ADMIN) as gateway,
-        nginx_before([gateway.url], tmp_path, below=f"{PREFIX}/") as nginx,
+        nginx_before([gateway.url], tmp_path, locations=LOCATION) as nginx,
         aiohttp.ClientSession(f"http://127.0.0.1:{nginx.port}") as client,
     ):
         yield Site(gateway, client, f"http://127.0.0.1:{nginx.port}{PREFIX}")

@@ -11,9 +11,10 @@ from playwright.async_api import expect
 from shared.storage.database import connect
 from tests.acceptance.gateway_harness import records, row, running_gateway
 from tests.browser.conftest import Visitor
-from tests.nginx_server import nginx_before
+from tests.proxy_servers import nginx_before
 
 BELOW = "/leaderboard/"
+LOCATION = f"location {BELOW} {{ proxy_pass http://gateways; }}"
 
 
 async def test_a_board_follows_and_a_form_submits(
@@ -25,7 +26,7 @@ async def test_a_board_follows_and_a_form_submits(
     async with (
         connect(postgres_url, size=5, application_name="test") as database,
         running_gateway(database, public_url=f"https://board.example{BELOW}") as gateway,
-        nginx_before([gateway.url], tmp_path, below=BELOW) as nginx,
+        nginx_before([gateway.url], tmp_path, locations=LOCATION) as nginx,
     ):
         visitor.site = replace(visitor.site, url=f"http://127.0.0.1:{nginx.port}{BELOW}")
         await gateway.shown("community", await gateway.rank("community", [row(1)], hint=True))

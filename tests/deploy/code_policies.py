@@ -173,13 +173,11 @@ def ports_are_served(manifests: Manifests) -> list[str]:
 
 
 def _unserved(manifests: Manifests) -> list[str]:
-    """Services and the Ingress lead to ports that are there."""
+    """Services lead to ports that are there."""
     problems = []
-    names: dict[str, set[str]] = {}
     for service in manifests.of("Service"):
         name = service["metadata"]["name"]
         wanted = service["spec"]["selector"]
-        names[name] = {port["name"] for port in service["spec"]["ports"]}
         open_ports = {
             port["name"]
             for pod in manifests.pods()
@@ -191,12 +189,6 @@ def _unserved(manifests: Manifests) -> list[str]:
             for port in service["spec"]["ports"]
             if port["targetPort"] not in open_ports
         ]
-    for ingress in manifests.of("Ingress"):
-        for rule in ingress["spec"]["rules"]:
-            for path in rule["http"]["paths"]:
-                backend = path["backend"]["service"]
-                if backend["port"]["name"] not in names.get(backend["name"], set()):
-                    problems.append(f"the Ingress leads to {backend}, which is not there")
     return problems
 
 

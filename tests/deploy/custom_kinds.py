@@ -218,7 +218,56 @@ _RULE: Final = {
     },
 }
 
+# ------------------------------------------------------------------ Gateway API
+_HOST: Final[Schema] = {"type": "string", "pattern": r"^[a-z0-9-]+(\.[a-z0-9-]+)*$"}
+_PORT: Final[Schema] = {"type": "integer", "minimum": 1, "maximum": 65535}
+_GATEWAY: Final = _of(
+    "gatewayClassName listeners",
+    gatewayClassName=_TEXT,
+    listeners=_list(
+        _of(
+            "name protocol port",
+            name=_TEXT,
+            protocol=_one_of("HTTP", "HTTPS"),
+            port=_PORT,
+            hostname=_HOST,
+            tls=_of(
+                "certificateRefs",
+                mode=_one_of("Terminate", "Passthrough"),
+                certificateRefs=_list(_of("name", name=_TEXT)),
+            ),
+            allowedRoutes=_of(namespaces=_of(**{"from": _one_of("Same", "All", "Selector")})),
+        )
+    ),
+)
+_MATCH: Final = _of(
+    path=_of(type=_one_of("PathPrefix", "Exact"), value={"type": "string", "pattern": "^/"}),
+    headers=_list(_of("name value", name=_TEXT, value=_TEXT)),
+)
+_FILTER: Final = _of(
+    "type",
+    type=_one_of("RequestRedirect"),
+    requestRedirect=_of(scheme=_one_of("https"), statusCode={"enum": [301, 302, 303, 307, 308]}),
+)
+_HTTP_ROUTE: Final = _of(
+    "parentRefs rules",
+    parentRefs=_list(_of("name", name=_TEXT, sectionName=_TEXT)),
+    hostnames=_list(_HOST),
+    rules=_list(
+        _of(
+            matches=_list(_MATCH),
+            filters=_list(_FILTER),
+            timeouts=_of(
+                request={"type": "string", "pattern": r"^([0-9]{1,5}(h|m|s|ms)){1,4}$"},
+            ),
+            backendRefs=_list(_of("name port", name=_TEXT, port=_PORT)),
+        )
+    ),
+)
+
 SCHEMAS: Final[dict[tuple[str, str], Schema]] = {
+    ("gateway.networking.k8s.io/v1", "Gateway"): _GATEWAY,
+    ("gateway.networking.k8s.io/v1", "HTTPRoute"): _HTTP_ROUTE,
     ("keda.sh/v1alpha1", "ScaledObject"): _SCALED_OBJECT,
     ("keda.sh/v1alpha1", "TriggerAuthentication"): _TRIGGER_AUTHENTICATION,
     ("rabbitmq.com/v1beta1", "RabbitmqCluster"): _RABBITMQ_CLUSTER,

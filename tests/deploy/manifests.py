@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import copy
 import functools
+import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +21,9 @@ from tests.patience import HANG_SECONDS
 ROOT: Final = Path(__file__).parents[2]
 K8S: Final = ROOT / "deploy" / "k8s"
 OVERLAYS: Final = tuple(sorted(path.name for path in (K8S / "overlays").iterdir()))
+DOORS: Final = tuple(sorted(path.name for path in (K8S / "routes").iterdir()))
+"""What may stand before the gateways: production has one of them, the tests try each."""
+INSTALLATIONS: Final = (*OVERLAYS, *(f"production with {door}" for door in DOORS))
 SERVICES: Final = ("gateway", "scorer", "judge", "ranker")
 Resource = dict[str, Any]
 
@@ -119,12 +125,33 @@ def _template(resource: Resource) -> dict[str, Any] | None:
     return None
 
 
+@contextmanager
+def _with_door(door: str) -> Iterator[Path]:
+    """Copy the production overlay, as an operator does, and give it another door."""
+    with tempfile.TemporaryDirectory() as folder:
+        copied = Path(folder) / "overlay"
+        shutil.copytree(K8S / "overlays" / "production", copied)
+        file = copied / "kustomization.yaml"
+        here = os.path.relpath(K8S, copied.resolve())
+        text = file.read_text().replace("routes/gateway-api", f"routes/{door}")
+        file.write_text(text.replace("../../", f"{here}/"))
+        yield copied
+
+
 @functools.cache
-def _rendered(folder: str) -> str:
+def _rendered(overlay: str) -> str:
+    name, _, door = overlay.partition(" with ")
+    if not door:
+        return _kustomized(K8S / "overlays" / name)
+    with _with_door(door) as folder:
+        return _kustomized(folder)
+
+
+def _kustomized(folder: Path) -> str:
     kubectl = shutil.which("kubectl")
     assert kubectl, "these tests need kubectl: './scripts/test deploy' installs it"
     done = subprocess.run(  # noqa: S603 - our own folders
-        [kubectl, "kustomize", str(K8S / folder)],
+        [kubectl, "kustomize", str(folder)],
         capture_output=True,
         text=True,
         timeout=HANG_SECONDS,
@@ -135,10 +162,10 @@ def _rendered(folder: str) -> str:
 
 
 @functools.cache
-def _parsed(folder: str) -> tuple[Resource, ...]:
-    return tuple(yaml.load_all(_rendered(folder), Loader=yaml.CSafeLoader))
+def _parsed(overlay: str) -> tuple[Resource, ...]:
+    return tuple(yaml.load_all(_rendered(overlay), Loader=yaml.CSafeLoader))
 
 
 def render(overlay: str) -> Manifests:
     """Return an overlay's resources, the caller's own to change."""
-    return Manifests(copy.deepcopy(list(_parsed(f"overlays/{overlay}"))))
+    return Manifests(copy.deepcopy(list(_parsed(overlay))))

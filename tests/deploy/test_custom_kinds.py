@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 
 from tests.deploy.custom_kinds import SCHEMAS
-from tests.deploy.manifests import OVERLAYS, Resource, render
+from tests.deploy.manifests import INSTALLATIONS, Resource, render
 from tests.deploy.test_manifests import is_custom
 
 
@@ -21,7 +21,7 @@ def _check(resource: Resource) -> None:
     jsonschema.validate(resource["spec"], schema, cls=jsonschema.Draft202012Validator)
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("overlay", INSTALLATIONS)
 def test_custom_kinds_are_valid(overlay: str) -> None:
     for resource in _custom(overlay):
         _check(resource)
@@ -42,6 +42,8 @@ def test_production_has_every_known_kind() -> None:
         ("RabbitmqCluster", "medvid-rabbitmq", {"plugins": []}),
         ("ObjectStore", "medvid-backups", {"retentionPolicy": "30 days"}),
         ("PrometheusRule", "medvid", {"groups": []}),
+        ("HTTPRoute", "medvid", {"timeouts": {"request": "370s"}}),
+        ("Gateway", "medvid", {"gatewayClass": "envoy"}),
     ],
 )
 def test_a_wrong_field_is_found(kind: str, name: str, change: dict[str, Any]) -> None:

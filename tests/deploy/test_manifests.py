@@ -7,23 +7,28 @@ from collections.abc import Callable
 import kubernetes_validate
 import pytest
 
-from tests.deploy import code_policies, network_policies, pod_policies
-from tests.deploy.manifests import K8S, OVERLAYS, Manifests, render
+from tests.deploy import code_policies, door_policies, network_policies, pod_policies
+from tests.deploy.manifests import INSTALLATIONS, K8S, Manifests, render
 
-POLICIES = (*pod_policies.POLICIES, *network_policies.POLICIES, *code_policies.POLICIES)
+POLICIES = (
+    *pod_policies.POLICIES,
+    *network_policies.POLICIES,
+    *code_policies.POLICIES,
+    *door_policies.POLICIES,
+)
 # The oldest that has a preStop sleep, and the newest that is known.
 VERSIONS = ("1.30.0", f"{kubernetes_validate.latest_version()}.0")
 Policy = Callable[[Manifests], list[str]]
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.__name__)
-@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("overlay", INSTALLATIONS)
 def test_policy(overlay: str, policy: Policy) -> None:
     assert policy(render(overlay)) == []
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("overlay", INSTALLATIONS)
 def test_core_kinds_are_valid(overlay: str, version: str) -> None:
     for resource in render(overlay).resources:
         if not is_custom(resource["apiVersion"]):
@@ -37,7 +42,7 @@ def test_an_unknown_field_is_found() -> None:
         kubernetes_validate.validate(deployment, VERSIONS[1], strict=True)
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("overlay", INSTALLATIONS)
 def test_everything_is_in_the_namespace(overlay: str) -> None:
     for resource in render(overlay).resources:
         if resource["kind"] != "Namespace":
@@ -59,4 +64,4 @@ def test_every_file_is_used() -> None:
 
 def is_custom(api_version: str) -> bool:
     group = api_version.partition("/")[0]
-    return "." in group and not group.endswith(".k8s.io")
+    return group == "gateway.networking.k8s.io" or ("." in group and not group.endswith(".k8s.io"))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.deploy import code_policies as code
+from tests.deploy import door_policies as doors
 from tests.deploy import network_policies as network
 from tests.deploy import pod_policies as pods
 from tests.deploy.manifests import Manifests, Resource, render
@@ -90,7 +91,7 @@ def _postgres_shut(m: Manifests) -> None:
 
 
 def _open_to_all(m: Manifests) -> None:
-    m.get("NetworkPolicy", "gateway-from-ingress")["spec"]["ingress"] = [{"ports": [{"port": 1}]}]
+    m.get("NetworkPolicy", "gateway-from-door")["spec"]["ingress"] = [{"ports": [{"port": 1}]}]
 
 
 def _forgotten(m: Manifests) -> None:
@@ -119,9 +120,35 @@ def _service_to_nowhere(m: Manifests) -> None:
     m.get("Service", "medvid-gateway")["spec"]["ports"][0]["targetPort"] = "web"
 
 
-def _ingress_to_nowhere(m: Manifests) -> None:
-    path = m.get("Ingress", "medvid")["spec"]["rules"][0]["http"]["paths"][0]
-    path["backend"]["service"]["name"] = "medvid-web"
+def _rule(m: Manifests, number: int) -> Resource:
+    rule: Resource = m.get("HTTPRoute", "medvid")["spec"]["rules"][number]
+    return rule
+
+
+def _route_to_nowhere(m: Manifests) -> None:
+    _rule(m, 1)["backendRefs"][0]["port"] = 8080
+
+
+def _impatient_streams(m: Manifests) -> None:
+    _rule(m, 0)["timeouts"]["request"] = "370s"
+
+
+def _impatient_route(m: Manifests) -> None:
+    _rule(m, 1)["timeouts"]["request"] = "60s"
+
+
+def _one_rule_for_all(m: Manifests) -> None:
+    m.get("HTTPRoute", "medvid")["spec"]["rules"].pop(0)
+
+
+def _another_host(m: Manifests) -> None:
+    m.get("Gateway", "medvid")["spec"]["listeners"][0]["hostname"] = "other.example.org"
+
+
+def _door_shut(m: Manifests) -> None:
+    (rule,) = m.get("NetworkPolicy", "gateway-from-door")["spec"]["ingress"]
+    labels = rule["from"][0]["namespaceSelector"]["matchLabels"]
+    labels["kubernetes.io/metadata.name"] = "no-such-door"
 
 
 def _port_of_old(m: Manifests) -> None:
@@ -249,7 +276,12 @@ CASES: list[tuple[Policy, Mutation]] = [
     (code.ports_are_served, _port_of_old),
     (code.ports_are_served, _set("settings", "MEDVID_OPS_HOST", "127.0.0.1")),
     (code.ports_are_served, _service_to_nowhere),
-    (code.ports_are_served, _ingress_to_nowhere),
+    (doors.doors_lead_to_the_gateways, _route_to_nowhere),
+    (doors.doors_have_the_sites_name, _another_host),
+    (doors.doors_give_uploads_their_time, _impatient_route),
+    (doors.doors_give_uploads_their_time, _impatient_streams),
+    (doors.doors_give_uploads_their_time, _one_rule_for_all),
+    (doors.only_the_door_reaches_the_gateways, _door_shut),
     (code.figures_are_not_public, _set("settings", "MEDVID_OPS_PORT", "0")),
     (code.commands_start, _unknown_module),
     (code.commands_start, _unknown_command),
@@ -288,6 +320,19 @@ def test_a_mutated_manifest_is_noticed(policy: Policy, mutate: Mutation) -> None
     assert policy(manifests) == []
     mutate(manifests)
     assert policy(manifests) != []
+
+
+@pytest.mark.parametrize("door", ["haproxy", "traefik"])
+def test_a_mutated_ingress_is_noticed(door: str) -> None:
+    manifests = render(f"production with {door}")
+    ingress = manifests.get("Ingress", "medvid")
+    ingress["metadata"]["annotations"].pop("haproxy.org/timeout-server", None)
+    rule = ingress["spec"]["rules"][0]
+    rule["host"] = "other.example.org"
+    rule["http"]["paths"][0]["backend"]["service"]["name"] = "medvid-web"
+    assert doors.doors_lead_to_the_gateways(manifests) != []
+    assert doors.doors_have_the_sites_name(manifests) != []
+    assert (doors.doors_give_uploads_their_time(manifests) != []) == (door == "haproxy")
 
 
 def test_every_policy_has_a_mutation() -> None:

@@ -1,4 +1,7 @@
-"""Debian's nginx before gateways, as it is by default: one failure marks a gateway as down."""
+"""Debian's nginx and HAProxy before gateways.
+
+nginx is as it is by default: one failure marks a gateway as down.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from urllib.parse import urlsplit
 from tests.patience import HANG_SECONDS
 from tests.processes import LOOPBACK, ServerError, free_port
 
+EVERYTHING: Final = "location / { proxy_pass http://gateways; }"
 _CONFIG: Final = """
 daemon off;
 master_process off;
@@ -33,7 +37,7 @@ http {{
   }}
   server {{
     listen 127.0.0.1:{port};
-    location {below} {{ proxy_pass http://gateways; }}
+    {locations}
   }}
 }}
 """
@@ -59,31 +63,45 @@ class Nginx:
 
 @asynccontextmanager
 async def nginx_before(
-    urls: Sequence[str], folder: Path, *, below: str = "/"
+    urls: Sequence[str], folder: Path, *, locations: str = EVERYTHING
 ) -> AsyncIterator[Nginx]:
     """Run an nginx that divides requests among the gateways at `urls`; its files in `folder`.
 
-    It hands on what is asked for below a path, as it came, and knows nothing else.
+    `locations` are the blocks of its server; what they hand on goes to `http://gateways`.
     """
-    program = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin")
-    if program is None:
-        raise ServerError("nginx is not installed: run ./scripts/test or install the package")
     port = free_port()
     gateways = "\n".join(f"    server {urlsplit(url).netloc};" for url in urls)
     config = folder / "nginx.conf"
     config.write_text(
-        _CONFIG.format(folder=folder, gateways=gateways, port=port, below=below), "utf-8"
+        _CONFIG.format(folder=folder, gateways=gateways, port=port, locations=locations), "utf-8"
     )
-    process = await asyncio.create_subprocess_exec(
-        program, "-c", str(config), "-p", str(folder), "-e", str(folder / "error.log")
-    )
+    arguments = ("-c", str(config), "-p", str(folder), "-e", str(folder / "error.log"))
+    async with _running("nginx", arguments, port):
+        yield Nginx(port, folder)
+
+
+@asynccontextmanager
+async def haproxy(config: str, port: int, folder: Path) -> AsyncIterator[int]:
+    """Run an HAProxy that listens on a port by its configuration; yields the port."""
+    file = folder / "haproxy.cfg"
+    file.write_text(config, "utf-8")
+    async with _running("haproxy", ("-db", "-f", str(file)), port):
+        yield port
+
+
+@asynccontextmanager
+async def _running(name: str, arguments: Sequence[str], port: int) -> AsyncIterator[None]:
+    program = shutil.which(name, path="/usr/sbin:/usr/bin:/usr/local/sbin")
+    if program is None:
+        raise ServerError(f"{name} is not installed: run ./scripts/test or install the package")
+    process = await asyncio.create_subprocess_exec(program, *arguments)
     try:
         async with asyncio.timeout(HANG_SECONDS):
             while not await _listens(port):
                 if process.returncode is not None:
-                    raise ServerError(f"nginx ended:\n{(folder / 'error.log').read_text()}")
+                    raise ServerError(f"{name} ended with status {process.returncode}")
                 await asyncio.sleep(0.02)
-        yield Nginx(port, folder)
+        yield
     finally:
         if process.returncode is None:
             process.terminate()
