@@ -73,6 +73,53 @@ def test_holm_rejects_what_its_definition_rejects(p_values: dict[str, float]) ->
         assert {key for key, p in adjusted.items() if p <= level} == rejected
 
 
+@pytest.mark.parametrize(
+    ("p_values", "adjusted"),
+    [
+        ({"a": 0.01, "b": 0.04, "c": 0.03}, {"a": 0.03, "b": 0.06, "c": 0.06}),
+        ({"a": 0.03, "b": 0.04, "c": 0.01}, {"a": 0.06, "b": 0.06, "c": 0.03}),
+        ({"a": 0.02, "b": 0.02}, {"a": 0.04, "b": 0.04}),  # ties are adjusted alike
+        ({"a": 0.9, "b": 0.8}, {"a": 1.0, "b": 1.0}),
+        ({"a": 0.05}, {"a": 0.05}),
+        ({}, {}),
+    ],
+)
+def test_holm_by_hand(p_values: dict[str, float], adjusted: dict[str, float]) -> None:
+    found = holm(p_values)
+    assert {key: round(p, 12) for key, p in found.items()} == adjusted
+
+
+def test_at_the_border_itself_nothing_is_decided() -> None:
+    border = Difference(0.1, 0.05, 0.0, 0.2, 0.05, 0.05, few_videos=False)
+    below = replace(border, p_holm=math.nextafter(0.05, 0.0))
+    assert (border.decision, below.decision) == ("within chance", "beyond chance")
+    assert replace(below, few_videos=True).decision == "few videos: not decided"
+
+
+def test_a_metric_that_one_entry_lacks_is_neither_compared_nor_counted() -> None:
+    """Holm's number is that of the metrics with a p: fewer of them make each p smaller."""
+    whole = {key: score(0.6, ONE) for key in "abc"}
+    other = {key: score(0.5, OTHER) for key in "abc"}
+    both, some = compare(whole, other), compare(whole, {"a": other["a"], "b": Score(0.5, None)})
+    assert list(some) == ["a", "b"]
+    assert (some["b"].p, some["b"].decision) == (None, "not decided")
+    p = both["a"].p
+    assert p is not None
+    assert (both["a"].p_holm, some["a"].p_holm) == (min(1.0, 3 * p), p)
+
+
+def test_entries_that_are_equal_in_all_have_no_difference_and_no_p() -> None:
+    one = {key: score(0.6, ONE) for key in "abc"}
+    found = compare(one, one)
+    assert {(each.difference, each.se, each.p, each.p_holm) for each in found.values()} == {
+        (0.0, 0.0, None, None)
+    }
+    assert {each.decision for each in found.values()} == {"equal"}
+    assert in_words("A", "B", found) == "A and B are equal on 3 metrics."
+    noisy = compare({"m": score(0.6, ONE)}, {"m": score(0.6, OTHER)})["m"]
+    assert (noisy.p, noisy.decision) == (1.0, "within chance"), "equal by value alone"
+
+
 def test_the_minimum_detectable_difference_is_of_all_pairs() -> None:
     entries = [DICE.normal(0.5, 0.01 * n, 1000) for n in range(1, 6)]
     entries[2][:20] = math.nan  # few enough for a standard error
