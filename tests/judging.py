@@ -163,14 +163,16 @@ async def judging(
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def request_run(database: Database, submission_id: UUID, repeats: int = 1) -> UUID:
+async def request_run(
+    database: Database, submission_id: UUID, repeats: int = 1, *, fast: bool = False
+) -> UUID:
     """Ask for a run as the gateway does."""
     run_id = uuid4()
     async with database.transaction() as transaction:
         await transaction.connection.execute(
-            "INSERT INTO judge_runs (id, submission_id, requested_by, repeats)"
-            " VALUES ($1, $2, 'owner', $3)",
-            run_id, submission_id, repeats,
+            "INSERT INTO judge_runs (id, submission_id, requested_by, repeats, fast)"
+            " VALUES ($1, $2, 'owner', $3, $4)",
+            run_id, submission_id, repeats, fast,
         )  # fmt: skip
         await transaction.emit(JudgingRequested(submission_id=submission_id, run_id=run_id))
     return run_id

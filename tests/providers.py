@@ -36,6 +36,7 @@ MODEL: Final = "model-1"
 KEY: Final = "sk-this-key-must-never-be-seen"
 PRICE: Final = TokenPrice(2, 8)
 USAGE: Final = {"prompt_tokens": 900, "completion_tokens": 25, "total_tokens": 925}
+NO_CAPS: Final = Caps()
 SCORES: Final = dict.fromkeys(ASPECTS, 4)
 
 
@@ -140,6 +141,7 @@ async def calling(
     longest_wait: float = 0.01,
     seconds: float = HANG_SECONDS,
     held_seconds: float = 60,
+    caps: Caps = NO_CAPS,
 ) -> AsyncIterator[ModelGrader]:
     """A judge as a replica has it: the real client, the shared money, the shared form.
 
@@ -148,9 +150,8 @@ async def calling(
     async with AsyncExitStack() as stack:
         client = open_client(api_key=key, base_url=url, seconds=seconds)
         stack.push_async_callback(client.close)
-        spending = SharedSpending(
-            database, Caps(), HANG_SECONDS, Payee(version(model).hash, endpoint_name(url))
-        )
+        payee = Payee(version(model).hash, endpoint_name(url))
+        spending = SharedSpending(database, caps, HANG_SECONDS, payee)
         stack.push_async_callback(spending.close)
         yield ModelGrader(
             endpoint=OpenAiEndpoint(client, Sampling(model, 200, 0.0), seconds),

@@ -20,13 +20,15 @@ _PAGE_SIZE: Final = 500
 
 
 async def judge(
-    transport: Transport, submission: Submission, *, token: str | None = None
+    transport: Transport, submission: Submission, *, token: str | None = None, fast: bool = False
 ) -> JudgingReceipt:
     """Ask for a judge run, or take up one that was paused; the answer has its estimate.
 
-    It may cost money, so it is never sent twice by itself.
+    `fast`: one call for each pair, at the full price, where others travel in batches. It may cost
+    money, so it is never sent twice by itself.
     """
-    return await transport.ask(_post(submission, "judge", token), JudgingReceipt)
+    body = {"fast": True} if fast else None
+    return await transport.ask(_post(submission, "judge", token, body), JudgingReceipt)
 
 
 async def pause_judging(
@@ -103,6 +105,6 @@ async def explained_verdicts(
             yield verdict
 
 
-def _post(submission: Submission, what: str, token: str | None) -> Call:
+def _post(submission: Submission, what: str, token: str | None, body: object = None) -> Call:
     owner = submission_token(submission, token)
-    return post(f"{submission_path(submission)}/{what}", token=owner)
+    return post(f"{submission_path(submission)}/{what}", body, token=owner)

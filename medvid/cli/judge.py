@@ -32,14 +32,20 @@ WorstFirst = Annotated[
     bool, typer.Option("--worst-first", help="lowest score first, unscored last")
 ]
 ToFile = Annotated[Path | None, typer.Option(dir_okay=False, help="write to this file")]
+Fast = Annotated[
+    bool,
+    typer.Option("--fast", help="at once and at the full price, where others are in batches"),
+]
 JsonLines = Annotated[bool, typer.Option("--json", help="JSON lines instead of CSV")]
 
 
 @with_token
-def judge(session: Session, submission: Submission = None, no_wait: NoWait = False) -> int:
+def judge(
+    session: Session, submission: Submission = None, no_wait: NoWait = False, fast: Fast = False
+) -> int:
     """Have a submission's captions judged, or take up a run that was paused."""
     found_id, token = session.named(submission)
-    receipt = session.client.judge(found_id, token=token)
+    receipt = session.client.judge(found_id, token=token, fast=fast)
     if not session.as_json:
         print(_estimate(receipt))
     if not no_wait:
@@ -56,6 +62,9 @@ def _estimate(receipt: JudgingReceipt) -> str:
     words = f"A judge run was asked for: {estimate['calls']:,} calls"
     if "usd" in estimate and estimate["usd"] is not None:
         words += f", about {estimate['usd']:.2f} USD"
+    online = estimate.get("fast_usd")
+    if online is not None and not receipt.run.fast:
+        words += f" in batches, within a day ({online:.2f} USD at once, with --fast)"
     notice = series_notice(receipt.series)
     return f"{words}.\n{notice}" if notice else f"{words}."
 

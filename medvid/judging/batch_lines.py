@@ -59,6 +59,12 @@ class BatchFile:
     keys: tuple[LineKey, ...]
 
 
+def write_line(key: LineKey, body: Mapping[str, Any]) -> bytes:
+    """Return a request as a line."""
+    line = {"custom_id": key.custom_id, "method": "POST", "url": ADDRESS, "body": body}
+    return json.dumps(line).encode() + b"\n"
+
+
 def write_files(
     requests: Iterable[tuple[LineKey, Mapping[str, Any]]],
     *,
@@ -71,8 +77,7 @@ def write_files(
     """
     content, keys = bytearray(), list[LineKey]()
     for key, body in requests:
-        line = {"custom_id": key.custom_id, "method": "POST", "url": ADDRESS, "body": body}
-        encoded = json.dumps(line).encode() + b"\n"
+        encoded = write_line(key, body)
         if keys and (len(keys) >= most_lines or len(content) + len(encoded) > most_bytes):
             yield BatchFile(bytes(content), tuple(keys))
             content, keys = bytearray(), []

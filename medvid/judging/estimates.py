@@ -16,6 +16,8 @@ from medvid.judging.versions import JudgeVersion
 REPLY_TOKENS: Final = 40
 """Of a verdict, as models write it, without a reason."""
 _BYTES_PER_TOKEN: Final = 4
+_BATCH_SECONDS: Final = 24 * 3600.0
+"""In which a provider answers a batch, at most."""
 _ENOUGH: Final = 50
 """So many verdicts tell what the next ones take."""
 
@@ -64,6 +66,8 @@ class CallFigures:
     reasoning_tokens: float = 0
     cached_tokens: float = 0
     prompt_ratio: float = 1
+    by_batch: bool = False
+    """Whether calls travel in batches of the provider's, unless a run is to be fast."""
 
     @classmethod
     def of(
@@ -73,6 +77,8 @@ class CallFigures:
         price: TokenPrice,
         concurrency: int,
         expected: ExpectedTokens = ExpectedTokens(),
+        *,
+        by_batch: bool = False,
     ) -> Self:
         """Return what a verdict of this judge takes, before anything was measured."""
         empty = build_messages(rubric, "", "", Task.VIDEO_SUMMARY, form=Form.JSON)
@@ -88,6 +94,7 @@ class CallFigures:
             concurrency=concurrency,
             reasoning_tokens=reasoning,
             cached_tokens=expected.cached,
+            by_batch=by_batch,
         )
 
     def after(self, measured: Measured) -> Self:
@@ -107,7 +114,11 @@ class CallFigures:
 
 @dataclass(frozen=True, slots=True)
 class RunEstimate:
-    """The public estimate; `cached` of the `distinct_pairs` x `repeats` are known already."""
+    """The public estimate; `cached` of the `distinct_pairs` x `repeats` are known already.
+
+    `fast_microusd`: what it would cost online; None where that is the only way. Of a batch
+    `seconds` is the longest time.
+    """
 
     distinct_pairs: int
     repeats: int
@@ -119,12 +130,14 @@ class RunEstimate:
     reasoning_tokens: int
     microusd: int
     seconds: float
+    fast_microusd: int | None = None
 
     def public(self) -> dict[str, object]:
         """Return the fields as plain values, money in US dollars."""
         facts = asdict(self)
-        del facts["microusd"]
-        return facts | {"usd": round(self.microusd / MICROUSD, 6)}
+        money = {"usd": facts.pop("microusd"), "fast_usd": facts.pop("fast_microusd")}
+        known = {name: each for name, each in money.items() if each is not None}
+        return facts | {name: round(each / MICROUSD, 6) for name, each in known.items()}
 
 
 def estimate(
@@ -133,10 +146,13 @@ def estimate(
     cached: int,
     figures: CallFigures,
     calls_per_second: float | None = None,
+    *,
+    fast: bool = False,
 ) -> RunEstimate:
     """Estimate a run of text pairs of these lengths (bytes), `cached` verdicts of which are known.
 
-    Which pairs are cached hardly matters to the tokens: the mean length is taken for all.
+    Which pairs are cached hardly matters to the tokens: the mean length is taken for all. `fast`:
+    online, where others travel in batches.
     """
     items = len(lengths) * repeats
     calls = max(0, items - cached)
@@ -146,6 +162,9 @@ def estimate(
     saved = min(prompt, round(calls * figures.cached_tokens))
     reasoning = round(calls * figures.reasoning_tokens)
     completion = round(calls * figures.reply_tokens) + reasoning
+    used = Usage(prompt, completion, saved, reasoning)
+    online = figures.price.cost(*used)
+    by_batch = figures.by_batch and not fast
     rate = calls_per_second or figures.concurrency / figures.latency_seconds
     return RunEstimate(
         distinct_pairs=len(lengths),
@@ -156,6 +175,7 @@ def estimate(
         cached_tokens=saved,
         completion_tokens=completion,
         reasoning_tokens=reasoning,
-        microusd=figures.price.cost(prompt, completion, saved, reasoning),
-        seconds=round(calls / rate, 1),
+        microusd=figures.price.by_batch.cost(*used) if by_batch else online,
+        seconds=_BATCH_SECONDS if by_batch and calls else round(calls / rate, 1),
+        fast_microusd=online if figures.by_batch else None,
     )

@@ -9,6 +9,8 @@ from typing import ClassVar, Final
 
 MICROUSD: Final = 1_000_000
 _HIGHEST: Final = 1e9
+BATCH_SHARE: Final = 0.5
+"""What a batch costs of the price online: https://platform.openai.com/docs/guides/batch."""
 WARN_PERCENTS: Final = (70, 90, 100)
 
 
@@ -36,6 +38,15 @@ class TokenPrice:
                 raise ValueError("a price is a number")  # noqa: TRY004 - settings expect this one
             if not 0 <= price <= _HIGHEST:
                 raise ValueError("a price is in US dollars per million tokens, from 0 to 1e9")
+
+    @property
+    def by_batch(self) -> TokenPrice:
+        """Return the price of the same in a batch."""
+        cached, reasoning = (
+            None if price is None else price * BATCH_SHARE
+            for price in (self.cached_input, self.reasoning)
+        )
+        return TokenPrice(self.input * BATCH_SHARE, self.output * BATCH_SHARE, cached, reasoning)
 
     def cost(
         self, prompt: float, completion: float, cached: float = 0, reasoning: float = 0

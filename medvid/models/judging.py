@@ -41,6 +41,10 @@ class JudgeRun(Answer):
     reply_form: str | None = Field(
         None, description="in which form the judge's endpoint replies: schema or lines"
     )
+    fast: bool = Field(False, description="one call for each pair, where others are in batches")
+    items_at_provider: int = Field(
+        0, description="in batches of the provider's, which take up to a day"
+    )
     detail: str | None = None
     estimate: dict[str, Any] | None = None
     spent_usd: float | None = Field(None, description="settled so far; null where nothing was")

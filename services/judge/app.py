@@ -9,13 +9,25 @@ from typing import Final, TypeAlias
 
 import structlog
 
+from medvid.judging.batch_api import BatchApi
 from medvid.judging.estimates import CallFigures
 from medvid.judging.off import off
+from medvid.judging.versions import JudgeVersion
+from services.judge.batch_answers import AnswerSettler
+from services.judge.batch_files import FilePlanner, LineWriter
+from services.judge.batch_steps import BatchSteps, Pace
 from services.judge.batches import JudgeBatch
 from services.judge.consume import build_batches_consumer, build_requests_consumer
 from services.judge.ends import LOOK_SECONDS, EndWatch
-from services.judge.open_judge import Judge, judge_version, open_judge, rubric_of
+from services.judge.open_judge import (
+    BatchProvider,
+    Judge,
+    judge_version,
+    open_judge,
+    rubric_of,
+)
 from services.judge.planning import StartRun, planner, remaining_budget
+from services.judge.provider_batches import ProviderBatches
 from services.judge.rereading import ReplyReader
 from services.judge.runs import RunPolicy
 from services.judge.settings import JudgeSettings
@@ -82,6 +94,11 @@ async def run(
             )
         )
         _look_after_runs(base, settings, judge, runs, verdicts)
+        if judge.batches is not None:
+            steps = batch_steps(settings, judge.batches, judge.grader.version, runs)
+            # Also without MEDVID_JUDGE_BATCH_API: what was sent before comes back.
+            look = min(settings.judge_patrol_seconds, settings.judge_batch_poll_seconds)
+            base.repeat("judge_provider_batches", steps.look, look)
         yield
 
 
@@ -106,6 +123,28 @@ def _look_after_runs(
         idle=min(settings.judge_lost_seconds, settings.judge_still_seconds),
         busy=settings.judge_still_seconds,
     )
+
+
+def batch_steps(
+    settings: JudgeSettings, provider: BatchProvider, version: JudgeVersion, runs: Runs
+) -> BatchSteps:
+    """Return what takes batches to the provider and back."""
+    rows = ProviderBatches(runs.database, provider.name, settings.judge_claim_seconds)
+    writer = LineWriter(provider.endpoint, version, provider.rubric, provider.price.by_batch)
+    planner = FilePlanner(
+        runs,
+        writer,
+        provider.spending,
+        provider.name,
+        provider.known_form,
+        settings.judge_batch_lines,
+        settings.by_batch,
+    )
+    prefix = None if version.provider == "stub" else settings.judge_model_prefix
+    settler = AnswerSettler(rows, runs, provider.spending, version.hash, prefix)
+    # Twice the time of a call: for so long it may take a provider to list what it created.
+    pace = Pace(settings.judge_batch_poll_seconds, 2 * settings.judge_timeout_seconds)
+    return BatchSteps(rows, runs, planner, settler, BatchApi(provider.endpoint), pace)
 
 
 def batches_at_a_time(settings: JudgeSettings) -> int:
@@ -164,4 +203,5 @@ def call_figures(settings: JudgeSettings) -> CallFigures:
         settings.price,
         settings.judge_concurrency,
         settings.judge_expected_tokens,
+        by_batch=settings.by_batch,
     )

@@ -110,7 +110,9 @@ class JudgeBatch:
         verdicts = [outcome.verdict for outcome in outcomes if outcome.verdict is not None]
         delay = _delay(outcomes, self.policy)
         if claims.busy:
-            delay = min(delay or self.policy.busy_seconds, self.policy.busy_seconds)
+            at_provider, policy = claims.at_provider, self.policy
+            busy = policy.at_provider_seconds if at_provider else policy.busy_seconds
+            delay = min(delay or busy, busy)
         return Settlement(
             scored=[*claims.known, *(outcome.item for outcome in outcomes if outcome.is_scored)],
             unscored=[

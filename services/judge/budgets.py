@@ -4,7 +4,8 @@ A replica sets money aside for some calls at once (a lease) and settles what the
 lease is used up, every few seconds, and at shutdown. A lease counts as spent until it expires. A
 killed replica leaves at most one lease per run unsettled: for so long too much counts as spent,
 then what its last calls cost, under `SLICE_CALLS` of them, is not counted. The cost of each
-verdict is stored with the verdict.
+verdict is stored with the verdict. A batch at the provider has a lease of its own, without an end:
+its money is charged in the transactions that settle its lines, and nothing of it is lost.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from medvid.judging.pricing import (
 from services.judge.verdict import BudgetExhausted, TryLater
 from shared.runtime.errors import Transient
 from shared.runtime.metrics import JUDGE_BUDGET_RATIO, JUDGE_BUDGET_WARNINGS, JUDGE_SPENT
-from shared.storage.database import Database, transient_errors
+from shared.storage.database import Connection, Database, transient_errors
 from shared.storage.queries import load_queries
 
 _SQL: Final = load_queries("services.judge", "budgets.sql")
@@ -69,6 +70,34 @@ class Spending(Protocol):
         """Turn a reservation into what the call cost."""
 
 
+class BatchSpending(Protocol):
+    """The same of batches, within the caller's transaction. `batch_id` identifies the lease.
+
+    Each locks the month for everyone: they come last in a transaction.
+    """
+
+    async def room(
+        self, connection: Connection, batch_id: UUID, run_id: UUID, needed: int, wanted: int
+    ) -> Grant:
+        """Return how much may be set aside."""
+
+    async def hold(
+        self, connection: Connection, batch_id: UUID, run_id: UUID, microusd: int
+    ) -> None:
+        """Set so much aside until it is given back."""
+
+    async def charge(
+        self, connection: Connection, batch_id: UUID, run_id: UUID, judge_version: str, spent: int
+    ) -> None:
+        """Count what lines cost, out of what is set aside."""
+
+    async def give_back(self, connection: Connection, batch_id: UUID) -> None:
+        """Set nothing aside any more."""
+
+    async def warn(self, run_id: UUID) -> None:
+        """Warn where caps come near; outside of any transaction."""
+
+
 class Unmetered:
     """The spending of a judge that costs nothing."""
 
@@ -81,6 +110,33 @@ class Unmetered:
     async def month_left(self) -> int | None:
         """No cap."""
         return None
+
+    async def room(
+        self,
+        connection: Connection,  # noqa: ARG002
+        batch_id: UUID,  # noqa: ARG002
+        run_id: UUID,  # noqa: ARG002
+        needed: int,  # noqa: ARG002
+        wanted: int,
+    ) -> Grant:
+        """No cap."""
+        return Grant(wanted)
+
+    async def hold(
+        self, connection: Connection, batch_id: UUID, run_id: UUID, microusd: int
+    ) -> None:
+        """Nothing to set aside."""
+
+    async def charge(
+        self, connection: Connection, batch_id: UUID, run_id: UUID, judge_version: str, spent: int
+    ) -> None:
+        """Nothing to count."""
+
+    async def give_back(self, connection: Connection, batch_id: UUID) -> None:
+        """Nothing was set aside."""
+
+    async def warn(self, run_id: UUID) -> None:
+        """No cap."""
 
 
 @dataclass(slots=True)
@@ -135,6 +191,48 @@ class SharedSpending:
         lease.unsettled += spent
         lease.used_at = self.clock()
         JUDGE_SPENT.inc(spent / MICROUSD)
+
+    async def room(
+        self, connection: Connection, batch_id: UUID, run_id: UUID, needed: int, wanted: int
+    ) -> Grant:
+        """Return how much may be set aside for a batch: at least `needed`, or nothing."""
+        rows = await connection.fetch(_SQL["charge"], run_id, 0)
+        month, run = (int(row["spent_microusd"]) for row in rows)
+        held = await connection.fetchrow(
+            _SQL["held_by_others"], batch_id, *(row["scope"] for row in rows)
+        )
+        assert held is not None  # noqa: S101 - an aggregate
+        return grant(wanted, needed, self._budgets(month, held["month"], run, held["run"]))
+
+    async def hold(
+        self, connection: Connection, batch_id: UUID, run_id: UUID, microusd: int
+    ) -> None:
+        """Set money aside for a batch until it is given back; the caller has asked for room."""
+        await connection.execute(_SQL["hold_for_batch"], batch_id, run_id, microusd)
+
+    async def charge(
+        self, connection: Connection, batch_id: UUID, run_id: UUID, judge_version: str, spent: int
+    ) -> None:
+        """Count what lines of a batch cost."""
+        if spent:
+            await connection.execute(_SQL["charge"], run_id, spent)
+            payee = (judge_version, self.payee.endpoint)
+            await connection.execute(_SQL["cost_add"], run_id, *payee, spent)
+            await connection.execute(_SQL["spend_of_batch"], batch_id, spent)
+            JUDGE_SPENT.inc(spent / MICROUSD)
+
+    async def give_back(self, connection: Connection, batch_id: UUID) -> None:
+        """Set nothing aside for a batch any more."""
+        await connection.execute(_SQL["release"], batch_id)
+
+    async def warn(self, run_id: UUID) -> None:
+        """Warn where caps come near."""
+        async with transient_errors():
+            rows = await self.database.pool.fetch(_SQL["charged"], run_id)
+        for row in rows:
+            kind = "month" if row["scope"].startswith("month") else "run"
+            cap = self.caps.month if kind == "month" else self.caps.run
+            await self._warn((kind, row["scope"], int(row["spent_microusd"]), cap), Grant(0))
 
     async def month_left(self) -> int | None:
         """Return what the month's cap leaves, None without one."""

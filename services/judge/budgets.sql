@@ -71,6 +71,20 @@ ON CONFLICT (id) DO UPDATE
 -- name: release
 DELETE FROM judge_spending_leases WHERE id = $1 OR expires_at < clock_timestamp() - interval '1 hour'
 
+-- name: hold_for_batch
+-- A provider's batch ($1) of the run $2 keeps its money for as long as it is open.
+INSERT INTO judge_spending_leases (id, month_scope, run_scope, reserved_microusd, expires_at)
+VALUES ($1, 'month:' || to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM'), 'run:' || $2::uuid, $3, 'infinity')
+
+-- name: spend_of_batch
+-- What is charged is not set aside any more: the sum of both stays what was set aside.
+UPDATE judge_spending_leases SET reserved_microusd = greatest(1, reserved_microusd - $2) WHERE id = $1
+
+-- name: charged
+SELECT scope, spent_microusd
+  FROM judge_spending
+ WHERE scope IN ('month:' || to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM'), 'run:' || $1::uuid)
+
 -- name: warn
 -- Tells whether the threshold $2 is new for this scope.
 UPDATE judge_spending SET warned = $2 WHERE scope = $1 AND warned < $2

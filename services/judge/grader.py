@@ -11,9 +11,9 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
 from uuid import UUID
@@ -22,10 +22,9 @@ import structlog
 
 from medvid.judging.calls import FINAL, CallFailed, Completion, ModelEndpoint
 from medvid.judging.forms import FormChoice, named
-from medvid.judging.model_names import counts_as, is_confirmed
 from medvid.judging.pricing import TokenPrice
 from medvid.judging.prompt import Form, build_messages
-from medvid.judging.replies import REASONING_LIMIT, InvalidReply, ReadVerdict, read_reply
+from medvid.judging.replies import REASONING_LIMIT
 from medvid.judging.retry import RetryPolicy
 from medvid.judging.rubric import Rubric
 from medvid.judging.versions import JudgeVersion
@@ -43,11 +42,12 @@ from services.judge.verdict import (
     TryLater,
     Verdict,
 )
+from services.judge.verdict_reading import VerdictReader
+from services.judge.verdict_reading import verdict as verdict_of
 from shared.runtime.metrics import JUDGE_CALLS
 from shared.storage.database import TRANSIENT_ERRORS
 
 _PROBE_PATIENCE: Final = 5.0  # seconds; a first call that hangs must not hold up all others
-_RAW_CHARACTERS: Final = 20_000
 _log = structlog.get_logger(__name__)
 
 
@@ -76,10 +76,12 @@ class ModelGrader:
     draw: Callable[[], float] = random.random
     _health: ProviderHealth = field(init=False)
     _caller: ModelCaller = field(init=False)
+    _reader: VerdictReader = field(init=False)
     _probe_over: asyncio.Event | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self._health = ProviderHealth(self.breaker, self.clock)
+        self._reader = VerdictReader(self.version, self.rubric.rationale, self.model_prefix)
         self._caller = ModelCaller(
             endpoint=self.endpoint,
             reply_tokens=self.version.max_tokens,
@@ -121,7 +123,7 @@ class ModelGrader:
                 if failure.kind in FINAL:
                     self._health.stop_if_down()
                     reason = "refused" if failure.kind == "refused" else "rejected"
-                    return _unscored(tally, reason, failure.detail)
+                    return verdict_of(tally, None, reason, failure.detail)
                 await self._wait(tally, failure)
                 continue
             other = verdict.unscored_reason == "other_model"
@@ -142,6 +144,13 @@ class ModelGrader:
             if end is not None:
                 failure.detail = f"The model's end was announced for {end}. {failure.detail}"
 
+    async def known_form(self) -> Form | None:
+        """Return the form in which the endpoint replies; None where none is set or was found."""
+        if self.form.form is None and self.shared_form is not None:
+            found = await self.shared_form.load()
+            self.form.form = self.form.form or found  # calls of this replica may have found it
+        return self.form.form
+
     async def is_up(self) -> bool:
         """Ask the endpoint, free of charge."""
         return await self.endpoint.is_up()
@@ -153,10 +162,7 @@ class ModelGrader:
 
     async def _ask(self, pair: Pair, run_id: UUID, tally: Tally) -> Verdict:
         """Make one call, the first of all as a probe of what the endpoint understands."""
-        if self.form.form is None and self.shared_form is not None:
-            found = await self.shared_form.load()
-            self.form.form = self.form.form or found  # calls of this replica may have found it
-        if self.form.form is None and self._probe_over is None:
+        if await self.known_form() is None and self._probe_over is None:
             self._probe_over = asyncio.Event()
             try:
                 return await self._ask_in_form(pair, run_id, tally)
@@ -178,7 +184,7 @@ class ModelGrader:
                 raise
             form, said = Form.LINES, failure.detail
             completion = await self._call(pair, form, run_id, tally)
-        verdict = self._read(completion, form, tally)
+        verdict = self._reader.read(completion, form, tally)
         # Before other calls go on from here: they shall know what this verdict says.
         if verdict.scores and self.form.worked(form):
             said = said or f"answered: {completion.model}"
@@ -199,37 +205,6 @@ class ModelGrader:
         )
         return await self._caller.call(messages, form, run_id, tally)
 
-    def _read(self, completion: Completion, form: Form, tally: Tally) -> Verdict:
-        model, said = self.version.model, completion.model
-        reply: ReadVerdict | None = None
-        reason, detail = None, ""
-        if not counts_as(model, said, prefix=self.model_prefix):
-            reason = "other_model"
-            detail = (
-                f"the answer is of the model {said or '(none named)'}. If that is the one you "
-                f"mean, set MEDVID_JUDGE_MODEL_PREFIX={said}"
-            )
-        else:
-            try:
-                reply = read_reply(
-                    completion.content,
-                    finish_reason=completion.finish_reason,
-                    refusal=completion.refusal,
-                    rationale=self.rubric.rationale,
-                    parser=self.version.parser,
-                )
-            except InvalidReply as error:
-                reason, detail = error.reason, error.detail
-        if reason is not None:
-            tally.wasted(reason)
-        return replace(
-            _verdict(tally, reply.scores if reply else None, reason, detail, completion),
-            rationale=reply.rationale if reply else None,
-            reply_form=named(form),
-            served_by=completion.facts,
-            is_confirmed=is_confirmed(model, said, completion.facts),
-        )
-
     async def _wait(self, tally: Tally, failure: CallFailed) -> None:
         """Sleep before the next attempt; raises TryLater after the last, ProviderDown if open.
 
@@ -247,33 +222,3 @@ class ModelGrader:
             alone = not counts and self._health.answers > tally.answers_before
             raise TryLater(later, failure.detail, counts=counts, throttled_alone=alone) from None
         await asyncio.sleep(seconds)
-
-
-def _unscored(
-    tally: Tally, reason: str, detail: str, completion: Completion | None = None
-) -> Verdict:
-    return _verdict(tally, None, reason, detail, completion)
-
-
-def _verdict(
-    tally: Tally,
-    scores: Mapping[str, int] | None,
-    reason: str | None,
-    detail: str,
-    completion: Completion | None,
-) -> Verdict:
-    # Of a long one the end: the verdict is behind the thoughts.
-    reply = (completion.content or completion.refusal or "") if completion else ""
-    return Verdict(
-        scores=scores,
-        unscored_reason=reason,
-        detail=detail,
-        raw_reply=reply[-_RAW_CHARACTERS:],
-        model=completion.model if completion else "",
-        used=tally.used,
-        latency_seconds=tally.latency,
-        attempts=tally.attempts,
-        cost_microusd=tally.cost,
-        is_estimated=tally.is_estimated,
-        waste=tally.waste,
-    )

@@ -58,6 +58,12 @@ class Tally:
         self._last = spent if is_billed else None
         self.is_estimated |= is_billed and is_estimated
 
+    def add_usage(self, usage: Usage) -> None:
+        """Count the tokens of a call."""
+        self.used = self.used.plus(usage)
+        JUDGE_TOKENS.labels("prompt").inc(usage.prompt)
+        JUDGE_TOKENS.labels("completion").inc(usage.completion)
+
     def wasted(self, reason: str) -> None:
         """Note that the last call came to no verdict."""
         if self._last is not None:
@@ -175,9 +181,7 @@ class ModelCaller:
         if usage is None:
             return
         bill.tokens, bill.spent, bill.is_estimate = usage.total, self.price.cost(*usage), False
-        tally.used = tally.used.plus(usage)
-        JUDGE_TOKENS.labels("prompt").inc(usage.prompt)
-        JUDGE_TOKENS.labels("completion").inc(usage.completion)
+        tally.add_usage(usage)
 
     @asynccontextmanager
     async def _slot(self) -> AsyncIterator[None]:

@@ -11,12 +11,13 @@ from urllib.parse import urlsplit
 
 from medvid.judging.endpoint import OpenAiEndpoint, Sampling, open_client
 from medvid.judging.forms import FormChoice
-from medvid.judging.pricing import FREE
+from medvid.judging.pricing import FREE, TokenPrice
+from medvid.judging.prompt import Form
 from medvid.judging.retry import RetryPolicy
 from medvid.judging.rubric import Rubric, load_rubric
 from medvid.judging.versions import JudgeVersion
 from services.judge.breaker import Breaker
-from services.judge.budgets import Caps, Payee, SharedSpending, Unmetered
+from services.judge.budgets import BatchSpending, Caps, Payee, SharedSpending, Unmetered
 from services.judge.concurrency import AdaptiveLimit
 from services.judge.ends import ListModels, model_end
 from services.judge.grader import ModelGrader
@@ -33,6 +34,18 @@ _NO_KEY: Final = "none"  # endpoints of one's own often want none; the client in
 
 
 @dataclass(frozen=True, slots=True)
+class BatchProvider:
+    """Who takes batches: the endpoint by its name, with the rubric and the price online."""
+
+    name: str
+    endpoint: OpenAiEndpoint
+    rubric: Rubric
+    price: TokenPrice
+    spending: BatchSpending
+    known_form: Callable[[], Awaitable[Form | None]]
+
+
+@dataclass(frozen=True, slots=True)
 class Judge:
     """A ready grader; `month_left` returns what this month's cap leaves, None for no cap."""
 
@@ -40,6 +53,7 @@ class Judge:
     month_left: Callable[[], Awaitable[int | None]]
     models: ListModels | None = None
     """The provider's list, where there is a provider."""
+    batches: BatchProvider | None = None
 
 
 @asynccontextmanager
@@ -76,7 +90,10 @@ async def open_judge(base: Infrastructure, settings: JudgeSettings) -> AsyncIter
             model_end=partial(model_end, base.database, version),
         )
         models = None if version.provider == "stub" else endpoint.models
-        yield Judge(grader, spending.month_left, models)
+        batches = BatchProvider(
+            endpoint_name(url), endpoint, rubric, settings.price, spending, grader.known_form
+        )
+        yield Judge(grader, spending.month_left, models, batches)
 
 
 async def endpoint_url(settings: JudgeSettings, stack: AsyncExitStack) -> str:

@@ -100,8 +100,9 @@ class StartRun:
             final = FINAL if locked["leaves_final"] else ()
             await connection.execute(_SQL["run_pairs_open"], run.id, version.hash, final)
             is_cautious = await connection.fetchval(_SQL["run_is_cautious"], run.id)
+            waits = "for_provider" if self.figures.by_batch and not run.fast else "planned"
             await connection.execute(
-                _SQL["batches_add"], run.id, self.runs.policy.batch_items, is_cautious
+                _SQL["batches_add"], run.id, self.runs.policy.batch_items, is_cautious, waits
             )
             nothing_left: bool = await connection.fetchval(
                 _SQL["run_begin"],
@@ -139,7 +140,8 @@ class StartRun:
         known = await pool.fetchval(_SQL["verdicts_known"], version, digests, run.repeats, final)
         rate = await pool.fetchval(_SQL["calls_per_second"], version)
         figures = self.figures.after(await tokens_measured(pool, version))
-        return estimate([length for _, length in pairs], run.repeats, known, figures, rate)
+        lengths = [length for _, length in pairs]
+        return estimate(lengths, run.repeats, known, figures, rate, fast=run.fast)
 
 
 def _judge_changed(run: QueuedRun, grader: Grader) -> str:

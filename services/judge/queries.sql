@@ -44,7 +44,7 @@ UPDATE judge_service SET ends_listed = $2
 
 -- name: run_queued
 SELECT r.id, r.submission_id, s.ground_truth_version, r.repeats, r.plan IS NOT NULL AS planned,
-       j.judge_version AS wanted_version, r.known_only, r.leaves_final
+       j.judge_version AS wanted_version, r.known_only, r.leaves_final, r.fast
   FROM judge_runs r
   JOIN submissions s ON s.id = r.submission_id
   LEFT JOIN rescore_jobs j ON j.id = r.job_id
@@ -149,7 +149,7 @@ SELECT is_cautious FROM judge_runs WHERE id = $1
 DELETE FROM judge_batches WHERE run_id = $1
 
 -- name: batches_add
--- A cautious run ($3) begins with a batch of one pair.
+-- A cautious run ($3) begins with a batch of one pair. $4: they wait to be sent, or for the provider.
 WITH open AS (
     SELECT ordinal, repeat,
            CASE WHEN $3 THEN (place + $2::bigint - 2) / $2::bigint ELSE (place - 1) / $2::bigint END AS number
@@ -157,8 +157,8 @@ WITH open AS (
               FROM judge_run_pairs
              WHERE run_id = $1 AND NOT terminal) AS placed
 ), made AS (
-    INSERT INTO judge_batches (run_id)
-    SELECT $1 FROM generate_series(0, (SELECT max(number) FROM open))
+    INSERT INTO judge_batches (run_id, state)
+    SELECT $1, $4 FROM generate_series(0, (SELECT max(number) FROM open))
     RETURNING id
 ), numbered AS (
     SELECT id, row_number() OVER (ORDER BY id) - 1 AS number FROM made
@@ -429,6 +429,13 @@ SELECT pair, repeat
   FROM judge_verdicts
   JOIN unnest($2::bytea[], $3::integer[]) AS item (pair, repeat) USING (pair, repeat)
  WHERE judge_version = $1 AND scores IS NOT NULL
+
+-- name: at_provider
+-- Whether all that is claimed of these is in the provider's batches, whose claims have no end.
+SELECT coalesce(bool_and(until = 'infinity'), false)
+  FROM judge_claims
+  JOIN unnest($2::bytea[], $3::integer[]) AS item (pair, repeat) USING (pair, repeat)
+ WHERE judge_version = $1
 
 -- name: claims_release
 DELETE FROM judge_claims

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 from uuid import UUID
 
 from medvid.judging.forms import ReplyForm
@@ -32,6 +32,8 @@ class QueuedRun:
     """It makes no call: it ends where a pair has no verdict."""
     leaves_final: bool = False
     """Pairs that are unscored for good stay so."""
+    fast: bool = False
+    """Whether its owner wants it online, where others travel in batches of the provider's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,27 @@ class Item:
 
 
 ItemKey = tuple[bytes, int]
+
+
+def keys_apart(keys: Collection[ItemKey]) -> tuple[list[bytes], list[int]]:
+    """Return pairs and repeats as the two arrays that queries take."""
+    return [pair for pair, _ in keys], [repeat for _, repeat in keys]
+
+
+class PlannedRun(Protocol):
+    """Names a run that a judge version was planned for: its own row, or one of its batches."""
+
+    @property
+    def run_id(self) -> UUID:
+        """The run."""
+
+    @property
+    def submission_id(self) -> UUID:
+        """Whose captions are judged."""
+
+    @property
+    def judge_version(self) -> str:
+        """Who judges them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +149,7 @@ class RunPolicy:
     least_batches: int = 2
     tries: int = 6
     busy_seconds: float = 2.0
+    at_provider_seconds: float = 60.0
     longest_delay_seconds: float = 300.0
     waste_share: float = 0.05
     waste_calls: int = 20
@@ -177,8 +201,12 @@ def wasted_too_much(calls: int, microusd: int, reasons: Mapping[str, int]) -> st
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """The outcome of a claim: items to ask for now, known ones, and those that others ask for."""
+    """The outcome of a claim: items to ask for now, known ones, and those that others ask for.
+
+    `at_provider`: those are in batches of the provider's, which take hours.
+    """
 
     taken: Sequence[Item] = ()
     known: Sequence[Item] = ()
     busy: Sequence[Item] = ()
+    at_provider: bool = False

@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from medvid.judging.addresses import problem_of
+from medvid.judging.batch_lines import MOST_LINES
 from medvid.judging.estimates import ExpectedTokens
 from medvid.judging.forms import FormSetting
 from medvid.judging.off import WhyOff
@@ -139,6 +140,20 @@ class JudgeSettings(CommonSettings):
     judge_tokens_per_minute: Positive | None = Field(
         None, description="limit of the account, shared by all replicas"
     )
+    judge_batch_api: Annotated[
+        Literal["none", "openai"], BeforeValidator(lambda value: value or "none")
+    ] = Field(
+        "none",
+        description="openai: pairs travel in files to the endpoint's batch API (/v1/files and "
+        "/v1/batches), at half the price and within a day, unless a run is asked to be fast; none: "
+        "one call for each",
+    )
+    judge_batch_lines: Annotated[int, Field(ge=1, le=MOST_LINES)] = Field(
+        10_000, description="pairs in one file; some accounts may have fewer waiting"
+    )
+    judge_batch_poll_seconds: Positive = Field(
+        60, description="how often a batch at the provider is looked at, all replicas together"
+    )
     judge_prices: dict[str, TokenPrice] = Field(
         {},
         description="JSON: model -> input, output and, where they differ, cached_input and "
@@ -192,6 +207,11 @@ class JudgeSettings(CommonSettings):
     judge_planning_seconds: Positive = Field(
         120, description="how long the pairing of one file may take before its run fails"
     )
+
+    @property
+    def by_batch(self) -> bool:
+        """Whether pairs travel in batches, unless a run is to be fast."""
+        return self.judge_batch_api != "none"
 
     @property
     def why_off(self) -> WhyOff | None:

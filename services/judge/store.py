@@ -20,6 +20,7 @@ from services.judge.runs import (
     Batch,
     Item,
     Pause,
+    PlannedRun,
     RunNotes,
     RunPolicy,
     Settlement,
@@ -88,7 +89,7 @@ class Runs:
         if settlement.pause is None:
             await self.send(transaction, batch.run_id)
         else:
-            await _pause(transaction, batch, settlement.pause)
+            await pause_run(transaction, batch, settlement.pause)
         if rows:
             unscored = {(item.ordinal, item.repeat) for item in settlement.unscored}
             newly = sum((row["ordinal"], row["repeat"]) in unscored for row in rows)
@@ -110,7 +111,7 @@ class Runs:
             )
         pause = await self.count_waste(transaction.connection, batch.run_id, settlement.waste)
         if pause is not None:
-            await _pause(transaction, batch, pause)
+            await pause_run(transaction, batch, pause)
 
     async def count_waste(
         self, connection: Connection | asyncpg.Pool, run_id: UUID, waste: Waste
@@ -166,7 +167,9 @@ class Runs:
             return
         last = [item for item in batch.items if item.tries + 1 >= self.policy.tries]
         for item in last:
-            await save_verdict(transaction.connection, batch.judge_version, item, given_up(detail))
+            await save_verdict(
+                transaction.connection, batch.judge_version, item.key, given_up(detail)
+            )
         others = [item for item in batch.items if item not in last]
         settlement = Settlement(unscored=last, retried=others, delay=delay)
         await self.settle_in(transaction, batch, settlement)
@@ -283,6 +286,22 @@ async def fail_queued(transaction: Transaction, run_id: UUID, reason: str, detai
         _log.warning("judge_run_failed", run_id=str(run_id), reason=reason)
 
 
+async def pause_run(transaction: Transaction, run: PlannedRun, pause: Pause) -> None:
+    """Pause a running run, and note where its provider is to blame."""
+    status = await transaction.connection.execute(
+        _SQL["run_pause"], run.run_id, pause.reason, pause.detail
+    )
+    if status == "UPDATE 1":
+        await transaction.emit(
+            JudgingProgressed(submission_id=run.submission_id, run_id=run.run_id)
+        )
+        _log.warning("judge_run_paused", run_id=str(run.run_id), reason=pause.reason)
+    if pause.down_seconds is not None:
+        await transaction.connection.execute(
+            _SQL["provider_is_down"], run.judge_version, pause.detail, pause.down_seconds
+        )
+
+
 def item_of(row: asyncpg.Record) -> Item:
     """Build an item from a row with its texts."""
     pair = Pair(
@@ -306,18 +325,3 @@ def _provider(row: asyncpg.Record) -> ProviderState | None:
 
 def _places(items: Collection[Item]) -> tuple[list[int], list[int]]:
     return [item.ordinal for item in items], [item.repeat for item in items]
-
-
-async def _pause(transaction: Transaction, batch: Batch, pause: Pause) -> None:
-    status = await transaction.connection.execute(
-        _SQL["run_pause"], batch.run_id, pause.reason, pause.detail
-    )
-    if status == "UPDATE 1":
-        await transaction.emit(
-            JudgingProgressed(submission_id=batch.submission_id, run_id=batch.run_id)
-        )
-        _log.warning("judge_run_paused", run_id=str(batch.run_id), reason=pause.reason)
-    if pause.down_seconds is not None:
-        await transaction.connection.execute(
-            _SQL["provider_is_down"], batch.judge_version, pause.detail, pause.down_seconds
-        )

@@ -12,7 +12,7 @@ import orjson
 import structlog
 
 from medvid.benchmark.tasks import ASPECTS
-from services.judge.runs import Claims, Item, ItemKey
+from services.judge.runs import Claims, Item, ItemKey, keys_apart
 from services.judge.verdict import UNSCORED, Verdict
 from shared.runtime.metrics import JUDGE_PAIRS
 from shared.storage.database import TRANSIENT_ERRORS, Connection, Database
@@ -50,7 +50,7 @@ class VerdictCache:
 
         A claim whose answer was lost with the connection is not renewed and runs out.
         """
-        keys = _keys(items)
+        keys = keys_apart([item.key for item in items])
         self._at_work.update((version, item.key) for item in items)
         taken: set[ItemKey] = set()
         known: set[ItemKey] | None = None
@@ -67,10 +67,15 @@ class VerdictCache:
         needless = [item for item in items if item.key in taken and item.key in known]
         if needless:
             await self.release(version, needless)
+        busy = [item for item in items if item.key not in taken and item.key not in known]
         return Claims(
             taken=[item for item in items if item.key in taken and item.key not in known],
             known=[item for item in items if item.key in known],
-            busy=[item for item in items if item.key not in taken and item.key not in known],
+            busy=busy,
+            at_provider=bool(busy)
+            and await self._database.pool.fetchval(
+                _SQL["at_provider"], version, *keys_apart([item.key for item in busy])
+            ),
         )
 
     async def save(self, version: str, item: Item, verdict: Verdict) -> None:
@@ -80,7 +85,7 @@ class VerdictCache:
         while True:
             try:
                 async with self._database.pool.acquire() as connection:
-                    await save_verdict(connection, version, item, verdict, self._holder)
+                    await save_verdict(connection, version, item.key, verdict, self._holder)
             except TRANSIENT_ERRORS as error:
                 if asyncio.get_running_loop().time() > deadline:
                     raise
@@ -89,8 +94,7 @@ class VerdictCache:
                 pause = min(2 * pause, _LONGEST_PAUSE)
             else:
                 self._forget(version, [item])
-                outcome = "scored" if verdict.scores else verdict.unscored_reason or "unknown"
-                JUDGE_PAIRS.labels(outcome).inc()
+                count_verdict(verdict)
                 return
 
     async def release(self, version: str, items: Collection[Item]) -> None:
@@ -98,7 +102,10 @@ class VerdictCache:
         self._forget(version, items)
         try:
             await self._database.pool.execute(
-                _SQL["claims_release"], version, *_keys(items), self._holder
+                _SQL["claims_release"],
+                version,
+                *keys_apart([item.key for item in items]),
+                self._holder,
             )
         except TRANSIENT_ERRORS as error:
             _log.warning("claims_not_released", error=str(error))
@@ -133,16 +140,20 @@ class VerdictCache:
                 del self._at_work[key]
 
 
+def count_verdict(verdict: Verdict) -> None:
+    """Export that a verdict was stored."""
+    JUDGE_PAIRS.labels("scored" if verdict.scores else verdict.unscored_reason or "unknown").inc()
+
+
 async def save_verdict(
-    connection: Connection, version: str, item: Item, verdict: Verdict, holder: UUID | None = None
+    connection: Connection, version: str, key: ItemKey, verdict: Verdict, holder: UUID | None = None
 ) -> None:
     """Store a verdict, unless there is one with scores, and release the holder's claim."""
     scores = [verdict.scores[aspect] for aspect in ASPECTS] if verdict.scores else None
     await connection.execute(
         _SQL["verdict_save"],
         version,
-        item.sha256,
-        item.repeat,
+        *key,
         scores,
         None if scores else verdict.unscored_reason or "unknown",
         verdict.detail.replace("\0", "") or None,
@@ -161,7 +172,3 @@ async def save_verdict(
         verdict.used.cached,
         verdict.used.reasoning,
     )
-
-
-def _keys(items: Collection[Item]) -> tuple[list[bytes], list[int]]:
-    return [item.sha256 for item in items], [item.repeat for item in items]

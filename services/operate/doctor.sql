@@ -12,6 +12,12 @@ SELECT current_setting('max_connections')::integer - current_setting('superuser_
 -- name: open_dead_letters
 SELECT count(*) FROM dead_letters WHERE replayed_at IS NULL AND discarded_at IS NULL
 
+-- name: late_provider_batches
+SELECT count(*) AS number, max(problem) AS problem,
+       max(state || ' for ' || round(extract(epoch FROM now() - created_at) / 3600) || ' h') AS oldest
+  FROM judge_provider_batches
+ WHERE state <> 'done' AND (tries > 2 OR created_at < now() - interval '26 hours')
+
 -- name: names_alike
 -- Served by the index of kept keys, which holds next to nothing.
 SELECT kept.board, kept.id AS kept_id, kept.model_name AS kept, held.id AS held_id,

@@ -264,6 +264,11 @@ async def _work(seen: _Installation) -> CheckOutcome:
     if letters:
         says = f"{letters} dead letters wait for a decision."
         return CheckOutcome("warning", says, "See 'medvid admin dead-letters'.")
+    late = await seen.database.pool.fetchrow(_SQL["late_provider_batches"])
+    if late is not None and late["number"]:
+        says = f"batches of the judge's that are late or fail: {late['number']} ({late['oldest']})."
+        says += f" The last failure: {late['problem']}." if late["problem"] else ""
+        return CheckOutcome("warning", says, "See docs/operations.md#medvidjudgebatchlate.")
     return CheckOutcome("ok", "nothing is stalled, and there are no dead letters.")
 
 

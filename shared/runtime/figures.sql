@@ -28,12 +28,18 @@ WITH submission AS (
      GROUP BY states.state
 ), run AS (
     SELECT states.state, count(id) AS number,
-           min(CASE WHEN r.state = 'running' THEN progress_at ELSE changed_at END) AS since,
+           -- What a provider's batch holds comes within a day: of that the batch's age tells.
+           min(CASE WHEN r.state <> 'running' THEN changed_at
+                    WHEN NOT EXISTS (SELECT FROM judge_provider_batches
+                                      WHERE run_id = r.id AND state <> 'done') THEN progress_at END) AS since,
            coalesce(sum(items - items_done), 0) AS pairs
       FROM (VALUES ('queued'), ('running'), ('paused')) AS states (state)
       LEFT JOIN (SELECT * FROM judge_runs WHERE state IN ('queued', 'running', 'paused')) AS r
            USING (state)
      GROUP BY states.state
+), provider_batch AS (
+    SELECT state, created_at, lines - answered AS pairs, tries
+      FROM judge_provider_batches WHERE state <> 'done'
 ), batch AS (
     SELECT min(sent_at) AS since
       FROM judge_runs r
@@ -126,6 +132,14 @@ WITH submission AS (
                                         - clock_timestamp()), NULL
       FROM judge_service
      WHERE judge_version IS NOT NULL AND coalesce(ends_set, ends_listed) IS NOT NULL
+    UNION ALL SELECT 'medvid_judge_provider_batches', state, count(*), NULL
+      FROM provider_batch GROUP BY state
+    UNION ALL SELECT 'medvid_judge_provider_batches_failing', '',
+                     (SELECT count(*) FROM provider_batch WHERE tries > 0), NULL
+    UNION ALL SELECT 'medvid_judge_provider_batches_oldest_seconds', '', 0,
+                     (SELECT min(created_at) FROM provider_batch)
+    UNION ALL SELECT 'medvid_judge_pairs_at_provider', '',
+                     (SELECT coalesce(sum(pairs), 0) FROM provider_batch), NULL
     UNION ALL SELECT 'medvid_judge_runs_paused', reason, count(*), NULL
       FROM judge_runs WHERE state = 'paused' GROUP BY reason
     UNION ALL SELECT 'medvid_stage_typical_seconds', stage,

@@ -122,6 +122,10 @@ SAMPLED: Final[Mapping[str, Sampled]] = {
     "medvid_judge_ends_seconds": Sampled(
         "Until the day on which the judge's model ends, where that is known; negative after it"
     ),
+    "medvid_judge_provider_batches": Sampled("The judge's batches at its provider", "state"),
+    "medvid_judge_provider_batches_failing": Sampled("Of these, whose last step failed"),
+    "medvid_judge_provider_batches_oldest_seconds": Sampled("How long the oldest of them is there"),
+    "medvid_judge_pairs_at_provider": Sampled("Caption pairs in them that have no verdict yet"),
     "medvid_judge_runs_paused": Sampled("Paused runs by the reason of their pause", "reason"),
     "medvid_stage_typical_seconds": Sampled(
         "Median of what a stage took lately, waiting included", "stage"

@@ -58,9 +58,14 @@ async def submitted(gateway: Gateway, file: bytes | None = None) -> tuple[str, d
 
 
 async def post(
-    gateway: Gateway, path: str, headers: dict[str, str] | None = None
+    gateway: Gateway,
+    path: str,
+    headers: dict[str, str] | None = None,
+    body: dict[str, Any] | None = None,
 ) -> tuple[int, dict[str, Any]]:
-    async with gateway.client.post(f"/api/v1/submissions/{path}", headers=headers) as response:
+    async with gateway.client.post(
+        f"/api/v1/submissions/{path}", headers=headers, json=body
+    ) as response:
         return response.status, await response.json(content_type=None)
 
 
@@ -90,6 +95,21 @@ async def test_the_owner_gets_an_estimate_and_then_public_facts(database: Databa
         assert (summaries["value"], summaries["withheld"]) == (None, "too_few_answers")
         status, answer = await post(gateway, f"{submission}/judge", owner)
         assert (status, answer["code"]) == (409, "already_judged")
+
+
+async def test_the_owner_has_a_run_hastened_that_is_under_way(database: Database) -> None:
+    hold = asyncio.Event()
+    async with api(database, FakeGrader(hold=hold)) as (gateway, _):
+        submission, owner = await submitted(gateway)
+        _, answer = await post(gateway, f"{submission}/judge", owner)
+        assert (answer["run"]["fast"], answer["run"]["items_at_provider"]) == (False, 0)
+        fast = {"fast": True}
+        status, answer = await post(gateway, f"{submission}/judge", owner, fast)
+        assert (status, answer["run"]["fast"]) == (202, True)
+        status, answer = await post(gateway, f"{submission}/judge", owner, fast)
+        assert (status, answer["code"]) == (409, "already_running")
+        hold.set()
+        await judged(gateway, submission)
 
 
 async def test_refusals_have_their_codes(database: Database) -> None:

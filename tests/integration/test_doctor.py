@@ -26,7 +26,9 @@ from shared.messaging.topology import JUDGE_BATCHES
 from shared.runtime.figures import Sampler
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import running_gateway
+from tests.batching import add_provider_batch
 from tests.conftest import Servers
+from tests.judging import request_run
 from tests.processes import free_port
 from tests.rows import DEMO, accept_submission, load_demo_ground_truth
 
@@ -376,6 +378,24 @@ async def test_stalled_work_and_dead_letters(
     await database.pool.execute("UPDATE system_figures SET claimed_at = 'epoch'")
     await Sampler(database, LocalBus(database), 10).refresh()
     assert "scorer.submissions" in (await installation.findings())["work"].says
+
+
+async def test_batches_that_are_late_at_the_provider(
+    installation: Installation, database: Database
+) -> None:
+    stored = await accept_submission(database)
+    run_id = await request_run(database, stored.submission_id)
+    await database.pool.execute("INSERT INTO judge_versions VALUES ('abcdef01', '{}', false)")
+    await database.pool.execute("UPDATE judge_runs SET judge_version = 'abcdef01'")
+    await add_provider_batch(database, run_id, "in_progress")
+    assert (await installation.findings())["work"].state == "ok"
+    await database.pool.execute(
+        "UPDATE judge_provider_batches"
+        " SET created_at = now() - interval '27 hours', problem = '503'"
+    )
+    found = (await installation.findings())["work"]
+    assert found.state == "warning"
+    assert found.says.endswith("1 (in_progress for 27 h). The last failure: 503.")
 
 
 async def test_connections_that_run_out(installation: Installation) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -30,6 +31,8 @@ from shared.messaging.local import LocalBus
 from shared.messaging.relay import Relay
 from shared.messaging.topology import RANKER_BOARDS
 from shared.storage.database import Database
+from tests.batching import add_provider_batch, batching, leftovers
+from tests.batching import states as provider_states
 from tests.contract.buses import Probe
 from tests.fakes.grader import FakeGrader
 from tests.judging import Replica, replica
@@ -42,6 +45,7 @@ FINAL: Final = {
     "submissions": {"ranked", "failed", "withdrawn", "replaced"},
     "judge_runs": {"completed", "failed"},
     "judge_batches": {"done"},
+    "judge_provider_batches": {"done"},
     "webhook_deliveries": {"delivered", "dead"},
     "rescore_jobs": {"applied", "discarded"},
     "rescore_items": {"scored", "failed"},
@@ -119,6 +123,48 @@ async def batch(database: Database, state: str) -> None:
         bytes(32),
         batch_id,
     )
+
+
+async def at_provider(database: Database, state: str) -> None:
+    """A provider's batch in this state, whose replica has died."""
+    await batch(database, "sent")
+    run_id = await database.pool.fetchval("SELECT id FROM judge_runs")
+    batch_id = await add_provider_batch(database, run_id, state)
+    if state == "deleting":
+        return
+    await database.pool.execute(
+        "UPDATE judge_batches SET state = 'at_provider', provider_batch = $1", batch_id
+    )
+    await database.pool.execute(
+        "INSERT INTO judge_claims SELECT $1, sha256, 0, $2, 'infinity' FROM judge_pairs",
+        FakeGrader().version.hash, batch_id,
+    )  # fmt: skip
+    await database.pool.execute(
+        "UPDATE judge_provider_batches SET holder = gen_random_uuid(),"
+        " held_until = now() - interval '1 s'"
+    )
+
+
+async def batches_are_taken(database: Database) -> None:
+    """Nothing of them is left at the provider, nor waits for it."""
+    async with batching(database) as one:
+        version = one.steps.planner.writer.version
+        await database.pool.execute(
+            "INSERT INTO judge_versions VALUES ($1, $2, false)",
+            version.hash, orjson.dumps(version.public()).decode(),
+        )  # fmt: skip
+        for table in ("judge_runs", "judge_provider_batches", "judge_claims"):
+            await database.pool.execute(
+                f"UPDATE {table} SET judge_version = $1",  # noqa: S608
+                version.hash,
+            )
+        endpoint = one.steps.rows.endpoint
+        await database.pool.execute("UPDATE judge_provider_batches SET endpoint = $1", endpoint)
+        await one.steps.look()
+    assert {state for state, _ in await provider_states(database)} == {"done"}
+    assert await leftovers(database) == {"judge_claims": 0, "judge_spending_leases": 0}
+    left = "SELECT count(*) FROM judge_batches WHERE state = 'at_provider'"
+    assert await database.pool.fetchval(left) == 0
 
 
 def judge(database: Database) -> Replica:
@@ -279,6 +325,25 @@ STATES: Final[dict[tuple[str, str], Case]] = {
     ("judge_batches", "sent"): Case(
         lambda database: batch(database, "sent"), judge_looks, "judging.batch"
     ),
+    ("judge_batches", "for_provider"): Case(
+        lambda database: batch(database, "for_provider"), batches_are_taken, None
+    ),
+    ("judge_batches", "at_provider"): Case(
+        lambda database: at_provider(database, "in_progress"), batches_are_taken, None
+    ),
+    **{
+        ("judge_provider_batches", state): Case(
+            partial(at_provider, state=state), batches_are_taken, None
+        )
+        for state in (
+            "planned",
+            "uploaded",
+            "submitting",
+            "in_progress",
+            "collecting",
+            "deleting",
+        )
+    },
     ("rescore_items", "open"): Case(
         lambda database: rescore(database, "scoring", "open"),
         scorer_looks,

@@ -68,7 +68,18 @@ class SteeringRequest(JsonBody):
     why: str = Field("no reason given", description="a reason", examples=["asked by its owner"])
 
 
+class JudgingRequest(JsonBody):
+    """How captions are judged."""
+
+    fast: bool = Field(
+        False,
+        description="one call for each pair, at the full price, where others travel in batches; "
+        "also of a run that is under way: what was answered by then is kept",
+    )
+
+
 router: Final = Router("judging", reason=SteeringRequest())
+_AS_OTHERS: Final = JudgingRequest()
 
 
 @router.post(
@@ -93,13 +104,17 @@ router: Final = Router("judging", reason=SteeringRequest())
     ),
 )
 async def request_judging(
-    judging: JudgingService, id: SubmissionId, caller: Caller
+    judging: JudgingService,
+    id: SubmissionId,
+    caller: Caller,
+    body: JudgingRequest = _AS_OTHERS,
 ) -> JudgingReceipt:
     """Ask for judging.
 
-    Starts a judge run, or resumes one that is paused or failed.
+    Starts a judge run, or resumes one that is paused or failed. Where pairs travel in batches of
+    the provider's, which take up to a day, the estimate names both prices.
     """
-    run = await judging.request(id, caller)
+    run = await judging.request(id, caller, fast=body.fast)
     return judging_receipt(id, run, await judging.store.series(id))
 
 

@@ -63,6 +63,7 @@ def _about(run: StoredRun) -> StoredRun:
         items=items,
         items_cached=min(about(run.items_cached), items),
         items_done=min(about(run.items_done), items),
+        items_at_provider=min(about(run.items_at_provider), items),
     )
 
 

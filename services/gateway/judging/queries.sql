@@ -12,7 +12,10 @@ SELECT id, state, reason, detail, judge_version, requested_by, repeats, estimate
        coalesce((SELECT spent_microusd FROM judge_spending WHERE scope = 'run:' || judge_runs.id), 0)
            AS spent_microusd,
        EXISTS (SELECT FROM entries WHERE entries.submission_id = judge_runs.submission_id AND hypothetical)
-           AS evaluate_only
+           AS evaluate_only,
+       fast,
+       (SELECT coalesce(sum(lines - answered), 0) FROM judge_provider_batches
+         WHERE run_id = judge_runs.id AND state <> 'done') AS items_at_provider
   FROM judge_runs
  WHERE submission_id = $1
        -- A job's run whose values are not in force is nobody's result.
@@ -29,7 +32,10 @@ SELECT id, state, reason, detail, judge_version, requested_by, repeats, estimate
        coalesce((SELECT spent_microusd FROM judge_spending WHERE scope = 'run:' || judge_runs.id), 0)
            AS spent_microusd,
        EXISTS (SELECT FROM entries WHERE entries.submission_id = judge_runs.submission_id AND hypothetical)
-           AS evaluate_only
+           AS evaluate_only,
+       fast,
+       (SELECT coalesce(sum(lines - answered), 0) FROM judge_provider_batches
+         WHERE run_id = judge_runs.id AND state <> 'done') AS items_at_provider
   FROM judge_runs
  WHERE id = $1
 
@@ -50,13 +56,17 @@ SELECT r.run_id, r.judge_version, r.facts::text AS facts, v.facts::text AS judge
  LIMIT 1
 
 -- name: run_add
-INSERT INTO judge_runs (id, submission_id, requested_by, repeats)
-SELECT $1, $2, $3, repeats FROM judge_service
+INSERT INTO judge_runs (id, submission_id, requested_by, repeats, fast)
+SELECT $1, $2, $3, repeats, $4 FROM judge_service
+
+-- name: run_hasten
+-- What is at the provider is called back, and the rest judged online.
+UPDATE judge_runs SET fast = true WHERE id = $1 AND state IN ('queued', 'running') AND NOT fast
 
 -- name: run_requeue
 UPDATE judge_runs
    SET state = 'queued', reason = NULL, detail = NULL, requested_by = $3, announced_at = now(),
-       estimate = NULL, known_only = false
+       estimate = NULL, known_only = false, fast = fast OR $4
  WHERE id = $1 AND state = $2
 
 -- name: run_pause

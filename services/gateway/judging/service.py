@@ -72,8 +72,10 @@ class JudgingService:
     quotas: Quotas
     estimate_seconds: float
 
-    async def request(self, submission_id: UUID, caller: Caller) -> StoredRun:
-        """Start a run, or resume one that is paused or failed.
+    async def request(
+        self, submission_id: UUID, caller: Caller, *, fast: bool = False
+    ) -> StoredRun:
+        """Start a run, or resume one that is paused or failed; hasten one that is under way.
 
         Return it once it is planned, or unplanned when planning takes longer.
 
@@ -85,7 +87,7 @@ class JudgingService:
         _check_judgeable(submission, judge)
         run = await self.store.latest_run(submission_id)
         try:
-            run_id = await self._start(caller, submission_id, run, judge, requester)
+            run_id = await self._start(caller, submission_id, run, judge, requester, fast=fast)
         except RunExists:
             raise _already_running() from None
         _log.info("judging_requested", submission_id=str(submission_id), run_id=str(run_id))
@@ -98,25 +100,29 @@ class JudgingService:
         run: StoredRun | None,
         judge: JudgeInForce,
         requester: Role,
+        *,
+        fast: bool,
     ) -> UUID:
         account = self.quotas.account(caller)
         if run is None:
-            return await self.store.add_run(submission_id, requester, account)
+            return await self.store.add_run(submission_id, requester, account, fast=fast)
         match run.state:
             case "queued" | "running":
+                if fast and await self.store.hasten(submission_id, run):
+                    return run.id
                 raise _already_running()
             case "completed":
                 result = await self.store.latest_result(submission_id)
                 if result is not None and result.judge_version == judge.judge_version:
                     raise _already_judged()
-                return await self.store.add_run(submission_id, requester, account)
+                return await self.store.add_run(submission_id, requester, account, fast=fast)
             case "failed" if run.reason == "verdicts_unknown":  # nobody has asked for it yet
-                return await self.store.add_run(submission_id, requester, account)
+                return await self.store.add_run(submission_id, requester, account, fast=fast)
             case "paused" if run.reason == "administrator" and requester == "owner":
                 raise _paused_by_administrator()
             case "paused" if run.reason == "needs_operator" and requester == "owner":
                 raise _needs_operator()
-        if not await self.store.requeue(submission_id, run, requester):
+        if not await self.store.requeue(submission_id, run, requester, fast=fast):
             raise _already_running()
         return run.id
 

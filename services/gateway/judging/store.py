@@ -59,6 +59,8 @@ class StoredRun:
     wasted_microusd: int
     wasted_reasons: Mapping[str, int]
     evaluate_only: bool = False
+    fast: bool = False
+    items_at_provider: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,9 @@ class JudgingStore:
         parsed["calibration"] = orjson.loads(row["calibration"] or "null")
         return StoredResult(**(dict(row) | parsed))
 
-    async def add_run(self, submission_id: UUID, requester: Role, account: Account | None) -> UUID:
+    async def add_run(
+        self, submission_id: UUID, requester: Role, account: Account | None, *, fast: bool
+    ) -> UUID:
         """Queue a new run, which `account` pays for, and announce it.
 
         Raises RunExists, and QuotaExhausted where the account has no room for it.
@@ -152,7 +156,7 @@ class JudgingStore:
         try:
             async with transient_errors(), self._database.transaction() as transaction:
                 await transaction.connection.execute(
-                    _SQL["run_add"], run_id, submission_id, requester
+                    _SQL["run_add"], run_id, submission_id, requester, fast
                 )
                 if account is not None:
                     await use_judge_run(transaction.connection, account, run_id)
@@ -169,6 +173,8 @@ class JudgingStore:
         run: StoredRun,
         requester: Role,
         action: AdminAction | None = None,
+        *,
+        fast: bool = False,
     ) -> bool:
         """Queue a paused or failed run again and announce it; False when its state has changed.
 
@@ -178,7 +184,7 @@ class JudgingStore:
         try:
             async with transient_errors(), self._database.transaction() as transaction:
                 status = await transaction.connection.execute(
-                    _SQL["run_requeue"], run.id, run.state, requester
+                    _SQL["run_requeue"], run.id, run.state, requester, fast
                 )
                 if status == "UPDATE 0":
                     return False
@@ -191,6 +197,15 @@ class JudgingStore:
             if error.constraint_name == _UNFINISHED:
                 raise RunExists from error
             raise
+        return True
+
+    async def hasten(self, submission_id: UUID, run: StoredRun) -> bool:
+        """Have an unfinished run judged online; False when it is already, or has ended."""
+        async with transient_errors(), self._database.transaction() as transaction:
+            status = await transaction.connection.execute(_SQL["run_hasten"], run.id)
+            if status == "UPDATE 0":
+                return False
+            await transaction.emit(JudgingProgressed(submission_id=submission_id, run_id=run.id))
         return True
 
     async def pause(

@@ -120,9 +120,11 @@ class _Reader:
         stage = self._stage("judging", unfinished, oldest, "run")
         left = 60 * pairs / pace if pairs and pace else None
         eta = left if left is not None else (stage.typical if not unfinished else None)
-        return Stage(
-            "judging", stage.state, stage.says, unfinished, oldest or None, stage.typical, eta
-        )
+        says = stage.says
+        if stage.state == "moving" and self.get("medvid_judge_pairs_at_provider"):
+            says += " Pairs are in batches at the judge's provider, which takes up to a day."
+            eta = None
+        return Stage("judging", stage.state, says, unfinished, oldest or None, stage.typical, eta)
 
     def _why_paused(self) -> str:
         reasons = self.figures.get("medvid_judge_runs_paused", {})

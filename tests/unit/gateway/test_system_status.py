@@ -144,6 +144,18 @@ def test_judging_is_estimated_by_its_pairs() -> None:
     assert (judging.state, judging.waiting, judging.eta) == ("moving", 2, 30)
 
 
+def test_pairs_at_the_provider_take_up_to_a_day() -> None:
+    found = assessed(
+        judge_runs_unfinished={"running": 1},
+        judge_pairs_open={"": 300},
+        judge_pairs_at_provider={"": 300},
+        stage_per_minute={"judging": 600},
+    )
+    judging = stage(found, "judging")
+    assert (judging.state, judging.eta) == ("moving", None)
+    assert "up to a day" in judging.says
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [

@@ -106,6 +106,7 @@ def test_an_estimate_counts_only_what_is_not_known() -> None:
     assert found.seconds == 3.0
     assert estimate([400] * 10, 1, 0, figures, calls_per_second=100).seconds == 0.1
     assert estimate([], 1, 0, figures).calls == 0
+    assert "fast_usd" not in found.public()
 
 
 def test_an_estimate_follows_what_verdicts_took() -> None:
@@ -119,3 +120,12 @@ def test_an_estimate_follows_what_verdicts_took() -> None:
     assert (found.completion_tokens, found.reasoning_tokens) == (3300, 3000)
     assert found.microusd == 2 * (8800 - 5120) + 5120 + 8 * 300 + 10 * 3000
     assert found.public()["usd"] == found.microusd / 1e6
+
+
+def test_an_estimate_of_batches_names_both_prices_and_a_day() -> None:
+    figures = CallFigures(600, 40, TokenPrice(2, 8), concurrency=10, by_batch=True)
+    found = estimate([400] * 10, 1, 0, figures).public()
+    online = (7000 * 2 + 400 * 8) / 1e6
+    assert (found["usd"], found["fast_usd"], found["seconds"]) == (online / 2, online, 86_400)
+    fast = estimate([400] * 10, 1, 0, figures, fast=True).public()
+    assert (fast["usd"], fast["fast_usd"], fast["seconds"]) == (online, online, 2.0)

@@ -32,6 +32,12 @@ def test_a_price_per_million_tokens_is_millionths_per_token() -> None:
     assert TokenPrice(0.0001, 0).cost(1, 0) == 1
 
 
+def test_a_batch_costs_half() -> None:
+    price = TokenPrice(2, 8, cached_input=0.5)
+    assert price.by_batch.cost(1000, 100, 400) * 2 == price.cost(1000, 100, 400)
+    assert TokenPrice(2, 8).by_batch.cached_input is None
+
+
 @given(PRICES, PRICES, TOKENS, TOKENS)
 def test_costs_are_rounded_up_by_less_than_a_millionth(
     price_in: float, price_out: float, prompt: int, reply: int
