@@ -23,7 +23,7 @@ class RanksHad(Answer):
 
 
 class Successor(Answer):
-    """Where to look instead: the version that took the place, or the same entry's other board."""
+    """Where to look instead: the newest version, or the same entry's other board."""
 
     board: Open[Board]
     entry_id: UUID

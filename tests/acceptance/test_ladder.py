@@ -9,6 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import numpy as np
+import pytest
 
 from medvid.api import AsyncClient, NotFound
 from shared.storage.database import Database
@@ -150,10 +151,9 @@ async def test_the_terminal_shows_what_is_shown_and_what_left(
         assert (status, "--scoring and --json alone" in err) == (2, True)
 
         async with AsyncClient(gateway.url) as client:
-            try:
+            with pytest.raises(NotFound) as left:
                 await client.entry("community", entry_id)
-            except NotFound as error:
-                kept = error.entry
+        kept = left.value.entry
         assert kept is not None
         assert (kept.state, kept.note, kept.successor) == ("withdrawn", "a mistake", None)
         for board_named in ((), ("--board", "community")):

@@ -216,6 +216,30 @@ async def test_what_cannot_be_paired_or_shown_is_not_compared(
     assert (metrics[METRIC]["p_holm"] is not None) is (left is True)
 
 
+async def test_few_videos_decide_nothing_and_pages_say_what_that_means(gateway: Gateway) -> None:
+    """However far apart: of 9 videos a nominal 95 % covers 89 % (docs/statistics.md)."""
+    a, b = [
+        await entry(gateway.database, name, noisy(0.2 + n / 2, n)) for n, name in enumerate("AB")
+    ]
+    await gateway.database.pool.execute(
+        'UPDATE replicates SET interval = interval || \'{"clusters": 9, "few_videos": true}\''
+    )
+    await gateway.rank_listed()
+    await measured(gateway)
+    _, _, body = await gateway.get(f"{BOARD}/comparisons?a={b}&b={a}")
+    found = orjson.loads(body)["metrics"][METRIC]
+    assert (found["few_videos"], found["p_holm"]) == (True, 0.0)
+    _, _, page = await gateway.get(f"/compare?board=community&models={a},{b}")
+    text = page.decode()
+    assert "few videos: not decided" in text
+    assert ">beyond chance<" not in text
+    assert "B is ahead on 1 of 1 metrics, none of them beyond chance. Few videos: 1 not" in text
+    about = (await gateway.get("/about"))[2].decode()
+    for shown in (text, about):
+        assert "covers about 89 %" in shown
+        assert "12 of 100 comparisons" in shown
+
+
 async def test_entries_that_are_not_there_are_not_compared(gateway: Gateway) -> None:
     a = await entry(gateway.database, "A", noisy(0.5, 1))
     await gateway.rank_listed()

@@ -27,7 +27,7 @@ SELECT e.id, e.board AS board, e.model_name, e.organization, e.version, e.submit
  LIMIT $4
 
 -- name: entry_gone
--- Of one that had a rank on this board, and is not on it now.
+-- Of one that had a rank on this board, and is not on it now. Next is the newest version, or itself elsewhere.
 SELECT e.id, $1::text AS board, e.model_name, e.organization, e.version, e.submitted_on,
        CASE WHEN e.board <> $1::text AND e.removed_at IS NULL THEN 'moved'
             WHEN s.state IN ('withdrawn', 'replaced') THEN s.state
@@ -47,9 +47,13 @@ SELECT e.id, $1::text AS board, e.model_name, e.organization, e.version, e.submi
   FROM entries e
   LEFT JOIN submissions s ON s.id = e.submission_id
   LEFT JOIN LATERAL (
-       SELECT id, board FROM entries newer
-        WHERE newer.replaces = e.id AND newer.listed AND e.removed_at IS NOT NULL
-           OR newer.id = e.id AND newer.removed_at IS NULL
-        LIMIT 1) AS next ON true
+       WITH RECURSIVE newer AS (
+            SELECT e.id, e.board, 0 AS steps, e.removed_at IS NULL AS is_there
+            UNION ALL
+            SELECT after.id, after.board, newer.steps + 1, true
+              FROM newer
+              JOIN entries after ON after.replaces = newer.id AND after.listed
+             WHERE newer.steps > 0 OR NOT newer.is_there)
+       SELECT id, board FROM newer WHERE is_there ORDER BY steps DESC LIMIT 1) AS next ON true
  WHERE e.id = $2 AND (e.removed_at IS NOT NULL OR e.board <> $1)
    AND EXISTS (SELECT FROM rank_history h WHERE h.entry_id = e.id AND h.board = $1)
