@@ -122,13 +122,19 @@ async def read_succession(transport: Transport, job: JobId) -> RescoreDetail:
 
 
 async def apply_succession(
-    transport: Transport, job: JobId, *, why: str, preview: int, without_failed: bool = False
+    transport: Transport,
+    job: JobId,
+    *,
+    why: str,
+    preview: int,
+    without_failed: bool = False,
+    leave_unranked: bool = False,
 ) -> ChangeAnswer:
     """Put the values of the new judge in force; `preview` as for a re-score."""
-    path = f"/successions/{job}/apply"
     return await do(
-        transport, path, ChangeAnswer, why, preview=preview, without_failed=without_failed
-    )
+        transport, f"/successions/{job}/apply", ChangeAnswer, why, preview=preview,
+        without_failed=without_failed, leave_unranked=leave_unranked,
+    )  # fmt: skip
 
 
 async def discard_succession(transport: Transport, job: JobId, *, why: str) -> ChangeAnswer:

@@ -309,6 +309,14 @@ class StayingEntry(Answer):
     reason: str
 
 
+class UnrankedEntry(Answer):
+    """An entry whose judged values rank today and would count as missing afterwards."""
+
+    entry_id: UUID
+    board: Open[Board]
+    model_name: str
+
+
 class SuccessionEstimate(Answer):
     """What it takes to have entries judged by the judge that runs now."""
 
@@ -323,6 +331,11 @@ class SuccessionEstimate(Answer):
     usd: float
     seconds: float
     stays: list[StayingEntry] = Field(description="entries that cannot be judged, and why")
+    unranked: list[UnrankedEntry] = Field(
+        [],
+        description="entries whose judged values rank today, and count as missing once these are "
+        "applied, as the boards go over to this judge",
+    )
 
 
 class BridgeDifference(Answer):
@@ -380,6 +393,11 @@ class RescoreDetail(Answer):
     )
     stays: list[StayingEntry] = Field(
         default_factory=list, description="entries of its boards whose values stay another judge's"
+    )
+    unranked: list[UnrankedEntry] = Field(
+        default_factory=list,
+        description="entries whose judged values rank today, and count as missing once it is "
+        "applied: apply it with `leave_unranked`",
     )
     runs: dict[str, int] = Field(
         default_factory=dict,

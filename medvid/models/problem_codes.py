@@ -216,6 +216,7 @@ _ADMIN_ACTIONS: Final = {
     "nothing_to_rescore": ProblemCode(409, "There is no entry that could be scored anew."),
     "rescore_unfinished": ProblemCode(409, "Another re-score job is neither applied nor dropped."),
     "rescore_not_ready": ProblemCode(409, "The job's difference is not there yet, or it is over."),
+    "entries_unranked": ProblemCode(409, "Entries that rank today would not any more."),
     "rescore_failures": ProblemCode(409, "Some entries of the job could not be scored anew."),
     "board_being_ranked": ProblemCode(
         409, "The board has changed and is being ranked; try again in a moment."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 
 from shared.storage.database import Database
 from tests.acceptance.administration_harness import Site, running_site
+from tests.acceptance.test_admin_operations import medvid
+from tests.acceptance.test_admin_page import signed_in
 from tests.rows import add_listed_entry
 
 A, B = "a" * 16, "b" * 16
@@ -116,3 +119,34 @@ async def check_places_that_name_it(site: Site, rows: dict[str, Any]) -> None:
             assert response.status == 200, (address, text[:300])
             for each in words:
                 assert each in text, (address, each)
+
+
+async def test_a_series_is_looked_at_and_chosen_on_the_page_and_by_command(site: Site) -> None:
+    for name, value, judge in (("One", 3.0, A), ("Two", 3.5, A), ("Three", 4.9, B)):
+        await add_judged(site.database, name, value, judge)
+    await whole(site)
+    page = await signed_in(site)
+    _, text = await page.get("/admin/boards")
+    assert f"Community board: judge <code>{A}</code>" in text
+    _, text = await page.get(f"/admin/boards?board=community&current={B}")
+    assert f"Community board, compat: ranks by judge {B}" in text
+    given = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', text))
+    assert (given["board"], given["current"], given["published"]) == ("community", B, "ranked")
+    fields = {name: given[name] for name in given.keys() - {"csrf", "action"}}
+    status, text = await page.do("/admin/boards", "series", **fields | {"current": "c" * 16})
+    assert (status, "knows no judge version" in text) == (404, True)
+    status, text = await page.do("/admin/boards", "series", **fields)
+    assert (status, "series is set." in text) == (200, True)
+    assert (await whole(site))["series"]["current"] == B
+
+    status, out, _ = await medvid(site, "series", "community")
+    assert (status, out.splitlines()[0]) == (
+        0,
+        f"community board: judge {B}; values of other judges are missing, published ones ranked.",
+    )
+    back = ("series", "community", "--judge", A, "--why", "back")
+    status, _, said = await medvid(site, *back)
+    assert (status, "compat: 3 of 3 entries move." in said) == (1, True), "nobody agreed"
+    status, out, _ = await medvid(site, *back, "--yes")
+    assert (status, out) == (0, f"The community board ranks by judge {A}.\n")
+    assert len(await site.audit(action="set_series")) == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import os
+import re
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -28,6 +29,8 @@ from shared.runtime.infrastructure import Infrastructure
 from shared.runtime.ops import Readiness
 from shared.storage.database import Database
 from tests.acceptance.administration_harness import Site, running_site
+from tests.acceptance.test_admin_operations import medvid
+from tests.acceptance.test_admin_page import signed_in
 from tests.depth import deep
 from tests.judging import FEW, HALF, plan_of, request_run
 from tests.patience import HANG_SECONDS
@@ -185,6 +188,7 @@ async def test_one_judge_follows_another(bench: Bench) -> None:
         assert {each["model_name"]: each["code"] for each in cost["stays"]} == {
             "Gone": "file_gone", "Published": "published",
         }  # fmt: skip
+        assert [each["model_name"] for each in cost["unranked"]] == ["Gone"]
         refused = await bench.site.refused("/successions", calls=cost["calls"] - 1)
         assert refused == (409, "estimate_outdated")
         job = await bench.site.done("/successions", calls=cost["calls"], board="community")
@@ -193,7 +197,11 @@ async def test_one_judge_follows_another(bench: Bench) -> None:
         assert (await bench.values())["One"] == (expected(told("One"), "a"), a), "not yet in force"
 
         path = f"/successions/{job['id']}/apply"
-        assert (await bench.site.done(path, preview=detail["job"]["preview"]))["changed"]
+        number = detail["job"]["preview"]
+        assert await bench.site.refused(path, preview=number) == (409, "entries_unranked")
+        assert (await bench.values())["One"][1] == a, "nothing of it is in force"
+        done = await bench.site.done(path, preview=number, leave_unranked=True)
+        assert done["changed"]
     after = await bench.site.board("community")
     assert {name: row["series"][FIGURE] for name, row in after.items()} == {
         "One": b, "Two": b, "Newcomer": b, "Gone": a, "Published": "published",
@@ -204,6 +212,7 @@ async def test_one_judge_follows_another(bench: Bench) -> None:
     assert await raw(bench, past) == stays, "byte for byte"
     assert max(bench.stub.answered.values()) == 2, "once by each judge"
     (line,) = await bench.site.audit(action="apply_succession")
+    assert len(line["after"]["unranked"]) == 1
     assert (line["after"]["judge_version"], line["after"]["boards"]) == (b, ["community"])
     staying = await bench.job(job["id"], "applied")
     assert {each["model_name"] for each in staying["stays"]} == {"Gone", "Published"}
@@ -224,6 +233,7 @@ def check_difference(detail: dict[str, Any]) -> None:
     assert (moves["Newcomer"]["before"], moves["Gone"]["after"]) == (None, None)
     assert None not in (moves["Newcomer"]["after"], moves["Gone"]["before"])
     assert {each["model_name"] for each in detail["stays"]} == {"Gone", "Published"}
+    assert [each["model_name"] for each in detail["unranked"]] == ["Gone"]
 
 
 def correlation(one: list[int], other: list[int]) -> float:
@@ -237,6 +247,50 @@ async def raw(bench: Bench, path: str) -> bytes:
     async with bench.site.client.get(f"/api/v1{path}") as response:
         assert response.status == 200
         return await response.read()
+
+
+async def test_a_job_for_some_entries_says_who_will_not_rank_on_the_page_and_by_command(
+    database: Database,
+) -> None:
+    async with running_bench(database, None) as bench:
+        submissions = await fill(bench, "One", "Two")
+        async with bench.judge("a"):
+            for submission in submissions.values():
+                await bench.judged(submission)
+        await bench.site.board("community")
+        page = await signed_in(bench.site)
+        why = ("--why", "a judge follows", "--yes")
+        async with bench.judge("b"):
+            _, text = await page.get("/admin/rescores?judge_on=community")
+            assert "Judge 2 entries for about" in text
+            assert "these rank today and will not" not in text
+            command = ("succession", "start", "One", "--board", "community")
+            status, _, said = await medvid(bench.site, *command, "--why", "a judge follows")
+            assert (status, "will not rank any more: Two" in said) == (1, True), "nobody agreed"
+            status, out, said = await medvid(bench.site, *command, *why)
+            assert status == 0, said
+        assert "apply needs --leave-unranked" in out
+        job = re.search(r"Job ([0-9a-f-]{36}): ready", out)
+        assert job is not None
+        status, _, said = await medvid(bench.site, "succession", "apply", *why)
+        assert (status, "by which Two were not judged" in said) == (1, True), said
+        path = f"/admin/rescores/{job[1]}"
+        _, text = await page.get(path)
+        assert "Will not rank any more" in text
+        assert text.count("The bridge between both judges") == 1
+        given = {"preview": re.search(r'name="preview" value="(\d+)"', text)[1]}  # type: ignore[index]
+        status, text = await page.do(path, "apply", **given)
+        assert (status, "by which Two were not judged" in text) == (409, True)
+        status, text = await page.do(path, "apply", **given, leave_unranked="yes")
+        assert (status, "The scores are in force." in text) == (200, True)
+        rows = await bench.site.board("community")
+        assert {name: row["not_ranked"] for name, row in rows.items()} == {
+            "One": {}, "Two": {FIGURE: "other_judge"},
+        }  # fmt: skip
+        _, text = await page.get(path)
+        assert "Will not rank any more" not in text, "it is applied"
+        status, out, _ = await medvid(bench.site, "succession", "list")
+        assert (status, "applied" in out, job[1] in out) == (0, True, True)
 
 
 async def test_a_dropped_job_keeps_its_verdicts_and_a_changed_judge_ends_one(

@@ -26,6 +26,7 @@ from medvid.models.administration import (
     RescoreDetail,
     StayingEntry,
     SuccessionEstimate,
+    UnrankedEntry,
 )
 
 _START: Final = "succession start"
@@ -79,6 +80,13 @@ def apply(
     job: Job = None,
     preview: Preview = None,
     without_failed: WithoutFailed = False,
+    leave_unranked: Annotated[
+        bool,
+        typer.Option(
+            "--leave-unranked",
+            help="although entries that rank today count as missing from then on",
+        ),
+    ] = False,
     why: Why = None,
     sure: Sure = False,
 ) -> int:
@@ -90,7 +98,7 @@ def apply(
     consent(session, "Put these values in force?", sure=sure)
     change = admin.apply_succession(
         detail.job.id, why=reason(session, why), preview=preview or detail.job.preview,
-        without_failed=without_failed,
+        without_failed=without_failed, leave_unranked=leave_unranked,
     )  # fmt: skip
     text = f"The values are in force; the boards rank by judge {detail.job.judge_version}."
     return session.answer(change, done(text, changed=change.changed))
@@ -113,14 +121,15 @@ def _cost(cost: SuccessionEstimate) -> str:
     ]
     if cost.unknown:
         lines.append(f"{cost.unknown} of them were never judged here; their calls come on top.")
-    return "\n".join([*lines, *_stays(cost.stays)])
+    return "\n".join([*lines, *_stays(cost.stays), *_unranked(cost.unranked)])
 
 
 def _text(detail: RescoreDetail) -> str:
     lines = [f"{count} runs {state}." for state, count in detail.runs.items()]
     if detail.bridge is not None:
         lines += [_metric(key, each) for key, each in detail.bridge.metrics.items()]
-    return "\n".join([*lines, *_stays(detail.stays), difference_text(detail)])
+    lines += [*_stays(detail.stays), *_unranked(detail.unranked)]
+    return "\n".join([*lines, difference_text(detail)])
 
 
 def _metric(key: str, found: BridgeMetric) -> str:
@@ -136,6 +145,14 @@ def _metric(key: str, found: BridgeMetric) -> str:
 def _stays(stays: list[StayingEntry]) -> Iterator[str]:
     for each in stays:
         yield f"  stays marked: {each.model_name} ({each.board}): {each.reason}."
+
+
+def _unranked(unranked: list[UnrankedEntry]) -> Iterator[str]:
+    for each in unranked:
+        yield (
+            f"  will not rank any more: {each.model_name} ({each.board}): it is not judged by this "
+            "judge; apply needs --leave-unranked."
+        )
 
 
 def _number(value: float | None) -> str:

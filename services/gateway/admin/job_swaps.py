@@ -6,7 +6,7 @@ difference that was looked at, and returns what the audit log keeps of it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -18,12 +18,14 @@ from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.admin.ground_truths import make_current
 from services.gateway.admin.rescore_models import Wanted
 from shared.contracts.messages import JudgingRequested
+from shared.runtime.errors import Conflict
 from shared.storage.database import Transaction
 from shared.storage.queries import load_queries
 
 _RESCORE: Final = load_queries(__package__, "rescoring.sql")
 _REREAD: Final = load_queries(__package__, "rereading.sql")
 _SUCCESSION: Final = load_queries(__package__, "succession.sql")
+_MOST_NAMES: Final = 10
 Facts = Mapping[str, object]
 Swap = Callable[[Transaction, UUID, asyncpg.Record, AdminAction, Wanted], Awaitable[Facts]]
 """Of a job, its row of `rescore_lock`, who does it, and how."""
@@ -78,12 +80,15 @@ async def _swap_reread(
 
 
 async def _swap_succession(
-    transaction: Transaction, job_id: UUID, job: asyncpg.Record, _: AdminAction, __: Wanted
+    transaction: Transaction, job_id: UUID, job: asyncpg.Record, _: AdminAction, wanted: Wanted
 ) -> Facts:
     """Take over values, replicates, results and badges; the boards go over to the judge."""
     connection, version = transaction.connection, job["judge_version"]
     rows = await connection.fetch(_SUCCESSION["entries_swapped"], job_id, version)
     entries = [row["entry_id"] for row in rows]
+    unranked = await connection.fetch(_SUCCESSION["entries_unranked"], version, entries)
+    if unranked and not wanted.leave_unranked:
+        raise _unranked([row["model_name"] for row in unranked])
     await connection.execute(_SUCCESSION["scores_swap"], job_id, version, entries)
     await connection.execute(_REREAD["replicates_swap"], job_id, version, entries)
     await connection.execute(_SUCCESSION["results_add"], job_id, version, entries)
@@ -93,7 +98,20 @@ async def _swap_succession(
         "judge_version": version,
         "entries": len(entries),
         "boards": [row["board"] for row in boards],
+        "unranked": [str(row["entry_id"]) for row in unranked],
     }
+
+
+def _unranked(names: Sequence[str]) -> Conflict:
+    shown = ", ".join(names[:_MOST_NAMES])
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return Conflict(
+        f"the boards go over to the new judge, by which {shown}{more} were not judged: they rank "
+        "today and would count as missing in the judged columns.",
+        fix="Have them judged too (drop this job and start one of the whole board), or allow it "
+        "with 'leave_unranked'.",
+        code="entries_unranked",
+    )
 
 
 SWAPS: Final[Mapping[JobKind, Swap]] = {

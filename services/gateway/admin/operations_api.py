@@ -251,7 +251,13 @@ async def read_rescore(rescoring: Rescoring, id: RescoreId) -> RescoreDetail:
 @router.post(
     "/admin/rescores/{id}/apply",
     reply=_CHANGED,
-    problems=("rescore_not_found", "rescore_not_ready", "rescore_failures", "preview_outdated"),
+    problems=(
+        "rescore_not_found",
+        "rescore_not_ready",
+        "rescore_failures",
+        "entries_unranked",
+        "preview_outdated",
+    ),
 )
 async def apply_rescore(
     rescoring: Rescoring, id: RescoreId, body: ApplyBody, action: AdminAction

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -11,10 +11,24 @@ from pydantic import Field
 
 from medvid.benchmark.tasks import Board
 from medvid.judging.parts_table import ParserName
-from medvid.models.administration import FailureView, RescoreDetail, RescoreJobView, StayingEntry
+from medvid.models.administration import (
+    FailureView,
+    RescoreDetail,
+    RescoreJobView,
+    StayingEntry,
+    UnrankedEntry,
+)
 from services.gateway.admin.models import Reason
 from services.gateway.admin.operations_models import Version
 from services.gateway.web.parameters import Parameters, id_reader
+
+LeaveUnranked = Annotated[
+    bool,
+    Field(
+        description="of a succession: although entries that rank today count as missing in the "
+        "judged columns from then on (the job's `unranked`)"
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +36,9 @@ class Wanted:
     """How a job is to be put in force.
 
     `preview` is the number of the difference that was looked at; `without_failed` leaves entries
-    that could not be scored as they are; `make_current` makes the job's ground truth the one that
-    uploads are checked against; `judge_again` asks for judging where judged scores are of
+    that could not be scored as they are; `leave_unranked` takes the boards over although entries
+    of theirs count as missing from then on; `make_current` makes the job's ground truth the one
+    that uploads are checked against; `judge_again` asks for judging where judged scores are of
     another one, or of older code.
     """
 
@@ -31,6 +46,7 @@ class Wanted:
     without_failed: bool = False
     make_current: bool = False
     judge_again: bool = False
+    leave_unranked: bool = False
 
 
 class RescoreBody(Reason):
@@ -63,6 +79,16 @@ class ApplyJudgedBody(Reason):
     def wanted(self) -> Wanted:
         """Return what is wanted of the job."""
         return Wanted(self.preview, self.without_failed)
+
+
+class ApplySuccessionBody(ApplyJudgedBody):
+    """Put in force values of the judge that follows another."""
+
+    leave_unranked: LeaveUnranked = False
+
+    def wanted(self) -> Wanted:
+        """Return what is wanted of the job."""
+        return replace(super().wanted(), leave_unranked=self.leave_unranked)
 
 
 class SuccessionBody(Reason):
@@ -103,10 +129,17 @@ class ApplyBody(Reason):
         False,
         description="judge entries whose judged scores are of another ground truth or older code",
     )
+    leave_unranked: LeaveUnranked = False
 
     def wanted(self) -> Wanted:
         """Return what is wanted of the job."""
-        return Wanted(self.preview, self.without_failed, self.make_current, self.judge_again)
+        return Wanted(
+            self.preview,
+            self.without_failed,
+            self.make_current,
+            self.judge_again,
+            self.leave_unranked,
+        )
 
 
 def rescore_job(row: Mapping[str, Any]) -> RescoreJobView:
@@ -120,6 +153,7 @@ def rescore_detail(
     failures: list[FailureView],
     stays: Sequence[StayingEntry] = (),
     runs: Mapping[str, int] | None = None,
+    unranked: Sequence[UnrankedEntry] = (),
 ) -> RescoreDetail:
     """Build the response from a job and its difference."""
     content = preview or {}
@@ -131,5 +165,6 @@ def rescore_detail(
         failures=failures,
         bridge=content.get("bridge"),
         stays=list(stays),
+        unranked=list(unranked),
         runs=dict(runs or {}),
     )

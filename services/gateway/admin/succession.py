@@ -15,7 +15,12 @@ from medvid.benchmark.tasks import Board
 from medvid.judging.estimates import CallFigures, estimate
 from medvid.judging.off import off
 from medvid.judging.pricing import MICROUSD, TokenPrice
-from medvid.models.administration import RescoreJobView, StayingEntry, SuccessionEstimate
+from medvid.models.administration import (
+    RescoreJobView,
+    StayingEntry,
+    SuccessionEstimate,
+    UnrankedEntry,
+)
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.audit import record
 from services.gateway.admin.ground_truths import ground_truth_not_found
@@ -100,6 +105,15 @@ class Succession:
             rows = await self.database.pool.fetch(_SQL["runs_of_job"], job.id)
         return {row["state"]: row["runs"] for row in rows}
 
+    async def unranked(self, job: RescoreJobView) -> list[UnrankedEntry]:
+        """Return the entries that rank today and would not once a job is applied."""
+        if job.kind != "succession" or job.state in ("applied", "discarded"):
+            return []
+        async with transient_errors(), self.database.pool.acquire() as connection:
+            items = await connection.fetch(_SQL["entries_of_job"], job.id)
+            judged = [item["entry_id"] for item in items if item["state"] != "failed"]
+            return await entries_unranked(connection, job.judge_version or "", judged)
+
     async def staying(self, job: RescoreJobView) -> list[StayingEntry]:
         """Return the entries of a job's boards whose values stay another judge's, and why."""
         if job.kind != "succession" or job.judge_version is None:
@@ -154,8 +168,17 @@ async def _plan(
         usd=round(found.microusd / MICROUSD, 6),
         seconds=found.seconds,
         stays=[_staying(row) for row in rows if row["reason"] is not None],
+        unranked=await entries_unranked(connection, version, [row["entry_id"] for row in entries]),
     )
     return _Plan(entries, shown)
+
+
+async def entries_unranked(
+    connection: Connection, judge_version: str, judged: Sequence[UUID]
+) -> list[UnrankedEntry]:
+    """Return the entries that rank today, and not once the boards of `judged` go over."""
+    rows = await connection.fetch(_SQL["entries_unranked"], judge_version, list(judged))
+    return [UnrankedEntry(**row) for row in rows]
 
 
 def _figures(stored: str) -> CallFigures:

@@ -86,6 +86,18 @@ SELECT i.entry_id
    AND NOT (e.board = 'official' AND (v.is_stub OR i.is_confirmed IS FALSE))
  ORDER BY i.entry_id
 
+-- name: entries_unranked
+-- Whose judged values rank today and would count as missing where the boards of the entries $2 go over to the
+-- judge $1: values of the board's series that the job does not replace.
+SELECT e.id AS entry_id, e.board, e.model_name
+  FROM entries e
+  JOIN boards b ON b.board = e.board AND b.series IS DISTINCT FROM $1 AND b.other_judges = 'missing'
+ WHERE e.listed AND e.removed_at IS NULL AND NOT e.id = ANY ($2::uuid[])
+   AND e.board IN (SELECT board FROM entries WHERE id = ANY ($2::uuid[]))
+   AND EXISTS (SELECT FROM scores s
+                WHERE s.entry_id = e.id AND s.compat IS NOT NULL AND s.judge_version = b.series)
+ ORDER BY e.board, e.name_key, e.id
+
 -- name: scores_swap
 INSERT INTO scores (entry_id, metric, compat, strict, answered, expected, by_source,
                     ground_truth_version, metric_version, file_sha256, judge_version)
@@ -125,4 +137,4 @@ UPDATE boards SET series = $1
 RETURNING board
 
 -- name: entries_of_job
-SELECT entry_id FROM rescore_items WHERE job_id = $1
+SELECT entry_id, state FROM rescore_items WHERE job_id = $1

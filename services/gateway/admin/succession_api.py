@@ -17,7 +17,7 @@ from medvid.models.administration import (
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.admin.models import Reason
 from services.gateway.admin.rescore_models import (
-    ApplyJudgedBody,
+    ApplySuccessionBody,
     SuccessionBody,
     SuccessionQuery,
     rescore_detail,
@@ -85,22 +85,29 @@ async def read_succession(rescoring: Rescoring, succession: Succession, id: JobI
     """
     job = await rescoring.find(id)
     preview, failures = await rescoring.preview(job.id), await rescoring.failures(job.id)
-    return rescore_detail(
-        job, preview, failures, await succession.staying(job), await succession.runs(job)
-    )
+    stays, runs = await succession.staying(job), await succession.runs(job)
+    unranked = await succession.unranked(job)
+    return rescore_detail(job, preview, failures, stays, runs, unranked)
 
 
 @router.post(
     "/admin/successions/{id}/apply",
     reply=_CHANGED,
-    problems=("rescore_not_found", "rescore_not_ready", "rescore_failures", "preview_outdated"),
+    problems=(
+        "rescore_not_found",
+        "rescore_not_ready",
+        "rescore_failures",
+        "entries_unranked",
+        "preview_outdated",
+    ),
 )
 async def apply_succession(
-    rescoring: Rescoring, id: JobId, body: ApplyJudgedBody, action: AdminAction
+    rescoring: Rescoring, id: JobId, body: ApplySuccessionBody, action: AdminAction
 ) -> ChangeAnswer:
     """Put the values of the new judge in force.
 
-    All at once; the boards of its entries go over to this judge.
+    All at once; the boards of its entries go over to this judge. Entries that rank today and were
+    not judged by it count as missing from then on, which `leave_unranked` must allow.
     """
     return ChangeAnswer(changed=await rescoring.apply(id, action, body.wanted()))
 

@@ -172,7 +172,8 @@ def rescore_sections(parts: Parts) -> list[Section]:
         preview = await parts.rescoring.preview(found.id)
         failures = await parts.rescoring.failures(found.id)
         stays, runs = await parts.succession.staying(found), await parts.succession.runs(found)
-        return {"detail": rescore_detail(found, preview, failures, stays, runs)}
+        unranked = await parts.succession.unranked(found)
+        return {"detail": rescore_detail(found, preview, failures, stays, runs, unranked)}
 
     async def truths(_: web.Request) -> Context:
         return {"versions": await parts.truths.all()}
