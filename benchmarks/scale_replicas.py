@@ -25,7 +25,7 @@ from benchmarks.scale_reads import read_load
 from medvid.benchmark.ground_truth import load_ground_truth
 from medvid.benchmark.test_set import TestSet
 from medvid.judging.estimates import estimate
-from services.judge.app import call_figures
+from services.judge.open_judge import call_figures
 from services.judge.planning import plan_file
 from services.judge.settings import JudgeSettings
 from services.operate.ground_truth import store_ground_truth

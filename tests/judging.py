@@ -20,10 +20,12 @@ from medvid.benchmark.tasks import task_of
 from medvid.benchmark.test_set import TestSet
 from medvid.benchmark.validation import validate_submission
 from medvid.judging.estimates import CallFigures
+from medvid.judging.panels import Combine
 from medvid.judging.plans import StoredPlan
 from medvid.judging.pricing import TokenPrice
 from services.judge.batches import JudgeBatch
 from services.judge.consume import build_batches_consumer, build_requests_consumer
+from services.judge.judges import Judges, PanelJudge
 from services.judge.planning import StartRun, plan_file
 from services.judge.runs import RunPolicy
 from services.judge.store import Runs
@@ -106,9 +108,19 @@ class Replica:
     upkeep: Upkeep
 
 
+def judges_of(
+    *graders: Grader,
+    combine: Combine = "mean",
+    wait: float = 0.0,
+    figures: CallFigures = FIGURES,
+) -> Judges:
+    """Return these as one judge, or as a panel."""
+    return Judges.of([PanelJudge(each, figures) for each in graders], combine, wait)
+
+
 def replica(
     database: Database,
-    grader: Grader,
+    grader: Grader | Judges,
     policy: RunPolicy = POLICY,
     *,
     left: int | None = None,
@@ -121,9 +133,10 @@ def replica(
     async def remaining(_: UUID) -> int | None:
         return left
 
-    start = StartRun(database, runs, ThreadPlanner(database).plan, grader, remaining, figures)
-    judge = JudgeBatch(runs, verdicts, grader, policy)
-    return Replica(runs, start, judge, Upkeep(database, runs, verdicts, grader, Ages(60, probe=0)))
+    judges = grader if isinstance(grader, Judges) else judges_of(grader, figures=figures)
+    start = StartRun(database, runs, ThreadPlanner(database).plan, judges, remaining)
+    judge = JudgeBatch(runs, verdicts, judges, policy)
+    return Replica(runs, start, judge, Upkeep(database, runs, verdicts, judges, Ages(60, probe=0)))
 
 
 async def send_due_batches(upkeep: Upkeep) -> None:

@@ -145,6 +145,9 @@ def _lines(status: SubmissionStatus, url: str) -> Iterable[Text]:
     result = status.judging.result
     if result is not None:
         stub = " (the stand-in judge: for demonstration only)" if result.stub else ""
+        panel = result.facts.get("panel")
+        if panel:
+            stub = f", {panel['judged_by']} of {panel['of']} judges{stub}"
         yield Text.assemble(
             ("Judged     ", "dim"),
             f"{result.completed_at:%Y-%m-%d} by {result.judge_version}{stub}",

@@ -118,6 +118,7 @@ class RunEstimate:
 
     `fast_microusd`: what it would cost online; None where that is the only way. Of a batch
     `seconds` is the longest time.
+    Of several judges calls, tokens and money are sums, and the slowest one counts.
     """
 
     distinct_pairs: int
@@ -178,4 +179,23 @@ def estimate(
         microusd=figures.price.by_batch.cost(*used) if by_batch else online,
         seconds=_BATCH_SECONDS if by_batch and calls else round(calls / rate, 1),
         fast_microusd=online if figures.by_batch else None,
+    )
+
+
+def together(found: Sequence[RunEstimate]) -> RunEstimate:
+    """Return the estimate of judges that judge the same pairs side by side, by those of each."""
+    first = found[0]
+    if len(found) == 1:
+        return first
+    return RunEstimate(
+        distinct_pairs=first.distinct_pairs,
+        repeats=first.repeats,
+        cached=sum(each.cached for each in found),
+        calls=sum(each.calls for each in found),
+        prompt_tokens=sum(each.prompt_tokens for each in found),
+        cached_tokens=sum(each.cached_tokens for each in found),
+        completion_tokens=sum(each.completion_tokens for each in found),
+        reasoning_tokens=sum(each.reasoning_tokens for each in found),
+        microusd=sum(each.microusd for each in found),
+        seconds=max(each.seconds for each in found),
     )

@@ -23,7 +23,10 @@ class WastedCalls(Answer):
 
 
 class JudgeRun(Answer):
-    """A run; `items` are distinct pairs times repeats. From `detail` on: the owner's only."""
+    """A run; `items` are distinct pairs times repeats, for each judge of a panel.
+
+    From `detail` on: the owner's only.
+    """
 
     id: UUID
     state: str
@@ -68,7 +71,9 @@ class JudgeResult(Answer):
     completed_at: datetime
     facts: dict[str, Any] = Field(
         description="pairs, coverage and aspect means by metric; null, with `withheld`, of a "
-        "metric of too few pairs"
+        "metric of too few pairs. Of several judges `panel`: how many of how many judged, each "
+        "one's own means, who is missing, and by metric Krippendorff's ordinal alpha of all and "
+        "the quadratic kappa of each two. `own_family`: judges of the model's own family"
     )
     calibration: dict[str, Any] | None = Field(
         None, description="how this judge agreed with humans when it was last held against them"
@@ -145,6 +150,7 @@ class Verdict(Answer):
         [], description="where the captions come from, as far as values by source are shown"
     )
     cut: bool = Field(False, description="too long: the judge saw the beginning alone")
+    judge_version: str | None = Field(None, description="who gave it: of a panel, its member")
 
 
 class VerdictPage(NumberedPage):

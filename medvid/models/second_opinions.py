@@ -36,6 +36,12 @@ class SecondOpinion(Answer):
         "decimals; null: no values by source, or not the current board"
     )
     fair_place: int | None = Field(description="by this, among those that have one")
+    one_judge_out: tuple[int, int] | None = Field(
+        None,
+        description="smallest and largest place, if any one judge of the panels that judged the "
+        "board were not there; null: no panel did, or not the current board",
+    )
+    judges_out: dict[str, int] = Field({}, description="the place without each of them, by judge")
     weighted_mean_rank: float | None = Field(None, description="by the weights that were asked for")
     weighted_place: int | None = Field(None, description="by this; never the board's rank")
 

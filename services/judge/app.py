@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Final, TypeAlias
 
 import structlog
 
 from medvid.judging.batch_api import BatchApi
-from medvid.judging.estimates import CallFigures
+from medvid.judging.ends import earlier
 from medvid.judging.off import off
 from medvid.judging.versions import JudgeVersion
 from services.judge.batch_answers import AnswerSettler
@@ -19,23 +19,20 @@ from services.judge.batch_steps import BatchSteps, Pace
 from services.judge.batches import JudgeBatch
 from services.judge.consume import build_batches_consumer, build_requests_consumer
 from services.judge.ends import LOOK_SECONDS, EndWatch
-from services.judge.open_judge import (
-    BatchProvider,
-    Judge,
-    judge_version,
-    open_judge,
-    rubric_of,
-)
+from services.judge.judges import Judges, PanelJudge
+from services.judge.members import Member, members_of
+from services.judge.open_judge import BatchProvider, Judge, call_figures, open_judge
 from services.judge.planning import StartRun, planner, remaining_budget
 from services.judge.provider_batches import ProviderBatches
 from services.judge.rereading import ReplyReader
 from services.judge.runs import RunPolicy
 from services.judge.settings import JudgeSettings
-from services.judge.store import Runs, announce_judge
+from services.judge.store import Runs, announce_judge, announce_panel
 from services.judge.succession import Successions
 from services.judge.upkeep import OVERDUE, Ages, Upkeep
 from services.judge.verdict_cache import VerdictCache
 from shared.messaging.topology import JUDGE_BATCHES, JUDGE_REQUESTS
+from shared.runtime.errors import Misconfigured
 from shared.runtime.infrastructure import Infrastructure
 from shared.runtime.workers import WorkerPool
 from shared.storage.ground_truths import prepare_workers, truth_workers
@@ -47,6 +44,7 @@ _REQUESTS_AT_A_TIME: Final = 2
 _SPARE: Final = 1.5
 _log = structlog.get_logger(__name__)
 
+MonthLeft: TypeAlias = Callable[[], Awaitable[int | None]]
 OpenJudge: TypeAlias = Callable[
     [Infrastructure, JudgeSettings], AbstractAsyncContextManager[Judge | None]
 ]
@@ -58,60 +56,93 @@ async def run(
 ) -> AsyncIterator[None]:
     """Judge until the context is left; calls under way are finished first."""
     async with AsyncExitStack() as stack:
-        judge = await stack.enter_async_context(opener(base, settings))
-        await announce_judge(
-            base.database,
-            judge.grader.version if judge else None,
-            settings.judge_repeats,
-            call_figures(settings) if judge else None,
-            off=settings.why_off,
-        )
+        opened = await _open(stack, base, settings, opener)
+        judges = _judges(settings, opened) if opened else None
+        if judges is None:
+            why = settings.why_off
+            await announce_judge(base.database, None, settings.judge_repeats, off=why)
+        else:
+            await announce_panel(base.database, judges, settings.judge_repeats)
         # Also where judging is off: nobody is asked.
         reader = ReplyReader(base.database)
         base.repeat("judge_rereading", reader.look, settings.judge_patrol_seconds)
-        if judge is None:
+        if judges is None:
             words = off(settings.why_off)
             _log.info("judge_disabled", reason=settings.why_off, detail=words.says, fix=words.fix)
             await _consume_requests(stack, base, settings, None)
             yield
             return
-        watch = EndWatch(base.database, judge.grader.version, settings.judge_ends, judge.models)
+        watch = _end_watch(base, judges, opened)
         await watch.say()
         base.repeat("judge_end", watch.look, LOOK_SECONDS)
-        runs = Runs(base.database, _policy(settings))
+        runs = Runs(base.database, _policy(settings), _families(settings, opened))
         verdicts = VerdictCache(base.database, claim_seconds=settings.judge_claim_seconds)
         base.background("judge_claims", verdicts.keep_claims)
-        await _consume_requests(
-            stack, base, settings, await _start_run(stack, base, settings, judge, runs)
-        )
-        work = JudgeBatch(runs, verdicts, judge.grader, runs.policy)
+        month_left = _least([judge.month_left for _, judge in opened])
+        start = await _start_run(stack, base, settings, judges, month_left, runs)
+        await _consume_requests(stack, base, settings, start)
+        work = JudgeBatch(runs, verdicts, judges, runs.policy)
         await stack.enter_async_context(
             base.consuming(
                 JUDGE_BATCHES,
                 build_batches_consumer(base.database, work).handle,
-                concurrency=batches_at_a_time(settings),
+                concurrency=sum(batches_at_a_time(each.settings) for each, _ in opened),
                 drain_seconds=settings.drain_seconds,
             )
         )
-        _look_after_runs(base, settings, judge, runs, verdicts)
-        if judge.batches is not None:
-            steps = batch_steps(settings, judge.batches, judge.grader.version, runs)
-            # Also without MEDVID_JUDGE_BATCH_API: what was sent before comes back.
-            look = min(settings.judge_patrol_seconds, settings.judge_batch_poll_seconds)
-            base.repeat("judge_provider_batches", steps.look, look)
+        _look_after_runs(base, settings, judges, runs, verdicts)
+        _look_after_batches(base, settings, judges, [judge for _, judge in opened], runs)
         yield
+
+
+async def _open(
+    stack: AsyncExitStack, base: Infrastructure, settings: JudgeSettings, opener: OpenJudge
+) -> list[tuple[Member, Judge]]:
+    opened = []
+    for member in members_of(settings).judges:
+        judge = await stack.enter_async_context(opener(base, member.settings))
+        if judge is not None:
+            opened.append((member, judge))
+    return opened
+
+
+def _judges(settings: JudgeSettings, opened: Sequence[tuple[Member, Judge]]) -> Judges:
+    members = members_of(settings)
+    judges = [
+        PanelJudge(judge.grader, call_figures(member.settings), member.weight)
+        for member, judge in opened
+    ]
+    try:
+        return Judges.of(judges, members.combine, members.wait_seconds)
+    except ValueError as error:
+        raise Misconfigured(f"MEDVID_JUDGES: {error}.", fix="Change the file.") from error
+
+
+def _families(settings: JudgeSettings, opened: Sequence[tuple[Member, Judge]]) -> dict[str, str]:
+    own = {judge.grader.version.model: each.family for each, judge in opened if each.family}
+    return {**own, **settings.judge_families}
+
+
+def _least(each_left: Sequence[MonthLeft]) -> MonthLeft:
+    """Return what says the least of what these say is left; a free judge knows no cap."""
+
+    async def least() -> int | None:
+        found = [await left() for left in each_left]
+        return min((left for left in found if left is not None), default=None)
+
+    return least
 
 
 def _look_after_runs(
     base: Infrastructure,
     settings: JudgeSettings,
-    judge: Judge,
+    judges: Judges,
     runs: Runs,
     verdicts: VerdictCache,
 ) -> None:
     longest_probe = settings.judge_timeout_seconds + _PROBE_MARGIN_SECONDS
     ages = Ages(settings.judge_still_seconds, settings.judge_breaker_seconds, longest_probe)
-    upkeep = Upkeep(base.database, runs, verdicts, judge.grader, ages)
+    upkeep = Upkeep(base.database, runs, verdicts, judges, ages)
     base.repeat("judge_due_batches", upkeep.send_due_batches, settings.judge_due_seconds)
     base.repeat("judge_upkeep", upkeep.look, settings.judge_patrol_seconds)
     successions = Successions(base.database)
@@ -123,6 +154,22 @@ def _look_after_runs(
         idle=min(settings.judge_lost_seconds, settings.judge_still_seconds),
         busy=settings.judge_still_seconds,
     )
+
+
+def _look_after_batches(
+    base: Infrastructure,
+    settings: JudgeSettings,
+    judges: Judges,
+    opened: Sequence[Judge],
+    runs: Runs,
+) -> None:
+    """Take batches to the provider and back, of a single judge: a panel's judges judge online."""
+    provider = opened[0].batches
+    if judges.panel.is_single and provider is not None:
+        steps = batch_steps(settings, provider, opened[0].grader.version, runs)
+        # Also without MEDVID_JUDGE_BATCH_API: what was sent before comes back.
+        look = min(settings.judge_patrol_seconds, settings.judge_batch_poll_seconds)
+        base.repeat("judge_provider_batches", steps.look, look)
 
 
 def batch_steps(
@@ -147,6 +194,18 @@ def batch_steps(
     return BatchSteps(rows, runs, planner, settler, BatchApi(provider.endpoint), pace)
 
 
+def _end_watch(
+    base: Infrastructure, judges: Judges, opened: Sequence[tuple[Member, Judge]]
+) -> EndWatch:
+    lists = [
+        (judge.grader.version.model, judge.models)
+        for _, judge in opened
+        if judge.models is not None
+    ]
+    ends = earlier(member.settings.judge_ends for member, _ in opened)
+    return EndWatch(base.database, judges.version, ends, lists)
+
+
 def batches_at_a_time(settings: JudgeSettings) -> int:
     """Return how many batches a replica holds, so that its calls never wait for one."""
     return math.ceil(_SPARE * settings.judge_concurrency / settings.judge_batch_pairs) + 1
@@ -156,7 +215,8 @@ async def _start_run(
     stack: AsyncExitStack,
     base: Infrastructure,
     settings: JudgeSettings,
-    judge: Judge,
+    judges: Judges,
+    month_left: MonthLeft,
     runs: Runs,
 ) -> StartRun:
     pool = WorkerPool(1, name="planner")
@@ -164,9 +224,8 @@ async def _start_run(
     workers = truth_workers(base.database, pool)
     base.background("judge_planner_warm_up", lambda: prepare_workers(base.database, workers, 1))
     make_plan = planner(workers, settings.judge_planning_seconds)
-    remaining = remaining_budget(base.database, judge.month_left, settings.run_cap)
-    figures = call_figures(settings)
-    return StartRun(base.database, runs, make_plan, judge.grader, remaining, figures)
+    remaining = remaining_budget(base.database, month_left, settings.run_cap)
+    return StartRun(base.database, runs, make_plan, judges, remaining)
 
 
 async def _consume_requests(
@@ -191,17 +250,4 @@ def _policy(settings: JudgeSettings) -> RunPolicy:
         tries=settings.judge_tries,
         waste_share=settings.judge_waste_share,
         waste_calls=settings.judge_waste_calls,
-    )
-
-
-def call_figures(settings: JudgeSettings) -> CallFigures:
-    """Return what a call takes by these settings, for estimates."""
-    rubric = rubric_of(settings)
-    return CallFigures.of(
-        judge_version(settings, rubric),
-        rubric,
-        settings.price,
-        settings.judge_concurrency,
-        settings.judge_expected_tokens,
-        by_batch=settings.by_batch,
     )

@@ -9,6 +9,7 @@ from typing import Final
 
 import structlog
 
+from services.judge.judges import Judges
 from services.judge.runs import Batch, Item, Pause, RunPolicy, Settlement, given_up
 from services.judge.store import Runs
 from services.judge.verdict import (
@@ -71,7 +72,7 @@ class JudgeBatch:
 
     runs: Runs
     verdicts: VerdictCache
-    grader: Grader
+    judges: Judges
     policy: RunPolicy
 
     async def __call__(self, envelope: Envelope, message: JudgingBatch) -> None:
@@ -85,21 +86,22 @@ class JudgeBatch:
         if batch.run_state != "running":
             _log.info("judge_run_not_running", run_id=str(run_id), state=batch.run_state)
             return
-        if batch.judge_version != self.grader.version.hash:
+        grader = self.judges.grader(batch.judge_version)
+        if grader is None:
             # A replica with the run's own settings may take it; else the run is planned again.
             settlement = Settlement(delay=_OTHER_VERSION_SECONDS)
         else:
             if batch.provider is not None:
-                self.grader.learn(batch.provider)
-            settlement = await self._judge(batch)
+                grader.learn(batch.provider)
+            settlement = await self._judge(batch, grader)
         await self.runs.settle(envelope, batch, settlement)
         await self.runs.close(run_id)
 
-    async def _judge(self, batch: Batch) -> Settlement:
+    async def _judge(self, batch: Batch, grader: Grader) -> Settlement:
         version = batch.judge_version
         claims = await self.verdicts.claim(version, batch.items)
         try:
-            outcomes = await _all(self._ask(batch, item) for item in claims.taken)
+            outcomes = await _all(self._ask(grader, batch, item) for item in claims.taken)
             outcomes = [await self._give_up_if_last(version, outcome) for outcome in outcomes]
         except BaseException:
             await asyncio.shield(self.verdicts.release(version, claims.taken))
@@ -134,9 +136,9 @@ class JudgeBatch:
             ),
         )
 
-    async def _ask(self, batch: Batch, item: Item) -> _Outcome:
+    async def _ask(self, grader: Grader, batch: Batch, item: Item) -> _Outcome:
         try:
-            verdict = await self.grader.judge(item.pair, item.repeat, run_id=batch.run_id)
+            verdict = await grader.judge(item.pair, item.repeat, run_id=batch.run_id)
         except NoVerdict as refusal:
             return _Outcome(item, refusal=refusal)
         verdict = replace(verdict, attempts=verdict.attempts + item.calls)

@@ -34,7 +34,7 @@ def build_requests_consumer(
         if automatic_repeats is None:
             await request_known(database, envelope, message.submission_id)
         else:
-            version = start.grader.version.hash
+            version = start.judges.version
             await request_automatically(
                 database, envelope, message.submission_id, automatic_repeats, version
             )

@@ -6,7 +6,7 @@ what they say the earliest day counts.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 
 from medvid.judging.calls import CallFailed
-from medvid.judging.ends import end_of
+from medvid.judging.ends import earlier, end_of
 from medvid.judging.versions import JudgeVersion
 from shared.storage.database import Database, transient_errors
 from shared.storage.queries import load_queries
@@ -32,17 +32,20 @@ ListModels = Callable[[], Awaitable[Mapping[str, date | None]]]
 
 @dataclass(frozen=True, slots=True)
 class EndWatch:
-    """Keeps what the provider says of the end of one judge's model."""
+    """Keeps what providers say of the end of the judge `version`: of its first model to end.
+
+    `judges`: each one's model, and its provider's list.
+    """
 
     database: Database
-    version: JudgeVersion
+    version: str
     ends: date | None
-    """By this replica's setting."""
-    models: ListModels | None
+    """By this replica's settings."""
+    judges: Sequence[tuple[str, ListModels]]
 
     async def say(self) -> None:
         """Repeat this replica's setting; of what all say the earliest day counts."""
-        version = self.version.hash
+        version = self.version
         async with transient_errors(), self.database.transaction() as transaction:
             connection = transaction.connection
             await connection.execute(_SQL["ends_forget"], version, _FORGET_SECONDS)
@@ -52,25 +55,28 @@ class EndWatch:
     async def look(self) -> None:
         """Repeat the setting; read the list of models, unless a replica did so within a day."""
         await self.say()
-        if self.models is not None:
-            await self._read(self.models)
+        if self.judges:
+            await self._read()
 
-    async def _read(self, list_models: ListModels) -> None:
+    async def _read(self) -> None:
         pool = self.database.pool
-        if not await pool.fetchval(_SQL["end_due"], self.version.hash):
+        if not await pool.fetchval(_SQL["end_due"], self.version):
             return
-        try:
-            models = await list_models()
-        except CallFailed as failure:
-            _log.warning("judge_end_unread", detail=failure.detail)
-            await pool.execute(_SQL["end_unread"], self.version.hash)
-            return
-        end = end_of(models, self.version.model)
-        # A model that is gone from the list keeps the end that was named.
-        is_listed = not {self.version.model, f"models/{self.version.model}"}.isdisjoint(models)
-        await pool.execute(_SQL["end_listed"], self.version.hash, end, is_listed)
-        if end is not None:
-            _log.info("judge_end_read", model=self.version.model, ends=end.isoformat())
+        ends: list[date | None] = []
+        all_listed = True
+        for model, read in self.judges:
+            try:
+                models = await read()
+            except CallFailed as failure:
+                _log.warning("judge_end_unread", model=model, detail=failure.detail)
+                await pool.execute(_SQL["end_unread"], self.version)
+                return
+            ends.append(end_of(models, model))
+            all_listed &= not {model, f"models/{model}"}.isdisjoint(models)
+            if ends[-1] is not None:
+                _log.info("judge_end_read", model=model, ends=ends[-1].isoformat())
+        # A model that is gone from its list keeps the end that was named.
+        await pool.execute(_SQL["end_listed"], self.version, earlier(ends), all_listed)
 
 
 async def model_end(database: Database, version: JudgeVersion) -> date | None:

@@ -10,6 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from medvid.judging.endpoint import OpenAiEndpoint, Sampling, open_client
+from medvid.judging.estimates import CallFigures
 from medvid.judging.forms import FormChoice
 from medvid.judging.pricing import FREE, TokenPrice
 from medvid.judging.prompt import Form
@@ -116,6 +117,19 @@ def rubric_of(settings: JudgeSettings) -> Rubric:
         return load_rubric(settings.judge_rubric, rationale=settings.judge_rationale)
     except ValueError as error:
         raise Misconfigured(f"{error}.", fix="Set MEDVID_JUDGE_RUBRIC to one of them.") from error
+
+
+def call_figures(settings: JudgeSettings) -> CallFigures:
+    """Return what a call takes by these settings, for estimates."""
+    rubric = rubric_of(settings)
+    return CallFigures.of(
+        judge_version(settings, rubric),
+        rubric,
+        settings.price,
+        settings.judge_concurrency,
+        settings.judge_expected_tokens,
+        by_batch=settings.by_batch,
+    )
 
 
 def judge_version(settings: JudgeSettings, rubric: Rubric) -> JudgeVersion:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -13,12 +13,13 @@ import structlog
 from medvid.benchmark.caption_pairs import plan
 from medvid.benchmark.disclosure import well_answered
 from medvid.benchmark.test_set import TestSet
-from medvid.judging.estimates import CallFigures, RunEstimate, estimate
+from medvid.judging.estimates import RunEstimate, estimate, together
 from medvid.judging.plans import StoredPlan, store
 from medvid.judging.pricing import MICROUSD
+from services.judge.judges import Judges
 from services.judge.runs import QueuedRun
-from services.judge.store import CONSUMER, Runs, add_version, fail_queued
-from services.judge.verdict import FINAL, Grader
+from services.judge.store import CONSUMER, Runs, add_judges, fail_queued
+from services.judge.verdict import FINAL
 from shared.contracts.messages import Envelope, JudgingProgressed, JudgingRequested
 from shared.runtime.errors import Permanent
 from shared.runtime.truth_workers import TruthWorkers, stored_predictions
@@ -42,9 +43,8 @@ class StartRun:
     database: Database
     runs: Runs
     make_plan: MakePlan
-    grader: Grader
+    judges: Judges
     remaining: RemainingBudget
-    figures: CallFigures
 
     async def __call__(self, envelope: Envelope, message: JudgingRequested) -> None:
         """Start the run, or fail it with a reason that its owner can read."""
@@ -54,15 +54,16 @@ class StartRun:
             _log.info("judge_run_not_queued", run_id=str(run_id))
             return
         run = QueuedRun(**row)
-        if run.wanted_version not in (None, self.grader.version.hash):
-            await self._fail(envelope, run_id, "judge_changed", _judge_changed(run, self.grader))
+        if run.wanted_version not in (None, self.judges.version):
+            await self._fail(envelope, run_id, "judge_changed", _judge_changed(run, self.judges))
             return
         try:
             plan = await self._plan(run)
         except Permanent as error:
             await self._fail(envelope, run_id, error.error_code, error.detail)
             return
-        expected = await self._estimate(run, plan)
+        by_judge = await self._estimate(run, plan)
+        expected = together([*by_judge.values()])
         if run.known_only and expected.calls:
             await self._fail(envelope, run_id, "verdicts_unknown", _unknown(expected))
             return
@@ -70,7 +71,7 @@ class StartRun:
         if left is not None and expected.microusd > left:
             await self._fail(envelope, run_id, "over_budget", _over_budget(expected, left))
             return
-        nothing_left = await self.begin(envelope, run, plan, expected)
+        nothing_left = await self.begin(envelope, run, plan, by_judge)
         _log.info("judge_run_started", run_id=str(run_id), calls=expected.calls)
         if nothing_left:
             await self.runs.close(run_id)
@@ -80,38 +81,42 @@ class StartRun:
         envelope: Envelope,
         run: QueuedRun,
         plan: StoredPlan | None,
-        expected: RunEstimate,
+        by_judge: Mapping[str, RunEstimate],
     ) -> bool:
         """Cut what has no verdict into batches and send the first.
 
         `plan` is None for a run that was planned before. Returns whether nothing is left to judge.
         """
-        version = self.grader.version
+        version = self.judges.version
         async with self.database.once(CONSUMER, envelope) as transaction:
             connection = transaction.connection
             await connection.fetchval(_SQL["run_plan_alone"], run.id)
             locked = await connection.fetchrow(_SQL["run_lock"], run.id)
             if locked is None or locked["state"] != "queued":
                 return False
-            await add_version(transaction, version)
+            await add_judges(transaction, self.judges)
             await connection.execute(_SQL["batches_drop"], run.id)
             if plan is not None and locked["plan"] is None:
                 await _add_pairs(transaction, run, plan)
+            members = len(self.judges.panel.members)
+            await connection.execute(_SQL["run_members_drop"], run.id, members)
+            await connection.execute(_SQL["run_members_add"], run.id, members)
             final = FINAL if locked["leaves_final"] else ()
-            await connection.execute(_SQL["run_pairs_open"], run.id, version.hash, final)
+            await connection.execute(_SQL["run_pairs_open"], run.id, version, final)
             is_cautious = await connection.fetchval(_SQL["run_is_cautious"], run.id)
-            waits = "for_provider" if self.figures.by_batch and not run.fast else "planned"
+            waits = "for_provider" if self.judges.by_batch and not run.fast else "planned"
             await connection.execute(
                 _SQL["batches_add"], run.id, self.runs.policy.batch_items, is_cautious, waits
             )
             nothing_left: bool = await connection.fetchval(
                 _SQL["run_begin"],
                 run.id,
-                version.hash,
+                version,
                 plan.packed if plan else None,
-                orjson.dumps(expected.public()).decode(),
+                orjson.dumps(together([*by_judge.values()]).public()).decode(),
             )
-            await connection.execute(_SQL["estimate_add"], run.id, version.hash, expected.microusd)
+            for judge, expected in by_judge.items():
+                await connection.execute(_SQL["estimate_add"], run.id, judge, expected.microusd)
             await self.runs.send(transaction, run.id, at_least=1)
             await transaction.emit(
                 JudgingProgressed(submission_id=run.submission_id, run_id=run.id)
@@ -128,25 +133,29 @@ class StartRun:
         payload = await self.database.pool.fetchval(_SQL["payload"], run.submission_id)
         return await self.make_plan(bytes(payload), run.ground_truth_version)
 
-    async def _estimate(self, run: QueuedRun, plan: StoredPlan | None) -> RunEstimate:
-        pool, version = self.database.pool, self.grader.version.hash
+    async def _estimate(self, run: QueuedRun, plan: StoredPlan | None) -> dict[str, RunEstimate]:
+        """Return what each judge takes, by its version."""
+        pool = self.database.pool
         pairs: Sequence[tuple[bytes, int]]
         if plan is None:
             pairs = [tuple(row) for row in await pool.fetch(_SQL["run_pair_lengths"], run.id)]
         else:
             pairs = [(t.sha256, len(t.prediction) + len(t.reference)) for t in plan.texts]
-        digests = [sha256 for sha256, _ in pairs]
+        digests, lengths = [sha256 for sha256, _ in pairs], [length for _, length in pairs]
         final = FINAL if run.leaves_final else ()
-        known = await pool.fetchval(_SQL["verdicts_known"], version, digests, run.repeats, final)
-        rate = await pool.fetchval(_SQL["calls_per_second"], version)
-        figures = self.figures.after(await tokens_measured(pool, version))
-        lengths = [length for _, length in pairs]
-        return estimate(lengths, run.repeats, known, figures, rate, fast=run.fast)
+        found = {}
+        for version, judge in self.judges.by_version.items():
+            given = (version, digests, run.repeats, final)
+            known = await pool.fetchval(_SQL["verdicts_known"], *given)
+            rate = await pool.fetchval(_SQL["calls_per_second"], version)
+            figures = judge.figures.after(await tokens_measured(pool, version))
+            found[version] = estimate(lengths, run.repeats, known, figures, rate, fast=run.fast)
+        return found
 
 
-def _judge_changed(run: QueuedRun, grader: Grader) -> str:
+def _judge_changed(run: QueuedRun, judges: Judges) -> str:
     return (
-        f"the job is of judge {run.wanted_version}, and {grader.version.hash} judges now. Discard "
+        f"the job is of judge {run.wanted_version}, and {judges.version} judges now. Discard "
         "the job and start another."
     )
 

@@ -1,6 +1,15 @@
 -- name: version_add
 INSERT INTO judge_versions (hash, facts, is_stub) VALUES ($1, $2::text::jsonb, $3) ON CONFLICT DO NOTHING
 
+-- name: panel_add
+-- A stub among its members makes it one.
+INSERT INTO judge_versions (hash, facts, is_stub)
+SELECT $1, $2::text::jsonb, bool_or(is_stub) FROM judge_versions WHERE hash = ANY ($3::text[])
+ON CONFLICT DO NOTHING
+
+-- name: version_facts
+SELECT facts::text FROM judge_versions WHERE hash = $1
+
 -- name: calibration_add
 INSERT INTO judge_calibrations (judge_version, report) VALUES ($1, $2::text::jsonb)
 
@@ -96,7 +105,7 @@ HAVING count(*) >= 20
 SELECT pair, octet_length(prediction) + octet_length(reference)
   FROM judge_run_pairs
   JOIN judge_pairs ON sha256 = pair
- WHERE run_id = $1 AND repeat = 0
+ WHERE run_id = $1 AND repeat = 0 AND member = 0
  ORDER BY ordinal
 
 -- name: run_plan_alone
@@ -127,19 +136,36 @@ SELECT $1, text.ordinal, repeat, text.pair, string_to_array(text.metrics, ','), 
     AS text (ordinal, pair, metrics, uses, sources)
  CROSS JOIN generate_series(0, $6::integer - 1) AS repeat
 
+-- name: run_members_drop
+DELETE FROM judge_run_pairs WHERE run_id = $1 AND member >= $2
+
+-- name: run_members_add
+-- A run's pairs once for each of its members ($2 of them): as the first has them.
+INSERT INTO judge_run_pairs (run_id, member, ordinal, repeat, pair, metrics, uses, sources)
+SELECT $1, other, ordinal, repeat, pair, metrics, uses, sources
+  FROM judge_run_pairs
+ CROSS JOIN generate_series(1, $2::integer - 1) AS other
+ WHERE run_id = $1 AND member = 0
+ON CONFLICT DO NOTHING
+
+-- name: run_member_is
+-- What member $2 of a run was is its member $3 now; its batches are done.
+UPDATE judge_run_pairs SET member = $3, batch_id = NULL WHERE run_id = $1 AND member = $2
+
 -- name: run_pairs_open
--- Whatever has no scores by this judge is tried again, but for what is unscored for a reason of $3.
+-- Whatever has no scores by its member of this judge is tried again, but for what is unscored for a reason of $3.
 UPDATE judge_run_pairs p
    SET batch_id = NULL, tries = 0, throttled = 0,
        terminal = (SELECT v.scores IS NOT NULL OR v.unscored = ANY($3::text[])
                      FROM judge_verdicts v
-                    WHERE v.judge_version = $2 AND v.pair = p.pair AND v.repeat = p.repeat
+                    WHERE v.judge_version = m.member_version AND v.pair = p.pair AND v.repeat = p.repeat
                     LIMIT 1) IS TRUE
- WHERE run_id = $1
-   AND (batch_id IS NOT NULL OR tries <> 0 OR throttled <> 0 OR terminal
+  FROM judge_members m
+ WHERE p.run_id = $1 AND m.judge_version = $2 AND m.member = p.member
+   AND (p.batch_id IS NOT NULL OR p.tries <> 0 OR p.throttled <> 0 OR p.terminal
         OR (SELECT v.scores IS NOT NULL OR v.unscored = ANY($3::text[])
               FROM judge_verdicts v
-             WHERE v.judge_version = $2 AND v.pair = p.pair AND v.repeat = p.repeat
+             WHERE v.judge_version = m.member_version AND v.pair = p.pair AND v.repeat = p.repeat
              LIMIT 1) IS TRUE)
 
 -- name: run_is_cautious
@@ -149,25 +175,29 @@ SELECT is_cautious FROM judge_runs WHERE id = $1
 DELETE FROM judge_batches WHERE run_id = $1
 
 -- name: batches_add
--- A cautious run ($3) begins with a batch of one pair. $4: they wait to be sent, or for the provider.
-WITH open AS (
-    SELECT ordinal, repeat,
-           CASE WHEN $3 THEN (place + $2::bigint - 2) / $2::bigint ELSE (place - 1) / $2::bigint END AS number
-      FROM (SELECT ordinal, repeat, row_number() OVER (ORDER BY ordinal, repeat) AS place
-              FROM judge_run_pairs
-             WHERE run_id = $1 AND NOT terminal) AS placed
+-- Of each member in turn. A cautious run ($3) begins with batches of one pair. $4: they wait to be sent, or for the
+-- provider. Their ids are an array, as a join that is planned for few rows would take seconds.
+WITH placed AS (
+    SELECT member, ordinal, repeat,
+           row_number() OVER (PARTITION BY member ORDER BY ordinal, repeat) AS place
+      FROM judge_run_pairs
+     WHERE run_id = $1 AND NOT terminal
+), open AS (
+    SELECT member, ordinal, repeat,
+           dense_rank() OVER (
+               ORDER BY CASE WHEN $3 THEN (place + $2::bigint - 2) / $2::bigint
+                             ELSE (place - 1) / $2::bigint END, member) AS number
+      FROM placed
 ), made AS (
-    INSERT INTO judge_batches (run_id, state)
-    SELECT $1, $4 FROM generate_series(0, (SELECT max(number) FROM open))
+    INSERT INTO judge_batches (run_id, member, state)
+    SELECT $1, member, $4 FROM open GROUP BY number, member ORDER BY number
     RETURNING id
-), numbered AS (
-    SELECT id, row_number() OVER (ORDER BY id) - 1 AS number FROM made
 )
 UPDATE judge_run_pairs p
-   SET batch_id = numbered.id
+   SET batch_id = made.ids[open.number]
   FROM open
-  JOIN numbered USING (number)
- WHERE p.run_id = $1 AND p.ordinal = open.ordinal AND p.repeat = open.repeat
+ CROSS JOIN (SELECT array_agg(id ORDER BY id) AS ids FROM made) AS made
+ WHERE p.run_id = $1 AND p.ordinal = open.ordinal AND p.repeat = open.repeat AND p.member = open.member
 
 -- name: run_begin
 UPDATE judge_runs r
@@ -179,9 +209,11 @@ UPDATE judge_runs r
   FROM (SELECT count(*) AS items, count(*) FILTER (WHERE terminal) AS done,
                count(*) FILTER (WHERE terminal AND NOT EXISTS (
                    SELECT FROM judge_verdicts v
-                    WHERE v.judge_version = $2 AND v.pair = p.pair AND v.repeat = p.repeat
+                    WHERE v.judge_version = m.member_version AND v.pair = p.pair AND v.repeat = p.repeat
                       AND v.scores IS NOT NULL)) AS unscored
-          FROM judge_run_pairs p WHERE run_id = $1) AS counted
+          FROM judge_run_pairs p
+          JOIN judge_members m ON m.judge_version = $2 AND m.member = p.member
+         WHERE run_id = $1) AS counted
  WHERE r.id = $1
 RETURNING r.items_done = r.items
 
@@ -196,11 +228,11 @@ RETURNING submission_id
 -- name: batches_send
 -- Owners share the window, and the runs of an owner share what the owner gets: the one with the fewest
 -- batches on the bus sends next. A run that begins sends one ($4) in any case, a cautious one no more.
--- Batches that another transaction is sending are skipped.
+-- Batches that another transaction is sending are skipped, and those of a panel's member that is down wait.
 WITH running AS (
-    SELECT id, owner, is_cautious FROM judge_runs WHERE state = 'running'
+    SELECT id, owner, is_cautious, judge_version FROM judge_runs WHERE state = 'running'
 ), mine AS (
-    SELECT r.id, r.is_cautious, sent.count, sent.last
+    SELECT r.id, r.is_cautious, r.judge_version, sent.count, sent.last
       FROM running r
      CROSS JOIN LATERAL (SELECT count(*), max(sent_at) AS last
                            FROM judge_batches WHERE run_id = r.id AND state = 'sent') AS sent
@@ -216,6 +248,9 @@ WITH running AS (
              FROM (SELECT id
                      FROM judge_batches
                     WHERE run_id = mine.id AND state = 'planned' AND due_at <= now()
+                      AND NOT EXISTS (
+                          SELECT FROM judge_members_down d
+                           WHERE d.judge_version = mine.judge_version AND d.member = judge_batches.member)
                     ORDER BY id
                     LIMIT CASE WHEN mine.is_cautious THEN greatest(0, 1 - mine.count)
                                ELSE (SELECT places FROM free) END
@@ -230,13 +265,15 @@ RETURNING b.id, b.run_id, r.submission_id
 
 -- name: batch_open
 -- With what the replicas found out about the provider.
-SELECT b.id, b.run_id, r.submission_id, r.state, r.judge_version, r.is_cautious, r.reply_form,
+SELECT b.id, b.run_id, r.submission_id, r.state, m.member_version AS judge_version,
+       m.member_version <> m.judge_version AS is_of_panel, r.is_cautious, r.reply_form,
        r.cost_estimated, f.reason AS down_reason,
        extract(epoch FROM f.found_at)::float8 AS found_at,
        extract(epoch FROM f.down_until - clock_timestamp())::float8 AS down_seconds
   FROM judge_batches b
   JOIN judge_runs r ON r.id = b.run_id
-  LEFT JOIN judge_provider_findings f ON f.judge_version = r.judge_version
+  JOIN judge_members m ON m.judge_version = r.judge_version AND m.member = b.member
+  LEFT JOIN judge_provider_findings f ON f.judge_version = m.member_version
  WHERE b.id = $1 AND b.state <> 'done'
 
 -- name: batch_items
@@ -336,38 +373,50 @@ SELECT EXISTS (SELECT FROM judge_runs WHERE id = $1 AND state = 'running')
 -- name: run_verdicts
 -- One probe of the primary key for each pair: without fresh statistics a join would be planned for
 -- few rows, and take seconds.
-SELECT p.ordinal, p.repeat, v.scores
+SELECT p.member, p.ordinal, p.repeat, v.scores
   FROM judge_run_pairs p
+  JOIN judge_members m ON m.judge_version = $2 AND m.member = p.member
  CROSS JOIN LATERAL (
        SELECT scores
          FROM judge_verdicts
-        WHERE judge_version = $2 AND pair = p.pair AND repeat = p.repeat
+        WHERE judge_version = m.member_version AND pair = p.pair AND repeat = p.repeat
         LIMIT 1) AS v
  WHERE p.run_id = $1 AND v.scores IS NOT NULL
 
 -- name: run_final
 -- What stays unscored for a reason of $3, however often it is asked again.
-SELECT p.ordinal, p.repeat
+SELECT p.member, p.ordinal, p.repeat
   FROM judge_run_pairs p
+  JOIN judge_members m ON m.judge_version = $2 AND m.member = p.member
  CROSS JOIN LATERAL (
        SELECT unscored
          FROM judge_verdicts
-        WHERE judge_version = $2 AND pair = p.pair AND repeat = p.repeat
+        WHERE judge_version = m.member_version AND pair = p.pair AND repeat = p.repeat
         LIMIT 1) AS v
  WHERE p.run_id = $1 AND v.unscored = ANY($3::text[])
 
 -- name: run_is_confirmed
 SELECT NOT EXISTS (
     SELECT FROM judge_run_pairs p
+      JOIN judge_members m ON m.judge_version = $2 AND m.member = p.member
      CROSS JOIN LATERAL (
            SELECT is_confirmed
              FROM judge_verdicts
-            WHERE judge_version = $2 AND pair = p.pair AND repeat = p.repeat AND scores IS NOT NULL
+            WHERE judge_version = m.member_version AND pair = p.pair AND repeat = p.repeat AND scores IS NOT NULL
             LIMIT 1) AS v
      WHERE p.run_id = $1 AND NOT v.is_confirmed)
 
+-- name: run_unscored
+SELECT count(*)
+  FROM judge_run_pairs p
+  JOIN judge_members m ON m.judge_version = $2 AND m.member = p.member
+ WHERE p.run_id = $1
+   AND NOT EXISTS (SELECT FROM judge_verdicts v
+                    WHERE v.judge_version = m.member_version AND v.pair = p.pair AND v.repeat = p.repeat
+                      AND v.scores IS NOT NULL)
+
 -- name: run_entry
-SELECT e.id, e.board, s.ground_truth_version, s.file_sha256, v.is_stub, g.content AS ground_truth
+SELECT e.id, e.board, e.model_name, s.ground_truth_version, s.file_sha256, v.is_stub, g.content AS ground_truth
   FROM entries e
   JOIN submissions s ON s.id = e.submission_id
   JOIN ground_truths g ON g.version = s.ground_truth_version
@@ -393,21 +442,20 @@ ON CONFLICT (entry_id, metric) DO UPDATE
        judge_version = EXCLUDED.judge_version
 
 -- name: result_add
-INSERT INTO judge_results (run_id, submission_id, judge_version, facts)
-VALUES ($1, $2, $3, $4::text::jsonb)
+INSERT INTO judge_results (run_id, submission_id, judge_version, facts, wanted_version)
+VALUES ($1, $2, $3, $4::text::jsonb, $5)
 
--- name: badge_set
+-- name: badges_set
 UPDATE entries
-   SET badges = array_remove(array_remove(badges, 'stub judge'), 'judge_unconfirmed')
-                || CASE WHEN $2 THEN ARRAY['stub judge'] ELSE '{}'::text[] END
-                || CASE WHEN $3 THEN '{}'::text[] ELSE ARRAY['judge_unconfirmed'] END
+   SET badges = ARRAY(SELECT badge FROM unnest(badges) WITH ORDINALITY AS each (badge, place)
+                       WHERE badge <> ALL ($2::text[]) ORDER BY place) || $3::text[]
  WHERE id = $1
 
 -- name: board_changed
 UPDATE boards SET revision = revision + 1 WHERE board = $1
 
 -- name: run_complete
-UPDATE judge_runs SET state = 'completed', items_unscored = $2 WHERE id = $1
+UPDATE judge_runs SET state = 'completed', items_unscored = $2, detail = $3 WHERE id = $1
 
 -- name: run_fail
 UPDATE judge_runs SET state = 'failed', reason = $2, detail = $3, items_unscored = $4 WHERE id = $1
@@ -482,6 +530,8 @@ SELECT DISTINCT r.id, r.submission_id
   FROM judge_runs r
   JOIN judge_batches b ON b.run_id = r.id AND b.state = 'planned' AND b.due_at <= now()
  WHERE r.state = 'running'
+   AND NOT EXISTS (SELECT FROM judge_members_down d
+                    WHERE d.judge_version = r.judge_version AND d.member = b.member)
 
 -- name: run_lock_free
 SELECT submission_id FROM judge_runs WHERE id = $1 AND state = 'running' FOR UPDATE SKIP LOCKED
@@ -504,12 +554,88 @@ UPDATE judge_batches
                WHERE b.state = 'sent' AND b.sent_at < now() - make_interval(secs => $1)
                  AND NOT EXISTS (      -- somebody is at work on it
                      SELECT FROM judge_run_pairs p
-                       JOIN judge_claims c ON c.judge_version = r.judge_version
+                       JOIN judge_members m ON m.judge_version = r.judge_version AND m.member = b.member
+                       JOIN judge_claims c ON c.judge_version = m.member_version
                         AND c.pair = p.pair AND c.repeat = p.repeat AND c.until > now()
                       WHERE p.batch_id = b.id AND NOT p.terminal)
                  FOR UPDATE OF b SKIP LOCKED)
 RETURNING id AS batch_id, run_id,
           (SELECT submission_id FROM judge_runs WHERE judge_runs.id = run_id) AS submission_id
+
+-- name: runs_without_members
+-- Running runs of panels in which nothing moved for $1 seconds, as all that is left is of members that are
+-- down. One of a job waits for the whole panel.
+SELECT r.id
+  FROM judge_runs r
+ WHERE r.state = 'running' AND r.job_id IS NULL
+   AND r.progress_at < now() - make_interval(secs => $1)
+   AND EXISTS (SELECT FROM judge_batches WHERE run_id = r.id AND state <> 'done')
+   AND NOT EXISTS (
+       SELECT FROM judge_batches b
+        WHERE b.run_id = r.id AND b.state <> 'done'
+          AND NOT EXISTS (SELECT FROM judge_members_down d
+                           WHERE d.judge_version = r.judge_version AND d.member = b.member))
+
+-- name: run_members_down
+-- The members for which a run waits, and why; null where one is at work.
+SELECT DISTINCT m.member_version, d.reason
+  FROM judge_runs r
+  JOIN judge_batches b ON b.run_id = r.id AND b.state <> 'done'
+  JOIN judge_members m ON m.judge_version = r.judge_version AND m.member = b.member
+  LEFT JOIN judge_members_down d ON d.judge_version = m.judge_version AND d.member = m.member
+ WHERE r.id = $1
+
+-- name: members_down
+SELECT member_version FROM judge_members_down WHERE judge_version = $1 ORDER BY member
+
+-- name: runs_waiting_for_member
+-- For a member ($1): those that go on without it, and those that ended without it and want the panel $2.
+SELECT r.id
+  FROM judge_runs r
+ WHERE r.state = 'running'
+   AND EXISTS (SELECT FROM judge_batches b
+                 JOIN judge_members_down d ON d.judge_version = r.judge_version AND d.member = b.member
+                WHERE b.run_id = r.id AND b.state <> 'done' AND d.member_version = $1)
+UNION ALL
+SELECT r.run_id
+  FROM judge_results r
+ WHERE r.wanted_version = $2
+   AND NOT EXISTS (SELECT FROM judge_members m
+                    WHERE m.judge_version = r.judge_version AND m.member_version = $1)
+   AND NOT EXISTS (SELECT FROM judge_runs old
+                     JOIN judge_runs later ON later.submission_id = old.submission_id
+                                          AND later.created_at > old.created_at
+                    WHERE old.id = r.run_id)
+
+-- name: runs_of_whole_panel
+-- A run of the panel $1 for each that ended without members which answer now; once, if it fails.
+INSERT INTO judge_runs (id, submission_id, requested_by, repeats)
+SELECT gen_random_uuid(), r.submission_id, 'automatic', old.repeats
+  FROM judge_results r
+  JOIN judge_runs old ON old.id = r.run_id
+ WHERE r.wanted_version = $1
+   AND NOT EXISTS (SELECT FROM judge_runs later
+                    WHERE later.submission_id = r.submission_id AND later.created_at > old.created_at)
+   AND EXISTS (SELECT FROM entries e WHERE e.submission_id = r.submission_id AND e.removed_at IS NULL)
+   AND NOT EXISTS (
+       SELECT FROM judge_members_down d
+        WHERE d.judge_version = $1
+          AND NOT EXISTS (SELECT FROM judge_members m
+                           WHERE m.judge_version = r.judge_version AND m.member_version = d.member_version))
+ ORDER BY r.submission_id
+ON CONFLICT (submission_id) WHERE state IN ('queued', 'running', 'paused') DO NOTHING
+RETURNING id, submission_id
+
+-- name: run_shrinks
+-- What is left is of the judge $2: its members' pairs, all of them settled.
+UPDATE judge_runs r
+   SET judge_version = $2, items = counted.items, items_done = counted.items,
+       items_cached = least(items_cached, counted.items), items_unscored = 0
+  FROM (SELECT count(*) AS items FROM judge_run_pairs WHERE run_id = $1) AS counted
+ WHERE r.id = $1
+
+-- name: run_member_drop
+DELETE FROM judge_run_pairs WHERE run_id = $1 AND member = $2
 
 -- name: runs_finished
 SELECT id
@@ -574,18 +700,24 @@ UPDATE judge_runs SET detail = $2
  WHERE id = ANY($1::uuid[]) AND state = 'paused' AND detail IS DISTINCT FROM $2
 
 -- name: pair_to_try
--- Any open pair of those runs: one pair that cannot be judged must not keep all others waiting.
-SELECT r.id AS run_id, p.ordinal, p.repeat, p.pair, p.metrics, p.tries, p.calls, p.throttled,
+-- Any pair of those runs that the judge $2 has not scored: one pair that cannot be judged must not keep all
+-- others waiting. Of a run that ended without it, any pair at all.
+SELECT p.run_id, p.ordinal, p.repeat, p.pair, p.metrics, p.tries, p.calls, p.throttled,
        t.prediction, t.reference
-  FROM (SELECT run_id, ordinal, repeat, pair, metrics, tries, calls, throttled
-          FROM judge_run_pairs
-         WHERE run_id = ANY($1::uuid[]) AND NOT terminal
+  FROM (SELECT q.*
+          FROM judge_run_pairs q
+          JOIN judge_runs r ON r.id = q.run_id
+          LEFT JOIN judge_members m ON m.judge_version = r.judge_version AND m.member_version = $2
+         WHERE q.run_id = ANY($1::uuid[])
+           AND q.member = coalesce(m.member, 0) AND (NOT q.terminal OR r.state = 'completed')
            AND NOT EXISTS (SELECT FROM judge_claims c
-                            WHERE c.pair = judge_run_pairs.pair AND c.repeat = judge_run_pairs.repeat
+                            WHERE c.judge_version = $2 AND c.pair = q.pair AND c.repeat = q.repeat
                               AND c.until > now())
+           AND NOT EXISTS (SELECT FROM judge_verdicts v
+                            WHERE v.judge_version = $2 AND v.pair = q.pair AND v.repeat = q.repeat
+                              AND v.scores IS NOT NULL)
          ORDER BY random()
          LIMIT 1) AS p
-  JOIN judge_runs r ON r.id = p.run_id
   JOIN judge_pairs t ON t.sha256 = p.pair
 
 -- name: provider_probe

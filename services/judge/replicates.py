@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 import structlog
@@ -11,22 +11,25 @@ from medvid.benchmark.caption_pairs import JudgingPlan
 from medvid.benchmark.ground_truth import Sample, load_ground_truth
 from medvid.benchmark.statistics.bootstrap import Resampling, resample
 from medvid.benchmark.tasks import SCORINGS
+from medvid.judging.panel_results import Rounds, panel_replicates
+from medvid.judging.panels import Panel
 from medvid.judging.results import replicates
-from medvid.judging.verdicts import Verdict
 from shared.storage.replicates import StoredReplicates
 
 _log = structlog.get_logger(__name__)
 
 
 def judged_replicates(
-    plan: JudgingPlan, rounds: Sequence[Mapping[int, Verdict]], packed_truth: bytes
+    plan: JudgingPlan, panel: Panel, rounds: Sequence[Rounds], packed_truth: bytes
 ) -> list[StoredReplicates]:
     """Return the replicates of a run's values, the same in both scorings.
 
-    Nothing for a plan of another ground truth (gzip) than this: the values are published without.
+    `rounds` are those of each member of the panel. Nothing for a plan of another ground truth
+    (gzip) than this: the values are published without.
     """
     try:
-        found = replicates(plan, rounds, *_drawn(packed_truth))
+        drawn = _drawn(packed_truth)
+        found = panel_replicates(panel, [replicates(plan, each, *drawn) for each in rounds])
     except (KeyError, IndexError) as error:
         _log.warning("judge_replicates_left_out", error=repr(error))
         return []

@@ -19,10 +19,11 @@ import structlog
 
 from medvid.benchmark.tasks import ASPECTS
 from medvid.benchmark.versions import JUDGED_VERSION
+from medvid.judging.panels import Panel
 from medvid.judging.rationale import Rationale, load_rationale
 from medvid.judging.replies import InvalidReply, ReadVerdict, read_reply
 from medvid.judging.results import RunOutcome, outcome
-from services.judge.closing import verdicts_by_repeat
+from services.judge.closing import verdicts_by_member
 from services.judge.replicates import judged_replicates
 from shared.contracts.messages import RescoringCompleted
 from shared.storage.database import TRANSIENT_ERRORS, Connection, Database, Transaction
@@ -145,11 +146,13 @@ async def _values(
     """Return what the new verdicts come to: as of a run that is closed."""
     version = item["judge_version"]
     rows = await connection.fetch(_JUDGE_SQL["run_verdicts"], item["run_id"], version)
-    plan, rounds = await asyncio.to_thread(verdicts_by_repeat, item["plan"], item["repeats"], rows)
+    given = (item["plan"], 1, item["repeats"], rows)
+    plan, (rounds,) = await asyncio.to_thread(verdicts_by_member, *given)
     result = await asyncio.to_thread(outcome, plan, rounds)
     if not result.publishable:
         return result, []
-    found = await asyncio.to_thread(judged_replicates, plan, rounds, item["ground_truth"])
+    panel = Panel.read(version, orjson.loads(item["facts"]))
+    found = await asyncio.to_thread(judged_replicates, plan, panel, [rounds], item["ground_truth"])
     valued = {metric.metric for metric in result.metrics if metric.value is not None}
     return result, [each for each in found if each.metric in valued]
 

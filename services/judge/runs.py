@@ -94,6 +94,8 @@ class Batch:
     items: Sequence[Item]
     provider: ProviderState | None = None
     """What a replica last found out about the provider, if anything."""
+    is_of_panel: bool = False
+    """Its judge, the version's, is one of several: the run goes on while it is down."""
     notes: RunNotes = field(default_factory=lambda: RunNotes())
 
 
@@ -117,6 +119,10 @@ class Pause:
     reason: str
     detail: str
     down_seconds: float | None = None
+
+    def is_of_member(self, batch: Batch) -> bool:
+        """Tell whether only a panel's member is down, so that its run goes on."""
+        return batch.is_of_panel and self.down_seconds is not None
 
 
 @dataclass(frozen=True, slots=True)

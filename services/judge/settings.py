@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Literal, Self
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
     BeforeValidator,
@@ -28,9 +29,27 @@ NoneIfEmpty = BeforeValidator(lambda value: None if value == "" else value)
 Usd = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 
 
+ONE_JUDGE: Final = (
+    "judge_provider", "judge_base_url", "judge_api_key", "judge_query", "judge_headers",
+    "judge_model", "judge_model_prefix", "judge_stub_salt", "judge_ends", "judge_prices",
+    "judge_requests_per_minute", "judge_tokens_per_minute",
+)  # fmt: skip
+"""What is one judge's own: with several it stands in their file."""
+
+
 class JudgeSettings(CommonSettings):
     """What an operator may change about judging."""
 
+    judges: Annotated[Path | None, NoneIfEmpty] = Field(
+        None,
+        description="TOML file of 1 to 5 judges whose values together are one "
+        "(docs/operations.md#a-panel-of-judges); instead of the settings of a single judge",
+    )
+    judge_families: dict[str, str] = Field(
+        {},
+        description="JSON: part of a model's name -> its family, where the name does not tell, "
+        'such as {"my-model": "qwen"}; entries judged by their own family get a badge',
+    )
     judge_provider: Literal["none", "openai", "stub"] = Field(
         "none",
         description="who judges: none (judging is off), openai (any compatible endpoint), or stub "
@@ -216,6 +235,8 @@ class JudgeSettings(CommonSettings):
     @property
     def why_off(self) -> WhyOff | None:
         """Why nobody judges by these settings; None where somebody does."""
+        if self.judges is not None:
+            return None
         if self.judge_provider == "none":
             return "no_provider"
         if self.judge_provider == "openai" and self.judge_model is None:
@@ -246,6 +267,16 @@ class JudgeSettings(CommonSettings):
         if problem is not None:
             raise ValueError(problem)
         return url
+
+    @model_validator(mode="after")
+    def _one_judge_or_several(self) -> Self:
+        beside = sorted(self.model_fields_set.intersection(ONE_JUDGE))
+        if self.judges is not None and beside:
+            names = ", ".join(f"MEDVID_{name.upper()}" for name in beside)
+            raise ValueError(
+                f"MEDVID_JUDGES names judges with all that is theirs: unset {names}, or it"
+            )
+        return self
 
     @model_validator(mode="after")
     def _caps_need_a_price(self) -> Self:

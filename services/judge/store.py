@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -16,6 +16,7 @@ from medvid.judging.off import WhyOff
 from medvid.judging.plans import task_of_metrics
 from medvid.judging.versions import JudgeVersion
 from services.judge.closing import close_run
+from services.judge.judges import Judges
 from services.judge.runs import (
     Batch,
     Item,
@@ -29,6 +30,7 @@ from services.judge.runs import (
 )
 from services.judge.verdict import Pair, ProviderState, Waste
 from services.judge.verdict_cache import save_verdict
+from services.judge.versions import add_panel, add_version
 from shared.contracts.messages import (
     Envelope,
     JudgingBatch,
@@ -41,17 +43,20 @@ from shared.storage.queries import load_queries
 
 CONSUMER: Final = "judge"
 NEEDS_OPERATOR: Final = "needs_operator"
-STUB: Final = "stub"
 _SQL: Final = load_queries(__package__)
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """Runs that were planned: their batches are sent, settled and at last closed."""
+    """Runs that were planned: their batches are sent, settled and at last closed.
+
+    `families`: part of a model's name -> its family, where the name does not tell.
+    """
 
     database: Database
     policy: RunPolicy
+    families: Mapping[str, str] = field(default_factory=dict)
 
     async def batch(self, batch_id: int) -> Batch | None:
         """Return a batch that is not done."""
@@ -87,6 +92,9 @@ class Runs:
         if batch.notes.is_cautious and settlement.scored:
             await connection.execute(_SQL["run_trusts"], batch.run_id)
         if settlement.pause is None:
+            await self.send(transaction, batch.run_id)
+        elif settlement.pause.is_of_member(batch):
+            await _hold_member(transaction, batch, settlement.pause)
             await self.send(transaction, batch.run_id)
         else:
             await pause_run(transaction, batch, settlement.pause)
@@ -150,7 +158,19 @@ class Runs:
             if run is not None and await transaction.connection.fetchval(
                 _SQL["run_is_finished"], run_id
             ):
-                await close_run(transaction, run_id, run)
+                await close_run(transaction, run_id, run, self.families, {})
+
+    async def close_without(self, run_id: UUID) -> None:
+        """End a panel's run without the members that are down, as nothing else is left of it."""
+        async with self.database.transaction() as transaction:
+            connection = transaction.connection
+            await connection.fetchval(_SQL["run_plan_alone"], run_id)  # its pairs are rewritten
+            run = await connection.fetchrow(_SQL["run_lock"], run_id)
+            rows = await connection.fetch(_SQL["run_members_down"], run_id)
+            down = {row["member_version"]: row["reason"] for row in rows}
+            is_over = bool(down) and None not in down.values()
+            if run is not None and run["state"] == "running" and is_over:
+                await close_run(transaction, run_id, run, self.families, down)
 
     async def send_due(self, run_id: UUID) -> None:
         """Send batches of a running run whose time has come, as far as its window allows."""
@@ -206,14 +226,8 @@ async def open_batch(connection: Connection, batch_id: int) -> Batch | None:
         items=[item_of(item) for item in items],
         provider=_provider(row),
         notes=RunNotes(row["is_cautious"], row["reply_form"], row["cost_estimated"]),
+        is_of_panel=row["is_of_panel"],
     )
-
-
-async def add_version(transaction: Transaction, version: JudgeVersion) -> None:
-    """Make a judge version known."""
-    facts = orjson.dumps(version.public()).decode()
-    is_stub = version.provider == STUB
-    await transaction.connection.execute(_SQL["version_add"], version.hash, facts, is_stub)
 
 
 async def add_calibration(
@@ -242,13 +256,30 @@ async def announce_judge(
     async with transient_errors(), database.transaction() as transaction:
         if version is not None:
             await add_version(transaction, version)
+        given = (version.hash if version is not None else None, repeats, facts, off)
+        await transaction.connection.execute(_SQL["service_set"], *given)
+
+
+async def announce_panel(database: Database, judges: Judges, repeats: int) -> None:
+    """Store the same of a panel, and of a single judge as before."""
+    if judges.panel.is_single:
+        (judge,) = judges.by_version.values()
+        await announce_judge(database, judge.grader.version, repeats, judge.figures)
+        return
+    figures = {version: asdict(each.figures) for version, each in judges.by_version.items()}
+    facts = orjson.dumps({"members": figures}).decode()
+    async with transient_errors(), database.transaction() as transaction:
+        await add_judges(transaction, judges)
         await transaction.connection.execute(
-            _SQL["service_set"],
-            version.hash if version is not None else None,
-            repeats,
-            facts,
-            off,
+            _SQL["service_set"], judges.version, repeats, facts, None
         )
+
+
+async def add_judges(transaction: Transaction, judges: Judges) -> None:
+    """Make judges and their panel known."""
+    for grader in judges.graders:
+        await add_version(transaction, grader.version)
+    await add_panel(transaction, judges.panel)
 
 
 async def request_automatically(
@@ -297,9 +328,19 @@ async def pause_run(transaction: Transaction, run: PlannedRun, pause: Pause) -> 
         )
         _log.warning("judge_run_paused", run_id=str(run.run_id), reason=pause.reason)
     if pause.down_seconds is not None:
-        await transaction.connection.execute(
-            _SQL["provider_is_down"], run.judge_version, pause.detail, pause.down_seconds
-        )
+        await _note_down(transaction, run.judge_version, pause)
+
+
+async def _hold_member(transaction: Transaction, batch: Batch, pause: Pause) -> None:
+    """Note that a panel's member is down: its batches wait, and the run says so."""
+    await transaction.connection.execute(_SQL["run_detail"], batch.run_id, pause.detail)
+    await _note_down(transaction, batch.judge_version, pause)
+
+
+async def _note_down(transaction: Transaction, version: str, pause: Pause) -> None:
+    await transaction.connection.execute(
+        _SQL["provider_is_down"], version, pause.detail, pause.down_seconds
+    )
 
 
 def item_of(row: asyncpg.Record) -> Item:

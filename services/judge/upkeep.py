@@ -14,6 +14,7 @@ from uuid import UUID
 
 import structlog
 
+from services.judge.judges import Judges
 from services.judge.store import Runs, announce_known, item_of
 from services.judge.verdict import BadReplies, BudgetExhausted, Grader, NoVerdict, ProviderState
 from services.judge.verdict_cache import VerdictCache
@@ -52,7 +53,7 @@ class Upkeep:
     database: Database
     runs: Runs
     verdicts: VerdictCache
-    grader: Grader
+    judges: Judges
     ages: Ages
 
     async def send_due_batches(self) -> None:
@@ -65,7 +66,7 @@ class Upkeep:
         # Its last batch may have been settled by a replica that then died.
         for run_id in await self._runs("runs_finished"):
             await self.runs.close(run_id)
-        version = self.grader.version.hash
+        version = self.judges.version
         for run_id in await self._runs("runs_of_another_judge", version, self.ages.stalled):
             await self._pause(run_id, OTHER_JUDGE, "the judge was changed.")
         for run_id in (
@@ -74,10 +75,38 @@ class Upkeep:
             *await self.with_bad_replies(self.ages.probe),
         ):
             await self.resume(run_id)
-        waiting = await self._runs("runs_paused_for", [PROVIDER_DOWN])
-        if waiting and await self._provider_is_up(version, waiting):
-            for run_id in waiting:
-                await self.resume(run_id)
+        await self._wake_judges()
+        await self._look_after_panels()
+
+    async def _wake_judges(self) -> None:
+        """Ask the judges that are down, while anything waits for them; the first resumes all."""
+        paused = await self._runs("runs_paused_for", [PROVIDER_DOWN])
+        panel = self.judges.panel
+        rows = await self.database.pool.fetch(_SQL["members_down"], panel.version)
+        down = [panel.version] if panel.is_single else [row["member_version"] for row in rows]
+        is_up = not down
+        for version in down:
+            waiting = [
+                *paused,
+                *await self._runs("runs_waiting_for_member", version, panel.version),
+            ]
+            if waiting:
+                is_up = await self._provider_is_up(version, waiting) or is_up
+        for run_id in paused if is_up else ():
+            await self.resume(run_id)
+
+    async def _look_after_panels(self) -> None:
+        """End runs without members that stay down; complete those whose members are back."""
+        for run_id in await self._runs("runs_without_members", self.judges.wait_seconds):
+            await self.runs.close_without(run_id)
+        async with self.database.transaction() as transaction:
+            rows = await transaction.connection.fetch(
+                _SQL["runs_of_whole_panel"], self.judges.version
+            )
+            for row in rows:
+                await transaction.emit(
+                    JudgingRequested(submission_id=row["submission_id"], run_id=row["id"])
+                )
 
     async def with_bad_replies(self, seconds: float) -> Sequence[UUID]:
         """Return the runs to try again: after so many seconds, then after twice as long, ..."""
@@ -112,10 +141,11 @@ class Upkeep:
         """
         if not await self.may_probe(version, self.ages.longest_probe):
             return False
-        if not await self.grader.is_up():
+        grader = self.judges.by_version[version].grader
+        if not await grader.is_up():
             await self.provider_is_down(version, STILL_DOWN, self.ages.probe)
             return False
-        reason = await self._call_fails(version, waiting)
+        reason = await self._call_fails(grader, waiting)
         if reason is None:
             await self.database.pool.execute(_SQL["provider_is_up"], version)
             return True
@@ -125,18 +155,19 @@ class Upkeep:
         await pool.execute(_SQL["runs_still_down"], waiting, reason)
         return False
 
-    async def _call_fails(self, version: str, waiting: Sequence[UUID]) -> str | None:
+    async def _call_fails(self, grader: Grader, waiting: Sequence[UUID]) -> str | None:
         """Judge one pair of these runs; returns why that fails, None where it works."""
-        row = await self.database.pool.fetchrow(_SQL["pair_to_try"], waiting)
+        version = grader.version.hash
+        row = await self.database.pool.fetchrow(_SQL["pair_to_try"], waiting, version)
         if row is None:
             return None
         item, run_id = item_of(row), row["run_id"]
         claims = await self.verdicts.claim(version, [item])
         if not claims.taken:
             return None  # known by now, or a replica is asking: somebody got through
-        self.grader.learn(ProviderState(at=time.time(), down_seconds=None))
+        grader.learn(ProviderState(at=time.time(), down_seconds=None))
         try:
-            verdict = await self.grader.judge(item.pair, item.repeat, run_id=run_id)
+            verdict = await grader.judge(item.pair, item.repeat, run_id=run_id)
         except (BadReplies, BudgetExhausted) as refusal:
             reason, waste = None, refusal.waste  # of this run: the provider works
         except NoVerdict as refusal:

@@ -19,13 +19,13 @@ from rich.progress import Progress
 from medvid.cli.failures import CommandFailed
 from medvid.cli.parameters import Json
 from medvid.cli.printing import plain_table, print_table, span
+from medvid.judging.agreement import AgreementInterval
 from medvid.judging.estimates import RunEstimate
 from medvid.judging.pricing import FREE, MICROUSD
 from medvid.judging.versions import JudgeVersion
 from services.judge.runs import Item
 from services.judge.settings import JudgeSettings
 from services.judge.store import add_calibration
-from services.operate.agreement import AgreementInterval
 from services.operate.calibration import (
     ALPHA,
     ALPHA_OF_PART,

@@ -15,7 +15,7 @@ from typing import Final, Literal
 import numpy as np
 
 from medvid.benchmark.tasks import ASPECTS, CAPTION_TASKS, task_of
-from services.operate.agreement import (
+from medvid.judging.agreement import (
     AgreementInterval,
     Floats,
     alphas,

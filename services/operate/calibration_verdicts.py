@@ -18,13 +18,12 @@ from medvid.benchmark.tasks import ASPECTS, task_of
 from medvid.judging.estimates import RunEstimate, estimate
 from medvid.judging.off import off
 from medvid.judging.plans import pair_sha256
-from services.judge.app import call_figures
-from services.judge.open_judge import open_judge
+from services.judge.open_judge import call_figures, open_judge
 from services.judge.runs import Item, ItemKey
 from services.judge.settings import JudgeSettings
-from services.judge.store import add_version
 from services.judge.verdict import BadReplies, BudgetExhausted, Grader, Pair, ProviderDown, TryLater
 from services.judge.verdict_cache import VerdictCache
+from services.judge.versions import add_version
 from services.operate.calibration import PROBES, LabelledPair, Probe, Scores
 from shared.messaging.local import LocalBus
 from shared.runtime.errors import InvalidInput, Misconfigured

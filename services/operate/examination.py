@@ -25,7 +25,9 @@ from medvid.judging.ends import FAILURE_DAYS, WARNING_DAYS, days_left, earlier, 
 from medvid.judging.off import off
 from medvid.judging.rubric import load_rubric
 from services.gateway.accounts.rules import ADMIN_KEY_CHARACTERS, MAKES_ADMIN_KEY
+from services.judge.members import members_of
 from services.judge.open_judge import judge_version, open_endpoint
+from services.judge.settings import JudgeSettings
 from services.operate.chains import chains
 from services.operate.database import open_address, open_at
 from services.operate.findings import CheckOutcome, Finding, State
@@ -100,7 +102,7 @@ async def examine(around: Surroundings, *, ask_judge: bool = False) -> list[Find
                 ]
     findings.append(await _made("message bus", _bus(settings)))
     findings.append(await _made("public address", public_address(settings)))
-    findings.append(await _made("judge", _judge(settings)))
+    findings += await _judges(settings)
     if ask_judge:
         try:
             findings += [
@@ -288,7 +290,17 @@ async def _bus(settings: StandaloneSettings) -> CheckOutcome:
     return CheckOutcome("ok", "RabbitMQ answers, and every queue is as it must be.")
 
 
-async def _judge(settings: StandaloneSettings) -> CheckOutcome:
+async def _judges(settings: StandaloneSettings) -> list[Finding]:
+    try:
+        members = members_of(settings).judges
+    except Misconfigured as error:
+        return [Finding("judge", "failed", error.detail, error.fix)]
+    if len(members) == 1:
+        return [await _made("judge", _judge(members[0].settings))]
+    return [await _made(f"judge {each.name}", _judge(each.settings)) for each in members]
+
+
+async def _judge(settings: JudgeSettings) -> CheckOutcome:
     if settings.judge_provider == "none":
         return CheckOutcome("ok", "judging is off.")
     if settings.judge_model is None and settings.judge_provider == "openai":

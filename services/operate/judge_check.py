@@ -11,7 +11,7 @@ import json
 import socket
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Final
 from urllib.parse import urlsplit
@@ -27,6 +27,7 @@ from medvid.judging.pricing import FREE, MICROUSD
 from medvid.judging.prompt import ChatMessage, Form, build_messages, estimate_tokens
 from medvid.judging.replies import REASONING_LIMIT, InvalidReply, read_reply
 from medvid.judging.rubric import Rubric
+from services.judge.members import members_of
 from services.judge.open_judge import (
     endpoint_url,
     judge_version,
@@ -69,7 +70,13 @@ class _Check:
 
 
 def most_usd(settings: JudgeSettings) -> float | None:
-    """Return what a check costs at most, in US dollars; None where no price is known."""
+    """Return what a check costs at most, in US dollars; None where a price is not known."""
+    each = [_most_usd(member.settings) for member in members_of(settings).judges]
+    known = [usd for usd in each if usd is not None]
+    return sum(known) if len(known) == len(each) else None
+
+
+def _most_usd(settings: JudgeSettings) -> float | None:
     if settings.price is FREE:
         return 0.0 if settings.judge_provider == "stub" else None
     rubric = rubric_of(settings)
@@ -82,10 +89,21 @@ def most_usd(settings: JudgeSettings) -> float | None:
 async def check_judge(
     settings: JudgeSettings, *, by_batch: bool = False, patience: float = PATIENCE
 ) -> list[Finding]:
-    """Try every step and return what was found; raises Misconfigured.
+    """Try every step and return what was found, of each judge; raises Misconfigured.
 
     `by_batch`: instead of a call, a batch of one line, for whose end `patience` seconds are waited.
     """
+    members = members_of(settings).judges
+    if len(members) == 1:
+        return await _check_one(members[0].settings, by_batch=by_batch, patience=patience)
+    return [
+        replace(finding, check=f"{each.name}: {finding.check}")
+        for each in members
+        for finding in await _check_one(each.settings, by_batch=by_batch, patience=patience)
+    ]
+
+
+async def _check_one(settings: JudgeSettings, *, by_batch: bool, patience: float) -> list[Finding]:
     if settings.why_off is not None:
         why = off(settings.why_off)
         state: State = "skipped" if settings.why_off == "no_provider" else "failed"

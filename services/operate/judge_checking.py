@@ -24,6 +24,7 @@ def judge_check(
     """
     import asyncio
 
+    from services.judge.members import members_of
     from services.judge.settings import JudgeSettings
     from services.operate.findings import Finding, print_report
     from services.operate.judge_check import check_judge, most_usd
@@ -37,7 +38,11 @@ def judge_check(
         usd = most_usd(settings)
         cost = "its price is not known" if usd is None else f"at most {usd:.4f} USD"
         if not yes and settings.why_off is None:
-            question = f"Ask {settings.judge_model} at {settings.judge_base_url} ({cost})?"
+            judges = [
+                f"{each.name} at {each.settings.judge_base_url}"
+                for each in members_of(settings).judges
+            ]
+            question = f"Ask {', '.join(judges)} ({cost})?"
             typer.confirm(question, abort=True, err=True)
         findings = asyncio.run(check_judge(settings, by_batch=batch))
     except Misconfigured as error:

@@ -16,6 +16,7 @@ import structlog
 from medvid.benchmark.disclosure import RULE, Withheld, withheld
 from medvid.benchmark.series import SeriesRule, adopted
 from medvid.benchmark.tasks import METRIC_KEYS, SCORINGS, Board, Ranking, Scoring
+from medvid.judging.badges import JUDGES_MISSING
 from services.ranker.board import Entry, RankedBoard
 from shared.contracts.messages import BoardChanged, RescoringCompleted
 from shared.messaging.reaper import Overdue
@@ -168,8 +169,16 @@ def _parts(entries: Sequence[UUID]) -> Iterator[Sequence[UUID]]:
 
 
 def _rule(row: asyncpg.Record, entries: Sequence[Entry]) -> SeriesRule:
-    """Return a board's rule; one without a series takes that of most of its values."""
-    series = (each for entry in entries for each in entry.series("compat").values())
+    """Return a board's rule; one without a series takes that of most of its values.
+
+    Not that of values for which some judges are still missing.
+    """
+    series = (
+        each
+        for entry in entries
+        if JUDGES_MISSING not in entry.badges
+        for each in entry.series("compat").values()
+    )
     current = row["series"] or adopted(series, row["service"])
     return SeriesRule(current, row["other_judges"], row["published"])
 

@@ -70,19 +70,17 @@ class Bench:
         return self.site.database
 
     @asynccontextmanager
-    async def judge(self, salt: str) -> AsyncIterator[None]:
-        """Run the judge of a salt."""
+    async def judge(self, salt: str | None = None, **changes: Any) -> AsyncIterator[None]:
+        """Run the judge of a salt, or as other settings say."""
         bus: Bus = (
             await connect_rabbit(self.rabbit_url) if self.rabbit_url else LocalBus(self.database)
         )
         base = Infrastructure(self.database, bus, Readiness({"database": self.database.check}))
-        settings = JudgeSettings(
-            judge_provider="stub",
-            judge_base_url=self.url,
-            judge_stub_salt=salt,
-            judge_patrol_seconds=0.2,
-            judge_due_seconds=0.1,
-        )
+        if salt is not None:
+            changes |= {
+                "judge_provider": "stub", "judge_base_url": self.url, "judge_stub_salt": salt,
+            }  # fmt: skip
+        settings = JudgeSettings(judge_patrol_seconds=0.2, judge_due_seconds=0.1, **changes)
         try:
             async with judge.run(base, settings):
                 yield

@@ -550,7 +550,7 @@ async def test_a_run_whose_judge_was_changed_goes_on_with_the_new_one(
         await look_after(database, new)
     async with judging(database, [new]):
         run = await reaches(database, run_id, "completed")
-    assert run["judge_version"] == new.judge.grader.version.hash
+    assert run["judge_version"] == new.judge.judges.version
     assert await judged_values(database) == as_values(expected)
 
 

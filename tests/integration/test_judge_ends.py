@@ -30,6 +30,12 @@ def version(model: str = "model-1") -> JudgeVersion:
     )  # fmt: skip
 
 
+def watch_of(database: Database, ends: date | None, provider: Provider | None) -> EndWatch:
+    judge = version()
+    lists = [(judge.model, provider.models)] if provider is not None else []
+    return EndWatch(database, judge.hash, ends, lists)
+
+
 class Provider:
     """A list of models, which counts how often it is read."""
 
@@ -67,7 +73,7 @@ async def test_replicas_read_the_list_once_a_day(database: Database) -> None:
     provider = Provider(model_1=SOON)
     await announce_judge(database, version(), 1)
     assert await seconds_left(database) is None
-    replicas = [EndWatch(database, version(), None, provider.models) for _ in range(2)]
+    replicas = [watch_of(database, None, provider) for _ in range(2)]
     for replica in replicas * 2:
         await replica.look()
     assert provider.asked == 1
@@ -82,7 +88,7 @@ async def test_replicas_read_the_list_once_a_day(database: Database) -> None:
 async def test_a_known_end_stays_while_the_list_names_none(database: Database) -> None:
     provider = Provider(model_1=SOON)
     await announce_judge(database, version(), 1)
-    watch = EndWatch(database, version(), None, provider.models)
+    watch = watch_of(database, None, provider)
     await watch.look()
     await a_day_passes(database)
     provider.is_down = True
@@ -98,17 +104,17 @@ async def test_a_known_end_stays_while_the_list_names_none(database: Database) -
 
 async def test_the_setting_counts_where_it_is_earlier(database: Database) -> None:
     await announce_judge(database, version(), 1)
-    await EndWatch(database, version(), SOON, None).say()
+    await watch_of(database, SOON, None).say()
     assert await seconds_left(database) == pytest.approx(29.5 * DAY, abs=DAY)
     provider = Provider(model_1=SOON - timedelta(days=20))
-    await EndWatch(database, version(), SOON, provider.models).look()
+    await watch_of(database, SOON, provider).look()
     assert await seconds_left(database) == pytest.approx(9.5 * DAY, abs=DAY)
 
 
 async def test_replicas_with_other_settings_agree_on_the_earliest_day(database: Database) -> None:
     await announce_judge(database, version(), 1)
     late, soon, silent = (
-        EndWatch(database, version(), day, None) for day in (SOON + timedelta(days=60), SOON, None)
+        watch_of(database, day, None) for day in (SOON + timedelta(days=60), SOON, None)
     )
     for order in ((late, soon, silent), (silent, soon, late), (soon, silent, late)):
         for replica in order:
@@ -129,11 +135,11 @@ async def test_replicas_with_other_settings_agree_on_the_earliest_day(database: 
 
 async def test_another_judge_does_not_inherit_the_end(database: Database) -> None:
     await announce_judge(database, version(), 1)
-    await EndWatch(database, version(), SOON, Provider(model_1=SOON).models).look()
+    await watch_of(database, SOON, Provider(model_1=SOON)).look()
     await announce_judge(database, version("model-2"), 1)
     assert await seconds_left(database) is None
     old = Provider(model_1=SOON)
-    await EndWatch(database, version(), SOON, old.models).look()
+    await watch_of(database, SOON, old).look()
     assert old.asked == 0, "a replica of the old judge says nothing of the new one"
     await announce_judge(database, None, 1, off="no_model")
     assert await seconds_left(database) is None, "nobody judges"
@@ -155,7 +161,7 @@ async def test_a_judge_without_a_model_says_so_and_serves(postgres_url: str) -> 
 async def test_who_judges_and_until_when_is_known_to_the_gateway(database: Database) -> None:
     assert (await judge_in_force(database.pool)).off == "no_provider"
     await announce_judge(database, version(), 1)
-    await EndWatch(database, version(), SOON, None).say()
+    await watch_of(database, SOON, None).say()
     found = await judge_in_force(database.pool)
     assert (found.model, found.ends, found.off, found.fix) == ("model-1", SOON, None, None)
     assert found.says == f"model-1 judges. Its provider takes it away on {SOON}, in 30 days."

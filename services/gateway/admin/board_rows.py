@@ -14,10 +14,9 @@ from typing import Final, cast
 from medvid.benchmark.names import SAME_NAMES, check_entry_fields, clean_name, name_key
 from medvid.benchmark.report import Problem, shown
 from medvid.benchmark.tasks import BOARDS, METRIC_KEYS, METRICS, Board
+from medvid.judging.badges import STUB_JUDGE, UNCONFIRMED_JUDGE
 from services.gateway.accounts.admin_actions import hidden_character
 
-STUB_BADGE: Final = "stub judge"
-UNCONFIRMED_BADGE: Final = "judge_unconfirmed"
 TEXT_FIELDS: Final = ("model_name", "organization", "team", "authors", "model_url", "track")
 _NOTE_LIMIT: Final = 1_000
 _BADGE_LIMITS: Final = (10, 40)
@@ -185,10 +184,10 @@ def _badge_problems(path: str, board: str, badges: object) -> list[Problem]:
     if not isinstance(badges, list) or len(badges) > most or not all(map(_is_badge, badges)):
         expected = f"a list of at most {most} words of at most {longest} characters, without ';'"
         return [_problem(path, badges, expected, "Fix it.")]
-    if board == "official" and STUB_BADGE in badges:
+    if board == "official" and STUB_JUDGE in badges:
         expected = "no entry that the stand-in judge scored"
         return [_problem(path, badges, expected, "Leave the row out: it is not official.")]
-    if board == "official" and UNCONFIRMED_BADGE in badges:
+    if board == "official" and UNCONFIRMED_JUDGE in badges:
         expected = "no entry whose judge's model is not confirmed"
         return [_problem(path, badges, expected, "Leave the row out: it is not official.")]
     return []

@@ -13,6 +13,7 @@ from uuid import UUID
 import asyncpg
 
 from medvid.benchmark.versions import JUDGED_VERSION, SIMILARITY_VERSION, STATISTICS_VERSION
+from medvid.judging.badges import OF_JUDGE
 from medvid.models.administration import JobKind
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.admin.ground_truths import make_current
@@ -92,7 +93,7 @@ async def _swap_succession(
     await connection.execute(_SUCCESSION["scores_swap"], job_id, version, entries)
     await connection.execute(_REREAD["replicates_swap"], job_id, version, entries)
     await connection.execute(_SUCCESSION["results_add"], job_id, version, entries)
-    await connection.execute(_SUCCESSION["badges_set"], job_id, version, entries)
+    await connection.execute(_SUCCESSION["badges_set"], job_id, version, entries, OF_JUDGE)
     boards = await connection.fetch(_SUCCESSION["boards_go_over"], version, entries)
     return {
         "judge_version": version,

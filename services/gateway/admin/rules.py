@@ -11,7 +11,7 @@ from uuid import UUID
 from medvid.benchmark.names import ERASED, check_entry_fields, clean_name
 from medvid.benchmark.report import Problem
 from medvid.benchmark.tasks import Board
-from services.gateway.admin.board_rows import UNCONFIRMED_BADGE
+from medvid.judging.badges import UNCONFIRMED_JUDGE
 from shared.runtime.errors import Conflict
 
 EDITABLE: Final = ("organization", "team", "authors", "model_url", "track", "contact")
@@ -65,7 +65,7 @@ def promoted(entry: ManagedEntry, verified_on: date, note: str | None) -> Manage
             fix="Have it judged by a real judge first.",
             code="stub_not_official",
         )
-    if UNCONFIRMED_BADGE in entry.badges:
+    if UNCONFIRMED_JUDGE in entry.badges:
         raise Conflict(
             "a gateway names another model than the judge's for some of the entry's verdicts.",
             fix="Have it judged by an endpoint that names the judge's own model.",

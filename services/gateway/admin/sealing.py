@@ -16,6 +16,7 @@ from itertools import groupby
 from typing import Any, Final
 from uuid import UUID
 
+import orjson
 import structlog
 from threadpoolctl import threadpool_limits
 
@@ -38,6 +39,7 @@ from medvid.evidence.sealed import (
     value_parts,
 )
 from medvid.judging.aggregate import contributions
+from medvid.judging.panels import Panel
 from medvid.judging.plans import unpack
 from medvid.judging.verdicts import Verdict
 from services.gateway.accounts.admin_actions import AdminAction
@@ -134,10 +136,13 @@ class Sealing:
         run = await self._database.pool.fetchrow(_SQL["sealed_run"], submission, judge)
         if run is None:
             return None, []
-        rounds: list[dict[int, Verdict]] = [{} for _ in range(run["repeats"])]
+        panel = Panel.read(judge, orjson.loads(run["facts"]))
+        if not panel.is_plain_mean:
+            return None, []  # records give means of rounds, and no other values
+        rounds: list[dict[int, Verdict]] = [{} for _ in range(len(panel.members) * run["repeats"])]
         for row in await self._database.pool.fetch(_SQL["sealed_verdicts"], run["id"], judge):
             scores = dict(zip(ASPECTS, row["scores"], strict=True))
-            rounds[row["repeat"]][row["ordinal"]] = scores
+            rounds[row["member"] * run["repeats"] + row["repeat"]][row["ordinal"]] = scores
         return dict(run), rounds
 
     async def _records(

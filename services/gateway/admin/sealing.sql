@@ -20,18 +20,20 @@ SELECT metric, digest, replicates FROM current_replicates WHERE entry_id = $1 AN
 SELECT content FROM payloads WHERE submission_id = $1
 
 -- name: sealed_run
-SELECT r.id, r.plan, r.repeats
+SELECT r.id, r.plan, r.repeats, v.facts::text AS facts
   FROM judge_results
   JOIN judge_runs r ON r.id = judge_results.run_id
+  JOIN judge_versions v ON v.hash = judge_results.judge_version
  WHERE judge_results.submission_id = $1 AND judge_results.judge_version = $2 AND r.plan IS NOT NULL
  ORDER BY completed_at DESC
  LIMIT 1
 
 -- name: sealed_verdicts
-SELECT p.ordinal, p.repeat, v.scores
+SELECT p.member, p.ordinal, p.repeat, v.scores
   FROM judge_run_pairs p
+  JOIN judge_members m ON m.judge_version = $2 AND m.member = p.member
  CROSS JOIN LATERAL (
        SELECT scores FROM judge_verdicts
-        WHERE judge_version = $2 AND pair = p.pair AND repeat = p.repeat
+        WHERE judge_version = m.member_version AND pair = p.pair AND repeat = p.repeat
         LIMIT 1) AS v
  WHERE p.run_id = $1 AND v.scores IS NOT NULL

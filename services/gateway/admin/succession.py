@@ -12,7 +12,7 @@ import orjson
 import structlog
 
 from medvid.benchmark.tasks import Board
-from medvid.judging.estimates import CallFigures, estimate
+from medvid.judging.estimates import CallFigures, estimate, together
 from medvid.judging.off import off
 from medvid.judging.pricing import MICROUSD, TokenPrice
 from medvid.models.administration import (
@@ -151,11 +151,19 @@ async def _plan(
     )
     entries = [row for row in rows if row["reason"] is None]
     runs = [row["run_id"] for row in entries if row["run_id"] is not None]
-    pairs = await connection.fetchrow(_SQL["pairs_of_runs"], version, runs, repeats)
-    assert pairs is not None  # noqa: S101 - it counts
-    mean = pairs["bytes"] // pairs["pairs"] if pairs["pairs"] else 0
-    figures = _figures(judge["figures"]).after(await tokens_measured(connection, version))
-    found = estimate([mean] * pairs["pairs"], repeats, pairs["known"], figures)
+    figures = _figures(version, judge["figures"])
+    found = together(
+        [
+            estimate(
+                [row["bytes"] // row["pairs"]] * row["pairs"] if row["pairs"] else [],
+                repeats,
+                row["known"],
+                figures[member].after(await tokens_measured(connection, member)),
+            )
+            for row in await connection.fetch(_SQL["pairs_of_runs"], version, runs, repeats)
+            for member in [row["member_version"]]
+        ]
+    )
     shown = SuccessionEstimate(
         judge_version=version,
         stub=judge["is_stub"],
@@ -181,9 +189,14 @@ async def entries_unranked(
     return [UnrankedEntry(**row) for row in rows]
 
 
-def _figures(stored: str) -> CallFigures:
+def _figures(version: str, stored: str) -> dict[str, CallFigures]:
+    """Return what a call takes, by member: of a single judge, of itself."""
     facts = orjson.loads(stored)
-    return CallFigures(**{**facts, "price": TokenPrice(**facts["price"])})
+    members = facts.get("members", {version: facts})
+    return {
+        member: CallFigures(**{**each, "price": TokenPrice(**each["price"])})
+        for member, each in members.items()
+    }
 
 
 def _check(plan: _Plan, calls: int) -> None:

@@ -27,14 +27,20 @@ SELECT e.id AS entry_id, e.board, e.model_name, e.submission_id,
  ORDER BY e.name_key, e.id
 
 -- name: pairs_of_runs
--- How many distinct pairs these runs have, their bytes, and how many verdicts of the judge $1 are known.
-SELECT count(*) AS pairs, coalesce(sum(octet_length(t.prediction) + octet_length(t.reference)), 0)::bigint AS bytes,
+-- By member of the judge $1: how many distinct pairs these runs have, their bytes, and how many of its verdicts are
+-- known.
+SELECT m.member_version, count(t.sha256) AS pairs,
+       coalesce(sum(octet_length(t.prediction) + octet_length(t.reference)), 0)::bigint AS bytes,
        coalesce(sum((SELECT count(*)
                        FROM judge_verdicts v
-                      WHERE v.judge_version = $1 AND v.pair = t.sha256 AND v.repeat < $3
+                      WHERE v.judge_version = m.member_version AND v.pair = t.sha256 AND v.repeat < $3
                         AND v.scores IS NOT NULL)), 0)::bigint AS known
-  FROM (SELECT DISTINCT pair FROM judge_run_pairs WHERE run_id = ANY ($2::uuid[])) AS mine
-  JOIN judge_pairs t ON t.sha256 = mine.pair
+  FROM judge_members m
+  LEFT JOIN ((SELECT DISTINCT pair FROM judge_run_pairs WHERE run_id = ANY ($2::uuid[])) AS mine
+             JOIN judge_pairs t ON t.sha256 = mine.pair) ON true
+ WHERE m.judge_version = $1
+ GROUP BY m.member, m.member_version
+ ORDER BY m.member
 
 -- name: job_add
 INSERT INTO rescore_jobs (id, kind, state, ground_truth_version, judge_version, requested_by, why)
@@ -123,9 +129,11 @@ ON CONFLICT (run_id) DO NOTHING
 
 -- name: badges_set
 UPDATE entries e
-   SET badges = array_remove(array_remove(e.badges, 'stub judge'), 'judge_unconfirmed')
-                || CASE WHEN v.is_stub THEN ARRAY['stub judge'] ELSE '{}'::text[] END
-                || CASE WHEN i.is_confirmed THEN '{}'::text[] ELSE ARRAY['judge_unconfirmed'] END
+   SET badges = ARRAY(SELECT badge FROM unnest(e.badges) WITH ORDINALITY AS each (badge, place)
+                       WHERE badge <> ALL ($4::text[]) ORDER BY place)
+                || CASE WHEN v.is_stub THEN ARRAY[($4::text[])[1]] ELSE '{}'::text[] END
+                || CASE WHEN i.is_confirmed THEN '{}'::text[] ELSE ARRAY[($4::text[])[2]] END
+                || CASE WHEN i.facts ? 'own_family' THEN ARRAY[($4::text[])[4]] ELSE '{}'::text[] END
   FROM rescore_items i
   JOIN judge_versions v ON v.hash = $2
  WHERE i.job_id = $1 AND i.entry_id = e.id AND e.id = ANY ($3::uuid[])

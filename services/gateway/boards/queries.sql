@@ -49,9 +49,20 @@ SELECT metric, compat, strict, answered, expected
  WHERE entry_id = (SELECT replaces FROM entries WHERE id = $1)
 
 -- name: board_sources
-SELECT s.entry_id, s.metric, s.by_source::text AS by_source
+-- `members`: of a panel each judge and the value that it gave alone; null of a single judge's value.
+SELECT s.entry_id, s.metric, s.by_source::text AS by_source, s.judge_version,
+       jsonb_build_object('combine', p.panel -> 'combine', 'members', (
+           SELECT jsonb_agg(member - 'metrics' || jsonb_build_object('value', member #> ARRAY['metrics', s.metric, 'value'])
+                            ORDER BY member ->> 'judge_version')
+             FROM jsonb_array_elements(p.panel -> 'members') AS member))::text AS panel
   FROM entries e
   JOIN scores s ON s.entry_id = e.id
+  LEFT JOIN LATERAL (
+       SELECT r.facts -> 'panel' AS panel
+         FROM judge_results r
+        WHERE r.submission_id = e.submission_id AND r.judge_version = s.judge_version AND r.facts ? 'panel'
+        ORDER BY r.completed_at DESC
+        LIMIT 1) AS p ON true
  WHERE e.board = $1 AND e.listed AND e.removed_at IS NULL
 
 -- name: comparison_scores

@@ -19,6 +19,8 @@ from medvid.benchmark.statistics.second_opinions import (
     sensitivity,
     weighted_mean_ranks,
 )
+from medvid.judging.leave_out import judges_out
+from medvid.judging.panels import Panel
 from medvid.models.boards import LeaderboardEntry
 from medvid.models.second_opinions import SecondOpinion, SecondOpinions
 from medvid.spreadsheets import table
@@ -49,6 +51,7 @@ def second_opinions(board: MeasuredBoard, scores: Sequence[Row]) -> SecondOpinio
         (n for n, value in enumerate(fair) if value is not None), key=lambda n: (-(fair[n] or 0), n)
     )
     fair_places = {n: place for place, n in enumerate(order, 1)}
+    without = judges_out(_rows(entries), _panels(entries, scores), board.ranking)
     return SecondOpinions(
         board=board.board,
         scoring=board.scoring,
@@ -71,6 +74,8 @@ def second_opinions(board: MeasuredBoard, scores: Sequence[Row]) -> SecondOpinio
                 majority_place=won.majority_place,
                 fair=rounded(fair[n]),
                 fair_place=fair_places.get(n),
+                one_judge_out=_range(entry.rank or n + 1, without[n]),
+                judges_out=without[n],
             )
             for n, (entry, moved, won) in enumerate(
                 zip(entries, sensitivity(ranked, board.ranking), majority(ranked), strict=True)
@@ -100,14 +105,35 @@ def weighted(found: SecondOpinions, board: MeasuredBoard, weights: Weights) -> S
 
 
 def _ranked(board: MeasuredBoard, entries: Sequence[LeaderboardEntry]) -> list[RankedRow]:
-    ranked, _ = rank(
-        [
-            {"model_name": each.model_name, **ranked_values(each.values, each.not_ranked)}
-            for each in entries
-        ],
-        board.ranking,
-    )
+    ranked, _ = rank(_rows(entries), board.ranking)
     return list(ranked)
+
+
+def _rows(entries: Sequence[LeaderboardEntry]) -> list[dict[str, Any]]:
+    return [
+        {"model_name": each.model_name, **ranked_values(each.values, each.not_ranked)}
+        for each in entries
+    ]
+
+
+def _panels(
+    entries: Sequence[LeaderboardEntry], scores: Sequence[Row]
+) -> list[dict[str, tuple[Panel, list[float | None]]]]:
+    """Return the panels behind the judged values of entries, and each member's own value."""
+    found: dict[UUID, dict[str, tuple[Panel, list[float | None]]]] = {}
+    for score in scores:
+        facts = orjson.loads(score["panel"])
+        if facts["members"]:
+            panel = Panel.read(score["judge_version"], facts)
+            values = [member["value"] for member in facts["members"]]
+            found.setdefault(score["entry_id"], {})[score["metric"]] = panel, values
+    return [found.get(each.entry_id, {}) for each in entries]
+
+
+def _range(rank: int, places: Mapping[str, int]) -> tuple[int, int] | None:
+    if not places:
+        return None
+    return min(rank, *places.values()), max(rank, *places.values())
 
 
 def _fair(entries: Sequence[LeaderboardEntry], scores: Sequence[Row]) -> list[float | None]:
@@ -134,7 +160,7 @@ def second_opinions_csv(found: SecondOpinions) -> str:
         "rank", "rank_low", "rank_high", "first_share", "may_be_best", "model_name", "organization",
         "mean_rank", "entry_out_low", "entry_out_high", "metric_out_low", "metric_out_high",
         "copeland", "majority_place", "fair", "fair_place", "weighted_mean_rank", "weighted_place",
-        "entry_id",
+        "entry_id", "judge_out_low", "judge_out_high",
     ]  # fmt: skip
     return table(columns, [_line(each) for each in found.entries])
 
@@ -157,4 +183,5 @@ def _line(each: SecondOpinion) -> list[object]:
         each.weighted_mean_rank,
         each.weighted_place,
         str(each.entry_id),
+        *(each.one_judge_out or (None, None)),
     ]

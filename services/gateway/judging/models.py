@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import asdict, replace
 from typing import Any, Final
 from uuid import UUID
@@ -103,7 +103,8 @@ def explained_page(found: FoundVerdicts, reasons: Rationales, query: VerdictQuer
     page = verdict_page(found, query)
     verdicts = [
         ExplainedVerdict(
-            **verdict.model_dump(), rationale=reasons.get((verdict.pair, verdict.repeat))
+            **verdict.model_dump(),
+            rationale=reasons.get((verdict.pair, verdict.repeat, verdict.judge_version)),
         )
         for verdict in page.verdicts
     ]
@@ -134,10 +135,37 @@ def shown_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return the facts of a run without what is withheld; `facts` as the judge stored them."""
     metrics = {key: _shown_metric(found) for key, found in facts.get("metrics", {}).items()}
     shown = {**facts, **({"metrics": metrics} if metrics else {})}
+    if "panel" in facts:
+        withheld = {key for key, found in metrics.items() if "withheld" in found}
+        shown["panel"] = _shown_panel(facts["panel"], withheld)
     if any("withheld" in found for found in metrics.values()):
         # The totals, less what is shown, would tell how many captions matched.
         shown |= dict.fromkeys(facts.keys() & {"pairs", "distinct_pairs"})
     return shown
+
+
+def _shown_panel(panel: Mapping[str, Any], withheld: Set[str]) -> dict[str, Any]:
+    """Return what members gave and how they agree, of the metrics that are shown."""
+    agreement = {
+        key: {
+            "alpha": rounded(found["alpha"]),
+            "kappas": [{**each, "kappa": rounded(each["kappa"])} for each in found["kappas"]],
+        }
+        for key, found in panel["agreement"].items()
+        if key not in withheld
+    }
+    members = [
+        {
+            **member,
+            "metrics": {
+                key: _shown_metric(found)
+                for key, found in member["metrics"].items()
+                if key not in withheld
+            },
+        }
+        for member in panel["members"]
+    ]
+    return {**panel, "members": members, "agreement": agreement}
 
 
 def _shown_metric(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -165,7 +193,8 @@ def judging_receipt(
 def verdicts_csv(page: VerdictPage | ExplainedPage) -> str:
     """Return a page as CSV, in which no cell is a formula to a spreadsheet."""
     columns = ["pair", *_NUMBERS[:2], "metrics", "state", *ASPECTS, "unscored_reason", "model",
-               *_NUMBERS[2:], "judged_at", "prediction", "mean", "sources", "cut"]  # fmt: skip
+               *_NUMBERS[2:], "judged_at", "prediction", "mean", "sources", "cut",
+               "judge_version"]  # fmt: skip
     if isinstance(page, ExplainedPage):
         columns.append("rationale")
     rows = []

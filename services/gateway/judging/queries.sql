@@ -93,22 +93,26 @@ SELECT s.metric, s.answered, s.expected, s.by_source::text AS by_source
 -- name: verdict_models
 SELECT DISTINCT v.model
   FROM judge_run_pairs p
-  JOIN judge_verdicts v ON v.judge_version = $2 AND v.pair = p.pair AND v.repeat = p.repeat
+  JOIN judge_members m ON m.judge_version = $2 AND m.member = p.member
+  JOIN judge_verdicts v ON v.judge_version = m.member_version AND v.pair = p.pair AND v.repeat = p.repeat
  WHERE p.run_id = $1 AND v.model IS NOT NULL
  ORDER BY v.model
 
 -- name: asks_reasons
-SELECT EXISTS (SELECT FROM judge_versions WHERE hash = $1 AND facts ? 'rationale')
+SELECT EXISTS (SELECT FROM judge_members m
+                 JOIN judge_versions v ON v.hash = m.member_version AND v.facts ? 'rationale'
+                WHERE m.judge_version = $1)
 
 -- name: rationales
 -- Of these items of a run, which may repeat references: for administrators.
-SELECT p.ordinal, p.repeat, v.rationale
+SELECT p.ordinal, p.repeat, m.member_version AS judge_version, v.rationale
   FROM unnest($3::integer[], $4::integer[]) AS item (ordinal, repeat)
   JOIN judge_run_pairs p ON p.run_id = $1 AND p.ordinal = item.ordinal AND p.repeat = item.repeat
+  JOIN judge_members m ON m.judge_version = $2 AND m.member = p.member
  CROSS JOIN LATERAL (
        SELECT rationale
          FROM judge_verdicts
-        WHERE judge_version = $2 AND pair = p.pair AND repeat = p.repeat
+        WHERE judge_version = m.member_version AND pair = p.pair AND repeat = p.repeat
         LIMIT 1) AS v
  WHERE v.rationale IS NOT NULL
 
@@ -117,25 +121,26 @@ SELECT p.ordinal, p.repeat, v.rationale
 -- metrics the source `$8` is shown.
 SELECT p.ordinal, p.repeat, p.metrics, p.uses, p.sources, t.prediction, v.scores, v.unscored,
        v.model, v.prompt_tokens, v.completion_tokens, v.latency_ms, v.attempts, v.cost_microusd,
-       v.judged_at, m.mean, c.cut, count(*) OVER () AS total
+       v.judged_at, m.mean, c.cut, j.hash AS judge_version, count(*) OVER () AS total
   FROM judge_run_pairs p
   JOIN judge_pairs t ON t.sha256 = p.pair
+  LEFT JOIN (      -- of a panel each member; a run that is not planned yet has nobody
+       SELECT g.member, w.hash, (w.facts ->> 'max_caption_characters')::integer AS characters
+         FROM judge_members g
+         JOIN judge_versions w ON w.hash = g.member_version
+        WHERE g.judge_version = $2) AS j USING (member)
   LEFT JOIN LATERAL (      -- one probe of the primary key, however old the statistics are
        SELECT *
          FROM judge_verdicts
-        WHERE judge_version = $2 AND pair = p.pair AND repeat = p.repeat
+        WHERE judge_version = j.hash AND pair = p.pair AND repeat = p.repeat
         LIMIT 1) AS v ON true
  CROSS JOIN LATERAL (SELECT avg(score)::float8 AS mean FROM unnest(v.scores) AS score) AS m
  CROSS JOIN LATERAL (SELECT coalesce(v.scores[$7], m.mean) AS score) AS w
- CROSS JOIN (
-       SELECT (SELECT (facts ->> 'max_caption_characters')::integer
-                 FROM judge_versions
-                WHERE hash = $2) AS characters) AS longest
  CROSS JOIN LATERAL (      -- a text may hold NUL, which no function that counts characters takes
-       SELECT CASE WHEN octet_length(t.prediction) <= longest.characters THEN false
+       SELECT CASE WHEN octet_length(t.prediction) <= j.characters THEN false
                    ELSE coalesce(octet_length(t.prediction) - regexp_count(
                             replace(encode(t.prediction, 'escape'), '\\', ''), '\\2[0-7]{2}')
-                        > longest.characters, false)
+                        > j.characters, false)
               END AS cut) AS c
  WHERE p.run_id = $1
    AND ($3::text IS NULL OR $3 = ANY (p.metrics))
@@ -149,5 +154,5 @@ SELECT p.ordinal, p.repeat, p.metrics, p.uses, p.sources, t.prediction, v.scores
    AND ($10::text IS NULL OR v.model = $10)
    AND ($11::boolean IS NULL OR c.cut = $11)
    AND ($12::integer IS NULL OR w.score <= $12)
- ORDER BY CASE WHEN $13::boolean THEN w.score END, p.ordinal, p.repeat
+ ORDER BY CASE WHEN $13::boolean THEN w.score END, p.ordinal, member, p.repeat
  LIMIT $5 OFFSET $6

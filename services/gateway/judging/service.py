@@ -32,8 +32,8 @@ _ESTIMATE_LOOK_SECONDS: Final = 0.03
 _log = structlog.get_logger(__name__)
 
 
-Rationales = Mapping[tuple[int, int], str]
-"""The judge's reasons, by ordinal and repeat; they may repeat references."""
+Rationales = Mapping[tuple[int, int, str | None], str]
+"""A judge's reasons, by ordinal, repeat and judge version; they may repeat references."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -259,8 +259,8 @@ class JudgingStore:
 
     async def rationales(
         self, run: StoredRun, rows: Sequence[asyncpg.Record]
-    ) -> dict[tuple[int, int], str]:
-        """Return the judge's reasons for rows of `verdicts_page`, by ordinal and repeat.
+    ) -> dict[tuple[int, int, str | None], str]:
+        """Return the reasons for rows of `verdicts_page`, by ordinal, repeat and judge version.
 
         They may repeat references: for administrators alone.
         """
@@ -269,7 +269,9 @@ class JudgingStore:
             found = await self._database.pool.fetch(
                 _SQL["rationales"], run.id, run.judge_version, *places
             )
-        return {(row["ordinal"], row["repeat"]): row["rationale"] for row in found}
+        return {
+            (row["ordinal"], row["repeat"], row["judge_version"]): row["rationale"] for row in found
+        }
 
     async def verdicts(
         self, run: StoredRun, query: VerdictQuery, shown: ShownSources

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
+from typing import Any
 
 from medvid.benchmark.tasks import ASPECTS, METRICS
 from medvid.models.boards import COLUMNS, EntryDetails, Leaderboard, Provenance
@@ -24,6 +25,8 @@ def render_entry(pages: Pages, board: Leaderboard, entry: EntryDetails, now: dat
     drawn = ([row] if row else []) + rivals
     spans = [span for span in entry.history if span.scoring == "compat"]
     changed = [each for each in entry.breaks if each.before is not None]
+    facts = entry.judge.facts if entry.judge else {}
+    panel = facts.get("panel")
     return pages.render(
         "entry.html",
         board=board,
@@ -46,6 +49,9 @@ def render_entry(pages: Pages, board: Leaderboard, entry: EntryDetails, now: dat
         provenances=_provenances(entry),
         aspects=ASPECTS,
         judged=_judged(entry),
+        panel=panel,
+        pairs=_pairs(panel) if panel else [],
+        own_family=facts.get("own_family", ()),
         page_url=page_url(board.board, board.scoring),
         compare_url=compare_url(
             board.board, board.scoring, [str(entry.id), *(str(each.entry_id) for each in rivals)]
@@ -64,13 +70,24 @@ def _provenances(entry: EntryDetails) -> list[tuple[str, Provenance]]:
     return found
 
 
+def _pairs(panel: Mapping[str, Any]) -> list[tuple[str, dict[str, float | None]]]:
+    """Return each two judges of a panel by name, and their kappa by metric."""
+    names = {each["judge_version"]: each["model"] for each in panel["members"]}
+    found: dict[str, dict[str, float | None]] = {}
+    for metric, agreement in panel["agreement"].items():
+        for each in agreement["kappas"]:
+            pair = f"{names[each['a']]} and {names[each['b']]}"
+            found.setdefault(pair, {})[metric] = each["kappa"]
+    return [*found.items()]
+
+
 def _judged(entry: EntryDetails) -> list[dict[str, object]]:
     """Return the judge's facts by metric, in the order of the board's columns."""
     metrics = entry.judge.facts.get("metrics", {}) if entry.judge else {}
     if not isinstance(metrics, dict):
         return []
     return [
-        {"label": _LABELS[key], "aspects": {}, "coverage": None, **metrics[key]}
+        {"metric": key, "label": _LABELS[key], "aspects": {}, "coverage": None, **metrics[key]}
         for key in _LABELS
         if isinstance(metrics.get(key), dict)
     ]

@@ -86,6 +86,7 @@ def render_opinions(pages: Pages, found: SecondOpinions, board: Board, scoring: 
         columns=COLUMNS,
         weights=weights,
         pictures=[picture(each, len(found.entries)) for each in found.entries],
+        judged_by_panels=any(each.one_judge_out for each in found.entries),
         moved=sum(each.one_entry_out[0] != each.one_entry_out[1] for each in found.entries),
         switches=[(each, opinions_url(board, each, text)) for each in SCORINGS],
         json_url=address,

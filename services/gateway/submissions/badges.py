@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from medvid.judging.badges import JUDGES_MISSING, OWN_FAMILY, STUB_JUDGE, UNCONFIRMED_JUDGE
+
 PARTIAL: Final = "partial coverage"
-STUB_JUDGE: Final = "stub judge"
-UNCONFIRMED_JUDGE: Final = "judge_unconfirmed"
 
 MEANINGS: Final = {
     PARTIAL: "Some test samples have no prediction; they count as not answered",
     STUB_JUDGE: "Judged by the stand-in, for demonstration only",
     UNCONFIRMED_JUDGE: "A gateway names another model than the judge's: who judged is not certain",
+    JUDGES_MISSING: "A judge of the panel did not answer: judged by the others alone",
+    OWN_FAMILY: "A judge is of the same family of models, and may be kind to it",
 }
 
 

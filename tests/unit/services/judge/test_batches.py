@@ -21,6 +21,7 @@ from services.judge.verdict import (
 )
 from shared.contracts.messages import Envelope, JudgingBatch
 from tests.fakes.grader import FakeGrader, ungraded
+from tests.judging import judges_of
 
 RUN = uuid4()
 MESSAGE = JudgingBatch(submission_id=uuid4(), run_id=RUN, batch_id=1)
@@ -72,7 +73,7 @@ def open_batch(
 
 
 async def work(memory: Memory, grader: FakeGrader) -> None:
-    judge = JudgeBatch(memory, memory, grader, POLICY)  # type: ignore[arg-type]
+    judge = JudgeBatch(memory, memory, judges_of(grader), POLICY)  # type: ignore[arg-type]
     await judge(ENVELOPE, MESSAGE)
 
 

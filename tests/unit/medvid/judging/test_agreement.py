@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 from sklearn.metrics import cohen_kappa_score
 
-from services.operate.agreement import (
+from medvid.judging.agreement import (
     alphas,
     coincidences,
     interval,

@@ -1,4 +1,4 @@
-"""Agreement of a judge with humans: Krippendorff's alpha, kappa, rank correlation, intervals.
+"""Agreement of judges and humans: Krippendorff's alpha, kappa, rank correlation, intervals.
 
 All in numpy, which the server has: an interval takes thousands of values over resampled pairs, and
 they are one matrix product here. The packages krippendorff and scikit-learn compute one value a
@@ -20,6 +20,7 @@ LEVELS: Final = 5
 DRAWS: Final = 2_000
 _SEED: Final = 20_251
 _TAILS: Final = (0.025, 0.975)
+_NO_SPREAD: Final = 1e-12
 
 Floats = NDArray[np.float64]
 
@@ -64,11 +65,19 @@ def coincidences(scores: Sequence[Sequence[int]]) -> Floats:
     (Krippendorff, Content Analysis, 2004, ch. 11). `scores` has a list of scores a unit; the tables
     of several units are added.
     """
-    table = np.zeros((LEVELS, LEVELS))
-    for unit in scores:
-        if len(unit) > 1:
-            counts = np.bincount(np.array(unit) - 1, minlength=LEVELS).astype(float)
-            table += (np.outer(counts, counts) - np.diag(counts)) / (len(unit) - 1)
+    counts = np.array(
+        [np.bincount(np.array(unit) - 1, minlength=LEVELS) for unit in scores], float
+    ).reshape(-1, LEVELS)
+    return coincidences_of(counts)
+
+
+def coincidences_of(counts: Floats) -> Floats:
+    """Return the same of units by how many of their raters gave each score, (units, 5)."""
+    given = counts.sum(axis=1)
+    several = given > 1
+    counts, weights = counts[several], 1 / (given[several] - 1)
+    table: Floats = (counts * weights[:, None]).T @ counts
+    table -= np.diag(weights @ counts)
     return table.reshape(-1)
 
 
@@ -112,7 +121,7 @@ def rank_correlations(one: Floats, other: Floats, weights: Floats) -> Floats:
     covariance = means(x * y, weights) - mean_x * mean_y
     spread = (means(x * x, weights) - mean_x**2) * (means(y * y, weights) - mean_y**2)
     with np.errstate(divide="ignore", invalid="ignore"):
-        values: Floats = np.where(spread > 1e-12, covariance / np.sqrt(spread), np.nan)
+        values: Floats = np.where(spread > _NO_SPREAD, covariance / np.sqrt(spread), np.nan)
     return values
 
 
@@ -126,5 +135,6 @@ def _ranks(values: Floats) -> Floats:
 def quadratic_kappa(one: Sequence[int], other: Sequence[int]) -> float | None:
     """Return Cohen's kappa with quadratic weights; None where it is not defined."""
     x, y = np.array(one, dtype=float), np.array(other, dtype=float)
-    expected = np.mean((x[:, None] - y[None, :]) ** 2)
-    return float(1 - np.mean((x - y) ** 2) / expected) if expected else None
+    # The mean of (x - y)² over all pairs of one's and the other's scores.
+    expected = np.mean(x * x) + np.mean(y * y) - 2 * np.mean(x) * np.mean(y)
+    return float(1 - np.mean((x - y) ** 2) / expected) if expected > _NO_SPREAD else None
