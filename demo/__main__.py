@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +26,7 @@ from services.standalone import StandaloneSettings, running
 from shared.runtime.errors import Misconfigured
 from shared.runtime.infrastructure import Infrastructure
 from shared.runtime.lifecycle import run_process, serve
+from shared.runtime.listening import Door, open_door
 from shared.runtime.logs import configure_logs
 from shared.runtime.settings import load_settings
 
@@ -65,7 +65,8 @@ def main() -> int:
 async def _demo(stop: asyncio.Event, *, once: bool) -> bool:
     """Return whether the new entry is on the board with every metric."""
     settings = load_settings(StandaloneSettings)
-    port = _free_port()
+    door = _free_door()
+    port = int(door[0].getsockname()[1])
     published = settings.test_set or _FOLDER / "test_set.json.gz"
     settings = settings.model_copy(
         update={"port": port, "test_set": published, **_stand_in(settings)}
@@ -75,7 +76,7 @@ async def _demo(stop: asyncio.Event, *, once: bool) -> bool:
     with log.open("a") as stream:
         configure_logs(settings.log_level, "json", "demo", stream)
         _console.print(f"Starting Postgres and the four services (log: {log})")
-        async with running(settings) as base:
+        async with running(settings, door) as base:
             url = f"http://127.0.0.1:{port}"
             complete = await _tour(base, url)
             if not once and complete and not stop.is_set():
@@ -111,18 +112,16 @@ async def _tour(base: Infrastructure, url: str) -> bool:
     return not missing
 
 
-def _free_port() -> int:
-    """Return the first free port; the demo may run beside other servers."""
+def _free_door() -> Door:
+    """Listen at the first free port; the demo may run beside other servers, and other demos."""
     for port in _PORTS:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+        try:
+            door = open_door("127.0.0.1", port)
+        except OSError:
+            continue
         if port != _PORTS[0]:
             _console.print(f"[yellow]Port {_PORTS[0]} is taken: using {port}.[/]")
-        return port
+        return door
     raise Misconfigured(
         f"no port from {_PORTS[0]} to {_PORTS[-1]} is free.", fix="Stop one of the servers on them."
     )

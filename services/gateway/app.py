@@ -86,7 +86,7 @@ from services.gateway.tracks.service import TrackService
 from services.gateway.web.addresses import parse_networks
 from services.gateway.web.endpoints import Endpoint, Handle, refuse_undeclared, register
 from services.gateway.web.middleware import boundary, expecting, named
-from services.gateway.web.server import ConnectionLimits, Runner, serving
+from services.gateway.web.server import ConnectionLimits, Runner, open_public_door, serving
 from services.gateway.web.tracing import traced
 from services.gateway.web.urls import Site
 from services.gateway.webhooks import api as webhook_api
@@ -100,6 +100,7 @@ from shared.contracts.messages import (
     StatisticsComputed,
 )
 from shared.runtime.infrastructure import Infrastructure
+from shared.runtime.listening import Door
 from shared.runtime.ops import ops_routes
 from shared.runtime.truth_workers import TruthWorkers
 from shared.runtime.workers import WorkerPool
@@ -280,8 +281,10 @@ def _build(database: Database, pool: WorkerPool, folder: Path, settings: Gateway
 
 
 @asynccontextmanager
-async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> AsyncIterator[None]:
-    """Serve until left; then finish the requests at work."""
+async def run(
+    infrastructure: Infrastructure, settings: GatewaySettings, door: Door = ()
+) -> AsyncIterator[None]:
+    """Serve until left, at a door that is open or at the settings' address; then finish."""
     async with AsyncExitStack() as stack:
         stack.enter_context(Site.of(settings.public_url).serving())
         pool = WorkerPool(settings.validation_workers, name="validator", initializer=yield_to_reads)
@@ -290,10 +293,7 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
         folder = stack.enter_context(spool(settings.upload_dir))
         parts = _build(infrastructure.database, pool, folder, settings)
         await parts.boards.refresh()
-        for kinds, hint in (
-            (_BOARD_HINTS, parts.boards.hint),
-            (_EVENT_HINTS, parts.streams.hint),
-        ):
+        for kinds, hint in ((_BOARD_HINTS, parts.boards.hint), (_EVENT_HINTS, parts.streams.hint)):
             listening = await infrastructure.bus.listen(kinds, hint)
             stack.push_async_callback(listening.stop)
         _work_in_background(infrastructure, parts, settings)
@@ -302,7 +302,8 @@ async def run(infrastructure: Infrastructure, settings: GatewaySettings) -> Asyn
         idle = ConnectionLimits(settings.head_seconds, settings.idle_seconds, settings.connections)
         seconds, page = settings.drain_seconds, parts.pages.error
         runner = Runner(app, around, drain_seconds=seconds, error_page=page, limits=idle)
-        await stack.enter_async_context(serving(runner, settings.host, settings.port))
+        door = door or open_public_door(settings.host, settings.port)
+        await stack.enter_async_context(serving(runner, door))
         yield
 
 

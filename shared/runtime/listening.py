@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from collections.abc import Sequence
 from typing import Final
 
 from aiohttp import web
@@ -12,12 +13,35 @@ EVERYWHERE: Final = "::"
 """The setting for every address of both kinds."""
 _NO_IPV6: Final = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL})
 
+Door = Sequence[socket.socket]
+"""Sockets that listen: who connects before they are served waits, and nobody else has the port."""
 
-def listen(runner: web.BaseRunner, host: str, port: int) -> web.BaseSite:
-    """Return what listens once it is started; raises OSError where the port is taken."""
+
+def open_door(host: str, port: int) -> Door:
+    """Listen at an address, or at all that a name has; raises OSError where the port is taken."""
     if host == EVERYWHERE:
-        return web.SockSite(runner, _everywhere(port))
-    return web.TCPSite(runner, host, port, reuse_address=True)
+        return [_everywhere(port)]
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    opened: list[socket.socket] = []
+    try:
+        for family, place in sorted({(each[0], each[4][:2]) for each in found}):
+            opened.append(socket.create_server(place, family=family))
+    except OSError:
+        close_door(opened)
+        raise
+    return opened
+
+
+def close_door(door: Door) -> None:
+    """Close the sockets."""
+    for each in door:
+        each.close()
+
+
+async def serve_at(runner: web.BaseRunner, door: Door) -> None:
+    """Let a runner serve who comes through a door; it closes it at its end."""
+    for each in door:
+        await web.SockSite(runner, each).start()
 
 
 def _everywhere(port: int) -> socket.socket:

@@ -12,7 +12,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from shared.runtime.errors import MedvidError, Misconfigured
-from shared.runtime.listening import host_and_port, listen
+from shared.runtime.listening import host_and_port, open_door, serve_at
 from shared.runtime.supervision import failing_tasks
 
 _log = structlog.get_logger(__name__)
@@ -79,7 +79,7 @@ async def ops_server(readiness: Readiness, *, host: str, port: int) -> AsyncIter
     await runner.setup()
     try:
         try:
-            await listen(runner, host, port).start()
+            await serve_at(runner, open_door(host, port))
         except OSError as error:
             raise Misconfigured(
                 f"cannot serve health checks on {host_and_port(host, port)}: {error}.",

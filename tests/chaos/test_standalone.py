@@ -28,6 +28,8 @@ async def test_the_standalone_mode_survives_every_kill() -> None:
 async def test_a_postgres_that_cannot_start_again_ends_the_process_with_the_reason() -> None:
     """A supervisor or a person sees that; 503 for ever is seen by users only."""
     async with an_installation() as installation:
+        begun = (installation.folder.parent / "medvid.log").read_text()
+        assert f"The leaderboard is at {installation.url}/ (data: {installation.folder})." in begun
         (installation.folder / "postgres" / "global" / "pg_control").unlink()
         installation.kill_postgres()
         process = installation.process

@@ -377,6 +377,25 @@ def the_judge_can_grow_to_its_limit(manifests: Manifests) -> list[str]:
     return problems
 
 
+def jobs_can_be_replaced(manifests: Manifests) -> list[str]:
+    """A Job cannot be changed: what applies manifests by itself is told to make it anew.
+
+    One that vanished by itself would be made again, day after day.
+    """
+    wanted = {
+        "argocd.argoproj.io/sync-options": "Force=true,Replace=true",
+        "kustomize.toolkit.fluxcd.io/force": "enabled",
+    }
+    problems = []
+    for job in manifests.of("Job"):
+        name = job["metadata"]["name"]
+        if not wanted.items() <= job["metadata"].get("annotations", {}).items():
+            problems.append(f"Job/{name} makes half an upgrade")
+        if "ttlSecondsAfterFinished" in job["spec"]:
+            problems.append(f"Job/{name} vanishes")
+    return problems
+
+
 def scaled_deployments_leave_replicas_alone(manifests: Manifests) -> list[str]:
     """Else every 'kubectl apply' would undo what the scaler decided."""
     scalers = [*manifests.of("HorizontalPodAutoscaler"), *manifests.of("ScaledObject")]
@@ -403,5 +422,6 @@ POLICIES = (
     connections_suffice,
     scalers_know_the_queues,
     the_judge_can_grow_to_its_limit,
+    jobs_can_be_replaced,
     scaled_deployments_leave_replicas_alone,
 )

@@ -1,4 +1,4 @@
-"""The door before the gateways: it leads to them, under the site's name, and lets their work through."""
+"""The door before the gateways: it leads to them, has the site's name, lets their work through."""
 
 from __future__ import annotations
 

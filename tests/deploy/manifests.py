@@ -126,14 +126,17 @@ def _template(resource: Resource) -> dict[str, Any] | None:
 
 
 @contextmanager
-def _with_door(door: str) -> Iterator[Path]:
-    """Copy the production overlay, as an operator does, and give it another door."""
+def _changed(*changes: tuple[str, str]) -> Iterator[Path]:
+    """Copy the production overlay, as an operator does, and change its kustomization."""
     with tempfile.TemporaryDirectory() as folder:
         copied = Path(folder) / "overlay"
         shutil.copytree(K8S / "overlays" / "production", copied)
         file = copied / "kustomization.yaml"
         here = os.path.relpath(K8S, copied.resolve())
-        text = file.read_text().replace("routes/gateway-api", f"routes/{door}")
+        text = file.read_text()
+        for before, after in changes:
+            assert before in text, before
+            text = text.replace(before, after)
         file.write_text(text.replace("../../", f"{here}/"))
         yield copied
 
@@ -143,7 +146,7 @@ def _rendered(overlay: str) -> str:
     name, _, door = overlay.partition(" with ")
     if not door:
         return _kustomized(K8S / "overlays" / name)
-    with _with_door(door) as folder:
+    with _changed(("routes/gateway-api", f"routes/{door}")) as folder:
         return _kustomized(folder)
 
 
@@ -169,3 +172,9 @@ def _parsed(overlay: str) -> tuple[Resource, ...]:
 def render(overlay: str) -> Manifests:
     """Return an overlay's resources, the caller's own to change."""
     return Manifests(copy.deepcopy(list(_parsed(overlay))))
+
+
+def changed(*changes: tuple[str, str]) -> Manifests:
+    """Return what a copy of the production overlay makes, with parts of its text replaced."""
+    with _changed(*changes) as folder:
+        return Manifests(list(yaml.load_all(_kustomized(folder), Loader=yaml.CSafeLoader)))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
+import platform
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -127,7 +130,50 @@ def test_the_bill_of_materials_names_every_locked_package() -> None:
     }
     assert len(locked) > 40
     assert locked <= found
-    assert all(part["purl"].startswith("pkg:pypi/") for part in bill["components"])
+    kinds = [part["purl"].partition("/")[0] for part in bill["components"]]
+    assert kinds == sorted(kinds, key=["pkg:generic", "pkg:pypi", "pkg:deb"].index)
+
+
+def test_the_bill_of_materials_names_the_bases_packages() -> None:
+    spec = importlib.util.spec_from_file_location("sbom", ROOT / "deploy" / "sbom.py")
+    assert spec
+    assert spec.loader
+    sbom = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sbom)
+    status = """Package: libc6
+Status: install ok installed
+Version: 2.36-9+deb12u14
+Description: a library: shared
+ of all: programs
+
+Package: gone
+Status: deinstall ok config-files
+Version: 1
+"""
+    parts = sbom.bill([], status)["components"]
+    assert [part["purl"] for part in parts] == [
+        f"pkg:generic/python@{platform.python_version()}",
+        "pkg:deb/debian/libc6@2.36-9%2Bdeb12u14",
+    ]
+
+
+def test_the_bill_is_of_what_stays() -> None:
+    """What is taken away is taken away before."""
+    last = BUILD.steps[-1]
+    assert last[0] == "RUN"
+    assert last[1].index("pip uninstall --yes pip setuptools") < last[1].index("sbom.py")
+
+
+def test_it_says_what_it_is() -> None:
+    labels = {word.partition("=")[0] for word in shlex.split(FINAL.all("LABEL")[0])}
+    assert {"version", "revision", "base.digest", "licenses"} <= {
+        label.removeprefix("org.opencontainers.image.") for label in labels
+    }
+
+
+def test_it_is_built_without_asking_for_a_frontend() -> None:
+    """An engine without a way out could not fetch one."""
+    assert "syntax=" not in (ROOT / "deploy" / "Dockerfile").read_text()
 
 
 WHEEL: Final = (

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import kubernetes_validate
 import pytest
 
 from tests.deploy import code_policies, door_policies, network_policies, pod_policies
-from tests.deploy.manifests import INSTALLATIONS, K8S, Manifests, render
+from tests.deploy.manifests import INSTALLATIONS, K8S, ROOT, Manifests, changed, render
 
 POLICIES = (
     *pod_policies.POLICIES,
@@ -47,6 +48,23 @@ def test_everything_is_in_the_namespace(overlay: str) -> None:
     for resource in render(overlay).resources:
         if resource["kind"] != "Namespace":
             assert resource["metadata"]["namespace"] == "medvid", resource["metadata"]["name"]
+
+
+def test_a_mirror_reaches_every_image_and_its_secret_every_pod() -> None:
+    """By the blocks of the operations page."""
+    page = (ROOT / "docs" / "operations.md").read_text()
+    blocks = re.findall(r"```yaml\n(images:.*?)(patches:.*?)```", page, re.DOTALL)
+    ((images, patches),) = blocks
+    manifests = changed(("images:\n", images), ("replacements:\n", f"{patches}replacements:\n"))
+    found = [
+        *(each["image"] for pod in manifests.pods() for each in pod.containers),
+        *(cluster["spec"]["imageName"] for cluster in manifests.of("Cluster")),
+        *(cluster["spec"]["image"] for cluster in manifests.of("RabbitmqCluster")),
+    ]
+    assert len(found) > 8
+    assert {image.partition("/")[0] for image in found} == {"registry.example.org"}
+    for account in manifests.of("ServiceAccount"):
+        assert account["imagePullSecrets"] == [{"name": "registry"}]
 
 
 def test_every_file_is_used() -> None:

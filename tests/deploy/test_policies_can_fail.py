@@ -159,6 +159,10 @@ def _unknown_module(m: Manifests) -> None:
     _container(m, "scorer")["args"] = ["python", "-m", "services.grader"]
 
 
+def _without_annotations(m: Manifests) -> None:
+    del m.get("Job", "medvid-migrate")["metadata"]["annotations"]
+
+
 def _unknown_command(m: Manifests) -> None:
     template = m.get("Job", "medvid-migrate")["spec"]["template"]
     template["spec"]["containers"][0]["args"] = ["medvid", "admin", "upgrade"]
@@ -293,6 +297,8 @@ CASES: list[tuple[Policy, Mutation]] = [
     (code.startup_is_waited_for, _impatient_start),
     (code.proxies_are_the_clusters_own, _set("gateway", "MEDVID_TRUSTED_PROXIES", "10.0.0.0/8")),
     (code.proxies_are_the_clusters_own, _set("gateway", "MEDVID_TRUSTED_PROXIES", "")),
+    (code.jobs_can_be_replaced, _spec("Job", "medvid-migrate", ttlSecondsAfterFinished=60)),
+    (code.jobs_can_be_replaced, _without_annotations),
     (code.uploads_fit_the_disk, _set("gateway", "MEDVID_UPLOAD_CONCURRENCY", "64")),
     (code.uploads_fit_the_disk, _amount_of_tmp),
     (code.connections_suffice, _few_connections),

@@ -24,7 +24,7 @@ from services.gateway.web.representations import SERVER
 from services.gateway.web.security import API_HEADERS, PAGE_HEADERS
 from services.gateway.web.urls import FOR_PROGRAMS, inside
 from shared.runtime.errors import Misconfigured
-from shared.runtime.listening import host_and_port, listen
+from shared.runtime.listening import Door, host_and_port, open_door, serve_at
 
 # Where the kernel can: an answer that nobody takes is given up after so many milliseconds.
 _UNTAKEN: Final = (socket.IPPROTO_TCP, getattr(socket, "TCP_USER_TIMEOUT", 18), 60_000)
@@ -219,18 +219,23 @@ class _Connection(web.RequestHandler):
         return response
 
 
+def open_public_door(host: str, port: int) -> Door:
+    """Listen at the gateway's address; raises Misconfigured."""
+    try:
+        return open_door(host, port)
+    except OSError as error:
+        raise Misconfigured(
+            f"cannot serve on {host_and_port(host, port)}: {error}.",
+            fix="Set MEDVID_PORT to a free port, or to 0 for any.",
+        ) from error
+
+
 @asynccontextmanager
-async def serving(runner: Runner, host: str, port: int) -> AsyncIterator[None]:
-    """Serve until left, then finish the requests at work; raises Misconfigured."""
+async def serving(runner: Runner, door: Door) -> AsyncIterator[None]:
+    """Serve until left, then finish the requests at work."""
     await runner.setup()
     try:
-        try:
-            await listen(runner, host, port).start()
-        except OSError as error:
-            raise Misconfigured(
-                f"cannot serve on {host_and_port(host, port)}: {error}.",
-                fix="Set MEDVID_PORT to a free port, or to 0 for any.",
-            ) from error
+        await serve_at(runner, door)
         host, port = runner.addresses[0][:2]
         _log.info("gateway_listens", url=f"http://{host_and_port(host, port)}/")
         yield

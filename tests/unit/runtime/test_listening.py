@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
-from shared.runtime.listening import EVERYWHERE, host_and_port, listen
+from shared.runtime.listening import EVERYWHERE, close_door, host_and_port, open_door, serve_at
 
 
 @asynccontextmanager
@@ -18,7 +18,7 @@ async def listening(host: str) -> AsyncIterator[int]:
     runner = web.AppRunner(web.Application())
     await runner.setup()
     try:
-        await listen(runner, host, 0).start()
+        await serve_at(runner, open_door(host, 0))
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()
@@ -48,10 +48,28 @@ async def test_without_ipv6_it_is_the_other_kind(monkeypatch: pytest.MonkeyPatch
 
 
 async def test_a_port_that_is_taken_is_an_error() -> None:
-    runner = web.AppRunner(web.Application())
     async with listening(EVERYWHERE) as port:
-        with pytest.raises(OSError, match="in use"):
-            listen(runner, EVERYWHERE, port)
+        for host in (EVERYWHERE, "localhost"):
+            with pytest.raises(OSError, match="in use"):
+                open_door(host, port)
+
+
+def test_a_door_is_open_before_it_is_served() -> None:
+    """So two that start at once never take the same port."""
+    door = open_door("127.0.0.1", 0)
+    port = door[0].getsockname()[1]
+    with socket.create_connection(("127.0.0.1", port)), pytest.raises(OSError, match="in use"):
+        open_door("127.0.0.1", port)
+    close_door(door)
+    close_door(open_door("127.0.0.1", port))
+
+
+def test_a_name_is_all_of_its_addresses() -> None:
+    door = open_door("localhost", 0)
+    hosts = {each.getsockname()[0] for each in door}
+    close_door(door)
+    assert "127.0.0.1" in hosts
+    assert hosts <= {"127.0.0.1", "::1"}
 
 
 def test_ipv6_addresses_are_in_brackets() -> None:
