@@ -13,6 +13,7 @@ import pytest
 
 from medvid.api import AsyncClient, NotFound
 from shared.storage.database import Database
+from shared.storage.migrate import load_migrations
 from tests.acceptance.gateway_harness import Gateway, running_gateway
 from tests.acceptance.test_evidence import medvid
 from tests.acceptance.test_lifecycle_api import (
@@ -119,6 +120,54 @@ async def test_budgets_hold_over_several_gateways_at_once(database: Database) ->
         assert sorted(status for status, _ in sent) == [202] * 3 + [429] * 7
         used = await database.pool.fetchval("SELECT evaluations FROM key_histories")
         assert used == await database.pool.fetchval("SELECT count(*) FROM evaluate_only_uses") == 3
+
+
+async def test_a_key_has_few_evaluations_and_entries_disclose_them(database: Database) -> None:
+    changes = {"evaluate_only_per_day": 2, "evaluate_only_total": 2}
+    async with ranked_gateway(database, **changes) as gateway:
+        body = {"label": "x", "owner": "y"}
+        made = (await send(gateway, "POST", "/keys", body, **ROOT))[1]
+        key = {"Authorization": f"Bearer {made['key']}"}
+        sent = await asyncio.gather(
+            *(gateway.submit(FILE, headers=key, evaluate_only="true") for _ in range(5))
+        )
+        assert sorted(status for status, _ in sent) == [202, 202, 429, 429, 429]
+        assert {answer["code"] for status, answer in sent if status == 429} == {"evaluation_quota"}
+        first = await ranked(gateway, "First", 0.5, headers=key)
+        await withdraw(gateway, first)
+        await ranked(gateway, "Second", 0.6, headers=key)
+        row = (await board(gateway, "Second"))["entries"][0]
+        assert row["sent_before"] == {"versions": 1, "evaluate_only": 2, "withdrawn": 1}
+        _, details = await send(
+            gateway, "GET", f"/leaderboards/community/entries/{row['entry_id']}"
+        )
+        assert details["sent_before"] == row["sent_before"]
+        counted = await histories(database)
+        await count_as_the_upgrade_does(database)
+        assert await histories(database) == counted
+
+
+async def histories(database: Database) -> tuple[Any, ...]:
+    """What is counted of each key, and of each entry when it was sent."""
+    keys = await database.pool.fetch("SELECT * FROM key_histories")
+    entries = await database.pool.fetch(
+        "SELECT id, versions_before, evaluations_before, withdrawals_before FROM entries"
+    )
+    return keys, sorted(entries)
+
+
+async def count_as_the_upgrade_does(database: Database) -> None:
+    """Forget the counts, and have those of a database of the version before filled in."""
+    (migration,) = (each for each in load_migrations() if each.name == "ladder")
+    begin = migration.sql.index("INSERT INTO key_histories")
+    end = migration.sql.index("CREATE FUNCTION entries_count_before")
+    async with database.pool.acquire() as connection, connection.transaction():
+        await connection.execute("DELETE FROM key_histories")
+        await connection.execute(
+            "UPDATE entries SET versions_before = NULL, evaluations_before = NULL,"
+            " withdrawals_before = NULL"
+        )
+        await connection.execute(migration.sql[begin:end])
 
 
 async def test_the_terminal_shows_what_is_shown_and_what_left(

@@ -286,28 +286,6 @@ async def test_what_is_only_evaluated_is_its_owners_alone(database: Database) ->
         assert (found["hypothetical"][0]["rank"], found["hypothetical"][0]["entries"]) == (1, 7)
 
 
-async def test_a_key_has_few_evaluations_and_entries_disclose_them(database: Database) -> None:
-    changes = {"evaluate_only_per_day": 2, "evaluate_only_total": 2}
-    async with ranked_gateway(database, **changes) as gateway:
-        body = {"label": "x", "owner": "y"}
-        made = (await send(gateway, "POST", "/keys", body, **ROOT))[1]
-        key = {"Authorization": f"Bearer {made['key']}"}
-        sent = await asyncio.gather(
-            *(gateway.submit(FILE, headers=key, evaluate_only="true") for _ in range(5))
-        )
-        assert sorted(status for status, _ in sent) == [202, 202, 429, 429, 429]
-        assert {answer["code"] for status, answer in sent if status == 429} == {"evaluation_quota"}
-        first = await ranked(gateway, "First", 0.5, headers=key)
-        await withdraw(gateway, first)
-        await ranked(gateway, "Second", 0.6, headers=key)
-        row = (await board(gateway, "Second"))["entries"][0]
-        assert row["sent_before"] == {"versions": 1, "evaluate_only": 2, "withdrawn": 1}
-        _, details = await send(
-            gateway, "GET", f"/leaderboards/community/entries/{row['entry_id']}"
-        )
-        assert details["sent_before"] == row["sent_before"]
-
-
 async def test_answers_to_a_key_are_rounded_and_verdicts_hidden(database: Database) -> None:
     async with ranked_gateway(database) as gateway:
         _, receipt = await gateway.submit(FILE, evaluate_only="true")
