@@ -64,6 +64,8 @@ def _no_value(standing: HypotheticalStanding) -> str:
 def judging(run: JudgeRun) -> str:
     """Return how far a judge run is."""
     reason = f" ({run.detail or run.reason})" if run.detail or run.reason else ""
+    if run.reason == "verdicts_unknown":  # of a new version: what is known alone was looked for
+        return f"not asked for{reason}"
     if run.state != "running" or not run.items:
         return f"{run.state}{reason}"
     left = f", {span(run.eta_seconds)} left" if run.eta_seconds is not None else ""

@@ -162,10 +162,7 @@ def _judge_changed(run: QueuedRun, judges: Judges) -> str:
 
 def _unknown(expected: RunEstimate) -> str:
     items = expected.calls + expected.cached
-    return (
-        f"{expected.calls:,} of {items:,} pairs have no verdict yet. Ask for the judging; until it "
-        "ends the version before keeps its rank."
-    )
+    return f"without a verdict: {expected.calls:,} of {items:,} pairs."
 
 
 def _over_budget(expected: RunEstimate, left: int) -> str:

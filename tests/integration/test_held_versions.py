@@ -120,7 +120,7 @@ async def test_what_is_not_known_waits_for_its_owner(database: Database) -> None
         new = await new_version(database, old, changed(FEW))
         run = await run_of(database, new)
         assert (run["state"], run["reason"]) == ("failed", "verdicts_unknown")
-        assert run["detail"].startswith("1 of ")
+        assert run["detail"].startswith("without a verdict: 1 of ")
         assert sum(grader.calls.values()) == paid
         assert await state(database, new) == ("scored", False)
         assert await state(database, old) == ("scored", True)
@@ -216,8 +216,12 @@ async def test_over_http_the_owner_sees_what_it_waits_for(database: Database) ->
             orjson.dumps(file), headers=owner, replaces=first["id"], model_name="Model"
         )
         assert problem["code"] == "replacement_pending"
-        path = f"/api/v1/submissions/{second['id']}/judge"
         headers = {"Authorization": f"Bearer {second['owner_token']}"}
+        _, problem = await gateway.submit(
+            orjson.dumps(file), headers=headers, replaces=second["id"], model_name="Model"
+        )
+        assert problem["code"] == "replacement_pending"
+        path = f"/api/v1/submissions/{second['id']}/judge"
         async with gateway.client.post(path, headers=headers) as response:
             assert response.status == 202
         await becomes(second, state="ranked", waits_for_judging=False)

@@ -19,6 +19,10 @@ LONGER: Final = "Raise the token limit of the model's output and run these sampl
 ASK: Final = "Ask the model for the form that the question asks for."
 RERUN: Final = "Run these samples again; a missing answer scores the same."
 
+_TIMES: Final = (
+    "Ask the model for times as A-B seconds, such as 5.0-15.0 seconds; in dense captions a colon and "
+    "the caption follow."
+)
 _NOT_READ: Final = "Nothing, or other numbers, are read: these answers score near zero."
 _SWALLOWED: Final = "Only headers that begin a line are read: the others become text of a caption."
 _MISSING: Final = (
@@ -71,7 +75,7 @@ STYLES: Final[Mapping[str, Style]] = {
     Code.CLOCK_TIMES: Style(
         "write times as mm:ss or H:M:S",
         "00:05-00:15 is read as 5 to 0 seconds: these answers score near zero.",
-        untidied="Ask the model for times as A-B seconds, such as 5.0-15.0 seconds.",
+        untidied=_TIMES,
     ),
     Code.DATES: Style("hold a date", "2024-05-06 is read as a segment of its own."),
     Code.DECIMAL_COMMAS: Style(
@@ -95,7 +99,7 @@ STYLES: Final[Mapping[str, Style]] = {
     Code.UNREAD_TIMES: Style(
         "hold times in a form that is not read",
         "Nothing is read: these answers score zero.",
-        "Ask the model for times as A-B seconds, such as 5.0-15.0 seconds.",
+        _TIMES,
     ),
     Code.HEADER_PREFIX: Style("have something before the headers", _SWALLOWED),
     Code.HEADER_STYLE: Style("have headers other than 'A-B seconds:'", _NOT_READ),

@@ -21,6 +21,15 @@ def not_replaceable() -> Conflict:
     )
 
 
+def replacement_pending() -> Conflict:
+    """Return the refusal of a new version while another waits."""
+    return Conflict(
+        "a new version of this model waits for its scores or its judging already.",
+        fix="Wait until it is ranked, have it judged, or withdraw it first.",
+        code="replacement_pending",
+    )
+
+
 def not_withdrawable(state: str) -> Conflict:
     """Return the refusal to withdraw what is not there any more."""
     return Conflict(

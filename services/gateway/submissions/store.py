@@ -22,7 +22,7 @@ from services.gateway.submissions.records import (
     StoredSubmission,
     TimelineStep,
 )
-from services.gateway.submissions.rules import not_replaceable
+from services.gateway.submissions.rules import not_replaceable, replacement_pending
 from services.gateway.tracks.rules import TRACK_CLOSED, TrackRules, closed
 from services.gateway.tracks.service import is_frozen
 from services.gateway.webhooks.delivery import add_webhook
@@ -85,7 +85,7 @@ class SubmissionStore:
             if error.constraint_name == "entries_unique_name":
                 raise _name_taken(new.fields.model_name) from error
             if error.constraint_name == "entries_one_pending":
-                raise _replacement_pending() from error
+                raise replacement_pending() from error
             raise
 
     async def find(self, submission_id: UUID) -> StoredSubmission | None:
@@ -213,14 +213,6 @@ def _entry(row: asyncpg.Record) -> StoredEntry:
         pending=row["pending"],
         hypothetical=row["hypothetical"],
         similarities=orjson.loads(row["similarities"] or "{}"),
-    )
-
-
-def _replacement_pending() -> Conflict:
-    return Conflict(
-        "a new version of this model waits for its scores or its judging already.",
-        fix="Wait until it is ranked, have it judged, or withdraw it first.",
-        code="replacement_pending",
     )
 
 

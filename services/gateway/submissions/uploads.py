@@ -35,7 +35,7 @@ from services.gateway.submissions.records import (
     StoredEntry,
     Upload,
 )
-from services.gateway.submissions.rules import not_replaceable
+from services.gateway.submissions.rules import not_replaceable, replacement_pending
 from services.gateway.submissions.store import KeyTaken, SubmissionStore
 from services.gateway.submissions.validation import Validator
 from services.gateway.tracks.rules import TRACK_CLOSED, TRACK_NOT_OPEN, TrackRules, check_time
@@ -245,6 +245,8 @@ class UploadService:
         if access.role(caller, submission.owner_token_sha256, submission.key_id) is None:
             raise not_found() if submission.evaluate_only else not_the_owner(caller)
         entry = submission.entry
+        if entry is not None and entry.pending and not entry.removed:
+            raise replacement_pending()
         stands = submission.state in ("scored", "ranked") and not submission.evaluate_only
         if entry is None or entry.removed or entry.board != "community" or not stands:
             raise not_replaceable()
