@@ -20,8 +20,8 @@ ASK: Final = "Ask the model for the form that the question asks for."
 RERUN: Final = "Run these samples again; a missing answer scores the same."
 
 _TIMES: Final = (
-    "Ask the model for times as A-B seconds, such as 5.0-15.0 seconds; in dense captions a colon and "
-    "the caption follow."
+    "Ask the model for times as A-B seconds, such as 5.0-15.0 seconds; in dense captions a colon "
+    "and the caption follow."
 )
 _NOT_READ: Final = "Nothing, or other numbers, are read: these answers score near zero."
 _SWALLOWED: Final = "Only headers that begin a line are read: the others become text of a caption."
