@@ -132,6 +132,13 @@ WITH submission AS (
                                         - clock_timestamp()), NULL
       FROM judge_service
      WHERE judge_version IS NOT NULL AND coalesce(ends_set, ends_listed) IS NOT NULL
+    UNION ALL SELECT 'medvid_judge_member_down', coalesce(v.facts ->> 'model', v.hash), count(d.member), NULL
+      FROM judge_service
+      JOIN judge_members m ON m.judge_version = judge_service.judge_version
+                          AND m.member_version <> m.judge_version
+      JOIN judge_versions v ON v.hash = m.member_version
+      LEFT JOIN judge_members_down d ON d.judge_version = m.judge_version AND d.member = m.member
+     GROUP BY 2
     UNION ALL SELECT 'medvid_judge_provider_batches', state, count(*), NULL
       FROM provider_batch GROUP BY state
     UNION ALL SELECT 'medvid_judge_provider_batches_failing', '',

@@ -122,6 +122,9 @@ SAMPLED: Final[Mapping[str, Sampled]] = {
     "medvid_judge_ends_seconds": Sampled(
         "Until the day on which the judge's model ends, where that is known; negative after it"
     ),
+    "medvid_judge_member_down": Sampled(
+        "Whether a panel's judge does not answer: 1, while runs go on with the others", "judge"
+    ),
     "medvid_judge_provider_batches": Sampled("The judge's batches at its provider", "state"),
     "medvid_judge_provider_batches_failing": Sampled("Of these, whose last step failed"),
     "medvid_judge_provider_batches_oldest_seconds": Sampled("How long the oldest of them is there"),

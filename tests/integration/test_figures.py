@@ -35,6 +35,7 @@ async def test_an_idle_system_has_all_figures_at_zero(database: Database) -> Non
         "medvid_dead_letters",
         "medvid_board_age_seconds",
         "medvid_judge_ends_seconds",
+        "medvid_judge_member_down",
         "medvid_judge_provider_batches",
         "medvid_judge_runs_paused",
         "medvid_stage_typical_seconds",

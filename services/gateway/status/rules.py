@@ -124,6 +124,10 @@ class _Reader:
         if stage.state == "moving" and self.get("medvid_judge_pairs_at_provider"):
             says += " Pairs are in batches at the judge's provider, which takes up to a day."
             eta = None
+        down = self.figures.get("medvid_judge_member_down", {})
+        silent = sorted(judge for judge in down if down[judge])
+        if silent:
+            says += f" Without {', '.join(silent)}, which does not answer: other judges go on."
         return Stage("judging", stage.state, says, unfinished, oldest or None, stage.typical, eta)
 
     def _why_paused(self) -> str:

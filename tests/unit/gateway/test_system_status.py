@@ -144,6 +144,15 @@ def test_judging_is_estimated_by_its_pairs() -> None:
     assert (judging.state, judging.waiting, judging.eta) == ("moving", 2, 30)
 
 
+def test_a_judge_of_a_panel_that_does_not_answer_is_named() -> None:
+    found = assessed(
+        judge_runs_unfinished={"running": 1},
+        judge_member_down={"gpt-x": 0, "qwen-y": 1},
+    )
+    assert "Without qwen-y, which does not answer" in stage(found, "judging").says
+    assert "gpt-x" not in stage(found, "judging").says
+
+
 def test_pairs_at_the_provider_take_up_to_a_day() -> None:
     found = assessed(
         judge_runs_unfinished={"running": 1},
