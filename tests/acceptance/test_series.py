@@ -146,7 +146,8 @@ async def test_a_series_is_looked_at_and_chosen_on_the_page_and_by_command(site:
     )
     back = ("series", "community", "--judge", A, "--why", "back")
     status, _, said = await medvid(site, *back)
-    assert (status, "compat: 3 of 3 entries move." in said) == (1, True), "nobody agreed"
+    assert status == 1, "nobody agreed"
+    assert re.search(r"compat: [1-3] of 3 entries move[.].*Three", said, re.DOTALL), said
     status, out, _ = await medvid(site, *back, "--yes")
     assert (status, out) == (0, f"The community board ranks by judge {A}.\n")
     assert len(await site.audit(action="set_series")) == 2

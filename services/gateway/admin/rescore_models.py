@@ -104,7 +104,9 @@ class SuccessionQuery(Parameters):
 
     board: Board | None = None
     entries: str | None = Field(
-        None, max_length=40_000, description="ids, separated by commas; all when left out"
+        None,
+        max_length=7_000,  # what fits into the head of a request: more is refused there
+        description="ids, separated by commas, 180 at most; all when left out",
     )
 
     @property
