@@ -10,14 +10,9 @@ from uuid import UUID
 
 from medvid.api.calls import Call, bytes_of, get, text_of
 from medvid.api.transport import Transport
-from medvid.models.boards import (
-    EntryDetails,
-    EvidenceKeys,
-    Leaderboard,
-    LeaderboardEntry,
-    LeaderboardIndex,
-)
+from medvid.models.boards import EvidenceKeys, Leaderboard, LeaderboardEntry, LeaderboardIndex
 from medvid.models.comparisons import EntryComparison
+from medvid.models.entries import EntryDetails
 from medvid.models.second_opinions import SecondOpinions
 from medvid.models.tombstones import Tombstone, WithdrawnPage
 from medvid.models.tracks import ChallengeTrack, ChallengeTracks, FinalResults

@@ -17,7 +17,7 @@ from medvid.cli.failures import CommandFailed
 from medvid.cli.parameters import Board
 from medvid.cli.printing import plain_table, print_table, spread
 from medvid.cli.session import Session, public
-from medvid.models.boards import EntryDetails, EntryScore, SourceScore
+from medvid.models.entries import EntryDetails, EntryScore, SourceScore
 
 
 @public

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from medvid.benchmark.report import Problem
-from medvid.models.boards import Interval
+from medvid.models.entries import Interval
 from medvid.models.problems import ProblemItem
 from medvid.models.reports import ReportProblem
 

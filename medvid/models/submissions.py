@@ -11,7 +11,8 @@ from pydantic import Field
 from medvid.benchmark.disclosure import Withheld
 from medvid.benchmark.tasks import Board, Scoring
 from medvid.models.base import Answer, NumberedPage, Open, Page
-from medvid.models.boards import WHY_WITHHELD, Intervals, Place, Similarity
+from medvid.models.boards import WHY_WITHHELD
+from medvid.models.entries import Intervals, Place, Similarity
 from medvid.models.judging import JudgingStatus
 from medvid.models.reports import ValidationReport
 

@@ -10,8 +10,9 @@ from pydantic import Field
 
 from medvid.benchmark.names import FIELD_LIMITS
 from medvid.benchmark.tasks import BOARDS, Board, Scoring
-from medvid.models.boards import EntryDetails, Leaderboard, LeaderboardIndex
+from medvid.models.boards import Leaderboard, LeaderboardIndex
 from medvid.models.comparisons import EntryComparison
+from medvid.models.entries import EntryDetails
 from medvid.models.second_opinions import SecondOpinions
 from medvid.models.tombstones import WithdrawnPage
 from services.gateway.boards.current import CACHE_CONTROL, Boards

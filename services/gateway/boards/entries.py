@@ -6,7 +6,8 @@ from typing import Final
 from uuid import UUID
 
 from medvid.benchmark.tasks import SCORINGS, Board, Scoring
-from medvid.models.boards import EntryDetails, LeaderboardEntry
+from medvid.models.boards import LeaderboardEntry
+from medvid.models.entries import EntryDetails
 from services.gateway.boards.current import Boards
 from services.gateway.boards.entry_models import entry_details
 from services.gateway.boards.store import BoardHistory, entry_not_found

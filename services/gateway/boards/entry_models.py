@@ -15,17 +15,15 @@ from medvid.benchmark.disclosure import (
     withheld_sources,
 )
 from medvid.benchmark.tasks import JUDGE_METRIC_KEYS, METRICS, SCORINGS, Scoring
-from medvid.models.boards import (
-    BoardSeries,
+from medvid.models.boards import BoardSeries, LeaderboardEntry, SentBefore
+from medvid.models.entries import (
     EntryDetails,
     EntryScore,
     Interval,
     Intervals,
-    LeaderboardEntry,
     Place,
     Provenance,
     RankSpan,
-    SentBefore,
     SeriesBreak,
     SourceScore,
 )

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from medvid.benchmark.disclosure import rounded, withheld
 from medvid.benchmark.tasks import METRIC_KEYS, SCORINGS, Board, Scoring
-from medvid.models.boards import EntryScore
+from medvid.models.entries import EntryScore
 from medvid.models.submissions import ScoreStanding, Standing
 from services.gateway.boards.current import Boards
 from services.gateway.boards.entries import entry_of

@@ -8,7 +8,8 @@ from itertools import groupby
 from typing import Any
 
 from medvid.benchmark.tasks import ASPECTS, METRICS
-from medvid.models.boards import COLUMNS, EntryDetails, Leaderboard, Provenance
+from medvid.models.boards import COLUMNS, Leaderboard
+from medvid.models.entries import EntryDetails, Provenance
 from services.gateway.boards.models import intervals_of
 from services.gateway.boards.urls import compare_url, page_url
 from services.gateway.pages import plots, rank_history

@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from typing import Final
 
 from medvid.benchmark.tasks import Board, Scoring
-from medvid.models.boards import EntryDetails, Leaderboard
+from medvid.models.boards import Leaderboard
 from medvid.models.comparisons import EntryComparison
+from medvid.models.entries import EntryDetails
 from medvid.models.second_opinions import SecondOpinions
 from services.gateway.boards.models import MeasuredBoard
 from services.gateway.pages.board_view import View

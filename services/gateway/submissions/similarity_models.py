@@ -13,7 +13,7 @@ from medvid.benchmark.disclosure import (
     few_in,
     rounded,
 )
-from medvid.models.boards import Similarity, SourceSimilarity
+from medvid.models.entries import Similarity, SourceSimilarity
 
 KEYS: Final = ("vs_similarity", "rc_similarity", "dvc_similarity")
 _DENSE: Final = "dvc_similarity"

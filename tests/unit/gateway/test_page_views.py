@@ -6,7 +6,8 @@ import asyncio
 from datetime import UTC, date, datetime
 from uuid import UUID
 
-from medvid.models.boards import EntryDetails, Leaderboard
+from medvid.models.boards import Leaderboard
+from medvid.models.entries import EntryDetails
 from services.gateway.pages.board_view import View
 from services.gateway.pages.rendering import Pages
 from services.gateway.pages.views import PageViews
