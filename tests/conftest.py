@@ -2,7 +2,7 @@
 
 One pair of servers serves the whole run, shared by the workers of pytest-xdist and started by the
 first test that needs it. It ends with the run, also when the run is killed: its input is a pipe
-that this process holds open.
+that this process holds open, or `./scripts/test`, whose runs share one pair.
 """
 
 from __future__ import annotations
@@ -74,11 +74,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if not item.get_closest_marker("deep")]
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--deep"):
         os.environ[depth.VARIABLE] = "yes"
-    depth.load_profile()
-    if hasattr(config, "workerinput"):
+    if hasattr(config, "workerinput") or _FOLDER_VARIABLE in os.environ:
         return
     folder = tempfile.mkdtemp(prefix="medvid-tests-")
     os.mkfifo(f"{folder}/alive")

@@ -59,14 +59,14 @@ def _half_of_demo() -> bytes:
         if seen[task] % 2 == 0:
             chosen.append(record)
         seen[task] += 1
-    return gzip.compress(orjson.dumps(chosen), mtime=0)
+    return gzip.compress(orjson.dumps(chosen), compresslevel=1, mtime=0)
 
 
 def _few_captions() -> bytes:
     """Return an upload that answers half of the demo's region captions: less is not judged."""
     records = orjson.loads(gzip.decompress((DEMO / "predictions.json.gz").read_bytes()))
     captions = [record for record in records if record["qa_type"].startswith("region_caption")]
-    return gzip.compress(orjson.dumps(captions[: len(captions) // 2]), mtime=0)
+    return gzip.compress(orjson.dumps(captions[: len(captions) // 2]), compresslevel=1, mtime=0)
 
 
 HALF = _half_of_demo()

@@ -6,6 +6,7 @@ import gzip
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -61,11 +62,14 @@ async def vision_endpoint(answer: Answer) -> AsyncIterator[VisionEndpoint]:
         yield endpoint
 
 
+@cache
+def _unpacked(name: str) -> bytes:
+    return gzip.decompress((DATA / f"{name}.json.gz").read_bytes())
+
+
 def real_records(name: str = "test_set") -> list[dict[str, Any]]:
-    """The whole synthetic test set in the real layout."""
-    records: list[dict[str, Any]] = orjson.loads(
-        gzip.decompress((DATA / f"{name}.json.gz").read_bytes())
-    )
+    """The whole synthetic test set in the real layout; what it returns may be changed."""
+    records: list[dict[str, Any]] = orjson.loads(_unpacked(name))
     return records
 
 

@@ -317,12 +317,12 @@ async def _judge(settings: JudgeSettings) -> CheckOutcome:
         models = await models_finding(endpoint)
         listed = await _listed_end(endpoint) if models.state == "ok" else None
     end = earlier((settings.judge_ends, listed))
-    ending = None if end is None else _ending(version.model, end)
+    found = None if end is None else ending(version.model, end, datetime.now(UTC).date())
     if models.state == "failed":
         fix = "Check MEDVID_JUDGE_BASE_URL, MEDVID_JUDGE_API_KEY and the way out of this network."
         return CheckOutcome("failed", models.says, models.fix or fix)
-    if ending is not None:
-        return ending
+    if found is not None:
+        return found
     if models.state == "warning":
         return CheckOutcome("warning", models.says, models.fix or _TRY_IT)
     if settings.judge_model not in settings.judge_prices:
@@ -338,9 +338,9 @@ async def _listed_end(endpoint: OpenAiEndpoint) -> date | None:
         return None  # which the finding about the list tells
 
 
-def _ending(model: str, end: date) -> CheckOutcome | None:
+def ending(model: str, end: date, today: date) -> CheckOutcome | None:
     """Return what to say of a model's end; None while it is far away."""
-    left = days_left(end, datetime.now(UTC).date())
+    left = days_left(end, today)
     if left > WARNING_DAYS:
         return None
     when = f"ended on {end}" if left < 0 else f"ends on {end}, in {left} days"

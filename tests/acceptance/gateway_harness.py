@@ -17,7 +17,7 @@ import aiohttp
 import orjson
 from multidict import CIMultiDictProxy
 
-from medvid.benchmark.ground_truth import load_ground_truth
+from medvid.benchmark.ground_truth import GroundTruth, load_ground_truth
 from medvid.benchmark.tasks import METRIC_KEYS, Board
 from services.gateway import app
 from services.gateway.settings import GatewaySettings
@@ -57,6 +57,11 @@ def ground_truth() -> bytes:
     return orjson.dumps(records[::step][:SAMPLES])
 
 
+@cache
+def _truth() -> GroundTruth:
+    return load_ground_truth(ground_truth())
+
+
 def public_test_set() -> bytes:
     """Its public part."""
     private = orjson.loads(ground_truth())
@@ -70,7 +75,7 @@ def records() -> list[dict[str, Any]]:
     """A flawless submission for it."""
     return [
         {"id": sample.id, "qa_type": sample.qa_type, "prediction": "0.0-1.0 seconds: cut"}
-        for sample in load_ground_truth(ground_truth()).samples
+        for sample in _truth().samples
     ]
 
 
@@ -139,7 +144,7 @@ class Gateway:
 
     async def load_ground_truth(self) -> None:
         """Make the small test set the active one."""
-        truth = load_ground_truth(ground_truth())
+        truth = _truth()
         async with self.database.transaction() as transaction:
             await activate_ground_truth(
                 transaction, version=truth.version, content=ground_truth(), samples=len(truth)

@@ -269,25 +269,22 @@ async def test_a_disk_that_fills_up(installation: Installation, free: int, state
     assert only_wrong(await installation.findings()) == {"disk for uploads": state}
 
 
-async def test_a_queue_with_other_settings(distributed: Installation, rabbit_url: str) -> None:
+async def test_a_queue_that_is_missing_or_has_other_settings(
+    distributed: Installation, rabbit_url: str
+) -> None:
+    """One test, as it takes two seconds of a processor to make all queues."""
     connection = await aio_pika.connect(rabbit_url)
     async with connection:
         channel = await connection.channel()
         await channel.queue_delete(JUDGE_BATCHES.name)
+        assert only_wrong(await distributed.findings()) == {"message bus": "warning"}
+        again = await distributed.findings()
+        assert again["message bus"].state == "warning", "looking has made it"
         await channel.declare_queue(JUDGE_BATCHES.name, durable=True)
     findings = await distributed.findings()
     assert only_wrong(findings) == {"message bus": "failed"}
     assert JUDGE_BATCHES.name in findings["message bus"].says
     assert "rebuild-queues" in findings["message bus"].fix
-
-
-async def test_a_queue_that_is_missing(distributed: Installation, rabbit_url: str) -> None:
-    connection = await aio_pika.connect(rabbit_url)
-    async with connection:
-        await (await connection.channel()).queue_delete(JUDGE_BATCHES.name)
-    assert only_wrong(await distributed.findings()) == {"message bus": "warning"}
-    again = await distributed.findings()
-    assert again["message bus"].state == "warning", "looking has made it"
 
 
 @pytest.mark.parametrize("url", ["amqp://guest:a-secret-key@127.0.0.1:{port}/", "nonsense"])
@@ -327,10 +324,8 @@ async def test_a_judge_that_counts_no_money_or_means_nothing(
 @pytest.mark.parametrize(
     ("listed", "by_setting", "state"),
     [
-        (30, None, "failed"),
         (31, None, "warning"),
         (61, None, "ok"),
-        (-1, None, "failed"),
         (None, 20, "failed"),
         (90, 20, "failed"),
         (20, 90, "failed"),

@@ -22,7 +22,9 @@ from services.standalone import StandaloneSettings, running
 from shared.runtime.errors import Misconfigured
 from shared.storage.data_folder import CannotBeMade, prepare
 from shared.storage.embedded import embedded_postgres, watched_postgres
+from tests.depth import deep
 from tests.patience import HANG_SECONDS
+from tests.preloaded import with_pipes
 
 ROOT = Path(__file__).parents[2]
 
@@ -134,7 +136,11 @@ def a_zombie() -> Iterator[int]:
     child.wait()
 
 
-@pytest.mark.parametrize("what", ["zombie", "stranger", "gone", "empty", "cut off", "nonsense"])
+@pytest.mark.parametrize(
+    "what",
+    ["zombie", "stranger", "cut off"]
+    + [pytest.param(less, marks=deep) for less in ("gone", "empty", "nonsense")],
+)
 async def test_what_lock_files_name_after_a_crash_does_not_matter(folder: Path, what: str) -> None:
     async with watched_postgres(folder):
         lines = (folder / "postmaster.pid").read_text().splitlines()
@@ -210,17 +216,13 @@ def read_only(parent: Path) -> Iterator[Path]:
 async def test_a_read_only_data_folder_is_told_in_one_line(tmp_path: Path) -> None:
     with read_only(tmp_path) as sealed:
         for data in (sealed, sealed / "deeper"):
-            done = await asyncio.to_thread(
-                subprocess.run,
-                [sys.executable, "-m", "medvid", "up"],
-                cwd=ROOT,
-                env={**os.environ, "MEDVID_DATA_DIR": str(data)},
-                capture_output=True,
-                text=True,
-                timeout=HANG_SECONDS,
+            process = await with_pipes(
+                "medvid", "up", env={**os.environ, "MEDVID_DATA_DIR": str(data)}
             )
-            assert done.returncode == 2
-            (line,) = done.stderr.splitlines()
+            async with asyncio.timeout(HANG_SECONDS):
+                _, said = await process.communicate()
+            assert process.returncode == 2
+            (line,) = said.decode().splitlines()
             assert line.startswith(f"medvid: cannot write to the data folder {data}: ")
             assert "MEDVID_DATA_DIR" in line
             with pytest.raises(Misconfigured, match="MEDVID_DATA_DIR"):
@@ -236,7 +238,7 @@ async def test_a_file_in_the_place_of_the_data_folder_is_told(tmp_path: Path) ->
                 pass
 
 
-@pytest.mark.parametrize("first", [0, 1, 2])
+@pytest.mark.parametrize("first", [0, pytest.param(1, marks=deep), 2])
 async def test_the_last_user_of_the_server_stops_it(folder: Path, first: int) -> None:
     """An admin command that started it does not stop it under the server that joined."""
     users = [

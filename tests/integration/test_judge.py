@@ -57,22 +57,22 @@ def demo_plan() -> JudgingPlan:
 
 
 @pytest.fixture(scope="module")
-def half_plan() -> JudgingPlan:
-    return plan_of(HALF)
+def few() -> JudgingPlan:
+    return plan_of(FEW)
 
 
 @pytest.fixture(scope="module")
-def expected(half_plan: JudgingPlan) -> dict[str, JudgeScore]:
-    return judged(half_plan)
+def expected(few: JudgingPlan) -> dict[str, JudgeScore]:
+    return judged(few)
 
 
 def judged(pairs: JudgingPlan) -> dict[str, JudgeScore]:
     return aggregate(pairs, [standin.judge(pair) for pair in pairs.texts])
 
 
-async def accept_half(database: Database, model_name: str = "A model") -> Stored:
-    """Accept half of the demo's answers, of which each is judged as of the whole."""
-    return await accept_submission(database, model_name, HALF)
+async def accept_few(database: Database, model_name: str = "A model") -> Stored:
+    """Accept a few captions: enough for what becomes of pairs, runs and replicas."""
+    return await accept_submission(database, model_name, FEW)
 
 
 async def judged_values(database: Database) -> dict[str, tuple[float, float, int, int]]:
@@ -137,8 +137,8 @@ async def replicates_are(database: Database, pairs: JudgingPlan) -> None:
 
 
 async def test_a_second_submission_of_the_same_texts_costs_nothing(database: Database) -> None:
-    one = await accept_half(database, "One")
-    two = await accept_half(database, "Two")
+    one = await accept_few(database, "One")
+    two = await accept_few(database, "Two")
     grader = FakeGrader()
     async with judging(database, [replica(database, grader)]):
         await reaches(database, await request_run(database, one.submission_id), "completed")
@@ -150,10 +150,10 @@ async def test_a_second_submission_of_the_same_texts_costs_nothing(database: Dat
 
 
 async def test_two_runs_of_the_same_texts_at_once_pay_once(
-    database: Database, half_plan: JudgingPlan
+    database: Database, few: JudgingPlan
 ) -> None:
-    one = await accept_half(database, "One")
-    two = await accept_half(database, "Two")
+    one = await accept_few(database, "One")
+    two = await accept_few(database, "Two")
     hold = asyncio.Event()
     graders = [FakeGrader(hold=hold), FakeGrader(hold=hold)]
     replicas = [replica(database, grader) for grader in graders]
@@ -165,15 +165,15 @@ async def test_two_runs_of_the_same_texts_at_once_pay_once(
         for run_id in runs:
             await reaches(database, run_id, "completed")
     calls = graders[0].calls + graders[1].calls
-    assert len(calls) == len(half_plan.texts)
+    assert len(calls) == len(few.texts)
     assert set(calls.values()) == {1}
 
 
 async def test_what_fails_for_now_comes_again_and_ends_unscored_after_the_last_try(
-    database: Database, half_plan: JudgingPlan
+    database: Database, few: JudgingPlan
 ) -> None:
-    stored = await accept_half(database)
-    unlucky = half_plan.texts[0]
+    stored = await accept_few(database)
+    unlucky = few.texts[0]
 
     def script(pair: Pair, _: int) -> Verdict | None:
         if (pair.prediction, pair.reference) == tuple(unlucky):
@@ -193,10 +193,10 @@ async def test_what_fails_for_now_comes_again_and_ends_unscored_after_the_last_t
 
 
 async def test_a_pair_that_is_throttled_while_others_are_answered_ends_in_time(
-    database: Database, half_plan: JudgingPlan
+    database: Database, few: JudgingPlan
 ) -> None:
-    stored = await accept_half(database)
-    unlucky = half_plan.texts[0]
+    stored = await accept_few(database)
+    unlucky = few.texts[0]
 
     def script(pair: Pair, _: int) -> Verdict | None:
         if (pair.prediction, pair.reference) == tuple(unlucky):
@@ -219,10 +219,10 @@ async def test_a_pair_that_is_throttled_while_others_are_answered_ends_in_time(
 
 
 async def test_too_much_unscored_is_tried_again_then_fails_and_a_resumed_run_tries_only_that(
-    database: Database, half_plan: JudgingPlan, expected: dict[str, JudgeScore]
+    database: Database, few: JudgingPlan, expected: dict[str, JudgeScore]
 ) -> None:
-    stored = await accept_half(database)
-    bad = {tuple(text) for text in half_plan.texts[::4]}
+    stored = await accept_few(database)
+    bad = {tuple(text) for text in few.texts[::4]}
 
     def script(pair: Pair, _: int) -> Verdict | None:
         return ungraded("malformed") if (pair.prediction, pair.reference) in bad else None
@@ -251,10 +251,10 @@ async def test_too_much_unscored_is_tried_again_then_fails_and_a_resumed_run_tri
 
 @pytest.mark.parametrize("reason", FINAL)
 async def test_too_much_that_no_second_call_changes_fails_at_once(
-    database: Database, half_plan: JudgingPlan, reason: str
+    database: Database, few: JudgingPlan, reason: str
 ) -> None:
-    stored = await accept_half(database)
-    bad = {tuple(text) for text in half_plan.texts[::4]}
+    stored = await accept_few(database)
+    bad = {tuple(text) for text in few.texts[::4]}
 
     def script(pair: Pair, _: int) -> Verdict | None:
         return ungraded(reason) if (pair.prediction, pair.reference) in bad else None
@@ -272,11 +272,11 @@ async def test_too_much_that_no_second_call_changes_fails_at_once(
 
 
 async def test_a_machine_asks_again_only_for_what_a_second_call_may_change(
-    database: Database, half_plan: JudgingPlan
+    database: Database, few: JudgingPlan
 ) -> None:
-    stored = await accept_half(database)
-    refused = tuple(half_plan.texts[0])
-    bad = {tuple(text) for text in half_plan.texts[1::4]}
+    stored = await accept_few(database)
+    refused = tuple(few.texts[0])
+    bad = {tuple(text) for text in few.texts[1::4]}
 
     def script(pair: Pair, _: int) -> Verdict | None:
         text = (pair.prediction, pair.reference)
@@ -314,7 +314,7 @@ async def test_a_refusal_pauses_the_run_and_nothing_is_lost(
     refusal: ProviderDown | BudgetExhausted,
     reason: str,
 ) -> None:
-    stored = await accept_half(database)
+    stored = await accept_few(database)
     answered = 0
 
     def script(_: Pair, __: int) -> Verdict | None:
@@ -348,7 +348,7 @@ async def test_a_refusal_pauses_the_run_and_nothing_is_lost(
 async def test_a_straggler_of_before_the_resume_does_not_pause_the_run_again(
     database: Database,
 ) -> None:
-    stored = await accept_half(database)
+    stored = await accept_few(database)
     run_id = await request_run(database, stored.submission_id)
     one = replica(database, FakeGrader())
     request = JudgingRequested(submission_id=stored.submission_id, run_id=run_id)
@@ -365,7 +365,7 @@ async def test_a_straggler_of_before_the_resume_does_not_pause_the_run_again(
 
 
 async def test_claims_of_a_dead_replica_run_out(database: Database) -> None:
-    stored = await accept_half(database)
+    stored = await accept_few(database)
     run_id = await request_run(database, stored.submission_id)
     grader = FakeGrader()
     one = replica(database, grader)
@@ -386,12 +386,12 @@ async def test_claims_of_a_dead_replica_run_out(database: Database) -> None:
 
 async def test_a_large_run_does_not_starve_a_small_one(database: Database) -> None:
     policy = RunPolicy(batch_items=2, window_batches=8, tries=3, busy_seconds=0.05)
-    large = await accept_half(database, "Large")
+    large = await accept_submission(database, "Large", HALF)
     grader = FakeGrader()
     async with judging(database, [replica(database, grader, policy)], concurrency=2):
-        large_run = await request_run(database, large.submission_id, repeats=10)
+        large_run = await request_run(database, large.submission_id, repeats=3)
         await reaches(database, large_run, "running")
-        small = await accept_half(database, "Small")
+        small = await accept_few(database, "Small")
         small_run = await request_run(database, small.submission_id)
         await reaches(database, small_run, "completed")
         row = await run_row(database, large_run)
@@ -400,9 +400,9 @@ async def test_a_large_run_does_not_starve_a_small_one(database: Database) -> No
 
 
 async def test_repeats_are_averaged_and_their_variance_published(
-    database: Database, expected: dict[str, JudgeScore]
+    database: Database,
 ) -> None:
-    stored = await accept_half(database)
+    stored = await accept_submission(database, payload=HALF)
 
     def script(pair: Pair, repeat: int) -> Verdict | None:
         if repeat == 0:
@@ -414,7 +414,7 @@ async def test_repeats_are_averaged_and_their_variance_published(
         await reaches(database, run_id, "completed")
     content = await database.pool.fetchval("SELECT facts::text FROM judge_results")
     facts = orjson.loads(content)["metrics"]["vs_llm"]
-    first = expected["vs_llm"].compat
+    first = judged(plan_of(HALF))["vs_llm"].compat
     assert first is not None
     assert facts["value"] == pytest.approx((first + 3) / 2)
     assert facts["variance"] == pytest.approx((first - 3) ** 2 / 2)
@@ -450,7 +450,7 @@ async def test_ten_submissions_of_two_owners_progress_together(database: Databas
 
 
 async def test_over_budget_fails_before_anything_is_paid(database: Database) -> None:
-    stored = await accept_half(database)
+    stored = await accept_few(database)
     grader = FakeGrader()
     async with judging(database, [replica(database, grader, left=10)]):
         run_id = await request_run(database, stored.submission_id)
@@ -462,8 +462,8 @@ async def test_over_budget_fails_before_anything_is_paid(database: Database) -> 
 async def test_stub_verdicts_leave_a_badge_and_never_reach_the_official_board(
     database: Database,
 ) -> None:
-    stored = await accept_half(database)
-    official = await accept_half(database, "Official")
+    stored = await accept_few(database)
+    official = await accept_few(database, "Official")
     await database.pool.execute(
         "UPDATE entries SET board = 'official' WHERE id = $1", official.entry_id
     )
@@ -483,7 +483,7 @@ async def test_stub_verdicts_leave_a_badge_and_never_reach_the_official_board(
 async def test_a_message_that_dies_retries_its_batch_later_and_at_last_gives_it_up(
     database: Database,
 ) -> None:
-    stored = await accept_half(database)
+    stored = await accept_few(database)
     one = replica(database, FakeGrader())
     consumer = build_batches_consumer(database, one.judge)
     run_id = await request_run(database, stored.submission_id)
@@ -513,7 +513,7 @@ async def test_a_request_that_dies_fails_its_run(database: Database) -> None:
 async def test_the_reaper_announces_stalled_work_with_new_messages(
     database: Database, expected: dict[str, JudgeScore]
 ) -> None:
-    stored = await accept_half(database)
+    stored = await accept_few(database)
     one = replica(database, FakeGrader())
     run_id = await request_run(database, stored.submission_id)
     await database.pool.execute("DELETE FROM outbox")  # the request is lost
@@ -536,7 +536,7 @@ async def test_the_reaper_announces_stalled_work_with_new_messages(
 async def test_a_run_whose_judge_was_changed_goes_on_with_the_new_one(
     database: Database, expected: dict[str, JudgeScore]
 ) -> None:
-    stored = await accept_half(database)
+    stored = await accept_few(database)
     hold = asyncio.Event()
     async with judging(database, [replica(database, FakeGrader(hold=hold))]):
         run_id = await request_run(database, stored.submission_id)
@@ -556,7 +556,7 @@ async def test_a_run_whose_judge_was_changed_goes_on_with_the_new_one(
 
 async def test_claims_that_a_living_replica_does_not_know_of_run_out(database: Database) -> None:
     """The connection was lost before the answer; to renew such a claim is to hold it for ever."""
-    stored = await accept_half(database)
+    stored = await accept_few(database)
     run_id = await request_run(database, stored.submission_id)
     grader = FakeGrader()
     one = replica(database, grader)

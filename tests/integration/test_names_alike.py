@@ -12,8 +12,6 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from medvid.benchmark.names import DASHES, name_key
 from services.gateway.accounts.admin_actions import AdminAction
@@ -25,7 +23,6 @@ from services.operate.examination import Surroundings, examine
 from shared.runtime.errors import Conflict
 from shared.storage.database import Database
 from shared.storage.migrate import load_migrations, migrate
-from tests.depth import examples
 from tests.integration.test_lifecycle_races import submit
 from tests.patience import HANG_SECONDS
 from tests.ranking import score
@@ -251,10 +248,3 @@ async def test_new_versions_take_over_from_entries_with_old_keys(database: Datab
     assert [row["name_key"] for row in standing] == ["v  1", "v 1"]
     assert standing[0]["submission_id"] == second
     assert await Lifecycle(database).withdraw(second, "owner", None, None)
-
-
-@settings(max_examples=examples(200), deadline=None)
-@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=30))
-def test_a_key_is_its_own_key(name: str) -> None:
-    assert name_key(name_key(name)) == name_key(name)
-    assert name_key(f" {name}\u3000") == name_key(name)

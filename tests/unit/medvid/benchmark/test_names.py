@@ -4,8 +4,11 @@ import sys
 import unicodedata
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from medvid.benchmark.names import DASHES, check_entry_fields, clean_name, name_key
+from tests.depth import examples
 
 VALID = {"model_name": "Qwen3-VL 4B (β)", "organization": "Université 東京"}
 
@@ -26,6 +29,13 @@ VALID = {"model_name": "Qwen3-VL 4B (β)", "organization": "Université 東京"}
 )
 def test_names_that_read_alike_share_a_key(one: str, other: str) -> None:
     assert name_key(one) == name_key(other)
+
+
+@settings(max_examples=examples(200))
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=30))
+def test_a_key_is_its_own_key(name: str) -> None:
+    assert name_key(name_key(name)) == name_key(name)
+    assert name_key(f" {name}\u3000") == name_key(name)
 
 
 def test_every_dash_of_unicode_is_known() -> None:

@@ -22,7 +22,7 @@ from medvid.cli.session import Session
 
 RECORDS = [{"id": "v&&1&&2&&1.0", "qa_type": "tal", "question": "When?"}]
 SOUND = orjson.dumps(RECORDS)
-BOMB = gzip.compress(b" " * (LARGEST_PUBLIC_FILE + 1))
+BOMB = gzip.compress(b" " * (LARGEST_PUBLIC_FILE + 1), compresslevel=1)
 
 
 class Publisher:
