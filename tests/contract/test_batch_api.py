@@ -30,7 +30,11 @@ from medvid.judging.replies import read_reply
 from medvid.judging.rubric import load_rubric
 from services.judge.stub.batches import BatchFaults
 from services.judge.stub.server import MODEL, Faults, Stub, running_stub
+from shared.storage.database import Database
+from tests.batching import batching, leftovers, states
+from tests.judging import FEW
 from tests.patience import HANG_SECONDS
+from tests.rows import accept_submission
 
 # llmock leaves the files that it was sent to be closed by the garbage collector.
 pytestmark = pytest.mark.filterwarnings(
@@ -173,6 +177,24 @@ async def test_what_is_unknown_is_a_failure_without_the_key(provider: Provider) 
     assert failure.value.__context__ is None
     with pytest.raises(CallFailed):
         await provider.api.submit("file-of-nobody", "key")
+
+
+async def test_a_run_travels_to_the_server_and_back(provider: Provider, database: Database) -> None:
+    """llmock answers every line, but with no verdict: what it bills for nothing stops the run."""
+    url = str(provider.api.endpoint.client.base_url).rstrip("/")
+    async with batching(database, provider.stub, url=url) as one:
+        stored = await accept_submission(database, payload=FEW)
+        run_id = await one.start(database, stored.submission_id)
+        run = await one.until(database, run_id, "completed", "paused")
+        await one.steps.look()
+    assert await states(database) == [("done", "completed")]
+    assert await leftovers(database) == {"judge_claims": 0, "judge_spending_leases": 0}
+    verdicts = await database.pool.fetchval("SELECT count(*) FROM judge_verdicts")
+    if provider.stub is not None:
+        assert (run["state"], verdicts) == ("completed", run["items"])
+        return
+    assert (run["state"], run["reason"], verdicts) == ("paused", "needs_operator", 0)
+    assert f"{run['items']} calls were billed" in run["detail"]
 
 
 async def test_verdicts_of_a_batch_are_those_online(standin_provider: Provider) -> None:
