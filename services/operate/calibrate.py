@@ -23,6 +23,7 @@ from medvid.judging.agreement import AgreementInterval
 from medvid.judging.estimates import RunEstimate
 from medvid.judging.pricing import FREE, MICROUSD
 from medvid.judging.versions import JudgeVersion
+from services.judge.members import members_of
 from services.judge.runs import Item
 from services.judge.settings import JudgeSettings
 from services.judge.store import add_calibration
@@ -49,7 +50,7 @@ from services.operate.calibration_verdicts import (
 )
 from services.operate.database import open_database
 from services.operate.labelled import read_labelled
-from shared.runtime.errors import MedvidError
+from shared.runtime.errors import MedvidError, Misconfigured
 from shared.runtime.logs import configure_logs
 from shared.runtime.settings import load_settings
 from shared.storage.database import Database
@@ -119,7 +120,7 @@ async def _judge(pairs: Sequence[LabelledPair], probes: int, *, dry_run: bool) -
     asked = questions(pairs, probes)
     if not asked:
         return _Judged(pairs)
-    settings = load_settings(JudgeSettings)
+    settings = _one_judge(load_settings(JudgeSettings))
     async with open_database() as database, asking(database, settings) as judge:
         version = judge.grader.version
         items = list(asked.values())
@@ -132,6 +133,18 @@ async def _judge(pairs: Sequence[LabelledPair], probes: int, *, dry_run: bool) -
             await _ask(judge, left)
             known = await read_verdicts(database, version.hash, items)
         return _Judged(with_scores(pairs, asked, known), version, judge.stopped)
+
+
+def _one_judge(settings: JudgeSettings) -> JudgeSettings:
+    """Return the settings of the one judge that there is; raises Misconfigured for a panel."""
+    members = members_of(settings).judges
+    if len(members) > 1:
+        raise Misconfigured(
+            "MEDVID_JUDGES names several judges, and a calibration is of one.",
+            fix="Name another file with the one alone: its verdicts and its report are the same "
+            "judge's in a panel.",
+        )
+    return members[0].settings
 
 
 async def _ask(judge: Asking, left: Sequence[Item]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +14,10 @@ from services.judge.settings import JudgeSettings
 from services.judge.stub.batches import BatchFaults
 from services.judge.stub.server import MODEL as STUB_MODEL
 from services.judge.stub.server import Faults, Stub, running_stub
+from services.operate.calibrate import _one_judge
 from services.operate.findings import Finding
 from services.operate.judge_check import check_judge, most_usd
+from shared.runtime.errors import Misconfigured
 from tests.providers import KEY, MODEL, Reply, completion, serving
 
 LISTED = {"object": "list", "data": [{"id": MODEL}, {"id": "model-1-mini"}]}
@@ -202,3 +205,17 @@ async def test_a_provider_without_batches_is_named() -> None:
         provider.models = Reply(LISTED)
         finding = (await by_batch(provider.url))["batch"]
     assert (finding.state, KEY in finding.says) == ("failed", False)
+
+
+async def test_each_judge_of_a_panel_is_tried_by_its_name(tmp_path: Path) -> None:
+    file = tmp_path / "judges.toml"
+    file.write_text("".join(f'[[judge]]\nprovider = "stub"\nstub_salt = "{n}"\n' for n in "ab"))
+    panel = JudgeSettings(judges=file)
+    assert most_usd(panel) == 0
+    findings = await check_judge(panel)
+    assert "failed" not in {one.state for one in findings}, findings
+    checks = [one.check for one in findings]
+    assert checks[: len(checks) // 2][-1] == f"{STUB_MODEL}-a: price"
+    assert checks[-1] == f"{STUB_MODEL}-b: price"
+    with pytest.raises(Misconfigured, match="a calibration is of one"):
+        _one_judge(panel)
