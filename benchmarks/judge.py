@@ -9,6 +9,13 @@ With `--http` they are the real service, with the real client, and each calls a 
 in a process of its own: then clients and servers compete for the same cores.
 The ideal rate is concurrency / latency a replica. The submission is the benchmark's `strong` file.
 The last figure repeats one replica without latency: what is left is the overhead a pair.
+
+    python benchmarks/judge.py --pool [--requests-per-second 30]
+
+measures a pool: one replica, the real service, over one, three and four endpoints of so many
+requests a second each, and over four of which one is dead. Each endpoint is a stub judge's server
+in a process of its own. The rate counts from a fifth of the pairs to the end of the run, with
+nothing saved up before. Judged is the file without dense captions, each pair twice.
 """
 
 from __future__ import annotations
@@ -24,6 +31,7 @@ from asyncio.subprocess import Process
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -36,10 +44,12 @@ from medvid.benchmark.ground_truth import load_ground_truth  # noqa: E402
 from shared.storage.database import Database, connect  # noqa: E402
 from shared.storage.ground_truths import activate_ground_truth  # noqa: E402
 from tests.judging import request_run, run_row  # noqa: E402
+from tests.processes import free_port  # noqa: E402
 from tests.rows import accept_submission  # noqa: E402
 
 DATA = ROOT / "benchmarks" / "data"
 PATIENCE_SECONDS = 300
+_POOL_LATENCY = 0.1
 
 
 @dataclass(frozen=True)
@@ -177,11 +187,13 @@ async def ready(servers: Servers, vhost: str, replicas: int) -> None:
             await asyncio.sleep(0.2)
 
 
-async def judge_strong(database: Database, name: str) -> dict[str, Any]:
+async def judge_strong(
+    database: Database, name: str, strong: bytes | None = None, repeats: int = 1
+) -> dict[str, Any]:
     """Judge the strong file; the rate counts from the first batch to the end of the run."""
     truth = gzip.decompress((DATA / "ground_truth.json.gz").read_bytes())
     loaded = load_ground_truth(truth)
-    strong = (DATA / "predictions_strong.json.gz").read_bytes()
+    strong = strong or (DATA / "predictions_strong.json.gz").read_bytes()
     stored = await accept_submission(database, name, strong)
     async with database.transaction() as transaction:
         await activate_ground_truth(
@@ -191,7 +203,7 @@ async def judge_strong(database: Database, name: str) -> dict[str, Any]:
             "UPDATE submissions SET ground_truth_version = $1", loaded.version
         )
     asked = time.perf_counter()
-    run_id = await request_run(database, stored.submission_id)
+    run_id = await request_run(database, stored.submission_id, repeats)
     async with asyncio.timeout(PATIENCE_SECONDS):
         await leaves(database, run_id, "queued")
         started = time.perf_counter()
@@ -248,6 +260,111 @@ async def run(replicas: list[int], latency: float, concurrency: int, http: bool)
     }
 
 
+async def measure_pool(
+    servers: Servers, *, endpoints: int, dead: int, per_second: float
+) -> dict[str, Any]:
+    """Judge the strong file over so many endpoints, `dead` of which nobody serves."""
+    name = f"judge_{uuid4().hex[:8]}"
+    admin = await asyncpg.connect(servers.postgres_url("postgres"))
+    await admin.execute(f"CREATE DATABASE {name} TEMPLATE {servers.template}")
+    add_vhost(servers, name)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(admin.close)
+        folder = stack.enter_context(TemporaryDirectory())
+        urls = [
+            (await start_stub(stack, _POOL_LATENCY))["MEDVID_JUDGE_BASE_URL"]
+            for _ in range(endpoints - dead)
+        ] + [f"http://127.0.0.1:{free_port()}/v1"] * dead
+        file = Path(folder) / "pool.toml"
+        file.write_text(
+            "".join(
+                f'[[endpoint]]\nname = "e{number}"\nbase_url = "{url}"\n'
+                f"requests_per_minute = {60 * per_second}\n"
+                for number, url in enumerate(urls)
+            )
+        )
+        database = await stack.enter_async_context(
+            connect(servers.postgres_url(name), size=2, application_name="benchmark")
+        )
+        environment = {
+            "MEDVID_DATABASE_URL": servers.postgres_url(name),
+            "MEDVID_RABBITMQ_URL": f"{servers.rabbitmq}/{name}",
+            "MEDVID_JUDGE_PROVIDER": "stub",
+            "MEDVID_JUDGE_POOL": str(file),
+            "MEDVID_LOG_LEVEL": "error",
+        }
+        await start(stack, "services.judge", environment=environment)
+        await ready(servers, name, 1)
+        watching = asyncio.create_task(steady(database))
+        result = await judge_strong(database, "Strong", without_dense_captions(), repeats=2)
+        result["pairs_per_second"] = await watching
+        rows = await database.pool.fetch("SELECT count(scores) AS pairs FROM judge_verdicts")
+        result["judged"] = rows[0]["pairs"]
+    return {**result, "endpoints": endpoints, "dead": dead}
+
+
+def without_dense_captions() -> bytes:
+    """Return the strong file without the task of most pairs, so that one endpoint ends soon."""
+    records = json.loads(gzip.decompress((DATA / "predictions_strong.json.gz").read_bytes()))
+    kept = [each for each in records if not each["qa_type"].startswith("dense_captioning")]
+    return gzip.compress(json.dumps(kept).encode(), mtime=0)
+
+
+async def steady(database: Database) -> float:
+    """Return the pairs a second from a fifth of a run to its end; saved up requests are taken."""
+    while True:
+        row = await database.pool.fetchrow("SELECT * FROM judge_runs")
+        if row is not None and row["state"] == "running":
+            break
+        await asyncio.sleep(0.01)
+    await database.pool.execute(
+        "UPDATE judge_rate_buckets SET requests = 0, refilled_at = clock_timestamp()"
+    )
+    begun: tuple[float, int] | None = None
+    while True:
+        row = await database.pool.fetchrow("SELECT * FROM judge_runs")
+        now = time.perf_counter()
+        if begun is None and row["items_done"] * 5 >= row["items"]:
+            begun = (now, row["items_done"])
+        if row["state"] != "running":
+            assert begun is not None  # noqa: S101 - all are done
+            return float((row["items_done"] - begun[1]) / (now - begun[0]))
+        await asyncio.sleep(0.01)
+
+
+async def run_pool(per_second: float) -> dict[str, Any]:
+    """Measure pools of several sizes."""
+    async with AsyncExitStack() as stack:
+        servers = await start_servers(stack)
+        rounds = []
+        for endpoints, dead in ((1, 0), (3, 0), (4, 0), (4, 1)):
+            rounds.append(
+                await measure_pool(servers, endpoints=endpoints, dead=dead, per_second=per_second)
+            )
+            print(rounds[-1], file=sys.stderr, flush=True)
+    one, three, four, dead = (found["pairs_per_second"] for found in rounds)
+    return {
+        "cores": os.cpu_count(),
+        "requests_per_second": per_second,
+        "rounds": rounds,
+        "four_by_one": four / one,
+        "dead_by_three": dead / three,
+    }
+
+
+def show_pool(result: dict[str, Any]) -> None:
+    """Print the figures for people."""
+    for found in result["rounds"]:
+        print(
+            f"{found['endpoints']} endpoint(s), {found['dead']} dead: {found['judged']} of "
+            f"{found['pairs']} pairs judged, {found['pairs_per_second']:.1f} pairs/s"
+        )
+    print(
+        f"four: {result['four_by_one']:.2f} x one; four with one dead: "
+        f"{result['dead_by_three']:.2f} x three"
+    )
+
+
 def show(result: dict[str, Any]) -> None:
     """Print the figures for people."""
     for found in result["rounds"]:
@@ -274,7 +391,13 @@ def main() -> None:
     parser.add_argument("--latency", type=float, default=0.2)
     parser.add_argument("--concurrency", type=int, default=32)
     parser.add_argument("--http", action="store_true")
+    parser.add_argument("--pool", action="store_true")
+    parser.add_argument("--requests-per-second", type=float, default=30)
     options = parser.parse_args()
+    if options.pool:
+        found = asyncio.run(run_pool(options.requests_per_second))
+        print(json.dumps(found, indent=2)) if options.json else show_pool(found)
+        return
     result = asyncio.run(run(options.replicas, options.latency, options.concurrency, options.http))
     print(json.dumps(result, indent=2)) if options.json else show(result)
 

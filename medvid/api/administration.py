@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, Final, TypedDict, Unpack
+from urllib.parse import quote
 
 from medvid.api.calls import Call, get, post, text_of
 from medvid.api.jobs import (
@@ -48,6 +49,7 @@ from medvid.models.administration import (
     LettersPage,
     LoadedView,
     ManagedEntryView,
+    PoolEndpoints,
     RowChangeView,
     SeriesDifference,
 )
@@ -214,6 +216,21 @@ async def import_boards(
 async def judging(transport: Transport) -> JudgingView:
     """Return whether judging is paused, and its runs by state."""
     return await transport.ask(get("/admin/judging"), JudgingView)
+
+
+async def endpoints(transport: Transport) -> PoolEndpoints:
+    """Return the endpoints of the judge's pool; none where it has one endpoint."""
+    return await transport.ask(get("/admin/judging/endpoints"), PoolEndpoints)
+
+
+async def drain_endpoint(transport: Transport, name: str, *, why: str) -> ChangeAnswer:
+    """Give an endpoint of the pool no call any more."""
+    return await do(transport, f"/judging/endpoints/{quote(name, '')}/drain", ChangeAnswer, why)
+
+
+async def restore_endpoint(transport: Transport, name: str, *, why: str) -> ChangeAnswer:
+    """Use an endpoint again that was drained, or taken out for serving another model."""
+    return await do(transport, f"/judging/endpoints/{quote(name, '')}/restore", ChangeAnswer, why)
 
 
 async def costs(
@@ -401,6 +418,9 @@ class AdminMethods:
     discard_rescore = method(discard_rescore)
     judging = method(judging)
     verdicts = stream(explained_verdicts)
+    endpoints = method(endpoints)
+    drain_endpoint = method(drain_endpoint)
+    restore_endpoint = method(restore_endpoint)
     costs = method(costs)
     export_costs = method(export_costs)
     pause_judging = method(pause_judging)

@@ -107,6 +107,11 @@ _KEYS: Final = {
     "revoke": "keys:revoke",
     "quotas": "keys:set_quotas",
 }
+_POOL: Final = {
+    "list": "pool:list_endpoints",
+    "drain": "pool:drain",
+    "restore": "pool:restore",
+}
 _STATUSES: Final = (
     "Exit status: 0 done; 1 refused or failed; 2 wrong usage, configuration or file; "
     "3 server out of reach or quota used up, try later; 130 interrupted."
@@ -136,6 +141,7 @@ config = typer.Typer(
 rewards = typer.Typer(help="Rewards for reinforcement learning.", no_args_is_help=True)
 ground_truth = typer.Typer(help="Versions of the ground truth.", no_args_is_help=True)
 keys = typer.Typer(help="API keys and their quotas.", no_args_is_help=True)
+pool = typer.Typer(help="Endpoints that serve the judge's model.", no_args_is_help=True)
 
 
 def _show_version(wanted: bool) -> None:
@@ -176,6 +182,7 @@ server.register(app, admin)
 add_commands(admin, "medvid.cli.administration", _ADMINISTRATION, _ADMIN_PANEL)
 add_commands(ground_truth, "medvid.cli.administration", _GROUND_TRUTH)
 add_commands(keys, "medvid.cli.administration", _KEYS)
+add_commands(pool, "medvid.cli.administration", _POOL)
 for kind, about in _JOBS.items():
     jobs = typer.Typer(help=about, no_args_is_help=True)
     functions = {verb: f"{kind}:{function}" for verb, function in _JOB_VERBS.items()}
@@ -183,6 +190,7 @@ for kind, about in _JOBS.items():
     admin.add_typer(jobs, name=kind, rich_help_panel=_ADMIN_PANEL)
 admin.add_typer(ground_truth, name="ground-truth", rich_help_panel=_ADMIN_PANEL)
 admin.add_typer(keys, name="keys", rich_help_panel=_ADMIN_PANEL)
+admin.add_typer(pool, name="pool", rich_help_panel=_ADMIN_PANEL)
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ Kind = Literal["added", "changed", "unchanged", "kept"]
 LetterState = Literal["open", "replayed", "discarded"]
 JobState = Literal["scoring", "reading", "judging", "scored", "ready", "applied", "discarded"]
 JobKind = Literal["rescore", "reread", "succession"]
+EndpointState = Literal["serving", "drained", "other_model"]
 CostsBy = Literal["run", "submission", "judge", "endpoint", "day"]
 """What a line of costs is of."""
 
@@ -182,6 +183,25 @@ class JudgingView(Answer):
     judge_version: str | None
     judge: JudgeInForce
     runs: dict[str, int]
+
+
+class PoolEndpointView(Answer):
+    """One endpoint of the judge's pool; neither its address nor its key."""
+
+    name: str
+    judge_version: str = Field(description="that it serves")
+    state: Open[EndpointState]
+    why: str | None = Field(description="of the administrator, or what it serves instead")
+    changed_at: datetime
+    down: str | None = Field(description="why its calls are held back now; null: they are not")
+    seen_at: datetime = Field(description="by a judge that has it in its file")
+    spent_usd: float = Field(description="this month (UTC), settled")
+
+
+class PoolEndpoints(Answer):
+    """The endpoints of the judge's pool."""
+
+    endpoints: list[PoolEndpointView]
 
 
 class CostLine(Answer):

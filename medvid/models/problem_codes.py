@@ -204,6 +204,7 @@ _ADMIN_ACTIONS: Final = {
     "ground_truth_not_found": ProblemCode(404, "There is no such ground truth version."),
     "file_not_found": ProblemCode(404, "The server's folder has no file of this name."),
     "rescore_not_found": ProblemCode(404, "There is no re-score job with this id."),
+    "endpoint_not_found": ProblemCode(404, "The judge's pool has no endpoint of this name."),
     "judge_version_not_found": ProblemCode(404, "There is no such judge version, or several."),
     "same_parser": ProblemCode(409, "That judge's replies are read by this parser already."),
     "nothing_to_reread": ProblemCode(409, "There is no entry whose replies could be read again."),

@@ -23,6 +23,7 @@ from services.gateway.accounts.rules import ADMIN_KEY_CHARACTERS, MAKES_ADMIN_KE
 from services.gateway.admin import entries_api as admin_entries_api
 from services.gateway.admin import evidence_api as admin_evidence_api
 from services.gateway.admin import operations_api as admin_operations_api
+from services.gateway.admin import pool_api as admin_pool_api
 from services.gateway.admin import succession_api as admin_succession_api
 from services.gateway.admin.audit_log import AuditLog
 from services.gateway.admin.board_series import BoardsSeries
@@ -33,6 +34,7 @@ from services.gateway.admin.entries import EntryActions
 from services.gateway.admin.ground_truths import GroundTruths
 from services.gateway.admin.imports import BoardFiles
 from services.gateway.admin.judging_hold import HoldJudging
+from services.gateway.admin.pool import JudgePool
 from services.gateway.admin.rereading import Rereading
 from services.gateway.admin.rescoring import Rescoring
 from services.gateway.admin.sealing import Sealing
@@ -110,7 +112,7 @@ _FORGET_SECONDS: Final = 3600.0
 _FEATURES: Final = (
     board_api, evidence_api, track_api, submission_api, own_files_api, test_set_api, judging_api,
     account_api, webhook_api, status_api, admin_entries_api, admin_operations_api,
-    admin_succession_api, admin_evidence_api,
+    admin_succession_api, admin_evidence_api, admin_pool_api,
 )  # fmt: skip
 _BOARD_HINTS: Final = (BoardRanked.type, StatisticsComputed.type)
 _EVENT_HINTS: Final = (BoardRanked.type, ScoringFailed.type, JudgingProgressed.type)
@@ -234,6 +236,7 @@ def _build(database: Database, pool: WorkerPool, folder: Path, settings: Gateway
             succession=Succession(database, rescoring),
             hold=HoldJudging(database),
             costs=Costs(database),
+            pool=JudgePool(database),
             log=AuditLog(database),
             submissions=submissions,
             judging=judging,

@@ -23,6 +23,7 @@ from services.judge.judges import Judges, PanelJudge
 from services.judge.members import Member, members_of
 from services.judge.open_judge import BatchProvider, Judge, call_figures, open_judge
 from services.judge.planning import StartRun, planner, remaining_budget
+from services.judge.pool_file import pool_of
 from services.judge.provider_batches import ProviderBatches
 from services.judge.rereading import ReplyReader
 from services.judge.runs import RunPolicy
@@ -208,7 +209,8 @@ def _end_watch(
 
 def batches_at_a_time(settings: JudgeSettings) -> int:
     """Return how many batches a replica holds, so that its calls never wait for one."""
-    return math.ceil(_SPARE * settings.judge_concurrency / settings.judge_batch_pairs) + 1
+    calls = settings.judge_concurrency * max(1, len(pool_of(settings)))
+    return math.ceil(_SPARE * calls / settings.judge_batch_pairs) + 1
 
 
 async def _start_run(

@@ -40,12 +40,19 @@ class Breaker:
         """
         if self._open_until is None:
             return None
-        if now < self._open_until:
+        if self.admits(now):
+            self._probe_since = now
+            return None
+        if now < self._open_until or self._probe_since is None:
             return self._open_until - now
-        if self._probe_since is not None and now - self._probe_since < self.seconds:
-            return self.seconds - (now - self._probe_since)
-        self._probe_since = now
-        return None
+        return self.seconds - (now - self._probe_since)
+
+    def admits(self, now: float) -> bool:
+        """Tell whether a call may be made now; where it is open, as the probe."""
+        if self._open_until is None:
+            return True
+        probed = self._probe_since is not None and now - self._probe_since < self.seconds
+        return now >= self._open_until and not probed
 
     def seconds_left(self, now: float) -> float:
         """Return for how long no call may be made at all; 0 when it is closed or may be probed."""

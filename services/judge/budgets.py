@@ -40,6 +40,8 @@ SLICE_CALLS: Final = 32
 SETTLE_SECONDS: Final = 2.0
 IDLE_SECONDS: Final = 5.0
 """A lease that was not used for so long is given back."""
+OF_ENDPOINT: Final = "endpoint"
+"""The scope of a budget that is one endpoint's."""
 _RETRY_SECONDS: Final = 5.0
 _SHOW_SECONDS: Final = 30.0
 
@@ -50,6 +52,8 @@ class Caps:
 
     run: int | None = None
     month: int | None = None
+    endpoint: int | None = None
+    """Of a month, at the payee's endpoint alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,10 @@ class Unmetered:
         """Nothing to settle."""
 
     async def month_left(self) -> int | None:
+        """No cap."""
+        return None
+
+    async def endpoint_left(self) -> int | None:
         """No cap."""
         return None
 
@@ -199,7 +207,10 @@ class SharedSpending:
         rows = await connection.fetch(_SQL["charge"], run_id, 0)
         month, run = (int(row["spent_microusd"]) for row in rows)
         held = await connection.fetchrow(
-            _SQL["held_by_others"], batch_id, *(row["scope"] for row in rows)
+            _SQL["held_by_others"],
+            batch_id,
+            *(row["scope"] for row in rows),
+            self.payee.endpoint,
         )
         assert held is not None  # noqa: S101 - an aggregate
         return grant(wanted, needed, self._budgets(month, held["month"], run, held["run"]))
@@ -241,6 +252,14 @@ class SharedSpending:
         async with transient_errors():
             spent = await self.database.pool.fetchval(_SQL["spent_this_month"])
         return max(0, self.caps.month - int(spent))
+
+    async def endpoint_left(self) -> int | None:
+        """Return what the endpoint's own cap leaves this month, None without one."""
+        if self.caps.endpoint is None:
+            return None
+        async with transient_errors():
+            spent = await self.database.pool.fetchval(_SQL["endpoint_spent"], self.payee.endpoint)
+        return max(0, self.caps.endpoint - int(spent))
 
     async def run(self) -> None:
         """Settle every few seconds and export what is spent, until cancelled."""
@@ -289,17 +308,20 @@ class SharedSpending:
                 await connection.execute(_SQL["cost_add"], run_id, *payee, spent)
             month, run = (int(row["spent_microusd"]) for row in rows)
             scopes = [row["scope"] for row in rows]
-            held = await connection.fetchrow(_SQL["held_by_others"], lease.id, *scopes)
+            endpoint = self.payee.endpoint
+            held = await connection.fetchrow(_SQL["held_by_others"], lease.id, *scopes, endpoint)
             assert held is not None  # noqa: S101 - an aggregate
-            granted = grant(
-                needed * SLICE_CALLS,
-                needed,
-                self._budgets(month, held["month"] + open_, run, held["run"] + open_),
-            )
+            budgets = self._budgets(month, held["month"] + open_, run, held["run"] + open_)
+            if self.caps.endpoint is not None:
+                paid = await connection.fetchval(_SQL["endpoint_spent"], endpoint)
+                others = held["endpoint"] + open_
+                budgets.append(Budget(OF_ENDPOINT, self.caps.endpoint, paid, others))
+            granted = grant(needed * SLICE_CALLS, needed, budgets)
             free = granted.amount if needed else (0 if release else before)
             if open_ + free:
                 seconds = self.lease_seconds
-                await connection.execute(_SQL["hold"], lease.id, *scopes, open_ + free, seconds)
+                hold = (*scopes, endpoint, open_ + free, seconds)
+                await connection.execute(_SQL["hold"], lease.id, *hold)
             else:
                 await connection.execute(_SQL["release"], lease.id)
         # Calls that ended in between moved money too: only the difference is applied.
@@ -341,7 +363,8 @@ class SharedSpending:
 
 def _refuse(refused: Grant) -> NoReturn:
     if refused.is_final:
-        whose = "this run" if refused.scope == "run" else "this month"
-        raise BudgetExhausted(refused.scope, f"the judge's budget of {whose} is spent")
+        whose = {"run": "this run", "month": "this month", OF_ENDPOINT: "this endpoint"}
+        reason = f"the judge's budget of {whose[refused.scope]} is spent"
+        raise BudgetExhausted(refused.scope, reason)
     reason = "other calls hold the rest of the judge's budget"
     raise TryLater(_RETRY_SECONDS, reason, counts=False)

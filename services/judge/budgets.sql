@@ -54,15 +54,22 @@ VALUES ($1, $2, $3, (now() AT TIME ZONE 'UTC')::date, $4)
 ON CONFLICT (run_id, judge_version, endpoint, day) DO UPDATE
    SET spent_microusd = cost.spent_microusd + excluded.spent_microusd
 
+-- name: endpoint_spent
+-- Settled, this month. As all who charge wait for the month's row, nobody adds to it in between.
+SELECT coalesce(sum(spent_microusd), 0)::bigint
+  FROM judge_costs
+ WHERE endpoint = $1 AND day >= date_trunc('month', now() AT TIME ZONE 'UTC')::date
+
 -- name: held_by_others
 SELECT coalesce(sum(reserved_microusd) FILTER (WHERE month_scope = $2), 0)::bigint AS month,
-       coalesce(sum(reserved_microusd) FILTER (WHERE run_scope = $3), 0)::bigint AS run
+       coalesce(sum(reserved_microusd) FILTER (WHERE run_scope = $3), 0)::bigint AS run,
+       coalesce(sum(reserved_microusd) FILTER (WHERE month_scope = $2 AND endpoint = $4), 0)::bigint AS endpoint
   FROM judge_spending_leases
  WHERE id <> $1 AND expires_at > clock_timestamp()
 
 -- name: hold
-INSERT INTO judge_spending_leases (id, month_scope, run_scope, reserved_microusd, expires_at)
-VALUES ($1, $2, $3, $4, clock_timestamp() + make_interval(secs => $5))
+INSERT INTO judge_spending_leases (id, month_scope, run_scope, endpoint, reserved_microusd, expires_at)
+VALUES ($1, $2, $3, $4, $5, clock_timestamp() + make_interval(secs => $6))
 ON CONFLICT (id) DO UPDATE
    SET month_scope = excluded.month_scope,
        reserved_microusd = excluded.reserved_microusd,

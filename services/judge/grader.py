@@ -109,7 +109,7 @@ class ModelGrader:
             return await self._judge(pair, run_id, tally)
         except NoVerdict as refusal:
             refusal.attempts, refusal.waste = tally.attempts, tally.waste
-            refusal.is_estimated = tally.is_estimated
+            refusal.cost_microusd, refusal.is_estimated = tally.cost, tally.is_estimated
             raise
 
     async def _judge(self, pair: Pair, run_id: UUID, tally: Tally) -> Verdict:
@@ -220,5 +220,11 @@ class ModelGrader:
             later = failure.retry_after or self.policy.longest
             counts = tally.failed > tally.throttled
             alone = not counts and self._health.answers > tally.answers_before
-            raise TryLater(later, failure.detail, counts=counts, throttled_alone=alone) from None
+            raise TryLater(
+                later,
+                failure.detail,
+                counts=counts,
+                throttled_alone=alone,
+                asked=failure.retry_after,
+            ) from None
         await asyncio.sleep(seconds)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +23,9 @@ from services.judge.budgets import BatchSpending, Caps, Payee, SharedSpending, U
 from services.judge.concurrency import AdaptiveLimit
 from services.judge.ends import ListModels, model_end
 from services.judge.grader import ModelGrader
+from services.judge.pool import PooledEndpoint, PoolGrader
+from services.judge.pool_file import PoolEntry, pool_of
+from services.judge.pool_watch import LOOK_SECONDS, PoolState, PoolWatch
 from services.judge.rates import RateLimits, SharedRate, Unlimited
 from services.judge.reply_forms import SharedForm
 from services.judge.settings import JudgeSettings
@@ -64,37 +68,103 @@ async def open_judge(base: Infrastructure, settings: JudgeSettings) -> AsyncIter
         yield None
         return
     async with AsyncExitStack() as stack:
-        rubric = rubric_of(settings)
-        url = await endpoint_url(settings, stack)
-        version = judge_version(settings, rubric)
-        endpoint = open_endpoint(settings, version, url, stack)
-        gate = await _gate(base, settings, url, stack)
-        payee = Payee(version.hash, endpoint_name(url))
-        spending = await _spending(base, settings, payee, stack)
-        grader = ModelGrader(
-            endpoint=endpoint,
-            version=version,
-            rubric=rubric,
-            policy=RetryPolicy(
-                settings.judge_attempts,
-                settings.judge_backoff_seconds,
-                settings.judge_longest_wait_seconds,
-            ),
-            concurrency=AdaptiveLimit(settings.judge_concurrency),
-            breaker=Breaker(settings.judge_breaker_failures, settings.judge_breaker_seconds),
-            gate=gate,
-            spending=spending,
-            price=settings.price,
-            form=FormChoice.of(settings.judge_reply_form),
-            shared_form=SharedForm(base.database, endpoint_name(url), version.model),
-            model_prefix=None if version.provider == "stub" else settings.judge_model_prefix,
-            model_end=partial(model_end, base.database, version),
-        )
-        models = None if version.provider == "stub" else endpoint.models
-        batches = BatchProvider(
-            endpoint_name(url), endpoint, rubric, settings.price, spending, grader.known_form
-        )
-        yield Judge(grader, spending.month_left, models, batches)
+        entries = pool_of(settings)
+        if entries:
+            yield await _open_pool(base, settings, entries, stack)
+            return
+        opened = await _open_grader(base, settings, stack)
+        yield Judge(opened.grader, opened.spending.month_left, opened.models, opened.batches)
+
+
+async def _open_pool(
+    base: Infrastructure,
+    settings: JudgeSettings,
+    entries: Sequence[PoolEntry],
+    stack: AsyncExitStack,
+) -> Judge:
+    opened = {
+        entry.name: await _open_grader(base, entry.settings, stack, entry) for entry in entries
+    }
+    state = PoolState(base.database)
+    # Each call is one endpoint's, so that as many are made for a pair as by a judge alone.
+    rounds = max(2, math.ceil(settings.judge_attempts / len(entries)))
+    pool = PoolGrader(
+        [PooledEndpoint(name, each.grader) for name, each in opened.items()],
+        _retries(settings, rounds),
+        state.take_out,
+    )
+    lists = {name: each.models for name, each in opened.items() if each.models is not None}
+    watch = PoolWatch(pool, state, lists, settings.judge_model_prefix)
+    await watch.look()  # before the first call: who is drained gets none
+    base.repeat("judge_pool", watch.look, LOOK_SECONDS)
+    spendings = [each.spending for each in opened.values()]
+    return Judge(pool, _left_in_pool(spendings), next(iter(lists.values()), None))
+
+
+def _left_in_pool(
+    spendings: Sequence[SharedSpending | Unmetered],
+) -> Callable[[], Awaitable[int | None]]:
+    """Return what says what the month's cap leaves, and the endpoints' own where all have one."""
+
+    async def left() -> int | None:
+        month = await spendings[0].month_left()
+        own = [await each.endpoint_left() for each in spendings]
+        found = [each for each in own if each is not None]
+        if len(found) < len(own):
+            return month
+        return sum(found) if month is None else min(month, sum(found))
+
+    return left
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A grader of one endpoint, and what belongs to it."""
+
+    grader: ModelGrader
+    spending: SharedSpending | Unmetered
+    models: ListModels | None
+    batches: BatchProvider
+
+
+async def _open_grader(
+    base: Infrastructure,
+    settings: JudgeSettings,
+    stack: AsyncExitStack,
+    entry: PoolEntry | None = None,
+) -> _Opened:
+    """Open the endpoint of these settings; with `entry` as one of a pool."""
+    rubric = rubric_of(settings)
+    url = await endpoint_url(settings, stack)
+    version = judge_version(settings, rubric)
+    endpoint = open_endpoint(settings, version, url, stack)
+    name = entry.name if entry else endpoint_name(url)
+    gate = await _gate(base, settings, name, stack)
+    caps = Caps(settings.run_cap, settings.month_cap, entry.month_cap if entry else None)
+    spending = await _spending(base, settings, caps, Payee(version.hash, name), stack)
+    grader = ModelGrader(
+        endpoint=endpoint,
+        version=version,
+        rubric=rubric,
+        policy=_retries(settings, 1 if entry else settings.judge_attempts),
+        concurrency=AdaptiveLimit(settings.judge_concurrency),
+        breaker=Breaker(settings.judge_breaker_failures, settings.judge_breaker_seconds),
+        gate=gate,
+        spending=spending,
+        price=settings.price,
+        form=FormChoice.of(settings.judge_reply_form),
+        shared_form=SharedForm(base.database, endpoint_name(url), version.model),
+        model_prefix=None if version.provider == "stub" else settings.judge_model_prefix,
+        model_end=partial(model_end, base.database, version),
+    )
+    models = None if version.provider == "stub" else endpoint.models
+    batches = BatchProvider(name, endpoint, rubric, settings.price, spending, grader.known_form)
+    return _Opened(grader, spending, models, batches)
+
+
+def _retries(settings: JudgeSettings, attempts: int) -> RetryPolicy:
+    waits = settings.judge_backoff_seconds, settings.judge_longest_wait_seconds
+    return RetryPolicy(attempts, *waits)
 
 
 async def endpoint_url(settings: JudgeSettings, stack: AsyncExitStack) -> str:
@@ -169,10 +239,10 @@ def open_endpoint(
 
 
 async def _gate(
-    base: Infrastructure, settings: JudgeSettings, url: str, stack: AsyncExitStack
+    base: Infrastructure, settings: JudgeSettings, name: str, stack: AsyncExitStack
 ) -> SharedRate | Unlimited:
     limits = RateLimits(
-        f"{endpoint_name(url)} {settings.judge_model}",
+        f"{name} {settings.judge_model}",
         settings.judge_requests_per_minute,
         settings.judge_tokens_per_minute,
     )
@@ -190,11 +260,14 @@ def endpoint_name(url: str) -> str:
 
 
 async def _spending(
-    base: Infrastructure, settings: JudgeSettings, payee: Payee, stack: AsyncExitStack
+    base: Infrastructure,
+    settings: JudgeSettings,
+    caps: Caps,
+    payee: Payee,
+    stack: AsyncExitStack,
 ) -> SharedSpending | Unmetered:
     if settings.price is FREE:
         return Unmetered()
-    caps = Caps(settings.run_cap, settings.month_cap)
     lease = 2 * (settings.judge_timeout_seconds + settings.judge_longest_wait_seconds)
     spending = SharedSpending(base.database, caps, lease, payee)
     stack.push_async_callback(spending.close)

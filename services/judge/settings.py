@@ -32,9 +32,13 @@ Usd = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 ONE_JUDGE: Final = (
     "judge_provider", "judge_base_url", "judge_api_key", "judge_query", "judge_headers",
     "judge_model", "judge_model_prefix", "judge_stub_salt", "judge_ends", "judge_prices",
-    "judge_requests_per_minute", "judge_tokens_per_minute",
+    "judge_requests_per_minute", "judge_tokens_per_minute", "judge_pool",
 )  # fmt: skip
 """What is one judge's own: with several it stands in their file."""
+ONE_ENDPOINT: Final = (
+    "judge_base_url", "judge_api_key", "judge_requests_per_minute", "judge_tokens_per_minute",
+)  # fmt: skip
+"""What is one endpoint's own: in a pool it stands in the pool's file."""
 
 
 class JudgeSettings(CommonSettings):
@@ -59,6 +63,11 @@ class JudgeSettings(CommonSettings):
         "https://api.openai.com/v1", description="the endpoint; for stub the one it serves itself"
     )
     judge_api_key: SecretStr = Field(SecretStr(""), description="key of the endpoint")
+    judge_pool: Annotated[Path | None, NoneIfEmpty] = Field(
+        None,
+        description="TOML file of several endpoints that serve the same model "
+        "(docs/operations.md#a-pool-of-endpoints); instead of one endpoint's URL, key and limits",
+    )
     judge_query: dict[str, str] = Field(
         {},
         description="JSON: a query that each call carries, such as "
@@ -151,7 +160,9 @@ class JudgeSettings(CommonSettings):
         "20 x where tries are paid for",
     )
     judge_concurrency: Annotated[int, Field(ge=1, le=1000)] = Field(
-        16, description="calls at the same time per replica, at most; adapts below that"
+        16,
+        description="calls at the same time per replica (and endpoint of a pool), at most; adapts "
+        "below that",
     )
     judge_requests_per_minute: Positive | None = Field(
         None, description="limit of the account, shared by all replicas"
@@ -275,6 +286,21 @@ class JudgeSettings(CommonSettings):
             names = ", ".join(f"MEDVID_{name.upper()}" for name in beside)
             raise ValueError(
                 f"MEDVID_JUDGES names judges with all that is theirs: unset {names}, or it"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _one_endpoint_or_a_pool(self) -> Self:
+        own = {name: JudgeSettings.model_fields[name].get_default() for name in ONE_ENDPOINT}
+        beside = [name for name, default in own.items() if getattr(self, name) != default]
+        if self.judge_pool is not None and beside:
+            names = ", ".join(f"MEDVID_{name.upper()}" for name in beside)
+            raise ValueError(
+                f"MEDVID_JUDGE_POOL names endpoints with all that is theirs: unset {names}, or it"
+            )
+        if self.judge_pool is not None and self.by_batch:
+            raise ValueError(
+                "batches are one endpoint's: unset MEDVID_JUDGE_BATCH_API or MEDVID_JUDGE_POOL"
             )
         return self
 

@@ -95,6 +95,7 @@ class NoVerdict(Transient):
     """There is no verdict on a pair now; `attempts` calls were made, and some perhaps wasted."""
 
     attempts = 0
+    cost_microusd = 0
     waste = NO_WASTE
     is_estimated = False
 
@@ -104,16 +105,24 @@ class TryLater(NoVerdict):
 
     `counts` is false where our own limits or the account's are the reason: a pair must not end
     unscored for having waited its turn. `throttled_alone`: others were answered between its calls,
-    which a pair that the provider will never take sees again and again.
+    which a pair that the provider will never take sees again and again. `asked`: the seconds that
+    the provider asked for, None where it named none.
     """
 
     code = "try_later"
 
     def __init__(
-        self, seconds: float, detail: str, *, counts: bool = True, throttled_alone: bool = False
+        self,
+        seconds: float,
+        detail: str,
+        *,
+        counts: bool = True,
+        throttled_alone: bool = False,
+        asked: float | None = None,
     ) -> None:
         super().__init__(detail)
         self.seconds = seconds
+        self.asked = asked
         self.counts = counts
         self.throttled_alone = throttled_alone
 
@@ -129,7 +138,7 @@ class ProviderDown(NoVerdict):
 
 
 class BudgetExhausted(NoVerdict):
-    """The money is spent: `scope` is `run` or `month`."""
+    """The money is spent: `scope` is `run`, `month` or, of one in a pool, `endpoint`."""
 
     code = "budget_exhausted"
 

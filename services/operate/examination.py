@@ -27,6 +27,7 @@ from medvid.judging.rubric import load_rubric
 from services.gateway.accounts.rules import ADMIN_KEY_CHARACTERS, MAKES_ADMIN_KEY
 from services.judge.members import members_of
 from services.judge.open_judge import judge_version, open_endpoint
+from services.judge.pool_file import pool_of
 from services.judge.settings import JudgeSettings
 from services.operate.chains import chains
 from services.operate.database import open_address, open_at
@@ -291,13 +292,19 @@ async def _bus(settings: StandaloneSettings) -> CheckOutcome:
 
 
 async def _judges(settings: StandaloneSettings) -> list[Finding]:
+    """Examine the endpoint of each judge, of a pool every one."""
     try:
         members = members_of(settings).judges
+        pools = [pool_of(each.settings) for each in members]
     except Misconfigured as error:
         return [Finding("judge", "failed", error.detail, error.fix)]
-    if len(members) == 1:
-        return [await _made("judge", _judge(members[0].settings))]
-    return [await _made(f"judge {each.name}", _judge(each.settings)) for each in members]
+    findings = []
+    for member, entries in zip(members, pools, strict=True):
+        name = "judge" if len(members) == 1 else f"judge {member.name}"
+        ways = {f"{name} at {each.name}": each.settings for each in entries}
+        ways = ways or {name: member.settings}
+        findings += [await _made(way, _judge(settings)) for way, settings in ways.items()]
+    return findings
 
 
 async def _judge(settings: JudgeSettings) -> CheckOutcome:

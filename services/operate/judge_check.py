@@ -34,6 +34,7 @@ from services.judge.open_judge import (
     open_endpoint,
     rubric_of,
 )
+from services.judge.pool_file import pool_of
 from services.judge.settings import JudgeSettings
 from services.operate.batch_check import PATIENCE, BatchTry
 from services.operate.findings import Finding, State
@@ -83,7 +84,8 @@ def _most_usd(settings: JudgeSettings) -> float | None:
     messages = build_messages(rubric, _PREDICTION, _REFERENCE, Task.VIDEO_SUMMARY, form=Form.JSON)
     prompt = estimate_tokens(messages, at_most=True)
     most = judge_version(settings, rubric).max_tokens
-    return settings.price.most(prompt, most) * _MOST_CALLS / MICROUSD
+    calls = _MOST_CALLS * max(1, len(pool_of(settings)))
+    return settings.price.most(prompt, most) * calls / MICROUSD
 
 
 async def check_judge(
@@ -91,7 +93,8 @@ async def check_judge(
 ) -> list[Finding]:
     """Try every step and return what was found, of each judge; raises Misconfigured.
 
-    `by_batch`: instead of a call, a batch of one line, for whose end `patience` seconds are waited.
+    Of a pool every endpoint is tried. `by_batch`: instead of a call, a batch of one line, for
+    whose end `patience` seconds are waited.
     """
     members = members_of(settings).judges
     if len(members) == 1:
@@ -108,6 +111,13 @@ async def _check_one(settings: JudgeSettings, *, by_batch: bool, patience: float
         why = off(settings.why_off)
         state: State = "skipped" if settings.why_off == "no_provider" else "failed"
         return [Finding("judge", state, f"judging is off: {why.says}", why.fix)]
+    entries = pool_of(settings)
+    if entries:
+        return [
+            replace(finding, check=f"{each.name}: {finding.check}")
+            for each in entries
+            for finding in await check_judge(each.settings, by_batch=by_batch, patience=patience)
+        ]
     async with AsyncExitStack() as stack:
         url = await endpoint_url(settings, stack)
         rubric = rubric_of(settings)

@@ -18,9 +18,10 @@ def judge_check(
 ) -> int:
     """Try the configured judge with one made-up pair, and say what to set.
 
-    From the name of its host to the price of its verdict. At most three calls are made, which may
-    cost up to a cent; it asks before them. With --batch one line is sent in a batch, and found
-    again by later tries of the day until its answer is there. Exit status 1 where something failed.
+    From the name of its host to the price of its verdict. At most three calls are made (at each
+    endpoint of a pool), which may cost up to a cent; it asks before them. With --batch one line is
+    sent in a batch, and found again by later tries of the day until its answer is there. Exit
+    status 1 where something failed.
     """
     import asyncio
 
@@ -39,7 +40,7 @@ def judge_check(
         cost = "its price is not known" if usd is None else f"at most {usd:.4f} USD"
         if not yes and settings.why_off is None:
             judges = [
-                f"{each.name} at {each.settings.judge_base_url}"
+                f"{each.name} at {each.settings.judge_pool or each.settings.judge_base_url}"
                 for each in members_of(settings).judges
             ]
             question = f"Ask {', '.join(judges)} ({cost})?"

@@ -147,6 +147,8 @@ WITH submission AS (
                      (SELECT min(created_at) FROM provider_batch)
     UNION ALL SELECT 'medvid_judge_pairs_at_provider', '',
                      (SELECT coalesce(sum(pairs), 0) FROM provider_batch), NULL
+    UNION ALL SELECT 'medvid_judge_endpoint_serving', name, (state = 'serving' AND down IS NULL)::integer, NULL
+      FROM judge_pool_endpoints WHERE seen_at > clock_timestamp() - interval '1 minute'
     UNION ALL SELECT 'medvid_judge_runs_paused', reason, count(*), NULL
       FROM judge_runs WHERE state = 'paused' GROUP BY reason
     UNION ALL SELECT 'medvid_stage_typical_seconds', stage,

@@ -48,6 +48,11 @@ JUDGE_CONCURRENCY_LIMIT: Final = Gauge(
 JUDGE_PAIRS: Final = Counter(
     "medvid_judge_pairs_total", "Verdicts stored: scored, or why not", ["outcome"]
 )
+JUDGE_ENDPOINT_PAIRS: Final = Counter(
+    "medvid_judge_endpoint_pairs_total",
+    "Pairs that an endpoint of a pool was asked for: verdict, or refused (another was asked)",
+    ["endpoint", "outcome"],
+)
 JUDGE_RATE_LIMITED: Final = Counter(
     "medvid_judge_rate_limited_total", "Calls that the provider refused as too many"
 )
@@ -129,6 +134,10 @@ SAMPLED: Final[Mapping[str, Sampled]] = {
     "medvid_judge_provider_batches_failing": Sampled("Of these, whose last step failed"),
     "medvid_judge_provider_batches_oldest_seconds": Sampled("How long the oldest of them is there"),
     "medvid_judge_pairs_at_provider": Sampled("Caption pairs in them that have no verdict yet"),
+    "medvid_judge_endpoint_serving": Sampled(
+        "Whether an endpoint of the judge's pool is used: 1, or 0: drained, down, of another model",
+        "endpoint",
+    ),
     "medvid_judge_runs_paused": Sampled("Paused runs by the reason of their pause", "reason"),
     "medvid_stage_typical_seconds": Sampled(
         "Median of what a stage took lately, waiting included", "stage"

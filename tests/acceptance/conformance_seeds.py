@@ -67,6 +67,11 @@ async def seeds_of(gateway: Gateway, predictions: bytes, admin_key: str, truths:
     seeds["GET /api/v1/leaderboards/{board}/comparisons"] = [
         {"board": "community", "a": row["id"], "b": scored[0]["id"]} for row in scored
     ]
+    await database.pool.execute(
+        "INSERT INTO judge_pool_endpoints (name, judge_version)"
+        " SELECT name, $1 FROM unnest('{us-east,eu}'::text[]) AS name",
+        version().hash,
+    )
     seeds["POST /api/v1/admin/snapshots/{id}/sealed-evidence"] = [{"id": await _sealable(gateway)}]
     seeds |= await _of_administrators(gateway, admin_key, truths)
     seeds |= await _rescored(database, (await _submitted(gateway, predictions))["id"])

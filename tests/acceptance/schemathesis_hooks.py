@@ -25,6 +25,7 @@ schemathesis.openapi.format(
     "row-cursor", st.builds(lambda moment, id_: cursor_of((moment, id_)), _MOMENTS, st.uuids())
 )
 schemathesis.openapi.format("track-id", st.sampled_from(["over", "medvidu-2026", "none"]))
+schemathesis.openapi.format("endpoint-name", st.sampled_from(["us-east", "eu", "none"]))
 schemathesis.openapi.format(
     "entry-cursor",
     st.uuids().map(lambda id_: base64.urlsafe_b64encode(id_.bytes + b"a name").decode()),

@@ -243,6 +243,32 @@ async def test_the_commands_do_what_the_api_does(site: Site, tmp_path: Path) -> 
     assert [line["action"] for line in json.loads(out)] == ["promote"], err
 
 
+async def test_endpoints_of_a_pool_are_drained_and_restored_by_command(site: Site) -> None:
+    assert (await medvid(site, "pool", "list"))[2] == "The judge has no pool.\n"
+    await site.database.pool.execute(
+        "INSERT INTO judge_pool_endpoints (name, judge_version, down) VALUES"
+        " ('us-east', 'abc123', NULL), ('eu', 'abc123', 'lost connection')"
+    )
+    why = ("--why", WHY)
+    assert (await medvid(site, "pool", "drain", "us-east", *why))[0] == 1, "nobody agreed"
+    told = "us-east gets no new call."
+    assert (await medvid(site, "pool", "drain", "us-east", *why, "--yes"))[1] == f"{told}\n"
+    again = await medvid(site, "pool", "drain", "us-east", *why, "--yes")
+    assert again[1] == f"{told} It was so before.\n"
+    status, out, err = await medvid(site, "pool", "list")
+    assert status == 0, err
+    rows = [line.split()[:2] for line in out.splitlines()[1:]]
+    assert rows == [["eu", "down"], ["us-east", "drained"]]
+    assert WHY in out
+    status, _, err = await medvid(site, "pool", "restore", "a b/c", *why)
+    assert (status, "an endpoint of this name" in err) == (1, True), err
+    assert (await medvid(site, "pool", "restore", "us-east", *why))[0] == 0
+    lines = await site.audit(subject_kind="endpoint")
+    assert [(line["action"], line["subject"]) for line in lines] == [
+        ("restore_endpoint", "us-east"), ("drain_endpoint", "us-east"),
+    ]  # fmt: skip
+
+
 async def test_costs_are_read_by_command(site: Site, tmp_path: Path) -> None:
     await site.database.pool.execute(
         "INSERT INTO judge_costs VALUES"

@@ -142,6 +142,21 @@ async def test_keys_cannot_be_tried_for_long(database: Database) -> None:
         assert await browser.sign_in() == 429, "also with the right key"
 
 
+async def test_an_endpoint_of_the_pool_is_drained_by_a_form(site: Site) -> None:
+    browser = await signed_in(site)
+    assert "pool" not in (await browser.get("/admin"))[1]
+    await site.database.pool.execute(
+        "INSERT INTO judge_pool_endpoints (name, judge_version) VALUES ('us-east', 'abc123')"
+    )
+    _, text = await browser.do("/admin", "drain", name="us-east")
+    assert "Changed." in text
+    assert re.search(r"<td>drained</td>", text)
+    _, text = await browser.do("/admin", "restore", name="us-east")
+    assert re.search(r"<td>serving</td>", text)
+    _, text = await browser.do("/admin", "drain", name="none")
+    assert "an endpoint of this name" in text
+
+
 async def test_costs_are_shown_and_downloaded_by_administrators_alone(site: Site) -> None:
     await site.database.pool.execute(
         "INSERT INTO judge_costs VALUES ($1, 'abc123', 'us-east', '2026-04-15', 1500001)", uuid4()

@@ -37,6 +37,7 @@ async def test_an_idle_system_has_all_figures_at_zero(database: Database) -> Non
         "medvid_judge_ends_seconds",
         "medvid_judge_member_down",
         "medvid_judge_provider_batches",
+        "medvid_judge_endpoint_serving",
         "medvid_judge_runs_paused",
         "medvid_stage_typical_seconds",
     }
@@ -45,6 +46,18 @@ async def test_an_idle_system_has_all_figures_at_zero(database: Database) -> Non
     assert set(figures["medvid_queue_depth"]) == {queue.name for queue in QUEUES}
     ages = {"gateway.webhooks", *(queue.name for queue in QUEUES)}
     assert set(figures["medvid_queue_age_seconds"]) == ages
+
+
+async def test_endpoints_of_a_pool_are_told_by_name(database: Database) -> None:
+    await database.pool.execute(
+        "INSERT INTO judge_pool_endpoints (name, judge_version, state, why, down, seen_at) VALUES"
+        " ('a', 'v', 'serving', NULL, NULL, now()), ('b', 'v', 'drained', 'x', NULL, now()),"
+        " ('c', 'v', 'serving', NULL, 'lost', now()),"
+        " ('d', 'v', 'serving', NULL, NULL, now() - interval '2 minutes')"
+    )
+    await sampler(database).refresh()
+    figures = (await read_sample(database)).figures
+    assert figures["medvid_judge_endpoint_serving"] == {"a": 1, "b": 0, "c": 0}
 
 
 async def test_what_waits_is_counted_and_its_age_told(database: Database) -> None:
@@ -157,7 +170,9 @@ async def test_no_figure_reads_what_is_finished(database: Database) -> None:
         await connection.execute("SET LOCAL enable_seqscan = off")
         plan = orjson.loads(await connection.fetchval(f"EXPLAIN (FORMAT json) {sql}"))
     scanned = set(_relations(plan[0]["Plan"]))
-    assert scanned <= {"boards", "judge_runs", "judge_batches", "judge_service"}
+    assert scanned <= {
+        "boards", "judge_runs", "judge_batches", "judge_service", "judge_pool_endpoints",
+    }  # fmt: skip
 
 
 def _relations(node: dict[str, object]) -> list[object]:

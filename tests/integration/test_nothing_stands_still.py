@@ -44,6 +44,7 @@ STILL: Final = 30.0
 FINAL: Final = {
     "submissions": {"ranked", "failed", "withdrawn", "replaced"},
     "judge_runs": {"completed", "failed"},
+    "judge_pool_endpoints": {"serving"},
     "judge_batches": {"done"},
     "judge_provider_batches": {"done"},
     "webhook_deliveries": {"delivered", "dead"},
@@ -52,8 +53,11 @@ FINAL: Final = {
 }
 """Where nothing more has to happen."""
 
-A_PERSON_DECIDES: Final = {"rescore_jobs": {"ready"}}
-"""Where an administrator sees the difference, and applies or discards it."""
+A_PERSON_DECIDES: Final = {
+    "rescore_jobs": {"ready"},
+    "judge_pool_endpoints": {"drained", "other_model"},
+}
+"""Where an administrator looks, and applies or discards, or uses an endpoint again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,6 +382,7 @@ ELSEWHERE: Final = {
     "queue_messages": "a lease that runs out is handed out again: test_bus, and below",
     "judge_claims": "a claim that runs out is anybody's: test_judge",
     "judge_spending_leases": "a lease that runs out counts no more: test_judge_budgets",
+    "judge_pool_endpoints": "no work: every judge reads it each 2 s: test_judge_pool",
     "judge_provider_findings": "a question that is not answered in time is asked again: test_judge",
 }
 """Rows that wait, where somebody else's tests show that they are not forgotten."""

@@ -25,7 +25,7 @@ from medvid.models.administration import (
 )
 from medvid.spreadsheets import decode
 from services.gateway.accounts import api as accounts_api
-from services.gateway.admin import entries_api, operations_api, succession_api
+from services.gateway.admin import entries_api, operations_api, pool_api, succession_api
 from services.gateway.admin.board_rows import TEXT_FIELDS
 from services.gateway.admin.entries_api import Operation
 from services.gateway.pages.admin_form_fields import (
@@ -49,7 +49,7 @@ def _on_entry(operation: Operation, sentence: str) -> AdminForm:
     return AdminForm(operation, says)
 
 
-def _whether_changed(done: EntryAction, _: object) -> str:
+def _whether_changed(done: EntryAction | ChangeAnswer, _: object) -> str:
     return "Changed." if done.changed else "It was so before."
 
 
@@ -131,6 +131,8 @@ ACTIONS: Final[Mapping[str, Mapping[str, AdminForm]]] = MappingProxyType(
         "admin": {
             "pause": AdminForm(operations_api.pause_judging, "Judging is paused."),
             "resume": AdminForm(operations_api.resume_judging, "Judging goes on."),
+            "drain": AdminForm(pool_api.drain_endpoint, _whether_changed),
+            "restore": AdminForm(pool_api.restore_endpoint, _whether_changed),
         },
         "admin_dead_letters": {
             "replay": AdminForm(operations_api.replay_dead_letters, _outcomes),

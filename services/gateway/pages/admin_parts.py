@@ -14,6 +14,7 @@ from services.gateway.admin.entries import EntryActions
 from services.gateway.admin.ground_truths import GroundTruths
 from services.gateway.admin.imports import BoardFiles
 from services.gateway.admin.judging_hold import HoldJudging
+from services.gateway.admin.pool import JudgePool
 from services.gateway.admin.rereading import Rereading
 from services.gateway.admin.rescoring import Rescoring
 from services.gateway.admin.succession import Succession
@@ -36,6 +37,7 @@ class Parts:
     succession: Succession
     hold: HoldJudging
     costs: Costs
+    pool: JudgePool
     log: AuditLog
     submissions: SubmissionService
     judging: JudgingService

@@ -70,7 +70,8 @@ def operation_sections(parts: Parts) -> list[Section]:
     async def overview(_: web.Request) -> Context:
         letters = await parts.letters.page("open", None, None, before=None, limit=_PAGE)
         jobs = await parts.rescoring.page(None, 1)
-        return {"judging": await parts.hold.state(), "letters": len(letters), "most": _PAGE,
+        return {"judging": await parts.hold.state(), "endpoints": await parts.pool.endpoints(),
+                "letters": len(letters), "most": _PAGE,
                 "job": jobs[0] if jobs else None,
                 "states": await parts.submissions.lifecycle.counts(),
                 "searching": await parts.submissions.lifecycle.searching()}  # fmt: skip

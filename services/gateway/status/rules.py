@@ -128,7 +128,16 @@ class _Reader:
         silent = sorted(judge for judge in down if down[judge])
         if silent:
             says += f" Without {', '.join(silent)}, which does not answer: other judges go on."
+        says += self._endpoints()
         return Stage("judging", stage.state, says, unfinished, oldest or None, stage.typical, eta)
+
+    def _endpoints(self) -> str:
+        """Return which endpoints of a pool do not serve, in a sentence; empty where all do."""
+        found = self.figures.get("medvid_judge_endpoint_serving", {})
+        out = sorted(name for name, serving in found.items() if not serving)
+        if not out:
+            return ""
+        return f" {len(found) - len(out)} of {len(found)} endpoints serve, not {', '.join(out)}."
 
     def _why_paused(self) -> str:
         reasons = self.figures.get("medvid_judge_runs_paused", {})

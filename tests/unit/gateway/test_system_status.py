@@ -133,6 +133,14 @@ def test_paused_judging_says_why(reason: str, says: str) -> None:
     assert found.state == "slow"
 
 
+def test_endpoints_that_do_not_serve_are_named() -> None:
+    serving = {"a": 1, "us-east": 0, "eu": 0, "b": 1}
+    says = stage(assessed(judge_endpoint_serving=serving), "judging").says
+    assert says == "Nothing waits. 2 of 4 endpoints serve, not eu, us-east."
+    says = stage(assessed(judge_endpoint_serving={"a": 1}), "judging").says
+    assert says == "Nothing waits."
+
+
 def test_judging_is_estimated_by_its_pairs() -> None:
     found = assessed(
         judge_runs_unfinished={"running": 1, "queued": 1},
