@@ -88,7 +88,7 @@ async def test_the_status_names_the_judge_and_its_end_or_why_nobody_judges(
     )  # fmt: skip
     await announce_judge(database, version(), 1)
     ends = datetime.now(UTC).date() + timedelta(days=30)
-    await EndWatch(database, version(), ends, None).say()
+    await EndWatch(database, version().hash, ends, ()).say()
     judge = await shown()
     assert (judge.off, judge.model, judge.ends) == (None, version().model, ends)
     assert judge.says.endswith(f"takes it away on {ends}, in 30 days.")
