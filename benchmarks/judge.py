@@ -15,7 +15,7 @@ The last figure repeats one replica without latency: what is left is the overhea
 measures a pool: one replica, the real service, over one, three and four endpoints of so many
 requests a second each, and over four of which one is dead. Each endpoint is a stub judge's server
 in a process of its own. The rate counts from a fifth of the pairs to the end of the run, with
-nothing saved up before. Judged is the file without dense captions, each pair twice.
+nothing saved up before. Judged is the file without dense captions.
 """
 
 from __future__ import annotations
@@ -188,7 +188,7 @@ async def ready(servers: Servers, vhost: str, replicas: int) -> None:
 
 
 async def judge_strong(
-    database: Database, name: str, strong: bytes | None = None, repeats: int = 1
+    database: Database, name: str, strong: bytes | None = None
 ) -> dict[str, Any]:
     """Judge the strong file; the rate counts from the first batch to the end of the run."""
     truth = gzip.decompress((DATA / "ground_truth.json.gz").read_bytes())
@@ -203,7 +203,7 @@ async def judge_strong(
             "UPDATE submissions SET ground_truth_version = $1", loaded.version
         )
     asked = time.perf_counter()
-    run_id = await request_run(database, stored.submission_id, repeats)
+    run_id = await request_run(database, stored.submission_id)
     async with asyncio.timeout(PATIENCE_SECONDS):
         await leaves(database, run_id, "queued")
         started = time.perf_counter()
@@ -295,8 +295,12 @@ async def measure_pool(
         }
         await start(stack, "services.judge", environment=environment)
         await ready(servers, name, 1)
+        await database.pool.executemany(
+            "INSERT INTO judge_rate_buckets (account, requests, tokens) VALUES ($1, 0, 0)",
+            [(f"e{number} None",) for number in range(endpoints)],  # the stand-in's model
+        )
         watching = asyncio.create_task(steady(database))
-        result = await judge_strong(database, "Strong", without_dense_captions(), repeats=2)
+        result = await judge_strong(database, "Strong", without_dense_captions())
         result["pairs_per_second"] = await watching
         rows = await database.pool.fetch("SELECT count(scores) AS pairs FROM judge_verdicts")
         result["judged"] = rows[0]["pairs"]
