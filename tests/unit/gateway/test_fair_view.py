@@ -30,7 +30,12 @@ def fair(entries: list[dict[str, Any]], rows: list[dict[str, Any]]) -> list[floa
     moment = datetime(2026, 4, 15, tzinfo=UTC)
     board = leaderboard(Snapshot(7, "community", "compat", 1, orjson.dumps(rows), moment))
     scores = [
-        {"entry_id": entry.entry_id, "metric": METRIC, "by_source": orjson.dumps(each)}
+        {
+            "entry_id": entry.entry_id,
+            "metric": METRIC,
+            "by_source": orjson.dumps(each),
+            "panel": b'{"members": null}',
+        }
         for entry, each in zip(board.entries, entries, strict=True)
     ]
     return [each.fair for each in second_opinions(board, scores).entries]
