@@ -152,19 +152,20 @@ async def test_bodies_that_stop_or_drip_are_given_up(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize(
-    "head",
+    ("head", "status"),
     [
-        READ + b"X: " + b"a" * 100_000 + b"\r\n\r\n",
-        READ + b"".join(b"X%d: a\r\n" % n for n in range(5_000)) + b"\r\n",
-        b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
-        READ + b"A" * 100_000 + b": a\r\n\r\n",
+        (READ + b"X: " + b"a" * 100_000 + b"\r\n\r\n", 431),
+        (READ + b"".join(b"X%d: a\r\n" % n for n in range(5_000)) + b"\r\n", 400),
+        (b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 431),
+        (READ + b"A" * 100_000 + b": a\r\n\r\n", 431),
     ],
     ids=["a giant value", "5,000 fields", "a giant address", "a giant name"],
 )
-async def test_a_giant_head_is_refused(gateway: Gateway, head: bytes) -> None:
+async def test_a_giant_head_is_refused(gateway: Gateway, head: bytes, status: int) -> None:
     answer = await raw(gateway, head)
-    assert status_of(answer) == 400
-    assert orjson.loads(answer.partition(b"\r\n\r\n")[2])["code"] == "bad_request"
+    assert status_of(answer) == status
+    code = b"head_too_long" if status == 431 else b"bad_request"
+    assert code in answer or b"<!doctype html>" in answer.lower()
 
 
 @pytest.mark.parametrize(

@@ -223,7 +223,16 @@ async def test_the_public_sees_the_state_and_the_owner_everything(gateway: Gatew
         FILE, model_name="watched", contact="secret@example.org", organization="Hidden Lab"
     )
     public = await gateway.status(receipt["id"])
-    assert set(public) == {"id", "state", "final", "timeline", "ahead", "judging", "similarities"}
+    assert set(public) == {
+        "id",
+        "state",
+        "final",
+        "timeline",
+        "ahead",
+        "judging",
+        "similarities",
+        "waits_for_judging",
+    }
     assert [step["state"] for step in public["timeline"]] == ["accepted"]
     owned = await gateway.status(receipt["id"], receipt["owner_token"])
     assert owned["report"]["answered"] == SAMPLES

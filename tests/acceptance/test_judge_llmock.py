@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 from llmock.pytest_plugin import LLMock
 
-from services.judge.settings import Price
+from medvid.judging.pricing import TokenPrice
 from services.standalone import StandaloneSettings, running
 from shared.storage.database import Database
 from tests.acceptance.test_judge_end_to_end import API_KEY, entry_with
@@ -43,7 +43,7 @@ async def test_faults_of_a_provider_are_told_cost_nothing_and_pass(
         judge_base_url=llmock.base_url(),
         judge_api_key=API_KEY,
         judge_model=MODEL,
-        judge_prices={MODEL: Price(input=2, output=8)},
+        judge_prices={MODEL: TokenPrice(input=2, output=8)},
         judge_automatic=True,
         judge_patrol_seconds=0.1,
         judge_breaker_seconds=0.2,

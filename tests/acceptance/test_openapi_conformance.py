@@ -69,6 +69,11 @@ expected-statuses = ["2xx", "304", 401, 403, 404, 409, 422, 429, 503]
 include-path-regex = "/events$"
 request-timeout = 10
 
+# More ids than a request's head holds are refused before they are read.
+[[operations]]
+include-path = "/api/v1/admin/successions/estimate"
+checks.negative_data_rejection.expected-statuses = [400, 401, 403, 404, 406, 429, 431]
+
 # A dry run refuses no form: what is wrong with it is the answer.
 [[operations]]
 include-path = "/api/v1/validate"

@@ -130,7 +130,7 @@ async def test_a_pair_gets_the_stand_ins_scores(
     assert given.scores == standin.judge(CaptionPair(prediction, reference))
     assert given.unscored_reason is None
     assert given.attempts == 1
-    assert min(given.prompt_tokens, given.completion_tokens, given.cost_microusd) > 0
+    assert min(given.used.prompt, given.used.completion, given.cost_microusd) > 0
     assert given.raw_reply
     assert await grader.is_up()
 

@@ -37,7 +37,7 @@ async def test_the_configured_judge_is_asked_and_named(
 ) -> None:
     monkeypatch.setenv("MEDVID_DATABASE_URL", postgres_url)
     labelled = write(tmp_path / "labelled.jsonl")
-    with pytest.raises(CommandFailed, match="there is no judge"):
+    with pytest.raises(CommandFailed, match="no judge is set up"):
         await asyncio.to_thread(calibrate_judge, labelled, as_json=True)
     monkeypatch.setenv("MEDVID_JUDGE_PROVIDER", "stub")
     assert await asyncio.to_thread(calibrate_judge, labelled, probes=0, dry_run=True) == 0

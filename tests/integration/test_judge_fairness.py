@@ -71,7 +71,7 @@ class Fleet:
         run = QueuedRun(run_id, stored.submission_id, "", 1, planned=False)
         request = JudgingRequested(submission_id=stored.submission_id, run_id=run_id)
         envelope = Envelope.wrap(request)
-        await self.start.begin(envelope, run, store(a_plan(name, pairs)), NOTHING)
+        await self.start.begin(envelope, run, store(a_plan(name, pairs)), {version().hash: NOTHING})
         self.left[run_id] = pairs
         await self.deliver()
 

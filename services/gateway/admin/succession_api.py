@@ -35,7 +35,9 @@ _CHANGED: Final = "Whether it changed."
 
 
 @router.get(
-    "/admin/successions/estimate", reply="What it takes.", problems=("judge_not_configured",)
+    "/admin/successions/estimate",
+    reply="What it takes.",
+    problems=("entry_not_found", "judge_not_configured"),
 )
 async def estimate_succession(succession: Succession, query: SuccessionQuery) -> SuccessionEstimate:
     """Read what judging by the judge that runs now costs.
@@ -50,6 +52,7 @@ async def estimate_succession(succession: Succession, query: SuccessionQuery) ->
     reply="The job.",
     status=202,
     problems=(
+        "entry_not_found",
         "ground_truth_not_found",
         "judge_not_configured",
         "nothing_to_judge",
