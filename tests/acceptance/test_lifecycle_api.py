@@ -10,7 +10,6 @@ from uuid import UUID, uuid4
 
 import orjson
 
-from medvid.benchmark.tasks import SCORINGS
 from services.judge.store import announce_judge
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, records, running_gateway
@@ -161,16 +160,6 @@ async def test_withdrawing_ends_its_judge_run(database: Database) -> None:
         assert (await send(gateway, "POST", path, **owner(again)))[1]["code"] == "judging_quota"
 
 
-async def placed(gateway: Gateway, receipt: dict[str, Any]) -> dict[str, Any]:
-    """Return an entry's standing once the gateway has read both boards: one comes first."""
-    async with asyncio.timeout(HANG_SECONDS):
-        while True:
-            found = await gateway.status(receipt["id"], receipt["owner_token"])
-            if len(found["standing"]["places"]) == len(SCORINGS):
-                return dict(found["standing"])
-            await asyncio.sleep(0.01)
-
-
 async def test_a_new_version_takes_over_when_it_is_scored(database: Database) -> None:
     async with ranked_gateway(database) as gateway:
         first = await ranked(gateway, "Model", 0.5)
@@ -195,7 +184,7 @@ async def test_a_new_version_takes_over_when_it_is_scored(database: Database) ->
         assert (old["state"], old["replaced_by"], old["entry"]) == ("replaced", second["id"], None)
         shown = await board(gateway, "Model", "Rival")
         assert [entry["model_name"] for entry in shown["entries"]] == ["Model", "Rival"]
-        standing = await placed(gateway, second)
+        standing = new["standing"]
         assert [place["rank"] for place in standing["places"]] == [1, 1]
         assert len(standing["scores"]) == 10
         shown_score, missing = standing["scores"][0], standing["scores"][1]

@@ -145,12 +145,13 @@ class Boards:
             # In a thread, as below: a board of thousands takes a while.
             read = await asyncio.to_thread(board_models.leaderboard, snapshot)
             boards[ref.board, ref.scoring], ids[ref.board, ref.scoring] = read, ref.id
+        built: dict[tuple[Board, Scoring], ReadyBoard] = {}
         for key, board in boards.items():
             valueless = _valueless(boards, board.board)
             before = self._ready[key]
             if board is before.board and valueless == before.valueless:
                 continue
-            self._ready[key] = await asyncio.to_thread(self._build, ids[key], board, valueless)
+            built[key] = await asyncio.to_thread(self._build, ids[key], board, valueless)
             _log.info(
                 "board_updated",
                 board=board.board,
@@ -158,6 +159,8 @@ class Boards:
                 revision=board.revision,
                 entries=len(board.entries),
             )
+        # At once: a reader of both scorings finds an entry in both or in neither.
+        self._ready.update(built)
 
     def _build(
         self, snapshot_id: int, board: MeasuredBoard, valueless: frozenset[Scoring]

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from medvid.benchmark.statistics.ranks import MOST_ENTRIES
 from medvid.benchmark.tasks import METRIC_KEYS, SCORINGS, Board, Scoring
+from medvid.models.boards import Leaderboard
 from services.gateway.boards import models as board_models
 from services.gateway.boards.current import Boards
 from services.gateway.boards.spreadsheet import board_csv
@@ -139,6 +140,24 @@ async def test_each_snapshot_is_read_once_and_older_ones_never() -> None:
     assert boards.by_address["/api/v1/leaderboards/community"] is ready.json
     assert ready.json.last_modified == MOMENT.replace(microsecond=0)
     assert boards.index is not empty
+
+
+async def test_both_scorings_of_a_board_change_at_once() -> None:
+    source, seen = Snapshots(), list[tuple[int, ...]]()
+
+    def shown() -> tuple[int, ...]:
+        return tuple(len(boards.get("community", each).entries) for each in SCORINGS)
+
+    def render(board: Leaderboard, _: frozenset[Scoring]) -> str:
+        if board.entries:  # while one is written, none of them is served yet
+            seen.append(shown())
+        return ""
+
+    boards = Boards(source, render, poll_seconds=60)
+    source.newest = {1: snapshot(ROW), 2: replace(snapshot(ROW), id=2, scoring="strict")}
+    await boards.refresh()
+    assert seen == [(0, 0), (0, 0)]
+    assert shown() == (1, 1)
 
 
 async def test_a_rank_is_looked_for_before_it_is_missing() -> None:

@@ -43,7 +43,7 @@ BUSY = CallFailed("throttled", "throttled", "too many")
 
 
 class Endpoint:
-    """Answers with a verdict, or as it is told; with `by_permit` once the test lets it."""
+    """Answers with a verdict, or as it was set; with `by_permit` once the test lets it."""
 
     def __init__(self, name: str, *, by_permit: bool = False) -> None:
         self.name = name
