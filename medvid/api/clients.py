@@ -41,6 +41,8 @@ class Methods:
     boards = method(leaderboards.boards)
     board = method(leaderboards.board)
     second_opinions = method(leaderboards.second_opinions)
+    best_over_time = method(leaderboards.best_over_time)
+    task_leaders = method(leaderboards.task_leaders)
     board_csv = method(leaderboards.board_csv)
     snapshot = method(leaderboards.snapshot)
     entries = stream(leaderboards.entries)

@@ -13,6 +13,7 @@ from medvid.api.transport import Transport
 from medvid.models.boards import EvidenceKeys, Leaderboard, LeaderboardEntry, LeaderboardIndex
 from medvid.models.comparisons import EntryComparison
 from medvid.models.entries import EntryDetails
+from medvid.models.figures import BestOverTime, TaskLeaders
 from medvid.models.second_opinions import SecondOpinions
 from medvid.models.tombstones import Tombstone, WithdrawnPage
 from medvid.models.tracks import ChallengeTrack, ChallengeTracks, FinalResults
@@ -57,6 +58,22 @@ async def second_opinions(
         f"/leaderboards/{board}/second-opinions", scoring=scoring, as_of=as_of, weights=weights
     )
     return await transport.ask(call, SecondOpinions)
+
+
+async def best_over_time(
+    transport: Transport, board: str = "official", *, scoring: str = "compat"
+) -> BestOverTime:
+    """Return how the best value of each metric grew, by the day of submission."""
+    path = f"/leaderboards/{quote(board, safe='')}/best-over-time"
+    return await transport.ask(get(path, scoring=scoring), BestOverTime)
+
+
+async def task_leaders(
+    transport: Transport, task: str, board: str = "official", *, scoring: str = "compat"
+) -> TaskLeaders:
+    """Return the leaders of a task, as `tal`, over all and within each source dataset."""
+    path = f"/leaderboards/{quote(board, safe='')}/tasks/{quote(task, safe='')}"
+    return await transport.ask(get(path, scoring=scoring), TaskLeaders)
 
 
 async def board_csv(

@@ -192,6 +192,7 @@ _BOARDS: Final = {
         "was replaced.",
     ),
     "snapshot_not_found": ProblemCode(404, "There is no such snapshot, or it is another board's."),
+    "task_not_found": ProblemCode(404, "There is no task of this name."),
     "track_not_found": ProblemCode(404, "There is no track with this id."),
     "track_not_final": ProblemCode(
         404, "The track's results are not frozen yet; the track names its board of today."

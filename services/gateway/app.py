@@ -40,12 +40,13 @@ from services.gateway.admin.rescoring import Rescoring
 from services.gateway.admin.sealing import Sealing
 from services.gateway.admin.succession import Succession
 from services.gateway.boards import api as board_api
-from services.gateway.boards import evidence_api
+from services.gateway.boards import evidence_api, figures_api
 from services.gateway.boards.api import ready_first
 from services.gateway.boards.current import Boards
 from services.gateway.boards.events import BoardStreams
 from services.gateway.boards.evidence import BoardEvidence
 from services.gateway.boards.feeds import Feeds, feed_routes
+from services.gateway.boards.figures import BoardFigures
 from services.gateway.boards.standings import standing_of
 from services.gateway.boards.store import SnapshotStore
 from services.gateway.boards.views import BoardViews
@@ -59,6 +60,7 @@ from services.gateway.pages.admin_pages import AdminPages
 from services.gateway.pages.admin_sections import all_sections, downloads
 from services.gateway.pages.admin_sessions import Sessions
 from services.gateway.pages.description import describe, description_routes
+from services.gateway.pages.figure_pages import FigurePages
 from services.gateway.pages.rendering import Pages
 from services.gateway.pages.routes import PublicPages
 from services.gateway.pages.security_txt import security_routes
@@ -110,8 +112,8 @@ from shared.storage.database import Database
 
 _FORGET_SECONDS: Final = 3600.0
 _FEATURES: Final = (
-    board_api, evidence_api, track_api, submission_api, own_files_api, test_set_api, judging_api,
-    account_api, webhook_api, status_api, admin_entries_api, admin_operations_api,
+    board_api, figures_api, evidence_api, track_api, submission_api, own_files_api, test_set_api,
+    judging_api, account_api, webhook_api, status_api, admin_entries_api, admin_operations_api,
     admin_succession_api, admin_evidence_api, admin_pool_api,
 )  # fmt: skip
 _BOARD_HINTS: Final = (BoardRanked.type, StatisticsComputed.type)
@@ -176,6 +178,7 @@ class _Parts:
     boards: Boards
     evidence: BoardEvidence
     departed: GoneEntries
+    figures: BoardFigures
     history: SnapshotStore
     judging: JudgingService
     made: PageViews
@@ -246,6 +249,7 @@ def _build(database: Database, pool: WorkerPool, folder: Path, settings: Gateway
         boards=boards,
         evidence=BoardEvidence(database, boards, limits=waiting_limits(settings)),
         departed=GoneEntries(database),
+        figures=BoardFigures(boards, history, limits=waiting_limits(settings)),
         history=history,
         judging=judging,
         made=PageViews(pages, limits=waiting_limits(settings)),
@@ -357,6 +361,7 @@ def _application(
             parts.tracks,
         ).routes(),
         *VerdictPages(pages, parts.judging, callers).routes(),
+        *FigurePages(boards, parts.figures, parts.made, pages, callers.address).routes(),
         *TrackPages(parts.tracks, boards, parts.views, parts.made, pages, callers.address).routes(),
         *AdminPages(
             pages, parts.sessions, parts.admin, all_sections(parts.admin), downloads(parts.admin)

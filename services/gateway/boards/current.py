@@ -88,6 +88,15 @@ class Boards:
         """Return the boards, each in every scoring."""
         return self._ready.values()
 
+    @property
+    def valueless(self) -> frozenset[tuple[Board, Scoring]]:
+        """The boards and scorings in which there are entries, and none of them has a value."""
+        return frozenset(
+            (board, scoring)
+            for board in BOARDS
+            for scoring in self._ready[board, "compat"].valueless
+        )
+
     async def rank_of(self, board: Board, entry_id: UUID) -> int | None:
         """Return an entry's rank by compat scoring; None where it has no value, or is not there.
 

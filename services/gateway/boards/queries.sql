@@ -65,6 +65,12 @@ SELECT s.entry_id, s.metric, s.by_source::text AS by_source, s.judge_version,
         LIMIT 1) AS p ON true
  WHERE e.board = $1 AND e.listed AND e.removed_at IS NULL
 
+-- name: metric_sources
+SELECT s.entry_id, s.metric, s.by_source::text AS by_source
+  FROM entries e
+  JOIN scores s ON s.entry_id = e.id
+ WHERE e.board = $1 AND e.listed AND e.removed_at IS NULL AND s.metric = ANY ($2)
+
 -- name: comparison_scores
 SELECT s.entry_id, s.metric, CASE WHEN $3 = 'strict' THEN s.strict ELSE s.compat END AS value,
        s.answered, s.expected, s.ground_truth_version, s.metric_version, s.judge_version,

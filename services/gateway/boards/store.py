@@ -196,6 +196,12 @@ class SnapshotStore:
             rows = await self._database.pool.fetch(_SQL["board_sources"], board)
         return [dict(row) for row in rows]
 
+    async def sources_of(self, board: Board, metrics: Sequence[str]) -> Sequence[Row]:
+        """Return the scores by source of a board's entries in these metrics, as JSON."""
+        async with transient_errors():
+            rows = await self._database.pool.fetch(_SQL["metric_sources"], board, metrics)
+        return [dict(row) for row in rows]
+
     async def arrivals(self, boards: Sequence[Board], limit: int) -> Sequence[Arrival]:
         """Return the entries that came onto these boards last, the newest first."""
         async with transient_errors():

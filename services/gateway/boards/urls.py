@@ -11,26 +11,27 @@ from services.gateway.web.urls import url
 
 def board_url(board: Board, scoring: Scoring) -> str:
     """Return where a board's JSON is."""
-    return url("api_board", board=board, query=_query(scoring))
+    return url("api_board", board=board, query=scoring_query(scoring))
 
 
 def csv_url(board: Board, scoring: Scoring) -> str:
     """Return where a board's CSV is."""
-    return url("api_board_csv", board=board, query=_query(scoring))
+    return url("api_board_csv", board=board, query=scoring_query(scoring))
 
 
 def page_url(board: Board, scoring: Scoring) -> str:
     """Return where a board's page is."""
-    return url(board, query=_query(scoring))
+    return url(board, query=scoring_query(scoring))
 
 
 def compare_url(board: Board, scoring: Scoring, models: Iterable[str] = ()) -> str:
     """Return where models of a board are compared, as such addresses are shared."""
-    address = url("compare", query={"board": board, **_query(scoring)})
+    address = url("compare", query={"board": board, **scoring_query(scoring)})
     # Also what came from an address: this goes into headers. Commas between models stay commas.
     joined = ",".join(quote(model, safe="", errors="replace") for model in models)
     return f"{address}&models={joined}" if joined else address
 
 
-def _query(scoring: Scoring) -> dict[str, object]:
+def scoring_query(scoring: Scoring) -> dict[str, object]:
+    """Return the query of a scoring, which the usual one needs not."""
     return {} if scoring == "compat" else {"scoring": scoring}

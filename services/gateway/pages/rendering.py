@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from importlib.resources import files
@@ -180,10 +180,7 @@ class Pages:
             chosen=chosen,
             lost=len(asked) - len(chosen) if asked else 0,
             most=MAX_MODELS,
-            switches=[
-                (name, scoring, label, compare_url(name, scoring), (name, scoring) in valueless)
-                for name, scoring, label in _SWITCHES
-            ],
+            switches=switches(compare_url, valueless),
             around=plots.radar(values, prepared.everyone, ends),
             side=plots.parallel(values, prepared.everyone, ends),
             choices=prepared.choices(chosen),
@@ -213,6 +210,16 @@ class Pages:
     def _asset_url(self, name: str) -> str:
         content = self.assets[name].identity.etag.strip('"')[:12]
         return url("static", name=name, query={"v": content})
+
+
+def switches(
+    address: Callable[[Board, Scoring], str], valueless: Valueless
+) -> list[tuple[Board, Scoring, str, str, bool]]:
+    """Return what a page is offered for: board, scoring, label, address, and whether in vain."""
+    return [
+        (board, scoring, label, address(board, scoring), (board, scoring) in valueless)
+        for board, scoring, label in _SWITCHES
+    ]
 
 
 def load_assets() -> dict[str, Representation]:

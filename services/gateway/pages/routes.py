@@ -68,9 +68,9 @@ class PublicPages:
     async def _board(self, board: Board, request: web.Request) -> web.Response:
         if "weights" in request.query:  # a reader's order, which is on a page of its own
             asked = read_weights(request.query["weights"])
-            address = opinions_url(board, _scoring(request), weights_text(asked))
+            address = opinions_url(board, asked_scoring(request), weights_text(asked))
             return web.Response(status=303, headers={"Location": address})
-        ready = self.boards.get(board, _scoring(request))
+        ready = self.boards.get(board, asked_scoring(request))
         view = View.of(request.query.items())
         if view == View():
             return send(request, ready.page)
@@ -83,21 +83,16 @@ class PublicPages:
 
     async def _compare(self, request: web.Request) -> web.Response:
         board = known_board(request.query.get("board", "community"))
-        scoring = _scoring(request)
+        scoring = asked_scoring(request)
         asked = asked_models(request.query.getall("models", []))[:_MODELS_NAMED]
         if len(request.query.getall("models", [])) > 1:  # as a form sends it; not to be shared
             headers = {"Location": compare_url(board, scoring, asked)}
             return web.Response(status=303, headers=headers)
         shown = self.boards.get(board, scoring).board
-        valueless = frozenset(
-            (each, scoring)
-            for each in BOARDS
-            for scoring in self.boards.get(each, "compat").valueless
-        )
         who = self.address(request)
         chosen = [entry.entry_id for entry in choose(shown.entries, asked)]
         found = await self._differences(board, scoring, chosen, who)
-        made = await self.made.comparison(shown, asked, valueless, found, address=who)
+        made = await self.made.comparison(shown, asked, self.boards.valueless, found, address=who)
         return send(request, made)
 
     async def _differences(
@@ -124,7 +119,7 @@ class PublicPages:
         return send(request, await self.made.entry(shown, details, address=self.address(request)))
 
     async def _opinions(self, request: web.Request) -> web.Response:
-        board, scoring = known_board(request.match_info["board"]), _scoring(request)
+        board, scoring = known_board(request.match_info["board"]), asked_scoring(request)
         asked = weights_of(request.query)  # as the form sends them; not to be shared
         if asked is not None:
             headers = {"Location": opinions_url(board, scoring, asked)}
@@ -174,7 +169,8 @@ class PublicPages:
         return send(request, (await self.status.ready()).page)
 
 
-def _scoring(request: web.Request) -> Scoring:
+def asked_scoring(request: web.Request) -> Scoring:
+    """Return the scoring that an address asks for; raises InvalidInput where there is none such."""
     asked = request.query.get("scoring", "compat")
     for scoring in SCORINGS:
         if scoring == asked:

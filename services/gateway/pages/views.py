@@ -100,11 +100,11 @@ class PageViews:
             self._weighed if weights else None,
         )
 
-    async def track(
+    async def about_board(
         self, shown: Leaderboard, facts: Hashable, write: Callable[[], str], *, address: str = LOCAL
     ) -> Representation:
-        """Return the page of a challenge's track, of which `facts` say all but its board."""
-        return await self._get(("track", _identity(shown), facts), write, address)
+        """Return a page about a board, of which `facts` say which one, and all but the board."""
+        return await self._get(("about a board", _identity(shown), facts), write, address)
 
     async def about(
         self, boards: Sequence[MeasuredBoard], *, address: str = LOCAL

@@ -1,0 +1,76 @@
+"""Operations that read what boards say beside their order."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from aiohttp import web
+from pydantic import Field
+
+from medvid.benchmark.tasks import Scoring, Task
+from medvid.models.figures import BestOverTime, TaskLeaders
+from services.gateway.boards.api import BoardName, accepted_form
+from services.gateway.boards.cursors import Form
+from services.gateway.boards.figures import BoardFigures
+from services.gateway.boards.task_leaders import known_task
+from services.gateway.web.endpoints import CSV, JSON, Reply
+from services.gateway.web.parameters import Parameters
+from services.gateway.web.representations import Representation
+from services.gateway.web.router import PathText, Router
+
+router: Final = Router("boards")
+TaskName = Annotated[
+    Task,
+    Field(description="which task, as 'columns' of a board name it"),
+    PathText(known_task),
+]
+
+
+class FigureQuery(Parameters):
+    """In which scoring and form a figure is asked for."""
+
+    scoring: Scoring = Field("compat", description="the values that are looked at")
+    format: Form | None = Field(None, description="wins over the Accept header")
+
+
+@router.get(
+    "/leaderboards/{board}/best-over-time",
+    reply=Reply("The best values.", {JSON: BestOverTime, CSV: None}, etag=True),
+    problems=("board_not_found",),
+)
+async def read_best_over_time(
+    figures: BoardFigures,
+    request: web.Request,
+    board: BoardName,
+    query: FigureQuery,
+    address: str,
+) -> Representation:
+    """Read the best values over time.
+
+    For each metric the values that were above all before them, by the day of submission, of the
+    entries that the board lists now.
+    """
+    form = query.format or accepted_form(request)
+    return await figures.over_time(board, query.scoring, form, address=address)
+
+
+@router.get(
+    "/leaderboards/{board}/tasks/{task}",
+    reply=Reply("The leaders.", {JSON: TaskLeaders, CSV: None}, etag=True),
+    problems=("board_not_found", "task_not_found"),
+)
+async def read_task(
+    figures: BoardFigures,
+    request: web.Request,
+    board: BoardName,
+    task: TaskName,
+    query: FigureQuery,
+    address: str,
+) -> Representation:
+    """Read a task's leaders.
+
+    For each metric of the task the ten best entries with their values by source dataset, and the
+    best entry within each source.
+    """
+    form = query.format or accepted_form(request)
+    return await figures.task(board, query.scoring, task, form, address=address)

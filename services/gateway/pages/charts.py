@@ -1,0 +1,136 @@
+"""Charts with an axis of numbers and one of days: coordinates for SVG, one decimal, y downwards."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+_WIDTH: Final = 420.0
+_HEIGHT: Final = 210.0
+_LEFT: Final = 46.0
+_RIGHT: Final = 14.0
+_TOP: Final = 14.0
+_BOTTOM: Final = 30.0
+_MOST_TICKS: Final = 5
+_MONTHS_APART: Final = (1, 2, 3, 6, 12, 24, 60, 120, 240)
+_LEAST_SPAN: Final = 0.01
+_NICE_STEPS: Final = (1.0, 2.0, 2.5, 5.0, 10.0)
+
+
+@dataclass(frozen=True, slots=True)
+class AxisTick:
+    """A place on an axis, and what is written there."""
+
+    at: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class DatedValue:
+    """A value with the day from which on it counts, and the ends of its interval."""
+
+    on: date
+    value: float
+    ends: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepChart:
+    """A line that goes up in steps; `spots` are the steps, `whiskers` their intervals."""
+
+    width: float
+    height: float
+    left: float
+    right: float
+    bottom: float
+    path: str
+    spots: tuple[tuple[float, float], ...]
+    whiskers: str
+    values: tuple[AxisTick, ...]
+    days: tuple[AxisTick, ...]
+
+
+def step_chart(steps: Sequence[DatedValue], begins: date, ends: date) -> StepChart:
+    """Draw values that last from their day until the next one's, in order; there is at least one.
+
+    Charts from and to the same days can be held against each other.
+    """
+    known = [each.value for each in steps]
+    known += [end for each in steps for end in each.ends or ()]
+    ticks = nice_ticks(min(known), max(known))
+    y = scale(ticks[0], ticks[-1], _HEIGHT - _BOTTOM, _TOP)
+    days = scale(0, max((ends - begins).days, 1), _LEFT, _WIDTH - _RIGHT)
+
+    def x(day: date) -> float:
+        return days((day - begins).days)
+
+    spots = tuple((x(each.on), y(each.value)) for each in steps)
+    turns = [f"M{spots[0][0]:g} {spots[0][1]:g}"]
+    turns += [f"H{across:g}V{up:g}" for across, up in spots[1:]]
+    return StepChart(
+        width=_WIDTH,
+        height=_HEIGHT,
+        left=_LEFT,
+        right=_WIDTH - _RIGHT,
+        bottom=_HEIGHT - _BOTTOM,
+        path="".join([*turns, f"H{_WIDTH - _RIGHT:g}"]),
+        spots=spots,
+        whiskers="".join(
+            f"M{x(each.on):g} {y(each.ends[0]):g}V{y(each.ends[1]):g}"
+            for each in steps
+            if each.ends is not None
+        ),
+        values=tuple(AxisTick(y(tick), f"{tick:g}") for tick in ticks),
+        days=tuple(AxisTick(x(day), label) for day, label in day_ticks(begins, ends)),
+    )
+
+
+def scale(first: float, last: float, begin: float, end: float) -> Callable[[float], float]:
+    """Return what places a number of one range in the other, to one decimal."""
+
+    def place(number: float) -> float:
+        share = (number - first) / (last - first) if last != first else 0.5
+        return round(begin + share * (end - begin), 1)
+
+    return place
+
+
+def nice_ticks(low: float, high: float) -> list[float]:
+    """Return a few round numbers at equal distances, from `low` or below to `high` or above.
+
+    Of numbers from 0 on that hardly differ, they show the surroundings, too.
+    """
+    if high - low < _LEAST_SPAN:
+        around = max(_LEAST_SPAN, 0.05 * abs(high))
+        low, high = max(0.0, low - around), high + around
+    rough = (high - low) / (_MOST_TICKS - 1)
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(nice * power for nice in _NICE_STEPS if nice * power >= rough * (1 - 1e-9))
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [round(number * step, 10) for number in range(first, last + 1)]
+
+
+def day_ticks(begins: date, ends: date) -> list[tuple[date, str]]:
+    """Return the beginnings of some months between two days; without two of them, these days."""
+    for apart in _MONTHS_APART:
+        months = _months(begins, ends, apart)
+        if len(months) <= _MOST_TICKS:
+            break
+    if len(months) >= 2:
+        return [(month, f"{month:%Y-%m}") for month in months]
+    return [(day, day.isoformat()) for day in dict.fromkeys((begins, ends))]
+
+
+def _months(begins: date, ends: date, apart: int) -> list[date]:
+    """Return the first days of every so many months, counted from January."""
+    first = begins if begins.day == 1 else (begins.replace(day=1) + timedelta(days=32))
+    found = []
+    number = first.year * 12 + first.month - 1
+    number += -number % apart
+    while (month := date(number // 12, number % 12 + 1, 1)) <= ends:
+        found.append(month)
+        number += apart
+    return found

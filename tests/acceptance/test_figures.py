@@ -1,0 +1,133 @@
+"""What is read off boards, over HTTP: JSON, CSV, pages; kept by the state of the board."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+import orjson
+import pytest
+
+from medvid.benchmark.tasks import METRIC_KEYS, Task
+from shared.storage.database import Database
+from tests.acceptance.gateway_harness import Gateway, running_gateway
+from tests.rows import add_listed_entry, load_demo_ground_truth
+
+API = "/api/v1/leaderboards/community"
+
+
+@pytest.fixture
+async def gateway(database: Database) -> AsyncIterator[Gateway]:
+    async with running_gateway(database, load=False, board_poll_seconds=0.02) as running:
+        yield running
+
+
+async def read(gateway: Gateway, path: str) -> dict[str, Any]:
+    status, headers, body = await gateway.get(path)
+    assert status == 200, body
+    same, _, _ = await gateway.get(path, If_None_Match=headers["ETag"])
+    assert same == 304
+    answer: dict[str, Any] = orjson.loads(body)
+    return answer
+
+
+async def table(gateway: Gateway, path: str) -> list[dict[str, str]]:
+    status, headers, body = await gateway.get(path, Accept="text/csv")
+    assert (status, headers["Content-Type"]) == (200, "text/csv; charset=utf-8")
+    return list(csv.DictReader(io.StringIO(body.decode())))
+
+
+async def text_of(gateway: Gateway, path: str) -> str:
+    status, _, body = await gateway.get(path)
+    assert status == 200, body
+    return body.decode()
+
+
+async def submitted(database: Database, name: str, day: str, nap: float) -> UUID:
+    """An entry of one value, with what it is within two sources."""
+    version = await load_demo_ground_truth(database)
+    entry_id = await add_listed_entry(database, name, {"cvs_acc": 0.5})
+    await database.pool.execute(
+        "UPDATE entries SET submitted_on = $2::text::date WHERE id = $1", entry_id, day
+    )
+    parts = {
+        "AVOS": {"compat": nap / 2, "strict": nap / 4, "answered": 40, "expected": 50},
+        "CoPESD": {"compat": nap, "strict": None, "answered": 40, "expected": 50},
+    }
+    await database.pool.execute(
+        "INSERT INTO scores (entry_id, metric, compat, strict, answered, expected, by_source,"
+        " ground_truth_version, metric_version, file_sha256)"
+        " VALUES ($1, 'nap_acc', $4, $5, 80, 100, $2::text::jsonb, $3, '1', repeat('a', 64))",
+        entry_id, orjson.dumps(parts).decode(), version, nap, nap / 2,
+    )  # fmt: skip
+    return entry_id
+
+
+async def test_the_best_values_over_time(gateway: Gateway) -> None:
+    database = gateway.database
+    assert "No model yet" in await text_of(gateway, "/boards/community/best-over-time")
+    await submitted(database, "Second", "2026-02-01", 0.4)
+    await submitted(database, "<First>", "2026-01-01", 0.25)
+    await submitted(database, "Third and lower", "2026-03-01", 0.3)
+    await gateway.rank_listed()
+    found = await read(gateway, f"{API}/best-over-time")
+    assert [each["metric"] for each in found["metrics"]] == list(METRIC_KEYS)
+    steps = {each["metric"]: each["steps"] for each in found["metrics"]}
+    assert [(step["submitted_on"], step["value"]) for step in steps["nap_acc"]] == [
+        ("2026-01-01", 0.25), ("2026-02-01", 0.4),
+    ]  # fmt: skip
+    assert [step["model_name"] for step in steps["cvs_acc"]] == ["<First>"]
+    strict = await read(gateway, f"{API}/best-over-time?scoring=strict")
+    assert [step["value"] for step in strict["metrics"][1]["steps"]] == [0.125, 0.2]
+    rows = await table(gateway, f"{API}/best-over-time")
+    assert [row["value"] for row in rows if row["metric"] == "nap_acc"] == ["0.25", "0.4"]
+    page = await text_of(gateway, "/boards/community/best-over-time")
+    assert page.count('<svg class="plot"') == 2
+    assert "&lt;First&gt;" in page
+    assert "<First>" not in page
+    await submitted(database, "Fourth", "2026-04-01", 0.9)
+    await gateway.rank_listed()
+    later = await read(gateway, f"{API}/best-over-time")
+    assert [step["model_name"] for step in later["metrics"][1]["steps"]][-1] == "Fourth"
+    assert "Fourth" in await text_of(gateway, "/boards/community/best-over-time")
+
+
+async def test_the_leaders_of_a_task(gateway: Gateway) -> None:
+    database, path = gateway.database, f"{API}/tasks/next_action"
+    empty = await read(gateway, path)
+    assert [each["leaders"] for each in empty["metrics"]] == [[]]
+    await submitted(database, "Ours", "2026-01-01", 0.4)
+    await submitted(database, "Best", "2026-02-01", 0.6)
+    await gateway.rank_listed()
+    found = await read(gateway, path)
+    (metric,) = found["metrics"]
+    assert (metric["column"]["key"], metric["models"]) == ("nap_acc", 2)
+    assert [(top["rank"], top["model_name"], top["by_source"]) for top in metric["leaders"]] == [
+        (1, "Best", {"AVOS": 0.3, "CoPESD": 0.6}), (2, "Ours", {"AVOS": 0.2, "CoPESD": 0.4}),
+    ]  # fmt: skip
+    assert [(top["source"], top["model_name"]) for top in metric["sources"]] == [
+        ("AVOS", "Best"), ("CoPESD", "Best"),
+    ]  # fmt: skip
+    (strict,) = (await read(gateway, f"{path}?scoring=strict"))["metrics"]
+    assert strict["leaders"][0]["by_source"] == {"AVOS": 0.15, "CoPESD": None}
+    rows = await table(gateway, path)
+    assert [(row["model_name"], row["AVOS"]) for row in rows] == [("Best", "0.3"), ("Ours", "0.2")]
+    page = await text_of(gateway, "/boards/community/tasks/next_action")
+    assert page.index("Best within") > page.index(">Best</a>")
+    everything = await text_of(gateway, "/boards/community/tasks")
+    for task in Task:
+        address = f"/boards/community/tasks/{task}"
+        assert address in everything
+        assert "<h1>" in await text_of(gateway, address)
+    assert ">Best</a>" in everything
+
+
+async def test_a_task_that_is_none_is_named(gateway: Gateway) -> None:
+    status, _, body = await gateway.get(f"{API}/tasks/tag")
+    problem = orjson.loads(body)
+    assert (status, problem["code"]) == (404, "task_not_found")
+    assert "tal, stg" in problem["fix"]
+    assert (await gateway.get("/boards/community/tasks/tag"))[0] == 404
