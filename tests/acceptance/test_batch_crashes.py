@@ -8,11 +8,8 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-import os
 import signal
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Final
 from uuid import UUID
 
@@ -26,7 +23,7 @@ from shared.storage.ground_truths import activate_ground_truth
 from tests.batching import leftovers
 from tests.depth import deep
 from tests.judging import request_run, run_row
-from tests.preloaded import ROOT, Forked, forked
+from tests.preloaded import ROOT, Forked, process_of
 from tests.providers import KEY
 from tests.rows import accept_submission
 
@@ -55,17 +52,6 @@ def environment(postgres_url: str) -> dict[str, str]:
         "MEDVID_JUDGE_TIMEOUT_SECONDS": "30",
         "MEDVID_LOG_LEVEL": "warning",
     }
-
-
-@asynccontextmanager
-async def replica(environment: dict[str, str]) -> AsyncIterator[Forked]:
-    process = await forked("services.judge", env={**os.environ, **environment})
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
 
 
 async def whole_benchmark(database: Database) -> UUID:
@@ -113,9 +99,12 @@ async def judged_with_kills(database: Database, environment: dict[str, str]) -> 
     async with asyncio.timeout(MINUTES * 60), running_stub(stub) as url:
         environment = environment | {"MEDVID_JUDGE_BASE_URL": url}
         for states in ("uploaded submitting in_progress", "collecting"):
-            async with replica(environment) as doomed:
+            async with process_of("services.judge", environment) as doomed:
                 await killed_amid(database, doomed, states)
-        async with replica(environment), replica(environment):
+        async with (
+            process_of("services.judge", environment),
+            process_of("services.judge", environment),
+        ):
             while (await run_row(database, run_id))["state"] in ("queued", "running"):
                 await asyncio.sleep(0.2)
             open_ = "SELECT count(*) FROM judge_provider_batches WHERE state <> 'done'"

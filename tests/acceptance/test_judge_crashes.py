@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -18,7 +15,7 @@ from shared.storage.database import Database
 from tests.depth import deep
 from tests.judging import HALF, plan_of, reaches, request_run, run_row
 from tests.patience import HANG_SECONDS
-from tests.preloaded import Forked, forked
+from tests.preloaded import process_of
 from tests.rows import accept_submission
 
 CONCURRENCY = 8
@@ -38,17 +35,6 @@ def environment(postgres_url: str, tmp_path: Path) -> dict[str, str]:
     }
 
 
-@asynccontextmanager
-async def replica(environment: dict[str, str]) -> AsyncIterator[Forked]:
-    process = await forked("tests.judge_process", env={**os.environ, **environment})
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-
-
 async def comes_to(database: Database, count: int) -> None:
     """Return once so many verdicts are stored."""
     while await database.pool.fetchval("SELECT count(*) FROM judge_verdicts") < count:
@@ -61,12 +47,15 @@ async def judge_with_kills(database: Database, environment: dict[str, str]) -> N
     async with asyncio.timeout(HANG_SECONDS):
         run_id = await request_run(database, stored.submission_id)
         for done in (40, 120):  # two replicas; one of them is killed, twice over
-            async with replica(environment) as doomed:
+            async with process_of("tests.judge_process", environment) as doomed:
                 await comes_to(database, done)
                 doomed.send_signal(signal.SIGKILL)
                 await doomed.wait()
                 kills += 1
-        async with replica(environment), replica(environment):
+        async with (
+            process_of("tests.judge_process", environment),
+            process_of("tests.judge_process", environment),
+        ):
             await reaches(database, run_id, "completed")
     await assert_exact(database, Path(environment["MEDVID_TEST_CALLS"]), kills)
     assert (await run_row(database, run_id))["items_unscored"] == 0

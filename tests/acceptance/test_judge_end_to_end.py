@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import os
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +23,7 @@ from services.standalone import StandaloneSettings, running
 from shared.storage.database import Database
 from tests.judging import HALF, plan_of, reaches, request_run
 from tests.patience import HANG_SECONDS
-from tests.preloaded import Forked, forked
+from tests.preloaded import process_of
 from tests.processes import free_port
 from tests.rows import DEMO, accept_submission, load_demo_ground_truth
 
@@ -107,17 +104,6 @@ async def entry_with(http: aiohttp.ClientSession, keys: tuple[str, ...]) -> dict
         await asyncio.sleep(0.05)
 
 
-@asynccontextmanager
-async def replica(environment: dict[str, str]) -> AsyncIterator[Forked]:
-    process = await forked("services.judge", env={**os.environ, **environment})
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.terminate()
-            await process.wait()
-
-
 def judge_environment(postgres_url: str, rabbit_url: str, stub_url: str) -> dict[str, str]:
     return {
         "MEDVID_DATABASE_URL": postgres_url,
@@ -143,7 +129,10 @@ async def test_distributed_replicas_share_one_run_and_pay_each_pair_once(
     stored = await accept_submission(database, payload=HALF)
     async with asyncio.timeout(HANG_SECONDS), running_stub(stub) as url:
         environment = judge_environment(postgres_url, rabbit_url, url)
-        async with replica(environment), replica(environment):
+        async with (
+            process_of("services.judge", environment),
+            process_of("services.judge", environment),
+        ):
             run_id = await request_run(database, stored.submission_id)
             await reaches(database, run_id, "completed")
     assert await judged(database) == expected(plan_of(HALF))
@@ -179,13 +168,16 @@ async def test_faults_together_and_replicas_killed(
         environment = judge_environment(postgres_url, rabbit_url, url)
         run_id = await request_run(database, stored.submission_id)
         for share in (0.2, 0.6):
-            async with replica(environment) as doomed:
+            async with process_of("services.judge", environment) as doomed:
                 while len(stub.answered) < share * len(plan_of(HALF).texts):
                     await asyncio.sleep(0.02)
                 doomed.send_signal(signal.SIGKILL)
                 await doomed.wait()
                 kills += 1
-        async with replica(environment), replica(environment):
+        async with (
+            process_of("services.judge", environment),
+            process_of("services.judge", environment),
+        ):
             await reaches(database, run_id, "completed")
     rows = await database.pool.fetch("SELECT pair FROM judge_verdicts WHERE scores IS NULL")
     unscored = frozenset(row["pair"] for row in rows)
