@@ -394,6 +394,50 @@ async def test_what_a_signed_in_key_does_has_its_name(site: Site) -> None:
     assert done == [f"key:{key['id']}"] * 3
 
 
+async def test_a_key_is_changed_from_its_row(site: Site) -> None:
+    browser = await signed_in(site)
+    _, text = await browser.do("/admin/keys", "make", label="CI", owner="Lab", scopes="submit")
+    link = re.search(r'href="(\?key=[^"#]+)', text)
+    assert link, text
+    assert 'value="revoke"' not in text, "of which key?"
+    path = f"/admin/keys{link[1]}"
+    _, text = await browser.get(path)
+    hidden = re.search(r'type="hidden" name="key" value="([^"]+)"', text)
+    assert hidden, text
+    _, text = await browser.do(path, "quotas", key=hidden[1], submissions_per_day="7")
+    assert "Its quotas are set." in text
+    assert re.search(r'name="submissions_per_day" type="number" value="7"', text), "as it is now"
+    _, text = await browser.do(path, "revoke", key=hidden[1])
+    assert "The key is revoked." in text
+    assert "?key=" not in text, "once is enough"
+
+
+async def test_lists_say_what_they_show_and_what_may_be_asked(site: Site) -> None:
+    await add_listed_entry(site.database, "A model", VALUES)
+    browser = await signed_in(site)
+    _, text = await browser.get("/admin/entries?board=&model_name=")
+    assert "A model" in text
+    assert '<option value="">both boards</option>' in text
+    assert "selected" not in text
+    _, text = await browser.get("/admin/entries?board=official&model_name=")
+    assert ("A model" in text, "<option selected>official</option>" in text) == (False, True)
+    _, text = await browser.get("/admin/audit?who=&action=sign_in&subject_kind=&subject=")
+    assert "<option selected>sign_in</option>" in text
+    assert "<option>administrator</option>" in text
+
+
+async def test_the_overview_counts_what_happened_in_a_day(site: Site) -> None:
+    await accept_submission(site.database, "Today")
+    older = await accept_submission(site.database, "Yesterday")
+    await site.database.pool.execute(
+        "UPDATE submission_history SET at = at - interval '30 hours' WHERE submission_id = $1",
+        older.submission_id,
+    )
+    _, text = await (await signed_in(site)).get("/admin")
+    row = r'submissions accepted</th><td class="num">1</td><td class="num">1</td>'
+    assert re.search(row, text), text
+
+
 PROBLEMS: tuple[tuple[str, str, dict[str, Any], str], ...] = (
     ("/admin/boards", "rank", {"board": "official", "ranking": "olympic"}, "invalid_body"),
     ("/admin/entries", "add", {"board": "official", "model_name": "x"}, "invalid_body"),

@@ -1,3 +1,9 @@
+-- name: audit_known
+-- What the lines can be chosen by.
+SELECT ARRAY(SELECT DISTINCT who FROM audit_log ORDER BY 1) AS who,
+       ARRAY(SELECT DISTINCT action FROM audit_log ORDER BY 1) AS action,
+       ARRAY(SELECT DISTINCT subject_kind FROM audit_log ORDER BY 1) AS subject_kind
+
 -- name: audit_page
 -- Newest first; ids rise, so that a page continues where the last ended whatever is added.
 SELECT id, at, who, action, subject_kind, subject, before::text AS before, after::text AS after,

@@ -33,3 +33,9 @@ class AuditLog:
                 limit,
             )
         return [audit_line(dict(row)) for row in rows]
+
+    async def known(self) -> dict[str, list[str]]:
+        """Return who, which actions and which kinds of subject lines name; raises Transient."""
+        async with transient_errors():
+            row = await self._database.pool.fetchrow(_SQL["audit_known"])
+        return dict(row or {})

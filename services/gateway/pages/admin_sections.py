@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final, cast, get_args
+from urllib.parse import quote
 
 import orjson
 from aiohttp import web
@@ -74,6 +75,7 @@ def operation_sections(parts: Parts) -> list[Section]:
                 "letters": len(letters), "most": _PAGE,
                 "job": jobs[0] if jobs else None,
                 "states": await parts.submissions.lifecycle.counts(),
+                "lately": await parts.submissions.lifecycle.last_day(),
                 "searching": await parts.submissions.lifecycle.searching()}  # fmt: skip
 
     async def submissions(request: web.Request) -> Context:
@@ -125,14 +127,15 @@ def entry_sections(parts: Parts) -> list[Section]:
     """Return the pages of entries, and of boards: as files, and how they rank."""
 
     async def listed(request: web.Request) -> Context:
-        asked = query_of(request, models.EntriesQuery)
+        query = {name: value for name, value in request.query.items() if value}
+        asked = read_query(query, models.EntriesQuery)
         name = asked.model_name.strip() if asked.model_name else None
         found = await parts.entries.page(
             asked.board, name or None, after_entry(asked.cursor), _PAGE + 1, removed=asked.removed
         )
         shown, more = cut(found, _PAGE, entry_cursor)
         return {"entries": shown, "asked": asked, "more_cursor": more, "boards": BOARDS,
-                "metrics": METRICS}  # fmt: skip
+                "metrics": METRICS, "query": _kept(query)}  # fmt: skip
 
     async def one(request: web.Request) -> Context:
         found = await parts.entries.find(id_reader("entry")(request.match_info["id"]))
@@ -210,7 +213,10 @@ def key_section(parts: Parts) -> Section:
     async def listed(request: web.Request) -> Context:
         found = await parts.keys.page(_READER, position_of(request.query.get("cursor")), _PAGE + 1)
         shown, more = cut(found, _PAGE, lambda key: cursor_of((key.created_at, key.id)))
-        return {"keys": shown, "scopes": SCOPES, "more_cursor": more}
+        asked = request.query.get("key")
+        chosen = next((key for key in shown if str(key.id) == asked), None)
+        return {"keys": shown, "scopes": SCOPES, "more_cursor": more, "chosen": chosen,
+                "cursor": request.query.get("cursor")}  # fmt: skip
 
     return Section("admin_keys", "admin_keys.html", "Keys", listed)
 
@@ -223,9 +229,15 @@ def audit_section(parts: Parts) -> Section:
         asked = body(models.AuditQuery, **{**query, "limit": str(_PAGE)})
         found = await parts.log.page(asked, _PAGE + 1)
         shown, more = cut(found, _PAGE, lambda line: str(line.id))
-        return {"lines": shown, "asked": asked, "more_cursor": more, "shown": _facts}
+        return {"lines": shown, "asked": asked, "more_cursor": more, "shown": _facts,
+                "known": await parts.log.known()}  # fmt: skip
 
     return Section("admin_audit", "admin_audit.html", "Audit log", log)
+
+
+def _kept(query: Mapping[str, str]) -> str:
+    """Return the query of another page of the same list, as what stands before its cursor."""
+    return "".join(f"{name}={quote(value)}&" for name, value in query.items() if name != "cursor")
 
 
 def _facts(facts: object) -> str:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, get_args
 from uuid import UUID
 
 import asyncpg
 
 from medvid.benchmark.tasks import Board
+from medvid.models.submissions import State
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.audit import Subject, record
 from services.gateway.accounts.rules import Role
@@ -27,6 +28,7 @@ MANY_FILES: Final = 10
 """Near-empty ones, or such as left again, in 30 days; fewer are somebody who tries things out."""
 VERY_MANY_FILES: Final = 100
 """Of any kind: complete files tell more than near-empty ones, and need not be taken back."""
+_STATES: Final = get_args(State)
 _TRIES: Final = 200
 _PAUSE_SECONDS: Final = 0.02
 
@@ -99,6 +101,16 @@ class Lifecycle:
         async with transient_errors():
             rows = await self._database.pool.fetch(_SQL["submissions_by_state"])
         return {row["state"]: row["submissions"] for row in rows}
+
+    async def last_day(self) -> Mapping[str, tuple[int, int]]:
+        """Return how many submissions came to each state, and verdicts: in 24 hours, and before.
+
+        Raises Transient.
+        """
+        async with transient_errors():
+            rows = await self._database.pool.fetch(_SQL["last_day"], _STATES)
+        found = {row["name"]: (row["lately"], row["before"]) for row in rows}
+        return {name: found.get(name, (0, 0)) for name in (*_STATES, "verdicts")}
 
     async def searching(self) -> Sequence[SearchingAccount]:
         """Return the accounts that send or take back files as a search of the test set does."""

@@ -13,6 +13,19 @@ SELECT s.id, s.state, e.board, e.model_name, e.organization, e.version,
 -- name: submissions_by_state
 SELECT state, count(*) AS submissions FROM submissions GROUP BY state ORDER BY state
 
+-- name: last_day
+-- What happened in the last 24 hours and in the 24 before. Each part reads an index by its time.
+SELECT state AS name, count(*) FILTER (WHERE at > now() - interval '24 hours') AS lately,
+       count(*) FILTER (WHERE at <= now() - interval '24 hours') AS before
+  FROM submission_history
+ WHERE state = ANY ($1) AND at > now() - interval '48 hours'
+ GROUP BY state
+ UNION ALL
+SELECT 'verdicts', count(*) FILTER (WHERE judged_at > now() - interval '24 hours'),
+       count(*) FILTER (WHERE judged_at <= now() - interval '24 hours')
+  FROM judge_verdicts
+ WHERE raw_reply IS NOT NULL AND judged_at > now() - interval '48 hours'
+
 -- name: accounts_searching
 -- Accounts that, in the 30 days of which uses are kept, sent many files ($1) that are near-empty or that
 -- left again, or very many ($2) of any kind. Who searches the test set does one or the other, or some
