@@ -21,7 +21,8 @@ from medvid.api.errors import (
     Unreachable,
 )
 from medvid.api.uploads import UnreadableFile
-from medvid.cli.printing import Exit, print_json, problem_text, sentence, span
+from medvid.cli.printing import Exit, print_json, problem_text, span
+from medvid.models.problems import sentence
 
 _REFUSED_FIELDS: Final = "code status detail fix request_id retry_after error_count errors"
 

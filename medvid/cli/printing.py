@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from enum import IntEnum
 from typing import Any, Final
 
@@ -22,7 +21,6 @@ AnyProblem = Problem | ProblemItem | ReportProblem
 """A problem that was found here, or that a server found."""
 HIDDEN: Final = "(set, hidden)"
 """Shown for a secret."""
-_WORD: Final = re.compile(r"[a-z]+(?=[ ,:.;]|'s )")
 NO_RANK: Final = "\N{EN DASH}"
 """Shown as the rank of an entry without any value."""
 
@@ -113,9 +111,3 @@ def span(seconds: float) -> str:
             whole, rest = divmod(round(seconds), size)
             return f"{whole} {unit}" + (f" {rest // below} {small}" if rest // below else "")
     return f"{seconds:.0f} s"
-
-
-def sentence(detail: str) -> str:
-    """Return it with a capital letter, unless it begins with a name, whose case counts."""
-    word = _WORD.match(detail)
-    return detail[:1].upper() + detail[1:] if word and "." not in detail.split()[0][:-1] else detail

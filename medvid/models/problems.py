@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import re
+from typing import Any, Final, Literal
 
 from pydantic import ConfigDict, Field
 
 from medvid.models.base import Answer, Open
 from medvid.models.tombstones import Tombstone
+
+_WORD: Final = re.compile(r"[a-z]+(?=[ ,:.;]|'s )")
+
+
+def sentence(detail: str) -> str:
+    """Return it with a capital letter, unless it begins with a name, whose case counts."""
+    word = _WORD.match(detail)
+    return detail[:1].upper() + detail[1:] if word and "." not in detail.split()[0][:-1] else detail
+
 
 Location = Literal["form", "file", "body"]
 """What the path of a problem points into."""

@@ -9,7 +9,7 @@ from typing import Final
 
 from medvid.benchmark.report import Problem
 from medvid.models.problem_codes import PROBLEM_CODES
-from medvid.models.problems import Location, ProblemDetails, ProblemItem
+from medvid.models.problems import Location, ProblemDetails, ProblemItem, sentence
 from services.gateway.web.errors import Gone, QuotaExhausted, RefusedInput
 from services.gateway.web.urls import url
 from shared.runtime.errors import (
@@ -100,7 +100,7 @@ def _details(status: int, code: str, detail: str, fix: str, request_id: str) -> 
         title=HTTPStatus(status).phrase,
         status=status,
         code=code,
-        detail=_written(detail),
+        detail=_written(sentence(detail)),
         fix=_written(fix),
         request_id=request_id,
     )
