@@ -57,10 +57,12 @@ class Asked:
             return await getattr(self.client, name)(*args, **options)
         return await asyncio.to_thread(getattr(self.client, name), *args, **options)
 
-    async def first(self, number: int, name: str, *args: Any, **options: Any) -> list[Any]:
-        """Return the first answers of a stream, and leave it."""
+    async def first(
+        self, number: int, name: str, *args: Any, found: list[Any] | None = None, **options: Any
+    ) -> list[Any]:
+        """Return the first answers of a stream, and leave it; they come into `found` one by one."""
+        found = [] if found is None else found
         if isinstance(self.client, AsyncClient | AsyncAdministration):
-            found = []
             async with aclosing(getattr(self.client, name)(*args, **options)) as answers:
                 async for answer in answers:
                     found.append(answer)
@@ -70,7 +72,8 @@ class Asked:
 
         def read() -> list[Any]:
             answers = getattr(self.client, name)(*args, **options)
-            found = [answer for _, answer in zip(range(number), answers, strict=False)]
+            for _, answer in zip(range(number), answers, strict=False):
+                found.append(answer)
             answers.close()
             return found
 
@@ -412,10 +415,15 @@ async def test_watching_without_streams_looks_by_itself(
     ):
         receipt = await asked.call("submit", file, **names())
         async with gateway.client.get(f"/api/v1/submissions/{receipt.id}/events"):
-            watching = asyncio.create_task(asked.first(9, "watch", receipt, poll_seconds=0.02))
-            await asyncio.sleep(0.1)
+            seen: list[Any] = []
+            watching = asyncio.create_task(
+                asked.first(9, "watch", receipt, poll_seconds=0.02, found=seen)
+            )
+            async with asyncio.timeout(HANG_SECONDS):
+                while not seen:
+                    await asyncio.sleep(0.02)
             await gateway.set_state(str(receipt.id), "failed", code="x", reason="because")
-            seen = await asyncio.wait_for(watching, HANG_SECONDS)
+            await asyncio.wait_for(watching, HANG_SECONDS)
     assert [status.state for status in seen] == ["accepted", "failed"]
     assert seen[-1].failure.reason == "because"
 

@@ -10,10 +10,8 @@ from typing import Final
 
 from services.judge.stub.server import Faults
 from shared.messaging.topology import QUEUES
-from tests.chaos.world import World
+from tests.chaos.world import CALM, World
 from tests.servers import crash_and_restart
-
-CALM: Final = Faults(latency_seconds=0.02)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,12 @@ _OPEN: Final = """
 SELECT count(*) FROM submissions s
  WHERE state <> 'failed' AND NOT (state = 'ranked'
        AND EXISTS (SELECT FROM judge_results WHERE submission_id = s.id))"""
+_WAITING_FOR_AN_OPERATOR: Final = """
+SELECT submission_id FROM judge_runs WHERE state = 'paused' AND reason = 'needs_operator'"""
+_ADMIN_KEY: Final = "the-administrators-key-of-this-world"
+_ADMIN: Final = {"Authorization": f"Bearer {_ADMIN_KEY}"}
+CALM: Final = Faults(latency_seconds=0.02)
+"""A provider that does what it should."""
 _MUST_BE_NOTHING: Final = {
     "messages in the outbox": "SELECT count(*) FROM outbox WHERE published_at IS NULL",
     "dead letters": "SELECT count(*) FROM dead_letters WHERE replayed_at IS NULL",
@@ -118,6 +124,21 @@ class World:
         while True:
             self.open = await self.value(_OPEN)
             await asyncio.sleep(0.2)
+
+    async def operate(self) -> None:
+        """Resume runs that wait for an operator once the provider gives verdicts, until cancelled.
+
+        A run whose calls cost and give no verdict stops by itself; its alert says to resume it.
+        """
+        async with aiohttp.ClientSession(self.load.url, headers=_ADMIN) as http:
+            while True:
+                await asyncio.sleep(1)
+                if self.stub.faults != CALM:
+                    continue
+                with contextlib.suppress(*TRANSIENT_ERRORS, aiohttp.ClientError):
+                    for row in await self.database.pool.fetch(_WAITING_FOR_AN_OPERATOR):
+                        path = f"/api/v1/submissions/{row['submission_id']}/judge/resume"
+                        await http.post(path, json={"why": "the provider gives verdicts again"})
 
     async def ends(self) -> None:
         """Return once every accepted submission is ranked and judged, and nothing waits."""
@@ -195,7 +216,7 @@ async def a_world(
         to_rabbit = await stack.enter_async_context(
             FaultProxy(lambda: asyncio.open_connection("127.0.0.1", rabbit.port))
         )
-        stub = Stub(Faults(latency_seconds=0.02))
+        stub = Stub(CALM)
         port = free_port()
         environment = {
             "MEDVID_DATABASE_URL": f"postgresql://postgres@127.0.0.1:{to_postgres.port}/{TEMPLATE}"
@@ -217,15 +238,17 @@ async def a_world(
             postgres, rabbit, to_postgres, to_rabbit, database, stub, fleet,
             Load(f"http://127.0.0.1:{port}"), clock, disk, quick, random.Random(_SEED),  # noqa: S311 - faults
         )  # fmt: skip
-        watching = asyncio.create_task(world.watch())
+        tasks = [asyncio.create_task(world.watch()), asyncio.create_task(world.operate())]
         try:
             yield world
         finally:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 _SETTINGS: Final = {
+    "MEDVID_ADMIN_KEY": _ADMIN_KEY,
     "MEDVID_JUDGE_PROVIDER": "stub",
     "MEDVID_JUDGE_AUTOMATIC": "true",
     "MEDVID_JUDGE_CONCURRENCY": str(CONCURRENCY),
