@@ -149,12 +149,15 @@ async def _of_administrators(gateway: Gateway, admin_key: str, truths: Path) -> 
             assert response.status < 300, answer
             return answer
 
-    key = await asked("POST", "/api/v1/keys", json={"label": "CI", "owner": "lab@example.org"})
+    made = {"label": "CI", "owner": "lab@example.org"}
+    key, *others = [await asked("POST", "/api/v1/keys", json=made) for _ in range(4)]
     boards = await asked("GET", "/api/v1/admin/boards/export?format=json")
     (truths / "truth.json").write_bytes(ground_truth())
     admin = "POST /api/v1/admin"
     seeds = {
         "GET /api/v1/keys/me": [{"bearer": key["key"]}],
+        "POST /api/v1/keys/{id}/revoke": [{"id": each["id"]} for each in others],
+        "PUT /api/v1/keys/{id}/quotas": [{"id": key["id"]}],
         f"{admin}/boards/import": [_body(boards=boards)],
         f"{admin}/ground-truths": [{"body": ground_truth().decode()}],
         f"{admin}/ground-truths/reload": [_body(file="truth.json")],
