@@ -99,6 +99,7 @@ async def test_what_complete_files_give_away_is_known(
     assert whole["one_label_right_or_wrong_is_told"]
 
 
+@deep
 async def test_near_empty_files_on_a_board_give_no_label_away(
     postgres_url: str, database: Database, tmp_path: Path, test_set: Answers
 ) -> None:

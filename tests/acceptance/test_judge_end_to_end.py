@@ -21,6 +21,7 @@ from medvid.judging.plans import pair_sha256
 from services.judge.stub.server import Faults, Stub, running_stub
 from services.standalone import StandaloneSettings, running
 from shared.storage.database import Database
+from tests.depth import deep
 from tests.judging import HALF, plan_of, reaches, request_run
 from tests.patience import HANG_SECONDS
 from tests.preloaded import process_of
@@ -155,6 +156,7 @@ async def tables_with(database: Database, secret: str) -> list[str]:
     return found
 
 
+@deep
 async def test_faults_together_and_replicas_killed(
     postgres_url: str, rabbit_url: str, database: Database
 ) -> None:

@@ -23,6 +23,7 @@ from services.operate.examination import Surroundings, examine
 from shared.runtime.errors import Conflict
 from shared.storage.database import Database
 from shared.storage.migrate import load_migrations, migrate
+from tests.depth import deep
 from tests.integration.test_lifecycle_races import submit
 from tests.patience import HANG_SECONDS
 from tests.ranking import score
@@ -74,6 +75,7 @@ async def keys(database: Database, entries: Sequence[UUID]) -> list[str]:
 
 
 # ------------------------------------------------------------------ one rule, in two places
+@deep
 async def test_the_schema_adds_to_an_old_key_what_the_rule_adds(database: Database) -> None:
     characters = [
         chr(number) for number in range(1, sys.maxunicode + 1)
