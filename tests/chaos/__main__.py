@@ -22,9 +22,9 @@ from typing import Final
 import structlog
 
 from tests.chaos.campaign import Outcome, play
-from tests.chaos.fleet import ROOT
 from tests.chaos.scenarios import SCENARIOS, Sizes
 from tests.chaos.world import RESUME_SECONDS, a_world
+from tests.preloaded import ROOT
 
 REPORT: Final = ROOT / "var" / "chaos" / "report.md"
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -36,3 +37,8 @@ async def test_every_promise_is_kept_through_faults_of_every_kind(tmp_path: Path
                 continue
             assert outcome.submissions > 0
             assert outcome.broken == [], outcome
+
+
+def test_the_long_form_plays_the_same_scenarios() -> None:
+    """`./scripts/chaos` is run by hand: that it still starts is seen here."""
+    assert import_module("tests.chaos.__main__").SCENARIOS is SCENARIOS
