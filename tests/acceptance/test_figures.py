@@ -131,3 +131,41 @@ async def test_a_task_that_is_none_is_named(gateway: Gateway) -> None:
     assert (status, problem["code"]) == (404, "task_not_found")
     assert "tal, stg" in problem["fix"]
     assert (await gateway.get("/boards/community/tasks/tag"))[0] == 404
+
+
+async def test_both_boards_with_the_rank_of_each(gateway: Gateway) -> None:
+    assert "Nothing is ranked" in await text_of(gateway, "/both")
+    database = gateway.database
+    for name, board, nap in (
+        ("Verified one", "official", 0.5),
+        ("Ours", "community", 0.7),
+        ("Theirs", "community", 0.3),
+    ):
+        await add_listed_entry(database, name, {"nap_acc": nap, "cvs_acc": 0.5}, board)
+    await gateway.rank_listed("official")
+    await gateway.rank_listed()
+
+    def rows(page: str) -> list[tuple[str, bool, list[str]]]:
+        """Names as they stand, whether verified, and the cells of the two ranks."""
+        found = page.partition("<tbody>")[2].split("<tr>")[1:]
+        return [
+            (
+                each.partition('dir="auto">')[2].partition("<")[0],
+                "✓" in each,
+                [cell.partition("<")[0] for cell in each.split('<td class="num">')[1:3]],
+            )
+            for each in found
+        ]
+
+    verified, ours = ("Verified one", True, ["1", ""]), ("Ours", False, ["", "1"])
+    theirs = ("Theirs", False, ["", "2"])
+    assert rows(await text_of(gateway, "/both")) == [verified, ours, theirs]
+    # By a value they are mixed; each keeps the rank on its own board.
+    assert rows(await text_of(gateway, "/both?sort=-nap_acc")) == [ours, verified, theirs]
+    assert rows(await text_of(gateway, "/both?sort=nap_acc")) == [theirs, verified, ours]
+    for no_order in ("mean_rank", "-rank"):
+        assert rows(await text_of(gateway, f"/both?sort={no_order}")) == [verified, ours, theirs]
+    page = await text_of(gateway, "/both?q=ours")
+    assert rows(page) == [ours]
+    assert "1 of 3 models" in page
+    assert "No model matches" in await text_of(gateway, "/both?q=nobody")

@@ -18,6 +18,7 @@ PAGES = {
     "over-time": "/boards/official/best-over-time",
     "tasks": "/boards/community/tasks",
     "task": "/boards/community/tasks/tal",
+    "both": "/both?sort=-cvs_acc",
     "submit": "/submit",
     "submission": "/submissions/{submission}#token={token}",
     "verdicts": "/submissions/{submission}/verdicts#token={token}",

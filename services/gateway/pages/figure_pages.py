@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from medvid.benchmark.tasks import Board, Scoring
+from medvid.benchmark.tasks import BOARDS, SCORINGS, Board, Scoring
 from medvid.models.boards import COLUMNS, Leaderboard, LeaderboardEntry
 from medvid.models.figures import BestOverTime, BestStep, MeasuredValue, TaskLeaders
 from services.gateway.boards.api import known_board
@@ -19,6 +19,8 @@ from services.gateway.boards.over_time import best_over_time, ranking_value
 from services.gateway.boards.task_leaders import known_task, task_leaders
 from services.gateway.boards.urls import scoring_query
 from services.gateway.pages.about import GUIDES
+from services.gateway.pages.board_view import View
+from services.gateway.pages.both_boards import both_view, render_both
 from services.gateway.pages.charts import DatedValue, StepChart, scale, step_chart
 from services.gateway.pages.rendering import Pages, switches
 from services.gateway.pages.routes import asked_scoring
@@ -47,6 +49,7 @@ class FigurePages:
             web.get(PAGES["tasks"], self._tasks),
             web.get(PAGES["task"], self._task),
             web.get(PAGES["over_time"], self._over_time),
+            web.get(PAGES["both"], self._both),
         ]
 
     async def _over_time(self, request: web.Request) -> web.Response:
@@ -89,6 +92,22 @@ class FigurePages:
             request, ready, "task", write, task=task, complete=found is not None
         )
 
+    async def _both(self, request: web.Request) -> web.Response:
+        scoring, view = asked_scoring(request), both_view(View.of(request.query.items()))
+        shown = [self.boards.get(board, scoring).board for board in BOARDS]
+        valueless = frozenset(
+            each
+            for each in SCORINGS
+            if all((board, each) in self.boards.valueless for board in BOARDS)
+        )
+        made = await self.made.about_boards(
+            shown,
+            ("both", view, valueless),
+            lambda: render_both(self.pages, shown, view, valueless),
+            address=self.address(request),
+        )
+        return send(request, made)
+
     def _asked(self, request: web.Request) -> ReadyBoard:
         return self.boards.get(known_board(request.match_info["board"]), asked_scoring(request))
 
@@ -115,8 +134,8 @@ class FigurePages:
             "switches": switches(address, valueless),
             "downloads": _downloads(name, shown, **path),
         }
-        made = await self.made.about_board(
-            shown,
+        made = await self.made.about_boards(
+            [shown],
             (name, *path.values(), valueless, complete),
             lambda: write(around),
             address=self.address(request),

@@ -86,8 +86,8 @@ class TrackPages:
     ) -> web.Response:
         """Send a track's page with a board; `left` only where that is the final one."""
         state = state_of(track, now)
-        made = await self.made.about_board(
-            shown,
+        made = await self.made.about_boards(
+            [shown],
             ("track", track.model_dump_json(), state, None if left is None else tuple(left)),
             lambda: render_track(self.pages, track, state, shown, left),
             address=self.address(request),

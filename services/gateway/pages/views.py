@@ -100,18 +100,24 @@ class PageViews:
             self._weighed if weights else None,
         )
 
-    async def about_board(
-        self, shown: Leaderboard, facts: Hashable, write: Callable[[], str], *, address: str = LOCAL
+    async def about_boards(
+        self,
+        shown: Sequence[Leaderboard],
+        facts: Hashable,
+        write: Callable[[], str],
+        *,
+        address: str = LOCAL,
     ) -> Representation:
-        """Return a page about a board, of which `facts` say which one, and all but the board."""
-        return await self._get(("about a board", _identity(shown), facts), write, address)
+        """Return a page about boards, of which `facts` say which one, and all but the boards."""
+        return await self._get(("about", *map(_identity, shown), facts), write, address)
 
     async def about(
         self, boards: Sequence[MeasuredBoard], *, address: str = LOCAL
     ) -> Representation:
         """Return the page about the benchmark."""
-        key = ("about", *(_identity(board) for board in boards))
-        return await self._get(key, lambda: self._pages.about(boards), address)
+        return await self.about_boards(
+            boards, "about", lambda: self._pages.about(boards), address=address
+        )
 
     async def entry(
         self, shown: Leaderboard, details: EntryDetails, *, address: str = LOCAL

@@ -30,6 +30,7 @@ PAGES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "official": ROOT,
         "community": "/community",
+        "both": "/both",
         "compare": "/compare",
         "about": "/about",
         "submit": "/submit",
