@@ -12,6 +12,13 @@
   // Of a large board the page has the first rows of its view: another view is asked of the server.
   const whole = table.dataset.cut === undefined;
 
+  // Who comes back finds the place in the table again: browsers keep that of the page alone.
+  const card = table.closest(".table-card");
+  card?.addEventListener("scrollend", () => {
+    history.replaceState({ left: card.scrollLeft, top: card.scrollTop }, "");
+  });
+  if (history.state?.top !== undefined) card?.scrollTo(history.state.left, history.state.top);
+
   // ---- the view
 
   const filters = document.getElementById("filters");
@@ -113,7 +120,7 @@
       link.href = join(link.dataset.base);
     }
     const here = join(document.querySelector(".switch a[aria-current]")?.dataset.base ?? location.pathname);
-    history.replaceState(null, "", here + location.hash);
+    history.replaceState(history.state, "", here + location.hash);
   };
 
   const tell = (text) => {

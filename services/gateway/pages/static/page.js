@@ -26,6 +26,17 @@
     });
   }
 
+  // A table that fits leaves scrolling to the page, where its head stays in sight as well.
+  for (const card of document.querySelectorAll(".table-card")) {
+    const table = card.querySelector("table");
+    const place = () => card.classList.toggle("fits", table.offsetWidth <= card.clientWidth);
+    place();
+    const watcher = new ResizeObserver(place);
+    for (const each of [card, table]) watcher.observe(each);
+    const move = () => card.classList.toggle("moved", card.scrollLeft > 0);
+    card.addEventListener("scroll", move, { passive: true });
+  }
+
   // What a title says, for keyboard and touch as well: shown on focus and hover, gone on Escape.
   // Screen readers have the same text by aria-describedby or as the title's description.
   const tip = document.createElement("div");
