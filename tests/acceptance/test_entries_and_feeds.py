@@ -184,7 +184,7 @@ async def test_a_judged_score_names_its_judge(gateway: Gateway) -> None:
     (score,) = entry["scores"]
     assert score["provenance"]["judge_version"] == "abcdef0123"
     assert score["by_source"]["NurViD"] == {
-        "compat": 3.5, "strict": None, "answered": 36, "expected": 37, "withheld": None,
+        "compat": 3.5, "strict": 3.5, "answered": 36, "expected": 37, "withheld": None,
         "intervals": {"compat": None, "strict": None},
     }  # fmt: skip
     judge = entry["judge"]

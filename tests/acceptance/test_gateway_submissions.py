@@ -326,6 +326,8 @@ async def test_without_a_test_set_submissions_wait(database: Database) -> None:
         status, problem = await gateway.submit(FILE)
         assert (status, problem["code"]) == (503, "no_ground_truth")
         assert "load-ground-truth" in problem["fix"]
+        _, _, form = await gateway.get("/submit")
+        assert b"o test set is loaded" in form  # before anything is uploaded
         await gateway.load_ground_truth()
         assert (await gateway.submit(FILE))[0] == 202
 

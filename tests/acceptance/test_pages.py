@@ -81,6 +81,16 @@ async def test_no_page_lets_a_name_be_markup(gateway: Gateway) -> None:
     assert b"A &lt;script&gt;" not in body  # the name is the owner's until it is on a board
 
 
+async def test_a_board_asked_for_by_a_form_gets_an_address_to_share(gateway: Gateway) -> None:
+    asked = "/community?scoring=strict&q=&columns=nap_acc&columns=cvs_acc&sort=rank&sort=model"
+    status, headers, _ = await gateway.get(asked)
+    assert (status, headers["Location"]) == (
+        303,
+        "/community?scoring=strict&sort=model&columns=cvs_acc,nap_acc",
+    )
+    assert (await gateway.get(headers["Location"]))[0] == 200
+
+
 async def test_a_form_that_is_refused_comes_back_filled_in(gateway: Gateway) -> None:
     form = aiohttp.FormData({**HOSTILE, "model_url": "javascript:alert(1)"})
     form.add_field("file", b"[", filename="predictions.json")

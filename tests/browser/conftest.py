@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import orjson
 import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
@@ -26,8 +27,10 @@ from playwright.async_api import (
     expect,
 )
 
+from services.operate.boards import published_boards
 from tests.browser.site import Site, running_site
 from tests.depth import is_deep
+from tests.many_models import MANY, imported_rows
 from tests.patience import HANG_SECONDS
 
 FOLDER: Final = Path(__file__).parent
@@ -127,13 +130,33 @@ class Visitor:
         return found
 
 
+@asynccontextmanager
+async def _site(boards: bytes | None) -> AsyncIterator[Site]:
+    # Not below pytest's folder, which other users may not enter: Postgres does not run as root.
+    with tempfile.TemporaryDirectory(prefix="medvid-site-") as folder:
+        async with running_site(Path(folder), boards=boards) as site:
+            yield site
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def site() -> AsyncIterator[Site]:
     """The live leaderboard, with one model that was submitted and judged."""
-    # Not below pytest's folder, which other users may not enter: Postgres does not run as root.
-    with tempfile.TemporaryDirectory(prefix="medvid-site-") as folder:
-        async with running_site(Path(folder)) as site:
-            yield site
+    async with _site(published_boards()) as site:
+        yield site
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def new_site() -> AsyncIterator[Site]:
+    """A leaderboard that was just installed."""
+    async with _site(None) as site:
+        yield site
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def full_site() -> AsyncIterator[Site]:
+    """A leaderboard of many models, one of which was submitted and judged."""
+    async with _site(orjson.dumps({"community": imported_rows(MANY - 1)})) as site:
+        yield site
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -147,10 +170,30 @@ async def browser() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def visitor(browser: Browser, site: Site) -> AsyncIterator[Visitor]:
-    """Someone who looks at the site; whatever their pages complained about fails the test."""
+@asynccontextmanager
+async def _visiting(browser: Browser, site: Site) -> AsyncIterator[Visitor]:
     async with AsyncExitStack() as stack:
         visitor = Visitor(browser, site, stack)
         yield visitor
     assert visitor.complaints == []
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def visitor(browser: Browser, site: Site) -> AsyncIterator[Visitor]:
+    """Someone who looks at the site; whatever their pages complained about fails the test."""
+    async with _visiting(browser, site) as visitor:
+        yield visitor
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def visitor_of_none(browser: Browser, new_site: Site) -> AsyncIterator[Visitor]:
+    """The same on a site that was just installed."""
+    async with _visiting(browser, new_site) as visitor:
+        yield visitor
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def visitor_of_many(browser: Browser, full_site: Site) -> AsyncIterator[Visitor]:
+    """The same on a site of many models."""
+    async with _visiting(browser, full_site) as visitor:
+        yield visitor

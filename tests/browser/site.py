@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import aiohttp
 
-from services.operate.boards import published_boards, store_boards
+from services.operate.boards import store_boards
 from services.operate.ground_truth import store_ground_truth
 from services.standalone import StandaloneSettings, running
 from shared.runtime.infrastructure import Infrastructure
@@ -98,8 +98,11 @@ class Site:
 
 
 @asynccontextmanager
-async def running_site(folder: Path) -> AsyncIterator[Site]:
-    """Run the whole leaderboard on a port of its own, with its data in `folder`."""
+async def running_site(folder: Path, *, boards: bytes | None = None) -> AsyncIterator[Site]:
+    """Run the whole leaderboard on a port of its own, with its data in `folder`.
+
+    `boards` are imported; without any it is as just installed: no test set, no model.
+    """
     settings = StandaloneSettings(
         data_dir=folder,
         host="127.0.0.1",
@@ -115,10 +118,12 @@ async def running_site(folder: Path) -> AsyncIterator[Site]:
     )
     url = f"http://127.0.0.1:{settings.port}"
     async with running(settings) as base, aiohttp.ClientSession(url) as client:
-        truth = (DEMO / "ground_truth.json.gz").read_bytes()
-        await store_ground_truth(base.database, truth, "ground_truth.json.gz")
-        await store_boards(base.database, published_boards())
-        base.readiness.started = True
         site = Site(url, base, client)
-        await site.add_demo()
+        if boards is not None:
+            truth = (DEMO / "ground_truth.json.gz").read_bytes()
+            await store_ground_truth(base.database, truth, "ground_truth.json.gz")
+            await store_boards(base.database, boards)
+        base.readiness.started = True
+        if boards is not None:
+            await site.add_demo()
         yield site

@@ -1,4 +1,7 @@
-"""What holds for every page: accessible in both schemes, no sideways scrolling on a phone."""
+"""What holds for every page: accessible in both schemes, no sideways scrolling on any screen.
+
+Deep runs look at four widths, with 15 entries, with none and with 241.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,17 @@ import pytest
 from playwright.async_api import Page
 
 from tests.browser.conftest import Visitor
-from tests.depth import deep
+from tests.browser.screens import NARROW, SCREENS, fits
+from tests.depth import deep, is_deep
+from tests.many_models import MANY
 
 PAGES = {
     "official": "/",
     "official-strict": "/?scoring=strict",
     "community": "/community",
     "community-strict": "/community?scoring=strict",
+    "community-one-metric": "/community?sort=-cvs_acc&columns=cvs_acc",
+    "community-cards": "/community?columns=all",
     "compare": "/compare",
     "second-opinions": "/boards/official/second-opinions?weights=cvs_acc:3,dvc_llm:0",
     "over-time": "/boards/official/best-over-time",
@@ -32,10 +39,15 @@ PAGES = {
     "not-found": "/there-is-no-such-page",
 }
 # The same pages with other numbers.
-STRICT = ("official-strict", "community-strict")
-EACH = [pytest.param(name, marks=deep if name in STRICT else ()) for name in PAGES]
+OTHER_VIEWS = ("official-strict", "community-strict", "community-one-metric", "community-cards")
+EACH = [pytest.param(name, marks=deep if name in OTHER_VIEWS else ()) for name in PAGES]
 # A long list of like parts, of which one is looked at: axe takes a minute for all.
 WITHIN = {"docs": ".reference > section:nth-of-type(2)"}
+WITH_BOARDS = (
+    "official", "official-strict", "community", "community-strict", "community-one-metric",
+    "community-cards", "compare", "second-opinions", "submit", "tracks", "track", "status",
+)  # fmt: skip
+"""Pages that look otherwise with other entries."""
 PHONE = {"width": 360, "height": 740}
 
 
@@ -46,15 +58,47 @@ async def test_is_accessible_in_both_schemes_and_fits_a_phone(visitor: Visitor, 
     """
     page = await visitor.open()
     await page.goto(visitor.site.address(PAGES[name]))
-    await visitor.shoot(page, f"{name}-light", full=name not in WITHIN)
     assert await visitor.barriers(page, WITHIN.get(name, "html")) == []
-    await visitor.shoot(page, f"{name}-dark", full=name not in WITHIN)
+    if is_deep():
+        await fits_every_screen(visitor, page, name)
     await become_a_phone(page)
     widths = await page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
-    await visitor.shoot(page, f"{name}-phone", full=name not in WITHIN)
     assert widths[0] <= widths[1] == PHONE["width"]
     if name == "not-found":
         visitor.forgive("status of 404")
+
+
+async def fits_every_screen(visitor: Visitor, page: Page, name: str) -> None:
+    """Look at a page at four widths in both schemes, and at its barriers on the narrowest."""
+    full = name not in WITHIN and not name.endswith(str(MANY))
+    for screen in SCREENS:
+        await page.set_viewport_size(screen)
+        for scheme in ("light", "dark"):
+            await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            assert await fits(page), (name, screen)
+            await visitor.shoot(page, f"{name}-{screen['width']}-{scheme}", full=full)
+    assert page.viewport_size == NARROW
+    assert await visitor.barriers(page, WITHIN.get(name, "html")) == []
+
+
+@deep
+@pytest.mark.parametrize("name", WITH_BOARDS)
+async def test_a_new_site_fits_every_screen(visitor_of_none: Visitor, name: str) -> None:
+    """No entry, no test set: every page says so, and is as accessible."""
+    page = await visitor_of_none.open(PAGES[name])
+    assert await visitor_of_none.barriers(page) == []
+    await fits_every_screen(visitor_of_none, page, f"{name}-0")
+
+
+@deep
+@pytest.mark.parametrize("name", [*WITH_BOARDS, "entry"])
+async def test_many_models_fit_every_screen(visitor_of_many: Visitor, name: str) -> None:
+    page = await visitor_of_many.open()
+    await page.goto(visitor_of_many.site.address(PAGES[name]).replace("official", "community"))
+    if name.startswith("community"):
+        assert await page.locator("#board tbody tr[id]").count() == MANY
+    assert await visitor_of_many.barriers(page) == []
+    await fits_every_screen(visitor_of_many, page, f"{name}-{MANY}")
 
 
 async def become_a_phone(page: Page) -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from datetime import date
-from urllib.parse import parse_qsl, urlsplit
 from uuid import UUID
 
-from playwright.async_api import Page, Route, expect
+from playwright.async_api import Page, expect
 
 from medvid.benchmark.tasks import METRIC_KEYS
 from medvid.models.boards import Leaderboard, LeaderboardEntry
-from services.gateway.pages.board_view import MOST_ROWS, View
-from services.gateway.pages.rendering import Pages
+from services.gateway.pages.board_view import MOST_ROWS
+from tests.browser.boards import open_board
 from tests.browser.conftest import Visitor
 
 COUNT = MOST_ROWS + 200
@@ -35,16 +34,7 @@ async def _large(visitor: Visitor) -> Page:
     board = Leaderboard.empty("community", "compat").model_copy(
         update={"entries": [_entry(rank) for rank in range(1, COUNT + 1)]}
     )
-    pages = Pages()
-
-    async def answer(route: Route) -> None:
-        view = View.of(parse_qsl(urlsplit(route.request.url).query))
-        await route.fulfill(body=pages.board(board, view=view), content_type="text/html")
-
-    page = await visitor.open()
-    await page.route("**/community*", answer)
-    await page.goto("/community")
-    return page
+    return await open_board(visitor, board)
 
 
 async def test_a_search_finds_models_that_the_page_does_not_hold(visitor: Visitor) -> None:

@@ -155,7 +155,8 @@ def _source(
     expected = part.get("expected", part.get("pairs", 0))
     return SourceScore(
         compat=None if why else rounded(part.get("compat")),
-        strict=None if why else rounded(part.get("strict")),
+        # A judged value is the same in both scorings, and stored once.
+        strict=None if why else rounded(part.get("strict", part.get("compat"))),
         answered=None if why else part.get("answered", part.get("scored", 0)),
         expected=_told_expected(metric, expected) if why else expected,
         withheld=why,

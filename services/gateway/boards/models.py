@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from pydantic import BaseModel, Field
@@ -62,6 +62,9 @@ class MeasuredBoard(Leaderboard):
     def modified_at(self) -> datetime | None:
         """When it was last changed: statistics come after the rows."""
         return self.measured_at or self.updated_at
+
+
+B = TypeVar("B", bound=Leaderboard)
 
 
 class _Rows(BaseModel):
@@ -126,14 +129,14 @@ def _measured(row: MeasuredEntry, found: dict[str, Any] | None) -> MeasuredEntry
 
 
 def page_of(
-    board: MeasuredBoard,
+    board: B,
     *,
     track: str | None,
-    offset: int,
-    limit: int | None,
-    form: Form,
+    offset: int = 0,
+    limit: int | None = None,
+    form: Form = "json",
     weights: Weights | None = None,
-) -> MeasuredBoard:
+) -> B:
     """Return some of a board's entries, of one track or of all; ranks stay the whole board's.
 
     With a reader's weights they are in the order that these give the whole board; else those of a

@@ -130,7 +130,7 @@ ACTIONS: Final[Mapping[str, Mapping[str, AdminForm]]] = MappingProxyType(
     {
         "admin": {
             "pause": AdminForm(operations_api.pause_judging, "Judging is paused."),
-            "resume": AdminForm(operations_api.resume_judging, "Judging goes on."),
+            "resume": AdminForm(operations_api.resume_judging, "Judging continues."),
             "drain": AdminForm(pool_api.drain_endpoint, _whether_changed),
             "restore": AdminForm(pool_api.restore_endpoint, _whether_changed),
         },

@@ -7,7 +7,7 @@ and is what an open page asks for when the board has changed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final, Generic, Literal, Protocol, TypeVar
 from urllib.parse import urlencode
@@ -15,7 +15,14 @@ from urllib.parse import urlencode
 from medvid.benchmark.disclosure import FEWEST_ANSWERS
 from medvid.benchmark.names import in_one_spelling
 from medvid.benchmark.series import NotRanked, SeriesRule
-from medvid.benchmark.tasks import METRIC_KEYS, Board, Scoring
+from medvid.benchmark.tasks import (
+    JUDGE_METRIC_KEYS,
+    METRIC_KEYS,
+    METRICS,
+    RULE_METRIC_KEYS,
+    Board,
+    Scoring,
+)
 from medvid.models.boards import Leaderboard, LeaderboardEntry
 
 WHY_WITHHELD: Final = (
@@ -26,6 +33,7 @@ Direction = Literal["ascending", "descending"]
 _DESCENDING_FIRST: Final = {*METRIC_KEYS, "date"}
 SORT_KEYS: Final = ("rank", "model", "mean_rank", *METRIC_KEYS, "date")
 _SEARCH_CHARACTERS: Final = 100
+_ALL: Final = "all"
 MOST_ROWS: Final = 1000
 """Rows on a page: half a second and two megabytes. More are found by search and order, or read as
 JSON or CSV."""
@@ -51,6 +59,10 @@ class Row(Protocol):
     @property
     def mean_rank(self) -> float | None: ...  # noqa: D102
     @property
+    def view_rank(self) -> int | None: ...  # noqa: D102
+    @property
+    def view_mean_rank(self) -> float | None: ...  # noqa: D102
+    @property
     def values(self) -> Mapping[str, float | None]: ...  # noqa: D102
     @property
     def submitted_on(self) -> date: ...  # noqa: D102
@@ -63,19 +75,24 @@ R = TypeVar("R", bound=Row)
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A way to look at a board. The default is the whole board by rank."""
+    """A way to look at a board. The default is the whole board by rank.
+
+    `chosen` are the columns that were asked for; () where none were: a wide screen shows all of
+    them then, a narrow one the mean rank.
+    """
 
     search: str = ""
     track: str = ""
     sort: str = "rank"
     descending: bool = False
-    columns: tuple[str, ...] = field(default=METRIC_KEYS)
+    chosen: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, query: Iterable[tuple[str, str]]) -> View:
         """Read a view from an address. What it names and we do not have is left out.
 
-        The last `sort` counts: a form sends the present one before the one that was asked for.
+        The last `sort` counts: a form sends the present one before the one that was asked for. It
+        also sends every column, which is no choice.
         """
         search = track = ""
         sort, descending = "rank", False
@@ -90,7 +107,23 @@ class View:
             elif name == "columns":
                 columns.update(value.split(","))
         chosen = tuple(key for key in METRIC_KEYS if key in columns)
-        return cls(search, track, sort, descending, chosen or METRIC_KEYS)
+        if len(chosen) == len(METRIC_KEYS):
+            chosen = ()
+        return cls(search, track, sort, descending, METRIC_KEYS if _ALL in columns else chosen)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The metrics that a wide screen shows."""
+        return self.chosen or METRIC_KEYS
+
+    @property
+    def single(self) -> str | None:
+        """The one metric that is looked at, with ranks and intervals."""
+        return self.chosen[0] if len(self.chosen) == 1 else None
+
+    def widened(self) -> View:
+        """Return the same look at the whole board."""
+        return replace(self, search="", track="")
 
     @property
     def query(self) -> str:
@@ -99,7 +132,7 @@ class View:
             "q": self.search,
             "track": self.track,
             "sort": "" if self.sorting == "rank" else self.sorting,
-            "columns": "" if self.columns == METRIC_KEYS else ",".join(self.columns),
+            "columns": _ALL if self.chosen == METRIC_KEYS else ",".join(self.chosen),
         }
         given = {name: value for name, value in parts.items() if value}
         return urlencode(given, safe=",", errors="replace")
@@ -122,6 +155,21 @@ class View:
         first = f"-{key}" if key in _DESCENDING_FIRST else key
         other = key if key in _DESCENDING_FIRST else f"-{key}"
         return other if self.sorting == first else first
+
+
+def narrow_views(view: View) -> list[tuple[str, View]]:
+    """Return what a narrow screen can show of a board, by name: the present search's rows."""
+    order = replace(view, sort="rank", descending=False) if view.sort in METRIC_KEYS else view
+    return [
+        ("Mean rank", replace(order, chosen=())),
+        *(
+            (metric.label, replace(view, sort=metric.key, descending=True, chosen=(metric.key,)))
+            for metric in METRICS
+        ),
+        (f"{len(RULE_METRIC_KEYS)} computed", replace(order, chosen=RULE_METRIC_KEYS)),
+        (f"{len(JUDGE_METRIC_KEYS)} judged", replace(order, chosen=JUDGE_METRIC_KEYS)),
+        (f"All {len(METRIC_KEYS)}", replace(order, chosen=METRIC_KEYS)),
+    ]
 
 
 class Sheet(Generic[R]):
@@ -196,9 +244,9 @@ def sort_values(rows: Sequence[Row], key: str, board: Board) -> Sequence[float |
     if key == "date":
         return [float(shown_day(row, board).toordinal()) for row in rows]
     if key == "rank":
-        return [row.rank for row in rows]
+        return [row.view_rank or row.rank for row in rows]
     if key == "mean_rank":
-        return [row.mean_rank for row in rows]
+        return [row.mean_rank if row.view_rank is None else row.view_mean_rank for row in rows]
     return [row.values.get(key) for row in rows]
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
-from typing import Any
+from typing import Any, Final
 
 from medvid.benchmark.tasks import ASPECTS, METRICS
 from medvid.models.boards import COLUMNS, Leaderboard
@@ -15,6 +16,8 @@ from services.gateway.boards.urls import compare_url, page_url
 from services.gateway.pages import plots, rank_history
 from services.gateway.pages.rendering import Pages
 
+_NAMES_FIRST: Final = ("model", "rubric")
+_HASH: Final = re.compile(r"[0-9a-f]{32,}")
 _LABELS = {metric.key: metric.label for metric in METRICS}
 
 
@@ -27,6 +30,7 @@ def render_entry(pages: Pages, board: Leaderboard, entry: EntryDetails, now: dat
     spans = [span for span in entry.history if span.scoring == "compat"]
     changed = [each for each in entry.breaks if each.before is not None]
     facts = entry.judge.facts if entry.judge else {}
+    names, hashes = _judge_facts(entry)
     panel = facts.get("panel")
     return pages.render(
         "entry.html",
@@ -50,6 +54,8 @@ def render_entry(pages: Pages, board: Leaderboard, entry: EntryDetails, now: dat
         provenances=_provenances(entry),
         aspects=ASPECTS,
         judged=_judged(entry),
+        judge_names=names,
+        judge_hashes=hashes,
         panel=panel,
         pairs=_pairs(panel) if panel else [],
         own_family=facts.get("own_family", ()),
@@ -69,6 +75,15 @@ def _provenances(entry: EntryDetails) -> list[tuple[str, Provenance]]:
         members: Sequence[tuple[str, Provenance]] = list(group)
         found.append((", ".join(_LABELS[metric] for metric, _ in members), members[0][1]))
     return found
+
+
+def _judge_facts(entry: EntryDetails) -> tuple[list[tuple[str, object]], list[tuple[str, object]]]:
+    """Return what names the judge, model and rubric first; and apart from it the hashes."""
+    judge = entry.judge.judge if entry.judge else {}
+    known = [each for each in judge.items() if isinstance(each[1], str | int | float)]
+    known.sort(key=lambda each: _NAMES_FIRST.index(each[0]) if each[0] in _NAMES_FIRST else 9)
+    hashes = [each for each in known if isinstance(each[1], str) and _HASH.fullmatch(each[1])]
+    return [each for each in known if each not in hashes], hashes
 
 
 def _pairs(panel: Mapping[str, Any]) -> list[tuple[str, dict[str, float | None]]]:

@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from medvid.benchmark.series import ranked_values
 from medvid.models.boards import COLUMNS, Leaderboard, LeaderboardEntry
+from services.gateway.boards.models import intervals_of, page_of
 from services.gateway.pages import plots
 from services.gateway.pages.best_values import standings
 from services.gateway.pages.board_view import Sheet, View
@@ -27,10 +28,15 @@ _KEPT_BOARDS: Final = 8
 _KEPT_PAST_ENTRIES: Final = 4_000
 
 
+_Key = tuple[str, str, int | None, str]
+"""Board, scoring, snapshot where it is a past one, and track."""
+
+
 class _Templates(Protocol):
     """The macros of `_prepared.html`."""
 
     def line(self, *values: object) -> str: ...
+    def more(self, *values: object) -> str: ...
     def choices(self, *values: object) -> str: ...
     def courses(self, *values: object) -> str: ...
 
@@ -43,10 +49,14 @@ class _Ranking:
 
 
 class PreparedBoard:
-    """A board's sheet, and the HTML of the rows that were asked for."""
+    """A board's sheet, and the HTML of the rows that were asked for; of one track or of all.
 
-    def __init__(self, board: Leaderboard, templates: _Templates) -> None:
-        self.board = board
+    Those of a track are ranked among themselves.
+    """
+
+    def __init__(self, whole: Leaderboard, templates: _Templates, track: str = "") -> None:
+        self.whole = whole
+        self.board = board = page_of(whole, track=track) if track else whole
         self.sheet: Sheet[LeaderboardEntry] = Sheet(board.entries, board.board)
         self.everyone = [entry.values for entry in board.entries]
         self._templates = templates
@@ -59,20 +69,33 @@ class PreparedBoard:
 
     def rows(self, view: View, places: Sequence[int], shown: set[int]) -> Markup:
         """Return rows as HTML in this order; those that are not shown are there, hidden."""
-        common = ["", _slot(on=view.sort == "mean_rank", off=False)]
-        common += [
-            _slot(on=view.sort == column.key, off=column.key not in view.columns)
-            for column in COLUMNS
-        ]
+        slots = ["", _slot(on=view.sort == "mean_rank", off=False)]
+        ends = {}
+        for column in COLUMNS:
+            slots.append(_slot(on=view.sort == column.key, off=column.key not in view.columns))
+            ends[column.key] = len(slots)
+            slots.append("")
         with self._changing:
             pieces = [self._pieces(place) for place in places]
             while len(self._rows) > max(_KEPT_ROWS, len(places)):
                 del self._rows[next(iter(self._rows))]
-        return Markup(
-            ""
-        ).join(  # of what a template escaped, and of our own words
-            Markup(_filled(each, ["" if place in shown else " hidden", *common[1:]]))  # noqa: S704
-            for place, each in zip(places, pieces, strict=True)
+        rows = []
+        for place, each in zip(places, pieces, strict=True):
+            slots[0] = "" if place in shown else " hidden"
+            if view.single is not None:
+                slots[ends[view.single]] = self._more(self.board.entries[place], view.single)
+            rows.append(_filled(each, slots))
+        return Markup("").join(map(Markup, rows))  # of what a template escaped, and our own words
+
+    def _more(self, entry: LeaderboardEntry, key: str) -> str:
+        """Return an entry's rank in a metric, of the whole board, and its value's interval."""
+        if entry.values.get(key) is None:
+            return ""
+        ranks = key not in entry.not_ranked and self.board is self.whole
+        return str(
+            self._templates.more(
+                entry.ranks.get(key) if ranks else None, intervals_of(entry).get(key)
+            )
         )
 
     def _pieces(self, place: int) -> list[str]:
@@ -107,33 +130,34 @@ class PreparedBoard:
 
 
 class PreparedBoards:
-    """Keeps the present boards prepared, and some of the past."""
+    """Keeps the present boards prepared, and some of the past and of tracks."""
 
     def __init__(self, environment: jinja2.Environment) -> None:
         self._environment = environment
-        self._kept: OrderedDict[object, PreparedBoard] = OrderedDict()
+        self._kept: OrderedDict[_Key, PreparedBoard] = OrderedDict()
         self._changing = threading.Lock()
 
-    def of(self, board: Leaderboard, *, past: bool) -> PreparedBoard:
-        """Return a board, prepared; of the present ones only the newest is kept."""
-        key = (board.board, board.scoring, board.snapshot if past else None)
+    def of(self, board: Leaderboard, *, past: bool = False, track: str = "") -> PreparedBoard:
+        """Return a board or a track, prepared; of the present ones only the newest is kept."""
+        key = (board.board, board.scoring, board.snapshot if past else None, track)
         with self._changing:
             found = self._kept.get(key)
-            if found is None or found.board is not board:
+            if found is None or found.whole is not board:
                 templates = self._environment.get_template("_prepared.html").module
-                found = self._kept[key] = PreparedBoard(board, templates)  # type: ignore[arg-type]
+                found = PreparedBoard(board, templates, track)  # type: ignore[arg-type]
+                self._kept[key] = found
             self._kept.move_to_end(key)
             self._forget()
         return found
 
     def _forget(self) -> None:
-        """Drop past boards, the longest unused first, until there are few and not much of them."""
-        past = [key for key in self._kept if isinstance(key, tuple) and key[2] is not None]
-        while past[:-1] and (
-            len(past) > _KEPT_BOARDS
-            or sum(len(self._kept[key].board.entries) for key in past) > _KEPT_PAST_ENTRIES
+        """Drop what is past or a track, the longest unused first, until there is not much of it."""
+        parts = [key for key in self._kept if key[2] is not None or key[3]]
+        while parts[:-1] and (
+            len(parts) > _KEPT_BOARDS
+            or sum(len(self._kept[key].board.entries) for key in parts) > _KEPT_PAST_ENTRIES
         ):
-            del self._kept[past.pop(0)]
+            del self._kept[parts.pop(0)]
 
 
 def _slot(*, on: bool, off: bool) -> str:

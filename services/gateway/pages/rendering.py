@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from importlib.resources import files
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import jinja2
 
@@ -114,23 +114,27 @@ class Pages:
 
         Scorings in which no entry has a value are not offered.
         """
-        prepared = self._prepared.of(board, past=past)
-        sent, whole = prepared.sheet.on_page(view)
-        shown = prepared.sheet.shown(view)
-        ranked = [place for place in sent if board.entries[place].rank is not None]
-        unranked = [place for place in sent if board.entries[place].rank is None]
-        query = view.query
+        prepared = self._prepared.of(board, past=past, track=view.track)
+        entries, sheet = prepared.board.entries, prepared.sheet
+        sent, whole = sheet.on_page(view)
+        shown = sheet.shown(view)
+        ranked = [place for place in sent if entries[place].rank is not None]
+        unranked = [place for place in sent if entries[place].rank is None]
+        permalink = snapshot_page(board.board, board.snapshot) if board.snapshot else None
+        here = permalink if past and permalink else page_url(board.board, board.scoring)
         return self.render(
             "board.html",
             board=board,
             view=view,
             rows=prepared.rows(view, ranked, shown),
             unranked_rows=prepared.rows(view, unranked, shown),
-            unranked_entries=[board.entries[place] for place in unranked],
+            unranked_entries=[entries[place] for place in unranked],
             sent=len(sent),
+            found=len(shown),
+            of_track=len(entries),
             unranked=sum(entry.rank is None for entry in board.entries),
             valueless=valueless,
-            measured=any(entry.statistics for entry in board.entries[:1]),
+            measured=not view.track and any(entry.statistics for entry in board.entries[:1]),
             marked=board_view.marked(board),
             whole=whole,
             any_shown=not shown.isdisjoint(sent),
@@ -138,13 +142,20 @@ class Pages:
             tracks=board_view.tracks(board.entries),
             columns=COLUMNS,
             rule_columns=RULE_METRIC_KEYS,
+            most_compared=MAX_MODELS,
             json_url=board_url(board.board, board.scoring),
-            downloads=downloads(board, past=past),
+            downloads=downloads(board, past=past, track=view.track),
             past=past,
-            permalink=snapshot_page(board.board, board.snapshot) if board.snapshot else None,
+            permalink=permalink,
             page_urls={scoring: page_url(board.board, scoring) for scoring in SCORINGS},
-            view_url=lambda scoring: with_query(page_url(board.board, scoring), query),
-        )
+            view_url=lambda scoring: with_query(page_url(board.board, scoring), view.query),
+            whole_url=with_query(here, view.widened().query),
+            narrow_views=[
+                (name, each == view, with_query(here, each.query),
+                 with_query(here, each.widened().query))
+                for name, each in board_view.narrow_views(view)
+            ],
+        )  # fmt: skip
 
     def about(self, boards: Sequence[MeasuredBoard] = ()) -> str:
         """Return the page about the benchmark, with what comparisons on these boards detect."""
@@ -171,14 +182,16 @@ class Pages:
     ) -> str:
         """Return the page of models side by side; `found` compares the others with the first."""
         chosen = choose(board.entries, asked)
+        there = len({str(entry.entry_id) for entry in board.entries}.intersection(asked))
         values = [entry.values for entry in chosen]
         ends = [intervals_of(entry) for entry in chosen]
-        prepared = self._prepared.of(board, past=False)
+        prepared = self._prepared.of(board)
         return self.render(
             "compare.html",
             board=board,
             chosen=chosen,
-            lost=len(asked) - len(chosen) if asked else 0,
+            lost=len(asked) - there,
+            left_out=max(0, there - MAX_MODELS),
             most=MAX_MODELS,
             switches=switches(compare_url, valueless),
             around=plots.radar(values, prepared.everyone, ends),
@@ -263,14 +276,15 @@ def entry_url(board: Leaderboard, entry: LeaderboardEntry) -> str:
     return url("entry", board=board.board, id=entry.entry_id)
 
 
-def downloads(board: Leaderboard, *, past: bool) -> list[tuple[str, str]]:
-    """Return label and address of a board in other forms."""
+def downloads(board: Leaderboard, *, past: bool, track: str = "") -> list[tuple[str, str]]:
+    """Return label and address of a board in other forms; those of today have a track alone."""
     if past:
         address = url("api_snapshot", id=board.snapshot or 0)
         return [("CSV", f"{address}?format=csv"), ("JSON", address)]
+    narrowed = urlencode({"track": track}, errors="replace") if track else ""
     return [
-        ("CSV", csv_url(board.board, board.scoring)),
-        ("JSON", board_url(board.board, board.scoring)),
+        ("CSV", with_query(csv_url(board.board, board.scoring), narrowed)),
+        ("JSON", with_query(board_url(board.board, board.scoring), narrowed)),
         ("Feed", url("board_feed", board=board.board)),
     ]
 

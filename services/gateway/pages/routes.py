@@ -18,12 +18,12 @@ from services.gateway.boards.current import CACHE_CONTROL, Boards
 from services.gateway.boards.entries import entry_of
 from services.gateway.boards.reader_weights import read_weights, weights_text
 from services.gateway.boards.store import BoardHistory
-from services.gateway.boards.urls import compare_url
+from services.gateway.boards.urls import compare_url, page_url
 from services.gateway.boards.views import BoardViews
 from services.gateway.boards.withdrawn import GoneEntries, withdrawn_page
 from services.gateway.pages.board_view import View
 from services.gateway.pages.comparison import asked_models, choose
-from services.gateway.pages.rendering import Pages
+from services.gateway.pages.rendering import Pages, with_query
 from services.gateway.pages.second_opinions import opinions_url, weights_of
 from services.gateway.pages.views import PageViews
 from services.gateway.status.service import StatusReader
@@ -72,6 +72,9 @@ class PublicPages:
             return web.Response(status=303, headers={"Location": address})
         ready = self.boards.get(board, asked_scoring(request))
         view = View.of(request.query.items())
+        if len(request.query.getall("columns", [])) > 1:  # as a form sends it; not to be shared
+            address = with_query(page_url(board, asked_scoring(request)), view.query)
+            return web.Response(status=303, headers={"Location": address})
         if view == View():
             return send(request, ready.page)
         who = self.address(request)

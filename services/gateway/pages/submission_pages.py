@@ -40,7 +40,7 @@ from services.gateway.tracks.service import TrackService
 from services.gateway.web import problems
 from services.gateway.web.parameters import uuid_of
 from services.gateway.web.urls import PAGES
-from shared.runtime.errors import MedvidError, NotAllowed, NotFound
+from shared.runtime.errors import MedvidError, NotAllowed, NotFound, Unavailable
 
 _STATE_WORDS: Final = {
     "accepted": ("Accepted", "The file is in order and waits for its scores."),
@@ -88,12 +88,18 @@ class SubmissionPages:
         ]
 
     async def form(self, request: web.Request) -> web.Response:
-        """Show the empty form."""
+        """Show the empty form; where nothing can be submitted yet, it says so at once."""
+        problem = None
+        try:
+            await self.uploads.test_set()
+        except Unavailable as error:
+            problem = problems.of_error(error, "")
         replaces = uuid_of(request.query.get("replaces", ""))
         usage = await self.quotas.usage(await self.callers.understood(request))
         track = self.tracks.tracks.named(request.query.get("track", ""))
         given = {"track": track.name} if track else {}
-        facts = self._form(given, replaces=replaces) | {"usage": usage and quota_status("", usage)}
+        facts = self._form(given, problem, replaces=replaces)
+        facts["usage"] = usage and quota_status("", usage)
         return self._private("submit.html", facts, HTTPStatus.OK)
 
     async def submit(self, request: web.Request) -> web.Response:

@@ -32,8 +32,8 @@ FRESH: Final = "public, max-age=1, must-revalidate"
 _KEPT_BYTES: Final = 16 << 20
 _WEIGHED_SHARE: Final = 4
 _HOUR: Final = "%Y-%m-%dT%H"
-_QUICKLY: Final = 1
-"""How hard views are packed, which few ask for: a quarter more bytes in a third of the time."""
+_QUICKLY: Final = 3
+"""How hard views are packed, which few ask for: a sixth more bytes in half of the time."""
 
 
 class PageViews:

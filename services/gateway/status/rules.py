@@ -127,7 +127,7 @@ class _Reader:
         down = self.figures.get("medvid_judge_member_down", {})
         silent = sorted(judge for judge in down if down[judge])
         if silent:
-            says += f" Without {', '.join(silent)}, which does not answer: other judges go on."
+            says += f" Without {', '.join(silent)}, which does not answer: other judges continue."
         says += self._endpoints()
         return Stage("judging", stage.state, says, unfinished, oldest or None, stage.typical, eta)
 
@@ -144,12 +144,12 @@ class _Reader:
         if any(reason.startswith("budget_") for reason in reasons):
             return "Paused: the money set aside for judging is used up. Nothing is lost."
         if "judging_held" in reasons:
-            return "Paused by the operators. It goes on where it stopped."
+            return "Paused by the operators. It continues where it stopped."
         if "provider_down" in reasons:
-            return "Paused: the language model does not answer. It goes on by itself when it does."
+            return "Paused: the language model does not answer. It continues when it does."
         if "needs_operator" in reasons:
             return "Paused: the model gives no usable answers. The operators look after it."
-        return "Paused. It goes on where it stopped."
+        return "Paused. It continues where it stopped."
 
     def _stage(
         self,

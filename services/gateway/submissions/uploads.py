@@ -170,7 +170,7 @@ class UploadService:
 
         Raises InvalidInput, Unavailable, QuotaExhausted.
         """
-        version = await self._test_set()
+        version = await self.test_set()
         await self._quotas.use_validation(caller, upload.size)
         options, wrong = read_options(upload.texts, private_networks=self._private_networks)
         _, refused = self._check_track(upload.texts, options)
@@ -210,7 +210,7 @@ class UploadService:
             return receipt
 
     async def _draft(self, caller: Caller, upload: Upload) -> _Draft:
-        version = await self._test_set()
+        version = await self.test_set()
         options, problems = read_options(upload.texts, private_networks=self._private_networks)
         texts, previous = upload.texts, None
         if options.replaces is not None:
@@ -299,7 +299,7 @@ class UploadService:
         )
         return UploadReceipt(submission_id, token, webhook.secret if webhook else None)
 
-    async def _test_set(self) -> str:
+    async def test_set(self) -> str:
         """Return the version that uploads are checked against; raises Unavailable without one."""
         version = await self._store.active_ground_truth()
         if version is None:

@@ -25,6 +25,8 @@ class Row:
     track: str | None = None
     badges: tuple[str, ...] = ()
     mean_rank: float | None = 1.0
+    view_rank: int | None = None
+    view_mean_rank: float | None = None
     submitted_on: date = date(2026, 4, 15)
     verified_on: date | None = None
 
@@ -103,6 +105,14 @@ def test_a_form_without_scripts_sends_the_order_twice_and_columns_one_by_one() -
     view = View.of(query)
     assert (view.sort, view.descending) == ("model", True)
     assert view.columns == ("cvs_acc", "sa_acc")
+
+
+def test_every_column_of_a_form_is_no_choice_but_all_of_them_by_name_is() -> None:
+    assert View.of([("columns", key) for key in METRIC_KEYS]) == View()
+    everything = View.of([("columns", "all")])
+    assert (everything.columns, everything.query) == (METRIC_KEYS, "columns=all")
+    assert View().columns == METRIC_KEYS
+    assert (View().single, View(chosen=("cvs_acc",)).single) == (None, "cvs_acc")
 
 
 @given(

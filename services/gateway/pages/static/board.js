@@ -29,7 +29,6 @@
   const headers = () => [...table.tHead.rows[1].cells];
   const sorters = filters ? [...table.tHead.querySelectorAll("button[data-key]")] : [];
   const search = filters?.elements.q;
-  const track = filters?.elements.track;
   const choices = filters ? [...filters.querySelectorAll("input[name=columns]")] : [];
   const sorting = filters?.elements.namedItem("sort") && filters.querySelector("input[name=sort]");
 
@@ -39,11 +38,12 @@
     const header = button.closest("th");
     const index = header.cellIndex;
     const sign = descending ? -1 : 1;
-    const value = (row) => row.cells[index].dataset.value;
+    // Metrics are as they are written; what is no number is missing.
+    const value = ({ cells: { [index]: cell } }) => parseFloat(cell.dataset.value ?? cell.textContent);
     const order = (a, b) => {
       const [left, right] = [value(a), value(b)];
       // Missing values stay last in either direction; ties are as on the board.
-      if ((left === "") !== (right === "")) return left === "" ? 1 : -1;
+      if (isNaN(left) !== isNaN(right)) return isNaN(left) ? 1 : -1;
       return sign * (left - right) || a.dataset.place - b.dataset.place;
     };
     for (const body of bodies()) body.append(...models(body).sort(order));
@@ -71,15 +71,14 @@
     let shown = 0;
     for (const row of rows()) {
       const text = row.dataset.text;
-      row.hidden =
-        Boolean(track?.value && row.dataset.track !== track.value) ||
-        !words.every((word) => text.includes(word));
+      row.hidden = !words.every((word) => text.includes(word));
       if (!row.hidden) shown += 1;
     }
     const unranked = document.getElementById("unranked");
     unranked.hidden = models(unranked).every((row) => row.hidden);
     document.getElementById("nothing").hidden = shown > 0;
-    tell(`${shown} ${shown === 1 ? "model" : "models"} shown.`);
+    document.getElementById("count").textContent =
+      narrowing().length ? `${shown} of ${table.dataset.of} models` : "";
     keep();
   };
 
@@ -102,25 +101,39 @@
     }
     const all = keys.length === choices.length;
     document.getElementById("column-count").textContent = all ? "" : ` · ${keys.length} of ${choices.length}`;
+    const single = keys.length === 1;
+    table.classList.toggle("single", single);
+    table.classList.toggle("cards", !single && !all);
     keep();
+    if (single) refresh(); // for its ranks and intervals
   };
 
-  // The address, in the shortest form, as the server writes it.
-  const keep = () => {
-    const parts = [];
-    const q = search.value.trim().replace(/\s+/g, " ");
-    if (q) parts.push(`q=${encodeURIComponent(q)}`);
-    if (track?.value) parts.push(`track=${encodeURIComponent(track.value)}`);
-    if (!sorting.disabled) parts.push(`sort=${sorting.value}`);
+  // The address, in the shortest form, as the server writes it: first what narrows the board, then
+  // how it is looked at.
+  const narrowing = () =>
+    [...new FormData(filters)]
+      .map(([name, value]) => [name, value.trim().replace(/\s+/g, " ")])
+      .filter(([name, value]) => value && !["scoring", "sort", "columns"].includes(name))
+      .map(([name, value]) => `${name}=${encodeURIComponent(value)}`);
+  const looks = () => {
     const keys = chosen();
-    if (keys.length < choices.length) parts.push(`columns=${keys.join(",")}`);
-    const view = parts.join("&");
-    const join = (base) => (view ? `${base}${base.includes("?") ? "&" : "?"}${view}` : base);
+    const columns = keys.length < choices.length ? keys.join(",") : table.matches(".cards") ? "all" : "";
+    return [...(sorting.disabled ? [] : [`sort=${sorting.value}`]), ...(columns ? [`columns=${columns}`] : [])];
+  };
+  const join = (base, parts) =>
+    parts.length ? `${base}${base.includes("?") ? "&" : "?"}${parts.join("&")}` : base;
+  const address = () => {
+    const base = document.querySelector(".switch a[aria-current]")?.dataset.base ?? location.pathname;
+    return join(base, [...narrowing(), ...looks()]);
+  };
+  const keep = () => {
     for (const link of document.querySelectorAll(".switch a[href]")) {
-      link.href = join(link.dataset.base);
+      link.href = join(link.dataset.base, [...narrowing(), ...looks()]);
     }
-    const here = join(document.querySelector(".switch a[aria-current]")?.dataset.base ?? location.pathname);
-    history.replaceState(history.state, "", here + location.hash);
+    for (const link of filters.querySelectorAll(".show a")) {
+      link.href = join(link.dataset.base, narrowing());
+    }
+    history.replaceState(history.state, "", address() + location.hash);
   };
 
   const tell = (text) => {
@@ -135,32 +148,83 @@
         sort(button);
       });
     }
-    filters.addEventListener("submit", (event) => whole && event.preventDefault());
+    filters.addEventListener("submit", (event) => {
+      if (event.submitter?.dataset.key) return; // an order of rows that the page does not have
+      event.preventDefault();
+      if (!whole) location.assign(address());
+    });
     if (whole) search.addEventListener("input", filter);
-    track?.addEventListener("change", () => (whole ? filter() : filters.requestSubmit()));
+    // Its models are ranked among themselves, by the server.
+    filters.elements.track?.addEventListener("change", () => location.assign(address()));
     for (const choice of choices) choice.addEventListener("change", choose);
-    const chooser = filters.querySelector(".chooser");
-    document.addEventListener("click", (event) => {
-      if (!chooser.contains(event.target)) chooser.open = false;
-    });
-    chooser.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape" || !chooser.open) return;
-      chooser.open = false;
-      chooser.querySelector("summary").focus();
-    });
+    for (const chooser of filters.querySelectorAll(".chooser")) {
+      document.addEventListener("click", (event) => {
+        if (!chooser.contains(event.target)) chooser.open = false;
+      });
+      chooser.addEventListener("keydown", (event) => {
+        if (event.key !== "Escape" || !chooser.open) return;
+        chooser.open = false;
+        chooser.querySelector("summary").focus();
+      });
+    }
   }
 
   // ---- models to compare
 
-  const count = document.getElementById("compare-count");
-  const picked = () => rows().flatMap((row) => [...row.querySelectorAll("input:checked")]).map((box) => box.value);
-  const countPicked = () => {
-    const number = picked().length;
-    count.textContent = number ? ` · ${number}` : "";
+  // Kept while this tab is open: also those that another view of the board does not hold.
+  const compare = document.getElementById("compare");
+  const kept = `compare-${compare?.elements.board.value}`;
+  const recall = () => {
+    try {
+      return JSON.parse(sessionStorage.getItem(kept) ?? "[]");
+    } catch {
+      return []; // storage may be forbidden
+    }
   };
-  if (count) {
-    table.addEventListener("change", countPicked);
-    countPicked();
+  const picked = new Set(recall());
+  const most = Number(compare?.dataset.most);
+  const boxes = () => [...table.querySelectorAll("input[name=models]")];
+  const showPicked = () => {
+    const full = picked.size >= most;
+    for (const box of boxes()) {
+      box.checked = picked.has(box.value);
+      box.disabled = full && !box.checked;
+    }
+    const size = picked.size;
+    compare.classList.toggle("any", size > 0);
+    document.getElementById("compare-count").textContent = ` · ${size}`;
+    document.getElementById("picked").textContent =
+      `${size} of up to ${most} models chosen${full ? "; that is as many as can be told apart" : ""}.`;
+  };
+  const pick = () => {
+    try {
+      sessionStorage.setItem(kept, JSON.stringify([...picked]));
+    } catch {
+      // Then they are chosen on this page only.
+    }
+    showPicked();
+    tell(document.getElementById("picked").textContent);
+  };
+  if (compare) {
+    table.addEventListener("change", ({ target }) => {
+      if (target.checked) picked.add(target.value);
+      else picked.delete(target.value);
+      pick();
+    });
+    const none = document.getElementById("unpick");
+    none.hidden = false;
+    none.addEventListener("click", () => {
+      picked.clear();
+      pick();
+      boxes()[0]?.focus(); // what was focused is gone
+    });
+    compare.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const query = new URLSearchParams(new FormData(compare));
+      query.delete("models");
+      location.assign(`${compare.action}?${query}&models=${[...picked].join(",")}`);
+    });
+    showPicked();
   }
 
   // ---- changes
@@ -181,12 +245,11 @@
       return;
     }
     const known = new Set(rows().map((row) => row.id));
-    const checked = new Set(picked());
     const focused = document.activeElement?.closest?.("tbody tr")?.id;
     const place = focused && focusable(document.getElementById(focused)).indexOf(document.activeElement);
     const fresh = [...news.tBodies];
     bodies().forEach((body, index) => body.replaceWith(document.adoptNode(fresh[index])));
-    for (const id of ["facts", "evidence"]) {
+    for (const id of ["facts", "evidence", "count"]) {
       const now = page.getElementById(id);
       if (now) document.getElementById(id)?.replaceWith(document.adoptNode(now));
     }
@@ -196,13 +259,13 @@
     document.getElementById("live").hidden = false;
     let added = 0;
     for (const row of rows()) {
-      for (const box of row.querySelectorAll("input")) box.checked = checked.has(box.value);
       if (known.has(row.id)) continue;
       row.classList.add("fresh");
       added += 1;
     }
     if (focused) focusable(document.getElementById(focused))[place]?.focus();
-    countPicked();
+    showPicked();
+    table.dataset.of = news.dataset.of;
     tell(added ? `The board has ${added} new ${added === 1 ? "model" : "models"}.` : "The board was updated.");
   };
   const focusable = (row) => (row ? [...row.querySelectorAll("a, input")] : []);
