@@ -148,7 +148,7 @@ async def test_up_to_six_are_chosen_for_comparison(visitor: Visitor) -> None:
     for place in (0, 1, 2, 3, 13):
         await boxes.nth(place).check()
     await expect(compare).to_be_in_viewport()
-    await expect(page.locator("#picked")).to_have_text("5 of up to 6 models chosen.")
+    await expect(page.locator("#picked")).to_have_text("5 of up to 6 chosen.")
     await page.get_by_text("Show: Mean rank").click()
     await page.get_by_role("link", name="NAP_acc").click()
     await page.wait_for_url("**columns=nap_acc")
@@ -201,3 +201,17 @@ async def test_a_board_prints_whole_on_paper(visitor: Visitor) -> None:
     for hidden in (".tools", "header.top", ".c-pick"):
         await expect(page.locator(hidden).first).to_be_hidden()
     await expect(page.get_by_role("columnheader", name="RC_llm")).to_be_visible()
+
+
+async def test_an_entry_shows_its_scores_on_a_phone(visitor: Visitor) -> None:
+    """Value with its interval and rank are in sight without scrolling sideways."""
+    page = await visitor.open(viewport=NARROW)
+    await page.goto(visitor.site.address("/boards/community/entries/{entry}"))
+    row = page.get_by_role("row", name="TAG_mIoU@0.3").first
+    compat, rank = row.get_by_role("cell").nth(0), row.get_by_role("cell").nth(1)
+    await expect(compat).to_contain_text(re.compile(r"0\.\d{4}\s+0\.\d{3}\u20130\.\d{3}"))
+    await expect(rank).to_have_text(re.compile(r"^\d+$"))
+    box = await rank.bounding_box()
+    assert box is not None
+    assert box["x"] + box["width"] <= NARROW["width"] - 16
+    await expect(page.get_by_role("link", name="Verdicts")).to_be_visible()

@@ -6,6 +6,7 @@ and is what an open page asks for when the board has changed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -34,6 +35,8 @@ _DESCENDING_FIRST: Final = {*METRIC_KEYS, "date"}
 SORT_KEYS: Final = ("rank", "model", "mean_rank", *METRIC_KEYS, "date")
 _SEARCH_CHARACTERS: Final = 100
 _ALL: Final = "all"
+_HASH: Final = re.compile(r"[0-9a-f]{32,}")
+_BRIEF: Final = 12
 MOST_ROWS: Final = 1000
 """Rows on a page: half a second and two megabytes. More are found by search and order, or read as
 JSON or CSV."""
@@ -277,6 +280,16 @@ def shown_day(row: Row, board: Board) -> date:
     return (row.verified_on if board == "official" else None) or row.submitted_on
 
 
+def is_hash(text: object) -> bool:
+    """Tell whether a text is a hash, which says nothing to a reader."""
+    return isinstance(text, str) and _HASH.fullmatch(text) is not None
+
+
+def brief(version: str) -> str:
+    """Return what people are shown of a version: of a hash its beginning."""
+    return version[:_BRIEF] if is_hash(version) else version
+
+
 def other_series(board: Leaderboard, entry: LeaderboardEntry, metric: str) -> str:
     """Return what marks a value that is not of the board's series, in words; else ''."""
     series = entry.series.get(metric)
@@ -286,7 +299,9 @@ def other_series(board: Leaderboard, entry: LeaderboardEntry, metric: str) -> st
     mark = rule.mark(series)
     if mark is None:
         return ""
-    judge = "published; its judge is not recorded" if mark == "published" else f"judge {series}"
+    judge = (
+        "published; its judge is not recorded" if mark == "published" else f"judge {brief(series)}"
+    )
     return f"{judge}; not ranked" if metric in entry.not_ranked else judge
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
@@ -14,10 +13,10 @@ from medvid.models.entries import EntryDetails, Provenance
 from services.gateway.boards.models import intervals_of
 from services.gateway.boards.urls import compare_url, page_url
 from services.gateway.pages import plots, rank_history
+from services.gateway.pages.board_view import is_hash
 from services.gateway.pages.rendering import Pages
 
 _NAMES_FIRST: Final = ("model", "rubric")
-_HASH: Final = re.compile(r"[0-9a-f]{32,}")
 _LABELS = {metric.key: metric.label for metric in METRICS}
 
 
@@ -82,7 +81,7 @@ def _judge_facts(entry: EntryDetails) -> tuple[list[tuple[str, object]], list[tu
     judge = entry.judge.judge if entry.judge else {}
     known = [each for each in judge.items() if isinstance(each[1], str | int | float)]
     known.sort(key=lambda each: _NAMES_FIRST.index(each[0]) if each[0] in _NAMES_FIRST else 9)
-    hashes = [each for each in known if isinstance(each[1], str) and _HASH.fullmatch(each[1])]
+    hashes = [each for each in known if is_hash(each[1])]
     return [each for each in known if each not in hashes], hashes
 
 

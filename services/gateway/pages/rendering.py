@@ -80,7 +80,7 @@ class Pages:
             lstrip_blocks=True,
         )
         self._prepared = PreparedBoards(self.environment)
-        self.environment.filters["prose"] = prose
+        self.environment.filters |= {"prose": prose, "brief": board_view.brief}
         self.environment.globals.update(
             asset=self._asset_url,
             badge_meanings=badges.MEANINGS,

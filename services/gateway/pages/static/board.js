@@ -194,7 +194,7 @@
     compare.classList.toggle("any", size > 0);
     document.getElementById("compare-count").textContent = ` · ${size}`;
     document.getElementById("picked").textContent =
-      `${size} of up to ${most} models chosen${full ? "; that is as many as can be told apart" : ""}.`;
+      `${size} of up to ${most} chosen${full ? "; that is as many as can be told apart" : ""}.`;
   };
   const pick = () => {
     try {
