@@ -5,7 +5,16 @@ from __future__ import annotations
 import os
 from typing import Final, Self
 
-from medvid.api import judging, keys, leaderboards, own_files, submissions, test_sets, webhooks
+from medvid.api import (
+    judging,
+    keys,
+    leaderboards,
+    own_files,
+    sign_in,
+    submissions,
+    test_sets,
+    webhooks,
+)
 from medvid.api.administration import Administration, AsyncAdministration
 from medvid.api.loop import LoopThread
 from medvid.api.methods import AsyncCalls, SyncCalls, method, stream
@@ -60,6 +69,9 @@ class Methods:
     revoke_key = method(keys.revoke_key)
     set_key_quotas = method(keys.set_key_quotas)
     quotas = method(keys.quotas)
+    begin_sign_in = method(sign_in.begin_sign_in)
+    finish_sign_in = method(sign_in.finish_sign_in)
+    end_sign_in = method(sign_in.end_sign_in)
     # Last: from here on these names are the methods'.
     keys = stream(keys.keys)
     submissions = stream(submissions.submissions)

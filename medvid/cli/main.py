@@ -30,6 +30,8 @@ _ON_A_SERVER: Final = {
     "export-evidence": "evidence:export_evidence",
     "quotas": "keys:quotas",
     "register-key": "keys:register_key",
+    "login": "sign_in:login",
+    "logout": "sign_in:logout",
 }
 _ON_YOUR_MACHINE: Final = {
     "predict": "predict:predict",

@@ -33,7 +33,10 @@ class Key(Answer):
     scopes: list[Open[Scope]]
     quotas: QuotaFields
     created_at: datetime
-    created_by: str = Field(description="'administrator', 'key:ID' or 'address:ADDRESS'")
+    created_by: str = Field(
+        description="'administrator', 'key:ID' or 'address:ADDRESS'; 'sign_in:PROVIDER' of an "
+        "account that somebody signs in to"
+    )
     last_used_at: datetime | None = Field(description="to the minute")
     revoked_at: datetime | None
 

@@ -73,6 +73,21 @@ _CREDENTIALS: Final = {
     ),
     "missing_scope": ProblemCode(403, "The API key lacks the scope that this needs."),
     "not_the_owner": ProblemCode(403, "The submission was not sent with this API key."),
+    "account_stays": ProblemCode(
+        403, "The key is a program's of an account: it may be ended, the account stays."
+    ),
+    "not_signed_in": ProblemCode(403, "The key was not made by signing in."),
+    "sign_in_failed": ProblemCode(
+        403, "The sign-in was begun elsewhere, is too old, or what the provider sent is not valid."
+    ),
+    "device_code_denied": ProblemCode(403, "The account's owner refused the program."),
+    "sign_in_off": ProblemCode(404, "Nobody can sign in here: no identity provider is set up."),
+    "device_code_unknown": ProblemCode(404, "The code is mistyped, used or too old."),
+    "too_many_keys": ProblemCode(409, "The account has as many keys as it may; end some."),
+    "slow_down": ProblemCode(429, "The program asks too often; Retry-After says how long to wait."),
+    "provider_unavailable": ProblemCode(
+        503, "The identity provider did not answer as it must; try again."
+    ),
     "registration_closed": ProblemCode(403, "Only administrators make API keys here."),
     "key_not_found": ProblemCode(404, "There is no API key with this id."),
     "registration_quota": ProblemCode(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, fields
 from datetime import timedelta
@@ -14,12 +14,6 @@ import structlog
 from aiohttp import web
 
 from services.gateway.accounts import api as account_api
-from services.gateway.accounts.callers import Callers, IdentifyCaller
-from services.gateway.accounts.guesses import Guesses, SharedGuesses
-from services.gateway.accounts.keys import ManageKeys
-from services.gateway.accounts.keys_store import KeyStore
-from services.gateway.accounts.quotas import Quotas
-from services.gateway.accounts.rules import ADMIN_KEY_CHARACTERS, MAKES_ADMIN_KEY, AccessRules
 from services.gateway.admin import entries_api as admin_entries_api
 from services.gateway.admin import evidence_api as admin_evidence_api
 from services.gateway.admin import operations_api as admin_operations_api
@@ -54,8 +48,9 @@ from services.gateway.boards.withdrawn import GoneEntries
 from services.gateway.judging import api as judging_api
 from services.gateway.judging.service import JudgingService
 from services.gateway.judging.store import JudgingStore
-from services.gateway.limits import quota_rules, status_limits, upload_limits, waiting_limits
+from services.gateway.limits import status_limits, upload_limits, waiting_limits
 from services.gateway.pages import admin_parts
+from services.gateway.pages.account_pages import AccountPages
 from services.gateway.pages.admin_pages import AdminPages
 from services.gateway.pages.admin_sections import all_sections, downloads
 from services.gateway.pages.admin_sessions import Sessions
@@ -68,7 +63,9 @@ from services.gateway.pages.submission_pages import SubmissionPages
 from services.gateway.pages.track_pages import TrackPages
 from services.gateway.pages.verdict_pages import VerdictPages
 from services.gateway.pages.views import PageViews
+from services.gateway.people import Accounts, build_accounts
 from services.gateway.settings import GatewaySettings
+from services.gateway.sign_in import api as sign_in_api
 from services.gateway.status import api as status_api
 from services.gateway.status.service import PostgresStatus, StatusReader
 from services.gateway.submissions import api as submission_api
@@ -87,7 +84,6 @@ from services.gateway.submissions.validation import Validator, yield_to_reads
 from services.gateway.tracks import api as track_api
 from services.gateway.tracks.configuration import read_tracks
 from services.gateway.tracks.service import TrackService
-from services.gateway.web.addresses import parse_networks
 from services.gateway.web.endpoints import Endpoint, Handle, refuse_undeclared, register
 from services.gateway.web.middleware import boundary, expecting, named
 from services.gateway.web.server import ConnectionLimits, Runner, open_public_door, serving
@@ -113,7 +109,8 @@ from shared.storage.database import Database
 _FORGET_SECONDS: Final = 3600.0
 _FEATURES: Final = (
     board_api, figures_api, evidence_api, track_api, submission_api, own_files_api, test_set_api,
-    judging_api, account_api, webhook_api, status_api, admin_entries_api, admin_operations_api,
+    judging_api, account_api, sign_in_api, webhook_api, status_api, admin_entries_api,
+    admin_operations_api,
     admin_succession_api, admin_evidence_api, admin_pool_api,
 )  # fmt: skip
 _BOARD_HINTS: Final = (BoardRanked.type, StatisticsComputed.type)
@@ -121,51 +118,6 @@ _EVENT_HINTS: Final = (BoardRanked.type, ScoringFailed.type, JudgingProgressed.t
 _LEASE_MARGIN_SECONDS: Final = 30.0
 """A lease outlives the delivery attempt that holds it by this much."""
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Accounts:
-    """Who asks, what they may do, and the services of keys and quotas."""
-
-    callers: Callers
-    rules: AccessRules
-    keys: ManageKeys
-    quotas: Quotas
-    prune: Callable[[], Awaitable[None]]
-
-
-def build_accounts(database: Database, settings: GatewaySettings) -> Accounts:
-    """Join the parts."""
-    admin_key = settings.usable_admin_key
-    if settings.admin_key_is_short:
-        _log.error(
-            "administration_disabled",
-            reason=f"MEDVID_ADMIN_KEY has fewer than {ADMIN_KEY_CHARACTERS} characters",
-            fix=f"set it to what '{MAKES_ADMIN_KEY}' prints, and restart",
-        )
-    rules = AccessRules(
-        administration=bool(admin_key),
-        registration=settings.registration,
-        anonymous_submissions=settings.anonymous_submissions,
-    )
-    store = KeyStore(database)
-    wrong = SharedGuesses(database)
-    guesses = Guesses(settings.admin_guesses, shared=wrong)
-    identify = IdentifyCaller(store, admin_key, guesses)
-    trusted = parse_networks(settings.trusted_proxies)
-    quotas = Quotas(database, quota_rules(settings), rules)
-
-    async def prune() -> None:
-        await quotas.prune()
-        await wrong.prune()
-
-    return Accounts(
-        callers=Callers(identify, rules, trusted),
-        rules=rules,
-        keys=ManageKeys(store, rules, settings.registrations_per_day),
-        quotas=quotas,
-        prune=prune,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +154,7 @@ class _Parts:
             *(getattr(self, each.name) for each in fields(self)),
             *(getattr(self.admin, each.name) for each in fields(self.admin)),
             self.accounts.quotas,
+            self.accounts.devices,
         ]
         return [
             endpoint
@@ -214,10 +167,11 @@ def _build(database: Database, pool: WorkerPool, folder: Path, settings: Gateway
     challenges = read_tracks(settings.challenges)
     settling = timedelta(seconds=settings.validation_seconds)
     tracks = TrackService(database, challenges, settling)
-    pages, history = Pages(challenges=bool(challenges.all)), SnapshotStore(database)
+    accounts = build_accounts(database, settings)
+    pages = Pages(challenges=bool(challenges.all), sign_in=accounts.rules.sign_in)
+    history = SnapshotStore(database)
     boards = Boards(history, pages.board, poll_seconds=settings.board_poll_seconds)
     store, lifecycle = SubmissionStore(database), Lifecycle(database)
-    accounts = build_accounts(database, settings)
     callers, quotas = accounts.callers, accounts.quotas
     owners = SubmissionAccess(store, accounts.rules)
     submissions = SubmissionService(store, lifecycle, owners, partial(standing_of, boards, history))
@@ -260,7 +214,11 @@ def _build(database: Database, pool: WorkerPool, folder: Path, settings: Gateway
         receiver=Receiver(folder, upload_limits(settings), quotas),
         sealing=Sealing(database, seconds=settings.validation_seconds),
         sessions=Sessions(
-            database, callers, settings.usable_admin_key, settings.admin_session_seconds
+            database,
+            callers,
+            accounts.sign_in,
+            settings.usable_admin_key,
+            settings.admin_session_seconds,
         ),
         status=StatusReader(
             PostgresStatus(database), boards, pages.status, status_limits(settings)
@@ -362,6 +320,14 @@ def _application(
         ).routes(),
         *VerdictPages(pages, parts.judging, callers).routes(),
         *FigurePages(boards, parts.figures, parts.made, pages, callers.address).routes(),
+        *AccountPages(
+            pages,
+            parts.accounts.sign_in,
+            parts.accounts.devices,
+            parts.submissions,
+            quotas,
+            callers,
+        ).routes(),
         *TrackPages(parts.tracks, boards, parts.views, parts.made, pages, callers.address).routes(),
         *AdminPages(
             pages, parts.sessions, parts.admin, all_sections(parts.admin), downloads(parts.admin)

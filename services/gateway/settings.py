@@ -95,6 +95,16 @@ class GatewaySettings(CommonSettings):
     admin_session_seconds: Annotated[float, Field(ge=60, le=86_400)] = Field(
         3600, description="how long a browser stays signed in to the administrators' page"
     )
+    sign_in: Path | None = Field(
+        None,
+        description="file of identity providers (TOML, docs/operations.md#sign-in) that people "
+        "sign in with; unset for none",
+    )
+    sign_in_seconds: Annotated[float, Field(ge=300, le=90 * 86_400)] = Field(
+        7 * 86_400,
+        description="how long a browser stays signed in to an account; its administration ends "
+        "with MEDVID_ADMIN_SESSION_SECONDS",
+    )
     ground_truth_dir: Path | None = Field(
         None, description="folder of ground truth files that administrators may load by name"
     )

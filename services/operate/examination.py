@@ -25,6 +25,7 @@ from medvid.judging.ends import FAILURE_DAYS, WARNING_DAYS, days_left, earlier, 
 from medvid.judging.off import off
 from medvid.judging.rubric import load_rubric
 from services.gateway.accounts.rules import ADMIN_KEY_CHARACTERS, MAKES_ADMIN_KEY
+from services.gateway.sign_in.configuration import secret_variables
 from services.judge.members import members_of
 from services.judge.open_judge import judge_version, open_endpoint
 from services.judge.pool_file import pool_of
@@ -34,6 +35,7 @@ from services.operate.database import open_address, open_at
 from services.operate.findings import CheckOutcome, Finding, State
 from services.operate.judge_check import check_judge, models_finding
 from services.operate.readers import client_addresses, public_address
+from services.operate.sign_in_check import sign_in
 from services.standalone import StandaloneSettings
 from shared.messaging.rabbit.rebuild import differences
 from shared.runtime.errors import MedvidError, Misconfigured
@@ -103,6 +105,7 @@ async def examine(around: Surroundings, *, ask_judge: bool = False) -> list[Find
                 ]
     findings.append(await _made("message bus", _bus(settings)))
     findings.append(await _made("public address", public_address(settings)))
+    findings.append(await _made("sign-in", sign_in(settings)))
     findings += await _judges(settings)
     if ask_judge:
         try:
@@ -141,9 +144,13 @@ async def _made(name: str, check: Awaitable[CheckOutcome]) -> Finding:
 
 def _configuration(settings: StandaloneSettings, environment: Mapping[str, str]) -> CheckOutcome:
     known = {f"MEDVID_{name}".upper() for name in type(settings).model_fields}
+    try:
+        secrets = secret_variables(settings.sign_in)
+    except Misconfigured as error:
+        return CheckOutcome("failed", error.detail, error.fix)
     unknown = sorted(
         name for name in environment
-        if name.startswith("MEDVID_") and name.upper() not in known | _CLIENTS
+        if name.startswith("MEDVID_") and name.upper() not in known | _CLIENTS | secrets
         and not name.startswith("MEDVID_TEST_")
     )  # fmt: skip
     if unknown:
@@ -156,7 +163,7 @@ def _configuration(settings: StandaloneSettings, environment: Mapping[str, str])
         )
         fix = f"Set it to what '{MAKES_ADMIN_KEY}' prints, and restart the gateway."
         return CheckOutcome("failed", says, fix)
-    if settings.admin_key is None:
+    if settings.admin_key is None and settings.sign_in is None:
         fix = (
             f"Set MEDVID_ADMIN_KEY to what '{MAKES_ADMIN_KEY}' prints, unless nobody is to "
             "administer over HTTP."

@@ -73,6 +73,7 @@ async def seeds_of(gateway: Gateway, predictions: bytes, admin_key: str, truths:
         version().hash,
     )
     seeds["POST /api/v1/admin/snapshots/{id}/sealed-evidence"] = [{"id": await _sealable(gateway)}]
+    seeds |= await _of_people(database)
     seeds |= await _of_administrators(gateway, admin_key, truths)
     seeds |= await _rescored(database, (await _submitted(gateway, predictions))["id"])
     return seeds
@@ -138,6 +139,37 @@ async def _sealable(gateway: Gateway) -> str:
     await add_replicates(database, entry_id, "cvs_acc", [0.4, 0.6] * 500)
     await gateway.rank_listed("official")
     return str(await database.pool.fetchval("SELECT max(id) FROM snapshots"))
+
+
+async def _of_people(database: Database) -> Seeds:
+    """Let somebody be signed in, with programs that have a key and such as may fetch theirs."""
+    account = await database.pool.fetchval(
+        "INSERT INTO api_keys (id, label, owner, key_sha256, scopes, created_by)"
+        " VALUES ($1, 'an account', 'ada', $2, '{submit,judge}', 'sign_in:one') RETURNING id",
+        uuid4(), bytes(range(32)),
+    )  # fmt: skip
+    await database.pool.execute(
+        "INSERT INTO identities (key_id, issuer, subject, provider, name)"
+        " VALUES ($1, 'https://one.example', '1', 'One', 'ada')",
+        account,
+    )
+    keys, codes = [f"mvk_{number}" for number in range(9)], [f"code {n}" for n in range(9)]
+    await database.pool.executemany(
+        "INSERT INTO sign_ins (token_sha256, key_id, kind, label)"
+        " VALUES (sha256($2), $1, 'program', 'a program')",
+        [(account, key.encode()) for key in keys],
+    )
+    await database.pool.executemany(
+        "INSERT INTO device_codes (device_sha256, user_code, label, address, key_id, expires_at)"
+        " VALUES (sha256($2), $3, 'a program', '192.0.2.1', $1, now() + interval '1 hour')",
+        [(account, code.encode(), code) for code in codes],
+    )
+    return {
+        "POST /api/v1/sign-in/end": [{"bearer": key} for key in keys],
+        "POST /api/v1/sign-in/device/key": [
+            {"body": orjson.dumps({"device_code": code}).decode()} for code in codes
+        ],
+    }
 
 
 async def _of_administrators(gateway: Gateway, admin_key: str, truths: Path) -> Seeds:

@@ -213,7 +213,8 @@ async def running_gateway(
     database: Database, *, load: bool = True, **changes: Any
 ) -> AsyncIterator[Gateway]:
     """Run a gateway on `database`; `changes` are settings."""
-    settings = GatewaySettings(host="127.0.0.1", port=free_port(), **{**PLENTY, **changes})
+    given = {"host": "127.0.0.1", "port": free_port(), **PLENTY, **changes}
+    settings = GatewaySettings(**given)
     bus = LocalBus(database)
     infrastructure = Infrastructure(database, bus, Readiness({"database": database.check}))
     infrastructure.readiness.started = True

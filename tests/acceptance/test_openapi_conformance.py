@@ -102,6 +102,8 @@ async def test_the_gateway_does_what_its_description_says(
     published.write_bytes(public_test_set())
     truths = tmp_path / "truths"
     truths.mkdir()
+    sign_in = tmp_path / "sign-in.toml"
+    sign_in.write_text('[providers.orcid]\nclient_id = "us"\nclient_secret_env = "PATH"\n')
     challenges = tmp_path / "challenges.toml"
     over = '[tracks.over]\nname = "Over"\nopens = 2020-01-01\ncloses = 2020-01-02\n'
     challenges.write_text((_ROOT / "deploy" / "challenges.toml").read_text() + over)
@@ -112,6 +114,8 @@ async def test_the_gateway_does_what_its_description_says(
             test_set=published,
             ground_truth_dir=truths,
             challenges=challenges,
+            sign_in=sign_in,
+            public_url="http://127.0.0.1",
         ) as gateway,
         AsyncExitStack() as stack,
     ):

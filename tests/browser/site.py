@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+from unittest.mock import patch
 from uuid import uuid4
 
 import aiohttp
@@ -16,6 +17,7 @@ from services.operate.boards import store_boards
 from services.operate.ground_truth import store_ground_truth
 from services.standalone import StandaloneSettings, running
 from shared.runtime.infrastructure import Infrastructure
+from tests.fakes.identity_provider import CLIENT, SECRET, FakeProvider, fake_provider
 from tests.patience import HANG_SECONDS
 from tests.processes import free_port
 
@@ -41,6 +43,7 @@ class Site:
     url: str
     base: Infrastructure
     client: aiohttp.ClientSession
+    provider: FakeProvider
     demo: Submitted = field(default_factory=lambda: Submitted("", "", ""))
     entry: str = ""
 
@@ -103,10 +106,13 @@ async def running_site(folder: Path, *, boards: bytes | None = None) -> AsyncIte
 
     `boards` are imported; without any it is as just installed: no test set, no model.
     """
+    port = free_port()
     settings = StandaloneSettings(
         data_dir=folder,
         host="127.0.0.1",
-        port=free_port(),
+        port=port,
+        public_url=f"http://127.0.0.1:{port}",
+        sign_in=folder.parent / f"{folder.name}.toml",
         database_url=None,
         rabbitmq_url=None,
         validation_workers=1,
@@ -117,8 +123,12 @@ async def running_site(folder: Path, *, boards: bytes | None = None) -> AsyncIte
         challenges=Path(__file__).parents[2] / "deploy" / "challenges.toml",
     )
     url = f"http://127.0.0.1:{settings.port}"
-    async with running(settings) as base, aiohttp.ClientSession(url) as client:
-        site = Site(url, base, client)
+    async with (
+        fake_provider(free_port()) as provider,
+        _running(settings, provider) as base,
+        aiohttp.ClientSession(url) as client,
+    ):
+        site = Site(url, base, client, provider)
         if boards is not None:
             truth = (DEMO / "ground_truth.json.gz").read_bytes()
             await store_ground_truth(base.database, truth, "ground_truth.json.gz")
@@ -127,3 +137,31 @@ async def running_site(folder: Path, *, boards: bytes | None = None) -> AsyncIte
         if boards is not None:
             await site.add_demo()
         yield site
+
+
+@asynccontextmanager
+async def _running(
+    settings: StandaloneSettings, provider: FakeProvider
+) -> AsyncIterator[Infrastructure]:
+    """Run the services with a provider to sign in at, which is another site to browsers."""
+    provider.issuer = provider.issuer.replace("127.0.0.1", "localhost")
+    assert settings.sign_in is not None
+    settings.sign_in.write_text(
+        f"""
+        private_networks = true
+        [providers.example]
+        kind = "oidc"
+        name = "Example"
+        issuer = "{provider.issuer}"
+        client_id = "{CLIENT}"
+        client_secret_env = "FAKE_SECRET"
+        administrators = ["subject-1"]
+        """,
+        "utf-8",
+    )
+    try:
+        with patch.dict("os.environ", {"FAKE_SECRET": SECRET}):
+            async with running(settings) as base:
+                yield base
+    finally:
+        settings.sign_in.unlink()

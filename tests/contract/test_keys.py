@@ -55,9 +55,9 @@ async def test_a_key_is_found_by_its_hash_only(store: KeyStore) -> None:
 async def test_use_is_noted_to_the_minute(store: KeyStore) -> None:
     wanted = new()
     await store.add(wanted, most_a_day=None)
-    await store.used(wanted.id)
+    await store.used(wanted.id, wanted.key_sha256)
     first = await store.find(wanted.key_sha256)
-    await store.used(wanted.id)
+    await store.used(wanted.id, wanted.key_sha256)
     again = await store.find(wanted.key_sha256)
     assert first is not None
     assert first.last_used_at is not None

@@ -23,7 +23,8 @@ K8S: Final = ROOT / "deploy" / "k8s"
 OVERLAYS: Final = tuple(sorted(path.name for path in (K8S / "overlays").iterdir()))
 DOORS: Final = tuple(sorted(path.name for path in (K8S / "routes").iterdir()))
 """What may stand before the gateways: production has one of them, the tests try each."""
-INSTALLATIONS: Final = (*OVERLAYS, *(f"production with {door}" for door in DOORS))
+SIGN_IN: Final = "sign-in"
+INSTALLATIONS: Final = (*OVERLAYS, *(f"production with {each}" for each in (*DOORS, SIGN_IN)))
 SERVICES: Final = ("gateway", "scorer", "judge", "ranker")
 Resource = dict[str, Any]
 
@@ -100,6 +101,8 @@ class Manifests:
         """Return the variables that a container gets as plain values."""
         found: dict[str, str] = {}
         for source in container.get("envFrom", []):
+            if "configMapRef" not in source:  # a secret's, whose values nobody knows here
+                continue
             found |= self.get("ConfigMap", source["configMapRef"]["name"])["data"]
         for variable in container.get("env", []):
             if "value" in variable:
@@ -146,7 +149,10 @@ def _rendered(overlay: str) -> str:
     name, _, door = overlay.partition(" with ")
     if not door:
         return _kustomized(K8S / "overlays" / name)
-    with _changed(("routes/gateway-api", f"routes/{door}")) as folder:
+    other = f"routes/{door}"
+    if door == SIGN_IN:
+        other = "routes/gateway-api\n  - ../../sign-in"
+    with _changed(("routes/gateway-api", other)) as folder:
         return _kustomized(folder)
 
 

@@ -10,6 +10,7 @@ from tests.deploy.manifests import Manifests, Pod, Resource
 _WAYS_OUT: Final = {
     "judge-to-provider": "medvid-judge",
     "gateway-to-webhooks": "medvid-gateway",
+    "gateway-to-identity-providers": "medvid-gateway",
 }
 _INSIDE: Final = {
     "0.0.0.0/0": {

@@ -28,6 +28,7 @@ from shared.storage.database import Database
 from tests.acceptance.gateway_harness import running_gateway
 from tests.batching import add_provider_batch
 from tests.conftest import Servers
+from tests.fakes.identity_provider import fake_provider
 from tests.judging import request_run
 from tests.processes import free_port
 from tests.rows import DEMO, accept_submission, load_demo_ground_truth
@@ -110,7 +111,7 @@ async def test_a_healthy_installation_is_healthy(
         "configuration", "database", "clock", "migrations", "ground truth", "names",
         "evidence", "work",
         "client addresses",
-        "message bus", "public address", "judge", "disk for uploads",
+        "message bus", "public address", "sign-in", "judge", "disk for uploads",
     }  # fmt: skip
     assert print_report(list(findings.values()), as_json=False) == 0
     assert "a-secret-key" not in capsys.readouterr().out
@@ -412,3 +413,39 @@ def test_the_report_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
     assert print_report(findings[:1], as_json=True) == 0
     assert print_report(findings, as_json=False) == 1
     assert "Fix it." in capsys.readouterr().out
+
+
+async def test_signing_in_is_tried(
+    installation: Installation, database: Database, tmp_path: Path
+) -> None:
+    port = free_port()
+    async with fake_provider(free_port()) as provider:
+        file = tmp_path / "sign-in.toml"
+        file.write_text(
+            f'private_networks = true\n[providers.one]\nkind = "oidc"\nname = "One"\n'
+            f'issuer = "{provider.issuer}"\nclient_id = "us"\n'
+            'client_secret_env = "MEDVID_SIGN_IN_ONE_SECRET"\n'
+        )
+        site = f"http://127.0.0.1:{port}"
+        installation.change(sign_in=file, public_url=site)
+        finding = (await installation.findings())["configuration"]
+        assert finding.state == "ok"  # the secret's name is one of the file's, set or not
+        finding = (await installation.findings())["sign-in"]
+        assert "MEDVID_SIGN_IN_ONE_SECRET is not set" in finding.says
+        installation.change(sign_in_one_secret="a secret")  # noqa: S106 - of a fake
+        finding = (await installation.findings())["sign-in"]
+        assert (finding.state, "does not answer" in finding.says) == ("warning", True)
+        async with running_gateway(database, load=False, port=port, sign_in=file, public_url=site):
+            findings = await installation.findings()
+            assert findings["configuration"].state == "ok"
+            assert findings["sign-in"].state == "ok"
+            assert f"{site}/sign-in/one/callback" in findings["sign-in"].says
+        async with running_gateway(database, load=False, port=port, sign_in=None):  # no file
+            finding = (await installation.findings())["sign-in"]
+            assert (finding.state, "answered 404" in finding.says) == ("warning", True)
+        provider.discovery = {"issuer": "https://another.example"}
+        finding = (await installation.findings())["sign-in"]
+        assert (finding.state, provider.issuer in finding.fix) == ("failed", True)
+        file.write_text("[providers.one]\n")
+        findings = await installation.findings()
+        assert "providers.one.client_id" in findings["configuration"].says

@@ -16,7 +16,12 @@ from services.gateway.accounts.guesses import Guesses
 from services.gateway.accounts.keys_store import KeyStore
 from services.gateway.accounts.rules import AccessRules, Caller, invalid_key, require_understood
 from services.gateway.web.addresses import HIDDEN, Hidden, Network, client_address
+from services.gateway.web.browsers import cookie_name, form_token, is_form_of, is_from_here
+from services.gateway.web.middleware import is_api
 
+_ACCOUNT_COOKIE: Final = "medvid-account"
+_FORM_HEADER: Final = "X-Form-Token"
+_READS: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD})
 _USED_AGAIN: Final = timedelta(minutes=1)
 _LOGGED_CHARACTERS: Final = 200
 _log = structlog.get_logger(__name__)
@@ -64,8 +69,13 @@ class IdentifyCaller:
         if key is None or key.revoked_at is not None:
             raise invalid_key(revoked=key is not None)
         if key.last_used_at is None or datetime.now(UTC) - key.last_used_at > _USED_AGAIN:
-            await self._keys.used(key.id)
+            await self._keys.used(key.id, digest)
         return Caller(address, key=key)
+
+    async def of_browser(self, cookie: str, address: str) -> Caller | None:
+        """Return the account that a browser is signed in to, None where it is to none."""
+        key = await self._keys.of_browser(credentials.sha256(cookie))
+        return None if key is None else Caller(address, key=key)
 
 
 class Callers:
@@ -82,7 +92,21 @@ class Callers:
     async def of(self, request: web.Request) -> Caller:
         """Return who asks; raises InvalidInput, NotAllowed (a key that is unknown or revoked)."""
         secret = credentials.bearer_token(request.headers.get(hdrs.AUTHORIZATION))
-        return await self._identify(secret, self.address(request))
+        address = self.address(request)
+        if secret is None and self.rules.sign_in and (cookie := _own_cookie(request)):
+            signed_in = await self._identify.of_browser(cookie, address)
+            if signed_in is not None:
+                return signed_in
+        return await self._identify(secret, address)
+
+    def form_token(self, request: web.Request, caller: Caller) -> str:
+        """Return what scripts of a page show the API to act as its reader; '' of who is none."""
+        signed_in = caller.key is not None and hdrs.AUTHORIZATION not in request.headers
+        return form_token(request.cookies.get(account_cookie(request), "")) if signed_in else ""
+
+    async def of_session(self, cookie: str, request: web.Request) -> Caller | None:
+        """Return the account that a cookie is signed in to, None where it is to none."""
+        return await self._identify.of_browser(cookie, self.address(request))
 
     async def understood(self, request: web.Request) -> Caller:
         """Return who asks, for what is open to all: a credential that is none is refused."""
@@ -122,3 +146,25 @@ class Callers:
                 fix=HIDDEN[hidden],
             )
         return address
+
+
+def account_cookie(request: web.Request) -> str:
+    """Return the name of the cookie of who is signed in."""
+    return cookie_name(request, _ACCOUNT_COOKIE)
+
+
+def _own_cookie(request: web.Request) -> str | None:
+    """Return the cookie of who is signed in, if it is our own page that asks.
+
+    Browsers send it for any site. So the API takes it only from scripts that know the page's token,
+    and where something is sent to a page the browser must say that it comes from here.
+    """
+    cookie = request.cookies.get(account_cookie(request))
+    if not cookie:
+        return None
+    if is_api(request):
+        ours = is_form_of(cookie, request.headers.get(_FORM_HEADER))
+    else:
+        says = hdrs.ORIGIN in request.headers or "Sec-Fetch-Site" in request.headers
+        ours = request.method in _READS or (says and is_from_here(request))
+    return cookie if ours else None

@@ -118,6 +118,13 @@ class ManageKeys:
     def require_revoker(self, caller: Caller, key_id: UUID) -> bool:
         """Raise NotAllowed unless the caller may revoke the key; tell whether as administrator."""
         if caller.key is not None and caller.key.id == key_id:
+            if caller.key.is_account:
+                raise NotAllowed(
+                    "this is an account, which its secrets do not close.",
+                    fix="End this one with 'medvid logout' or on the Account page; maintainers "
+                    "close an account.",
+                    code="account_stays",
+                )
             return False
         self.rules.require_administrator(caller)
         return True

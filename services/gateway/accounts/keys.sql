@@ -23,12 +23,25 @@ SELECT count(*) AS made,
    AND CASE WHEN created_by LIKE 'address:%/64' THEN substr(created_by, 9)::inet << $1::text::inet END
 
 -- name: key_find
+-- By its own secret, or by one that a program has of an account.
 SELECT * FROM api_keys WHERE key_sha256 = $1
+ UNION ALL
+SELECT k.*
+  FROM sign_ins s
+  JOIN api_keys k ON k.id = s.key_id
+ WHERE s.token_sha256 = $1 AND s.kind = 'program' AND coalesce(s.expires_at, 'infinity') > now()
+
+-- name: key_of_browser
+SELECT k.*
+  FROM sign_ins s
+  JOIN api_keys k ON k.id = s.key_id
+ WHERE s.token_sha256 = $1 AND s.kind = 'browser' AND s.expires_at > now() AND k.revoked_at IS NULL
 
 -- name: owner_token_find
 SELECT EXISTS (SELECT FROM submissions WHERE owner_token_sha256 = $1)
 
 -- name: key_used
+WITH shown AS (UPDATE sign_ins SET last_used_at = now() WHERE token_sha256 = $2)
 UPDATE api_keys SET last_used_at = now()
  WHERE id = $1 AND coalesce(last_used_at, '-infinity') < now() - interval '1 minute'
 

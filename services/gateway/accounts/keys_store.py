@@ -81,10 +81,16 @@ class KeyStore:
         async with transient_errors():
             return bool(await self._database.pool.fetchval(_SQL["owner_token_find"], token_sha256))
 
-    async def used(self, key_id: UUID) -> None:
-        """Note that a key is used now."""
+    async def of_browser(self, cookie_sha256: bytes) -> ApiKey | None:
+        """Return the account that a browser is signed in to, unless it was revoked."""
         async with transient_errors():
-            await self._database.pool.execute(_SQL["key_used"], key_id)
+            row = await self._database.pool.fetchrow(_SQL["key_of_browser"], cookie_sha256)
+        return _key(row) if row else None
+
+    async def used(self, key_id: UUID, secret_sha256: bytes) -> None:
+        """Note that a key is used now, with this secret."""
+        async with transient_errors():
+            await self._database.pool.execute(_SQL["key_used"], key_id, secret_sha256)
 
     async def page(self, before: tuple[datetime, UUID] | None, limit: int) -> Sequence[ApiKey]:
         """Return keys, newest first, after the one with this time and id."""

@@ -20,6 +20,8 @@ ADMIN_KEY_CHARACTERS: Final = 32
 MAKES_ADMIN_KEY: Final = "openssl rand -hex 32"
 
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
+SIGN_IN: Final = "sign_in:"
+"""How `created_by` begins of the keys that are accounts; the provider's id follows."""
 SELF_SERVICE_SCOPES: Final[frozenset[Scope]] = frozenset({"submit", "judge"})
 """What a key may do that somebody made for themselves."""
 
@@ -46,6 +48,11 @@ class ApiKey:
     created_by: str
     last_used_at: datetime | None
     revoked_at: datetime | None
+
+    @property
+    def is_account(self) -> bool:
+        """Whether somebody signs in to it: it has no secret of its own."""
+        return self.created_by.startswith(SIGN_IN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +96,7 @@ class AccessRules:
     administration: bool
     registration: Registration
     anonymous_submissions: bool
+    sign_in: bool = False
 
     def is_administrator(self, caller: Caller) -> bool:
         """Tell whether a caller administers; nobody does while administration is off."""
@@ -101,7 +109,8 @@ class AccessRules:
             raise NotAllowed(
                 "administration is off.",
                 fix="Operators: set MEDVID_ADMIN_KEY to at least "
-                f"{ADMIN_KEY_CHARACTERS} characters ('{MAKES_ADMIN_KEY}' makes a key) and restart.",
+                f"{ADMIN_KEY_CHARACTERS} characters ('{MAKES_ADMIN_KEY}' makes a key), or name "
+                "administrators in MEDVID_SIGN_IN, and restart.",
                 code="administration_off",
             )
         require_understood(caller)
@@ -172,6 +181,8 @@ class AccessRules:
         return None
 
     def _where_keys_come_from(self) -> str:
+        if self.sign_in:
+            return "sign in on the Account page, or with 'medvid login'."
         if self.registration == "open":
             return "POST /api/v1/keys gives you one."
         return "Ask the maintainers for one."

@@ -16,10 +16,11 @@ from medvid.benchmark.report import Problem, shown
 from medvid.benchmark.tasks import BOARDS, METRIC_KEYS, METRICS, Board
 from medvid.judging.badges import STUB_JUDGE, UNCONFIRMED_JUDGE
 from services.gateway.accounts.admin_actions import hidden_character
+from services.gateway.accounts.marks import LONGEST_MARK
 
 TEXT_FIELDS: Final = ("model_name", "organization", "team", "authors", "model_url", "track")
 _NOTE_LIMIT: Final = 1_000
-_BADGE_LIMITS: Final = (10, 40)
+_BADGE_LIMITS: Final = (10, LONGEST_MARK)
 """How many badges, and of how many characters each."""
 _KNOWN: Final = frozenset(
     (*TEXT_FIELDS, "badges", "date", "verified_on", "verification_note", "strict", *METRIC_KEYS)

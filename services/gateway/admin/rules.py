@@ -12,6 +12,7 @@ from medvid.benchmark.names import ERASED, check_entry_fields, clean_name
 from medvid.benchmark.report import Problem
 from medvid.benchmark.tasks import Board
 from medvid.judging.badges import UNCONFIRMED_JUDGE
+from services.gateway.accounts.marks import VERIFIED, is_mark
 from shared.runtime.errors import Conflict
 
 EDITABLE: Final = ("organization", "team", "authors", "model_url", "track", "contact")
@@ -116,6 +117,7 @@ def erased(entry: ManagedEntry) -> ManagedEntry:
         entry,
         model_name=ERASED,
         organization=ERASED,
+        badges=tuple(VERIFIED if is_mark(badge) else badge for badge in entry.badges),
         team=None,
         authors=None,
         model_url=None,

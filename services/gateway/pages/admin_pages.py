@@ -18,12 +18,13 @@ from services.gateway.pages.admin_parts import Parts
 from services.gateway.pages.admin_sessions import (
     AdminSession,
     Sessions,
-    check_form,
+    check_sign_in,
     remember_browser,
     sign_in_token,
 )
 from services.gateway.pages.rendering import Pages
 from services.gateway.web import problems
+from services.gateway.web.browsers import require_own_form, signed_out
 from services.gateway.web.endpoints import HTML, Handle
 from services.gateway.web.errors import QuotaExhausted
 from services.gateway.web.middleware import request_id_of
@@ -100,7 +101,7 @@ class AdminPages:
     def _downloaded(self, handler: Handle) -> Handle:
         async def download(request: web.Request) -> web.StreamResponse:
             if await self._sessions.of(request) is None:
-                return self._sign_in_page(request, _problem(_signed_out(), request))
+                return self._sign_in_page(request, _problem(signed_out(), request))
             return await handler(request)
 
         return download
@@ -109,9 +110,9 @@ class AdminPages:
         async def post(request: web.Request) -> web.Response:
             session = await self._sessions.of(request)
             if session is None:
-                return self._sign_in_page(request, _problem(_signed_out(), request))
+                return self._sign_in_page(request, _problem(signed_out(), request))
             fields = await read_form(request, LARGEST)
-            check_form(request, fields.get("csrf"), signed_in=True)
+            require_own_form(request, session.form_token, fields.get("csrf"))
             try:
                 do = self._actions[section.name].get(text(fields, "action"))
                 if do is None:
@@ -130,7 +131,7 @@ class AdminPages:
     async def _sign_in(self, request: web.Request) -> web.Response:
         fields = await read_form(request, PLAIN)
         try:
-            check_form(request, fields.get("csrf"), signed_in=False)
+            check_sign_in(request, fields.get("csrf"))
             response = web.Response(status=303, headers={"Location": url("admin"), **_PRIVATE})
             await self._sessions.open(request, text(fields, "key"), response)
         except NotAllowed as error:
@@ -143,7 +144,8 @@ class AdminPages:
 
     async def _sign_out(self, request: web.Request) -> web.Response:
         fields = await read_form(request, PLAIN)
-        check_form(request, fields.get("csrf"), signed_in=True)
+        session = await self._sessions.of(request)
+        require_own_form(request, session.form_token if session else None, fields.get("csrf"))
         response = web.Response(status=303, headers={"Location": url("admin"), **_PRIVATE})
         await self._sessions.end(request, response)
         return response
@@ -164,7 +166,14 @@ class AdminPages:
         self, request: web.Request, problem: ProblemDetails | None = None
     ) -> web.Response:
         token, cookie = sign_in_token(request)
-        response = self._page("admin_sign_in.html", None, None, problem=problem, form_token=token)
+        ways = [
+            (each.name, url("sign_in", provider=each.id, query={"return": url("admin")}))
+            for each in self._sessions.sign_in.providers.by_id.values()
+            if each.administrators or each.administrator_claims
+        ]
+        response = self._page(
+            "admin_sign_in.html", None, None, problem=problem, form_token=token, ways=ways
+        )
         if cookie is not None:
             remember_browser(response, request, cookie)
         return response
@@ -195,9 +204,3 @@ class AdminPages:
 
 def _problem(error: MedvidError, request: web.Request) -> ProblemDetails:
     return problems.of_error(error, request_id_of(request))
-
-
-def _signed_out() -> NotAllowed:
-    return NotAllowed(
-        "you are not signed in any more.", fix="Sign in and do it again.", code="token_required"
-    )

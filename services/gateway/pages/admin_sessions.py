@@ -12,11 +12,12 @@ from aiohttp import web
 from services.gateway.accounts import credentials
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.audit import Subject, record
-from services.gateway.accounts.callers import Callers
-from services.gateway.pages import browser_sessions as browsers
+from services.gateway.accounts.callers import Callers, account_cookie
+from services.gateway.sign_in.service import SignIn
+from services.gateway.web import browsers
+from services.gateway.web.browsers import cookie_name, set_cookie
 from services.gateway.web.middleware import request_id_of
-from services.gateway.web.urls import ROOT, url
-from shared.runtime.errors import NotAllowed
+from services.gateway.web.urls import url
 from shared.storage.database import Database, transient_errors
 from shared.storage.queries import load_queries
 
@@ -36,12 +37,18 @@ class AdminSession:
 
 
 class Sessions:
-    """Opens, finds and ends sessions."""
+    """Opens, finds and ends sessions: of keys, and of administrators who signed in as people."""
 
     def __init__(
-        self, database: Database, callers: Callers, admin_key: str | None, seconds: float
+        self,
+        database: Database,
+        callers: Callers,
+        sign_in: SignIn,
+        admin_key: str | None,
+        seconds: float,
     ) -> None:
         self.callers = callers
+        self.sign_in = sign_in
         self._database = database
         self._admin_sha256 = credentials.sha256(admin_key) if admin_key else None
         self._seconds = seconds
@@ -50,16 +57,20 @@ class Sessions:
         """Return the session of a request, if it has one that is valid; raises Transient."""
         cookie = request.cookies.get(_name(request))
         if not cookie:
-            return None
+            return await self._of_person(request)
         async with transient_errors():
             row = await self._database.pool.fetchrow(
                 _SQL["session_find"], credentials.sha256(cookie), self._admin_sha256
             )
-        return (
-            AdminSession(row["who"], browsers.form_token(cookie), row["expires_at"])
-            if row
-            else None
-        )
+        if row is None:
+            return await self._of_person(request)
+        return AdminSession(row["who"], browsers.form_token(cookie), row["expires_at"])
+
+    async def _of_person(self, request: web.Request) -> AdminSession | None:
+        found = await self.sign_in.session(request.cookies.get(account_cookie(request)))
+        if found is None or found.administrator is None:
+            return None
+        return AdminSession(found.administrator, found.form_token, found.administers_until)
 
     async def open(self, request: web.Request, secret: str, response: web.Response) -> None:
         """Open a session for an administrator's key and give the browser its cookie.
@@ -86,11 +97,12 @@ class Sessions:
         _log.info("administrator_signed_in", who=caller.name)
 
     async def end(self, request: web.Request, response: web.Response) -> None:
-        """End the session of a request."""
+        """End every session of a request."""
         name = _name(request)
         cookie = request.cookies.get(name, "")
         async with transient_errors():
             await self._database.pool.execute(_SQL["session_end"], credentials.sha256(cookie))
+        await self.sign_in.leave(request.cookies.get(account_cookie(request)))
         _set(response, request, name, "", 0)
 
 
@@ -106,42 +118,15 @@ def remember_browser(response: web.Response, request: web.Request, cookie: str) 
     _set(response, request, _BEFORE, cookie, 3600)
 
 
-def check_form(request: web.Request, token: object, *, signed_in: bool) -> None:
-    """Raise NotAllowed unless a form was made for this browser and comes from our own page."""
-    cookie = request.cookies.get(_name(request) if signed_in else _BEFORE)
-    ours = browsers.same_origin(
-        request.host, request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
-    )
-    if not ours or not browsers.is_form_of(cookie, token if isinstance(token, str) else None):
-        raise NotAllowed(
-            "this form was not made for this browser, or is too old.",
-            fix="Go back to the page, load it anew and try again.",
-            code="foreign_form",
-        )
+def check_sign_in(request: web.Request, token: object) -> None:
+    """Raise NotAllowed unless a sign-in form was made for this browser."""
+    cookie = request.cookies.get(_BEFORE)
+    browsers.require_own_form(request, browsers.form_token(cookie) if cookie else None, token)
 
 
 def _name(request: web.Request) -> str:
-    """Return the cookie's name; over https one that a browser takes from a safe answer only.
-
-    Below a path the host has other sites, to which a `__Host-` cookie would be sent as well.
-    """
-    if not _is_https(request):
-        return "medvid-admin"
-    return "__Host-medvid-admin" if url("official") == ROOT else "__Secure-medvid-admin"
-
-
-def _is_https(request: web.Request) -> bool:
-    # A forged header makes the sender's own cookie stricter, and nothing else.
-    return request.secure or request.headers.get("X-Forwarded-Proto", "").lower() == "https"
+    return cookie_name(request, "medvid-admin")
 
 
 def _set(response: web.Response, request: web.Request, name: str, value: str, age: int) -> None:
-    response.set_cookie(
-        name,
-        value,
-        max_age=age,
-        path=ROOT if name.startswith("__Host-") else url("admin"),
-        secure=_is_https(request),
-        httponly=True,
-        samesite="Strict",
-    )
+    set_cookie(response, request, name, value, page="admin", seconds=age, samesite="Strict")

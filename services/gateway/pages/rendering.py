@@ -52,6 +52,8 @@ NAVIGATION: Final = (
 """Name and label of the pages that every page links to at its head."""
 CHALLENGES: Final = ("tracks", "Challenges")
 """The same of one that there is where challenges are."""
+ACCOUNT: Final = ("account", "Account")
+"""The same where people can sign in."""
 _SWITCHES: Final[tuple[tuple[Board, Scoring, str], ...]] = (
     ("official", "compat", "Official"),
     ("community", "compat", "Community"),
@@ -69,8 +71,8 @@ EXAMPLE_FILE: Final = f"[\n  {EXAMPLE},\n  …\n]"
 class Pages:
     """Renders every page. Text from outside is escaped by the templates, without exception."""
 
-    def __init__(self, *, challenges: bool = False) -> None:
-        """`challenges`: whether pages link to them."""
+    def __init__(self, *, challenges: bool = False, sign_in: bool = False) -> None:
+        """`challenges`, `sign_in`: whether pages link to them."""
         self.assets: Mapping[str, Representation] = load_assets()
         self.environment = jinja2.Environment(
             loader=jinja2.PackageLoader(__package__),
@@ -83,14 +85,18 @@ class Pages:
         self.environment.filters |= {"prose": prose, "brief": board_view.brief}
         self.environment.globals.update(
             asset=self._asset_url,
-            badge_meanings=badges.MEANINGS,
+            badge_meaning=badges.meaning,
             current="",
             date_and_time=date_and_time,
             entry_url=entry_url,
             is_web_address=is_web_address,
             more=MORE,
             most_measured=f"{MOST_ENTRIES:,}",
-            navigation=(*NAVIGATION, CHALLENGES) if challenges else NAVIGATION,
+            navigation=(
+                *NAVIGATION,
+                *([CHALLENGES] if challenges else []),
+                *([ACCOUNT] if sign_in else []),
+            ),
             other_series=board_view.other_series,
             shown_day=board_view.shown_day,
             signed=signed,

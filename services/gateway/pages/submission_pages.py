@@ -95,11 +95,14 @@ class SubmissionPages:
         except Unavailable as error:
             problem = problems.of_error(error, "")
         replaces = uuid_of(request.query.get("replaces", ""))
-        usage = await self.quotas.usage(await self.callers.understood(request))
+        caller = await self.callers.understood(request)
+        usage = await self.quotas.usage(caller)
         track = self.tracks.tracks.named(request.query.get("track", ""))
         given = {"track": track.name} if track else {}
-        facts = self._form(given, problem, replaces=replaces)
-        facts["usage"] = usage and quota_status("", usage)
+        facts = self._form(given, problem, replaces=replaces) | {
+            "usage": usage and quota_status("", usage),
+            "account": caller.key.owner if caller.key and caller.key.is_account else None,
+        }
         return self._private("submit.html", facts, HTTPStatus.OK)
 
     async def submit(self, request: web.Request) -> web.Response:
@@ -148,8 +151,9 @@ class SubmissionPages:
             facts = {"id": request.match_info["id"]}
             return self._private("submission_unknown.html", facts, HTTPStatus.NOT_FOUND)
         status = submission_models.submission_status(found, judging)
-        response = self._private("submission.html", _facts(status, found), HTTPStatus.OK)
-        response.headers["Vary"] = "Authorization"
+        shown = _facts(status, found) | {"form_token": self.callers.form_token(request, caller)}
+        response = self._private("submission.html", shown, HTTPStatus.OK)
+        response.headers["Vary"] = "Authorization, Cookie"
         return response
 
     def _form(
@@ -175,6 +179,8 @@ class SubmissionPages:
             "example_file": EXAMPLE_FILE,
             "least_records": MINIMUM_RECORDS,
             "usage": None,
+            "account": None,
+            "sign_in": self.callers.rules.sign_in,
             "tracks": self._tracks(),
         }
 

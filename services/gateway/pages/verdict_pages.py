@@ -67,6 +67,7 @@ class VerdictPages:
             "run": None,
             "owner": False,
             "hidden": False,
+            "form_token": self.callers.form_token(request, caller),
         }
         status = HTTPStatus.OK
         try:
@@ -83,7 +84,7 @@ class VerdictPages:
             elif hdrs.AUTHORIZATION in request.headers:
                 status = HTTPStatus.UNAUTHORIZED
         text = self.pages.render("verdicts.html", **facts)
-        headers = {"Cache-Control": "private, no-store", "Vary": "Authorization"}
+        headers = {"Cache-Control": "private, no-store", "Vary": "Authorization, Cookie"}
         return web.Response(
             text=text, status=status, content_type="text/html", charset="utf-8", headers=headers
         )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from medvid.judging.badges import JUDGES_MISSING, OWN_FAMILY, STUB_JUDGE, UNCONFIRMED_JUDGE
+from services.gateway.accounts.marks import is_mark
 
 PARTIAL: Final = "partial coverage"
 
@@ -16,6 +17,15 @@ MEANINGS: Final = {
     JUDGES_MISSING: "A judge of the panel did not answer: judged by the others alone",
     OWN_FAMILY: "A judge is of the same family of models, and may be kind to it",
 }
+
+_VERIFIED: Final = "Sent by somebody whose identity a provider confirmed; the result is not checked"
+
+
+def meaning(badge: str) -> tuple[str, str]:
+    """Return what a badge tells readers and its class, '' where there is none."""
+    if is_mark(badge):
+        return _VERIFIED, " verified"
+    return (MEANINGS[badge], " note") if badge in MEANINGS else ("", "")
 
 
 def earned(report: Mapping[str, object]) -> list[str]:

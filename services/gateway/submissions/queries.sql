@@ -22,6 +22,10 @@ VALUES ($1, 'community', $2,
         $4, $5, $6, $7, $8, $9, (now() AT TIME ZONE 'UTC')::date, false, $10, $11,
         $11::uuid IS NOT NULL, $12, $13)
 
+-- name: identity_of_key
+-- It stays as it is until the entry is there, so that a change of the name finds that.
+SELECT provider, name, name_shown FROM identities WHERE key_id = $1 FOR SHARE
+
 -- name: name_taken
 SELECT EXISTS (
        SELECT FROM entries WHERE board = 'community' AND name_key = $1 AND removed_at IS NULL)

@@ -11,6 +11,7 @@ import asyncpg
 import orjson
 
 from medvid.benchmark.names import SAME_NAMES, name_key
+from services.gateway.accounts.marks import mark
 from services.gateway.accounts.quota_rules import TrackQuota
 from services.gateway.accounts.quotas import use_submission, use_track
 from services.gateway.submissions import badges
@@ -160,9 +161,15 @@ async def _insert(connection: Connection, new: NewSubmission) -> None:
         1 if new.previous is None else await _next_version(connection, new.previous),
         new.previous.id if new.previous else None,
         new.evaluate_only,
-        badges.earned(new.checked.report),
+        [*badges.earned(new.checked.report), *await _mark(connection, new.key_id)],
     )
     await connection.execute(_SQL["payload_add"], new.id, new.payload)
+
+
+async def _mark(connection: Connection, key_id: UUID | None) -> list[str]:
+    """Return the mark of who signed in to the account that sends it; none of other keys."""
+    row = await connection.fetchrow(_SQL["identity_of_key"], key_id) if key_id else None
+    return [mark(row["provider"], row["name"], shown=row["name_shown"])] if row else []
 
 
 async def _add_to_track(connection: Connection, new: NewSubmission, track: TrackRules) -> None:

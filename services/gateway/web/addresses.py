@@ -49,6 +49,11 @@ _CARRIERS: Final = (
     (IPv6Network("2002::/16"), 80),  # 6to4
 )
 _TEREDO: Final = IPv6Network("2001::/32")
+# Special by the registries of IANA, though not all versions of the library say so.
+_SPECIAL: Final = tuple(
+    ip_network(text)
+    for text in ("192.0.0.0/24", "192.88.99.0/24", "2001:db8::/32", "3fff::/20", "5f00::/16")
+)
 _MOST_HOPS: Final = 20
 _LONGEST: Final = 64
 _SPELLED: Final = re.compile(
@@ -112,6 +117,22 @@ def carried_ipv4(address: IPv6Address) -> IPv4Address | None:
             return IPv4Address(int(address) >> shift & 0xFFFF_FFFF)
     # The client's address, inverted; its server's matters as little as any router's.
     return IPv4Address(~int(address) & 0xFFFF_FFFF) if address in _TEREDO else None
+
+
+def is_public(address: str) -> bool:
+    """Tell whether an address is one of the public internet.
+
+    Whatever is private, loopback, link-local (cloud metadata too), shared, reserved or multicast is
+    not; and neither is an IPv6 address that leads to such an IPv4 address.
+    """
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(found, IPv6Address):
+        found = carried_ipv4(found) or found
+    special = found.is_multicast or found.is_reserved or any(found in net for net in _SPECIAL)
+    return found.is_global and not special
 
 
 def sharing(address: str, limit: int) -> list[tuple[str, int]]:

@@ -13,13 +13,13 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from medvid.benchmark.report import Problem, shown
-from services.gateway.web.addresses import carried_ipv4
+from services.gateway.web.addresses import is_public
 
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - the specification's, so that scanners find a leak
 MIN_SECRET_BYTES: Final = 24
@@ -29,11 +29,6 @@ _WEB_PORTS: Final = frozenset({80, 443})
 _FIRST_FREE_PORT: Final = 1024
 _GROWTH: Final = 5.0
 _LONGEST_WAIT: Final = 12 * 3600.0
-# Special by the registries of IANA, though not all versions of the library say so.
-_SPECIAL: Final = tuple(
-    ip_network(text)
-    for text in ("192.0.0.0/24", "192.88.99.0/24", "2001:db8::/32", "3fff::/20", "5f00::/16")
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +48,6 @@ class WebhookMessage:
     kind: str
     data: Mapping[str, object]
     happened_at: datetime
-
-
-def is_public(address: str) -> bool:
-    """Tell whether an address is one of the public internet.
-
-    Whatever is private, loopback, link-local (cloud metadata too), shared, reserved or multicast is
-    not; and neither is an IPv6 address that leads to such an IPv4 address.
-    """
-    try:
-        found = ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    if isinstance(found, IPv6Address):
-        found = carried_ipv4(found) or found
-    special = found.is_multicast or found.is_reserved or any(found in net for net in _SPECIAL)
-    return found.is_global and not special
 
 
 def check_url(url: str, *, private_networks: bool) -> list[Problem]:

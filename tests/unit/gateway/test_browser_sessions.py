@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from services.gateway.accounts.guesses import Failures
-from services.gateway.pages.browser_sessions import (
+from services.gateway.web.browsers import (
     form_token,
     is_form_of,
     new_session_token,

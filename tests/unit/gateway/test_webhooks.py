@@ -10,9 +10,9 @@ from uuid import UUID
 import pytest
 
 from services.gateway.submissions.options import read_options
+from services.gateway.web.addresses import is_public
 from services.gateway.webhooks.rules import (
     check_url,
-    is_public,
     read_secret,
     retry_delay,
     show_secret,

@@ -14,7 +14,12 @@
     history.replaceState(null, "", location.pathname + location.search);
   }
   let token = ownTokens.of(id) ?? given;
-  const headers = () => (token ? { Authorization: `Bearer ${token}` } : {});
+  // Who is signed in shows the page's own token, which no other site knows.
+  const headers = () => {
+    if (token) return { Authorization: `Bearer ${token}` };
+    const { formToken } = area().dataset;
+    return formToken ? { "X-Form-Token": formToken } : {};
+  };
 
   // ---- the newest state
 
@@ -109,8 +114,8 @@
 
   const showToken = () => {
     const owner = area().dataset.owner === "yes";
-    document.getElementById("token-card").hidden = false;
-    document.getElementById("has-token").hidden = !owner;
+    document.getElementById("token-card").hidden = owner && !token; // signed in
+    document.getElementById("has-token").hidden = !owner || !token;
     document.getElementById("give-token").hidden = owner;
   };
   document.getElementById("give-token").addEventListener("submit", async (event) => {
