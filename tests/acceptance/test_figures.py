@@ -169,3 +169,21 @@ async def test_both_boards_with_the_rank_of_each(gateway: Gateway) -> None:
     assert rows(page) == [ours]
     assert "1 of 3 models" in page
     assert "No model matches" in await text_of(gateway, "/both?q=nobody")
+
+
+async def test_models_of_either_board_are_compared(gateway: Gateway) -> None:
+    database, ids = gateway.database, []
+    assert "No model to compare" in await text_of(gateway, "/compare?board=both")
+    for name, board, nap in (("Verified one", "official", 0.5), ("Ours", "community", 0.75)):
+        ids.append(await add_listed_entry(database, name, {"nap_acc": nap}, board))
+        await gateway.rank_listed(board)
+    page = await text_of(gateway, f"/compare?board=both&models={ids[0]},{ids[1]}")
+    for entry_id, board in zip(ids, ("official", "community"), strict=True):
+        assert f'href="/boards/{board}/entries/{entry_id}"' in page
+        assert f'<td class="num">1 <span class="ends">{board}</span></td>' in page
+    assert "+0.250" in page
+    by_itself = await text_of(gateway, "/compare?board=both")
+    assert all(f"<li>{name}" in by_itself or name in by_itself for name in ("Verified one", "Ours"))
+    alone = await text_of(gateway, f"/compare?board=official&models={ids[0]},{ids[1]}")
+    assert "1 of the models in this address is not on this board" in alone
+    assert (await gateway.get("/compare?board=all"))[0] == 404

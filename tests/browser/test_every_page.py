@@ -21,6 +21,7 @@ PAGES = {
     "community-one-metric": "/community?sort=-cvs_acc&columns=cvs_acc",
     "community-cards": "/community?columns=all",
     "compare": "/compare",
+    "compare-both": "/compare?board=both",
     "second-opinions": "/boards/official/second-opinions?weights=cvs_acc:3,dvc_llm:0",
     "over-time": "/boards/official/best-over-time",
     "tasks": "/boards/community/tasks",
@@ -45,7 +46,8 @@ EACH = [pytest.param(name, marks=deep if name in OTHER_VIEWS else ()) for name i
 WITHIN = {"docs": ".reference > section:nth-of-type(2)"}
 WITH_BOARDS = (
     "official", "official-strict", "community", "community-strict", "community-one-metric",
-    "community-cards", "compare", "second-opinions", "submit", "tracks", "track", "status",
+    "community-cards", "compare", "compare-both", "second-opinions", "over-time", "tasks", "task",
+    "both", "submit", "tracks", "track", "status",
 )  # fmt: skip
 """Pages that look otherwise with other entries."""
 PHONE = {"width": 360, "height": 740}

@@ -288,7 +288,7 @@ async def compare_entries(
     Differences are paired: both are measured on the same 1,000 draws of whole videos. A difference
     is beyond chance where `p_holm` is below 0.05 and it does not rest on few videos.
     """
-    found = await views.comparison(board, query.scoring, query.a, query.b, address=address)
+    found = await views.comparison((board,), query.scoring, query.a, query.b, address=address)
     return represent(
         found.model_dump_json().encode(),
         content_type=JSON,

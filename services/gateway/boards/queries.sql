@@ -79,7 +79,7 @@ SELECT s.entry_id, s.metric, CASE WHEN $3 = 'strict' THEN s.strict ELSE s.compat
   JOIN scores s ON s.entry_id = e.id
   LEFT JOIN current_replicates n ON n.entry_id = s.entry_id AND n.metric = s.metric
                                 AND n.scoring = $3 AND n.statistics_version = $4
- WHERE e.id = ANY ($2::uuid[]) AND e.board = $1 AND e.listed AND e.removed_at IS NULL
+ WHERE e.id = ANY ($2::uuid[]) AND e.board = ANY ($1) AND e.listed AND e.removed_at IS NULL
 
 -- name: entry_judge
 -- The result that the judged scores were made from.

@@ -110,9 +110,9 @@ class BoardHistory(Protocol):
         """Return the scores of the version that an entry replaces."""
 
     async def scores(
-        self, board: Board, entry_ids: Sequence[UUID], scoring: Scoring
+        self, boards: Sequence[Board], entry_ids: Sequence[UUID], scoring: Scoring
     ) -> Sequence[Row]:
-        """Return the scores of entries on a board with their replicates in a scoring."""
+        """Return the scores of entries on these boards with their replicates in a scoring."""
 
     async def sources(self, board: Board) -> Sequence[Row]:
         """Return the scores by source of a board's entries, as JSON."""
@@ -121,7 +121,7 @@ class BoardHistory(Protocol):
         """Return the entries that came onto these boards last, the newest first."""
 
 
-def entry_not_found(board: Board, entry_id: str) -> NotFound:
+def entry_not_found(board: str, entry_id: str) -> NotFound:
     """Return the one answer for unknown and malformed ids of entries."""
     return NotFound(
         f"the {board} board has no entry {entry_id[:40]!r}.",
@@ -181,12 +181,12 @@ class SnapshotStore:
         return [dict(row) for row in rows]
 
     async def scores(
-        self, board: Board, entry_ids: Sequence[UUID], scoring: Scoring
+        self, boards: Sequence[Board], entry_ids: Sequence[UUID], scoring: Scoring
     ) -> Sequence[Row]:
-        """Return the scores of entries on a board with their replicates in a scoring."""
+        """Return the scores of entries on these boards with their replicates in a scoring."""
         async with transient_errors():
             rows = await self._database.pool.fetch(
-                _SQL["comparison_scores"], board, entry_ids, scoring, STATISTICS_VERSION
+                _SQL["comparison_scores"], boards, entry_ids, scoring, STATISTICS_VERSION
             )
         return [dict(row) for row in rows]
 

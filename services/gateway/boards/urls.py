@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 from urllib.parse import quote
 
 from medvid.benchmark.tasks import Board, Scoring
 from services.gateway.web.urls import url
+
+BOTH: Final = "both"
+"""Stands for both boards where models of either are compared."""
 
 
 def board_url(board: Board, scoring: Scoring) -> str:
@@ -24,8 +28,8 @@ def page_url(board: Board, scoring: Scoring) -> str:
     return url(board, query=scoring_query(scoring))
 
 
-def compare_url(board: Board, scoring: Scoring, models: Iterable[str] = ()) -> str:
-    """Return where models of a board are compared, as such addresses are shared."""
+def compare_url(board: str, scoring: Scoring, models: Iterable[str] = ()) -> str:
+    """Return where models of a board, or of both, are compared, as such addresses are shared."""
     address = url("compare", query={"board": board, **scoring_query(scoring)})
     # Also what came from an address: this goes into headers. Commas between models stay commas.
     joined = ",".join(quote(model, safe="", errors="replace") for model in models)

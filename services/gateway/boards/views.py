@@ -7,6 +7,7 @@ kept for a while, by the snapshot that it shows.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -184,24 +185,26 @@ class BoardViews:
         return await self._represent(shown, window, address)
 
     async def comparison(
-        self, board: Board, scoring: Scoring, a: UUID, b: UUID, *, address: str = LOCAL
+        self, boards: Sequence[Board], scoring: Scoring, a: UUID, b: UUID, *, address: str = LOCAL
     ) -> EntryComparison:
-        """Return how two entries of a board differ; raises NotFound, Transient."""
-        ready = self._boards.get(board, scoring)
+        """Return how two entries of a board, or of either, differ; raises NotFound, Transient."""
+        ready = [self._boards.get(board, scoring) for board in boards]
+        # What a comparison finds depends on how a board's entries differ.
+        detectable = ready[0].board.minimum_detectable if len(ready) == 1 else {}
 
         async def compare() -> EntryComparison:
-            rows = await self._history.scores(board, [a, b], scoring)
+            rows = await self._history.scores(boards, [a, b], scoring)
             found = {row["entry_id"] for row in rows}
             for each in (a, b):
                 if each not in found:
-                    raise entry_not_found(board, str(each))
+                    raise entry_not_found(" or ".join(boards), str(each))
             # In a thread, as what is made above.
-            return await asyncio.to_thread(
-                comparison, a, b, scoring, rows, ready.board.minimum_detectable
-            )
+            return await asyncio.to_thread(comparison, a, b, scoring, rows, detectable)
 
         return await self._compared.get(
-            address, ("comparison", board, scoring, ready.state, a, b), compare
+            address,
+            ("comparison", tuple(boards), scoring, *(each.state for each in ready), a, b),
+            compare,
         )
 
     async def permalink(

@@ -36,7 +36,7 @@ R = TypeVar("R", bound=Compared)
 class Cell:
     """A model's value and how much it is above the first model's; None where one is missing.
 
-    `withheld`: it is not shown, being of too few answers.
+    `withheld`: it is not shown, being of too few answers. `ends` are those of its interval.
     """
 
     value: float | None
@@ -44,6 +44,7 @@ class Cell:
     best: bool
     withheld: bool = False
     series: str | None = None
+    ends: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,11 @@ def choose(entries: Sequence[R], asked: Sequence[str]) -> list[R]:
     return [by_id[each] for each in asked if each in by_id][:MAX_MODELS]
 
 
-def compare(chosen: Sequence[Compared]) -> list[ComparedMetric]:
-    """Return every metric with the chosen models' values."""
+def compare(
+    chosen: Sequence[Compared], intervals: Sequence[Mapping[str, tuple[float, float]]] = ()
+) -> list[ComparedMetric]:
+    """Return every metric with the chosen models' values, and their intervals as far as given."""
+    known = intervals or [{} for _ in chosen]
     return [
         ComparedMetric(
             metric.key,
@@ -76,6 +80,7 @@ def compare(chosen: Sequence[Compared]) -> list[ComparedMetric]:
                 [entry.values.get(metric.key) for entry in chosen],
                 [metric.key in entry.withheld for entry in chosen],
                 [entry.series.get(metric.key) for entry in chosen],
+                [ends.get(metric.key) for ends in known],
             ),
         )
         for metric in METRICS
@@ -83,7 +88,10 @@ def compare(chosen: Sequence[Compared]) -> list[ComparedMetric]:
 
 
 def _cells(
-    values: Sequence[float | None], withheld: Sequence[bool], series: Sequence[str | None]
+    values: Sequence[float | None],
+    withheld: Sequence[bool],
+    series: Sequence[str | None],
+    ends: Sequence[tuple[float, float] | None],
 ) -> tuple[Cell, ...]:
     """Return a line; of values of different judges none is the best, or differs from another."""
     judges = {each for each in series if each is not None}
@@ -100,6 +108,7 @@ def _cells(
             best=value is not None and value == best and len(values) > 1,
             withheld=withheld[index],
             series=series[index] if len(judges) > 1 else None,
+            ends=None if value is None else ends[index],
         )
         for index, value in enumerate(values)
     )

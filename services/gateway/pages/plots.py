@@ -47,11 +47,22 @@ class Line:
     """A model's line: points where it has values, and SVG path data that breaks where not.
 
     `whiskers` is path data, too: along each axis from one end of the value's interval to the other.
+    `whole`: no value is missing, so that a closed line has an inside.
     """
 
     points: tuple[Point, ...]
     path: str
     whiskers: str = ""
+    whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Bands:
+    """Where most models of a board lie: areas of 90 % and of 50 % of them, and their median."""
+
+    most: str
+    half: str
+    median: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +97,9 @@ _PARALLEL_HEIGHT: Final = 430.0
 _PARALLEL_SIDE: Final = 40.0
 _PARALLEL_TOP: Final = 68.0
 _PARALLEL_BOTTOM: Final = 28.0
+_QUANTILES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
+MOST_LINES: Final = 60
+"""So many models can be drawn one by one behind the chosen ones; of more there are bands."""
 
 
 def radar(
@@ -162,6 +176,48 @@ def courses(board: Sequence[Values]) -> list[Line]:
     return [_line(values, scales, _upright) for values in board]
 
 
+def bands(board: Sequence[Values]) -> Bands:
+    """Return where a board's models lie, as `parallel` places them: of many, lines are a mat.
+
+    Each axis has the quantiles of the models that have its value; one without any leaves a gap.
+    """
+    scales = _scales(board)
+    found: list[list[Point] | None] = []
+    for index, metric in enumerate(METRICS):
+        known = sorted(value for row in board if (value := row.get(metric.key)) is not None)
+        found.append(
+            [_upright(index, scales[metric.key].share(_quantile(known, q))) for q in _QUANTILES]
+            if known
+            else None
+        )
+    return Bands(
+        most=_area(found, 0, 4),
+        half=_area(found, 1, 3),
+        median=_broken([each[2] if each else None for each in found]),
+    )
+
+
+def _quantile(ordered: Sequence[float], share: float) -> float:
+    """Return a quantile of numbers in order, between two of them linearly."""
+    place = share * (len(ordered) - 1)
+    below = math.floor(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (place - below) * (ordered[above] - ordered[below])
+
+
+def _area(axes: Sequence[Sequence[Point] | None], low: int, high: int) -> str:
+    """Return the areas between two quantiles, one for each run of axes that have any."""
+    parts, run = [], list[Sequence[Point]]()
+    for points in [*axes, None]:
+        if points:
+            run.append(points)
+        elif run:
+            around = [each[high] for each in run] + [each[low] for each in reversed(run)]
+            parts.append(_path(around, closed=True))
+            run = []
+    return "".join(parts)
+
+
 def _upright(index: int, share: float) -> Point:
     step = (_PARALLEL_WIDTH - 2 * _PARALLEL_SIDE) / (len(METRICS) - 1)
     height = _PARALLEL_HEIGHT - _PARALLEL_TOP - _PARALLEL_BOTTOM
@@ -209,7 +265,8 @@ def _line(
     known = [point for point in points if point is not None]
     if len(known) == len(points):
         return Line(tuple(known), _path(known, closed=closed), whiskers)
-    return Line(tuple(known), _broken([*points, points[0]] if closed else points), whiskers)
+    path = _broken([*points, points[0]] if closed else points)
+    return Line(tuple(known), path, whiskers, whole=False)
 
 
 def _path(points: Sequence[Point], *, closed: bool = False) -> str:

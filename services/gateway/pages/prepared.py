@@ -17,7 +17,6 @@ from markupsafe import Markup
 from medvid.benchmark.series import ranked_values
 from medvid.models.boards import COLUMNS, Leaderboard, LeaderboardEntry
 from services.gateway.boards.models import intervals_of, page_of
-from services.gateway.pages import plots
 from services.gateway.pages.best_values import standings
 from services.gateway.pages.board_view import Sheet, View
 
@@ -38,7 +37,6 @@ class _Templates(Protocol):
     def line(self, *values: object) -> str: ...
     def more(self, *values: object) -> str: ...
     def choices(self, *values: object) -> str: ...
-    def courses(self, *values: object) -> str: ...
 
 
 class _Ranking:
@@ -63,7 +61,6 @@ class PreparedBoard:
         self._standings = standings([_Ranking(entry) for entry in board.entries])
         self._rows: dict[int, list[str]] = {}
         self._choices: list[str] | None = None
-        self._courses: Markup | None = None
         self._places = {entry.entry_id: place for place, entry in enumerate(board.entries)}
         self._changing = threading.Lock()
 
@@ -110,23 +107,16 @@ class PreparedBoard:
         return found
 
     def choices(self, chosen: Iterable[LeaderboardEntry]) -> Markup:
-        """Return a box for each entry; the chosen ones are checked."""
+        """Return a box for each entry; the chosen ones are checked, if they are of this board."""
         with self._changing:
             if self._choices is None:
                 text = self._templates.choices(self.board, _SLOT)
                 self._choices = str(text).split(_SLOT)
         filled = [""] * len(self.board.entries)
         for entry in chosen:
-            filled[self._places[entry.entry_id]] = " checked"
+            if entry.entry_id in self._places:
+                filled[self._places[entry.entry_id]] = " checked"
         return Markup(_filled(self._choices, filled))  # noqa: S704 - as above
-
-    def courses(self) -> Markup:
-        """Return the line of each entry through the axes of `plots.parallel`."""
-        with self._changing:
-            if self._courses is None:
-                lines = plots.courses(self.everyone)
-                self._courses = Markup(self._templates.courses(lines))  # noqa: S704 - a template's
-        return self._courses
 
 
 class PreparedBoards:

@@ -17,16 +17,14 @@ from medvid.benchmark.submission import EXAMPLE
 from medvid.benchmark.tasks import METRICS, RULE_METRIC_KEYS, SCORINGS, SOURCES, Board, Scoring
 from medvid.benchmark.validation import MINIMUM_RECORDS
 from medvid.models.boards import COLUMNS, RANKING_RULE, Leaderboard, LeaderboardEntry
-from medvid.models.comparisons import EntryComparison
 from medvid.models.problems import ProblemDetails
 from medvid.models.status import Status
-from services.gateway.boards.comparisons import decision, words
-from services.gateway.boards.models import MeasuredBoard, intervals_of
-from services.gateway.boards.urls import board_url, compare_url, csv_url, page_url
-from services.gateway.pages import about, board_view, plots
+from services.gateway.boards.models import MeasuredBoard
+from services.gateway.boards.urls import board_url, csv_url, page_url
+from services.gateway.pages import about, board_view
 from services.gateway.pages.board_view import View
-from services.gateway.pages.comparison import MAX_MODELS, choose, compare
-from services.gateway.pages.prepared import PreparedBoards
+from services.gateway.pages.comparison import MAX_MODELS
+from services.gateway.pages.prepared import PreparedBoard, PreparedBoards
 from services.gateway.pages.reference import prose
 from services.gateway.status.rules import duration
 from services.gateway.submissions import badges
@@ -179,40 +177,9 @@ class Pages:
             file_megabytes=SUBMISSION_LIMITS.unpacked_bytes >> 20,
         )
 
-    def compare(
-        self,
-        board: Leaderboard,
-        asked: Sequence[str],
-        valueless: Valueless = frozenset(),
-        found: Sequence[EntryComparison] = (),
-    ) -> str:
-        """Return the page of models side by side; `found` compares the others with the first."""
-        chosen = choose(board.entries, asked)
-        there = len({str(entry.entry_id) for entry in board.entries}.intersection(asked))
-        values = [entry.values for entry in chosen]
-        ends = [intervals_of(entry) for entry in chosen]
-        prepared = self._prepared.of(board)
-        return self.render(
-            "compare.html",
-            board=board,
-            chosen=chosen,
-            lost=len(asked) - there,
-            left_out=max(0, there - MAX_MODELS),
-            most=MAX_MODELS,
-            switches=switches(compare_url, valueless),
-            around=plots.radar(values, prepared.everyone, ends),
-            side=plots.parallel(values, prepared.everyone, ends),
-            choices=prepared.choices(chosen),
-            courses=prepared.courses() if chosen else "",
-            metrics=compare(chosen),
-            comparisons=[
-                (words(other.model_name, chosen[0].model_name, each), other, each)
-                for other, each in zip(chosen[1:], found, strict=False)
-                if each.statistics_version or each.not_compared
-            ],
-            decision=decision,
-            columns=COLUMNS,
-        )
+    def prepared(self, board: Leaderboard) -> PreparedBoard:
+        """Return a present board with what all its views share."""
+        return self._prepared.of(board)
 
     def render(self, template: str, **context: object) -> str:
         """Return the page of a template."""

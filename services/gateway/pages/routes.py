@@ -18,11 +18,12 @@ from services.gateway.boards.current import CACHE_CONTROL, Boards
 from services.gateway.boards.entries import entry_of
 from services.gateway.boards.reader_weights import read_weights, weights_text
 from services.gateway.boards.store import BoardHistory
-from services.gateway.boards.urls import compare_url, page_url
+from services.gateway.boards.urls import BOTH, compare_url, page_url
 from services.gateway.boards.views import BoardViews
 from services.gateway.boards.withdrawn import GoneEntries, withdrawn_page
 from services.gateway.pages.board_view import View
-from services.gateway.pages.comparison import asked_models, choose
+from services.gateway.pages.compare_page import chosen_of
+from services.gateway.pages.comparison import asked_models
 from services.gateway.pages.rendering import Pages, with_query
 from services.gateway.pages.second_opinions import opinions_url, weights_of
 from services.gateway.pages.views import PageViews
@@ -85,26 +86,26 @@ class PublicPages:
         return send(request, await self.made.about(shown, address=self.address(request)))
 
     async def _compare(self, request: web.Request) -> web.Response:
-        board = known_board(request.query.get("board", "community"))
-        scoring = asked_scoring(request)
+        name, scoring = request.query.get("board", "community"), asked_scoring(request)
+        boards = BOARDS if name == BOTH else (known_board(name),)
         asked = asked_models(request.query.getall("models", []))[:_MODELS_NAMED]
         if len(request.query.getall("models", [])) > 1:  # as a form sends it; not to be shared
-            headers = {"Location": compare_url(board, scoring, asked)}
+            headers = {"Location": compare_url(name, scoring, asked)}
             return web.Response(status=303, headers=headers)
-        shown = self.boards.get(board, scoring).board
+        shown = [self.boards.get(board, scoring).board for board in boards]
         who = self.address(request)
-        chosen = [entry.entry_id for entry in choose(shown.entries, asked)]
-        found = await self._differences(board, scoring, chosen, who)
+        chosen = [entry.entry_id for entry in chosen_of(shown, asked)]
+        found = await self._differences(boards, scoring, chosen, who)
         made = await self.made.comparison(shown, asked, self.boards.valueless, found, address=who)
         return send(request, made)
 
     async def _differences(
-        self, board: Board, scoring: Scoring, chosen: Sequence[UUID], address: str
+        self, boards: Sequence[Board], scoring: Scoring, chosen: Sequence[UUID], address: str
     ) -> list[EntryComparison]:
         """Return how the others differ from the first; nothing while the database is away."""
         try:
             return [
-                await self.views.comparison(board, scoring, other, chosen[0], address=address)
+                await self.views.comparison(boards, scoring, other, chosen[0], address=address)
                 for other in chosen[1:]
             ]
         except (NotFound, Transient):  # the values, in memory, are shown all the same

@@ -18,6 +18,7 @@ from medvid.models.entries import EntryDetails
 from medvid.models.second_opinions import SecondOpinions
 from services.gateway.boards.models import MeasuredBoard
 from services.gateway.pages.board_view import View
+from services.gateway.pages.compare_page import render_comparison
 from services.gateway.pages.entry_page import render_entry
 from services.gateway.pages.rendering import Pages, Valueless
 from services.gateway.pages.second_opinions import render_opinions
@@ -70,7 +71,7 @@ class PageViews:
 
     async def comparison(
         self,
-        shown: Leaderboard,
+        shown: Sequence[Leaderboard],
         asked: Sequence[str],
         valueless: Valueless,
         found: Sequence[EntryComparison] = (),
@@ -81,9 +82,11 @@ class PageViews:
 
         `found` are the comparisons of the others with the first.
         """
-        key = (_identity(shown), tuple(asked), valueless, bool(found))
-        return await self._get(
-            key, lambda: self._pages.compare(shown, asked, valueless, found), address
+        return await self.about_boards(
+            shown,
+            ("comparison", tuple(asked), valueless, bool(found)),
+            lambda: render_comparison(self._pages, shown, asked, valueless, found),
+            address=address,
         )
 
     async def second_opinions(

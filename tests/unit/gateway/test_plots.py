@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -11,8 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medvid.benchmark.tasks import METRIC_KEYS, METRICS
+from medvid.models.boards import Leaderboard, LeaderboardEntry
 from services.gateway.pages import plots, rank_history
+from services.gateway.pages.compare_page import render_comparison
 from services.gateway.pages.comparison import MAX_MODELS, asked_models, choose, compare
+from services.gateway.pages.rendering import Pages
 
 HALF = {metric.key: (metric.minimum + metric.maximum) / 2 for metric in METRICS}
 BEST = {metric.key: metric.maximum for metric in METRICS}
@@ -26,6 +29,19 @@ class Entry:
     rank: int | None = 1
     withheld: dict[str, object] = field(default_factory=dict)
     series: dict[str, str | None] = field(default_factory=dict)
+
+
+def row_of(rank: int) -> LeaderboardEntry:
+    return LeaderboardEntry(
+        rank=rank,
+        entry_id=UUID(int=rank),
+        model_name=f"Model {rank}",
+        organization="Lab",
+        submitted_on=date(2026, 1, 1),
+        mean_rank=float(rank),
+        values=dict.fromkeys(METRIC_KEYS, 1 / rank),
+        ranks=dict.fromkeys(METRIC_KEYS, rank),
+    )
 
 
 def entry(**changes: float | None) -> Entry:
@@ -50,6 +66,43 @@ def test_a_missing_value_leaves_a_gap() -> None:
     closed = plots.radar([HALF, values], [HALF]).lines
     assert closed[0].path.endswith("Z")
     assert "Z" not in closed[1].path
+
+
+def test_a_line_with_a_gap_has_no_inside() -> None:
+    values = {**HALF, "sa_acc": None}
+    whole, broken = plots.radar([HALF, values], [HALF]).lines
+    assert (whole.whole, broken.whole) == (True, False)
+    page = Pages().environment.get_template("_plots.html").module
+    drawn = page.series([whole, broken], ["One", "Other"])  # type: ignore[attr-defined]
+    assert drawn.count('class="course"') == drawn.count('class="course open"') == 1
+
+
+def test_bands_hold_the_models_that_have_a_value() -> None:
+    """Of 101 models from worst to best on one axis; on another none has a value."""
+    shares = [place / 100 for place in range(101)]
+    board = [{**HALF, "nap_acc": share, "sa_acc": None} for share in shares]
+    drawn = plots.bands(board)
+    axis = plots.parallel([], board).axes[1]
+    at = [axis.start.y + share * (axis.end.y - axis.start.y) for share in (0.05, 0.25, 0.5, 0.95)]
+    points = [f"{axis.start.x:g} {round(y, 1):g}" for y in at]
+    assert points[0] in drawn.most
+    assert points[3] in drawn.most
+    assert points[1] in drawn.half
+    assert points[2] in drawn.median
+    assert drawn.most.count("Z") == drawn.half.count("Z") == 2, "one area on each side of the gap"
+
+
+def test_many_models_are_no_mat_of_lines() -> None:
+    """However many there are, the background of a comparison does not grow."""
+    few, many = (
+        Leaderboard.empty("community", "compat").model_copy(
+            update={"entries": [row_of(number) for number in range(1, count + 1)]}
+        )
+        for count in (plots.MOST_LINES, 237)
+    )
+    drawn = [render_comparison(Pages(), [board], []) for board in (few, many)]
+    assert drawn[0].count("<path d=") - drawn[1].count("<path d=") == plots.MOST_LINES
+    assert [page.count('class="band"') for page in drawn] == [0, 2]
 
 
 def test_a_board_without_values_can_be_drawn() -> None:
