@@ -37,6 +37,7 @@ _SIGNED: Final = JWSRegistry(
                 "EdDSA", "Ed25519"],
     strict_check_header=False,
 )  # fmt: skip
+_IN_HEADER: Final = "client_secret_basic"
 _KEY_TYPES: Final = frozenset({"RSA", "EC", "OKP"})
 _log = structlog.get_logger(__name__)
 
@@ -133,14 +134,14 @@ class OpenIdConnect:
         said = await calls.get(str(URL(issuer) / ".well-known/openid-configuration"))
         if said.get("issuer") != issuer:
             raise calls.failed(f"it calls itself {str(said.get('issuer'))[:100]!r}, not {issuer!r}")
-        methods = said.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
+        methods = said.get("token_endpoint_auth_methods_supported", [_IN_HEADER])
         userinfo = said.get("userinfo_endpoint")
         return _Discovered(
             authorization=calls.require_address(said.get("authorization_endpoint")),
             token=calls.require_address(said.get("token_endpoint")),
             keys=calls.require_address(said.get("jwks_uri")),
             userinfo=calls.require_address(userinfo) if userinfo else None,
-            secret_in_form="client_secret_basic" not in methods,
+            secret_in_form=_IN_HEADER not in methods,
         )
 
     async def _claims(self, token: object, nonce: str) -> dict[str, Any]:
