@@ -16,7 +16,9 @@ from pydantic import SecretStr
 from medvid.judging.batch_api import BatchApi
 from medvid.judging.forms import FormChoice
 from medvid.judging.prompt import Form
+from medvid.judging.versions import JudgeVersion
 from services.judge.app import batch_steps
+from services.judge.batch_money import BatchMoney
 from services.judge.batch_steps import BatchSteps, Pace
 from services.judge.budgets import Caps
 from services.judge.open_judge import BatchProvider, endpoint_name
@@ -30,8 +32,8 @@ from tests.patience import HANG_SECONDS
 from tests.providers import NO_CAPS, PRICE, calling
 
 T = TypeVar("T")
-AT_ONCE: Final = Pace(poll=0.0, lost=0.0)
-_API: Final = ("upload", "submit", "find", "look", "cancel", "read", "delete")
+AT_ONCE: Final = Pace(poll=0.0, lost=0.0, create=HANG_SECONDS)
+_API: Final = ("upload", "find", "create", "look", "cancel", "read", "delete")
 _WRITES: Final = ("put", "submitting", "fail")
 
 
@@ -93,7 +95,7 @@ class MortalBatches(ProviderBatches):
 
     @classmethod
     def of(cls, rows: ProviderBatches, death: Death) -> MortalBatches:
-        made = cls(rows.database, rows.endpoint, rows.seconds, rows.holder)
+        made = cls(rows.database, rows.endpoint, rows.seconds, rows.others, rows.holder)
         for name in _WRITES:
             object.__setattr__(made, name, death.around(name, getattr(rows, name)))
         return made
@@ -156,6 +158,7 @@ async def batching(
     form: FormChoice | None = None,
     is_on: bool = True,
     model: str = MODEL,
+    judge: JudgeVersion | None = None,
 ) -> AsyncIterator[Batcher]:
     """A replica that sends its pairs in batches, at once and without a pause between looks."""
     stub, death = stub or Stub(), death or Death()
@@ -164,7 +167,7 @@ async def batching(
         form = form or FormChoice(Form.JSON)
         mortal = MortalDatabase(database.pool, death)
         grader = await stack.enter_async_context(
-            calling(database, url, model=model, caps=caps, form=form)
+            calling(database, url, model=model, caps=caps, form=form, judge=judge)
         )
         figures = replace(FIGURES, by_batch=is_on)
         one = replica(mortal, grader, figures=figures)
@@ -174,8 +177,8 @@ async def batching(
             judge_batch_lines=lines,
         )
         provider = BatchProvider(
-            endpoint_name(url), grader.endpoint, grader.rubric, PRICE, grader.spending,
-            grader.known_form,
+            endpoint_name(url), grader.endpoint, grader.rubric, PRICE,
+            BatchMoney(database, caps), grader.known_form,
         )  # fmt: skip
         steps = batch_steps(settings, provider, grader.version, one.runs)
         rows = MortalBatches.of(steps.rows, death)

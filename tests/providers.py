@@ -142,20 +142,22 @@ async def calling(
     seconds: float = HANG_SECONDS,
     held_seconds: float = 60,
     caps: Caps = NO_CAPS,
+    judge: JudgeVersion | None = None,
 ) -> AsyncIterator[ModelGrader]:
     """A judge as a replica has it: the real client, the shared money, the shared form.
 
     `seconds`: what a call has. `held_seconds`: for how long a replica holds back what it stopped.
     """
+    judge = judge or version(model)
     async with AsyncExitStack() as stack:
         client = open_client(api_key=key, base_url=url, seconds=seconds)
         stack.push_async_callback(client.close)
-        payee = Payee(version(model).hash, endpoint_name(url))
+        payee = Payee(judge.hash, endpoint_name(url))
         spending = SharedSpending(database, caps, HANG_SECONDS, payee)
         stack.push_async_callback(spending.close)
         yield ModelGrader(
             endpoint=OpenAiEndpoint(client, Sampling(model, 200, 0.0), seconds),
-            version=version(model),
+            version=judge,
             rubric=load_rubric("v1"),
             policy=RetryPolicy(attempts, 0.001, longest_wait),
             concurrency=AdaptiveLimit(8),

@@ -24,7 +24,10 @@ KEY: Final = "medvid_batch"
 _LARGEST_OUTPUT: Final = 1 << 30  # bytes; 50,000 lines of 20,000 characters
 _PAGE: Final = 100
 _MOST_ERRORS: Final = 3
+_MOST_PAGES: Final = 1_000
+"""Of the account's list of batches: one that goes on behind a hundred thousand has no end."""
 _ENDS: Final = ("completed", "failed", "expired", "cancelled")
+STATES: Final = ("validating", "in_progress", "finalizing", "cancelling", *_ENDS)
 _T = TypeVar("_T")
 End = Literal["completed", "failed", "expired", "cancelled"]
 
@@ -34,7 +37,8 @@ class ProviderBatch:
     """A batch as its provider tells it.
 
     `end`: how it ended, None while it goes on. `done` of `total` lines are answered or failed;
-    both are 0 until the provider has read them. `errors`: why it was refused, for a human.
+    both are 0 until the provider has read them. `errors`: why it was refused, for a human;
+    `is_full`: because the account has as much waiting as it may have.
     """
 
     id: str
@@ -47,6 +51,7 @@ class ProviderBatch:
     expires_at: int | None
     """Unix time (s)."""
     errors: str = ""
+    is_full: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +72,17 @@ class BatchApi:
 
     async def submit(self, file_id: str, key: str) -> ProviderBatch:
         """Return the batch of this key; where there is none, have it made of the file."""
-        known = await self.find(key)
-        if known is not None:
-            return known
+        return await self.find(key) or await self.create(file_id, key)
+
+    async def create(self, file_id: str, key: str, seconds: float | None = None) -> ProviderBatch:
+        """Have a batch made of a file, which is paid for; within so many seconds, if given."""
         body = {
             "input_file_id": file_id,
             "endpoint": ADDRESS,
             "completion_window": WINDOW,
             "metadata": {KEY: key},
         }
-        return _batch(await self._call("POST", "/batches", body))
+        return _batch(await self._call("POST", "/batches", body, seconds))
 
     async def find(self, key: str) -> ProviderBatch | None:
         """Return the batch of this key, the newest of several, or None.
@@ -84,7 +90,7 @@ class BatchApi:
         Reads the account's whole list, a hundred at a time: it has no search.
         """
         after: str | None = None
-        while True:
+        for _ in range(_MOST_PAGES):
             query = f"?limit={_PAGE}" + (f"&after={after}" if after else "")
             page = await self._call("GET", f"/batches{query}")
             listed = [each for each in _list(page.get("data")) if isinstance(each, Mapping)]
@@ -94,8 +100,9 @@ class BatchApi:
                     return _batch(each)
             last = listed[-1].get("id") if listed else None
             if not page.get("has_more") or not isinstance(last, str) or last == after:
-                return None
+                break
             after = last
+        return None
 
     async def look(self, batch_id: str) -> ProviderBatch:
         """Return how a batch is."""
@@ -137,8 +144,10 @@ class BatchApi:
             if getattr(error, "status_code", None) != 404:
                 raise
 
-    async def _call(self, method: str, path: str, body: object = None) -> Mapping[str, Any]:
-        return await self._guarded(self._answer(method, path, body))
+    async def _call(
+        self, method: str, path: str, body: object = None, seconds: float | None = None
+    ) -> Mapping[str, Any]:
+        return await self._guarded(self._answer(method, path, body), seconds)
 
     async def _answer(self, method: str, path: str, body: object) -> Mapping[str, Any]:
         """Return what an address answers: the bytes are read, as types differ by provider."""
@@ -154,11 +163,11 @@ class BatchApi:
             raise CallFailed("failing", "garbled", "the answer is no object", maybe_billed=True)
         return answer
 
-    async def _guarded(self, work: Awaitable[_T]) -> _T:
+    async def _guarded(self, work: Awaitable[_T], seconds: float | None = None) -> _T:
         """Turn what the client raises into a CallFailed that holds none of it, nor hangs on it."""
         failure: CallFailed
         try:
-            async with asyncio.timeout(self.seconds):
+            async with asyncio.timeout(seconds or self.seconds):
                 return await work
         except Exception as error:  # noqa: BLE001 - whatever it is, it may hold the key
             failure = self.endpoint.failure(error, Form.LINES, "")
@@ -183,11 +192,12 @@ def _batch(answer: Mapping[str, Any]) -> ProviderBatch:
         outputs=tuple(name for name in files if isinstance(name, str) and name),
         expires_at=expires_at if isinstance(expires_at, int) else None,
         errors=_errors(answer.get("errors")),
+        is_full=any(map(_says_full, _listed_errors(answer.get("errors")))),
     )
 
 
 def _errors(errors: object) -> str:
-    listed = _list(errors.get("data") if isinstance(errors, Mapping) else errors)
+    listed = _listed_errors(errors)
     named = [
         f"{f'line {line}: ' if isinstance(line := each.get('line'), int) else ''}"
         f"{shown(str(each.get('message') or each.get('code') or ''))}"
@@ -196,6 +206,18 @@ def _errors(errors: object) -> str:
     ]
     more = len(listed) - _MOST_ERRORS
     return "; ".join(named) + (f"; and {more} more" if more > 0 else "")
+
+
+def _listed_errors(errors: object) -> list[Any]:
+    return _list(errors.get("data") if isinstance(errors, Mapping) else errors)
+
+
+def _says_full(error: object) -> bool:
+    """Tell whether an error is that of the limit of tokens that an account may have waiting."""
+    if not isinstance(error, Mapping):
+        return False
+    says = str(error.get("message") or "").lower()
+    return error.get("code") == "token_limit_exceeded" or "enqueued token" in says
 
 
 def _list(value: object) -> list[Any]:

@@ -35,7 +35,7 @@ class LineKey(NamedTuple):
 
     @property
     def custom_id(self) -> str:
-        """Return the line's name, of at most 64 letters, digits, dashes and underscores."""
+        """Return the line's name, of at most 64 letters, digits, dashes, underscores and a dot."""
         return f"{urlsafe_b64encode(self.pair).decode().rstrip('=')}.{self.repeat}"
 
     @classmethod
@@ -118,13 +118,23 @@ def read_files(
     return answers
 
 
+def count_lines(files: Iterable[bytes]) -> int:
+    """Return how many whole lines output and error files have."""
+    return sum(_json(line) is not None for content in files for line in content.split(b"\n"))
+
+
+def _json(line: bytes) -> object:
+    """Return what a line holds; None for one that is empty or cannot be read."""
+    try:
+        return load_json(line) if line.strip() else None
+    except ValueError:
+        return None
+
+
 def _read_line(
     line: bytes, asked: Mapping[LineKey, str], form: Form, now: datetime, answers: BatchAnswers
 ) -> None:
-    try:
-        said = load_json(line)
-    except ValueError:
-        said = None
+    said = _json(line)
     key = LineKey.of(said.get("custom_id")) if isinstance(said, Mapping) else None
     if not isinstance(said, Mapping) or key is None or key not in asked:
         answers.strange += 1
@@ -142,15 +152,35 @@ def _read_line(
         answers.failed.pop(key, None)
 
 
+def _encoded(body: object) -> bytes:
+    """Return a line's body as it comes online; raises CallFailed."""
+    try:
+        return json.dumps(body).encode()
+    except RecursionError as error:
+        detail = "the line's answer is nested too deeply"
+        raise CallFailed("failing", "garbled", detail, maybe_billed=True) from error
+
+
+def _status(response: Mapping[str, object], body: object) -> int | None:
+    """Return a response's status, which some write as a text, or leave out where all is well."""
+    said = response.get("status_code")
+    if isinstance(said, int | str):
+        try:
+            return int(said)
+        except ValueError:
+            return None
+    return 200 if said is None and isinstance(body, Mapping) and body.get("choices") else None
+
+
 def _answer(line: Mapping[str, object], form: Form, now: datetime, sent: str) -> Completion | None:
     """Return a line's completion, None where it was not asked; raises CallFailed."""
     error, response = line.get("error"), line.get("response")
     if isinstance(error, Mapping) and error.get("code") in _NOT_ASKED:
         return None
-    status = response.get("status_code") if isinstance(response, Mapping) else None
     body = response.get("body") if isinstance(response, Mapping) else None
-    if isinstance(status, int) and body is not None:
-        encoded = json.dumps(body).encode()
+    status = _status(response, body) if isinstance(response, Mapping) else None
+    if status is not None and body is not None:
+        encoded = _encoded(body)
         if status < 300:
             return read_completion(encoded, {}, form, now=now, sent=sent)
         raise read_failure(status, encoded, {}, form, now=now, sent=sent)

@@ -89,6 +89,11 @@ class JudgeSeries(Answer):
     ranked: bool = Field(
         description="false: its values will be shown with a mark and count as missing in the ranks"
     )
+    by_batch: bool = Field(
+        False,
+        description="pairs travel in batches of the provider's, within a day at half the price, "
+        "unless a run is asked to be fast",
+    )
 
 
 class JudgeInForce(Answer):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Final, TypeAlias
 
@@ -29,6 +29,7 @@ from services.judge.rereading import ReplyReader
 from services.judge.runs import RunPolicy
 from services.judge.settings import JudgeSettings
 from services.judge.store import Runs, announce_judge, announce_panel
+from services.judge.stray_batches import StrayBatches
 from services.judge.succession import Successions
 from services.judge.upkeep import OVERDUE, Ages, Upkeep
 from services.judge.verdict_cache import VerdictCache
@@ -164,34 +165,54 @@ def _look_after_batches(
     opened: Sequence[Judge],
     runs: Runs,
 ) -> None:
-    """Take batches to the provider and back, of a single judge: a panel's judges judge online."""
-    provider = opened[0].batches
-    if judges.panel.is_single and provider is not None:
-        steps = batch_steps(settings, provider, opened[0].grader.version, runs)
-        # Also without MEDVID_JUDGE_BATCH_API: what was sent before comes back.
-        look = min(settings.judge_patrol_seconds, settings.judge_batch_poll_seconds)
-        base.repeat("judge_provider_batches", steps.look, look)
+    """Take batches to the provider and back.
+
+    Also without MEDVID_JUDGE_BATCH_API, and where a pool or a panel judges: what was sent before
+    comes back.
+    """
+    steps = [
+        batch_steps(settings, provider, judge.grader.version, runs, judges.by_version)
+        for judge in opened
+        for provider in judge.batches
+    ]
+    if not steps:
+        return
+    stray = StrayBatches(steps[0].rows, steps[0].settler, [each.rows.endpoint for each in steps])
+
+    async def look() -> None:
+        for each in steps:
+            await each.look()
+        await stray.look()
+
+    seconds = min(settings.judge_patrol_seconds, settings.judge_batch_poll_seconds)
+    base.repeat("judge_provider_batches", look, seconds)
 
 
 def batch_steps(
-    settings: JudgeSettings, provider: BatchProvider, version: JudgeVersion, runs: Runs
+    settings: JudgeSettings,
+    provider: BatchProvider,
+    version: JudgeVersion,
+    runs: Runs,
+    versions: Collection[str] = (),
 ) -> BatchSteps:
-    """Return what takes batches to the provider and back."""
-    rows = ProviderBatches(runs.database, provider.name, settings.judge_claim_seconds)
+    """Return what takes batches to the provider and back; `versions`: of all that judge here."""
+    others = [each for each in versions if each != version.hash]
+    rows = ProviderBatches(runs.database, provider.name, settings.judge_claim_seconds, others)
     writer = LineWriter(provider.endpoint, version, provider.rubric, provider.price.by_batch)
     planner = FilePlanner(
         runs,
         writer,
-        provider.spending,
+        provider.money,
         provider.name,
         provider.known_form,
         settings.judge_batch_lines,
         settings.by_batch,
     )
     prefix = None if version.provider == "stub" else settings.judge_model_prefix
-    settler = AnswerSettler(rows, runs, provider.spending, version.hash, prefix)
+    settler = AnswerSettler(rows, runs, provider.money, version.hash, prefix)
     # Twice the time of a call: for so long it may take a provider to list what it created.
-    pace = Pace(settings.judge_batch_poll_seconds, 2 * settings.judge_timeout_seconds)
+    call = settings.judge_timeout_seconds
+    pace = Pace(settings.judge_batch_poll_seconds, lost=2 * call, create=call)
     return BatchSteps(rows, runs, planner, settler, BatchApi(provider.endpoint), pace)
 
 

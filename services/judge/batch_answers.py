@@ -20,7 +20,7 @@ from medvid.judging.calls import Completion
 from medvid.judging.forms import ReplyForm, named
 from medvid.judging.rationale import load_rationale
 from medvid.judging.replies import REASONING_LIMIT
-from services.judge.budgets import BatchSpending
+from services.judge.batch_money import BatchMoney
 from services.judge.model_calls import Tally
 from services.judge.provider_batches import SQL, Ended, HeldBatch, ProviderBatches
 from services.judge.runs import Batch, Item, ItemKey, Settlement, keys_apart
@@ -96,7 +96,7 @@ class AnswerSettler:
 
     rows: ProviderBatches
     runs: Runs
-    spending: BatchSpending
+    money: BatchMoney
     own: str
     model_prefix: str | None
 
@@ -127,24 +127,25 @@ class AnswerSettler:
             missing=len(answers.missing),
             repeated=answers.repeated,
         )
-        await self.spending.warn(batch.run_id)
+        await self.money.warn(batch.run_id)
 
-    async def let_go(self, batch: HeldBatch, ended: Ended) -> None:
-        """End a batch that nothing was asked of: its pairs wait for another file.
+    async def let_go(self, batch: HeldBatch, ended: Ended, *, wait: float = 0.0) -> None:
+        """End a batch that nothing was asked of: its pairs wait for another file, so long at least.
 
         Of one that was lost, the provider may have answered everything: it is counted as spent, and
         its pairs go online.
         """
         async with self.runs.database.transaction() as transaction:
             connection = transaction.connection
+            await connection.fetchval(_JUDGE_SQL["run_settle_together"], batch.run_id)
             await self.rows.lock(connection, batch)
             state = "planned" if ended == "lost" else "for_provider"
             open_ = len(await connection.fetch(SQL["lines_open"], batch.id))
-            await connection.execute(SQL["let_go"], batch.id, state)
+            await connection.execute(SQL["let_go"], batch.id, state, wait)
             if ended == "lost":
-                await self._charge(connection, batch, open_ * batch.line_microusd)
+                await self.money.charge(connection, batch, open_ * batch.line_microusd)
                 await connection.execute(_JUDGE_SQL["run_notes"], batch.run_id, None, True)
-            await self.spending.give_back(connection, batch.id)
+            await self.money.give_back(connection, batch.id)
             await self.rows.put(batch, "deleting", ended=ended, connection=connection)
 
     def _reader(self, batch: HeldBatch) -> VerdictReader:
@@ -168,7 +169,9 @@ class AnswerSettler:
             lines = await self._save(connection, batch, calls, reader, answers)
             settlement = await _settlement(connection, judge_batch, lines, named(batch.form))
             await self.runs.settle_in(transaction, judge_batch, settlement)
-            await self._charge(connection, batch, sum(line.microusd for line in lines.values()))
+            await self.money.charge(
+                connection, batch, sum(line.microusd for line in lines.values())
+            )
         _count(lines)
 
     async def _settle_left(
@@ -186,7 +189,9 @@ class AnswerSettler:
             waste = Waste.sum(line.waste for line in lines.values())
             # Should it be too much, the run's next waste says so.
             await self.runs.count_waste(connection, batch.run_id, waste)
-            await self._charge(connection, batch, sum(line.microusd for line in lines.values()))
+            await self.money.charge(
+                connection, batch, sum(line.microusd for line in lines.values())
+            )
         _count(lines)
 
     async def _save(
@@ -210,13 +215,8 @@ class AnswerSettler:
                 verdict = replace(line.verdict, attempts=attempts)
                 await save_verdict(connection, batch.judge_version, key, verdict)
         answered = sum(line.verdict is not None for line in lines.values())
-        spent = sum(line.microusd for line in lines.values())
-        await connection.execute(SQL["count_settled"], batch.id, answered, spent)
+        await connection.execute(SQL["count_settled"], batch.id, answered, _spent(lines))
         return lines
-
-    async def _charge(self, connection: Connection, batch: HeldBatch, spent: int) -> None:
-        version = batch.judge_version
-        await self.spending.charge(connection, batch.id, batch.run_id, version, spent)
 
 
 async def _settlement(
@@ -245,6 +245,10 @@ async def _settlement(
         reply_form=form if any(line.verdict for line in lines.values()) else None,
         cost_estimated=any(line.is_estimated for line in lines.values()),
     )
+
+
+def _spent(lines: Mapping[ItemKey, SettledLine]) -> int:
+    return sum(line.microusd for line in lines.values())
 
 
 def _count(lines: Mapping[ItemKey, SettledLine]) -> None:

@@ -19,7 +19,7 @@ from medvid.judging.pricing import Grant, TokenPrice
 from medvid.judging.prompt import Form, build_messages, estimate_tokens
 from medvid.judging.rubric import Rubric
 from medvid.judging.versions import JudgeVersion
-from services.judge.budgets import BatchSpending
+from services.judge.batch_money import BatchMoney
 from services.judge.provider_batches import SQL
 from services.judge.runs import Item, ItemKey, Pause, keys_apart
 from services.judge.store import Runs, item_of, pause_run
@@ -92,7 +92,7 @@ class FilePlanner:
 
     runs: Runs
     writer: LineWriter
-    spending: BatchSpending
+    money: BatchMoney
     endpoint: str
     known_form: Callable[[], Awaitable[Form | None]]
     lines: int
@@ -137,7 +137,7 @@ class FilePlanner:
         if not parts:
             await connection.execute(SQL["lines_unclaim"], batch_id, [], [])
             return True
-        granted = await self.spending.room(
+        granted = await self.money.room(
             connection,
             batch_id,
             run.run_id,
@@ -145,7 +145,7 @@ class FilePlanner:
             sum(part.microusd for part in parts),
         )
         if granted.scope:
-            await connection.execute(SQL["let_go"], batch_id, "for_provider")
+            await connection.execute(SQL["let_go"], batch_id, "for_provider", 0.0)
             await self._refused(transaction, run, granted)
             return False
         chosen = fitting(parts, lines=self.lines, microusd=granted.amount)
@@ -200,7 +200,7 @@ class FilePlanner:
             SQL["judge_batches_file"], [part.batch_id for part in parts], batch_id
         )
         if microusd:
-            await self.spending.hold(connection, batch_id, run.run_id, microusd)
+            await self.money.hold(connection, batch_id, run.run_id, microusd)
         _log.info("provider_batch_planned", provider_batch=str(batch_id), lines=len(keys))
 
     async def _refused(self, transaction: Transaction, run: _Run, refused: Grant) -> None:

@@ -4,8 +4,8 @@ A replica sets money aside for some calls at once (a lease) and settles what the
 lease is used up, every few seconds, and at shutdown. A lease counts as spent until it expires. A
 killed replica leaves at most one lease per run unsettled: for so long too much counts as spent,
 then what its last calls cost, under `SLICE_CALLS` of them, is not counted. The cost of each
-verdict is stored with the verdict. A batch at the provider has a lease of its own, without an end:
-its money is charged in the transactions that settle its lines, and nothing of it is lost.
+verdict is stored with the verdict. Batches at the provider have leases of their own
+(`batch_money`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from medvid.judging.pricing import (
 from services.judge.verdict import BudgetExhausted, TryLater
 from shared.runtime.errors import Transient
 from shared.runtime.metrics import JUDGE_BUDGET_RATIO, JUDGE_BUDGET_WARNINGS, JUDGE_SPENT
-from shared.storage.database import Connection, Database, transient_errors
+from shared.storage.database import Database, transient_errors
 from shared.storage.queries import load_queries
 
 _SQL: Final = load_queries("services.judge", "budgets.sql")
@@ -55,6 +55,18 @@ class Caps:
     endpoint: int | None = None
     """Of a month, at the payee's endpoint alone."""
 
+    def budgets(self, month: int, month_held: int, run: int, run_held: int) -> list[Budget]:
+        """Return those of month and run that have a cap, by what is spent and held of each."""
+        budgets = (
+            ("month", self.month, month, month_held),
+            ("run", self.run, run, run_held),
+        )
+        return [
+            Budget(scope, cap, spent, held)
+            for scope, cap, spent, held in budgets
+            if cap is not None
+        ]
+
 
 @dataclass(frozen=True, slots=True)
 class Payee:
@@ -74,34 +86,6 @@ class Spending(Protocol):
         """Turn a reservation into what the call cost."""
 
 
-class BatchSpending(Protocol):
-    """The same of batches, within the caller's transaction. `batch_id` identifies the lease.
-
-    Each locks the month for everyone: they come last in a transaction.
-    """
-
-    async def room(
-        self, connection: Connection, batch_id: UUID, run_id: UUID, needed: int, wanted: int
-    ) -> Grant:
-        """Return how much may be set aside."""
-
-    async def hold(
-        self, connection: Connection, batch_id: UUID, run_id: UUID, microusd: int
-    ) -> None:
-        """Set so much aside until it is given back."""
-
-    async def charge(
-        self, connection: Connection, batch_id: UUID, run_id: UUID, judge_version: str, spent: int
-    ) -> None:
-        """Count what lines cost, out of what is set aside."""
-
-    async def give_back(self, connection: Connection, batch_id: UUID) -> None:
-        """Set nothing aside any more."""
-
-    async def warn(self, run_id: UUID) -> None:
-        """Warn where caps come near; outside of any transaction."""
-
-
 class Unmetered:
     """The spending of a judge that costs nothing."""
 
@@ -119,32 +103,30 @@ class Unmetered:
         """No cap."""
         return None
 
-    async def room(
-        self,
-        connection: Connection,  # noqa: ARG002
-        batch_id: UUID,  # noqa: ARG002
-        run_id: UUID,  # noqa: ARG002
-        needed: int,  # noqa: ARG002
-        wanted: int,
-    ) -> Grant:
-        """No cap."""
-        return Grant(wanted)
 
-    async def hold(
-        self, connection: Connection, batch_id: UUID, run_id: UUID, microusd: int
-    ) -> None:
-        """Nothing to set aside."""
+@dataclass(slots=True)
+class BudgetWarnings:
+    """Warns, once for all replicas, when a cap comes near or leaves no room for a call."""
 
-    async def charge(
-        self, connection: Connection, batch_id: UUID, run_id: UUID, judge_version: str, spent: int
-    ) -> None:
-        """Nothing to count."""
+    database: Database
+    _warned: dict[str, int] = field(default_factory=dict, init=False)
+    """Remembered here too, so that the database is asked once per threshold."""
 
-    async def give_back(self, connection: Connection, batch_id: UUID) -> None:
-        """Nothing was set aside."""
-
-    async def warn(self, run_id: UUID) -> None:
-        """No cap."""
+    async def warn(self, budget: tuple[str, str, int, int | None], granted: Grant) -> None:
+        """Warn of a budget (its kind, its scope, what is spent, its cap) where there is reason."""
+        kind, scope, spent, cap = budget
+        if cap and kind == "month":
+            JUDGE_BUDGET_RATIO.labels(kind).set(spent / cap)
+        is_spent = granted.is_final and granted.scope == kind
+        percent = WARN_PERCENTS[-1] if is_spent else percent_reached(spent, cap)
+        if percent <= self._warned.get(scope, 0):
+            return
+        async with transient_errors():
+            status = await self.database.pool.execute(_SQL["warn"], scope, percent)
+        self._warned[scope] = percent
+        if status == "UPDATE 1":
+            JUDGE_BUDGET_WARNINGS.labels(kind, str(percent)).inc()
+            _log.warning("judge_budget_reached", scope=scope, percent=percent)
 
 
 @dataclass(slots=True)
@@ -173,8 +155,11 @@ class SharedSpending:
     payee: Payee
     clock: Callable[[], float] = time.monotonic
     _leases: dict[UUID, _Lease] = field(default_factory=dict, init=False)
-    _warned: dict[str, int] = field(default_factory=dict, init=False)
+    _warnings: BudgetWarnings = field(init=False)
     _show_at: float = field(default=0.0, init=False)
+
+    def __post_init__(self) -> None:
+        self._warnings = BudgetWarnings(self.database)
 
     async def reserve(self, run_id: UUID, microusd: int) -> None:
         """Set money aside; raises BudgetExhausted, or TryLater while others hold the rest."""
@@ -199,51 +184,6 @@ class SharedSpending:
         lease.unsettled += spent
         lease.used_at = self.clock()
         JUDGE_SPENT.inc(spent / MICROUSD)
-
-    async def room(
-        self, connection: Connection, batch_id: UUID, run_id: UUID, needed: int, wanted: int
-    ) -> Grant:
-        """Return how much may be set aside for a batch: at least `needed`, or nothing."""
-        rows = await connection.fetch(_SQL["charge"], run_id, 0)
-        month, run = (int(row["spent_microusd"]) for row in rows)
-        held = await connection.fetchrow(
-            _SQL["held_by_others"],
-            batch_id,
-            *(row["scope"] for row in rows),
-            self.payee.endpoint,
-        )
-        assert held is not None  # noqa: S101 - an aggregate
-        return grant(wanted, needed, self._budgets(month, held["month"], run, held["run"]))
-
-    async def hold(
-        self, connection: Connection, batch_id: UUID, run_id: UUID, microusd: int
-    ) -> None:
-        """Set money aside for a batch until it is given back; the caller has asked for room."""
-        await connection.execute(_SQL["hold_for_batch"], batch_id, run_id, microusd)
-
-    async def charge(
-        self, connection: Connection, batch_id: UUID, run_id: UUID, judge_version: str, spent: int
-    ) -> None:
-        """Count what lines of a batch cost."""
-        if spent:
-            await connection.execute(_SQL["charge"], run_id, spent)
-            payee = (judge_version, self.payee.endpoint)
-            await connection.execute(_SQL["cost_add"], run_id, *payee, spent)
-            await connection.execute(_SQL["spend_of_batch"], batch_id, spent)
-            JUDGE_SPENT.inc(spent / MICROUSD)
-
-    async def give_back(self, connection: Connection, batch_id: UUID) -> None:
-        """Set nothing aside for a batch any more."""
-        await connection.execute(_SQL["release"], batch_id)
-
-    async def warn(self, run_id: UUID) -> None:
-        """Warn where caps come near."""
-        async with transient_errors():
-            rows = await self.database.pool.fetch(_SQL["charged"], run_id)
-        for row in rows:
-            kind = "month" if row["scope"].startswith("month") else "run"
-            cap = self.caps.month if kind == "month" else self.caps.run
-            await self._warn((kind, row["scope"], int(row["spent_microusd"]), cap), Grant(0))
 
     async def month_left(self) -> int | None:
         """Return what the month's cap leaves, None without one."""
@@ -311,7 +251,7 @@ class SharedSpending:
             endpoint = self.payee.endpoint
             held = await connection.fetchrow(_SQL["held_by_others"], lease.id, *scopes, endpoint)
             assert held is not None  # noqa: S101 - an aggregate
-            budgets = self._budgets(month, held["month"] + open_, run, held["run"] + open_)
+            budgets = self.caps.budgets(month, held["month"] + open_, run, held["run"] + open_)
             if self.caps.endpoint is not None:
                 paid = await connection.fetchval(_SQL["endpoint_spent"], endpoint)
                 others = held["endpoint"] + open_
@@ -327,38 +267,10 @@ class SharedSpending:
         # Calls that ended in between moved money too: only the difference is applied.
         lease.unsettled -= spent
         lease.free = max(0, lease.free + free - before)
-        await self._warn(("month", scopes[0], month, self.caps.month), granted)
-        await self._warn(("run", scopes[1], run, self.caps.run), granted)
+        await self._warnings.warn(("month", scopes[0], month, self.caps.month), granted)
+        await self._warnings.warn(("run", scopes[1], run, self.caps.run), granted)
         if needed and not granted.amount:
             _refuse(granted)
-
-    def _budgets(self, month: int, month_held: int, run: int, run_held: int) -> list[Budget]:
-        budgets = (
-            ("month", self.caps.month, month, month_held),
-            ("run", self.caps.run, run, run_held),
-        )
-        return [
-            Budget(scope, cap, spent, held)
-            for scope, cap, spent, held in budgets
-            if cap is not None
-        ]
-
-    async def _warn(self, budget: tuple[str, str, int, int | None], granted: Grant) -> None:
-        """Warn, once for all replicas, when a cap comes near or leaves no room for a call."""
-        kind, scope, spent, cap = budget
-        if cap and kind == "month":
-            JUDGE_BUDGET_RATIO.labels(kind).set(spent / cap)
-        is_spent = granted.is_final and granted.scope == kind
-        percent = WARN_PERCENTS[-1] if is_spent else percent_reached(spent, cap)
-        # Remembered here too, so that the database is asked once per threshold.
-        if percent <= self._warned.get(scope, 0):
-            return
-        async with transient_errors():
-            status = await self.database.pool.execute(_SQL["warn"], scope, percent)
-        self._warned[scope] = percent
-        if status == "UPDATE 1":
-            JUDGE_BUDGET_WARNINGS.labels(kind, str(percent)).inc()
-            _log.warning("judge_budget_reached", scope=scope, percent=percent)
 
 
 def _refuse(refused: Grant) -> NoReturn:

@@ -67,10 +67,11 @@ class EndWatch:
         for model, read in self.judges:
             try:
                 models = await read()
-            except CallFailed as failure:
+            except CallFailed as failure:  # which says nothing of the others' ends
                 _log.warning("judge_end_unread", model=model, detail=failure.detail)
                 await pool.execute(_SQL["end_unread"], self.version)
-                return
+                all_listed = False
+                continue
             ends.append(end_of(models, model))
             all_listed &= not {model, f"models/{model}"}.isdisjoint(models)
             if ends[-1] is not None:

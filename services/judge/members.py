@@ -5,19 +5,19 @@ Each is the service's settings with its own on top: whatever serves a single jud
 
 from __future__ import annotations
 
-import os
-import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from medvid.judging.families import family_of
 from medvid.judging.panels import MOST_MEMBERS, Combine
 from medvid.judging.pricing import TokenPrice
+from services.judge.pool_file import pool_of
 from services.judge.settings import ONE_JUDGE, JudgeSettings, Positive
 from services.judge.stub.server import salted
+from services.judge.toml_file import TomlFile
 from shared.runtime.errors import Misconfigured
 
 _SECRET: Final = ("judge_api_key", "judge_headers")
@@ -27,6 +27,7 @@ _MEMBER_TOO: Final = (
     "judge_expected_tokens",
 )  # fmt: skip
 """Common settings that a member may have otherwise."""
+_FIX: Final = "See docs/operations.md#a-panel-of-judges."
 _OWN: Final = frozenset(ONE_JUDGE + _MEMBER_TOO) - {*_SECRET, "judge_prices", "judge_provider"}
 
 
@@ -64,7 +65,7 @@ class _Judge(BaseModel):
     api_key_env: str | None = None
     headers_env: dict[str, str] = {}
     price: TokenPrice | None = None
-    weight: Positive = 1.0
+    weight: Annotated[float, Field(ge=0.001, le=1000)] = 1.0
     family: str | None = None
 
     @model_validator(mode="after")
@@ -100,55 +101,48 @@ def members_of(settings: JudgeSettings) -> Members:
         raise Misconfigured(
             "MEDVID_JUDGE_BATCH_API is for a single judge.", fix="Unset it, or MEDVID_JUDGES."
         )
-    try:
-        found = _File.model_validate(tomllib.loads(settings.judges.read_text("utf-8")))
-    except OSError as error:
-        raise _wrong(settings.judges, error.strerror or "cannot be read") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise _wrong(settings.judges, f"is no TOML: {error}") from error
-    except ValidationError as error:
-        raise _wrong(settings.judges, _problems(error, "")) from error
-    judges = [_member(settings, table, n) for n, table in enumerate(found.judge, 1)]
+    file = TomlFile("MEDVID_JUDGES", settings.judges, _FIX)
+    found = file.read(_File)
+    judges = [_member(settings, file, table, n) for n, table in enumerate(found.judge, 1)]
+    _require_different(file, judges, settings.judge_families)
     return Members(judges, found.combine, found.wait_seconds)
 
 
-def _member(settings: JudgeSettings, table: _Judge, number: int) -> Member:
-    path = settings.judges
-    assert path is not None  # noqa: S101 - it was read
+def _member(settings: JudgeSettings, file: TomlFile, table: _Judge, number: int) -> Member:
     own = {**table.own, "judge_provider": table.provider}
     if table.price is not None:
-        own["judge_prices"] = {own.get("judge_model"): table.price}
+        own["judge_prices"] = {str(own.get("judge_model")): table.price}
     if table.api_key_env:
-        own["judge_api_key"] = _secret(path, table.api_key_env)
+        own["judge_api_key"] = file.secret(table.api_key_env)
     own["judge_headers"] = {
-        name: _secret(path, variable) for name, variable in table.headers_env.items()
+        name: file.secret(variable) for name, variable in table.headers_env.items()
     }
     common = {name: getattr(settings, name) for name in JudgeSettings.model_fields}
     try:
         judge = JudgeSettings(**{**common, "judges": None, **own})
     except ValidationError as error:
-        raise _wrong(path, _problems(error, f"judge {number}: ")) from error
+        raise file.invalid(error, f"judge {number}") from error
     if judge.why_off is not None:
-        raise _wrong(path, f"judge {number}: it has no model")
+        raise file.wrong(f"judge {number}: it has no model")
     return Member(judge, table.weight, table.family)
 
 
-def _secret(path: Path, variable: str) -> str:
-    found = os.environ.get(variable)
-    if not found:
-        raise _wrong(path, f"names the variable {variable}, which is not set")
-    return found
-
-
-def _problems(error: ValidationError, where: str) -> str:
-    return "; ".join(
-        f"{where}{'.'.join(map(str, each['loc'])).removeprefix('judge_')}: "
-        f"{each['msg'].removeprefix('Value error, ')}"
-        for each in error.errors(include_url=False, include_input=False)
-    )
-
-
-def _wrong(path: Path, says: str) -> Misconfigured:
-    return Misconfigured(
-        f"MEDVID_JUDGES: {path.name}: {says}.", fix="See docs/operations.md#a-panel-of-judges."
-    )
+def _require_different(
+    file: TomlFile, judges: Sequence[Member], families: Mapping[str, str]
+) -> None:
+    """Raise Misconfigured for judges of one family, or with endpoints of one name."""
+    first: dict[str, int] = {}
+    owner: dict[str, int] = {}
+    for number, each in enumerate(judges, 1):
+        family = each.family or family_of(each.name, families)
+        if family is not None and first.setdefault(family, number) != number:
+            raise file.wrong(
+                f"judges {first[family]} and {number} are of one family, {family}, and would agree "
+                "for that alone; where a name misleads, say another family in its table"
+            )
+        for entry in pool_of(each.settings):
+            if owner.setdefault(entry.name, number) != number:
+                raise file.wrong(
+                    f"the pools of judges {owner[entry.name]} and {number} both name an endpoint "
+                    f"{entry.name}; a name is one endpoint's of one judge"
+                )

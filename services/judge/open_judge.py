@@ -18,8 +18,9 @@ from medvid.judging.prompt import Form
 from medvid.judging.retry import RetryPolicy
 from medvid.judging.rubric import Rubric, load_rubric
 from medvid.judging.versions import JudgeVersion
+from services.judge.batch_money import BatchMoney
 from services.judge.breaker import Breaker
-from services.judge.budgets import BatchSpending, Caps, Payee, SharedSpending, Unmetered
+from services.judge.budgets import Caps, Payee, SharedSpending, Unmetered
 from services.judge.concurrency import AdaptiveLimit
 from services.judge.ends import ListModels, model_end
 from services.judge.grader import ModelGrader
@@ -46,7 +47,7 @@ class BatchProvider:
     endpoint: OpenAiEndpoint
     rubric: Rubric
     price: TokenPrice
-    spending: BatchSpending
+    money: BatchMoney
     known_form: Callable[[], Awaitable[Form | None]]
 
 
@@ -58,7 +59,8 @@ class Judge:
     month_left: Callable[[], Awaitable[int | None]]
     models: ListModels | None = None
     """The provider's list, where there is a provider."""
-    batches: BatchProvider | None = None
+    batches: Sequence[BatchProvider] = ()
+    """Its endpoints, which may have batches that were sent when they were all that there was."""
 
 
 @asynccontextmanager
@@ -73,7 +75,7 @@ async def open_judge(base: Infrastructure, settings: JudgeSettings) -> AsyncIter
             yield await _open_pool(base, settings, entries, stack)
             return
         opened = await _open_grader(base, settings, stack)
-        yield Judge(opened.grader, opened.spending.month_left, opened.models, opened.batches)
+        yield Judge(opened.grader, opened.spending.month_left, opened.models, [opened.batches])
 
 
 async def _open_pool(
@@ -98,7 +100,12 @@ async def _open_pool(
     await watch.look()  # before the first call: who is drained gets none
     base.repeat("judge_pool", watch.look, LOOK_SECONDS)
     spendings = [each.spending for each in opened.values()]
-    return Judge(pool, _left_in_pool(spendings), next(iter(lists.values()), None))
+    return Judge(
+        pool,
+        _left_in_pool(spendings),
+        next(iter(lists.values()), None),
+        [each.batches for each in opened.values()],
+    )
 
 
 def _left_in_pool(
@@ -158,7 +165,14 @@ async def _open_grader(
         model_end=partial(model_end, base.database, version),
     )
     models = None if version.provider == "stub" else endpoint.models
-    batches = BatchProvider(name, endpoint, rubric, settings.price, spending, grader.known_form)
+    batches = BatchProvider(
+        endpoint_name(url),
+        endpoint,
+        rubric,
+        settings.price,
+        BatchMoney(base.database, caps),
+        grader.known_form,
+    )
     return _Opened(grader, spending, models, batches)
 
 

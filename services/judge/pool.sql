@@ -5,6 +5,8 @@ INSERT INTO judge_pool_endpoints AS known (name, judge_version, down) VALUES ($1
 ON CONFLICT (name) DO UPDATE
    SET state = CASE WHEN known.state = 'other_model' AND known.judge_version <> $2 THEN 'serving' ELSE known.state END,
        why = CASE WHEN known.state = 'other_model' AND known.judge_version <> $2 THEN NULL ELSE known.why END,
+       changed_at = CASE WHEN known.state = 'other_model' AND known.judge_version <> $2 THEN clock_timestamp()
+                         ELSE known.changed_at END,      -- so that its list is read again
        judge_version = $2, down = $3, seen_at = now()
 RETURNING state, why, changed_at
 

@@ -6,18 +6,15 @@ pool. What makes the judge version is none of its own, so it does not depend on 
 
 from __future__ import annotations
 
-import os
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from medvid.judging.pricing import FREE, to_microusd
 from services.judge.settings import JudgeSettings, Positive, Usd
-from shared.runtime.errors import Misconfigured
+from services.judge.toml_file import TomlFile
 
 _FIX: Final = "See docs/operations.md#a-pool-of-endpoints."
 
@@ -45,6 +42,12 @@ class _Table(BaseModel):
     tokens_per_minute: Positive | None = None
     month_cap_usd: Usd | None = None
 
+    @property
+    def account(self) -> str:
+        """Return what tells it from the others, but for its name."""
+        names = {"base_url", "api_key_env", "headers_env", "query"}
+        return self.model_dump_json(include=names)
+
 
 class _File(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,55 +62,43 @@ class _File(BaseModel):
             raise ValueError(f"two endpoints are named {', '.join(twice)}")
         return self
 
+    @model_validator(mode="after")
+    def _endpoints_differ(self) -> Self:
+        first: dict[str, str] = {}
+        for each in self.endpoint:
+            same = first.setdefault(each.account, each.name)
+            if same != each.name:
+                raise ValueError(
+                    f"{same} and {each.name} have one address and one key: they are one endpoint, "
+                    "whose limits would count twice"
+                )
+        return self
+
 
 def pool_of(settings: JudgeSettings) -> Sequence[PoolEntry]:
     """Return the endpoints of a pool, none where there is no file; raises Misconfigured."""
-    path = settings.judge_pool
-    if path is None:
+    if settings.judge_pool is None:
         return ()
-    try:
-        found = _File.model_validate(tomllib.loads(path.read_text("utf-8")))
-        return [_entry(settings, path, table) for table in found.endpoint]
-    except OSError as error:
-        raise _wrong(path, error.strerror or "cannot be read") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise _wrong(path, f"is no TOML: {error}") from error
-    except ValidationError as error:
-        raise _wrong(path, _problems(error)) from error
+    file = TomlFile("MEDVID_JUDGE_POOL", settings.judge_pool, _FIX)
+    return [_entry(settings, file, table) for table in file.read(_File).endpoint]
 
 
-def _entry(settings: JudgeSettings, path: Path, table: _Table) -> PoolEntry:
+def _entry(settings: JudgeSettings, file: TomlFile, table: _Table) -> PoolEntry:
     if table.month_cap_usd is not None and settings.price is FREE:
-        raise _wrong(path, f"{table.name}: a cap needs the model's price in MEDVID_JUDGE_PRICES")
+        raise file.wrong(f"{table.name}: a cap needs the model's price in MEDVID_JUDGE_PRICES")
     common = {name: getattr(settings, name) for name in JudgeSettings.model_fields}
-    headers = {name: _secret(path, variable) for name, variable in table.headers_env.items()}
+    headers = {name: file.secret(variable) for name, variable in table.headers_env.items()}
     own = {
         "judge_pool": None,
         "judge_base_url": table.base_url,
-        "judge_api_key": _secret(path, table.api_key_env) if table.api_key_env else "",
+        "judge_api_key": file.secret(table.api_key_env) if table.api_key_env else "",
         "judge_headers": settings.judge_headers | headers,
         "judge_query": settings.judge_query | table.query,
         "judge_requests_per_minute": table.requests_per_minute,
         "judge_tokens_per_minute": table.tokens_per_minute,
     }
     cap = None if table.month_cap_usd is None else to_microusd(table.month_cap_usd)
-    return PoolEntry(table.name, JudgeSettings(**common | own), cap)
-
-
-def _secret(path: Path, variable: str) -> str:
-    found = os.environ.get(variable)
-    if not found:
-        raise _wrong(path, f"names the variable {variable}, which is not set")
-    return found
-
-
-def _problems(error: ValidationError) -> str:
-    return "; ".join(
-        f"{'.'.join(map(str, each['loc'])) or 'the file'}: "
-        f"{each['msg'].removeprefix('Value error, ')}"
-        for each in error.errors(include_url=False, include_input=False)
-    )
-
-
-def _wrong(path: Path, says: str) -> Misconfigured:
-    return Misconfigured(f"MEDVID_JUDGE_POOL: {path.name}: {says}.", fix=_FIX)
+    try:
+        return PoolEntry(table.name, JudgeSettings(**common | own), cap)
+    except ValidationError as error:
+        raise file.invalid(error, table.name) from error

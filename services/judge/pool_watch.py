@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -18,6 +19,8 @@ from shared.storage.queries import load_queries
 
 LOOK_SECONDS: Final = 2.0
 """Within which every replica follows an administrator."""
+_LIST_SECONDS: Final = 10.0
+"""One that hangs must not keep the others' changes waiting."""
 _MOST_NAMES: Final = 5
 _SQL: Final = load_queries(__package__, "pool.sql")
 _log = structlog.get_logger(__name__)
@@ -59,6 +62,7 @@ class PoolWatch:
     async def look(self) -> None:
         """Take over what holds for all replicas; read the list of one that came into use."""
         version = self.pool.version.hash
+        came: list[PooledEndpoint] = []
         for each in self.pool.endpoints:
             out, changed_at = await self.state.seen(each, version)
             if out != each.out:
@@ -67,7 +71,8 @@ class PoolWatch:
                 await self.pool.tell()
             if not out and self._checked.get(each.name) != changed_at:
                 self._checked[each.name] = changed_at
-                await self._check(each)
+                came.append(each)
+        await asyncio.gather(*map(self._check, came))
 
     async def _check(self, endpoint: PooledEndpoint) -> None:
         """Take an endpoint out whose list names other models alone; one that lists none is kept."""
@@ -75,9 +80,10 @@ class PoolWatch:
         if read is None:
             return
         try:
-            listed = await read()
-        except CallFailed as failure:
-            _log.info("judge_endpoint_lists_nothing", endpoint=endpoint.name, why=failure.detail)
+            async with asyncio.timeout(_LIST_SECONDS):
+                listed = await read()
+        except (CallFailed, TimeoutError) as failure:
+            _log.info("judge_endpoint_lists_nothing", endpoint=endpoint.name, why=str(failure))
             return
         reason = other_models(self.pool.version.model, listed, self.model_prefix)
         if reason:

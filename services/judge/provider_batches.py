@@ -45,13 +45,16 @@ class HeldBatch:
     """A provider batch whose next step this replica takes.
 
     `reserved`: what is set aside for it at first (millionths of a US dollar). `tries`: of this step
-    so far. `is_overdue`: submitted so long ago that the provider must have ended it.
+    so far. `may_begin`: its run is under way; `is_wanted`: what is answered may be used.
+    `is_overdue`: submitted so long ago that the provider must have ended it; `is_hopeless`: it was
+    asked to end it since, and nothing came of that.
     """
 
     id: UUID
     run_id: UUID
     submission_id: UUID
     version: JudgeVersion
+    endpoint: str
     form: Form
     price: TokenPrice
     lines: int
@@ -61,8 +64,10 @@ class HeldBatch:
     provider_id: str | None
     outputs: Sequence[str]
     is_cancelled: bool
+    may_begin: bool
     is_wanted: bool
     is_overdue: bool
+    is_hopeless: bool
     tries: int
 
     @classmethod
@@ -91,11 +96,15 @@ class HeldBatch:
 
 @dataclass(frozen=True, slots=True)
 class ProviderBatches:
-    """The rows of one endpoint, as one replica takes them for `seconds` each."""
+    """The rows of one endpoint, as one replica takes them for `seconds` each.
+
+    `others`: versions of judges that have the same endpoint with keys of their own.
+    """
 
     database: Database
     endpoint: str
     seconds: float
+    others: Sequence[str] = ()
     holder: UUID = field(default_factory=uuid4)
 
     @asynccontextmanager
@@ -104,9 +113,20 @@ class ProviderBatches:
 
         Where the lease is lost amid the work, it is cancelled and NotHeld raised.
         """
-        row = await self.database.pool.fetchrow(
-            SQL["take"], self.holder, self.endpoint, self.seconds
-        )
+        given = (self.holder, self.endpoint, self.seconds, list(self.others))
+        async with self._holding(await self.database.pool.fetchrow(SQL["take"], *given)) as batch:
+            yield batch
+
+    @asynccontextmanager
+    async def taken_stray(self, endpoints: Sequence[str]) -> AsyncIterator[HeldBatch | None]:
+        """Hold one of an endpoint that no judge has any more, nor `endpoints`; as `taken`."""
+        given = (self.holder, list(endpoints), self.seconds)
+        row = await self.database.pool.fetchrow(SQL["take_stray"], *given)
+        async with self._holding(row) as batch:
+            yield batch
+
+    @asynccontextmanager
+    async def _holding(self, row: asyncpg.Record | None) -> AsyncIterator[HeldBatch | None]:
         if row is None:
             yield None
             return
@@ -172,6 +192,11 @@ class ProviderBatches:
         self._held(
             await self.database.pool.fetchval(SQL["submitting"], batch.id, self.holder, seconds)
         )
+
+    async def others_under_way(self, batch: HeldBatch) -> bool:
+        """Tell whether other batches are at its endpoint."""
+        given = (batch.id, batch.endpoint)
+        return bool(await self.database.pool.fetchval(SQL["others_under_way"], *given))
 
     async def fail(self, batch: HeldBatch, due: float, problem: str) -> None:
         """Have the same step tried again in so many seconds."""

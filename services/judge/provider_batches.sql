@@ -81,11 +81,13 @@ INSERT INTO judge_provider_batches (id, run_id, judge_version, endpoint, reply_f
 VALUES ($1, $2, $3, $4, $5, $6::text::jsonb, $7, $8)
 
 -- name: take
--- The batch whose next step is due longest, for $3 seconds. It is wanted while its run may use it.
+-- The batch of the endpoint $2 whose next step is due longest, for $3 seconds; none of the versions $4, which others
+-- judge there with keys of their own. It may begin while its run is under way, and is wanted while that may use it.
 WITH due AS (
     SELECT id
       FROM judge_provider_batches
      WHERE endpoint = $2 AND state <> 'done' AND due_at <= clock_timestamp()
+       AND judge_version <> ALL ($4::text[])
        AND (held_until IS NULL OR held_until < clock_timestamp())
      ORDER BY due_at
      LIMIT 1
@@ -94,14 +96,49 @@ UPDATE judge_provider_batches b
    SET holder = $1, held_until = clock_timestamp() + make_interval(secs => $3)
   FROM due, judge_runs r, judge_versions v
  WHERE b.id = due.id AND r.id = b.run_id AND v.hash = b.judge_version
-RETURNING b.id, b.run_id, r.submission_id, b.judge_version, v.facts::text AS facts, b.reply_form,
+RETURNING b.id, b.run_id, r.submission_id, b.judge_version, b.endpoint, v.facts::text AS facts, b.reply_form,
           b.price::text AS price, b.lines, b.reserved_microusd, b.state, b.file_id, b.provider_id, b.outputs,
           b.cancelled_at IS NOT NULL AS is_cancelled, b.tries,
-          coalesce(b.submitted_at < now() - interval '2 days', false) AS is_overdue,
+          coalesce(b.submitted_at < now() - interval '48 hours', false) AS is_overdue,
+          coalesce(b.submitted_at < now() - interval '49 hours', false) AS is_hopeless,
+          r.judge_version = b.judge_version AND NOT r.fast AND r.state IN ('queued', 'running') AS may_begin,
           r.judge_version = b.judge_version AND NOT r.fast
           AND (r.state IN ('queued', 'running')
                OR r.state = 'paused' AND r.reason NOT IN ('administrator', 'needs_operator', 'other_judge'))
               AS is_wanted
+
+-- name: take_stray
+-- A batch of an endpoint that is none of $2 and at which no judge took a step for an hour. What is paid for there
+-- is waited for as long as anywhere.
+WITH stray AS (
+    SELECT id
+      FROM judge_provider_batches
+     WHERE endpoint <> ALL ($2::text[]) AND state <> 'done' AND due_at < clock_timestamp() - interval '1 hour'
+       AND (held_until IS NULL OR held_until < clock_timestamp() - interval '1 hour')
+       AND (state IN ('planned', 'uploaded', 'deleting')
+            OR coalesce(submitted_at, created_at) < now() - interval '49 hours')
+     ORDER BY due_at
+     LIMIT 1
+       FOR UPDATE SKIP LOCKED)
+UPDATE judge_provider_batches b
+   SET holder = $1, held_until = clock_timestamp() + make_interval(secs => $3)
+  FROM stray, judge_runs r, judge_versions v
+ WHERE b.id = stray.id AND r.id = b.run_id AND v.hash = b.judge_version
+RETURNING b.id, b.run_id, r.submission_id, b.judge_version, b.endpoint, v.facts::text AS facts, b.reply_form,
+          b.price::text AS price, b.lines, b.reserved_microusd, b.state, b.file_id, b.provider_id, b.outputs,
+          b.cancelled_at IS NOT NULL AS is_cancelled, b.tries,
+          coalesce(b.submitted_at < now() - interval '48 hours', false) AS is_overdue,
+          coalesce(b.submitted_at < now() - interval '49 hours', false) AS is_hopeless,
+          r.judge_version = b.judge_version AND NOT r.fast AND r.state IN ('queued', 'running') AS may_begin,
+          r.judge_version = b.judge_version AND NOT r.fast
+          AND (r.state IN ('queued', 'running')
+               OR r.state = 'paused' AND r.reason NOT IN ('administrator', 'needs_operator', 'other_judge'))
+              AS is_wanted
+
+-- name: others_under_way
+-- Whether the endpoint has other batches, which it answers before it takes more.
+SELECT EXISTS (SELECT FROM judge_provider_batches
+                WHERE endpoint = $2 AND id <> $1 AND state IN ('submitting', 'in_progress'))
 
 -- name: keep
 UPDATE judge_provider_batches SET held_until = clock_timestamp() + make_interval(secs => $3)
@@ -165,7 +202,8 @@ SELECT c.pair, c.repeat, t.prediction, t.reference
 UPDATE judge_provider_batches SET answered = answered + $2, spent_microusd = spent_microusd + $3 WHERE id = $1
 
 -- name: let_go
--- Pairs that came to nothing: in state $2 they go on.
+-- Pairs that came to nothing: in state $2 they go on, in $3 seconds.
 WITH released AS (
     DELETE FROM judge_claims WHERE holder = $1)
-UPDATE judge_batches SET state = $2, due_at = now() WHERE provider_batch = $1 AND state = 'at_provider'
+UPDATE judge_batches SET state = $2, due_at = now() + make_interval(secs => $3)
+ WHERE provider_batch = $1 AND state = 'at_provider'

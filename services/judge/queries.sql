@@ -48,7 +48,8 @@ RETURNING true
 UPDATE judge_service SET ends_read_at = now() - interval '23 hours' WHERE judge_version = $1
 
 -- name: end_listed
-UPDATE judge_service SET ends_listed = $2
+-- Where not every list was read and names its model ($3), an earlier day that is known stays.
+UPDATE judge_service SET ends_listed = CASE WHEN $3 THEN $2::date ELSE least(ends_listed, $2) END
  WHERE judge_version = $1 AND ($3 OR $2::date IS NOT NULL)
 
 -- name: run_queued

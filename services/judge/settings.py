@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
@@ -281,7 +282,7 @@ class JudgeSettings(CommonSettings):
 
     @model_validator(mode="after")
     def _one_judge_or_several(self) -> Self:
-        beside = sorted(self.model_fields_set.intersection(ONE_JUDGE))
+        beside = self._set_otherwise(ONE_JUDGE)
         if self.judges is not None and beside:
             names = ", ".join(f"MEDVID_{name.upper()}" for name in beside)
             raise ValueError(
@@ -291,8 +292,7 @@ class JudgeSettings(CommonSettings):
 
     @model_validator(mode="after")
     def _one_endpoint_or_a_pool(self) -> Self:
-        own = {name: JudgeSettings.model_fields[name].get_default() for name in ONE_ENDPOINT}
-        beside = [name for name, default in own.items() if getattr(self, name) != default]
+        beside = self._set_otherwise(ONE_ENDPOINT)
         if self.judge_pool is not None and beside:
             names = ", ".join(f"MEDVID_{name.upper()}" for name in beside)
             raise ValueError(
@@ -303,6 +303,14 @@ class JudgeSettings(CommonSettings):
                 "batches are one endpoint's: unset MEDVID_JUDGE_BATCH_API or MEDVID_JUDGE_POOL"
             )
         return self
+
+    def _set_otherwise(self, names: Iterable[str]) -> list[str]:
+        """Return those of these settings that are not as without any."""
+        return [
+            name
+            for name in names
+            if getattr(self, name) != JudgeSettings.model_fields[name].get_default()
+        ]
 
     @model_validator(mode="after")
     def _caps_need_a_price(self) -> Self:

@@ -89,6 +89,9 @@ def calibrate_judge(
             help="Compare two judge versions by the verdicts that are kept; asks nothing",
         ),
     ] = None,
+    judge: Annotated[
+        str | None, typer.Option(help="Of a panel, the one that is held: its model's name")
+    ] = None,
     as_json: Json = False,
 ) -> int:
     """Hold the configured judge against human scores: agreement, biases, pass or fail.
@@ -102,7 +105,7 @@ def calibrate_judge(
         pairs = read_labelled(labelled.read_bytes())
         if comparing:
             return _print_comparison(asyncio.run(_compare(pairs, *comparing)), as_json=as_json)
-        judged = asyncio.run(_judge(pairs, probes, dry_run=dry_run))
+        judged = asyncio.run(_judge(pairs, probes, judge, dry_run=dry_run))
         if judged is None:
             return 0
         result = calibrate(judged.pairs)
@@ -115,18 +118,21 @@ def calibrate_judge(
     return 0 if result.outcome == "passed" and judged.stopped is None else _FAILED
 
 
-async def _judge(pairs: Sequence[LabelledPair], probes: int, *, dry_run: bool) -> _Judged | None:
+async def _judge(
+    pairs: Sequence[LabelledPair], probes: int, name: str | None, *, dry_run: bool
+) -> _Judged | None:
     """Have the configured judge score what it has not scored; None after a dry run."""
     asked = questions(pairs, probes)
     if not asked:
         return _Judged(pairs)
-    settings = _one_judge(load_settings(JudgeSettings))
+    settings = _one_judge(load_settings(JudgeSettings), name)
     async with open_database() as database, asking(database, settings) as judge:
         version = judge.grader.version
         items = list(asked.values())
         known = await read_verdicts(database, version.hash, items)
         left = list({item.key: item for item in items if item.key not in known}.values())
-        _say_estimate(judge.estimate(left), len(known), priced=settings.price is not FREE)
+        expected = await judge.estimate(left)
+        _say_estimate(expected, len(known), priced=settings.price is not FREE)
         if dry_run:
             return None
         if left:
@@ -135,16 +141,17 @@ async def _judge(pairs: Sequence[LabelledPair], probes: int, *, dry_run: bool) -
         return _Judged(with_scores(pairs, asked, known), version, judge.stopped)
 
 
-def _one_judge(settings: JudgeSettings) -> JudgeSettings:
-    """Return the settings of the one judge that there is; raises Misconfigured for a panel."""
+def _one_judge(settings: JudgeSettings, name: str | None) -> JudgeSettings:
+    """Return the settings of the judge of this model; raises Misconfigured where it is not one."""
     members = members_of(settings).judges
-    if len(members) > 1:
-        raise Misconfigured(
-            "MEDVID_JUDGES names several judges, and a calibration is of one.",
-            fix="Name another file with the one alone: its verdicts and its report are the same "
-            "judge's in a panel.",
-        )
-    return members[0].settings
+    chosen = [each for each in members if name in (None, each.name)]
+    if len(chosen) == 1:
+        return chosen[0].settings
+    names = ", ".join(each.name for each in members)
+    raise Misconfigured(
+        f"no judge is named {name}." if name else "a calibration is of one judge, of several.",
+        fix=f"Choose one with --judge: {names}.",
+    )
 
 
 async def _ask(judge: Asking, left: Sequence[Item]) -> None:

@@ -30,6 +30,7 @@ from shared.runtime.errors import InvalidInput, Misconfigured
 from shared.runtime.infrastructure import Infrastructure
 from shared.runtime.ops import Readiness
 from shared.storage.database import Database
+from shared.storage.judge_service import tokens_measured
 from shared.storage.queries import load_queries
 
 _SQL: Final = load_queries(__package__, "calibration.sql")
@@ -115,11 +116,13 @@ class Asking:
     stopped: str | None = None
     _run_id: UUID = field(default_factory=uuid4)
 
-    def estimate(self, items: Sequence[Item]) -> RunEstimate:
-        """Return what asking for these takes."""
+    async def estimate(self, items: Sequence[Item]) -> RunEstimate:
+        """Return what asking for these takes: online, as a calibration is, by verdicts so far."""
+        measured = await tokens_measured(self.database.pool, self.grader.version.hash)
+        figures = call_figures(self.settings).after(measured)
         lengths = [len(item.pair.prediction.encode()) + len(item.pair.reference.encode())
                    for item in items]  # fmt: skip
-        return estimate(lengths, 1, 0, call_figures(self.settings))
+        return estimate(lengths, 1, 0, figures, fast=True)
 
     async def ask(self, items: Sequence[Item], advance: Callable[[], None]) -> None:
         """Ask, and keep each verdict; `advance` is called after each. One failure ends nothing."""

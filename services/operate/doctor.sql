@@ -13,10 +13,15 @@ SELECT current_setting('max_connections')::integer - current_setting('superuser_
 SELECT count(*) FROM dead_letters WHERE replayed_at IS NULL AND discarded_at IS NULL
 
 -- name: late_provider_batches
+-- Those that fail, are late, or whose next step nobody takes: at the endpoint `nobodys` no judge runs.
 SELECT count(*) AS number, max(problem) AS problem,
-       max(state || ' for ' || round(extract(epoch FROM now() - created_at) / 3600) || ' h') AS oldest
-  FROM judge_provider_batches
- WHERE state <> 'done' AND (tries > 2 OR created_at < now() - interval '26 hours')
+       (array_agg(state || ' for ' || round(extract(epoch FROM now() - created_at) / 3600) || ' h'
+                  ORDER BY created_at))[1] AS oldest,
+       min(endpoint) FILTER (WHERE is_nobodys) AS nobodys
+  FROM (SELECT *, greatest(due_at, held_until) < now() - interval '10 minutes' AS is_nobodys
+          FROM judge_provider_batches
+         WHERE state <> 'done') AS batch
+ WHERE tries > 2 OR created_at < now() - interval '26 hours' OR is_nobodys
 
 -- name: names_alike
 -- Served by the index of kept keys, which holds next to nothing.

@@ -278,6 +278,8 @@ async def _work(seen: _Installation) -> CheckOutcome:
     if late is not None and late["number"]:
         says = f"batches of the judge's that are late or fail: {late['number']} ({late['oldest']})."
         says += f" The last failure: {late['problem']}." if late["problem"] else ""
+        if late["nobodys"]:
+            says += f" No judge has {late['nobodys']} any more: set its address and key back."
         return CheckOutcome("warning", says, "See docs/operations.md#medvidjudgebatchlate.")
     return CheckOutcome("ok", "nothing is stalled, and there are no dead letters.")
 

@@ -6,6 +6,7 @@ import asyncio
 import csv
 import gzip
 import io
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -19,7 +20,7 @@ from services.judge.verdict import Waste
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, ground_truth, running_gateway
 from tests.fakes.grader import FakeGrader, ungraded
-from tests.judging import judging, replica
+from tests.judging import FIGURES, judging, replica
 from tests.patience import HANG_SECONDS
 
 ADMIN = "the-administrators-key-of-this-test"
@@ -104,10 +105,35 @@ async def test_the_owner_has_a_run_hastened_that_is_under_way(database: Database
         _, answer = await post(gateway, f"{submission}/judge", owner)
         assert (answer["run"]["fast"], answer["run"]["items_at_provider"]) == (False, 0)
         fast = {"fast": True}
+        await database.pool.execute("UPDATE judge_runs SET requested_by = 'administrator'")
+        status, answer = await post(gateway, f"{submission}/judge", owner, fast)
+        assert (status, answer["code"]) == (409, "already_running"), "not the owner's run"
+        await database.pool.execute("UPDATE judge_runs SET requested_by = 'owner'")
         status, answer = await post(gateway, f"{submission}/judge", owner, fast)
         assert (status, answer["run"]["fast"]) == (202, True)
         status, answer = await post(gateway, f"{submission}/judge", owner, fast)
         assert (status, answer["code"]) == (409, "already_running")
+        hold.set()
+        await judged(gateway, submission)
+
+
+async def test_the_page_offers_not_to_wait_for_batches(database: Database) -> None:
+    hold = asyncio.Event()
+    async with api(database, FakeGrader(hold=hold)) as (gateway, grader):
+        submission, owner = await submitted(gateway)
+
+        async def buttons() -> set[str]:
+            found = await gateway.client.get(f"/submissions/{submission}", headers=owner)
+            return set(re.findall(r'id="(ask-judge(?:-fast)?)"', await found.text()))
+
+        assert await buttons() == {"ask-judge"}
+        await announce_judge(database, grader.version, 1, replace(FIGURES, by_batch=True))
+        assert await buttons() == {"ask-judge", "ask-judge-fast"}
+        _, answer = await post(gateway, f"{submission}/judge", owner, {"fast": False})
+        assert answer["series"]["by_batch"] is True
+        assert await buttons() == {"ask-judge-fast"}
+        await post(gateway, f"{submission}/judge", owner, {"fast": True})
+        assert await buttons() == set()
         hold.set()
         await judged(gateway, submission)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -14,6 +16,7 @@ import krippendorff
 import numpy as np
 import pytest
 
+from medvid.benchmark.caption_pairs import CaptionPair
 from medvid.benchmark.tasks import ASPECTS
 from medvid.judging import standin
 from services.judge.stub.server import Faults, Stub, running_stub
@@ -22,6 +25,7 @@ from tests.acceptance.test_succession import FIGURE, Bench, expected, fill, runn
 from tests.depth import deep
 from tests.judging import plan_of
 from tests.patience import HANG_SECONDS
+from tests.preloaded import forked
 
 NAME = "GPT-like"
 PAYLOAD = told(NAME)
@@ -114,6 +118,66 @@ async def test_one_of_three_is_down_comes_back_and_a_fourth_joins(world: PanelBe
         found = await world.judged(submission, 4, 4)
         assert found["judging"]["run"]["estimate"]["calls"] == PAIRS
     assert world.asked() == dict.fromkeys("abcd", PAIRS), "only the new member is asked"
+
+
+async def stored(world: PanelBench) -> dict[tuple[str, CaptionPair], int]:
+    """Return how often the pairs were paid for that members have judged, by the member's salt."""
+    rows = await world.bench.database.pool.fetch(
+        "SELECT facts ->> 'model' AS model, prediction, reference FROM judge_verdicts"
+        " JOIN judge_versions ON hash = judge_version JOIN judge_pairs ON sha256 = pair"
+        " WHERE scores IS NOT NULL"
+    )
+    found = {}
+    for row in rows:
+        salt = row["model"][-1]
+        pair = CaptionPair(row["prediction"].decode(), row["reference"].decode())
+        found[salt, pair] = world.stubs[salt][0].answered[pair]
+    return found
+
+
+@deep
+async def test_a_panel_that_is_killed_loses_nothing_and_asks_nobody_twice(
+    world: PanelBench, postgres_url: str
+) -> None:
+    bench, slots, kill_at = world.bench, 4, (1, PAIRS, 2 * PAIRS)
+    submission = (await fill(bench, NAME))[NAME]
+    settings = world.settings("a", "b", "c")
+    rabbit = {"MEDVID_RABBITMQ_URL": bench.rabbit_url} if bench.rabbit_url else {}
+    env = {
+        **os.environ,
+        "MEDVID_DATABASE_URL": postgres_url,
+        "MEDVID_JUDGES": str(settings["judges"]),
+        "MEDVID_JUDGE_CONCURRENCY": str(slots),
+        "MEDVID_JUDGE_CLAIM_SECONDS": "2",
+        "MEDVID_JUDGE_PATROL_SECONDS": "0.5",
+        "MEDVID_JUDGE_STILL_SECONDS": "3",
+        "MEDVID_JUDGE_LOST_SECONDS": "3",
+        **rabbit,
+    }
+    for stub, _ in world.stubs.values():
+        stub.be(Faults(latency_seconds=0.05))
+    known: dict[tuple[str, CaptionPair], int] = {}
+    for done in kill_at:
+        process = await forked("services.judge", env=env)
+        try:
+            if done == kill_at[0]:
+                await ask_to_judge(world, submission)
+            async with asyncio.timeout(HANG_SECONDS):
+                while sum(world.asked().values()) < done:
+                    await asyncio.sleep(0.01)
+        finally:
+            process.send_signal(signal.SIGKILL)
+            await process.wait()
+        known |= await stored(world)
+    for stub, _ in world.stubs.values():
+        stub.be(Faults())
+    async with bench.judge(**settings):
+        found = await world.judged(submission, 3, 3)
+    after = await stored(world)
+    assert len(known) > PAIRS
+    assert {key: after[key] for key in known} == known, "what is stored is never asked for again"
+    assert sum(world.asked().values()) <= 3 * PAIRS + len(kill_at) * 3 * slots
+    check_all_three(found["judging"]["result"])
 
 
 async def ask_to_judge(world: PanelBench, submission: UUID) -> dict[str, Any]:

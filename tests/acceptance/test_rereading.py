@@ -15,6 +15,7 @@ import pytest
 from medvid.benchmark.caption_pairs import CaptionPair, JudgingPlan
 from medvid.judging import standin
 from medvid.judging.aggregate import aggregate
+from medvid.judging.panels import Panel, PanelMember
 from services.judge.rereading import ReplyReader
 from services.judge.verdict import Pair, Verdict
 from shared.storage.database import Database
@@ -182,6 +183,21 @@ async def test_it_is_dropped_and_goes_back_without_a_trace_on_the_board(judged: 
     assert back["judge_version"] == job["from_judge_version"]
     await judged.site.done(f"/rereads/{back['id']}/apply", preview=back["preview"])
     assert await judged.scores() == before
+
+
+async def test_replies_of_a_panel_are_not_read_again_and_it_says_so(judged: Judged) -> None:
+    panel = Panel.of([PanelMember(judged.grader.version.hash), PanelMember("f" * 64)])
+    await judged.database.pool.execute(
+        "INSERT INTO judge_versions (hash, facts, is_stub) VALUES ($1, '{}', false)", "f" * 64
+    )
+    await judged.database.pool.execute(
+        "INSERT INTO judge_versions (hash, facts, is_stub) VALUES ($1, $2::text::jsonb, false)",
+        panel.version, orjson.dumps(panel.public()).decode(),
+    )  # fmt: skip
+    body = {"parser": "2", "judge_version": panel.version, "why": WHY}
+    status, problem = await judged.site.ask("POST", "/admin/rereads", body)
+    assert (status, problem["code"]) == (409, "nothing_to_reread")
+    assert "is a panel" in problem["detail"]
 
 
 async def test_replies_that_are_not_kept_leave_the_entry_as_it_is(judged: Judged) -> None:

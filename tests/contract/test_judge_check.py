@@ -217,5 +217,7 @@ async def test_each_judge_of_a_panel_is_tried_by_its_name(tmp_path: Path) -> Non
     checks = [one.check for one in findings]
     assert checks[: len(checks) // 2][-1] == f"{STUB_MODEL}-a: price"
     assert checks[-1] == f"{STUB_MODEL}-b: price"
-    with pytest.raises(Misconfigured, match="a calibration is of one"):
-        _one_judge(panel)
+    with pytest.raises(Misconfigured, match="a calibration is of one") as refused:
+        _one_judge(panel, None)
+    assert refused.value.fix == f"Choose one with --judge: {STUB_MODEL}-a, {STUB_MODEL}-b."
+    assert _one_judge(panel, f"{STUB_MODEL}-b").judge_stub_salt == "b"

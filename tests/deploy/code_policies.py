@@ -5,8 +5,11 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path, PurePath
 from typing import Any, Final
 
 import yaml
@@ -41,6 +44,7 @@ _SEED: Final = "MEDVID_SIGNING_KEY"
 _STATEMENT_SECONDS: Final = 60  # what the pool gives a statement: the longest step of the ranker
 # Postgres keeps 3 for superusers; the migration, a CronJob and an operator's shell need some.
 _RESERVED_CONNECTIONS: Final = 15
+_FILES: Final = Path(tempfile.mkdtemp())
 _GIB: Final = 1 << 30
 _MIB: Final = 1 << 20
 
@@ -52,8 +56,20 @@ def settings_of(manifests: Manifests, service: str) -> Any:
     values |= dict.fromkeys(manifests.secrets(container), "amqp://from-a-secret")
     if _SEED in values:
         values[_SEED] = "5e" * 32
-    with environment(values):
+    files = manifests.mounted(service)
+    with environment({name: _written(value, files) for name, value in values.items()}):
         return load_settings(SETTINGS[service])
+
+
+def _written(value: str, files: Mapping[str, str]) -> str:
+    """Return where a mounted file that a setting names is on this machine; else the setting."""
+    if value not in files:
+        return value
+    folder = _FILES / sha256(files[value].encode()).hexdigest()
+    folder.mkdir(exist_ok=True)
+    path = folder / PurePath(value).name
+    path.write_text(files[value])
+    return str(path)
 
 
 @contextmanager
@@ -96,14 +112,28 @@ def secrets_have_templates(manifests: Manifests) -> list[str]:
     problems = [
         f"secret {name} has a value for {key}"
         for name, data in templates.items()
-        for key, value in data.items()
+        for key, value in (data or {}).items()
         if value
+    ]
+    problems += [
+        f"secret {name} has no template"
+        for name in sorted(_whole_secrets_read(manifests) - templates.keys())
     ]
     problems += [f"Secret/{s['metadata']['name']} is rendered" for s in manifests.of("Secret")]
     for name, key in _secrets_read(manifests):
         if key not in templates.get(name, {}):
             problems.append(f"secret {name} has no template with the key {key}")
     return problems
+
+
+def _whole_secrets_read(manifests: Manifests) -> set[str]:
+    return {
+        source["secretRef"]["name"]
+        for pod in manifests.pods()
+        for container in pod.containers
+        for source in container.get("envFrom", [])
+        if "secretRef" in source
+    }
 
 
 def _secrets_read(manifests: Manifests) -> set[tuple[str, str]]:
@@ -148,9 +178,20 @@ def keys_go_to_who_needs_them(manifests: Manifests) -> list[str]:
             for container in pod.containers
             if variable in manifests.secrets(container)
         }
-        if found != {f"medvid-{holder}"}:
+        # A file's keys are in a secret of their own, and the single judge's is nobody's then.
+        if found != {f"medvid-{holder}"} and not (not found and _reads_files(manifests, holder)):
             problems.append(f"{variable} goes to {sorted(found)}")
     return problems
+
+
+def _reads_files(manifests: Manifests, service: str) -> bool:
+    holders = [
+        pod.name
+        for pod in manifests.our_pods()
+        for container in pod.containers
+        if any("secretRef" in source for source in container.get("envFrom", []))
+    ]
+    return holders == [f"medvid-{service}"]
 
 
 def ports_are_served(manifests: Manifests) -> list[str]:

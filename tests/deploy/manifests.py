@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,6 +117,18 @@ class Manifests:
             if (reference := variable.get("valueFrom", {}).get("secretKeyRef"))
         }
 
+    def mounted(self, service: str) -> dict[str, str]:
+        """Return the files that a service gets from ConfigMaps, by their paths."""
+        pod = self.pod(service)
+        (container,) = pod.containers
+        places = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+        return {
+            f"{places[volume['name']]}/{name}": text
+            for volume in pod.spec["volumes"]
+            if "configMap" in volume
+            for name, text in self.get("ConfigMap", volume["configMap"]["name"])["data"].items()
+        }
+
 
 def _template(resource: Resource) -> dict[str, Any] | None:
     spec = resource.get("spec", {})
@@ -129,8 +141,8 @@ def _template(resource: Resource) -> dict[str, Any] | None:
 
 
 @contextmanager
-def _changed(*changes: tuple[str, str]) -> Iterator[Path]:
-    """Copy the production overlay, as an operator does, and change its kustomization."""
+def _changed(*changes: tuple[str, str], files: Mapping[str, str] | None = None) -> Iterator[Path]:
+    """Copy the production overlay, as an operator does, change its kustomization, add files."""
     with tempfile.TemporaryDirectory() as folder:
         copied = Path(folder) / "overlay"
         shutil.copytree(K8S / "overlays" / "production", copied)
@@ -141,6 +153,8 @@ def _changed(*changes: tuple[str, str]) -> Iterator[Path]:
             assert before in text, before
             text = text.replace(before, after)
         file.write_text(text.replace("../../", f"{here}/"))
+        for name, content in (files or {}).items():
+            (copied / name).write_text(content)
         yield copied
 
 
@@ -180,7 +194,7 @@ def render(overlay: str) -> Manifests:
     return Manifests(copy.deepcopy(list(_parsed(overlay))))
 
 
-def changed(*changes: tuple[str, str]) -> Manifests:
+def changed(*changes: tuple[str, str], files: Mapping[str, str] | None = None) -> Manifests:
     """Return what a copy of the production overlay makes, with parts of its text replaced."""
-    with _changed(*changes) as folder:
+    with _changed(*changes, files=files) as folder:
         return Manifests(list(yaml.load_all(_kustomized(folder), Loader=yaml.CSafeLoader)))

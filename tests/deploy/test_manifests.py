@@ -8,6 +8,9 @@ from collections.abc import Callable
 import kubernetes_validate
 import pytest
 
+from services.gateway.tracks.configuration import read_tracks
+from services.judge.members import members_of
+from services.judge.pool_file import pool_of
 from tests.deploy import code_policies, door_policies, network_policies, pod_policies
 from tests.deploy.manifests import INSTALLATIONS, K8S, ROOT, Manifests, changed, render
 
@@ -65,6 +68,68 @@ def test_a_mirror_reaches_every_image_and_its_secret_every_pod() -> None:
     assert {image.partition("/")[0] for image in found} == {"registry.example.org"}
     for account in manifests.of("ServiceAccount"):
         assert account["imagePullSecrets"] == [{"name": "registry"}]
+
+
+POOL = """
+[[endpoint]]
+name = "eu"
+base_url = "https://eu.example.org/v1"
+api_key_env = "KEY_EU"
+
+[[endpoint]]
+name = "us"
+base_url = "https://us.example.org/v1"
+"""
+PANEL = """
+[[judge]]
+provider = "openai"
+model = "gpt-6-luna"
+api_key_env = "KEY_EU"
+price = { input = 1, output = 2 }
+
+[[judge]]
+provider = "stub"
+"""
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "variables"),
+    [
+        ("pool.toml", POOL, "MEDVID_JUDGE_PROVIDER=openai\nMEDVID_JUDGE_MODEL=m\n"
+         "MEDVID_JUDGE_CONCURRENCY=8\nMEDVID_JUDGE_POOL=/etc/medvid/pool.toml\n"),
+        ("judges.toml", PANEL, "MEDVID_JUDGE_MONTH_CAP_USD=400\n"
+         "MEDVID_JUDGES=/etc/medvid/judges.toml\n"),
+    ],
+)  # fmt: skip
+def test_a_judge_with_a_file_and_challenges_keep_every_policy(
+    file: str, content: str, variables: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the block of the operations page."""
+    page = (ROOT / "docs" / "operations.md").read_text()
+    ((components, generated),) = re.findall(
+        r"```yaml\ncomponents:\n(.*?)configMapGenerator:\n(.*?)```", page, re.DOTALL
+    )
+    manifests = changed(
+        ("components:\n", f"components:\n{components}"),
+        ("configMapGenerator:\n", f"configMapGenerator:\n{generated.replace('pool.toml', file)}"),
+        files={
+            file: content,
+            "judge.env": variables,
+            "challenges.toml": (ROOT / "deploy" / "challenges.toml").read_text(),
+        },
+    )
+    for policy in POLICIES:
+        assert policy(manifests) == [], policy.__name__
+    for resource in manifests.resources:
+        if not is_custom(resource["apiVersion"]):
+            kubernetes_validate.validate(resource, VERSIONS[0], strict=True)
+    (judge,) = manifests.pod("judge").containers
+    assert {"secretRef": {"name": "medvid-judge-keys", "optional": True}} in judge["envFrom"]
+    assert "MEDVID_JUDGE_API_KEY" not in manifests.secrets(judge)
+    monkeypatch.setenv("KEY_EU", "a key")
+    settings = code_policies.settings_of(manifests, "judge")
+    assert len(pool_of(settings)) == 2 or len(members_of(settings).judges) == 2
+    assert read_tracks(code_policies.settings_of(manifests, "gateway").challenges)
 
 
 def test_every_file_is_used() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -11,16 +12,16 @@ import pytest
 from medvid.benchmark.caption_pairs import CaptionPair
 from medvid.cli.failures import CommandFailed
 from medvid.judging import standin
-from services.judge.stub.server import Faults, Stub, running_stub
+from services.judge.stub.server import MODEL, Faults, Stub, running_stub
 from services.operate.calibrate import calibrate_judge
 from shared.storage.database import Database
 
 _SCORED = "SELECT count(*) FROM judge_verdicts WHERE scores IS NOT NULL"
 
 
-def write(path: Path) -> Path:
+def write(path: Path, numbers: range = range(120)) -> Path:
     lines = []
-    for number in range(120):
+    for number in numbers:
         pair = CaptionPair(f"prediction {number}", f"reference {number}")
         labelled = {**pair._asdict(), "qa_type": "region_caption", "scores": standin.judge(pair)}
         lines.append(json.dumps(labelled))
@@ -69,6 +70,34 @@ async def test_the_configured_judge_is_asked_and_named(
     assert "may be chance" in capsys.readouterr().out
     with pytest.raises(CommandFailed, match="does not begin any judge version"):
         await asyncio.to_thread(calibrate_judge, labelled, comparing=(start, "zz"))
+
+
+async def test_its_estimate_follows_the_verdicts_and_is_that_of_calls(
+    postgres_url: str,
+    database: Database,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Of a model that reasons, whose runs travel in batches at half the price."""
+    first = write(tmp_path / "first.jsonl", range(60))
+    second = write(tmp_path / "second.jsonl", range(60, 120))
+    async with running_stub(Stub(Faults(reasoning_tokens=300))) as url:
+        for name, value in {
+            "PROVIDER": "openai", "MODEL": MODEL, "BASE_URL": url, "REASONING_EFFORT": "low",
+            "MAX_TOKENS": "4000", "TOKEN_PARAMETER": "max_completion_tokens",
+            "BATCH_API": "openai", "PRICES": json.dumps({MODEL: {"input": 2, "output": 8}}),
+        }.items():  # fmt: skip
+            monkeypatch.setenv(f"MEDVID_JUDGE_{name}", value)
+        monkeypatch.setenv("MEDVID_DATABASE_URL", postgres_url)
+        await asyncio.to_thread(calibrate_judge, first, probes=0)
+        assert await database.pool.fetchval(_SCORED) == 60
+        capsys.readouterr()
+        await asyncio.to_thread(calibrate_judge, second, probes=0)
+    said = capsys.readouterr().err
+    (expected,) = re.findall(r"about ([0-9.]+) USD", said)
+    (cost,) = re.findall(r"Cost ([0-9.]+) USD", said)
+    assert float(expected) == pytest.approx(float(cost), rel=0.1)
 
 
 async def test_one_bad_reply_ends_nothing_and_what_is_missing_is_asked_again(

@@ -393,6 +393,11 @@ async def test_batches_that_are_late_at_the_provider(
     found = (await installation.findings())["work"]
     assert found.state == "warning"
     assert found.says.endswith("1 (in_progress for 27 h). The last failure: 503.")
+    await database.pool.execute(
+        "UPDATE judge_provider_batches SET due_at = now() - interval '11 minutes'"
+    )
+    found = (await installation.findings())["work"]
+    assert "No judge has nowhere any more: set its address and key back." in found.says
 
 
 async def test_connections_that_run_out(installation: Installation) -> None:

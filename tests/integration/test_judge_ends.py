@@ -102,6 +102,27 @@ async def test_a_known_end_stays_while_the_list_names_none(database: Database) -
     assert await seconds_left(database) is not None
 
 
+async def test_a_judge_of_a_panel_whose_list_fails_hides_no_other_s_end(
+    database: Database,
+) -> None:
+    await announce_judge(database, version(), 1)
+    first, second = Provider(model_1=None), Provider(model_2=SOON)
+    lists = [("model-1", first.models), ("model-2", second.models)]
+    watch = EndWatch(database, version().hash, None, lists)
+    first.is_down = True
+    await watch.look()
+    assert await model_end(database, version()) == SOON
+    first.is_down, second.listed = False, {"model-2": SOON + timedelta(days=20)}
+    first.listed, second.is_down = {"model-1": SOON + timedelta(days=9)}, True
+    await a_day_passes(database)
+    await watch.look()
+    assert await model_end(database, version()) == SOON, "what is known of the other stays"
+    second.is_down = False
+    await a_day_passes(database)
+    await watch.look()
+    assert await model_end(database, version()) == SOON + timedelta(days=9)
+
+
 async def test_the_setting_counts_where_it_is_earlier(database: Database) -> None:
     await announce_judge(database, version(), 1)
     await watch_of(database, SOON, None).say()

@@ -23,7 +23,7 @@ from tests.providers import PRICE, spent
 from tests.rows import accept_submission
 
 PAIRS = len(plan_of(FEW).texts)
-POINTS = 78
+POINTS = 86
 """Before and after each request and each write of a run in two files."""
 
 
@@ -124,7 +124,7 @@ async def judged_with(database: Database, death: Death) -> bool:
     return died
 
 
-@pytest.mark.parametrize("point", ["after submit", "before commit 3", "after read"])
+@pytest.mark.parametrize("point", ["after create", "before commit 3", "after read"])
 async def test_another_replica_goes_on_where_one_was_killed(database: Database, point: str) -> None:
     assert await judged_with(database, Death(point))
 

@@ -79,8 +79,16 @@ async def _versions(connection: Connection, judge: str | None, parser: str) -> t
             fix="Name one by the beginning of its version, as entries show it.",
             code="judge_version_not_found",
         )
+    facts = orjson.loads(rows[0]["facts"])
+    if "members" in facts:
+        raise Conflict(
+            "that judge is a panel; only the replies of a single judge are read again.",
+            fix="Set MEDVID_JUDGE_PARSER and start a succession: the panel's judges are asked "
+            "again, and paid.",
+            code="nothing_to_reread",
+        )
     try:
-        before = JudgeVersion.read(orjson.loads(rows[0]["facts"]))
+        before = JudgeVersion.read(facts)
     except TypeError as error:  # of later code, or of none
         raise _nothing_to_reread() from error
     version = replace(before, parser=parser)
@@ -90,8 +98,8 @@ async def _versions(connection: Connection, judge: str | None, parser: str) -> t
             fix="Name another parser (docs/judge-versions.md).",
             code="same_parser",
         )
-    facts = orjson.dumps(version.public()).decode()
-    await connection.execute(_SQL["judge_version_add"], version.hash, facts, rows[0]["is_stub"])
+    public = orjson.dumps(version.public()).decode()
+    await connection.execute(_SQL["judge_version_add"], version.hash, public, rows[0]["is_stub"])
     return rows[0]["hash"], version.hash
 
 

@@ -1,5 +1,6 @@
 -- name: series_of_submission
-SELECT b.board, b.series, b.other_judges, b.published, j.judge_version
+SELECT b.board, b.series, b.other_judges, b.published, j.judge_version,
+       j.judge_version IS NOT NULL AND coalesce((j.figures ->> 'by_batch')::boolean, false) AS by_batch
   FROM entries e
   JOIN boards b ON b.board = e.board
  CROSS JOIN judge_service j

@@ -121,6 +121,7 @@ class JudgingStore:
             board_judge=rule.current,
             judge=judge,
             ranked=not rule.not_ranked({"": judge}),
+            by_batch=row["by_batch"],
         )
 
     async def latest_run(self, submission_id: UUID) -> StoredRun | None:

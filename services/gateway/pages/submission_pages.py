@@ -219,6 +219,15 @@ def _texts(upload: Upload) -> dict[str, str]:
     return {name: text for name, text in upload.texts.items() if name != FILE_FIELD}
 
 
+def _may_hasten(status: SubmissionStatus) -> bool:
+    """Tell whether a run under way waits for batches that it need not wait for."""
+    run, series = status.judging.run, status.judging.series
+    by_batch = bool((series and series.by_batch) or (run and run.items_at_provider))
+    if run is None or run.fast or run.requested_by == "administrator":
+        return False
+    return run.state in ("queued", "running") and by_batch
+
+
 def _facts(status: SubmissionStatus, found: FoundSubmission) -> dict[str, object]:
     """Return what a submission's page is made of."""
     run = status.judging.run
@@ -229,6 +238,7 @@ def _facts(status: SubmissionStatus, found: FoundSubmission) -> dict[str, object
         "owner": found.owner,
         "run": run,
         "may_judge": judgeable and (run is None or run.state in ("paused", "failed")),
+        "may_hasten": _may_hasten(status),
         "may_withdraw": found.owner and status.state not in ("failed", "withdrawn", "replaced"),
         "times": dict.fromkeys(_STATE_WORDS) | {step.state: step.at for step in steps},
         "judging_steps": [step for step in status.timeline if step.kind == "judging"],

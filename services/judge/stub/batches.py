@@ -25,7 +25,10 @@ class BatchFaults(BaseModel):
     """How batches misbehave: shares of their lines, drawn by `seed`; how each of them ends.
 
     `ends`: of the first batch, the second, and so on; later ones complete. Of one that expires or
-    is cancelled, `reached` is the share of the lines that were answered before.
+    is cancelled, `reached` is the share of the lines that were answered before. `most_waiting`:
+    lines that the account may have waiting, beyond which a batch fails. `under_way`: what a batch
+    that goes on is called. `late`: so often it is said to have ended before it names its files, of
+    which so many reads are `torn`: their first half. `lists`: whether the key may list batches.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,6 +39,11 @@ class BatchFaults(BaseModel):
     failing: float = Field(default=0, ge=0, le=1)
     reached: float = Field(default=0.5, ge=0, le=1)
     ends: tuple[BatchEnd, ...] = ()
+    most_waiting: int | None = Field(default=None, ge=1)
+    under_way: str = "in_progress"
+    late: int = Field(default=0, ge=0)
+    torn: int = Field(default=0, ge=0)
+    lists: bool = True
     seed: int = 0
 
 
@@ -47,6 +55,8 @@ class _Made:
     lines: list[dict[str, Any]]
     end: BatchEnd
     looks: int
+    late: int
+    error: dict[str, Any]
     is_over: bool = False
 
 
@@ -60,6 +70,7 @@ class StubBatches:
     made: dict[str, _Made] = field(default_factory=dict)
     injected: Counter[str] = field(default_factory=Counter)
     _numbers: int = 0
+    _reads: int = 0
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes."""
@@ -93,7 +104,12 @@ class StubBatches:
 
     async def _content(self, request: web.Request) -> web.Response:
         content = self.files.get(request.match_info["id"])
-        return _refused(404, "no such file") if content is None else web.Response(body=content)
+        if content is None:
+            return _refused(404, "no such file")
+        self._reads += 1
+        if self._reads <= self.faults().torn:
+            content = content[: len(content) // 2]
+        return web.Response(body=content)
 
     async def _delete(self, request: web.Request) -> web.Response:
         file_id = request.match_info["id"]
@@ -125,12 +141,20 @@ class StubBatches:
             "errors": None,
             "request_counts": {"total": len(lines), "completed": 0, "failed": 0},
         }
+        error = {"code": "invalid", "message": "The input file is invalid.", "line": 1}
         if not lines or names.most_common(1)[0][1] > 1:
             end = "failed"
-        made = self.made[facts["id"]] = _Made(facts, lines, end, faults.looks)
-        return web.json_response(made.facts)
+        waiting = sum(len(other.lines) for other in self.made.values() if not other.is_over)
+        if faults.most_waiting is not None and waiting + len(lines) > faults.most_waiting:
+            end = "failed"
+            error = {"code": "token_limit_exceeded", "message": "Enqueued token limit reached."}
+        looks = 0 if end == "failed" else faults.looks
+        self.made[facts["id"]] = _Made(facts, lines, end, looks, faults.late, error)
+        return web.json_response(facts)
 
     async def _list(self, request: web.Request) -> web.Response:
+        if not self.faults().lists:
+            return _refused(403, "this key may not list batches")
         newest = [made.facts for made in reversed(self.made.values())]
         after = request.query.get("after")
         if after is not None:
@@ -147,9 +171,12 @@ class StubBatches:
         if not made.is_over:
             if made.looks > 0:
                 made.looks -= 1
-                made.facts["status"] = "in_progress"
+                made.facts["status"] = self.faults().under_way
             else:
                 self._end(made, made.end)
+        if made.is_over and made.late > 0:
+            made.late -= 1
+            return web.json_response(made.facts | {"output_file_id": None, "error_file_id": None})
         return web.json_response(made.facts)
 
     async def _cancel(self, request: web.Request) -> web.Response:
@@ -167,8 +194,7 @@ class StubBatches:
         made.is_over = True
         made.facts["status"] = end
         if end == "failed":
-            message = "The input file is invalid."
-            made.facts["errors"] = {"data": [{"code": "invalid", "message": message, "line": 1}]}
+            made.facts["errors"] = {"data": [made.error]}
             return
         faults = self.faults()
         reached = len(made.lines)

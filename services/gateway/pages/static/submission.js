@@ -171,9 +171,14 @@
   // ---- the judge
 
   document.addEventListener("click", async (event) => {
-    if (event.target.id !== "ask-judge") return;
+    if (!["ask-judge", "ask-judge-fast"].includes(event.target.id)) return;
+    const fast = event.target.id === "ask-judge-fast";
     event.target.disabled = true;
-    const answer = await fetch(judge, { method: "POST", headers: headers() });
+    const answer = await fetch(judge, {
+      method: "POST",
+      headers: { ...headers(), "Content-Type": "application/json" },
+      body: JSON.stringify({ fast }),
+    });
     if (answer.ok) {
       await refresh();
       return;

@@ -86,6 +86,31 @@ def test_an_answer_is_read_as_one_online() -> None:
     assert (answers.failed, answers.missing) == ({}, set())
 
 
+@pytest.mark.parametrize("status", ["200", None])
+def test_an_answer_counts_whose_status_is_a_text_or_left_out(status: str | None) -> None:
+    line = answered(FIRST)
+    line["response"]["status_code"] = status
+    assert set(read(line).answered) == {FIRST}
+    line = refused(FIRST, 503, "busy")
+    line["response"]["status_code"] = "503"
+    assert read(line).failed[FIRST].kind == "failing"
+
+
+@given(st.lists(st.binary() | st.sampled_from([json.dumps(answered(FIRST)).encode()]), max_size=4))
+@settings(max_examples=examples(100))
+def test_no_file_can_break_its_reader(lines: list[bytes]) -> None:
+    answers = read_files([b"\n".join(lines)], ASKED, Form.LINES, now=NOW)
+    assert set(ASKED) == answers.missing | answers.answered.keys() | answers.failed.keys()
+
+
+@pytest.mark.parametrize("depth", [500, 1_000, 100_000])
+def test_a_line_that_is_nested_too_deeply_fails_alone(depth: int) -> None:
+    line = json.dumps(answered(FIRST)).replace('"R2: 3"', "[" * depth + "]" * depth)
+    content = f"{line}\n{json.dumps(answered(SECOND))}".encode()
+    answers = read_files([content], ASKED, Form.LINES, now=NOW)
+    assert set(answers.answered) >= {SECOND}
+
+
 def test_lines_that_were_not_asked_or_are_lost_are_missing_and_cost_nothing() -> None:
     assert read(cut_off(FIRST, "batch_expired")).missing == {FIRST, SECOND}
     assert read(cut_off(FIRST, "batch_cancelled"), answered(SECOND)).missing == {FIRST}

@@ -69,6 +69,14 @@ def test_a_single_judge_is_its_own_only_member() -> None:
         ('[[judge]]\nprovider = "stub"\n' * 6, "at most 5"),
         ('[[judge]]\nprovider = "none"\n', "provider"),
         ('[[judge]]\nprovider = "openai"\n', "judge 1: it has no model"),
+        ("judge = " + "[" * 5_000, "is n(o TOML|ested)"),
+        ('[judge]\nprovider = "stub"\n', "judge: Input should be a valid list"),
+        ('combine = "best"\n[[judge]]\nprovider = "stub"\n', "combine"),
+        ('[[judge]]\nprovider = "stub"\nprice = { input = -1, output = 1 }\n', "price.*from 0"),
+        ('[[judge]]\nprovider = "stub"\nprice = { input = 1, out = 1 }\n', "price.output"),
+        ('[[judge]]\nprovider = "stub"\nweight = 1e30\n', "judge.1.weight"),
+        ('[[judge]]\nprovider = "openai"\nmodel = "gpt-5"\n[[judge]]\nprovider = "openai"\n'
+         'model = "o3"\n', "judges 1 and 2 are of one family, gpt"),
         ('[[judge]]\nprovider = "stub"\nrun_cap_usd = 1\n', "there is no run_cap_usd"),
         ('[[judge]]\nprovider = "stub"\nweight = 0\n', "weight"),
         ('[[judge]]\nprovider = "stub"\ntemperature = 9\n', "judge 1: temperature"),
@@ -85,7 +93,7 @@ def test_a_cap_needs_every_price_and_batches_a_single_judge(
 ) -> None:
     monkeypatch.setenv("A_KEY", "sk-of-a")
     unpriced = TWO.replace("price = { input = 1, output = 2 }", "")
-    with pytest.raises(Misconfigured, match="needs the price of gpt-x-2026-01-01"):
+    with pytest.raises(Misconfigured, match="judge 1: a cap on spending needs"):
         members_of(settings(tmp_path, unpriced, judge_month_cap_usd=5))
     with pytest.raises(Misconfigured, match="BATCH_API is for a single judge"):
         members_of(settings(tmp_path, TWO, judge_batch_api="openai"))
@@ -97,3 +105,16 @@ def test_a_cap_needs_every_price_and_batches_a_single_judge(
 def test_the_single_judge_s_settings_are_refused_beside_it(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match=f"unset MEDVID_{name.upper()}"):
         settings(tmp_path, TWO, **{name: "stub"})
+
+
+def test_what_is_one_judge_of_two_names_is_said_before_anybody_is_asked(tmp_path: Path) -> None:
+    pool = tmp_path / "pool.toml"
+    pool.write_text('[[endpoint]]\nname = "eu"\nbase_url = "https://eu.example.org/v1"\n')
+    content = "".join(
+        f'[[judge]]\nprovider = "openai"\nmodel = "{model}"\npool = "{pool}"\n' for model in "mn"
+    )
+    with pytest.raises(Misconfigured, match="judges 1 and 2 both name an endpoint eu"):
+        members_of(settings(tmp_path, content))
+    family = '[[judge]]\nprovider = "stub"\nfamily = "x"\n'
+    with pytest.raises(Misconfigured, match="one family, x"):
+        members_of(settings(tmp_path, family + family + 'stub_salt = "b"\n'))
