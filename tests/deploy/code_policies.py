@@ -335,7 +335,7 @@ def uploads_fit_the_disk(manifests: Manifests) -> list[str]:
     needed = settings.upload_concurrency * settings.upload_bytes
     pod = manifests.pod("gateway")
     room = min(
-        _bytes(pod.spec["volumes"][0]["emptyDir"]["sizeLimit"]),
+        *(_bytes(v["emptyDir"]["sizeLimit"]) for v in pod.spec["volumes"] if "emptyDir" in v),
         _bytes(pod.containers[0]["resources"]["limits"]["ephemeral-storage"]),
     )
     return [] if needed <= room else [f"uploads take up to {needed} bytes of {room}"]

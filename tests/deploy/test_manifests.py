@@ -105,6 +105,7 @@ def test_a_judge_with_a_file_and_challenges_keep_every_policy(
     file: str, content: str, variables: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the block of the operations page."""
+    monkeypatch.setenv("KEY_EU", "a key")
     page = (ROOT / "docs" / "operations.md").read_text()
     ((components, generated),) = re.findall(
         r"```yaml\ncomponents:\n(.*?)configMapGenerator:\n(.*?)```", page, re.DOTALL
@@ -126,7 +127,6 @@ def test_a_judge_with_a_file_and_challenges_keep_every_policy(
     (judge,) = manifests.pod("judge").containers
     assert {"secretRef": {"name": "medvid-judge-keys", "optional": True}} in judge["envFrom"]
     assert "MEDVID_JUDGE_API_KEY" not in manifests.secrets(judge)
-    monkeypatch.setenv("KEY_EU", "a key")
     settings = code_policies.settings_of(manifests, "judge")
     assert len(pool_of(settings)) == 2 or len(members_of(settings).judges) == 2
     assert read_tracks(code_policies.settings_of(manifests, "gateway").challenges)
