@@ -1,8 +1,8 @@
 """The money of batches at the provider, within the transactions that plan and settle them.
 
 A batch has a lease without an end. What its lines cost is charged out of it in the transactions
-that settle them, so a replica that dies loses nothing of it. Also where the judge's price is not set
-any more: a batch keeps the price at which it was planned.
+that settle them, so a replica that dies loses nothing of it. Also where the judge's price is not
+set any more: a batch keeps the price at which it was planned.
 """
 
 from __future__ import annotations
