@@ -108,7 +108,7 @@ def test_a_judge_with_a_file_and_challenges_keep_every_policy(
     monkeypatch.setenv("KEY_EU", "a key")
     page = (ROOT / "docs" / "operations.md").read_text()
     ((components, generated),) = re.findall(
-        r"```yaml\ncomponents:\n(.*?)configMapGenerator:\n(.*?)```", page, re.DOTALL
+        r"```yaml\ncomponents:\n([^`]*judge-files.*?)configMapGenerator:\n(.*?)```", page, re.DOTALL
     )
     manifests = changed(
         ("components:\n", f"components:\n{components}"),
