@@ -323,7 +323,7 @@ async def test_the_forms_do_what_they_say_without_a_script(site: Site) -> None:
     assert "Community board: dense." in text
 
     assert "Judging is paused." in (await browser.do("/admin", "pause"))[1]
-    assert "Judging goes on." in (await browser.do("/admin", "resume"))[1]
+    assert "Judging continues." in (await browser.do("/admin", "resume"))[1]
     status, text = await browser.do(
         "/admin/keys", "make", label="CI", owner="Lab", scopes="submit", submissions_per_day="3"
     )
