@@ -145,6 +145,14 @@ async def edit(
     return await transport.ask(call, EntryAction)
 
 
+async def set_facts(
+    transport: Transport, entry: EntryId, facts: Mapping[str, object], *, why: str
+) -> EntryAction:
+    """State facts of an entry's model, by name; None makes one unknown, others stay."""
+    call = post(f"/admin/entries/{entry}/facts", {"why": why, "facts": facts}, repeatable=True)
+    return await transport.ask(call, EntryAction)
+
+
 async def set_ranking(transport: Transport, board: str, ranking: str, *, why: str) -> ChangeAnswer:
     """Choose how a board ranks: `competition` or `dense`; it is ranked again."""
     return await do(transport, f"/boards/{board}/ranking", ChangeAnswer, why, ranking=ranking)
@@ -396,6 +404,7 @@ class AdminMethods:
     restore = method(restore)
     rename = method(rename)
     edit = method(edit)
+    set_facts = method(set_facts)
     set_ranking = method(set_ranking)
     series_difference = method(series_difference)
     set_series = method(set_series)

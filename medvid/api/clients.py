@@ -32,6 +32,7 @@ class Methods:
     submit = method(submissions.submit)
     replace = method(submissions.replace)
     withdraw = method(submissions.withdraw)
+    set_facts = method(submissions.set_facts)
     status = method(submissions.status)
     wait = method(submissions.wait)
     watch = stream(submissions.watch)

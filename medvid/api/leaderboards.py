@@ -13,6 +13,7 @@ from medvid.api.transport import Transport
 from medvid.models.boards import EvidenceKeys, Leaderboard, LeaderboardEntry, LeaderboardIndex
 from medvid.models.comparisons import EntryComparison
 from medvid.models.entries import EntryDetails
+from medvid.models.fact_texts import fact_text
 from medvid.models.figures import BestOverTime, TaskLeaders
 from medvid.models.second_opinions import SecondOpinions
 from medvid.models.tombstones import Tombstone, WithdrawnPage
@@ -35,12 +36,17 @@ async def board(
     scoring: str = "compat",
     track: str | None = None,
     as_of: str | None = None,
+    filters: Mapping[str, object] | None = None,
+    rerank: bool = False,
 ) -> Leaderboard:
     """Return a whole board: `official` or `community`, scored `compat` or `strict`.
 
-    `as_of` is a date (its end, UTC), a time, or the number of a snapshot.
+    `as_of` is a date (its end, UTC), a time, or the number of a snapshot. `filters` narrow it by
+    facts of the models (`medvid.models.facts.FactFilters`), with the ranks that it gives them;
+    `rerank` ranks those that are left among themselves, too.
     """
-    return await transport.ask(_board(name, scoring, track, as_of), Leaderboard)
+    call = _board(name, scoring, track, as_of, filters, rerank=rerank)
+    return await transport.ask(call, Leaderboard)
 
 
 async def second_opinions(
@@ -83,9 +89,11 @@ async def board_csv(
     scoring: str = "compat",
     track: str | None = None,
     as_of: str | None = None,
+    filters: Mapping[str, object] | None = None,
+    rerank: bool = False,
 ) -> str:
     """Return a board as CSV, in which no cell is a formula to a spreadsheet."""
-    call = _board(name, scoring, track, as_of)
+    call = _board(name, scoring, track, as_of, filters, rerank=rerank)
     return await transport.repeating(replace(call, headers={"Accept": "text/csv"}), text_of)
 
 
@@ -101,10 +109,12 @@ async def entries(
     scoring: str = "compat",
     track: str | None = None,
     as_of: str | None = None,
+    filters: Mapping[str, object] | None = None,
+    rerank: bool = False,
     page_size: int = _PAGE_SIZE,
 ) -> AsyncGenerator[LeaderboardEntry, None]:
     """Yield the entries of one snapshot of a board, best first, page after page."""
-    call = _board(name, scoring, track, as_of, limit=page_size)
+    call = _board(name, scoring, track, as_of, filters, rerank=rerank, limit=page_size)
     while True:
         page = await transport.ask(call, Leaderboard)
         for entry in page.entries:
@@ -179,12 +189,22 @@ async def signing_keys(transport: Transport) -> EvidenceKeys:
 
 
 def _board(
-    name: str, scoring: str, track: str | None, as_of: str | None, limit: int | None = None
+    name: str,
+    scoring: str,
+    track: str | None,
+    as_of: str | None,
+    filters: Mapping[str, object] | None,
+    *,
+    rerank: bool,
+    limit: int | None = None,
 ) -> Call:
+    asked = {key: fact_text(value) for key, value in (filters or {}).items() if value is not None}
     return get(
         f"/leaderboards/{quote(name, safe='')}",
+        **asked,
         scoring=scoring,
         track=track,
         as_of=as_of,
+        rerank="true" if rerank else None,
         limit=limit,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +29,8 @@ from medvid.api.transport import Transport
 from medvid.api.uploads import MultipartForm, Progress
 from medvid.models import submissions as models
 from medvid.models.base import API, Answer
+from medvid.models.fact_texts import fact_text
+from medvid.models.facts import FactsAnswer, ModelFacts
 from medvid.models.reports import DryRunAnswer, ValidationReport
 from medvid.models.submissions import SubmissionLine, SubmissionPage, SubmissionReceipt
 
@@ -49,6 +51,7 @@ class SubmissionStatus(models.SubmissionStatus):
     hypothetical: list[models.HypotheticalStanding] = Field([])
     failure: models.Failure | None = None
     entry: models.EntryLink | None = None
+    facts: ModelFacts | None = None
     standing: models.Standing | None = None
     file_sha256: str | None = None
     file_bytes: int | None = None
@@ -71,7 +74,10 @@ class Event(Answer):
 
 
 class EntryFields(TypedDict, total=False):
-    """What goes with a file. The two names are needed, unless it replaces a version."""
+    """What goes with a file. The two names are needed, unless it replaces a version.
+
+    `facts` are those of the model by name (`medvid.models.facts.ModelFacts`).
+    """
 
     model_name: str | None
     organization: str | None
@@ -82,6 +88,7 @@ class EntryFields(TypedDict, total=False):
     track: str | None
     webhook_url: str | None
     webhook_secret: str | None
+    facts: Mapping[str, object] | None
 
 
 async def submit(
@@ -160,6 +167,24 @@ async def withdraw(
         repeatable=True,
     )
     await transport.repeating(call, expect_success)
+
+
+async def set_facts(
+    transport: Transport,
+    submission: Submission,
+    facts: Mapping[str, object],
+    *,
+    token: str | None = None,
+) -> FactsAnswer:
+    """State facts of a submission's model, by name; None makes one unknown, others stay."""
+    call = Call(
+        "PATCH",
+        f"{API}{submission_path(submission)}/facts",
+        json=dict(facts),
+        token=submission_token(submission, token),
+        repeatable=True,
+    )
+    return await transport.ask(call, FactsAnswer)
 
 
 async def submissions(
@@ -256,8 +281,10 @@ def _submission(form: MultipartForm, key: str | None, token: str | None) -> Call
 def _form(
     file: Path | str | bytes, progress: Progress | None, fields: EntryFields, **more: str | None
 ) -> MultipartForm:
-    given = {**fields, **more}
+    facts = fields.get("facts") or {}
+    given = {name: value for name, value in {**fields, **more}.items() if name != "facts"}
     texts = {name: str(value) for name, value in given.items() if value is not None}
+    texts |= {name: fact_text(value) for name, value in facts.items() if value is not None}
     return MultipartForm(texts, Path(file) if isinstance(file, str) else file, progress)
 
 

@@ -62,10 +62,23 @@ def check_text(text: str) -> str:
     clean = clean_name(text)
     if not clean:
         raise ValueError("some text")
+    _check_visible(clean)
+    return clean
+
+
+def check_lines(text: str) -> str:
+    """Return lines of text as they are stored; raises ValueError as `check_text` does."""
+    clean = clean_name(text)
+    if not clean:
+        raise ValueError("some text")
+    _check_visible(clean.replace("\n", " ").replace("\t", " "))
+    return clean
+
+
+def _check_visible(clean: str) -> None:
     forbidden = _first_forbidden(clean, "")
     if forbidden is not None:
         raise ValueError(f"text without U+{ord(forbidden):04X}, which nobody can see")
-    return clean
 
 
 def check_entry_fields(fields: Mapping[str, object]) -> list[Problem]:

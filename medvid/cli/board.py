@@ -20,6 +20,7 @@ from medvid.cli.parameters import Board
 from medvid.cli.printing import NO_RANK, Exit, place, plain_table, print_table
 from medvid.cli.session import Session, public
 from medvid.models.boards import Column, LeaderboardEntry
+from medvid.models.facts import FILTERS
 from medvid.models.tombstones import Tombstone
 
 _PLACE_STYLES: Final = {1: "bold green", 2: "green"}
@@ -41,6 +42,17 @@ def board(
     as_of: Annotated[
         str | None, typer.Option(help="as it was: a date, a time, or the number of a snapshot")
     ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--where",
+            help="only models of this fact, as open_weights=true or max_params=8e9; may be "
+            "repeated",
+        ),
+    ] = None,
+    rerank: Annotated[
+        bool, typer.Option("--rerank", help="rank those that are shown among themselves, too")
+    ] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="print CSV")] = False,
     withdrawn: Annotated[
         bool, typer.Option("--withdrawn", help="the entries that were taken off it instead")
@@ -48,19 +60,37 @@ def board(
 ) -> int:
     """Show a board, in a table that fits the terminal."""
     if withdrawn:
-        if as_csv or metric or track or as_of:
+        if as_csv or metric or track or as_of or where or rerank:
             raise WrongUsage(
                 "--withdrawn goes with --scoring and --json alone.", fix="Leave the others out."
             )
         left = list(session.client.withdrawn(name))
         return session.answer(left, lambda: _show_withdrawn(left, name, scoring))
+    filters = read_filters(where or ())
     if as_csv:
-        text = session.client.board_csv(name, scoring=scoring, track=track, as_of=as_of)
+        text = session.client.board_csv(
+            name, scoring=scoring, track=track, as_of=as_of, filters=filters, rerank=rerank
+        )
         sys.stdout.write(text)
         return Exit.DONE
-    found = session.client.board(name, scoring=scoring, track=track, as_of=as_of)
+    found = session.client.board(
+        name, scoring=scoring, track=track, as_of=as_of, filters=filters, rerank=rerank
+    )
     console = Console(highlight=False, width=_width())
     return session.answer(found, lambda: show_board(found, console, metric or ()))
+
+
+def read_filters(where: Sequence[str]) -> dict[str, str]:
+    """Return the filters of NAME=VALUE texts; raises WrongUsage."""
+    found: dict[str, str] = {}
+    for text in where:
+        name, equals, value = text.partition("=")
+        if not equals or not value or name not in FILTERS:
+            raise WrongUsage(
+                f"{text!r} is no filter.", fix=f"Write NAME=VALUE; names are {', '.join(FILTERS)}."
+            )
+        found[name] = value
+    return found
 
 
 def show_board(found: Leaderboard, console: Console, metrics: Sequence[str]) -> None:

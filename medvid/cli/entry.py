@@ -13,11 +13,13 @@ from rich.text import Text
 from medvid.api import NotFound
 from medvid.benchmark.names import name_key
 from medvid.benchmark.tasks import BOARDS
+from medvid.cli.facts import change_text
 from medvid.cli.failures import CommandFailed
 from medvid.cli.parameters import Board
 from medvid.cli.printing import plain_table, print_table, spread
 from medvid.cli.session import Session, public
 from medvid.models.entries import EntryDetails, EntryScore, SourceScore
+from medvid.models.fact_texts import shown_facts
 
 
 @public
@@ -87,6 +89,8 @@ def _show(found: EntryDetails, console: Console) -> None:
             else f"number {place.rank} of {place.of} on the {found.board} board"
         )
         console.print(f"{place.scoring}: {rank}")
+    for label, text in shown_facts(found.facts):
+        console.print(Text(f"{label}: {text}"))
     table = plain_table()
     table.add_column("Metric")
     table.add_column("Compat", justify="right")
@@ -109,6 +113,8 @@ def _show(found: EntryDetails, console: Console) -> None:
                 style="dim",
             )
         )
+    for change in found.fact_changes:
+        console.print(Text(f"facts changed {change_text(change)}", style="dim"))
 
 
 def _number(value: float | None) -> str:

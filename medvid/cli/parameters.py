@@ -70,6 +70,14 @@ Track = Annotated[
 Webhook = Annotated[
     str | None, typer.Option("--webhook", help="an address that gets each change, signed")
 ]
+FactsFile = Annotated[
+    Path | None,
+    typer.Option("--facts", help="a TOML or JSON file of facts: size, licence, training data"),
+]
+StatedFacts = Annotated[
+    list[str] | None,
+    typer.Option("--fact", help="a fact of the model, NAME=VALUE; may be repeated"),
+]
 GroundTruth = Annotated[Path | None, typer.Option(help="check against this ground truth first")]
 TestSet = Annotated[Path | None, typer.Option(help="check against this test set first")]
 Check = Annotated[bool, typer.Option(help="check it, here and on the server, before it counts")]

@@ -23,15 +23,18 @@ from medvid.benchmark.report import Advice, Code
 from medvid.benchmark.test_set import TestSet as Samples
 from medvid.benchmark.unpacking import GZIP_MAGIC
 from medvid.cli import known_submissions
+from medvid.cli.facts import read_facts
 from medvid.cli.failures import CommandFailed, WrongUsage
 from medvid.cli.files import read_file, read_samples
 from medvid.cli.parameters import (
     Check,
     Contact,
+    FactsFile,
     File,
     GroundTruth,
     ModelUrl,
     NoWait,
+    StatedFacts,
     Sure,
     TestSet,
     Text,
@@ -83,6 +86,8 @@ def submit(
     model_url: ModelUrl = None,
     track: Track = None,
     webhook: Webhook = None,
+    facts: FactsFile = None,
+    fact: StatedFacts = None,
     evaluate_only: Annotated[
         bool, typer.Option("--evaluate-only", help="score and rank it for my eyes only")
     ] = False,
@@ -101,6 +106,7 @@ def submit(
     fields: EntryFields = {
         "model_name": model_name, "organization": organization, "team": team, "authors": authors,
         "contact": contact, "model_url": model_url, "track": track, "webhook_url": webhook,
+        "facts": read_facts(facts, fact or ()) or None,
     }  # fmt: skip
     plan = _Plan(
         file, fields, evaluate_only=evaluate_only, ground_truth=ground_truth, test_set=test_set,
@@ -129,6 +135,8 @@ def replace(
     model_url: ModelUrl = None,
     track: Track = None,
     webhook: Webhook = None,
+    facts: FactsFile = None,
+    fact: StatedFacts = None,
     ground_truth: GroundTruth = None,
     test_set: TestSet = None,
     check: Check = True,
@@ -143,6 +151,7 @@ def replace(
     fields: EntryFields = {
         "model_name": model_name, "organization": organization, "team": team, "authors": authors,
         "contact": contact, "model_url": model_url, "track": track, "webhook_url": webhook,
+        "facts": read_facts(facts, fact or ()) or None,
     }  # fmt: skip
     plan = _Plan(
         file, fields, replaces=submission, ground_truth=ground_truth, test_set=test_set,

@@ -11,7 +11,8 @@ from pydantic import Field
 
 from medvid.benchmark.tasks import Board, Scoring
 from medvid.models.base import Answer, NumberedPage, Open, Page
-from medvid.models.boards import BoardSeries
+from medvid.models.boards import FACTS_SAID, BoardSeries
+from medvid.models.facts import ModelFacts
 from medvid.models.judging import JudgeInForce
 
 Kind = Literal["added", "changed", "unchanged", "kept"]
@@ -50,6 +51,7 @@ class ManagedEntryView(Answer):
     removed_at: datetime | None
     contact: str | None
     stub_judged: bool = Field(description="some scores come from the stand-in judge")
+    facts: ModelFacts | None = Field(None, description=FACTS_SAID)
 
 
 class EntryAction(Answer):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationInfo
+from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
 API: Final = "/api/v1"
 _OF_A_SERVER: Final = "the answer of a server"
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 T = TypeVar("T")
 AnswerType = TypeVar("AnswerType", bound=BaseModel)
 
@@ -28,6 +31,17 @@ class _OpenValues:
 
 Open = Annotated[T, _OpenValues()]
 """`Open[Literal[...]]`: values to which a newer server may add."""
+
+
+def _plain_day(value: object) -> object:
+    """Refuse all that is no day alone: numbers, and moments."""
+    if isinstance(value, str) and not _DAY.fullmatch(value):
+        raise ValueError("not a day, such as 2026-04-15")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_plain_day)]
+"""A day in what is sent to us."""
 
 
 def read_answer(content: str | bytes, answer: type[AnswerType]) -> AnswerType:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Final, Literal, Self
+from typing import Any, Final, Literal, Self
 from uuid import UUID
 
 from pydantic import ConfigDict, Field
@@ -13,6 +13,7 @@ from medvid.benchmark.disclosure import FEWEST_ANSWERS, Withheld
 from medvid.benchmark.series import NotRanked, Treatment
 from medvid.benchmark.tasks import METRICS, Board, Ranking, Scoring
 from medvid.models.base import Answer, Open
+from medvid.models.facts import BoardFacts
 
 NoStatistics = Literal["coming", "too_many_entries", "not_made"]
 WHY_WITHHELD: Final = "why there are no values; null: they are shown"
@@ -95,6 +96,9 @@ SENT_BEFORE: Final = (
 )
 
 
+FACTS_SAID: Final = "what its owner or an administrator states of the model; null: nothing"
+
+
 class LeaderboardEntry(Answer):
     """A model on a board; values are rounded to 3 decimals, null where there is none."""
 
@@ -132,6 +136,7 @@ class LeaderboardEntry(Answer):
         description="the judged metrics whose value is shown and counts as missing, and why",
     )
     sent_before: SentBefore | None = Field(None, description=SENT_BEFORE)
+    facts: BoardFacts | None = Field(None, description=FACTS_SAID)
     statistics: RankStatistics | None = Field(
         None, description="null: not ranked, or no statistics were made of this snapshot (yet)"
     )
@@ -144,12 +149,12 @@ class LeaderboardEntry(Answer):
 class BoardView(Answer):
     """An order of a board's entries that was asked for, which is never the board's."""
 
-    by: Open[Literal["weights", "track"]] = Field(
-        description="weights: a reader's own, over the whole board; track: ranked by the board's "
-        "own rule as if there were no other entries"
+    by: Open[Literal["weights", "track", "filters"]] = Field(
+        description="weights: a reader's own, over the whole board; track and filters: ranked by "
+        "the board's own rule as if there were no other entries"
     )
     weights: dict[str, float] = Field(
-        default_factory=dict, description="of every metric; empty where the view is of a track"
+        default_factory=dict, description="of every metric; empty where they are not a reader's"
     )
 
 
@@ -218,6 +223,11 @@ class Leaderboard(Answer):
         "or nothing is ranked",
     )
     track: str | None = Field(None, description="the track that the entries are narrowed to")
+    filters: dict[str, Any] = Field(
+        default_factory=dict,
+        description="the facts that the entries are narrowed by, as they were asked for; empty: "
+        "none",
+    )
     view: BoardView | None = Field(
         None, description="by what the entries are ordered; null: by the board's rank"
     )

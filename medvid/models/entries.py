@@ -12,7 +12,14 @@ from medvid.benchmark.disclosure import Withheld
 from medvid.benchmark.series import NotRanked
 from medvid.benchmark.tasks import Board, Scoring
 from medvid.models.base import Answer, Open
-from medvid.models.boards import SENT_BEFORE, WHY_WITHHELD, BoardSeries, SentBefore
+from medvid.models.boards import (
+    FACTS_SAID,
+    SENT_BEFORE,
+    WHY_WITHHELD,
+    BoardSeries,
+    SentBefore,
+)
+from medvid.models.facts import FactChange, ModelFacts
 from medvid.models.judging import JudgeResult
 
 
@@ -139,6 +146,10 @@ class EntryDetails(Answer):
     verified_on: date | None
     submission_id: UUID | None = Field(description="null: added by hand or imported")
     sent_before: SentBefore | None = Field(None, description=SENT_BEFORE)
+    facts: ModelFacts | None = Field(None, description=FACTS_SAID)
+    fact_changes: list[FactChange] = Field(
+        default_factory=list, description="the newest 50 changes of its facts, newest first"
+    )
     url: str
     page: str
     places: list[Place] = Field(description="empty for a moment after the entry is listed")

@@ -115,6 +115,9 @@ _CREDENTIALS: Final = {
         "The evaluate-only submissions of 24 hours, or of all time, are used up; the detail names "
         "when the next can be sent.",
     ),
+    "facts_quota": ProblemCode(
+        429, "The model's facts were changed too often in 24 hours; change several at once, later."
+    ),
     "too_many_at_once": ProblemCode(
         429, "This address has as many uploads or event streams open as it may; wait for one."
     ),

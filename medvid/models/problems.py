@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 
 from pydantic import ConfigDict, Field
 
+from medvid.benchmark.report import Problem, shown
 from medvid.models.base import Answer, Open
 from medvid.models.tombstones import Tombstone
 
@@ -56,3 +57,22 @@ class ProblemDetails(Answer):
     entry: Tombstone | None = Field(
         None, description="what is kept of an entry that left its board, with status 410"
     )
+
+
+def problem_of(error: Any) -> Problem:
+    """Return what a model found wrong, with its place."""
+    path = "$" + "".join(map(_step, error["loc"]))
+    expected = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "missing":
+        return Problem("missing_field", path, "nothing", "a value", "Send the field.")
+    if error["type"] == "extra_forbidden":
+        return Problem("unknown_field", path, "a field that is not known", "known fields only",
+                       "Check its spelling or leave it out.")  # fmt: skip
+    return Problem("wrong_value", path, shown(error["input"]), expected, "Correct the value.")
+
+
+def _step(part: int | str) -> str:
+    """Return a step of a JSON path, also for a name that is none (RFC 9535 bracket form)."""
+    if isinstance(part, str) and part.isidentifier() and part.isascii():
+        return f".{part}"
+    return f"[{part if isinstance(part, int) else shown(part)}]"

@@ -13,6 +13,7 @@ from medvid.benchmark.tasks import Board, Scoring
 from medvid.models.base import Answer, NumberedPage, Open, Page
 from medvid.models.boards import WHY_WITHHELD
 from medvid.models.entries import Intervals, Place, Similarity
+from medvid.models.facts import ModelFacts
 from medvid.models.judging import JudgingStatus
 from medvid.models.reports import ValidationReport
 
@@ -154,6 +155,7 @@ class OwnedSubmission(SubmissionStatus):
     )
     failure: Failure | None
     entry: EntryLink | None
+    facts: ModelFacts | None = Field(None, description="of its model; null: nothing is stated")
     standing: Standing | None = Field(
         None, description="null: not ranked, not on a board any more, or only evaluated"
     )

@@ -69,10 +69,11 @@ from services.gateway.sign_in import api as sign_in_api
 from services.gateway.status import api as status_api
 from services.gateway.status.service import PostgresStatus, StatusReader
 from services.gateway.submissions import api as submission_api
-from services.gateway.submissions import own_files_api
+from services.gateway.submissions import facts_api, own_files_api
 from services.gateway.submissions import test_set as test_set_api
 from services.gateway.submissions.access import SubmissionAccess
 from services.gateway.submissions.events import EventStreams, SubmissionEvents
+from services.gateway.submissions.facts import OwnFacts
 from services.gateway.submissions.lifecycle import Lifecycle
 from services.gateway.submissions.receiver import Receiver
 from services.gateway.submissions.service import SubmissionService
@@ -108,10 +109,9 @@ from shared.storage.database import Database
 
 _FORGET_SECONDS: Final = 3600.0
 _FEATURES: Final = (
-    board_api, figures_api, evidence_api, track_api, submission_api, own_files_api, test_set_api,
-    judging_api, account_api, sign_in_api, webhook_api, status_api, admin_entries_api,
-    admin_operations_api,
-    admin_succession_api, admin_evidence_api, admin_pool_api,
+    board_api, figures_api, evidence_api, track_api, submission_api, facts_api, own_files_api,
+    test_set_api, judging_api, account_api, sign_in_api, webhook_api, status_api, admin_entries_api,
+    admin_operations_api, admin_succession_api, admin_evidence_api, admin_pool_api,
 )  # fmt: skip
 _BOARD_HINTS: Final = (BoardRanked.type, StatisticsComputed.type)
 _EVENT_HINTS: Final = (BoardRanked.type, ScoringFailed.type, JudgingProgressed.type)
@@ -134,6 +134,7 @@ class _Parts:
     history: SnapshotStore
     judging: JudgingService
     made: PageViews
+    own_facts: OwnFacts
     own_files: own_files_api.OwnFiles
     pages: Pages
     receiver: Receiver
@@ -207,6 +208,7 @@ def _build(database: Database, pool: WorkerPool, folder: Path, settings: Gateway
         history=history,
         judging=judging,
         made=PageViews(pages, limits=waiting_limits(settings)),
+        own_facts=OwnFacts(database, owners),
         own_files=own_files_api.OwnFiles(
             owners, TruthWorkers(pool, store.ground_truth), seconds=settings.validation_seconds
         ),

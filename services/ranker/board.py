@@ -43,6 +43,8 @@ class Entry:
     origins: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
     sent_before: Mapping[str, int] | None = None
     """What was sent with the same key before; None without a key."""
+    facts: Mapping[str, object] = field(default_factory=dict)
+    """Those of its model that boards show, as far as they are known."""
 
     def shown(self, scoring: Scoring) -> dict[str, float | None]:
         """Return its values as boards may show them: a withheld one counts as missing."""
@@ -161,8 +163,8 @@ def _row(
 ) -> dict[str, object]:
     """Return a row as it is stored and served; without a place it has no value that ranks.
 
-    Only a row with withheld values, values that do not rank, or of a key, says so: others equal
-    those of the version before.
+    Only a row with withheld values, values that do not rank, of a key, or with facts, says so:
+    others equal those of the version before.
     """
     shown, not_ranked = entry.shown(scoring), entry.not_ranked(scoring, rule)
     values = place.values if place else dict.fromkeys(METRIC_KEYS)
@@ -191,4 +193,6 @@ def _row(
         row["not_ranked"] = not_ranked
     if entry.sent_before is not None:
         row["sent_before"] = entry.sent_before
+    if entry.facts:
+        row["facts"] = entry.facts
     return row

@@ -15,7 +15,7 @@ SELECT submissions.id
 -- One statement, so that entries and revision fit although the board may change in between.
 SELECT boards.revision, boards.ranking, boards.series, boards.other_judges, boards.published,
        (SELECT judge_version FROM judge_service) AS service, entries.id, submission_id, model_name, organization, team, authors, model_url, track, badges,
-       submitted_on, verified_on, versions_before, evaluations_before, withdrawals_before,
+       submitted_on, verified_on, versions_before, evaluations_before, withdrawals_before, facts::text AS facts,
        coalesce(array_agg(metric ORDER BY metric) FILTER (WHERE metric IS NOT NULL), '{}') AS metrics,
        coalesce(array_agg(compat ORDER BY metric) FILTER (WHERE metric IS NOT NULL), '{}') AS compat,
        coalesce(array_agg(strict ORDER BY metric) FILTER (WHERE metric IS NOT NULL), '{}') AS strict,
@@ -36,7 +36,7 @@ DELETE FROM hypothetical_due WHERE board = $1 RETURNING entry_id
 
 -- name: hypothetical_entries
 SELECT entries.id, submission_id, model_name, organization, team, authors, model_url, track, badges,
-       submitted_on, verified_on, versions_before, evaluations_before, withdrawals_before,
+       submitted_on, verified_on, versions_before, evaluations_before, withdrawals_before, facts::text AS facts,
        array_agg(metric ORDER BY metric) AS metrics,
        array_agg(compat ORDER BY metric) AS compat,
        array_agg(strict ORDER BY metric) AS strict,

@@ -17,6 +17,7 @@ from medvid.benchmark.disclosure import RULE, Withheld, withheld
 from medvid.benchmark.series import SeriesRule, adopted
 from medvid.benchmark.tasks import METRIC_KEYS, SCORINGS, Board, Ranking, Scoring
 from medvid.judging.badges import JUDGES_MISSING
+from medvid.models.facts import fact_badges, on_board
 from services.ranker.board import Entry, RankedBoard
 from shared.contracts.messages import BoardChanged, RescoringCompleted
 from shared.messaging.reaper import Overdue
@@ -194,6 +195,7 @@ def _sent_before(row: asyncpg.Record) -> dict[str, int] | None:
 
 
 def _entry(row: asyncpg.Record) -> Entry:
+    facts = orjson.loads(row["facts"] or "{}")
     return Entry(
         entry_id=row["id"],
         submission_id=row["submission_id"],
@@ -204,7 +206,9 @@ def _entry(row: asyncpg.Record) -> Entry:
         authors=row["authors"],
         model_url=row["model_url"],
         track=row["track"],
-        badges=tuple(row["badges"]),
+        # A row of a publication may have the badge already.
+        badges=tuple(dict.fromkeys((*row["badges"], *fact_badges(facts)))),
+        facts=on_board(facts),
         submitted_on=row["submitted_on"],
         verified_on=row["verified_on"],
         values={

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -21,6 +21,8 @@ from shared.storage.queries import load_queries
 
 _SQL: Final = load_queries(__package__)
 _log = structlog.get_logger(__name__)
+_TRIES: Final = 5
+T = TypeVar("T")
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 
@@ -193,3 +195,18 @@ async def transient_errors() -> AsyncIterator[None]:
         yield
     except TRANSIENT_ERRORS as error:
         raise Transient(f"database: {type(error).__name__}: {error}") from error
+
+
+async def again_on_deadlock(work: Callable[[], Awaitable[T]]) -> T:
+    """Do a transaction again that met one with another order of locks; raises Transient at last.
+
+    A new version takes over from the one before it under the board's lock, which comes last where
+    an entry is changed.
+    """
+    for _ in range(_TRIES - 1):
+        try:
+            return await work()
+        except Transient as error:
+            if not isinstance(error.__cause__, asyncpg.DeadlockDetectedError):
+                raise
+    return await work()

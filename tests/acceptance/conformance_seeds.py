@@ -35,9 +35,11 @@ _OWNED: Final = (
     "GET /api/v1/submissions/{id}/verdicts", "GET /api/v1/submissions/{id}/webhook",
     "POST /api/v1/submissions/{id}/webhook/redeliver", "POST /api/v1/submissions/{id}/judge",
     "POST /api/v1/submissions/{id}/withdraw", "GET /api/v1/submissions/{id}/file",
-    "GET /api/v1/submissions/{id}/predictions",
+    "GET /api/v1/submissions/{id}/predictions", "PATCH /api/v1/submissions/{id}/facts",
 )  # fmt: skip
-_ENTRY_ACTIONS: Final = ("rename", "edit", "promote", "demote", "remove", "restore")
+_ENTRY_ACTIONS: Final = (
+    "rename", "edit", "facts", "promote", "demote", "remove", "restore", "erase",
+)  # fmt: skip
 _ACTION: Final = AdminAction.of("administrator", "a seed of the conformance test", "req-1")
 _WHY: Final = {"why": "to see that it is taken"}
 
@@ -204,6 +206,10 @@ async def _of_administrators(gateway: Gateway, admin_key: str, truths: Path) -> 
                                               {"cvs_acc": 0.1}))}
             for number in range(3)
         ]  # fmt: skip
+    gone = [UUID(each["id"]) for each in seeds[f"{admin}/entries/{{id}}/erase"]]
+    await gateway.database.pool.execute(
+        "UPDATE entries SET removed_at = now() WHERE id = ANY ($1)", gone
+    )
     return seeds
 
 

@@ -207,6 +207,8 @@ async def test_administrators_have_calls_of_their_own(
         assert not (await admin.call("rename", entry.id, other, why="a test")).changed
         found = await admin.call("edit", entry.id, why="a test", team="T", contact=None)
         assert (found.entry.team, found.entry.organization) == ("T", "Lab")
+        found = await admin.call("set_facts", entry.id, {"licence": "MIT"}, why="a test")
+        assert (found.entry.facts.licence, found.entry.facts.open_weights) == ("MIT", None)
         [line] = await admin.first(1, "audit", action="rename", subject=str(entry.id))
         assert (line.why, line.after["model_name"]) == ("a test", other)
         assert orjson.loads(await admin.call("export_boards", board="official")).keys() == {
@@ -235,9 +237,14 @@ async def test_a_model_is_replaced_then_withdrawn(
             "UPDATE entries SET listed = true WHERE submission_id = $1", first.id
         )
         await gateway.set_state(str(first.id), "ranked")
-        second = await asked.call("replace", first, file, team="A-team")
+        stated = await asked.call("set_facts", first, {"parameters": 7e9, "licence": None})
+        assert (stated.changed, stated.facts.parameters) == (True, 7_000_000_000)
+        facts = {"frames": 8, "trained_on": [], "open_weights": False}
+        second = await asked.call("replace", first, file, team="A-team", facts=facts)
         status = await asked.call("status", second)
         assert (status.version, status.replaces) == (2, first.id)
+        known = status.facts.model_dump(exclude_none=True)
+        assert known == {"parameters": 7_000_000_000, **facts}
         (listed,) = await asked.first(1, "submissions", token=second.owner_token)
         assert (listed.id, listed.version) == (second.id, 2)
         for _ in range(2):

@@ -24,6 +24,11 @@ from tests.processes import free_port
 DEMO: Final = Path(__file__).parents[2] / "demo"
 PREDICTIONS: Final = DEMO / "predictions.json.gz"
 ADMIN_KEY: Final = "an administrator's key of the browser tests"
+FACTS: Final = {
+    "parameters": "7e9", "open_weights": "yes", "licence": "Apache-2.0", "trained_on": "AVOS",
+    "uses_test_videos": "yes", "prompt": "Answer from the video alone.\n{question}",
+}  # fmt: skip
+"""What is stated of the demo's model."""
 _SECONDS: Final = HANG_SECONDS
 
 
@@ -49,7 +54,7 @@ class Site:
 
     async def add_demo(self) -> None:
         """Add the model that every test may look at."""
-        self.demo = await self.submit("Demo model", organization="The demo")
+        self.demo = await self.submit("Demo model", organization="The demo", **FACTS)
         status = await self.ranked(self.demo)
         await self.judged(self.demo)
         self.entry = status["entry"]["id"]

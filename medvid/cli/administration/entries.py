@@ -17,8 +17,9 @@ from medvid.cli.administration.session import (
     entry_id,
     reason,
 )
-from medvid.cli.failures import CommandFailed
-from medvid.cli.parameters import Board, Sure
+from medvid.cli.facts import read_facts, show_facts
+from medvid.cli.failures import CommandFailed, WrongUsage
+from medvid.cli.parameters import Board, FactsFile, Sure
 from medvid.cli.printing import plain_table
 from medvid.cli.session import Session, as_administrator, consent
 from medvid.models.administration import EntryAction, ManagedEntryView
@@ -169,6 +170,27 @@ def edit(
     given = {name: value for name, value in fields.items() if value is not None}
     change = session.client.admin.edit(found, why=reason(session, why), **given)
     return _shown(session, change)
+
+
+@as_administrator
+def facts(
+    session: Session,
+    entry: Entry,
+    stated: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="NAME=VALUE; NAME= makes it unknown; may be repeated"),
+    ] = None,
+    file: FactsFile = None,
+    board: OnBoard = None,
+    why: Why = None,
+) -> int:
+    """Change facts of an entry's model: size, licence, training data; what is not named stays."""
+    given = read_facts(file, stated or ())
+    if not given:
+        raise WrongUsage("no fact is given.", fix="Use --set NAME=VALUE, or --facts FILE.")
+    found = entry_id(session, entry, board)
+    change = session.client.admin.set_facts(found, given, why=reason(session, why))
+    return session.answer(change, lambda: show_facts(change.entry.facts))
 
 
 def _shown(session: Session, change: EntryAction) -> int:

@@ -7,13 +7,15 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from medvid.benchmark.tasks import METRIC_KEYS, Board
+from medvid.models.fact_texts import fact_texts, fact_values
+from medvid.models.facts import FACTS
 from medvid.spreadsheets import read_rows, table, text_of
 from services.gateway.admin.board_rows import TEXT_FIELDS, BoardRow
 
 _DATES: Final = ("date", "verified_on")
 _STRICT: Final = tuple(f"strict_{key}" for key in METRIC_KEYS)
 COLUMNS: Final = (
-    "board", *TEXT_FIELDS, "badges", *_DATES, "verification_note", *METRIC_KEYS, *_STRICT,
+    "board", *TEXT_FIELDS, "badges", *_DATES, "verification_note", *METRIC_KEYS, *_STRICT, *FACTS,
 )  # fmt: skip
 _NUMBER: Final = re.compile(r"[0-9]{1,20}(?:\.[0-9]{0,40})?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
 
@@ -26,6 +28,7 @@ def write_csv(boards: Mapping[Board, Iterable[BoardRow]]) -> str:
 def _cells(board: Board, row: BoardRow) -> list[object]:
     cells = row.to_json() | {"board": board, "badges": ";".join(row.badges)}
     cells |= {f"strict_{key}": value for key, value in row.strict.items()}
+    cells |= fact_texts(row.facts or {})
     return [cells[column] for column in COLUMNS]
 
 
@@ -50,6 +53,7 @@ def read_csv(text: str) -> dict[str, list[dict[str, object]]]:
 def _row(values: Mapping[str, str]) -> dict[str, object]:
     row: dict[str, object] = {}
     strict: dict[str, object] = {}
+    facts: dict[str, object] = {}
     for column, text in values.items():
         if column in _STRICT:
             strict[column.removeprefix("strict_")] = _number(text)
@@ -57,9 +61,12 @@ def _row(values: Mapping[str, str]) -> dict[str, object]:
             row[column] = _number(text)
         elif column == "badges":
             row[column] = text.split(";") if text else []
+        elif column in FACTS:
+            facts |= fact_values({column: text})
         else:
             row[column] = text or None
-    return row | {"strict": strict}
+    # A table without columns of facts says nothing of them.
+    return row | {"strict": strict} | ({"facts": facts} if facts else {})
 
 
 def _number(text: str) -> object:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from medvid.benchmark.names import name_key
 from medvid.benchmark.report import Problem
 from medvid.benchmark.tasks import METRIC_KEYS, Board
 from medvid.models.administration import Kind
+from medvid.models.facts import differing
 from services.gateway.admin.board_rows import BoardRow
 
 Existing = Literal["keep", "update"]
@@ -38,6 +39,7 @@ class RowChange:
     row: BoardRow
     entry_id: UUID | None
     fields: Mapping[str, tuple[object, object]]
+    facts_before: Mapping[str, object] = field(default_factory=dict)
 
 
 def plan_import(
@@ -67,18 +69,26 @@ def _change(board: Board, row: BoardRow, entry: BoardEntry | None, existing: Exi
     if not fields:
         return RowChange(board, "unchanged", row, entry.id, {})
     kind: Kind = "changed" if existing == "update" else "kept"
-    return RowChange(board, kind, row, entry.id, fields)
+    return RowChange(board, kind, row, entry.id, fields, entry.row.facts or {})
 
 
 def differences(before: BoardRow, after: BoardRow) -> dict[str, tuple[object, object]]:
-    """Return the fields that differ, strict values as `strict.METRIC`."""
+    """Return the fields that differ, strict values as `strict.METRIC`, facts as `facts.NAME`.
+
+    Facts of which the file says nothing stay as they are.
+    """
     was, now = _flat(before), _flat(after)
-    return {name: (was[name], now[name]) for name in was if was[name] != now[name]}
+    fields = {name: (was[name], now[name]) for name in was if was[name] != now[name]}
+    if after.facts is not None:
+        facts_were, facts_are = differing(before.facts or {}, after.facts)
+        fields |= {f"facts.{name}": (facts_were[name], facts_are[name]) for name in facts_are}
+    return fields
 
 
 def _flat(row: BoardRow) -> dict[str, object]:
     fields = row.to_json()
     del fields["strict"]
+    fields.pop("facts", None)
     return fields | {f"strict.{key}": row.strict[key] for key in METRIC_KEYS}
 
 

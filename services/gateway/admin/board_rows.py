@@ -15,6 +15,7 @@ from medvid.benchmark.names import SAME_NAMES, check_entry_fields, clean_name, n
 from medvid.benchmark.report import Problem, shown
 from medvid.benchmark.tasks import BOARDS, METRIC_KEYS, METRICS, Board
 from medvid.judging.badges import STUB_JUDGE, UNCONFIRMED_JUDGE
+from medvid.models.facts import check_facts
 from services.gateway.accounts.admin_actions import hidden_character
 from services.gateway.accounts.marks import LONGEST_MARK
 
@@ -23,7 +24,16 @@ _NOTE_LIMIT: Final = 1_000
 _BADGE_LIMITS: Final = (10, LONGEST_MARK)
 """How many badges, and of how many characters each."""
 _KNOWN: Final = frozenset(
-    (*TEXT_FIELDS, "badges", "date", "verified_on", "verification_note", "strict", *METRIC_KEYS)
+    (
+        *TEXT_FIELDS,
+        "badges",
+        "date",
+        "verified_on",
+        "verification_note",
+        "strict",
+        "facts",
+        *METRIC_KEYS,
+    )
 )
 _IGNORED: Final = frozenset({"rank"})
 """Of the published leaderboards; ranks are computed here."""
@@ -47,6 +57,8 @@ class BoardRow:
     verification_note: str | None
     compat: Values
     strict: Values
+    facts: Mapping[str, object] | None = None
+    """Those of its model, all that are known; None: the file does not say."""
 
     def to_json(self) -> dict[str, object]:
         """Return the row as files have it; reading it again gives the same row."""
@@ -58,6 +70,7 @@ class BoardRow:
             "verification_note": self.verification_note,
             **{key: self.compat[key] for key in METRIC_KEYS},
             "strict": {key: self.strict[key] for key in METRIC_KEYS},
+            **({} if self.facts is None else {"facts": dict(self.facts)}),
         }
 
 
@@ -106,10 +119,27 @@ def read_row(path: str, board: str, row: object) -> tuple[BoardRow | None, list[
         problems.append(_problem(f"{path}.strict", strict, "an object of metrics", "Fix it."))
         strict = None
     problems += _value_problems(path, row) + _value_problems(f"{path}.strict", strict or {})
-    return (None, problems) if problems else (_row(board, row, strict or {}), [])
+    facts, wrong = _facts(f"{path}.facts", row.get("facts"))
+    problems += wrong
+    return (None, problems) if problems else (_row(board, row, strict or {}, facts), [])
 
 
-def _row(board: str, row: Mapping[str, object], strict: Mapping[str, object]) -> BoardRow:
+def _facts(path: str, stated: object) -> tuple[dict[str, object] | None, list[Problem]]:
+    """Return the facts of a row as they are stored, and what is wrong with them."""
+    if stated is None:
+        return None, []
+    if not isinstance(stated, Mapping):
+        return None, [_problem(path, stated, "an object of facts", "Fix it.")]
+    facts, problems = check_facts(stated, path)
+    return None if facts is None else facts.known_after({}), problems
+
+
+def _row(
+    board: str,
+    row: Mapping[str, object],
+    strict: Mapping[str, object],
+    facts: Mapping[str, object] | None,
+) -> BoardRow:
     """Build a row that has no problem."""
     texts = {field: clean_name(str(row.get(field) or "")) or None for field in TEXT_FIELDS}
     submitted_on = date.fromisoformat(str(row["date"]))
@@ -132,6 +162,7 @@ def _row(board: str, row: Mapping[str, object], strict: Mapping[str, object]) ->
         else None,
         compat=_values(row),
         strict=_values(strict),
+        facts=facts,
     )
 
 

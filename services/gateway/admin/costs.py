@@ -8,8 +8,9 @@ from pydantic import Field
 
 from medvid.judging.pricing import MICROUSD
 from medvid.models.administration import CostLine, CostsBy, CostsPage
+from medvid.models.base import Day
 from medvid.spreadsheets import table
-from services.gateway.web.parameters import Day, Number, Parameters
+from services.gateway.web.parameters import Number, Parameters
 from shared.storage.database import Database, transient_errors
 from shared.storage.queries import load_queries
 

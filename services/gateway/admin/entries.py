@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Final, TypeVar
+from typing import Final
 from uuid import UUID
 
 import asyncpg
+import orjson
 import structlog
 
 from medvid.benchmark.names import SAME_NAMES, name_key
 from medvid.benchmark.tasks import Board
+from medvid.models.facts import FactsChange
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.audit import Subject, record
+from services.gateway.accounts.fact_history import erase_facts, save_facts, stated_after
 from services.gateway.admin import rules
 from services.gateway.admin.rules import ManagedEntry
 from shared.contracts.messages import BoardChanged, JudgingProgressed
-from shared.runtime.errors import Conflict, NotFound, Transient
-from shared.storage.database import Database, Transaction, transient_errors
+from shared.runtime.errors import Conflict, NotFound
+from shared.storage.database import (
+    Database,
+    Transaction,
+    again_on_deadlock,
+    transient_errors,
+)
 from shared.storage.queries import load_queries
 
 _SQL: Final = load_queries(__package__, "entries.sql")
 _LOCK_ORDER: Final[Sequence[Board]] = ("community", "official")
 _log = structlog.get_logger(__name__)
 
-_TRIES: Final = 5
-T = TypeVar("T")
 Step = Callable[[ManagedEntry], ManagedEntry]
 
 
@@ -77,6 +83,17 @@ class EntryActions:
         """Change an entry's metadata; only the fields that are given."""
         return await self._do("edit", entry_id, action, lambda entry: rules.edited(entry, fields))
 
+    async def state_facts(
+        self, entry_id: UUID, action: AdminAction, stated: FactsChange
+    ) -> Changed:
+        """Change facts of an entry's model; only those that are given. Raises RefusedBody too."""
+        return await self._do(
+            "facts",
+            entry_id,
+            action,
+            lambda entry: rules.with_facts(entry, stated_after(entry.facts, stated)),
+        )
+
     async def remove(self, entry_id: UUID, action: AdminAction) -> Changed:
         """Take an entry off its board and free its name; its row and scores stay."""
         now = datetime.now(UTC)
@@ -100,6 +117,7 @@ class EntryActions:
                     return Changed(before, changed=False)
                 await _save(transaction, before, after)
                 await transaction.connection.execute(_SQL["note_erase"], after.submission_id)
+                await erase_facts(transaction.connection, entry_id)
                 subject = Subject("entry", str(entry_id))
                 await record(transaction, action, "erase", subject, after={"erased": True})
             return Changed(after, changed=True)
@@ -144,6 +162,9 @@ class EntryActions:
             if after == before:
                 return Changed(before, changed=False)
             await _save(transaction, before, after)
+            await save_facts(
+                transaction.connection, entry_id, "administrator", before.facts, after.facts
+            )
             was, now = rules.changes(before, after)
             subject = Subject("entry", str(entry_id))
             named = {"model_name": before.model_name, "board": before.board}
@@ -155,20 +176,6 @@ class EntryActions:
             "administrator_changed_entry", action=name, entry_id=str(entry_id), who=action.who
         )
         return Changed(after, changed=True)
-
-
-async def again_on_deadlock(work: Callable[[], Awaitable[T]]) -> T:
-    """Do a transaction again that met one with another order of locks; raises Transient at last.
-
-    A new version takes over from the one before it under the board's lock, which here comes last.
-    """
-    for _ in range(_TRIES - 1):
-        try:
-            return await work()
-        except Transient as error:
-            if not isinstance(error.__cause__, asyncpg.DeadlockDetectedError):
-                raise
-    return await work()
 
 
 async def lock_entry(transaction: Transaction, entry_id: UUID) -> ManagedEntry:
@@ -241,4 +248,5 @@ def _entry(row: asyncpg.Record | None) -> ManagedEntry:
             fix="GET /api/v1/admin/entries lists them.",
             code="entry_not_found",
         )
-    return ManagedEntry(**(dict(row) | {"badges": tuple(row["badges"])}))
+    parsed = {"badges": tuple(row["badges"]), "facts": orjson.loads(row["facts"])}
+    return ManagedEntry(**(dict(row) | parsed))

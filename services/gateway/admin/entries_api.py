@@ -39,6 +39,7 @@ from services.gateway.admin.models import (
     EntriesQuery,
     ExportedBoards,
     ExportQuery,
+    FactsBody,
     ImportBody,
     PromoteBody,
     RankingBody,
@@ -151,6 +152,18 @@ async def edit(
 ) -> EntryAction:
     """Change an entry's metadata."""
     return entry_action(await entries.edit(id, action, checked_fields(body.fields())))
+
+
+@_on_entry("facts", "entry_removed")
+async def state_facts(
+    entries: EntryActions, id: EntryId, body: FactsBody, action: AdminAction
+) -> EntryAction:
+    """Change facts of an entry's model.
+
+    What is left out stays, null makes a fact unknown again. The change is public in the entry's
+    `fact_changes`; the reason is in the audit log alone.
+    """
+    return entry_action(await entries.state_facts(id, action, body.facts))
 
 
 @_on_entry("remove")

@@ -7,18 +7,26 @@ from typing import Final
 from uuid import UUID, uuid4
 
 import asyncpg
+import orjson
 import structlog
 
 from medvid.benchmark.names import name_key
 from medvid.benchmark.tasks import BOARDS, METRIC_KEYS, Board
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.audit import Subject, record
+from services.gateway.accounts.fact_history import save_facts
 from services.gateway.admin.board_import import BoardEntry, Existing, RowChange, plan_import
 from services.gateway.admin.board_rows import BoardRow, read_boards
-from services.gateway.admin.entries import again_on_deadlock, announce, name_conflicts
+from services.gateway.admin.entries import announce, name_conflicts
 from services.gateway.web.errors import RefusedBody
 from shared.runtime.errors import Conflict
-from shared.storage.database import Connection, Database, Transaction, transient_errors
+from shared.storage.database import (
+    Connection,
+    Database,
+    Transaction,
+    again_on_deadlock,
+    transient_errors,
+)
 from shared.storage.queries import load_queries
 
 _SQL: Final = load_queries(__package__, "imports.sql")
@@ -148,6 +156,7 @@ async def _add(connection: Connection, change: RowChange) -> UUID:
     entry_id = uuid4()
     await connection.execute(_SQL["entry_add"], entry_id, change.board, *_columns(change.row))
     await _put_scores(connection, entry_id, change.row)
+    await save_facts(connection, entry_id, "administrator", {}, change.row.facts or {})
     return entry_id
 
 
@@ -157,6 +166,9 @@ async def _update(connection: Connection, change: RowChange) -> None:
         _SQL["entry_update"], change.entry_id, change.board, *_columns(change.row)
     )
     await _put_scores(connection, change.entry_id, change.row)
+    if change.row.facts is not None:
+        before = change.facts_before
+        await save_facts(connection, change.entry_id, "administrator", before, change.row.facts)
 
 
 async def _put_scores(connection: Connection, entry_id: UUID, row: BoardRow) -> None:
@@ -191,4 +203,5 @@ def _row(row: asyncpg.Record) -> BoardRow:
     fields = {key: row[key] for key in row.keys() if key not in ("id", "board", "scored")}  # noqa: SIM118 - a Record iterates its values
     for scoring in ("compat", "strict"):
         fields[scoring] = dict(zip(METRIC_KEYS, row[scoring], strict=True))
-    return BoardRow(**(fields | {"badges": tuple(row["badges"])}))
+    parsed = {"badges": tuple(row["badges"]), "facts": orjson.loads(row["facts"])}
+    return BoardRow(**(fields | parsed))

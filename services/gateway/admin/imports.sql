@@ -2,6 +2,7 @@
 -- With every metric's value in the order of the names given, so that rows are built without guessing.
 SELECT e.id, e.board, e.model_name, e.organization, e.team, e.authors, e.model_url, e.track, e.badges,
        e.submitted_on, e.verified_on, e.verification_note, e.submission_id IS NOT NULL AS scored,
+       e.facts::text AS facts,
        (SELECT array_agg(s.compat ORDER BY m.n)
           FROM unnest($2::text[]) WITH ORDINALITY AS m (metric, n)
           LEFT JOIN scores s ON s.entry_id = e.id AND s.metric = m.metric) AS compat,

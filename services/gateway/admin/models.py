@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import date
 from typing import Annotated, Any, Literal, Self
 
@@ -22,6 +23,7 @@ from medvid.models.administration import (
     RowChangeView,
 )
 from medvid.models.base import JsonBody
+from medvid.models.facts import FactsChange, facts_of
 from services.gateway.accounts.admin_actions import REASON_LIMIT
 from services.gateway.admin.board_import import Existing, RowChange
 from services.gateway.admin.board_series import WantedSeries
@@ -73,6 +75,12 @@ class EditBody(Reason):
         return {name: getattr(self, name) for name in EDITABLE if name in self.model_fields_set}
 
 
+class FactsBody(Reason):
+    """State facts of an entry's model."""
+
+    facts: FactsChange
+
+
 class RankingBody(Reason):
     """Rank a board by another rule."""
 
@@ -115,7 +123,7 @@ class AddBody(Reason):
     board: Board
     entry: dict[str, Any] = Field(
         description="model_name, organization, date and the metric keys (null: no value); "
-        "strict values under 'strict'",
+        "strict values under 'strict', facts of the model under 'facts'",
         examples=[{"model_name": "A model", "organization": "A lab", "date": "2026-04-15"}],
     )
 
@@ -139,7 +147,8 @@ class ImportBody(Reason):
 
 def managed_entry(entry: ManagedEntry) -> ManagedEntryView:
     """Build the response from an entry."""
-    return ManagedEntryView.model_validate(entry, from_attributes=True)
+    values = asdict(entry) | {"facts": facts_of(entry.facts)}
+    return ManagedEntryView.model_validate(values)
 
 
 def entry_action(done: Changed) -> EntryAction:

@@ -19,14 +19,19 @@ from medvid.benchmark.tasks import BOARDS, Board
 from medvid.models.administration import FailureView, JobKind, RescoreJobView
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.audit import Subject, record
-from services.gateway.admin.entries import again_on_deadlock, announce
+from services.gateway.admin.entries import announce
 from services.gateway.admin.ground_truths import ground_truth_not_found
 from services.gateway.admin.job_swaps import SWAPS
 from services.gateway.admin.rescore_models import Wanted, rescore_job
 from services.gateway.web.paging import Position
 from shared.contracts.messages import JudgingProgressed, RescoringCompleted, RescoringRequested
 from shared.runtime.errors import Conflict, NotFound
-from shared.storage.database import Database, Transaction, transient_errors
+from shared.storage.database import (
+    Database,
+    Transaction,
+    again_on_deadlock,
+    transient_errors,
+)
 from shared.storage.ground_truths import active_ground_truth_version
 from shared.storage.queries import load_queries
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Final
 from uuid import UUID
@@ -12,6 +12,7 @@ from medvid.benchmark.names import ERASED, check_entry_fields, clean_name
 from medvid.benchmark.report import Problem
 from medvid.benchmark.tasks import Board
 from medvid.judging.badges import UNCONFIRMED_JUDGE
+from medvid.models.facts import differing
 from services.gateway.accounts.marks import VERIFIED, is_mark
 from shared.runtime.errors import Conflict
 
@@ -51,6 +52,7 @@ class ManagedEntry:
     contact: str | None
     stub_judged: bool
     name_key: str = ""
+    facts: Mapping[str, object] = field(default_factory=dict)
 
 
 def promoted(entry: ManagedEntry, verified_on: date, note: str | None) -> ManagedEntry:
@@ -100,6 +102,12 @@ def edited(entry: ManagedEntry, fields: Mapping[str, str | None]) -> ManagedEntr
     return replace(entry, **{name: fields[name] for name in EDITABLE if name in fields})  # type: ignore[arg-type]
 
 
+def with_facts(entry: ManagedEntry, facts: Mapping[str, object]) -> ManagedEntry:
+    """Return the entry with these facts of its model; raises Conflict."""
+    _require_present(entry)
+    return replace(entry, facts=facts)
+
+
 def removed(entry: ManagedEntry, at: datetime) -> ManagedEntry:
     """Return the entry off every board; one that is off already stays as it is."""
     return entry if entry.removed_at is not None else replace(entry, removed_at=at)
@@ -124,6 +132,7 @@ def erased(entry: ManagedEntry) -> ManagedEntry:
         track=None,
         verification_note=None,
         contact=None,
+        facts={},
     )
 
 
@@ -145,6 +154,8 @@ def changes(
     names = [name for name in _AUDITED if getattr(before, name) != getattr(after, name)]
     was = {name: getattr(before, name) for name in names}
     now = {name: getattr(after, name) for name in names}
+    facts_were, facts_are = differing(before.facts, after.facts)
+    was, now = was | facts_were, now | facts_are
     if before.contact != after.contact:
         was["contact"], now["contact"] = _presence(before.contact), "changed"
     return was, now

@@ -20,6 +20,7 @@ from services.gateway.boards.cursors import BoardCursor, Form
 from services.gateway.boards.entries import entry_of
 from services.gateway.boards.events import BoardStreams
 from services.gateway.boards.moments import PATTERN, read_as_of
+from services.gateway.boards.narrowing import Narrowing, NarrowingQuery
 from services.gateway.boards.reader_weights import LONGEST_WEIGHTS, read_weights
 from services.gateway.boards.second_opinions import second_opinions_csv
 from services.gateway.boards.store import SnapshotStore
@@ -34,7 +35,7 @@ from services.gateway.web.representations import Representation, represent
 from services.gateway.web.responses import send
 from services.gateway.web.router import PathText, Router
 from services.gateway.web.security import READ_HEADERS
-from shared.runtime.errors import NotFound
+from shared.runtime.errors import InvalidInput, NotFound
 
 router: Final = Router("boards")
 BOARD_TYPES: Final = (JSON, CSV)
@@ -97,8 +98,8 @@ EntryText = Annotated[str, Field(json_schema_extra={"format": "uuid"}), PathText
 WeightsText = Annotated[str, Field(max_length=LONGEST_WEIGHTS, examples=["cvs_acc:2,dvc_llm:0"])]
 
 
-class BoardQuery(Parameters):
-    """Which view of a board is asked for."""
+class _ViewQuery(Parameters):
+    """Which view of a board is asked for, but for filters."""
 
     scoring: Scoring = Field(
         "compat", description="compat: as the published boards score; strict: without their faults"
@@ -139,6 +140,10 @@ class BoardQuery(Parameters):
         ),
     )
     format: Form | None = Field(None, description="wins over the Accept header")
+
+
+class BoardQuery(NarrowingQuery, _ViewQuery):  # the fields of the last base come first
+    """Which view of a board is asked for."""
 
 
 class SnapshotQuery(Parameters):
@@ -195,6 +200,9 @@ async def read_board(
     `mean_rank` null and no `ranks`. How firm the order is (`statistics`) follows within seconds of
     a new snapshot. With `track` the entries are in the order of `view_rank`, and `rank` stays that
     of the whole board.
+
+    Filters narrow it by what is stated of the models (`facts`); what is unknown passes none. They
+    keep the board's ranks and order, unless `rerank` ranks those that are left (`view_rank`).
     """
     return await _board(views, board, query, query.format or accepted_form(request), address)
 
@@ -204,7 +212,14 @@ async def _board(
 ) -> Representation:
     if query.cursor is not None:
         return await views.page(board, BoardCursor.read(query.cursor), form, address=address)
-    window = Window(form, query.track, limit=query.limit, weights=weights_of(query.weights))
+    if query.rerank and query.weights is not None:
+        raise InvalidInput(
+            "rerank and weights are two orders.",
+            fix="Leave one out: rerank goes by the board's own rule, weights by yours.",
+            code="invalid_query",
+        )
+    weights, narrowing = weights_of(query.weights), Narrowing.of(query)
+    window = Window(form, query.track, limit=query.limit, weights=weights, narrowing=narrowing)
     if query.as_of is None:
         return await views.current(board, query.scoring, window, address=address)
     as_of = read_as_of(query.as_of)

@@ -27,6 +27,7 @@ from medvid.models.entries import (
     SeriesBreak,
     SourceScore,
 )
+from medvid.models.facts import FactChange, fact_badges, facts_of, in_order
 from medvid.models.judging import JudgeResult
 from services.gateway.boards.store import FoundEntry
 from services.gateway.judging.models import shown_facts
@@ -34,6 +35,7 @@ from services.gateway.submissions.similarity_models import similarities
 from services.gateway.web.urls import url
 
 _COUNTS: Final = ("versions", "evaluate_only", "withdrawn")
+_APART: Final = (*_COUNTS, "facts", "badges")
 
 
 def entry_details(
@@ -42,12 +44,25 @@ def entry_details(
     series: BoardSeries | None,
 ) -> EntryDetails:
     """Return an entry as it is served; `places` has its row by scoring, and how many are ranked."""
-    entry = {name: value for name, value in found.entry.items() if name not in _COUNTS}
+    entry = {name: value for name, value in found.entry.items() if name not in _APART}
+    facts = orjson.loads(found.entry["facts"])
+    badges = dict.fromkeys((*found.entry["badges"], *fact_badges(facts)))
     counts = {name: found.entry[name] for name in _COUNTS}
     scores = {score["metric"]: score for score in found.scores}
     return EntryDetails(
         **entry,
+        badges=list(badges),
         sent_before=None if counts["versions"] is None else SentBefore(**counts),
+        facts=facts_of(facts),
+        fact_changes=[
+            FactChange(
+                at=each["at"],
+                by=each["by"],
+                before=in_order(orjson.loads(each["before"])),
+                after=in_order(orjson.loads(each["after"])),
+            )
+            for each in found.fact_changes
+        ],
         url=url("api_entry", board=entry["board"], id=entry["id"]),
         page=url("entry", board=entry["board"], id=entry["id"]),
         places=[

@@ -28,7 +28,9 @@ from medvid.models.boards import (
     Track,
     ranking_rule,
 )
+from medvid.models.facts import EVERY_MODEL
 from services.gateway.boards.cursors import BoardCursor, Form
+from services.gateway.boards.narrowing import WHOLE_BOARD, Narrowing
 from services.gateway.boards.reader_weights import Weights, reordered, weights_text
 from services.gateway.boards.store import Snapshot
 from services.gateway.boards.urls import board_url, csv_url, page_url
@@ -136,21 +138,26 @@ def page_of(
     limit: int | None = None,
     form: Form = "json",
     weights: Weights | None = None,
+    narrowing: Narrowing = WHOLE_BOARD,
 ) -> B:
     """Return some of a board's entries, of one track or of all; ranks stay the whole board's.
 
     With a reader's weights they are in the order that these give the whole board; else those of a
-    track are in the order in which they rank among themselves.
+    track are in the order in which they rank among themselves. Narrowing by facts leaves this
+    order, unless those that are left are to be ranked among themselves.
     """
     entries = board.entries if weights is None else reordered(board.entries, weights)
     if track is not None:
         entries = [entry for entry in entries if entry.track == track]
-        entries = entries if weights is not None else ranked_within(entries, board.ranking)
+    if track is not None and weights is None and not narrowing.rerank:
+        entries = ranked_within(entries, board.ranking)
+    entries = narrowed(entries, board.ranking, narrowing)
     end = len(entries) if limit is None else min(offset + limit, len(entries))
     following = None
     if limit is not None and board.snapshot is not None and end < len(entries):
         own = None if weights is None else weights_text(weights)
-        cursor = BoardCursor(board.snapshot, end, limit, track, own).text()
+        narrow = narrowing.text or None
+        cursor = BoardCursor(board.snapshot, end, limit, track, own, narrow).text()
         asked = {"cursor": cursor} | ({"format": form} if form == "csv" else {})
         following = url("api_board", board=board.board, query=asked)
     return board.model_copy(
@@ -159,14 +166,26 @@ def page_of(
             "total": len(entries),
             "next": following,
             "entries": entries[offset:end],
-            "view": _view(track, weights),
+            "filters": narrowing.filters.asked(),
+            "view": _view(track, weights, narrowing),
         }
     )
 
 
-def _view(track: str | None, weights: Weights | None) -> BoardView | None:
+def narrowed(
+    entries: list[LeaderboardEntry], ranking: Ranking, narrowing: Narrowing
+) -> list[LeaderboardEntry]:
+    """Return the entries that pass filters, in their order or ranked among themselves."""
+    if narrowing.filters != EVERY_MODEL:
+        entries = [entry for entry in entries if narrowing.filters.keep(entry.facts)]
+    return ranked_within(entries, ranking) if narrowing.rerank else entries
+
+
+def _view(track: str | None, weights: Weights | None, narrowing: Narrowing) -> BoardView | None:
     if weights is not None:
         return BoardView(by="weights", weights=dict(weights))
+    if narrowing.rerank:
+        return BoardView(by="filters")
     return None if track is None else BoardView(by="track")
 
 

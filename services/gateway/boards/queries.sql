@@ -28,9 +28,16 @@ SELECT id, board, scoring, revision, s.content, s.created_at, unranked,
 -- name: entry_find
 SELECT id, board, model_name, organization, team, authors, model_url, track, badges, submitted_on,
        verified_on, submission_id, versions_before AS versions, evaluations_before AS evaluate_only,
-       withdrawals_before AS withdrawn
+       withdrawals_before AS withdrawn, facts::text AS facts
   FROM entries
  WHERE id = $1 AND board = $2 AND listed AND removed_at IS NULL
+
+-- name: entry_fact_changes
+SELECT at, by, before::text AS before, after::text AS after
+  FROM fact_changes
+ WHERE entry_id = $1
+ ORDER BY id DESC
+ LIMIT 50
 
 -- name: entry_scores
 SELECT metric, compat, strict, answered, expected, by_source::text AS by_source,

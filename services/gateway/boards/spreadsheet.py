@@ -6,6 +6,8 @@ from typing import Final
 
 from medvid.benchmark.tasks import METRIC_KEYS
 from medvid.models.boards import Leaderboard, LeaderboardEntry, RankStatistics
+from medvid.models.fact_texts import fact_text
+from medvid.models.facts import BOARD_FACTS, BoardFacts
 from medvid.spreadsheets import table
 from services.gateway.boards.models import intervals_of
 
@@ -33,12 +35,13 @@ def board_csv(board: Leaderboard) -> str:
                 " ".join(f"{key}={series}" for key, series in entry.series.items() if series),
                 *(end for key in METRIC_KEYS for end in _ends(entry, key)),
                 " ".join(entry.not_ranked),
+                *_facts(entry.facts),
                 *((entry.view_rank, entry.view_mean_rank) if board.view else ()),
             ]
         )
     ends = [f"{key}_{end}" for key in METRIC_KEYS for end in ("low", "high")]
     columns = ["rank", *_FIRMNESS, *_ABOUT, "mean_rank", *METRIC_KEYS, "entry_id", "series", *ends]
-    columns.append("not_ranked")
+    columns += ["not_ranked", *BOARD_FACTS]
     if board.view:
         columns += ["view_rank", "view_mean_rank"]
     return table(columns, rows)
@@ -49,6 +52,11 @@ def _firmness(found: RankStatistics | None) -> list[object]:
         return [None] * len(_FIRMNESS)
     best = "true" if found.may_be_best else "false"
     return [found.rank_low, found.rank_high, found.first_share, best]
+
+
+def _facts(facts: BoardFacts | None) -> list[str]:
+    stated = {} if facts is None else facts.model_dump(mode="json")
+    return [fact_text(stated.get(name)) for name in BOARD_FACTS]
 
 
 def _ends(entry: LeaderboardEntry, key: str) -> tuple[float | None, float | None]:

@@ -80,6 +80,7 @@ class FoundEntry:
     judge: Row | None
     ranks: Sequence[Row]
     breaks: Sequence[Row] = ()
+    fact_changes: Sequence[Row] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +166,7 @@ class SnapshotStore:
             judge = await connection.fetchrow(_SQL["entry_judge"], entry_id)
             ranks = await connection.fetch(_SQL["entry_ranks"], entry_id, board, spans)
             breaks = await connection.fetch(_SQL["series_breaks"], board)
+            fact_changes = await connection.fetch(_SQL["entry_fact_changes"], entry_id)
         return FoundEntry(
             entry=dict(entry),
             scores=[dict(score) for score in scores],
@@ -172,6 +174,7 @@ class SnapshotStore:
             judge=dict(judge) if judge is not None else None,
             ranks=[dict(rank) for rank in ranks],
             breaks=[dict(each) for each in breaks],
+            fact_changes=[dict(each) for each in fact_changes],
         )
 
     async def scores_before(self, entry_id: UUID) -> Sequence[Row]:

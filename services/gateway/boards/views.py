@@ -22,6 +22,7 @@ from services.gateway.boards.comparisons import comparison
 from services.gateway.boards.current import CACHE_CONTROL, Boards
 from services.gateway.boards.cursors import BoardCursor, Form
 from services.gateway.boards.models import MeasuredBoard
+from services.gateway.boards.narrowing import WHOLE_BOARD, Narrowing
 from services.gateway.boards.reader_weights import Weights, read_weights
 from services.gateway.boards.second_opinions import second_opinions, weighted
 from services.gateway.boards.store import BoardHistory, entry_not_found
@@ -43,7 +44,7 @@ _IMMUTABLE: Final = "public, max-age=31536000, immutable"
 class Window:
     """Which rows of a board are asked for, in what form; `limit` None: all of them.
 
-    With a reader's `weights` they are in the order that these give.
+    With a reader's `weights` they are in the order that these give; `narrowing` is by facts.
     """
 
     form: Form
@@ -51,7 +52,13 @@ class Window:
     offset: int = 0
     limit: int | None = None
     weights: tuple[tuple[str, float], ...] | None = None
+    narrowing: Narrowing = WHOLE_BOARD
     immutable: bool = False
+
+    @property
+    def is_own(self) -> bool:
+        """Whether hardly another reader asks for it."""
+        return self.weights is not None or self.narrowing != WHOLE_BOARD
 
 
 def weights_of(text: str | None) -> tuple[tuple[str, float], ...] | None:
@@ -85,8 +92,9 @@ class BoardViews:
             turns, lambda found: len(found.entries), kept_entries
         )
         self._made = RenderCache(turns, bytes_of, kept_bytes, largest=kept_bytes // 2)
-        # Every reader may have weights of their own: they push out one another, and nothing else.
-        self._weighed = RenderCache(turns, bytes_of, kept_bytes // _WEIGHED_SHARE)
+        # Every reader may have weights and filters of their own: they push out one another, and
+        # nothing else.
+        self._own = RenderCache(turns, bytes_of, kept_bytes // _WEIGHED_SHARE)
         self._weighed_opinions = RenderCache[SecondOpinions](
             turns, lambda found: len(found.entries), kept_entries // _WEIGHED_SHARE
         )
@@ -181,7 +189,8 @@ class BoardViews:
                 code="snapshot_not_found",
             )
         weights = weights_of(cursor.weights)
-        window = Window(form, cursor.track, cursor.offset, cursor.limit, weights)
+        narrowing = Narrowing.in_cursor(cursor.narrowed)
+        window = Window(form, cursor.track, cursor.offset, cursor.limit, weights, narrowing)
         return await self._represent(shown, window, address)
 
     async def comparison(
@@ -241,7 +250,7 @@ class BoardViews:
         state = (shown.snapshot or 0, shown.measured_at, shown.links)
         key = (shown.board, shown.scoring, state, window)
         # In a thread: a board of thousands takes a while to write.
-        kept = self._made if window.weights is None else self._weighed
+        kept = self._own if window.is_own else self._made
         return await kept.get(address, key, lambda: asyncio.to_thread(_make, shown, window))
 
 
@@ -253,6 +262,7 @@ def _make(shown: MeasuredBoard, window: Window) -> Representation:
         limit=window.limit,
         form=window.form,
         weights=None if window.weights is None else dict(window.weights),
+        narrowing=window.narrowing,
     )
     headers = {**READ_HEADERS, "Vary": "Accept, Accept-Encoding"}
     lasts = window.immutable and shown.is_final and shown.link is not None

@@ -23,6 +23,8 @@ from medvid.models.administration import (
     RescoreJobView,
     RowChangeView,
 )
+from medvid.models.fact_texts import LISTS, fact_values
+from medvid.models.facts import FACTS
 from medvid.spreadsheets import decode
 from services.gateway.accounts import api as accounts_api
 from services.gateway.admin import entries_api, operations_api, pool_api, succession_api
@@ -73,6 +75,15 @@ def _board_file(fields: Fields) -> dict[str, object]:
     except (orjson.JSONDecodeError, UnicodeDecodeError) as error:
         problem = Problem("invalid_json", "$", str(error), "an export", "Choose such a file.")
         raise RefusedBody([problem]) from None
+
+
+def _stated(fields: Fields) -> dict[str, object]:
+    """Return every fact of the form, None for a blank one."""
+    texts = {
+        name: ",".join(map(str, fields.getall(name, []))) if name in LISTS else text(fields, name)
+        for name in FACTS
+    }
+    return {"facts": fact_values(texts)}
 
 
 def _dry_run(fields: Fields) -> dict[str, object]:
@@ -144,6 +155,7 @@ ACTIONS: Final[Mapping[str, Mapping[str, AdminForm]]] = MappingProxyType(
             "demote": _on_entry(entries_api.demote, "{name} is on the community board."),
             "rename": _on_entry(entries_api.rename, "It is named {name}."),
             "edit": AdminForm(entries_api.edit, _whether_changed, keep_blank=True),
+            "facts": AdminForm(entries_api.state_facts, _whether_changed, reads=_stated),
             "remove": _on_entry(entries_api.remove, "{name} is on no board, and its name is free."),
             "erase": _on_entry(entries_api.erase, "Its names are erased."),
             "restore": _on_entry(entries_api.restore, "{name} is on the {board} board again."),

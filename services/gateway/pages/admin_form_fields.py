@@ -8,7 +8,7 @@ from multidict import MultiDictProxy
 from pydantic import BaseModel, ValidationError
 
 from medvid.benchmark.report import Problem
-from services.gateway.web.bodies import problem_of
+from medvid.models.problems import problem_of
 from services.gateway.web.errors import RefusedBody
 
 FILE: Final = "file"

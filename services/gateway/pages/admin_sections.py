@@ -13,6 +13,7 @@ from medvid.benchmark.series import TREATMENTS
 from medvid.benchmark.tasks import BOARDS, METRICS, RANKINGS
 from medvid.judging.parts_table import PARTS
 from medvid.models.administration import CostsBy, LetterState
+from medvid.models.fact_texts import fact_texts
 from medvid.models.submissions import State
 from services.gateway.accounts.rules import SCOPES, Caller
 from services.gateway.admin import models
@@ -139,7 +140,7 @@ def entry_sections(parts: Parts) -> list[Section]:
 
     async def one(request: web.Request) -> Context:
         found = await parts.entries.find(id_reader("entry")(request.match_info["id"]))
-        return {"entry": found, "editable": EDITABLE}
+        return {"entry": found, "editable": EDITABLE, "given_facts": fact_texts(found.facts)}
 
     async def boards(request: web.Request) -> Context:
         asked = {name: value for name, value in request.query.items() if value}

@@ -25,6 +25,7 @@ from medvid.benchmark.tasks import (
     Scoring,
 )
 from medvid.models.boards import Leaderboard, LeaderboardEntry
+from medvid.models.facts import EVERY_MODEL, BoardFacts, FactFilters
 
 WHY_WITHHELD: Final = (
     f"too few answers: a value is shown from {FEWEST_ANSWERS} on, and half of a metric's samples"
@@ -71,6 +72,8 @@ class Row(Protocol):
     def submitted_on(self) -> date: ...  # noqa: D102
     @property
     def verified_on(self) -> date | None: ...  # noqa: D102
+    @property
+    def facts(self) -> BoardFacts | None: ...  # noqa: D102
 
 
 R = TypeVar("R", bound=Row)
@@ -81,7 +84,8 @@ class View:
     """A way to look at a board. The default is the whole board by rank.
 
     `chosen` are the columns that were asked for; () where none were: a wide screen shows all of
-    them then, a narrow one the mean rank.
+    them then, a narrow one the mean rank. `filters` leave the models of which something is stated;
+    with `rerank` these are ranked among themselves.
     """
 
     search: str = ""
@@ -89,9 +93,17 @@ class View:
     sort: str = "rank"
     descending: bool = False
     chosen: tuple[str, ...] = ()
+    filters: FactFilters = EVERY_MODEL
+    rerank: bool = False
 
     @classmethod
-    def of(cls, query: Iterable[tuple[str, str]]) -> View:
+    def of(
+        cls,
+        query: Iterable[tuple[str, str]],
+        filters: FactFilters = EVERY_MODEL,
+        *,
+        rerank: bool = False,
+    ) -> View:
         """Read a view from an address. What it names and we do not have is left out.
 
         The last `sort` counts: a form sends the present one before the one that was asked for. It
@@ -112,7 +124,8 @@ class View:
         chosen = tuple(key for key in METRIC_KEYS if key in columns)
         if len(chosen) == len(METRIC_KEYS):
             chosen = ()
-        return cls(search, track, sort, descending, METRIC_KEYS if _ALL in columns else chosen)
+        chosen = METRIC_KEYS if _ALL in columns else chosen
+        return cls(search, track, sort, descending, chosen, filters, rerank)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -124,9 +137,19 @@ class View:
         """The one metric that is looked at, with ranks and intervals."""
         return self.chosen[0] if len(self.chosen) == 1 else None
 
+    @property
+    def narrowed(self) -> str:
+        """The part of it that the board's other forms take, too: its track and facts."""
+        given = ({"track": self.track} if self.track else {}) | self.narrowing
+        return urlencode(given, errors="replace")
+
+    def without_facts(self) -> View:
+        """Return the same look at models of which anything is stated, or nothing."""
+        return replace(self, filters=EVERY_MODEL, rerank=False)
+
     def widened(self) -> View:
         """Return the same look at the whole board."""
-        return replace(self, search="", track="")
+        return replace(self, search="", track="", filters=EVERY_MODEL, rerank=False)
 
     @property
     def query(self) -> str:
@@ -134,11 +157,17 @@ class View:
         parts = {
             "q": self.search,
             "track": self.track,
+            **self.narrowing,
             "sort": "" if self.sorting == "rank" else self.sorting,
             "columns": _ALL if self.chosen == METRIC_KEYS else ",".join(self.chosen),
         }
         given = {name: value for name, value in parts.items() if value}
         return urlencode(given, safe=",", errors="replace")
+
+    @property
+    def narrowing(self) -> dict[str, str]:
+        """The part of it that narrows by facts, as an address has it."""
+        return self.filters.texts() | ({"rerank": "true"} if self.rerank else {})
 
     @property
     def sorting(self) -> str:
@@ -194,7 +223,7 @@ class Sheet(Generic[R]):
         return self._values[key]
 
     def ordered(self, view: View) -> list[int]:
-        """Return all rows in a view's order, ties as on the board.
+        """Return the rows that a view's filters leave, in its order, ties as on the board.
 
         In either direction missing values are last, and entries without a rank below all.
         """
@@ -205,20 +234,29 @@ class Sheet(Generic[R]):
             value = values[index]
             return self.rows[index].rank is None, value is None, sign * (value or 0)
 
-        return sorted(range(len(self.rows)), key=position)
+        return sorted(self._kept(view), key=position)
+
+    def _kept(self, view: View) -> Iterable[int]:
+        """Yield the rows that a view's filters by facts leave."""
+        every = view.filters == EVERY_MODEL
+        for index, row in enumerate(self.rows):
+            if every or view.filters.keep(row.facts):
+                yield index
 
     def shown(self, view: View) -> set[int]:
-        """Return the rows that a view's search and filter leave; the search may be in any case."""
+        """Return the rows that a view's search and filters leave; the search may be in any case."""
         words = in_one_spelling(view.search).lower().split()
         return {
             index
-            for index, text in enumerate(self.texts)
+            for index in self._kept(view)
             if (not view.track or self.rows[index].track == view.track)
-            and all(word in text for word in words)
+            and all(word in self.texts[index] for word in words)
         }
 
     def on_page(self, view: View, most: int = MOST_ROWS) -> tuple[list[int], bool]:
-        """Return the rows that a page of a view holds, in order, and whether that is all of them.
+        """Return the rows that a page of a view holds, in order, and whether those are all.
+
+        All that its filters leave: search and track then find every row there.
 
         A small board's page holds the hidden rows too, so that its script can show them again.
         """

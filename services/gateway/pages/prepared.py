@@ -133,12 +133,15 @@ class PreparedBoards:
         with self._changing:
             found = self._kept.get(key)
             if found is None or found.whole is not board:
-                templates = self._environment.get_template("_prepared.html").module
-                found = PreparedBoard(board, templates, track)  # type: ignore[arg-type]
-                self._kept[key] = found
+                found = self._kept[key] = self.once(board, track)
             self._kept.move_to_end(key)
             self._forget()
         return found
+
+    def once(self, board: Leaderboard, track: str = "") -> PreparedBoard:
+        """Return a board that hardly another reader asks for, prepared; it is not kept."""
+        templates = self._environment.get_template("_prepared.html").module
+        return PreparedBoard(board, templates, track)  # type: ignore[arg-type]
 
     def _forget(self) -> None:
         """Drop what is past or a track, the longest unused first, until there is not much of it."""

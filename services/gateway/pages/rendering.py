@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from importlib.resources import files
 from typing import Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import jinja2
 
@@ -17,6 +17,7 @@ from medvid.benchmark.submission import EXAMPLE
 from medvid.benchmark.tasks import METRICS, RULE_METRIC_KEYS, SCORINGS, SOURCES, Board, Scoring
 from medvid.benchmark.validation import MINIMUM_RECORDS
 from medvid.models.boards import COLUMNS, RANKING_RULE, Leaderboard, LeaderboardEntry
+from medvid.models.fact_texts import LABELS, shown_count, shown_fact, shown_facts
 from medvid.models.problems import ProblemDetails
 from medvid.models.status import Status
 from services.gateway.boards.models import MeasuredBoard
@@ -24,6 +25,7 @@ from services.gateway.boards.urls import board_url, csv_url, page_url
 from services.gateway.pages import about, board_view
 from services.gateway.pages.board_view import View
 from services.gateway.pages.comparison import MAX_MODELS
+from services.gateway.pages.fact_filters import fact_choices, ranked_anew, states_facts
 from services.gateway.pages.prepared import PreparedBoard, PreparedBoards
 from services.gateway.pages.reference import prose
 from services.gateway.status.rules import duration
@@ -87,6 +89,11 @@ class Pages:
             current="",
             date_and_time=date_and_time,
             entry_url=entry_url,
+            fact_labels=LABELS,
+            shown_count=shown_count,
+            shown_fact=shown_fact,
+            shown_facts=shown_facts,
+            sources=SOURCES,
             is_web_address=is_web_address,
             more=MORE,
             most_measured=f"{MOST_ENTRIES:,}",
@@ -118,7 +125,10 @@ class Pages:
 
         Scorings in which no entry has a value are not offered.
         """
-        prepared = self._prepared.of(board, past=past, track=view.track)
+        if view.rerank:
+            prepared = self._prepared.once(ranked_anew(board, view))
+        else:
+            prepared = self._prepared.of(board, past=past, track=view.track)
         entries, sheet = prepared.board.entries, prepared.sheet
         sent, whole = sheet.on_page(view)
         shown = sheet.shown(view)
@@ -126,6 +136,7 @@ class Pages:
         unranked = [place for place in sent if entries[place].rank is None]
         permalink = snapshot_page(board.board, board.snapshot) if board.snapshot else None
         here = permalink if past and permalink else page_url(board.board, board.scoring)
+        asked = view.filters.texts()
         return self.render(
             "board.html",
             board=board,
@@ -138,17 +149,22 @@ class Pages:
             of_track=len(entries),
             unranked=sum(entry.rank is None for entry in board.entries),
             valueless=valueless,
-            measured=not view.track and any(entry.statistics for entry in board.entries[:1]),
+            measured=not (view.track or view.rerank)
+            and any(entry.statistics for entry in board.entries[:1]),
             marked=board_view.marked(board),
             whole=whole,
             any_shown=not shown.isdisjoint(sent),
             any_unranked_shown=not shown.isdisjoint(unranked),
             tracks=board_view.tracks(board.entries),
+            has_facts=bool(asked) or states_facts(board),
+            asked=asked,
+            fact_choices=fact_choices(board.entries, view.filters),
+            without_facts=with_query(here, view.without_facts().query),
             columns=COLUMNS,
             rule_columns=RULE_METRIC_KEYS,
             most_compared=MAX_MODELS,
             json_url=board_url(board.board, board.scoring),
-            downloads=downloads(board, past=past, track=view.track),
+            downloads=downloads(board, past=past, narrowed=view.narrowed),
             past=past,
             permalink=permalink,
             page_urls={scoring: page_url(board.board, scoring) for scoring in SCORINGS},
@@ -168,7 +184,6 @@ class Pages:
             guides=about.GUIDES,
             rubric=about.shown_rubric(),
             scorings=about.SCORING_MEANINGS,
-            sources=SOURCES,
             columns=COLUMNS,
             ranking_rule=RANKING_RULE,
             detecting=[board for board in boards if any(board.minimum_detectable.values())],
@@ -249,12 +264,11 @@ def entry_url(board: Leaderboard, entry: LeaderboardEntry) -> str:
     return url("entry", board=board.board, id=entry.entry_id)
 
 
-def downloads(board: Leaderboard, *, past: bool, track: str = "") -> list[tuple[str, str]]:
-    """Return label and address of a board in other forms; those of today have a track alone."""
+def downloads(board: Leaderboard, *, past: bool, narrowed: str = "") -> list[tuple[str, str]]:
+    """Return label and address of a board in other forms; those of today narrowed as its page."""
     if past:
         address = url("api_snapshot", id=board.snapshot or 0)
         return [("CSV", f"{address}?format=csv"), ("JSON", address)]
-    narrowed = urlencode({"track": track}, errors="replace") if track else ""
     return [
         ("CSV", with_query(csv_url(board.board, board.scoring), narrowed)),
         ("JSON", with_query(board_url(board.board, board.scoring), narrowed)),

@@ -16,6 +16,7 @@ from medvid.models.comparisons import EntryComparison
 from services.gateway.boards.api import known_board
 from services.gateway.boards.current import CACHE_CONTROL, Boards
 from services.gateway.boards.entries import entry_of
+from services.gateway.boards.narrowing import Narrowing
 from services.gateway.boards.reader_weights import read_weights, weights_text
 from services.gateway.boards.store import BoardHistory
 from services.gateway.boards.urls import BOTH, compare_url, page_url
@@ -72,7 +73,7 @@ class PublicPages:
             address = opinions_url(board, asked_scoring(request), weights_text(asked))
             return web.Response(status=303, headers={"Location": address})
         ready = self.boards.get(board, asked_scoring(request))
-        view = View.of(request.query.items())
+        view = _view(request)
         if len(request.query.getall("columns", [])) > 1:  # as a form sends it; not to be shared
             address = with_query(page_url(board, asked_scoring(request)), view.query)
             return web.Response(status=303, headers={"Location": address})
@@ -160,7 +161,7 @@ class PublicPages:
         shown = await self.views.snapshot(int(number), address=who)
         if shown.board != board:
             raise web.HTTPNotFound
-        view = View.of(request.query.items())
+        view = _view(request)
         return send(request, await self.made.board(shown, view, past=True, address=who))
 
     async def _asset(self, request: web.Request) -> web.Response:
@@ -171,6 +172,12 @@ class PublicPages:
 
     async def _status(self, request: web.Request) -> web.Response:
         return send(request, (await self.status.ready()).page)
+
+
+def _view(request: web.Request) -> View:
+    """Return how a board is looked at; raises InvalidInput for a filter that is none."""
+    narrowing = Narrowing.in_address(request.query)
+    return View.of(request.query.items(), narrowing.filters, rerank=narrowing.rerank)
 
 
 def asked_scoring(request: web.Request) -> Scoring:

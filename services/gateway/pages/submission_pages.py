@@ -18,9 +18,11 @@ from medvid.benchmark.decoding import SUBMISSION_LIMITS
 from medvid.benchmark.names import FIELD_LIMITS, REQUIRED_FIELDS
 from medvid.benchmark.validation import MINIMUM_RECORDS
 from medvid.models.boards import COLUMNS
+from medvid.models.fact_texts import fact_texts
+from medvid.models.facts import FACTS
 from medvid.models.problems import ProblemDetails
 from medvid.models.reports import DryRunAnswer
-from medvid.models.submissions import SubmissionStatus
+from medvid.models.submissions import OwnedSubmission, SubmissionStatus
 from services.gateway.accounts.callers import Callers
 from services.gateway.accounts.models import quota_status
 from services.gateway.accounts.quotas import Quotas
@@ -170,7 +172,8 @@ class SubmissionPages:
             "given": given,
             "problem": problem,
             "checked": checked,
-            "bad_fields": {error.path.removeprefix("$.") for error in errors},
+            "bad_fields": {error.path.removeprefix("$.").partition("[")[0] for error in errors},
+            "given_facts": any(given.get(name) for name in FACTS),
             "limits": FIELD_LIMITS,
             "required": () if earlier else REQUIRED_FIELDS,
             "replaces": earlier,
@@ -228,6 +231,12 @@ def _may_hasten(status: SubmissionStatus) -> bool:
     return run.state in ("queued", "running") and by_batch
 
 
+def _given_facts(status: SubmissionStatus) -> dict[str, str]:
+    """Return the facts of an owner's submission as the form that changes them has them."""
+    known = status.facts if isinstance(status, OwnedSubmission) else None
+    return fact_texts(known.model_dump(mode="json") if known else {})
+
+
 def _facts(status: SubmissionStatus, found: FoundSubmission) -> dict[str, object]:
     """Return what a submission's page is made of."""
     run = status.judging.run
@@ -245,6 +254,7 @@ def _facts(status: SubmissionStatus, found: FoundSubmission) -> dict[str, object
         "state_words": _STATE_WORDS,
         "run_words": _RUN_WORDS,
         "failure_fix": _FIX,
+        "given_facts": _given_facts(status),
         "columns": COLUMNS,
         "duration": duration,
     }

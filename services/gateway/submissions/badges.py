@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from medvid.judging.badges import JUDGES_MISSING, OWN_FAMILY, STUB_JUDGE, UNCONFIRMED_JUDGE
+from medvid.models.facts import TEST_VIDEOS
 from services.gateway.accounts.marks import is_mark
 
 PARTIAL: Final = "partial coverage"
@@ -16,6 +17,7 @@ MEANINGS: Final = {
     UNCONFIRMED_JUDGE: "A gateway names another model than the judge's: who judged is not certain",
     JUDGES_MISSING: "A judge of the panel did not answer: judged by the others alone",
     OWN_FAMILY: "A judge is of the same family of models, and may be kind to it",
+    TEST_VIDEOS: "Videos of the test set were among its training data",
 }
 
 _VERIFIED: Final = "Sent by somebody whose identity a provider confirmed; the result is not checked"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from medvid.benchmark.disclosure import answers_of
@@ -15,12 +15,16 @@ from medvid.benchmark.names import (
     clean_name,
 )
 from medvid.benchmark.report import Problem, shown
+from medvid.models.fact_texts import fact_values
+from medvid.models.facts import FACTS, LONGEST_PROMPT, check_facts
 from services.gateway.submissions.options import OPTION_FIELDS
 
 FILE_FIELD: Final = "file"
-FORM_FIELDS: Final = frozenset({FILE_FIELD, *FIELD_LIMITS, *OPTION_FIELDS})
+_TEXTS: Final = (*FIELD_LIMITS, *FACTS, *OPTION_FIELDS)
+FORM_FIELDS: Final = frozenset({FILE_FIELD, *_TEXTS})
 """What a submission form may hold."""
 COVERAGE_TOO_LOW: Final = "coverage_too_low"
+_LIMITS: Final = {**FIELD_LIMITS, "prompt": LONGEST_PROMPT}
 MAX_FIELD_BYTES: Final = 16_384
 """Bounds memory while reading; the limits in characters are the entry fields' own."""
 
@@ -36,12 +40,13 @@ class SubmittedFields:
     contact: str | None
     model_url: str | None
     track: str | None
+    facts: Mapping[str, object] = field(default_factory=dict)
 
 
 def location_in_form(problem: Problem) -> Literal["form", "file"]:
     """Return whether a problem of an upload is in its form or in its file."""
-    field = problem.path.removeprefix("$.")
-    in_form = field in FORM_FIELDS or problem.code in ("unknown_field", "model_name_taken")
+    name = problem.path.removeprefix("$.").partition("[")[0]  # of a list's value that of the list
+    in_form = name in FORM_FIELDS or problem.code in ("unknown_field", "model_name_taken")
     return "form" if in_form else "file"
 
 
@@ -66,13 +71,19 @@ def decode_fields(parts: Mapping[str, bytes]) -> tuple[dict[str, str], list[Prob
 def check_fields(texts: Mapping[str, str], known_bad: list[Problem]) -> list[Problem]:
     """Return every problem of the fields, each field named once."""
     seen = {problem.path for problem in known_bad}
-    return known_bad + [p for p in check_entry_fields(texts) if p.path not in seen]
+    _, wrong = check_facts(fact_values(texts))
+    return known_bad + [p for p in (*check_entry_fields(texts), *wrong) if p.path not in seen]
 
 
 def check_given_fields(texts: Mapping[str, str], known_bad: list[Problem]) -> list[Problem]:
     """Return the problems of the fields that are there; a dry run may leave any out."""
     given = {f"$.{name}" for name in texts} | {problem.path for problem in known_bad}
-    return [problem for problem in check_fields(texts, known_bad) if problem.path in given]
+    # The path of a list's value begins with that of the list.
+    return [
+        problem
+        for problem in check_fields(texts, known_bad)
+        if given & {problem.path, problem.path.partition("[")[0]}
+    ]
 
 
 def name_taken(name: str) -> Problem:
@@ -85,8 +96,12 @@ def entry_fields(texts: Mapping[str, str]) -> SubmittedFields:
     """Return the values as they are stored; call it with fields that have no problem."""
     clean = {name: clean_name(texts.get(name, "")) for name in FIELD_LIMITS}
     optional = {name: clean[name] or None for name in FIELD_LIMITS if name not in REQUIRED_FIELDS}
+    facts, _ = check_facts(fact_values(texts))
     return SubmittedFields(
-        model_name=clean["model_name"], organization=clean["organization"], **optional
+        model_name=clean["model_name"],
+        organization=clean["organization"],
+        facts=facts.known_after({}) if facts else {},
+        **optional,
     )
 
 
@@ -119,13 +134,13 @@ def check_coverage(report: Mapping[str, Any], minimum: float) -> list[Problem]:
 def too_long(name: str) -> Problem:
     """Return the problem of a text field with too many bytes to look at."""
     return Problem("field_too_long", _path(name), f"more than {MAX_FIELD_BYTES:,} bytes",
-                   f"at most {FIELD_LIMITS.get(name, 2_000):,} characters",
+                   f"at most {_LIMITS.get(name, 2_000):,} characters",
                    "Shorten it.")  # fmt: skip
 
 
 def _unknown(name: str) -> Problem:
     return Problem("unknown_field", _path(name), f"a field named {shown(name)}",
-                   f"one of {', '.join((FILE_FIELD, *FIELD_LIMITS, *OPTION_FIELDS))}",
+                   f"one of {', '.join((FILE_FIELD, *_TEXTS))}",
                    "Check its spelling or leave it out.")  # fmt: skip
 
 

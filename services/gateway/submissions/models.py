@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, RootModel
 from medvid.benchmark.names import FIELD_LIMITS, check_text
 from medvid.benchmark.report import MAX_PROBLEMS
 from medvid.models.base import Answer, JsonBody
+from medvid.models.facts import ModelFacts, facts_of
 from medvid.models.reports import DryRunAnswer, ValidationReport
 from medvid.models.submissions import (
     EntryLink,
@@ -46,8 +47,8 @@ def _text(name: str, description: str, *, required: bool = True) -> Any:
     return Field(None, max_length=limit, description=description)
 
 
-class SubmissionForm(Answer):
-    """The fields of the submission form."""
+class _NamedFile(Answer):
+    """A file, whose model it is, and what becomes of it."""
 
     file: bytes = Field(
         description="records of id, qa_type and prediction: JSON or JSON Lines, plain or gzip",
@@ -82,6 +83,10 @@ class SubmissionForm(Answer):
     webhook_secret: str | None = Field(
         None, description="signs; 'whsec_' and base64. Left out, the receipt brings one."
     )
+
+
+class SubmissionForm(ModelFacts, _NamedFile):  # the fields of the last base come first
+    """The fields of the submission form. Facts that are left out are unknown."""
 
 
 class DryRunForm(SubmissionForm):
@@ -176,6 +181,7 @@ def submission_status(status: FoundSubmission, judging: JudgingSummary) -> Submi
         hypothetical=[_hypothetical(found) for found in submission.hypothetical],
         failure=_failure(submission.failure_code, submission.failure_reason),
         entry=_entry_link(status),
+        facts=facts_of(entry.facts) if entry else None,
         standing=status.standing,
         file_sha256=submission.file_sha256,
         file_bytes=submission.file_bytes,

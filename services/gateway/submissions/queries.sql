@@ -42,7 +42,7 @@ SELECT s.id, s.state, s.owner_token_sha256, s.report::text AS report, s.failure_
        (SELECT scopes FROM api_keys WHERE api_keys.id = s.key_id) AS key_scopes,
        s.withdrawn_by, s.withdrawal_note,
        e.id AS entry_id, e.board, e.model_name, e.organization, e.track, e.removed_at, e.version, e.pending,
-       e.hypothetical,
+       e.hypothetical, e.facts::text AS facts,
        (SELECT submission_id FROM entries WHERE entries.id = e.replaces) AS replaces,
        (SELECT submission_id
           FROM entries

@@ -15,6 +15,7 @@ from typing import Final
 from aiohttp import ClientError, web
 
 from medvid.benchmark.report import Problem
+from medvid.models.fact_texts import LISTS
 from services.gateway.accounts.quotas import Quotas
 from services.gateway.accounts.rules import Caller
 from services.gateway.submissions import forms
@@ -127,6 +128,10 @@ class _Form:
                 self._current = None
 
     def _begin(self, name: str) -> None:
+        if name in LISTS and name in self._texts:  # a box of it for each value
+            self._current = name
+            self._add(b",")
+            return
         if name in self._texts or (name == forms.FILE_FIELD and self._file is not None):
             self._problems[name] = forms.repeated(name)
             self._current = None

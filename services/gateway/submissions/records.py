@@ -133,6 +133,7 @@ class StoredEntry:
     version: int = 1
     pending: bool = False
     hypothetical: bool = False
+    facts: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import asyncpg
 import orjson
 
 from medvid.benchmark.names import SAME_NAMES, name_key
+from services.gateway.accounts.fact_history import save_facts
 from services.gateway.accounts.marks import mark
 from services.gateway.accounts.quota_rules import TrackQuota
 from services.gateway.accounts.quotas import use_submission, use_track
@@ -163,6 +164,7 @@ async def _insert(connection: Connection, new: NewSubmission) -> None:
         new.evaluate_only,
         [*badges.earned(new.checked.report), *await _mark(connection, new.key_id)],
     )
+    await save_facts(connection, new.entry_id, "owner", {}, fields.facts)
     await connection.execute(_SQL["payload_add"], new.id, new.payload)
 
 
@@ -220,6 +222,7 @@ def _entry(row: asyncpg.Record) -> StoredEntry:
         pending=row["pending"],
         hypothetical=row["hypothetical"],
         similarities=orjson.loads(row["similarities"] or "{}"),
+        facts=orjson.loads(row["facts"]),
     )
 
 

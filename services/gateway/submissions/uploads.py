@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 import structlog
 
 from medvid.benchmark.report import Problem
+from medvid.models.fact_texts import fact_text
 from medvid.models.problems import Location
 from services.gateway.accounts import credentials
 from services.gateway.accounts.quota_rules import check_submissions, check_validations
@@ -366,9 +367,13 @@ def _inherited(
 ) -> dict[str, str]:
     """Return a new version's fields.
 
-    Names that were left out are those of the version before; it stays in its track if that is open.
+    Names and facts that were left out are those of the version before; it stays in its track if
+    that is open.
     """
-    kept = {"model_name": previous.model_name, "organization": previous.organization}
+    facts = {name: fact_text(value) for name, value in previous.facts.items()}
+    kept = {
+        **facts, "model_name": previous.model_name, "organization": previous.organization
+    }  # fmt: skip
     if track is not None:
         kept["track"] = track.name
     given = {name: text for name, text in texts.items() if name not in kept or text.strip()}

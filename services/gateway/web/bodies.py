@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import orjson
 from aiohttp import ClientError, hdrs, web
 from pydantic import BaseModel, ValidationError
 
-from medvid.benchmark.report import Problem, shown
+from medvid.benchmark.report import Problem
+from medvid.models.problems import problem_of
 from services.gateway.web.endpoints import JSON
 from services.gateway.web.errors import RefusedBody
 from shared.runtime.errors import InvalidInput, TooLarge
@@ -96,22 +97,3 @@ def _too_large(largest: int) -> TooLarge:
 def _cut_off() -> RefusedBody:
     problem = Problem("cut_off", "$", "a part of it", "the whole body", "Send it again.")
     return RefusedBody([problem])
-
-
-def problem_of(error: Any) -> Problem:
-    """Return what a model found wrong, with its place."""
-    path = "$" + "".join(map(_step, error["loc"]))
-    expected = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "missing":
-        return Problem("missing_field", path, "nothing", "a value", "Send the field.")
-    if error["type"] == "extra_forbidden":
-        return Problem("unknown_field", path, "a field that is not known", "known fields only",
-                       "Check its spelling or leave it out.")  # fmt: skip
-    return Problem("wrong_value", path, shown(error["input"]), expected, "Correct the value.")
-
-
-def _step(part: int | str) -> str:
-    """Return a step of a JSON path, also for a name that is none (RFC 9535 bracket form)."""
-    if isinstance(part, str) and part.isidentifier() and part.isascii():
-        return f".{part}"
-    return f"[{part if isinstance(part, int) else shown(part)}]"

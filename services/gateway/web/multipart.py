@@ -15,7 +15,7 @@ from typing import Final
 
 from shared.runtime.errors import InvalidInput, TooLarge
 
-MAX_PARTS: Final = 20
+MAX_PARTS: Final = 64
 MAX_HEADER_BYTES: Final = 4096
 MAX_PREAMBLE_BYTES: Final = 1024
 _MAX_BOUNDARY: Final = 70  # RFC 2046, 5.1.1

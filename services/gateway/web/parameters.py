@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated, Any, Final, TypeVar, get_args
 from uuid import UUID
@@ -15,7 +14,6 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from shared.runtime.errors import InvalidInput, NotFound
 
 _SHOWN: Final = 40
-_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _NO_NUL: Final = r"^[^\u0000]*$"
 
 
@@ -29,13 +27,6 @@ def _plain_moment(value: object) -> object:
     """Refuse numbers, which would be read as seconds since 1970."""
     if isinstance(value, str) and "-" not in value.strip("-"):
         raise ValueError("not a date and time, such as 2026-04-15T12:00:00Z")
-    return value
-
-
-def _plain_day(value: object) -> object:
-    """Refuse all that is no day alone: numbers, and moments."""
-    if isinstance(value, str) and not _DAY.fullmatch(value):
-        raise ValueError("not a day, such as 2026-04-15")
     return value
 
 
@@ -61,8 +52,6 @@ Position = Annotated[int, Field(ge=0, lt=10**18)]
 """The number of a row, where a page ended."""
 Moment = Annotated[datetime, BeforeValidator(_plain_moment), AfterValidator(_of_our_years)]
 """A date and time in a query."""
-Day = Annotated[date, BeforeValidator(_plain_day)]
-"""A day in a query."""
 Sought = Annotated[str, AfterValidator(without_nul), Field(json_schema_extra={"pattern": _NO_NUL})]
 """A text in a query that is looked for among what is stored."""
 RowCursor = Annotated[str, Field(json_schema_extra={"format": "row-cursor"})]

@@ -117,6 +117,10 @@ class Router:
         """Declare an operation that replaces something; see `add`."""
         return self.add("PUT", path, **facts)
 
+    def patch(self, path: str, **facts: Any) -> Callable[[Function], Function]:
+        """Declare an operation that changes parts of something; see `add`."""
+        return self.add("PATCH", path, **facts)
+
     def add(
         self,
         method: Method,

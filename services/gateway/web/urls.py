@@ -103,6 +103,7 @@ OPERATIONS: Final[Mapping[str, str]] = MappingProxyType(
         "api_submission": f"{API}/submissions/{{id}}",
         "api_submission_events": f"{API}/submissions/{{id}}/events",
         "api_submission_judge": f"{API}/submissions/{{id}}/judge",
+        "api_submission_facts": f"{API}/submissions/{{id}}/facts",
         "api_submission_withdraw": f"{API}/submissions/{{id}}/withdraw",
         "api_submission_file": f"{API}/submissions/{{id}}/file",
         "api_submission_predictions": f"{API}/submissions/{{id}}/predictions",

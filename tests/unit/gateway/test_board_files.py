@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from medvid.benchmark.lookalikes import first_lookalike
 from medvid.benchmark.names import clean_name
-from medvid.benchmark.tasks import BOARDS, METRICS
+from medvid.benchmark.tasks import BOARDS, METRICS, SOURCES
 from services.gateway.admin.board_csv import read_csv, write_csv
 from services.gateway.admin.board_import import BoardEntry, plan_import
 from services.gateway.admin.board_rows import BoardRow, read_boards
@@ -30,6 +30,19 @@ def words(limit: int) -> st.SearchStrategy[str]:
 _VALUES = st.fixed_dictionaries(
     {metric.key: st.none() | st.floats(0, metric.maximum) for metric in METRICS}
 )
+_FACTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "parameters": st.integers(1, 10**15),
+        "open_weights": st.booleans(),
+        "licence": words(20),
+        "trained_on": st.lists(st.sampled_from(SOURCES), max_size=2, unique=True).map(
+            lambda found: [source for source in SOURCES if source in found]
+        ),
+        "usd_per_sample": st.floats(0, 1e6),
+        "prompt": st.builds("{}\n{}".format, words(10), words(10)),
+    },
+)
 _ROWS = st.builds(
     BoardRow,
     model_name=words(20).filter(lambda name: first_lookalike(name) is None),
@@ -38,7 +51,7 @@ _ROWS = st.builds(
     track=st.none() | words(10),
     badges=st.lists(words(8).filter(lambda text: ";" not in text), max_size=3).map(tuple),
     submitted_on=st.dates(), verified_on=st.dates(), verification_note=st.none() | words(30),
-    compat=_VALUES, strict=_VALUES,
+    compat=_VALUES, strict=_VALUES, facts=_FACTS,
 )  # fmt: skip
 
 

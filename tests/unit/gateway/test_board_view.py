@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medvid.benchmark.tasks import METRIC_KEYS, Board
+from medvid.models.facts import BoardFacts
 from services.gateway.pages.board_view import SORT_KEYS, Sheet, View, searched_text, tracks
 
 
@@ -29,6 +30,7 @@ class Row:
     view_mean_rank: float | None = None
     submitted_on: date = date(2026, 4, 15)
     verified_on: date | None = None
+    facts: BoardFacts | None = None
 
 
 def rows_with(*values: float | None) -> list[Row]:

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from services.gateway.submissions.forms import check_fields, decode_fields, entry_fields, repeated
+from medvid.benchmark.tasks import SOURCES
+from services.gateway.submissions.forms import (
+    FORM_FIELDS,
+    check_fields,
+    decode_fields,
+    entry_fields,
+    repeated,
+)
+from services.gateway.web.multipart import MAX_PARTS
 
 
 def test_clean_values() -> None:
@@ -27,6 +35,10 @@ def test_each_field_is_named_once() -> None:
         ("unknown_field", "$.modelname"),
         ("missing_field", "$.organization"),
     ]
+
+
+def test_a_form_has_room_for_every_field_and_a_box_for_every_source() -> None:
+    assert len(FORM_FIELDS) + len(SOURCES) < MAX_PARTS
 
 
 def test_odd_names_are_quoted_in_paths() -> None:

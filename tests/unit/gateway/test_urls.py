@@ -28,7 +28,7 @@ NO_ADDRESSES: Final = {
     ("web/negotiation.py", "{}/*"): "a media type",
 }
 """What begins with a slash and is none, by file."""
-DECLARING: Final = frozenset({"get", "post", "put", "add", "Endpoint", "ReplyLink"})
+DECLARING: Final = frozenset({"get", "post", "put", "patch", "add", "Endpoint", "ReplyLink"})
 """What declares operations, with their paths below the API's."""
 SPLITTING: Final = frozenset({"split", "partition", "rpartition", "replace"})
 

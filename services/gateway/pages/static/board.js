@@ -110,11 +110,16 @@
 
   // The address, in the shortest form, as the server writes it: first what narrows the board, then
   // how it is looked at.
-  const narrowing = () =>
-    [...new FormData(filters)]
+  const ofFacts = new Set([...document.querySelectorAll("#fact-filters [name]")].map((each) => each.name));
+  // Facts are filtered by the server: what is chosen of them counts once it `asks` for it.
+  const narrowing = (asks = false) => [
+    ...[...new FormData(filters)]
       .map(([name, value]) => [name, value.trim().replace(/\s+/g, " ")])
       .filter(([name, value]) => value && !["scoring", "sort", "columns"].includes(name))
-      .map(([name, value]) => `${name}=${encodeURIComponent(value)}`);
+      .filter(([name]) => asks || !ofFacts.has(name))
+      .map(([name, value]) => `${name}=${encodeURIComponent(value)}`),
+    ...(table.dataset.narrowing && !asks ? [table.dataset.narrowing] : []),
+  ];
   const looks = () => {
     const keys = chosen();
     const columns = keys.length < choices.length ? keys.join(",") : table.matches(".cards") ? "all" : "";
@@ -122,9 +127,9 @@
   };
   const join = (base, parts) =>
     parts.length ? `${base}${base.includes("?") ? "&" : "?"}${parts.join("&")}` : base;
-  const address = () => {
+  const address = (asks = false) => {
     const base = document.querySelector(".switch a[aria-current]")?.dataset.base ?? location.pathname;
-    return join(base, [...narrowing(), ...looks()]);
+    return join(base, [...narrowing(asks), ...looks()]);
   };
   const keep = () => {
     for (const link of document.querySelectorAll(".switch a[href]")) {
@@ -151,7 +156,8 @@
     filters.addEventListener("submit", (event) => {
       if (event.submitter?.dataset.key) return; // an order of rows that the page does not have
       event.preventDefault();
-      if (!whole) location.assign(address());
+      const asks = event.submitter?.hasAttribute("data-asks") ?? false;
+      if (asks || !whole) location.assign(address(asks));
     });
     if (whole) search.addEventListener("input", filter);
     // Its models are ranked among themselves, by the server.

@@ -7,7 +7,7 @@
 
 (() => {
   const area = () => document.getElementById("submission");
-  const { id, page: pageAddress, events, withdraw, judge } = area().dataset;
+  const { id, page: pageAddress, events, withdraw, judge, facts } = area().dataset;
   const given = new URLSearchParams(location.hash.slice(1)).get("token");
   if (given) {
     ownTokens.keep(id, given, "");
@@ -167,6 +167,45 @@
     said.textContent = `${problem.detail ?? "That did not work."} ${problem.fix ?? ""}`;
     said.hidden = false;
   };
+
+  // ---- facts of the model
+
+  // Blank is unknown: null. Numbers and yes or no become what JSON has for them.
+  const factOf = (fields) => {
+    const [first] = fields;
+    if (first.dataset.kind === "list") {
+      const ticked = fields.filter((field) => field.checked).map((field) => field.value);
+      if (ticked.length === 0) return null;
+      return ticked.length === 1 && ticked[0] === "none" ? [] : ticked;
+    }
+    const text = first.value.trim();
+    if (!text) return null;
+    if (first.dataset.kind === "number") return Number(text);
+    return first.dataset.kind === "truth" ? text === "true" : text;
+  };
+  document.addEventListener("submit", async (event) => {
+    if (event.target.id !== "state-facts") return;
+    event.preventDefault();
+    const fields = [...event.target.querySelectorAll("[data-kind]")];
+    const names = [...new Set(fields.map((field) => field.name))];
+    const stated = Object.fromEntries(
+      names.map((name) => [name, factOf(fields.filter((field) => field.name === name))]),
+    );
+    const answer = await fetch(facts, {
+      method: "PATCH",
+      headers: { ...headers(), "Content-Type": "application/json" },
+      body: JSON.stringify(stated),
+    });
+    const found = await answer.json().catch(() => ({}));
+    if (!answer.ok) {
+      const [wrong] = found.errors ?? [];
+      const where = wrong ? `${wrong.path.replace("$.", "")}: found ${wrong.found}, expected ${wrong.expected}.` : "";
+      complain("facts-said", where ? { detail: where, fix: wrong.fix } : found);
+      return;
+    }
+    await refresh();
+    complain("facts-said", { detail: found.changed ? "The facts are changed." : "They were so before." });
+  });
 
   // ---- the judge
 

@@ -61,7 +61,7 @@
       say("That did not work", reason || "Something failed. Try again in a moment.");
     }
     const bad = new Set([...outcome.querySelectorAll("[data-field]")].map((item) => item.dataset.field));
-    for (const input of form.querySelectorAll(".field input[name]")) {
+    for (const input of form.querySelectorAll(".field :is(input, select, textarea)[name]")) {
       input.toggleAttribute("aria-invalid", bad.has(input.name));
       if (bad.has(input.name)) input.setAttribute("aria-invalid", "true");
     }

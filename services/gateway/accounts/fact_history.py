@@ -1,0 +1,51 @@
+"""Writes models' facts and their public history, in the transaction that changes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+from uuid import UUID
+
+import orjson
+
+from medvid.models.facts import FactsChange, check_facts, differing
+from services.gateway.accounts.rules import Role
+from services.gateway.web.errors import RefusedBody
+from shared.storage.database import Connection
+from shared.storage.queries import load_queries
+
+_SQL: Final = load_queries(__package__, "fact_history.sql")
+
+
+def stated_after(before: Mapping[str, object], stated: FactsChange) -> dict[str, object]:
+    """Return what is known after a change; raises RefusedBody where its facts do not agree."""
+    after = stated.known_after(before)
+    _, problems = check_facts(after)
+    if problems:
+        raise RefusedBody(problems)
+    return after
+
+
+async def save_facts(
+    connection: Connection,
+    entry_id: UUID,
+    by: Role,
+    before: Mapping[str, object],
+    after: Mapping[str, object],
+) -> None:
+    """Store an entry's facts, and who changed which; nothing where they stay as they are."""
+    was, now = differing(before, after)
+    if not was:
+        return
+    await connection.execute(_SQL["facts_save"], entry_id, _json(after))
+    await connection.execute(_SQL["fact_change_add"], entry_id, by, _json(was), _json(now))
+
+
+async def erase_facts(connection: Connection, entry_id: UUID) -> None:
+    """Delete an entry's facts with their history."""
+    await connection.execute(_SQL["facts_save"], entry_id, "{}")
+    await connection.execute(_SQL["fact_changes_delete"], entry_id)
+
+
+def _json(facts: Mapping[str, object]) -> str:
+    return orjson.dumps(facts).decode()

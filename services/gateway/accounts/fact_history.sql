@@ -1,0 +1,8 @@
+-- name: facts_save
+UPDATE entries SET facts = $2::text::jsonb WHERE id = $1
+
+-- name: fact_change_add
+INSERT INTO fact_changes (entry_id, by, before, after) VALUES ($1, $2, $3::text::jsonb, $4::text::jsonb)
+
+-- name: fact_changes_delete
+DELETE FROM fact_changes WHERE entry_id = $1
