@@ -310,6 +310,7 @@ async def test_the_forms_do_what_they_say_without_a_script(site: Site) -> None:
         ("promote", {"verified_on": "2026-05-01", "note": "ran it"}, "is official"),
         ("rename", {"model_name": "Renamed"}, "It is named Renamed"),
         ("edit", {"organization": "Other", "team": ""}, "Changed."),
+        ("facts", {"parameters": "7e9", "trained_on": "none"}, "Changed."),
         ("remove", {}, "its name is free"),
         ("restore", {}, "official board again"),
     ):
@@ -317,6 +318,7 @@ async def test_the_forms_do_what_they_say_without_a_script(site: Site) -> None:
         assert (status, told in text) == (200, True), (action, text)
     shown = (await site.board("official"))["Renamed"]
     assert (shown["organization"], shown["verified_on"]) == ("Other", "2026-05-01")
+    assert (shown["facts"]["parameters"], shown["facts"]["trained_on"]) == (7_000_000_000, [])
 
     status, text = await browser.do("/admin/boards", "rank", board="community", ranking="dense")
     assert (status, "The community board&#39;s ranking is dense." in text) == (200, True)
