@@ -52,6 +52,7 @@ class Methods:
     board = method(leaderboards.board)
     second_opinions = method(leaderboards.second_opinions)
     best_over_time = method(leaderboards.best_over_time)
+    size_and_cost = method(leaderboards.size_and_cost)
     task_leaders = method(leaderboards.task_leaders)
     board_csv = method(leaderboards.board_csv)
     snapshot = method(leaderboards.snapshot)

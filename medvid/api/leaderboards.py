@@ -14,7 +14,7 @@ from medvid.models.boards import EvidenceKeys, Leaderboard, LeaderboardEntry, Le
 from medvid.models.comparisons import EntryComparison
 from medvid.models.entries import EntryDetails
 from medvid.models.fact_texts import fact_text
-from medvid.models.figures import BestOverTime, TaskLeaders
+from medvid.models.figures import MEAN_RANK, BestOverTime, SizeAndCost, TaskLeaders
 from medvid.models.second_opinions import SecondOpinions
 from medvid.models.tombstones import Tombstone, WithdrawnPage
 from medvid.models.tracks import ChallengeTrack, ChallengeTracks, FinalResults
@@ -72,6 +72,19 @@ async def best_over_time(
     """Return how the best value of each metric grew, by the day of submission."""
     path = f"/leaderboards/{quote(board, safe='')}/best-over-time"
     return await transport.ask(get(path, scoring=scoring), BestOverTime)
+
+
+async def size_and_cost(
+    transport: Transport,
+    board: str = "official",
+    *,
+    score: str = MEAN_RANK,
+    fact: str = "parameters",
+    scoring: str = "compat",
+) -> SizeAndCost:
+    """Return what scores of a board cost: a metric or `mean_rank` by a stated fact."""
+    path = f"/leaderboards/{quote(board, safe='')}/size-and-cost"
+    return await transport.ask(get(path, score=score, fact=fact, scoring=scoring), SizeAndCost)
 
 
 async def task_leaders(

@@ -1,17 +1,24 @@
-"""What is read off a board beside its order: the best value over time, the leaders of a task."""
+"""What is read off a board beside its order: best over time, leaders of a task, size and cost."""
 
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Final, Literal, get_args
 from uuid import UUID
 
 from pydantic import Field
 
-from medvid.benchmark.tasks import Board, Scoring
+from medvid.benchmark.tasks import METRIC_KEYS, Board, Scoring
 from medvid.models.base import Answer, Open
 from medvid.models.boards import Column
 
-_END = "of the 95 % interval, of 4 decimals; null: there is none"
+SizeFact = Literal["parameters", "active_parameters", "usd_per_sample", "seconds_per_sample"]
+SIZE_FACTS: Final[tuple[SizeFact, ...]] = get_args(SizeFact)
+"""The stated facts of which less is better."""
+MEAN_RANK: Final = "mean_rank"
+SCORES: Final = (MEAN_RANK, *METRIC_KEYS)
+"""What such a fact is held against."""
+_END: Final = "of the 95 % interval, of 4 decimals; null: there is none"
 
 
 class BoardFigure(Answer):
@@ -91,3 +98,40 @@ class TaskLeaders(BoardFigure):
 
     task: str
     metrics: list[MetricLeaders]
+
+
+class SizedModel(Answer):
+    """An entry by a stated fact and a score."""
+
+    entry_id: UUID
+    model_name: str
+    organization: str
+    fact: float = Field(description="as stated: parameters, US dollars or seconds of a sample")
+    score: float
+    low: float | None = Field(description=_END)
+    high: float | None = Field(description=_END)
+    on_front: bool = Field(
+        description="no other entry is as small or cheap and as good, and better in one of these"
+    )
+
+
+class UnsizedModel(Answer):
+    """An entry of which the fact is unknown."""
+
+    entry_id: UUID
+    model_name: str
+    organization: str
+    score: float
+
+
+class SizeAndCost(BoardFigure):
+    """What the scores of a board's entries cost: in parameters, dollars or seconds."""
+
+    fact: Open[SizeFact]
+    score: str = Field(description="a metric, or mean_rank")
+    better: Open[Literal["higher", "lower"]] = Field(description="which scores are better")
+    models: list[SizedModel] = Field(description="the smallest first; of equal ones the best first")
+    unknown: list[UnsizedModel] = Field(
+        description="entries of which nobody stated the fact, in the board's order"
+    )
+    without_score: int = Field(description="entries that have no such score")

@@ -125,6 +125,49 @@ async def test_the_leaders_of_a_task(gateway: Gateway) -> None:
     assert ">Best</a>" in everything
 
 
+async def test_what_scores_cost(gateway: Gateway) -> None:
+    database, page = gateway.database, "/boards/community/size-and-cost"
+    assert "Nothing to draw" in await text_of(gateway, page)
+    for name, nap, size in (
+        ("Small", 0.3, 2e9),
+        ("<Large>", 0.6, 72e9),
+        ("Beaten", 0.2, 7e9),
+        ("Nobody says", 0.9, None),
+    ):
+        entry_id = await add_listed_entry(database, name, {"nap_acc": nap})
+        facts = {"parameters": int(size), "usd_per_sample": 0} if size else {}
+        await database.pool.execute(
+            "UPDATE entries SET facts = $2::text::jsonb WHERE id = $1",
+            entry_id, orjson.dumps(facts).decode(),
+        )  # fmt: skip
+    await gateway.rank_listed()
+    found = await read(gateway, f"{API}/size-and-cost?score=nap_acc")
+    assert [(each["model_name"], each["fact"], each["on_front"]) for each in found["models"]] == [
+        ("Small", 2e9, True), ("Beaten", 7e9, False), ("<Large>", 72e9, True),
+    ]  # fmt: skip
+    assert [each["model_name"] for each in found["unknown"]] == ["Nobody says"]
+    by_rank = await read(gateway, f"{API}/size-and-cost")
+    assert (by_rank["score"], by_rank["fact"], by_rank["better"]) == (
+        "mean_rank", "parameters", "lower",
+    )  # fmt: skip
+    rows = await table(gateway, f"{API}/size-and-cost?score=nap_acc")
+    assert [(row["parameters"], row["nap_acc"]) for row in rows] == [
+        ("2000000000", "0.3"), ("7000000000", "0.2"), ("72000000000", "0.6"), ("", "0.9"),
+    ]  # fmt: skip
+    drawn = await text_of(gateway, f"{page}?score=nap_acc&fact=parameters")
+    assert drawn.count("<circle ") == 3 + drawn.partition("<main")[0].count("<circle ")
+    assert "&lt;Large&gt;: 0.600, 72 B" in drawn
+    assert "Parameters unknown: 1 model" in drawn
+    slow = await text_of(gateway, f"{page}?fact=seconds_per_sample")
+    assert "Time of a sample: stated of none" in slow
+    free = await text_of(gateway, f"{page}?fact=usd_per_sample")
+    assert ">0 USD</text>" in free
+    for wrong in ("?score=nap", "?fact=frames"):
+        status, _, body = await gateway.get(f"{API}/size-and-cost{wrong}")
+        assert (status, orjson.loads(body)["code"]) == (400, "invalid_query")
+        assert (await gateway.get(f"{page}{wrong}"))[0] == 400
+
+
 async def test_a_task_that_is_none_is_named(gateway: Gateway) -> None:
     status, _, body = await gateway.get(f"{API}/tasks/tag")
     problem = orjson.loads(body)

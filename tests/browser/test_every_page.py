@@ -24,6 +24,7 @@ PAGES = {
     "compare-both": "/compare?board=both",
     "second-opinions": "/boards/official/second-opinions?weights=cvs_acc:3,dvc_llm:0",
     "over-time": "/boards/official/best-over-time",
+    "size-and-cost": "/boards/community/size-and-cost",
     "tasks": "/boards/community/tasks",
     "task": "/boards/community/tasks/tal",
     "both": "/both?sort=-cvs_acc",
@@ -47,6 +48,7 @@ WITHIN = {"docs": ".reference > section:nth-of-type(2)"}
 WITH_BOARDS = (
     "official", "official-strict", "community", "community-strict", "community-one-metric",
     "community-cards", "compare", "compare-both", "second-opinions", "over-time", "tasks", "task",
+    "size-and-cost",
     "both", "submit", "tracks", "track", "status",
 )  # fmt: skip
 """Pages that look otherwise with other entries."""

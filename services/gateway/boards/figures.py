@@ -7,10 +7,11 @@ from collections.abc import Callable, Hashable
 from typing import Final, TypeVar
 
 from medvid.benchmark.tasks import Board, Scoring, Task
-from medvid.models.figures import BoardFigure, TaskLeaders
+from medvid.models.figures import BoardFigure, SizeFact, TaskLeaders
 from services.gateway.boards.current import CACHE_CONTROL, Boards
 from services.gateway.boards.cursors import Form
 from services.gateway.boards.over_time import best_over_time, over_time_csv
+from services.gateway.boards.size_and_cost import size_and_cost, size_and_cost_csv
 from services.gateway.boards.store import SnapshotStore
 from services.gateway.boards.task_leaders import metrics_of, task_leaders, task_leaders_csv
 from services.gateway.boards.views import CSV_CONTENT
@@ -53,6 +54,26 @@ class BoardFigures:
 
         def make() -> Representation:
             return _file(best_over_time(ready.board), "best-over-time", over_time_csv, form)
+
+        return await self._keep(key, make, address)
+
+    async def size_and_cost(
+        self,
+        board: Board,
+        scoring: Scoring,
+        fact: SizeFact,
+        score: str,
+        form: Form,
+        *,
+        address: str = LOCAL,
+    ) -> Representation:
+        """Return what a board's scores cost."""
+        ready = self._boards.get(board, scoring)
+        key = ("size and cost", board, scoring, ready.state, fact, score, form)
+
+        def make() -> Representation:
+            found = size_and_cost(ready.board, fact, score)
+            return _file(found, f"{score}-by-{fact}", size_and_cost_csv, form)
 
         return await self._keep(key, make, address)
 

@@ -5,13 +5,21 @@ from __future__ import annotations
 from typing import Annotated, Final
 
 from aiohttp import web
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from medvid.benchmark.tasks import Scoring, Task
-from medvid.models.figures import BestOverTime, TaskLeaders
+from medvid.models.figures import (
+    MEAN_RANK,
+    SCORES,
+    BestOverTime,
+    SizeAndCost,
+    SizeFact,
+    TaskLeaders,
+)
 from services.gateway.boards.api import BoardName, accepted_form
 from services.gateway.boards.cursors import Form
 from services.gateway.boards.figures import BoardFigures
+from services.gateway.boards.size_and_cost import known_score
 from services.gateway.boards.task_leaders import known_task
 from services.gateway.web.endpoints import CSV, JSON, Reply
 from services.gateway.web.parameters import Parameters
@@ -52,6 +60,40 @@ async def read_best_over_time(
     """
     form = query.format or accepted_form(request)
     return await figures.over_time(board, query.scoring, form, address=address)
+
+
+class SizeAndCostQuery(FigureQuery):
+    """Which scores are held against which fact."""
+
+    score: Annotated[
+        str, AfterValidator(known_score), Field(json_schema_extra={"enum": list(SCORES)})
+    ] = Field(MEAN_RANK, description="a metric, or the mean rank")
+    fact: SizeFact = Field(
+        "parameters", description="what is stated of models, of which less is better"
+    )
+
+
+@router.get(
+    "/leaderboards/{board}/size-and-cost",
+    reply=Reply("The models.", {JSON: SizeAndCost, CSV: None}, etag=True),
+    problems=("board_not_found",),
+)
+async def read_size_and_cost(
+    figures: BoardFigures,
+    request: web.Request,
+    board: BoardName,
+    query: SizeAndCostQuery,
+    address: str,
+) -> Representation:
+    """Read what scores cost.
+
+    Entries by a score and a stated fact, and which of them are on the Pareto front: nothing that is
+    smaller or cheaper is as good. Entries of which the fact is unknown are listed apart.
+    """
+    form = query.format or accepted_form(request)
+    return await figures.size_and_cost(
+        board, query.scoring, query.fact, query.score, form, address=address
+    )
 
 
 @router.get(

@@ -16,8 +16,17 @@ from medvid.benchmark.disclosure import FEWEST_ANSWERS
 from medvid.benchmark.tasks import METRIC_KEYS, SOURCES, Scoring, Task
 from services.gateway.boards.models import MeasuredBoard, MeasuredEntry
 from services.gateway.boards.over_time import best_over_time
+from services.gateway.boards.size_and_cost import size_and_cost
 from services.gateway.boards.task_leaders import task_leaders
-from services.gateway.pages.charts import DatedValue, day_ticks, nice_ticks, step_chart
+from services.gateway.pages.charts import (
+    DatedValue,
+    Sized,
+    cost_ticks,
+    day_ticks,
+    nice_ticks,
+    scatter_chart,
+    step_chart,
+)
 
 FIRST = date(2026, 1, 1)
 KEY = "nap_acc"
@@ -149,3 +158,53 @@ def test_a_chart_goes_up_and_to_the_right_on_the_drawing(values: list[tuple[int,
     assert list(down) == sorted(down, reverse=True)
     assert drawn.left <= across[0] <= across[-1] <= drawn.right
     assert all(0 <= each <= drawn.bottom for each in down)
+
+
+SIZES = st.sampled_from([None, 1, 2, 3, 4, 5])
+
+
+@given(st.lists(st.tuples(SIZES, st.integers(0, 5) | st.none()), max_size=10), st.booleans())
+def test_the_front_is_what_nothing_smaller_or_cheaper_is_as_good_as(
+    models: list[tuple[int | None, int | None]], by_rank: bool
+) -> None:
+    entries = [
+        entry(number, score, facts={"parameters": size} if size else None).model_copy(
+            update={"mean_rank": score} if by_rank else {}
+        )
+        for number, (size, score) in enumerate(models, 1)
+    ]
+    found = size_and_cost(board(*entries), "parameters", "mean_rank" if by_rank else KEY)
+    sign = -1 if by_rank else 1
+    known = [(size, sign * score) for size, score in models if size and score is not None]
+    assert sorted((each.fact, sign * each.score) for each in found.models) == sorted(known)
+    assert [each.fact for each in found.models] == sorted(each.fact for each in found.models)
+    for each in found.models:
+        own = (each.fact, sign * each.score)
+        beaten = any(
+            size <= own[0] and worth >= own[1] and (size, worth) != own for size, worth in known
+        )
+        assert each.on_front == (not beaten)
+    unknown = [n for n, (size, score) in enumerate(models, 1) if not size and score is not None]
+    assert [each.entry_id.int for each in found.unknown] == unknown
+    assert found.without_score == sum(score is None for _, score in models)
+
+
+@given(st.lists(st.floats(0, 1e12), min_size=1, max_size=5))
+def test_costs_lie_within_few_marks(costs: list[float]) -> None:
+    costs = [0.0 if cost < 1e-6 else cost for cost in costs]
+    marks, nothing = cost_ticks(costs)
+    assert marks == sorted(set(marks))
+    assert 2 <= len(marks) <= 11
+    assert (nothing == marks[0]) == (0.0 in costs)
+    assert all(marks[0] <= cost * (1 + 1e-6) <= marks[-1] * (1 + 2e-6) for cost in costs if cost)
+
+
+def test_names_on_the_drawing_do_not_overlap() -> None:
+    given_ = [Sized(cost, 0.3 + cost / 1e4, on_front=True) for cost in range(1, 40)]
+    drawn = scatter_chart(given_, lower_is_better=False, cost_label=str)
+    heights = sorted(y for _, _, y, _ in drawn.labels)
+    assert len(heights) >= 2
+    assert min(after - before for before, after in itertools.pairwise(heights)) >= 12
+    assert drawn.front.count("V") == len(given_) - 1
+    lower = scatter_chart(given_, lower_is_better=True, cost_label=str)
+    assert lower.spots[0][1] < lower.spots[-1][1]
