@@ -23,6 +23,7 @@ from services.gateway import app
 from services.gateway.pages.description import Description, description_routes
 from services.gateway.pages.rendering import Pages
 from services.gateway.web import openapi
+from services.gateway.web.urls import Site
 from shared.runtime import workers
 
 _Key = tuple[Callable[..., object] | None, tuple[object, ...]]
@@ -31,7 +32,7 @@ _start = workers._Worker.start
 _close = workers.WorkerPool.close
 _pages = cache(app.Pages)
 _schemas = cache(openapi.Schemas)
-_routes: dict[tuple[int, bytes], list[web.RouteDef]] = {}
+_routes: dict[tuple[int, Site, bytes], list[web.RouteDef]] = {}
 
 
 def keep(patch: pytest.MonkeyPatch) -> None:
@@ -43,11 +44,11 @@ def keep(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(workers.WorkerPool, "close", _close_and_leave)
 
 
-def _make_or_take_routes(description: Description, pages: Pages) -> list[web.RouteDef]:
+def _make_or_take_routes(description: Description, pages: Pages, site: Site) -> list[web.RouteDef]:
     """Draw the pages about the API once for each document: 50 ms of each start of a gateway."""
-    key = id(pages), orjson.dumps(description.document)
+    key = id(pages), site, orjson.dumps(description.document)
     if key not in _routes:
-        _routes[key] = description_routes(description, pages)
+        _routes[key] = description_routes(description, pages, site)
     return _routes[key]
 
 

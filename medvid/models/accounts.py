@@ -19,9 +19,15 @@ _MOST_BYTES: Final = 1 << 50
 class QuotaFields(JsonBody):
     """A key's own quotas; null: the one that all keys have."""
 
-    submissions_per_day: Annotated[int, Field(ge=0, le=_MOST)] | None = None
-    bytes_per_day: Annotated[int, Field(ge=0, le=_MOST_BYTES)] | None = None
-    judge_runs_per_month: Annotated[int, Field(ge=0, le=_MOST)] | None = None
+    submissions_per_day: Annotated[int, Field(ge=0, le=_MOST)] | None = Field(
+        None, description="in 24 hours"
+    )
+    bytes_per_day: Annotated[int, Field(ge=0, le=_MOST_BYTES)] | None = Field(
+        None, description="of uploads in 24 hours"
+    )
+    judge_runs_per_month: Annotated[int, Field(ge=0, le=_MOST)] | None = Field(
+        None, description="in 30 days"
+    )
 
 
 class Key(Answer):

@@ -10,6 +10,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandle
 from pydantic_core import CoreSchema, core_schema
 
 API: Final = "/api/v1"
+SCHEMA_VERSION: Final = 1
+"""Of the answers that others keep and draw. Fields are added without a new number; it rises where
+one goes or changes its meaning."""
+SCHEMA_MEANING: Final = "rises where a field goes or changes its meaning, and stays for added ones"
 _OF_A_SERVER: Final = "the answer of a server"
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 T = TypeVar("T")

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field
 from medvid.benchmark.disclosure import FEWEST_ANSWERS, Withheld
 from medvid.benchmark.series import NotRanked, Treatment
 from medvid.benchmark.tasks import METRICS, Board, Ranking, Scoring
-from medvid.models.base import Answer, Open
+from medvid.models.base import SCHEMA_MEANING, SCHEMA_VERSION, Answer, Open
 from medvid.models.facts import BoardFacts
 
 NoStatistics = Literal["coming", "too_many_entries", "not_made"]
@@ -199,6 +199,7 @@ class EvidenceKeys(Answer):
 class Leaderboard(Answer):
     """A board in one scoring, or a page of it."""
 
+    schema_version: int = Field(SCHEMA_VERSION, description=SCHEMA_MEANING)
     board: Open[Board]
     scoring: Open[Scoring]
     revision: int
@@ -296,6 +297,7 @@ class BoardSummary(Answer):
 class LeaderboardIndex(Answer):
     """The boards there are."""
 
+    schema_version: int = Field(SCHEMA_VERSION, description=SCHEMA_MEANING)
     boards: list[BoardSummary]
     scorings: list[ScoringMode] = SCORING_MODES
     columns: list[Column] = COLUMNS

@@ -11,7 +11,7 @@ from pydantic import Field
 from medvid.benchmark.disclosure import Withheld
 from medvid.benchmark.series import NotRanked
 from medvid.benchmark.tasks import Board, Scoring
-from medvid.models.base import Answer, Open
+from medvid.models.base import SCHEMA_MEANING, SCHEMA_VERSION, Answer, Open
 from medvid.models.boards import (
     FACTS_SAID,
     SENT_BEFORE,
@@ -133,6 +133,7 @@ class RankSpan(Answer):
 class EntryDetails(Answer):
     """Everything that is public about an entry."""
 
+    schema_version: int = Field(SCHEMA_VERSION, description=SCHEMA_MEANING)
     id: UUID
     board: Open[Board]
     model_name: str

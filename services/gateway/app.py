@@ -296,7 +296,7 @@ def _application(
     pages, boards, history = parts.pages, parts.boards, parts.history
     callers, quotas = parts.accounts.callers, parts.accounts.quotas
     site = Site.of(settings.public_url)
-    description = describe(parts.endpoints(), [webhook_api.SUBMISSION_CHANGED])
+    description = describe(parts.endpoints(), [webhook_api.SUBMISSION_CHANGED], site)
     others = [
         *feed_routes(Feeds(boards, history, site)),
         *PublicPages(
@@ -334,7 +334,7 @@ def _application(
         *AdminPages(
             pages, parts.sessions, parts.admin, all_sections(parts.admin), downloads(parts.admin)
         ).routes(),
-        *description_routes(description, pages),
+        *description_routes(description, pages, site),
         # Where figures have a port of their own, the public one keeps them to itself.
         *ops_routes(infrastructure.readiness, metrics=not settings.ops_port),
     ]

@@ -68,17 +68,48 @@ async def test_references_in_the_document_lead_somewhere(gateway: Gateway) -> No
 async def test_the_page_names_every_address_and_model(gateway: Gateway) -> None:
     _, _, body = await gateway.get("/api/v1/openapi.json")
     document = orjson.loads(body)
-    status, headers, page = await gateway.get("/docs")
-    assert status == 200
-    assert "default-src 'none'" in headers["Content-Security-Policy"]
-    text = page.decode()
-    anchors = set(re.findall(r'id="([^"]+)"', text))
+    shown: dict[str, set[str]] = {}
+    for address in ("/docs", "/docs/administration"):
+        status, headers, page = await gateway.get(address)
+        assert status == 200
+        assert "default-src 'none'" in headers["Content-Security-Policy"]
+        text = page.decode()
+        anchors = shown[address] = set(re.findall(r'id="([^"]+)"', text))
+        for target in set(re.findall(r'href="#([^"]+)"', text)):
+            assert target in anchors
+        assert not re.search(r'(src|href)="(https?:)?//', text)
+        assert not re.search(r"\sstyle=|\son\w+=", text)
+        assert all(path in text for path, methods in document["paths"].items()
+                   if any(each["operationId"] in anchors for each in methods.values()))  # fmt: skip
+    anchors = set.union(*shown.values())
     assert {f"model-{name}" for name in document["components"]["schemas"]} <= anchors
-    assert all(path in text for path in document["paths"])
-    for target in set(re.findall(r'href="#([^"]+)"', text)):
-        assert target in anchors
-    assert not re.search(r'(src|href)="(https?:)?//', text)
-    assert not re.search(r"\sstyle=|\son\w+=", text)
+    operations = {each["operationId"] for each in _operations(document)}
+    assert operations <= anchors
+    assert not operations & shown["/docs"] & shown["/docs/administration"]
+
+
+async def test_every_parameter_and_field_of_a_body_is_explained(gateway: Gateway) -> None:
+    _, _, body = await gateway.get("/api/v1/openapi.json")
+    document = orjson.loads(body)
+    schemas = document["components"]["schemas"]
+    unexplained = {
+        f"{each['operationId']}: {parameter['name']}"
+        for each in _operations(document)
+        for parameter in each.get("parameters", [])
+        if not parameter.get("description")
+    } | {
+        f"{name}.{field}"
+        for each in _operations(document)
+        for content in each.get("requestBody", {}).get("content", {}).values()
+        for name in [content["schema"]["$ref"].rpartition("/")[2]]
+        for field, schema in schemas[name].get("properties", {}).items()
+        if not schema.get("description")
+    }
+    assert unexplained == set()
+
+
+def _operations(document: dict[str, Any]) -> list[dict[str, Any]]:
+    return [each for methods in document["paths"].values() for each in methods.values()]
 
 
 async def test_every_problem_type_resolves(gateway: Gateway) -> None:

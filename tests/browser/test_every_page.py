@@ -35,16 +35,21 @@ PAGES = {
     "tracks": "/tracks",
     "track": "/tracks/medvidu-2026",
     "about": "/about",
+    "metric": "/about/metrics/dvc_f1",
+    "judged-metric": "/about/metrics/vs_llm",
+    "intervals": "/about/intervals",
     "status": "/status",
     "docs": "/docs",
+    "docs-administration": "/docs/administration",
     "problems": "/problems",
     "not-found": "/there-is-no-such-page",
 }
 # The same pages with other numbers.
-OTHER_VIEWS = ("official-strict", "community-strict", "community-one-metric", "community-cards")
+OTHER_VIEWS = ("official-strict", "community-strict", "community-one-metric", "community-cards",
+               "judged-metric", "docs-administration")  # fmt: skip
 EACH = [pytest.param(name, marks=deep if name in OTHER_VIEWS else ()) for name in PAGES]
 # A long list of like parts, of which one is looked at: axe takes a minute for all.
-WITHIN = {"docs": ".reference > section:nth-of-type(2)"}
+WITHIN = dict.fromkeys(("docs", "docs-administration"), ".reference > section:nth-of-type(2)")
 WITH_BOARDS = (
     "official", "official-strict", "community", "community-strict", "community-one-metric",
     "community-cards", "compare", "compare-both", "second-opinions", "over-time", "tasks", "task",

@@ -21,13 +21,13 @@ _LARGEST_PAGE: Final = {"json": 1_000, "csv": 20_000}
 class CostsQuery(Parameters):
     """Which costs are asked for, and how."""
 
-    format: Literal["json", "csv"] = "json"
+    format: Literal["json", "csv"] = Field("json", description="the form of the answer")
     by: CostsBy = Field("run", description="what a line is of")
     since: Day | None = Field(None, description="the first day (UTC), such as 2026-04-15")
     until: Day | None = Field(None, description="the last day")
-    page: Number = Field(1, ge=1, le=1_000_000)
+    page: Number = Field(1, ge=1, le=1_000_000, description="which page, from 1")
     page_size: Number = Field(
-        100, ge=1, le=_LARGEST_PAGE["csv"], description="JSON: no more than 1,000"
+        100, ge=1, le=_LARGEST_PAGE["csv"], description="lines a page; JSON: no more than 1,000"
     )
 
 

@@ -57,17 +57,17 @@ class PromoteBody(Reason):
 class RenameBody(Reason):
     """Give an entry another name."""
 
-    model_name: Name
+    model_name: Name = Field(description="the new one, free on its board")
 
 
 class EditBody(Reason):
     """Change metadata; a field that is left out stays, null empties it."""
 
-    organization: str | None = None
-    team: str | None = None
-    authors: str | None = None
-    model_url: str | None = None
-    track: str | None = None
+    organization: str | None = Field(None, description="who submits")
+    team: str | None = Field(None, description="the team's name")
+    authors: str | None = Field(None, description="the authors' names")
+    model_url: str | None = Field(None, description="an http or https address")
+    track: str | None = Field(None, description="the track that it competes in")
     contact: str | None = Field(None, description="never shown in public")
 
     def fields(self) -> dict[str, str | None]:
@@ -120,11 +120,11 @@ class SeriesBody(Reason):
 class AddBody(Reason):
     """Add an entry with scores from elsewhere; a row as in an export."""
 
-    board: Board
+    board: Board = Field(description="the board that it is added to")
     entry: dict[str, Any] = Field(
         description="model_name, organization, date and the metric keys (null: no value); "
         "strict values under 'strict', facts of the model under 'facts'",
-        examples=[{"model_name": "A model", "organization": "A lab", "date": "2026-04-15"}],
+        examples=[{"model_name": "MedVLM 2", "organization": "A lab", "date": "2026-04-15"}],
     )
 
 
@@ -159,15 +159,15 @@ def entry_action(done: Changed) -> EntryAction:
 class EntriesQuery(Parameters):
     """Which entries are asked for."""
 
-    board: Board | None = None
+    board: Board | None = Field(None, description="of this board; left out, of both")
     model_name: Sought | None = Field(
-        None, description="but for case, kinds of dashes and runs of spaces"
+        None, description="the same name but for case, kinds of dashes and runs of spaces"
     )
     removed: bool = Field(False, description="removed ones too")
     cursor: Annotated[str, Field(json_schema_extra={"format": "entry-cursor"})] | None = Field(
         None, description="'next_cursor' of the page before"
     )
-    limit: Number = Field(100, ge=1, le=500)
+    limit: Number = Field(100, ge=1, le=500, description="entries a page")
 
 
 def row_change(change: RowChange) -> RowChangeView:
@@ -198,7 +198,7 @@ class ExportQuery(Parameters):
     """Which boards are exported, and how."""
 
     board: Board | None = Field(None, description="null: both")
-    format: Literal["json", "csv"] = "json"
+    format: Literal["json", "csv"] = Field("json", description="the form of the answer")
 
 
 class ExportedBoards(BaseModel):
@@ -211,14 +211,16 @@ class ExportedBoards(BaseModel):
 class AuditQuery(Parameters):
     """Which lines of the audit log are asked for."""
 
-    who: Sought | None = None
-    action: Sought | None = None
-    subject_kind: Sought | None = None
-    subject: Sought | None = None
-    since: Moment | None = None
-    until: Moment | None = Field(None, description="not included")
+    who: Sought | None = Field(None, description="'administrator', 'key:ID', or 'operator'")
+    action: Sought | None = Field(None, description="what was done, such as 'promote'")
+    subject_kind: Sought | None = Field(
+        None, description="what it was done to: a kind, such as 'entry' or 'board'"
+    )
+    subject: Sought | None = Field(None, description="what it was done to: its id or name")
+    since: Moment | None = Field(None, description="from this moment on")
+    until: Moment | None = Field(None, description="before this moment")
     cursor: Position | None = Field(None, description="'next_cursor' of the page before")
-    limit: Number = Field(50, ge=1, le=500)
+    limit: Number = Field(50, ge=1, le=500, description="lines a page")
 
 
 def audit_line(row: Mapping[str, Any]) -> AuditLineView:

@@ -21,11 +21,11 @@ Version = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 class LettersQuery(Parameters):
     """Which dead letters are asked for."""
 
-    state: LetterState | None = "open"
-    queue: Sought | None = None
-    reason: Sought | None = None
+    state: LetterState | None = Field("open", description="what became of them")
+    queue: Sought | None = Field(None, description="the queue on which the message died")
+    reason: Sought | None = Field(None, description="the code of what went wrong")
     cursor: Position | None = Field(None, description="'next_cursor' of the page before")
-    limit: Number = Field(50, ge=1, le=500)
+    limit: Number = Field(50, ge=1, le=500, description="dead letters a page")
 
 
 def dead_letter(letter: DeadLetter) -> DeadLetterView:
@@ -40,9 +40,11 @@ def dead_letter(letter: DeadLetter) -> DeadLetterView:
 class LettersBody(Reason):
     """Which dead letters an action is about: those named, or all open ones that match."""
 
-    ids: Annotated[list[Position], Field(min_length=1, max_length=MOST_LETTERS)] | None = None
+    ids: Annotated[list[Position], Field(min_length=1, max_length=MOST_LETTERS)] | None = Field(
+        None, description="those with these ids, as in the list"
+    )
     all: bool = Field(False, description=f"all that match, at most {MOST_LETTERS:,} at once")
-    queue: Sought | None = None
+    queue: Sought | None = Field(None, description="their queue, as in the list")
     reason: Sought | None = Field(None, description="their code, as in the list")
 
     @model_validator(mode="after")
@@ -60,21 +62,21 @@ def ground_truth(row: Mapping[str, Any]) -> GroundTruthView:
 class LoadQuery(Parameters):
     """What goes with a file that is sent."""
 
-    why: str = Field(description="a reason, for the audit log")
+    why: str = Field(description="a reason, for the audit log", examples=["a new edition"])
     current: bool = Field(False, description="make it the version uploads are checked against")
 
 
 class ReloadBody(Reason):
     """Load a file of the server's own folder (MEDVID_GROUND_TRUTH_DIR)."""
 
-    file: str = Field(description="its name, without a path")
-    current: bool = False
+    file: str = Field(description="its name, without a path", examples=["ground_truth.json"])
+    current: bool = Field(False, description="make it the version uploads are checked against")
 
 
 class ChooseBody(Reason):
     """Choose the version that uploads are checked against."""
 
-    version: Version
+    version: Version = Field(description="the SHA-256 of its file, as in the list")
 
 
 def judging_state(row: Mapping[str, Any], judge: JudgeInForce) -> JudgingView:

@@ -53,8 +53,10 @@ class RescoreBody(Reason):
     """Score entries anew, beside the scores in force: all, one board's, or some."""
 
     ground_truth: Version | None = Field(None, description="null: the current one")
-    board: Board | None = None
-    entries: Annotated[list[UUID], Field(min_length=1, max_length=1_000)] | None = None
+    board: Board | None = Field(None, description="those of this board; left out, of both")
+    entries: Annotated[list[UUID], Field(min_length=1, max_length=1_000)] | None = Field(
+        None, description="these alone, by their ids"
+    )
 
 
 class RereadBody(Reason):
@@ -64,8 +66,10 @@ class RereadBody(Reason):
     judge_version: Annotated[str, Field(pattern="^[0-9a-f]{8,64}$")] | None = Field(
         None, description="whose replies, by the beginning of its version; null: the judge in force"
     )
-    board: Board | None = None
-    entries: Annotated[list[UUID], Field(min_length=1, max_length=1_000)] | None = None
+    board: Board | None = Field(None, description="those of this board; left out, of both")
+    entries: Annotated[list[UUID], Field(min_length=1, max_length=1_000)] | None = Field(
+        None, description="these alone, by their ids"
+    )
 
 
 class ApplyJudgedBody(Reason):
@@ -95,14 +99,16 @@ class SuccessionBody(Reason):
     """Have entries judged by the judge that runs now: all, one board's, or some."""
 
     calls: int = Field(ge=0, description="of the estimate that was looked at; more is refused")
-    board: Board | None = None
-    entries: Annotated[list[UUID], Field(min_length=1, max_length=1_000)] | None = None
+    board: Board | None = Field(None, description="those of this board; left out, of both")
+    entries: Annotated[list[UUID], Field(min_length=1, max_length=1_000)] | None = Field(
+        None, description="these alone, by their ids"
+    )
 
 
 class SuccessionQuery(Parameters):
     """Of which entries the cost is asked for."""
 
-    board: Board | None = None
+    board: Board | None = Field(None, description="those of this board; left out, of both")
     entries: str | None = Field(
         None,
         max_length=7_000,  # what fits into the head of a request: more is refused there

@@ -89,9 +89,17 @@ def read_snapshot_id(text: str) -> int:
     )
 
 
-BoardName = Annotated[Board, PathText(known_board)]
-SnapshotId = Annotated[int, Field(ge=1, lt=10**18), PathText(read_snapshot_id)]
-EntryText = Annotated[str, Field(json_schema_extra={"format": "uuid"}), PathText(str)]
+BoardName = Annotated[Board, Field(description="which board"), PathText(known_board)]
+SnapshotId = Annotated[
+    int,
+    Field(ge=1, lt=10**18, description="the snapshot's number, as a board names it"),
+    PathText(read_snapshot_id),
+]
+EntryText = Annotated[
+    str,
+    Field(description="the entry's id, as on its board", json_schema_extra={"format": "uuid"}),
+    PathText(str),
+]
 """An entry's id as it stands in the path; one that is none is named in the error."""
 
 

@@ -36,9 +36,13 @@ _DENIED: Final = ("submission_not_found", "token_required", "invalid_token", "no
 class VerdictsQuery(Parameters):
     """Which verdicts are asked for, and how."""
 
-    format: Literal["json", "csv"] = "json"
-    metric: Literal["dvc_llm", "vs_llm", "rc_llm"] | None = None
-    state: VerdictFilter | None = None
+    format: Literal["json", "csv"] = Field("json", description="the form of the answer")
+    metric: Literal["dvc_llm", "vs_llm", "rc_llm"] | None = Field(
+        None, description="verdicts that count for this metric"
+    )
+    state: VerdictFilter | None = Field(
+        None, description="whether there is a verdict: scored, unscored, or still open"
+    )
     aspect: Aspect | None = Field(
         None, description="what 'at_most' and 'order' go by; else the mean"
     )
@@ -49,9 +53,9 @@ class VerdictsQuery(Parameters):
         None, description="whether the judge saw the beginning alone"
     )
     order: VerdictOrder = Field("pair", description="worst: lowest score first, unscored last")
-    page: Number = Field(1, ge=1, le=_LAST_PAGE)
+    page: Number = Field(1, ge=1, le=_LAST_PAGE, description="which page, from 1")
     page_size: Number = Field(
-        100, ge=1, le=_LARGEST_PAGE["csv"], description="JSON: no more than 1,000"
+        100, ge=1, le=_LARGEST_PAGE["csv"], description="verdicts a page; JSON: no more than 1,000"
     )
 
     def wanted(self) -> VerdictQuery:

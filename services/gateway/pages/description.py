@@ -13,14 +13,17 @@ from medvid.benchmark.submission_schema import submission_schema
 from medvid.models.problem_codes import PROBLEM_CODES
 from services.gateway.pages.reference import Reference
 from services.gateway.pages.rendering import Pages
+from services.gateway.pages.schema_files import SchemaFiles
 from services.gateway.web.endpoints import JSON, Endpoint, Reply
 from services.gateway.web.openapi import OutgoingCall, openapi_document
 from services.gateway.web.representations import Representation, represent
 from services.gateway.web.responses import send
 from services.gateway.web.security import PAGE_HEADERS, READ_HEADERS
-from services.gateway.web.urls import PAGES
+from services.gateway.web.urls import PAGES, ROOT, Site, url
 
 _CACHE_CONTROL: Final = "public, max-age=60, must-revalidate"
+_HERE: Final = "http://127.0.0.1:8080"
+"""Where a site is whose address the operator did not set: the client's default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +34,11 @@ class Description:
     document: dict[str, Any]
 
 
-def describe(endpoints: Sequence[Endpoint], webhooks: Sequence[OutgoingCall]) -> Description:
-    """Return the endpoints and one more, which serves the document about all of them."""
+def describe(
+    endpoints: Sequence[Endpoint], webhooks: Sequence[OutgoingCall], site: Site
+) -> Description:
+    """Return the endpoints and those that serve the document about all of them, and its models."""
+    schemas = SchemaFiles(site)
     ready: list[Representation] = []
 
     async def description(request: web.Request) -> web.Response:
@@ -46,7 +52,9 @@ def describe(endpoints: Sequence[Endpoint], webhooks: Sequence[OutgoingCall]) ->
         tag="about",
         replies={200: Reply("This document (OpenAPI 3.1).", {JSON: None}, etag=True)},
     )
-    document = openapi_document([*endpoints, own], webhooks)
+    every = [*endpoints, own, *schemas.endpoints()]
+    document = openapi_document(every, webhooks)
+    schemas.describe(document)
     ready.append(
         represent(
             orjson.dumps(document),
@@ -55,13 +63,22 @@ def describe(endpoints: Sequence[Endpoint], webhooks: Sequence[OutgoingCall]) ->
             headers=READ_HEADERS,
         )
     )
-    return Description([*endpoints, own], document)
+    return Description(every, document)
 
 
-def description_routes(description: Description, pages: Pages) -> list[web.RouteDef]:
+def description_routes(description: Description, pages: Pages, site: Site) -> list[web.RouteDef]:
     """Return the pages about the API, the problems by their codes, and a submission's schema."""
-    reference = Reference.of(description.document)
-    docs = _page(pages.render("docs.html", reference=reference))
+    docs, for_administrators = (
+        _page(
+            pages.render(
+                "docs.html",
+                reference=Reference.of(description.document, administration=administration),
+                administration=administration,
+                site=(site.absolute(url("official")) if site.origin else _HERE).rstrip(ROOT),
+            )
+        )
+        for administration in (False, True)
+    )
     problems = _page(pages.render("problems.html", codes=PROBLEM_CODES, only=None))
     by_code = {
         code: _page(pages.render("problems.html", codes=PROBLEM_CODES, only=code))
@@ -81,6 +98,9 @@ def description_routes(description: Description, pages: Pages) -> list[web.Route
     async def read_docs(request: web.Request) -> web.Response:
         return send(request, docs)
 
+    async def read_docs_for_administrators(request: web.Request) -> web.Response:
+        return send(request, for_administrators)
+
     async def read_problems(request: web.Request) -> web.Response:
         return send(request, problems)
 
@@ -92,6 +112,7 @@ def description_routes(description: Description, pages: Pages) -> list[web.Route
 
     return [
         web.get(PAGES["docs"], read_docs),
+        web.get(PAGES["docs_administration"], read_docs_for_administrators),
         web.get(PAGES["problems"], read_problems),
         web.get(PAGES["problem"], read_problem),
         web.get(PAGES["submission_schema"], read_schema),

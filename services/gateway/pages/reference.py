@@ -1,4 +1,7 @@
-"""The API's description arranged for reading: what the page about it shows."""
+"""The API's description arranged for reading: what the pages about it show.
+
+Two pages: what owners and readers use, owners first; and what administrators alone may do.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,14 @@ from typing import Any, Final
 
 from markupsafe import Markup, escape
 
+from services.gateway.pages.examples import Examples, examples_of
+from services.gateway.web.endpoints import EVENTS
+
 Json = Mapping[str, Any]
 
+_SHOWN_IN_PAGE: Final = ("application/json", "text/csv", EVENTS)
+MODEL: Final = "#/components/schemas/"
+_ADMINISTRATORS: Final = [{"apiKey": ["admin"]}]
 _CODE: Final = re.compile(r"`([^`]+)`")
 _ITEM: Final = "- "
 
@@ -47,7 +56,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One method of one address."""
+    """One method of one address. `tried_with`: "nothing" or "a token" where a page can send it."""
 
     id: str
     method: str
@@ -59,6 +68,9 @@ class Operation:
     body: tuple[Content, ...]
     responses: tuple[Response, ...]
     problems: tuple[Response, ...]
+    examples: Examples
+    tried_with: str
+    deprecated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,33 +95,52 @@ class Schema:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """The whole page."""
+    """A whole page."""
 
-    title: str
     introduction: str
     groups: tuple[Group, ...]
     schemas: tuple[Schema, ...]
 
     @classmethod
-    def of(cls, document: Json) -> Reference:
-        """Arrange an OpenAPI document."""
+    def of(cls, document: Json, *, administration: bool) -> Reference:
+        """Arrange what administrators alone may do, or all else; with the models that it names."""
+        schemas = document["components"]["schemas"]
         operations: dict[str, list[Operation]] = {}
+        named: list[Json] = [] if administration else [document["webhooks"]]
         for path, methods in document["paths"].items():
             for method, operation in methods.items():
-                found = _operation(method, path, operation)
-                operations.setdefault(operation["tags"][0], []).append(found)
+                if (operation["security"] == _ADMINISTRATORS) == administration:
+                    found = _operation(method, path, operation, schemas)
+                    operations.setdefault(operation["tags"][0], []).append(found)
+                    named.append(operation)
         return cls(
-            title=document["info"]["title"],
             introduction=document["info"]["description"],
             groups=tuple(
                 Group(tag["name"], tag.get("description", ""), tuple(operations[tag["name"]]))
                 for tag in document["tags"]
+                if tag["name"] in operations
             ),
             schemas=tuple(
-                _schema(name, schema)
-                for name, schema in sorted(document["components"]["schemas"].items())
+                _schema(name, schemas[name]) for name in sorted(models_of(named, schemas))
             ),
         )
+
+
+def models_of(part: object, schemas: Json) -> set[str]:
+    """Return the names of the models that a part of a document refers to, at any remove."""
+    found: set[str] = set()
+    waiting = [part]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, Mapping):
+            waiting += each.values()
+            name = str(each.get("$ref", "")).removeprefix(MODEL)
+            if name in schemas and name not in found:
+                found.add(name)
+                waiting.append(schemas[name])
+        elif isinstance(each, list):
+            waiting += each
+    return found
 
 
 def prose(text: str) -> Markup:
@@ -121,7 +152,7 @@ def _blocks(text: str) -> Iterator[Markup]:
     for block in text.strip().split("\n\n"):
         lines = block.split("\n")
         if not lines[0].startswith(_ITEM):
-            yield Markup("<p>{}</p>").format(_inline(" ".join(lines)))
+            yield Markup("<p>{}</p>").format(inline(" ".join(lines)))
             continue
         items: list[str] = []
         for line in lines:
@@ -130,15 +161,16 @@ def _blocks(text: str) -> Iterator[Markup]:
             else:
                 items[-1] += f" {line.strip()}"
         yield Markup("<ul>{}</ul>").format(
-            Markup("").join(Markup("<li>{}</li>").format(_inline(item)) for item in items)
+            Markup("").join(Markup("<li>{}</li>").format(inline(item)) for item in items)
         )
 
 
-def _inline(text: str) -> Markup:
+def inline(text: str) -> Markup:
+    """Return a text in which `code` is marked."""
     return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped before
 
 
-def _operation(method: str, path: str, operation: Json) -> Operation:
+def _operation(method: str, path: str, operation: Json, schemas: Json) -> Operation:
     responses = [_response(status, each) for status, each in operation["responses"].items()]
     return Operation(
         id=operation["operationId"],
@@ -160,7 +192,23 @@ def _operation(method: str, path: str, operation: Json) -> Operation:
         body=tuple(_contents(operation.get("requestBody", {}))),
         responses=tuple(each for each in responses if not each.codes),
         problems=tuple(each for each in responses if each.codes),
+        examples=examples_of(method, path, operation, schemas),
+        tried_with=_tried_with(method, operation),
+        deprecated=operation.get("deprecated", False),
     )
+
+
+def _tried_with(method: str, operation: Json) -> str:
+    """Return what a page sends along to try an operation; "" where it does not offer to.
+
+    Reads alone, of what a page can show; no page asks for an administrator's key.
+    """
+    answers = [kind for each in operation["responses"].values() for kind in each.get("content", {})]
+    if method != "get" or not set(answers) & set(_SHOWN_IN_PAGE):
+        return ""
+    if operation["security"] == _ADMINISTRATORS:
+        return ""
+    return "nothing" if operation["security"] == [{}] else "a token"
 
 
 def _access(requirement: Json) -> str:

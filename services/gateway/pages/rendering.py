@@ -27,7 +27,7 @@ from services.gateway.pages.board_view import View
 from services.gateway.pages.comparison import MAX_MODELS
 from services.gateway.pages.fact_filters import fact_choices, ranked_anew, states_facts
 from services.gateway.pages.prepared import PreparedBoard, PreparedBoards
-from services.gateway.pages.reference import prose
+from services.gateway.pages.reference import inline, prose
 from services.gateway.status.rules import duration
 from services.gateway.submissions import badges
 from services.gateway.web.representations import Representation, represent
@@ -82,7 +82,7 @@ class Pages:
             lstrip_blocks=True,
         )
         self._prepared = PreparedBoards(self.environment)
-        self.environment.filters |= {"prose": prose, "brief": board_view.brief}
+        self.environment.filters |= {"inline": inline, "prose": prose, "brief": board_view.brief}
         self.environment.globals.update(
             asset=self._asset_url,
             badge_meaning=badges.meaning,

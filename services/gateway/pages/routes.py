@@ -12,6 +12,7 @@ from uuid import UUID
 from aiohttp import web
 
 from medvid.benchmark.tasks import BOARDS, SCORINGS, Board, Scoring
+from medvid.models.boards import COLUMNS
 from medvid.models.comparisons import EntryComparison
 from services.gateway.boards.api import known_board
 from services.gateway.boards.current import CACHE_CONTROL, Boards
@@ -25,6 +26,8 @@ from services.gateway.boards.withdrawn import GoneEntries, withdrawn_page
 from services.gateway.pages.board_view import View
 from services.gateway.pages.compare_page import chosen_of
 from services.gateway.pages.comparison import asked_models
+from services.gateway.pages.intervals import picture
+from services.gateway.pages.metric_pages import metric_guides
 from services.gateway.pages.rendering import Pages, with_query
 from services.gateway.pages.second_opinions import opinions_url, weights_of
 from services.gateway.pages.views import PageViews
@@ -58,6 +61,8 @@ class PublicPages:
         return [
             *(web.get(PAGES[board], partial(self._board, board)) for board in BOARDS),
             web.get(PAGES["about"], self._about),
+            web.get(PAGES["metric"], self._metric),
+            web.get(PAGES["intervals"], self._intervals),
             web.get(PAGES["compare"], self._compare),
             web.get(PAGES["entry"], self._entry),
             web.get(PAGES["second_opinions"], self._opinions),
@@ -85,6 +90,15 @@ class PublicPages:
     async def _about(self, request: web.Request) -> web.Response:
         shown = [self.boards.get(board, "compat").board for board in BOARDS]
         return send(request, await self.made.about(shown, address=self.address(request)))
+
+    async def _metric(self, request: web.Request) -> web.Response:
+        found = metric_guides().get(request.match_info["metric"])
+        if found is None:
+            raise web.HTTPNotFound
+        return self._text("metric.html", HTTPStatus.OK, metric=found, columns=COLUMNS)
+
+    async def _intervals(self, _: web.Request) -> web.Response:
+        return self._text("intervals.html", HTTPStatus.OK, **picture())
 
     async def _compare(self, request: web.Request) -> web.Response:
         name, scoring = request.query.get("board", "community"), asked_scoring(request)

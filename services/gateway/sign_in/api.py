@@ -40,7 +40,9 @@ class DeviceRequest(JsonBody):
 class DeviceKeyRequest(JsonBody):
     """Which sign-in is asked about."""
 
-    device_code: Annotated[str, Field(min_length=1, max_length=200)]
+    device_code: Annotated[str, Field(min_length=1, max_length=200)] = Field(
+        description="as the sign-in was begun with", examples=["shown-when-it-was-begun"]
+    )
 
 
 @router.post(

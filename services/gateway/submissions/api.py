@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Final
 
 from aiohttp import web
+from pydantic import Field
 
 from medvid.models.problem_codes import QUOTA_PROBLEMS
 from medvid.models.reports import DryRunAnswer
@@ -72,7 +73,7 @@ _FORM_PROBLEMS: Final = (
 
 
 class _StateQuery(Parameters):
-    state: State | None = None
+    state: State | None = Field(None, description="only those in this state")
 
 
 class SubmissionsQuery(PageQuery, _StateQuery):  # the fields of the last base come first

@@ -147,7 +147,9 @@ def submission_line(summary: SubmissionSummary) -> SubmissionLine:
 class WithdrawalRequest(JsonBody):
     """Why a submission is taken back. Administrators must say it, owners may. It is public."""
 
-    note: Annotated[str, AfterValidator(check_text), Field(max_length=NOTE_LIMIT)] | None = None
+    note: Annotated[str, AfterValidator(check_text), Field(max_length=NOTE_LIMIT)] | None = Field(
+        None, description="the reason that everybody sees"
+    )
 
 
 class AnyStatus(RootModel[OwnedSubmission | SubmissionStatus]):

@@ -35,10 +35,10 @@ _LAST_PAGE: Final = 1_000_000
 class PredictionsQuery(Parameters):
     """Which predictions are asked for."""
 
-    task: Task | None = None
+    task: Task | None = Field(None, description="only those of this task")
     unread: bool = Field(False, description="only those of which nothing is read")
-    page: Number = Field(1, ge=1, le=_LAST_PAGE)
-    page_size: Number = Field(100, ge=1, le=_LARGEST_PAGE)
+    page: Number = Field(1, ge=1, le=_LAST_PAGE, description="which page, from 1")
+    page_size: Number = Field(100, ge=1, le=_LARGEST_PAGE, description="predictions a page")
 
 
 class OwnFiles:

@@ -22,7 +22,11 @@ from services.gateway.web.security import READ_HEADERS
 
 router: Final = Router("tracks")
 _CACHED: Final = "public, max-age=1, must-revalidate"
-TrackId = Annotated[str, Field(json_schema_extra={"format": "track-id"}), PathText(str)]
+TrackId = Annotated[
+    str,
+    Field(description="the track's id, as in the list", json_schema_extra={"format": "track-id"}),
+    PathText(str),
+]
 
 
 class FinalQuery(Parameters):

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from medvid.models.base import API
 from medvid.models.problem_codes import PROBLEM_CODES
+from services.gateway.web.deprecation import Deprecated, announce, note_use, parameters_of
 from services.gateway.web.negotiation import negotiate
 from services.gateway.web.security import PREFLIGHT_HEADERS
 from shared.runtime.errors import InvalidInput
@@ -118,6 +119,7 @@ class Endpoint:
     problems: Sequence[str] = ()
     access: Sequence[Access] = PUBLIC
     head: bool = True
+    deprecated: Deprecated | None = None
 
     def __post_init__(self) -> None:
         unknown = [code for code in self.problems if code not in PROBLEM_CODES]
@@ -156,6 +158,8 @@ def register(app: web.Application, endpoints: Iterable[Endpoint]) -> None:
             app.router.add_route(method, _pattern(endpoint.address), handler)
         methods.setdefault(endpoint.address, {"OPTIONS"}).update(endpoint.methods)
         app.setdefault(ENDPOINTS, []).append(endpoint)
+    if announce not in app.on_response_prepare:
+        app.on_response_prepare.append(announce)
     for address, allowed in methods.items():
         app.router.add_route("OPTIONS", _pattern(address), _options(allowed))
 
@@ -173,7 +177,13 @@ def _checked(endpoint: Endpoint) -> Handle:
         for media_type in reply.content
     )
 
+    itself = [endpoint.deprecated] if endpoint.deprecated else []
+    parameters = parameters_of(endpoint.query_model)
+
     async def checked(request: web.Request) -> web.StreamResponse:
+        if itself or parameters:
+            used = (mark for name, mark in parameters.items() if name in request.query)
+            note_use(request, [*itself, *used])
         if endpoint.query_model is None and request.query_string:
             raise InvalidInput(
                 "this address has no query parameters.",

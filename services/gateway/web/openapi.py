@@ -17,6 +17,7 @@ from medvid.models.problem_codes import (
     PROBLEM_CODES,
 )
 from medvid.models.problems import ProblemDetails
+from services.gateway.web.deprecation import Deprecated, parameters_of
 from services.gateway.web.endpoints import ADMIN, EVENTS, JSON, Access, Body, Endpoint, Reply
 from services.gateway.web.problems import PROBLEM_TYPE, problem_type
 from services.gateway.web.schemas import Schemas, Use
@@ -31,7 +32,7 @@ Submit predictions, follow how they are scored and judged, read the boards.
 - Errors are problem documents (RFC 9457). `code` is stable, `fix` says what to do about it.
 - HEAD answers like GET, without the body; OPTIONS tells the methods in `Allow`; another method gets
   405 with code `method_not_allowed`.
-- Answers with an `ETag` can be asked for again with `If-None-Match`, which costs a 304.
+- Answers with an `ETag` can be asked for again with `If-None-Match`: 304 where nothing changed.
 - Each answer has an `X-Request-ID`: the one you sent, if it has 1 to 64 letters, digits, `.`, `_`
   and `-`, or else one made here.
 - New entries are announced by Atom feeds: {feeds}.
@@ -39,16 +40,20 @@ Submit predictions, follow how they are scored and judged, read the boards.
 - What takes a key or a token refuses one that is not known (`unknown_credential` and others), also
   where none is needed: nothing is done as if you had sent none. What is public takes none, and
   does not look at the header.
-- New fields may appear in answers at any time. What is here keeps its meaning.
+- New fields and values may appear in answers at any time; what is here keeps its meaning, and
+  `schema_version` of boards and entries rises where a field goes.
+- What is deprecated works on for 180 days at least. Its answers have `Deprecation` (RFC 9745),
+  `Sunset` (RFC 8594) once its end is known, and a `Link` to what to use instead.
 """
 _TAGS: Final = {
-    "boards": "Ranked models, in public. Nobody needs a token; an Authorization is not looked at.",
     "submissions": "Predictions on their way to a board.",
-    "webhooks": "Notifications, instead of asking, when a submission moves on.",
     "judging": "Grading of captions by a language model, and its verdicts.",
+    "webhooks": "Notifications, instead of asking, when a submission moves on.",
     "keys": "API keys, and what may be done with them how often.",
+    "boards": "Ranked models, in public. Nobody needs a token; an Authorization is not looked at.",
+    "tracks": "Challenges: their rules, times and final results.",
     "status": "Whether everything works.",
-    "administration": "For maintainers. Every act needs a reason and is written down for ever.",
+    "administration": "For maintainers. Every action needs a reason and is logged for ever.",
     "about": "The API itself.",
 }
 _SECURITY_SCHEMES: Final = {
@@ -77,6 +82,8 @@ _HEADERS: Final = {
     "ETag": "names this very state of the answer, for If-None-Match",
     "Retry-After": "seconds after which trying again makes sense",
     "WWW-Authenticate": "that a bearer token is asked for",
+    "Deprecation": "since when what was used is deprecated, as '@' and seconds since 1970",
+    "Sunset": "when what was used ends",
 }
 _ANYWHERE: Final = ("bad_request", "head_too_long", "invalid_query", "internal", "unavailable")
 """The codes that every operation may answer with."""
@@ -208,8 +215,13 @@ def _operation(endpoint: Endpoint, schemas: Schemas) -> Json:
         "summary": endpoint.summary,
         "tags": [endpoint.tag],
     }
-    if endpoint.description:
-        operation["description"] = endpoint.description
+    mark = endpoint.deprecated
+    described = [mark.note if mark else "", endpoint.description]
+    description = "\n\n".join(filter(None, described))
+    if description:
+        operation["description"] = description
+    if mark:
+        operation["deprecated"] = True
     parameters = list(_parameters(endpoint, schemas))
     if parameters:
         operation["parameters"] = parameters
@@ -233,7 +245,9 @@ def _parameters(endpoint: Endpoint, schemas: Schemas) -> Iterator[Json]:
         ("header", endpoint.header_model),
     ):
         if model is not None:
-            yield from schemas.parameters(model, place)
+            marks = parameters_of(model)
+            for parameter in schemas.parameters(model, place):
+                yield _marked(parameter, marks.get(parameter["name"]))
     if any(reply.etag for reply in endpoint.replies.values()):
         yield {
             "name": "If-None-Match",
@@ -242,6 +256,13 @@ def _parameters(endpoint: Endpoint, schemas: Schemas) -> Iterator[Json]:
             "description": "entity tags that the asker has; with one of them the answer is 304",
             "schema": {"type": "string"},
         }
+
+
+def _marked(parameter: Json, mark: Deprecated | None) -> Json:
+    if mark is None:
+        return parameter
+    described = "; ".join(filter(None, [parameter.get("description"), mark.note]))
+    return {**parameter, "description": described, "deprecated": True}
 
 
 def _body(body: Body, schemas: Schemas) -> Json:

@@ -62,7 +62,7 @@ class PageQuery(Parameters):
     """Which page of a list is asked for."""
 
     cursor: RowCursor | None = Field(None, description="'next_cursor' of the page before")
-    limit: Number = Field(50, ge=1, le=200)
+    limit: Number = Field(50, ge=1, le=200, description="rows a page")
 
 
 ModelT = TypeVar("ModelT", bound=BaseModel)

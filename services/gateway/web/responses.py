@@ -16,19 +16,22 @@ PRIVATE: Final = {"Cache-Control": "no-store", "Vary": "Authorization"}
 
 
 def send(request: web.Request, representation: Representation) -> web.Response:
-    """Answer with ready bytes, or 304 where the asker has them."""
+    """Answer with ready bytes, or 304 where the asker has them.
+
+    Each answer has headers of its own: more may be put in, and the ready ones are everybody's.
+    """
     asked = request.headers
     gzip_accepted = accepts_gzip(asked.get(hdrs.ACCEPT_ENCODING, ""))
     variant = representation.gzip if gzip_accepted else representation.identity
     tags = asked.get(hdrs.IF_NONE_MATCH)
     if tags is not None:
         if etag_matches(tags, variant.etag):
-            return web.Response(status=304, headers=variant.not_modified)
+            return web.Response(status=304, headers=variant.not_modified.copy())
     elif hdrs.IF_MODIFIED_SINCE in asked and representation.last_modified is not None:
         since = request.if_modified_since
         if since is not None and representation.last_modified <= since:
-            return web.Response(status=304, headers=variant.not_modified)
-    return web.Response(body=variant.body, headers=variant.headers)
+            return web.Response(status=304, headers=variant.not_modified.copy())
+    return web.Response(body=variant.body, headers=variant.headers.copy())
 
 
 def json_response(

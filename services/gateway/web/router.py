@@ -44,6 +44,7 @@ from aiohttp import web
 from pydantic import BaseModel, create_model
 
 from services.gateway.web.bodies import LARGEST_BODY, body_of
+from services.gateway.web.deprecation import Deprecated
 from services.gateway.web.endpoints import (
     ADMIN,
     PUBLIC,
@@ -136,6 +137,7 @@ class Router:
         admit: Admit | None = None,
         largest: int = LARGEST_BODY,
         head: bool = True,
+        deprecated: Deprecated | None = None,
     ) -> Callable[[Function], Function]:
         """Declare an operation.
 
@@ -173,6 +175,7 @@ class Router:
                 problems=(*problems, "reason_required") if needs.action else problems,
                 access=access or self._access,
                 head=head,
+                deprecated=deprecated,
             )
             operation = _Operation(endpoint, function, needs, admit, largest, status)
             self._operations.append(operation)

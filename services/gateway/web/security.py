@@ -21,7 +21,9 @@ PAGE_HEADERS: Final = {
 READ_HEADERS: Final = {
     **API_HEADERS,
     "Access-Control-Allow-Origin": "*",
-    "Access-Control-Expose-Headers": "ETag, Link, Location, Retry-After, X-Request-ID",
+    "Access-Control-Expose-Headers": (
+        "Deprecation, ETag, Link, Location, Retry-After, Sunset, X-Request-ID"
+    ),
     "Cross-Origin-Resource-Policy": "cross-origin",
 }
 PREFLIGHT_HEADERS: Final = {

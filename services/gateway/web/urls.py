@@ -33,6 +33,8 @@ PAGES: Final[Mapping[str, str]] = MappingProxyType(
         "both": "/both",
         "compare": "/compare",
         "about": "/about",
+        "metric": "/about/metrics/{metric}",
+        "intervals": "/about/intervals",
         "submit": "/submit",
         "submit_check": "/submit/check",
         "submission": "/submissions/{id}",
@@ -50,6 +52,7 @@ PAGES: Final[Mapping[str, str]] = MappingProxyType(
         "track_final": "/tracks/{track}/final",
         "status": "/status",
         "docs": "/docs",
+        "docs_administration": "/docs/administration",
         "problems": "/problems",
         "problem": "/problems/{code}",
         "submission_schema": "/submission.schema.json",
@@ -85,6 +88,9 @@ PAGES: Final[Mapping[str, str]] = MappingProxyType(
 OPERATIONS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "api_description": f"{API}/openapi.json",
+        "api_schemas": f"{API}/schemas",
+        "api_schema": f"{API}/schemas/{{name}}.json",
+        "api_types": f"{API}/types.d.ts",
         "api_status": f"{API}/status",
         "api_board": f"{API}/leaderboards/{{board}}",
         "api_board_csv": f"{API}/leaderboards/{{board}}.csv",

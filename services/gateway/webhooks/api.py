@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from pydantic import Field
+
 from medvid.models.webhooks import (
     DeliveryPage,
     DeliveryState,
@@ -42,7 +44,7 @@ SUBMISSION_CHANGED: Final = OutgoingCall(
 class DeliveriesQuery(PageQuery):
     """Which deliveries are asked for."""
 
-    state: DeliveryState | None = None
+    state: DeliveryState | None = Field(None, description="what became of them")
 
 
 @router.get("/submissions/{id}/webhook", reply="Its deliveries.", access=OWNERS, problems=_PROBLEMS)

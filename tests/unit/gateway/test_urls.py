@@ -21,6 +21,7 @@ GATEWAY: Final = Path(__file__).parents[3] / "services" / "gateway"
 OWN: Final = GATEWAY / "web" / "urls.py"
 NO_ADDRESSES: Final = {
     ("accounts/quotas.py", "/"): "tells a network from an address",
+    ("pages/examples.py", "{}/{}"): "a place in a path",
     ("submissions/uploads.py", "/key"): "a name that no field of a form has",
     ("web/addresses.py", "/{}"): "a network's length",
     ("web/bodies.py", "{}/{}"): "a media type",
@@ -132,7 +133,8 @@ def test_every_name_is_one_that_there_is() -> None:
 
 def test_what_is_linked_to_is_an_operation() -> None:
     declared = {API + each.path for feature in _FEATURES for each in feature.router.declared}
-    assert set(OPERATIONS.values()) - declared == {OPERATIONS["api_description"]}
+    of_the_description = {"api_description", "api_schemas", "api_schema", "api_types"}
+    assert set(OPERATIONS.values()) - declared == {OPERATIONS[each] for each in of_the_description}
 
 
 def test_parts_of_an_address_are_quoted() -> None:
