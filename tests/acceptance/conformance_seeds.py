@@ -200,7 +200,7 @@ async def _of_administrators(gateway: Gateway, admin_key: str, truths: Path) -> 
             {"board": board, "current": version().hash} for board in BOARDS
         ],
     }
-    for action in (*_ENTRY_ACTIONS, "erase"):
+    for action in _ENTRY_ACTIONS:
         seeds[f"{admin}/entries/{{id}}/{action}"] = [
             {"id": str(await add_listed_entry(gateway.database, f"To {action} {number}",
                                               {"cvs_acc": 0.1}))}

@@ -78,7 +78,7 @@ class EditBody(Reason):
 class FactsBody(Reason):
     """State facts of an entry's model."""
 
-    facts: FactsChange
+    facts: FactsChange = Field(description="those that change; null makes one unknown")
 
 
 class RankingBody(Reason):
