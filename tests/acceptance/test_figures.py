@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 from collections.abc import AsyncIterator
 from typing import Any
@@ -12,6 +13,7 @@ import orjson
 import pytest
 
 from medvid.benchmark.tasks import METRIC_KEYS, Task
+from services.gateway.pages.metric_pages import metric_guides
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, running_gateway
 from tests.rows import add_listed_entry, load_demo_ground_truth
@@ -117,6 +119,9 @@ async def test_the_leaders_of_a_task(gateway: Gateway) -> None:
     assert [(row["model_name"], row["AVOS"]) for row in rows] == [("Best", "0.3"), ("Ours", "0.2")]
     page = await text_of(gateway, "/boards/community/tasks/next_action")
     assert page.index("Best within") > page.index(">Best</a>")
+    defined = metric_guides()["nap_acc"]
+    assert defined.samples[0].prediction in html.unescape(page)
+    assert 'href="/about/metrics/nap_acc"' in page
     everything = await text_of(gateway, "/boards/community/tasks")
     for task in Task:
         address = f"/boards/community/tasks/{task}"

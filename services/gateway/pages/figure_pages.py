@@ -42,6 +42,7 @@ from services.gateway.pages.charts import (
     scatter_chart,
     step_chart,
 )
+from services.gateway.pages.metric_pages import metric_guides
 from services.gateway.pages.rendering import Pages, switches
 from services.gateway.pages.routes import asked_scoring
 from services.gateway.pages.views import PageViews
@@ -107,7 +108,12 @@ class FigurePages:
             leaders = found or task_leaders(shown, task, ())
             guide = next(guide for guide in GUIDES if guide.task == task)
             return self.pages.render(
-                "task.html", **around, guide=guide, guides=GUIDES, **shown_task(leaders)
+                "task.html",
+                **around,
+                guide=guide,
+                guides=GUIDES,
+                definitions=metric_guides(),
+                **shown_task(leaders),
             )
 
         return await self._send(
