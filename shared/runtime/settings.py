@@ -78,16 +78,21 @@ def load_settings(settings_type: type[SettingsType]) -> SettingsType:
         return settings_type()
     except ValidationError as error:
         problems = "; ".join(
-            f"{_variable(problem['loc'])}: {problem['msg'].removeprefix('Value error, ')}"
+            _variable(problem["loc"]) + problem["msg"].removeprefix("Value error, ")
             for problem in error.errors(include_url=False, include_input=False)
         )
     except SettingsError as error:  # of a setting that is JSON; its value is not in the text
         named = re.search(r'field "(\w+)"', str(error))
-        problems = f"{_variable((named[1],)) if named else error}: this is no JSON"
+        problems = f"{_variable((named[1],)) if named else f'{error}: '}this is no JSON"
     raise Misconfigured(f"wrong settings: {problems}.", fix="See 'medvid config'.")
 
 
 def _variable(place: Sequence[int | str]) -> str:
-    """Return the variable of a wrong value, and where in its JSON the value is."""
+    """Return the variable of a wrong value and where in its JSON the value is, with a colon.
+
+    Return '' for what is wrong of several together: the message names them.
+    """
+    if not place:
+        return ""
     name, *inside = map(str, place)
-    return f"MEDVID_{name.upper()}" + (f" at {'.'.join(inside)}" if inside else "")
+    return f"MEDVID_{name.upper()}" + (f" at {'.'.join(inside)}" if inside else "") + ": "
