@@ -23,7 +23,7 @@ from services.gateway import app
 from services.gateway.pages.description import Description, description_routes
 from services.gateway.pages.rendering import Pages
 from services.gateway.web import openapi
-from services.gateway.web.urls import Site
+from services.gateway.web.site import Site
 from shared.runtime import workers
 
 _Key = tuple[Callable[..., object] | None, tuple[object, ...]]

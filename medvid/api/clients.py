@@ -6,6 +6,7 @@ import os
 from typing import Final, Self
 
 from medvid.api import (
+    exports,
     judging,
     keys,
     leaderboards,
@@ -54,6 +55,10 @@ class Methods:
     best_over_time = method(leaderboards.best_over_time)
     size_and_cost = method(leaderboards.size_and_cost)
     task_leaders = method(leaderboards.task_leaders)
+    board_file = method(exports.board_file)
+    entry_file = method(exports.entry_file)
+    history = stream(exports.history)
+    results = method(exports.results)
     board_csv = method(leaderboards.board_csv)
     snapshot = method(leaderboards.snapshot)
     entries = stream(leaderboards.entries)

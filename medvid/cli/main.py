@@ -13,6 +13,7 @@ from medvid.cli.loading import add_commands, exiting
 from medvid.cli.parameters import Json
 
 _ON_A_SERVER: Final = {
+    "test-set": "get_test_set:get_test_set",
     "submit": "submit:submit",
     "status": "watch:status",
     "watch": "watch:watch",
@@ -28,6 +29,7 @@ _ON_A_SERVER: Final = {
     "entry": "entry:entry",
     "compare": "compare:compare",
     "tracks": "tracks:tracks",
+    "export": "export:export",
     "export-evidence": "evidence:export_evidence",
     "quotas": "keys:quotas",
     "register-key": "keys:register_key",

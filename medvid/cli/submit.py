@@ -100,6 +100,7 @@ def submit(
 ) -> int:
     """Submit predictions and follow them to the board.
 
+    The test set comes first: 'medvid test-set' gets its questions, whose order a file keeps.
     An upload that was cut off is sent again, and never becomes two submissions: not even when the
     command itself is killed and repeated. The owner token is remembered for the other commands.
     """

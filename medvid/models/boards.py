@@ -14,6 +14,7 @@ from medvid.benchmark.series import NotRanked, Treatment
 from medvid.benchmark.tasks import METRICS, Board, Ranking, Scoring
 from medvid.models.base import SCHEMA_MEANING, SCHEMA_VERSION, Answer, Open
 from medvid.models.facts import BoardFacts
+from medvid.models.site import SiteLinks
 
 NoStatistics = Literal["coming", "too_many_entries", "not_made"]
 WHY_WITHHELD: Final = "why there are no values; null: they are shown"
@@ -302,6 +303,9 @@ class LeaderboardIndex(Answer):
     scorings: list[ScoringMode] = SCORING_MODES
     columns: list[Column] = COLUMNS
     ranking_rule: str = RANKING_RULE
+    links: SiteLinks = Field(
+        default_factory=SiteLinks, description="paper, data, code, and whom to ask"
+    )
 
 
 class BoardNews(Answer):

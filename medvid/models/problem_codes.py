@@ -209,6 +209,9 @@ _BOARDS: Final = {
         "The entry left its board; 'entry' tells what it was, which ranks it had, and by what it "
         "was replaced.",
     ),
+    "hub_dataset_not_set": ProblemCode(
+        404, "The server does not say which data set of Hugging Face's Hub its results belong to."
+    ),
     "snapshot_not_found": ProblemCode(404, "There is no such snapshot, or it is another board's."),
     "task_not_found": ProblemCode(404, "There is no task of this name."),
     "track_not_found": ProblemCode(404, "There is no track with this id."),

@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-import structlog
 from aiohttp import web
 
 from services.gateway.accounts import api as account_api
@@ -34,11 +33,12 @@ from services.gateway.admin.rescoring import Rescoring
 from services.gateway.admin.sealing import Sealing
 from services.gateway.admin.succession import Succession
 from services.gateway.boards import api as board_api
-from services.gateway.boards import evidence_api, figures_api
+from services.gateway.boards import evidence_api, exports_api, figures_api
 from services.gateway.boards.api import ready_first
 from services.gateway.boards.current import Boards
 from services.gateway.boards.events import BoardStreams
 from services.gateway.boards.evidence import BoardEvidence
+from services.gateway.boards.exports import ResultFiles
 from services.gateway.boards.feeds import Feeds, feed_routes
 from services.gateway.boards.figures import BoardFigures
 from services.gateway.boards.standings import standing_of
@@ -56,13 +56,16 @@ from services.gateway.pages.admin_sections import all_sections, downloads
 from services.gateway.pages.admin_sessions import Sessions
 from services.gateway.pages.description import describe, description_routes
 from services.gateway.pages.figure_pages import FigurePages
+from services.gateway.pages.redirects import redirect_routes
 from services.gateway.pages.rendering import Pages
 from services.gateway.pages.routes import PublicPages
 from services.gateway.pages.security_txt import security_routes
+from services.gateway.pages.shown_elsewhere import ShownElsewhere
 from services.gateway.pages.submission_pages import SubmissionPages
 from services.gateway.pages.track_pages import TrackPages
 from services.gateway.pages.verdict_pages import VerdictPages
 from services.gateway.pages.views import PageViews
+from services.gateway.pages.well_known import WellKnownFiles
 from services.gateway.people import Accounts, build_accounts
 from services.gateway.settings import GatewaySettings
 from services.gateway.sign_in import api as sign_in_api
@@ -89,7 +92,6 @@ from services.gateway.web.endpoints import Endpoint, Handle, refuse_undeclared, 
 from services.gateway.web.middleware import boundary, expecting, named
 from services.gateway.web.server import ConnectionLimits, Runner, open_public_door, serving
 from services.gateway.web.tracing import traced
-from services.gateway.web.urls import Site
 from services.gateway.webhooks import api as webhook_api
 from services.gateway.webhooks.delivery import Deliveries, DeliverWebhooks
 from services.gateway.webhooks.sender import HttpSender
@@ -109,15 +111,15 @@ from shared.storage.database import Database
 
 _FORGET_SECONDS: Final = 3600.0
 _FEATURES: Final = (
-    board_api, figures_api, evidence_api, track_api, submission_api, facts_api, own_files_api,
-    test_set_api, judging_api, account_api, sign_in_api, webhook_api, status_api, admin_entries_api,
-    admin_operations_api, admin_succession_api, admin_evidence_api, admin_pool_api,
+    board_api, exports_api, figures_api, evidence_api, track_api, submission_api, facts_api,
+    own_files_api, test_set_api, judging_api, account_api, sign_in_api, webhook_api, status_api,
+    admin_entries_api, admin_operations_api, admin_succession_api, admin_evidence_api,
+    admin_pool_api,
 )  # fmt: skip
 _BOARD_HINTS: Final = (BoardRanked.type, StatisticsComputed.type)
 _EVENT_HINTS: Final = (BoardRanked.type, ScoringFailed.type, JudgingProgressed.type)
 _LEASE_MARGIN_SECONDS: Final = 30.0
 """A lease outlives the delivery attempt that holds it by this much."""
-_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,7 @@ class _Parts:
     evidence: BoardEvidence
     departed: GoneEntries
     figures: BoardFigures
+    elsewhere: ShownElsewhere
     history: SnapshotStore
     judging: JudgingService
     made: PageViews
@@ -138,6 +141,7 @@ class _Parts:
     own_files: own_files_api.OwnFiles
     pages: Pages
     receiver: Receiver
+    results: ResultFiles
     sealing: Sealing
     sessions: Sessions
     status: StatusReader
@@ -169,7 +173,7 @@ def _build(database: Database, pool: WorkerPool, folder: Path, settings: Gateway
     settling = timedelta(seconds=settings.validation_seconds)
     tracks = TrackService(database, challenges, settling)
     accounts = build_accounts(database, settings)
-    pages = Pages(challenges=bool(challenges.all), sign_in=accounts.rules.sign_in)
+    pages = Pages(settings.site, challenges=bool(challenges.all), sign_in=accounts.rules.sign_in)
     history = SnapshotStore(database)
     boards = Boards(history, pages.board, poll_seconds=settings.board_poll_seconds)
     store, lifecycle = SubmissionStore(database), Lifecycle(database)
@@ -205,6 +209,9 @@ def _build(database: Database, pool: WorkerPool, folder: Path, settings: Gateway
         evidence=BoardEvidence(database, boards, limits=waiting_limits(settings)),
         departed=GoneEntries(database),
         figures=BoardFigures(boards, history, limits=waiting_limits(settings)),
+        elsewhere=ShownElsewhere(
+            boards, pages, pool, callers.address, limits=waiting_limits(settings)
+        ),
         history=history,
         judging=judging,
         made=PageViews(pages, limits=waiting_limits(settings)),
@@ -214,6 +221,7 @@ def _build(database: Database, pool: WorkerPool, folder: Path, settings: Gateway
         ),
         pages=pages,
         receiver=Receiver(folder, upload_limits(settings), quotas),
+        results=ResultFiles(boards, history, limits=waiting_limits(settings)),
         sealing=Sealing(database, seconds=settings.validation_seconds),
         sessions=Sessions(
             database,
@@ -253,7 +261,7 @@ async def run(
 ) -> AsyncIterator[None]:
     """Serve until left, at a door that is open or at the settings' address; then finish."""
     async with AsyncExitStack() as stack:
-        stack.enter_context(Site.of(settings.public_url).serving())
+        stack.enter_context(settings.site.serving())
         pool = WorkerPool(settings.validation_workers, name="validator", initializer=yield_to_reads)
         stack.push_async_callback(pool.close)
         await pool.start()
@@ -295,7 +303,7 @@ def _application(
 ) -> web.Application:
     pages, boards, history = parts.pages, parts.boards, parts.history
     callers, quotas = parts.accounts.callers, parts.accounts.quotas
-    site = Site.of(settings.public_url)
+    site = settings.site
     description = describe(parts.endpoints(), [webhook_api.SUBMISSION_CHANGED], site)
     others = [
         *feed_routes(Feeds(boards, history, site)),
@@ -309,7 +317,9 @@ def _application(
             parts.status,
             callers.address,
         ).routes(),
+        *parts.elsewhere.routes(),
         *security_routes(settings.security_contact, site),
+        *WellKnownFiles(boards, pages, challenges=bool(parts.tracks.tracks.all)).routes(),
         *SubmissionPages(
             pages,
             parts.uploads,
@@ -319,6 +329,7 @@ def _application(
             callers,
             quotas,
             parts.tracks,
+            parts.test_set,
         ).routes(),
         *VerdictPages(pages, parts.judging, callers).routes(),
         *FigurePages(boards, parts.figures, parts.made, pages, callers.address).routes(),
@@ -337,6 +348,7 @@ def _application(
         *description_routes(description, pages, site),
         # Where figures have a port of their own, the public one keeps them to itself.
         *ops_routes(infrastructure.readiness, metrics=not settings.ops_port),
+        *redirect_routes(),
     ]
     app = application(description.endpoints, others)
     app.on_shutdown.extend([parts.streams.stop, parts.board_streams.stop])

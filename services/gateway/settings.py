@@ -6,10 +6,19 @@ import os
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
+from medvid.models.site import SiteLinks
 from services.gateway.accounts.rules import ADMIN_KEY_CHARACTERS, Registration
 from services.gateway.web.addresses import parse_networks
+from services.gateway.web.site import (
+    Paper,
+    Site,
+    check_ancestors,
+    check_contact,
+    check_link,
+    check_words,
+)
 from services.gateway.web.urls import check_public_url
 from shared.runtime.settings import CommonSettings
 
@@ -30,6 +39,37 @@ class GatewaySettings(CommonSettings):
         pattern=r"^https?://[^/\s]+",
         description="where readers reach the site, as https://example.org or, below a path, "
         "https://example.org/leaderboard; all links follow it",
+    )
+    paper_url: str | None = Field(
+        None, description="address of the benchmark's paper; every page links to it"
+    )
+    data_url: str | None = Field(
+        None,
+        description="where the test set and its videos are to be had; every page links to it. "
+        "https://huggingface.co/datasets/OWNER/NAME also names the data set in exported results",
+    )
+    code_url: str | None = Field(
+        None, description="address of the benchmark's code; every page links to it"
+    )
+    contact: str | None = Field(
+        None,
+        description="whom participants ask: a mail or web address, in the open; every page links "
+        "to it, and messages that say 'ask the maintainers' name it",
+    )
+    paper_title: str = Field("", description="the paper's title, for its citation")
+    paper_authors: str = Field("", description="its authors: 'Ada Lovelace; Alan Turing'")
+    paper_year: Annotated[int, Field(ge=1900, le=2999)] | None = Field(
+        None,
+        validate_default=True,
+        description="its year; title, authors and year go together",
+    )
+    maintainers: str = Field(
+        "", description="who runs this leaderboard, as citations and exported results name them"
+    )
+    frame_ancestors: str = Field(
+        "",
+        description="sites that may show boards in a frame: origins, as 'https://lab.example "
+        "https://*.uni.edu', or *; unset for none. Other pages are never shown in one",
     )
     security_contact: str = Field(
         "",
@@ -209,10 +249,54 @@ class GatewaySettings(CommonSettings):
         """Whether administration is off because its key is too short."""
         return bool(self.admin_key) and self.usable_admin_key is None
 
+    @property
+    def site(self) -> Site:
+        """Where readers reach the gateway, and what it tells them about the benchmark."""
+        links = SiteLinks(
+            paper=self.paper_url, data=self.data_url, code=self.code_url, contact=self.contact
+        )
+        authors = tuple(name for each in self.paper_authors.split(";") if (name := each.strip()))
+        paper = Paper(self.paper_title, authors, self.paper_year) if self.paper_year else None
+        return Site.of(self.public_url, links, paper, self.maintainers, self.frame_ancestors)
+
     @field_validator("public_url")
     @classmethod
-    def _site(cls, text: str | None) -> str | None:
+    def _public_url(cls, text: str | None) -> str | None:
         return check_public_url(text)
+
+    @field_validator("paper_url", "data_url", "code_url")
+    @classmethod
+    def _link(cls, text: str | None) -> str | None:
+        return check_link(text)
+
+    @field_validator("contact")
+    @classmethod
+    def _contact(cls, text: str | None) -> str | None:
+        return check_contact(text)
+
+    @field_validator("frame_ancestors")
+    @classmethod
+    def _ancestors(cls, text: str) -> str:
+        return check_ancestors(text)
+
+    @field_validator("paper_title", "paper_authors", "maintainers")
+    @classmethod
+    def _words(cls, text: str) -> str:
+        return check_words(text)
+
+    @field_validator("paper_year")
+    @classmethod
+    def _whole_paper(cls, year: int | None, info: ValidationInfo) -> int | None:
+        given = {
+            bool(year),
+            *(bool(info.data.get(name)) for name in ("paper_title", "paper_authors")),
+        }
+        if len(given) > 1:
+            raise ValueError(
+                "MEDVID_PAPER_TITLE, MEDVID_PAPER_AUTHORS and MEDVID_PAPER_YEAR go together; set "
+                "all three or none"
+            )
+        return year
 
     @field_validator("trusted_proxies")
     @classmethod

@@ -9,7 +9,8 @@ from medvid.api import AsyncClient
 from medvid.api.errors import LeaderboardError
 from medvid.api.retries import Retries
 from services.gateway.settings import GatewaySettings
-from services.gateway.web.urls import Site, url
+from services.gateway.web.site import Site
+from services.gateway.web.urls import url
 from services.operate.findings import CheckOutcome
 from shared.storage.database import Database
 from shared.storage.queries import load_queries

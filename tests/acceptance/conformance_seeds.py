@@ -59,15 +59,19 @@ async def seeds_of(gateway: Gateway, predictions: bytes, admin_key: str, truths:
             del run["bearer"]
         seeds[f"POST /api/v1/submissions/{{id}}/judge/{action}"] = runs
     listed = await database.pool.fetch("SELECT id::text FROM entries WHERE listed")
-    seeds["GET /api/v1/leaderboards/{board}/entries/{id}"] = [
-        {"id": row["id"], "board": "community"} for row in listed
-    ]
+    for of_entry in ("", "/export"):
+        seeds[f"GET /api/v1/leaderboards/{{board}}/entries/{{id}}{of_entry}"] = [
+            {"id": row["id"], "board": "community"} for row in listed
+        ]
     scored = await database.pool.fetch(
         "SELECT id::text FROM entries WHERE listed AND board = 'community'"
         " AND EXISTS (SELECT FROM scores WHERE entry_id = entries.id)"
     )
     seeds["GET /api/v1/leaderboards/{board}/comparisons"] = [
         {"board": "community", "a": row["id"], "b": scored[0]["id"]} for row in scored
+    ]
+    seeds["GET /api/v1/leaderboards/{board}/side-by-side"] = [
+        {"board": "community", "models": f"{row['id']},{scored[0]['id']}"} for row in scored
     ]
     await database.pool.execute(
         "INSERT INTO judge_pool_endpoints (name, judge_version)"

@@ -25,6 +25,10 @@ schemathesis.openapi.format(
     "row-cursor", st.builds(lambda moment, id_: cursor_of((moment, id_)), _MOMENTS, st.uuids())
 )
 schemathesis.openapi.format("track-id", st.sampled_from(["over", "medvidu-2026", "none"]))
+schemathesis.openapi.format(
+    "entry-ids",
+    st.lists(st.uuids(), min_size=1, max_size=6).map(lambda ids: ",".join(map(str, ids))),
+)
 schemathesis.openapi.format("endpoint-name", st.sampled_from(["us-east", "eu", "none"]))
 schemathesis.openapi.format(
     "entry-cursor",
@@ -79,7 +83,9 @@ def before_call(_: Any, case: Any, _kwargs: Any) -> None:
     for name in {"id", "board"} & path.keys() & seed.keys():
         path[name] = seed[name]
     if _is_meant_well(case):
-        case.query.update({name: seed[name] for name in ("a", "b", "current") if name in seed})
+        case.query.update(
+            {name: seed[name] for name in ("a", "b", "current", "models") if name in seed}
+        )
     if "bearer" in seed and case.headers.get("Authorization"):
         case.headers["Authorization"] = f"Bearer {seed['bearer']}"
     if "body" in seed and case.method == "POST" and _is_meant_well(case):

@@ -28,6 +28,7 @@ PAGES = {
     "tasks": "/boards/community/tasks",
     "task": "/boards/community/tasks/tal",
     "both": "/both?sort=-cvs_acc",
+    "framed": "/framed/community?columns=cvs_acc,dvc_llm",
     "submit": "/submit",
     "submission": "/submissions/{submission}#token={token}",
     "verdicts": "/submissions/{submission}/verdicts#token={token}",

@@ -18,7 +18,7 @@ from medvid.models.boards import Leaderboard, LeaderboardIndex
 from medvid.models.entries import EntryDetails
 from services.gateway.pages.schema_files import standing_alone
 from services.gateway.web.schemas import Schemas
-from services.gateway.web.urls import Site
+from services.gateway.web.site import Site
 
 PINNED: Final = Path(__file__).parents[1] / "released" / "schemas"
 MODELS: Final = (EntryDetails, Leaderboard, LeaderboardIndex)

@@ -10,6 +10,7 @@ from typing import Final
 from services.gateway.accounts.rules import Caller
 from services.gateway.web.addresses import sharing
 from services.gateway.web.errors import QuotaExhausted
+from services.gateway.web.site import the_maintainers
 
 _SECOND: Final = timedelta(seconds=1)
 _DAY: Final = 86_400.0
@@ -148,7 +149,7 @@ def check_bytes(use: Use, more: int, now: datetime | None = None) -> None:
 
 def check_judge_runs(use: Use, now: datetime | None = None) -> None:
     """Raise QuotaExhausted unless there is room for one more judge run."""
-    fix = "Come back then, or ask the maintainers for a larger quota."
+    fix = f"Come back then, or ask {the_maintainers()} for a larger quota."
     _check_count(use, now, "judge run", "30 days", "asked for", fix, "judging_quota")
 
 
@@ -167,7 +168,7 @@ def check_evaluations(today: Use, total: Use, now: datetime | None = None) -> No
         raise QuotaExhausted(
             f"{total.used} of {_count(total.limit, 'evaluate-only run')} are used"
             f"{_by(total)}{again}.",
-            fix="Send a ranked submission, or ask the maintainers.",
+            fix=f"Send a ranked submission, or ask {the_maintainers()}.",
             code="evaluation_quota",
             retry_after=total.next_in or _DAY,
         )
@@ -248,7 +249,7 @@ def _never(what: str) -> QuotaExhausted:
     """Return the refusal of what no waiting helps with; programs still get a time to look again."""
     return QuotaExhausted(
         f"your quota allows {what}.",
-        fix="Use an API key, or ask the maintainers for a larger quota.",
+        fix=f"Use an API key, or ask {the_maintainers()} for a larger quota.",
         code="quota_exhausted",
         retry_after=_DAY,
     )

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from medvid.models.accounts import Scope
 from services.gateway.accounts import credentials
+from services.gateway.web.site import the_maintainers
 from shared.runtime.errors import NotAllowed
 
 Role = Literal["owner", "administrator"]
@@ -134,7 +135,7 @@ class AccessRules:
         if not {"judge", "admin"} & set(key_scopes):
             raise NotAllowed(
                 "the submission was sent with a key that lacks the scope 'judge'.",
-                fix="Ask the maintainers to have it judged, or submit with a key that has it.",
+                fix=f"Ask {the_maintainers()} to have it judged, or submit with a key that has it.",
                 code="missing_scope",
             )
 
@@ -185,7 +186,7 @@ class AccessRules:
             return "sign in on the Account page, or with 'medvid login'."
         if self.registration == "open":
             return "POST /api/v1/keys gives you one."
-        return "Ask the maintainers for one."
+        return f"Ask {the_maintainers()} for one."
 
 
 def not_the_owner(caller: Caller) -> NotAllowed:

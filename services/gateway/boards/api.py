@@ -16,15 +16,16 @@ from medvid.models.entries import EntryDetails
 from medvid.models.second_opinions import SecondOpinions
 from medvid.models.tombstones import WithdrawnPage
 from services.gateway.boards.current import CACHE_CONTROL, Boards
-from services.gateway.boards.cursors import BoardCursor, Form
+from services.gateway.boards.cursors import BoardCursor, Form, TableForm
 from services.gateway.boards.entries import entry_of
 from services.gateway.boards.events import BoardStreams
+from services.gateway.boards.forms import BOARD_TYPES, content_type, form_accepted
 from services.gateway.boards.moments import PATTERN, read_as_of
 from services.gateway.boards.narrowing import Narrowing, NarrowingQuery
 from services.gateway.boards.reader_weights import LONGEST_WEIGHTS, read_weights
 from services.gateway.boards.second_opinions import second_opinions_csv
 from services.gateway.boards.store import SnapshotStore
-from services.gateway.boards.views import CSV_CONTENT, BoardViews, Window, weights_of
+from services.gateway.boards.views import BoardViews, Window, weights_of
 from services.gateway.boards.withdrawn import GoneEntries, withdrawn_page
 from services.gateway.web.endpoints import CSV, EVENTS, JSON, Handle, Reply, ReplyLink, json_reply
 from services.gateway.web.event_streams import EventHeaders
@@ -38,7 +39,6 @@ from services.gateway.web.security import READ_HEADERS
 from shared.runtime.errors import InvalidInput, NotFound
 
 router: Final = Router("boards")
-BOARD_TYPES: Final = (JSON, CSV)
 _AS_OF: Final = {"format": "as-of", "examples": ["2026-04-15", "2026-04-15T12:00:00Z", "42"]}
 _READS: Final = frozenset({"GET", "HEAD"})
 _LARGEST_PAGE: Final = 1_000
@@ -50,10 +50,10 @@ _LINKS: Final = {
         {"board": "$response.body#/board", "id": "$response.body#/entries/0/entry_id"},
     ),
 }
-_COUNT: Final = "with CSV: the number of entries on all pages"
+_COUNT: Final = "in other forms than JSON: the number of entries on all pages"
 _BOARD: Final = Reply(
     "The board, or a page of it.",
-    {JSON: Leaderboard, CSV: None},
+    dict.fromkeys(BOARD_TYPES) | {JSON: Leaderboard},
     headers={"Link": "the next page, if there is one", "X-Total-Count": _COUNT},
     etag=True,
     links=_LINKS,
@@ -236,8 +236,12 @@ async def _board(
 
 def accepted_form(request: web.Request) -> Form:
     """Return the form that a request's Accept header prefers."""
-    accept = request.headers.get(hdrs.ACCEPT, "*/*")
-    return "csv" if negotiate(accept, BOARD_TYPES) == CSV else "json"
+    return form_accepted(request.headers.get(hdrs.ACCEPT, "*/*"))
+
+
+def accepted_table(request: web.Request) -> TableForm:
+    """Return the form of a table of its own that a request's Accept header prefers."""
+    return "csv" if accepted_form(request) == "csv" else "json"
 
 
 @router.get("/snapshots/{id}", reply=_BOARD, problems=("snapshot_not_found",))
@@ -330,7 +334,7 @@ class OpinionsQuery(Parameters):
     weights: WeightsText | None = Field(
         None, description="your own, metric:number; metrics that are not named weigh 1"
     )
-    format: Form | None = Field(None, description="wins over the Accept header")
+    format: TableForm | None = Field(None, description="wins over the Accept header")
 
 
 @router.get(
@@ -352,7 +356,7 @@ async def read_second_opinions(
     where other rules place the entry: pairwise majority, a mean over sources, and weights of your
     own, which are never stored and never the board's rank.
     """
-    form = query.format or accepted_form(request)
+    form = query.format or accepted_table(request)
     weights = read_weights(query.weights) if query.weights is not None else None
     as_of = read_as_of(query.as_of) if query.as_of is not None else None
     found = await views.second_opinions(board, query.scoring, as_of, weights, address=address)
@@ -363,7 +367,7 @@ async def read_second_opinions(
     body = second_opinions_csv(found) if form == "csv" else found.model_dump_json()
     return represent(
         body.encode(),
-        content_type=CSV_CONTENT if form == "csv" else JSON,
+        content_type=content_type(CSV if form == "csv" else JSON),
         cache_control=CACHE_CONTROL,
         headers=headers,
     )

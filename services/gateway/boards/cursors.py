@@ -15,7 +15,10 @@ _VERSION: Final = 1
 _MORE: Final = 2
 _LARGEST: Final = 1 << 62
 
-Form = Literal["json", "csv"]
+Form = Literal["json", "csv", "jsonl", "markdown", "latex", "bibtex", "cff"]
+"""In what form a board is asked for."""
+TableForm = Literal["json", "csv"]
+"""The same of what is a table of its own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from medvid.models.boards import LeaderboardEntry
 from medvid.models.entries import EntryDetails
 from services.gateway.boards.current import Boards
 from services.gateway.boards.entry_models import entry_details
-from services.gateway.boards.store import BoardHistory, entry_not_found
+from services.gateway.boards.store import BoardHistory, FoundEntry, entry_not_found
 from services.gateway.boards.withdrawn import GoneEntries, gone
 from services.gateway.web.parameters import uuid_of
 
@@ -34,8 +34,13 @@ async def entry_of(
     if found is None or known is None:
         raise entry_not_found(board, entry_id)
     await boards.rank_of(board, known)  # so that a new entry is on our board, too
+    return details_of(boards, board, found)
+
+
+def details_of(boards: Boards, board: Board, found: FoundEntry) -> EntryDetails:
+    """Return an entry that was found, with its places on the board that is served."""
     series = boards.get(board, "compat").board.series
-    return entry_details(found, _places(boards, board, known), series)
+    return entry_details(found, _places(boards, board, found.entry["id"]), series)
 
 
 def _places(

@@ -18,7 +18,8 @@ from services.gateway.boards.urls import page_url
 from services.gateway.web.representations import Representation, represent
 from services.gateway.web.responses import send
 from services.gateway.web.security import READ_HEADERS
-from services.gateway.web.urls import PAGES, Site, inside, url
+from services.gateway.web.site import Site
+from services.gateway.web.urls import PAGES, inside, url
 
 _LENGTH: Final = 50
 _TYPE: Final = "application/atom+xml; charset=utf-8"

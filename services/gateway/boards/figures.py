@@ -9,14 +9,14 @@ from typing import Final, TypeVar
 from medvid.benchmark.tasks import Board, Scoring, Task
 from medvid.models.figures import BoardFigure, SizeFact, TaskLeaders
 from services.gateway.boards.current import CACHE_CONTROL, Boards
-from services.gateway.boards.cursors import Form
+from services.gateway.boards.cursors import TableForm
+from services.gateway.boards.forms import content_type
 from services.gateway.boards.over_time import best_over_time, over_time_csv
 from services.gateway.boards.size_and_cost import size_and_cost, size_and_cost_csv
 from services.gateway.boards.store import SnapshotStore
 from services.gateway.boards.task_leaders import metrics_of, task_leaders, task_leaders_csv
-from services.gateway.boards.views import CSV_CONTENT
 from services.gateway.web.addresses import LOCAL
-from services.gateway.web.endpoints import JSON
+from services.gateway.web.endpoints import CSV, JSON
 from services.gateway.web.render_cache import RenderCache, bytes_of
 from services.gateway.web.representations import Representation, represent
 from services.gateway.web.security import READ_HEADERS
@@ -46,7 +46,7 @@ class BoardFigures:
         self._made = RenderCache(turns, bytes_of, kept_bytes)
 
     async def over_time(
-        self, board: Board, scoring: Scoring, form: Form, *, address: str = LOCAL
+        self, board: Board, scoring: Scoring, form: TableForm, *, address: str = LOCAL
     ) -> Representation:
         """Return how a board's best values grew."""
         ready = self._boards.get(board, scoring)
@@ -63,7 +63,7 @@ class BoardFigures:
         scoring: Scoring,
         fact: SizeFact,
         score: str,
-        form: Form,
+        form: TableForm,
         *,
         address: str = LOCAL,
     ) -> Representation:
@@ -78,7 +78,7 @@ class BoardFigures:
         return await self._keep(key, make, address)
 
     async def task(
-        self, board: Board, scoring: Scoring, task: Task, form: Form, *, address: str = LOCAL
+        self, board: Board, scoring: Scoring, task: Task, form: TableForm, *, address: str = LOCAL
     ) -> Representation:
         """Return a task's leaders; raises Transient."""
         state = self._boards.get(board, scoring).state
@@ -106,7 +106,9 @@ class BoardFigures:
         return await self._made.get(address, key, lambda: asyncio.to_thread(make))
 
 
-def _file(found: FigureT, name: str, csv: Callable[[FigureT], str], form: Form) -> Representation:
+def _file(
+    found: FigureT, name: str, csv: Callable[[FigureT], str], form: TableForm
+) -> Representation:
     """Return a figure as it is sent."""
     headers = {**READ_HEADERS, "Vary": "Accept, Accept-Encoding"}
     if form == "csv":
@@ -114,7 +116,7 @@ def _file(found: FigureT, name: str, csv: Callable[[FigureT], str], form: Form) 
         headers["Content-Disposition"] = f'attachment; filename="{file}"'
     return represent(
         (csv(found) if form == "csv" else found.model_dump_json()).encode(),
-        content_type=CSV_CONTENT if form == "csv" else JSON,
+        content_type=content_type(CSV if form == "csv" else JSON),
         cache_control=CACHE_CONTROL,
         headers=headers,
     )

@@ -16,8 +16,8 @@ from medvid.models.figures import (
     SizeFact,
     TaskLeaders,
 )
-from services.gateway.boards.api import BoardName, accepted_form
-from services.gateway.boards.cursors import Form
+from services.gateway.boards.api import BoardName, accepted_table
+from services.gateway.boards.cursors import TableForm
 from services.gateway.boards.figures import BoardFigures
 from services.gateway.boards.size_and_cost import known_score
 from services.gateway.boards.task_leaders import known_task
@@ -38,7 +38,7 @@ class FigureQuery(Parameters):
     """In which scoring and form a figure is asked for."""
 
     scoring: Scoring = Field("compat", description="the values that are looked at")
-    format: Form | None = Field(None, description="wins over the Accept header")
+    format: TableForm | None = Field(None, description="wins over the Accept header")
 
 
 @router.get(
@@ -58,7 +58,7 @@ async def read_best_over_time(
     For each metric the values that were above all before them, by the day of submission, of the
     entries that the board lists now.
     """
-    form = query.format or accepted_form(request)
+    form = query.format or accepted_table(request)
     return await figures.over_time(board, query.scoring, form, address=address)
 
 
@@ -90,7 +90,7 @@ async def read_size_and_cost(
     Entries by a score and a stated fact, and which of them are on the Pareto front: nothing that is
     smaller or cheaper is as good. Entries of which the fact is unknown are listed apart.
     """
-    form = query.format or accepted_form(request)
+    form = query.format or accepted_table(request)
     return await figures.size_and_cost(
         board, query.scoring, query.fact, query.score, form, address=address
     )
@@ -114,5 +114,5 @@ async def read_task(
     For each metric of the task the ten best entries with their values by source dataset, and the
     best entry within each source.
     """
-    form = query.format or accepted_form(request)
+    form = query.format or accepted_table(request)
     return await figures.task(board, query.scoring, task, form, address=address)

@@ -34,6 +34,7 @@ from services.gateway.boards.narrowing import WHOLE_BOARD, Narrowing
 from services.gateway.boards.reader_weights import Weights, reordered, weights_text
 from services.gateway.boards.store import Snapshot
 from services.gateway.boards.urls import board_url, csv_url, page_url
+from services.gateway.web.site import site
 from services.gateway.web.urls import url
 
 
@@ -46,6 +47,14 @@ class MeasuredEntry(LeaderboardEntry):
 def intervals_of(entry: LeaderboardEntry) -> dict[str, tuple[float, float]]:
     """Return the ends of the intervals of a row's values by metric, as far as there are any."""
     return entry.intervals if isinstance(entry, MeasuredEntry) else {}
+
+
+def rank_text(entry: LeaderboardEntry) -> str:
+    """Return a rank as it is cited: with its 95 % interval where that is known; '' without one."""
+    firm = entry.statistics
+    if firm is None or firm.rank_low == firm.rank_high:
+        return str(entry.rank or "")
+    return f"{firm.rank_low}\N{EN DASH}{firm.rank_high}"
 
 
 class MeasuredBoard(Leaderboard):
@@ -158,7 +167,7 @@ def page_of(
         own = None if weights is None else weights_text(weights)
         narrow = narrowing.text or None
         cursor = BoardCursor(board.snapshot, end, limit, track, own, narrow).text()
-        asked = {"cursor": cursor} | ({"format": form} if form == "csv" else {})
+        asked = {"cursor": cursor} | ({"format": form} if form != "json" else {})
         following = url("api_board", board=board.board, query=asked)
     return board.model_copy(
         update={
@@ -228,7 +237,8 @@ def index(boards: Sequence[Leaderboard]) -> LeaderboardIndex:
                 page=page_url(board.board, board.scoring),
             )
             for board in boards
-        ]
+        ],
+        links=site().links,
     )
 
 

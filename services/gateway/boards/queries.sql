@@ -25,29 +25,42 @@ SELECT id, board, scoring, revision, s.content, s.created_at, unranked,
                       LIMIT 1) AS l ON true
  WHERE s.id = $1
 
--- name: entry_find
+-- name: entries_find
 SELECT id, board, model_name, organization, team, authors, model_url, track, badges, submitted_on,
        verified_on, submission_id, versions_before AS versions, evaluations_before AS evaluate_only,
        withdrawals_before AS withdrawn, facts::text AS facts
   FROM entries
- WHERE id = $1 AND board = $2 AND listed AND removed_at IS NULL
+ WHERE id = ANY ($1::uuid[]) AND board = $2 AND listed AND removed_at IS NULL
+
+-- name: entries_after
+-- A page of a board's entries by their ids.
+SELECT id, model_name, organization
+  FROM entries
+ WHERE board = $1 AND listed AND removed_at IS NULL AND ($2::uuid IS NULL OR id > $2)
+ ORDER BY id
+ LIMIT $3
 
 -- name: entry_fact_changes
-SELECT at, by, before::text AS before, after::text AS after
-  FROM fact_changes
- WHERE entry_id = $1
- ORDER BY id DESC
- LIMIT 50
+-- Of each entry its newest.
+SELECT asked.entry_id, found.at, found.by, found.before::text AS before, found.after::text AS after
+  FROM unnest($1::uuid[]) AS asked (entry_id)
+ CROSS JOIN LATERAL (
+       SELECT id, at, by, before, after
+         FROM fact_changes
+        WHERE fact_changes.entry_id = asked.entry_id
+        ORDER BY id DESC
+        LIMIT 50) AS found
+ ORDER BY asked.entry_id, found.id DESC
 
 -- name: entry_scores
-SELECT metric, compat, strict, answered, expected, by_source::text AS by_source,
+SELECT entry_id, metric, compat, strict, answered, expected, by_source::text AS by_source,
        ground_truth_version, metric_version, judge_version, file_sha256,
        (SELECT json_object_agg(scoring, json_build_object('whole', interval, 'by_source', n.by_source))
           FROM current_replicates n
          WHERE n.entry_id = scores.entry_id AND n.metric = scores.metric
            AND n.statistics_version = $2)::text AS intervals
   FROM scores
- WHERE entry_id = $1
+ WHERE entry_id = ANY ($1::uuid[])
 
 -- name: entry_scores_before
 -- Of the version that an entry replaces.
@@ -90,7 +103,7 @@ SELECT s.entry_id, s.metric, CASE WHEN $3 = 'strict' THEN s.strict ELSE s.compat
 
 -- name: entry_judge
 -- The result that the judged scores were made from.
-SELECT judge_results.run_id, judge_results.judge_version, judge_results.facts::text AS facts,
+SELECT DISTINCT ON (entries.id) entries.id AS entry_id, judge_results.run_id, judge_results.judge_version, judge_results.facts::text AS facts,
        judge_versions.facts::text AS judge, is_stub, completed_at,
        (SELECT report || jsonb_build_object('at', created_at)
           FROM judge_calibrations
@@ -100,22 +113,26 @@ SELECT judge_results.run_id, judge_results.judge_version, judge_results.facts::t
   FROM entries
   JOIN judge_results ON judge_results.submission_id = entries.submission_id
   JOIN judge_versions ON judge_versions.hash = judge_results.judge_version
- WHERE entries.id = $1
-   AND judge_results.judge_version IN (SELECT judge_version FROM scores WHERE entry_id = $1)
- ORDER BY completed_at DESC
- LIMIT 1
+ WHERE entries.id = ANY ($1::uuid[])
+   AND judge_results.judge_version IN (SELECT judge_version FROM scores WHERE entry_id = entries.id)
+ ORDER BY entries.id, completed_at DESC
 
 -- name: entry_similarities
-SELECT metric, value, pairs, distinct_pairs, by_source::text AS by_source
+SELECT entry_id, metric, value, pairs, distinct_pairs, by_source::text AS by_source
   FROM similarities
- WHERE entry_id = $1
+ WHERE entry_id = ANY ($1::uuid[])
 
 -- name: entry_ranks
-SELECT scoring, rank, since_snapshot, since, until
-  FROM rank_history
- WHERE entry_id = $1 AND board = $2
- ORDER BY since_snapshot DESC, scoring
- LIMIT $3
+-- Of each entry its newest.
+SELECT asked.entry_id, found.*
+  FROM unnest($1::uuid[]) AS asked (entry_id)
+ CROSS JOIN LATERAL (
+       SELECT scoring, rank, since_snapshot, since, until
+         FROM rank_history
+        WHERE rank_history.entry_id = asked.entry_id AND board = $2
+        ORDER BY since_snapshot DESC, scoring
+        LIMIT $3) AS found
+ ORDER BY asked.entry_id, since_snapshot DESC, scoring
 
 -- name: series_breaks
 SELECT at, before, after, snapshot_id FROM series_breaks WHERE board = $1 ORDER BY at DESC LIMIT 100

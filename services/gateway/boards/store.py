@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol
 from uuid import UUID
+
+import asyncpg
 
 from medvid.benchmark.tasks import Board, Ranking, Scoring
 from medvid.benchmark.versions import STATISTICS_VERSION
@@ -153,29 +156,56 @@ class SnapshotStore:
 
     async def entry(self, board: Board, entry_id: UUID, *, spans: int) -> FoundEntry | None:
         """Return an entry that is on a board now, with up to `spans` of its newest ranks."""
+        found = await self.entries(board, [entry_id], spans=spans)
+        return found[0] if found else None
+
+    async def entries(
+        self, board: Board, entry_ids: Sequence[UUID], *, spans: int
+    ) -> Sequence[FoundEntry]:
+        """Return those of entries that are on a board now, in no order that means something."""
         async with (
             transient_errors(),
             self._database.pool.acquire() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
-            entry = await connection.fetchrow(_SQL["entry_find"], entry_id, board)
-            if entry is None:
-                return None
-            scores = await connection.fetch(_SQL["entry_scores"], entry_id, STATISTICS_VERSION)
-            similarities = await connection.fetch(_SQL["entry_similarities"], entry_id)
-            judge = await connection.fetchrow(_SQL["entry_judge"], entry_id)
-            ranks = await connection.fetch(_SQL["entry_ranks"], entry_id, board, spans)
+            entries = await connection.fetch(_SQL["entries_find"], entry_ids, board)
+            if not entries:
+                return []
+            scores = await connection.fetch(_SQL["entry_scores"], entry_ids, STATISTICS_VERSION)
+            similarities = await connection.fetch(_SQL["entry_similarities"], entry_ids)
+            judges = await connection.fetch(_SQL["entry_judge"], entry_ids)
+            ranks = await connection.fetch(_SQL["entry_ranks"], entry_ids, board, spans)
             breaks = await connection.fetch(_SQL["series_breaks"], board)
-            fact_changes = await connection.fetch(_SQL["entry_fact_changes"], entry_id)
-        return FoundEntry(
-            entry=dict(entry),
-            scores=[dict(score) for score in scores],
-            similarities=[dict(similarity) for similarity in similarities],
-            judge=dict(judge) if judge is not None else None,
-            ranks=[dict(rank) for rank in ranks],
-            breaks=[dict(each) for each in breaks],
-            fact_changes=[dict(each) for each in fact_changes],
-        )
+            changes = await connection.fetch(_SQL["entry_fact_changes"], entry_ids)
+        of = {
+            name: _by_entry(rows)
+            for name, rows in (
+                ("scores", scores), ("similarities", similarities), ("judge", judges),
+                ("ranks", ranks), ("changes", changes),
+            )
+        }  # fmt: skip
+        return [
+            FoundEntry(
+                entry=dict(entry),
+                scores=of["scores"][entry["id"]],
+                similarities=of["similarities"][entry["id"]],
+                judge=next(iter(of["judge"][entry["id"]]), None),
+                ranks=of["ranks"][entry["id"]],
+                breaks=[dict(each) for each in breaks],
+                fact_changes=of["changes"][entry["id"]],
+            )
+            for entry in entries
+        ]
+
+    async def ranks(
+        self, board: Board, after: UUID | None, limit: int, *, spans: int
+    ) -> tuple[Sequence[Row], Sequence[Row]]:
+        """Return the entries of a board that come after one by their ids, and their ranks."""
+        async with transient_errors(), self._database.pool.acquire() as connection:
+            entries = await connection.fetch(_SQL["entries_after"], board, after, limit)
+            ids = [entry["id"] for entry in entries]
+            ranks = await connection.fetch(_SQL["entry_ranks"], ids, board, spans)
+        return [dict(entry) for entry in entries], [dict(rank) for rank in ranks]
 
     async def scores_before(self, entry_id: UUID) -> Sequence[Row]:
         """Return the scores of the version that an entry replaces."""
@@ -223,3 +253,11 @@ class SnapshotStore:
         if found is None:
             raise LookupError(f"snapshot {snapshot_id} is gone")
         return found
+
+
+def _by_entry(rows: Iterable[asyncpg.Record]) -> Mapping[UUID, Sequence[Row]]:
+    """Return rows by the entry that they are of; of an entry without any there are none."""
+    found: defaultdict[UUID, list[Row]] = defaultdict(list)
+    for row in rows:
+        found[row["entry_id"]].append(dict(row))
+    return found

@@ -7,6 +7,7 @@ from typing import Final
 from urllib.parse import quote
 
 from medvid.benchmark.tasks import Board, Scoring
+from medvid.models.boards import Leaderboard
 from services.gateway.web.urls import url
 
 BOTH: Final = "both"
@@ -26,6 +27,13 @@ def csv_url(board: Board, scoring: Scoring) -> str:
 def page_url(board: Board, scoring: Scoring) -> str:
     """Return where a board's page is."""
     return url(board, query=scoring_query(scoring))
+
+
+def state_url(board: Leaderboard) -> str:
+    """Return where the page of this very state of a board stays."""
+    if board.snapshot is None:
+        return page_url(board.board, board.scoring)
+    return url("snapshot", board=board.board, number=board.snapshot)
 
 
 def compare_url(board: str, scoring: Scoring, models: Iterable[str] = ()) -> str:

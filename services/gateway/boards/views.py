@@ -17,24 +17,22 @@ from medvid.benchmark.tasks import Board, Scoring
 from medvid.models.comparisons import EntryComparison
 from medvid.models.second_opinions import SecondOpinions
 from services.gateway.boards import models as board_models
-from services.gateway.boards import spreadsheet as board_csv
 from services.gateway.boards.comparisons import comparison
 from services.gateway.boards.current import CACHE_CONTROL, Boards
 from services.gateway.boards.cursors import BoardCursor, Form
+from services.gateway.boards.forms import FORMS, content_type
 from services.gateway.boards.models import MeasuredBoard
 from services.gateway.boards.narrowing import WHOLE_BOARD, Narrowing
 from services.gateway.boards.reader_weights import Weights, read_weights
 from services.gateway.boards.second_opinions import second_opinions, weighted
 from services.gateway.boards.store import BoardHistory, entry_not_found
 from services.gateway.web.addresses import LOCAL
-from services.gateway.web.endpoints import JSON
 from services.gateway.web.render_cache import RenderCache, bytes_of
 from services.gateway.web.representations import Representation, represent
 from services.gateway.web.security import READ_HEADERS
 from services.gateway.web.turns import USUAL, Turns, WaitingLimits
 from shared.runtime.errors import NotFound
 
-CSV_CONTENT: Final = "text/csv; charset=utf-8"
 _KEPT_COMPARISONS: Final = 2_000
 _WEIGHED_SHARE: Final = 4
 _IMMUTABLE: Final = "public, max-age=31536000, immutable"
@@ -268,15 +266,14 @@ def _make(shown: MeasuredBoard, window: Window) -> Representation:
     lasts = window.immutable and shown.is_final and shown.link is not None
     if page.next is not None:
         headers["Link"] = f'<{page.next}>; rel="next"'
-    if window.form == "csv":
-        name = f"medvidbench-{shown.board}-{shown.scoring}-{shown.snapshot or 0}.csv"
+    form = FORMS[window.form]
+    if window.form != "json":
+        name = f"medvidbench-{shown.board}-{shown.scoring}-{shown.snapshot or 0}.{form.suffix}"
         headers["Content-Disposition"] = f'attachment; filename="{name}"'
         headers["X-Total-Count"] = str(page.total)
     return represent(
-        board_csv.board_csv(page).encode()
-        if window.form == "csv"
-        else page.model_dump_json().encode(),
-        content_type=CSV_CONTENT if window.form == "csv" else JSON,
+        form.write(page).encode(),
+        content_type=content_type(form.media_type),
         cache_control=_IMMUTABLE if lasts else CACHE_CONTROL,
         headers=headers,
         last_modified=shown.modified_at,

@@ -26,6 +26,7 @@ from services.gateway.judging.store import (
 )
 from services.gateway.submissions.access import SubmissionAccess
 from services.gateway.submissions.records import StoredSubmission
+from services.gateway.web.site import the_maintainers
 from shared.runtime.errors import Conflict, NotAllowed, NotFound, Unavailable
 
 _ESTIMATE_LOOK_SECONDS: Final = 0.03
@@ -229,7 +230,7 @@ def _not_over_budget(run: StoredRun) -> StoredRun:
     if run.state == "failed" and run.reason == "over_budget":
         raise Conflict(
             run.detail or "judging would cost too much.",
-            fix="Ask the maintainers, or try again when the budget is renewed.",
+            fix=f"Ask {the_maintainers()}, or try again when the budget is renewed.",
             code="over_budget",
         )
     return run
@@ -250,7 +251,7 @@ def _already_judged() -> Conflict:
 def _paused_by_administrator() -> Conflict:
     return Conflict(
         "an administrator paused the run.",
-        fix="Ask the maintainers.",
+        fix=f"Ask {the_maintainers()}.",
         code="paused_by_administrator",
     )
 
@@ -258,7 +259,7 @@ def _paused_by_administrator() -> Conflict:
 def _needs_operator() -> Conflict:
     return Conflict(
         "the run was stopped, as its calls were billed and gave no verdicts.",
-        fix="Ask the maintainers: they set the judge right and resume it.",
+        fix=f"Ask {the_maintainers()}: they set the judge right and resume it.",
         code="needs_operator",
     )
 

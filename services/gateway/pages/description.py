@@ -19,7 +19,8 @@ from services.gateway.web.openapi import OutgoingCall, openapi_document
 from services.gateway.web.representations import Representation, represent
 from services.gateway.web.responses import send
 from services.gateway.web.security import PAGE_HEADERS, READ_HEADERS
-from services.gateway.web.urls import PAGES, ROOT, Site, url
+from services.gateway.web.site import Site
+from services.gateway.web.urls import PAGES, ROOT, url
 
 _CACHE_CONTROL: Final = "public, max-age=60, must-revalidate"
 _HERE: Final = "http://127.0.0.1:8080"

@@ -14,6 +14,7 @@ from services.gateway.boards.models import intervals_of
 from services.gateway.boards.urls import compare_url, page_url
 from services.gateway.pages import plots, rank_history
 from services.gateway.pages.board_view import is_hash
+from services.gateway.pages.citing import citing_entry
 from services.gateway.pages.rendering import Pages
 
 _NAMES_FIRST: Final = ("model", "rubric")
@@ -62,6 +63,7 @@ def render_entry(pages: Pages, board: Leaderboard, entry: EntryDetails, now: dat
         compare_url=compare_url(
             board.board, board.scoring, [str(entry.id), *(str(each.entry_id) for each in rivals)]
         ),
+        **citing_entry(entry, board),
     )
 
 

@@ -24,6 +24,7 @@ from services.gateway.boards.models import MeasuredBoard
 from services.gateway.boards.urls import board_url, csv_url, page_url
 from services.gateway.pages import about, board_view
 from services.gateway.pages.board_view import View
+from services.gateway.pages.citing import citing_board, whole
 from services.gateway.pages.comparison import MAX_MODELS
 from services.gateway.pages.fact_filters import fact_choices, ranked_anew, states_facts
 from services.gateway.pages.prepared import PreparedBoard, PreparedBoards
@@ -32,15 +33,19 @@ from services.gateway.status.rules import duration
 from services.gateway.submissions import badges
 from services.gateway.web.representations import Representation, represent
 from services.gateway.web.security import PAGE_HEADERS
+from services.gateway.web.site import Site
 from services.gateway.web.urls import url
 
 _CONTENT_TYPES: Final = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
+    ".ico": "image/x-icon",
+    ".png": "image/png",
 }
 _IMMUTABLE: Final = "public, max-age=31536000, immutable"  # the address changes with the content
 _WHOLE: Final = View()
+_NOWHERE: Final = Site()
 VERSION: Final = metadata.version("medvidbench-leaderboard")
 NAVIGATION: Final = (
     ("official", "Official"),
@@ -71,7 +76,9 @@ EXAMPLE_FILE: Final = f"[\n  {EXAMPLE},\n  …\n]"
 class Pages:
     """Renders every page. Text from outside is escaped by the templates, without exception."""
 
-    def __init__(self, *, challenges: bool = False, sign_in: bool = False) -> None:
+    def __init__(
+        self, site: Site = _NOWHERE, *, challenges: bool = False, sign_in: bool = False
+    ) -> None:
         """`challenges`, `sign_in`: whether pages link to them."""
         self.assets: Mapping[str, Representation] = load_assets()
         self.environment = jinja2.Environment(
@@ -82,10 +89,13 @@ class Pages:
             lstrip_blocks=True,
         )
         self._prepared = PreparedBoards(self.environment)
-        self.environment.filters |= {"inline": inline, "prose": prose, "brief": board_view.brief}
+        self.environment.filters |= {
+            "inline": inline, "prose": prose, "brief": board_view.brief, "whole": whole,
+        }  # fmt: skip
         self.environment.globals.update(
             asset=self._asset_url,
             badge_meaning=badges.meaning,
+            card="",
             current="",
             date_and_time=date_and_time,
             entry_url=entry_url,
@@ -94,6 +104,7 @@ class Pages:
             shown_fact=shown_fact,
             shown_facts=shown_facts,
             sources=SOURCES,
+            own_address="",
             is_web_address=is_web_address,
             more=MORE,
             most_measured=f"{MOST_ENTRIES:,}",
@@ -102,9 +113,12 @@ class Pages:
                 *([CHALLENGES] if challenges else []),
                 *([ACCOUNT] if sign_in else []),
             ),
+            origin=site.origin,
             other_series=board_view.other_series,
             shown_day=board_view.shown_day,
             signed=signed,
+            site_links=site.links,
+            structured=None,
             snapshot_page=snapshot_page,
             task_names=TASK_NAMES,
             why_unranked=board_view.why_unranked,
@@ -175,6 +189,7 @@ class Pages:
                  with_query(here, each.widened().query))
                 for name, each in board_view.narrow_views(view)
             ],
+            **citing_board(board, past=past),
         )  # fmt: skip
 
     def about(self, boards: Sequence[MeasuredBoard] = ()) -> str:

@@ -20,7 +20,8 @@ from services.gateway.web.endpoints import Endpoint, Reply, json_reply
 from services.gateway.web.representations import Representation, represent
 from services.gateway.web.responses import send
 from services.gateway.web.security import READ_HEADERS
-from services.gateway.web.urls import Site, url
+from services.gateway.web.site import Site
+from services.gateway.web.urls import url
 
 TYPES: Final = "data/api.d.ts"
 _TEXT: Final = "text/plain"

@@ -7,7 +7,8 @@ from typing import Final
 
 from aiohttp import web
 
-from services.gateway.web.urls import PAGES, Site, url
+from services.gateway.web.site import Site
+from services.gateway.web.urls import PAGES, url
 
 _VALID: Final = timedelta(days=180)
 

@@ -36,11 +36,13 @@ from services.gateway.submissions.models import dry_run_answer
 from services.gateway.submissions.receiver import Receiver
 from services.gateway.submissions.records import Upload
 from services.gateway.submissions.service import FoundSubmission, SubmissionService
+from services.gateway.submissions.test_set import PublishedTestSet
 from services.gateway.submissions.uploads import UploadService
 from services.gateway.tracks.rules import check_time
 from services.gateway.tracks.service import TrackService
 from services.gateway.web import problems
 from services.gateway.web.parameters import uuid_of
+from services.gateway.web.site import the_maintainers
 from services.gateway.web.urls import PAGES
 from shared.runtime.errors import MedvidError, NotAllowed, NotFound, Unavailable
 
@@ -59,11 +61,6 @@ _RUN_WORDS: Final = {
     "paused": ("Paused.", "What was judged is kept."),
     "failed": ("Stopped.", "What was judged is kept."),
 }
-# What was accepted can be scored, so a failure is ours: files with problems are refused before.
-_FIX: Final = (
-    "Submit the same file again: the name is free, and this try does not count. If it fails again, "
-    "tell the maintainers the submission's id."
-)
 _PRIVATE: Final = "private, no-store"
 
 
@@ -79,6 +76,7 @@ class SubmissionPages:
     callers: Callers
     quotas: Quotas
     tracks: TrackService
+    test_set: PublishedTestSet
 
     def routes(self) -> list[web.RouteDef]:
         """Return their routes."""
@@ -184,6 +182,7 @@ class SubmissionPages:
             "usage": None,
             "account": None,
             "sign_in": self.callers.rules.sign_in,
+            "published": self.test_set.representation is not None,
             "tracks": self._tracks(),
         }
 
@@ -253,8 +252,16 @@ def _facts(status: SubmissionStatus, found: FoundSubmission) -> dict[str, object
         "judging_steps": [step for step in status.timeline if step.kind == "judging"],
         "state_words": _STATE_WORDS,
         "run_words": _RUN_WORDS,
-        "failure_fix": _FIX,
+        "failure_fix": _failure_fix(),
         "given_facts": _given_facts(status),
         "columns": COLUMNS,
         "duration": duration,
     }
+
+
+def _failure_fix() -> str:
+    # What was accepted can be scored, so a failure is ours: files with problems are refused before.
+    return (
+        "Submit the same file again: the name is free, and this try does not count. If it fails "
+        f"again, tell {the_maintainers()} the submission's id."
+    )

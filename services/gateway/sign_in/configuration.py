@@ -29,7 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from medvid.benchmark.names import check_text
 from services.gateway.sign_in.rules import LONGEST_SUBJECT, Kind, Provider, Providers
-from services.gateway.web.urls import Site
+from services.gateway.web.site import Site
 from shared.runtime.errors import Misconfigured
 
 _FIX: Final = "See docs/operations.md#sign-in and its example, deploy/sign-in.toml."

@@ -13,6 +13,7 @@ from services.gateway.web.endpoints import JSON, Reply
 from services.gateway.web.representations import Representation, represent
 from services.gateway.web.router import Router
 from services.gateway.web.security import READ_HEADERS
+from services.gateway.web.site import site, the_maintainers
 from shared.runtime.errors import Misconfigured, NotFound
 
 router: Final = Router("submissions")
@@ -130,7 +131,12 @@ async def read_test_set(test_set: PublishedTestSet) -> Representation:
     if test_set.representation is None:
         raise NotFound(
             "this server does not publish its test set.",
-            fix="Have the file checked with POST /api/v1/validate, or ask the maintainers for it.",
+            fix=f"{_elsewhere()} POST /api/v1/validate checks a file all the same.",
             code="test_set_not_published",
         )
     return test_set.representation
+
+
+def _elsewhere() -> str:
+    data = site().links.data
+    return f"Get it from {data}." if data else f"Ask {the_maintainers()} for it."

@@ -11,10 +11,11 @@ from medvid.benchmark.tasks import Scoring
 from medvid.models.tracks import ChallengeTrack, ChallengeTracks, FinalResults
 from services.gateway.boards.api import accepted_form
 from services.gateway.boards.cursors import Form
+from services.gateway.boards.forms import BOARD_TYPES
 from services.gateway.boards.views import BoardViews
 from services.gateway.tracks.models import challenge_track, final_board, final_results
 from services.gateway.tracks.service import TrackService
-from services.gateway.web.endpoints import CSV, JSON, Reply
+from services.gateway.web.endpoints import JSON, Reply
 from services.gateway.web.parameters import Parameters
 from services.gateway.web.representations import Representation, represent
 from services.gateway.web.router import PathText, Router
@@ -61,7 +62,11 @@ async def read_track(tracks: TrackService, track: TrackId) -> ChallengeTrack:
 
 @router.get(
     "/tracks/{track}/final",
-    reply=Reply("The final results.", {JSON: FinalResults, CSV: None}, etag=True),
+    reply=Reply(
+        "The final results.",
+        dict.fromkeys(BOARD_TYPES) | {JSON: FinalResults},
+        etag=True,
+    ),
     problems=("track_not_found", "track_not_final"),
 )
 async def read_final(
@@ -81,7 +86,7 @@ async def read_final(
     final = await tracks.final(found)
     form = query.format or accepted_form(request)
     snapshot = final.snapshots[query.scoring]
-    if form == "csv":
+    if form != "json":
         return await views.permalink(snapshot, form, track=final.name, address=address)
     board = await final_board(views, final, query.scoring, address)
     left = await tracks.left_since([entry.entry_id for entry in board.entries])

@@ -23,6 +23,11 @@ from shared.runtime.errors import InvalidInput
 
 JSON: Final = "application/json"
 CSV: Final = "text/csv"
+JSON_LINES: Final = "application/jsonl"
+MARKDOWN: Final = "text/markdown"
+LATEX: Final = "text/x-tex"
+BIBTEX: Final = "application/x-bibtex"
+YAML: Final = "application/yaml"
 HTML: Final = "text/html; charset=utf-8"
 EVENTS: Final = "text/event-stream"
 FORM: Final = "multipart/form-data"

@@ -18,9 +18,10 @@ from medvid.models.problem_codes import (
 )
 from medvid.models.problems import ProblemDetails
 from services.gateway.web.deprecation import Deprecated, parameters_of
-from services.gateway.web.endpoints import ADMIN, EVENTS, JSON, Access, Body, Endpoint, Reply
+from services.gateway.web.endpoints import ADMIN, EVENTS, JSON, YAML, Access, Body, Endpoint, Reply
 from services.gateway.web.problems import PROBLEM_TYPE, problem_type
 from services.gateway.web.schemas import Schemas, Use
+from services.gateway.web.site import site
 from services.gateway.web.urls import ROOT, url
 
 Json = dict[str, Any]
@@ -123,7 +124,9 @@ def openapi_document(endpoints: Sequence[Endpoint], webhooks: Sequence[OutgoingC
             "title": _TITLE,
             "version": "1",
             "description": _DESCRIPTION.format(feeds=_feeds()),
+            **_contact(),
         },
+        **_paper(),
         "servers": [{"url": url("official").rstrip(ROOT) or ROOT}],
         "tags": [
             {"name": name, "description": text} for name, text in _TAGS.items() if name in used
@@ -146,6 +149,22 @@ def openapi_document(endpoints: Sequence[Endpoint], webhooks: Sequence[OutgoingC
 def _feeds() -> str:
     addresses = [url("feed"), *(url("board_feed", board=board) for board in BOARDS)]
     return ", ".join(f"`{address}`" for address in addresses)
+
+
+def _contact() -> Json:
+    """Return whom the description names, where the site names somebody."""
+    contact = site().links.contact
+    if contact is None:
+        return {}
+    way = (
+        {"email": contact.partition(":")[2]} if contact.startswith("mailto:") else {"url": contact}
+    )
+    return {"contact": {"name": site().maintainers, **way}}
+
+
+def _paper() -> Json:
+    paper = site().links.paper
+    return {"externalDocs": {"description": "The paper", "url": paper}} if paper else {}
 
 
 def operation_id(method: str, path: str) -> str:
@@ -311,6 +330,8 @@ def _content_schema(media_type: str, model: type[BaseModel] | None, schemas: Sch
         return schemas.answer(model)
     if media_type == EVENTS:
         return _EVENT
+    if media_type == YAML:
+        return {"type": ["object", "array"]}
     return {"type": "object"} if media_type.endswith("json") else {"type": "string"}
 
 

@@ -11,6 +11,7 @@ from medvid.benchmark.report import Problem
 from medvid.models.problem_codes import PROBLEM_CODES
 from medvid.models.problems import Location, ProblemDetails, ProblemItem, sentence
 from services.gateway.web.errors import Gone, QuotaExhausted, RefusedInput
+from services.gateway.web.site import the_maintainers
 from services.gateway.web.urls import url
 from shared.runtime.errors import (
     Conflict,
@@ -48,7 +49,6 @@ _CODE_BY_STATUS: Final[Mapping[int, tuple[str, str]]] = {
         "Send a shorter address or header; in a browser, delete the cookies of this host.",
     ),
 }
-_INTERNAL_FIX: Final = "Try again; if it stays, tell the maintainers the request id."
 
 
 def as_json(problem: ProblemDetails) -> str:
@@ -91,7 +91,8 @@ def of_status(status: int, request_id: str) -> ProblemDetails:
 
 def internal(request_id: str) -> ProblemDetails:
     """Return the problem document of our own failure, which tells nothing of its inside."""
-    return _details(500, "internal", "something failed on our side.", _INTERNAL_FIX, request_id)
+    fix = f"Try again; if it stays, tell {the_maintainers()} the request id."
+    return _details(500, "internal", "something failed on our side.", fix, request_id)
 
 
 def _details(status: int, code: str, detail: str, fix: str, request_id: str) -> ProblemDetails:

@@ -17,6 +17,16 @@ PAGE_HEADERS: Final = {
     "Referrer-Policy": "strict-origin-when-cross-origin",
     "X-Content-Type-Options": "nosniff",
 }
+_FRAMED: Final = (
+    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors "
+)
+
+
+def framed_headers(ancestors: str) -> dict[str, str]:
+    """Return those of a page that other sites may show in a frame; '': none may."""
+    return {**PAGE_HEADERS, "Content-Security-Policy": _FRAMED + (ancestors or "'none'")}
+
+
 # Anyone's front-end may read the API; nobody's browser lends it its user's credentials.
 READ_HEADERS: Final = {
     **API_HEADERS,

@@ -3,7 +3,7 @@
 Links are made by name: `url("submission", id=submission.id)`; templates do the same,
 and hand scripts what these need as data attributes. Paths of operations come after `API` where they
 are declared (see `router`); here are those that something links to. What is read away from the
-site, as a feed is, takes `Site.absolute`.
+site, as a feed is, takes `Site.absolute` (`web.site`).
 
 A site may be below a path of its host, as https://example.org/leaderboard. Every address that
 `url` makes begins with that prefix; the routes know none of it (`inside`).
@@ -12,16 +12,14 @@ A site may be below a path of its host, as https://example.org/leaderboard. Ever
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
 
 from medvid.benchmark.tasks import BOARDS
 from medvid.models.base import API
+from services.gateway.web.site import site
 
 ROOT: Final = "/"
 FOR_PROGRAMS: Final = ("/api/", "/healthz", "/readyz", "/metrics")
@@ -40,6 +38,11 @@ PAGES: Final[Mapping[str, str]] = MappingProxyType(
         "submission": "/submissions/{id}",
         "verdicts": "/submissions/{id}/verdicts",
         "entry": "/boards/{board}/entries/{id}",
+        "board_card": "/boards/{board}/card.png",
+        "entry_card": "/boards/{board}/entries/{id}/card.png",
+        "badge": "/boards/{board}/entries/{id}/badge.svg",
+        "framed": "/framed/{board}",
+        "citation": "/CITATION.cff",
         "second_opinions": "/boards/{board}/second-opinions",
         "tasks": "/boards/{board}/tasks",
         "task": "/boards/{board}/tasks/{task}",
@@ -65,6 +68,9 @@ PAGES: Final[Mapping[str, str]] = MappingProxyType(
         "sign_in_callback": "/sign-in/{provider}/callback",
         "sign_out": "/sign-out",
         "security_txt": "/.well-known/security.txt",
+        "favicon": "/favicon.ico",
+        "robots": "/robots.txt",
+        "sitemap": "/sitemap.xml",
         "admin": "/admin",
         "admin_sign_in": "/admin/sign-in",
         "admin_sign_out": "/admin/sign-out",
@@ -92,15 +98,20 @@ OPERATIONS: Final[Mapping[str, str]] = MappingProxyType(
         "api_schema": f"{API}/schemas/{{name}}.json",
         "api_types": f"{API}/types.d.ts",
         "api_status": f"{API}/status",
+        "api_test_set": f"{API}/test-set",
         "api_board": f"{API}/leaderboards/{{board}}",
         "api_board_csv": f"{API}/leaderboards/{{board}}.csv",
         "api_board_events": f"{API}/leaderboards/{{board}}/events",
+        "api_board_history": f"{API}/leaderboards/{{board}}/history",
+        "api_side_by_side": f"{API}/leaderboards/{{board}}/side-by-side",
+        "api_results": f"{API}/results",
         "api_evidence": f"{API}/leaderboards/{{board}}/evidence",
         "api_evidence_keys": f"{API}/evidence/keys",
         "api_entry": f"{API}/leaderboards/{{board}}/entries/{{id}}",
         "api_over_time": f"{API}/leaderboards/{{board}}/best-over-time",
         "api_size_and_cost": f"{API}/leaderboards/{{board}}/size-and-cost",
         "api_task": f"{API}/leaderboards/{{board}}/tasks/{{task}}",
+        "api_entry_export": f"{API}/leaderboards/{{board}}/entries/{{id}}/export",
         "api_second_opinions": f"{API}/leaderboards/{{board}}/second-opinions",
         "api_withdrawn": f"{API}/leaderboards/{{board}}/withdrawn",
         "api_snapshot": f"{API}/snapshots/{{id}}",
@@ -119,45 +130,35 @@ OPERATIONS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """The paths of the operations that are linked to."""
+GUESSED: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "/index.html": "official",
+        "/official": "official",
+        "/leaderboard": "official",
+        "/leaderboards": "official",
+        "/board": "official",
+        "/boards": "official",
+        "/boards/official": "official",
+        "/boards/community": "community",
+        "/challenges": "tracks",
+        "/submissions": "submit",
+        "/upload": "submit",
+        "/api": "docs",
+        "/api/": "docs",
+        "/health": "status",
+        "/feed": "feed",
+        "/rss": "feed",
+    }
+)
+"""Addresses that people try, and the names of the pages that they mean."""
+SLASHED: Final = "/{path:(?!api/).+}/"
+"""Any address of a page with a slash too many."""
 _PATHS: Final = {**PAGES, **OPERATIONS}
 _SEGMENT: Final = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._~-]+")
 _OWN_SEGMENTS: Final = frozenset(
     {*BOARDS, *(path.split("/")[1] for path in (*_PATHS.values(), *FOR_PROGRAMS))}
 )
 """How addresses of the gateway begin, and so no prefix may."""
-_prefix: ContextVar[str] = ContextVar("prefix", default="")
-"""What every address of the gateway that runs in this context begins with, as '/leaderboard'."""
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """Where readers reach the gateway: `https://example.org`, and the path that it is below.
-
-    Both are '' where that is not set.
-    """
-
-    origin: str = ""
-    prefix: str = ""
-
-    @classmethod
-    def of(cls, public_url: str | None) -> Site:
-        """Return the site of a setting that `check_public_url` passed."""
-        found = urlsplit((public_url or "").rstrip(ROOT))
-        return cls(f"{found.scheme}://{found.netloc}" if public_url else "", found.path)
-
-    def absolute(self, address: str) -> str:
-        """Return an address with its origin, where that is known."""
-        return self.origin + address
-
-    @contextmanager
-    def serving(self) -> Iterator[None]:
-        """Let `url` make addresses of this site, here and in tasks that are started within it."""
-        before = _prefix.get()
-        _prefix.set(self.prefix)
-        try:
-            yield
-        finally:
-            _prefix.set(before)  # no reset: a fixture may be left in another context
 
 
 def url(name: str, /, *, query: Mapping[str, object] | None = None, **parts: object) -> str:
@@ -166,8 +167,13 @@ def url(name: str, /, *, query: Mapping[str, object] | None = None, **parts: obj
     Raises KeyError for a name that there is not, and where a part of the path is missing.
     """
     quoted = {key: quote(str(part), safe="") for key, part in parts.items()}
-    address = _prefix.get() + _PATHS[name].format_map(quoted)
+    address = site().prefix + _PATHS[name].format_map(quoted)
     return f"{address}?{urlencode(query, quote_via=quote)}" if query else address
+
+
+def address_of(path: str) -> str:
+    """Return the address of a path as routes know it, quoted; never that of another host."""
+    return site().prefix + ROOT + quote(path.strip(ROOT), safe=ROOT)
 
 
 def inside(address: str) -> str:
@@ -175,7 +181,7 @@ def inside(address: str) -> str:
 
     A proxy may have taken the prefix off already, and probes never have it.
     """
-    prefix = _prefix.get()
+    prefix = site().prefix
     rest = address.removeprefix(prefix)
     if rest == address or rest[:1] not in ("", ROOT, "?"):
         return address

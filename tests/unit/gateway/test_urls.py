@@ -15,7 +15,16 @@ from pydantic import ValidationError
 from medvid.models.base import API
 from services.gateway.app import _FEATURES
 from services.gateway.settings import GatewaySettings
-from services.gateway.web.urls import OPERATIONS, PAGES, Site, check_public_url, inside, url
+from services.gateway.web.site import Site
+from services.gateway.web.urls import (
+    GUESSED,
+    OPERATIONS,
+    PAGES,
+    address_of,
+    check_public_url,
+    inside,
+    url,
+)
 
 GATEWAY: Final = Path(__file__).parents[3] / "services" / "gateway"
 OWN: Final = GATEWAY / "web" / "urls.py"
@@ -23,10 +32,13 @@ NO_ADDRESSES: Final = {
     ("accounts/quotas.py", "/"): "tells a network from an address",
     ("pages/examples.py", "{}/{}"): "a place in a path",
     ("submissions/uploads.py", "/key"): "a name that no field of a form has",
+    ("boards/every_eval_ever.py", "{}/{}"): "names a model, or an evaluation",
+    ("boards/every_eval_ever.py", "{}/{}/{}"): "names a result",
     ("web/addresses.py", "/{}"): "a network's length",
     ("web/bodies.py", "{}/{}"): "a media type",
     ("web/endpoints.py", "{}/"): "how operations' paths begin",
     ("web/negotiation.py", "{}/*"): "a media type",
+    ("web/site.py", "/"): "ends a site's address",
 }
 """What begins with a slash and is none, by file."""
 DECLARING: Final = frozenset({"get", "post", "put", "patch", "add", "Endpoint", "ReplyLink"})
@@ -109,7 +121,9 @@ def test_no_address_is_written_where_it_is_used() -> None:
         for pattern, search in (
             ("*.py", written_in_python),
             ("pages/templates/*.html", written_in_markup),
-            ("pages/static/*", written_in_markup),
+            ("pages/static/*.css", written_in_markup),
+            ("pages/static/*.js", written_in_markup),
+            ("pages/static/*.svg", written_in_markup),
         )
         for path in GATEWAY.rglob(pattern)
         if path != OWN
@@ -189,6 +203,18 @@ def test_every_address_of_a_site_begins_with_its_path() -> None:
             assert url("official") == "/"
         assert asyncio.run(_in_a_task()) == "/a/b/about"
     assert url("official") == "/"
+
+
+def test_a_guess_is_no_address_of_a_page() -> None:
+    assert not GUESSED.keys() & PAGES.values()
+    assert set(GUESSED.values()) <= PAGES.keys()
+
+
+def test_what_leads_on_stays_on_the_site() -> None:
+    with Site.of("https://board.example/a").serving():
+        assert address_of("//evil.example/x/") == "/a/evil.example/x"
+        assert address_of("\\\\evil.example") == "/a/%5C%5Cevil.example"
+        assert address_of("") == "/a/"
 
 
 async def _in_a_task() -> str:

@@ -1,0 +1,301 @@
+"""Tables for papers and pages: a board, or models side by side, in Markdown and LaTeX.
+
+Each says what it shows and when, and has the 95 % intervals of its values.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from medvid.benchmark.disclosure import FEWEST_ANSWERS
+from medvid.benchmark.series import NotRanked, SeriesRule
+from medvid.benchmark.tasks import METRICS
+from medvid.models.boards import Leaderboard, LeaderboardEntry
+from medvid.models.comparisons import EntryComparison, MetricDifference
+from medvid.spreadsheets import table
+from services.gateway.boards.citations import latex, latex_address
+from services.gateway.boards.comparisons import decision
+from services.gateway.boards.models import intervals_of, rank_text
+from services.gateway.boards.urls import state_url
+from services.gateway.web.site import site
+
+_NONE: Final = "n/a"
+_WITHHELD: Final = "\N{EN DASH}"
+_MARKS: Final[Mapping[NotRanked, str]] = {
+    "other_judge": "\N{DOUBLE DAGGER}",
+    "published": "\N{DAGGER}",
+}
+_MARKS_SAY: Final = {
+    "\N{DOUBLE DAGGER}": "of another judge than the board's",
+    "\N{DAGGER}": "published, its judge is not recorded",
+}
+_INTERVALS: Final = "Brackets: 95 % intervals, of which videos were drawn."
+_WORDS: Final = ("Model", "Organization", "Metric")
+_COMMANDS: Final = {
+    "\N{DOUBLE DAGGER}": r"\textsuperscript{\ddag}",
+    "\N{DAGGER}": r"\textsuperscript{\dag}",
+    "\N{EN DASH}": "--",
+}
+_MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]<>|#~])")
+
+
+@dataclass(frozen=True, slots=True)
+class TableCell:
+    """A cell: its text, the ends of its interval, and whether it is the best of its column."""
+
+    text: str
+    ends: tuple[str, str] | None = None
+    best: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ResultTable:
+    """A table; `key` names it in LaTeX, `numbers` tells from which column on cells are numbers."""
+
+    key: str
+    caption: str
+    address: str
+    columns: tuple[str, ...]
+    left: frozenset[int]
+    """The columns of words."""
+    rows: tuple[tuple[TableCell, ...], ...]
+    notes: tuple[str, ...]
+
+
+def board_table(board: Leaderboard) -> ResultTable:
+    """Return a board, or a view of it, an entry a row."""
+    viewed = board.view is not None
+    columns = ["Rank", "95 %", "Model", "Organization", "Mean rank", *(m.label for m in METRICS)]
+    rows = [
+        (
+            *([TableCell(_whole(entry.view_rank))] if viewed else []),
+            TableCell(_whole(entry.rank)),
+            TableCell(_firmness(entry)),
+            TableCell(entry.model_name),
+            TableCell(entry.organization),
+            TableCell(_NONE if entry.mean_rank is None else f"{entry.mean_rank:.2f}"),
+            *(_value(board, entry, metric.key) for metric in METRICS),
+        )
+        for entry in board.entries
+    ]
+    if viewed:
+        columns = ["Place", *columns]
+    track = f", track {board.track}" if board.track else ""
+    weights = ", by a reader's own weights" if board.view and board.view.by == "weights" else ""
+    return ResultTable(
+        key=f"medvidbench-{board.board}-{board.revision}",
+        caption=f"MedVidBench, {_state(board)}{track}{weights}",
+        address=state_url(board),
+        columns=tuple(columns),
+        left=frozenset(place for place, name in enumerate(columns) if name in _WORDS),
+        rows=tuple(rows),
+        notes=_notes(board, board.entries, rows),
+    )
+
+
+def side_by_side(
+    board: Leaderboard,
+    chosen: Sequence[LeaderboardEntry],
+    found: Sequence[EntryComparison],
+) -> ResultTable:
+    """Return models of a board, a metric a row; `found` compares the others with the first."""
+    rows = [
+        (TableCell("Rank"), *(TableCell(_whole(each.rank)) for each in chosen)),
+        (TableCell("Rank, 95 %"), *(TableCell(_firmness(each)) for each in chosen)),
+        *(
+            (
+                TableCell(metric.label),
+                *(_value(board, each, metric.key, within=chosen) for each in chosen),
+            )
+            for metric in METRICS
+        ),
+        *_differences(chosen, found),
+    ]
+    notes = _notes(board, chosen, rows)
+    if found:
+        against = f"Differences are to {chosen[0].model_name}, paired over the same draws of videos"
+        notes = (*notes, f"{against}; * beyond chance (p below 0.05, Holm).")
+    return ResultTable(
+        key=f"medvidbench-{board.board}-{board.revision}-compared",
+        caption=f"MedVidBench, {_state(board)}, {len(chosen)} models",
+        address=state_url(board),
+        columns=("Metric", *(each.model_name for each in chosen)),
+        left=frozenset({0}),
+        rows=tuple(rows),
+        notes=notes,
+    )
+
+
+def _differences(
+    chosen: Sequence[LeaderboardEntry], found: Sequence[EntryComparison]
+) -> list[tuple[TableCell, ...]]:
+    """Return how the others differ from the first, a metric a row; nothing without comparisons."""
+    by_entry = {each.a: each.metrics for each in found}
+    return [
+        (
+            TableCell(f"{metric.label}, difference"),
+            TableCell(""),
+            *(_difference(by_entry.get(each.entry_id, {}).get(metric.key)) for each in chosen[1:]),
+        )
+        for metric in METRICS
+        if by_entry
+    ]
+
+
+def _difference(found: MetricDifference | None) -> TableCell:
+    if found is None:
+        return TableCell(_NONE)
+    ends = None
+    if found.low is not None and found.high is not None:
+        ends = f"{found.low:+.3f}", f"{found.high:+.3f}"
+    star = "*" if decision(found) == "beyond chance" else ""
+    return TableCell(f"{found.difference:+.3f}{star}", ends)
+
+
+def _value(
+    board: Leaderboard,
+    entry: LeaderboardEntry,
+    metric: str,
+    within: Sequence[LeaderboardEntry] = (),
+) -> TableCell:
+    """Return a value with its interval; it is the best of its column, or of those it is within."""
+    value = entry.values.get(metric)
+    if value is None:
+        return TableCell(_WITHHELD if metric in entry.withheld else _NONE)
+    best = entry.ranks.get(metric) == 1 and metric not in entry.not_ranked
+    if within:
+        judges = {each.series.get(metric) for each in within} - {None}
+        others = [each.values.get(metric) for each in within]
+        best = len(judges) < 2 and value == max(each for each in others if each is not None)
+    ends = intervals_of(entry).get(metric)
+    return TableCell(
+        f"{value:.3f}{_mark(board, entry, metric)}",
+        None if ends is None else (f"{ends[0]:.3f}", f"{ends[1]:.3f}"),
+        best,
+    )
+
+
+def _mark(board: Leaderboard, entry: LeaderboardEntry, metric: str) -> str:
+    if board.series is None:
+        return ""
+    mark = SeriesRule(**board.series.model_dump()).mark(entry.series.get(metric))
+    return _MARKS[mark] if mark else ""
+
+
+def _firmness(entry: LeaderboardEntry) -> str:
+    return rank_text(entry) if entry.statistics else ""
+
+
+def _whole(number: int | None) -> str:
+    return "\N{EN DASH}" if number is None else str(number)
+
+
+def _state(board: Leaderboard) -> str:
+    when = f" of {board.updated_at:%Y-%m-%d}" if board.updated_at else ""
+    return f"{board.board} board, {board.scoring} scoring, revision {board.revision}{when}"
+
+
+def _notes(
+    board: Leaderboard,
+    entries: Sequence[LeaderboardEntry],
+    rows: Sequence[Sequence[TableCell]],
+) -> tuple[str, ...]:
+    """Return what the table needs to be read: only of what is in it."""
+    cells = [cell for row in rows for cell in row]
+    notes = [_INTERVALS] if any(cell.ends for cell in cells) else []
+    shown = {
+        _mark(board, each, key) for each in entries for key, value in each.values.items() if value
+    }
+    notes += [f"{mark}: {says}." for mark, says in _MARKS_SAY.items() if mark in shown]
+    if any(each.withheld for each in entries):
+        notes.append(f"{_WITHHELD}: not shown, of fewer than {FEWEST_ANSWERS} answers or half.")
+    if board.view and board.view.by == "track":
+        notes.append("Place: within the track; rank: on the whole board.")
+    return tuple(notes)
+
+
+def markdown(found: ResultTable) -> str:
+    """Return a table in GitHub's Markdown."""
+    aligned = [":---" if place in found.left else "---:" for place in range(len(found.columns))]
+    lines = [
+        f"**{_plain(found.caption)}** ([source](<{site().absolute(found.address)}>))",
+        "",
+        _line(_plain(name) for name in found.columns),
+        _line(aligned),
+        *(_line(map(_markdown_cell, row)) for row in found.rows),
+        "",
+        *(f"{_plain(note)}  " for note in found.notes),
+    ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _markdown_cell(cell: TableCell) -> str:
+    text = _plain(cell.text)
+    text = f"**{text}**" if cell.best else text
+    return f"{text} [{cell.ends[0]}, {cell.ends[1]}]" if cell.ends else text
+
+
+def _plain(text: str) -> str:
+    """Return a text that Markdown shows as it is, on one line."""
+    words = "".join(each if each.isprintable() else " " for each in text).split()
+    return _MARKDOWN.sub(r"\\\1", " ".join(words)).replace("&", "&amp;")
+
+
+def latex_table(found: ResultTable) -> str:
+    """Return a table for LaTeX with the package booktabs."""
+    kinds = "".join("l" if place in found.left else "r" for place in range(len(found.columns)))
+    caption = " ".join((f"{found.caption}.", *found.notes))
+    lines = [
+        r"% needs \usepackage{booktabs,url} and, for its marks, UTF-8 input",
+        r"\begin{table*}",
+        r"\centering\footnotesize",
+        rf"\caption{{{latex(caption)} {latex_address(site().absolute(found.address))}}}",
+        rf"\label{{tab:{found.key}}}",
+        rf"\begin{{tabular}}{{{kinds}}}",
+        r"\toprule",
+        _row(map(latex, found.columns)),
+        r"\midrule",
+        *(_row(map(_latex_cell, row)) for row in found.rows),
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table*}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _row(cells: Iterable[str]) -> str:
+    return rf"{' & '.join(cells)} \\"
+
+
+def _latex_cell(cell: TableCell) -> str:
+    text = latex(cell.text)
+    for mark, command in _COMMANDS.items():
+        text = text.replace(mark, command)
+    text = rf"\textbf{{{text}}}" if cell.best else text
+    return rf"{text} {{\tiny [{cell.ends[0]}, {cell.ends[1]}]}}" if cell.ends else text
+
+
+def table_csv(found: ResultTable) -> str:
+    """Return a table for spreadsheets; intervals stand in two columns behind their values."""
+    ended = [any(row[place].ends for row in found.rows) for place in range(len(found.columns))]
+    columns = [
+        name
+        for column, has_ends in zip(found.columns, ended, strict=True)
+        for name in ((column, f"{column} low", f"{column} high") if has_ends else (column,))
+    ]
+    rows = [
+        [
+            text
+            for cell, has_ends in zip(row, ended, strict=True)
+            for text in (cell.text, *((cell.ends or (None, None)) if has_ends else ()))
+        ]
+        for row in found.rows
+    ]
+    return table(columns, rows)
