@@ -12,10 +12,14 @@ from medvid.cli.failures import CommandFailed
 from medvid.spreadsheets import read_rows, text_of
 
 _Read = Callable[[str], object]
-_WHOLE: Final = ("rank", "rank_low", "rank_high", "view_rank")
-_DATES: Final = ("submitted_on", "verified_on")
+_WHOLE: Final = (
+    "rank", "rank_low", "rank_high", "view_rank", "parameters", "active_parameters", "frames",
+)  # fmt: skip
+_DATES: Final = ("submitted_on", "verified_on", "released_on")
+_TRUTHS: Final = ("may_be_best", "open_weights", "uses_test_videos")
 _NUMBERS: Final = (
-    "first_share", "mean_rank", "view_mean_rank", *METRIC_KEYS,
+    "first_share", "mean_rank", "view_mean_rank", "usd_per_sample", "seconds_per_sample",
+    *METRIC_KEYS,
     *(f"{key}_{end}" for key in METRIC_KEYS for end in ("low", "high")),
 )  # fmt: skip
 
@@ -54,7 +58,7 @@ def _reader(name: str, cells: Sequence[str]) -> _Read:
         **dict.fromkeys(_WHOLE, int),
         **dict.fromkeys(_DATES, date.fromisoformat),
         **dict.fromkeys(_NUMBERS, float),
-        "may_be_best": _truth,
+        **dict.fromkeys(_TRUTHS, _truth),
     }
     if name in known:
         return known[name]

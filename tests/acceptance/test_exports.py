@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import AsyncIterator
+from datetime import date
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -70,6 +71,11 @@ async def entries(gateway: Gateway) -> list[UUID]:
         " repeat('a', 64) FROM ground_truths",
         found[0],
         '{"AVOS": {"compat": 0.7773, "strict": null, "answered": 5, "expected": 40}}',
+    )
+    await pool.execute(
+        "UPDATE entries SET facts = $2::text::jsonb WHERE id = $1",
+        found[1],
+        '{"parameters": 7000000000, "open_weights": true, "released_on": "2026-01-02"}',
     )
     await add_listed_entry(gateway.database, "Hidden", {"cvs_acc": 0.999})
     await pool.execute("UPDATE entries SET listed = false WHERE model_name = 'Hidden'")
@@ -225,6 +231,8 @@ async def test_parquet_is_the_csv_with_types(
     assert [str(types[name]) for name in ("rank", "cvs_acc", "submitted_on", "model_name")] == [
         "BIGINT", "DOUBLE", "DATE", "VARCHAR",
     ]  # fmt: skip
+    facts = [ours[1][names.index(name)] for name in ("parameters", "open_weights", "released_on")]
+    assert facts == [7_000_000_000, True, date(2026, 1, 2)]
     assert ours[0][place] == NAMES[0]
     assert ours[1][place] == NAMES[1]  # no spreadsheet opens it: the mark against formulas is off
     assert next(csv.reader(io.StringIO(table))) == names

@@ -27,6 +27,8 @@ _METRICS: Final = {metric.key: metric for metric in METRICS}
 _LEVEL: Final = 0.95
 _METHOD: Final = "bootstrap over videos, by source"
 _AGGREGATION: Final = {"mean": "weighted_average", "median": "median"}
+_DEPLOYMENT: Final = {"api": "externally_managed", "local": "self_deployed"}
+_AVAILABILITY: Final = {True: "open_weights", False: "closed_weights", None: "unknown"}
 _KINDS: Final = {
     "cvs_acc": "accuracy", "nap_acc": "accuracy", "sa_acc": "accuracy", "stg_miou": "iou",
     "tag_miou_03": "iou", "tag_miou_05": "iou", "dvc_f1": "f1",
@@ -89,7 +91,12 @@ def _library(entry: EntryDetails) -> dict[str, Any]:
 
 
 def _model(entry: EntryDetails) -> dict[str, Any]:
-    details = {"deployment_type": "unknown", "model_availability": "unknown"}
+    facts = entry.facts.model_dump(mode="json", exclude={"prompt"}) if entry.facts else {}
+    details = {
+        "deployment_type": _DEPLOYMENT.get(facts.pop("access", None), "unknown"),
+        "model_availability": _AVAILABILITY[facts.pop("open_weights", None)],
+        **{name: _said(value) for name, value in facts.items() if value is not None},
+    }
     given = {"team": entry.team, "authors": entry.authors, "url": entry.model_url,
              "track": entry.track}  # fmt: skip
     details |= {name: text for name, text in given.items() if text}
@@ -99,6 +106,13 @@ def _model(entry: EntryDetails) -> dict[str, Any]:
         "developer": entry.organization,
         "additional_details": details,
     }
+
+
+def _said(value: object) -> str:
+    """Return a fact as a text, which is what the schema has details as."""
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _result(entry: EntryDetails, score: EntryScore, scoring: Scoring) -> dict[str, Any]:

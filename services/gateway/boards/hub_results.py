@@ -13,6 +13,7 @@ import yaml
 from medvid.benchmark.tasks import METRICS
 from medvid.models.boards import Leaderboard
 from medvid.models.entries import EntryDetails, EntryScore
+from medvid.models.facts import TEST_VIDEOS
 from services.gateway.boards.models import rank_text
 from services.gateway.web.site import site
 from shared.runtime.errors import NotFound
@@ -86,6 +87,8 @@ def _notes(entry: EntryDetails, score: EntryScore, board: Leaderboard) -> str:
         parts.append("taken over from a publication")
     elif score.provenance.judge_version:
         parts.append(f"judge {score.provenance.judge_version}")
+    if entry.facts is not None and entry.facts.uses_test_videos:
+        parts.append(TEST_VIDEOS)
     rank = _rank(entry, board)
     return "; ".join([*parts, rank] if rank else parts)
 

@@ -79,6 +79,10 @@ def entry_data(entry: EntryDetails) -> dict[str, Any]:
     }
     if entry.model_url:
         found["sameAs"] = entry.model_url
+    if entry.facts and entry.facts.licence:
+        found["license"] = {"@type": "CreativeWork", "name": entry.facts.licence}
+    if entry.facts and entry.facts.released_on:
+        found["dateCreated"] = entry.facts.released_on.isoformat()
     return found
 
 

@@ -20,6 +20,7 @@ from medvid.benchmark.tasks import METRIC_KEYS
 from medvid.models.boards import BoardSeries, RankStatistics
 from medvid.models.comparisons import EntryComparison, MetricDifference
 from medvid.models.entries import EntryDetails, EntryScore, Interval, Place, Provenance
+from medvid.models.facts import ModelFacts
 from medvid.models.judging import JudgeResult
 from medvid.models.site import SiteLinks
 from services.gateway.boards.citations import board_bibtex, citation_cff, entry_bibtex, paper_bibtex
@@ -143,6 +144,16 @@ PANEL: Final = {
     [
         {},
         {"submission_id": None, "judge": None, "badges": []},
+        {
+            "facts": ModelFacts(
+                parameters=7_000_000_000,
+                open_weights=True,
+                access="local",
+                trained_on=[],
+                uses_test_videos=True,
+                prompt="Say it.",
+            )
+        },
         {"judge": entry().judge.model_copy(update={"judge": PANEL})},
     ],
 )
@@ -162,6 +173,16 @@ def test_a_record_of_every_eval_ever_passes_its_schema(changes: dict[str, Any]) 
     assert (judged is not None) == (changes.get("judge", True) is not None)
     run = "documentation" if "submission_id" in changes else "evaluation_run"
     assert record["source_metadata"]["source_type"] == run
+    model = record["model_info"]["additional_details"]
+    if "facts" in changes:
+        assert model == {
+            "deployment_type": "self_deployed", "model_availability": "open_weights",
+            "parameters": "7000000000", "trained_on": "none", "uses_test_videos": "true",
+            "authors": "Ada Lovelace, Alan Turing",
+        }  # fmt: skip
+        assert "; trained on test videos; rank" in eval_results(entry(**changes), BOARD)
+    else:
+        assert set(model.values()) == {"unknown", "Ada Lovelace, Alan Turing"}
 
 
 def test_results_for_the_hub_are_what_its_own_client_reads() -> None:
