@@ -18,7 +18,7 @@ async def opened(page: Page, operation_id: str) -> Locator:
 async def test_it_is_folded_and_a_link_opens_its_operation(visitor: Visitor) -> None:
     page = await visitor.open("/docs")
     height = await page.evaluate("document.documentElement.scrollHeight")
-    assert height < 10_000
+    assert height < 6_000
     assert await page.locator("details[open]").count() == 0
     groups = await page.locator("h2[id^=group-]").all_inner_texts()
     assert groups[0] == "Submissions"

@@ -161,7 +161,7 @@ async def test_versions_evaluation_and_withdrawal(visitor: Visitor) -> None:
 
     await page.goto("/submit")
     await fill(page, name)  # free again
-    await page.get_by_label("Evaluate only").check()
+    await page.get_by_label("For you alone").check()
     await page.get_by_role("button", name="Submit").click()
     await page.wait_for_url("**/submissions/*")
     await expect(page.get_by_role("heading", name="Where it would stand")).to_be_visible()
