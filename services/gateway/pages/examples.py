@@ -212,6 +212,8 @@ def _singular(word: str) -> str:
 def _in_query(parameter: Json) -> str:
     if parameter["schema"].get("format") == "uuid":
         return f"$ENTRY_{parameter['name'].upper()}"
+    if parameter["schema"].get("format") == "entry-ids":
+        return "$ENTRY_A,$ENTRY_B"
     return quote(str(example_of(parameter["schema"], {})), safe="")
 
 
