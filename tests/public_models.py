@@ -8,6 +8,7 @@ from importlib import import_module
 
 from medvid import models
 from medvid.models.base import Answer, NumberedPage, Page
+from medvid.models.figures import BoardFigure, MeasuredValue
 
 PARAMETERS = frozenset({"WebhookHeaders"})
 """Shown field by field, so they have no schema of their own."""
@@ -27,6 +28,6 @@ def public_answers() -> dict[str, type[Answer]]:
         for name, model in vars(module).items()
         if inspect.isclass(model)
         and issubclass(model, Answer)
-        and model not in (Answer, Page, NumberedPage)
+        and model not in (Answer, Page, NumberedPage, BoardFigure, MeasuredValue)
         and name not in PARAMETERS | EVENTS
     }

@@ -148,7 +148,7 @@ async def test_a_true_repeat_is_free_and_answered_at_the_end_of_the_quota(
         ("/submissions", form(("file", b"x" * 50_000), end=b""), "malformed_multipart"),
         ("/validate", form(("file", b"x" * 50_000), end=b""), "malformed_multipart"),
         ("/validate", form(("file", b"x" * 50_000), end=b" and more"), "malformed_multipart"),
-        ("/submissions", form(*[("team", b"x" * 2_500)] * 21), "too_large"),
+        ("/submissions", form(*[("team", b"x" * 1_500)] * 65), "too_large"),
         ("/validate", form(("model_name", b"x" * 50_000)), None),
         ("/submissions", form(("model_name", b"x" * 50_000)), "invalid_submission"),
     ],

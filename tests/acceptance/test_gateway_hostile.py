@@ -172,7 +172,7 @@ BODIES = {
         422,
         "invalid_submission",
     ),
-    "many parts": (FORM, form(*[("team", b"")] * 50), 413, "too_large"),
+    "many parts": (FORM, form(*[("team", b"")] * 65), 413, "too_large"),
     "long part header": (FORM, b"--B\r\nX: " + b"y" * 9000, 413, "too_large"),
 }
 

@@ -18,11 +18,11 @@ from tests.acceptance.test_judge_end_to_end import (
     expected,
     judge_environment,
     judged,
-    replica,
 )
 from tests.depth import deep
 from tests.judging import HALF, plan_of, request_run
 from tests.patience import HANG_SECONDS
+from tests.preloaded import process_of
 from tests.rows import accept_submission
 from tests.servers import (
     TEMPLATE,
@@ -92,7 +92,7 @@ async def completes(world: World, run_id: UUID) -> None:
 
 @asynccontextmanager
 async def killed_at_the_end(environment: dict[str, str]) -> AsyncIterator[None]:
-    async with replica(environment) as process:
+    async with process_of("services.judge", environment) as process:
         yield
         process.send_signal(signal.SIGKILL)
         await process.wait()
@@ -106,7 +106,7 @@ async def test_a_disturbed_run_ends_as_an_undisturbed_one(world: World) -> None:
         environment = judge_environment(world.postgres.url(TEMPLATE), world.rabbit.url(), url)
         environment["MEDVID_JUDGE_STILL_SECONDS"] = "3"
         run_id = await request_run(world.database, stored.submission_id)
-        async with replica(environment):
+        async with process_of("services.judge", environment):
             async with killed_at_the_end(environment):
                 await verdicts(world, 0.15, pairs)
                 await crash_and_restart(world.postgres)
@@ -115,7 +115,7 @@ async def test_a_disturbed_run_ends_as_an_undisturbed_one(world: World) -> None:
                 await crash_and_restart(world.rabbit)
                 await verdicts(world, 0.6, pairs)
             await asyncio.gather(crash_and_restart(world.postgres), crash_and_restart(world.rabbit))
-            async with replica(environment):
+            async with process_of("services.judge", environment):
                 await completes(world, run_id)
     database = world.database
     open_pairs = "SELECT count(*) FROM judge_run_pairs WHERE NOT terminal"

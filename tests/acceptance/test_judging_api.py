@@ -157,7 +157,7 @@ async def test_refusals_have_their_codes(database: Database) -> None:
         await announce_judge(database, None, 1, off="no_model")
         _, answer = await post(gateway, f"{other}/judge", its_owner)
         assert (answer["code"], answer["detail"]) == (
-            "judge_not_configured", "no model is set for the judge."
+            "judge_not_configured", "No model is set for the judge."
         )  # fmt: skip
         assert answer["fix"].startswith("Operators: set MEDVID_JUDGE_MODEL")
         hold.set()

@@ -68,7 +68,7 @@ expected-statuses = ["2xx", "304", 401, 403, 404, 409, 422, 429, 503]
 # Each bound of each parameter is four requests in five. These operations need them to be done at
 # all: there are few keys, entries and messages that a request can be about.
 [[operations]]
-exclude-path-regex = "/(dead-letters|keys|entries)/.*(edit|rename|revoke|quotas|replay|discard)$"
+exclude-path-regex = "/(dead-letters|keys|entries)/.*(edit|rename|revoke|quotas|replay|discard|me)$"
 phases.coverage.enabled = {bounds}
 
 # Streams stay open for as long as they are read.

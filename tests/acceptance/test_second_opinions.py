@@ -89,7 +89,7 @@ async def test_they_are_those_of_the_pure_rules(database: Database) -> None:
         ("cvs_acc:nan", "no number from 0"),
         ("cvs_acc:1e999", "no number from 0"),
         ("cvs_acc:", "no number from 0"),
-        (",".join(f"{key}:0" for key in METRIC_KEYS), "all weights are 0"),
+        (",".join(f"{key}:0" for key in METRIC_KEYS), "All weights are 0"),
     ],
 )
 async def test_weights_that_are_none_are_named(database: Database, weights: str, says: str) -> None:

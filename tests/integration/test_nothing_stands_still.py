@@ -393,6 +393,8 @@ _WAITING: Final = re.compile(
 _NO_WORK: Final = {
     "rank_history": "'until' is when a rank ended",
     "admin_sessions": "a session that has expired is none",
+    "sign_ins": "the same",
+    "device_codes": "a code that has expired is none",
     "submission_history": "what was",
 }
 
