@@ -12,8 +12,8 @@ from medvid.models.figures import BoardFigure, MeasuredValue
 
 PARAMETERS = frozenset({"WebhookHeaders"})
 """Shown field by field, so they have no schema of their own."""
-EVENTS = frozenset({"BoardNews"})
-"""Data of events, which the document describes as text."""
+EVENTS = frozenset({"BoardNews", "BoardRank"})
+"""Data of events and lines of files, which the document describes as text."""
 
 
 def public_answers() -> dict[str, type[Answer]]:
