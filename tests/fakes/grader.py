@@ -1,4 +1,4 @@
-"""A judge that counts its calls and answers as the stand-in does, or as it is told."""
+"""A judge that counts its calls and answers as the stand-in does, or as its test says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An identity provider that does as it is told: OpenID Connect and GitHub, with faults."""
+"""An identity provider that behaves as its test says: OpenID Connect and GitHub, with faults."""
 
 from __future__ import annotations
 
