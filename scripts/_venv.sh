@@ -57,6 +57,22 @@ pip_install() {
   fi
 }
 
+# To unpack is a processor's work, and pip takes one: so a lock is installed in parts, two at a time.
+# What installs and builds comes before them.
+install_lock() {
+  local lock=$1 parts status=0
+  parts=$(mktemp -d)
+  awk -v parts="$parts" '
+    /^[^ #]/ { part = /^(pip|setuptools)==/ ? "first" : "part" n++ % 4 }
+    { print > (parts "/" part) }' "$lock"
+  [ ! -e "$parts/first" ] || pip_install --require-hashes -r "$parts/first" || status=1
+  export -f pip_install
+  [ "$status" != 0 ] || printf '%s\0' "$parts"/part* \
+    | xargs -0 -n 1 -P 2 bash -c 'pip_install --require-hashes -r "$1"' _ || status=1
+  rm -rf "$parts"
+  return "$status"
+}
+
 prepare_venv() {
   local lock="requirements/$1.lock" stamp digest python
   python=$(find_python) || fail "needs Python 3.11 or newer on PATH (or PYTHON=/path/to/python3)" 3
@@ -66,7 +82,7 @@ prepare_venv() {
   if [ "$(cat "$stamp" 2>/dev/null)" != "$digest" ]; then
     echo "Installing the locked dependencies ($lock) into .venv"
     mkdir -p var/log && : > var/log/pip.log
-    pip_install --require-hashes -r "$lock" || fail "pip could not install $lock; the lines above say why" 3
+    install_lock "$lock" || fail "pip could not install $lock; the lines above say why" 3
     pip_install --no-build-isolation -e medvid -e . \
       || fail "pip could not install the project itself; the lines above say why" 3
     printf '%s' "$digest" > "$stamp"

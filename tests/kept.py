@@ -1,18 +1,23 @@
 # ruff: noqa: SLF001 - it knows what pools are made of
-"""What lives on from test to test: workers, compiled templates, schemas, pages about the API.
+"""What lives on from test to test: workers, compiled templates, the description of the API and its
+pages, what is compressed, boards without entries.
 
-Hundreds of tests start a service in this process, and each would make the same anew.
+Hundreds of tests start a service in this process, and each would make the same anew: of a start's
+time that was more than half.
 What a worker keeps between jobs is what it is made to keep: the ground truth it last used.
 """
 
 from __future__ import annotations
 
 import atexit
+import gzip
 from collections import defaultdict
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from functools import cache, lru_cache
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -20,10 +25,15 @@ import pytest
 from aiohttp import web
 
 from services.gateway import app
+from services.gateway.boards.current import Boards, ReadyBoard
+from services.gateway.boards.models import MeasuredBoard
+from services.gateway.pages import description
 from services.gateway.pages.description import Description, description_routes
 from services.gateway.pages.rendering import Pages
-from services.gateway.web import openapi
-from services.gateway.web.site import Site
+from services.gateway.web import openapi, representations
+from services.gateway.web.endpoints import Endpoint
+from services.gateway.web.openapi import OutgoingCall
+from services.gateway.web.site import Site, site
 from shared.runtime import workers
 
 _Key = tuple[Callable[..., object] | None, tuple[object, ...]]
@@ -33,6 +43,11 @@ _close = workers.WorkerPool.close
 _pages = cache(app.Pages)
 _schemas = cache(openapi.Schemas)
 _routes: dict[tuple[int, Site, bytes], list[web.RouteDef]] = {}
+_documents: dict[str, dict[str, Any]] = {}
+_build = Boards._build
+_empty: dict[tuple[object, str, str], ReadyBoard] = {}
+_compress = lru_cache(maxsize=512)(gzip.compress)
+_STATED = [field.name for field in fields(Endpoint) if field.name != "handler"]
 
 
 def keep(patch: pytest.MonkeyPatch) -> None:
@@ -40,6 +55,9 @@ def keep(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(app, "Pages", _pages)
     patch.setattr(openapi, "Schemas", lambda models: _schemas(tuple(models)))
     patch.setattr(app, "description_routes", _make_or_take_routes)
+    patch.setattr(description, "openapi_document", _make_or_take_document)
+    patch.setattr(representations, "gzip", SimpleNamespace(compress=_compress))
+    patch.setattr(Boards, "_build", _build_or_take)
     patch.setattr(workers._Worker, "start", _start_or_take)
     patch.setattr(workers.WorkerPool, "close", _close_and_leave)
 
@@ -50,6 +68,29 @@ def _make_or_take_routes(description: Description, pages: Pages, site: Site) -> 
     if key not in _routes:
         _routes[key] = description_routes(description, pages, site)
     return _routes[key]
+
+
+def _make_or_take_document(
+    endpoints: Sequence[Endpoint], webhooks: Sequence[OutgoingCall]
+) -> dict[str, Any]:
+    """Describe the same operations of the same site once: 100 ms of each start of a gateway."""
+    stated = [[getattr(endpoint, name) for name in _STATED] for endpoint in endpoints]
+    key = repr((stated, webhooks, site()))
+    if key not in _documents:
+        _documents[key] = openapi.openapi_document(endpoints, webhooks)
+    return _documents[key]
+
+
+def _build_or_take(
+    boards: Boards, snapshot_id: int, board: MeasuredBoard, valueless: frozenset[Any]
+) -> ReadyBoard:
+    """Draw a board without entries, as each gateway begins with, once for the same pages."""
+    if snapshot_id or board.entries or valueless:
+        return _build(boards, snapshot_id, board, valueless)
+    key = boards._render, board.board, board.scoring
+    if key not in _empty:
+        _empty[key] = _build(boards, snapshot_id, board, valueless)
+    return _empty[key]
 
 
 def _start_or_take(worker: Any) -> None:

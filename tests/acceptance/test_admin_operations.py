@@ -18,6 +18,7 @@ from medvid.benchmark.tasks import METRIC_KEYS
 from shared.contracts.messages import Envelope, JudgingRequested, SubmissionAccepted
 from shared.storage.database import Database
 from tests.acceptance.administration_harness import KEY, WHY, Site, running_site
+from tests.depth import deep
 from tests.patience import HANG_SECONDS
 from tests.preloaded import with_pipes
 from tests.rows import DEMO, accept_submission, add_listed_entry
@@ -308,6 +309,7 @@ async def test_keys_are_made_limited_and_revoked_by_command(site: Site) -> None:
     assert {line["why"] for line in lines} == {WHY}
 
 
+@deep
 async def test_a_ground_truth_is_corrected_by_command(database: Database, tmp_path: Path) -> None:
     """Loaded, scored anew beside the scores in force, looked at, applied; and the rest."""
     records = orjson.loads(gzip.decompress((DEMO / "ground_truth.json.gz").read_bytes()))

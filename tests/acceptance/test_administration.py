@@ -15,13 +15,14 @@ from services.gateway.admin import entries_api, operations_api
 from shared.contracts.messages import BoardChanged
 from shared.storage.database import Database
 from tests.acceptance.administration_harness import KEY, WHY, Site, running_site
+from tests.depth import deep
 from tests.patience import HANG_SECONDS
 from tests.rows import accept_submission, add_listed_entry
 
 VALUES = dict.fromkeys(METRIC_KEYS, 0.5)
 
 
-@pytest.fixture(params=["local", "rabbit"])
+@pytest.fixture(params=["local", pytest.param("rabbit", marks=deep)])
 async def site(request: pytest.FixtureRequest, database: Database) -> AsyncIterator[Site]:
     url = request.getfixturevalue("rabbit_url") if request.param == "rabbit" else None
     async with running_site(database, url) as site:
@@ -228,7 +229,7 @@ async def fill(site: Site) -> None:
     await add_listed_entry(site.database, "Unlike the others", {"cvs_acc": 1e-7})
 
 
-@pytest.mark.parametrize("form", ["json", "csv"])
+@pytest.mark.parametrize("form", [pytest.param("json", marks=deep), "csv"])
 async def test_an_export_imported_again_is_the_same(local: Site, form: str) -> None:
     await fill(local)
     _, exported = await local.ask("GET", f"/admin/boards/export?format={form}")

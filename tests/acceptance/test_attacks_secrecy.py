@@ -30,7 +30,7 @@ from medvid.benchmark.tasks import CAPTION_TASKS, task_of
 from services.operate.ground_truth import store_ground_truth
 from services.standalone import StandaloneSettings, running
 from shared.storage.database import Database
-from tests.depth import deep
+from tests.depth import deep, is_deep
 from tests.patience import HANG_SECONDS
 from tests.processes import free_port
 from tests.rows import DEMO, load_demo_ground_truth
@@ -137,6 +137,7 @@ def with_one_long_record(test_set: Answers, caption: str) -> Records:
     return test_set.file(dict.fromkeys(every, "x") | {one: "\n".join([line] * 40)})
 
 
+@deep
 async def test_a_long_record_is_no_thirty_answers(
     postgres_url: str, database: Database, tmp_path: Path, test_set: Answers
 ) -> None:
@@ -149,6 +150,7 @@ async def test_a_long_record_is_no_thirty_answers(
     assert not any(shown.values()), shown
 
 
+@deep
 async def test_what_a_source_hides_is_not_the_rest_of_the_whole(
     postgres_url: str, database: Database, tmp_path: Path, test_set: Answers
 ) -> None:
@@ -228,7 +230,8 @@ def searches(test_set: Answers) -> list[Records]:
     right = {index: test_set.answer(index) for index in indexes}
     constant = dict.fromkeys(indexes, test_set.answer(test_set.places["next_action", "AVOS"][0]))
     partly = {index: text[: len(text) // 2] for index, text in right.items()}
-    return [*spans, *(test_set.file(answers) for answers in (right, constant, partly))]
+    files = [*spans, *(test_set.file(answers) for answers in (right, constant, partly))]
+    return files if is_deep() else [spans[-1], files[-1]]
 
 
 async def test_no_report_depends_on_the_private_answers(

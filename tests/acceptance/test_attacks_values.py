@@ -9,9 +9,10 @@ from pathlib import Path
 from shared.storage.database import Database
 from tests.acceptance.fuzzing import ADMINISTRATION, Answer, exchange, faults, fuzzed
 from tests.acceptance.gateway_harness import Gateway, row, running_gateway
+from tests.depth import examples
 from tests.proxy_servers import nginx_before
 
-REQUESTS = 1_000
+REQUESTS = examples(1_000)
 ADMIN = "the-administrators-own-and-long-key"
 _CLOSE = b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
 
@@ -25,7 +26,7 @@ def port_of(gateway: Gateway) -> int:
     return int(gateway.url.rpartition(":")[2])
 
 
-async def test_a_thousand_strange_requests_behind_nginx(database: Database, tmp_path: Path) -> None:
+async def test_strange_requests_behind_nginx(database: Database, tmp_path: Path) -> None:
     """None is left without an answer, so nginx takes no gateway for down."""
     async with AsyncExitStack() as stack:
         gateways = [

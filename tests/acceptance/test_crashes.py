@@ -38,9 +38,7 @@ ON_RABBIT = [("gateway", point) for point in COMMITS] + [
 # The standalone bus shares the code but for leases, which it takes ten seconds to lose.
 ON_LOCAL = [("scorer", "before_commit"), ("ranker", "before_settle"), ("gateway", "after_commit")]
 # Each service dies once, each at a point of another kind; './scripts/test all' runs every case.
-ALWAYS_ON_RABBIT = {
-    ("gateway", "after_commit"), ("scorer", "before_settle"), ("ranker", "before_publish"),
-}  # fmt: skip
+ALWAYS_ON_RABBIT = {("scorer", "before_settle")}
 ALWAYS_ON_LOCAL = {("scorer", "before_commit")}
 
 Environment = dict[str, str]

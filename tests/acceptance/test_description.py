@@ -15,6 +15,7 @@ from medvid.benchmark.submission_schema import submission_schema
 from medvid.models.problem_codes import PROBLEM_CODES
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, running_gateway
+from tests.depth import deep
 
 
 @pytest.fixture
@@ -23,6 +24,7 @@ async def gateway(database: Database) -> AsyncIterator[Gateway]:
         yield running
 
 
+@deep
 async def test_the_document_is_sound(gateway: Gateway) -> None:
     status, headers, body = await gateway.get("/api/v1/openapi.json")
     assert (status, headers["Content-Type"]) == (200, "application/json")

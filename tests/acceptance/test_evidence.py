@@ -297,7 +297,7 @@ async def test_replicates_leave_in_no_public_answer(gateway: Gateway) -> None:
 
 
 @deep
-@pytest.mark.parametrize("on", ["rabbit", "local"])
+@pytest.mark.parametrize("on", [pytest.param("rabbit", marks=deep), "local"])
 async def test_an_auditor_recomputes_everything(
     database: Database, on: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:

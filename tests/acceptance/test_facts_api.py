@@ -27,6 +27,7 @@ from tests.acceptance.test_lifecycle_api import (
     send,
     withdraw,
 )
+from tests.depth import deep
 from tests.ranking import score
 from tests.rows import accept_submission
 
@@ -35,7 +36,7 @@ BOARD = "/api/v1/leaderboards/community"
 BADGE = "trained on test videos"
 
 
-@pytest.fixture(params=["local", "rabbit"])
+@pytest.fixture(params=["local", pytest.param("rabbit", marks=deep)])
 async def site(request: pytest.FixtureRequest, database: Database) -> AsyncIterator[Site]:
     url = request.getfixturevalue("rabbit_url") if request.param == "rabbit" else None
     async with running_site(database, url) as site:

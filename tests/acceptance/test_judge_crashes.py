@@ -82,6 +82,7 @@ async def assert_exact(database: Database, calls: Path, kills: int) -> None:
     assert completed == 1
 
 
+@deep
 async def test_killed_replicas_on_rabbit(
     environment: dict[str, str], database: Database, rabbit_url: str
 ) -> None:

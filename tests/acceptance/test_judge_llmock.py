@@ -13,6 +13,7 @@ from medvid.judging.pricing import TokenPrice
 from services.standalone import StandaloneSettings, running
 from shared.storage.database import Database
 from tests.acceptance.test_judge_end_to_end import API_KEY, entry_with
+from tests.depth import deep
 from tests.judging import HALF
 from tests.patience import HANG_SECONDS
 from tests.processes import free_port
@@ -31,6 +32,7 @@ async def run_that_is(http: aiohttp.ClientSession, submission: str, state: str) 
         await asyncio.sleep(0.05)
 
 
+@deep
 async def test_faults_of_a_provider_are_told_cost_nothing_and_pass(
     postgres_url: str, database: Database, llmock: LLMock, tmp_path: Path
 ) -> None:

@@ -17,6 +17,7 @@ from services.judge.stub.server import Stub, running_stub
 from services.standalone import StandaloneSettings, running
 from shared.storage.database import Database
 from tests.acceptance.test_judge_end_to_end import API_KEY, tables_with
+from tests.depth import deep
 from tests.patience import HANG_SECONDS
 from tests.processes import free_port
 from tests.rows import DEMO, load_demo_ground_truth
@@ -81,6 +82,7 @@ async def read(http: aiohttp.ClientSession, address: str, headers: dict[str, str
         return told
 
 
+@deep
 async def test_the_key_is_in_no_log_table_event_page_or_answer(
     postgres_url: str, database: Database, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,6 +13,7 @@ from medvid.benchmark.tasks import RULE_METRIC_KEYS
 from services.operate.ground_truth import store_ground_truth
 from services.standalone import StandaloneSettings, running
 from shared.storage.database import Database
+from tests.depth import is_deep
 from tests.patience import HANG_SECONDS
 from tests.servers import free_port
 
@@ -43,7 +44,8 @@ async def test_every_file_is_stored_with_its_golden_scores(
         aiohttp.ClientSession(url) as http,
     ):
         base.readiness.started = True
-        submitted = {file: await submit(http, file) for file in FILES}
+        files = FILES if is_deep() else ("results_strong", "predictions_hostile")
+        submitted = {file: await submit(http, file) for file in files}
         for receipt in submitted.values():
             await ranked(http, receipt)
     golden = json.loads((ROOT / "tests/golden/full_benchmark.json").read_text())

@@ -29,6 +29,7 @@ from services.scorer.settings import ScorerSettings
 from shared.messaging.bus import Outgoing
 from shared.runtime.infrastructure import Infrastructure, infrastructure
 from shared.storage.database import Database
+from tests.depth import deep
 from tests.patience import HANG_SECONDS
 from tests.rows import DEMO, accept_submission
 
@@ -36,7 +37,7 @@ MODELS = 6
 PATIENCE_SECONDS = HANG_SECONDS
 
 
-@pytest.fixture(params=["local", "rabbit"])
+@pytest.fixture(params=[pytest.param("local", marks=deep), "rabbit"])
 def settings(request: pytest.FixtureRequest, postgres_url: str, tmp_path: Path) -> dict[str, Any]:
     values = {
         "database_url": postgres_url,

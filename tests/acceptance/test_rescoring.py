@@ -84,7 +84,7 @@ def expected_on_boards(kind: str, corrected: bool, scoring: Scoring) -> dict[str
 MODELS = {"Model A": "none", "Model B": "cvs_assessment", "Model C": "tal"}
 
 
-@pytest.fixture(params=["local", "rabbit"])
+@pytest.fixture(params=["local", pytest.param("rabbit", marks=deep)])
 async def site(request: pytest.FixtureRequest, database: Database) -> AsyncIterator[Site]:
     url = request.getfixturevalue("rabbit_url") if request.param == "rabbit" else None
     async with running_site(database, url, scoring=True) as site:
@@ -276,6 +276,7 @@ async def test_some_entries_only_and_discarded(database: Database) -> None:
             assert board[name]["values"]["cvs_acc"] == (value and round(round(value, 4), 3))
 
 
+@deep
 @pytest.mark.parametrize(
     ("point", "on"),
     [("before_settle", "rabbit"), pytest.param("before_commit", "local", marks=deep)],

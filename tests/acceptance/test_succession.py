@@ -394,6 +394,7 @@ async def _paid(bench: Bench, count: int) -> bool:
     return bench.stub.answered.total() >= count
 
 
+@deep
 async def test_a_killed_judge_loses_nothing(
     database: Database, postgres_url: str, rabbit_url: str
 ) -> None:
@@ -401,7 +402,7 @@ async def test_a_killed_judge_loses_nothing(
 
 
 @deep
-@pytest.mark.parametrize("bus", ["local", "rabbit"])
+@pytest.mark.parametrize("bus", ["local", pytest.param("rabbit", marks=deep)])
 async def test_a_judge_killed_often_loses_nothing(
     database: Database, postgres_url: str, bus: str, request: pytest.FixtureRequest
 ) -> None:

@@ -21,7 +21,7 @@ from tests.servers import free_port
 MATRIX = [("gateway", point) for point in COMMITS] + [
     ("ranker", point) for point in (*COMMITS, *DELIVERIES)
 ]
-ALWAYS = {("gateway", "after_commit"), ("ranker", "before_commit")}
+ALWAYS = {("ranker", "before_commit")}
 
 
 async def ready_job(database: Database) -> tuple[str, int]:

@@ -11,6 +11,7 @@ import pytest
 
 from services.standalone import StandaloneSettings, running
 from shared.storage.database import Database
+from tests.depth import deep
 from tests.judging import HALF
 from tests.otlp_receiver import Span, otlp_receiver
 from tests.patience import HANG_SECONDS
@@ -121,6 +122,7 @@ async def test_without_a_collector_messages_carry_the_callers_trace_and_no_new_f
     assert not any(row["traced"] for row in rows)
 
 
+@deep
 async def test_a_collector_that_is_gone_costs_no_work(
     postgres_url: str, database: Database, tmp_path: Path
 ) -> None:

@@ -22,6 +22,7 @@ from shared.runtime.listening import EVERYWHERE
 from shared.runtime.ops import Readiness, ops_routes
 from tests.deploy.dockerfile import Stage, is_ignored, parse
 from tests.deploy.manifests import ROOT, SERVICES
+from tests.depth import deep
 from tests.patience import HANG_SECONDS
 
 ARGUMENTS, STAGES = parse((ROOT / "deploy" / "Dockerfile").read_text())
@@ -229,6 +230,7 @@ def test_every_file_of_the_packages_is_installed(installed: Path) -> None:
     assert expected - found == set()
 
 
+@deep
 def test_every_service_starts_from_what_is_installed(installed: Path, tmp_path: Path) -> None:
     """As far as without servers: each says what it lacks, with the status of a wrong setup."""
     environment = {

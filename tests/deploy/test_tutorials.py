@@ -11,6 +11,7 @@ from typing import Final
 
 from tests.deploy.manifests import ROOT
 from tests.deploy.test_image import copy_sources
+from tests.depth import deep
 from tests.patience import HANG_SECONDS
 
 TUTORIALS: Final = ROOT / "docs" / "tutorials"
@@ -32,6 +33,7 @@ def code(page: str) -> str:
     return str(block)
 
 
+@deep
 def test_the_first_change_fails_then_passes(tmp_path: Path) -> None:
     page = (TUTORIALS / "first-change.md").read_text()
     (name,) = re.findall(r"unit -k (\w+)", page)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
-import sys
 import tarfile
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -27,6 +26,7 @@ from shared.storage.database import Database, connect
 from shared.storage.migrate import require_schema
 from tests.conftest import Servers
 from tests.patience import HANG_SECONDS
+from tests.preloaded import with_pipes
 from tests.rows import accept_submission, add_listed_entry
 from tests.servers import PostgresServer, free_port
 
@@ -202,24 +202,25 @@ async def test_what_does_not_hold_what_it_promised_is_told(
             await restore(empty, empty_url, tmp_path / "other.tar")
 
 
-def test_the_commands_work_and_show_no_password(postgres_url: str, tmp_path: Path) -> None:
+async def test_the_commands_work_and_show_no_password(postgres_url: str, tmp_path: Path) -> None:
     url = postgres_url.replace("postgres@", "postgres:a-password@")
 
-    def medvid(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(  # noqa: S603 - our own command
-            [sys.executable, "-m", "medvid", "admin", *arguments],
-            env={**os.environ, "MEDVID_DATABASE_URL": url},
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+    async def medvid(*arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "MEDVID_DATABASE_URL": url}
+        process = await with_pipes("medvid", "admin", *arguments, env=environment)
+        out, err = await process.communicate()
+        return subprocess.CompletedProcess(
+            arguments, await process.wait(), out.decode(), err.decode()
+        )
 
     file = tmp_path / "backup.tar"
-    made = medvid("backup", str(file))
+    made = await medvid("backup", str(file))
     assert made.returncode == 0, made.stderr
-    named = medvid("backup", str(tmp_path))
-    assert len(list(tmp_path.glob("medvid-*Z.tar"))) == 1, named.stderr
-    checked = medvid("restore", "--check", str(file))
+    named = await medvid("backup", str(tmp_path))
+    assert sum(name.endswith("Z.tar") for name in os.listdir(tmp_path)) == 1, named.stderr
+    checked = await medvid("restore", "--check", str(file))
     assert "is whole" in checked.stdout
-    refused = medvid("restore", str(file))
+    refused = await medvid("restore", str(file))
     assert refused.returncode == 1
     assert "not empty" in refused.stderr
     assert "a-password" not in made.stdout + made.stderr + checked.stdout + refused.stderr

@@ -105,6 +105,7 @@ async def test_a_killed_server_is_started_again_at_the_same_address(folder: Path
     assert processes(folder) == []
 
 
+@deep
 async def test_a_server_that_was_left_is_taken_over_and_watched(folder: Path) -> None:
     script = (
         "import asyncio, os, sys; from pathlib import Path\n"
@@ -138,8 +139,11 @@ def a_zombie() -> Iterator[int]:
 
 @pytest.mark.parametrize(
     "what",
-    ["zombie", "stranger", "cut off"]
-    + [pytest.param(less, marks=deep) for less in ("gone", "empty", "nonsense")],
+    ["zombie"]
+    + [
+        pytest.param(less, marks=deep)
+        for less in ("stranger", "cut off", "gone", "empty", "nonsense")
+    ],
 )
 async def test_what_lock_files_name_after_a_crash_does_not_matter(folder: Path, what: str) -> None:
     async with watched_postgres(folder):
@@ -160,6 +164,7 @@ async def test_what_lock_files_name_after_a_crash_does_not_matter(folder: Path, 
             assert await value(server.url, "SELECT number FROM kept") == 42
 
 
+@deep
 async def test_orphans_of_a_killed_server_do_not_hold_up_the_next(folder: Path) -> None:
     """A child that hangs holds the shared memory, beside which no server starts."""
     async with watched_postgres(folder) as server:
@@ -172,6 +177,7 @@ async def test_orphans_of_a_killed_server_do_not_hold_up_the_next(folder: Path) 
         assert children[0] not in processes(folder)
 
 
+@deep
 async def test_a_server_that_cannot_start_again_ends_with_the_reason(folder: Path) -> None:
     async with watched_postgres(folder) as server:
         (folder / "global" / "pg_control").unlink()
@@ -184,6 +190,7 @@ async def test_a_server_that_cannot_start_again_ends_with_the_reason(folder: Pat
             pass
 
 
+@deep
 async def test_a_folder_that_was_cut_off_in_the_making_is_made_anew(folder: Path) -> None:
     shutil.rmtree(folder)
     unfinished = folder.with_name("postgres.unfinished")
@@ -238,7 +245,7 @@ async def test_a_file_in_the_place_of_the_data_folder_is_told(tmp_path: Path) ->
                 pass
 
 
-@pytest.mark.parametrize("first", [0, pytest.param(1, marks=deep), 2])
+@pytest.mark.parametrize("first", [0, *(pytest.param(first, marks=deep) for first in (1, 2))])
 async def test_the_last_user_of_the_server_stops_it(folder: Path, first: int) -> None:
     """An admin command that started it does not stop it under the server that joined."""
     users = [
@@ -272,6 +279,7 @@ async def test_a_command_may_open_the_database_again_and_twice_at_once(
         assert processes(folder) == []
 
 
+@deep
 async def test_a_user_that_is_killed_counts_no_more(folder: Path) -> None:
     script = (
         "import asyncio, os, sys; from pathlib import Path\n"

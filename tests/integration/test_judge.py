@@ -33,6 +33,7 @@ from shared.messaging.bus import Delivery, Done
 from shared.messaging.topology import JUDGE_BATCHES
 from shared.storage.database import Database
 from shared.storage.replicates import replicates_from
+from tests.depth import deep
 from tests.fakes.grader import FakeGrader, graded, ungraded
 from tests.judging import (
     FEW,
@@ -426,6 +427,7 @@ async def test_repeats_are_averaged_and_their_variance_published(
     assert numpy.allclose(replicates_from(stored_replicates), (first_alone + 3) / 2)
 
 
+@deep
 async def test_ten_submissions_of_two_owners_progress_together(database: Database) -> None:
     """All of them are on their way before any is half done."""
     policy = RunPolicy(batch_items=2, window_batches=10, tries=3, busy_seconds=0.05)

@@ -20,6 +20,7 @@ from shared.messaging.local import LocalBus
 from shared.messaging.rabbit.bus import connect_rabbit
 from shared.runtime.errors import Conflict
 from shared.storage.database import Database
+from tests.depth import deep
 from tests.patience import HANG_SECONDS
 from tests.ranking import ranking, score
 from tests.rows import load_demo_ground_truth
@@ -117,7 +118,7 @@ async def test_rivals_for_the_same_succession_get_one(database: Database) -> Non
             await lifecycle.withdraw(submission_id, "owner", None, None)
 
 
-@pytest.mark.parametrize("kind", ["local", "rabbit"])
+@pytest.mark.parametrize("kind", ["local", pytest.param("rabbit", marks=deep)])
 async def test_what_owners_do_reaches_the_board_on_both_buses(
     database: Database, request: pytest.FixtureRequest, kind: str
 ) -> None:

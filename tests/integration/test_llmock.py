@@ -139,6 +139,7 @@ async def test_faults_that_pass_cost_nothing_and_change_nothing(
     llmock.assert_resilient()
 
 
+@deep
 @pytest.mark.parametrize("told", [True, pytest.param(False, marks=deep)])
 async def test_the_rate_of_an_account_is_kept_to(
     database: Database,

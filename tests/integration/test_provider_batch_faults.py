@@ -31,6 +31,7 @@ from tests.batching import (
     lose_leases,
     states,
 )
+from tests.depth import deep
 from tests.judging import FEW, judging, plan_of, reaches, run_row
 from tests.providers import spent
 from tests.rows import accept_submission
@@ -241,7 +242,9 @@ def of_panel(folder: Path, url: str) -> dict[str, Any]:
     return {"judges": file}
 
 
-@pytest.mark.parametrize("settings_of", [of_one, of_pool, of_panel])
+@pytest.mark.parametrize(
+    "settings_of", [of_pool, *(pytest.param(each, marks=deep) for each in (of_one, of_panel))]
+)
 async def test_what_was_sent_comes_back_whatever_judges_now(
     database: Database, tmp_path: Path, settings_of: Any
 ) -> None:

@@ -79,6 +79,7 @@ async def checked(bus: Bus) -> None:
     await eventually(well)
 
 
+@deep
 @pytest.mark.parametrize("end", [pytest.param("stop", marks=deep), "kill"])
 async def test_a_broker_that_restarts_loses_nothing(
     node: RabbitServer, vhost: str, end: str
@@ -192,6 +193,7 @@ async def test_a_deleted_exchange_is_made_again(node: RabbitServer, vhost: str) 
         await probe.got(1)
 
 
+@deep
 async def test_a_memory_alarm_stops_publishers_and_not_consumers(
     node: RabbitServer, vhost: str
 ) -> None:

@@ -17,6 +17,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from medvid.cli.main import app, main
+from tests.depth import deep
 from tests.patience import HANG_SECONDS
 
 SERVER = ("aio_pika", "jinja2", "openai", "services.standalone")
@@ -87,6 +88,7 @@ def test_the_help_of_a_command_imports_neither_client_nor_numbers_nor_server() -
     assert heavy_in_the_help_of([each.split() for each in commands], heavy) == []
 
 
+@deep
 def test_no_help_opens_what_only_a_running_server_needs() -> None:
     """Only the judge's calibration does."""
     names = [
