@@ -64,6 +64,7 @@ def build_accounts(database: Database, settings: GatewaySettings) -> Accounts:
     sign_in = SignIn(
         IdentityStore(database),
         providers,
+        guesses,
         seconds=settings.sign_in_seconds,
         admin_seconds=settings.admin_session_seconds,
     )

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from joserfc import jwt
 
 from services.gateway.sign_in.attempts import Attempt
 from services.gateway.sign_in.openid_connect import OpenIdConnect
@@ -79,6 +80,14 @@ async def test_new_keys_are_followed_but_not_asked_for_all_the_time(fake: FakePr
     clock.now += 61
     await sign_in(client, fake)
     assert (fake.asked[DISCOVERY], fake.asked[KEYS]) == (1, 3)
+    clock.now += 61
+    fake.key = rsa_key("three")  # another key that goes by the same name
+    await sign_in(client, fake)
+    fake.seal = lambda me, claims: jwt.encode({"alg": "RS256"}, claims, me.key)
+    clock.now += 61
+    fake.key = rsa_key("")  # and one whose tokens name none
+    await sign_in(client, fake)
+    assert (fake.asked[DISCOVERY], fake.asked[KEYS]) == (1, 5)
     # A key that is taken back is not believed for more than an hour, though tokens name no other.
     old, fake.key = fake.key, rsa_key("four")
     fake.seal = lambda _, claims: FakeProvider(key=old).signed(claims)
@@ -87,14 +96,17 @@ async def test_new_keys_are_followed_but_not_asked_for_all_the_time(fake: FakePr
         await sign_in(client, fake)
 
 
-async def test_a_provider_that_failed_is_left_alone_for_a_moment(fake: FakeProvider) -> None:
+@pytest.mark.parametrize("path", [DISCOVERY, KEYS])
+async def test_a_provider_that_failed_is_left_alone_for_a_moment(
+    fake: FakeProvider, path: str
+) -> None:
     clock = Clock()
     client = OpenIdConnect(provider(fake), clock)
-    fake.faults = {DISCOVERY: "broken"}
+    fake.faults = {path: "broken"}
     for _ in range(5):
         with pytest.raises(ProviderFailed):
             await sign_in(client, fake)
-    assert fake.asked[DISCOVERY] == 1
+    assert fake.asked[path] == 1
     fake.faults, clock.now = {}, clock.now + 6
     await sign_in(client, fake)
 
@@ -111,6 +123,10 @@ async def test_a_provider_that_failed_is_left_alone_for_a_moment(fake: FakeProvi
         {"authorization_endpoint": "javascript:alert(1)"},
         {"userinfo_endpoint": ["x"]},
         {"jwks_uri": None},
+        {"authorization_endpoint": "https://one.example/\r\nSet-Cookie: a=b"},
+        {"authorization_endpoint": "https://one.example/#keeps-what-follows"},
+        {"authorization_endpoint": "https://one.example/\u202ea"},
+        {"token_endpoint": "https://one.example:99999/"},
     ],
 )
 async def test_what_discovery_says_is_not_followed_anywhere(
@@ -119,6 +135,17 @@ async def test_what_discovery_says_is_not_followed_anywhere(
     fake.discovery = said
     with pytest.raises(ProviderFailed):
         await OpenIdConnect(provider(fake)).check()
+
+
+ODD_KEYS: list[Any] = [7, None, [], {}, {"kty": []}, {"kty": {}}, {"kty": "RSA", "n": []}]
+
+
+async def test_odd_parts_of_what_a_provider_says_stop_nobody(fake: FakeProvider) -> None:
+    for methods in (None, 7, "client_secret_post", {}):
+        fake.discovery = {"token_endpoint_auth_methods_supported": methods}
+        assert (await sign_in(OpenIdConnect(provider(fake)), fake)).subject == "subject-1"
+    fake.published = [*ODD_KEYS, *fake.keys()]
+    assert (await sign_in(OpenIdConnect(provider(fake)), fake)).subject == "subject-1"
 
 
 async def test_discovery_leads_into_no_network_of_ours(fake: FakeProvider) -> None:

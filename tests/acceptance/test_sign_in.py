@@ -204,6 +204,51 @@ async def test_entries_are_marked_and_named_only_as_their_owner_says(site: SignI
     assert await of("Third") == [VERIFIED]
 
 
+async def test_a_name_is_whose_the_provider_says_it_is_now(site: SignInSite) -> None:
+    """Logins are given up and taken by others: entries must not name the wrong person."""
+    badges = "SELECT badges[1] FROM entries WHERE model_name = $1"
+    first = await site.signed_in()
+    await site.gateway.submit(FILE, headers=bearer(await key_of(first)), model_name="First")
+    await first.post("/account", action="show_name", shown="yes")
+    site.one.subject, site.one.name = "subject-2", "Ada"
+    second = await site.signed_in()
+    assert await site.database.pool.fetchval(badges, "First") == VERIFIED
+    await second.post("/account", action="show_name", shown="yes")
+    await site.gateway.submit(FILE, headers=bearer(await key_of(second)), model_name="Second")
+    assert await site.database.pool.fetchval(badges, "Second") == "verified: One Ada"
+    await site.database.pool.execute("UPDATE identities SET shown_at = NULL")
+    status, page = await first.post("/account", action="show_name", shown="yes")
+    assert status == 409
+    assert "Somebody else is called ada at One by now" in page
+    assert await site.database.pool.fetchval(badges, "First") == VERIFIED
+
+
+async def test_a_name_that_comes_and_goes_ranks_boards_a_few_times(site: SignInSite) -> None:
+    person = await site.signed_in()
+    await site.gateway.submit(FILE, headers=bearer(await key_of(person)), model_name="First")
+    revision = "SELECT revision FROM boards WHERE board = 'community'"
+    before = await site.database.pool.fetchval(revision)
+    for _ in range(3):
+        await person.post("/account", action="show_name", shown="yes")
+        await person.post("/account", action="show_name")
+    assert await site.database.pool.fetchval(revision) == before + 2
+    assert not await site.database.pool.fetchval("SELECT name_shown FROM identities")
+    await site.database.pool.execute("UPDATE identities SET shown_at = now() - interval '61 min'")
+    assert (await person.post("/account", action="show_name", shown="yes"))[0] == 200
+
+
+async def test_an_account_has_so_many_browsers_and_no_more(site: SignInSite) -> None:
+    first = await site.signed_in()
+    await site.database.pool.execute(
+        "INSERT INTO sign_ins (token_sha256, key_id, kind, label, expires_at)"
+        " SELECT sha256(n::text::bytea), key_id, 'browser', 'browser', now() + interval '1 day'"
+        " FROM identities, generate_series(1, 20) AS n"
+    )
+    person = await site.signed_in()
+    assert (await person.get("/account"))[1].count("A browser") == 20
+    assert "Sign in with One" in (await first.get("/account"))[1]  # the oldest has ended
+
+
 async def test_keys_end_one_by_one_and_the_account_with_all(site: SignInSite) -> None:
     person = await site.signed_in()
     key, other = await key_of(person), await key_of(person, "other")
@@ -288,3 +333,5 @@ async def test_claims_may_make_administrators_and_shut_others_out(
         site.one.userinfo = {"groups": ["users", "admins"]}
         person = await site.signed_in()
         assert "one:subject-1 (ada)" in (await person.get("/admin"))[1]
+        await database.pool.execute("UPDATE sign_ins SET claims_sha256 = sha256('another file')")
+        assert "one:subject-1" not in (await person.get("/admin"))[1]

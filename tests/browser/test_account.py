@@ -64,7 +64,7 @@ async def test_a_program_is_allowed_in_a_browser(visitor: Visitor, site: Site) -
         made = await answer.json()
     page = await signed_in(visitor, made["verification_uri_complete"])
     visitor.forgive("asks another host: http://localhost")
-    await expect(page.get_by_role("heading", name="medvid on x")).to_be_visible()
+    await expect(page.get_by_text("It calls itself “medvid on x”")).to_be_visible()
     await suits(visitor, page, "activate")
     await page.get_by_role("button", name="Allow").click()
     await expect(page.locator("#done")).to_contain_text("is allowed")

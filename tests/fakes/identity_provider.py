@@ -192,7 +192,7 @@ async def fake_provider(port: int) -> AsyncIterator[FakeProvider]:
 
 def unsigned(_: FakeProvider, claims: dict[str, Any]) -> str:
     """Return a token of the algorithm 'none'."""
-    return f"{_part({'alg': 'none', 'typ': 'JWT'})}.{_part(claims)}."
+    return f"{part({'alg': 'none', 'typ': 'JWT'})}.{part(claims)}."
 
 
 def signed_with_public_key(fake: FakeProvider, claims: dict[str, Any]) -> str:
@@ -221,14 +221,15 @@ def signed_with_embedded_key(fake: FakeProvider, claims: dict[str, Any]) -> str:
 def altered(fake: FakeProvider, claims: dict[str, Any]) -> str:
     """Return a token whose claims were changed after it was signed."""
     head, _, signature = fake.signed(claims).split(".")
-    return f"{head}.{_part(claims | {'sub': 'somebody else'})}.{signature}"
+    return f"{head}.{part(claims | {'sub': 'somebody else'})}.{signature}"
 
 
 def _hmac(claims: dict[str, Any], key: bytes, kid: str | None) -> str:
-    signed = f"{_part({'alg': 'HS256', 'typ': 'JWT', 'kid': kid})}.{_part(claims)}"
+    signed = f"{part({'alg': 'HS256', 'typ': 'JWT', 'kid': kid})}.{part(claims)}"
     digest = hmac.digest(key, signed.encode(), "sha256")
     return f"{signed}.{base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"
 
 
-def _part(content: dict[str, Any]) -> str:
+def part(content: dict[str, Any]) -> str:
+    """Return an object as a part of a token."""
     return base64.urlsafe_b64encode(json.dumps(content).encode()).rstrip(b"=").decode()

@@ -107,7 +107,7 @@ class Guesses:
         if wait > 0:
             _REFUSED.inc()
             raise QuotaExhausted(
-                "too many wrong keys came from your address.",
+                "too many wrong keys or codes came from your address.",
                 fix=f"Try again in {wait:.0f} s.",
                 code="too_many_guesses",
                 retry_after=wait,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from medvid.benchmark.lookalikes import first_lookalike
 from medvid.benchmark.names import check_text
 
 VERIFIED: Final = "verified identity"
@@ -15,15 +16,19 @@ LONGEST_MARK: Final = 80
 
 
 def mark(provider: str, name: str, *, shown: bool) -> str:
-    """Return the badge of an account's entries; names that cannot be shown are left out."""
-    if not shown:
-        return VERIFIED
+    """Return the badge of an account's entries.
+
+    Names that cannot be shown are left out, and those that pass for another's.
+    """
     text = f"{VERIFIED_AS}{provider} {name}"
+    return text if shown and _is_plain(text) and not first_lookalike(name) else VERIFIED
+
+
+def _is_plain(text: str) -> bool:
     try:
-        fits = check_text(text) == text and len(text) <= LONGEST_MARK and ";" not in text
+        return check_text(text) == text and len(text) <= LONGEST_MARK and ";" not in text
     except ValueError:
-        fits = False
-    return text if fits else VERIFIED
+        return False
 
 
 def is_mark(badge: str) -> bool:

@@ -20,7 +20,7 @@ from services.gateway.pages.admin_form_reading import PLAIN, read_form
 from services.gateway.pages.rendering import Pages
 from services.gateway.sign_in.api import DeviceRequest
 from services.gateway.sign_in.attempts import SECONDS as ATTEMPT_SECONDS
-from services.gateway.sign_in.attempts import Attempt
+from services.gateway.sign_in.attempts import Attempts
 from services.gateway.sign_in.devices import Devices
 from services.gateway.sign_in.rules import return_address
 from services.gateway.sign_in.service import AccountSession, SignIn
@@ -92,16 +92,21 @@ class AccountPages:
         except Unavailable as error:
             return self._to_sign_in(request, back, error)
         response = web.Response(status=303, headers={"Location": address, **_PRIVATE})
-        self._keep_attempt(request, response, attempt.cookie, ATTEMPT_SECONDS)
+        _keep_attempts(request, response, _attempts(request).begun(attempt))
         return response
 
     async def _end(self, request: web.Request) -> web.Response:
-        attempt = Attempt.read(request.cookies.get(cookie_name(request, _ATTEMPT_COOKIE)))
-        provider = request.match_info["provider"]
+        attempts, provider = _attempts(request), request.match_info["provider"]
+        attempt = self.sign_in.attempt(provider, request.query, attempts)
+        address = self.callers.address(request)
         try:
-            with self.slots.taken(self.callers.address(request)):
+            with self.slots.taken(address):
                 opened = await self.sign_in.end(
-                    provider, request.query, attempt, request_id_of(request)
+                    provider,
+                    request.query,
+                    attempt,
+                    address=address,
+                    request_id=request_id_of(request),
                 )
         except (NotAllowed, QuotaExhausted, Unavailable) as error:
             return self._to_sign_in(request, attempt.back if attempt else "", error)
@@ -109,7 +114,8 @@ class AccountPages:
         await self.sign_in.leave(request.cookies.get(account_cookie(request)))
         back = return_address(opened.back, url("official").rstrip(ROOT), url("account"))
         response = web.Response(status=303, headers={"Location": back, **_PRIVATE})
-        self._keep_attempt(request, response, "", 0)
+        if attempt is not None:
+            _keep_attempts(request, response, attempts.ended(attempt))
         _keep(request, response, account_cookie(request), opened.cookie, int(self.sign_in.seconds))
         return response
 
@@ -119,11 +125,6 @@ class AccountPages:
         await self.sign_in.leave(request.cookies.get(account_cookie(request)))
         _keep(request, response, account_cookie(request), "", 0)
         return response
-
-    def _keep_attempt(
-        self, request: web.Request, response: web.Response, value: str, seconds: int
-    ) -> None:
-        _keep(request, response, cookie_name(request, _ATTEMPT_COOKIE), value, seconds)
 
     def _to_sign_in(
         self, request: web.Request, back: str, error: MedvidError | None = None
@@ -277,6 +278,15 @@ class AccountPages:
             charset="utf-8",
             headers=_PRIVATE,
         )
+
+
+def _attempts(request: web.Request) -> Attempts:
+    return Attempts.read(request.cookies.get(cookie_name(request, _ATTEMPT_COOKIE)))
+
+
+def _keep_attempts(request: web.Request, response: web.Response, attempts: Attempts) -> None:
+    seconds = ATTEMPT_SECONDS if attempts.kept else 0
+    _keep(request, response, cookie_name(request, _ATTEMPT_COOKIE), attempts.cookie, seconds)
 
 
 def _keep(

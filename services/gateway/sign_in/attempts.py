@@ -18,7 +18,10 @@ from typing import Final, Self
 from services.gateway.sign_in.rules import LONGEST_RETURN, Provider
 
 _SECRET_BYTES: Final = 32
-_LONGEST: Final = 2 * LONGEST_RETURN
+_MOST: Final = 4
+"""Attempts that a browser keeps: each tab may have its own."""
+_LONGEST: Final = _MOST * 2 * LONGEST_RETURN
+_BETWEEN: Final = "~"
 SECONDS: Final = 600
 """How long a browser keeps an attempt."""
 
@@ -36,19 +39,17 @@ class Attempt:
         return cls(secrets.token_urlsafe(_SECRET_BYTES), back)
 
     @classmethod
-    def read(cls, cookie: str | None) -> Self | None:
-        """Return the attempt of a cookie, None where it has none."""
-        if not cookie or len(cookie) > _LONGEST or not cookie.isascii():
-            return None
-        secret, _, back = cookie.partition(".")
+    def read(cls, text: str) -> Self | None:
+        """Return the attempt of a part of a cookie, None where it is none."""
+        secret, _, back = text.partition(".")
         try:
-            return cls(secret, _unpacked(back).decode())
+            return cls(secret, _unpacked(back).decode()) if secret else None
         except (binascii.Error, UnicodeDecodeError):
             return None
 
     @property
-    def cookie(self) -> str:
-        """What the browser keeps."""
+    def text(self) -> str:
+        """What the browser keeps of it."""
         return f"{self.secret}.{_packed(self.back.encode())}"
 
     @property
@@ -82,6 +83,38 @@ class Attempt:
     def _derived(self, what: str, provider: Provider) -> str:
         message = f"{what} {provider.id}".encode()
         return _packed(hmac.digest(self.secret.encode(), message, "sha256"))
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """Those that a browser has begun and not ended, newest first."""
+
+    kept: tuple[Attempt, ...] = ()
+
+    @classmethod
+    def read(cls, cookie: str | None) -> Self:
+        """Return those of a cookie."""
+        if not cookie or len(cookie) > _LONGEST or not cookie.isascii():
+            return cls()
+        found = (Attempt.read(part) for part in cookie.split(_BETWEEN)[:_MOST])
+        return cls(tuple(each for each in found if each))
+
+    @property
+    def cookie(self) -> str:
+        """What the browser keeps; '' where there are none."""
+        return _BETWEEN.join(each.text for each in self.kept)
+
+    def begun(self, attempt: Attempt) -> Self:
+        """Return them with a new one; the oldest goes where there are too many."""
+        return type(self)((attempt, *self.kept)[:_MOST])
+
+    def ended(self, attempt: Attempt) -> Self:
+        """Return them without one that has ended."""
+        return type(self)(tuple(each for each in self.kept if each != attempt))
+
+    def of_state(self, provider: Provider, state: str) -> Attempt | None:
+        """Return the one that a provider hands back, None where it is none of them."""
+        return next((each for each in self.kept if each.is_state(provider, state)), None)
 
 
 def _packed(content: bytes) -> str:

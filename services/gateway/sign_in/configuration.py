@@ -17,10 +17,12 @@ administrator_claims = {groups = "leaderboard-admins"}
 from __future__ import annotations
 
 import os
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
+from itertools import permutations
 from pathlib import Path
 from typing import Annotated, Final, Literal
 from urllib.parse import SplitResult, urlsplit
@@ -33,6 +35,12 @@ from services.gateway.web.site import Site
 from shared.runtime.errors import Misconfigured
 
 _FIX: Final = "See docs/operations.md#sign-in and its example, deploy/sign-in.toml."
+_OWN_CLAIMS: Final = frozenset({
+    "birthdate", "email", "email_verified", "family_name", "given_name", "locale", "middle_name",
+    "name", "nickname", "phone_number", "picture", "preferred_username", "profile", "upn",
+    "unique_name", "website", "zoneinfo",
+})  # fmt: skip
+"""What is said of a person, often by that person: it gives no rights (OpenID Connect Core, 5.7)."""
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 _Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=40)]
 _Subject = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_SUBJECT)]
@@ -139,12 +147,27 @@ class _Reader:
             raise self.wrong(f"{place}.name: should be {error}") from None
         if kind == "oidc" and "openid" not in facts["scopes"].split():
             raise self.wrong(f"{place}.scopes: 'openid' is missing", "Add it.")
-        if kind == "github" and table.administrator_claims:
-            fix = "Name 'administrators' by their numeric ids."
-            raise self.wrong(f"{place}.administrator_claims: GitHub has no claims", fix)
+        if kind == "github":
+            self._check_github(place, facts["issuer"], table)
+        if own := _OWN_CLAIMS.intersection(table.administrator_claims):
+            fix = "Ask for what the provider's administrators give, as groups, or name subjects."
+            what = f"people may write {' and '.join(sorted(own))} themselves"
+            raise self.wrong(f"{place}.administrator_claims: {what}", fix)
         if table.only_administrators and not (table.administrators or table.administrator_claims):
             fix = "Name 'administrators' or 'administrator_claims'."
             raise self.wrong(f"{place}.only_administrators: it names none", fix)
+
+    def _check_github(self, place: str, issuer: str, table: _ProviderTable) -> None:
+        fix = "Name 'administrators' by their numeric ids."
+        if table.administrator_claims:
+            raise self.wrong(f"{place}.administrator_claims: GitHub has no claims", fix)
+        logins = [each for each in table.administrators if not re.fullmatch("[1-9][0-9]*", each)]
+        if logins:
+            raise self.wrong(f"{place}.administrators: {logins[0]!r} is no number", fix)
+        # Accounts belong to issuer and number: another spelling would be another person.
+        if issuer != issuer.lower() or urlsplit(issuer).path:
+            fix = "Write it in lower case and without a path, as https://github.example.edu."
+            raise self.wrong(f"{place}.issuer: it is not in its one spelling", fix)
 
     def wrong(self, what: str, fix: str = _FIX) -> Misconfigured:
         return Misconfigured(f"MEDVID_SIGN_IN: {self.path.name}: {what}.", fix=fix)
@@ -165,7 +188,16 @@ def read_providers(
     issuers = [each.issuer for each in providers.values()]
     if twice := next((each for each in issuers if issuers.count(each) > 1), None):
         raise reader.wrong(f"two providers have the issuer {twice}", "Keep one of them.")
+    _check_names(reader, [each.name for each in providers.values()])
     return Providers(providers, _site(public_url))
+
+
+def _check_names(reader: _Reader, names: Sequence[str]) -> None:
+    """Raise Misconfigured where a mark could be read as one of another provider."""
+    for one, other in permutations(names, 2):
+        if f"{other} ".casefold().startswith(f"{one} ".casefold()):
+            what = f"the names {one!r} and {other!r} of providers begin alike"
+            raise reader.wrong(what, "Entries are marked with name and login: give another name.")
 
 
 def secret_variables(path: Path | None) -> frozenset[str]:

@@ -7,28 +7,28 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 from urllib.parse import quote, urlencode
 
 import aiohttp
 import structlog
 from joserfc import jwk, jwt
-from joserfc.errors import InvalidKeyIdError, JoseError
+from joserfc.errors import BadSignatureError, InvalidKeyIdError, JoseError
 from joserfc.jws import JWSRegistry
 from yarl import URL
 
 from services.gateway.sign_in.attempts import Attempt
 from services.gateway.sign_in.provider_calls import ProviderCalls, ProviderFailed, sign_in_failed
-from services.gateway.sign_in.rules import LONGEST_SUBJECT, Identity, Provider
+from services.gateway.sign_in.rules import Identity, Provider, is_subject
 from shared.runtime.errors import NotAllowed
 
 _FRESH_SECONDS: Final = 3600.0
 _AGAIN_SECONDS: Final = 5.0
 """A provider that failed is left alone for this long."""
 _KEYS_AGAIN_SECONDS: Final = 60.0
-"""An unknown key id makes us ask for the keys again, but no more often than this."""
+"""A token of no key that we know makes us ask for the keys again, but no more often than this."""
 _LEEWAY: Final = 60
 _MOST_KEYS: Final = 50
 # Signatures of the provider alone. No 'none', and none that our own secret or a public key makes.
@@ -39,7 +39,10 @@ _SIGNED: Final = JWSRegistry(
 )  # fmt: skip
 _IN_HEADER: Final = "client_secret_basic"
 _KEY_TYPES: Final = frozenset({"RSA", "EC", "OKP"})
+_UNREADABLE: Final = (JoseError, ValueError, TypeError, KeyError, RecursionError)
+"""What joserfc raises for tokens and keys of every other form."""
 _log = structlog.get_logger(__name__)
+Said = TypeVar("Said")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +56,43 @@ class _Discovered:
     secret_in_form: bool
 
 
+class _Kept(Generic[Said]):
+    """What a provider said last. A crowd that asks waits for one call, and for none that failed."""
+
+    def __init__(
+        self, ask: Callable[[], Awaitable[Said]], calls: ProviderCalls, clock: Callable[[], float]
+    ) -> None:
+        self._ask = ask
+        self._calls = calls
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._said: tuple[float, Said] | None = None
+        self._failed_until = 0.0
+
+    async def get(self, fresh_seconds: float = _FRESH_SECONDS) -> Said:
+        """Return it, no older than this; raises ProviderFailed."""
+        async with self._lock:
+            now = self._clock()
+            if self._said is not None and now - self._said[0] <= fresh_seconds:
+                return self._said[1]
+            if now < self._failed_until:
+                raise self._calls.failed("it did not answer a moment ago")
+            try:
+                self._said = (now, await self._ask())
+            except ProviderFailed:
+                self._failed_until = self._clock() + _AGAIN_SECONDS
+                raise
+            return self._said[1]
+
+
 class OpenIdConnect:
     """A provider that speaks OpenID Connect; raises ProviderFailed where it does not answer."""
 
     def __init__(self, provider: Provider, clock: Callable[[], float] = time.monotonic) -> None:
         self.provider = provider
         self._calls = ProviderCalls(provider)
-        self._clock = clock
-        self._lock = asyncio.Lock()
-        self._found: tuple[float, _Discovered] | None = None
-        self._failed_until = 0.0
-        self._keys: tuple[float, jwk.KeySet] | None = None
+        self._discovered = _Kept(self._discover, self._calls, clock)
+        self._keys = _Kept(self._fetch_keys, self._calls, clock)
 
     async def address(self, attempt: Attempt, callback: str) -> str:
         """Return where a browser is sent to sign in."""
@@ -77,12 +106,12 @@ class OpenIdConnect:
             "code_challenge": attempt.challenge(self.provider),
             "code_challenge_method": "S256",
         }
-        address = (await self._discovered()).authorization
+        address = (await self._discovered.get()).authorization
         return f"{address}{'&' if '?' in address else '?'}{urlencode(query)}"
 
     async def identity(self, code: str, attempt: Attempt, callback: str) -> Identity:
         """Return who signed in; raises NotAllowed where that cannot be believed."""
-        provider, found = self.provider, await self._discovered()
+        provider, found = self.provider, await self._discovered.get()
         form = {
             "grant_type": "authorization_code",
             "code": code,
@@ -108,40 +137,26 @@ class OpenIdConnect:
             provider,
             claims["sub"],
             name if isinstance(name, str) else claims["sub"],
-            provider.has_claims(claims),
+            provider.met(claims),
         )
 
     async def check(self) -> None:
         """Ask for what the provider says of itself and for its keys."""
-        await self._fetch_keys(await self._discovered())
-
-    async def _discovered(self) -> _Discovered:
-        async with self._lock:
-            now = self._clock()
-            if self._found is not None and now - self._found[0] <= _FRESH_SECONDS:
-                return self._found[1]
-            if now < self._failed_until:  # a crowd waits for one of them only
-                raise self._calls.failed("it did not answer a moment ago")
-            try:
-                self._found = (now, await self._discover())
-            except ProviderFailed:
-                self._failed_until = self._clock() + _AGAIN_SECONDS
-                raise
-            return self._found[1]
+        await self._fetch_keys()
 
     async def _discover(self) -> _Discovered:
         calls, issuer = self._calls, self.provider.issuer
         said = await calls.get(str(URL(issuer) / ".well-known/openid-configuration"))
         if said.get("issuer") != issuer:
             raise calls.failed(f"it calls itself {str(said.get('issuer'))[:100]!r}, not {issuer!r}")
-        methods = said.get("token_endpoint_auth_methods_supported", [_IN_HEADER])
+        methods = said.get("token_endpoint_auth_methods_supported")
         userinfo = said.get("userinfo_endpoint")
         return _Discovered(
             authorization=calls.require_address(said.get("authorization_endpoint")),
             token=calls.require_address(said.get("token_endpoint")),
             keys=calls.require_address(said.get("jwks_uri")),
             userinfo=calls.require_address(userinfo) if userinfo else None,
-            secret_in_form=_IN_HEADER not in methods,
+            secret_in_form=isinstance(methods, list) and _IN_HEADER not in methods,
         )
 
     async def _claims(self, token: object, nonce: str) -> dict[str, Any]:
@@ -149,20 +164,17 @@ class OpenIdConnect:
         if not isinstance(token, str):
             raise self._refused("no ID token came")
         try:
-            claims = jwt.decode(token, await self._current_keys(), registry=_SIGNED).claims
-        except InvalidKeyIdError:
-            claims = await self._claims_with_new_keys(token)
-        except (JoseError, ValueError) as error:
+            return self._checked(await self._signed_claims(token), nonce)
+        except _UNREADABLE as error:
             raise self._refused(str(error)) from error
-        return self._checked(claims, nonce)
 
-    async def _claims_with_new_keys(self, token: str) -> dict[str, Any]:
-        """Read a token whose key we do not know: the provider may have new ones."""
+    async def _signed_claims(self, token: str) -> dict[str, Any]:
+        keys = await self._keys.get()
         try:
-            keys = await self._current_keys(_KEYS_AGAIN_SECONDS)
             return jwt.decode(token, keys, registry=_SIGNED).claims
-        except (JoseError, ValueError) as error:
-            raise self._refused(str(error)) from error
+        except (InvalidKeyIdError, BadSignatureError):  # the provider may have new keys
+            keys = await self._keys.get(_KEYS_AGAIN_SECONDS)
+            return jwt.decode(token, keys, registry=_SIGNED).claims
 
     def _checked(self, claims: dict[str, Any], nonce: str) -> dict[str, Any]:
         client = self.provider.client_id
@@ -175,29 +187,18 @@ class OpenIdConnect:
             exp={"essential": True},
             iat={"essential": True},
         )
-        try:
-            rules.validate(claims)
-        except JoseError as error:
-            raise self._refused(str(error)) from error
+        rules.validate(claims)
         audience, subject = claims["aud"], claims["sub"]
         if isinstance(audience, list) and len(audience) > 1 and "azp" not in claims:
             raise self._refused("it is for several, and names none of them as its reader")
         if claims.get("azp", client) != client:
             raise self._refused("it is for another client")
-        if not isinstance(claims["nonce"], str) or len(subject) > LONGEST_SUBJECT:
+        if not isinstance(claims["nonce"], str) or not is_subject(subject):
             raise self._refused("its nonce or subject has another form")
         return claims
 
-    async def _current_keys(self, fresh_seconds: float = _FRESH_SECONDS) -> jwk.KeySet:
-        found = await self._discovered()
-        async with self._lock:
-            now = self._clock()
-            if self._keys is None or now - self._keys[0] > fresh_seconds:
-                self._keys = (now, await self._fetch_keys(found))
-            return self._keys[1]
-
-    async def _fetch_keys(self, found: _Discovered) -> jwk.KeySet:
-        said = (await self._calls.get(found.keys)).get("keys")
+    async def _fetch_keys(self) -> jwk.KeySet:
+        said = (await self._calls.get((await self._discovered.get()).keys)).get("keys")
         listed = said[:_MOST_KEYS] if isinstance(said, list) else []
         keys = [key for each in listed if (key := _key(each))]
         if not keys:
@@ -210,11 +211,9 @@ class OpenIdConnect:
         return sign_in_failed(f"what {self.provider.name} sent is not valid.")
 
 
-def _key(found: Mapping[str, Any]) -> jwk.Key | None:
+def _key(found: Any) -> jwk.Key | None:
     """Return a key that signs; None for others, which a provider may have too."""
-    if not isinstance(found, dict) or found.get("kty") not in _KEY_TYPES:
-        return None
     try:
-        return jwk.import_key(found)
-    except (JoseError, ValueError, TypeError, KeyError):
+        return jwk.import_key(found) if found["kty"] in _KEY_TYPES else None
+    except _UNREADABLE:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -67,11 +68,12 @@ class ProviderCalls:
 
     def require_address(self, url: object) -> str:
         """Return an address that a provider named, if it is https, or http where its issuer is."""
-        if isinstance(url, str):
+        if isinstance(url, str) and re.fullmatch("[!-~]+", url) and "#" not in url:
             try:
                 found = urlsplit(url)
                 allowed = {"https", urlsplit(self.provider.issuer).scheme}
-                if found.scheme in allowed and found.hostname and "@" not in found.netloc:
+                has_host = found.hostname and found.port != 0 and "@" not in found.netloc
+                if found.scheme in allowed and has_host:
                     return url
             except ValueError:
                 pass

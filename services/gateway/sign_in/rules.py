@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -39,34 +41,47 @@ class Provider:
     only_administrators: bool = False
     private_networks: bool = False
 
-    def has_claims(self, claims: Mapping[str, object]) -> bool:
-        """Tell whether claims make an administrator; a claim may be a list of several values."""
-        return bool(self.administrator_claims) and all(
+    def met(self, claims: Mapping[str, object]) -> bytes | None:
+        """Return the hash of the claims that make an administrator where these are among them.
+
+        A claim may be a list of several values.
+        """
+        found = all(
             claims.get(name) == value or value in _list(claims.get(name))
             for name, value in self.administrator_claims.items()
         )
+        return self._claims_sha256 if found else None
 
-    def administers(self, subject: str, *, by_claim: bool) -> bool:
-        """Tell whether a person administers, as the provider is configured now."""
-        return subject in self.administrators or (by_claim and bool(self.administrator_claims))
+    def administers(self, subject: str, met: bytes | None) -> bool:
+        """Tell whether a person administers, as the provider is configured now.
+
+        `met` is what `met` returned when the person signed in, maybe with another configuration.
+        """
+        by_claim = met is not None and met == self._claims_sha256
+        return subject in self.administrators or by_claim
+
+    @property
+    def _claims_sha256(self) -> bytes | None:
+        wanted = sorted(self.administrator_claims.items())
+        return hashlib.sha256(json.dumps(wanted).encode()).digest() if wanted else None
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
     """Whom a provider named: `subject` for ever and for itself, `name` for people.
 
-    `by_claim`: whether the provider's claims make an administrator.
+    `met`: the claims that make an administrator, as `Provider.met` returns them.
     """
 
     provider: Provider
     subject: str
     name: str
-    by_claim: bool = False
+    met: bytes | None = None
 
     @property
     def administers(self) -> bool:
         """Whether this is an administrator."""
-        return self.provider.administers(self.subject, by_claim=self.by_claim)
+        return self.provider.administers(self.subject, self.met)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +106,13 @@ class Providers:
     def of_issuer(self, issuer: str) -> Provider | None:
         """Return the provider that is this issuer."""
         return next((each for each in self.by_id.values() if each.issuer == issuer), None)
+
+
+def is_subject(value: object) -> bool:
+    """Tell whether a provider may call a person so: visible ASCII, as the standard wants it."""
+    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_SUBJECT:
+        return False
+    return value.isascii() and value.isprintable()
 
 
 def return_address(text: str, prefix: str, default: str) -> str:

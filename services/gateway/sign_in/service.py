@@ -13,7 +13,8 @@ import structlog
 from medvid.benchmark.names import check_text
 from services.gateway.accounts import credentials
 from services.gateway.accounts.admin_actions import AdminAction
-from services.gateway.sign_in.attempts import Attempt
+from services.gateway.accounts.guesses import Guesses
+from services.gateway.sign_in.attempts import Attempt, Attempts
 from services.gateway.sign_in.github import GitHub
 from services.gateway.sign_in.openid_connect import OpenIdConnect
 from services.gateway.sign_in.provider_calls import sign_in_failed
@@ -83,10 +84,17 @@ class SignIn:
     """Opens, finds and ends sessions of people's accounts; raises NotFound where it is off."""
 
     def __init__(
-        self, store: IdentityStore, providers: Providers, *, seconds: float, admin_seconds: float
+        self,
+        store: IdentityStore,
+        providers: Providers,
+        guesses: Guesses,
+        *,
+        seconds: float,
+        admin_seconds: float,
     ) -> None:
         self.store = store
         self.providers = providers
+        self._guesses = guesses
         self.seconds = seconds
         self._admin_seconds = timedelta(seconds=admin_seconds)
         self._spoken = {key: speak(each) for key, each in providers.by_id.items()}
@@ -105,13 +113,28 @@ class SignIn:
         spoken, attempt = self._provider(provider_id), Attempt.begin(back)
         return await spoken.address(attempt, self._callback(provider_id)), attempt
 
+    def attempt(
+        self, provider_id: str, query: Mapping[str, str], attempts: Attempts
+    ) -> Attempt | None:
+        """Return which of a browser's attempts a provider answers; raises NotFound."""
+        return attempts.of_state(self._provider(provider_id).provider, query.get("state", ""))
+
     async def end(
-        self, provider_id: str, query: Mapping[str, str], attempt: Attempt | None, request_id: str
+        self,
+        provider_id: str,
+        query: Mapping[str, str],
+        attempt: Attempt | None,
+        *,
+        address: str,
+        request_id: str,
     ) -> Opened:
-        """Open the session of who comes back from a provider; raises NotAllowed, ProviderFailed."""
+        """Open the session of who comes back from a provider.
+
+        Raises NotAllowed, ProviderFailed, QuotaExhausted after many wrong codes of an address.
+        """
         spoken = self._provider(provider_id)
         provider = spoken.provider
-        if attempt is None or not attempt.is_state(provider, query.get("state", "")):
+        if attempt is None:
             raise sign_in_failed("this browser has not begun this sign-in, or too long ago.")
         issuer = query.get("iss", provider.issuer)  # RFC 9207
         if provider.kind == "oidc" and issuer != provider.issuer:
@@ -119,7 +142,12 @@ class SignIn:
         code = query.get("code", "")
         if "error" in query or not code or len(code) > _LONGEST_CODE:
             raise sign_in_failed(f"{provider.name} did not let you in, or you said no there.")
-        found = await spoken.identity(code, attempt, self._callback(provider_id))
+        await self._guesses.check(address)
+        try:
+            found = await spoken.identity(code, attempt, self._callback(provider_id))
+        except NotAllowed:  # or codes that are made up would make us ask a provider for ever
+            await self._guesses.wrong(address)
+            raise
         return await self._open(_with_clean_name(found), attempt, request_id)
 
     async def session(self, cookie: str | None) -> AccountSession | None:
@@ -137,7 +165,7 @@ class SignIn:
         """Return what an administrator is called, as the operator's file is now; None of others."""
         identity = stored.identity
         provider = self.providers.of_issuer(identity.issuer)
-        if not provider or not provider.administers(identity.subject, by_claim=stored.by_claim):
+        if not provider or not provider.administers(identity.subject, stored.met):
             return None
         return who(provider.id, identity.subject, identity.name)
 
@@ -194,4 +222,4 @@ def _with_clean_name(identity: Identity) -> Identity:
         name = ""
     if not name or len(name) > _LONGEST_NAME:
         name = ascii(identity.subject)[1:-1][:_LONGEST_NAME]
-    return Identity(identity.provider, identity.subject, name, identity.by_claim)
+    return Identity(identity.provider, identity.subject, name, identity.met)

@@ -20,13 +20,21 @@ from services.gateway.accounts.audit import Subject, record
 from services.gateway.accounts.rules import SELF_SERVICE_SCOPES, SIGN_IN
 from services.gateway.sign_in.rules import Identity
 from shared.contracts.messages import BoardChanged
-from shared.runtime.errors import Conflict, Transient
-from shared.storage.database import Connection, Database, Transaction, transient_errors
+from shared.runtime.errors import Conflict
+from shared.storage.database import (
+    Connection,
+    Database,
+    Transaction,
+    again_on_deadlock,
+    transient_errors,
+)
 from shared.storage.queries import load_queries
 
 _SQL: Final = load_queries(__package__)
-_TRIES: Final = 5
 _MOST_PROGRAMS: Final = 50
+_MOST_BROWSERS: Final = 20
+_SHOWN_AGAIN_SECONDS: Final = 3_600.0
+"""How long a name that was put on entries waits before it is again: boards are ranked anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +51,10 @@ class StoredIdentity:
 
 @dataclass(frozen=True, slots=True)
 class StoredSession:
-    """A signed-in browser. `by_claim`: claims of the provider made it an administrator's."""
+    """A signed-in browser. `met`: the claims that made it an administrator's, as a hash."""
 
     identity: StoredIdentity
-    by_claim: bool
+    met: bytes | None
     created_at: datetime
     expires_at: datetime
 
@@ -96,6 +104,11 @@ class IdentityStore:
         An `action`, of an administrator, is written into the audit log. Raises AccountRevoked,
         AttemptUsed.
         """
+        return await again_on_deadlock(lambda: self._sign_in(identity, new, action))
+
+    async def _sign_in(
+        self, identity: Identity, new: NewSession, action: AdminAction | None
+    ) -> StoredIdentity:
         issuer, subject = identity.provider.issuer, identity.subject
         async with transient_errors(), self._database.transaction() as transaction:
             connection = transaction.connection
@@ -110,11 +123,12 @@ class IdentityStore:
                 known.key_id,
                 new.label,
                 new.attempt_sha256,
-                identity.by_claim,
+                identity.met,
                 new.seconds,
             )
             if added is None:
                 raise AttemptUsed
+            await connection.execute(_SQL["browsers_trim"], known.key_id, _MOST_BROWSERS)
             await _remember_name(transaction, known, identity)
             if action is not None:
                 await record(transaction, action, "sign_in", Subject("page", "admin"))
@@ -126,7 +140,9 @@ class IdentityStore:
             row = await self._database.pool.fetchrow(_SQL["session_find"], cookie_sha256)
         if row is None:
             return None
-        return StoredSession(_identity(row), row["by_claim"], row["created_at"], row["expires_at"])
+        return StoredSession(
+            _identity(row), row["claims_sha256"], row["created_at"], row["expires_at"]
+        )
 
     async def end_browser(self, cookie_sha256: bytes) -> None:
         """End a browser's session."""
@@ -156,20 +172,21 @@ class IdentityStore:
         return [SignedIn(**row) for row in rows]
 
     async def show_name(self, key_id: UUID, *, shown: bool) -> None:
-        """Let an account's entries say provider and name, or no more."""
-        for left in reversed(range(_TRIES)):
-            try:
-                async with transient_errors(), self._database.transaction() as transaction:
-                    row = await transaction.connection.fetchrow(_SQL["name_show"], key_id, shown)
-                    if row is not None:
-                        text = marks.mark(row["provider"], row["name"], shown=shown)
-                        await _mark_entries(transaction, key_id, text)
-            except Transient as error:
-                # Others lock entries in another order.
-                if not left or not isinstance(error.__cause__, asyncpg.DeadlockDetectedError):
-                    raise
-            else:
+        """Let an account's entries say provider and name, or no more; raises Conflict."""
+        await again_on_deadlock(lambda: self._show_name(key_id, shown=shown))
+
+    async def _show_name(self, key_id: UUID, *, shown: bool) -> None:
+        async with transient_errors(), self._database.transaction() as transaction:
+            connection = transaction.connection
+            row = await connection.fetchrow(_SQL["name_lock"], key_id, _SHOWN_AGAIN_SECONDS)
+            if row is None or row["name_shown"] == shown:
                 return
+            if shown:
+                given_up = await connection.fetchval(_SQL["name_given_up"], key_id)
+                _require_own_name(row, given_up=given_up)
+            await connection.execute(_SQL["name_show"], key_id, shown)
+            text = marks.mark(row["provider"], row["name"], shown=shown)
+            await _mark_entries(transaction, key_id, text)
 
     async def prune(self) -> None:
         """Delete what has expired."""
@@ -188,6 +205,19 @@ async def add_program(
             code="too_many_keys",
         )
     await connection.execute(_SQL["program_add"], secret_sha256, key_id, label)
+
+
+def _require_own_name(row: asyncpg.Record, *, given_up: bool) -> None:
+    if given_up:
+        raise Conflict(
+            f"somebody else is called {row['name']} at {row['provider']} by now.",
+            fix="Sign in again, so that we learn what you are called.",
+        )
+    if row["shown_lately"]:
+        raise Conflict(
+            "your name was put on your entries a moment ago.",
+            fix="It can be taken off at any time, and be put on again an hour after the last time.",
+        )
 
 
 async def _add_account(connection: Connection, identity: Identity) -> StoredIdentity:
@@ -210,8 +240,14 @@ async def _add_account(connection: Connection, identity: Identity) -> StoredIden
 async def _remember_name(
     transaction: Transaction, known: StoredIdentity, identity: Identity
 ) -> None:
-    """Take over what the provider calls itself and the person now."""
+    """Take over what the provider calls itself and the person now.
+
+    A name goes over from whom the provider called so before.
+    """
     connection, provider, name = transaction.connection, identity.provider.name, identity.name
+    given_up = (identity.provider.issuer, name, known.key_id)
+    for row in await connection.fetch(_SQL["name_of_others"], *given_up):
+        await _mark_entries(transaction, row["key_id"], marks.VERIFIED)
     await connection.execute(_SQL["identity_seen"], known.key_id, provider, name)
     if (provider, name) != (known.provider, known.name):
         await connection.execute(_SQL["account_named"], known.key_id, name)

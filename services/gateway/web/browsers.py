@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
+from services.gateway.web.site import site
 from services.gateway.web.urls import ROOT, url
 from shared.runtime.errors import NotAllowed
 
@@ -105,5 +106,7 @@ def set_cookie(
 
 
 def _is_https(request: web.Request) -> bool:
-    # A forged header makes the sender's own cookie stricter, and nothing else.
-    return request.secure or request.headers.get("X-Forwarded-Proto", "").lower() == "https"
+    # Not every proxy says it. A forged header makes the sender's own cookie stricter, nothing else.
+    said = request.headers.get("X-Forwarded-Proto", "").partition(",")[0].strip().lower()
+    public = site().origin.removesuffix(":443") == f"https://{request.host.removesuffix(':443')}"
+    return request.secure or said == "https" or public

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import pytest
+from aiohttp.test_utils import make_mocked_request
 
 from services.gateway.accounts.guesses import Failures
 from services.gateway.web.browsers import (
+    cookie_name,
     form_token,
     is_form_of,
     new_session_token,
     same_origin,
 )
+from services.gateway.web.site import Site
+
+SAFE = "__Host-a"
 
 
 def test_a_token_belongs_to_its_cookie_alone() -> None:
@@ -61,3 +66,24 @@ def test_what_is_remembered_is_bounded() -> None:
         failures.add(str(number))
     assert failures.wait("0") == 0
     assert failures.wait("4999") == 60
+
+
+@pytest.mark.parametrize(
+    ("public", "headers", "name"),
+    [
+        ("https://lab.example.org", {}, SAFE),  # a proxy need not say that it was https
+        ("https://lab.example.org:443", {}, SAFE),
+        ("https://lab.example.org:8443", {}, "a"),
+        ("http://lab.example.org", {}, "a"),
+        (None, {}, "a"),
+        (None, {"X-Forwarded-Proto": "https"}, SAFE),
+        (None, {"X-Forwarded-Proto": "https, http"}, SAFE),
+        ("https://other.example.org", {"X-Forwarded-Proto": "http, https"}, "a"),
+    ],
+)
+def test_cookies_are_safe_where_people_come_over_https(
+    public: str | None, headers: dict[str, str], name: str
+) -> None:
+    request = make_mocked_request("GET", "/", headers={"Host": "lab.example.org", **headers})
+    with Site.of(public).serving():
+        assert cookie_name(request, "a") == name

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from services.gateway.accounts.marks import LONGEST_MARK, VERIFIED, is_mark, mark
-from services.gateway.sign_in.attempts import Attempt
+from services.gateway.sign_in.attempts import Attempt, Attempts
 from services.gateway.sign_in.configuration import read_providers, secret_variables
 from services.gateway.sign_in.devices import read_user_code
-from services.gateway.sign_in.rules import Provider, return_address
+from services.gateway.sign_in.rules import LONGEST_RETURN, Provider, return_address
 from services.gateway.sign_in.service import callback_address
 from shared.runtime.errors import Misconfigured
 
@@ -76,6 +76,22 @@ def test_the_example_in_deploy_is_one() -> None:
         (f"[providers.orcid]\n{USUAL}only_administrators = true", "it names none"),
         (f"[providers.github]\n{USUAL}administrator_claims = {{a = 'b'}}", "GitHub has no claims"),
         (
+            f"[providers.lab]\nkind = 'oidc'\nname = 'Lab'\nissuer = 'https://a.b'\n{USUAL}"
+            "administrator_claims = {groups = 'x', email = 'boss@example.org'}",
+            "administrator_claims: people may write email themselves",
+        ),
+        (f"[providers.github]\n{USUAL}administrators = ['octocat']", "'octocat' is no number"),
+        (f"[providers.github]\n{USUAL}issuer = 'https://github.com/'", "not in its one spelling"),
+        (f"[providers.github]\n{USUAL}issuer = 'https://GitHub.com'", "not in its one spelling"),
+        (
+            f"[providers.github]\n{USUAL}[providers.orcid]\n{USUAL}name = 'Github'",
+            "'GitHub' and 'Github' of providers begin alike",
+        ),
+        (
+            f"[providers.github]\n{USUAL}[providers.orcid]\n{USUAL}name = 'GitHub Lab'",
+            "'GitHub' and 'GitHub Lab' of providers begin alike",
+        ),
+        (
             f"[providers.a]\nkind = 'orcid'\n{USUAL}[providers.b]\nkind = 'orcid'\n{USUAL}",
             "two providers have the issuer https://orcid.org",
         ),
@@ -138,20 +154,38 @@ def test_an_attempt_is_one_browsers_at_one_provider() -> None:
     for wrong in (other.state(there), one.state(provider(id="two")), "", "\udcff"):
         assert not one.is_state(there, wrong)
     assert len(one.verifier(there)) == 43  # RFC 7636: 43 to 128
-    assert Attempt.read(one.cookie) == one
-    for cookie in (None, "", "a.%%%", "a.é", "x" * 5_000, "a._w"):
-        assert Attempt.read(cookie) is None
+    for cookie in (None, "", ".", "a.%%%", "a.é", "x" * 5_000, "a._w", "~~"):
+        assert Attempts.read(cookie).kept == ()
+
+
+def test_each_tab_of_a_browser_has_its_own_attempt() -> None:
+    there, begun = provider(), [Attempt.begin("/" + "a" * (LONGEST_RETURN - 1)) for _ in range(5)]
+    kept = Attempts()
+    for each in begun:
+        kept = Attempts.read(kept.begun(each).cookie)
+    assert kept.kept == tuple(reversed(begun[1:]))  # the oldest is forgotten
+    assert len(kept.cookie) < 4_000  # what a browser keeps
+    found = kept.of_state(there, begun[2].state(there))
+    assert found == begun[2]
+    left = kept.ended(found)
+    assert left.of_state(there, begun[2].state(there)) is None
+    assert left.of_state(there, begun[3].state(there)) == begun[3]
+    assert left.of_state(provider(id="two"), begun[3].state(there)) is None
 
 
 def test_who_administers_is_in_the_file() -> None:
     listed = provider(administrators=frozenset({"7"}))
-    assert listed.administers("7", by_claim=False)
-    assert not listed.administers("8", by_claim=True)  # the claim is not asked for any more
+    assert listed.administers("7", None)
+    assert listed.met({}) is None
     claimed = provider(administrator_claims={"groups": "admins", "staff": "yes"})
-    assert claimed.has_claims({"groups": ["users", "admins"], "staff": "yes"})
+    met = claimed.met({"groups": ["users", "admins"], "staff": "yes"})
+    assert claimed.administers("8", met)
+    assert not claimed.administers("8", None)
+    # What is asked for by now counts, not what was when the person signed in.
+    for now in ({}, {"groups": "admins"}, {"groups": "others", "staff": "yes"}):
+        assert not provider(administrator_claims=now).administers("8", met)
     for claims in ({}, {"groups": "admins"}, {"groups": ["admins2"], "staff": "yes"}):
-        assert not claimed.has_claims(claims)
-    assert not provider().has_claims({})
+        assert claimed.met(claims) is None
 
 
 def test_a_mark_names_whom_it_may() -> None:
@@ -161,6 +195,8 @@ def test_a_mark_names_whom_it_may() -> None:
         ("a;b", True),
         ("a\u202eb", True),
         ("a" * LONGEST_MARK, True),
+        ("аdа", True),  # noqa: RUF001 - Cyrillic letters in it
+        ("ａｄａ", True),  # noqa: RUF001 - of full width
     ):
         assert mark("GitHub", name, shown=shown) == VERIFIED
     assert is_mark(VERIFIED)
