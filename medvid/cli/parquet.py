@@ -22,6 +22,10 @@ _NUMBERS: Final = (
     *METRIC_KEYS,
     *(f"{key}_{end}" for key in METRIC_KEYS for end in ("low", "high")),
 )  # fmt: skip
+_TEXTS: Final = (
+    "model_name", "organization", "team", "authors", "model_url", "track", "badges", "entry_id",
+    "series", "not_ranked", "licence", "base_model", "access", "resolution", "trained_on",
+)  # fmt: skip
 
 
 def write_parquet(table: str, file: Path, about: Mapping[str, str]) -> int:
@@ -59,6 +63,7 @@ def _reader(name: str, cells: Sequence[str]) -> _Read:
         **dict.fromkeys(_DATES, date.fromisoformat),
         **dict.fromkeys(_NUMBERS, float),
         **dict.fromkeys(_TRUTHS, _truth),
+        **dict.fromkeys(_TEXTS, text_of),
     }
     if name in known:
         return known[name]

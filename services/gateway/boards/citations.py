@@ -3,38 +3,18 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
-
-import yaml
 
 from medvid.models.boards import Leaderboard
 from medvid.models.entries import EntryDetails
 from services.gateway.boards.models import rank_text
+from services.gateway.boards.quoting import latex, latex_address, slug, yaml_text
 from services.gateway.boards.urls import state_url
 from services.gateway.web.site import Paper, site
 
-_SIGNS: Final = {
-    "\\": r"\textbackslash{}", "{": r"\textbraceleft{}", "}": r"\textbraceright{}",
-    "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-}  # fmt: skip
-_SIGN: Final = re.compile("[" + "".join(map(re.escape, _SIGNS)) + "]")
 _ARXIV: Final = re.compile(r"https?://arxiv\.org/(?:abs|pdf)/(\d{4}\.\d{4,5})(?:v\d+)?")
 _SHORT_WORD: Final = 3
-_IN_ADDRESSES: Final = str.maketrans({"%": r"\%", "#": r"\#", "{": "%7B", "}": "%7D", "\\": "%5C"})
-
-
-def latex(text: str) -> str:
-    """Return a text as LaTeX prints it as it is: on one line, with nothing that is a command."""
-    printable = "".join(each if each.isprintable() else " " for each in text)
-    return _SIGN.sub(lambda found: _SIGNS[found[0]], " ".join(printable.split()))
-
-
-def latex_address(address: str) -> str:
-    """Return an address as LaTeX and BibTeX print it."""
-    return rf"\url{{{address.translate(_IN_ADDRESSES)}}}"
 
 
 def board_bibtex(board: Leaderboard) -> str:
@@ -118,8 +98,7 @@ def citation_cff(board: Leaderboard) -> str:
         found["references"] = [
             reference | ({"url": site().links.paper} if site().links.paper else {})
         ]
-    text: str = yaml.safe_dump(found, allow_unicode=True, sort_keys=False, width=100)
-    return text
+    return yaml_text(found, width=100)
 
 
 def _bibtex(key: str, fields: Mapping[str, str]) -> str:
@@ -168,12 +147,6 @@ def _paper_key(paper: Paper) -> str:
     words = [slug(word) for word in paper.title.split()]
     first = next((word for word in words if len(word) > _SHORT_WORD), words[0])
     return f"{slug(family)}{paper.year}{first}"
-
-
-def slug(text: str) -> str:
-    """Return a name as addresses and keys have it: small letters, digits and hyphens."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-") or "model"
 
 
 def _moment(board: Leaderboard) -> str:

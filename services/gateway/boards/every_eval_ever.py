@@ -17,8 +17,8 @@ from medvid.judging.panels import Panel
 from medvid.models.boards import Leaderboard
 from medvid.models.entries import EntryDetails, EntryScore, Interval
 from medvid.models.judging import JudgeResult
-from services.gateway.boards.citations import slug
 from services.gateway.boards.models import rank_text
+from services.gateway.boards.quoting import is_whole_slug, slug
 from services.gateway.web.site import site
 from services.gateway.web.urls import url
 
@@ -102,10 +102,20 @@ def _model(entry: EntryDetails) -> dict[str, Any]:
     details |= {name: text for name, text in given.items() if text}
     return {
         "name": entry.model_name,
-        "id": f"{slug(entry.organization)}/{slug(entry.model_name)}",
+        "id": _model_id(entry),
         "developer": entry.organization,
         "additional_details": details,
     }
+
+
+def _model_id(entry: EntryDetails) -> str:
+    """Return developer and model as the Hub names them; with the entry's id where more is needed.
+
+    Names in other letters than Latin have no slug that tells them apart.
+    """
+    names = (entry.organization, entry.model_name)
+    found = "/".join(map(slug, names))
+    return found if all(map(is_whole_slug, names)) else f"{found}-{str(entry.id)[:8]}"
 
 
 def _said(value: object) -> str:

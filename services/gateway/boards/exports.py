@@ -24,7 +24,7 @@ from services.gateway.boards.forms import content_type
 from services.gateway.boards.hub_results import eval_results, model_index
 from services.gateway.boards.lines import row_facts, written
 from services.gateway.boards.models import index
-from services.gateway.boards.store import Row, SnapshotStore
+from services.gateway.boards.store import FoundEntry, Row, SnapshotStore
 from services.gateway.web.endpoints import BIBTEX, JSON, JSON_LINES, YAML
 from services.gateway.web.render_cache import RenderCache, bytes_of
 from services.gateway.web.representations import Representation, represent
@@ -35,7 +35,9 @@ from services.gateway.web.urls import url
 EntryForm = Literal["bibtex", "eval-results", "model-index", "every-eval-ever"]
 _SPANS: Final = 1_000
 _BATCH: Final = 100
-_KEPT_BYTES: Final = 32 << 20
+_KEPT_BYTES: Final = 64 << 20
+_LARGEST: Final = 48 << 20
+"""All results of seven thousand entries: seconds of work, not to be done for each reader."""
 _FRESH_SECONDS: Final = 60
 """How old a file of all results may be where no board has changed: names and similarities do."""
 
@@ -71,7 +73,7 @@ class ResultFiles:
     ) -> None:
         self._boards = boards
         self._store = store
-        self._made = RenderCache(Turns(limits), bytes_of, _KEPT_BYTES, largest=_KEPT_BYTES // 2)
+        self._made = RenderCache(Turns(limits), bytes_of, _KEPT_BYTES, largest=_LARGEST)
 
     async def history(
         self, board: Board, after: UUID | None, limit: int, *, address: str
@@ -79,8 +81,9 @@ class ResultFiles:
         """Return the ranks of a page of entries by their ids, a rank a line; raises Transient."""
 
         async def make() -> Representation:
-            entries, ranks = await self._store.ranks(board, after, limit + 1, spans=_SPANS)
-            return await asyncio.to_thread(_history, board, entries, ranks, limit)
+            entries, ranks, more = await self._store.ranks(board, after, limit, spans=_SPANS)
+            following = {"after": entries[-1]["id"], "limit": limit} if more else None
+            return await asyncio.to_thread(_history, board, entries, ranks, following)
 
         key = ("history", board, after, limit, self._state())
         return await self._made.get(address, key, make)
@@ -89,8 +92,9 @@ class ResultFiles:
         """Return all public results; raises Transient."""
 
         async def make() -> Representation:
-            details = [each for board in BOARDS for each in await self._details(board)]
-            return await asyncio.to_thread(self._everything, details)
+            found = [(board, await self._found(board)) for board in BOARDS]
+            # In a thread: of thousands of entries, it takes seconds.
+            return await asyncio.to_thread(self._everything, found)
 
         key = ("everything", self._state(), int(time.monotonic()) // _FRESH_SECONDS)
         return await self._made.get(address, key, make)
@@ -98,8 +102,8 @@ class ResultFiles:
     def _state(self) -> tuple[object, ...]:
         return tuple(ready.state for ready in self._boards.all())
 
-    async def _details(self, board: Board) -> Sequence[EntryDetails]:
-        """Return the entries of a board with all that is public of them but their history."""
+    async def _found(self, board: Board) -> Sequence[FoundEntry]:
+        """Return the entries of a board in its order, without their history."""
         ids = [*self._boards.get(board, "compat").entries]
         found = [
             each
@@ -108,27 +112,33 @@ class ResultFiles:
         ]
         order = {entry_id: place for place, entry_id in enumerate(ids)}
         found.sort(key=lambda each: order[each.entry["id"]])
-        return [details_of(self._boards, board, each) for each in found]
+        return found
 
-    def _everything(self, details: Sequence[EntryDetails]) -> Representation:
+    def _everything(self, found: Sequence[tuple[Board, Sequence[FoundEntry]]]) -> Representation:
         shown = [ready.board for ready in self._boards.all()]
 
         def lines() -> Iterator[dict[str, Any]]:
             yield {"kind": "about", **index(shown).model_dump(mode="json")}
-            for board in shown:
-                yield {"kind": "board", **board.model_dump(mode="json", exclude={"entries"})}
-                for entry in board.entries:
-                    yield {"kind": "row", **row_facts(board, entry)}
-            for each in details:
-                yield {"kind": "entry", **each.model_dump(mode="json", exclude={"history"})}
+            for each in shown:
+                yield {"kind": "board", **each.model_dump(mode="json", exclude={"entries"})}
+                for row in each.entries:
+                    yield {"kind": "row", **row_facts(each, row)}
+            for board, entries in found:
+                for entry in entries:
+                    details = details_of(self._boards, board, entry)
+                    yield {"kind": "entry", **details.model_dump(mode="json", exclude={"history"})}
 
         return _file(written(lines()), JSON_LINES, "medvidbench-results.jsonl")
 
 
 def _history(
-    board: Board, entries: Sequence[Row], ranks: Sequence[Row], limit: int
+    board: Board,
+    entries: Sequence[Row],
+    ranks: Sequence[Row],
+    following: Mapping[str, object] | None,
 ) -> Representation:
-    names = {entry["id"]: entry for entry in entries[:limit]}
+    """Return ranks of entries as lines; `following` is the query of the next page."""
+    names = {entry["id"]: entry for entry in entries}
     lines = (
         BoardRank(
             board=board,
@@ -142,14 +152,12 @@ def _history(
             snapshot=url("api_snapshot", id=rank["since_snapshot"]),
         ).model_dump(mode="json")
         for rank in ranks
-        if rank["entry_id"] in names
     )
-    following = {}
-    if len(entries) > limit:
-        query = {"after": entries[limit - 1]["id"], "limit": limit}
-        address = url("api_board_history", board=board, query=query)
-        following = {"Link": f'<{address}>; rel="next"'}
-    return _file(written(lines), JSON_LINES, f"medvidbench-{board}-history.jsonl", following)
+    headers = {}
+    if following is not None:
+        address = url("api_board_history", board=board, query=following)
+        headers["Link"] = f'<{address}>; rel="next"'
+    return _file(written(lines), JSON_LINES, f"medvidbench-{board}-history.jsonl", headers)
 
 
 def _file(

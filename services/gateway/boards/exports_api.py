@@ -79,7 +79,8 @@ class HistoryQuery(Parameters):
 
     after: UUID | None = Field(None, description="entries whose id comes after this one")
     limit: Annotated[Number, Field(ge=1, le=_MOST_ENTRIES)] = Field(
-        100, description="entries a page, each with its newest 1,000 ranks"
+        100,
+        description="entries a page, each with its newest 1,000 ranks; fewer of very many ranks",
     )
 
 

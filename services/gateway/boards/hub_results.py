@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import yaml
-
 from medvid.benchmark.tasks import METRICS
 from medvid.models.boards import Leaderboard
 from medvid.models.entries import EntryDetails, EntryScore
 from medvid.models.facts import TEST_VIDEOS
 from services.gateway.boards.models import rank_text
+from services.gateway.boards.quoting import yaml_text
 from services.gateway.web.site import site
 from shared.runtime.errors import NotFound
 
 _METRICS: Final = {metric.key: metric for metric in METRICS}
 _SOURCE: Final = "MedVidBench leaderboard"
 _TASK: Final = "video-text-to-text"
+_WIDTH: Final = 1_000
 
 
 def eval_results(entry: EntryDetails, board: Leaderboard) -> str:
@@ -46,7 +46,7 @@ def eval_results(entry: EntryDetails, board: Leaderboard) -> str:
         for score in entry.scores
         if score.compat is not None
     ]
-    return _yaml(found)
+    return yaml_text(found, width=_WIDTH)
 
 
 def model_index(entry: EntryDetails, board: Leaderboard) -> str:
@@ -65,7 +65,9 @@ def model_index(entry: EntryDetails, board: Leaderboard) -> str:
         ],
         **_source(entry, _rank(entry, board)),
     }
-    return _yaml({"model-index": [{"name": entry.model_name, "results": [result]}]})
+    return yaml_text(
+        {"model-index": [{"name": entry.model_name, "results": [result]}]}, width=_WIDTH
+    )
 
 
 def _source(entry: EntryDetails, rank: str = "") -> dict[str, Any]:
@@ -99,8 +101,3 @@ def _rank(entry: EntryDetails, board: Leaderboard) -> str:
         return ""
     of = sum(each.rank is not None for each in board.entries)
     return f"rank {rank_text(row)} of {of} on {board.updated_at:%Y-%m-%d}"
-
-
-def _yaml(found: object) -> str:
-    text: str = yaml.safe_dump(found, allow_unicode=True, sort_keys=False, width=1_000)
-    return text

@@ -19,6 +19,9 @@ from shared.storage.queries import load_queries
 
 _SQL: Final = load_queries(__package__)
 Row = Mapping[str, Any]
+_ENTRIES_AT_ONCE: Final = 20
+_RANKS_AT_ONCE: Final = 20_000
+"""Of entries of a page: some five megabytes of lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,14 +201,27 @@ class SnapshotStore:
         ]
 
     async def ranks(
-        self, board: Board, after: UUID | None, limit: int, *, spans: int
-    ) -> tuple[Sequence[Row], Sequence[Row]]:
-        """Return the entries of a board that come after one by their ids, and their ranks."""
+        self,
+        board: Board,
+        after: UUID | None,
+        limit: int,
+        *,
+        spans: int,
+        most: int = _RANKS_AT_ONCE,
+    ) -> tuple[Sequence[Row], Sequence[Row], bool]:
+        """Return the entries of a board that come after one by their ids, with their ranks.
+
+        At most `limit` of them, and no more once they have `most` ranks; and whether there are
+        more.
+        """
+        read, ranks = 0, list[Row]()
         async with transient_errors(), self._database.pool.acquire() as connection:
-            entries = await connection.fetch(_SQL["entries_after"], board, after, limit)
-            ids = [entry["id"] for entry in entries]
-            ranks = await connection.fetch(_SQL["entry_ranks"], ids, board, spans)
-        return [dict(entry) for entry in entries], [dict(rank) for rank in ranks]
+            entries = await connection.fetch(_SQL["entries_after"], board, after, limit + 1)
+            while read < min(limit, len(entries)) and len(ranks) < most:
+                some = [each["id"] for each in entries[read : min(read + _ENTRIES_AT_ONCE, limit)]]
+                ranks += map(dict, await connection.fetch(_SQL["entry_ranks"], some, board, spans))
+                read += len(some)
+        return [dict(entry) for entry in entries[:read]], ranks, len(entries) > read
 
     async def scores_before(self, entry_id: UUID) -> Sequence[Row]:
         """Return the scores of the version that an entry replaces."""

@@ -5,7 +5,6 @@ Each says what it shows and when, and has the 95 % intervals of its values.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -16,9 +15,9 @@ from medvid.benchmark.tasks import METRICS
 from medvid.models.boards import Leaderboard, LeaderboardEntry
 from medvid.models.comparisons import EntryComparison, MetricDifference
 from medvid.spreadsheets import table
-from services.gateway.boards.citations import latex, latex_address
 from services.gateway.boards.comparisons import decision
 from services.gateway.boards.models import intervals_of, rank_text
+from services.gateway.boards.quoting import is_latin, latex, latex_address, markdown_text
 from services.gateway.boards.urls import state_url
 from services.gateway.web.site import site
 
@@ -39,7 +38,6 @@ _COMMANDS: Final = {
     "\N{DAGGER}": r"\textsuperscript{\dag}",
     "\N{EN DASH}": "--",
 }
-_MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]<>|#~])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,13 +219,13 @@ def markdown(found: ResultTable) -> str:
     """Return a table in GitHub's Markdown."""
     aligned = [":---" if place in found.left else "---:" for place in range(len(found.columns))]
     lines = [
-        f"**{_plain(found.caption)}** ([source](<{site().absolute(found.address)}>))",
+        f"**{markdown_text(found.caption)}** ([source](<{site().absolute(found.address)}>))",
         "",
-        _line(_plain(name) for name in found.columns),
+        _line(markdown_text(name) for name in found.columns),
         _line(aligned),
         *(_line(map(_markdown_cell, row)) for row in found.rows),
         "",
-        *(f"{_plain(note)}  " for note in found.notes),
+        *(f"{markdown_text(note)}  " for note in found.notes),
     ]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -237,15 +235,9 @@ def _line(cells: Iterable[str]) -> str:
 
 
 def _markdown_cell(cell: TableCell) -> str:
-    text = _plain(cell.text)
+    text = markdown_text(cell.text)
     text = f"**{text}**" if cell.best else text
     return f"{text} [{cell.ends[0]}, {cell.ends[1]}]" if cell.ends else text
-
-
-def _plain(text: str) -> str:
-    """Return a text that Markdown shows as it is, on one line."""
-    words = "".join(each if each.isprintable() else " " for each in text).split()
-    return _MARKDOWN.sub(r"\\\1", " ".join(words)).replace("&", "&amp;")
 
 
 def latex_table(found: ResultTable) -> str:
@@ -253,7 +245,7 @@ def latex_table(found: ResultTable) -> str:
     kinds = "".join("l" if place in found.left else "r" for place in range(len(found.columns)))
     caption = " ".join((f"{found.caption}.", *found.notes))
     lines = [
-        r"% needs \usepackage{booktabs,url} and, for its marks, UTF-8 input",
+        *_needs(found),
         r"\begin{table*}",
         r"\centering\footnotesize",
         rf"\caption{{{latex(caption)} {latex_address(site().absolute(found.address))}}}",
@@ -268,6 +260,15 @@ def latex_table(found: ResultTable) -> str:
         r"\end{table*}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _needs(found: ResultTable) -> list[str]:
+    """Return what a table needs of a document, as comments."""
+    needs = [r"% needs \usepackage{booktabs,url} and, for its marks, UTF-8 input"]
+    cells = [*found.columns, *(cell.text for row in found.rows for cell in row)]
+    if not all(map(is_latin, cells)):
+        needs.append("% has names in other letters than Latin: XeLaTeX or LuaLaTeX, with a font")
+    return needs
 
 
 def _row(cells: Iterable[str]) -> str:

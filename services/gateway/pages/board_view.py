@@ -14,7 +14,7 @@ from typing import Final, Generic, Literal, Protocol, TypeVar
 from urllib.parse import urlencode
 
 from medvid.benchmark.disclosure import FEWEST_ANSWERS
-from medvid.benchmark.names import in_one_spelling
+from medvid.benchmark.names import FIELD_LIMITS, in_one_spelling
 from medvid.benchmark.series import NotRanked, SeriesRule
 from medvid.benchmark.tasks import (
     JUDGE_METRIC_KEYS,
@@ -35,6 +35,8 @@ Direction = Literal["ascending", "descending"]
 _DESCENDING_FIRST: Final = {*METRIC_KEYS, "date"}
 SORT_KEYS: Final = ("rank", "model", "mean_rank", *METRIC_KEYS, "date")
 _SEARCH_CHARACTERS: Final = 100
+_TRACK_CHARACTERS: Final = FIELD_LIMITS["track"] + 1
+"""One more than any has, so that a longer name is none."""
 _ALL: Final = "all"
 _HASH: Final = re.compile(r"[0-9a-f]{32,}")
 _BRIEF: Final = 12
@@ -116,7 +118,7 @@ class View:
             if name == "q":
                 search = " ".join(value.split())[:_SEARCH_CHARACTERS]
             elif name == "track":
-                track = value
+                track = value[:_TRACK_CHARACTERS]
             elif name == "sort" and value.removeprefix("-") in SORT_KEYS:
                 sort, descending = value.removeprefix("-"), value.startswith("-")
             elif name == "columns":

@@ -6,9 +6,9 @@ Drawn in a worker process: names are anybody's text, and fonts are read by a lib
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -27,8 +27,12 @@ _LINE: Final = "#dfe5e3"
 _ACCENT: Final = "#0f766e"
 _COLOURS: Final = 64
 """As many as flat areas and the edges of letters need: a third of the bytes."""
-_FONTS: Final = Path(__file__).parent / "fonts"
-_FAMILIES: Final = {False: "DejaVuSans.ttf", True: "DejaVuSans-Bold.ttf"}
+_FOLDER: Final = Path(__file__).parent / "fonts"
+_FONTS_OF: Final = {
+    False: str(_FOLDER / "DejaVuSans.ttf"), True: str(_FOLDER / "DejaVuSans-Bold.ttf"),
+}  # fmt: skip
+_LETTERS_KNOWN: Final = 20_000
+"""Letters of fonts of which it is remembered whether they are there: to look takes long."""
 _ELSEWHERE: Final = ("NotoSansCJK-Regular.ttc", "DroidSansFallbackFull.ttf", "wqy-microhei.ttc")
 """Fonts of a system for what ours lack, as Chinese; without one, boxes stand for it."""
 _NO_CHARACTER: Final = "\uffff"
@@ -78,7 +82,8 @@ def draw(card: Card) -> bytes:
         _write(pen, (_LEFT, 440), below.text, below.size, _MUTED)
     _rows(pen, card.rows, _LEFT + _ASIDE if card.place else _LEFT)
     content = io.BytesIO()
-    image.quantize(_COLOURS, dither=Image.Dither.NONE).save(content, "PNG", optimize=True)
+    few = image.quantize(_COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    few.save(content, "PNG", optimize=True)
     return content.getvalue()
 
 
@@ -155,15 +160,16 @@ def _write(
 
 
 def _family(text: str, *, bold: bool) -> str:
-    """Return the first font that has every letter of a text; ours where none has."""
-    own = str(_FONTS / _FAMILIES[bold])
-    if _has(own, text):
+    """Return the font that has most letters of a text; ours where none has more."""
+    letters = {letter for letter in text if not letter.isspace()}
+    own = _FONTS_OF[bold]
+    if _lacks(own, letters) == 0:
         return own
-    return next((name for name in _ELSEWHERE if _is_there(name) and _has(name, text)), own)
+    return min((own, *filter(_is_there, _ELSEWHERE)), key=lambda name: _lacks(name, letters))
 
 
-def _has(name: str, text: str) -> bool:
-    return all(letter.isspace() or _draws(name, letter) for letter in set(text))
+def _lacks(name: str, letters: Iterable[str]) -> int:
+    return sum(not _draws(name, letter) for letter in letters)
 
 
 @cache
@@ -180,6 +186,7 @@ def _font(name: str, size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(name, size)
 
 
+@lru_cache(_LETTERS_KNOWN)
 def _draws(name: str, letter: str) -> bool:
     """Tell whether a font has a letter: what it lacks looks like what no font has."""
     font = _font(name, 20)

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Final
 from uuid import UUID
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from medvid.benchmark.tasks import METRICS, Board
 from medvid.models.boards import Leaderboard, LeaderboardEntry
@@ -26,7 +26,7 @@ from services.gateway.pages.routes import asked_scoring
 from services.gateway.web.endpoints import HTML
 from services.gateway.web.parameters import uuid_of
 from services.gateway.web.render_cache import RenderCache, bytes_of
-from services.gateway.web.representations import Representation, represent
+from services.gateway.web.representations import Representation, Variant, represent
 from services.gateway.web.responses import send
 from services.gateway.web.security import READ_HEADERS, framed_headers
 from services.gateway.web.site import site
@@ -92,10 +92,9 @@ class ShownElsewhere:
         found = represent(
             text.encode(), content_type=_SVG, cache_control=_CACHE, headers=READ_HEADERS
         )
-        answer = send(request, found)
         if entry is None:  # browsers draw it all the same; programs see that it is gone
-            answer.set_status(HTTPStatus.NOT_FOUND)
-        return answer
+            return _not_there(found.identity)
+        return send(request, found)
 
     async def _framed(self, request: web.Request) -> web.Response:
         ready = self._boards.get(known_board(request.match_info["board"]), asked_scoring(request))
@@ -150,6 +149,12 @@ class ShownElsewhere:
             )
 
         return send(request, await self._made.get(self._address(request), key, make))
+
+
+def _not_there(shown: Variant) -> web.Response:
+    """Return what is shown of what is not there; always whole, as nothing of it may be kept."""
+    headers = {name: text for name, text in shown.headers.items() if name != hdrs.ETAG}
+    return web.Response(body=shown.body, status=HTTPStatus.NOT_FOUND, headers=headers)
 
 
 def board_card(board: Leaderboard) -> Card:

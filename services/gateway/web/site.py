@@ -17,8 +17,8 @@ from medvid.models.site import SiteLinks
 
 _MAIL: Final = re.compile(r"(?:mailto:)?[^\s@,:;<>\"]+@[^\s@,:;<>\"/?#]+\.[^\s@,:;<>\"/?#]+")
 _MAILTO: Final = "mailto:"
-_ANCESTOR: Final = re.compile(r"\*|'self'|https?://(\*\.)?[\w.-]+(:(\d{1,5}|\*))?")
-_HUB: Final = re.compile(r"https://huggingface\.co/datasets/([\w.-]+/[\w.-]+)/?")
+_ANCESTOR: Final = re.compile(r"\*|'self'|https?://(\*\.)?\w[\w.-]*(:(\d{1,5}|\*))?", re.ASCII)
+_HUB: Final = re.compile(r"https://huggingface\.co/datasets/([\w.-]+/[\w.-]+)/?", re.ASCII)
 MAINTAINERS: Final = "MedVidBench maintainers"
 """Who runs a site that does not say it."""
 
@@ -134,8 +134,8 @@ def check_ancestors(text: str) -> str:
     sources = text.split()
     if not all(_ANCESTOR.fullmatch(each) for each in sources):
         raise ValueError(
-            "names no sites; set it to their origins, as in 'https://lab.example https://*.uni.edu',"
-            " or to * for every site"
+            "names no sites; set it to their origins, as in 'https://lab.example https://*.uni.edu'"
+            " (a host with other letters as xn--...), or to * for every site"
         )
     return " ".join(sources)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
+import duckdb
 import orjson
 import pytest
 import yaml
@@ -17,6 +18,7 @@ from huggingface_hub.repocard_data import eval_results_to_model_index, model_ind
 from jsonschema import Draft7Validator, FormatChecker
 
 from medvid.benchmark.tasks import METRIC_KEYS
+from medvid.cli.parquet import write_parquet
 from medvid.models.boards import BoardSeries, RankStatistics
 from medvid.models.comparisons import EntryComparison, MetricDifference
 from medvid.models.entries import EntryDetails, EntryScore, Interval, Place, Provenance
@@ -27,6 +29,8 @@ from services.gateway.boards.citations import board_bibtex, citation_cff, entry_
 from services.gateway.boards.every_eval_ever import every_eval_ever
 from services.gateway.boards.hub_results import eval_results, model_index
 from services.gateway.boards.models import MeasuredBoard, MeasuredEntry
+from services.gateway.boards.quoting import latex, markdown_text, yaml_text
+from services.gateway.boards.spreadsheet import board_csv
 from services.gateway.boards.tables import (
     board_table,
     latex_table,
@@ -302,3 +306,67 @@ def test_models_side_by_side_have_their_differences() -> None:
     assert len(rows) == 2 + 2 * len(METRIC_KEYS)
     alone = markdown(side_by_side(BOARD, BOARD.entries[:1], []))
     assert "difference" not in alone
+
+
+@pytest.mark.parametrize(
+    ("name", "in_latex", "in_markdown"),
+    [
+        ("<a|b>", r"\textless{}a\textbar{}b\textgreater{}", r"\<a\|b\>"),  # else ¡a—b¿
+        ('say "a', r"say {\char34}a", 'say "a'),  # an umlaut in German documents
+        ("--''?`x", r"-{}-'{}'?\textasciigrave{}x", r"--''?\`x"),
+        ("$x^2$", r"\$x\textasciicircum{}2\$", r"\$x^2\$"),  # no formula
+        ("Queen's 3-D", "Queen's 3-D", "Queen's 3-D"),
+    ],
+)
+def test_names_are_shown_as_they_are(name: str, in_latex: str, in_markdown: str) -> None:
+    """Neither as commands nor as the signs that are made of others."""
+    assert (latex(name), markdown_text(name)) == (in_latex, in_markdown)
+
+
+def test_a_table_says_that_its_names_need_a_font() -> None:
+    named = BOARD.model_copy(update={"entries": [row(1, model_name="\u6a21\u578b")]})
+    assert "XeLaTeX" in latex_table(board_table(named))
+    assert "XeLaTeX" not in latex_table(board_table(BOARD))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["1e3", "-1e-3", "0o17", "0x1F", "0b1", ".5", "+1", "1_000", "12:30", "2026-01-02", "null",
+     "~", "on", "- a", "a: b", "a #b", "!a", "&a", "*a", "{a", "| a"],
+)  # fmt: skip
+def test_names_in_yaml_are_no_numbers_to_any_of_its_readers(name: str) -> None:
+    """YAML 1.2, as JavaScript reads it, has other numbers than the 1.1 of Python."""
+    text = yaml_text({"name": name}, width=100)
+    assert text == f"name: '{name}'\n"
+    assert yaml.safe_load(text) == {"name": name}
+
+
+def test_only_what_could_be_misread_is_quoted_in_yaml() -> None:
+    plain = {"name": "Qwen2.5-VL 7B", "value": 0.5, "small": 1e-05, "of": 12, "is": True}
+    text = yaml_text(plain, width=100)
+    assert text == "name: Qwen2.5-VL 7B\nvalue: 0.5\nsmall: 1.0e-05\nof: 12\nis: true\n"
+
+
+def test_models_with_other_letters_have_ids_of_their_own() -> None:
+    names = ("\u6a21\u578b\u7532", "\u6a21\u578b\u4e59", "Model+", "Model")
+    records = [
+        orjson.loads(every_eval_ever(entry(id=UUID(int=place << 96), model_name=name), BOARD))
+        for place, name in enumerate(names)
+    ]
+    assert len({record["model_info"]["id"] for record in records}) == len(names)
+    known = entry(organization="Qwen", model_name="Qwen2.5-VL 7B")
+    record = orjson.loads(every_eval_ever(known, BOARD))
+    assert record["model_info"]["id"] == "qwen/qwen2-5-vl-7b"
+
+
+def test_names_are_texts_in_parquet_whatever_they_are(tmp_path: Path) -> None:
+    named = BOARD.model_copy(
+        update={"entries": [row(1, model_name="true", organization="1", authors="=1")]}
+    )
+    file = tmp_path / "board.parquet"
+    write_parquet(board_csv(named), file, {})
+    with duckdb.connect() as database:
+        (found,) = (
+            database.read_parquet(str(file)).project("model_name, organization, authors").fetchall()
+        )
+    assert found == ("true", "1", "=1")
