@@ -46,7 +46,9 @@ def markdown_text(text: str) -> str:
 
 
 def _on_one_line(text: str) -> str:
-    return " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    if not text.isprintable():
+        text = "".join(each if each.isprintable() else " " for each in text)
+    return " ".join(text.split())
 
 
 class _Dumper(yaml.SafeDumper):

@@ -65,7 +65,7 @@ class ResultTable:
 
 def board_table(board: Leaderboard) -> ResultTable:
     """Return a board, or a view of it, an entry a row."""
-    viewed = board.view is not None
+    viewed, rule = board.view is not None, _rule(board)
     columns = ["Rank", "95 %", "Model", "Organization", "Mean rank", *(m.label for m in METRICS)]
     rows = [
         (
@@ -75,7 +75,7 @@ def board_table(board: Leaderboard) -> ResultTable:
             TableCell(entry.model_name),
             TableCell(entry.organization),
             TableCell(_NONE if entry.mean_rank is None else f"{entry.mean_rank:.2f}"),
-            *(_value(board, entry, metric.key) for metric in METRICS),
+            *(_value(rule, entry, metric.key) for metric in METRICS),
         )
         for entry in board.entries
     ]
@@ -100,13 +100,14 @@ def side_by_side(
     found: Sequence[EntryComparison],
 ) -> ResultTable:
     """Return models of a board, a metric a row; `found` compares the others with the first."""
+    rule = _rule(board)
     rows = [
         (TableCell("Rank"), *(TableCell(_whole(each.rank)) for each in chosen)),
         (TableCell("Rank, 95 %"), *(TableCell(_firmness(each)) for each in chosen)),
         *(
             (
                 TableCell(metric.label),
-                *(_value(board, each, metric.key, within=chosen) for each in chosen),
+                *(_value(rule, each, metric.key, within=chosen) for each in chosen),
             )
             for metric in METRICS
         ),
@@ -153,8 +154,12 @@ def _difference(found: MetricDifference | None) -> TableCell:
     return TableCell(f"{found.difference:+.3f}{star}", ends)
 
 
+def _rule(board: Leaderboard) -> SeriesRule | None:
+    return None if board.series is None else SeriesRule(**board.series.model_dump())
+
+
 def _value(
-    board: Leaderboard,
+    rule: SeriesRule | None,
     entry: LeaderboardEntry,
     metric: str,
     within: Sequence[LeaderboardEntry] = (),
@@ -170,16 +175,14 @@ def _value(
         best = len(judges) < 2 and value == max(each for each in others if each is not None)
     ends = intervals_of(entry).get(metric)
     return TableCell(
-        f"{value:.3f}{_mark(board, entry, metric)}",
+        f"{value:.3f}{_mark(rule, entry, metric)}",
         None if ends is None else (f"{ends[0]:.3f}", f"{ends[1]:.3f}"),
         best,
     )
 
 
-def _mark(board: Leaderboard, entry: LeaderboardEntry, metric: str) -> str:
-    if board.series is None:
-        return ""
-    mark = SeriesRule(**board.series.model_dump()).mark(entry.series.get(metric))
+def _mark(rule: SeriesRule | None, entry: LeaderboardEntry, metric: str) -> str:
+    mark = rule and rule.mark(entry.series.get(metric))
     return _MARKS[mark] if mark else ""
 
 
@@ -204,8 +207,12 @@ def _notes(
     """Return what the table needs to be read: only of what is in it."""
     cells = [cell for row in rows for cell in row]
     notes = [_INTERVALS] if any(cell.ends for cell in cells) else []
+    rule = _rule(board)
     shown = {
-        _mark(board, each, key) for each in entries for key, value in each.values.items() if value
+        _mark(rule, each, key)
+        for each in entries
+        for key, value in each.values.items()
+        if value is not None
     }
     notes += [f"{mark}: {says}." for mark, says in _MARKS_SAY.items() if mark in shown]
     if any(each.withheld for each in entries):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from typing import Final
 from xml.etree.ElementTree import Element, SubElement, tostring
@@ -36,6 +37,7 @@ class WellKnownFiles:
         self._icon = _ready(pages.assets["favicon.ico"].identity.body, "image/x-icon", _CACHE)
         self._robots = _ready(robots_txt().encode(), "text/plain; charset=utf-8", _CACHE)
         self._made: dict[str, tuple[object, Representation]] = {}
+        self._making = asyncio.Lock()
 
     def routes(self) -> list[web.RouteDef]:
         """Return their routes; a sitemap needs to know the site's host."""
@@ -53,19 +55,26 @@ class WellKnownFiles:
         return send(request, self._robots)
 
     async def _show_citation(self, request: web.Request) -> web.Response:
-        return send(request, self._current("citation", "text/yaml; charset=utf-8", self._citation))
+        return send(
+            request, await self._current("citation", "text/yaml; charset=utf-8", self._citation)
+        )
 
     async def _show_sitemap(self, request: web.Request) -> web.Response:
         return send(
-            request, self._current("sitemap", "application/xml; charset=utf-8", self._sitemap)
+            request, await self._current("sitemap", "application/xml; charset=utf-8", self._sitemap)
         )
 
-    def _current(self, name: str, content_type: str, write: Callable[[], bytes]) -> Representation:
+    async def _current(
+        self, name: str, content_type: str, write: Callable[[], bytes]
+    ) -> Representation:
         """Return a file that says what the boards are now."""
-        newest = [ready.state for ready in self._boards.all()]
-        made = self._made.get(name)
-        if made is None or made[0] != newest:
-            made = self._made[name] = newest, _ready(write(), content_type, _FRESH)
+        async with self._making:
+            newest = [ready.state for ready in self._boards.all()]
+            made = self._made.get(name)
+            if made is None or made[0] != newest:
+                # In a thread: a board of thousands takes a while.
+                file = await asyncio.to_thread(lambda: _ready(write(), content_type, _FRESH))
+                made = self._made[name] = newest, file
         return made[1]
 
     def _citation(self) -> bytes:
