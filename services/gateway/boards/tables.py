@@ -5,8 +5,10 @@ Each says what it shows and when, and has the 95 % intervals of its values.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 from medvid.benchmark.disclosure import FEWEST_ANSWERS
@@ -32,6 +34,7 @@ _MARKS_SAY: Final = {
     "\N{DAGGER}": "published, its judge is not recorded",
 }
 _INTERVALS: Final = "Brackets: 95 % intervals, of which videos were drawn."
+_NUMBER: Final = re.compile(r"[+-]?\d+\.\d+")
 _WORDS: Final = ("Model", "Organization", "Metric")
 _COMMANDS: Final = {
     "\N{DOUBLE DAGGER}": r"\textsuperscript{\ddag}",
@@ -42,11 +45,15 @@ _COMMANDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class TableCell:
-    """A cell: its text, the ends of its interval, and whether it is the best of its column."""
+    """A cell: its text, the ends of its interval, and whether it is the best of its column.
+
+    `mark` is a sign behind a number, which the notes explain.
+    """
 
     text: str
     ends: tuple[str, str] | None = None
     best: bool = False
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +158,7 @@ def _difference(found: MetricDifference | None) -> TableCell:
     if found.low is not None and found.high is not None:
         ends = f"{found.low:+.3f}", f"{found.high:+.3f}"
     star = "*" if decision(found) == "beyond chance" else ""
-    return TableCell(f"{found.difference:+.3f}{star}", ends)
+    return TableCell(f"{found.difference:+.3f}", ends, mark=star)
 
 
 def _rule(board: Leaderboard) -> SeriesRule | None:
@@ -175,9 +182,10 @@ def _value(
         best = len(judges) < 2 and value == max(each for each in others if each is not None)
     ends = intervals_of(entry).get(metric)
     return TableCell(
-        f"{value:.3f}{_mark(rule, entry, metric)}",
+        f"{value:.3f}",
         None if ends is None else (f"{ends[0]:.3f}", f"{ends[1]:.3f}"),
         best,
+        _mark(rule, entry, metric),
     )
 
 
@@ -242,7 +250,7 @@ def _line(cells: Iterable[str]) -> str:
 
 
 def _markdown_cell(cell: TableCell) -> str:
-    text = markdown_text(cell.text)
+    text = markdown_text(cell.text + cell.mark)
     text = f"**{text}**" if cell.best else text
     return f"{text} [{cell.ends[0]}, {cell.ends[1]}]" if cell.ends else text
 
@@ -283,7 +291,7 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def _latex_cell(cell: TableCell) -> str:
-    text = latex(cell.text)
+    text = latex(cell.text + cell.mark)
     for mark, command in _COMMANDS.items():
         text = text.replace(mark, command)
     text = rf"\textbf{{{text}}}" if cell.best else text
@@ -291,19 +299,34 @@ def _latex_cell(cell: TableCell) -> str:
 
 
 def table_csv(found: ResultTable) -> str:
-    """Return a table for spreadsheets; intervals stand in two columns behind their values."""
+    """Return a table for spreadsheets: intervals and marks have columns behind their values'."""
     ended = [any(row[place].ends for row in found.rows) for place in range(len(found.columns))]
+    marked = [any(row[place].mark for row in found.rows) for place in range(len(found.columns))]
+    kinds = list(zip(ended, marked, strict=True))
     columns = [
         name
-        for column, has_ends in zip(found.columns, ended, strict=True)
-        for name in ((column, f"{column} low", f"{column} high") if has_ends else (column,))
+        for column, (has_ends, has_marks) in zip(found.columns, kinds, strict=True)
+        for name in (
+            column,
+            *((f"{column} low", f"{column} high") if has_ends else ()),
+            *((f"{column} mark",) if has_marks else ()),
+        )
     ]
     rows = [
         [
-            text
-            for cell, has_ends in zip(row, ended, strict=True)
-            for text in (cell.text, *((cell.ends or (None, None)) if has_ends else ()))
+            value
+            for cell, (has_ends, has_marks) in zip(row, kinds, strict=True)
+            for value in (
+                _plain_number(cell.text),
+                *(map(_plain_number, cell.ends or ("", "")) if has_ends else ()),
+                *((cell.mark,) if has_marks else ()),
+            )
         ]
         for row in found.rows
     ]
     return table(columns, rows)
+
+
+def _plain_number(text: str) -> Decimal | str:
+    """Return a number as such: no formula, so that it gets no mark against them."""
+    return Decimal(text) if _NUMBER.fullmatch(text) else text

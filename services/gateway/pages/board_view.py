@@ -345,12 +345,17 @@ def other_series(board: Leaderboard, entry: LeaderboardEntry, metric: str) -> st
     return f"{judge}; not ranked" if metric in entry.not_ranked else judge
 
 
-def marked(board: Leaderboard) -> set[NotRanked]:
-    """Return which marks there are on a board."""
+def marked(
+    board: Leaderboard,
+    rows: Sequence[LeaderboardEntry] | None = None,
+    metrics: Iterable[str] = METRIC_KEYS,
+) -> set[NotRanked]:
+    """Return which marks there are on a board, or in these rows and metrics of it."""
     if board.series is None:
         return set()
     rule = SeriesRule(**board.series.model_dump())
-    found = {rule.mark(series) for entry in board.entries for series in entry.series.values()}
+    shown = board.entries if rows is None else rows
+    found = {rule.mark(row.series.get(metric)) for metric in metrics for row in shown}
     return {mark for mark in found if mark is not None}
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from medvid.models.boards import COLUMNS, Leaderboard
 from services.gateway.boards.models import rank_text
 from services.gateway.boards.urls import page_url
-from services.gateway.pages.board_view import Sheet, View
+from services.gateway.pages.board_view import Sheet, View, marked
 from services.gateway.pages.rendering import Pages, entry_url
 
 _USUAL_ROWS: Final = 10
@@ -26,10 +26,12 @@ def framed_board(
     sheet = Sheet(board.entries, board.board)
     shown = sheet.shown(view)
     places = [place for place in sheet.ordered(view) if place in shown]
+    rows = [board.entries[place] for place in places[: max(1, count)]]
     return pages.render(
         "framed.html",
         board=board,
-        entries=[board.entries[place] for place in places[: max(1, count)]],
+        entries=rows,
+        marks=marked(board, rows, columns),
         of=len(places),
         columns=[column for column in COLUMNS if column.key in columns],
         rank_text=rank_text,

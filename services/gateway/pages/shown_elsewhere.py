@@ -180,7 +180,9 @@ def entry_card(board: Leaderboard, entry: LeaderboardEntry) -> Card:
     rank = rank_text(entry)
     return Card(
         title=entry.model_name,
-        subtitle=" \N{MIDDLE DOT} ".join(filter(None, (entry.organization, entry.team))),
+        subtitle=" \N{MIDDLE DOT} ".join(
+            filter(None, (*entry.badges, entry.organization, entry.team))
+        ),
         facts=" \N{MIDDLE DOT} ".join(
             filter(None, [f"{board.board.capitalize()} board", _day(board)])
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -301,9 +302,14 @@ def test_models_side_by_side_have_their_differences() -> None:
     text = markdown(found)
     assert r"| CVS\_acc | **0.800** [0.700, 0.850] | 0.500 [0.700, 0.850] |" in text
     assert r"| CVS\_acc, difference |  | -0.100\* [-0.140, -0.060] |" in text
-    header, *rows = table_csv(found).splitlines()
-    assert header.count(",") == 6  # two models, each with two ends
+    header, *rows = csv.reader(table_csv(found).splitlines())
+    second = ["Model 2", "Model 2 low", "Model 2 high", "Model 2 mark"]
+    assert header == ["Metric", HOSTILE, f"{HOSTILE} low", f"{HOSTILE} high", *second]
     assert len(rows) == 2 + 2 * len(METRIC_KEYS)
+    by_metric = {name: dict(zip(header[1:], cells, strict=True)) for name, *cells in rows}
+    shown = [[by_metric[name][column] for column in second]
+             for name in ("CVS_acc, difference", "DVC_llm")]  # fmt: skip
+    assert shown == [["-0.100", "-0.140", "-0.060", "*"], ["0.500", "", "", "\u2021"]]
     alone = markdown(side_by_side(BOARD, BOARD.entries[:1], []))
     assert "difference" not in alone
 
