@@ -6,7 +6,7 @@ Each says what it shows and when, and has the 95 % intervals of its values.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -16,6 +16,7 @@ from medvid.benchmark.series import NotRanked, SeriesRule
 from medvid.benchmark.tasks import METRICS
 from medvid.models.boards import Leaderboard, LeaderboardEntry
 from medvid.models.comparisons import EntryComparison, MetricDifference
+from medvid.models.facts import TEST_VIDEOS, FactFilters
 from medvid.spreadsheets import table
 from services.gateway.boards.comparisons import decision
 from services.gateway.boards.models import intervals_of, rank_text
@@ -33,6 +34,8 @@ _MARKS_SAY: Final = {
     "\N{DOUBLE DAGGER}": "of another judge than the board's",
     "\N{DAGGER}": "published, its judge is not recorded",
 }
+_SEEN: Final = "\N{SECTION SIGN}"
+_AMONG: Final = {"track": "within the track", "filters": "among these models"}
 _INTERVALS: Final = "Brackets: 95 % intervals, of which videos were drawn."
 _NUMBER: Final = re.compile(r"[+-]?\d+\.\d+")
 _WORDS: Final = ("Model", "Organization", "Metric")
@@ -79,7 +82,7 @@ def board_table(board: Leaderboard) -> ResultTable:
             *([TableCell(_whole(entry.view_rank))] if viewed else []),
             TableCell(_whole(entry.rank)),
             TableCell(_firmness(entry)),
-            TableCell(entry.model_name),
+            TableCell(entry.model_name, mark=_SEEN if TEST_VIDEOS in entry.badges else ""),
             TableCell(entry.organization),
             TableCell(_NONE if entry.mean_rank is None else f"{entry.mean_rank:.2f}"),
             *(_value(rule, entry, metric.key) for metric in METRICS),
@@ -88,11 +91,9 @@ def board_table(board: Leaderboard) -> ResultTable:
     ]
     if viewed:
         columns = ["Place", *columns]
-    track = f", track {board.track}" if board.track else ""
-    weights = ", by a reader's own weights" if board.view and board.view.by == "weights" else ""
     return ResultTable(
         key=f"medvidbench-{board.board}-{board.revision}",
-        caption=f"MedVidBench, {_state(board)}{track}{weights}",
+        caption=", ".join(("MedVidBench", _state(board), *_shown(board))),
         address=state_url(board),
         columns=tuple(columns),
         left=frozenset(place for place, name in enumerate(columns) if name in _WORDS),
@@ -207,6 +208,19 @@ def _state(board: Leaderboard) -> str:
     return f"{board.board} board, {board.scoring} scoring, revision {board.revision}{when}"
 
 
+def _shown(board: Leaderboard) -> Iterator[str]:
+    """Yield which of a board's entries there are, and in whose order."""
+    if board.track:
+        yield f"track {board.track}"
+    if board.view and board.view.by == "weights":
+        yield "by a reader's own weights"
+    if board.filters:
+        asked = FactFilters(**board.filters).texts()
+        yield f"models with {' and '.join(f'{name}={text}' for name, text in asked.items())}"
+    if len(board.entries) < board.total:
+        yield f"{len(board.entries)} of {board.total} models"
+
+
 def _notes(
     board: Leaderboard,
     entries: Sequence[LeaderboardEntry],
@@ -225,8 +239,10 @@ def _notes(
     notes += [f"{mark}: {says}." for mark, says in _MARKS_SAY.items() if mark in shown]
     if any(each.withheld for each in entries):
         notes.append(f"{_WITHHELD}: not shown, of fewer than {FEWEST_ANSWERS} answers or half.")
-    if board.view and board.view.by == "track":
-        notes.append("Place: within the track; rank: on the whole board.")
+    if any(cell.mark == _SEEN for cell in cells):
+        notes.append(f"{_SEEN}: {TEST_VIDEOS}.")
+    if board.view and board.view.by in _AMONG:
+        notes.append(f"Place: {_AMONG[board.view.by]}; rank: on the whole board.")
     return tuple(notes)
 
 

@@ -23,13 +23,14 @@ from medvid.cli.parquet import write_parquet
 from medvid.models.boards import BoardSeries, RankStatistics
 from medvid.models.comparisons import EntryComparison, MetricDifference
 from medvid.models.entries import EntryDetails, EntryScore, Interval, Place, Provenance
-from medvid.models.facts import ModelFacts
+from medvid.models.facts import TEST_VIDEOS, BoardFacts, FactFilters, ModelFacts
 from medvid.models.judging import JudgeResult
 from medvid.models.site import SiteLinks
 from services.gateway.boards.citations import board_bibtex, citation_cff, entry_bibtex, paper_bibtex
 from services.gateway.boards.every_eval_ever import every_eval_ever
 from services.gateway.boards.hub_results import eval_results, model_index
-from services.gateway.boards.models import MeasuredBoard, MeasuredEntry
+from services.gateway.boards.models import MeasuredBoard, MeasuredEntry, page_of
+from services.gateway.boards.narrowing import Narrowing
 from services.gateway.boards.quoting import latex, markdown_text, yaml_text
 from services.gateway.boards.spreadsheet import board_csv
 from services.gateway.boards.tables import (
@@ -327,6 +328,21 @@ def test_models_side_by_side_have_their_differences() -> None:
 def test_names_are_shown_as_they_are(name: str, in_latex: str, in_markdown: str) -> None:
     """Neither as commands nor as the signs that are made of others."""
     assert (latex(name), markdown_text(name)) == (in_latex, in_markdown)
+
+
+def test_a_table_says_what_it_leaves_out() -> None:
+    """It is pasted where nobody sees the address that it is from."""
+    facts = BoardFacts(parameters=7_000_000_000, open_weights=True, uses_test_videos=True)
+    stated = [row(rank, facts=facts, badges=[TEST_VIDEOS]) for rank in (1, 2)]
+    whole = BOARD.model_copy(update={"entries": [*stated, row(3)], "total": 3})
+    narrowing = Narrowing(FactFilters(open_weights=True, max_params=8_000_000_000), rerank=True)
+    text = markdown(board_table(page_of(whole, track=None, limit=1, narrowing=narrowing)))
+    caption, *_, notes = text.split("\n\n")
+    assert r"models with max\_params=8000000000 and open\_weights=true, 1 of 2 models" in caption
+    assert "Place: among these models" in notes
+    assert "\u00a7: trained on test videos." in notes
+    assert "| Model 1\u00a7 |" in text
+    assert "models with" not in markdown(board_table(whole))
 
 
 def test_a_table_says_that_its_names_need_a_font() -> None:
