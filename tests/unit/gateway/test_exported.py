@@ -338,7 +338,7 @@ def test_a_table_says_what_it_leaves_out() -> None:
     narrowing = Narrowing(FactFilters(open_weights=True, max_params=8_000_000_000), rerank=True)
     text = markdown(board_table(page_of(whole, track=None, limit=1, narrowing=narrowing)))
     caption, *_, notes = text.split("\n\n")
-    assert r"models with max\_params=8000000000 and open\_weights=true, 1 of 2 models" in caption
+    assert r"models with open\_weights=true and max\_params=8000000000, 1 of 2 models" in caption
     assert "Place: among these models" in notes
     assert "\u00a7: trained on test videos." in notes
     assert "| Model 1\u00a7 |" in text
