@@ -11,12 +11,14 @@ from playwright.async_api import expect
 from shared.storage.database import connect
 from tests.acceptance.gateway_harness import records, row, running_gateway
 from tests.browser.conftest import Visitor
+from tests.depth import deep
 from tests.proxy_servers import nginx_before
 
 BELOW = "/leaderboard/"
 LOCATION = f"location {BELOW} {{ proxy_pass http://gateways; }}"
 
 
+@deep
 async def test_a_board_follows_and_a_form_submits(
     visitor: Visitor, postgres_url: str, tmp_path: Path
 ) -> None:

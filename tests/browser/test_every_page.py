@@ -45,9 +45,12 @@ PAGES = {
     "problems": "/problems",
     "not-found": "/there-is-no-such-page",
 }
-# The same pages with other numbers.
-OTHER_VIEWS = ("official-strict", "community-strict", "community-one-metric", "community-cards",
-               "judged-metric", "docs-administration")  # fmt: skip
+# Pages with other numbers, and those made of what others have: deep runs look at them.
+OTHER_VIEWS = (
+    "official-strict", "community-strict", "community-one-metric", "community-cards",
+    "judged-metric", "docs-administration", "compare-both", "size-and-cost", "tasks", "framed",
+    "tracks", "intervals", "problems", "metric", "community",
+)  # fmt: skip
 EACH = [pytest.param(name, marks=deep if name in OTHER_VIEWS else ()) for name in PAGES]
 # A long list of like parts, of which one is looked at: axe takes a minute for all.
 WITHIN = dict.fromkeys(("docs", "docs-administration"), ".reference > section:nth-of-type(2)")

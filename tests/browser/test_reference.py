@@ -5,6 +5,7 @@ from __future__ import annotations
 from playwright.async_api import Locator, Page, expect
 
 from tests.browser.conftest import Visitor
+from tests.depth import deep
 
 
 async def opened(page: Page, operation_id: str) -> Locator:
@@ -47,6 +48,7 @@ async def test_a_read_can_be_tried(visitor: Visitor) -> None:
     visitor.forgive("status of 400")
 
 
+@deep
 async def test_a_token_goes_with_what_needs_one_and_a_stream_can_be_stopped(
     visitor: Visitor,
 ) -> None:

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from tests.deploy.manifests import ROOT
+from tests.depth import deep
 from tests.patience import HANG_SECONDS
 
 RECORD: Final = {"id": "v&&0&&9&&1.0", "qa_type": "tal", "prediction": "1.0-2.0 seconds"}
@@ -82,7 +83,7 @@ def test_a_submission_without_a_server_says_so(tmp_path: Path) -> None:
     assert done.returncode not in (0, 2), done.stdout + done.stderr
 
 
-@pytest.mark.parametrize(("qa_type", "status"), [("tal", 0), ("x", 1)])
+@pytest.mark.parametrize(("qa_type", "status"), [pytest.param("tal", 0, marks=deep), ("x", 1)])
 def test_the_pre_commit_hook_checks_each_file(tmp_path: Path, qa_type: str, status: int) -> None:
     (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
     good, other = tmp_path / "good.json", tmp_path / "an other.json"

@@ -218,6 +218,7 @@ _BY_THE_WAY: Final = {
 }
 
 
+@deep
 def test_every_file_of_the_packages_is_installed(installed: Path) -> None:
     """A query or a page that the wheel forgets is missed only in the image."""
     expected = {
