@@ -112,11 +112,14 @@ class Visitor:
             SCREENSHOTS.mkdir(parents=True, exist_ok=True)
             await page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=full)
 
-    async def barriers(self, page: Page, within: str = "html") -> list[str]:
-        """Return what axe finds serious or critical within an element, in light and in dark."""
+    async def barriers(self, page: Page, within: str = "html", *, dark: bool = False) -> list[str]:
+        """Return what axe finds serious or critical within an element, and in the dark scheme,
+        whose colours all pages share; a deep run looks at every page in both.
+        """
         context = {"include": [[within]], "exclude": [[_LIKE_ROWS]]}
         found = []
-        for scheme, rules in (("light", None), ("dark", ["color-contrast"])):
+        schemes = (("light", None), ("dark", ["color-contrast"]))
+        for scheme, rules in schemes if dark or is_deep() else schemes[:1]:
             await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
             only = {"type": "rule", "values": rules} if rules else {"type": "tag", "values": _WCAG}
             options = {"resultTypes": ["violations"], "runOnly": only}

@@ -49,7 +49,7 @@ PAGES = {
 OTHER_VIEWS = (
     "official-strict", "community-strict", "community-one-metric", "community-cards",
     "judged-metric", "docs-administration", "compare-both", "size-and-cost", "tasks", "framed",
-    "tracks", "intervals", "problems", "metric", "community",
+    "tracks", "intervals", "problems", "metric", "community", "both", "task", "about", "docs",
 )  # fmt: skip
 EACH = [pytest.param(name, marks=deep if name in OTHER_VIEWS else ()) for name in PAGES]
 # A long list of like parts, of which one is looked at: axe takes a minute for all.
@@ -65,13 +65,14 @@ PHONE = {"width": 360, "height": 740}
 
 
 @pytest.mark.parametrize("name", EACH)
-async def test_is_accessible_in_both_schemes_and_fits_a_phone(visitor: Visitor, name: str) -> None:
-    """axe finds nothing serious or critical, in light and in dark; nothing but a table of its own
+async def test_is_accessible_and_fits_a_phone(visitor: Visitor, name: str) -> None:
+    """axe finds nothing serious or critical, some in both schemes; nothing but a table of its own
     scrolls sideways at 360 px. To load a page costs more than to look at it.
     """
     page = await visitor.open()
     await page.goto(visitor.site.address(PAGES[name]))
-    assert await visitor.barriers(page, WITHIN.get(name, "html")) == []
+    dark = name in ("official", "entry", "submission")
+    assert await visitor.barriers(page, WITHIN.get(name, "html"), dark=dark) == []
     if is_deep():
         await fits_every_screen(visitor, page, name)
     await become_a_phone(page)

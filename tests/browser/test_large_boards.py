@@ -12,6 +12,7 @@ from medvid.models.boards import Leaderboard, LeaderboardEntry
 from services.gateway.pages.board_view import MOST_ROWS
 from tests.browser.boards import open_board
 from tests.browser.conftest import Visitor
+from tests.depth import deep
 
 COUNT = MOST_ROWS + 200
 
@@ -37,6 +38,7 @@ async def _large(visitor: Visitor) -> Page:
     return await open_board(visitor, board)
 
 
+@deep
 async def test_a_search_finds_models_that_the_page_does_not_hold(visitor: Visitor) -> None:
     page = await _large(visitor)
     await expect(page.get_by_text(f"{MOST_ROWS} of {COUNT} models")).to_be_visible()
@@ -47,6 +49,7 @@ async def test_a_search_finds_models_that_the_page_does_not_hold(visitor: Visito
     assert "q=model" in page.url
 
 
+@deep
 async def test_an_order_is_that_of_the_whole_board(visitor: Visitor) -> None:
     page = await _large(visitor)
     header = page.get_by_role("button", name="Rank", exact=True)

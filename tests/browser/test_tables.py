@@ -11,6 +11,7 @@ from playwright.async_api import Page, expect
 from tests.browser.boards import open_board
 from tests.browser.conftest import Visitor
 from tests.browser.screens import MIDDLE, NARROW, WIDE, fits
+from tests.depth import deep
 from tests.many_models import MANY, TRACK, measured_board
 
 BOARD = measured_board()
@@ -42,7 +43,9 @@ async def _places(page: Page, row: int, column: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("scripts", [True, False])
-@pytest.mark.parametrize("size", [WIDE, MIDDLE], ids=["wide", "middle"])
+@pytest.mark.parametrize(
+    "size", [pytest.param(WIDE, id="wide"), pytest.param(MIDDLE, id="middle", marks=deep)]
+)
 async def test_head_and_names_stay_in_sight(visitor: Visitor, size: Any, scripts: bool) -> None:
     """At the far end of 241 rows one still reads which model and which metric a number is of.
 

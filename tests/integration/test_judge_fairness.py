@@ -16,6 +16,7 @@ from services.judge.runs import Pause, QueuedRun, RunPolicy, Settlement
 from services.judge.verdict import ProviderDown, ProviderState
 from shared.contracts.messages import Envelope, JudgingBatch, JudgingRequested
 from shared.storage.database import Database
+from tests.depth import deep
 from tests.fakes.grader import FakeGrader, ungraded, version
 from tests.judging import (
     FIGURES,
@@ -112,6 +113,7 @@ async def test_nobody_starves_beside_a_hundred_times_as_many_pairs(database: Dat
     assert 0 < left["large"] < LARGE  # which was not stopped for them either
 
 
+@deep
 async def test_an_owner_gets_no_more_by_sending_more(database: Database) -> None:
     fleet = Fleet(database)
     for number in range(12):

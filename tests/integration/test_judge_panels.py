@@ -21,6 +21,7 @@ from medvid.judging.results import replicates
 from services.judge.verdict import Pair, ProviderDown, Verdict
 from shared.storage.database import Database
 from shared.storage.replicates import replicates_from
+from tests.depth import deep
 from tests.fakes.grader import FakeGrader, graded, ungraded
 from tests.judging import (
     FEW,
@@ -96,7 +97,10 @@ async def score(database: Database) -> tuple[float, str, list[str]]:
     return row["compat"], row["judge_version"], row["badges"]
 
 
-@pytest.mark.parametrize(("combine", "combined"), [("mean", numpy.mean), ("median", numpy.median)])
+@pytest.mark.parametrize(
+    ("combine", "combined"),
+    [pytest.param("mean", numpy.mean, marks=deep), ("median", numpy.median)],
+)
 async def test_a_panel_s_value_is_that_of_its_members(
     database: Database, combine: Any, combined: Any
 ) -> None:

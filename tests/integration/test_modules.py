@@ -10,11 +10,14 @@ from asyncio.subprocess import DEVNULL, PIPE
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+from tests.depth import is_deep
 from tests.patience import HANG_SECONDS
 from tests.preloaded import NOTHING, forked
 from tests.processes import drop_to, free_port
 
 SERVICES = ("gateway", "scorer", "judge", "ranker")
+FEW = ("judge", "ranker")
+"""The gateway is started so in `test_gateway_submissions.py`; a deep run starts all."""
 ROOT = Path(__file__).parents[2]
 
 
@@ -31,7 +34,7 @@ async def test_every_service_starts_and_ends_when_told(
     }
     async with asyncio.timeout(HANG_SECONDS), AsyncExitStack() as stack:
         processes = []
-        for service in SERVICES:
+        for service in SERVICES if is_deep() else FEW:
             process = await asyncio.create_subprocess_exec(
                 *drop_to(None), sys.executable, "-m", f"services.{service}",
                 cwd=ROOT, env={**os.environ, **given}, stdin=DEVNULL, stderr=PIPE,
