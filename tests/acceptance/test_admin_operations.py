@@ -244,6 +244,7 @@ async def test_the_commands_do_what_the_api_does(site: Site, tmp_path: Path) -> 
     assert [line["action"] for line in json.loads(out)] == ["promote"], err
 
 
+@deep
 async def test_endpoints_of_a_pool_are_drained_and_restored_by_command(site: Site) -> None:
     assert (await medvid(site, "pool", "list"))[2] == "The judge has no pool.\n"
     await site.database.pool.execute(

@@ -17,6 +17,7 @@ from medvid.benchmark.tasks import METRIC_KEYS
 from services.gateway.submissions.lifecycle import Lifecycle
 from shared.storage.database import Database
 from tests.acceptance.administration_harness import KEY, WHY, Site, running_site
+from tests.depth import deep
 from tests.rows import accept_submission, add_listed_entry
 
 VALUES = dict.fromkeys(METRIC_KEYS, 0.5)
@@ -470,6 +471,7 @@ async def test_what_does_not_work_is_shown_on_the_page(site: Site) -> None:
     assert await site.database.pool.fetchval("SELECT count(*) FROM entries") == 0
 
 
+@deep
 async def test_accounts_that_may_search_the_test_set_are_shown(site: Site) -> None:
     browser = await signed_in(site)
     _, text = await browser.get("/admin")

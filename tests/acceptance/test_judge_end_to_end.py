@@ -59,6 +59,7 @@ async def judged(database: Database) -> dict[str, Any]:
     return {row["metric"]: row["compat"] for row in rows}
 
 
+@deep
 async def test_standalone_ends_with_all_ten_metrics_and_a_badge(
     postgres_url: str, database: Database, demo_plan: JudgingPlan, tmp_path: Path
 ) -> None:

@@ -19,6 +19,7 @@ from services.judge.store import announce_judge
 from services.judge.verdict import Waste
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, ground_truth, running_gateway
+from tests.depth import deep
 from tests.fakes.grader import FakeGrader, ungraded
 from tests.judging import FIGURES, judging, replica
 from tests.patience import HANG_SECONDS
@@ -117,6 +118,7 @@ async def test_the_owner_has_a_run_hastened_that_is_under_way(database: Database
         await judged(gateway, submission)
 
 
+@deep
 async def test_the_page_offers_not_to_wait_for_batches(database: Database) -> None:
     hold = asyncio.Event()
     async with api(database, FakeGrader(hold=hold)) as (gateway, grader):

@@ -28,6 +28,7 @@ from tests.acceptance.test_lifecycle_api import (
     send,
     withdraw,
 )
+from tests.depth import deep
 from tests.ranking import score
 from tests.rows import add_replicates
 
@@ -170,6 +171,7 @@ async def count_as_the_upgrade_does(database: Database) -> None:
         await connection.execute(migration.sql[begin:end])
 
 
+@deep
 async def test_the_terminal_shows_what_is_shown_and_what_left(
     database: Database, tmp_path: Path
 ) -> None:

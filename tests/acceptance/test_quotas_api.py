@@ -10,6 +10,7 @@ import orjson
 from services.judge.store import announce_judge
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, records, running_gateway
+from tests.depth import deep
 from tests.fakes.grader import FakeGrader
 
 ADMIN = "the-administrators-own-and-long-key"
@@ -28,6 +29,7 @@ async def back_date(gateway: Gateway, interval: str) -> None:
     await gateway.database.pool.execute(f"UPDATE quota_uses SET at = at - interval '{interval}'")  # noqa: S608
 
 
+@deep
 async def test_of_twenty_at_once_over_two_gateways_five_are_admitted(database: Database) -> None:
     few = {"address_submissions_per_day": 5, "validation_workers": 2}
     async with running_gateway(database, **few) as one, running_gateway(database, **few) as two:

@@ -13,7 +13,7 @@ from medvid.benchmark.tasks import RULE_METRIC_KEYS
 from services.operate.ground_truth import store_ground_truth
 from services.standalone import StandaloneSettings, running
 from shared.storage.database import Database
-from tests.depth import is_deep
+from tests.depth import deep, is_deep
 from tests.patience import HANG_SECONDS
 from tests.servers import free_port
 
@@ -28,6 +28,7 @@ FILES = {
 }
 
 
+@deep
 async def test_every_file_is_stored_with_its_golden_scores(
     postgres_url: str, database: Database, tmp_path: Path
 ) -> None:

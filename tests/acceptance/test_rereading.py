@@ -185,6 +185,7 @@ async def test_it_is_dropped_and_goes_back_without_a_trace_on_the_board(judged: 
     assert await judged.scores() == before
 
 
+@deep
 async def test_replies_of_a_panel_are_not_read_again_and_it_says_so(judged: Judged) -> None:
     panel = Panel.of([PanelMember(judged.grader.version.hash), PanelMember("f" * 64)])
     await judged.database.pool.execute(
@@ -200,6 +201,7 @@ async def test_replies_of_a_panel_are_not_read_again_and_it_says_so(judged: Judg
     assert "is a panel" in problem["detail"]
 
 
+@deep
 async def test_replies_that_are_not_kept_leave_the_entry_as_it_is(judged: Judged) -> None:
     before = await judged.scores()
     await judged.database.pool.execute("UPDATE judge_verdicts SET raw_reply = NULL")

@@ -224,6 +224,7 @@ def check_order(detail: dict[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
+@deep
 async def test_some_entries_only_and_discarded(database: Database) -> None:
     async with running_site(database, scoring=True) as site:
         entries = await filled(site)

@@ -247,6 +247,7 @@ async def raw(bench: Bench, path: str) -> bytes:
         return await response.read()
 
 
+@deep
 async def test_a_job_for_some_entries_says_who_will_not_rank_on_the_page_and_by_command(
     database: Database,
 ) -> None:

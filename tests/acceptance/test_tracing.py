@@ -104,6 +104,7 @@ def _root(span_id: str, parents: dict[str, str]) -> str:
     raise AssertionError("a span is its own ancestor")
 
 
+@deep
 async def test_without_a_collector_messages_carry_the_callers_trace_and_no_new_field(
     postgres_url: str, database: Database, tmp_path: Path
 ) -> None:

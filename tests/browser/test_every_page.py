@@ -130,7 +130,7 @@ async def test_barriers_are_found_where_there_are_some(visitor: Visitor) -> None
         """() => { document.querySelector("h1").append(document.createElement("img"));
         document.querySelector(".lead").style.color = "light-dark(#ddd, #333)"; }"""
     )
-    found = " ".join(await visitor.barriers(page, ".hero"))
+    found = " ".join(await visitor.barriers(page, ".hero", dark=True))
     assert "light" in found
     assert "dark" in found
     for rule in ("image-alt", "color-contrast"):

@@ -32,6 +32,7 @@ from services.judge.stub.batches import BatchFaults
 from services.judge.stub.server import MODEL, Faults, Stub, running_stub
 from shared.storage.database import Database
 from tests.batching import batching, leftovers, states
+from tests.depth import some_of
 from tests.judging import FEW
 from tests.patience import HANG_SECONDS
 from tests.rows import accept_submission
@@ -99,7 +100,7 @@ def collected() -> Iterator[None]:
     gc.collect()
 
 
-@pytest.fixture(params=["llmock", "stand-in"])
+@pytest.fixture(params=some_of(("llmock", "stand-in"), "stand-in"))
 async def provider(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Provider]:

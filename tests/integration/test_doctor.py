@@ -28,6 +28,7 @@ from shared.storage.database import Database
 from tests.acceptance.gateway_harness import running_gateway
 from tests.batching import add_provider_batch
 from tests.conftest import Servers
+from tests.depth import deep
 from tests.fakes.identity_provider import fake_provider
 from tests.judging import request_run
 from tests.processes import free_port
@@ -160,6 +161,7 @@ async def test_where_readers_reach_the_site(installation: Installation, database
         assert f"MEDVID_PUBLIC_URL={gateway.url} for every gateway" in finding.fix
 
 
+@deep
 async def test_clients_that_are_hidden_behind_one_address(
     installation: Installation, database: Database
 ) -> None:
@@ -271,6 +273,7 @@ async def test_a_disk_that_fills_up(installation: Installation, free: int, state
     assert only_wrong(await installation.findings()) == {"disk for uploads": state}
 
 
+@deep
 async def test_a_queue_that_is_missing_or_has_other_settings(
     distributed: Installation, rabbit_url: str
 ) -> None:

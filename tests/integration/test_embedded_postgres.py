@@ -298,6 +298,7 @@ async def test_a_user_that_is_killed_counts_no_more(folder: Path) -> None:
     assert processes(folder) == []
 
 
+@deep
 async def test_a_server_of_a_version_that_does_not_tell_its_users_is_left(folder: Path) -> None:
     async with watched_postgres(folder):
         folder.with_name("postgres.users").write_text("")
@@ -317,6 +318,7 @@ async def test_several_may_make_the_same_folder_at_once(folder: Path) -> None:
     assert processes(folder) == []
 
 
+@deep
 async def test_nobody_starts_a_second_server_beside_one_in_another_container(folder: Path) -> None:
     """Its processes cannot be seen from here, and postmaster.pid seems to be left over."""
     async with watched_postgres(folder):
@@ -334,6 +336,7 @@ async def test_nobody_starts_a_second_server_beside_one_in_another_container(fol
         assert await value(url, "SELECT 1") == 1
 
 
+@deep
 async def test_a_server_that_was_told_to_end_is_started_again(folder: Path) -> None:
     """After a SIGTERM it takes no connections, and waits until ours close, which is never."""
     async with watched_postgres(folder) as server:
@@ -345,6 +348,7 @@ async def test_a_server_that_was_told_to_end_is_started_again(folder: Path) -> N
         connection.terminate()
 
 
+@deep
 async def test_one_that_is_ending_is_not_waited_for(folder: Path) -> None:
     async with watched_postgres(folder) as server:
         left = postmaster(folder)
@@ -360,6 +364,7 @@ async def test_one_that_is_ending_is_not_waited_for(folder: Path) -> None:
         connection.terminate()
 
 
+@deep
 async def test_root_leaves_a_folder_with_whom_it_belongs_to(folder: Path) -> None:
     """One admin command with sudo must not take the folder from the user who runs the server."""
     if os.geteuid() != 0:
@@ -396,6 +401,7 @@ async def test_why_no_database_can_be_made_is_told(tmp_path: Path) -> None:
     assert "initdb" not in done.stderr.splitlines()[-1]
 
 
+@deep
 async def test_nobody_else_reaches_a_socket_outside_the_folder(folder: Path) -> None:
     """Who reaches it is the database's superuser."""
     deep = folder.parent / ("deep" * 25)

@@ -33,7 +33,7 @@ from shared.messaging.bus import Delivery, Done
 from shared.messaging.topology import JUDGE_BATCHES
 from shared.storage.database import Database
 from shared.storage.replicates import replicates_from
-from tests.depth import deep
+from tests.depth import deep, some_of
 from tests.fakes.grader import FakeGrader, graded, ungraded
 from tests.judging import (
     FEW,
@@ -137,6 +137,7 @@ async def replicates_are(database: Database, pairs: JudgingPlan) -> None:
     assert {row["judge_version"] for row in rows} == {FakeGrader().version.hash}
 
 
+@deep
 async def test_a_second_submission_of_the_same_texts_costs_nothing(database: Database) -> None:
     one = await accept_few(database, "One")
     two = await accept_few(database, "Two")
@@ -193,6 +194,7 @@ async def test_what_fails_for_now_comes_again_and_ends_unscored_after_the_last_t
     assert "rate limit" in row["detail"]
 
 
+@deep
 async def test_a_pair_that_is_throttled_while_others_are_answered_ends_in_time(
     database: Database, few: JudgingPlan
 ) -> None:
@@ -250,7 +252,7 @@ async def test_too_much_unscored_is_tried_again_then_fails_and_a_resumed_run_tri
     assert attempts == 9  # all times are paid for, and all are counted
 
 
-@pytest.mark.parametrize("reason", FINAL)
+@pytest.mark.parametrize("reason", some_of(FINAL, "reasoning_limit"))
 async def test_too_much_that_no_second_call_changes_fails_at_once(
     database: Database, few: JudgingPlan, reason: str
 ) -> None:
@@ -272,6 +274,7 @@ async def test_too_much_that_no_second_call_changes_fails_at_once(
     assert {text for text, calls in grader.calls.items() if calls == 2} == bad
 
 
+@deep
 async def test_a_machine_asks_again_only_for_what_a_second_call_may_change(
     database: Database, few: JudgingPlan
 ) -> None:
@@ -305,7 +308,7 @@ async def test_a_machine_asks_again_only_for_what_a_second_call_may_change(
 @pytest.mark.parametrize(
     ("refusal", "reason"),
     [
-        (ProviderDown("nobody home", seconds=0), "provider_down"),
+        pytest.param(ProviderDown("nobody home", seconds=0), "provider_down", marks=deep),
         (BudgetExhausted("month", "all spent"), "budget_month"),
     ],
 )
@@ -385,6 +388,7 @@ async def test_claims_of_a_dead_replica_run_out(database: Database) -> None:
     assert set(grader.calls.values()) == {1}
 
 
+@deep
 async def test_a_large_run_does_not_starve_a_small_one(database: Database) -> None:
     policy = RunPolicy(batch_items=2, window_batches=8, tries=3, busy_seconds=0.05)
     large = await accept_submission(database, "Large", HALF)
@@ -400,6 +404,7 @@ async def test_a_large_run_does_not_starve_a_small_one(database: Database) -> No
         assert row["items_done"] < row["items"] / 2
 
 
+@deep
 async def test_repeats_are_averaged_and_their_variance_published(
     database: Database,
 ) -> None:

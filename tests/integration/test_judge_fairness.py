@@ -216,6 +216,7 @@ async def test_a_run_with_bad_replies_is_tried_again_after_ever_longer_pauses(
     assert await pause_and_wait(21)
 
 
+@deep
 async def test_a_judge_that_answers_no_verdict_pauses_the_run_and_a_better_one_ends_it(
     database: Database,
 ) -> None:

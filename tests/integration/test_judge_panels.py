@@ -209,6 +209,7 @@ async def test_all_members_down_pause_the_run_until_one_is_back(database: Databa
     assert version == members[2].version.hash
 
 
+@deep
 async def test_a_member_whose_replies_are_no_verdicts_is_left_out_for_good(
     database: Database,
 ) -> None:
@@ -247,6 +248,7 @@ async def test_a_member_that_is_added_is_the_only_one_that_is_asked(database: Da
     assert orjson.loads(run["estimate"])["calls"] == PAIRS
 
 
+@deep
 async def test_a_run_that_was_planned_for_one_judge_goes_on_as_a_panel_s(
     database: Database,
 ) -> None:

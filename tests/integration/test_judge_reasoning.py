@@ -21,6 +21,7 @@ from services.judge.rates import Unlimited
 from services.judge.settings import JudgeSettings
 from services.judge.stub.server import MODEL, Faults, Stub, running_stub
 from shared.storage.database import Database
+from tests.depth import deep
 from tests.judging import FEW, judging, reaches, replica, request_run
 from tests.rows import accept_submission
 
@@ -69,6 +70,7 @@ async def costs(database: Database, run: asyncpg.Record) -> tuple[float, float]:
     return orjson.loads(run["estimate"])["usd"], spent / 1e6
 
 
+@deep
 async def test_a_run_costs_what_was_estimated_by_what_is_given_and_by_what_was_measured(
     database: Database,
 ) -> None:

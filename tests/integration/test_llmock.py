@@ -24,7 +24,7 @@ from medvid.judging.prompt import Form, build_messages
 from medvid.judging.rubric import load_rubric
 from shared.storage.database import Database
 from tests.cutting_proxy import Cut, cutting_proxy
-from tests.depth import deep
+from tests.depth import deep, some_of
 from tests.judging import FEW, HALF, plan_of
 from tests.providers import KEY, PRICE, settles, spent
 
@@ -95,9 +95,7 @@ WRONG: Final = {
 }
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(each, marks=() if each in ("401", "quota") else deep) for each in WRONG]
-)
+@pytest.mark.parametrize("name", some_of(WRONG, "401", "quota"))
 async def test_a_fault_that_stays_pauses_with_its_cause_and_costs_nothing(
     database: Database, llmock: LLMock, name: str
 ) -> None:
@@ -115,8 +113,7 @@ async def test_a_fault_that_stays_pauses_with_its_cause_and_costs_nothing(
     "path",
     [
         "/v1",
-        "/mistral/v1",
-        *(pytest.param(f"/{one}/v1", marks=deep) for one in ("groq/openai", "xai")),
+        *(pytest.param(f"/{one}/v1", marks=deep) for one in ("mistral", "groq/openai", "xai")),
     ],
 )
 async def test_a_run_is_judged_by_schema(database: Database, llmock: LLMock, path: str) -> None:
@@ -188,7 +185,9 @@ async def test_captions_that_are_too_long_are_unscored_and_stop_nobody(
     llmock.assert_resilient()
 
 
-@pytest.mark.parametrize("form", [FormChoice(), FormChoice(Form.LINES, is_fixed=True)])
+@pytest.mark.parametrize(
+    "form", [FormChoice(), pytest.param(FormChoice(Form.LINES, is_fixed=True), marks=deep)]
+)
 async def test_prose_instead_of_verdicts_waits_for_a_person(
     database: Database, llmock: LLMock, form: FormChoice
 ) -> None:

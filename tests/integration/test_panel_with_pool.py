@@ -18,6 +18,7 @@ from shared.messaging.relay import Relay
 from shared.runtime.infrastructure import Infrastructure
 from shared.runtime.ops import Readiness
 from shared.storage.database import Database
+from tests.depth import some_of
 from tests.judging import FEW, plan_of, reaches, request_run
 from tests.providers import spent
 from tests.rows import accept_submission
@@ -50,7 +51,7 @@ def files(folder: Path, one: str, two: str, other: str) -> JudgeSettings:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("dead", [False, True])
+@pytest.mark.parametrize("dead", some_of((False, True), True))
 async def test_a_pool_within_a_panel(database: Database, tmp_path: Path, dead: bool) -> None:
     one, two, other = Stub(), Stub(Faults(failing=1) if dead else None), Stub()
     texts = len(plan_of(FEW).texts)

@@ -15,7 +15,7 @@ import pytest
 
 from medvid.benchmark.tasks import ASPECTS
 from shared.storage.database import Database
-from tests.depth import deep
+from tests.depth import deep, some_of
 from tests.judging import FEW, judging, look_after, reaches, replica, request_run, resume_run
 from tests.providers import MODEL, Reply, calling, completion, serving, settles, spent
 from tests.rows import accept_submission
@@ -107,7 +107,7 @@ WRONG: Final = {
 }
 
 
-@pytest.mark.parametrize("name", WRONG)
+@pytest.mark.parametrize("name", some_of(WRONG, "key", "quota", "no-verdicts"))
 async def test_a_wrong_setting_pauses_with_its_cause_and_costs_little(
     database: Database, name: str
 ) -> None:
@@ -123,9 +123,8 @@ async def test_a_wrong_setting_pauses_with_its_cause_and_costs_little(
 
 @pytest.mark.parametrize(
     "name",
-    ["key-400", "quota",
-     *(pytest.param(name, marks=deep) for name in ("credit-400", "model-400", "quota-day"))],
-)  # fmt: skip
+    some_of(("key-400", "quota", "credit-400", "model-400", "quota-day"), "key-400"),
+)
 async def test_what_is_gone_in_the_middle_stops_at_once_and_loses_nothing(
     database: Database, name: str
 ) -> None:
@@ -179,7 +178,7 @@ ODD: Final = {
 }
 
 
-@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize("name", some_of(ODD, "reply_content_parts", "reply_schema_param_only"))
 async def test_odd_replies_are_read_and_billed_as_they_should(
     database: Database, name: str
 ) -> None:
@@ -286,10 +285,20 @@ async def test_a_resumed_run_asks_for_one_pair_until_it_gets_a_verdict(database:
 @pytest.mark.parametrize(
     ("reply", "prefix", "confirmed"),
     [
-        (Reply(completion("x")), None, True),
+        pytest.param(Reply(completion("x")), None, True, marks=deep),
         (Reply(completion("x", model=f"gateway/{MODEL}")), "gateway/", False),
-        (Reply(completion("x"), headers={"x-litellm-attempted-fallbacks": "1"}), None, False),
-        (Reply(completion("x"), headers={"x-litellm-model-group": "stub"}), None, False),
+        pytest.param(
+            Reply(completion("x"), headers={"x-litellm-attempted-fallbacks": "1"}),
+            None,
+            False,
+            marks=deep,
+        ),
+        pytest.param(
+            Reply(completion("x"), headers={"x-litellm-model-group": "stub"}),
+            None,
+            False,
+            marks=deep,
+        ),
     ],
 )
 async def test_a_model_that_may_be_another_leaves_a_badge_and_stays_off_the_official_board(

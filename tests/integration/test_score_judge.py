@@ -24,6 +24,7 @@ from medvid.judging import standin
 from services.judge.open_judge import judge_version, rubric_of
 from services.judge.settings import JudgeSettings
 from services.judge.stub.server import MODEL, Faults, Stub, running_stub
+from tests.depth import deep
 from tests.patience import HANG_SECONDS
 
 PAIRS: Final = 40
@@ -158,6 +159,7 @@ def test_prices_and_tokens_that_cannot_be_read_are_refused_before_anything_is_as
         judged_by(JudgeOptions("openai", Path("x"), "m"), JudgingPlan((), {}, {}))
 
 
+@deep
 async def test_a_model_that_reasons_costs_what_was_estimated(
     files: list[str], url: str, stub: Stub
 ) -> None:
@@ -179,6 +181,7 @@ async def test_a_model_that_reasons_costs_what_was_estimated(
     }
 
 
+@deep
 async def test_it_asks_as_a_server_with_the_same_settings(files: list[str], stub: Stub) -> None:
     """A query, headers that hold a key, parameters under another name: as Azure wants them."""
     asked: list[web.Request] = []
@@ -239,6 +242,7 @@ def test_an_option_that_cannot_be_is_refused_before_anything_is_asked(
         judged_by(given, JudgingPlan((), {}, {}))
 
 
+@deep
 @pytest.mark.parametrize("path", ["/v1?version=1", "/v1/chat/completions", "/v 1"])
 async def test_an_address_that_cannot_work_is_refused_in_words_of_the_command(
     files: list[str], url: str, stub: Stub, path: str
@@ -258,6 +262,7 @@ async def test_what_is_set_wrongly_is_said_in_words_of_the_command(
     assert "MEDVID" not in said + str(found["judge"]["stopped"])
 
 
+@deep
 async def test_after_a_kill_only_the_calls_under_way_are_made_again(
     files: list[str], url: str, stub: Stub
 ) -> None:
@@ -300,6 +305,7 @@ async def test_a_limit_without_a_price_asks_nothing(files: list[str], url: str, 
     assert "MEDVID_JUDGE_PRICES" in said
 
 
+@deep
 async def test_another_file_is_never_written_to(files: list[str], url: str) -> None:
     before = content(files[0])
     status, _, said = await judged(files, url, "--cache", files[0])

@@ -31,6 +31,7 @@ from shared.messaging.topology import SCORER_SUBMISSIONS
 from shared.runtime.workers import WorkerPool
 from shared.storage.database import Database
 from shared.storage.replicates import replicates_from
+from tests.depth import deep
 from tests.rows import DEMO, Stored, accept_submission
 
 
@@ -156,6 +157,7 @@ async def _fail(database: Database, consumer: Consumer, stored: Stored) -> async
     return row
 
 
+@deep
 @pytest.mark.parametrize(
     ("job", "seconds", "code", "reason"),
     [

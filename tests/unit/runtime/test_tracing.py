@@ -24,6 +24,7 @@ from shared.runtime.tracing import (
     recording,
     span,
 )
+from tests.depth import deep
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 GIVEN = f"00-{TRACE_ID}-00f067aa0ba902b7-01"
@@ -145,6 +146,7 @@ def test_where_nothing_is_recorded_a_span_is_nothing() -> None:
         assert current_trace() is None
 
 
+@deep
 def test_what_only_a_collector_or_a_judge_needs_is_not_even_imported() -> None:
     code = (
         "import services.standalone, sys;"

@@ -21,6 +21,7 @@ from medvid.benchmark.test_set_file import load_test_set
 from medvid.cli.main import app
 from medvid.reports import html, markdown
 from medvid.reports.document import ReportDocument, ReportSection
+from tests.depth import deep
 from tests.vision import DATA, Body, real_records, reply, vision_endpoint
 
 TRUTH = str(DATA / "ground_truth.json.gz")
@@ -95,6 +96,7 @@ def test_a_score_over_a_part_says_so_and_equals_that_parts_own(tmp_path: Path) -
             assert metric["strict"] == alone["metrics"][key]["strict"], key
 
 
+@deep
 def test_labels_of_a_part_are_those_of_the_whole_test_set(
     tmp_path: Path, fifth: tuple[str, str, str]
 ) -> None:
@@ -245,6 +247,7 @@ def test_a_report_that_cannot_be_written_is_told_first(
     assert words in done.stderr
 
 
+@deep
 async def test_both_files_of_a_report_are_judged_by_the_same_judge(tmp_path: Path) -> None:
     """An endpoint that gives only fives: the older file's value is its, too, not the stand-in's."""
     fives = "\n".join(f"{aspect}: 5" for aspect in ASPECTS)

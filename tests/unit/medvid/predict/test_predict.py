@@ -27,6 +27,7 @@ from medvid.predict.records import open_records
 from medvid.predict.requests import GenerationSettings, open_endpoint
 from medvid.predict.run import Run, TokenLimits, still_to_ask
 from medvid.predict.samples import Remap, load_samples
+from tests.depth import deep
 from tests.patience import HANG_SECONDS
 from tests.preloaded import Forked, with_pipes
 from tests.vision import (
@@ -293,6 +294,7 @@ async def test_limits_that_say_nothing_are_refused(folder: VideoFolder, limit: s
     assert "--max-tokens" in err
 
 
+@deep
 async def test_against_a_server_of_others_that_breaks_on_demand(
     folder: VideoFolder, llmock: LLMock
 ) -> None:
