@@ -16,7 +16,7 @@ from tests.chaos.world import a_world
 from tests.depth import is_deep
 from tests.patience import HANG_SECONDS
 
-# Processes are killed at random; "./scripts/test all" plays every scenario, of Postgres and RabbitMQ too.
+# Services are killed at random; a deep run plays every scenario, of Postgres and RabbitMQ too.
 SHORT = ("random_kills",)
 SIZES = Sizes(kills=4, restarts=1, seconds=2)
 
