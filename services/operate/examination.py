@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
@@ -40,7 +40,7 @@ from services.standalone import StandaloneSettings
 from shared.messaging.rabbit.rebuild import differences
 from shared.runtime.errors import MedvidError, Misconfigured
 from shared.runtime.figures import read_sample
-from shared.runtime.settings import load_settings
+from shared.runtime.settings import environment, load_settings
 from shared.storage.database import Database
 from shared.storage.ground_truths import active_ground_truth_version, ground_truth_content
 from shared.storage.migrate import load_migrations, require_schema
@@ -65,7 +65,7 @@ _TRY_IT: Final = "Run 'medvid admin judge-check', which asks it for a verdict."
 class Surroundings:
     """What the checks look at besides the settings; tests put faults here."""
 
-    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    variables: Callable[[], Mapping[str, str]] = environment
     clock: Callable[[], float] = time.time
     free_bytes: Callable[[Path], tuple[int, int]] = lambda path: (
         shutil.disk_usage(path).total,
@@ -80,7 +80,7 @@ async def examine(around: Surroundings, *, ask_judge: bool = False) -> list[Find
         settings = load_settings(StandaloneSettings)
     except Misconfigured as error:
         return [Finding("configuration", "failed", error.detail, error.fix)]
-    findings = [Finding("configuration", *_configuration(settings, around.environment))]
+    findings = [Finding("configuration", *_configuration(settings, around.variables()))]
     findings += [
         Finding(f"disk for {name}", *_disk(folder, around))
         for name, folder in _folders(settings).items()

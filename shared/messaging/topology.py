@@ -42,6 +42,11 @@ class Queue:
     retry_delays: tuple[float, ...] = RETRY_DELAYS
 
     @property
+    def owner(self) -> str:
+        """The service that consumes it."""
+        return self.name.partition(".")[0]
+
+    @property
     def max_attempts(self) -> int:
         """How often a message is tried before it goes to the dead letters."""
         return len(self.retry_delays) + 1

@@ -1,16 +1,23 @@
-"""Settings common to all services: `MEDVID_*` variables, read once, frozen, secrets masked."""
+"""Settings common to all services: `MEDVID_*` variables, read once, frozen, secrets masked.
+
+A variable may be a file of its name instead, in the folder that `MEDVID_SECRETS_DIR` names.
+"""
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
+from collections import ChainMap
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Final, Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from shared.runtime.errors import Misconfigured
+
+SECRETS_DIR: Final = "MEDVID_SECRETS_DIR"
 
 
 class CommonSettings(BaseSettings):
@@ -18,6 +25,11 @@ class CommonSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="MEDVID_", frozen=True, extra="ignore")
 
+    secrets_dir: Path | None = Field(
+        None,
+        description="folder of files named after variables, such as MEDVID_DATABASE_URL, each with "
+        "its value; what the environment holds comes first",
+    )
     data_dir: Path = Field(Path("var"), description="folder of the embedded Postgres")
     database_url: SecretStr | None = Field(
         None, description="Postgres; when unset, standalone mode runs its own"
@@ -73,9 +85,10 @@ SettingsType = TypeVar("SettingsType", bound=BaseSettings)
 
 
 def load_settings(settings_type: type[SettingsType]) -> SettingsType:
-    """Read settings from the environment; raises Misconfigured naming each wrong variable."""
+    """Read settings from environment and files; raises Misconfigured naming each wrong variable."""
+    environment()  # what cannot be read is named here
     try:
-        return settings_type()
+        return settings_type(_secrets_dir=os.environ.get(SECRETS_DIR) or None)
     except ValidationError as error:
         problems = "; ".join(
             _variable(problem["loc"]) + problem["msg"].removeprefix("Value error, ")
@@ -85,6 +98,31 @@ def load_settings(settings_type: type[SettingsType]) -> SettingsType:
         named = re.search(r'field "(\w+)"', str(error))
         problems = f"{_variable((named[1],)) if named else f'{error}: '}this is no JSON"
     raise Misconfigured(f"wrong settings: {problems}.", fix="See 'medvid config'.")
+
+
+def environment() -> Mapping[str, str]:
+    """Return the environment's variables, and behind them those that are files.
+
+    Raises Misconfigured where a file or the folder cannot be read.
+    """
+    folder = os.environ.get(SECRETS_DIR)
+    if not folder:
+        return os.environ
+    files: dict[str, str] = {}
+    try:
+        for path in Path(folder).iterdir():
+            if path.is_file():
+                files[path.name] = path.read_text("utf-8").strip()
+    except UnicodeDecodeError as error:
+        raise Misconfigured(
+            f"{SECRETS_DIR}: {path.name} is no text.", fix="Write its value in UTF-8."
+        ) from error
+    except OSError as error:
+        raise Misconfigured(
+            f"{SECRETS_DIR}: {error.filename}: {error.strerror}.",
+            fix="Name a folder whose files this process may read.",
+        ) from error
+    return ChainMap(dict(os.environ), files)
 
 
 def _variable(place: Sequence[int | str]) -> str:

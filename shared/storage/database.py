@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias, TypeVar
+from urllib.parse import parse_qsl, urlsplit
 from uuid import UUID
 
 import asyncpg
@@ -14,6 +17,7 @@ import structlog
 from asyncpg.pool import PoolConnectionProxy
 
 from shared.contracts.messages import Envelope, Message
+from shared.runtime.authorities import check_authority
 from shared.runtime.errors import Misconfigured, Transient, Unavailable
 from shared.runtime.metrics import SYSTEM
 from shared.runtime.tracing import current_trace, is_recording
@@ -156,6 +160,9 @@ async def connect(
     Raises Unavailable when the server does not answer (yet), Misconfigured when it refuses us; both
     carry `fix`.
     """
+    authority = _authority(url)
+    if authority is not None:
+        check_authority(authority, "sslrootcert of the database")
     try:
         pool = await CountingPool(
             url,
@@ -172,6 +179,12 @@ async def connect(
             command_timeout=_COMMAND_SECONDS,
             server_settings={"application_name": application_name, "jit": "off", **_WHEN_WE_VANISH},
         )
+    except ssl.SSLCertVerificationError as error:
+        raise Misconfigured(
+            f"cannot connect to Postgres: {error.verify_message}.",
+            fix="Name the authority that signed its certificate (sslrootcert or PGSSLROOTCERT) and "
+            "the host as the certificate does.",
+        ) from error
     except TRANSIENT_ERRORS as error:
         raise Unavailable(f"cannot connect to Postgres: {error}.", fix=fix) from error
     except (asyncpg.PostgresError, ValueError) as error:
@@ -186,6 +199,12 @@ async def connect(
         except TimeoutError:
             _log.warning("database_pool_terminated")
             pool.terminate()
+
+
+def _authority(url: str) -> str | None:
+    """Return the file of the authority that signed the server's certificate, where one is named."""
+    named = dict(parse_qsl(urlsplit(url).query)).get("sslrootcert")
+    return named or os.environ.get("PGSSLROOTCERT") or None
 
 
 @asynccontextmanager

@@ -6,13 +6,14 @@ import asyncio
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from shared.runtime.errors import Misconfigured
+from shared.storage.tls_tunnel import reached_plainly
 
 _VERSION: Final = re.compile(r"(\d+)(?:\.\d+|\w+\d*)?\s*(?:\(.*\))?\s*$")
 _SHOWN: Final = 2000
@@ -25,7 +26,15 @@ async def run_tool(name: str, url: str, *arguments: str, server_version: int) ->
     users of the machine cannot see. Raises Misconfigured with what the program said.
     """
     program = await _find(name, server_version // 10_000)
+    async with reached_plainly(url, os.environ) as plain_url:
+        await _run(program, plain_url, arguments)
+
+
+async def _run(program: Path, url: str, arguments: Sequence[str]) -> None:
     address, password = _without_password(url)
+    environment = {name: value for name, value in os.environ.items() if name[:5] != "PGSSL"}
+    if password:
+        environment["PGPASSWORD"] = password
     process = await asyncio.create_subprocess_exec(
         str(program),
         *arguments,
@@ -34,7 +43,7 @@ async def run_tool(name: str, url: str, *arguments: str, server_version: int) ->
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, **({"PGPASSWORD": password} if password else {})},
+        env=environment,
     )
     try:
         _, said = await process.communicate()
@@ -45,7 +54,7 @@ async def run_tool(name: str, url: str, *arguments: str, server_version: int) ->
     if process.returncode:
         shown = said.decode(errors="replace").strip()[-_SHOWN:]
         raise Misconfigured(
-            f"{name} failed: {shown}", fix="Nothing was changed; fix it and repeat."
+            f"{program.name} failed: {shown}", fix="Nothing was changed; fix it and repeat."
         )
 
 

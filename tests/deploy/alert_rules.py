@@ -20,9 +20,17 @@ Case = dict[str, Any]
 _WENT_WELL: Final = re.compile(r"^Unit Testing:\s+test-(\d+)\.yaml\n\s+SUCCESS$", re.MULTILINE)
 
 
-def rules() -> list[Rule]:
+PLAIN: Final = K8S.parent / "prometheus" / "rules.yml"
+
+
+def groups() -> list[dict[str, Any]]:
     document = yaml.safe_load((K8S / "monitoring" / "rules.yaml").read_text())
-    return [rule for group in document["spec"]["groups"] for rule in group["rules"]]
+    found: list[dict[str, Any]] = document["spec"]["groups"]
+    return found
+
+
+def rules() -> list[Rule]:
+    return [rule for group in groups() for rule in group["rules"]]
 
 
 def panels() -> Iterator[tuple[str, str]]:
@@ -109,3 +117,13 @@ def _write(path: Path, content: object) -> None:
 
 
 EXPRESSIONS: Final = sorted({rule["expr"] for rule in rules()} | {expr for _, expr in panels()})
+
+
+def plain() -> str:
+    """Return the alerts as Prometheus itself reads them, without an operator."""
+    made = "# Made from ../k8s/monitoring/rules.yaml by 'python -m tests.deploy.alert_rules'.\n"
+    return made + yaml.safe_dump({"groups": groups()}, sort_keys=False, width=100)
+
+
+if __name__ == "__main__":
+    PLAIN.write_text(plain())

@@ -85,6 +85,12 @@ def environment(values: dict[str, str]) -> Iterator[None]:
         os.environ.update(before)
 
 
+_READ_BY_OTHERS: Final = {
+    "PGSSLMODE", "PGSSLROOTCERT",  # what speaks with Postgres
+    "RABBITMQ_USER", "RABBITMQ_PASSWORD",  # the URL that they become part of
+}  # fmt: skip
+
+
 def variables_are_settings(manifests: Manifests) -> list[str]:
     """Every variable is known to who gets it, and every value is a valid one."""
     problems = []
@@ -92,7 +98,8 @@ def variables_are_settings(manifests: Manifests) -> list[str]:
         for container in pod.containers:
             known = names(SETTINGS[pod.service]) if pod.service else names(StandaloneSettings)
             given = {*manifests.values(container), *manifests.secrets(container)}
-            problems += [f"{pod.owner}: {name} is no setting" for name in sorted(given - known)]
+            unknown = sorted(given - known - _READ_BY_OTHERS)
+            problems += [f"{pod.owner}: {name} is no setting" for name in unknown]
     for service in SERVICES:
         try:
             settings_of(manifests, service)
@@ -152,6 +159,10 @@ def _secrets_read(manifests: Manifests) -> set[tuple[str, str]]:
     return read
 
 
+_OF_SECRETS: Final = re.compile(r"//\$\(\w+\):\$\(\w+\)@")
+"""A URL whose user and password are variables, which come from secrets in their turn."""
+
+
 def secret_settings_come_from_secrets(manifests: Manifests) -> list[str]:
     secret = {
         "MEDVID_DATABASE_URL",
@@ -163,7 +174,8 @@ def secret_settings_come_from_secrets(manifests: Manifests) -> list[str]:
         f"{pod.owner}: {name} is written out"
         for pod in manifests.our_pods()
         for container in pod.containers
-        for name in sorted(secret & manifests.values(container).keys())
+        for name, value in sorted(manifests.values(container).items())
+        if name in secret and not _OF_SECRETS.search(value)
     ]
 
 

@@ -134,6 +134,7 @@ _RABBITMQ_CLUSTER: Final = _of(
     terminationGracePeriodSeconds=_COUNT,
     persistence=_of("storage", storage=_QUANTITY, storageClassName=_TEXT),
     resources=_RESOURCES,
+    tls=_of("secretName", secretName=_TEXT),
     rabbitmq=_of(additionalConfig=_TEXT, additionalPlugins=_list(_TEXT)),
     override=_of(statefulSet=_of(spec=_of(template=_of(spec=_POD_SPEC)))),
 )
@@ -265,12 +266,42 @@ _HTTP_ROUTE: Final = _of(
     ),
 )
 
+# ------------------------------------------------------------------ cert-manager
+_CERTIFICATE: Final = _of(
+    "secretName issuerRef",
+    secretName=_TEXT,
+    isCA=_FLAG,
+    commonName=_TEXT,
+    dnsNames=_list(_HOST),
+    duration=_DURATION,
+    renewBefore=_DURATION,
+    privateKey=_of(algorithm=_one_of("RSA", "ECDSA", "Ed25519"), size=_COUNT),
+    issuerRef=_of("name", name=_TEXT),
+)
+_ISSUER: Final = _of(selfSigned=_of(), ca=_of("secretName", secretName=_TEXT))
+
+# ------------------------------------------------------------------ RabbitMQ's topology operator
+_BROKER: Final = _of("name", name=_TEXT)
+_PERMISSION: Final = _of(
+    "vhost userReference rabbitmqClusterReference permissions",
+    vhost=_TEXT,
+    userReference=_of("name", name=_TEXT),
+    rabbitmqClusterReference=_BROKER,
+    permissions=_of("configure write read", configure=_TEXT, write=_TEXT, read=_TEXT),
+)
+
 SCHEMAS: Final[dict[tuple[str, str], Schema]] = {
     ("gateway.networking.k8s.io/v1", "Gateway"): _GATEWAY,
     ("gateway.networking.k8s.io/v1", "HTTPRoute"): _HTTP_ROUTE,
     ("keda.sh/v1alpha1", "ScaledObject"): _SCALED_OBJECT,
     ("keda.sh/v1alpha1", "TriggerAuthentication"): _TRIGGER_AUTHENTICATION,
     ("rabbitmq.com/v1beta1", "RabbitmqCluster"): _RABBITMQ_CLUSTER,
+    ("rabbitmq.com/v1beta1", "User"): _of(
+        "rabbitmqClusterReference", rabbitmqClusterReference=_BROKER
+    ),
+    ("rabbitmq.com/v1beta1", "Permission"): _PERMISSION,
+    ("cert-manager.io/v1", "Certificate"): _CERTIFICATE,
+    ("cert-manager.io/v1", "Issuer"): _ISSUER,
     ("postgresql.cnpg.io/v1", "Cluster"): _CLUSTER,
     ("postgresql.cnpg.io/v1", "ScheduledBackup"): _SCHEDULED_BACKUP,
     ("barmancloud.cnpg.io/v1", "ObjectStore"): _OBJECT_STORE,

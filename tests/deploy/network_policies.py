@@ -25,6 +25,9 @@ _INSIDE: Final = {
 }
 """The ways out of both kinds, each with the networks that it leaves out."""
 
+_ON_THE_NODE: Final = {"169.254.20.10/32"}
+"""Where NodeLocal DNSCache listens."""
+
 
 def everything_is_denied_first(manifests: Manifests) -> list[str]:
     for policy in manifests.of("NetworkPolicy"):
@@ -62,7 +65,7 @@ def each_service_reaches_what_it_needs(manifests: Manifests) -> list[str]:
     """Postgres for all of ours, RabbitMQ for the services, names for everybody."""
     problems = []
     for pod in manifests.our_pods():
-        needed = [53, 5432] + ([5672] if pod.service else [])
+        needed = [53, 5432] + ([_broker_port(manifests)] if pod.service else [])
         reached = {
             port["port"]
             for policy, rule in _egress(manifests)
@@ -73,10 +76,16 @@ def each_service_reaches_what_it_needs(manifests: Manifests) -> list[str]:
     return problems
 
 
+def _broker_port(manifests: Manifests) -> int:
+    clusters = manifests.of("RabbitmqCluster")
+    return 5671 if any("tls" in cluster["spec"] for cluster in clusters) else 5672
+
+
 def engines_let_the_services_in(manifests: Manifests) -> list[str]:
     """Whoever may leave for an engine is let in by it on the same port."""
     problems = []
-    for port, label in ((5432, "cnpg.io/cluster"), (5672, "app.kubernetes.io/name")):
+    broker = _broker_port(manifests)
+    for port, label in ((5432, "cnpg.io/cluster"), (broker, "app.kubernetes.io/name")):
         value = "medvid-postgres" if port == 5432 else "medvid-rabbitmq"
         engine = {label: value}
         rules = [
@@ -87,7 +96,7 @@ def engines_let_the_services_in(manifests: Manifests) -> list[str]:
             if port in [p["port"] for p in rule.get("ports", [])]
         ]
         for pod in manifests.our_pods():
-            if port == 5672 and pod.service is None:
+            if port == broker and pod.service is None:
                 continue
             if not any(_admits(rule, pod) for rule in rules):
                 problems.append(f"{value} does not let {pod.owner} in")
@@ -122,7 +131,8 @@ def _egress(manifests: Manifests) -> list[tuple[Resource, dict[str, Any]]]:
 
 
 def _leaves(rule: dict[str, Any]) -> bool:
-    return "to" not in rule or any("ipBlock" in target for target in rule["to"])
+    blocks = [target["ipBlock"]["cidr"] for target in rule.get("to", []) if "ipBlock" in target]
+    return "to" not in rule or any(cidr not in _ON_THE_NODE for cidr in blocks)
 
 
 def _admits(rule: dict[str, Any], pod: Pod) -> bool:

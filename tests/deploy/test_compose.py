@@ -16,12 +16,14 @@ import yaml
 
 from services.standalone import StandaloneSettings
 from tests.deploy import code_policies as code
+from tests.deploy.alert_rules import PLAIN, plain, promtool
 from tests.deploy.manifests import ROOT, SERVICES, render
 from tests.patience import HANG_SECONDS
 
 TEXT: Final = (ROOT / "deploy" / "compose.yaml").read_text()
 COMPOSE: Final[dict[str, Any]] = yaml.safe_load(TEXT)
 OURS: Final = (*SERVICES, "migrate", "backup", "prune")
+MONITORING: Final = ("prometheus", "grafana")
 _TEXTS: Final = {"type": "array", "items": {"type": "string"}}
 # The keys of the compose specification that are used here, with their types.
 _SERVICE: Final = {
@@ -119,14 +121,25 @@ def _settings(name: str) -> Any:
 
 def test_it_has_the_form_of_a_compose_file() -> None:
     jsonschema.validate(COMPOSE, _SCHEMA)
-    assert set(COMPOSE["services"]) == {*OURS, "postgres", "rabbitmq"}
+    assert set(COMPOSE["services"]) == {*OURS, "postgres", "rabbitmq", *MONITORING}
     for service in COMPOSE["services"].values():
         assert set(service["networks"]) <= COMPOSE["networks"].keys()
         assert set(service.get("depends_on", {})) <= COMPOSE["services"].keys()
         for volume in service.get("volumes", []):
             source = volume.split(":")[0]
-            beside = source.startswith("./") and (ROOT / "deploy" / source).is_dir()
+            beside = source.startswith("./") and (ROOT / "deploy" / source).exists()
             assert beside or source in COMPOSE["volumes"]
+
+
+def test_prometheus_reads_what_it_scrapes_and_the_same_alerts_as_on_kubernetes() -> None:
+    folder = ROOT / "deploy" / "prometheus"
+    assert promtool(folder, "check", "config", "prometheus.yml") == ""
+    assert PLAIN.read_text() == plain(), "run: python -m tests.deploy.alert_rules"
+    (job,) = yaml.safe_load((folder / "prometheus.yml").read_text())["scrape_configs"]
+    assert set(job["dns_sd_configs"][0]["names"]) == set(SERVICES)
+    for name in SERVICES:
+        assert "engines" in COMPOSE["services"][name]["networks"]
+    assert COMPOSE["services"]["prometheus"]["networks"] == ["engines"]
 
 
 def test_a_wrong_key_is_found() -> None:
@@ -187,9 +200,10 @@ def test_uploads_fit_the_temporary_space() -> None:
 def test_only_the_gateway_and_the_judge_have_a_way_out() -> None:
     assert COMPOSE["networks"]["engines"] == {"internal": True}
     out = {name for name, s in COMPOSE["services"].items() if "outside" in s["networks"]}
-    assert out == {"gateway", "judge"}
+    assert out == {"gateway", "judge", "grafana"}  # the last to be reached from the host
     published = {name: s["ports"] for name, s in COMPOSE["services"].items() if "ports" in s}
-    assert published.keys() == {"gateway"}
+    assert published.keys() == {"gateway", "grafana"}
+    assert published["grafana"] == ["127.0.0.1:${GRAFANA_PORT:-3000}:3000"]
     (port,) = _service("gateway")["ports"]
     assert port == f"127.0.0.1:8080:{_settings('gateway').port}"
 

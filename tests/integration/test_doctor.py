@@ -56,7 +56,7 @@ class Installation:
     async def findings(self) -> dict[str, Finding]:
         found = await examine(
             Surroundings(
-                environment=dict(os.environ),
+                variables=lambda: dict(os.environ),
                 clock=self.clock,
                 free_bytes=lambda _: self.disk,
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 from uuid import uuid4
 
 import aio_pika
@@ -18,7 +19,8 @@ from shared.messaging.rabbit.topology import EXCHANGE, all_queues, dead_queue
 from shared.messaging.topology import QUEUES as OURS
 from shared.messaging.topology import Queue
 from shared.runtime.errors import Conflict, Misconfigured
-from tests.contract.buses import AUDIT, WORK, Probe, drained, outgoing
+from tests.conftest import Servers
+from tests.contract.buses import AUDIT, WORK, Probe, drained, eventually, outgoing
 from tests.depth import some_of
 
 pytestmark = pytest.mark.usefixtures("no_leaked_tasks")
@@ -77,8 +79,13 @@ async def received(url: str, queues: tuple[Queue, ...], count: int) -> list[Deli
 
 
 async def test_equal_queues_are_no_difference_and_looking_changes_nothing(
-    rabbit_url: str, channel: AbstractChannel
+    servers: Servers, rabbit_vhost: str, rabbit_url: str, channel: AbstractChannel
 ) -> None:
+    log = Path(servers.rabbitmq_env["HOME"]) / "log"
+
+    def refusals() -> int:
+        return log.read_text().count(f"in vhost '{rabbit_vhost}'")
+
     missing = await differences(rabbit_url)
     assert {entry.name for entry in missing} == {
         name for queue in OURS for name in all_queues(queue)
@@ -88,6 +95,9 @@ async def test_equal_queues_are_no_difference_and_looking_changes_nothing(
         await channel.get_queue(OURS[0].name)
     await (await connect_rabbit(rabbit_url)).close()
     assert await differences(rabbit_url) == []
+    # The doctor leaves a line in the broker's log for each look, not one for each queue.
+    await eventually(lambda: refusals() >= 3)
+    assert refusals() == 3
     assert await rebuild(rabbit_url) == []
 
 

@@ -16,7 +16,6 @@ administrator_claims = {groups = "leaderboard-admins"}
 
 from __future__ import annotations
 
-import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -33,6 +32,7 @@ from medvid.benchmark.names import check_text
 from services.gateway.sign_in.rules import LONGEST_SUBJECT, Kind, Provider, Providers
 from services.gateway.web.site import Site
 from shared.runtime.errors import Misconfigured
+from shared.runtime.settings import environment
 
 _FIX: Final = "See docs/operations.md#sign-in and its example, deploy/sign-in.toml."
 _OWN_CLAIMS: Final = frozenset({
@@ -93,7 +93,7 @@ class _SignInFile(BaseModel):
 @dataclass(frozen=True, slots=True)
 class _Reader:
     path: Path
-    environment: Mapping[str, str]
+    variables: Mapping[str, str]
 
     def read(self) -> _SignInFile:
         try:
@@ -110,7 +110,7 @@ class _Reader:
         known = {name: getattr(table, name) for name in ("name", "issuer", "scopes", "name_claim")}
         facts = {name: value or getattr(preset, name) for name, value in known.items()}
         self._check(key, facts, table, preset.kind)
-        secret = self.environment.get(table.client_secret_env, "").strip()
+        secret = self.variables.get(table.client_secret_env, "").strip()
         if not secret:
             what = f"providers.{key}: the variable {table.client_secret_env} is not set"
             raise self.wrong(what, f"Set it to the secret that {facts['name']} gave you.")
@@ -174,12 +174,12 @@ class _Reader:
 
 
 def read_providers(
-    path: Path | None, public_url: str | None, environment: Mapping[str, str] = os.environ
+    path: Path | None, public_url: str | None, variables: Mapping[str, str] | None = None
 ) -> Providers:
     """Return the providers of a file, none without one; raises Misconfigured."""
     if path is None:
         return Providers()
-    reader = _Reader(path, environment)
+    reader = _Reader(path, environment() if variables is None else variables)
     found = reader.read()
     providers = {
         key: reader.provider(key, table, private_networks=found.private_networks)

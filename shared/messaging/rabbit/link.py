@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -18,12 +19,15 @@ from aio_pika import Connection
 from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import (
     CONNECTION_EXCEPTIONS,
+    AMQPConnectionError,
     AuthenticationError,
     InvalidFrameError,
     ProbableAuthenticationError,
 )
+from aiormq.exceptions import ChannelAccessRefused
 from yarl import URL
 
+from shared.runtime.authorities import check_authority
 from shared.runtime.errors import Misconfigured, Unavailable
 
 _DIAL_SECONDS: Final = 10
@@ -43,14 +47,20 @@ def parse_url(text: str) -> URL:
         valid = False
     if not valid:
         raise Misconfigured("the URL of RabbitMQ is not valid.", fix=fix)
+    if authority := url.query.get("cafile"):
+        check_authority(authority, "MEDVID_RABBITMQ_URL: cafile")
     if "heartbeat" not in url.query:
         url = url.update_query(heartbeat=_HEARTBEAT_SECONDS)
     return url
 
 
+class NoRight(Misconfigured):
+    """The broker's user may not do this."""
+
+
 @asynccontextmanager
 async def broker_errors(doing: str) -> AsyncIterator[None]:
-    """Turn whatever the client library raises into Unavailable.
+    """Turn whatever the client library raises into Unavailable, a missing right into NoRight.
 
     Among it are CancelledErrors of the library's own futures when a connection is lost; ours,
     which cancel the running task, pass through.
@@ -65,6 +75,12 @@ async def broker_errors(doing: str) -> AsyncIterator[None]:
         raise Unavailable(f"RabbitMQ: {doing}: the connection was lost") from error
     except TimeoutError as error:
         raise Unavailable(f"RabbitMQ: {doing}: no answer in time") from error
+    except ChannelAccessRefused as error:
+        raise NoRight(
+            f"RabbitMQ: {doing}: {describe(error)}.",
+            fix="Give the user of MEDVID_RABBITMQ_URL this right "
+            "(docs/operations.md#rabbitmq-rights).",
+        ) from error
     except CONNECTION_EXCEPTIONS as error:
         raise Unavailable(f"RabbitMQ: {doing}: {describe(error)}") from error
 
@@ -154,6 +170,14 @@ class Link:
                 except InvalidFrameError as error:  # the library hides what the broker said
                     vhost = f"the virtual host {self._url.path[1:] or '/'!r}"
                     raise _refused(where, vhost) from error
+                except AMQPConnectionError as error:
+                    if not isinstance(error.__cause__, ssl.SSLCertVerificationError):
+                        raise
+                    raise Misconfigured(
+                        f"RabbitMQ at {where}: {error.__cause__.verify_message}.",
+                        fix="Name the authority that signed its certificate (?cafile=FILE) "
+                        "and the host as the certificate does.",
+                    ) from error
         except BaseException:
             await connection.close()
             raise

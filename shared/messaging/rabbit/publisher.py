@@ -11,12 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import structlog
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractChannel, AbstractExchange
 from aio_pika.exceptions import PublishError
 
 from shared.messaging.rabbit.link import (
     Link,
+    NoRight,
     broker_errors,
     close_channel,
     describe,
@@ -28,6 +30,7 @@ from shared.runtime.errors import Unavailable
 
 ATTEMPT: Final = "medvid-attempt"
 MESSAGE_ID: Final = "medvid-message-id"
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,9 @@ class Publisher:
 
     def __init__(self, link: Link, queues: Sequence[Queue], timeout_seconds: float) -> None:
         self._link = link
-        self._queues = queues
+        self._owned: dict[str, list[Queue]] = {}
+        for queue in queues:
+            self._owned.setdefault(queue.owner, []).append(queue)
         self._timeout = timeout_seconds
         self._lock = asyncio.Lock()
         self._channel: AbstractChannel | None = None
@@ -88,13 +93,20 @@ class Publisher:
         await self._ready_channel()
 
     async def declare(self) -> None:
-        """Make what is missing of the topology; raises Misconfigured where a queue differs."""
-        channel = await self._link.open_channel(confirms=True)
-        try:
-            async with broker_errors("declaring queues"):
-                await declare_topology(channel, self._queues)
-        finally:
-            await close_channel(channel)
+        """Make what is missing of the topology; raises Misconfigured where a queue differs.
+
+        A service's user may have no right to the queues of others: their owner makes those.
+        """
+        for owner, queues in tuple(self._owned.items()):
+            channel = await self._link.open_channel(confirms=True)
+            try:
+                async with broker_errors(f"declaring queues of {owner}"):
+                    await declare_topology(channel, queues)
+            except NoRight as error:
+                _log.info("queues_left_to_owner", owner=owner, reason=str(error))
+                del self._owned[owner]
+            finally:
+                await close_channel(channel)
 
     async def check(self) -> None:
         """Return when publishing is possible; raises Unavailable otherwise."""

@@ -30,6 +30,8 @@ from shared.messaging.rabbit.topology import EXCHANGE, Blueprint, blueprints, re
 from shared.messaging.topology import QUEUES, Queue
 from shared.runtime.errors import Conflict
 
+_REBUILDING: Final = "medvid.rebuilding"
+"""An exchange that is there while a rebuild is not finished; nothing is sent to it."""
 _NO_LIMIT: Final = 1_000_000_000
 _BATCH: Final = 200
 _STEP_SECONDS: Final = 30.0
@@ -61,7 +63,11 @@ async def differences(url: str, queues: Sequence[Queue] = QUEUES) -> list[QueueD
     """
     link = Link(parse_url(url), "medvid compares queues")
     try:
-        return await _differences(link, _all(queues))
+        # The broker logs an error for each thing that is asked for and is not there.
+        if not await _is_there(link, EXCHANGE):
+            return [QueueDifference(plan.name, "missing") for plan in _all(queues)]
+        rebuilding = await _is_there(link, _REBUILDING)
+        return await _differences(link, _all(queues), rebuilding=rebuilding)
     finally:
         await link.close()
 
@@ -74,12 +80,13 @@ async def rebuild(url: str, queues: Sequence[Queue] = QUEUES) -> list[Rebuilt]:
     link = Link(parse_url(url), "medvid rebuilds queues")
     try:
         plans = {blueprint.name: blueprint for blueprint in _all(queues)}
-        found = await _differences(link, list(plans.values()))
+        found = await _differences(link, list(plans.values()), rebuilding=True)
         wrong = sorted({entry.name for entry in found if entry.kind != "missing"})
         for name in wrong:
             await _refuse_consumers(link, name)
         feeders = {queue.name: retry_queues(queue) for queue in queues}
-        return [await _rebuild(link, plans[name], feeders.get(name, [])) for name in wrong]
+        async with _marked(link):
+            return [await _rebuild(link, plans[name], feeders.get(name, [])) for name in wrong]
     finally:
         await link.close()
 
@@ -92,16 +99,41 @@ def _aside(name: str) -> str:
     return f"{name}.moving"
 
 
-async def _differences(link: Link, plans: Sequence[Blueprint]) -> list[QueueDifference]:
+async def _differences(
+    link: Link, plans: Sequence[Blueprint], *, rebuilding: bool
+) -> list[QueueDifference]:
     found = []
     for plan in plans:
         if await _count(link, plan.name) is None:
             found.append(QueueDifference(plan.name, "missing"))
         elif not await _is_as(link, plan):
             found.append(QueueDifference(plan.name, "different"))
-        if await _count(link, _aside(plan.name)) is not None:
+        if rebuilding and await _count(link, _aside(plan.name)) is not None:
             found.append(QueueDifference(plan.name, "unfinished"))
     return found
+
+
+async def _is_there(link: Link, exchange: str) -> bool:
+    channel = await link.open_channel(confirms=False)
+    try:
+        async with broker_errors(f"asking for {exchange}"), asyncio.timeout(_STEP_SECONDS):
+            try:
+                await channel.declare_exchange(exchange, passive=True)
+            except ChannelNotFoundEntity:
+                return False
+        return True
+    finally:
+        await close_channel(channel)
+
+
+@asynccontextmanager
+async def _marked(link: Link) -> AsyncIterator[None]:
+    """Leave a mark in the broker until the work is finished."""
+    async with _channel(link, "beginning a rebuild") as channel:
+        await channel.declare_exchange(_REBUILDING, ExchangeType.FANOUT, durable=True)
+    yield
+    async with _channel(link, "finishing a rebuild") as channel:
+        await channel.exchange_delete(_REBUILDING)
 
 
 async def _count(link: Link, name: str) -> tuple[int, int] | None:

@@ -1,0 +1,196 @@
+"""Postgres and RabbitMQ over TLS, and a user of RabbitMQ for each service with few rights."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from urllib.parse import quote
+from uuid import uuid4
+
+import aio_pika
+import pytest
+import yaml
+
+from shared.contracts.messages import BoardRanked, JudgingRequested, SubmissionAccepted
+from shared.messaging.bus import Delivery, Disposition, Done, Outgoing, Retry
+from shared.messaging.rabbit.bus import RabbitBus, connect_rabbit
+from shared.messaging.topology import JUDGE_REQUESTS, QUEUES, SCORER_SUBMISSIONS
+from shared.runtime.errors import Misconfigured, Unavailable
+from shared.storage.database import connect
+from shared.storage.postgres_tools import run_tool
+from tests.certificates import ServerCertificate
+from tests.conftest import Servers
+from tests.contract.buses import eventually
+from tests.servers import PostgresServer, free_port
+
+RIGHTS = Path(__file__).parents[2] / "deploy" / "k8s" / "secured" / "rights.yaml"
+
+
+@pytest.fixture(scope="module")
+def secured() -> Iterator[tuple[str, Path]]:
+    """The URL of a Postgres over TLS, and the file of its authority."""
+    port = free_port()
+    with PostgresServer(tls_port=port) as server:
+        yield f"postgresql://postgres@127.0.0.1:{port}/postgres", server.authority
+
+
+async def test_postgres_is_believed_by_its_authority_alone(
+    secured: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, authority = secured
+    verified = f"{url}?sslmode=verify-full"
+    good = f"{verified}&sslrootcert={authority}"
+    async with connect(good, size=2, application_name="test") as database:
+        query = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
+        assert await database.pool.fetchval(query) is True
+        version = await database.pool.fetchval("SELECT current_setting('server_version_num')::int")
+    await run_tool(
+        "pg_dump", good, "--schema-only", "--file", str(tmp_path / "d"), server_version=version
+    )
+    monkeypatch.setenv("PGSSLMODE", "verify-full")
+    monkeypatch.setenv("PGSSLROOTCERT", str(authority))
+    async with connect(url, size=2, application_name="test") as database:
+        await database.check()
+    other = ServerCertificate.make(tmp_path).authority
+    empty = tmp_path / "empty.pem"
+    empty.write_text("")
+    cases = {
+        f"{verified}&sslrootcert={other}": "certificate",
+        good.replace("127.0.0.1", "localhost"): "localhost",
+        f"{verified}&sslrootcert={tmp_path}/none.pem": "none.pem: No such file",
+        f"{verified}&sslrootcert={empty}": "empty.pem: NO_CERTIFICATE",
+    }
+    for wrong, says in cases.items():
+        with pytest.raises(Misconfigured, match=says):
+            async with connect(wrong, size=2, application_name="test"):
+                pass
+
+
+async def test_rabbitmq_is_believed_by_its_authority_alone(
+    servers: Servers, rabbit_vhost: str, tmp_path: Path
+) -> None:
+    url = f"{servers.rabbitmq_tls}/{rabbit_vhost}"
+    bus = await connect_rabbit(f"{url}?cafile={servers.rabbitmq_authority}")
+    await bus.check()
+    await bus.close()
+    other = ServerCertificate.make(tmp_path).authority
+    good = f"{url}?cafile={servers.rabbitmq_authority}"
+    cases = {
+        url: "certificate",
+        f"{url}?cafile={other}": "certificate",
+        good.replace("127.0.0.1", "localhost"): "localhost",
+        f"{url}?cafile={tmp_path}/none.pem": "none.pem: No such file",
+    }
+    for wrong, says in cases.items():
+        with pytest.raises(Misconfigured, match=says):
+            await connect_rabbit(wrong)
+
+
+def rights() -> dict[str, dict[str, str]]:
+    """Return the rights of each user as the manifests give them."""
+    return {
+        each["metadata"]["name"].removeprefix("medvid-"): each["spec"]["permissions"]
+        for each in yaml.safe_load_all(RIGHTS.read_text())
+        if each["kind"] == "Permission"
+    }
+
+
+def test_the_page_of_operations_gives_the_same_rights() -> None:
+    page = (RIGHTS.parents[3] / "docs" / "operations.md").read_text().replace("\\|", "¦")
+    told = {
+        user: (configure, write, read)
+        for user, configure, write, read in re.findall(
+            r"^\| (\w+) \| `(\S+)` \| `(\S+)` \| `(\S+)` \|$", page, re.MULTILINE
+        )
+    }
+    assert told == {
+        user: tuple(given[kind].replace("|", "¦") for kind in ("configure", "write", "read"))
+        for user, given in rights().items()
+    }
+
+
+class Users:
+    """Buses of users with the rights of the manifests, on one virtual host."""
+
+    def __init__(self, servers: Servers, vhost: str, stack: AsyncExitStack) -> None:
+        self._servers = servers
+        self._vhost = vhost
+        self._stack = stack
+
+    async def bus(self, service: str, permissions: dict[str, str] | None = None) -> RabbitBus:
+        name = f"{service}-{uuid4().hex[:8]}"
+        management = self._servers.management
+        management.call("PUT", f"/api/users/{name}", {"password": "secret", "tags": ""})
+        self._stack.callback(management.call, "DELETE", f"/api/users/{name}")
+        path = f"/api/permissions/{quote(self._vhost, safe='')}/{name}"
+        management.call("PUT", path, permissions or rights()[service])
+        host = self._servers.rabbitmq.rpartition("@")[2]
+        bus = await connect_rabbit(f"amqp://{name}:secret@{host}/{self._vhost}", publish_seconds=5)
+        self._stack.push_async_callback(bus.close)
+        return bus
+
+
+@pytest.fixture
+async def users(servers: Servers, rabbit_vhost: str) -> AsyncIterator[Users]:
+    async with AsyncExitStack() as stack:
+        yield Users(servers, rabbit_vhost, stack)
+
+
+class Once:
+    """Asks for one retry, then is done."""
+
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+
+    async def __call__(self, delivery: Delivery) -> Disposition:
+        self.seen.append(delivery.attempt)
+        return Retry(0.0) if len(self.seen) == 1 else Done()
+
+
+async def test_each_service_works_with_its_few_rights(users: Users) -> None:
+    gateway = await users.bus("gateway")  # the first: the queues of others are not there yet
+    heard: list[bytes] = []
+    await gateway.listen([BoardRanked.type], heard.append)
+    accepted = Outgoing(uuid4(), SubmissionAccepted.type, b"{}")
+    with pytest.raises(Unavailable, match="no queue"):
+        await gateway.publish([accepted])
+    scorer, judge, ranker = [await users.bus(name) for name in ("scorer", "judge", "ranker")]
+    once = Once()
+    await scorer.consume(SCORER_SUBMISSIONS, once, concurrency=1)
+    await gateway.publish([accepted])
+    await eventually(lambda: once.seen == [1, 2])
+    await ranker.publish([Outgoing(uuid4(), BoardRanked.type, b"{}")])
+    await eventually(lambda: heard == [b"{}"])
+    for bus in (gateway, scorer, judge, ranker):
+        await bus.check()
+        for queue in QUEUES:
+            await bus.depth(queue)
+
+
+async def test_a_right_that_is_missing_is_named(users: Users) -> None:
+    judge = await users.bus("judge")
+    scorer = await users.bus("scorer")
+    for bus, queue in ((judge, SCORER_SUBMISSIONS), (scorer, JUDGE_REQUESTS)):
+        with pytest.raises(Misconfigured, match=f"{queue.name}.*rabbitmq-rights"):
+            await bus.consume(queue, Once(), concurrency=1)
+    with pytest.raises(Misconfigured, match=r"amq\.gen"):
+        await judge.listen([BoardRanked.type], lambda _: None)
+    gateway = await users.bus("gateway")
+    with pytest.raises(Misconfigured, match="scorer"):
+        await gateway.consume(SCORER_SUBMISSIONS, Once(), concurrency=1)
+
+
+async def test_what_was_deleted_comes_back_through_its_owner(users: Users, rabbit_url: str) -> None:
+    gateway, judge = await users.bus("gateway"), await users.bus("judge")
+    requested = Outgoing(uuid4(), JudgingRequested.type, b"{}")
+    await gateway.publish([requested])
+    connection = await aio_pika.connect(rabbit_url)
+    async with connection:
+        channel = await connection.channel()
+        await channel.queue_delete(JUDGE_REQUESTS.name)
+    with pytest.raises(Unavailable, match="no queue"):
+        await gateway.publish([requested])
+    await judge.publish([requested])  # its relay takes what is left undone by others
+    assert await gateway.depth(JUDGE_REQUESTS) == 1
