@@ -119,7 +119,7 @@ async def _questions(connection: asyncpg.Connection[Any]) -> list[tuple[str, str
     }
     return [
         *_named("services.judge", "queries.sql", judge),
-        *_named("services.gateway", "judging.sql", gateway),
+        *_named("services.gateway.judging", "queries.sql", gateway),
         *_named("shared.runtime", "figures.sql", {"figures": ()}),
     ]
 

@@ -176,6 +176,7 @@ async def _add_pairs(transaction: Transaction, run: QueuedRun, plan: StoredPlan)
     connection = transaction.connection
     # In one order everywhere: two runs that add the same texts must not wait for each other.
     texts = sorted(plan.texts, key=lambda text: text.sha256)
+    await connection.execute(_SQL["captions_keep"])
     await connection.execute(
         _SQL["pairs_add"],
         [text.sha256 for text in texts],

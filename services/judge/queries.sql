@@ -123,6 +123,10 @@ SELECT state, leaves_final, submission_id, judge_version, items, items_done, rep
  WHERE id = $1
    FOR UPDATE
 
+-- name: captions_keep
+-- Until the run has its pairs nobody deletes captions that no other run has.
+SELECT pg_advisory_xact_lock_shared(hashtextextended('medvid prune captions', 4))
+
 -- name: pairs_add
 INSERT INTO judge_pairs (sha256, prediction, reference)
 SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bytea[])

@@ -14,13 +14,18 @@ SELECT i.job_id, i.entry_id, i.submission_id, i.run_id, j.judge_version, j.from_
    FOR UPDATE OF i SKIP LOCKED
 
 -- name: replies
-SELECT p.ordinal, p.repeat, p.pair, v.scores IS NOT NULL AS is_scored, v.unscored, v.detail, v.raw_reply
+SELECT p.ordinal, p.repeat, p.pair, v.scores IS NOT NULL AS is_scored, v.unscored, v.detail, t.raw_reply
   FROM judge_run_pairs p
  CROSS JOIN LATERAL (
        SELECT *
          FROM judge_verdicts
         WHERE judge_version = $2 AND pair = p.pair AND repeat = p.repeat
         LIMIT 1) AS v
+ CROSS JOIN LATERAL (
+       SELECT raw_reply
+         FROM judge_verdict_texts
+        WHERE judge_version = $2 AND pair = p.pair AND repeat = p.repeat
+        LIMIT 1) AS t
  WHERE p.run_id = $1
  ORDER BY p.ordinal, p.repeat
 
@@ -30,11 +35,13 @@ SELECT p.ordinal, p.repeat, p.pair, v.scores IS NOT NULL AS is_scored, v.unscore
 INSERT INTO judge_verdicts AS known (judge_version, pair, repeat, scores, unscored, detail, rationale, raw_reply,
         model, attempts, reply_form, served_by, is_confirmed, judged_at)
 SELECT $1, old.pair, old.repeat, string_to_array(new.scores, ',')::smallint[], new.unscored, new.detail,
-       new.rationale, old.raw_reply, old.model, 0, old.reply_form, old.served_by, old.is_confirmed,
+       new.rationale, text.raw_reply, old.model, 0, old.reply_form, old.served_by, old.is_confirmed,
        old.judged_at
   FROM unnest($3::bytea[], $4::integer[], $5::text[], $6::text[], $7::text[], $8::text[])
     AS new (pair, repeat, scores, unscored, detail, rationale)
   JOIN judge_verdicts old ON old.judge_version = $2 AND old.pair = new.pair AND old.repeat = new.repeat
+  JOIN judge_verdict_texts text
+    ON text.judge_version = $2 AND text.pair = new.pair AND text.repeat = new.repeat
  ORDER BY old.pair, old.repeat
 ON CONFLICT (judge_version, pair, repeat) DO UPDATE
    SET scores = EXCLUDED.scores, unscored = EXCLUDED.unscored, detail = EXCLUDED.detail,

@@ -17,6 +17,7 @@ _UPKEEP: Final = {
     "doctor": "doctor:doctor",
     "backup": "backup:backup",
     "restore": "backup:restore",
+    "check-backup": "backup_check:check_backup",
     "prune": "prune:prune",
     "rebuild-queues": "queues:rebuild_queues",
     "notice": "status_notice:notice",

@@ -36,6 +36,7 @@ from services.operate.findings import CheckOutcome, Finding, State
 from services.operate.judge_check import check_judge, models_finding
 from services.operate.readers import client_addresses, public_address
 from services.operate.sign_in_check import sign_in
+from services.operate.tables import largest_tables
 from services.standalone import StandaloneSettings
 from shared.messaging.rabbit.rebuild import differences
 from shared.runtime.errors import MedvidError, Misconfigured
@@ -260,6 +261,10 @@ async def _evidence(seen: _Installation) -> CheckOutcome:
     return await chains(seen.database, seen.settings.signer)
 
 
+async def _tables(seen: _Installation) -> CheckOutcome:
+    return await largest_tables(seen.database)
+
+
 async def _work(seen: _Installation) -> CheckOutcome:
     letters = await seen.database.pool.fetchval(_SQL["open_dead_letters"])
     sample = await read_sample(seen.database)
@@ -374,6 +379,6 @@ _DATABASE_CHECKS: Final[dict[str, _Check]] = {
 }  # fmt: skip
 _SCHEMA_CHECKS: Final[dict[str, _Check]] = {
     "ground truth": _ground_truth, "names": _names, "evidence": _evidence,
-    "client addresses": _clients, "work": _work,
+    "client addresses": _clients, "tables": _tables, "work": _work,
 }  # fmt: skip
 """Made where the schema is the one of this version."""

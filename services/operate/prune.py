@@ -32,7 +32,7 @@ def prune(
 async def _due(pruner: Pruner) -> str:
     lines = []
     async for rule, days, rows in pruner.due():
-        kept = f"older than {days:g} days" if days else "kept for ever"
+        kept = f"older than {days:g} days" if days else "kept for ever" if rule.goes else "never"
         lines.append(f"{rows:>10,}  {rule.what} ({kept}; MEDVID_{rule.setting.upper()})")
     return "\n".join(["Would go:", *lines])
 

@@ -124,6 +124,10 @@ WITH submission AS (
     UNION ALL SELECT 'medvid_outbox_lag_seconds', '', 0, since FROM waiting
     UNION ALL SELECT 'medvid_dead_letters', queue, count(*), NULL
       FROM dead_letters WHERE replayed_at IS NULL AND discarded_at IS NULL GROUP BY queue
+    UNION ALL (SELECT 'medvid_table_bytes', relname::text, pg_total_relation_size(oid)::float8, NULL::timestamptz
+      FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+     ORDER BY relpages + coalesce((SELECT relpages FROM pg_class t WHERE t.oid = pg_class.reltoastrelid), 0) DESC
+     LIMIT 10)
     UNION ALL SELECT 'medvid_board_age_seconds', board, 0, since FROM newest WHERE since IS NOT NULL
     UNION ALL SELECT 'medvid_board_behind_seconds', board, 0, behind_since FROM newest
     UNION ALL SELECT 'medvid_judge_configured', '', count(judge_version), NULL FROM judge_service

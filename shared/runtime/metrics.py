@@ -90,7 +90,9 @@ EVENT_LOOP_LAG: Final = Gauge(
     "medvid_event_loop_lag_seconds", "Longest time that the event loop was late, of late"
 )
 
-
+PRUNED_ROWS: Final = Counter(
+    "medvid_pruned_rows_total", "Rows deleted or packed because they are old", ["rule"]
+)
 TASK_FAILURES: Final = Counter(
     "medvid_task_failures_total", "Failures of background tasks; each goes on", ["task"]
 )
@@ -119,6 +121,9 @@ SAMPLED: Final[Mapping[str, Sampled]] = {
         "How long the oldest of them waits; for refused ones, since their next attempt was due"
     ),
     "medvid_dead_letters": Sampled("Dead letters that are neither replayed nor discarded", "queue"),
+    "medvid_table_bytes": Sampled(
+        "Bytes of each of the ten largest tables, its indexes and long values included", "table"
+    ),
     "medvid_board_age_seconds": Sampled("Since the newest snapshot was written", "board"),
     "medvid_board_behind_seconds": Sampled(
         "How long the snapshots lack a change; 0 when up to date", "board"

@@ -14,12 +14,15 @@ from typing import Annotated, Final
 import structlog
 from pydantic import Field
 
+from shared.runtime.metrics import PRUNED_ROWS
 from shared.runtime.settings import CommonSettings
 from shared.storage.database import Database
 from shared.storage.queries import load_queries
 
 _SQL: Final = load_queries(__package__, "retention.sql")
 _BATCH: Final = 500
+_BATCH_SECONDS: Final = 300.0
+"""Finding rows among millions that stay takes a while, and locks none of them."""
 _PAUSE_SECONDS: Final = 0.05
 _BATCHES_AT_ONCE: Final = 200
 """Of each table in one round: the rest goes in the next, so that no round is long."""
@@ -53,6 +56,22 @@ class RetentionSettings(CommonSettings):
     keep_dead_letter_days: Days = Field(
         90, description="dead letters after they were replayed or discarded; 0 for ever"
     )
+    keep_judging_days: Days = Field(
+        365,
+        description="pairs, captions and batches of judge runs that nothing shows any more; their "
+        "verdicts stay, as they save the next call; 0 for ever",
+    )
+    keep_rank_history_days: Days = Field(
+        0, description="every change of a rank; then those that a kept snapshot shows; 0 for ever"
+    )
+    keep_job_days: Days = Field(
+        365, description="jobs that computed scores anew, after they ended; 0 for ever"
+    )
+    pack_text_days: Days = Field(
+        90,
+        description="the judge's replies and reasons in rows of their own; then packed, some "
+        "hundred together; 0 never",
+    )
     prune_seconds: Annotated[float, Field(gt=0)] = Field(
         3600, description="how often rows that are too old are pruned"
     )
@@ -60,11 +79,15 @@ class RetentionSettings(CommonSettings):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One kind of rows: `name` as in the SQL file, `setting` how many days they are kept."""
+    """One kind of rows: `name` as in the SQL file, `setting` how many days they are kept.
+
+    Rows that do not go (`goes` false) are stored another way.
+    """
 
     name: str
     setting: str
     what: str
+    goes: bool = True
 
 
 RULES: Final = (
@@ -74,6 +97,14 @@ RULES: Final = (
     Rule("replicates", "keep_payload_days", "replicates of entries on no board"),
     Rule("snapshots", "keep_snapshot_days", "old snapshots of boards, thinned"),
     Rule("raw_replies", "keep_raw_reply_days", "raw replies of the judge"),
+    Rule("packed_replies", "keep_raw_reply_days", "packs of raw replies"),
+    Rule("texts", "pack_text_days", "replies and reasons of the judge, packed", goes=False),
+    Rule("run_pairs", "keep_judging_days", "pairs of judge runs that nothing shows"),
+    Rule("run_batches", "keep_judging_days", "batches of such runs"),
+    Rule("captions", "keep_judging_days", "captions of pairs that no kept run has"),
+    Rule("rank_history", "keep_rank_history_days", "ranks that no kept snapshot shows"),
+    Rule("job_items", "keep_job_days", "entries of jobs that ended"),
+    Rule("jobs", "keep_job_days", "jobs that ended"),
     Rule("submission_events", "keep_event_days", "events of finished submissions"),
     Rule("idempotency_keys", "keep_idempotency_key_days", "idempotency keys"),
     Rule("dead_letters", "keep_dead_letter_days", "dead letters that were dealt with"),
@@ -103,7 +134,7 @@ class Pruner:
             yield rule, days, count
 
     async def prune(self, *, batches: int | None = None) -> dict[str, int]:
-        """Prune each table by at most so many batches; returns how many rows were deleted.
+        """Prune each table by at most so many batches; returns how many rows went, or were packed.
 
         A table that another process is pruning is skipped.
         """
@@ -128,10 +159,13 @@ class Pruner:
             async with self.database.transaction() as transaction:
                 if not await transaction.connection.fetchval(_SQL["alone"], rule.name):
                     return deleted
-                status = await transaction.connection.execute(statement, days, _BATCH)
+                status = await transaction.connection.execute(
+                    statement, days, _BATCH, timeout=_BATCH_SECONDS
+                )
             rows = int(status.rpartition(" ")[2])
             deleted += rows
-            if rows < _BATCH:
+            PRUNED_ROWS.labels(rule.name).inc(rows)
+            if not rows:
                 return deleted
             batches = None if batches is None else batches - 1
             await asyncio.sleep(_PAUSE_SECONDS)

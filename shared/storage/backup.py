@@ -112,13 +112,18 @@ async def back_up(database: Database, url: str, file: Path) -> Made:
     return Made(file, manifest)
 
 
-async def restore(database: Database, url: str, file: Path) -> Manifest:
+async def restore(
+    database: Database, url: str, file: Path, *, scratch: Path | None = None
+) -> Manifest:
     """Put a backup into an empty database; all of it or nothing.
 
-    Raises InvalidInput for a damaged file, Conflict where the database is not empty, Misconfigured
-    where the backup is newer than this version or the server, or does not hold what it promised.
+    The dump is unpacked in `scratch`, by default beside the file. Raises InvalidInput for a damaged
+    file, Conflict where the database is not empty, Misconfigured where the backup is newer than
+    this version or the server, or does not hold what it promised.
     """
-    with tempfile.TemporaryDirectory(dir=file.parent, prefix=".medvid-restore-") as folder:
+    with tempfile.TemporaryDirectory(
+        dir=scratch or file.parent, prefix=".medvid-restore-"
+    ) as folder:
         manifest = await asyncio.to_thread(_unpack, file, Path(folder) / _DUMP)
         _check_migrations(manifest)
         await _check_target(database, manifest)

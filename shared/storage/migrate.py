@@ -3,13 +3,16 @@
 An advisory lock keeps two processes from migrating at once; the second finds nothing left to do.
 A file that was changed after it ran is an error, as the database would no longer match it.
 
-A file is one transaction, except where it changes many rows: such a one is a single statement that
-takes some of them, marked `-- in batches`. It is repeated until nothing is left, and enters the
-ledger then, so that one that was cut off goes on with what it had not done.
+A file is one transaction, with two exceptions. One that changes many rows is a single statement
+that takes some of them, marked `-- in batches`. It is repeated until nothing is left, and enters
+the ledger then, so that one that was cut off goes on with what it had not done. One that indexes a
+large table while others write to it is marked `-- outside a transaction`: its statements run one by
+one, and again from the first where they were cut off.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 from collections.abc import Sequence
@@ -34,6 +37,9 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 )
 """
 _IN_BATCHES: Final = "-- in batches"
+_OUTSIDE: Final = "-- outside a transaction"
+_INDEX_SECONDS: Final = 7200.0
+_POLL_SECONDS: Final = 0.1
 _TRIES: Final = 5
 _RIVALRY: Final = (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError)
 """What a batch may meet while services of the version before write: it is tried again."""
@@ -58,6 +64,13 @@ class Migration:
         """Whether it is a statement that is repeated until it changes nothing."""
         return self.sql.startswith(_IN_BATCHES)
 
+    @property
+    def single_statements(self) -> list[str]:
+        """Return the statements that run outside a transaction; none of a usual migration."""
+        if not self.sql.startswith(_OUTSIDE):
+            return []
+        return [part for part in self.sql.split(";\n") if part.strip()]
+
 
 def load_migrations() -> list[Migration]:
     """Return the project's migrations in order; numbers run 1, 2, 3, ... without gaps."""
@@ -80,7 +93,12 @@ async def migrate(database: Database, migrations: Sequence[Migration] = ()) -> i
     """
     migrations = migrations or load_migrations()
     async with database.pool.acquire() as connection:
-        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK_ID)
+        # Not waited for in the database: an index that is built without blocking waits for every
+        # statement that is under way, and so for that one, which would wait for it.
+        while not await connection.fetchval(  # noqa: ASYNC110 - the lock is in the database
+            "SELECT pg_try_advisory_lock($1)", _LOCK_ID
+        ):
+            await asyncio.sleep(_POLL_SECONDS)
         try:
             await connection.execute(_LEDGER)
             applied = await _check_ledger(connection, migrations)
@@ -121,9 +139,12 @@ async def _apply(connection: Connection, migration: Migration) -> None:
         await connection.execute("ANALYZE")
         while await _changed_rows(connection, migration.sql):
             pass
+    alone = migration.single_statements
+    for statement in alone:
+        await connection.execute(statement, timeout=_INDEX_SECONDS)
     async with connection.transaction():
         await connection.execute("SET LOCAL lock_timeout = '10s'")
-        if not migration.in_batches:
+        if not migration.in_batches and not alone:
             await connection.execute(migration.sql)
         await connection.execute(
             "INSERT INTO schema_migrations (number, name, sha256) VALUES ($1, $2, $3)",

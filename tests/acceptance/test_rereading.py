@@ -18,6 +18,8 @@ from medvid.judging.aggregate import aggregate
 from medvid.judging.panels import Panel, PanelMember
 from services.judge.rereading import ReplyReader
 from services.judge.verdict import Pair, Verdict
+from shared.runtime import retention
+from shared.runtime.retention import RULES, Pruner, RetentionSettings
 from shared.storage.database import Database
 from tests.acceptance.administration_harness import WHY, Site, running_site
 from tests.depth import deep
@@ -95,7 +97,18 @@ async def judged(database: Database) -> AsyncIterator[Judged]:
         yield Judged(site, database, stored, grader, plan_of(FEW))
 
 
-async def test_replies_are_read_again_shown_and_applied_at_no_cost(judged: Judged) -> None:
+async def packed(database: Database) -> int:
+    """Pack the replies to all pairs that have scores; returns how many."""
+    for_ever = dict.fromkeys((rule.setting for rule in RULES), 0.0)
+    settings = RetentionSettings.model_validate(for_ever | {"pack_text_days": 1e-9})
+    return (await Pruner(database, settings).prune())["texts"]
+
+
+async def test_replies_are_read_again_shown_and_applied_at_no_cost(
+    judged: Judged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "_BATCH", 4)
+    assert await packed(judged.database) > 0
     old, new = judged.grader.version, replace(judged.grader.version, parser="2")
     calls = judged.grader.calls.total()
     before = await judged.scores()

@@ -22,7 +22,7 @@ from tests.patience import HANG_SECONDS
 
 TEXT: Final = (ROOT / "deploy" / "compose.yaml").read_text()
 COMPOSE: Final[dict[str, Any]] = yaml.safe_load(TEXT)
-OURS: Final = (*SERVICES, "migrate", "backup", "prune")
+OURS: Final = (*SERVICES, "migrate", "backup", "check-backup", "prune")
 MONITORING: Final = ("prometheus", "grafana")
 _TEXTS: Final = {"type": "array", "items": {"type": "string"}}
 # The keys of the compose specification that are used here, with their types.
@@ -172,7 +172,7 @@ def test_its_command_starts_and_its_variables_are_settings(name: str) -> None:
     service = _service(name)
     assert code.starts(service["command"])
     kind = code.SETTINGS.get(name, StandaloneSettings)
-    assert service["environment"].keys() <= code.names(kind)
+    assert service.get("environment", {}).keys() <= code.names(kind)
     if name in SERVICES:
         settings = _settings(name)
         assert settings.database_url.get_secret_value() == (
@@ -230,15 +230,34 @@ def test_services_wait_for_the_schema_and_the_engines() -> None:
 
 
 def test_jobs_run_only_when_asked() -> None:
-    for name in ("backup", "prune"):
+    for name in ("backup", "check-backup", "prune"):
         assert _service(name)["profiles"] == ["jobs"]
+        assert _service(name)["command"] == _job(name)["containers"][0]["args"]
     assert _service("backup")["volumes"] == ["backups:/backups"]
-    assert _service("backup")["command"] == _backup_job()
+
+
+def test_a_check_of_backups_can_change_nothing() -> None:
+    """The check reads backups, writes to a volume that goes with it, and knows no password."""
+    service = _service("check-backup")
+    assert service["volumes"] == ["backups:/backups:ro", "scratch:/data"]
+    assert "environment" not in service
+    pod = _job("check-backup")
+    (container,) = pod["containers"]
+    assert not {"env", "envFrom"} & container.keys()
+    mounts = {mount["mountPath"]: mount for mount in container["volumeMounts"]}
+    assert mounts["/backups"]["readOnly"]
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+    assert "ephemeral" in volumes[mounts["/data"]["name"]]
+
+
+def _job(name: str) -> dict[str, Any]:
+    template = render("production").get("CronJob", f"medvid-{name}")["spec"]["jobTemplate"]
+    pod: dict[str, Any] = template["spec"]["template"]["spec"]
+    return pod
 
 
 def _backup_job() -> list[str]:
-    template = render("production").get("CronJob", "medvid-backup")["spec"]["jobTemplate"]
-    arguments: list[str] = template["spec"]["template"]["spec"]["containers"][0]["args"]
+    arguments: list[str] = _job("backup")["containers"][0]["args"]
     return arguments
 
 

@@ -111,7 +111,7 @@ async def test_a_healthy_installation_is_healthy(
     assert set(findings) == {
         "configuration", "database", "clock", "migrations", "ground truth", "names",
         "evidence", "work",
-        "client addresses",
+        "client addresses", "tables",
         "message bus", "public address", "sign-in", "judge", "disk for uploads",
     }  # fmt: skip
     assert print_report(list(findings.values()), as_json=False) == 0
@@ -214,6 +214,7 @@ async def test_a_database_that_is_not_there(installation: Installation) -> None:
         "evidence": "skipped",
         "work": "skipped",
         "client addresses": "skipped",
+        "tables": "skipped",
     }
     assert "a-secret-key" not in str(findings)
     assert findings["database"].fix
@@ -228,6 +229,7 @@ async def test_a_database_without_our_schema(installation: Installation, servers
     assert only_wrong(findings) == {
         "migrations": "failed", "ground truth": "skipped", "names": "skipped",
         "evidence": "skipped", "work": "skipped", "client addresses": "skipped",
+        "tables": "skipped",
     }  # fmt: skip
     assert "medvid admin migrate" in findings["migrations"].fix
     await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")

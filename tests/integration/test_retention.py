@@ -20,7 +20,9 @@ from tests.rows import Stored, accept_submission
 
 
 def pruner(database: Database, days: float = 10, **kept: float) -> Pruner:
-    given = dict.fromkeys((rule.setting for rule in RULES), days) | kept
+    given = (
+        dict.fromkeys((rule.setting for rule in RULES), days) | {"pack_text_days": 36_500} | kept
+    )
     return Pruner(database, RetentionSettings.model_validate(given))
 
 
@@ -254,5 +256,5 @@ def test_every_rule_has_a_setting_and_its_sql() -> None:
     sql = retention._SQL  # noqa: SLF001 - what the module itself reads
     assert names == {name.removesuffix("_prune") for name in sql if name.endswith("_prune")}
     assert {rule.setting for rule in RULES} == {
-        name for name in RetentionSettings.model_fields if name.startswith("keep_")
+        name for name in RetentionSettings.model_fields if name.startswith(("keep_", "pack_"))
     }

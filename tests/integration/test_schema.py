@@ -15,6 +15,7 @@ from shared.runtime.errors import Misconfigured, Unavailable
 from shared.storage.database import Database, connect
 from shared.storage.migrate import load_migrations, migrate, require_schema
 from tests.conftest import Servers
+from tests.patience import HANG_SECONDS
 from tests.rows import accept_submission, add_listed_entry
 
 
@@ -35,6 +36,33 @@ async def test_rivals_migrate_an_empty_database_once(empty_database: Database) -
     applied = await asyncio.gather(*(migrate(empty_database) for _ in range(4)))
     assert sorted(applied) == [0, 0, 0, len(load_migrations())]
     await require_schema(empty_database)
+
+
+_INDEX = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('judge_run_pairs_pair')"
+
+
+async def test_an_index_is_built_while_others_write_and_again_where_it_was_cut_off(
+    empty_database: Database,
+) -> None:
+    migrations = load_migrations()
+    (at,) = (number for number, each in enumerate(migrations) if each.single_statements)
+    await migrate(empty_database, migrations[:at])
+    pool = empty_database.pool
+    async with pool.acquire() as writer:
+        transaction = writer.transaction()
+        await transaction.start()
+        await writer.execute("LOCK TABLE judge_run_pairs IN ROW EXCLUSIVE MODE")
+        building = asyncio.create_task(migrate(empty_database, migrations))
+        async with asyncio.timeout(HANG_SECONDS):
+            while await pool.fetchval(_INDEX) is None:
+                await asyncio.sleep(0.01)
+            await pool.execute("UPDATE judge_run_pairs SET tries = 0")  # nobody is kept waiting
+        building.cancel()
+        await asyncio.gather(building, return_exceptions=True)
+        await transaction.rollback()
+    assert await pool.fetchval(_INDEX) is False
+    await migrate(empty_database, migrations)
+    assert await pool.fetchval(_INDEX) is True
 
 
 async def test_a_service_refuses_a_schema_that_is_behind(empty_database: Database) -> None:

@@ -112,7 +112,7 @@ SELECT p.ordinal, p.repeat, m.member_version AS judge_version, v.rationale
   JOIN judge_members m ON m.judge_version = $2 AND m.member = p.member
  CROSS JOIN LATERAL (
        SELECT rationale
-         FROM judge_verdicts
+         FROM judge_verdict_texts
         WHERE judge_version = m.member_version AND pair = p.pair AND repeat = p.repeat
         LIMIT 1) AS v
  WHERE v.rationale IS NOT NULL
