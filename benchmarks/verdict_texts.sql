@@ -3,12 +3,9 @@ INSERT INTO judge_versions (hash, facts, is_stub) VALUES ('{version}', '{{}}', f
 
 -- name: load_run
 -- The newest verdicts' run: their pairs are those that readers look at.
-WITH truth AS (
-    INSERT INTO ground_truths (version, content, samples, active) VALUES ('{version}', '', 1, false)
-), sent AS (
-    INSERT INTO submissions (id, state, ground_truth_version, file_sha256, file_bytes, report, owner_token_sha256)
-    VALUES ('{run}', 'ranked', '{version}', '{version}', 1, '{{}}', sha256(''))
-)
+INSERT INTO ground_truths (version, content, samples, active) VALUES ('{version}', '', 1, false);
+INSERT INTO submissions (id, state, ground_truth_version, file_sha256, file_bytes, report, owner_token_sha256)
+VALUES ('{run}', 'ranked', '{version}', '{version}', 1, '{{}}', sha256(''));
 INSERT INTO judge_runs (id, submission_id, judge_version, state, requested_by, plan, items, items_done)
 VALUES ('{run}', '{run}', '{version}', 'completed', 'owner', '', {a_run}, {a_run})
 

@@ -97,6 +97,8 @@ class StartRun:
             await add_judges(transaction, self.judges)
             await connection.execute(_SQL["batches_drop"], run.id)
             if plan is not None and locked["plan"] is None:
+                # What is left of the pairs of a run that failed long ago, and was being pruned.
+                await connection.execute(_SQL["run_members_drop"], run.id, 0)
                 await _add_pairs(transaction, run, plan)
             members = len(self.judges.panel.members)
             await connection.execute(_SQL["run_members_drop"], run.id, members)

@@ -114,6 +114,7 @@ async def _ranked(database: Database, board: Board, *, is_older: bool) -> CheckO
     Where an older version ranked, this one's rules may be others.
     """
     async with database.transaction() as transaction:
+        await transaction.connection.execute(_SQL["take_time"])
         store = BoardStore(transaction, board)
         revisions = await store.lock()
         if revisions.current != revisions.ranked:

@@ -127,47 +127,69 @@ UPDATE judge_verdicts v
 
 -- name: run_pairs_doomed
 -- Of runs that ended. Those of an entry that is on its board, or left it lately, are kept while they are shown
--- (its newest) or its values are theirs; those of an unfinished job, or of a provider's batch, too.
-SELECT p.ctid
-  FROM judge_runs r
-  JOIN judge_run_pairs p ON p.run_id = r.id
- WHERE r.state IN ('completed', 'failed')
-   AND r.changed_at < now() - make_interval(secs => 86400 * $1::float8)
-   AND NOT EXISTS (SELECT FROM judge_provider_batches b WHERE b.run_id = r.id AND b.state <> 'done')
-   AND NOT EXISTS (SELECT FROM rescore_jobs j
-                     LEFT JOIN rescore_items i ON i.job_id = j.id AND i.run_id = r.id
-                    WHERE j.state NOT IN ('applied', 'discarded') AND (j.id = r.job_id OR i.run_id = r.id))
-   AND NOT EXISTS (
-       SELECT FROM entries e
-        WHERE e.submission_id = r.submission_id AND NOT e.hypothetical
-          AND (e.removed_at IS NULL OR e.removed_at > now() - make_interval(secs => 86400 * $1::float8))
-          AND NOT EXISTS (
-              SELECT FROM judge_runs newer
-               WHERE newer.submission_id = r.submission_id AND newer.state = 'completed'
-                 AND newer.created_at > r.created_at
-                 AND (newer.job_id IS NULL OR EXISTS (SELECT FROM rescore_jobs j
-                                                       WHERE j.id = newer.job_id AND j.state = 'applied'))
-                 AND (newer.judge_version = r.judge_version
-                      OR NOT EXISTS (SELECT FROM scores s
-                                      WHERE s.entry_id = e.id AND s.judge_version = r.judge_version))))
- LIMIT $2
+-- (its newest) or its values are theirs; those of an unfinished job, or of a provider's batch, too. Runs are chosen
+-- first, as a join with all their pairs would ask so for each of these.
+WITH ended AS MATERIALIZED (
+    SELECT r.id
+      FROM judge_runs r
+     WHERE r.state IN ('completed', 'failed')
+       AND r.changed_at < now() - make_interval(secs => 86400 * $1::float8)
+       AND EXISTS (SELECT FROM judge_run_pairs p WHERE p.run_id = r.id)
+       AND NOT EXISTS (SELECT FROM judge_provider_batches b WHERE b.run_id = r.id AND b.state <> 'done')
+       AND NOT EXISTS (SELECT FROM rescore_jobs j
+                         LEFT JOIN rescore_items i ON i.job_id = j.id AND i.run_id = r.id
+                        WHERE j.state NOT IN ('applied', 'discarded') AND (j.id = r.job_id OR i.run_id = r.id))
+       AND NOT EXISTS (
+           SELECT FROM entries e
+            WHERE e.submission_id = r.submission_id AND NOT e.hypothetical
+              AND (e.removed_at IS NULL OR e.removed_at > now() - make_interval(secs => 86400 * $1::float8))
+              AND NOT EXISTS (
+                  SELECT FROM judge_runs newer
+                   WHERE newer.submission_id = r.submission_id AND newer.state = 'completed'
+                     AND newer.created_at > r.created_at
+                     AND (newer.job_id IS NULL OR EXISTS (SELECT FROM rescore_jobs j
+                                                           WHERE j.id = newer.job_id AND j.state = 'applied'))
+                     AND (newer.judge_version = r.judge_version
+                          OR NOT EXISTS (SELECT FROM scores s
+                                          WHERE s.entry_id = e.id AND s.judge_version = r.judge_version))))
+     LIMIT $2
+)
+SELECT p.ctid FROM ended JOIN judge_run_pairs p ON p.run_id = ended.id LIMIT $2
 
 -- name: run_pairs_prune
-WITH gone AS (
-    DELETE FROM judge_run_pairs WHERE ctid = ANY(ARRAY(/* doomed */)) RETURNING pair
+-- A run that failed may be asked for again: it is planned anew then. One that is just being asked for keeps its pairs.
+WITH chosen AS (
+    SELECT run_id, ordinal, repeat, member FROM judge_run_pairs WHERE ctid = ANY(ARRAY(/* doomed */))
+), runs AS (
+    SELECT id
+      FROM judge_runs
+     WHERE id IN (SELECT run_id FROM chosen) AND state IN ('completed', 'failed')
+     ORDER BY id
+       FOR UPDATE SKIP LOCKED
+), unplanned AS (
+    UPDATE judge_runs SET plan = NULL FROM runs WHERE judge_runs.id = runs.id AND state = 'failed'
+), gone AS (
+    DELETE FROM judge_run_pairs p
+     USING chosen c
+      JOIN runs ON runs.id = c.run_id
+     WHERE (p.run_id, p.ordinal, p.repeat, p.member) = (c.run_id, c.ordinal, c.repeat, c.member)
+    RETURNING p.pair
 ), due AS (
     INSERT INTO judge_texts_due (pair) SELECT DISTINCT pair FROM gone ORDER BY pair ON CONFLICT DO NOTHING
 )
 SELECT FROM gone
 
 -- name: run_batches_doomed
-SELECT b.ctid
-  FROM judge_runs r
-  JOIN judge_batches b ON b.run_id = r.id
- WHERE r.state IN ('completed', 'failed')
-   AND r.changed_at < now() - make_interval(secs => 86400 * $1::float8)
-   AND NOT EXISTS (SELECT FROM judge_run_pairs p WHERE p.run_id = r.id)
- LIMIT $2
+WITH emptied AS MATERIALIZED (
+    SELECT r.id
+      FROM judge_runs r
+     WHERE r.state IN ('completed', 'failed')
+       AND r.changed_at < now() - make_interval(secs => 86400 * $1::float8)
+       AND EXISTS (SELECT FROM judge_batches b WHERE b.run_id = r.id)
+       AND NOT EXISTS (SELECT FROM judge_run_pairs p WHERE p.run_id = r.id)
+     LIMIT $2
+)
+SELECT b.ctid FROM emptied JOIN judge_batches b ON b.run_id = emptied.id LIMIT $2
 
 -- name: run_batches_prune
 DELETE FROM judge_batches WHERE ctid = ANY(ARRAY(/* doomed */))

@@ -95,6 +95,7 @@ async def back_up(database: Database, url: str, file: Path) -> Made:
             connection.transaction(isolation="repeatable_read"),
         ):
             # The dump and everything that the manifest counts are of one moment.
+            await connection.execute(_SQL["wait_for_dump"])
             snapshot = await connection.fetchval(_SQL["snapshot_export"])
             version = await connection.fetchval(_SQL["server_version"])
             await run_tool(

@@ -1,3 +1,7 @@
+-- name: wait_for_dump
+-- This session does nothing meanwhile, and must not be ended for it: the dump reads its snapshot.
+SET LOCAL idle_in_transaction_session_timeout = 0
+
 -- name: snapshot_export
 SELECT pg_export_snapshot()
 

@@ -21,6 +21,7 @@ from services.gateway.pages.rendering import Pages
 from services.standalone import StandaloneSettings, running
 from shared.runtime.errors import Conflict, InvalidInput, Misconfigured
 from shared.storage import backup
+from shared.storage import database as storage_database
 from shared.storage.backup import back_up, read_manifest, restore
 from shared.storage.database import Database, connect
 from shared.storage.migrate import require_schema
@@ -133,6 +134,16 @@ async def test_a_backup_under_load_holds_one_moment(
         len({manifest.rows[table] for table in ("submissions", "payloads", "submission_history")})
         == 1
     )
+
+
+async def test_a_dump_may_take_longer_than_a_session_may_idle_in_a_transaction(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = storage_database._WHEN_WE_VANISH  # noqa: SLF001 - 20 s, which a large database takes
+    monkeypatch.setitem(limits, "idle_in_transaction_session_timeout", "20ms")
+    async with connect(postgres_url, size=2, application_name="test") as database:
+        made = await back_up(database, postgres_url, tmp_path / "backup.tar")
+    assert made.manifest.dump_bytes
 
 
 async def test_a_database_that_is_not_empty_is_refused(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import asyncpg
@@ -93,7 +94,7 @@ async def test_a_backup_is_restored_after_every_migration(
 
 
 async def emptied(servers: Servers, url: str) -> None:
-    name = url.rpartition("/")[2].partition("?")[0]
+    name = urlsplit(url).path.strip("/")
     admin = await asyncpg.connect(servers.postgres_url("postgres"))
     await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
     await admin.execute(f"CREATE DATABASE {name}")

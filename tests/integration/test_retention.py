@@ -16,6 +16,8 @@ from shared.runtime import retention
 from shared.runtime.retention import RULES, Pruner, RetentionSettings
 from shared.runtime.workers import WorkerPool
 from shared.storage.database import Database
+from tests.fakes.grader import FakeGrader
+from tests.judging import FEW, judging, reaches, replica, request_run, resume_run
 from tests.rows import Stored, accept_submission
 
 
@@ -258,3 +260,31 @@ def test_every_rule_has_a_setting_and_its_sql() -> None:
     assert {rule.setting for rule in RULES} == {
         name for name in RetentionSettings.model_fields if name.startswith(("keep_", "pack_"))
     }
+
+
+async def test_a_run_that_failed_long_ago_is_planned_anew_while_it_is_pruned(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its pairs are half gone when somebody asks for it again, and it judges all of them."""
+    monkeypatch.setattr(retention, "_BATCH", 5)
+    stored = await accept_submission(database, "A model", FEW)
+    async with judging(database, [replica(database, FakeGrader())]):
+        run_id = await request_run(database, stored.submission_id)
+        await reaches(database, run_id, "completed")
+        pairs = await rows(database, "judge_run_pairs")
+        verdicts = await rows(database, "judge_verdicts")
+        async with database.transaction() as transaction:
+            await transaction.connection.execute("SET LOCAL session_replication_role = replica")
+            await transaction.connection.execute(
+                "UPDATE judge_runs SET state = 'failed', reason = 'x', changed_at = '2001-01-01';"
+                "UPDATE entries SET removed_at = '2001-01-01'"
+            )
+            await transaction.connection.execute("DELETE FROM judge_results")
+        for rule in ("run_pairs", "captions"):
+            assert (await pruner(database, days=1000).prune(batches=1))[rule] == 5
+        assert await rows(database, "judge_pairs") < verdicts  # which stay without their captions
+        assert 0 < await rows(database, "judge_run_pairs") < pairs
+        await resume_run(database, run_id)
+        await reaches(database, run_id, "completed")
+    assert await rows(database, "judge_run_pairs") == pairs
+    assert await rows(database, "judge_pairs") == verdicts == await rows(database, "judge_verdicts")

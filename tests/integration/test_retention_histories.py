@@ -24,7 +24,7 @@ from tests.acceptance.gateway_harness import running_gateway
 from tests.depth import is_deep
 from tests.rows import accept_submission
 
-_STEPS: Final = 40
+_STEPS: Final = 50
 _JUDGE: Final = "ab" * 32
 _ADMIN: Final = "an-administrator's-key-of-this-test"
 _REQUEST: Final = re.compile(rb'"request_id":"[^"]*"')
@@ -55,7 +55,16 @@ class History:
         )
         for _ in range(_STEPS):
             step = self.drawn.choice(
-                (self.join, self.join, self.change, self.change, self.leave, self.judge, self.job)
+                (
+                    self.join,
+                    self.join,
+                    self.change,
+                    self.change,
+                    self.leave,
+                    self.judge,
+                    self.judge,
+                    self.job,
+                )
             )
             await step()
             async with self.database.transaction() as transaction:
@@ -102,7 +111,7 @@ class History:
         if not self.entries:
             return
         run, entry = uuid4(), self.drawn.choice(self.entries)
-        pairs = [number.to_bytes(32, "big") for number in self.drawn.sample(range(30), 6)]
+        pairs = [number.to_bytes(32, "big") for number in self.drawn.sample(range(60), 6)]
         pool = self.database.pool
         await pool.execute(
             "INSERT INTO judge_pairs SELECT pair, pair, 'a reference'"
@@ -117,12 +126,13 @@ class History:
             pairs,
         )
         await pool.execute(
-            "INSERT INTO judge_runs (id, submission_id, judge_version, state, requested_by, plan,"
-            " items, items_done) SELECT $1, submission_id, $2, 'completed', 'owner', '', 6, 6"
+            "INSERT INTO judge_runs (id, submission_id, judge_version, state, reason, requested_by,"
+            " plan, items, items_done) SELECT $1, submission_id, $2, $4, $5, 'owner', '', 6, 6"
             " FROM entries WHERE id = $3",
             run,
             _JUDGE,
             entry,
+            *self.drawn.choice((("completed", None), ("completed", None), ("failed", "x"))),
         )
         await pool.execute(
             "INSERT INTO judge_run_pairs (run_id, ordinal, repeat, pair, metrics, uses, terminal)"
@@ -212,11 +222,12 @@ async def test_pruning_changes_nothing_that_is_shown(
     monkeypatch.setattr(retention, "_PAUSE_SECONDS", 0)
 
     gone = await pruner(database).prune()
-    assert min(gone[rule] for rule in ("snapshots", "texts", "run_pairs", "captions", "jobs")) > 0
+    some = ("snapshots", "texts", "run_pairs", "captions", "jobs")
+    assert {rule: gone[rule] for rule in some if not gone[rule]} == {}
     assert set((await pruner(database).prune()).values()) == {0}
     after = await answers(database, history)
     assert {path for path, answer in after.items() if answer != before[path]} == set()
-    assert {status for status, _ in after.values()} == {200, 410}
+    assert {status for status, _ in after.values()} >= {200, 410}
     assert await texts(database) == verdicts
 
     ranks = await ranks_in_snapshots(database)
