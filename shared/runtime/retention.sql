@@ -207,7 +207,7 @@ DELETE FROM judge_pairs
 
 -- name: rank_history_doomed
 -- Ended ranks between the first and the last of an entry, but for its best, that no kept snapshot shows: so what
--- is told of an entry that left, and its rank in every snapshot, stay as they are.
+-- is shown of an entry that left, and its rank in every snapshot, stay as they are.
 SELECT h.ctid
   FROM rank_history h
  WHERE h.until < now() - make_interval(secs => 86400 * $1::float8) AND NOT h.entered

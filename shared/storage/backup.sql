@@ -1,5 +1,5 @@
 -- name: wait_for_dump
--- This session does nothing meanwhile, and must not be ended for it: the dump reads its snapshot.
+-- The dump reads the snapshot of this session, which waits and must not be ended as an idle one.
 SET LOCAL idle_in_transaction_session_timeout = 0
 
 -- name: snapshot_export

@@ -51,7 +51,7 @@ def files(folder: Path) -> list[str]:
 async def test_values_that_are_not_those_of_the_board_are_found_by_the_command(
     postgres_url: str, database: Database, tmp_path: Path
 ) -> None:
-    """Whoever changed a value behind the ranker's back: the file is whole, and yet it is wrong."""
+    """A value was changed behind the ranker's back: the file is whole, and yet it is wrong."""
     await ranked(database)
     await database.pool.execute("UPDATE scores SET compat = 0.01 WHERE compat > 0.4")
     await back_up(database, postgres_url, tmp_path / "medvid-1.tar")
