@@ -16,6 +16,7 @@ from rich.text import Text
 from medvid.api import Leaderboard
 from medvid.benchmark.tasks import Scoring
 from medvid.cli.failures import WrongUsage
+from medvid.cli.files import write_text
 from medvid.cli.parameters import Board
 from medvid.cli.printing import NO_RANK, Exit, place, plain_table, print_table
 from medvid.cli.session import Session, public
@@ -71,7 +72,7 @@ def board(
         text = session.client.board_csv(
             name, scoring=scoring, track=track, as_of=as_of, filters=filters, rerank=rerank
         )
-        sys.stdout.write(text)
+        write_text(text)
         return Exit.DONE
     found = session.client.board(
         name, scoring=scoring, track=track, as_of=as_of, filters=filters, rerank=rerank

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Final, Literal, get_args
 
@@ -11,6 +10,7 @@ import typer
 from medvid.benchmark.tasks import Scoring
 from medvid.cli.entry import entry_id
 from medvid.cli.failures import WrongUsage
+from medvid.cli.files import write_text
 from medvid.cli.parameters import Board
 from medvid.cli.parquet import write_parquet
 from medvid.cli.printing import Exit
@@ -66,6 +66,13 @@ def export(
     95 % intervals and their date.
     """
     _check(entry, parquet, history, everything, form)
+    if parquet is not None and output is not None:
+        raise WrongUsage("--parquet names its file.", fix="Leave --output out.")
+    if (entry is not None or history or everything) and (scoring != "compat" or track or as_of):
+        raise WrongUsage(
+            "--scoring, --track and --as-of are of a board.",
+            fix="Leave them out.",
+        )
     if parquet is not None:
         table = session.client.board_file(board, scoring=scoring, track=track, as_of=as_of)
         rows = write_parquet(
@@ -85,11 +92,9 @@ def export(
         text = session.client.board_file(
             board, form or "csv", scoring=scoring, track=track, as_of=as_of
         )
-    if output is None:
-        sys.stdout.write(text)
-        return Exit.DONE
-    output.write_text(text, encoding="utf-8", newline="")
-    session.say(f"Written to {output}.")
+    write_text(text, output)
+    if output is not None:
+        session.say(f"Written to {output}.")
     return Exit.DONE
 
 

@@ -1,7 +1,8 @@
-"""Reading the files that commands are given."""
+"""The files that commands are given, and the texts that they write."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from medvid.api.uploads import UnreadableFile
@@ -51,3 +52,16 @@ def read_samples(ground_truth: Path | None, test_set: Path | None) -> TestSet | 
         return TestSet.from_ground_truth(load_ground_truth(data))
     except InvalidGroundTruth as error:
         raise UnreadableFile(f"{ground_truth}: {error}.") from None
+
+
+def write_text(text: str, file: Path | None = None) -> None:
+    """Write a text to a file or to standard output: in UTF-8, with its own ends of lines.
+
+    A console or a pipe of another encoding would fail at the first name that it lacks.
+    """
+    if file is not None:
+        file.write_bytes(text.encode())
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode())
+    sys.stdout.buffer.flush()

@@ -114,6 +114,7 @@ async def test_a_board_can_be_had_in_every_form(gateway: Gateway, entries: list[
     assert r"\toprule" in await read(gateway, f"{API}/snapshots/{board['snapshot']}", **accept)
     first = await gateway.get(f"{API}/leaderboards/community?format=jsonl&limit=2")
     assert first[1]["X-Total-Count"] == "3"
+    assert "X-Total-Count" in first[1]["Access-Control-Expose-Headers"]  # to other sites' scripts
     following = re.findall("<(/bench[^>]*)>", first[1]["Link"])
     assert len(lines(await read(gateway, following[0].removeprefix("/bench")))) == 1
 
@@ -271,6 +272,9 @@ async def test_the_command_exports(gateway: Gateway, entries: list[UUID], tmp_pa
         (("--format", "model-index"), "not of a board. It is one of csv, jsonl"),
         (("--entry", "x", "--format", "csv"), "It is one of bibtex, eval-results"),
         (("--all", "--format", "csv"), "Leave it out"),
+        (("--entry", "x", "--scoring", "strict"), "are of a board"),
+        (("--history", "--as-of", "2026-01-01"), "are of a board"),
+        (("--parquet", "x.parquet", "-o", "y"), "Leave --output out"),
     ):
         done = await medvid("export", *wrong)
         assert (done.status, said in " ".join(done.err.split())) == (2, True), done.err

@@ -32,7 +32,7 @@ READ_HEADERS: Final = {
     **API_HEADERS,
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": (
-        "Deprecation, ETag, Link, Location, Retry-After, Sunset, X-Request-ID"
+        "Deprecation, ETag, Link, Location, Retry-After, Sunset, X-Request-ID, X-Total-Count"
     ),
     "Cross-Origin-Resource-Policy": "cross-origin",
 }
