@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from shared.storage.database import Database
+from shared.storage.queries import load_queries
 from tests.acceptance.gateway_harness import Gateway, running_gateway
 from tests.rows import accept_submission, add_listed_entry, add_replicates, load_demo_ground_truth
 
@@ -337,3 +338,14 @@ async def test_feeds_tell_of_new_entries_once(gateway: Gateway) -> None:
         again = await gateway.get(path, If_None_Match=headers["ETag"])
         assert again[0] == 304
     assert (await gateway.get("/other/feed.atom"))[0] == 404
+
+
+async def test_a_feed_finds_entries_by_their_ids(database: Database) -> None:
+    """Also while there are no statistics, as just after an import: not a board for each entry."""
+    sql = load_queries("services.gateway.boards")["entries_newest"]
+    async with database.pool.acquire() as connection, connection.transaction():
+        await connection.execute("SET LOCAL enable_seqscan = off")
+        asked = sql.replace("$1", "'{community}'").replace("$2", "50")
+        plan = await connection.fetchval(f"EXPLAIN (FORMAT json) {asked}")
+    assert "entries_pkey" in plan
+    assert "entries_unique_name" not in plan

@@ -24,7 +24,7 @@ from services.gateway.boards.forms import content_type
 from services.gateway.boards.hub_results import eval_results, model_index
 from services.gateway.boards.lines import row_facts, written
 from services.gateway.boards.models import index
-from services.gateway.boards.store import FoundEntry, Row, SnapshotStore
+from services.gateway.boards.store import Row, SnapshotStore
 from services.gateway.web.endpoints import BIBTEX, JSON, JSON_LINES, YAML
 from services.gateway.web.render_cache import RenderCache, bytes_of
 from services.gateway.web.representations import Representation, represent
@@ -62,7 +62,7 @@ ENTRY_FILES: Final[Mapping[EntryForm, EntryFile]] = {
 def entry_file(form: EntryForm, entry: EntryDetails, board: Leaderboard) -> Representation:
     """Return an entry as a file; `board` is its board in compat scoring. Raises NotFound."""
     found = ENTRY_FILES[form]
-    return _file(found.write(entry, board), found.media_type, found.name)
+    return _file(found.write(entry, board).encode(), found.media_type, found.name)
 
 
 class ResultFiles:
@@ -92,9 +92,15 @@ class ResultFiles:
         """Return all public results; raises Transient."""
 
         async def make() -> Representation:
-            found = [(board, await self._found(board)) for board in BOARDS]
-            # In a thread: of thousands of entries, it takes seconds.
-            return await asyncio.to_thread(self._everything, found)
+            parts = [await asyncio.to_thread(self._of_boards)]
+            for board in BOARDS:
+                ids = [*self._boards.get(board, "compat").entries]
+                parts += [
+                    await self._of_entries(board, ids[start : start + _BATCH])
+                    for start in range(0, len(ids), _BATCH)
+                ]
+            name = "medvidbench-results.jsonl"
+            return await asyncio.to_thread(_file, b"".join(parts), JSON_LINES, name)
 
         key = ("everything", self._state(), int(time.monotonic()) // _FRESH_SECONDS)
         return await self._made.get(address, key, make)
@@ -102,33 +108,31 @@ class ResultFiles:
     def _state(self) -> tuple[object, ...]:
         return tuple(ready.state for ready in self._boards.all())
 
-    async def _found(self, board: Board) -> Sequence[FoundEntry]:
-        """Return the entries of a board in its order, without their history."""
-        ids = [*self._boards.get(board, "compat").entries]
-        found = [
-            each
-            for start in range(0, len(ids), _BATCH)
-            for each in await self._store.entries(board, ids[start : start + _BATCH], spans=0)
-        ]
-        order = {entry_id: place for place, entry_id in enumerate(ids)}
-        found.sort(key=lambda each: order[each.entry["id"]])
-        return found
-
-    def _everything(self, found: Sequence[tuple[Board, Sequence[FoundEntry]]]) -> Representation:
+    def _of_boards(self) -> bytes:
+        """Return the lines of what the file is about, of boards and of their rows."""
         shown = [ready.board for ready in self._boards.all()]
 
         def lines() -> Iterator[dict[str, Any]]:
             yield {"kind": "about", **index(shown).model_dump(mode="json")}
-            for each in shown:
-                yield {"kind": "board", **each.model_dump(mode="json", exclude={"entries"})}
-                for row in each.entries:
-                    yield {"kind": "row", **row_facts(each, row)}
-            for board, entries in found:
-                for entry in entries:
-                    details = details_of(self._boards, board, entry)
-                    yield {"kind": "entry", **details.model_dump(mode="json", exclude={"history"})}
+            for board in shown:
+                yield {"kind": "board", **board.model_dump(mode="json", exclude={"entries"})}
+                for entry in board.entries:
+                    yield {"kind": "row", **row_facts(board, entry)}
 
-        return _file(written(lines()), JSON_LINES, "medvidbench-results.jsonl")
+        return written(lines())
+
+    async def _of_entries(self, board: Board, ids: Sequence[UUID]) -> bytes:
+        """Return the lines of entries, in this order, with all that is public but their history."""
+        found = await self._store.entries(board, ids, spans=0)
+        order = {entry_id: place for place, entry_id in enumerate(ids)}
+
+        def lines() -> Iterator[dict[str, Any]]:
+            for each in sorted(found, key=lambda each: order[each.entry["id"]]):
+                details = details_of(self._boards, board, each)
+                yield {"kind": "entry", **details.model_dump(mode="json", exclude={"history"})}
+
+        # In a thread: of all entries of a board of thousands, it takes seconds.
+        return await asyncio.to_thread(lambda: written(lines()))
 
 
 def _history(
@@ -161,10 +165,10 @@ def _history(
 
 
 def _file(
-    text: str, media_type: str, name: str, headers: Mapping[str, str] | None = None
+    content: bytes, media_type: str, name: str, headers: Mapping[str, str] | None = None
 ) -> Representation:
     return represent(
-        text.encode(),
+        content,
         content_type=content_type(media_type),
         cache_control=CACHE_CONTROL,
         headers={

@@ -15,7 +15,7 @@ _OF_THE_BOARD = ("board", "scoring", "revision", "snapshot", "permalink", "updat
 
 def board_lines(board: Leaderboard) -> str:
     """Return a board's entries, each with what it is an entry of."""
-    return written(row_facts(board, entry) for entry in board.entries)
+    return written(row_facts(board, entry) for entry in board.entries).decode()
 
 
 def row_facts(board: Leaderboard, entry: LeaderboardEntry) -> dict[str, Any]:
@@ -27,6 +27,6 @@ def row_facts(board: Leaderboard, entry: LeaderboardEntry) -> dict[str, Any]:
     }
 
 
-def written(lines: Iterable[Mapping[str, Any]]) -> str:
+def written(lines: Iterable[Mapping[str, Any]]) -> bytes:
     """Return objects as JSON Lines."""
-    return b"".join(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines).decode()
+    return b"".join(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines)

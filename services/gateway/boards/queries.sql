@@ -138,12 +138,14 @@ SELECT asked.entry_id, found.*
 SELECT at, before, after, snapshot_id FROM series_breaks WHERE board = $1 ORDER BY at DESC LIMIT 100
 
 -- name: entries_newest
-SELECT entries.id, entries.board, model_name, organization, rank_history.rank, rank_history.since
+-- Entries are found by their ids alone: while there are no statistics, as after an import, the planner
+-- would go through a whole board for each of them.
+SELECT found.id, found.board, model_name, organization, rank_history.rank, rank_history.since
   FROM rank_history
-  JOIN entries ON entries.id = rank_history.entry_id AND entries.board = rank_history.board
+ CROSS JOIN LATERAL (SELECT * FROM entries WHERE entries.id = rank_history.entry_id OFFSET 0) AS found
  WHERE rank_history.board = ANY ($1) AND entered AND scoring = 'compat'
-   AND entries.listed AND entries.removed_at IS NULL
- ORDER BY rank_history.since DESC, entries.id
+   AND found.board = rank_history.board AND found.listed AND found.removed_at IS NULL
+ ORDER BY rank_history.since DESC, found.id
  LIMIT $2
 
 -- name: snapshots_newest
