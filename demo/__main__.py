@@ -80,7 +80,9 @@ async def _demo(stop: asyncio.Event, *, once: bool) -> bool:
             url = f"http://127.0.0.1:{port}"
             complete = await _tour(base, url)
             if not once and complete and not stop.is_set():
-                _console.print(f"\nOpen [bold]{url}/community[/]. Ctrl-C ends the demo.")
+                _console.print(f"\nOpen [bold]{url}/community[/], or use another terminal:")
+                _console.print(f'export MEDVID_URL={url} PATH="$PWD/.venv/bin:$PATH"')
+                _console.print("Ctrl-C ends the demo.")
                 await serve(base, stop)
     if not once:
         _console.print("Stopped. Run it again: the board is kept in ./var.")

@@ -157,6 +157,11 @@ def retry_after(header: str | None, now: float | None = None) -> float | None:
 def _not_this_api(reply: ServerReply) -> Unintelligible:
     begin = reply.body[:_SHOWN_CHARACTERS].decode(errors="replace")
     shown = "".join(c if c.isprintable() else " " for c in begin)
+    if begin.lstrip()[:1] == "<":
+        return Unintelligible(
+            f"the server answered {reply.status} with a web page, not with data.",
+            fix="Check the address of the server: it ends before /api.",
+        )
     return Unintelligible(
         f"the server answered {reply.status} with something this client does not know: {shown!r}.",
         fix="Check the address of the server, and whether there is a newer client.",

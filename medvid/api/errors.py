@@ -68,6 +68,17 @@ class Refused(LeaderboardError):
 class Invalid(Refused):
     """What was sent can never work as it is; `errors` lists what to fix."""
 
+    def __str__(self) -> str:
+        """Return detail and fix in one line, and the first problem as an example."""
+        said = super().__str__()
+        if not self.errors:
+            return said
+        first = self.errors[0]
+        return (
+            f"{said} The first is {first.code} at {first.path}: found {first.found}, expected "
+            f"{first.expected}. {first.fix}"
+        )
+
 
 class NotAuthorized(Refused):
     """A token or key is needed, or the one that was sent does not do."""

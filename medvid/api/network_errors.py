@@ -7,7 +7,7 @@ import urllib.request
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from medvid.api.errors import BadAddress, LeaderboardError, Unreachable
+from medvid.api.errors import BadAddress, LeaderboardError, Unintelligible, Unreachable
 
 if TYPE_CHECKING:
     import aiohttp
@@ -57,6 +57,16 @@ def moved(url: str, path: str, to: str | None) -> LeaderboardError:
     below = place.path.removesuffix(path) if place.path.endswith(path) else ""
     new = f"{place.scheme}://{place.netloc}{below}" if place.netloc else to
     return BadAddress(f"{url} sends its callers on to {to}.", fix=f"Use {new}; {_SET}.")
+
+
+def misplaced(url: str, error: LeaderboardError) -> str | None:
+    """Return the cure where an answer shows that the address has a path too many."""
+    place = urlsplit(url)
+    if not place.path.strip("/") or not (
+        isinstance(error, Unintelligible) or error.code == "not_found"
+    ):
+        return None
+    return f"If the server is not below {place.path}, use {place.scheme}://{place.netloc}; {_SET}."
 
 
 def _bad_url(url: str) -> LeaderboardError:

@@ -20,7 +20,7 @@ from medvid.api.errors import (
     Refused,
     Unintelligible,
 )
-from medvid.api.network_errors import MOVED, moved, network_error
+from medvid.api.network_errors import MOVED, misplaced, moved, network_error
 from medvid.api.retries import Retries
 from medvid.models.base import AnswerType, NumberedPage, Page
 
@@ -171,7 +171,8 @@ class Transport:
             raise network_error(self.url, error) from error
 
     def _explain(self, error: LeaderboardError, call: Call) -> None:
-        """Say what is wrong with a key or token that was refused, where that can be seen."""
+        """Say what is wrong with the address, or with a key or token, where that can be seen."""
+        error.fix = misplaced(self.url, error) or error.fix
         token = call.token or self.token
         if token is not None and isinstance(error, Refused) and error.code in CODES:
             error.fix = fix_of(token) or error.fix

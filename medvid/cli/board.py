@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from textwrap import fill
 from typing import Annotated, Final
 
 import typer
@@ -25,14 +27,14 @@ from medvid.models.facts import FILTERS
 from medvid.models.tombstones import Tombstone
 
 _PLACE_STYLES: Final = {1: "bold green", 2: "green"}
-_NAME_WIDTH: Final = 16
+_NAME_WIDTH: Final = 18
 _UNLIMITED: Final = 10_000
 
 
 @public
 def board(
     session: Session,
-    name: Annotated[Board, typer.Argument(help="which board")] = "official",
+    name: Annotated[Board | None, typer.Argument(help="which board; official if left out")] = None,
     scoring: Annotated[Scoring, typer.Option(help="which reading of the metrics")] = "compat",
     metric: Annotated[
         list[str] | None, typer.Option(help="only this metric's column; may be repeated")
@@ -60,25 +62,34 @@ def board(
     ] = False,
 ) -> int:
     """Show a board, in a table that fits the terminal."""
+    on = name or "official"
     if withdrawn:
         if as_csv or metric or track or as_of or where or rerank:
             raise WrongUsage(
                 "--withdrawn goes with --scoring and --json alone.", fix="Leave the others out."
             )
-        left = list(session.client.withdrawn(name))
-        return session.answer(left, lambda: _show_withdrawn(left, name, scoring))
+        left = list(session.client.withdrawn(on))
+        return session.answer(left, lambda: _show_withdrawn(left, on, scoring))
     filters = read_filters(where or ())
     if as_csv:
         text = session.client.board_csv(
-            name, scoring=scoring, track=track, as_of=as_of, filters=filters, rerank=rerank
+            on, scoring=scoring, track=track, as_of=as_of, filters=filters, rerank=rerank
         )
         write_text(text)
         return Exit.DONE
     found = session.client.board(
-        name, scoring=scoring, track=track, as_of=as_of, filters=filters, rerank=rerank
+        on, scoring=scoring, track=track, as_of=as_of, filters=filters, rerank=rerank
     )
     console = Console(highlight=False, width=_width())
-    return session.answer(found, lambda: show_board(found, console, metric or ()))
+
+    def show() -> None:
+        show_board(found, console, metric or ())
+        if name is None:  # where a newcomer looks for himself
+            session.say(
+                "Submissions are ranked on the community board: medvid board community", style="dim"
+            )
+
+    return session.answer(found, show)
 
 
 def read_filters(where: Sequence[str]) -> dict[str, str]:
@@ -96,7 +107,6 @@ def read_filters(where: Sequence[str]) -> dict[str, str]:
 
 def show_board(found: Leaderboard, console: Console, metrics: Sequence[str]) -> None:
     """Print a board for people, in as many tables as the width asks for; nothing is cut."""
-    columns = [column for column in found.columns if not metrics or column.key in metrics]
     at = f"{found.updated_at.astimezone():%Y-%m-%d %H:%M}" if found.updated_at else "never"
     console.print(
         Text(f"{found.board} board, {found.scoring} scoring, updated {at}", style="bold"),
@@ -105,10 +115,10 @@ def show_board(found: Leaderboard, console: Console, metrics: Sequence[str]) -> 
     if not found.entries:
         console.print("No entry yet.")
         return
-    for number, some in enumerate(_fitting(found.entries, columns, console)):
+    for number, table in enumerate(_tables(found, console, metrics)):
         if number:
             console.print()
-        console.print(_table(found.entries, some, console.width))
+        console.print(table)
     if any(entry.rank is None for entry in found.entries):
         console.print(f"{NO_RANK} not ranked: no {found.scoring} scores", soft_wrap=True)
 
@@ -143,23 +153,56 @@ def _width() -> int | None:
     return None if sys.stdout.isatty() or "COLUMNS" in os.environ else _UNLIMITED
 
 
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A column: its heading, and what it has of an entry."""
+
+    heading: str
+    cell: Callable[[LeaderboardEntry], Text]
+
+
+_SUBMITTED: Final = _Shown("Submitted", lambda entry: Text(f"{entry.submitted_on}", style="dim"))
+
+
+def _tables(found: Leaderboard, console: Console, metrics: Sequence[str]) -> list[Table]:
+    """Return a board as one table, with as much beside the values as fits; else as several."""
+    columns = [_metric(column) for column in found.columns if column.key in metrics or not metrics]
+    dated = columns
+    if not metrics:
+        columns = [_Shown("Mean\nrank", _mean_rank), *columns]
+        dated = [*columns, _SUBMITTED]
+    for name, tried in ((_full_name, dated), (_short_name, dated), (_short_name, columns)):
+        runs = _fitting(found.entries, tried, name, console)
+        if len(runs) == 1:
+            break
+    return [_table(found.entries, run, name, console.width) for run in runs]
+
+
 def _fitting(
-    entries: Sequence[LeaderboardEntry], columns: Sequence[Column], console: Console
-) -> list[list[Column]]:
+    entries: Sequence[LeaderboardEntry],
+    columns: Sequence[_Shown],
+    name: Callable[[LeaderboardEntry], str],
+    console: Console,
+) -> list[list[_Shown]]:
     """Cut the columns into runs whose tables fit the width; each has one column at least."""
     wide = console.options.update(max_width=_UNLIMITED)
-    runs: list[list[Column]] = [[]]
+    runs: list[list[_Shown]] = [[]]
     for column in columns:
         tried = [*runs[-1], column]
-        needed = Measurement.get(console, wide, _table(entries, tried, console.width)).maximum
-        if runs[-1] and needed > console.width:
+        table = _table(entries, tried, name, console.width)
+        if runs[-1] and Measurement.get(console, wide, table).maximum > console.width:
             runs.append([column])
         else:
             runs[-1] = tried
     return runs
 
 
-def _table(entries: Sequence[LeaderboardEntry], columns: Sequence[Column], width: int) -> Table:
+def _table(
+    entries: Sequence[LeaderboardEntry],
+    columns: Sequence[_Shown],
+    name: Callable[[LeaderboardEntry], str],
+    width: int,
+) -> Table:
     table = plain_table()
     table.add_column("#", justify="right")
     is_view = any(entry.view_rank for entry in entries)
@@ -168,14 +211,16 @@ def _table(entries: Sequence[LeaderboardEntry], columns: Sequence[Column], width
     has_statistics = any(entry.statistics for entry in entries)
     if has_statistics:
         table.add_column("95 %", justify="right", style="dim", no_wrap=True)
-    table.add_column("Model", overflow="fold", max_width=max(_NAME_WIDTH, width * 2 // 5))
+    table.add_column("Model", overflow="fold")
     for column in columns:
-        table.add_column(column.label, justify="right", no_wrap=True)
+        table.add_column(column.heading, justify="right", no_wrap=True)
+    widest = max(_NAME_WIDTH, width * 2 // 5)
     for entry in entries:
-        values = (_value(entry, column.key) for column in columns)
         firmness = [_rank_interval(entry)] if has_statistics else []
         places = [entry.view_rank, entry.rank] if is_view else [entry.rank]
-        table.add_row(*map(place, places), *firmness, Text(_name(entry)), *values)
+        named = Text(fill(name(entry), widest))
+        cells = (column.cell(entry) for column in columns)
+        table.add_row(*map(place, places), *firmness, named, *cells)
     return table
 
 
@@ -184,8 +229,23 @@ def _rank_interval(entry: LeaderboardEntry) -> str:
     return "" if found is None else f"{found.rank_low}-{found.rank_high}"
 
 
-def _name(entry: LeaderboardEntry) -> str:
-    return f"{entry.model_name} ({entry.organization})" if entry.organization else entry.model_name
+def _short_name(entry: LeaderboardEntry) -> str:
+    return " ".join([entry.model_name, *(f"[{badge}]" for badge in entry.badges)])
+
+
+def _full_name(entry: LeaderboardEntry) -> str:
+    name = f"{entry.model_name} ({entry.organization})" if entry.organization else entry.model_name
+    return " ".join([name, *(f"[{badge}]" for badge in entry.badges)])
+
+
+def _mean_rank(entry: LeaderboardEntry) -> Text:
+    mean = entry.mean_rank if entry.view_mean_rank is None else entry.view_mean_rank
+    return Text(NO_RANK if mean is None else f"{mean:.2f}")
+
+
+def _metric(column: Column) -> _Shown:
+    """Return a metric's column; its heading has two lines, as on the page."""
+    return _Shown(column.label.replace("_", "\n", 1), lambda entry: _value(entry, column.key))
 
 
 def _value(entry: LeaderboardEntry, key: str) -> Text:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
+from medvid.api import NotFound
 from medvid.benchmark.statistics.comparisons import Difference
-from medvid.benchmark.tasks import METRICS, Scoring
+from medvid.benchmark.tasks import BOARDS, METRICS, Scoring
 from medvid.cli.entry import entry_id
+from medvid.cli.failures import CommandFailed
 from medvid.cli.parameters import Board
 from medvid.cli.printing import plain_table, print_table
 from medvid.cli.session import Session, public
@@ -24,16 +27,36 @@ def compare(
     session: Session,
     a: _Entry,
     b: _Entry,
-    on: Annotated[Board, typer.Option("--board", help="the board that both are on")] = "official",
+    on: Annotated[
+        Board | None,
+        typer.Option("--board", help="the board that both are on; looked for if left out"),
+    ] = None,
     scoring: Annotated[Scoring, typer.Option(help="the values to compare")] = "compat",
 ) -> int:
     """Compare two entries of a board: differences, and whether they are beyond chance.
 
     Files are compared by 'medvid compare-files', which needs the ground truth.
     """
-    one, other = (entry_id(session, on, each) for each in (a, b))
-    found = session.client.comparison(on, one, other, scoring=scoring)
+    found = _compared(session, on, a, b, scoring) if on else _looked_for(session, a, b, scoring)
     return session.answer(found, lambda: _show(found, a, b))
+
+
+def _looked_for(session: Session, a: str, b: str, scoring: Scoring) -> EntryComparison:
+    """Return the comparison on the first board that has both; raises CommandFailed."""
+    for board in BOARDS:
+        with suppress(CommandFailed, NotFound):
+            return _compared(session, board, a, b, scoring)
+    raise CommandFailed(
+        f"no board has both {a!r} and {b!r}.",
+        fix="See 'medvid board official' and 'medvid board community'. "
+        f"{session.url}/compare shows models of both boards side by side.",
+    )
+
+
+def _compared(session: Session, board: Board, a: str, b: str, scoring: Scoring) -> EntryComparison:
+    """Return how two entries of a board compare; raises CommandFailed, NotFound."""
+    one, other = (entry_id(session, board, each) for each in (a, b))
+    return session.client.comparison(board, one, other, scoring=scoring)
 
 
 def _show(found: EntryComparison, a: str, b: str) -> None:

@@ -59,7 +59,7 @@ def convert(
         ),
     ] = False,
     strip_reasoning: Annotated[
-        bool, typer.Option("--strip-reasoning", help="remove reasoning such as <think> blocks")
+        bool, typer.Option("--strip-reasoning", help="remove reasoning such as `<think>` blocks")
     ] = False,
     tidy: Annotated[
         bool,

@@ -12,11 +12,11 @@ from rich.text import Text
 
 from medvid.api import NotFound
 from medvid.benchmark.names import name_key
-from medvid.benchmark.tasks import BOARDS
+from medvid.benchmark.tasks import BOARDS, JUDGE_METRIC_KEYS
 from medvid.cli.facts import change_text
 from medvid.cli.failures import CommandFailed
 from medvid.cli.parameters import Board
-from medvid.cli.printing import plain_table, print_table, spread
+from medvid.cli.printing import label, plain_table, print_table, spread
 from medvid.cli.session import Session, public
 from medvid.models.entries import EntryDetails, EntryScore, SourceScore
 from medvid.models.fact_texts import shown_facts
@@ -89,8 +89,8 @@ def _show(found: EntryDetails, console: Console) -> None:
             else f"number {place.rank} of {place.of} on the {found.board} board"
         )
         console.print(f"{place.scoring}: {rank}")
-    for label, text in shown_facts(found.facts):
-        console.print(Text(f"{label}: {text}"))
+    for fact, text in shown_facts(found.facts):
+        console.print(Text(f"{fact}: {text}"))
     table = plain_table()
     table.add_column("Metric")
     table.add_column("Compat", justify="right")
@@ -98,9 +98,11 @@ def _show(found: EntryDetails, console: Console) -> None:
     table.add_column("Strict", justify="right")
     table.add_column("Answered", justify="right")
     for score in found.scores:
-        table.add_row(score.metric, *_numbers(score), _share(score.answered, score.expected))
+        of = " pairs" if score.metric in JUDGE_METRIC_KEYS else ""
+        answered = _share(score.answered, score.expected, of)
+        table.add_row(label(score.metric), *_numbers(score), answered)
         for source, part in score.by_source.items():
-            answered = _share(part.answered, part.expected)
+            answered = _share(part.answered, part.expected, of)
             table.add_row(Text(f"  {source}", style="dim"), *_numbers(part), answered)
     print_table(table, console)
     if _withheld(found):
@@ -128,10 +130,11 @@ def _numbers(score: EntryScore | SourceScore) -> tuple[str, str, str]:
     return _number(score.compat), spread(score.intervals.get("compat")), _number(score.strict)
 
 
-def _share(answered: int | None, expected: int | None) -> str:
+def _share(answered: int | None, expected: int | None, of: str) -> str:
+    """Return how much was answered: of samples, or of pairs of captions where `of` says so."""
     if answered is None or expected is None:
         return "n/a"
-    return f"{answered:,} / {expected:,}"
+    return f"{answered:,} / {expected:,}{of}"
 
 
 def _withheld(found: EntryDetails) -> bool:

@@ -58,8 +58,8 @@ def judge(
 def _estimate(receipt: JudgingReceipt) -> str:
     estimate: Mapping[str, Any] = receipt.estimate or {}
     if "calls" not in estimate:
-        return "A judge run was asked for; its estimate is still being made."
-    words = f"A judge run was asked for: {estimate['calls']:,} calls"
+        return "A judge run has begun; its estimate is still being made."
+    words = f"A judge run has begun: {estimate['calls']:,} calls"
     if "usd" in estimate and estimate["usd"] is not None:
         words += f", about {estimate['usd']:.2f} USD"
     online = estimate.get("fast_usd")

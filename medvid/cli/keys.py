@@ -43,7 +43,8 @@ def register_key(
 
 def _show(found: QuotaStatus, console: Console) -> None:
     """Print quotas for people."""
-    console.print(f"Counted for {found.account}:", soft_wrap=True)
+    kind, _, whose = found.account.partition(":")
+    console.print(f"Counted for the {kind} {whose}".rstrip() + ".", soft_wrap=True)
     table = plain_table(show_header=False)
     rows = {
         "Submissions in 24 h": found.submissions,

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from medvid.api.errors import LeaderboardError
 from medvid.benchmark.names import name_key
@@ -91,6 +91,18 @@ def find(url: str, named: str | None) -> Remembered | None:
             f"{len(begun)} submissions begin with {named!r}.", fix="Give more of the id."
         )
     return begun[0] if begun else None
+
+
+def foreign_id(url: str, named: str) -> str:
+    """Return the whole id of a submission that is not remembered; raises UnknownSubmission."""
+    try:
+        return str(UUID(named))
+    except ValueError:
+        raise UnknownSubmission(
+            f"no submission to {url} is remembered here by {named!r}.",
+            fix="'medvid submissions' lists those that are. Of another give the whole id, with "
+            "--token for its owner's view: both came with its receipt.",
+        ) from None
 
 
 def remember(url: str, receipt: SubmissionReceipt, model_name: str, file: Path) -> Remembered:

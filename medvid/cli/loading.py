@@ -7,18 +7,34 @@ A group's help has one line a command. It is read from the compiled module, whic
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from functools import cache, partial, wraps
 from importlib import import_module
 from importlib.abc import InspectLoader
 from importlib.util import find_spec
 from types import CodeType
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import typer
 from typer.core import TyperCommand
 from typer.main import get_command_from_info
 from typer.models import CommandInfo
+
+_VALUES: Final = {
+    "bool": "",  # a flag takes none
+    "str": "TEXT",
+    "int": "NUMBER",
+    "float": "NUMBER",
+    "int range": "NUMBER",
+    "float range": "NUMBER",
+    "path": "PATH",
+    "file": "FILE",
+    "dir": "FOLDER",
+}
+"""What help shows of what a parameter takes, by the name of its type."""
+_CHOICE: Final = re.compile(r"'(?P<given>.*)' is not one of (?P<known>'.*')\.$")
 
 
 def add_commands(
@@ -51,11 +67,44 @@ class _Command(TyperCommand):
         """Read the command line as the function declares it; the function then runs."""
         function = getattr(import_module(self._module), self._function)
         whole = get_command_from_info(
-            CommandInfo(self.name, callback=exiting(function), epilog=self.epilog),
+            CommandInfo(self.name, cls=_Whole, callback=exiting(function), epilog=self.epilog),
             pretty_exceptions_short=True,
             rich_markup_mode=self.rich_markup_mode,
         )
-        return whole.make_context(*args, **options)
+        try:
+            return whole.make_context(*args, **options)
+        except typer.BadParameter as error:
+            error.message = _plain(error.message)
+            raise
+
+
+class _Whole(TyperCommand):
+    """A command as its function declares it."""
+
+    def get_params(self, ctx: Any) -> Any:
+        """Return its parameters, as help shows them."""
+        return in_words(super().get_params(ctx))
+
+
+def in_words(params: Sequence[Any]) -> Sequence[Any]:
+    """Let help show what a parameter takes in words rather than as a type of Python."""
+    for param in params:
+        kind = re.sub(r"list\[(\w+)\]", r"\1", param.display_type(None) or "").strip("<>").lower()
+        if kind in _VALUES:
+            param.display_type = partial(_value, _VALUES[kind])
+    return params
+
+
+def _value(shown: str, _: object) -> str:
+    return shown
+
+
+def _plain(message: str) -> str:
+    """Return what is wrong with a value, with the choice that may be meant."""
+    message = message.removeprefix("Value error, ")
+    found = _CHOICE.search(message)
+    near = found and get_close_matches(found["given"], re.findall(r"'([^']*)'", found["known"]), 1)
+    return f"{message} Did you mean {near[0]!r}?" if near else message
 
 
 def exiting(function: Callable[..., int]) -> Callable[..., None]:

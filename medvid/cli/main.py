@@ -204,7 +204,7 @@ def main() -> None:
     completion.answer_shell()
     terminal.guard()
     if "--json" not in sys.argv:
-        app(prog_name="medvid")
+        _run_for_people()
         return
     try:
         status = app(prog_name="medvid", standalone_mode=False)
@@ -215,6 +215,16 @@ def main() -> None:
     except typer.Abort:
         status = 1
     sys.exit(status)
+
+
+def _run_for_people() -> None:
+    """Run the command line; that a reader of help, such as head, has seen enough is no failure."""
+    try:
+        app(prog_name="medvid")
+    except SystemExit as ended:
+        if isinstance(ended.__context__, BrokenPipeError):
+            sys.exit(0)
+        raise
 
 
 if __name__ == "__main__":

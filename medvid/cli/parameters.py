@@ -38,7 +38,9 @@ ApiKey = Annotated[
 ]
 AdminKey = Annotated[
     str | None,
-    typer.Option("--key", help="administrator's key (or MEDVID_ADMIN_KEY, or your API key)"),
+    typer.Option(
+        "--key", "--api-key", help="administrator's key (or MEDVID_ADMIN_KEY, or your API key)"
+    ),
 ]
 Token = Annotated[
     str | None,

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from medvid.benchmark.report import Problem
+from medvid.benchmark.tasks import METRICS
 from medvid.models.entries import Interval
 from medvid.models.problems import ProblemItem
 from medvid.models.reports import ReportProblem
@@ -23,6 +24,8 @@ HIDDEN: Final = "(set, hidden)"
 """Shown for a secret."""
 NO_RANK: Final = "\N{EN DASH}"
 """Shown as the rank of an entry without any value."""
+_LABELS: Final = {metric.key: metric.label for metric in METRICS}
+_SHORT: Final = 12
 
 
 class Exit(IntEnum):
@@ -52,6 +55,16 @@ def _plain(value: object) -> object:
 def place(rank: int | None) -> str:
     """Return a rank as tables show it."""
     return NO_RANK if rank is None else str(rank)
+
+
+def label(metric: str) -> str:
+    """Return a metric's name as boards and papers write it."""
+    return _LABELS.get(metric, metric)
+
+
+def short(version: str) -> str:
+    """Return the beginning of a hash, which tells it from others as well as the whole does."""
+    return version[:_SHORT]
 
 
 def spread(found: Interval | None) -> str:

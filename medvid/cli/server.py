@@ -9,6 +9,8 @@ from typing import Any, Final
 import typer
 from typer.core import TyperGroup
 
+from medvid.cli.loading import in_words
+
 OPERATORS: Final = "For operators"
 _GROUP: Final = "medvid.server"
 _SERVERLESS: Final = (
@@ -19,6 +21,10 @@ _SERVERLESS: Final = (
 
 class Commands(TyperGroup):
     """Commands that say where the missing ones are, if the server is not installed."""
+
+    def get_params(self, ctx: Any) -> Any:
+        """Return its options, as help shows them."""
+        return in_words(super().get_params(ctx))
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Find a command by its name."""

@@ -12,12 +12,13 @@ from functools import wraps
 from inspect import Parameter
 from typing import Any, Final
 
+import typer
 from rich.console import Console
 from rich.prompt import Confirm
 from rich.table import Table
 from rich.text import Text
 
-from medvid.api import Client, LeaderboardError
+from medvid.api import Client, LeaderboardError, Unreachable
 from medvid.api.transport import OnRetry
 from medvid.cli import config_file, known_submissions
 from medvid.cli.failures import CommandFailed
@@ -46,7 +47,7 @@ class Session:
         found = known_submissions.find(self.url, submission)
         if found is None:
             assert submission is not None  # noqa: S101 - else it is found or an error
-            return submission, self.token
+            return known_submissions.foreign_id(self.url, submission), self.token
         if submission != found.id and not self.as_json:
             self.say(f"{found.model_name} ({found.id})", style="dim")
         return found.id, self.token or found.owner_token
@@ -129,6 +130,16 @@ def _run(
 
 
 @contextmanager
+def interruptible(session: Session, stands: str) -> Iterator[None]:
+    """Say how things stand where people interrupt; the command then ends."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        session.say(f"\nInterrupted. {stands}")
+        raise typer.Exit(Exit.INTERRUPTED) from None
+
+
+@contextmanager
 def _session(
     url: str | None, key: str | None, token: str | None, notices: Console, *, as_json: bool
 ) -> Iterator[Session]:
@@ -141,7 +152,16 @@ def _session(
 
     key = settings["api_key"].text
     with Client(address, key=key, on_retry=tell_retries(notices)) as client:
-        yield Session(client, address, notices, token, as_json)
+        try:
+            yield Session(client, address, notices, token, as_json)
+        except Unreachable as error:
+            error.fix = with_default(settings["url"], error.fix)
+            raise
+
+
+def with_default(url: config_file.Value, fix: str) -> str:
+    """Return the cure for a server out of reach; nobody may have said which one is meant."""
+    return f"No server was named, so it was {url.text}. {fix}" if url.origin == "default" else fix
 
 
 def tell_retries(notices: Console) -> OnRetry:
@@ -160,7 +180,7 @@ def consent(session: Session, question: str, *, sure: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise CommandFailed(
-            f"{question} Nobody is here to say so.", fix="Give --yes.", code="needs_consent"
+            f"{question} There is no terminal to ask in.", fix="Give --yes.", code="needs_consent"
         )
     if not Confirm.ask(question, console=session.notices):
         raise CommandFailed("nothing was done.", code="declined")

@@ -11,8 +11,17 @@ from rich.text import Text
 
 from medvid.api import SubmissionStatus, ValidationReport
 from medvid.benchmark.tasks import METRIC_KEYS
-from medvid.cli.printing import NO_RANK, place, plain_table, print_table, span, spread
-from medvid.models.judging import JudgeRun, JudgeSeries
+from medvid.cli.printing import (
+    NO_RANK,
+    label,
+    place,
+    plain_table,
+    print_table,
+    short,
+    span,
+    spread,
+)
+from medvid.models.judging import JudgeResult, JudgeRun, JudgeSeries
 from medvid.models.submissions import HypotheticalStanding, Standing, Step
 
 _WORDS = {
@@ -68,6 +77,8 @@ def judging(run: JudgeRun) -> str:
         return f"not asked for{reason}"
     if run.state != "running" or not run.items:
         return f"{run.state}{reason}"
+    if run.items_done >= run.items:
+        return f"{run.items:,} of {run.items:,} items, the scores are made of them"
     left = f", {span(run.eta_seconds)} left" if run.eta_seconds is not None else ""
     return f"{run.items_done:,} of {run.items:,} items{left}"
 
@@ -99,7 +110,7 @@ def _hypothetical(standings: Sequence[HypotheticalStanding]) -> Table:
             mark = _REPEATED if metric in standing.repeats else ""
             shown = _number(value, standing.withheld.get(metric), decimals)
             cells += [mark + shown, f"{step:g}" if step else "", place(standing.ranks.get(metric))]
-        table.add_row(metric, *cells)
+        table.add_row(label(metric), *cells)
     return table
 
 
@@ -112,7 +123,7 @@ def _scores(standing: Standing) -> Table:
     for score in standing.scores:
         change = score.change.get("compat")
         table.add_row(
-            score.metric,
+            label(score.metric),
             _number(score.compat, score.withheld),
             spread(score.intervals.get("compat")),
             place(score.ranks.get("compat")),
@@ -152,7 +163,7 @@ def _lines(status: SubmissionStatus, url: str) -> Iterable[Text]:
             stub = f", {panel['judged_by']} of {panel['of']} judges{stub}"
         yield Text.assemble(
             ("Judged     ", "dim"),
-            f"{result.completed_at:%Y-%m-%d} by {result.judge_version}{stub}",
+            f"{result.completed_at:%Y-%m-%d} by {judge_name(result)}{stub}",
         )
     notice = series_notice(status.judging.series)
     if notice:
@@ -161,13 +172,21 @@ def _lines(status: SubmissionStatus, url: str) -> Iterable[Text]:
         yield from _report(status.report)
 
 
+def judge_name(result: JudgeResult) -> str:
+    """Return who judged: the model's name where it is one, and the version that boards show."""
+    version = f"judge {short(result.judge_version)}"
+    model = result.judge.get("model")
+    return f"{model}, {version}" if model else version
+
+
 def series_notice(series: JudgeSeries | None) -> str:
     """Return what to know before values are paid for that their board will not rank; or ''."""
     if series is None or series.judge is None or series.ranked:
         return ""
     return (
-        f"The {series.board} board ranks by judge {series.board_judge}, and {series.judge} judges "
-        "now: its values will be shown with a mark and count as missing in the ranks."
+        f"The {series.board} board ranks by judge {short(series.board_judge or 'none')}, and "
+        f"{short(series.judge)} judges now: its values will be shown with a mark and count as "
+        "missing in the ranks."
     )
 
 

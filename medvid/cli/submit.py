@@ -43,7 +43,7 @@ from medvid.cli.parameters import (
 )
 from medvid.cli.printing import Exit, print_json, problem_line
 from medvid.cli.published_test_set import published_samples
-from medvid.cli.session import Session, with_key, with_token
+from medvid.cli.session import Session, interruptible, with_key, with_token
 from medvid.cli.validate import check_content, show_report
 from medvid.cli.watch import follow
 from medvid.models.reports import ReportWarning
@@ -162,10 +162,38 @@ def replace(
 
 
 def _submit(session: Session, plan: _Plan) -> int:
-    """Read the file once: what is checked here is what is packed, checked there and sent."""
+    """Check the file, send it and follow it; say how things stand where people interrupt."""
+    old = session.named(plan.replaces) if plan.replaces is not None else None
+    with interruptible(session, "Nothing was submitted."):
+        packed = _checked(session, plan)
+    if packed is None:
+        session.say("Nothing was submitted.")
+        return Exit.DONE
+    again = "It may have arrived. Run the same command again: it never makes two submissions."
+    with interruptible(session, again):
+        receipt, upload = _send(session, plan, packed, old)
+        name = plan.fields.get("model_name") or _name_of(session, plan.replaces)
+        kept = known_submissions.remember(session.url, receipt, name, plan.file)
+        known_submissions.upload_ended(upload)  # now that its token is kept
+    if not session.as_json:
+        print(f"Submitted as {receipt.id}.")
+        session.say(f"Its owner token is kept in {known_submissions.path()}.", style="dim")
+        if receipt.webhook_secret:
+            print(f"Your webhook's secret, shown only now: {receipt.webhook_secret}")
+    if plan.wait:
+        return follow(session, kept.id, kept.owner_token, receipt=receipt)
+    if session.as_json:
+        print_json(receipt)
+    return Exit.DONE
+
+
+def _checked(session: Session, plan: _Plan) -> bytes | None:
+    """Return what is to be sent, None of a dry run; raises CommandFailed.
+
+    The file is read once: what is checked here is what is packed, checked there and sent.
+    """
     from medvid.benchmark.decoding import SUBMISSION_LIMITS
 
-    old = session.named(plan.replaces) if plan.replaces is not None else None
     if plan.check:
         _check_fields(session, plan)
     content = read_file(plan.file, SUBMISSION_LIMITS.unpacked_bytes)
@@ -181,22 +209,8 @@ def _submit(session: Session, plan: _Plan) -> int:
         if plan.dry_run:
             if session.as_json:
                 print_json(found)
-            session.say("Nothing was submitted.")
-            return Exit.DONE
-    receipt, upload = _send(session, plan, packed, old)
-    name = plan.fields.get("model_name") or _name_of(session, plan.replaces)
-    kept = known_submissions.remember(session.url, receipt, name, plan.file)
-    known_submissions.upload_ended(upload)  # now that its token is kept
-    if not session.as_json:
-        print(f"Submitted as {receipt.id}.")
-        session.say(f"Its owner token is kept in {known_submissions.path()}.", style="dim")
-        if receipt.webhook_secret:
-            print(f"Your webhook's secret, shown only now: {receipt.webhook_secret}")
-    if plan.wait:
-        return follow(session, kept.id, kept.owner_token, receipt=receipt)
-    if session.as_json:
-        print_json(receipt)
-    return Exit.DONE
+            return None
+    return packed
 
 
 def _name_of(session: Session, submission: str | None) -> str:

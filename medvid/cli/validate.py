@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from medvid.benchmark.report import Advice, Report, TaskDiagnosis
+from medvid.benchmark.report import Advice, Code, Report, TaskDiagnosis
 from medvid.benchmark.test_set import TestSet
 from medvid.cli.files import read_file, read_samples
 from medvid.cli.parameters import JSON_OR_GZIP, Json
@@ -63,12 +63,14 @@ def check_content(content: bytes, samples: TestSet | None, least: int = 0) -> Re
 
 
 def show_report(report: Report | ValidationReport, console: Console) -> None:
-    """Print a report for people."""
-    if report.tasks:
+    """Print a report for people: of a file that could not be read at all, its errors alone."""
+    is_read = report.ok or report.answered > 0
+    if report.tasks and is_read:
         print_table(_task_table(report.tasks), console)
-    if report.warnings:
+    warnings = [each for each in report.warnings if is_read or each.code != Code.PARTIAL]
+    if warnings:
         console.print(Text("\nWarnings", style="bold yellow"))
-        for advice in report.warnings:
+        for advice in warnings:
             console.print(_advice_text(advice), soft_wrap=True)
     if report.problems:
         console.print(Text("\nErrors", style="bold red"))

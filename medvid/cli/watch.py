@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from time import monotonic, sleep
+from typing import Final
 
 from rich.console import Console
 
@@ -11,6 +13,10 @@ from medvid.cli import status_text
 from medvid.cli.parameters import Submission
 from medvid.cli.printing import Exit, print_json
 from medvid.cli.session import Session, with_token
+
+_RANKING_SECONDS: Final = 10.0
+"""How long a board may take to be ranked by new values before its old ranks are shown."""
+_LOOK_SECONDS: Final = 0.3
 
 
 @with_token
@@ -48,12 +54,30 @@ def follow(
         session.say(f"\nIt goes on without us. Follow it again: medvid watch {submission}")
         return Exit.INTERRUPTED
     assert last is not None  # noqa: S101 - the first status comes at once
+    last = _ranked_anew(session, last, token)
     if session.as_json:
         begun = {"receipt": receipt} if receipt else {}
         print_json({**begun, "status": last})
     else:
         _show(last, session)
     return _outcome(last)
+
+
+def _ranked_anew(session: Session, status: SubmissionStatus, token: str | None) -> SubmissionStatus:
+    """Return the status once its board ranks by all its values, or when that takes long."""
+    deadline = monotonic() + _RANKING_SECONDS
+    while _is_behind(status) and monotonic() < deadline:
+        sleep(_LOOK_SECONDS)
+        status = session.client.status(status.id, token=token)
+    return status
+
+
+def _is_behind(status: SubmissionStatus) -> bool:
+    """Return whether its board was ranked before values came that are shown already."""
+    standing = status.standing
+    if standing is None or not any(place.rank for place in standing.places):
+        return False
+    return any(score.compat is not None and not score.ranks for score in standing.scores)
 
 
 def _outcome(status: SubmissionStatus) -> int:

@@ -26,6 +26,10 @@ class SubmissionReceipt(Answer):
     id: UUID
     state: Open[Literal["accepted"]] = "accepted"
     status_url: str
+    page: str | None = Field(
+        None,  # of servers of version 0.1
+        description="the submission for people; whole where the site's own address is set",
+    )
     owner_token: str
     webhook_secret: str | None = Field(
         None, description="signs what your webhook gets (standardwebhooks.com); shown here only"

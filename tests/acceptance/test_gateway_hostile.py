@@ -219,7 +219,11 @@ async def test_an_announced_giant_is_refused_before_it_is_read(gateway: Gateway)
 
 @with_own_gateway
 async def test_an_unannounced_giant_is_stopped_at_the_limit(database: Database) -> None:
-    async with running_gateway(database, upload_bytes=2 * _MIB) as gateway:
+    limits = {"upload_bytes": 2 * _MIB, "address_bytes_per_day": 4 * _MIB}
+    async with running_gateway(database, **limits) as gateway:
+        # What no quota allows is no matter of quotas.
+        announced = HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % (100 * _MIB)
+        assert b"upload_too_large" in await raw(gateway, announced)
         chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
         start = form(("model_name", b"m"), end=b"--B\r\nContent-Disposition: form-data; name=file")
         first = start + b"\r\n\r\n"

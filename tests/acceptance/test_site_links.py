@@ -60,6 +60,11 @@ async def test_every_page_links_to_paper_data_code_and_contact(complete: Gateway
             ("Paper", "Data", "Code", "Contact"), LINKS.values(), strict=True
         ):
             assert f'<a href="{address}">{label}</a>' in body.decode(), path
+    for path in ("/submit", "/docs"):  # where the command is to be had, beside the footer
+        _, _, body = await complete.get(path)
+        assert f"""<a href="{LINKS["code"]}">benchmark's code</a>""" in body.decode()
+    _, _, body = await complete.get("/submit")  # whole, also without scripts
+    assert f">{SITE}/api/v1/submissions</span>" in body.decode()
     _, _, body = await complete.get("/api/v1/leaderboards")
     assert orjson.loads(body)["links"] == LINKS
     _, _, body = await complete.get("/api/v1/openapi.json")
@@ -113,6 +118,9 @@ async def test_without_settings_nothing_is_linked_to(silent: Gateway) -> None:
         ("/problems/", "/problems"),
         ("/boards/community/second-opinions/?q=a%20b", "/boards/community/second-opinions?q=a%20b"),
         ("/api/", "/docs"),
+        ("/help", "/about"),
+        ("/about/metrics/TAG_mIoU@0.3", "/about/metrics/tag_miou_03"),
+        ("/about/metrics/DVC_llm/", "/about/metrics/DVC_llm"),
         ("/rss", "/feed.atom"),
     ],
 )

@@ -112,8 +112,8 @@ async def test_a_name_that_is_taken_is_shown_and_can_be_fixed(visitor: Visitor) 
     visitor.forgive("status of 409")
 
 
-async def test_dropping_a_file(visitor: Visitor) -> None:
-    """A dropped file is chosen like any other."""
+async def test_dropping_a_file(visitor: Visitor, tmp_path: Path) -> None:
+    """A dropped file is chosen like any other; one that is too large is refused at once."""
     page = await visitor.open("/submit")
     transfer = await page.evaluate_handle(
         """() => { const transfer = new DataTransfer();
@@ -121,6 +121,14 @@ async def test_dropping_a_file(visitor: Visitor) -> None:
     )
     await page.dispatch_event("#drop", "drop", {"dataTransfer": transfer})
     await expect(page.locator("#chosen")).to_contain_text("dropped.json")
+    with (tmp_path / "large.json").open("wb") as large:
+        large.truncate(65 << 20)
+    await page.set_input_files("#file", tmp_path / "large.json")
+    await expect(page.locator("#chosen")).to_contain_text("68.2 MB. A file may have 64 MiB.")
+    for name in ("Check the file first", "Submit"):
+        await expect(page.get_by_role("button", name=name, exact=True)).to_be_disabled()
+    await page.set_input_files("#file", PREDICTIONS)
+    await expect(page.get_by_role("button", name="Submit", exact=True)).to_be_enabled()
 
 
 @pytest.mark.parametrize("name", ["", "Demo model"])

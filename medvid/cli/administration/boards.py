@@ -24,7 +24,10 @@ def import_boards(
     session: Session,
     file: Annotated[Path, typer.Argument(help="an export, .json or .csv")],
     update: Annotated[
-        bool, typer.Option("--update", help="names that are there become as in the file")
+        bool,
+        typer.Option(
+            "--update", help="change models that a board has already to what the file says"
+        ),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only show what would change")] = False,
     why: Why = None,
@@ -34,7 +37,7 @@ def import_boards(
     is_csv = file.suffix.lower() == ".csv"
     text = _read_text(file) if is_csv else None
     boards = None if is_csv else read_json(file)
-    given = reason(session, why)
+    given = (why or "a dry run") if dry_run else reason(session, why)
 
     def imported(*, dry_run: bool) -> ImportAnswer:
         return session.client.admin.import_boards(

@@ -143,7 +143,11 @@ class Rescoring:
             if job["state"] == "discarded":
                 return False
             if job["state"] == "applied":
-                raise Conflict("the job's scores are in force.", code="rescore_applied")
+                raise Conflict(
+                    "the job's scores are in force.",
+                    fix="Start another job to replace them.",
+                    code="rescore_applied",
+                )
             await transaction.connection.execute(_SQL["shadow_drop"], job_id)
             await transaction.connection.execute(_SQL["rescore_state"], job_id, "discarded")
             for run in await transaction.connection.fetch(_SUCCESSION["runs_end"], job_id):

@@ -29,6 +29,7 @@ async def standing_of(
     scores = {score.metric: score for score in entry.scores}
     ranks = {(metric, place.scoring): rank
              for place in entry.places for metric, rank in place.ranks.items()}  # fmt: skip
+    on_board = ranked_values(boards, board, entry_id)
     before = _shown(await history.scores_before(entry_id))
     best = _best(boards, board)
     return Standing(
@@ -38,13 +39,25 @@ async def standing_of(
                 metric,
                 scores.get(metric),
                 {scoring: ranks[metric, scoring] for scoring in SCORINGS
-                 if (metric, scoring) in ranks},
+                 if (metric, scoring) in ranks and (metric, scoring) in on_board},
                 before,
                 best,
             )
             for metric in METRIC_KEYS
         ],
     )  # fmt: skip
+
+
+def ranked_values(boards: Boards, board: Board, entry_id: UUID) -> set[tuple[str, Scoring]]:
+    """Return which values its board ranks it by: one that came after has no rank yet."""
+    return {
+        (metric, scoring)
+        for scoring in SCORINGS
+        for entry in boards.get(board, scoring).board.entries
+        if entry.entry_id == entry_id
+        for metric, value in entry.values.items()
+        if value is not None
+    }
 
 
 def _standing(

@@ -48,10 +48,10 @@ class JudgingSummary:
 
     @property
     def eta_seconds(self) -> float | None:
-        """Seconds that the run still takes at its present rate."""
+        """Seconds that the run still takes at its present rate; None while it is closed."""
         if self.run is None or self.run.state != "running" or not self.items_per_second:
             return None
-        return (self.run.items - self.run.items_done) / self.items_per_second
+        return (self.run.items - self.run.items_done) / self.items_per_second or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,11 @@ class JudgingService:
         """Pause the run; raises Conflict when there is none to pause."""
         run = await self._run(submission_id, caller)
         if not await self.store.pause(submission_id, run, "paused by an administrator.", action):
-            raise Conflict(f"the run is {run.state}.", code="not_running")
+            raise Conflict(
+                f"the run is {run.state}, so there is nothing to pause.",
+                fix="Look at the submission's status.",
+                code="not_running",
+            )
         return await self._found(run.id)
 
     async def resume(self, submission_id: UUID, caller: Caller, action: AdminAction) -> StoredRun:
@@ -157,7 +161,11 @@ class JudgingService:
         except RunExists:
             raise _already_running() from None
         if not resumable:
-            raise Conflict(f"the run is {run.state}.", code="not_paused")
+            raise Conflict(
+                f"the run is {run.state}, so there is nothing to resume.",
+                fix="Look at the submission's status.",
+                code="not_paused",
+            )
         return await self._found(run.id)
 
     async def _run(self, submission_id: UUID, caller: Caller) -> StoredRun:
@@ -216,13 +224,19 @@ def _check_judgeable(submission: StoredSubmission, judge: JudgeInForce) -> None:
         )
     entry = submission.entry
     if submission.state == "failed" or entry is None or entry.removed:
-        raise Conflict("the submission has no entry that could be judged.", code="no_entry")
+        raise Conflict(
+            "the submission has no entry that could be judged.",
+            fix="Only what is on a board is judged: submit the model again.",
+            code="no_entry",
+        )
     if judge.judge_version is None:
         why = off(judge.off)
         raise Unavailable(why.says, fix=why.for_others, code="judge_not_configured")
     if judge.stub and entry.board == "official":
         raise Conflict(
-            "a stub judge's scores never reach the official board.", code="stub_not_official"
+            "a stub judge's scores never reach the official board.",
+            fix=f"Ask {the_maintainers()}: another judge is set up by them.",
+            code="stub_not_official",
         )
 
 
@@ -245,7 +259,11 @@ def _already_running() -> Conflict:
 
 
 def _already_judged() -> Conflict:
-    return Conflict("this judge has judged the submission.", code="already_judged")
+    return Conflict(
+        "this judge has judged the submission already.",
+        fix="Its judged values are in its status; the verdicts say how each caption did.",
+        code="already_judged",
+    )
 
 
 def _paused_by_administrator() -> Conflict:

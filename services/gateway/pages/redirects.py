@@ -21,7 +21,7 @@ def redirect_routes() -> list[web.RouteDef]:
 
 def _to(name: str) -> Handle:
     async def redirect(request: web.Request) -> web.Response:
-        return _moved(url(name), request)
+        return moved(url(name), request)
 
     return redirect
 
@@ -31,10 +31,11 @@ async def _without_slash(request: web.Request) -> web.Response:
     there = request.clone(rel_url=URL(inside(address), encoded=True))
     if (await request.app.router.resolve(there)).http_exception is not None:
         raise web.HTTPNotFound
-    return _moved(address, request)
+    return moved(address, request)
 
 
-def _moved(address: str, request: web.Request) -> web.Response:
+def moved(address: str, request: web.Request) -> web.Response:
+    """Return the answer that sends a caller on, with what was asked there."""
     query = request.rel_url.raw_query_string
     where = f"{address}?{query}" if query else address
     return web.Response(status=301, headers={"Location": where, "Cache-Control": _CACHE})

@@ -28,6 +28,7 @@ from services.gateway.pages.compare_page import chosen_of
 from services.gateway.pages.comparison import asked_models
 from services.gateway.pages.intervals import picture
 from services.gateway.pages.metric_pages import metric_guides
+from services.gateway.pages.redirects import moved
 from services.gateway.pages.rendering import Pages, with_query
 from services.gateway.pages.second_opinions import opinions_url, weights_of
 from services.gateway.pages.views import PageViews
@@ -35,12 +36,14 @@ from services.gateway.status.service import StatusReader
 from services.gateway.web.errors import Gone
 from services.gateway.web.paging import position_of
 from services.gateway.web.responses import send
-from services.gateway.web.urls import PAGES
+from services.gateway.web.urls import PAGES, url
 from shared.runtime.errors import InvalidInput, NotFound, Transient
 
 _ENTRIES: Final = 50
 _MODELS_NAMED: Final = 20
 _DIGITS: Final = 18
+_AS_WRITTEN: Final = {column.label.casefold(): column.key for column in COLUMNS}
+"""Metrics by the names that boards and papers write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +95,13 @@ class PublicPages:
         return send(request, await self.made.about(shown, address=self.address(request)))
 
     async def _metric(self, request: web.Request) -> web.Response:
-        found = metric_guides().get(request.match_info["metric"])
+        asked = request.match_info["metric"]
+        found = metric_guides().get(asked)
         if found is None:
-            raise web.HTTPNotFound
+            meant = _AS_WRITTEN.get(asked.casefold())
+            if meant is None:
+                raise web.HTTPNotFound
+            return moved(url("metric", metric=meant), request)
         return self._text("metric.html", HTTPStatus.OK, metric=found, columns=COLUMNS)
 
     async def _intervals(self, _: web.Request) -> web.Response:

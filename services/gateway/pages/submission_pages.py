@@ -112,7 +112,7 @@ class SubmissionPages:
             _from_here(request)
             caller = await self.callers.of(request)
             key = request.headers.get("Idempotency-Key")
-            await self.uploads.admit(caller, request.content_length or 0, key)
+            await self.uploads.admit(caller, self.receiver.announced(request), key)
             async with self.receiver.receive(request, caller) as upload:
                 given = _texts(upload)
                 receipt = await self.uploads.submit(caller, upload, key)
@@ -127,7 +127,7 @@ class SubmissionPages:
         try:
             _from_here(request)
             caller = await self.callers.of(request)
-            await self.uploads.admit_dry_run(caller, request.content_length or 0)
+            await self.uploads.admit_dry_run(caller, self.receiver.announced(request))
             async with self.receiver.receive(request, caller) as upload:
                 given = _texts(upload)
                 # What is still blank is not there yet: a file can be checked before the rest.

@@ -121,7 +121,7 @@ async def submit(
     The whole file is checked before the answer; what is accepted is scored.
     """
     key = headers.idempotency_key
-    await uploads.admit(caller, request.content_length or 0, key)
+    await uploads.admit(caller, receiver.announced(request), key)
     async with receiver.receive(request, caller) as upload:
         receipt = submission_receipt(await uploads.submit(caller, upload, key))
     location = {"Cache-Control": "no-store", "Location": receipt.status_url}
@@ -143,7 +143,7 @@ async def validate(
     The check of a submission and its whole report; nothing is stored. Takes the same form; every
     field but the file may be left out.
     """
-    await uploads.admit_dry_run(caller, request.content_length or 0)
+    await uploads.admit_dry_run(caller, receiver.announced(request))
     async with receiver.receive(request, caller) as upload:
         return dry_run_answer(await uploads.dry_run(caller, upload))
 

@@ -36,6 +36,7 @@ from services.gateway.submissions.service import FoundSubmission
 from services.gateway.submissions.similarity_models import similarities
 from services.gateway.submissions.uploads import DryRunResult, UploadReceipt
 from services.gateway.web.problems import problem_item
+from services.gateway.web.site import site
 from services.gateway.web.urls import url
 from services.gateway.webhooks.rules import MAX_URL, show_secret
 
@@ -115,6 +116,7 @@ def submission_receipt(receipt: UploadReceipt) -> SubmissionReceipt:
     return SubmissionReceipt(
         id=receipt.submission_id,
         status_url=url("api_submission", id=receipt.submission_id),
+        page=site().absolute(url("submission", id=receipt.submission_id)),
         owner_token=receipt.owner_token,
         webhook_secret=show_secret(receipt.webhook_secret) if receipt.webhook_secret else None,
     )

@@ -56,6 +56,15 @@ class Receiver:
         self._limits = limits
         self._slots = Slots("uploads", total=limits.concurrent, per_address=limits.per_address)
 
+    def announced(self, request: web.Request) -> int:
+        """Return how many bytes are announced, 0 where none are; raises TooLarge.
+
+        Asked before quotas are: what no quota allows is no matter of quotas.
+        """
+        length = request.content_length or 0
+        self._refuse_long(length)
+        return length
+
     @asynccontextmanager
     async def receive(self, request: web.Request, caller: Caller) -> AsyncIterator[Upload]:
         """Read the whole form that a caller sends; one that breaks is paid for as far as it came.
@@ -63,7 +72,6 @@ class Receiver:
         Raises MalformedForm, TooLarge, InvalidInput, Unavailable, QuotaExhausted.
         """
         _require_form(request)
-        self._refuse_long(request.content_length or 0)
         with (
             self._slots.taken(caller.address),
             tempfile.TemporaryDirectory(prefix="upload-", dir=self._folder) as folder,

@@ -145,6 +145,8 @@ GUESSED: Final[Mapping[str, str]] = MappingProxyType(
         "/upload": "submit",
         "/api": "docs",
         "/api/": "docs",
+        "/help": "about",
+        "/faq": "about",
         "/health": "status",
         "/feed": "feed",
         "/rss": "feed",

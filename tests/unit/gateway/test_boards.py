@@ -17,6 +17,7 @@ from medvid.models.boards import Leaderboard
 from services.gateway.boards import models as board_models
 from services.gateway.boards.current import Boards
 from services.gateway.boards.spreadsheet import board_csv
+from services.gateway.boards.standings import ranked_values
 from services.gateway.boards.store import Snapshot, SnapshotRef
 from services.gateway.pages.best_values import BestValues
 from services.gateway.pages.rendering import Pages, date_and_time, is_web_address
@@ -122,6 +123,16 @@ class Snapshots:
     async def snapshot(self, snapshot_id: int) -> Snapshot:
         self.read.append(snapshot_id)
         return self.newest[snapshot_id]
+
+
+async def test_a_value_that_came_after_the_board_was_ranked_has_no_rank_yet() -> None:
+    source = Snapshots()
+    source.newest = {5: snapshot(ROW)}
+    boards = Boards(source, Pages().board, poll_seconds=60)
+    await boards.refresh()
+    ranked = {metric for metric, _ in ranked_values(boards, "community", ENTRY)}
+    assert ranked == {*METRIC_KEYS} - {"rc_llm"}
+    assert ranked_values(boards, "official", ENTRY) == set()
 
 
 async def test_each_snapshot_is_read_once_and_older_ones_never() -> None:

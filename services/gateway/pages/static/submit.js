@@ -20,8 +20,14 @@
     bytes < 1e6 ? `${Math.max(1, Math.round(bytes / 1e3))} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
   const showFile = () => {
     const picked = file.files[0];
+    const most = file.dataset.most;
+    const tooLarge = picked?.size > most * 2 ** 20;
+    const why = tooLarge ? `A file may have ${most} MiB. Keep only id, qa_type and prediction.` : "";
     chosen.hidden = !picked;
-    chosen.textContent = picked ? `${picked.name} · ${size(picked.size)}` : "";
+    chosen.textContent = picked ? `${picked.name} · ${size(picked.size)}${why && `. ${why}`}` : "";
+    chosen.classList.toggle("bad", tooLarge);
+    file.setCustomValidity(why);
+    for (const button of buttons) button.disabled = tooLarge;
   };
   file.addEventListener("change", showFile);
   for (const name of ["dragenter", "dragover"]) {

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import typer
@@ -143,8 +144,9 @@ def test_help_and_version_have_their_usual_options() -> None:
         (["peek", __file__, __file__, "--task", "no-task"], "wrong_usage", 2),
         (["validate", "no-file.json"], "unusable_file", 2),
         (["score", __file__, __file__], "invalid_file", 1),
-        (["status", "abcd", "--url", "http://127.0.0.1:1"], "unreachable", 3),
-        (["status", "abcd", "--url", "nowhere"], "bad_address", 2),
+        (["status", f"{UUID(int=1)}", "--url", "http://127.0.0.1:1"], "unreachable", 3),
+        (["status", f"{UUID(int=1)}", "--url", "nowhere"], "bad_address", 2),
+        (["status", "abcd"], "unknown_submission", 2),
     ],
 )
 def test_with_json_an_error_is_json_with_its_own_code(

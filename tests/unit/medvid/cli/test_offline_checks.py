@@ -54,6 +54,18 @@ def test_validate_names_problem_and_cure(
     assert 'Did you mean "v&&0&&9&&1.0"?' in shown
 
 
+def test_of_a_file_that_cannot_be_read_the_errors_stand_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    renamed = {name.replace("prediction", "response"): text for name, text in PREDICTION.items()}
+    truth = write(tmp_path / "truth.json", [RECORD])
+    predictions = write(tmp_path / "p.json", [renamed])
+    assert status_of(validate, predictions, truth, None, as_json=False) == 1
+    shown = capsys.readouterr().out
+    assert shown.split()[0] == "Errors"  # no table of zeros, and nothing to do but this:
+    assert "--answer-field response" in shown
+
+
 def test_validate_without_a_test_set_checks_the_format(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
