@@ -12,7 +12,7 @@ from rich.text import Text
 from medvid.api import NotFound
 from medvid.benchmark.statistics.comparisons import Difference
 from medvid.benchmark.tasks import BOARDS, METRICS, Scoring
-from medvid.cli.entry import entry_id
+from medvid.cli.entry import check_known, entry_id
 from medvid.cli.failures import CommandFailed
 from medvid.cli.parameters import Board
 from medvid.cli.printing import plain_table, print_table
@@ -46,6 +46,8 @@ def _looked_for(session: Session, a: str, b: str, scoring: Scoring) -> EntryComp
     for board in BOARDS:
         with suppress(CommandFailed, NotFound):
             return _compared(session, board, a, b, scoring)
+    for each in (a, b):
+        check_known(session, each)
     raise CommandFailed(
         f"no board has both {a!r} and {b!r}.",
         fix="See 'medvid board official' and 'medvid board community'. "

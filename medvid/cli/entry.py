@@ -43,10 +43,19 @@ def entry(
 
 def entry_id(session: Session, board: Board, text: str) -> str:
     """Return the id that a text is, or that of the model it names; raises CommandFailed."""
+    return _id(session, [board], text)
+
+
+def check_known(session: Session, text: str) -> None:
+    """Raise CommandFailed where a text is no id and no board has a model of this name."""
+    _id(session, list(BOARDS), text)
+
+
+def _id(session: Session, boards: Sequence[Board], text: str) -> str:
     try:
         return str(UUID(text))
     except ValueError:
-        return _named(session, [board], text)[1]
+        return _named(session, boards, text)[1]
 
 
 def _named(session: Session, boards: Sequence[Board], named: str) -> tuple[Board, str]:

@@ -319,3 +319,6 @@ async def test_two_entries_are_compared_by_name(gateway: Gateway, medvid: Shell)
     lost = await medvid("compare", "A", "C")
     assert lost.status == 1
     assert "no model 'C'" in lost.err
+    await add_listed_entry(gateway.database, "C", {"cvs_acc": 0.5}, "community")
+    await gateway.rank_listed("community")
+    assert "No board has both 'A' and 'C'." in (await medvid("compare", "A", "C")).err

@@ -86,7 +86,7 @@ def in_words(one: str, other: str, differences: Mapping[str, Difference]) -> str
     """Return a comparison in a sentence: "A is ahead on 6 of 10 metrics, 3 of them beyond chance".
 
     The sentence begins with the entry that is ahead on more metrics, the first where both are on
-    as many.
+    as many. Without replicates of both, chance is not judged, and it says so.
     """
     ahead = [each for each in differences.values() if each.difference > 0]
     behind = [each for each in differences.values() if each.difference < 0]
@@ -94,7 +94,11 @@ def in_words(one: str, other: str, differences: Mapping[str, Difference]) -> str
         one, other, ahead, behind = other, one, behind, ahead
     if not ahead:
         return f"{one} and {other} are equal on {len(differences)} metrics."
-    text = f"{one} is ahead on {len(ahead)} of {len(differences)} metrics{_beyond(ahead)}"
+    text = f"{one} is ahead on {len(ahead)} of {len(differences)} metrics"
+    if all(each.few_videos is None for each in differences.values()):
+        text += f"; {other} on {len(behind)}" if behind else ""
+        return f"{text}. Chance cannot be judged: that takes the answers of both."
+    text += _beyond(ahead)
     if behind:
         text += f"; {other} on {len(behind)}{_beyond(behind)}"
     few = sum(bool(each.few_videos) for each in differences.values())

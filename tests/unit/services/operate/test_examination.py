@@ -6,8 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from services.operate.examination import _configuration, ending
-from services.standalone import StandaloneSettings
+from services.operate.examination import ending
 
 TODAY = date(2026, 5, 1)
 
@@ -32,11 +31,3 @@ def test_a_model_that_ends_needs_a_successor(left: int, state: str, says: str) -
 
 def test_a_far_end_is_no_finding() -> None:
     assert ending("a-model", TODAY + timedelta(days=61), TODAY) is None
-
-
-def test_what_clients_read_is_no_typing_error() -> None:
-    theirs = ("MEDVID_URL", "MEDVID_API_KEY", "MEDVID_TOKEN")
-    found = _configuration(StandaloneSettings(), dict.fromkeys(theirs, "x"))
-    assert "nobody reads" not in found.says
-    found = _configuration(StandaloneSettings(), {"MEDVID_ULR": "x", "MEDVID_URL": "x"})
-    assert found.says == "nobody reads MEDVID_ULR."

@@ -166,7 +166,11 @@ def reversed_(each: Difference) -> Difference:
             [FEW, CHANCE],
             "A is ahead on 2 of 2 metrics, none of them beyond chance. Few videos: 1 not decided.",
         ),
-        ([IMPORTED], "A is ahead on 1 of 1 metrics, none of them beyond chance."),
+        (
+            [IMPORTED, reversed_(IMPORTED)],
+            "A is ahead on 1 of 2 metrics; B on 1. "
+            "Chance cannot be judged: that takes the answers of both.",
+        ),
         ([EQUAL, EQUAL], "A and B are equal on 2 metrics."),
     ],
 )
