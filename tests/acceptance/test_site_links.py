@@ -120,7 +120,6 @@ async def test_without_settings_nothing_is_linked_to(silent: Gateway) -> None:
         ("/api/", "/docs"),
         ("/help", "/about"),
         ("/about/metrics/TAG_mIoU@0.3", "/about/metrics/tag_miou_03"),
-        ("/about/metrics/DVC_llm/", "/about/metrics/DVC_llm"),
         ("/rss", "/feed.atom"),
     ],
 )
