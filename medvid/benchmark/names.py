@@ -24,6 +24,8 @@ REQUIRED_FIELDS: Final = ("model_name", "organization")
 
 _JOINERS: Final = frozenset("\u200c\u200d")
 """Zero-width (non-)joiners: Persian, Hindi and others spell names with them; models need none."""
+_BLANKS: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and symbols without a shape: fillers of Hangul, the empty cell of Braille."""
 _REFUSED_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 DASHES: Final = (
     "\u058a\u05be\u1400\u1806\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u2e17\u2e1a\u2e3a\u2e3b"
@@ -60,7 +62,7 @@ def clean_name(text: str) -> str:
 def check_text(text: str) -> str:
     """Return a line of text as it is stored; raises ValueError if it is blank or partly hidden."""
     clean = clean_name(text)
-    if not clean:
+    if _is_blank(clean):
         raise ValueError("some text")
     _check_visible(clean)
     return clean
@@ -69,10 +71,15 @@ def check_text(text: str) -> str:
 def check_lines(text: str) -> str:
     """Return lines of text as they are stored; raises ValueError as `check_text` does."""
     clean = clean_name(text)
-    if not clean:
+    if _is_blank(clean):
         raise ValueError("some text")
     _check_visible(clean.replace("\n", " ").replace("\t", " "))
     return clean
+
+
+def _is_blank(text: str) -> bool:
+    """Tell whether nothing of a text can be seen."""
+    return all(each.isspace() or each in _JOINERS or each in _BLANKS for each in text)
 
 
 def _check_visible(clean: str) -> None:

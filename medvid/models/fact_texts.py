@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from medvid.models.facts import FACTS, BoardFacts
+from medvid.models.facts import FACTS, NUMBER, BoardFacts
 
 _NUMBERS: Final = frozenset(
     {"parameters", "active_parameters", "frames", "usd_per_sample", "seconds_per_sample"}
@@ -18,7 +19,6 @@ NONE: Final = "none"
 """Stands for a list without any value, where a blank text stands for what is unknown."""
 _TRUE: Final = frozenset({"true", "yes", "1", "on"})
 _FALSE: Final = frozenset({"false", "no", "0", "off"})
-_NUMBER: Final = re.compile(r"[0-9]{1,20}(?:\.[0-9]{0,40})?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
 _UNITS: Final = (("T", 10**12), ("B", 10**9), ("M", 10**6), ("k", 10**3))
 
 LABELS: Final[Mapping[str, str]] = {
@@ -53,13 +53,15 @@ def _value(name: str, text: str) -> object:
     if not text:
         return None
     if name in _NUMBERS:
-        return float(text) if _NUMBER.fullmatch(text) else text
+        return float(text) if NUMBER.fullmatch(text) and float(text) < math.inf else text
     if name in _YES_OR_NO:
         word = text.casefold()
         return True if word in _TRUE else False if word in _FALSE else text
     if name in LISTS:
         parts = [part.strip() for part in re.split("[,;]", text) if part.strip()]
-        return [] if parts == [NONE] else parts
+        if not parts:  # separators alone say nothing, and least of all that there is none
+            return text
+        return [] if [part.casefold() for part in parts] == [NONE] else parts
     return text
 
 

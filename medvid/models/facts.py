@@ -6,6 +6,7 @@ None is unknown, and never no: what nobody stated passes no filter.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Final, Literal
@@ -32,6 +33,9 @@ Access = Literal["api", "local"]
 TEST_VIDEOS: Final = "trained on test videos"
 """The badge of a model whose training data include videos of the test set."""
 _MOST_PARAMETERS: Final = 10**15
+_LEAST_AMOUNT: Final = 1e-9
+_TOO_LARGE: Final = 2**63
+_SHOWN_DIGITS: Final = 40
 _FIRST_DAY: Final = date(2000, 1, 1)
 LONGEST_PROMPT: Final = 4_000
 
@@ -56,8 +60,24 @@ def _each_once(sources: list[str]) -> list[str]:
     return [source for source in SOURCES if source in sources] + sorted({*sources} - {*SOURCES})
 
 
+def _sized(value: object) -> object:
+    """Take what stands for a number in an address, and nothing that only a program reads as one."""
+    if isinstance(value, str) and not NUMBER.fullmatch(value):
+        raise ValueError("a number, as 8000000000 or 8e9")
+    return value
+
+
+def _no_negative_zero(amount: float) -> float:
+    return amount + 0.0
+
+
+NUMBER: Final = re.compile(r"[0-9]{1,20}(?:\.[0-9]{0,40})?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
+"""How a number is written in a text."""
 Count = Annotated[int, Field(ge=1, le=_MOST_PARAMETERS), BeforeValidator(_whole)]
-Amount = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
+Amount = Annotated[
+    float, Field(ge=0, le=1e6, allow_inf_nan=False), AfterValidator(_no_negative_zero)
+]
+Size = Annotated[float, Field(gt=0, le=_MOST_PARAMETERS), BeforeValidator(_sized)]
 Source = Open[
     Annotated[str, AfterValidator(_known_source), Field(json_schema_extra={"enum": list(SOURCES)})]
 ]
@@ -132,6 +152,14 @@ class FactsChange(ModelFacts):
             raise ValueError(f"at most {everything:,}, as many as it has")
         return active
 
+    @field_validator("usd_per_sample", "seconds_per_sample")
+    @classmethod
+    def _on_an_axis(cls, amount: float | None) -> float | None:
+        # Boards are drawn by it with a logarithmic axis: what nothing costs has no decade there.
+        if amount is not None and 0 < amount < _LEAST_AMOUNT:
+            raise ValueError(f"0, or {_LEAST_AMOUNT:.9f} at least")
+        return amount
+
     @field_validator("released_on")
     @classmethod
     def _of_our_time(cls, day: date | None) -> date | None:
@@ -175,12 +203,8 @@ class FactFilters(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     open_weights: bool | None = Field(None, description="true: with open weights; false: without")
-    min_params: Annotated[float, Field(gt=0, le=_MOST_PARAMETERS)] | None = Field(
-        None, description="at least so many parameters, as 7e9"
-    )
-    max_params: Annotated[float, Field(gt=0, le=_MOST_PARAMETERS)] | None = Field(
-        None, description="at most so many parameters, as 8e9"
-    )
+    min_params: Size | None = Field(None, description="at least so many parameters, as 7e9")
+    max_params: Size | None = Field(None, description="at most so many parameters, as 8e9")
     licence: Annotated[str, Field(min_length=1, max_length=100)] | None = Field(
         None, description="under this licence; upper and lower case count as the same"
     )
@@ -289,10 +313,7 @@ def check_facts(
 
     `at` is where the values are in what was sent.
     """
-    given = {
-        name: str(value) if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in values.items()
-    }
+    given = {name: _in_json(value) for name, value in values.items()}
     try:
         content = orjson.dumps(given)
     except TypeError as error:  # not JSON, such as half of a surrogate pair
@@ -301,6 +322,14 @@ def check_facts(
         return FactsChange.model_validate_json(content, strict=True), []
     except ValidationError as error:
         return None, [_problem(each, at) for each in error.errors(include_url=False)]
+
+
+def _in_json(value: object) -> object:
+    """Return a value, or its text where it is a number of which JSON has none or we have no use."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    too_large = isinstance(value, int) and abs(value) >= _TOO_LARGE
+    return str(value)[:_SHOWN_DIGITS] if too_large else value
 
 
 def _problem(error: Any, at: str) -> Problem:

@@ -296,6 +296,9 @@ async def test_every_page_asks_who_it_is_and_none_trusts_a_text(site: Site) -> N
     assert (await browser.get("/admin/rescores/17"))[0] == 404
 
 
+WAS = '{"frames": "8", "prompt": "a\\nb"}'
+
+
 async def test_the_forms_do_what_they_say_without_a_script(site: Site) -> None:
     browser = await signed_in(site)
     row = dict.fromkeys(METRIC_KEYS[:3], "0.5")
@@ -311,7 +314,9 @@ async def test_the_forms_do_what_they_say_without_a_script(site: Site) -> None:
         ("promote", {"verified_on": "2026-05-01", "note": "ran it"}, "is official"),
         ("rename", {"model_name": "Renamed"}, "It is named Renamed"),
         ("edit", {"organization": "Other", "team": ""}, "Changed."),
-        ("facts", {"parameters": "7e9", "trained_on": "none"}, "Changed."),
+        ("facts", {"parameters": "7e9", "trained_on": "none", "frames": "8"}, "Changed."),
+        # A form that was loaded before: only what it changes is changed, also to unknown.
+        ("facts", {"licence": "MIT", "frames": "", "prompt": "a\r\nb", "was": WAS}, "Changed."),
         ("remove", {}, "its name is free"),
         ("restore", {}, "official board again"),
     ):
@@ -320,6 +325,9 @@ async def test_the_forms_do_what_they_say_without_a_script(site: Site) -> None:
     shown = (await site.board("official"))["Renamed"]
     assert (shown["organization"], shown["verified_on"]) == ("Other", "2026-05-01")
     assert (shown["facts"]["parameters"], shown["facts"]["trained_on"]) == (7_000_000_000, [])
+    assert (shown["facts"]["licence"], shown["facts"]["frames"]) == ("MIT", None)
+    stored = await site.database.pool.fetchval("SELECT facts::text FROM entries")
+    assert "prompt" not in orjson.loads(stored)  # its line ends alone differ from what was shown
 
     status, text = await browser.do("/admin/boards", "rank", board="community", ranking="dense")
     assert (status, "The community board&#39;s ranking is dense." in text) == (200, True)

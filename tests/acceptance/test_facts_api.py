@@ -126,20 +126,39 @@ async def test_boards_carry_facts_out_and_in_and_what_a_file_does_not_say_stays(
 
 async def test_a_form_states_facts_and_a_new_version_keeps_them(database: Database) -> None:
     async with ranked_gateway(database) as gateway:
-        form = {"parameters": "7e9", "open_weights": "yes", "trained_on": "AVOS;CoPESD"}
+        form = {"parameters": "7e9", "open_weights": "yes", "trained_on": "AVOS;CoPESD",
+                "uses_test_videos": "yes"}  # fmt: skip
         first = await ranked(gateway, "Model", 0.4, **form, licence="", access="local")
         status = await gateway.status(first["id"], first["owner_token"])
         assert status["facts"]["parameters"] == 7_000_000_000
         assert status["facts"]["licence"] is None
         assert "facts" not in await gateway.status(first["id"])
-        newer = {"replaces": first["id"], "parameters": "8e9", "access": ""}
+        newer = {
+            "replaces": first["id"],
+            "parameters": "8e9",
+            "access": "",
+            "uses_test_videos": "no",
+        }
         code, second = await gateway.submit(FILE, headers=owner(first), model_name="", **newer)
         assert code == 202, second
+        # While it waits it follows what the version before says, but not where it says otherwise.
+        path = f"/submissions/{first['id']}/facts"
+        changed = {"licence": "MIT", "parameters": 9e9}
+        assert (await send(gateway, "PATCH", path, changed, **owner(first)))[0] == 200
         await score(database, second["id"], {"cvs_acc": 0.6})
         await reaches(gateway, second, "ranked")
         facts = (await board(gateway, "Model"))["entries"][0]["facts"]
         assert (facts["parameters"], facts["access"]) == (8_000_000_000, "local")
         assert facts["trained_on"] == ["AVOS", "CoPESD"]
+        assert (facts["licence"], facts["uses_test_videos"]) == ("MIT", False)
+        # The badge of test videos did not go in silence: the history is that of all versions.
+        entry = (await board(gateway, "Model"))["entries"][0]["entry_id"]
+        _, _, body = await gateway.get(f"{BOARD}/entries/{entry}")
+        changes = [each["after"] for each in orjson.loads(body)["fact_changes"]]
+        assert changes[0] == {"parameters": 9e9, "licence": "MIT"}
+        assert changes[1] == {"parameters": 8e9, "uses_test_videos": False}
+        assert changes[2]["uses_test_videos"] is True
+        assert len(changes) == 3
 
         wrong = {
             "active_parameters": "9e9",
@@ -246,6 +265,10 @@ async def test_filters_narrow_a_board_in_every_form(database: Database) -> None:
         # The page shows the same models, without scripts.
         _, _, html = await gateway.get("/community?open_weights=true&access=")
         assert html.count(b'<tr id="entry-') == 2
+        for wrong in ("max_params=8B", "open_weights=true&open_weights=false", "max_params=nan"):
+            status, _, html = await gateway.get(f"/community?{wrong}")
+            assert status == 400, wrong
+            assert b"8B" in html or b"twice" in html or b"nan" in html
         for wrong in ("max_params=8B", "open_weight=true", "open_weights=maybe",
                       "rerank=true&weights=cvs_acc:2"):  # fmt: skip
             status, _, body = await gateway.get(f"{BOARD}?{wrong}")

@@ -69,15 +69,22 @@ async def test_an_owner_changes_facts_and_the_address_of_a_filter_is_short(
     await expect(page.locator("#facts-said")).to_contain_text("resolution")
     visitor.forgive("status of 422")
     await page.get_by_label("Resolution").fill("448x448")
+    # From elsewhere another fact is changed: it stays, and news of it take nothing that was typed.
+    address = f"/api/v1/submissions/{mine.id}/facts"
+    headers = {"Authorization": f"Bearer {mine.token}"}
+    async with visitor.site.client.patch(
+        address, json={"licence": "MIT"}, headers=headers
+    ) as answer:
+        assert answer.status == 200
     assert await visitor.barriers(page, "#facts") == []
     await page.get_by_role("button", name="Change the facts").click()
     await expect(page.locator("#facts-said")).to_have_text("The facts are changed. ")
 
     await page.goto(status["entry"]["page"])
     card = page.locator("section", has=page.get_by_role("heading", name="The model"))
-    for text in ("70 B", "448x448", "CoPESD"):
+    for text in ("70 B", "448x448", "CoPESD", "MIT"):
         await expect(card.locator("dl").get_by_text(text)).to_be_visible()
-    await card.get_by_text("2 changes of these facts").click()
+    await card.get_by_text("3 changes of these facts").click()
     await expect(card.get_by_text("unknown → no", exact=False)).to_be_visible()
     await visitor.shoot(page, "entry-facts")
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import orjson
 
-from medvid.models.facts import FactsChange, check_facts, differing
+from medvid.models.facts import FactsChange, check_facts, differing, known
 from services.gateway.accounts.rules import Role
 from services.gateway.web.errors import RefusedBody
 from shared.storage.database import Connection
@@ -39,6 +39,42 @@ async def save_facts(
         return
     await connection.execute(_SQL["facts_save"], entry_id, _json(after))
     await connection.execute(_SQL["fact_change_add"], entry_id, by, _json(was), _json(now))
+    await _pass_on(connection, entry_id, was, now)
+
+
+async def save_first_facts(
+    connection: Connection,
+    entry_id: UUID,
+    facts: Mapping[str, object],
+    before: Mapping[str, object],
+) -> None:
+    """Store a new entry's facts; `before` are those of the version that it is to replace."""
+    await connection.execute(_SQL["facts_save"], entry_id, _json(facts))
+    was, now = differing(before, facts)
+    if was:
+        await connection.execute(_SQL["fact_change_add"], entry_id, "owner", _json(was), _json(now))
+
+
+def followed(
+    facts: Mapping[str, object], was: Mapping[str, object], now: Mapping[str, object]
+) -> dict[str, object]:
+    """Return a newer version's facts after a change of the one before.
+
+    What it took over changes, what it states for itself stays, and so do all where they would not
+    agree.
+    """
+    changed = {name: value for name, value in now.items() if facts.get(name) == was.get(name)}
+    after = known({**facts, **changed})
+    return dict(facts) if check_facts(after)[1] else after
+
+
+async def _pass_on(
+    connection: Connection, entry_id: UUID, was: Mapping[str, object], now: Mapping[str, object]
+) -> None:
+    """Let versions that wait to take over follow a change, which their history has as well."""
+    for row in await connection.fetch(_SQL["facts_of_waiting"], entry_id):
+        after = followed(orjson.loads(row["facts"]), was, now)
+        await connection.execute(_SQL["facts_save"], row["id"], _json(after))
 
 
 async def erase_facts(connection: Connection, entry_id: UUID) -> None:

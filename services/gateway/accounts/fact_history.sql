@@ -1,6 +1,9 @@
 -- name: facts_save
 UPDATE entries SET facts = $2::text::jsonb WHERE id = $1
 
+-- name: facts_of_waiting
+SELECT id, facts::text AS facts FROM entries WHERE replaces = $1 AND pending AND removed_at IS NULL FOR NO KEY UPDATE
+
 -- name: fact_change_add
 INSERT INTO fact_changes (entry_id, by, before, after) VALUES ($1, $2, $3::text::jsonb, $4::text::jsonb)
 

@@ -41,14 +41,19 @@ SELECT id, model_name, organization
  LIMIT $3
 
 -- name: entry_fact_changes
--- Of each entry its newest.
+-- Of each entry and the versions before it the newest.
+WITH RECURSIVE versions AS (
+    SELECT id AS entry_id, id, replaces FROM entries WHERE id = ANY ($1::uuid[])
+     UNION ALL
+    SELECT newer.entry_id, e.id, e.replaces FROM versions newer JOIN entries e ON e.id = newer.replaces)
 SELECT asked.entry_id, found.at, found.by, found.before::text AS before, found.after::text AS after
   FROM unnest($1::uuid[]) AS asked (entry_id)
  CROSS JOIN LATERAL (
-       SELECT id, at, by, before, after
-         FROM fact_changes
-        WHERE fact_changes.entry_id = asked.entry_id
-        ORDER BY id DESC
+       SELECT c.id, c.at, c.by, c.before, c.after
+         FROM versions
+         JOIN fact_changes c ON c.entry_id = versions.id
+        WHERE versions.entry_id = asked.entry_id
+        ORDER BY c.id DESC
         LIMIT 50) AS found
  ORDER BY asked.entry_id, found.id DESC
 

@@ -78,12 +78,26 @@ def _board_file(fields: Fields) -> dict[str, object]:
 
 
 def _stated(fields: Fields) -> dict[str, object]:
-    """Return every fact of the form, None for a blank one."""
+    """Return the facts that the form changes, None for one that is blank now.
+
+    Others may have changed since the form was shown (`was`), and stay.
+    """
     texts = {
         name: ",".join(map(str, fields.getall(name, []))) if name in LISTS else text(fields, name)
         for name in FACTS
     }
-    return {"facts": fact_values(texts)}
+    was = fact_values(_texts(text(fields, "was")))
+    given = fact_values({name: each.replace("\r\n", "\n") for name, each in texts.items()})
+    return {"facts": {name: given[name] for name in FACTS if given[name] != was.get(name)}}
+
+
+def _texts(content: str) -> dict[str, str]:
+    """Return the texts of a JSON object; none of anything else."""
+    try:
+        found = orjson.loads(content or "{}")
+    except orjson.JSONDecodeError:
+        return {}
+    return {str(name): str(each) for name, each in found.items()} if isinstance(found, dict) else {}
 
 
 def _dry_run(fields: Fields) -> dict[str, object]:

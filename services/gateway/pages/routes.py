@@ -17,6 +17,7 @@ from medvid.models.comparisons import EntryComparison
 from services.gateway.boards.api import known_board
 from services.gateway.boards.current import CACHE_CONTROL, Boards
 from services.gateway.boards.entries import entry_of
+from services.gateway.boards.narrowing import NAMES as NARROWING
 from services.gateway.boards.narrowing import Narrowing
 from services.gateway.boards.reader_weights import read_weights, weights_text
 from services.gateway.boards.store import BoardHistory
@@ -35,6 +36,7 @@ from services.gateway.pages.views import PageViews
 from services.gateway.status.service import StatusReader
 from services.gateway.web.errors import Gone
 from services.gateway.web.paging import position_of
+from services.gateway.web.parameters import require_once
 from services.gateway.web.responses import send
 from services.gateway.web.urls import PAGES, url
 from shared.runtime.errors import InvalidInput, NotFound, Transient
@@ -197,6 +199,7 @@ class PublicPages:
 
 def _view(request: web.Request) -> View:
     """Return how a board is looked at; raises InvalidInput for a filter that is none."""
+    require_once(request.query, NARROWING)
     narrowing = Narrowing.in_address(request.query)
     return View.of(request.query.items(), narrowing.filters, rerank=narrowing.rerank)
 

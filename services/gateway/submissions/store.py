@@ -11,7 +11,8 @@ import asyncpg
 import orjson
 
 from medvid.benchmark.names import SAME_NAMES, name_key
-from services.gateway.accounts.fact_history import save_facts
+from medvid.models.facts import differing
+from services.gateway.accounts.fact_history import followed, save_first_facts
 from services.gateway.accounts.marks import mark
 from services.gateway.accounts.quota_rules import TrackQuota
 from services.gateway.accounts.quotas import use_submission, use_track
@@ -148,6 +149,7 @@ async def _insert(connection: Connection, new: NewSubmission) -> None:
         )
     if new.track is not None:
         await _add_to_track(connection, new, new.track)
+    version, before = await _version_before(connection, new.previous)
     await connection.execute(
         _SQL["entry_add"],
         new.entry_id,
@@ -159,12 +161,14 @@ async def _insert(connection: Connection, new: NewSubmission) -> None:
         fields.model_url,
         fields.track,
         new.id,
-        1 if new.previous is None else await _next_version(connection, new.previous),
+        version,
         new.previous.id if new.previous else None,
         new.evaluate_only,
         [*badges.earned(new.checked.report), *await _mark(connection, new.key_id)],
     )
-    await save_facts(connection, new.entry_id, "owner", {}, fields.facts)
+    known = new.previous.facts if new.previous else {}  # when its form was read
+    facts = followed(fields.facts, *differing(known, before))
+    await save_first_facts(connection, new.entry_id, facts, before)
     await connection.execute(_SQL["payload_add"], new.id, new.payload)
 
 
@@ -185,11 +189,16 @@ async def _add_to_track(connection: Connection, new: NewSubmission, track: Track
         await use_track(connection, new.account, quota, new.id)
 
 
-async def _next_version(connection: Connection, previous: StoredEntry) -> int:
-    version: int | None = await connection.fetchval(_LIFECYCLE_SQL["previous_lock"], previous.id)
-    if version is None:
+async def _version_before(
+    connection: Connection, previous: StoredEntry | None
+) -> tuple[int, dict[str, object]]:
+    """Return the number of the next version and the facts of the one before, as they are now."""
+    if previous is None:
+        return 1, {}
+    row = await connection.fetchrow(_LIFECYCLE_SQL["previous_lock"], previous.id)
+    if row is None:
         raise not_replaceable()
-    return version + 1
+    return row["version"] + 1, orjson.loads(row["facts"])
 
 
 def _stored(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated, Any, Final, TypeVar, get_args
 from uuid import UUID
 
 from aiohttp import web
+from multidict import MultiMapping
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from shared.runtime.errors import InvalidInput, NotFound
@@ -70,10 +71,15 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 def query_of(request: web.Request, model: type[ModelT]) -> ModelT:
     """Return the query; raises InvalidInput for the first parameter that is wrong."""
-    for name in request.query:
-        if len(request.query.getall(name)) > 1:
-            raise _invalid(f"{name[:_SHOWN]!r} is there twice.", "Send it once.")
+    require_once(request.query, request.query)
     return read_query(request.query, model)
+
+
+def require_once(query: MultiMapping[str], names: Iterable[str]) -> None:
+    """Raise InvalidInput where one of these parameters is there twice: one would be left out."""
+    for name in names:
+        if len(query.getall(name, [])) > 1:
+            raise _invalid(f"{name[:_SHOWN]!r} is there twice.", "Send it once.")
 
 
 def read_query(query: Mapping[str, str], model: type[ModelT]) -> ModelT:

@@ -30,6 +30,9 @@
     if (!news) return answer.status;
     const open = [...area().querySelectorAll("details[open] > summary")].map((each) => each.textContent);
     const focused = document.activeElement?.id;
+    // News of the submission come at any time; what its owner types stays.
+    const form = document.getElementById("state-facts");
+    if (edited(form).length > 0) news.querySelector("#state-facts")?.replaceWith(form);
     area().replaceWith(document.adoptNode(news));
     document.title = page.title;
     for (const summary of area().querySelectorAll("details > summary")) {
@@ -183,11 +186,19 @@
     if (first.dataset.kind === "number") return Number(text);
     return first.dataset.kind === "truth" ? text === "true" : text;
   };
+  const isEdited = (field) => {
+    if (field.type === "checkbox") return field.checked !== field.defaultChecked;
+    if (field.tagName !== "SELECT") return field.value !== field.defaultValue;
+    const shown = [...field.options].findIndex((option) => option.defaultSelected);
+    return field.selectedIndex !== Math.max(shown, 0);
+  };
+  const edited = (form) => [...(form?.querySelectorAll("[data-kind]") ?? [])].filter(isEdited);
   document.addEventListener("submit", async (event) => {
     if (event.target.id !== "state-facts") return;
     event.preventDefault();
     const fields = [...event.target.querySelectorAll("[data-kind]")];
-    const names = [...new Set(fields.map((field) => field.name))];
+    // What was not edited stays: somebody else may have changed it since the page was loaded.
+    const names = [...new Set(edited(event.target).map((field) => field.name))];
     const stated = Object.fromEntries(
       names.map((name) => [name, factOf(fields.filter((field) => field.name === name))]),
     );
@@ -203,6 +214,7 @@
       complain("facts-said", where ? { detail: where, fix: wrong.fix } : found);
       return;
     }
+    event.target.reset();
     await refresh();
     complain("facts-said", { detail: found.changed ? "The facts are changed." : "They were so before." });
   });

@@ -9,6 +9,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from medvid.benchmark.tasks import SOURCES
 from medvid.models.base import read_answer
@@ -90,6 +91,9 @@ def test_unknown_is_no_value_and_not_a_no() -> None:
         ("licence", ""),
         ("licence", "x" * 101),
         ("licence", "M\u200bIT"),
+        ("licence", "\u200d"),  # nothing to be seen
+        ("base_model", "\u3164 \u2800"),
+        ("frames", 10**30),
         ("base_model", "two\nlines"),
         ("released_on", "1999-12-31"),
         ("released_on", str(TODAY + timedelta(days=2))),
@@ -102,6 +106,7 @@ def test_unknown_is_no_value_and_not_a_no() -> None:
         ("trained_on", "AVOS"),
         ("trained_on", ["Kinetics"]),
         ("usd_per_sample", -1),
+        ("usd_per_sample", 5e-324),
         ("seconds_per_sample", float("nan")),
         ("prompt", "x" * 4_001),
         ("prompt", "\ud800"),
@@ -132,7 +137,14 @@ def test_texts_of_forms_and_tables_say_the_same() -> None:
     assert fact_values({"trained_on": "none"}) == {"trained_on": []}
     # What is no value stays as it is: refused, not guessed.
     for text in ("7 B", "1_000", "1e400", "\u0667", "-1"):
-        assert check_facts(fact_values({"parameters": text}))[0] is None
+        facts, (problem,) = check_facts(fact_values({"parameters": text}))
+        assert facts is None
+        assert text in problem.found or text == "-1", problem  # as it was written
+    # Separators alone do not say that there is none.
+    for text in (";", " , ;", "none, AVOS"):
+        assert check_facts(fact_values({"trained_on": text}))[0] is None, text
+    assert stored(**fact_values({"trained_on": "None"})) == {"trained_on": []}
+    assert str(stored(usd_per_sample=-0.0)) == "{'usd_per_sample': 0.0}"
 
 
 def test_people_read_sizes_in_three_digits() -> None:
@@ -143,6 +155,19 @@ def test_people_read_sizes_in_three_digits() -> None:
         "yes",
         "no",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("8e9", 8e9), ("8000000000", 8e9), ("8B", None), ("NaN", None), ("inf", None), ("8_0", None),
+     ("1e400", None), ("\uff18", None), ("0", None), ("-1", None), (" 8", None), ("1e16", None)],
+)  # fmt: skip
+def test_a_size_in_an_address_is_a_plain_number(text: str, size: float | None) -> None:
+    if size is not None:
+        assert FactFilters.model_validate({"max_params": text}).max_params == size
+        return
+    with pytest.raises(ValidationError):
+        FactFilters.model_validate({"max_params": text})
 
 
 def test_only_who_says_so_has_the_badge() -> None:
