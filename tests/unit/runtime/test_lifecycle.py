@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from tests.depth import deep
+
 PROGRAM = """
 import resource
 from shared.runtime.lifecycle import allow_many_files
@@ -20,6 +22,7 @@ def limits(hard: int) -> list[int]:
     return [int(number) for number in done.stdout.split()]
 
 
+@deep
 def test_the_limit_of_open_files_is_raised_to_what_is_allowed() -> None:
     assert limits(1_000) == [1_000, 1_000]
     assert limits(256) == [256, 256]

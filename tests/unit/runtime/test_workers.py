@@ -11,6 +11,7 @@ import pytest
 
 from shared.runtime.errors import InvalidInput
 from shared.runtime.workers import WorkerCrashed, WorkerPool, WorkerTimeout
+from tests.depth import deep
 from tests.patience import HANG_SECONDS
 
 _state: dict[str, object] = {}
@@ -76,6 +77,7 @@ async def test_a_crash_is_named_and_the_pool_lives(pool: WorkerPool) -> None:
     assert await pool.run(recall, timeout=HANG_SECONDS) == "hello"
 
 
+@deep
 async def test_a_worker_that_died_idle_is_replaced(pool: WorkerPool) -> None:
     pid = await pool.run(os.getpid, timeout=HANG_SECONDS)
     os.kill(pid, 9)
@@ -88,6 +90,7 @@ async def test_a_worker_that_died_idle_is_replaced(pool: WorkerPool) -> None:
     assert with_new != pid
 
 
+@deep
 async def test_an_answer_that_cannot_travel_is_an_error(pool: WorkerPool) -> None:
     with pytest.raises(WorkerCrashed, match="cannot travel"):
         await pool.run(unpicklable, timeout=HANG_SECONDS)

@@ -10,7 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from medvid.cli.main import app
 from medvid.cli.terminal import shown
 from tests.patience import HANG_SECONDS
 
@@ -63,8 +65,5 @@ def test_a_name_commands_no_terminal_and_a_pipe_gets_it_whole(tmp_path: Path) ->
     assert b"\x1b[1m" in written  # the table's own heading
     for command in (b"\x1b[2J", b"\x1b]", b"\x07", "\x9b".encode()):
         assert command not in written
-    piped = subprocess.run(  # noqa: S603 - our own command
-        [sys.executable, "-m", "medvid", "rank", str(rows), "--json"],
-        capture_output=True, check=True, timeout=HANG_SECONDS,
-    )  # fmt: skip
+    piped = CliRunner().invoke(app, ["rank", str(rows), "--json"])
     assert json.loads(piped.stdout)[0]["model_name"] == HOSTILE

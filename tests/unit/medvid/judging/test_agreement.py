@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import spearmanr
-from sklearn.metrics import cohen_kappa_score
 
 from medvid.judging.agreement import (
     alphas,
@@ -21,7 +19,7 @@ from medvid.judging.agreement import (
     rank_correlations,
     resampled,
 )
-from tests.depth import examples
+from tests.depth import deep, examples
 
 SCORE = st.integers(1, 5)
 UNITS = st.lists(st.lists(SCORE, min_size=1, max_size=4), min_size=2, max_size=30)
@@ -54,9 +52,13 @@ def test_a_unit_that_counts_twice_is_there_twice(
     assert weighted == pytest.approx(repeated, nan_ok=True)
 
 
+@deep
 @settings(max_examples=examples(100), deadline=None)
 @given(pairs=TWO)
 def test_kappa_and_rank_correlation_are_those_of_the_packages(pairs: list[tuple[int, int]]) -> None:
+    from scipy.stats import spearmanr
+    from sklearn.metrics import cohen_kappa_score  # to import it takes four seconds
+
     one, other = (list(scores) for scores in zip(*pairs, strict=True))
     (rank,) = rank_correlations(
         np.array(one, float), np.array(other, float), np.ones((1, len(one)))
@@ -70,6 +72,14 @@ def test_kappa_and_rank_correlation_are_those_of_the_packages(pairs: list[tuple[
         assert rank == pytest.approx(spearmanr(one, other).statistic)
     else:
         assert math.isnan(rank)
+
+
+def test_kappa_and_rank_correlation_of_one_pair_of_raters() -> None:
+    """The numbers are those of scikit-learn and scipy."""
+    one, other = [1, 2, 3, 4, 5, 2, 4, 1], [1, 3, 3, 5, 5, 2, 2, 2]
+    (rank,) = rank_correlations(np.array(one, float), np.array(other, float), np.ones((1, 8)))
+    assert quadratic_kappa(one, other) == pytest.approx(0.770492, abs=1e-6)
+    assert rank == pytest.approx(0.742270, abs=1e-6)
 
 
 def test_an_interval_holds_the_truth_in_about_95_of_100_draws() -> None:

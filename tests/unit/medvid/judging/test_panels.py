@@ -13,14 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
-from sklearn.metrics import cohen_kappa_score
 
 from medvid.benchmark.tasks import METRIC_KEYS
 from medvid.judging.families import family_of, own_family
 from medvid.judging.leave_out import judges_out
 from medvid.judging.panel_results import agreement
 from medvid.judging.panels import Combine, Panel, PanelMember
-from tests.depth import examples
+from tests.depth import deep, examples
 from tests.fakes.grader import version
 
 
@@ -79,6 +78,7 @@ def test_values_are_weighted_means_or_medians_and_missing_where_one_is() -> None
     assert np.isnan(three.rows(drawn)).tolist() == [False, True]
 
 
+@deep
 @settings(max_examples=examples(100), deadline=None)
 @given(
     scores=st.tuples(st.integers(2, 40), st.integers(2, 5)).flatmap(
@@ -86,6 +86,8 @@ def test_values_are_weighted_means_or_medians_and_missing_where_one_is() -> None
     )
 )
 def test_agreement_is_that_of_the_packages(scores: NDArray[np.int64]) -> None:
+    from sklearn.metrics import cohen_kappa_score  # to import it takes four seconds
+
     judges = panel(*"abcde"[: scores.shape[1]])
     found = agreement(judges, scores)
     rated = np.where(scores == 0, math.nan, scores.astype(float))

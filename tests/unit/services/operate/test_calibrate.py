@@ -26,7 +26,7 @@ from services.operate.calibration import (
 from services.operate.labelled import read_labelled
 from shared.runtime.errors import InvalidInput
 from tests.commands import status_of
-from tests.depth import examples
+from tests.depth import deep, examples
 
 
 def scores(value: int) -> dict[str, int]:
@@ -112,6 +112,7 @@ def test_a_judge_that_always_gives_one_more_fails_by_its_bias() -> None:
     assert "overall bias" in found.failed
 
 
+@deep
 def test_alpha_at_the_mark_hardly_ever_passes_and_well_above_it_mostly() -> None:
     """200 draws of each are in benchmarks/calibration.py."""
     draws = examples(40)
