@@ -271,6 +271,7 @@ async def test_endpoints_of_a_pool_are_drained_and_restored_by_command(site: Sit
     ]  # fmt: skip
 
 
+@deep
 async def test_costs_are_read_by_command(site: Site, tmp_path: Path) -> None:
     await site.database.pool.execute(
         "INSERT INTO judge_costs VALUES"

@@ -9,6 +9,7 @@ import orjson
 
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, row, running_gateway
+from tests.depth import deep
 
 BOARD = "/api/v1/leaderboards/community"
 ROWS = 800
@@ -50,6 +51,7 @@ async def test_a_hundred_views_of_one_address_hold_up_no_other(database: Databas
         assert again[0] == 200
 
 
+@deep
 async def test_the_api_refuses_with_a_problem_that_says_when_to_come_back(
     database: Database,
 ) -> None:

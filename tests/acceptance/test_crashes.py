@@ -61,6 +61,7 @@ def cases(matrix: list[tuple[str, str]], always: set[tuple[str, str]]) -> list[A
     return [pytest.param(*case, marks=() if case in always else deep) for case in matrix]
 
 
+@deep
 @pytest.mark.parametrize(("service", "point"), cases(ON_RABBIT, ALWAYS_ON_RABBIT))
 async def test_a_crash_changes_nothing_on_rabbit(
     service: str, point: str, environment: Environment, database: Database, rabbit_url: str

@@ -23,6 +23,7 @@ from services.gateway.boards.store import SnapshotStore
 from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, running_gateway
 from tests.acceptance.test_commands import Shell
+from tests.depth import deep
 from tests.rows import accept_submission, add_listed_entry
 
 API: Final = "/api/v1"
@@ -256,6 +257,7 @@ async def test_parquet_is_the_csv_with_types(
     assert next(csv.reader(io.StringIO(table))) == names
 
 
+@deep
 async def test_the_command_exports(gateway: Gateway, entries: list[UUID], tmp_path: Path) -> None:
     medvid, file = Shell(tmp_path, gateway.url), tmp_path / "board.md"
     done = await medvid("export", "community", "--format", "markdown", "-o", str(file))

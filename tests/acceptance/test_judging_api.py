@@ -99,6 +99,7 @@ async def test_the_owner_gets_an_estimate_and_then_public_facts(database: Databa
         assert (status, answer["code"]) == (409, "already_judged")
 
 
+@deep
 async def test_the_owner_has_a_run_hastened_that_is_under_way(database: Database) -> None:
     hold = asyncio.Event()
     async with api(database, FakeGrader(hold=hold)) as (gateway, _):

@@ -28,6 +28,7 @@ from services.standalone import StandaloneSettings, running
 from shared.storage.database import Database
 from tests.acceptance.test_commands import Shell
 from tests.acceptance.test_judge_secrets import MODEL, crawled, read
+from tests.depth import deep
 from tests.patience import HANG_SECONDS
 from tests.processes import free_port
 from tests.rows import DEMO, load_demo_ground_truth
@@ -97,6 +98,7 @@ def secrets() -> frozenset[tuple[str, ...]]:
     return frozenset(hidden.difference(*(set(runs(text)) for text in texts)))
 
 
+@deep
 async def test_nothing_that_an_owner_reads_holds_words_of_a_reference(
     postgres_url: str, database: Database, tmp_path: Path
 ) -> None:

@@ -51,6 +51,7 @@ def settings(request: pytest.FixtureRequest, postgres_url: str, tmp_path: Path) 
     return values
 
 
+@deep
 async def test_two_of_each_give_the_board_of_one(
     settings: dict[str, Any], database: Database
 ) -> None:

@@ -172,6 +172,7 @@ async def test_a_board_goes_over_with_its_last_value(judged: Judged) -> None:
     assert await pool.fetchval(series) == old
 
 
+@deep
 async def test_it_is_dropped_and_goes_back_without_a_trace_on_the_board(judged: Judged) -> None:
     for body, status, code in (
         ({"parser": "1"}, 409, "same_parser"),

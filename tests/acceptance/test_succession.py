@@ -292,6 +292,7 @@ async def test_a_job_for_some_entries_says_who_will_not_rank_on_the_page_and_by_
         assert (status, "applied" in out, job[1] in out) == (0, True, True)
 
 
+@deep
 async def test_a_dropped_job_keeps_its_verdicts_and_a_changed_judge_ends_one(
     database: Database,
 ) -> None:

@@ -15,6 +15,7 @@ from shared.storage.database import Database
 from tests.acceptance.administration_harness import KEY, WHY, Site, running_site
 from tests.acceptance.test_crashes import COMMITS, DELIVERIES, cases, dying, healthy
 from tests.acceptance.test_succession import FIGURE, expected, fill, running_bench, told
+from tests.depth import deep
 from tests.patience import HANG_SECONDS
 from tests.servers import free_port
 
@@ -51,6 +52,7 @@ async def apply(url: str, path: str, body: dict[str, Any]) -> None:
                 assert response.status == 200, await response.text()
 
 
+@deep
 @pytest.mark.parametrize(("service", "point"), cases(MATRIX, ALWAYS))
 async def test_a_job_is_applied_once_whoever_dies(
     service: str, point: str, database: Database, postgres_url: str, tmp_path: Path

@@ -21,6 +21,7 @@ from shared.storage.database import Database
 from tests.acceptance.gateway_harness import Gateway, ground_truth
 from tests.acceptance.test_admin_page import Browser
 from tests.acceptance.test_judging_api import ADMIN, api, judged, post, submitted
+from tests.depth import deep
 from tests.fakes.grader import FakeGrader, graded
 
 BEST, WORST, UNSCORED = "Everything is right.", "An <b>odd</b> caption.", "No verdict on this one."
@@ -109,6 +110,7 @@ async def test_the_worst_come_first_by_the_mean_or_by_an_aspect(database: Databa
         assert sorted(v["pair"] for v in worst) == [v["pair"] for v in everything]
 
 
+@deep
 async def test_filters_choose_by_score_model_length_and_state(database: Database) -> None:
     async with reading(database) as reader:
         total = len(await reader.verdicts())
@@ -130,6 +132,7 @@ async def test_filters_choose_by_score_model_length_and_state(database: Database
             assert status == 400, query
 
 
+@deep
 async def test_sources_are_named_as_far_as_their_values_are_shown(database: Database) -> None:
     """Else a source's mean, and how many of its captions matched, could be read from verdicts."""
     async with reading(database) as reader:

@@ -7,7 +7,7 @@ from playwright.async_api import Page, expect
 
 from tests.browser.conftest import Visitor
 from tests.browser.site import ADMIN_KEY
-from tests.depth import is_deep
+from tests.depth import deep, is_deep, some_of
 
 PHONE = {"width": 360, "height": 740}
 PAGES = {
@@ -38,6 +38,7 @@ async def signed_in(visitor: Visitor, **profile: object) -> Page:
     return page
 
 
+@deep
 async def test_replies_are_read_again_and_dropped_on_the_page(visitor: Visitor) -> None:
     """The stand-in's replies are read alike by both parsers: a difference without a change."""
     page = await signed_in(visitor)
@@ -103,7 +104,7 @@ async def test_the_pages_are_accessible_and_fit_a_phone(visitor: Visitor) -> Non
     await expect(page.get_by_role("status")).to_contain_text("dropped")
 
 
-@pytest.mark.parametrize("scripts", [True, False])
+@pytest.mark.parametrize("scripts", some_of((True, False), False))
 async def test_an_entry_is_renamed_with_and_without_scripts(
     visitor: Visitor, *, scripts: bool
 ) -> None:

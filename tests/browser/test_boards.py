@@ -55,6 +55,7 @@ async def test_missing_values_are_last_either_way(visitor: Visitor) -> None:
         assert values[-missing:] == ["n/a"] * missing
 
 
+@deep
 @pytest.mark.parametrize(
     "path", ["/community", pytest.param("/community?scoring=strict", marks=deep)]
 )

@@ -16,6 +16,7 @@ async def opened(page: Page, operation_id: str) -> Locator:
     return operation
 
 
+@deep
 async def test_it_is_folded_and_a_link_opens_its_operation(visitor: Visitor) -> None:
     page = await visitor.open("/docs")
     height = await page.evaluate("document.documentElement.scrollHeight")

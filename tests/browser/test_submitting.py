@@ -11,6 +11,7 @@ from playwright.async_api import Page, expect
 
 from tests.browser.conftest import Visitor
 from tests.browser.site import PREDICTIONS, Site
+from tests.depth import deep
 
 
 def a_name() -> str:
@@ -148,6 +149,7 @@ async def test_works_without_scripts(visitor: Visitor, name: str) -> None:
     await expect(page.get_by_role("heading", name="Progress")).to_be_visible()
 
 
+@deep
 async def test_versions_evaluation_and_withdrawal(visitor: Visitor) -> None:
     """An owner replaces a submission, evaluates one for their eyes only, and withdraws."""
     name = a_name()

@@ -140,6 +140,7 @@ async def test_the_head_stays_in_sight_on_a_phone(visitor: Visitor) -> None:
     assert found["page"] > 5_000
 
 
+@deep
 async def test_up_to_six_are_chosen_for_comparison(visitor: Visitor) -> None:
     """On a phone too; how many is said while choosing, with the button in sight, and the choice
     survives another look at the board.
@@ -191,6 +192,7 @@ async def test_a_track_and_a_search_say_how_many_they_leave(visitor: Visitor) ->
     await expect(rows).to_have_count(found)
 
 
+@deep
 async def test_a_board_prints_whole_on_paper(visitor: Visitor) -> None:
     """All columns on a landscape page, all rows, without what only a screen needs."""
     page = await open_board(visitor, BOARD, viewport={"width": 1032, "height": 700})

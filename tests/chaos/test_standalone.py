@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from tests.chaos.standalone import KILLS, an_installation, play
-from tests.depth import is_deep
+from tests.depth import deep, is_deep
 from tests.patience import HANG_SECONDS
 
 ALWAYS = ["postgres", "everything_at_once"]
@@ -25,6 +25,7 @@ async def test_the_standalone_mode_survives_every_kill() -> None:
     assert {kind: len(seconds) for kind, seconds in result.ready.items()} == dict.fromkeys(kinds, 1)
 
 
+@deep
 async def test_a_postgres_that_cannot_start_again_ends_the_process_with_the_reason() -> None:
     """A supervisor or a person sees that; 503 for ever is seen by users only."""
     async with an_installation() as installation:

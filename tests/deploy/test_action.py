@@ -74,6 +74,7 @@ def test_the_test_set_is_used_where_it_is_given(tmp_path: Path) -> None:
     assert "1 of 2 samples answered" in done.stdout
 
 
+@deep
 def test_a_submission_without_a_server_says_so(tmp_path: Path) -> None:
     file = tmp_path / "p.json"
     file.write_text(json.dumps([RECORD]))

@@ -18,6 +18,7 @@ from packaging.utils import canonicalize_name
 from medvid import api
 from tests.deploy.manifests import ROOT
 from tests.deploy.test_image import WHEEL, copy_sources
+from tests.depth import deep
 from tests.patience import HANG_SECONDS
 
 LIGHT: Final = {"aiohttp", "cryptography", "numpy", "orjson", "pydantic", "rich", "typer"}
@@ -111,6 +112,7 @@ def test_the_command_validates_offline(site: Path, tmp_path: Path) -> None:
     assert json.loads(done.stdout)["ok"] is False
 
 
+@deep
 def test_scoring_says_which_extra_it_lacks(site: Path) -> None:
     data = ROOT / "benchmarks" / "data"
     done = run(

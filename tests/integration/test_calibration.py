@@ -15,6 +15,7 @@ from medvid.judging import standin
 from services.judge.stub.server import MODEL, Faults, Stub, running_stub
 from services.operate.calibrate import calibrate_judge
 from shared.storage.database import Database
+from tests.depth import deep
 
 _SCORED = "SELECT count(*) FROM judge_verdicts WHERE scores IS NOT NULL"
 
@@ -100,6 +101,7 @@ async def test_its_estimate_follows_the_verdicts_and_is_that_of_calls(
     assert float(expected) == pytest.approx(float(cost), rel=0.1)
 
 
+@deep
 async def test_one_bad_reply_ends_nothing_and_what_is_missing_is_asked_again(
     postgres_url: str,
     database: Database,

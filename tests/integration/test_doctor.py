@@ -425,6 +425,7 @@ def test_the_report_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Fix it." in capsys.readouterr().out
 
 
+@deep
 async def test_signing_in_is_tried(
     installation: Installation, database: Database, tmp_path: Path
 ) -> None:

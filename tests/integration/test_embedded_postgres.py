@@ -380,6 +380,7 @@ async def test_root_leaves_a_folder_with_whom_it_belongs_to(folder: Path) -> Non
     assert [path for path in within(folder.parent) if path.stat().st_uid != nobody] == []
 
 
+@deep
 async def test_why_no_database_can_be_made_is_told(tmp_path: Path) -> None:
     script = (
         "import asyncio, resource, sys; from pathlib import Path\n"

@@ -86,6 +86,7 @@ async def run_of(database: Database, submission_id: UUID) -> asyncpg.Record:
             await asyncio.sleep(0.02)
 
 
+@deep
 async def test_known_verdicts_fill_in_at_once_and_cost_nothing(database: Database) -> None:
     grader = FakeGrader()
     old = await judged_version(database, grader)
@@ -166,6 +167,7 @@ async def test_a_version_that_waits_takes_over_what_is_withdrawn(database: Datab
     assert await database.pool.fetchval(key, new) == "model"
 
 
+@deep
 async def test_a_version_that_waits_can_be_withdrawn(database: Database) -> None:
     old = await judged_version(database, FakeGrader())
     new = await new_version(database, old, FEW)

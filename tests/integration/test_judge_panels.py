@@ -230,6 +230,7 @@ async def test_a_member_whose_replies_are_no_verdicts_is_left_out_for_good(
     assert (await score(database))[0] == pytest.approx((value("b") + value("c")) / 2)
 
 
+@deep
 async def test_a_member_that_is_added_is_the_only_one_that_is_asked(database: Database) -> None:
     members = trio()
     stored = await few(database)

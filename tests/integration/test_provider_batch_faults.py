@@ -79,6 +79,7 @@ async def test_a_batch_whose_answers_never_come_counts_as_spent(database: Databa
     assert await leftovers(database) == NOTHING_LEFT
 
 
+@deep
 async def test_an_account_that_takes_no_more_gets_the_next_file_later(database: Database) -> None:
     stub = Stub(Faults(batches=BatchFaults(most_waiting=8, looks=2)))
     async with batching(database, stub, lines=8) as one:
@@ -242,6 +243,7 @@ def of_panel(folder: Path, url: str) -> dict[str, Any]:
     return {"judges": file}
 
 
+@deep
 @pytest.mark.parametrize(
     "settings_of", [of_pool, *(pytest.param(each, marks=deep) for each in (of_one, of_panel))]
 )

@@ -263,6 +263,7 @@ async def test_a_provider_that_refuses_the_file_stops_the_run_for_a_person(
         assert await leftovers(database) == {"judge_claims": 0, "judge_spending_leases": 0}
 
 
+@deep
 async def test_a_form_that_nobody_knows_is_found_online_first(database: Database) -> None:
     stub = Stub(Faults(refuses_schema=True))
     form = FormChoice()
@@ -277,6 +278,7 @@ async def test_a_form_that_nobody_knows_is_found_online_first(database: Database
     assert set(stub.answered.values()) == {1}
 
 
+@deep
 async def test_without_batches_what_was_sent_comes_back_and_the_rest_goes_online(
     database: Database,
 ) -> None:
@@ -300,6 +302,7 @@ async def test_without_batches_what_was_sent_comes_back_and_the_rest_goes_online
     assert set(stub.answered.values()) == {1}
 
 
+@deep
 async def test_a_batch_that_the_provider_forgot_is_counted_as_spent(database: Database) -> None:
     stub = Stub(Faults(batches=BatchFaults(looks=1000)))
     async with batching(database, stub) as one:

@@ -21,7 +21,8 @@ from tests.depth import deep
 from tests.patience import HANG_SECONDS
 from tests.servers import RabbitServer, free_port
 
-pytestmark = pytest.mark.usefixtures("no_leaked_tasks")
+# Deep: to start a broker that may be ill-treated takes seconds of a processor.
+pytestmark = [deep, pytest.mark.usefixtures("no_leaked_tasks")]
 
 
 @pytest.fixture(scope="module")

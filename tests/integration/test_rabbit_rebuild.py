@@ -21,7 +21,7 @@ from shared.messaging.topology import Queue
 from shared.runtime.errors import Conflict, Misconfigured
 from tests.conftest import Servers
 from tests.contract.buses import AUDIT, WORK, Probe, drained, eventually, outgoing
-from tests.depth import some_of
+from tests.depth import deep, some_of
 
 pytestmark = pytest.mark.usefixtures("no_leaked_tasks")
 
@@ -78,6 +78,7 @@ async def received(url: str, queues: tuple[Queue, ...], count: int) -> list[Deli
         await bus.close()
 
 
+@deep
 async def test_equal_queues_are_no_difference_and_looking_changes_nothing(
     servers: Servers, rabbit_vhost: str, rabbit_url: str, channel: AbstractChannel
 ) -> None:
@@ -146,6 +147,7 @@ async def test_while_a_service_works_on_it_nothing_is_touched(
     assert await differences(rabbit_url, BEFORE) == []
 
 
+@deep
 @pytest.mark.parametrize("steps", some_of((1, 3, 6), 3))
 async def test_cut_off_anywhere_it_is_finished_by_running_it_again(
     rabbit_url: str, channel: AbstractChannel, monkeypatch: pytest.MonkeyPatch, steps: int

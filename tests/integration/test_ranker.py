@@ -16,6 +16,7 @@ from shared.contracts.messages import BoardChanged, Envelope
 from shared.messaging.bus import Delivery, Done
 from shared.messaging.topology import RANKER_BOARDS
 from shared.storage.database import Database
+from tests.depth import deep
 from tests.patience import HANG_SECONDS
 from tests.reaping import reap
 from tests.rows import Stored, accept_submission, add_listed_entry, load_demo_ground_truth
@@ -346,6 +347,7 @@ async def test_a_rank_is_written_once_and_lasts_until_it_changes(database: Datab
     assert [row["until_snapshot"] for row in open_ends][-1] == newest
 
 
+@deep
 async def test_the_ranks_of_a_large_board_are_all_written(database: Database) -> None:
     """More entries than one statement writes; a newcomer at the top moves each of them."""
     count = 5_200

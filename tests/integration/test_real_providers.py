@@ -254,6 +254,7 @@ async def test_a_run_that_wasted_too_much_waits_for_a_person_who_is_believed(
     assert (run["state"], run["items_unscored"]) == ("completed", 0), run["detail"]
 
 
+@deep
 async def test_a_resumed_run_asks_for_one_pair_until_it_gets_a_verdict(database: Database) -> None:
     stored = await accept_submission(database, payload=FEW)
     async with (

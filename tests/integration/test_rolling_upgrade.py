@@ -44,6 +44,7 @@ from shared.runtime.workers import WorkerPool
 from shared.storage.database import Connection, Database
 from tests import released
 from tests.contract.test_messages import EXPECTED, GOLDEN
+from tests.depth import deep
 from tests.fakes.grader import FakeGrader
 from tests.judging import ThreadPlanner, reaches, replica
 from tests.judging import judging as judge_replicas
@@ -243,6 +244,7 @@ async def test_old_and_new_rankers_take_turns_on_one_board(database: Database) -
     assert not doubled
 
 
+@deep
 async def test_what_an_old_ranker_wrote_is_ranked_again_by_the_new_one(database: Database) -> None:
     """It ranks by its own rule, however late it takes its turn; the reaper notices."""
     await add_listed_entry(database, "Imported", {"cvs_acc": 0.5})

@@ -253,6 +253,7 @@ async def test_an_address_that_cannot_work_is_refused_in_words_of_the_command(
     assert "MEDVID" not in said
 
 
+@deep
 async def test_what_is_set_wrongly_is_said_in_words_of_the_command(
     files: list[str], url: str
 ) -> None:
@@ -283,6 +284,7 @@ async def test_after_a_kill_only_the_calls_under_way_are_made_again(
     assert len(lines(files)) == PAIRS
 
 
+@deep
 async def test_at_the_limit_it_stops_and_goes_on_with_a_higher_one(
     files: list[str], url: str, stub: Stub
 ) -> None:
@@ -313,6 +315,7 @@ async def test_another_file_is_never_written_to(files: list[str], url: str) -> N
     assert content(files[0]) == before
 
 
+@deep
 async def test_a_wrong_key_stops_it_at_once_and_is_not_shown(files: list[str]) -> None:
     calls = []
 

@@ -11,6 +11,7 @@ from llmock.pytest_plugin import LLMock
 
 from medvid.benchmark.tasks import ASPECTS
 from shared.storage.database import Database
+from tests.depth import deep
 from tests.judging import HALF, judging, reaches, replica, request_run, resume_run
 from tests.providers import MODEL, calling
 from tests.rows import accept_submission
@@ -33,6 +34,7 @@ async def settles(database: Database, url: str) -> asyncpg.Record:
     return run
 
 
+@deep
 async def test_verdicts_come_through_faults_of_all_sorts(
     database: Database, llmock: LLMock
 ) -> None:
@@ -62,6 +64,7 @@ async def test_its_refusals_pause_and_name_the_setting(
     assert not await database.pool.fetchval("SELECT max(spent_microusd) FROM judge_spending")
 
 
+@deep
 async def test_its_chat_is_no_verdict_and_a_person_is_called(
     database: Database, llmock: LLMock
 ) -> None:

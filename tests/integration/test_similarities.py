@@ -20,6 +20,7 @@ from shared.messaging.topology import SCORER_SIMILARITIES, SCORER_SUBMISSIONS
 from shared.runtime.errors import Permanent, Transient
 from shared.runtime.workers import WorkerPool
 from shared.storage.database import Database
+from tests.depth import deep
 from tests.judging import HALF, plan_of
 from tests.reaping import reap
 from tests.rows import accept_submission
@@ -69,6 +70,7 @@ async def scored(database: Database, pool: WorkerPool, *, wanted: bool = True) -
     return stored.submission_id
 
 
+@deep
 async def test_they_are_asked_for_with_the_scores_measured_in_a_worker_and_shown(
     database: Database, pool: WorkerPool, expected: dict[str, float | None]
 ) -> None:
