@@ -33,6 +33,15 @@ from medvid.api.jobs import (
 )
 from medvid.api.judging import explained_verdicts
 from medvid.api.methods import AsyncCalls, SyncCalls, method, stream
+from medvid.api.notes import (
+    add_erratum,
+    add_note,
+    notes,
+    publish_note,
+    refuse_note,
+    resolve_note,
+    withdraw_note,
+)
 from medvid.api.transport import Transport
 from medvid.models.administration import (
     AuditLineView,
@@ -430,6 +439,13 @@ class AdminMethods:
     endpoints = method(endpoints)
     drain_endpoint = method(drain_endpoint)
     restore_endpoint = method(restore_endpoint)
+    notes = stream(notes)
+    add_note = method(add_note)
+    add_erratum = method(add_erratum)
+    publish_note = method(publish_note)
+    refuse_note = method(refuse_note)
+    resolve_note = method(resolve_note)
+    withdraw_note = method(withdraw_note)
     costs = method(costs)
     export_costs = method(export_costs)
     pause_judging = method(pause_judging)

@@ -10,6 +10,7 @@ from medvid.api import (
     judging,
     keys,
     leaderboards,
+    notes,
     own_files,
     sign_in,
     submissions,
@@ -68,6 +69,12 @@ class Methods:
     tracks = method(leaderboards.tracks)
     track = method(leaderboards.track)
     final_results = method(leaderboards.final_results)
+    changes = method(notes.changes)
+    object_to = method(notes.object_to)
+    objections = method(notes.objections)
+    objection = method(notes.objection)
+    withdraw_objection = method(notes.withdraw_objection)
+    answer_objection = method(notes.answer_objection)
     evidence = method(leaderboards.evidence)
     signing_keys = method(leaderboards.signing_keys)
 

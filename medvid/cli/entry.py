@@ -31,14 +31,24 @@ def entry(
     ] = None,
 ) -> int:
     """Show an entry: every metric by source, coverage, and where it stood when."""
+    found = _asked(session, on, name)
+    return session.answer(found, lambda: _show(found, Console(highlight=False)))
+
+
+def _asked(session: Session, on: Board | None, name: str) -> EntryDetails:
     boards = [on] if on else list(BOARDS)
     try:
         wanted = str(UUID(name))
     except ValueError:
         board, wanted = _named(session, boards, name)
         boards = [board]
-    found = _found(session, boards, wanted)
-    return session.answer(found, lambda: _show(found, Console(highlight=False)))
+    return _found(session, boards, wanted)
+
+
+def named_entry(session: Session, on: Board | None, name: str) -> tuple[str, str]:
+    """Return board and id of the entry that is meant; raises CommandFailed, NotFound."""
+    found = _asked(session, on, name)
+    return found.board, str(found.id)
 
 
 def entry_id(session: Session, board: Board, text: str) -> str:
@@ -126,6 +136,11 @@ def _show(found: EntryDetails, console: Console) -> None:
         )
     for change in found.fact_changes:
         console.print(Text(f"facts changed {change_text(change)}", style="dim"))
+    for note in found.notes:
+        replies = {"answer of the owner": note.answer, "resolution": note.resolution}
+        said = [f"; {who}: {each.text}" for who, each in replies.items() if each and each.text]
+        state = "" if note.state == "published" else f", {note.state}"
+        console.print(Text(f"{note.kind}{state}: {note.text or 'not shown'}{''.join(said)}"))
 
 
 def _number(value: float | None) -> str:

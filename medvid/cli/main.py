@@ -29,12 +29,20 @@ _ON_A_SERVER: Final = {
     "entry": "entry:entry",
     "compare": "compare:compare",
     "tracks": "tracks:tracks",
+    "changes": "objection:changes",
     "export": "export:export",
     "export-evidence": "evidence:export_evidence",
     "quotas": "keys:quotas",
     "register-key": "keys:register_key",
     "login": "sign_in:login",
     "logout": "sign_in:logout",
+}
+_OBJECTION: Final = {
+    "file": "objection:file_objection",
+    "list": "objection:list_objections",
+    "show": "objection:show",
+    "withdraw": "objection:withdraw",
+    "answer": "objection:answer",
 }
 _ON_YOUR_MACHINE: Final = {
     "predict": "predict:predict",
@@ -113,6 +121,15 @@ _KEYS: Final = {
     "revoke": "keys:revoke",
     "quotas": "keys:set_quotas",
 }
+_NOTES: Final = {
+    "list": "notes:list_notes",
+    "add": "notes:add",
+    "correct": "notes:correct",
+    "publish": "notes:publish",
+    "refuse": "notes:refuse",
+    "resolve": "notes:resolve",
+    "withdraw": "notes:withdraw",
+}
 _POOL: Final = {
     "list": "pool:list_endpoints",
     "drain": "pool:drain",
@@ -144,6 +161,10 @@ config = typer.Typer(
     help="Show and change settings: this client's, and those of the services.",
     invoke_without_command=True,
 )
+objection = typer.Typer(
+    help="Objections to entries: yours, and your answer to those of others.", no_args_is_help=True
+)
+notes = typer.Typer(help="Objections, public notes, errata of snapshots.", no_args_is_help=True)
 rewards = typer.Typer(help="Rewards for reinforcement learning.", no_args_is_help=True)
 ground_truth = typer.Typer(help="Versions of the ground truth.", no_args_is_help=True)
 keys = typer.Typer(help="API keys and their quotas.", no_args_is_help=True)
@@ -179,8 +200,10 @@ def show_settings(context: typer.Context, as_json: Json = False) -> None:
 
 add_commands(app, "medvid.cli", _ON_A_SERVER, _SERVER_PANEL, _STATUSES)
 add_commands(app, "medvid.cli", _ON_YOUR_MACHINE, _LOCAL_PANEL)
+add_commands(objection, "medvid.cli", _OBJECTION)
 add_commands(rewards, "medvid.cli", _REWARDS)
 add_commands(config, "medvid.cli", _CONFIG)
+app.add_typer(objection, name="objection", rich_help_panel=_SERVER_PANEL)
 app.add_typer(rewards, name="rewards", rich_help_panel=_LOCAL_PANEL)
 app.add_typer(config, name="config", rich_help_panel=_LOCAL_PANEL)
 app.add_typer(admin, name="admin", rich_help_panel=server.OPERATORS)
@@ -189,6 +212,7 @@ add_commands(admin, "medvid.cli.administration", _ADMINISTRATION, _ADMIN_PANEL)
 add_commands(ground_truth, "medvid.cli.administration", _GROUND_TRUTH)
 add_commands(keys, "medvid.cli.administration", _KEYS)
 add_commands(pool, "medvid.cli.administration", _POOL)
+add_commands(notes, "medvid.cli.administration", _NOTES)
 for kind, about in _JOBS.items():
     jobs = typer.Typer(help=about, no_args_is_help=True)
     functions = {verb: f"{kind}:{function}" for verb, function in _JOB_VERBS.items()}
@@ -196,6 +220,7 @@ for kind, about in _JOBS.items():
     admin.add_typer(jobs, name=kind, rich_help_panel=_ADMIN_PANEL)
 admin.add_typer(ground_truth, name="ground-truth", rich_help_panel=_ADMIN_PANEL)
 admin.add_typer(keys, name="keys", rich_help_panel=_ADMIN_PANEL)
+admin.add_typer(notes, name="notes", rich_help_panel=_ADMIN_PANEL)
 admin.add_typer(pool, name="pool", rich_help_panel=_ADMIN_PANEL)
 
 

@@ -14,6 +14,7 @@ from medvid.benchmark.series import NotRanked, Treatment
 from medvid.benchmark.tasks import METRICS, Board, Ranking, Scoring
 from medvid.models.base import SCHEMA_MEANING, SCHEMA_VERSION, Answer, Open
 from medvid.models.facts import BoardFacts
+from medvid.models.notes import PublicNote
 from medvid.models.site import SiteLinks
 
 NoStatistics = Literal["coming", "too_many_entries", "not_made"]
@@ -223,6 +224,10 @@ class Leaderboard(Answer):
         description="why no entry has `statistics`: they follow in seconds; the board is too large "
         "for them; none were made of this snapshot, or were pruned with it; null: there are some, "
         "or nothing is ranked",
+    )
+    notes: list[PublicNote] = Field(
+        default_factory=list,
+        description="of a snapshot its errata; of the board now these and administrators' notes",
     )
     track: str | None = Field(None, description="the track that the entries are narrowed to")
     filters: dict[str, Any] = Field(

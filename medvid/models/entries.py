@@ -21,6 +21,7 @@ from medvid.models.boards import (
 )
 from medvid.models.facts import FactChange, ModelFacts
 from medvid.models.judging import JudgeResult
+from medvid.models.notes import PublicNote
 
 
 class SourceSimilarity(Answer):
@@ -150,6 +151,10 @@ class EntryDetails(Answer):
     facts: ModelFacts | None = Field(None, description=FACTS_SAID)
     fact_changes: list[FactChange] = Field(
         default_factory=list, description="the newest 50 changes of its facts, newest first"
+    )
+    notes: list[PublicNote] = Field(
+        default_factory=list,
+        description="the newest 100 published objections, and notes of administrators",
     )
     url: str
     page: str

@@ -67,7 +67,9 @@ _CREDENTIALS: Final = {
         "open to everybody would have been done.",
     ),
     "revoked_key": ProblemCode(401, "The API key was revoked; use another."),
-    "key_required": ProblemCode(401, "Submissions need an API key here, and none was sent."),
+    "key_required": ProblemCode(
+        401, "This needs an API key, submissions perhaps only here, and none was sent."
+    ),
     "administration_off": ProblemCode(
         403, "Administration is off, as the operator set no administrator's key."
     ),
@@ -114,6 +116,10 @@ _CREDENTIALS: Final = {
         429,
         "The evaluate-only submissions of 24 hours, or of all time, are used up; the detail names "
         "when the next can be sent.",
+    ),
+    "objection_quota": ProblemCode(
+        429,
+        "Too many objections were filed with the key in 24 hours, or wait at the entry.",
     ),
     "facts_quota": ProblemCode(
         429, "The model's facts were changed too often in 24 hours; change several at once, later."
@@ -218,10 +224,26 @@ _BOARDS: Final = {
     "track_not_final": ProblemCode(
         404, "The track's results are not frozen yet; the track names its board of today."
     ),
+    "objection_not_found": ProblemCode(
+        404, "There is no objection with this id, or none that the caller may see."
+    ),
+    "not_the_objector": ProblemCode(403, "The objection was not filed with this API key."),
+    "objection_open": ProblemCode(
+        409, "An objection of this key to the entry waits already; withdraw it first."
+    ),
+    "objection_settled": ProblemCode(
+        409, "The objection is resolved, refused, withdrawn, or not published yet."
+    ),
+    "already_answered": ProblemCode(409, "The objection has its one answer."),
     "invalid_cursor": ProblemCode(400, "The cursor is not one that a page named."),
 }
 _ADMIN_ACTIONS: Final = {
     "entry_not_found": ProblemCode(404, "There is no entry with this id."),
+    "note_not_found": ProblemCode(404, "There is no objection, note or erratum with this id."),
+    "note_settled": ProblemCode(409, "The note's state does not allow this."),
+    "invalid_erratum": ProblemCode(
+        422, "A snapshot is corrected by a later one of the same board and scoring."
+    ),
     "dead_letter_not_found": ProblemCode(404, "There is no dead letter with this number."),
     "ground_truth_not_found": ProblemCode(404, "There is no such ground truth version."),
     "file_not_found": ProblemCode(404, "The server's folder has no file of this name."),

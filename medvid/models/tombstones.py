@@ -10,6 +10,7 @@ from pydantic import Field
 
 from medvid.benchmark.tasks import Board, Scoring
 from medvid.models.base import Answer, Open, Page
+from medvid.models.notes import PublicNote
 
 
 class RanksHad(Answer):
@@ -51,6 +52,10 @@ class Tombstone(Answer):
     note: str | None = Field(description="why it was withdrawn, as far as that was said")
     ranks: list[RanksHad] = Field(description="that it had on this board, by scoring")
     successor: Successor | None = Field(description="null: there is none")
+    notes: list[PublicNote] = Field(
+        default_factory=list,
+        description="objections to it and notes on it, at its own address; in lists none",
+    )
     url: str
     page: str
 

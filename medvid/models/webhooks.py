@@ -30,7 +30,10 @@ class WebhookHeaders(Answer):
 
 
 class WebhookEventData(Answer):
-    """What happened. Of a judge run there is more: `run_id`, `reason`, `items`, `items_done`."""
+    """What happened. Of a judge run there is more: `run_id`, `reason`, `items`, `items_done`.
+
+    Of an objection `objection_id`, and its `state` is the objection's.
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -42,7 +45,7 @@ class WebhookEvent(Answer):
     """A change of state, as a submission's webhook gets it."""
 
     type: str = Field(
-        description="'submission.' or 'judging.' and the new state",
+        description="'submission.', 'judging.' or 'objection.' and the new state",
         examples=["submission.ranked", "judging.completed"],
     )
     timestamp: datetime = Field(description="when it happened")

@@ -15,6 +15,7 @@ from aiohttp import web
 from services.gateway.accounts import api as account_api
 from services.gateway.admin import entries_api as admin_entries_api
 from services.gateway.admin import evidence_api as admin_evidence_api
+from services.gateway.admin import notes_api as admin_notes_api
 from services.gateway.admin import operations_api as admin_operations_api
 from services.gateway.admin import pool_api as admin_pool_api
 from services.gateway.admin import succession_api as admin_succession_api
@@ -27,13 +28,14 @@ from services.gateway.admin.entries import EntryActions
 from services.gateway.admin.ground_truths import GroundTruths
 from services.gateway.admin.imports import BoardFiles
 from services.gateway.admin.judging_hold import HoldJudging
+from services.gateway.admin.notes import ManageNotes
 from services.gateway.admin.pool import JudgePool
 from services.gateway.admin.rereading import Rereading
 from services.gateway.admin.rescoring import Rescoring
 from services.gateway.admin.sealing import Sealing
 from services.gateway.admin.succession import Succession
 from services.gateway.boards import api as board_api
-from services.gateway.boards import evidence_api, exports_api, figures_api
+from services.gateway.boards import changes_api, evidence_api, exports_api, figures_api
 from services.gateway.boards.api import ready_first
 from services.gateway.boards.current import Boards
 from services.gateway.boards.events import BoardStreams
@@ -41,6 +43,7 @@ from services.gateway.boards.evidence import BoardEvidence
 from services.gateway.boards.exports import ResultFiles
 from services.gateway.boards.feeds import Feeds, feed_routes
 from services.gateway.boards.figures import BoardFigures
+from services.gateway.boards.notes import PublicNotes
 from services.gateway.boards.standings import standing_of
 from services.gateway.boards.store import SnapshotStore
 from services.gateway.boards.views import BoardViews
@@ -49,11 +52,14 @@ from services.gateway.judging import api as judging_api
 from services.gateway.judging.service import JudgingService
 from services.gateway.judging.store import JudgingStore
 from services.gateway.limits import status_limits, upload_limits, waiting_limits
+from services.gateway.objections import api as objection_api
+from services.gateway.objections.service import ObjectionService
 from services.gateway.pages import admin_parts
 from services.gateway.pages.account_pages import AccountPages
 from services.gateway.pages.admin_pages import AdminPages
 from services.gateway.pages.admin_sections import all_sections, downloads
 from services.gateway.pages.admin_sessions import Sessions
+from services.gateway.pages.changes_page import ChangesPage
 from services.gateway.pages.description import describe, description_routes
 from services.gateway.pages.figure_pages import FigurePages
 from services.gateway.pages.redirects import redirect_routes
@@ -111,10 +117,11 @@ from shared.storage.database import Database
 
 _FORGET_SECONDS: Final = 3600.0
 _FEATURES: Final = (
-    board_api, exports_api, figures_api, evidence_api, track_api, submission_api, facts_api,
-    own_files_api, test_set_api, judging_api, account_api, sign_in_api, webhook_api, status_api,
+    board_api, exports_api, figures_api, evidence_api, changes_api, track_api, submission_api,
+    facts_api, own_files_api, objection_api, test_set_api, judging_api, account_api, sign_in_api,
+    webhook_api, status_api,
     admin_entries_api, admin_operations_api, admin_succession_api, admin_evidence_api,
-    admin_pool_api,
+    admin_pool_api, admin_notes_api,
 )  # fmt: skip
 _BOARD_HINTS: Final = (BoardRanked.type, StatisticsComputed.type)
 _EVENT_HINTS: Final = (BoardRanked.type, ScoringFailed.type, JudgingProgressed.type)
@@ -137,6 +144,8 @@ class _Parts:
     history: SnapshotStore
     judging: JudgingService
     made: PageViews
+    notes: PublicNotes
+    objections: ObjectionService
     own_facts: OwnFacts
     own_files: own_files_api.OwnFiles
     pages: Pages
@@ -197,6 +206,7 @@ def _build(database: Database, pool: WorkerPool, folder: Path, settings: Gateway
             rereading=Rereading(database, rescoring),
             succession=Succession(database, rescoring),
             hold=HoldJudging(database),
+            notes=ManageNotes(database),
             costs=Costs(database),
             pool=JudgePool(database),
             log=AuditLog(database),
@@ -215,6 +225,8 @@ def _build(database: Database, pool: WorkerPool, folder: Path, settings: Gateway
         history=history,
         judging=judging,
         made=PageViews(pages, limits=waiting_limits(settings)),
+        notes=PublicNotes(database),
+        objections=ObjectionService(database, owners),
         own_facts=OwnFacts(database, owners),
         own_files=own_files_api.OwnFiles(
             owners, TruthWorkers(pool, store.ground_truth), seconds=settings.validation_seconds
@@ -306,7 +318,8 @@ def _application(
     site = settings.site
     description = describe(parts.endpoints(), [webhook_api.SUBMISSION_CHANGED], site)
     others = [
-        *feed_routes(Feeds(boards, history, site)),
+        *ChangesPage(parts.notes, pages).routes(),
+        *feed_routes(Feeds(boards, history, parts.notes, site)),
         *PublicPages(
             boards,
             parts.views,

@@ -74,7 +74,8 @@ class RankedBoard:
 
     `unranked` has the rows of the entries without any value, which have no rank; None where every
     entry has one. `values` are those that it shows, by what they were computed from; `rule` says
-    which of them it ranks.
+    which of them it ranks. `rests_on` names the ranking rule, and the versions of metrics and
+    ground truth behind the values, as far as these are known.
     """
 
     content: bytes
@@ -83,6 +84,7 @@ class RankedBoard:
     ranking: Ranking
     rule: SeriesRule
     values: bytes
+    rests_on: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def ranked_board(
@@ -98,7 +100,28 @@ def ranked_board(
         ranking=ranking,
         rule=rule,
         values=values_document(entries, scoring),
+        rests_on=rests_on(entries, ranking, rule),
     )
+
+
+def rests_on(
+    entries: Sequence[Entry], ranking: Ranking, rule: SeriesRule
+) -> dict[str, Sequence[str]]:
+    """Return what a board's numbers rest on, by the kind of change that it would be.
+
+    Versions that no value names are left out: a board without values rests on none.
+    """
+    treated = {"ranking": ranking, **rule.stored()}
+    treated.pop("current")  # its changes are the board's breaks
+    found: dict[str, Sequence[str]] = {
+        "rule": sorted(f"{name}: {value}" for name, value in treated.items())
+    }
+    for kind in ("metric", "ground_truth"):
+        name = f"{kind}_version"
+        named = {each[name] for entry in entries for each in entry.origins.values()}
+        if versions := sorted(filter(None, named)):
+            found[kind] = versions
+    return found
 
 
 def values_document(entries: Sequence[Entry], scoring: Scoring) -> bytes:

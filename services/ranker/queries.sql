@@ -16,6 +16,8 @@ SELECT submissions.id
 SELECT boards.revision, boards.ranking, boards.series, boards.other_judges, boards.published,
        (SELECT judge_version FROM judge_service) AS service, entries.id, submission_id, model_name, organization, team, authors, model_url, track, badges,
        submitted_on, verified_on, versions_before, evaluations_before, withdrawals_before, facts::text AS facts,
+       ARRAY(SELECT DISTINCT state FROM public_notes
+              WHERE entry_id = entries.id AND kind = 'objection') AS objections,
        coalesce(array_agg(metric ORDER BY metric) FILTER (WHERE metric IS NOT NULL), '{}') AS metrics,
        coalesce(array_agg(compat ORDER BY metric) FILTER (WHERE metric IS NOT NULL), '{}') AS compat,
        coalesce(array_agg(strict ORDER BY metric) FILTER (WHERE metric IS NOT NULL), '{}') AS strict,
@@ -37,6 +39,7 @@ DELETE FROM hypothetical_due WHERE board = $1 RETURNING entry_id
 -- name: hypothetical_entries
 SELECT entries.id, submission_id, model_name, organization, team, authors, model_url, track, badges,
        submitted_on, verified_on, versions_before, evaluations_before, withdrawals_before, facts::text AS facts,
+       '{}'::text[] AS objections,
        array_agg(metric ORDER BY metric) AS metrics,
        array_agg(compat ORDER BY metric) AS compat,
        array_agg(strict ORDER BY metric) AS strict,
@@ -83,6 +86,16 @@ INSERT INTO series_breaks (board, at, before, after, snapshot_id)
 SELECT $1, now(), newest.after, $3, $2
   FROM (SELECT (SELECT after FROM series_breaks WHERE board = $1 ORDER BY at DESC LIMIT 1) AS after) AS newest
  WHERE newest.after IS DISTINCT FROM $3
+
+-- name: add_change
+-- Where what a board's numbers rest on ($4) is not what it was when that was last written down.
+INSERT INTO board_changes (board, kind, before, after, snapshot_id)
+SELECT $1, $2, newest.after, $4, $3
+  FROM (SELECT (SELECT after FROM board_changes
+                 WHERE board = $1 AND kind = $2
+                 ORDER BY snapshot_id DESC
+                 LIMIT 1) AS after) AS newest
+ WHERE newest.after IS DISTINCT FROM $4
 
 -- name: add_values
 INSERT INTO snapshot_values (snapshot_id, content, salt) VALUES ($1, $2, $3)

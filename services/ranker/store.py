@@ -18,6 +18,7 @@ from medvid.benchmark.series import SeriesRule, adopted
 from medvid.benchmark.tasks import METRIC_KEYS, SCORINGS, Board, Ranking, Scoring
 from medvid.judging.badges import JUDGES_MISSING
 from medvid.models.facts import fact_badges, on_board
+from medvid.models.notes import objection_badges
 from services.ranker.board import Entry, RankedBoard
 from shared.contracts.messages import BoardChanged, RescoringCompleted
 from shared.messaging.reaper import Overdue
@@ -137,6 +138,8 @@ class BoardStore:
         salt = secrets.token_bytes(_SALT_BYTES)
         await connection.execute(_SQL["add_values"], snapshot_id, ranked.values, salt)
         await connection.execute(_SQL["add_break"], self.board, snapshot_id, ranked.rule.current)
+        for kind, basis in ranked.rests_on.items():
+            await connection.execute(_SQL["add_change"], self.board, kind, snapshot_id, basis)
         await self._save_ranks(scoring, snapshot_id, ranked.ranks)
 
     async def _save_ranks(
@@ -207,7 +210,11 @@ def _entry(row: asyncpg.Record) -> Entry:
         model_url=row["model_url"],
         track=row["track"],
         # A row of a publication may have the badge already.
-        badges=tuple(dict.fromkeys((*row["badges"], *fact_badges(facts)))),
+        badges=tuple(
+            dict.fromkeys(
+                (*row["badges"], *fact_badges(facts), *objection_badges(row["objections"]))
+            )
+        ),
         facts=on_board(facts),
         submitted_on=row["submitted_on"],
         verified_on=row["verified_on"],

@@ -55,11 +55,12 @@ DELETE FROM replicates WHERE ctid = ANY(ARRAY(/* doomed */))
 -- name: snapshots_doomed
 -- Thinned, never emptied: of older ones the last of each day stays, and after a year the last of
 -- each month. The newest of a board has none after it, so it stays whatever its age; so does what final
--- results of tracks are read from.
+-- results of tracks are read from, and what errata link.
 SELECT s.ctid
   FROM snapshots s
  WHERE s.created_at < now() - make_interval(secs => 86400 * $1::float8)
    AND NOT EXISTS (SELECT FROM track_finals f WHERE f.snapshot_id = s.id)
+   AND NOT EXISTS (SELECT FROM notes n WHERE s.id IN (n.snapshot_id, n.corrected_by))
    AND EXISTS (
        SELECT FROM snapshots later
         WHERE later.board = s.board AND later.scoring = s.scoring AND later.id > s.id

@@ -39,6 +39,7 @@ _OWNED: Final = (
 )  # fmt: skip
 _ENTRY_ACTIONS: Final = (
     "rename", "edit", "facts", "promote", "demote", "remove", "restore", "erase",
+    "notes",
 )  # fmt: skip
 _ACTION: Final = AdminAction.of("administrator", "a seed of the conformance test", "req-1")
 _WHY: Final = {"why": "to see that it is taken"}
@@ -79,6 +80,7 @@ async def seeds_of(gateway: Gateway, predictions: bytes, admin_key: str, truths:
         version().hash,
     )
     seeds["POST /api/v1/admin/snapshots/{id}/sealed-evidence"] = [{"id": await _sealable(gateway)}]
+    seeds |= await _of_objections(gateway, predictions)
     seeds |= await _of_people(database)
     seeds |= await _of_administrators(gateway, admin_key, truths)
     seeds |= await _rescored(database, (await _submitted(gateway, predictions))["id"])
@@ -145,6 +147,70 @@ async def _sealable(gateway: Gateway) -> str:
     await add_replicates(database, entry_id, "cvs_acc", [0.4, 0.6] * 500)
     await gateway.rank_listed("official")
     return str(await database.pool.fetchval("SELECT max(id) FROM snapshots"))
+
+
+async def _of_objections(gateway: Gateway, predictions: bytes) -> Seeds:
+    """File objections in both states with a key of its own, and let a board have two snapshots."""
+    database, secret = gateway.database, "mvk_of-the-objections"
+    key = await database.pool.fetchval(
+        "INSERT INTO api_keys (id, label, owner, key_sha256, scopes, created_by)"
+        " VALUES ($1, 'a reader', 'ada', sha256($2), '{submit}', 'administrator') RETURNING id",
+        uuid4(), secret.encode(),
+    )  # fmt: skip
+    owner = await _submitted(gateway, predictions)
+
+    async def objection(state: str) -> str:
+        return str(
+            await database.pool.fetchval(
+                "INSERT INTO notes (kind, state, entry_id, account, text, published_at)"
+                " SELECT 'objection', $3, id, $2, 'a seed',"
+                " CASE WHEN $3 = 'published' THEN now() END"
+                " FROM entries WHERE submission_id = $1 RETURNING id",
+                UUID(owner["id"]), f"key:{key}", state,
+            )
+        )  # fmt: skip
+
+    async def open_ones() -> list[str]:
+        found = []
+        for _ in range(3):  # one at a time with one key to an entry
+            found.append(await objection("open"))
+            await database.pool.execute(
+                "UPDATE notes SET account = account || 'x' WHERE id = $1", UUID(found[-1])
+            )
+        return found
+
+    listed = await database.pool.fetch(
+        "SELECT id::text FROM entries WHERE listed AND board = 'community'"
+    )
+    mine = await objection("open")
+    published = [await objection("published") for _ in range(4)]
+    await add_listed_entry(database, "Corrected", {"cvs_acc": 0.25}, "official")
+    await gateway.rank_listed("official")
+    faulty, right = await database.pool.fetchrow(
+        "SELECT min(id), max(id) FROM snapshots WHERE board = 'official' AND scoring = 'compat'"
+    )
+    admin = "POST /api/v1/admin"
+    correction = {**_WHY, "text": "A label was wrong.", "corrected_by": right}
+    return {
+        "POST /api/v1/leaderboards/{board}/entries/{id}/objections": [
+            {"board": "community", "id": row["id"], "bearer": secret} for row in listed
+        ],
+        "GET /api/v1/objections": [{"bearer": secret}],
+        "GET /api/v1/objections/{id}": [{"id": each} for each in published],
+        "POST /api/v1/objections/{id}/withdraw": [
+            {"id": each, "bearer": secret} for each in (mine, *published[:1])
+        ],
+        "POST /api/v1/objections/{id}/answer": [
+            {"id": each, "bearer": owner["bearer"]} for each in published[2:]
+        ],
+        f"{admin}/notes/{{id}}/publish": [{"id": each} for each in await open_ones()],
+        f"{admin}/notes/{{id}}/refuse": [{"id": each} for each in await open_ones()],
+        f"{admin}/notes/{{id}}/resolve": [{"id": each} for each in published[1:2]],
+        f"{admin}/notes/{{id}}/withdraw": [{"id": await objection("published")}],
+        f"{admin}/snapshots/{{id}}/errata": [
+            {"id": str(faulty), "body": orjson.dumps(correction).decode()}
+        ],
+    }
 
 
 async def _of_people(database: Database) -> Seeds:

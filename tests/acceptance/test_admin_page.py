@@ -253,7 +253,7 @@ async def test_nobody_is_signed_in_by_another_site(site: Site) -> None:
 
 
 SECTIONS = ("", "/submissions", "/entries", "/boards", "/rescores", "/ground-truths",
-            "/dead-letters", "/keys", "/audit")  # fmt: skip
+            "/dead-letters", "/keys", "/audit", "/notes")  # fmt: skip
 
 
 async def test_every_page_asks_who_it_is_and_none_trusts_a_text(site: Site) -> None:
@@ -270,6 +270,7 @@ async def test_every_page_asks_who_it_is_and_none_trusts_a_text(site: Site) -> N
     await site.done("/rescores", why=HOSTILE)
     body = {"label": HOSTILE, "owner": HOSTILE, "scopes": ["submit"], "why": HOSTILE}
     assert (await site.ask("POST", "/keys", body))[0] == 201
+    await site.done(f"/entries/{stored.entry_id}/notes", why=HOSTILE, text=HOSTILE)
     job = await site.database.pool.fetchval("SELECT id FROM rescore_jobs")
     paths = [f"/admin{each}" for each in SECTIONS]
     paths += [f"/admin/entries/{stored.entry_id}", f"/admin/rescores/{job}"]

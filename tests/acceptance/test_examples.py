@@ -41,6 +41,7 @@ CHALLENGES: Final = '[tracks.over]\nname = "Over"\nopens = 2020-01-01\ncloses = 
 EVENTS: Final = "/events"
 JOBS: Final = ("rescores", "rereads", "successions")
 REFUSED: Final = {
+    "post_admin_snapshots_id_errata": "snapshot_not_found",
     # What they ask for is nothing that this site has; other tests do what is asked.
     "post_admin_rereads": "nothing_to_reread",
     "post_admin_successions": "nothing_to_judge",

@@ -19,6 +19,7 @@ PAGES = {
     "admin-boards": "/admin/boards",
     "admin-rescores": "/admin/rescores",
     "admin-rescore": "",  # where the job is
+    "admin-notes": "/admin/notes",
     "admin-costs": "/admin/costs?by=judge",
     "admin-ground-truths": "/admin/ground-truths",
     "admin-dead-letters": "/admin/dead-letters",

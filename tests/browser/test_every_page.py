@@ -39,6 +39,7 @@ PAGES = {
     "metric": "/about/metrics/dvc_f1",
     "judged-metric": "/about/metrics/vs_llm",
     "intervals": "/about/intervals",
+    "changes": "/changes",
     "status": "/status",
     "docs": "/docs",
     "docs-administration": "/docs/administration",

@@ -50,14 +50,16 @@ FINAL: Final = {
     "webhook_deliveries": {"delivered", "dead"},
     "rescore_jobs": {"applied", "discarded"},
     "rescore_items": {"scored", "failed"},
+    "notes": {"published", "resolved", "refused", "withdrawn"},
 }
 """Where nothing more has to happen."""
 
 A_PERSON_DECIDES: Final = {
     "rescore_jobs": {"ready"},
     "judge_pool_endpoints": {"drained", "other_model"},
+    "notes": {"open"},
 }
-"""Where an administrator looks, and applies or discards, or uses an endpoint again."""
+"""Where an administrator looks, and applies or discards, uses an endpoint again, or publishes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,8 +175,16 @@ async def test_snapshots_are_thinned_and_the_newest_stays(database: Database) ->
     assert len(left) < len(ages)
     old = await database.pool.execute("UPDATE snapshots SET created_at = '2001-01-01'")
     assert old
+    faulty, right = await database.pool.fetchrow(
+        "INSERT INTO notes (kind, state, board, snapshot_id, corrected_by, text, published_at)"
+        " SELECT 'erratum', 'published', 'official', min(id), min(id) FILTER (WHERE id > first),"
+        " 'a label was wrong', now() FROM snapshots, (SELECT min(id) AS first FROM snapshots) AS s"
+        " RETURNING snapshot_id, corrected_by"
+    )
     await pruner(database, days=30).prune()
-    assert await rows(database, "snapshots") == 1
+    kept = {row["id"] for row in await database.pool.fetch("SELECT id FROM snapshots")}
+    assert len(kept) == 3, "the newest, and those of the erratum"
+    assert {faulty, right} < kept
 
 
 async def test_batches_are_small_and_one_process_prunes(

@@ -20,6 +20,7 @@ from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.audit import Subject, record
 from services.gateway.accounts.fact_history import erase_facts, save_facts, stated_after
 from services.gateway.admin import rules
+from services.gateway.admin.notes import erase_notes
 from services.gateway.admin.rules import ManagedEntry
 from shared.contracts.messages import BoardChanged, JudgingProgressed
 from shared.runtime.errors import Conflict, NotFound
@@ -118,6 +119,7 @@ class EntryActions:
                 await _save(transaction, before, after)
                 await transaction.connection.execute(_SQL["note_erase"], after.submission_id)
                 await erase_facts(transaction.connection, entry_id)
+                await erase_notes(transaction.connection, entry_id)
                 subject = Subject("entry", str(entry_id))
                 await record(transaction, action, "erase", subject, after={"erased": True})
             return Changed(after, changed=True)

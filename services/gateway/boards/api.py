@@ -54,7 +54,10 @@ _COUNT: Final = "in other forms than JSON: the number of entries on all pages"
 _BOARD: Final = Reply(
     "The board, or a page of it.",
     dict.fromkeys(BOARD_TYPES) | {JSON: Leaderboard},
-    headers={"Link": "the next page, if there is one", "X-Total-Count": _COUNT},
+    headers={
+        "Link": "the next page, and what an erratum names, if there are any",
+        "X-Total-Count": _COUNT,
+    },
     etag=True,
     links=_LINKS,
 )
@@ -250,8 +253,10 @@ async def read_snapshot(
 ) -> Representation:
     """Read a snapshot.
 
-    A board as it was ranked once. It never changes, so it can be cited. Old ones may be thinned
-    out: the last of each day stays, after a year the last of each month.
+    A board as it was ranked once. Its rows never change, so it can be cited; `notes` has its
+    errata, which may come later: a faulty snapshot names the one that corrects it, also as
+    `Link: <...>; rel="successor-version"`. Old ones may be thinned out: the last of each day stays,
+    after a year the last of each month, and those of errata.
     """
     form = query.format or accepted_form(request)
     return await views.permalink(id, form, address=address)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Final
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+ATOM_TYPE: Final = "application/atom+xml; charset=utf-8"
 _NAMESPACE: Final = "http://www.w3.org/2005/Atom"
 # What XML 1.0 cannot hold, however it is written.
 _NO_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -16,7 +17,10 @@ _NO_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\ufff
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """An entry of a feed. `id` is an IRI that it keeps for ever, `page` where to read more."""
+    """An entry of a feed. `id` is an IRI that it keeps for ever, `page` where to read more.
+
+    `published` is when it came, None where nothing has changed about it since.
+    """
 
     id: str
     title: str
@@ -24,6 +28,7 @@ class News:
     summary: str
     page: str
     updated: datetime
+    published: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,7 @@ class Feed:
             _text(entry, "id", item.id)
             _text(entry, "title", item.title)
             _text(entry, "updated", _moment(item.updated))
-            _text(entry, "published", _moment(item.updated))
+            _text(entry, "published", _moment(item.published or item.updated))
             _text(SubElement(entry, "author"), "name", item.author)
             _link(entry, "alternate", item.page, "text/html")
             _text(entry, "summary", item.summary)

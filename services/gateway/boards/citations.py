@@ -22,6 +22,7 @@ def board_bibtex(board: Leaderboard) -> str:
     name = f"{board.board} board, {board.scoring} scoring, revision {board.revision}"
     year = {"year": str(board.updated_at.year)} if board.updated_at else {}
     when = f"State of {_moment(board)}"
+    snapshot = f", snapshot {board.snapshot}{corrected(board)}" if board.snapshot else ""
     return _bibtex(
         f"medvidbench-{board.board}-{board.revision}",
         {
@@ -29,9 +30,19 @@ def board_bibtex(board: Leaderboard) -> str:
             "author": _whole(site().maintainers),
             **year,
             "howpublished": latex_address(site().absolute(state_url(board))),
-            "note": f"{when}, snapshot {board.snapshot}" if board.snapshot else when,
+            "note": f"{when}{snapshot}",
         },
     )
+
+
+def corrected(board: Leaderboard) -> str:
+    """Return what a citation of a snapshot adds where errata name another; '' without any."""
+    numbers = [
+        str(note.corrected_by.number)
+        for note in board.notes
+        if note.corrects and note.corrected_by and note.corrects.number == board.snapshot
+    ]
+    return f", corrected by snapshot {', '.join(numbers)}" if numbers else ""
 
 
 def entry_bibtex(entry: EntryDetails, board: Leaderboard) -> str:

@@ -52,9 +52,10 @@ class ReadyBoard:
     valueless: frozenset[Scoring]
 
     @property
-    def state(self) -> tuple[int, bool, int]:
-        """Which snapshot it shows, whether with statistics, and with how many links."""
-        return self.snapshot_id, self.board.measured_at is not None, self.board.links
+    def state(self) -> tuple[int, bool, int, int]:
+        """Which snapshot it shows, whether with statistics, with how many links and notes."""
+        board = self.board
+        return self.snapshot_id, board.measured_at is not None, board.links, board.note_steps
 
 
 class Boards:
@@ -135,11 +136,7 @@ class Boards:
         """Take over newer snapshots, if there are any; raises Transient."""
         async with self._refreshing:
             newest = await self._source.newest_snapshots()
-            newer = [
-                ref
-                for ref in newest
-                if (ref.id, ref.is_measured, ref.links) > self._ready[ref.board, ref.scoring].state
-            ]
+            newer = [ref for ref in newest if ref.state > self._ready[ref.board, ref.scoring].state]
             if newer:
                 await self._take(newer)
                 self._announce()
@@ -153,6 +150,7 @@ class Boards:
             snapshot = await self._source.snapshot(ref.id)
             # In a thread, as below: a board of thousands takes a while.
             read = await asyncio.to_thread(board_models.leaderboard, snapshot)
+            read = read.model_copy(update={"note_steps": ref.notes})
             boards[ref.board, ref.scoring], ids[ref.board, ref.scoring] = read, ref.id
         built: dict[tuple[Board, Scoring], ReadyBoard] = {}
         for key, board in boards.items():

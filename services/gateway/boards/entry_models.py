@@ -29,6 +29,8 @@ from medvid.models.entries import (
 )
 from medvid.models.facts import FactChange, fact_badges, facts_of, in_order
 from medvid.models.judging import JudgeResult
+from medvid.models.notes import objection_badges
+from services.gateway.boards.notes import public_note
 from services.gateway.boards.store import FoundEntry
 from services.gateway.judging.models import shown_facts
 from services.gateway.submissions.similarity_models import similarities
@@ -46,12 +48,13 @@ def entry_details(
     """Return an entry as it is served; `places` has its row by scoring, and how many are ranked."""
     entry = {name: value for name, value in found.entry.items() if name not in _APART}
     facts = orjson.loads(found.entry["facts"])
-    badges = dict.fromkeys((*found.entry["badges"], *fact_badges(facts)))
+    objections = [each["state"] for each in found.notes if each["kind"] == "objection"]
+    own = (*found.entry["badges"], *fact_badges(facts), *objection_badges(objections))
     counts = {name: found.entry[name] for name in _COUNTS}
     scores = {score["metric"]: score for score in found.scores}
     return EntryDetails(
         **entry,
-        badges=list(badges),
+        badges=list(dict.fromkeys(own)),
         sent_before=None if counts["versions"] is None else SentBefore(**counts),
         facts=facts_of(facts),
         fact_changes=[
@@ -63,6 +66,7 @@ def entry_details(
             )
             for each in found.fact_changes
         ],
+        notes=[public_note(row) for row in found.notes],
         url=url("api_entry", board=entry["board"], id=entry["id"]),
         page=url("entry", board=entry["board"], id=entry["id"]),
         places=[

@@ -11,8 +11,10 @@ from aiohttp import web
 
 from medvid.benchmark.tasks import BOARDS, SCORINGS, Board
 from services.gateway.boards.api import known_board
-from services.gateway.boards.atom import Feed, News
+from services.gateway.boards.atom import ATOM_TYPE, Feed, News
+from services.gateway.boards.changes import changes_feed
 from services.gateway.boards.current import CACHE_CONTROL, Boards
+from services.gateway.boards.notes import PublicNotes
 from services.gateway.boards.store import Arrival, BoardHistory
 from services.gateway.boards.urls import page_url
 from services.gateway.web.representations import Representation, represent
@@ -22,17 +24,19 @@ from services.gateway.web.site import Site
 from services.gateway.web.urls import PAGES, inside, url
 
 _LENGTH: Final = 50
-_TYPE: Final = "application/atom+xml; charset=utf-8"
 _BEGINNING: Final = datetime(2026, 1, 1, tzinfo=UTC)
 """When a feed was updated that never had an entry; Atom wants a moment."""
 
 
 class Feeds:
-    """The feeds: of each board, and of all (named '')."""
+    """The feeds: of each board, of all (named ''), and of changes."""
 
-    def __init__(self, boards: Boards, history: BoardHistory, site: Site) -> None:
+    def __init__(
+        self, boards: Boards, history: BoardHistory, notes: PublicNotes, site: Site
+    ) -> None:
         self._boards = boards
         self._history = history
+        self._notes = notes
         self._site = site
         self._made: dict[Board | None, tuple[object, Representation]] = {}
 
@@ -47,6 +51,10 @@ class Feeds:
             self._made[board] = made
         return made[1]
 
+    async def changes(self) -> Representation:
+        """Return the feed of what changed apart from entries; raises Transient."""
+        return changes_feed(await self._notes.changes(None), self._site)
+
     def _represent(self, board: Board | None, arrivals: Sequence[Arrival]) -> Representation:
         address = url("board_feed", board=board) if board else url("feed")
         updated = arrivals[0].since if arrivals else _BEGINNING
@@ -60,7 +68,7 @@ class Feeds:
         )
         return represent(
             feed.text([self._news(arrival) for arrival in arrivals]),
-            content_type=_TYPE,
+            content_type=ATOM_TYPE,
             cache_control=CACHE_CONTROL,
             headers=READ_HEADERS,
             last_modified=updated,
@@ -97,4 +105,11 @@ def feed_routes(feeds: Feeds) -> list[web.RouteDef]:
     async def one(request: web.Request) -> web.Response:
         return send(request, await feeds.get(known_board(request.match_info["board"])))
 
-    return [web.get(PAGES["feed"], everything), web.get(PAGES["board_feed"], one)]
+    async def changes(request: web.Request) -> web.Response:
+        return send(request, await feeds.changes())
+
+    return [
+        web.get(PAGES["feed"], everything),
+        web.get(PAGES["changes_feed"], changes),  # before the pattern that fits it, too
+        web.get(PAGES["board_feed"], one),
+    ]

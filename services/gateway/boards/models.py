@@ -29,8 +29,10 @@ from medvid.models.boards import (
     ranking_rule,
 )
 from medvid.models.facts import EVERY_MODEL
+from medvid.models.notes import PublicNote
 from services.gateway.boards.cursors import BoardCursor, Form
 from services.gateway.boards.narrowing import WHOLE_BOARD, Narrowing
+from services.gateway.boards.notes import public_note
 from services.gateway.boards.reader_weights import Weights, reordered, weights_text
 from services.gateway.boards.store import Snapshot
 from services.gateway.boards.urls import board_url, csv_url, page_url
@@ -60,19 +62,31 @@ def rank_text(entry: LeaderboardEntry) -> str:
 class MeasuredBoard(Leaderboard):
     """A board with what is known beside it, which its JSON leaves out.
 
-    `is_final`: it has statistics, or will have none. `links` counts those of it.
+    `is_final`: it has statistics, or will have none. `links` counts those of it,
+    `note_steps` what happened to its notes, the last of it at `noted_at`.
     `minimum_detectable` has the difference that a comparison would find, by metric.
     """
 
     measured_at: datetime | None = Field(None, exclude=True)
     is_final: bool = Field(True, exclude=True)
     links: int = Field(0, exclude=True)
+    note_steps: int = Field(0, exclude=True)
+    noted_at: datetime | None = Field(None, exclude=True)
     minimum_detectable: dict[str, float | None] = Field(default_factory=dict, exclude=True)
 
     @property
     def modified_at(self) -> datetime | None:
-        """When it was last changed: statistics come after the rows."""
-        return self.measured_at or self.updated_at
+        """When it was last changed: statistics come after the rows, notes at any time."""
+        times = self.measured_at, self.updated_at, self.noted_at
+        return max(filter(None, times), default=None)
+
+    def with_notes(self, found: Sequence[PublicNote]) -> MeasuredBoard:
+        """Return the board with those of its notes that stand; itself where it has them."""
+        standing = [note for note in found if note.state == "published"]
+        noted_at = max((note.changed_at for note in found), default=None)
+        if (standing, noted_at) == (self.notes, self.noted_at):
+            return self
+        return self.model_copy(update={"notes": standing, "noted_at": noted_at})
 
 
 B = TypeVar("B", bound=Leaderboard)
@@ -110,7 +124,7 @@ def leaderboard(snapshot: Snapshot) -> MeasuredBoard:
         is_final=snapshot.is_final,
         links=snapshot.links,
         minimum_detectable=measured.get("minimum_detectable", {}),
-    )
+    ).with_notes([public_note(row) for row in snapshot.notes])
 
 
 def _no_statistics(snapshot: Snapshot, entries: int) -> NoStatistics | None:

@@ -157,7 +157,9 @@ SELECT found.id, found.board, model_name, organization, rank_history.rank, rank_
 -- One index probe for each board and scoring, however long the history is.
 SELECT newest.id, b.board, s.scoring,
        EXISTS (SELECT FROM snapshot_statistics WHERE snapshot_id = newest.id) AS is_measured,
-       (SELECT count(*) FROM links WHERE snapshot_id = newest.id) AS links
+       (SELECT count(*) FROM links WHERE snapshot_id = newest.id) AS links,
+       (SELECT coalesce(sum(num_nonnulls(published_at, resolved_at, ended_at)), 0)
+          FROM notes WHERE notes.board = b.board) AS notes
   FROM boards b
  CROSS JOIN (VALUES ('compat'), ('strict')) AS s (scoring)
  CROSS JOIN LATERAL (

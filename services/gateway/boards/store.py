@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Protocol
 from uuid import UUID
@@ -13,6 +13,8 @@ import asyncpg
 
 from medvid.benchmark.tasks import Board, Ranking, Scoring
 from medvid.benchmark.versions import STATISTICS_VERSION
+from medvid.models.notes import PublicNote
+from services.gateway.boards.notes import PublicNotes, notes_of_board, notes_of_entries
 from shared.runtime.errors import NotFound
 from shared.storage.database import Database, transient_errors
 from shared.storage.queries import load_queries
@@ -28,7 +30,8 @@ _RANKS_AT_ONCE: Final = 20_000
 class SnapshotRef:
     """The newest snapshot of a board in one scoring.
 
-    `is_measured`: it has statistics; `links`: how many links it and these have.
+    `is_measured`: it has statistics; `links`: how many links it and these have; `notes`: how many
+    steps the notes on the board have taken.
     """
 
     id: int
@@ -36,6 +39,12 @@ class SnapshotRef:
     scoring: Scoring
     is_measured: bool = False
     links: int = 0
+    notes: int = 0
+
+    @property
+    def state(self) -> tuple[int, bool, int, int]:
+        """What differs where there is something new to show; it only rises."""
+        return self.id, self.is_measured, self.links, self.notes
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +54,8 @@ class Snapshot:
     `unranked` has the rows without any value, which have no rank; None where there are none.
     `series` is its rule as JSON; None where the version before wrote it.
     `statistics` is the document beside it, as JSON; `is_final`: it has one, or will have none.
-    `link` is the last of its `links`, by number, hash and key.
+    `link` is the last of its `links`, by number, hash and key; `notes` are rows of those that its
+    board shows while it is the newest.
     """
 
     id: int
@@ -64,6 +74,7 @@ class Snapshot:
     link_sha256: str = ""
     link_key_id: str | None = None
     links: int = 0
+    notes: Sequence[Row] = ()
 
 
 class SnapshotSource(Protocol):
@@ -87,6 +98,7 @@ class FoundEntry:
     ranks: Sequence[Row]
     breaks: Sequence[Row] = ()
     fact_changes: Sequence[Row] = ()
+    notes: Sequence[Row] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +121,9 @@ class BoardHistory(Protocol):
 
     async def find_snapshot(self, snapshot_id: int) -> Snapshot | None:
         """Return a snapshot."""
+
+    async def errata(self, snapshot_id: int) -> Sequence[PublicNote]:
+        """Return the errata that correct a snapshot, or that it corrects."""
 
     async def entry(self, board: Board, entry_id: UUID, *, spans: int) -> FoundEntry | None:
         """Return an entry that is on a board now, with up to `spans` of its newest ranks."""
@@ -142,6 +157,7 @@ class SnapshotStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._notes = PublicNotes(database)
 
     async def snapshot_id_at(self, board: Board, scoring: Scoring, moment: datetime) -> int | None:
         """Return the snapshot that was the newest at a moment; None before the first."""
@@ -156,6 +172,10 @@ class SnapshotStore:
         async with transient_errors():
             row = await self._database.pool.fetchrow(_SQL["snapshot_find"], snapshot_id)
         return None if row is None else Snapshot(**row)
+
+    async def errata(self, snapshot_id: int) -> Sequence[PublicNote]:
+        """Return the errata that correct a snapshot, or that it corrects."""
+        return await self._notes.errata(snapshot_id)
 
     async def entry(self, board: Board, entry_id: UUID, *, spans: int) -> FoundEntry | None:
         """Return an entry that is on a board now, with up to `spans` of its newest ranks."""
@@ -180,11 +200,12 @@ class SnapshotStore:
             ranks = await connection.fetch(_SQL["entry_ranks"], entry_ids, board, spans)
             breaks = await connection.fetch(_SQL["series_breaks"], board)
             changes = await connection.fetch(_SQL["entry_fact_changes"], entry_ids)
+            notes = await notes_of_entries(connection, entry_ids)
         of = {
             name: _by_entry(rows)
             for name, rows in (
                 ("scores", scores), ("similarities", similarities), ("judge", judges),
-                ("ranks", ranks), ("changes", changes),
+                ("ranks", ranks), ("changes", changes), ("notes", notes),
             )
         }  # fmt: skip
         return [
@@ -196,6 +217,7 @@ class SnapshotStore:
                 ranks=of["ranks"][entry["id"]],
                 breaks=[dict(each) for each in breaks],
                 fact_changes=of["changes"][entry["id"]],
+                notes=of["notes"][entry["id"]],
             )
             for entry in entries
         ]
@@ -264,11 +286,13 @@ class SnapshotStore:
         return [SnapshotRef(**row) for row in rows]
 
     async def snapshot(self, snapshot_id: int) -> Snapshot:
-        """Return a snapshot that is there."""
+        """Return a snapshot that is there, with the notes that its board shows."""
         found = await self.find_snapshot(snapshot_id)
         if found is None:
             raise LookupError(f"snapshot {snapshot_id} is gone")
-        return found
+        async with transient_errors(), self._database.pool.acquire() as connection:
+            notes = await notes_of_board(connection, snapshot_id)
+        return replace(found, notes=[dict(row) for row in notes])
 
 
 def _by_entry(rows: Iterable[asyncpg.Record]) -> Mapping[UUID, Sequence[Row]]:

@@ -18,6 +18,7 @@ from medvid.models.boards import Leaderboard, LeaderboardEntry
 from medvid.models.comparisons import EntryComparison, MetricDifference
 from medvid.models.facts import TEST_VIDEOS, FactFilters
 from medvid.spreadsheets import table
+from services.gateway.boards.citations import corrected
 from services.gateway.boards.comparisons import decision
 from services.gateway.boards.models import intervals_of, rank_text
 from services.gateway.boards.quoting import is_latin, latex, latex_address, markdown_text
@@ -243,6 +244,8 @@ def _notes(
         notes.append(f"{_SEEN}: {TEST_VIDEOS}.")
     if board.view and board.view.by in _AMONG:
         notes.append(f"Place: {_AMONG[board.view.by]}; rank: on the whole board.")
+    if correction := corrected(board).removeprefix(", "):
+        notes.append(f"{correction.capitalize()}.")
     return tuple(notes)
 
 

@@ -7,7 +7,7 @@ kept for a while, by the snapshot that it shows.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -35,7 +35,8 @@ from shared.runtime.errors import NotFound
 
 _KEPT_COMPARISONS: Final = 2_000
 _WEIGHED_SHARE: Final = 4
-_IMMUTABLE: Final = "public, max-age=31536000, immutable"
+_LASTING: Final = "public, max-age=3600"
+"""Of what never changes but for its errata: readers learn of these within the hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Window:
     limit: int | None = None
     weights: tuple[tuple[str, float], ...] | None = None
     narrowing: Narrowing = WHOLE_BOARD
-    immutable: bool = False
+    lasting: bool = False
 
     @property
     def is_own(self) -> bool:
@@ -217,19 +218,21 @@ class BoardViews:
     async def permalink(
         self, snapshot_id: int, form: Form, *, track: str | None = None, address: str = LOCAL
     ) -> Representation:
-        """Return a snapshot, or a track of it, which never change; raises NotFound."""
+        """Return a snapshot, or a track of it, whose rows never change; raises NotFound."""
         shown = await self.snapshot(snapshot_id, address=address)
-        return await self._represent(shown, Window(form, track, immutable=True), address)
+        return await self._represent(shown, Window(form, track, lasting=True), address)
 
     async def snapshot(self, snapshot_id: int, *, address: str = LOCAL) -> MeasuredBoard:
         """Return a board as a snapshot has it; raises NotFound."""
         for ready in self._boards.all():
             if ready.snapshot_id == snapshot_id and snapshot_id:
-                return ready.board
+                return ready.board.with_notes([each for each in ready.board.notes if each.corrects])
 
-        return await self._past.get(
+        past = await self._past.get(
             address, ("snapshot", snapshot_id), lambda: self._read(snapshot_id)
         )
+        # Rows never change, and are kept; errata come at any time.
+        return past.with_notes(await self._history.errata(snapshot_id))
 
     async def _read(self, snapshot_id: int) -> MeasuredBoard:
         snapshot = await self._history.find_snapshot(snapshot_id)
@@ -245,7 +248,8 @@ class BoardViews:
     async def _represent(
         self, shown: MeasuredBoard, window: Window, address: str
     ) -> Representation:
-        state = (shown.snapshot or 0, shown.measured_at, shown.links)
+        notes = tuple(note.id for note in shown.notes)
+        state = (shown.snapshot or 0, shown.measured_at, shown.links, notes)
         key = (shown.board, shown.scoring, state, window)
         # In a thread: a board of thousands takes a while to write.
         kept = self._own if window.is_own else self._made
@@ -263,9 +267,10 @@ def _make(shown: MeasuredBoard, window: Window) -> Representation:
         narrowing=window.narrowing,
     )
     headers = {**READ_HEADERS, "Vary": "Accept, Accept-Encoding"}
-    lasts = window.immutable and shown.is_final and shown.link is not None
-    if page.next is not None:
-        headers["Link"] = f'<{page.next}>; rel="next"'
+    lasts = window.lasting and shown.is_final and shown.link is not None
+    links = [*_links(shown), *([f'<{page.next}>; rel="next"'] if page.next else [])]
+    if links:
+        headers["Link"] = ", ".join(links)
     form = FORMS[window.form]
     if window.form != "json":
         name = f"medvidbench-{shown.board}-{shown.scoring}-{shown.snapshot or 0}.{form.suffix}"
@@ -274,7 +279,16 @@ def _make(shown: MeasuredBoard, window: Window) -> Representation:
     return represent(
         form.write(page).encode(),
         content_type=content_type(form.media_type),
-        cache_control=_IMMUTABLE if lasts else CACHE_CONTROL,
+        cache_control=_LASTING if lasts else CACHE_CONTROL,
         headers=headers,
         last_modified=shown.modified_at,
     )
+
+
+def _links(shown: MeasuredBoard) -> Iterator[str]:
+    """Yield links to the snapshots that correct this one, or that it corrects (RFC 5829)."""
+    for note in shown.notes:
+        if note.corrects and note.corrected_by:
+            is_faulty = note.corrects.number == shown.snapshot
+            other = note.corrected_by if is_faulty else note.corrects
+            yield f'<{other.url}>; rel="{"successor" if is_faulty else "predecessor"}-version"'

@@ -13,6 +13,7 @@ import orjson
 from medvid.benchmark.names import ERASED
 from medvid.benchmark.tasks import Board
 from medvid.models.tombstones import RanksHad, Successor, Tombstone, WithdrawnPage
+from services.gateway.boards.notes import PublicNotes
 from services.gateway.web.errors import Gone
 from services.gateway.web.paging import Position, cursor_of, cut
 from services.gateway.web.urls import url
@@ -40,7 +41,10 @@ class GoneEntries:
         """Return what is kept of an entry; None where it never had a rank on this board."""
         async with transient_errors():
             row = await self.database.pool.fetchrow(_SQL["entry_gone"], board, entry_id)
-        return _tombstone(row) if row is not None else None
+        if row is None:
+            return None
+        notes = await PublicNotes(self.database).of_entry(entry_id)
+        return _tombstone(row).model_copy(update={"notes": notes})
 
 
 def withdrawn_page(board: Board, found: Sequence[Tombstone], limit: int) -> WithdrawnPage:

@@ -27,7 +27,13 @@ from medvid.models.fact_texts import LISTS, fact_values
 from medvid.models.facts import FACTS
 from medvid.spreadsheets import decode
 from services.gateway.accounts import api as accounts_api
-from services.gateway.admin import entries_api, operations_api, pool_api, succession_api
+from services.gateway.admin import (
+    entries_api,
+    notes_api,
+    operations_api,
+    pool_api,
+    succession_api,
+)
 from services.gateway.admin.board_rows import TEXT_FIELDS
 from services.gateway.admin.entries_api import Operation
 from services.gateway.pages.admin_form_fields import (
@@ -170,6 +176,7 @@ ACTIONS: Final[Mapping[str, Mapping[str, AdminForm]]] = MappingProxyType(
             "rename": _on_entry(entries_api.rename, "It is named {name}."),
             "edit": AdminForm(entries_api.edit, _whether_changed, keep_blank=True),
             "facts": AdminForm(entries_api.state_facts, _whether_changed, reads=_stated),
+            "note": AdminForm(notes_api.add_entry_note, "The note is public."),
             "remove": _on_entry(entries_api.remove, "{name} is on no board, and its name is free."),
             "erase": _on_entry(entries_api.erase, "Its names are erased."),
             "restore": _on_entry(entries_api.restore, "{name} is on the {board} board again."),
@@ -178,6 +185,18 @@ ACTIONS: Final[Mapping[str, Mapping[str, AdminForm]]] = MappingProxyType(
                 "The submission is withdrawn.",
                 path={"id": "submission"},
                 reads=lambda fields: {"note": text(fields, "why")},
+            ),
+        },
+        "admin_notes": {
+            "publish": AdminForm(notes_api.publish_note, "It is published.", path={"id": "note"}),
+            "refuse": AdminForm(
+                notes_api.refuse_note, "It stays unpublished.", path={"id": "note"}
+            ),
+            "resolve": AdminForm(notes_api.resolve_note, "It is resolved.", path={"id": "note"}),
+            "withdraw": AdminForm(notes_api.withdraw_note, "It is withdrawn.", path={"id": "note"}),
+            "add": AdminForm(notes_api.add_board_note, "The board's note is public."),
+            "correct": AdminForm(
+                notes_api.add_erratum, "The erratum is public.", path={"id": "snapshot"}
             ),
         },
         "admin_boards": {

@@ -14,6 +14,7 @@ from services.gateway.admin.entries import EntryActions
 from services.gateway.admin.ground_truths import GroundTruths
 from services.gateway.admin.imports import BoardFiles
 from services.gateway.admin.judging_hold import HoldJudging
+from services.gateway.admin.notes import ManageNotes
 from services.gateway.admin.pool import JudgePool
 from services.gateway.admin.rereading import Rereading
 from services.gateway.admin.rescoring import Rescoring
@@ -36,6 +37,7 @@ class Parts:
     rereading: Rereading
     succession: Succession
     hold: HoldJudging
+    notes: ManageNotes
     costs: Costs
     pool: JudgePool
     log: AuditLog

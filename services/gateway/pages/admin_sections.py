@@ -14,12 +14,14 @@ from medvid.benchmark.tasks import BOARDS, METRICS, RANKINGS
 from medvid.judging.parts_table import PARTS
 from medvid.models.administration import CostsBy, LetterState
 from medvid.models.fact_texts import fact_texts
+from medvid.models.notes import NoteKind, NoteState
 from medvid.models.submissions import State
 from services.gateway.accounts.rules import SCOPES, Caller
 from services.gateway.admin import models
 from services.gateway.admin.costs import CostsQuery
 from services.gateway.admin.entries_api import export_boards
 from services.gateway.admin.entry_cursors import after_entry, entry_cursor
+from services.gateway.admin.notes_api import NotesQuery
 from services.gateway.admin.operations_api import costs_file
 from services.gateway.admin.rescore_models import rescore_detail
 from services.gateway.admin.rules import EDITABLE
@@ -46,6 +48,7 @@ def all_sections(parts: Parts) -> list[Section]:
     return [
         *operation_sections(parts),
         *entry_sections(parts),
+        note_section(parts),
         *rescore_sections(parts),
         cost_section(parts),
         key_section(parts),
@@ -72,7 +75,8 @@ def operation_sections(parts: Parts) -> list[Section]:
     async def overview(_: web.Request) -> Context:
         letters = await parts.letters.page("open", None, None, before=None, limit=_PAGE)
         jobs = await parts.rescoring.page(None, 1)
-        return {"judging": await parts.hold.state(), "endpoints": await parts.pool.endpoints(),
+        return {"judging": await parts.hold.state(), "objections": await parts.notes.open(),
+                "endpoints": await parts.pool.endpoints(),
                 "letters": len(letters), "most": _PAGE,
                 "job": jobs[0] if jobs else None,
                 "states": await parts.submissions.lifecycle.counts(),
@@ -158,6 +162,23 @@ def entry_sections(parts: Parts) -> list[Section]:
         Section("admin_entry", "admin_entry.html", "Entry", one, under="admin_entries"),
         Section("admin_boards", "admin_boards.html", "Boards", boards),
     ]
+
+
+def note_section(parts: Parts) -> Section:
+    """Return the page of objections, notes and errata."""
+
+    async def listed(request: web.Request) -> Context:
+        query = {name: value for name, value in request.query.items() if value}
+        asked = read_query({**query, "limit": str(_PAGE)}, NotesQuery)
+        found = await parts.notes.page(
+            asked.kind, asked.state, position_of(asked.cursor), _PAGE + 1
+        )
+        shown, more = cut(found, _PAGE, lambda note: cursor_of((note.created_at, note.id)))
+        return {"notes": shown, "asked": asked, "more_cursor": more, "query": _kept(query),
+                "kinds": get_args(NoteKind), "states": get_args(NoteState),
+                "boards": BOARDS}  # fmt: skip
+
+    return Section("admin_notes", "admin_notes.html", "Notes", listed)
 
 
 def rescore_sections(parts: Parts) -> list[Section]:

@@ -66,7 +66,7 @@ _SWITCHES: Final[tuple[tuple[Board, Scoring, str], ...]] = (
 )
 Valueless = frozenset[tuple[Board, Scoring]]
 """Boards and scorings in which no entry has a value."""
-MORE: Final = (("docs", "API"), ("status", "Status"), ("feed", "Feed"))
+MORE: Final = (("docs", "API"), ("status", "Status"), ("changes", "Changes"), ("feed", "Feed"))
 """Name and label of what every page links to at its foot."""
 TASK_NAMES: Final = {metric.task: metric.description.partition(":")[0] for metric in METRICS}
 """What people call a task."""

@@ -166,4 +166,5 @@ def _page(text: str) -> Representation:
 
 def _identity(shown: Leaderboard) -> Hashable:
     measured = any(entry.statistics for entry in shown.entries[:1])
-    return (shown.board, shown.scoring, shown.snapshot, shown.revision, measured)
+    notes = tuple(note.id for note in shown.notes)
+    return (shown.board, shown.scoring, shown.snapshot, shown.revision, measured, notes)

@@ -7,6 +7,7 @@ from typing import Final
 
 from medvid.judging.badges import JUDGES_MISSING, OWN_FAMILY, STUB_JUDGE, UNCONFIRMED_JUDGE
 from medvid.models.facts import TEST_VIDEOS
+from medvid.models.notes import OBJECTION, OBJECTION_RESOLVED
 from services.gateway.accounts.marks import is_mark
 
 PARTIAL: Final = "partial coverage"
@@ -18,6 +19,8 @@ MEANINGS: Final = {
     JUDGES_MISSING: "A judge of the panel did not answer: judged by the others alone",
     OWN_FAMILY: "A judge is of the same family of models, and may be kind to it",
     TEST_VIDEOS: "Videos of the test set were among its training data",
+    OBJECTION: "Somebody objects to this result; the entry's page says what was said",
+    OBJECTION_RESOLVED: "An objection to this result was resolved; the entry's page says how",
 }
 
 _VERIFIED: Final = "Sent by somebody whose identity a provider confirmed; the result is not checked"

@@ -49,6 +49,7 @@ Submit predictions, follow how they are scored and judged, read the boards.
 _TAGS: Final = {
     "submissions": "Predictions on their way to a board.",
     "judging": "Grading of captions by a language model, and its verdicts.",
+    "objections": "What somebody holds against an entry, and what its owner answers.",
     "webhooks": "Notifications, instead of asking, when a submission moves on.",
     "keys": "API keys, and what may be done with them how often.",
     "boards": "Ranked models, in public. Nobody needs a token; an Authorization is not looked at.",

@@ -61,6 +61,8 @@ PAGES: Final[Mapping[str, str]] = MappingProxyType(
         "submission_schema": "/submission.schema.json",
         "static": "/static/{name}",
         "feed": "/feed.atom",
+        "changes": "/changes",
+        "changes_feed": "/changes/feed.atom",
         "board_feed": "/{board}/feed.atom",
         "account": "/account",
         "activate": "/activate",
@@ -79,6 +81,7 @@ PAGES: Final[Mapping[str, str]] = MappingProxyType(
         "admin_dead_letters": "/admin/dead-letters",
         "admin_entries": "/admin/entries",
         "admin_entry": "/admin/entries/{id}",
+        "admin_notes": "/admin/notes",
         "admin_boards": "/admin/boards",
         "admin_export": "/admin/boards/export",
         "admin_rescores": "/admin/rescores",
@@ -99,6 +102,7 @@ OPERATIONS: Final[Mapping[str, str]] = MappingProxyType(
         "api_types": f"{API}/types.d.ts",
         "api_status": f"{API}/status",
         "api_test_set": f"{API}/test-set",
+        "api_changes": f"{API}/changes",
         "api_board": f"{API}/leaderboards/{{board}}",
         "api_board_csv": f"{API}/leaderboards/{{board}}.csv",
         "api_board_events": f"{API}/leaderboards/{{board}}/events",
@@ -150,6 +154,9 @@ GUESSED: Final[Mapping[str, str]] = MappingProxyType(
         "/health": "status",
         "/feed": "feed",
         "/rss": "feed",
+        "/errata": "changes",
+        "/changes.atom": "changes_feed",
+        "/feeds/changes.atom": "changes_feed",
     }
 )
 """Addresses that people try, and the names of the pages that they mean."""

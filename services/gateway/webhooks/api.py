@@ -30,7 +30,7 @@ _PROBLEMS: Final = ("submission_not_found", "webhook_not_found", "not_the_owner"
 
 SUBMISSION_CHANGED: Final = OutgoingCall(
     name="submissionChanged",
-    summary="A submission, or its judging, changed its state",
+    summary="A submission, its judging, or a published objection to it changed its state",
     description="Sent to the submission's `webhook_url`, at least once for each change. An answer "
     "of 2xx ends it, 410 too; anything else, and no answer in time, is tried again for about a "
     "day.",

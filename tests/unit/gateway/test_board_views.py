@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from medvid.benchmark.tasks import Board, Scoring
+from medvid.models.notes import NamedSnapshot, PublicNote
 from services.gateway.boards.current import Boards
 from services.gateway.boards.reader_weights import read_weights
 from services.gateway.boards.store import Arrival, FoundEntry, Snapshot, SnapshotRef
@@ -26,6 +27,7 @@ class Past:
 
     def __init__(self) -> None:
         self.read: list[int] = []
+        self.noted: dict[int, list[PublicNote]] = {}
         self.at_once = 0
         self.most_at_once = 0
 
@@ -58,12 +60,52 @@ class Past:
     async def entry(self, board: Board, entry_id: UUID, *, spans: int) -> FoundEntry | None:
         raise NotImplementedError
 
+    async def errata(self, snapshot_id: int) -> Sequence[PublicNote]:
+        return self.noted.get(snapshot_id, ())
+
     async def arrivals(self, boards: Sequence[Board], limit: int) -> Sequence[Arrival]:
         raise NotImplementedError
 
 
 def views(past: Past, **limits: Any) -> BoardViews:
     return BoardViews(Boards(past, Pages().board, poll_seconds=60), past, **limits)
+
+
+def erratum(faulty: int, right: int, state: Any = "published") -> PublicNote:
+    def named(number: int) -> NamedSnapshot:
+        return NamedSnapshot(number=number, url=f"/api/v1/snapshots/{number}", page="/")
+
+    moment = datetime(2026, 5, 1, tzinfo=UTC)
+    return PublicNote(
+        id=UUID(int=faulty), kind="erratum", state=state, by="administrator", name=None,
+        text="A label was wrong.", published_at=moment, changed_at=moment, board="community",
+        corrects=named(faulty), corrected_by=named(right),
+    )  # fmt: skip
+
+
+async def test_a_snapshot_that_is_kept_learns_of_its_errata_in_every_form() -> None:
+    past = Past()
+    made = views(past)
+    before = await made.permalink(5, "json")
+    past.noted = {5: [erratum(5, 9)], 9: [erratum(5, 9)]}
+    after = await made.permalink(5, "json")
+    assert after.identity.etag != before.identity.etag
+    assert orjson.loads(after.identity.body)["notes"][0]["corrected_by"]["number"] == 9
+    assert past.read == [5], "its rows were kept"
+    table = await made.permalink(5, "csv")
+    assert table.identity.headers["Link"] == '</api/v1/snapshots/9>; rel="successor-version"'
+    right = await made.permalink(9, "csv")
+    assert right.identity.headers["Link"] == '</api/v1/snapshots/5>; rel="predecessor-version"'
+    for form in ("bibtex", "markdown", "latex"):
+        text = (await made.permalink(5, form)).identity.body.decode().lower()
+        assert "corrected by snapshot 9" in text, form
+        assert "corrected by" not in (await made.permalink(9, form)).identity.body.decode().lower()
+    past.noted = {5: [erratum(5, 9, "withdrawn")]}
+    withdrawn = await made.permalink(5, "json")
+    assert orjson.loads(withdrawn.identity.body)["notes"] == []
+    assert withdrawn.last_modified is not None
+    assert before.last_modified is not None
+    assert withdrawn.last_modified > before.last_modified, "else a reader by time keeps the erratum"
 
 
 async def test_a_view_is_made_once() -> None:

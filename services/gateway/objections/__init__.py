@@ -1,0 +1,1 @@
+"""Objections to entries: who files them, and what the entry's owner answers."""
