@@ -159,25 +159,19 @@ async def _of_objections(gateway: Gateway, predictions: bytes) -> Seeds:
     )  # fmt: skip
     owner = await _submitted(gateway, predictions)
 
-    async def objection(state: str) -> str:
+    async def objection(state: str, account: str = f"key:{key}") -> str:
         return str(
             await database.pool.fetchval(
                 "INSERT INTO notes (kind, state, entry_id, account, text, published_at)"
                 " SELECT 'objection', $3, id, $2, 'a seed',"
                 " CASE WHEN $3 = 'published' THEN now() END"
                 " FROM entries WHERE submission_id = $1 RETURNING id",
-                UUID(owner["id"]), f"key:{key}", state,
+                UUID(owner["id"]), account, state,
             )
         )  # fmt: skip
 
-    async def open_ones() -> list[str]:
-        found = []
-        for _ in range(3):  # one at a time with one key to an entry
-            found.append(await objection("open"))
-            await database.pool.execute(
-                "UPDATE notes SET account = account || 'x' WHERE id = $1", UUID(found[-1])
-            )
-        return found
+    async def open_ones() -> list[str]:  # one at a time with one key to an entry
+        return [await objection("open", f"key:{uuid4()}") for _ in range(3)]
 
     listed = await database.pool.fetch(
         "SELECT id::text FROM entries WHERE listed AND board = 'community'"

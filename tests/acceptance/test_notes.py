@@ -278,6 +278,10 @@ async def test_errata_link_snapshots_and_changes_have_a_feed(gateway: Gateway) -
         same = await client.admin.add_erratum(faulty, right, said, why="sent again")
         assert (made.changed, same.changed, same.note.id) == (True, False, made.note.id)
         past, newer = await client.snapshot(faulty), await client.snapshot(right)
+        async with asyncio.timeout(HANG_SECONDS):  # what is the board now follows by polling
+            while not newer.notes:
+                await asyncio.sleep(0.02)
+                newer = await client.snapshot(right)
         found = await client.changes()
     for snapshot in (past, newer):
         (note,) = snapshot.notes

@@ -398,6 +398,7 @@ _NO_WORK: Final = {
     "sign_ins": "the same",
     "device_codes": "a code that has expired is none",
     "submission_history": "what was",
+    **dict.fromkeys(("notes", "all_notes", "public_notes"), "a person looks at what is open"),
 }
 
 

@@ -249,7 +249,7 @@ class BoardViews:
         self, shown: MeasuredBoard, window: Window, address: str
     ) -> Representation:
         notes = tuple(note.id for note in shown.notes)
-        state = (shown.snapshot or 0, shown.measured_at, shown.links, notes)
+        state = (shown.snapshot or 0, shown.measured_at, shown.links, notes, shown.noted_at)
         key = (shown.board, shown.scoring, state, window)
         # In a thread: a board of thousands takes a while to write.
         kept = self._own if window.is_own else self._made

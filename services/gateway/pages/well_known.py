@@ -24,7 +24,7 @@ _FRESH: Final = "public, max-age=600"
 _SITEMAP: Final = "http://www.sitemaps.org/schemas/sitemap/0.9"
 _MOST_ADDRESSES: Final = 50_000
 """That a sitemap may have, by its standard."""
-_STEADY: Final = ("about", "compare", "submit", "docs", "problems", "status")
+_STEADY: Final = ("about", "compare", "submit", "docs", "problems", "changes", "status")
 """Pages that crawlers are shown beside boards and entries."""
 
 
