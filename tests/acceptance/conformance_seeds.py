@@ -177,7 +177,8 @@ async def _of_objections(gateway: Gateway, predictions: bytes) -> Seeds:
         "SELECT id::text FROM entries WHERE listed AND board = 'community'"
     )
     mine = await objection("open")
-    published = [await objection("published") for _ in range(4)]
+    published = [await objection("published")]
+    published += [await objection("published", f"key:{uuid4()}") for _ in range(3)]
     await add_listed_entry(database, "Corrected", {"cvs_acc": 0.25}, "official")
     await gateway.rank_listed("official")
     faulty, right = await database.pool.fetchrow(

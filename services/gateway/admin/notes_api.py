@@ -47,7 +47,10 @@ class ErratumBody(NoteBody):
     """State that a snapshot is corrected by a later one."""
 
     corrected_by: int = Field(
-        ge=1, lt=10**18, description="the number of a later snapshot of its board and scoring"
+        ge=1,
+        lt=10**18,
+        description="the number of a later snapshot of its board and scoring",
+        examples=[999],
     )
 
 
