@@ -74,7 +74,7 @@ def correct(
 
 @as_administrator
 def publish(session: Session, note: NoteId, why: Why = None, sure: Sure = False) -> int:
-    """Publish an objection; the entry's owner is told, and may answer once."""
+    """Publish an objection; the entry's owner is notified, and may answer once."""
     consent(session, f"Publish objection {note}?", sure=sure)
     return _shown(session, session.client.admin.publish_note(note, why=reason(session, why)))
 

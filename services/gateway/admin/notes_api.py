@@ -132,7 +132,7 @@ def _on_note(name: str) -> Callable[[Operation], Operation]:
 async def publish_note(notes: ManageNotes, id: NoteId, action: AdminAction) -> NoteAction:
     """Publish an objection.
 
-    It stands on the entry's page, marks its row, and the entry's owner is told, who may answer.
+    It stands on the entry's page, marks its row, and the entry's owner is notified, who may answer.
     """
     return await notes.publish(id, action)
 

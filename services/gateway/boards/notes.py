@@ -129,7 +129,7 @@ def change_sentence(kind: str, board: str, before: Sequence[str], after: Sequenc
     """Return a change as a sentence; what stayed is left out, hashes are cut."""
     was = [each for each in before if each not in after] or before
     now = [each for each in after if each not in before] or after
-    if len(before) != len(after):  # versions beside one another: all of them are told
+    if len(before) != len(after):  # versions beside one another: all of them are named
         was, now = before, after
     return f"{_WHAT[kind]} of the {board} board changed from {_list(was)} to {_list(now)}."
 

@@ -66,8 +66,8 @@ async def file_objection(
     """Object to an entry.
 
     Nobody but you and the administrators sees it until one of them publishes it; then the entry's
-    owner is told, and may answer once. At most 5 in 24 hours with one key, and one at a time to an
-    entry.
+    owner is notified, and may answer once. At most 5 in 24 hours with one key, and one at a time
+    to an entry.
     """
     return await objections.file(board, id, caller, body.text, body.name)
 
