@@ -130,11 +130,10 @@ def add_vhost(servers: Servers, name: str) -> None:
     Management(servers.rabbitmq_http).add_vhost(name)
 
 
-async def start_stub(stack: AsyncExitStack, latency: float) -> dict[str, str]:
+async def start_stub(stack: AsyncExitStack, **faults: float) -> dict[str, str]:
     """Start the stub judge's server; returns the settings that lead to it."""
-    faults = json.dumps({"latency_seconds": latency})
     process = await start(
-        stack, "services.judge.stub", "--port", "0", "--faults", faults, piped=True
+        stack, "services.judge.stub", "--port", "0", "--faults", json.dumps(faults), piped=True
     )
     assert process.stdout is not None  # noqa: S101 - asked for
     url = (await process.stdout.readline()).decode().split()[-1]
@@ -147,7 +146,7 @@ async def start_replica(
     """Start a judge process; with a latency, the real service and a stub of its own."""
     if http_latency is None:
         return await start(stack, "tests.judge_process", environment=environment)
-    stub = await start_stub(stack, http_latency)
+    stub = await start_stub(stack, latency_seconds=http_latency)
     return await start(stack, "services.judge", environment=environment | stub)
 
 
@@ -272,7 +271,7 @@ async def measure_pool(
         stack.push_async_callback(admin.close)
         folder = stack.enter_context(TemporaryDirectory())
         urls = [
-            (await start_stub(stack, _POOL_LATENCY))["MEDVID_JUDGE_BASE_URL"]
+            (await start_stub(stack, latency_seconds=_POOL_LATENCY))["MEDVID_JUDGE_BASE_URL"]
             for _ in range(endpoints - dead)
         ] + [f"http://127.0.0.1:{free_port()}/v1"] * dead
         file = Path(folder) / "pool.toml"

@@ -31,6 +31,7 @@ class SlowGrader:
     """Answers as the stand-in does, after a while, at most so many at a time."""
 
     def __init__(self, concurrency: int) -> None:
+        self.allowed_calls = concurrency
         self._slots = asyncio.Semaphore(concurrency)
         self._latency = float(os.environ.get("MEDVID_TEST_LATENCY", "0"))
         self._faults = int(os.environ.get("MEDVID_TEST_FAULTS", "0"))

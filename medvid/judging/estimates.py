@@ -42,11 +42,15 @@ class ExpectedTokens:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What verdicts took: the tokens of all their calls, and the bytes of their texts."""
+    """What verdicts took: the tokens of all their calls, and the bytes of their texts.
+
+    `seconds`: mean time of an answer; None where none was waited for.
+    """
 
     verdicts: int
     used: Usage
     text_bytes: int
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,13 @@ class CallFigures:
             reasoning_tokens=used.reasoning / count,
             cached_tokens=used.cached / count,
             prompt_ratio=used.prompt / expected,
+            latency_seconds=measured.seconds or self.latency_seconds,
         )
+
+    @property
+    def rate(self) -> float:
+        """Pairs that one replica judges a second."""
+        return self.concurrency / self.latency_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +176,7 @@ def estimate(
     used = Usage(prompt, completion, saved, reasoning)
     online = figures.price.cost(*used)
     by_batch = figures.by_batch and not fast
-    rate = calls_per_second or figures.concurrency / figures.latency_seconds
+    rate = calls_per_second or figures.rate
     return RunEstimate(
         distinct_pairs=len(lengths),
         repeats=repeats,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Final, TypeAlias
@@ -19,15 +18,16 @@ from services.judge.batch_steps import BatchSteps, Pace
 from services.judge.batches import JudgeBatch
 from services.judge.consume import build_batches_consumer, build_requests_consumer
 from services.judge.ends import LOOK_SECONDS, EndWatch
+from services.judge.fleet import ANNOUNCE_SECONDS, announce_limits
 from services.judge.judges import Judges, PanelJudge
 from services.judge.members import Member, members_of
 from services.judge.open_judge import BatchProvider, Judge, call_figures, open_judge
 from services.judge.planning import StartRun, planner, remaining_budget
-from services.judge.pool_file import pool_of
 from services.judge.provider_batches import ProviderBatches
 from services.judge.rereading import ReplyReader
 from services.judge.runs import RunPolicy
 from services.judge.settings import JudgeSettings
+from services.judge.sizing import Places
 from services.judge.store import Runs, announce_judge, announce_panel
 from services.judge.stray_batches import StrayBatches
 from services.judge.succession import Successions
@@ -41,9 +41,7 @@ from shared.storage.ground_truths import prepare_workers, truth_workers
 
 _PROBE_MARGIN_SECONDS: Final = 5.0
 _REQUESTS_AT_A_TIME: Final = 2
-# A batch that waits for its last answer leaves its other places empty: with half as many batches
-# again as the calls need, there is always one that fills them.
-_SPARE: Final = 1.5
+_PLACES_SECONDS: Final = 0.25
 _log = structlog.get_logger(__name__)
 
 MonthLeft: TypeAlias = Callable[[], Awaitable[int | None]]
@@ -65,6 +63,7 @@ async def run(
             await announce_judge(base.database, None, settings.judge_repeats, off=why)
         else:
             await announce_panel(base.database, judges, settings.judge_repeats)
+            await announce_limits(base.database, settings)
         # Also where judging is off: nobody is asked.
         reader = ReplyReader(base.database)
         base.repeat("judge_rereading", reader.look, settings.judge_patrol_seconds)
@@ -81,17 +80,11 @@ async def run(
         verdicts = VerdictCache(base.database, claim_seconds=settings.judge_claim_seconds)
         base.background("judge_claims", verdicts.keep_claims)
         month_left = _least([judge.month_left for _, judge in opened])
+        work = JudgeBatch(runs, verdicts, judges, runs.policy)
+        await _join_fleet(stack, base, runs, work.places)
         start = await _start_run(stack, base, settings, judges, month_left, runs)
         await _consume_requests(stack, base, settings, start)
-        work = JudgeBatch(runs, verdicts, judges, runs.policy)
-        await stack.enter_async_context(
-            base.consuming(
-                JUDGE_BATCHES,
-                build_batches_consumer(base.database, work).handle,
-                concurrency=sum(batches_at_a_time(each.settings) for each, _ in opened),
-                drain_seconds=settings.drain_seconds,
-            )
-        )
+        await _consume_batches(stack, base, settings, work)
         _look_after_runs(base, settings, judges, runs, verdicts)
         _look_after_batches(base, settings, judges, [judge for _, judge in opened], runs)
         yield
@@ -228,12 +221,6 @@ def _end_watch(
     return EndWatch(base.database, judges.version, ends, lists)
 
 
-def batches_at_a_time(settings: JudgeSettings) -> int:
-    """Return how many batches a replica holds, so that its calls never wait for one."""
-    calls = settings.judge_concurrency * max(1, len(pool_of(settings)))
-    return math.ceil(_SPARE * calls / settings.judge_batch_pairs) + 1
-
-
 async def _start_run(
     stack: AsyncExitStack,
     base: Infrastructure,
@@ -249,6 +236,41 @@ async def _start_run(
     make_plan = planner(workers, settings.judge_planning_seconds)
     remaining = remaining_budget(base.database, month_left, settings.run_cap)
     return StartRun(base.database, runs, make_plan, judges, remaining)
+
+
+async def _join_fleet(
+    stack: AsyncExitStack, base: Infrastructure, runs: Runs, places: Places
+) -> None:
+    """Announce this replica, before it plans or takes anything, until it ends."""
+
+    async def announce() -> None:
+        await runs.fleet.announce(base.database, places.now)
+
+    await announce()
+    stack.push_async_callback(runs.fleet.leave, base.database)
+    base.repeat("judge_fleet", announce, ANNOUNCE_SECONDS)
+
+
+async def _consume_batches(
+    stack: AsyncExitStack, base: Infrastructure, settings: JudgeSettings, work: JudgeBatch
+) -> None:
+    """Take as many batches as calls may be open, and no more."""
+    subscription = await stack.enter_async_context(
+        base.consuming(
+            JUDGE_BATCHES,
+            build_batches_consumer(base.database, work).handle,
+            concurrency=work.places.now,
+            drain_seconds=settings.drain_seconds,
+        )
+    )
+
+    async def follow() -> None:
+        before = work.places.now
+        allowed = {each.version.hash: each.allowed_calls for each in work.judges.graders}
+        if work.places.follow(allowed) != before:
+            await subscription.resize(work.places.now)
+
+    base.repeat("judge_places", follow, _PLACES_SECONDS)
 
 
 async def _consume_requests(

@@ -22,6 +22,7 @@ from medvid.judging.versions import JudgeVersion
 from services.judge.batch_money import BatchMoney
 from services.judge.provider_batches import SQL
 from services.judge.runs import Item, ItemKey, Pause, keys_apart
+from services.judge.sizing import USUAL_PAIRS
 from services.judge.store import Runs, item_of, pause_run
 from shared.storage.database import Connection, Transaction
 from shared.storage.queries import load_queries
@@ -124,7 +125,7 @@ class FilePlanner:
 
     async def _write(self, transaction: Transaction, run: _Run, form: Form) -> bool:
         connection, batch_id = transaction.connection, uuid4()
-        most = -(-self.lines // self.runs.policy.batch_items)
+        most = -(-self.lines // (self.runs.policy.batch_items or USUAL_PAIRS))
         rows = await connection.fetch(SQL["items_for_provider"], run.run_id, most)
         if not rows:
             return False

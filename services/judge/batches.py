@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import structlog
 
 from services.judge.judges import Judges
 from services.judge.runs import Batch, Item, Pause, RunPolicy, Settlement, given_up
+from services.judge.sizing import Places
 from services.judge.store import Runs
 from services.judge.verdict import (
     BadReplies,
@@ -74,6 +75,7 @@ class JudgeBatch:
     verdicts: VerdictCache
     judges: Judges
     policy: RunPolicy
+    places: Places = field(default_factory=Places)
 
     async def __call__(self, envelope: Envelope, message: JudgingBatch) -> None:
         """Work on a batch, unless it is done or its run is not running."""
@@ -86,19 +88,19 @@ class JudgeBatch:
         if batch.run_state != "running":
             _log.info("judge_run_not_running", run_id=str(run_id), state=batch.run_state)
             return
-        grader = self.judges.grader(batch.judge_version)
-        if grader is None:
-            # A replica with the run's own settings may take it; else the run is planned again.
-            settlement = Settlement(delay=_OTHER_VERSION_SECONDS)
-        else:
-            if batch.provider is not None:
-                grader.learn(batch.provider)
-            settlement = await self._judge(batch, grader)
-        await self.runs.settle(envelope, batch, settlement)
+        with self.places.batch(len(batch.items)):
+            settlement = await self._judge(batch)
+            await self.runs.settle(envelope, batch, settlement)
         await self.runs.close(run_id)
 
-    async def _judge(self, batch: Batch, grader: Grader) -> Settlement:
+    async def _judge(self, batch: Batch) -> Settlement:
         version = batch.judge_version
+        grader = self.judges.grader(version)
+        if grader is None:
+            # A replica with the run's own settings may take it; else the run is planned again.
+            return Settlement(delay=_OTHER_VERSION_SECONDS)
+        if batch.provider is not None:
+            grader.learn(batch.provider)
         claims = await self.verdicts.claim(version, batch.items)
         try:
             outcomes = await _all(self._ask(grader, batch, item) for item in claims.taken)
@@ -138,7 +140,8 @@ class JudgeBatch:
 
     async def _ask(self, grader: Grader, batch: Batch, item: Item) -> _Outcome:
         try:
-            verdict = await grader.judge(item.pair, item.repeat, run_id=batch.run_id)
+            with self.places.pair(batch.judge_version):
+                verdict = await grader.judge(item.pair, item.repeat, run_id=batch.run_id)
         except NoVerdict as refusal:
             return _Outcome(item, refusal=refusal)
         verdict = replace(verdict, attempts=verdict.attempts + item.calls)

@@ -99,6 +99,11 @@ class ModelGrader:
             clock=self.clock,
         )
 
+    @property
+    def allowed_calls(self) -> int:
+        """How many calls this replica may have open now."""
+        return self.concurrency.limit
+
     async def judge(self, pair: Pair, repeat: int, *, run_id: UUID) -> Verdict:  # noqa: ARG002
         """Return a verdict; raises TryLater, ProviderDown, BadReplies or BudgetExhausted.
 

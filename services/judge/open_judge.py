@@ -210,7 +210,7 @@ def call_figures(settings: JudgeSettings) -> CallFigures:
         judge_version(settings, rubric),
         rubric,
         settings.price,
-        settings.judge_concurrency,
+        settings.judge_concurrency * max(1, len(pool_of(settings))),
         settings.judge_expected_tokens,
         by_batch=settings.by_batch,
     )

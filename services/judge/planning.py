@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -13,11 +13,12 @@ import structlog
 from medvid.benchmark.caption_pairs import plan
 from medvid.benchmark.disclosure import well_answered
 from medvid.benchmark.test_set import TestSet
-from medvid.judging.estimates import RunEstimate, estimate, together
+from medvid.judging.estimates import CallFigures, RunEstimate, estimate, together
 from medvid.judging.plans import StoredPlan, store
 from medvid.judging.pricing import MICROUSD
 from services.judge.judges import Judges
 from services.judge.runs import QueuedRun
+from services.judge.sizing import batch_pairs
 from services.judge.store import CONSUMER, Runs, add_judges, fail_queued
 from services.judge.verdict import FINAL
 from shared.contracts.messages import Envelope, JudgingProgressed, JudgingRequested
@@ -62,7 +63,8 @@ class StartRun:
         except Permanent as error:
             await self._fail(envelope, run_id, error.error_code, error.detail)
             return
-        by_judge = await self._estimate(run, plan)
+        figures = await self._figures()
+        by_judge = await self._estimate(run, plan, figures)
         expected = together([*by_judge.values()])
         if run.known_only and expected.calls:
             await self._fail(envelope, run_id, "verdicts_unknown", _unknown(expected))
@@ -71,7 +73,8 @@ class StartRun:
         if left is not None and expected.microusd > left:
             await self._fail(envelope, run_id, "over_budget", _over_budget(expected, left))
             return
-        nothing_left = await self.begin(envelope, run, plan, by_judge)
+        size = self._size(expected.calls, figures.values())
+        nothing_left = await self.begin(envelope, run, plan, by_judge, size)
         _log.info("judge_run_started", run_id=str(run_id), calls=expected.calls)
         if nothing_left:
             await self.runs.close(run_id)
@@ -82,8 +85,9 @@ class StartRun:
         run: QueuedRun,
         plan: StoredPlan | None,
         by_judge: Mapping[str, RunEstimate],
+        size: int,
     ) -> bool:
-        """Cut what has no verdict into batches and send the first.
+        """Cut what has no verdict into batches of so many pairs and send the first.
 
         `plan` is None for a run that was planned before. Returns whether nothing is left to judge.
         """
@@ -107,9 +111,7 @@ class StartRun:
             await connection.execute(_SQL["run_pairs_open"], run.id, version, final)
             is_cautious = await connection.fetchval(_SQL["run_is_cautious"], run.id)
             waits = "for_provider" if self.judges.by_batch and not run.fast else "planned"
-            await connection.execute(
-                _SQL["batches_add"], run.id, self.runs.policy.batch_items, is_cautious, waits
-            )
+            await connection.execute(_SQL["batches_add"], run.id, size, is_cautious, waits)
             nothing_left: bool = await connection.fetchval(
                 _SQL["run_begin"],
                 run.id,
@@ -135,7 +137,22 @@ class StartRun:
         payload = await self.database.pool.fetchval(_SQL["payload"], run.submission_id)
         return await self.make_plan(bytes(payload), run.ground_truth_version)
 
-    async def _estimate(self, run: QueuedRun, plan: StoredPlan | None) -> dict[str, RunEstimate]:
+    async def _figures(self) -> dict[str, CallFigures]:
+        """Return what a call of each judge takes by what was measured, by its version."""
+        pool = self.database.pool
+        return {
+            version: judge.figures.after(await tokens_measured(pool, version))
+            for version, judge in self.judges.by_version.items()
+        }
+
+    def _size(self, pairs: int, figures: Collection[CallFigures]) -> int:
+        """Return how many of a run's open pairs, of all judges together, are one batch."""
+        rate = sum(each.rate for each in figures) / len(figures)
+        return batch_pairs(rate, pairs, self.runs.fleet.replicas, self.runs.policy.batch_items)
+
+    async def _estimate(
+        self, run: QueuedRun, plan: StoredPlan | None, figures: Mapping[str, CallFigures]
+    ) -> dict[str, RunEstimate]:
         """Return what each judge takes, by its version."""
         pool = self.database.pool
         pairs: Sequence[tuple[bytes, int]]
@@ -146,12 +163,11 @@ class StartRun:
         digests, lengths = [sha256 for sha256, _ in pairs], [length for _, length in pairs]
         final = FINAL if run.leaves_final else ()
         found = {}
-        for version, judge in self.judges.by_version.items():
+        for version, takes in figures.items():
             given = (version, digests, run.repeats, final)
             known = await pool.fetchval(_SQL["verdicts_known"], *given)
             rate = await pool.fetchval(_SQL["calls_per_second"], version)
-            figures = judge.figures.after(await tokens_measured(pool, version))
-            found[version] = estimate(lengths, run.repeats, known, figures, rate, fast=run.fast)
+            found[version] = estimate(lengths, run.repeats, known, takes, rate, fast=run.fast)
         return found
 
 

@@ -101,6 +101,11 @@ class PoolGrader:
         """Who judges: one version, at every endpoint."""
         return self.endpoints[0].grader.version
 
+    @property
+    def allowed_calls(self) -> int:
+        """How many calls this replica may have open now, at all endpoints that let calls pass."""
+        return sum(each.grader.allowed_calls for each in self.endpoints if each.admits)
+
     async def judge(self, pair: Pair, repeat: int, *, run_id: UUID) -> Verdict:
         """Return a verdict; raises TryLater, ProviderDown, BadReplies or BudgetExhausted."""
         past: list[NoVerdict] = []

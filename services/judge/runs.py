@@ -148,10 +148,13 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class RunPolicy:
-    """How runs are cut and scheduled; see the settings of the same names."""
+    """How runs are cut and scheduled; see the settings of the same names.
 
-    batch_items: int = 8
-    window_batches: int = 48
+    `batch_items` and `window_batches` bound what follows the fleet (sizing); None: nothing does.
+    """
+
+    batch_items: int | None = None
+    window_batches: int | None = None
     least_batches: int = 2
     tries: int = 6
     busy_seconds: float = 2.0

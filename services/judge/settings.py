@@ -209,13 +209,17 @@ class JudgeSettings(CommonSettings):
     judge_repeats: Annotated[int, Field(ge=1, le=20)] = Field(
         1, description="verdicts for each pair; with more than 1 their variance is published"
     )
-    judge_batch_pairs: Annotated[int, Field(ge=1, le=200)] = Field(
-        8, description="pairs that travel in one message"
+    judge_batch_pairs: Annotated[Annotated[int, Field(ge=1, le=200)] | None, NoneIfEmpty] = Field(
+        None,
+        description="most pairs that travel in one message; unset, what a replica judges in about "
+        "a second, 64 at most",
     )
-    judge_window_batches: Annotated[int, Field(ge=2, le=10_000)] = Field(
-        64,
-        description="batches on the bus at a time, shared by all runs; at least all replicas' "
-        "concurrency / batch pairs x 2",
+    judge_window_batches: Annotated[Annotated[int, Field(ge=2, le=10_000)] | None, NoneIfEmpty] = (
+        Field(
+            None,
+            description="most batches on the bus, shared by all runs; unset, twice as many as the "
+            "replicas that are alive work on",
+        )
     )
     judge_tries: Annotated[int, Field(ge=1, le=100)] = Field(
         6, description="how often a pair is retried later before it counts as unscored"

@@ -16,6 +16,7 @@ from medvid.judging.off import WhyOff
 from medvid.judging.plans import task_of_metrics
 from medvid.judging.versions import JudgeVersion
 from services.judge.closing import close_run
+from services.judge.fleet import Fleet
 from services.judge.judges import Judges
 from services.judge.runs import (
     Batch,
@@ -28,6 +29,7 @@ from services.judge.runs import (
     given_up,
     wasted_too_much,
 )
+from services.judge.sizing import window
 from services.judge.verdict import Pair, ProviderState, Waste
 from services.judge.verdict_cache import save_verdict
 from services.judge.versions import add_panel, add_version
@@ -51,12 +53,14 @@ _log = structlog.get_logger(__name__)
 class Runs:
     """Runs that were planned: their batches are sent, settled and at last closed.
 
-    `families`: part of a model's name -> its family, where the name does not tell.
+    `families`: part of a model's name -> its family, where the name does not tell. `fleet`: the
+    replicas for which work is cut and sent.
     """
 
     database: Database
     policy: RunPolicy
     families: Mapping[str, str] = field(default_factory=dict)
+    fleet: Fleet = field(default_factory=Fleet)
 
     async def batch(self, batch_id: int) -> Batch | None:
         """Return a batch that is not done."""
@@ -199,7 +203,7 @@ class Runs:
         rows = await transaction.connection.fetch(
             _SQL["batches_send"],
             run_id,
-            self.policy.window_batches,
+            window(self.fleet.batches, self.policy.window_batches),
             self.policy.least_batches,
             at_least,
         )

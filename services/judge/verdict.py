@@ -173,6 +173,10 @@ class Grader(Protocol):
     def version(self) -> JudgeVersion:
         """Who judges."""
 
+    @property
+    def allowed_calls(self) -> int:
+        """How many calls this replica may have open now."""
+
     async def judge(self, pair: Pair, repeat: int, *, run_id: UUID) -> Verdict:
         """Return a verdict; raises TryLater, ProviderDown, BadReplies or BudgetExhausted.
 

@@ -98,8 +98,21 @@ DeliveryHandler = Callable[[Delivery], Awaitable[Disposition]]
 HintHandler = Callable[[bytes], None]
 
 
+class Listening(Protocol):
+    """A running listener for hints."""
+
+    async def stop(self) -> None:
+        """Hear no more; idempotent."""
+
+
 class Subscription(Protocol):
     """A running consumer."""
+
+    async def resize(self, concurrency: int) -> None:
+        """Have at most so many messages at a time from now on; those at work are finished.
+
+        What this process does not hold others may take.
+        """
 
     async def stop(self) -> None:
         """Take no more deliveries, wait for the handlers at work, settle them; idempotent."""
@@ -120,7 +133,7 @@ class Bus(Protocol):
     ) -> Subscription:
         """Start delivering, at most `concurrency` messages at a time."""
 
-    async def listen(self, types: Sequence[str], handler: HintHandler) -> Subscription:
+    async def listen(self, types: Sequence[str], handler: HintHandler) -> Listening:
         """Call `handler` with the body of each message of these types; may miss some."""
 
     async def depth(self, queue: Queue) -> int:

@@ -149,6 +149,12 @@ class _QueueSubscription:
         """Look for deliveries now rather than at the next poll."""
         self._woken.set()
 
+    async def resize(self, concurrency: int) -> None:
+        """Claim up to so many from now on."""
+        if concurrency > self.concurrency:
+            self.wake()
+        self.concurrency = concurrency
+
     async def stop(self) -> None:
         """Claim no more, wait for the handlers at work, settle them."""
         self._stopping = True

@@ -98,6 +98,43 @@ WITH submission AS (
     SELECT 'judging', coalesce(sum((items_done - items_cached)
                                    / greatest(1, extract(epoch FROM now() - changed_at)) * 60), 0)
       FROM judge_runs WHERE state = 'running'
+), replica AS (
+    -- What bounds judging: one replica's calls at a time, the accounts' rates, the month's money.
+    SELECT month_cap_microusd AS cap, requests_per_minute, tokens_per_minute,
+           nullif(sum((each.value ->> 'concurrency')::float8), 0) AS calls,
+           avg((each.value ->> 'latency_seconds')::float8) AS usual_seconds
+      FROM judge_service
+     CROSS JOIN jsonb_each(coalesce(figures -> 'members', jsonb_build_object('one', figures))) AS each
+     WHERE judge_version IS NOT NULL
+     GROUP BY 1, 2, 3
+), call AS (
+    -- By the newest verdicts of the judge in force, of those that have a reply: a bound on the work.
+    SELECT avg(latency_ms) FILTER (WHERE latency_ms > 0) / 1000 AS seconds,
+           avg(cost_microusd) FILTER (WHERE cost_microusd > 0) AS microusd,
+           avg(prompt_tokens + completion_tokens) FILTER (WHERE prompt_tokens > 0) AS tokens
+      FROM (SELECT * FROM judge_verdicts
+             WHERE raw_reply IS NOT NULL ORDER BY judged_at DESC LIMIT 200) AS newest
+     WHERE judge_version IN (SELECT member_version FROM judge_service JOIN judge_members USING (judge_version))
+), month AS (
+    SELECT greatest(0, cap - coalesce(spent.microusd, 0) - coalesce(held.microusd, 0))::float8 AS left_microusd
+      FROM replica
+     CROSS JOIN (SELECT 'month:' || to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM') AS scope) AS this
+     CROSS JOIN LATERAL (SELECT max(spent_microusd) AS microusd
+                           FROM judge_spending WHERE scope = this.scope) AS spent
+     CROSS JOIN LATERAL (SELECT sum(reserved_microusd) AS microusd
+                           FROM judge_spending_leases
+                          WHERE month_scope = this.scope AND expires_at > clock_timestamp()) AS held
+     WHERE cap IS NOT NULL
+), backlog AS (
+    -- Pairs that replicas may ask for now, as far as the money goes, in seconds of one replica.
+    SELECT least(greatest(0, (SELECT sum(pairs) FROM run WHERE state <> 'paused')
+                             - (SELECT coalesce(sum(pairs), 0) FROM provider_batch)),
+                 (SELECT CASE WHEN left_microusd = 0 THEN 0
+                              ELSE left_microusd / (SELECT microusd FROM call) END FROM month))
+           * coalesce(call.seconds, usual_seconds) / calls AS seconds,
+           least(requests_per_minute, tokens_per_minute / call.tokens) / 60
+           * coalesce(call.seconds, usual_seconds) / calls AS useful
+      FROM replica CROSS JOIN call
 ), figure (name, label, number, since) AS (
     SELECT 'medvid_submissions_unfinished', state, number::float8, NULL::timestamptz FROM submission
     UNION ALL SELECT 'medvid_submissions_oldest_seconds', state, 0, since FROM submission
@@ -151,6 +188,12 @@ WITH submission AS (
                      (SELECT min(created_at) FROM provider_batch)
     UNION ALL SELECT 'medvid_judge_pairs_at_provider', '',
                      (SELECT coalesce(sum(pairs), 0) FROM provider_batch), NULL
+    UNION ALL SELECT 'medvid_judge_replicas', '', count(*), NULL
+      FROM judge_replicas WHERE seen_at > clock_timestamp() - interval '10 seconds'
+    UNION ALL SELECT 'medvid_judge_backlog_seconds', '', (SELECT coalesce(max(seconds), 0) FROM backlog), NULL
+    UNION ALL SELECT 'medvid_judge_replicas_useful', '', greatest(1, ceil(useful)), NULL
+      FROM backlog WHERE useful IS NOT NULL
+    UNION ALL SELECT 'medvid_judge_budget_left_usd', '', left_microusd / 1e6, NULL FROM month
     UNION ALL SELECT 'medvid_judge_endpoint_serving', name, (state = 'serving' AND down IS NULL)::integer, NULL
       FROM judge_pool_endpoints WHERE seen_at > clock_timestamp() - interval '1 minute'
     UNION ALL SELECT 'medvid_judge_runs_paused', reason, count(*), NULL

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from shared.messaging.bus import Bus, DeliveryHandler
+from shared.messaging.bus import Bus, DeliveryHandler, Subscription
 from shared.messaging.local import LocalBus
 from shared.messaging.reaper import Overdue, Patience, Reaper
 from shared.messaging.relay import Relay
@@ -81,14 +81,14 @@ class Infrastructure:
     @asynccontextmanager
     async def consuming(
         self, queue: Queue, handler: DeliveryHandler, *, concurrency: int, drain_seconds: float
-    ) -> AsyncIterator[None]:
+    ) -> AsyncIterator[Subscription]:
         """Consume a queue; on leaving, take no more and let work in progress finish.
 
         Work that is not done by the deadline is left to the redelivery of its message.
         """
         subscription = await self.bus.consume(queue, handler, concurrency=concurrency)
         try:
-            yield
+            yield subscription
         finally:
             try:
                 async with asyncio.timeout(drain_seconds):

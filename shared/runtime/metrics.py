@@ -139,6 +139,17 @@ SAMPLED: Final[Mapping[str, Sampled]] = {
     "medvid_judge_provider_batches_failing": Sampled("Of these, whose last step failed"),
     "medvid_judge_provider_batches_oldest_seconds": Sampled("How long the oldest of them is there"),
     "medvid_judge_pairs_at_provider": Sampled("Caption pairs in them that have no verdict yet"),
+    "medvid_judge_replicas": Sampled("Judges that are alive"),
+    "medvid_judge_backlog_seconds": Sampled(
+        "What the pairs that may be asked for now would take one judge: of runs that are not "
+        "paused, as far as the month's budget goes"
+    ),
+    "medvid_judge_replicas_useful": Sampled(
+        "How many judges the accounts' rates keep busy, where they have limits"
+    ),
+    "medvid_judge_budget_left_usd": Sampled(
+        "What the month's cap leaves, without what is set aside, where there is a cap"
+    ),
     "medvid_judge_endpoint_serving": Sampled(
         "Whether an endpoint of the judge's pool is used: 1, or 0: drained, down, of another model",
         "endpoint",

@@ -37,8 +37,8 @@ async def judge_in_force(connection: Connection | asyncpg.Pool) -> JudgeInForce:
 
 
 async def tokens_measured(connection: Connection | asyncpg.Pool, judge_version: str) -> Measured:
-    """Return the tokens of a judge's newest verdicts; of calls without a usable bill none."""
+    """Return what a judge's newest verdicts took; of calls without a usable bill nothing."""
     row = await connection.fetchrow(_SQL["tokens_measured"], judge_version)
     assert row is not None  # noqa: S101 - it counts
     used = Usage(row["prompt"], row["completion"], row["cached"], row["reasoning"])
-    return Measured(row["verdicts"], used, row["text_bytes"])
+    return Measured(row["verdicts"], used, row["text_bytes"], row["seconds"])

@@ -11,7 +11,8 @@ SELECT count(*) AS verdicts,
        coalesce(sum(completion_tokens), 0)::bigint AS completion,
        coalesce(sum(cached_tokens), 0)::bigint AS cached,
        coalesce(sum(reasoning_tokens), 0)::bigint AS reasoning,
-       coalesce(sum(octet_length(prediction) + octet_length(reference)), 0)::bigint AS text_bytes
+       coalesce(sum(octet_length(prediction) + octet_length(reference)), 0)::bigint AS text_bytes,
+       (avg(latency_ms) FILTER (WHERE latency_ms > 0) / 1000)::float8 AS seconds
   FROM (SELECT *
           FROM judge_verdicts
          WHERE raw_reply IS NOT NULL

@@ -285,6 +285,54 @@ async def test_what_could_not_be_recorded_as_dead_comes_again(world: World) -> N
     assert probe.bodies == [b"poison", b"poison"]
 
 
+async def test_a_consumer_grows_and_shrinks_and_leaves_the_rest_to_others(world: World) -> None:
+    go = asyncio.Event()
+
+    async def answer(_: Delivery) -> Disposition:
+        await go.wait()
+        return Done()
+
+    bus, other = await world.process(), await world.process()
+    first, second = Probe(answer), Probe()
+    subscription = await bus.consume(WORK, first, concurrency=1)
+    await bus.publish([outgoing(str(number).encode()) for number in range(3)])
+    await first.got(1)
+    await subscription.resize(3)
+    await first.got(3)
+    await subscription.resize(1)
+    await bus.publish([outgoing(b"3"), outgoing(b"4")])
+    await other.consume(WORK, second, concurrency=1)
+    await second.got(2)  # of what the first works on nothing was taken away, and it got no more
+    go.set()
+    await drained(bus, WORK)
+    assert (len(first.bodies), len(second.bodies)) == (3, 2)
+    await (await other.consume(WORK, second, concurrency=1)).stop()
+    await bus.publish([outgoing(b"5")])
+    await drained(bus, WORK)
+
+
+async def test_a_consumer_that_was_lost_comes_back_with_its_size(world: World) -> None:
+    hold = asyncio.Event()
+
+    async def answer(_: Delivery) -> Disposition:
+        await hold.wait()
+        return Done()
+
+    bus = await world.process()
+    probe = Probe(answer)
+    subscription = await bus.consume(WORK, probe, concurrency=1)
+    await subscription.resize(4)
+    await subscription.resize(2)
+    await world.crash()
+    await bus.publish([outgoing(str(number).encode()) for number in range(4)])
+    await probe.got(2)
+    hold.set()
+    await probe.got(4)
+    await drained(bus, WORK)
+    await subscription.stop()
+    await subscription.resize(3)  # of no effect, and no error
+
+
 async def test_no_more_handlers_work_at_once_than_agreed(world: World) -> None:
     bus = await world.process()
     at_work = most = 0

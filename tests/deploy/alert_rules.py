@@ -116,7 +116,32 @@ def _write(path: Path, content: object) -> None:
     path.write_text(json.dumps(content), "utf-8")  # JSON is YAML, and written sooner
 
 
-EXPRESSIONS: Final = sorted({rule["expr"] for rule in rules()} | {expr for _, expr in panels()})
+def scaling_queries() -> list[str]:
+    """Return what the scalers ask Prometheus."""
+    return [
+        trigger["metadata"]["query"]
+        for path in sorted((K8S / "scaling").glob("*.yaml"))
+        for resource in yaml.safe_load_all(path.read_text())
+        for trigger in resource.get("spec", {}).get("triggers", [])
+        if trigger["type"] == "prometheus"
+    ]
+
+
+def value_of(folder: Path, query: str, series: Mapping[str, str], expected: float | None) -> str:
+    """Have promtool evaluate a query at minute 1; returns what is wrong."""
+    samples = [] if expected is None else [{"labels": "{}", "value": expected}]
+    played = {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": at} for name, at in series.items()],
+        "promql_expr_test": [{"expr": f"sum({query})", "eval_time": "1m", "exp_samples": samples}],
+    }
+    _write(folder / "test.yaml", {"rule_files": [], "tests": [played]})
+    return promtool(folder, "test", "rules", "test.yaml")
+
+
+EXPRESSIONS: Final = sorted(
+    {rule["expr"] for rule in rules()} | {expr for _, expr in panels()} | set(scaling_queries())
+)
 
 
 def plain() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import os
 import re
 import tempfile
@@ -16,8 +17,8 @@ import yaml
 
 from services.gateway.settings import GatewaySettings
 from services.gateway.web.addresses import parse_networks
-from services.judge.app import batches_at_a_time
 from services.judge.settings import JudgeSettings
+from services.judge.sizing import USUAL_PAIRS
 from services.ranker.settings import RankerSettings
 from services.scorer.settings import ScorerSettings
 from services.standalone import StandaloneSettings
@@ -257,7 +258,8 @@ def commands_start(manifests: Manifests) -> list[str]:
     problems = []
     for pod in manifests.our_pods():
         for container in pod.containers:
-            if container["image"].rpartition(":")[0].rpartition("/")[2] != "medvid":
+            named = container["image"].partition("@")[0].rpartition("/")[2]
+            if named.partition(":")[0] != "medvid":
                 problems.append(f"{pod.owner} runs {container['image']}")
             if not starts(container["args"]):
                 problems.append(f"{pod.owner}: there is no {' '.join(container['args'])}")
@@ -390,6 +392,7 @@ def scalers_know_the_queues(manifests: Manifests) -> list[str]:
         f"medvid-{service}": {q.name for q in QUEUES if q.name.startswith(f"{service}.")}
         for service in SERVICES
     }
+    consumed["medvid-judge"].remove(JUDGE_BATCHES.name)  # which holds what judges are there for
     problems = []
     for scaler in manifests.of("ScaledObject"):
         spec = scaler["spec"]
@@ -409,24 +412,21 @@ def scalers_know_the_queues(manifests: Manifests) -> list[str]:
 
 
 def the_judge_can_grow_to_its_limit(manifests: Manifests) -> list[str]:
-    """The window of batches feeds all replicas, and its length asks for all of them."""
+    """No limit of the operator's keeps judges idle, and what is left to do asks for them."""
     settings = settings_of(manifests, "judge")
     most = replicas_most(manifests, "judge") - 1
-    pairs_at_work = most * settings.judge_concurrency / settings.judge_batch_pairs
     problems = []
-    if settings.judge_window_batches < 2 * pairs_at_work:
-        problems.append(
-            f"a window of {settings.judge_window_batches} feeds fewer than {most} judges"
-        )
+    pairs = (settings.judge_window_batches or math.inf) * (
+        settings.judge_batch_pairs or USUAL_PAIRS
+    )
+    if pairs < 2 * most * settings.judge_concurrency:
+        problems.append(f"a window of {pairs:g} pairs feeds fewer than {most} judges")
     for scaler in manifests.of("ScaledObject"):
-        for trigger in scaler["spec"]["triggers"]:
-            if trigger["metadata"].get("queueName") != JUDGE_BATCHES.name:
-                continue
-            value = float(trigger["metadata"]["value"])
-            if settings.judge_window_batches / value < most:
-                problems.append(f"a full window asks for fewer than {most} judges")
-            if value < batches_at_a_time(settings):
-                problems.append("more judges than there is work for")
+        queries = [t["metadata"].get("query", "") for t in scaler["spec"]["triggers"]]
+        if scaler["spec"]["scaleTargetRef"]["name"] == "medvid-judge" and not any(
+            "medvid_judge_backlog_seconds" in query for query in queries
+        ):
+            problems.append("no trigger asks what is left to judge")
     return problems
 
 

@@ -1,6 +1,7 @@
 """What the operators' resources may look like: the fields that are used, as in their manuals.
 
-Closed schemas: an unknown field is an error, since an operator would drop it in silence.
+Closed schemas: an unknown field is an error, since an operator would drop it in silence. `crds`
+holds the same objects against the operators' own CRDs.
 """
 
 from __future__ import annotations
@@ -81,10 +82,19 @@ _POSTGRESQL: Final = _of(
     activationTargetQueryValue={"type": "string", "pattern": r"^\d+$"},
 )
 
+_PROMETHEUS: Final = _of(
+    "serverAddress query threshold",
+    serverAddress={"type": "string", "pattern": r"^https?://[a-z.-]+:\d+$"},
+    query=_TEXT,
+    threshold={"type": "string", "pattern": r"^\d+(\.\d+)?$"},
+    activationThreshold={"type": "string", "pattern": r"^\d+(\.\d+)?$"},
+    ignoreNullValues=_one_of("true", "false"),
+)
 
-def _trigger(kind: str, metadata: Schema) -> Schema:
+
+def _trigger(kind: str, metadata: Schema, *, has_secret: bool = True) -> Schema:
     return _of(
-        "type metadata authenticationRef",
+        "type metadata authenticationRef" if has_secret else "type metadata",
         type=_one_of(kind),
         name=_TEXT,
         metadata=metadata,
@@ -104,7 +114,13 @@ _SCALED_OBJECT: Final = _of(
         horizontalPodAutoscalerConfig=_of(behavior=_of(scaleUp=_SCALING, scaleDown=_SCALING))
     ),
     triggers=_list(
-        {"oneOf": [_trigger("rabbitmq", _RABBITMQ), _trigger("postgresql", _POSTGRESQL)]}
+        {
+            "oneOf": [
+                _trigger("rabbitmq", _RABBITMQ),
+                _trigger("postgresql", _POSTGRESQL),
+                _trigger("prometheus", _PROMETHEUS, has_secret=False),
+            ]
+        }
     ),
 )
 _TRIGGER_AUTHENTICATION: Final = _of(
@@ -135,7 +151,12 @@ _RABBITMQ_CLUSTER: Final = _of(
     persistence=_of("storage", storage=_QUANTITY, storageClassName=_TEXT),
     resources=_RESOURCES,
     tls=_of("secretName", secretName=_TEXT),
-    rabbitmq=_of(additionalConfig=_TEXT, additionalPlugins=_list(_TEXT)),
+    rabbitmq=_of(
+        additionalConfig=_TEXT,
+        additionalPlugins=_list(_TEXT),
+        erlangInetConfig=_TEXT,
+        envConfig=_TEXT,
+    ),
     override=_of(statefulSet=_of(spec=_of(template=_of(spec=_POD_SPEC)))),
 )
 

@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,21 @@ OVERLAYS: Final = tuple(sorted(path.name for path in (K8S / "overlays").iterdir(
 DOORS: Final = tuple(sorted(path.name for path in (K8S / "routes").iterdir()))
 """What may stand before the gateways: production has one of them, the tests try each."""
 SIGN_IN: Final = "sign-in"
-INSTALLATIONS: Final = (*OVERLAYS, *(f"production with {each}" for each in (*DOORS, SIGN_IN)))
+OTHER_NAMESPACE: Final = "staging"
+_VARIANTS: Final[Mapping[str, Sequence[tuple[str, str]]]] = {
+    **{each: [("routes/gateway-api", f"routes/{each}")] for each in DOORS},
+    SIGN_IN: [("routes/gateway-api", "routes/gateway-api\n  - ../../sign-in")],
+    # By the one line that the operations page names.
+    "another namespace": [("namespace: medvid", f"namespace: {OTHER_NAMESPACE}")],
+    "IPv6": [("routes/gateway-api", "routes/gateway-api\n  - ../../ipv6")],
+    # Argo CD or Flux makes the namespace, and an image is what was tried, by its digest.
+    "GitOps": [
+        ("newTag: 0.1.0", f"digest: sha256:{'0' * 64}"),
+        ("replacements:\n", "patches:\n  - {patch: '{apiVersion: v1, kind: Namespace, metadata: "
+         "{name: medvid}, $patch: delete}'}\nreplacements:\n"),
+    ],
+}  # fmt: skip
+INSTALLATIONS: Final = (*OVERLAYS, *(f"production with {each}" for each in _VARIANTS))
 SERVICES: Final = ("gateway", "scorer", "judge", "ranker")
 Resource = dict[str, Any]
 
@@ -58,6 +72,11 @@ class Manifests:
 
     def __init__(self, resources: list[Resource]) -> None:
         self.resources = resources
+
+    @property
+    def namespace(self) -> str:
+        """Where the services are."""
+        return str(self.get("Deployment", "medvid-gateway")["metadata"]["namespace"])
 
     def copy(self) -> Manifests:
         return Manifests(copy.deepcopy(self.resources))
@@ -130,6 +149,12 @@ class Manifests:
         }
 
 
+def is_custom(api_version: str) -> bool:
+    """Tell whether a kind is an operator's, not Kubernetes' own."""
+    group = api_version.partition("/")[0]
+    return group == "gateway.networking.k8s.io" or ("." in group and not group.endswith(".k8s.io"))
+
+
 def _template(resource: Resource) -> dict[str, Any] | None:
     spec = resource.get("spec", {})
     if resource["kind"] == "CronJob":
@@ -160,13 +185,10 @@ def _changed(*changes: tuple[str, str], files: Mapping[str, str] | None = None) 
 
 @functools.cache
 def _rendered(overlay: str) -> str:
-    name, _, door = overlay.partition(" with ")
-    if not door:
+    name, _, variant = overlay.partition(" with ")
+    if not variant:
         return _kustomized(K8S / "overlays" / name)
-    other = f"routes/{door}"
-    if door == SIGN_IN:
-        other = "routes/gateway-api\n  - ../../sign-in"
-    with _changed(("routes/gateway-api", other)) as folder:
+    with _changed(*_VARIANTS[variant]) as folder:
         return _kustomized(folder)
 
 

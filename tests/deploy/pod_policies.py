@@ -41,9 +41,14 @@ def _unrestricted(pod: Pod, container: dict[str, Any]) -> list[str]:
 
 
 def namespace_enforces_restricted(manifests: Manifests) -> list[str]:
-    labels = manifests.of("Namespace")[0]["metadata"].get("labels", {})
-    enforced = labels.get("pod-security.kubernetes.io/enforce")
-    return [] if enforced == "restricted" else [f"the namespace enforces {enforced}"]
+    """Where the manifests make it: where others do, they set the labels of the operations page."""
+    problems = []
+    for namespace in manifests.of("Namespace"):
+        labels = namespace["metadata"].get("labels", {})
+        enforced = labels.get("pod-security.kubernetes.io/enforce")
+        if enforced != "restricted":
+            problems.append(f"the namespace enforces {enforced}")
+    return problems
 
 
 def pods_hold_no_token(manifests: Manifests) -> list[str]:

@@ -17,7 +17,9 @@ from tests.deploy.alert_rules import (
     play,
     play_all,
     rules,
+    scaling_queries,
     syntax_errors,
+    value_of,
 )
 from tests.deploy.manifests import K8S
 from tests.deploy.test_monitoring import FOREIGN
@@ -63,8 +65,33 @@ def test_every_series_is_picked_by_its_namespace() -> None:
     namespace = yaml.safe_load((K8S / "monitoring" / "kustomization.yaml").read_text())["namespace"]
     for rule in RULES.values():
         assert without_namespace(rule["expr"], namespace) == set(), rule["alert"]
+    for query in scaling_queries():
+        assert without_namespace(query, namespace) == set(), query
     for title, expression in panels():
         assert without_namespace(expression, "$namespace") == set(), title
+
+
+_BACKLOG: Final = 'medvid_judge_backlog_seconds{namespace="medvid",pod="a"}'
+_USEFUL: Final = 'medvid_judge_replicas_useful{namespace="medvid",pod="a"}'
+
+
+@pytest.mark.parametrize(
+    ("series", "replicas"),
+    [
+        ({_BACKLOG: "3000x5"}, 5),  # ten minutes of five
+        ({_BACKLOG: "3000x5", _USEFUL: "2x5"}, 2),
+        ({_BACKLOG: "600x5", _USEFUL: "2x5"}, 1),
+        ({_BACKLOG: "0x5", _USEFUL: "2x5"}, 0),  # nothing to do, paused, or no money left
+        ({_BACKLOG: "3000x5", _BACKLOG.replace('medvid"', 'staging"'): "90000x5"}, 5),
+        ({_BACKLOG.replace('medvid"', 'staging"'): "90000x5"}, None),
+    ],
+)
+def test_as_many_judges_are_wanted_as_clear_the_backlog_and_as_rates_allow(
+    series: dict[str, str], replicas: float | None, tmp_path: Path
+) -> None:
+    (query,) = scaling_queries()
+    assert value_of(tmp_path, query, series, replicas) == ""
+    assert value_of(tmp_path, query, series, 7) != ""
 
 
 def without_namespace(expression: str, namespace: str) -> set[str]:

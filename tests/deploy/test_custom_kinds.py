@@ -8,8 +8,7 @@ import jsonschema
 import pytest
 
 from tests.deploy.custom_kinds import SCHEMAS
-from tests.deploy.manifests import INSTALLATIONS, Resource, render
-from tests.deploy.test_manifests import is_custom
+from tests.deploy.manifests import INSTALLATIONS, Resource, is_custom, render
 
 
 def _custom(overlay: str) -> list[Resource]:
@@ -59,7 +58,8 @@ def test_references_lead_somewhere() -> None:
     for scaler in manifests.of("ScaledObject"):
         assert ("Deployment", scaler["spec"]["scaleTargetRef"]["name"]) in names
         for trigger in scaler["spec"]["triggers"]:
-            assert ("TriggerAuthentication", trigger["authenticationRef"]["name"]) in names
+            if trigger["type"] != "prometheus":
+                assert ("TriggerAuthentication", trigger["authenticationRef"]["name"]) in names
     for plugin in manifests.get("Cluster", "medvid-postgres")["spec"]["plugins"]:
         assert ("ObjectStore", plugin["parameters"]["barmanObjectName"]) in names
     for backup in manifests.of("ScheduledBackup"):
@@ -81,15 +81,19 @@ def test_engines_survive_a_lost_node() -> None:
     assert "default_queue_type = quorum" in rabbitmq["rabbitmq"]["additionalConfig"]
 
 
-def test_the_names_of_the_engines_are_those_that_the_scalers_call() -> None:
+@pytest.mark.parametrize("overlay", ["production", "production with another namespace"])
+def test_the_names_of_the_engines_are_those_that_the_scalers_call(overlay: str) -> None:
     """The operators name a cluster's Services after it."""
-    manifests = render("production")
+    manifests = render(overlay)
     (rabbitmq,) = manifests.of("RabbitmqCluster")
     (postgres,) = manifests.of("Cluster")
     for scaler in manifests.of("ScaledObject"):
         for trigger in scaler["spec"]["triggers"]:
-            host = trigger["metadata"]["host"]
+            host = trigger["metadata"].get("host")
             if trigger["type"] == "rabbitmq":
-                assert host == f"http://{rabbitmq['metadata']['name']}.medvid.svc:15672/"
-            else:
-                assert host == f"{postgres['metadata']['name']}-rw.medvid.svc"
+                assert (
+                    host
+                    == f"http://{rabbitmq['metadata']['name']}.{manifests.namespace}.svc:15672/"
+                )
+            elif trigger["type"] == "postgresql":
+                assert host == f"{postgres['metadata']['name']}-rw.{manifests.namespace}.svc"

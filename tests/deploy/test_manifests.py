@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 
@@ -12,7 +13,18 @@ from services.gateway.tracks.configuration import read_tracks
 from services.judge.members import members_of
 from services.judge.pool_file import pool_of
 from tests.deploy import code_policies, door_policies, network_policies, pod_policies
-from tests.deploy.manifests import INSTALLATIONS, K8S, ROOT, Manifests, changed, render
+from tests.deploy.manifests import (
+    DOORS,
+    INSTALLATIONS,
+    K8S,
+    OTHER_NAMESPACE,
+    ROOT,
+    Manifests,
+    changed,
+    is_custom,
+    render,
+)
+from tests.deploy.test_alerts import without_namespace
 from tests.depth import deep
 
 POLICIES = (
@@ -49,9 +61,48 @@ def test_an_unknown_field_is_found() -> None:
 
 @pytest.mark.parametrize("overlay", INSTALLATIONS)
 def test_everything_is_in_the_namespace(overlay: str) -> None:
-    for resource in render(overlay).resources:
-        if resource["kind"] != "Namespace":
-            assert resource["metadata"]["namespace"] == "medvid", resource["metadata"]["name"]
+    manifests = render(overlay)
+    expected = OTHER_NAMESPACE if "another namespace" in overlay else "medvid"
+    for resource in manifests.resources:
+        if resource["kind"] == "Namespace":
+            assert resource["metadata"]["name"] == expected
+        else:
+            assert resource["metadata"]["namespace"] == expected, resource["metadata"]["name"]
+
+
+def test_another_namespace_is_one_line() -> None:
+    """Its alerts, scalers and addresses speak of it alone, so two installations stay apart."""
+    manifests = render("production with another namespace")
+    (rules,) = manifests.of("PrometheusRule")
+    texts = [rule["expr"] for group in rules["spec"]["groups"] for rule in group["rules"]]
+    triggers = [t for each in manifests.of("ScaledObject") for t in each["spec"]["triggers"]]
+    texts += [t["metadata"]["query"] for t in triggers if t["type"] == "prometheus"]
+    for text in texts:
+        assert without_namespace(text, OTHER_NAMESPACE) == set(), text
+        assert 'namespace="medvid"' not in text, text
+    hosts = [t["metadata"]["host"] for t in triggers if "host" in t["metadata"]]
+    assert len(hosts) == 5
+    assert all(f".{OTHER_NAMESPACE}.svc" in host for host in hosts)
+    assert ".medvid.svc" not in json.dumps(manifests.resources)
+    page = (ROOT / "docs" / "operations.md").read_text()
+    assert "namespace: staging" in page
+
+
+def test_a_port_and_a_path_of_the_address_are_no_part_of_the_host() -> None:
+    for door in DOORS:
+        manifests = changed(
+            ("routes/gateway-api", f"routes/{door}"),
+            files={
+                "gateway.env": "MEDVID_PUBLIC_URL=https://board.example.org:8443/medvid\n"
+                "MEDVID_TRUSTED_PROXIES=10.244.0.0/16\n"
+            },
+        )
+        hosts = [
+            *(host for route in manifests.of("HTTPRoute") for host in route["spec"]["hostnames"]),
+            *(rule["host"] for each in manifests.of("Ingress") for rule in each["spec"]["rules"]),
+            *(each["hostname"] for g in manifests.of("Gateway") for each in g["spec"]["listeners"]),
+        ]
+        assert set(hosts) == {"board.example.org"}, door
 
 
 def test_a_mirror_reaches_every_image_and_its_secret_every_pod() -> None:
@@ -144,8 +195,3 @@ def test_every_file_is_used() -> None:
     files = {path for path in K8S.rglob("*.*") if path.name != "kustomization.yaml"}
     apart = {K8S / "secrets" / "templates.yaml", K8S / "secrets" / "README.md"}
     assert files - apart <= listed
-
-
-def is_custom(api_version: str) -> bool:
-    group = api_version.partition("/")[0]
-    return group == "gateway.networking.k8s.io" or ("." in group and not group.endswith(".k8s.io"))

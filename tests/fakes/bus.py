@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from shared.messaging.bus import DeliveryHandler, HintHandler, Outgoing, Subscription
+from shared.messaging.bus import DeliveryHandler, HintHandler, Listening, Outgoing, Subscription
 from shared.messaging.topology import Queue
 from shared.runtime.errors import Unavailable
 
@@ -36,7 +36,7 @@ class RecordingBus:
     ) -> Subscription:
         raise NotImplementedError
 
-    async def listen(self, types: Sequence[str], handler: HintHandler) -> Subscription:
+    async def listen(self, types: Sequence[str], handler: HintHandler) -> Listening:
         raise NotImplementedError
 
     async def depth(self, queue: Queue) -> int:

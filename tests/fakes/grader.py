@@ -59,6 +59,8 @@ class FakeGrader:
         self.runs: list[UUID] = []
         self.called = asyncio.Event()
 
+    allowed_calls = 16
+
     @property
     def version(self) -> JudgeVersion:
         return self._version

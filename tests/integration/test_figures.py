@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import re
+from uuid import UUID
 
 import orjson
 import pytest
 from prometheus_client import generate_latest
 
+from services.judge.fleet import Fleet, announce_limits
+from services.judge.settings import JudgeSettings
+from services.judge.store import announce_judge
 from shared.messaging.local import LocalBus
 from shared.messaging.topology import QUEUES
-from shared.runtime.figures import Sampler, read_sample
+from shared.runtime.figures import FiguresSample, Sampler, read_sample
 from shared.runtime.metrics import SAMPLED
 from shared.storage.database import Database, connect
+from tests.fakes.grader import version
+from tests.judging import FIGURES, request_run
 from tests.patience import HANG_SECONDS
 from tests.rows import accept_submission, add_listed_entry
 
@@ -36,7 +42,9 @@ async def test_an_idle_system_has_all_figures_at_zero(database: Database) -> Non
         "medvid_board_age_seconds",
         "medvid_judge_ends_seconds",
         "medvid_judge_member_down",
+        "medvid_judge_budget_left_usd",
         "medvid_judge_provider_batches",
+        "medvid_judge_replicas_useful",
         "medvid_judge_endpoint_serving",
         "medvid_judge_runs_paused",
         "medvid_stage_typical_seconds",
@@ -172,6 +180,7 @@ async def test_no_figure_reads_what_is_finished(database: Database) -> None:
     scanned = set(_relations(plan[0]["Plan"]))
     assert scanned <= {
         "boards", "judge_runs", "judge_batches", "judge_service", "judge_pool_endpoints",
+        "judge_replicas", "judge_spending_leases",  # a row for each that lives, and its calls
     }  # fmt: skip
 
 
@@ -180,3 +189,79 @@ def _relations(node: dict[str, object]) -> list[object]:
     children = node.get("Plans", [])
     assert isinstance(children, list)
     return own + [name for child in children for name in _relations(child)]
+
+
+async def judged_pairs(database: Database, seconds: float, cost_usd: float) -> None:
+    """Put down a hundred verdicts that took and cost so much, of 1,000 tokens each."""
+    async with database.transaction() as transaction:
+        await transaction.connection.execute("SET LOCAL session_replication_role = replica")
+        await transaction.connection.execute(
+        "INSERT INTO judge_verdicts (judge_version, pair, repeat, scores, detail, raw_reply, model,"
+        " prompt_tokens, completion_tokens, latency_ms, attempts, cost_microusd)"
+        " SELECT $1, sha256(number::text::bytea), 0, '{3,3,3,3,3}', '', 'R2: 3', 'm', 900, 100,"
+        " $2::float8 * 1000, 1, $3::float8 * 1e6"
+        "   FROM generate_series(1, 100) AS number",
+        version().hash, seconds, cost_usd,
+    )  # fmt: skip
+
+
+async def test_a_backlog_is_what_one_judge_may_work_on_now(database: Database) -> None:
+    async def sample() -> FiguresSample:
+        await sampler(database, seconds=1e-6).refresh()
+        return await read_sample(database)
+
+    await announce_judge(database, version(), 1, figures=FIGURES)  # 16 calls at a time
+    stored = await accept_submission(database, "One")
+    run_id = await request_run(database, stored.submission_id)
+    async with database.transaction() as transaction:
+        await transaction.connection.execute("SET LOCAL session_replication_role = replica")
+        await transaction.connection.execute(
+            "UPDATE judge_runs SET state = 'running', judge_version = $1, plan = '', items = 5000,"
+            " items_done = 1000",
+            version().hash,
+        )
+    found = await sample()
+    assert found.value("medvid_judge_backlog_seconds") == 4000 * 2.0 / 16  # as long as none judged
+    await judged_pairs(database, seconds=4.0, cost_usd=0.01)
+    found = await sample()
+    assert found.value("medvid_judge_backlog_seconds") == pytest.approx(4000 * 4.0 / 16)
+    assert found.value("medvid_judge_budget_left_usd") is None
+    assert found.value("medvid_judge_replicas_useful") is None
+    limits = JudgeSettings(judge_requests_per_minute=1200, judge_tokens_per_minute=600_000)
+    await announce_limits(database, limits)
+    # 10 calls of 1,000 tokens a second, of 4 s each: 40 at a time, of 16 a judge.
+    assert (await sample()).value("medvid_judge_replicas_useful") == 3
+    capped = JudgeSettings(
+        judge_provider="openai", judge_model="m", judge_prices={"m": {"input": 1, "output": 1}},  # type: ignore[dict-item]
+        judge_month_cap_usd=21,
+    )  # fmt: skip
+    await announce_limits(database, capped)
+    month = "to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM')"
+    await database.pool.execute(
+        f"INSERT INTO judge_spending (scope, spent_microusd) VALUES ('month:' || {month}, 20000000)"  # noqa: S608 - ours
+    )
+    found = await sample()  # what is left pays for a hundred
+    assert found.value("medvid_judge_budget_left_usd") == pytest.approx(1)
+    assert found.value("medvid_judge_backlog_seconds") == pytest.approx(100 * 4.0 / 16)
+    await database.pool.execute("UPDATE judge_spending SET spent_microusd = 21000000")
+    assert (await sample()).value("medvid_judge_backlog_seconds") == 0
+    await announce_limits(database, JudgeSettings())
+    await pause_run_of(database, run_id)
+    assert (await sample()).value("medvid_judge_backlog_seconds") == 0
+
+
+async def pause_run_of(database: Database, run_id: UUID) -> None:
+    await database.pool.execute(
+        "UPDATE judge_runs SET state = 'paused', reason = 'needs_operator' WHERE id = $1", run_id
+    )
+
+
+async def test_judges_that_live_are_counted(database: Database) -> None:
+    for _ in range(3):
+        await Fleet().announce(database, 2)
+    await database.pool.execute(
+        "UPDATE judge_replicas SET seen_at = now() - interval '11 s'"
+        " WHERE id = (SELECT min(id::text)::uuid FROM judge_replicas)"
+    )
+    await sampler(database).refresh()
+    assert (await read_sample(database)).value("medvid_judge_replicas") == 2

@@ -72,7 +72,8 @@ class Fleet:
         run = QueuedRun(run_id, stored.submission_id, "", 1, planned=False)
         request = JudgingRequested(submission_id=stored.submission_id, run_id=run_id)
         envelope = Envelope.wrap(request)
-        await self.start.begin(envelope, run, store(a_plan(name, pairs)), {version().hash: NOTHING})
+        plan, size = store(a_plan(name, pairs)), POLICY.batch_items or 0
+        await self.start.begin(envelope, run, plan, {version().hash: NOTHING}, size)
         self.left[run_id] = pairs
         await self.deliver()
 

@@ -12,7 +12,7 @@ _SCALER = Path(__file__).parents[2] / "deploy" / "k8s" / "scaling" / "judge.yaml
 _RUN = """
 INSERT INTO judge_runs (id, submission_id, state, requested_by, reason, plan, judge_version)
 VALUES (gen_random_uuid(), gen_random_uuid(), $1, 'owner',
-        CASE WHEN $1 IN ('paused', 'failed') THEN 'told' END, '', 'abcdef01')
+        CASE WHEN $1 IN ('paused', 'failed') THEN $2 END, '', 'abcdef01')
 """
 
 _REREAD = """
@@ -29,19 +29,29 @@ def _query() -> str:
 
 
 @pytest.mark.parametrize(
-    ("state", "judges"),
-    [("queued", 1), ("running", 1), ("paused", 1), ("completed", 0), ("failed", 0)],
-)
-async def test_an_unfinished_run_keeps_one_judge(
-    postgres_url: str, state: str, judges: int
+    ("state", "reason", "judges"),
+    [
+        ("queued", "", 1), ("running", "", 1), ("completed", "", 0), ("failed", "told", 0),
+        ("paused", "provider_down", 1), ("paused", "bad_replies", 1),
+        ("paused", "needs_operator", 0), ("paused", "budget_run", 0), ("paused", "budget_month", 0),
+    ],
+)  # fmt: skip
+async def test_a_run_that_a_judge_can_move_on_keeps_one(
+    postgres_url: str, state: str, reason: str, judges: int
 ) -> None:
     connection = await asyncpg.connect(postgres_url)
     try:
         assert await connection.fetchval(_query()) == 0
         await connection.execute("SET session_replication_role = replica")  # the run alone will do
         for _ in range(3):
-            await connection.execute(_RUN, state)
+            await connection.execute(_RUN, state, reason)
         assert await connection.fetchval(_query()) == judges
+        if reason == "budget_month":  # with another month comes another budget
+            await connection.execute(
+                "UPDATE judge_runs SET changed_at = now() - interval '32 days'"
+            )
+            assert await connection.fetchval(_query()) == 1
+            await connection.execute("DELETE FROM judge_runs")
         await connection.execute(_REREAD)
         assert await connection.fetchval(_query()) == 1
     finally:

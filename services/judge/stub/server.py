@@ -41,12 +41,14 @@ class Faults(BaseModel):
     `bad_replies_per_pair` bounds how often one pair's reply is malformed, truncated or of another
     model. With 1 none stays unscored, so a run under faults must end like an undisturbed one.
     `reasoning_tokens` are spent before each reply, within the limit of the call; `cached_tokens` of
-    each prompt are said to be cached.
+    each prompt are said to be cached. Answers come up to `latency_spread` of the latency earlier or
+    later, by chance.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     latency_seconds: Annotated[float, Field(ge=0)] = 0
+    latency_spread: Rate = 0
     throttled: Rate = 0
     retry_after_seconds: Annotated[float, Field(ge=0)] = 0.05
     failing: Rate = 0
@@ -77,6 +79,7 @@ class Stub:
     def be(self, faults: Faults) -> None:
         """Behave so from now on."""
         self.faults = faults
+        self._chance = random.Random(faults.seed)  # noqa: S311 - faults
 
     def application(self) -> web.Application:
         """Return the routes."""
@@ -102,7 +105,8 @@ class Stub:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             return _error(400, f"no captions in the messages: {error}")
         if self.faults.latency_seconds:
-            await asyncio.sleep(self.faults.latency_seconds)
+            spread = self.faults.latency_spread * self._chance.uniform(-1, 1)
+            await asyncio.sleep(self.faults.latency_seconds * (1 + spread))
         if self.faults.refuses_schema and "response_format" in body:
             self.injected["refuses_schema"] += 1
             return _error(400, "response_format is not supported by this model")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 import structlog
@@ -55,9 +55,13 @@ class QueueSubscription(Attached):
         self.queue = queue
         self._handler = handler
         self._concurrency = concurrency
-        self._slots = asyncio.Semaphore(concurrency)  # prefetch alone would not outlive a reconnect
+        self._handling = 0
+        self._freed = asyncio.Condition()
         self._at_work: set[asyncio.Task[None]] = set()
-        self._tags: list[str] = []
+        self._consumers: list[tuple[str, int]] = []
+        """Of the queue itself: their tags, and how many messages each may have."""
+        self._dead_tags: list[str] = []
+        self._turn = asyncio.Lock()
         self._stopping = asyncio.Event()
         self._aborting = False
 
@@ -88,23 +92,56 @@ class QueueSubscription(Attached):
         finally:
             await self._disconnect()
 
+    async def resize(self, concurrency: int) -> None:
+        """Have at most so many messages at a time from now on.
+
+        A consumer's prefetch is fixed, and one for a whole channel unknown to quorum queues: so
+        consumers are added and cancelled.
+        """
+        self._concurrency = concurrency
+        async with self._freed:
+            self._freed.notify_all()
+        async with self._turn:
+            if self._channel is None or self._lost.is_set() or self._stopping.is_set():
+                return  # attached again, it has as many
+            # Where the connection breaks, the consumer is lost and comes back with this size.
+            with contextlib.suppress(*CONNECTION_EXCEPTIONS, TimeoutError):
+                await self._fit(self._channel)
+
     async def _begin(self, channel: AbstractChannel) -> None:
-        self._tags = []
-        for name, prefetch in ((self.queue.name, self._concurrency), (dead_queue(self.queue), 1)):
-            await channel.set_qos(prefetch_count=prefetch)  # holds for the next consumer
-            queue = await channel.get_queue(name, ensure=False)
-            exhausted = name != self.queue.name
-            self._tags.append(
-                await queue.consume(self._on_dead if exhausted else self._on_delivery)
-            )
+        async with self._turn:
+            self._consumers = []
+            await self._fit(channel)
+            self._dead_tags = [await self._consume(channel, dead_queue(self.queue), 1)]
+
+    async def _fit(self, channel: AbstractChannel) -> None:
+        """Add or cancel consumers, so that together they may have as many messages as wanted."""
+        while (spare := sum(size for _, size in self._consumers) - self._concurrency) > 0:
+            tag, size = self._consumers.pop()
+            await self._cancel(channel, tag)
+            if size > spare:
+                break
+        missing = self._concurrency - sum(size for _, size in self._consumers)
+        if missing > 0:
+            tag = await self._consume(channel, self.queue.name, missing)
+            self._consumers.append((tag, missing))
+
+    async def _consume(self, channel: AbstractChannel, name: str, prefetch: int) -> str:
+        await channel.set_qos(prefetch_count=prefetch)  # holds for the next consumer
+        queue = await channel.get_queue(name, ensure=False)
+        exhausted = name != self.queue.name
+        return str(await queue.consume(self._on_dead if exhausted else self._on_delivery))
 
     async def _cancel_consumers(self) -> None:
         if self._channel is None or self._lost.is_set():
             return
         with contextlib.suppress(*CONNECTION_EXCEPTIONS, TimeoutError):
-            underlay = await self._channel.get_underlay_channel()
-            for tag in self._tags:
-                await underlay.basic_cancel(tag, timeout=_SETTLE_SECONDS)
+            for tag in (*self._dead_tags, *(tag for tag, _ in self._consumers)):
+                await self._cancel(self._channel, tag)
+
+    async def _cancel(self, channel: AbstractChannel, tag: str) -> None:
+        underlay = await channel.get_underlay_channel()
+        await underlay.basic_cancel(tag, timeout=_SETTLE_SECONDS)
 
     async def _on_delivery(self, message: AbstractIncomingMessage) -> None:
         self._take(message, exhausted=False)
@@ -120,7 +157,7 @@ class QueueSubscription(Attached):
     async def _work(self, message: AbstractIncomingMessage, *, exhausted: bool) -> None:
         delivery = Delivery(self.queue, message.body, _attempt(message), exhausted)
         try:
-            async with self._slots:
+            async with self._slot():
                 disposition = await self._handle(delivery)
             await self._settle(message, delivery, disposition)
         except asyncio.CancelledError:
@@ -130,6 +167,19 @@ class QueueSubscription(Attached):
         except (Unavailable, *CONNECTION_EXCEPTIONS, TimeoutError) as error:
             # The channel is gone, and with it the delivery: the broker delivers it again.
             _log.warning("delivery_not_settled", queue=self.queue.name, error=describe(error))
+
+    @contextlib.asynccontextmanager
+    async def _slot(self) -> AsyncIterator[None]:
+        """Hold one of the places for handlers: prefetch alone would not outlive a reconnect."""
+        async with self._freed:
+            await self._freed.wait_for(lambda: self._handling < self._concurrency)
+            self._handling += 1
+        try:
+            yield
+        finally:
+            self._handling -= 1
+            async with self._freed:
+                self._freed.notify_all()
 
     async def _handle(self, delivery: Delivery) -> Disposition | None:
         """Run the handler; None when it raised, which its contract forbids."""
