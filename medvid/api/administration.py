@@ -155,10 +155,19 @@ async def edit(
 
 
 async def set_facts(
-    transport: Transport, entry: EntryId, facts: Mapping[str, object], *, why: str
+    transport: Transport,
+    entry: EntryId,
+    facts: Mapping[str, object],
+    *,
+    why: str,
+    release: Sequence[str] = (),
 ) -> EntryAction:
-    """State facts of an entry's model, by name; None makes one unknown, others stay."""
-    call = post(f"/admin/entries/{entry}/facts", {"why": why, "facts": facts}, repeatable=True)
+    """State facts of an entry's model, by name; None makes one unknown, others stay.
+
+    What changes is held; `release` names facts that the model's owner may change again.
+    """
+    body = {"why": why, "facts": facts} | ({"release": list(release)} if release else {})
+    call = post(f"/admin/entries/{entry}/facts", body, repeatable=True)
     return await transport.ask(call, EntryAction)
 
 

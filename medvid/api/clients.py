@@ -61,6 +61,7 @@ class Methods:
     history = stream(exports.history)
     results = method(exports.results)
     board_csv = method(leaderboards.board_csv)
+    both_boards = method(leaderboards.both_boards)
     snapshot = method(leaderboards.snapshot)
     entries = stream(leaderboards.entries)
     entry = method(leaderboards.entry)

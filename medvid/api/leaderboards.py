@@ -11,7 +11,7 @@ from uuid import UUID
 from medvid.api.calls import Call, bytes_of, get, text_of
 from medvid.api.transport import Transport
 from medvid.models.boards import EvidenceKeys, Leaderboard, LeaderboardEntry, LeaderboardIndex
-from medvid.models.comparisons import EntryComparison
+from medvid.models.comparisons import BothBoards, EntryComparison
 from medvid.models.entries import EntryDetails
 from medvid.models.fact_texts import fact_text
 from medvid.models.figures import MEAN_RANK, BestOverTime, SizeAndCost, TaskLeaders
@@ -47,6 +47,17 @@ async def board(
     """
     call = _board(name, scoring, track, as_of, filters, rerank=rerank)
     return await transport.ask(call, Leaderboard)
+
+
+async def both_boards(
+    transport: Transport,
+    *,
+    scoring: str = "compat",
+    filters: Mapping[str, object] | None = None,
+) -> BothBoards:
+    """Return the models of both boards, each with its rank on its own; `filters` as of `board`."""
+    asked = _narrowing(None, filters, rerank=False)
+    return await transport.ask(get("/leaderboards/both", **asked, scoring=scoring), BothBoards)
 
 
 async def second_opinions(
@@ -110,9 +121,20 @@ async def board_csv(
     return await transport.repeating(replace(call, headers={"Accept": "text/csv"}), text_of)
 
 
-async def snapshot(transport: Transport, number: int) -> Leaderboard:
-    """Return a board as it was ranked once, which never changes."""
-    return await transport.ask(get(f"/snapshots/{number}"), Leaderboard)
+async def snapshot(
+    transport: Transport,
+    number: int,
+    *,
+    track: str | None = None,
+    filters: Mapping[str, object] | None = None,
+    rerank: bool = False,
+) -> Leaderboard:
+    """Return a board as it was ranked once, which never changes.
+
+    `filters` and `rerank` as of `board`; they look at the facts that were stated then.
+    """
+    asked = _narrowing(track, filters, rerank=rerank)
+    return await transport.ask(get(f"/snapshots/{number}", **asked), Leaderboard)
 
 
 async def entries(
@@ -211,13 +233,17 @@ def _board(
     rerank: bool,
     limit: int | None = None,
 ) -> Call:
-    asked = {key: fact_text(value) for key, value in (filters or {}).items() if value is not None}
     return get(
         f"/leaderboards/{quote(name, safe='')}",
-        **asked,
+        **_narrowing(track, filters, rerank=rerank),
         scoring=scoring,
-        track=track,
         as_of=as_of,
-        rerank="true" if rerank else None,
         limit=limit,
     )
+
+
+def _narrowing(
+    track: str | None, filters: Mapping[str, object] | None, *, rerank: bool
+) -> dict[str, str | None]:
+    asked = {key: fact_text(value) for key, value in (filters or {}).items() if value is not None}
+    return {**asked, "track": track, "rerank": "true" if rerank else None}

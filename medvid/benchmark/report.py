@@ -90,7 +90,7 @@ class Code(StrEnum):
     # Warnings: the submission is taken.
     PARTIAL = "partial", "some samples have no prediction"
     ALIGNED_BY_KEY = "aligned_by_key", "records were matched by id, qa_type and question"
-    AMBIGUOUS = "ambiguous", "keys that fit several samples, told apart by order alone"
+    AMBIGUOUS = "ambiguous", "keys that fit several samples, distinguished by order alone"
     FOREIGN_IDS = "foreign_ids", "ids that the test set does not have, in a file in test-set order"
     QUESTION_MISMATCH = "question_mismatch", "a question differs from the test set's"
     EMPTY_PREDICTIONS = "empty_predictions", "predictions without any text"

@@ -82,7 +82,7 @@ CacheFile = Annotated[
     typer.Option(
         "--cache",
         dir_okay=False,
-        help="where verdicts are kept, to go on after a stop; by default beside the predictions",
+        help="where verdicts are kept, to continue after a stop; by default beside the predictions",
     ),
 ]
 LimitUsd = Annotated[

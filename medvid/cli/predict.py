@@ -116,10 +116,10 @@ def predict(
 ) -> int:
     """Ask a vision model for every sample and write a submission file.
 
-    Every answer is kept in FILE.records.jsonl at once: after an interruption the same command goes
-    on and asks for nothing twice but the calls that were open. FILE.manifest.json says how the file
-    was made. The key is read from OPENAI_API_KEY. Exit status 1 if samples failed, 3 if the
-    endpoint is out of reach.
+    Every answer is kept in FILE.records.jsonl at once: after an interruption the same command
+    continues and asks for nothing twice but the calls that were open. FILE.manifest.json says how
+    the file was made. The key is read from OPENAI_API_KEY. Exit status 1 if samples failed, 3 if
+    the endpoint is out of reach.
     """  # fmt: skip
     if missing := [name for name in ("openai", "PIL") if find_spec(name) is None]:
         raise WrongUsage(

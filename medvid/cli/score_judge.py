@@ -117,7 +117,7 @@ def _judge(
     without = f"; {missing:,} without a verdict{f' ({reasons})' if reasons else ''}"
     say.print(f"Judged by {version.model} ({version.hash[:12]}), {money}{without}.")
     if stopped is not None:
-        say.print(f"Stopped: {stopped} What is judged is kept: the same command goes on.")
+        say.print(f"Stopped: {stopped} What is judged is kept: the same command continues.")
     facts = {
         "version": version.hash, **version.public(), "pairs": len(texts),
         "scored": len(texts) - missing, "unscored": dict(judge.unscored),

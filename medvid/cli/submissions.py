@@ -52,7 +52,7 @@ def _on_server(session: Session) -> int:
     lines = [
         f"{each.id}  {each.created_at.isoformat(timespec='seconds')}  {each.state:<9}  "
         f"{each.model_name} v{each.version}"
-        + (" (evaluated only)" if each.mode == "evaluate_only" else "")
+        + (" (evaluate-only)" if each.mode == "evaluate_only" else "")
         for each in found
     ]
     return session.answer_lines(found, lines)

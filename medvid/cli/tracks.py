@@ -59,7 +59,7 @@ def _show(track: ChallengeTrack) -> None:
         if limit is not None:
             print(f"At most {limit} submission{'s' if limit != 1 else ''} {period}")
     if not track.evaluate_only:
-        print("None that are only evaluated")
+        print("No evaluate-only submissions")
     for rule in track.rules:
         print(f"- {rule}")
     if track.rules_url:

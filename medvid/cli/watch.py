@@ -51,7 +51,7 @@ def follow(
             if not session.as_json:
                 _print_change(last)
     except KeyboardInterrupt:
-        session.say(f"\nIt goes on without us. Follow it again: medvid watch {submission}")
+        session.say(f"\nThe server continues. Follow it again: medvid watch {submission}")
         return Exit.INTERRUPTED
     assert last is not None  # noqa: S101 - the first status comes at once
     last = _ranked_anew(session, last, token)

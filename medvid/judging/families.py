@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from medvid.judging.panels import Panel
@@ -46,11 +46,12 @@ def family_of(name: str, others: Mapping[str, str]) -> str | None:
     return min(found, key=lambda family: found[family]) if found else None
 
 
-def own_family(model_name: str, panel: Panel, others: Mapping[str, str]) -> list[str]:
-    """Return the judges, by version, that are of the family of the model that they judge."""
-    family = family_of(model_name, others)
+def own_family(names: Iterable[str], panel: Panel, others: Mapping[str, str]) -> list[str]:
+    """Return the judges, by version, that are of a family of the model that they judge.
+
+    `names`: the model's and, where that is stated, its base model's.
+    """
+    families = {family_of(name, others) for name in names} - {None}
     return [
-        each.judge_version
-        for each in panel.members
-        if family is not None and family_of(each.name, others) == family
+        each.judge_version for each in panel.members if family_of(each.name, others) in families
     ]

@@ -251,7 +251,7 @@ class OfflineJudge:
             if spent() + microusd > limit:
                 raise Stopped(
                     f"the limit is reached: {spent() / MICROUSD:.4f} of {limit / MICROUSD:.4f} USD "
-                    "are spent. Give a higher --limit-usd to go on where it stopped."
+                    "are spent. Give a higher --limit-usd to continue where it stopped."
                 )
         self._reserved += microusd
 

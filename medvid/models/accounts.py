@@ -88,7 +88,7 @@ class QuotaStatus(Answer):
     evaluate_only: QuotaUse = Field(
         # Servers of version 0.2 count none.
         default_factory=lambda: QuotaUse(limit=None, used=0, next_at=None),
-        description="submissions that are only evaluated, in the last 24 hours",
+        description="evaluate-only submissions in the last 24 hours",
     )
     evaluate_only_total: QuotaUse = Field(
         default_factory=lambda: QuotaUse(limit=None, used=0, next_at=None),

@@ -12,7 +12,7 @@ from pydantic import Field
 from medvid.benchmark.tasks import Board, Scoring
 from medvid.models.base import Answer, NumberedPage, Open, Page
 from medvid.models.boards import FACTS_SAID, BoardSeries
-from medvid.models.facts import ModelFacts
+from medvid.models.facts import FACTS_HELD, ModelFacts
 from medvid.models.judging import JudgeInForce
 
 Kind = Literal["added", "changed", "unchanged", "kept"]
@@ -52,6 +52,7 @@ class ManagedEntryView(Answer):
     contact: str | None
     stub_judged: bool = Field(description="some scores come from the stand-in judge")
     facts: ModelFacts | None = Field(None, description=FACTS_SAID)
+    facts_held: list[str] = Field(default_factory=list, description=FACTS_HELD)
 
 
 class EntryAction(Answer):
@@ -180,7 +181,7 @@ class LoadedView(Answer):
 class JudgingView(Answer):
     """Whether judging is held, and its runs by state."""
 
-    held_at: datetime | None = Field(description="null: judging goes on")
+    held_at: datetime | None = Field(description="null: judging continues")
     held_why: str | None
     judge_version: str | None
     judge: JudgeInForce

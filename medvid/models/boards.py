@@ -88,7 +88,7 @@ class SentBefore(Answer):
     """What came before an entry with the same API key, whatever became of it."""
 
     versions: int = Field(description="submissions for a board, of any model")
-    evaluate_only: int = Field(description="submissions that were only evaluated")
+    evaluate_only: int = Field(description="evaluate-only submissions")
     withdrawn: int = Field(description="of the versions, those that were taken back")
 
 

@@ -1,14 +1,15 @@
-"""Two entries of a board compared: differences, and whether chance explains them."""
+"""Entries compared: side by side, of both boards, and whether chance explains how two differ."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import Field
 
-from medvid.benchmark.tasks import Scoring
-from medvid.models.base import Answer, Open
+from medvid.benchmark.tasks import Board, Scoring
+from medvid.models.base import SCHEMA_MEANING, SCHEMA_VERSION, Answer, Open
+from medvid.models.boards import BoardSummary, LeaderboardEntry
 
 
 class MetricDifference(Answer):
@@ -59,3 +60,39 @@ class EntryComparison(Answer):
             "5 % two-sided; null: not known"
         )
     )
+
+
+class PlacedEntry(LeaderboardEntry):
+    """A row with the board that it stands on."""
+
+    board: Open[Board]
+
+
+class ComparedModel(PlacedEntry):
+    """The same with the ends of its values' 95 % intervals."""
+
+    intervals: dict[str, tuple[float, float]] = Field(description="by metric, as far as known")
+
+
+class SideBySide(Answer):
+    """Models side by side, as they were asked for."""
+
+    schema_version: int = Field(SCHEMA_VERSION, description=SCHEMA_MEANING)
+    scoring: Open[Scoring]
+    models: list[ComparedModel]
+    comparisons: list[EntryComparison] = Field(
+        description="of each other model with the first; without those that left their board since"
+    )
+
+
+class BothBoards(Answer):
+    """The models of both boards; each rank is on the model's own board."""
+
+    schema_version: int = Field(SCHEMA_VERSION, description=SCHEMA_MEANING)
+    scoring: Open[Scoring]
+    boards: list[BoardSummary]
+    filters: dict[str, Any] = Field(
+        default_factory=dict, description="the facts that the entries are narrowed by; empty: none"
+    )
+    total: int
+    entries: list[PlacedEntry] = Field(description="by board, and by rank on it")

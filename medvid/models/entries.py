@@ -19,7 +19,7 @@ from medvid.models.boards import (
     BoardSeries,
     SentBefore,
 )
-from medvid.models.facts import FactChange, ModelFacts
+from medvid.models.facts import FACTS_HELD, FactChange, ModelFacts
 from medvid.models.judging import JudgeResult
 from medvid.models.notes import PublicNote
 
@@ -149,6 +149,7 @@ class EntryDetails(Answer):
     submission_id: UUID | None = Field(description="null: added by hand or imported")
     sent_before: SentBefore | None = Field(None, description=SENT_BEFORE)
     facts: ModelFacts | None = Field(None, description=FACTS_SAID)
+    facts_held: list[str] = Field(default_factory=list, description=FACTS_HELD)
     fact_changes: list[FactChange] = Field(
         default_factory=list, description="the newest 50 changes of its facts, newest first"
     )

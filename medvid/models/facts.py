@@ -56,6 +56,12 @@ def _known_source(text: str) -> str:
     return text
 
 
+def _fact_name(text: str) -> str:
+    if text not in FACTS:
+        raise ValueError(f"one of {', '.join(FACTS)}")
+    return text
+
+
 def _each_once(sources: list[str]) -> list[str]:
     return [source for source in SOURCES if source in sources] + sorted({*sources} - {*SOURCES})
 
@@ -177,6 +183,8 @@ class FactsChange(ModelFacts):
 
 FACTS: Final = tuple(ModelFacts.model_fields)
 """The names of all facts, in the order in which they are shown."""
+FACTS_HELD: Final = "the facts that an administrator set, which their owner cannot change"
+FactName = Annotated[str, AfterValidator(_fact_name), Field(json_schema_extra={"enum": [*FACTS]})]
 BOARD_FACTS: Final = tuple(BoardFacts.model_fields)
 """Those that boards show."""
 

@@ -73,7 +73,8 @@ class JudgeResult(Answer):
         description="pairs, coverage and aspect means by metric; null, with `withheld`, of a "
         "metric of too few pairs. Of several judges `panel`: how many of how many judged, each "
         "one's own means, who is missing, and by metric Krippendorff's ordinal alpha of all and "
-        "the quadratic kappa of each two. `own_family`: judges of the model's own family"
+        "the quadratic kappa of each two. `own_family`: judges of the model's own family or of its "
+        "base model's, `base_model`, as far as that is stated"
     )
     calibration: dict[str, Any] | None = Field(
         None, description="how this judge agreed with humans when it was last held against them"

@@ -182,7 +182,7 @@ _JUDGING: Final = {
     "run_not_found": ProblemCode(404, "The submission was never judged."),
     "verdicts_hidden": ProblemCode(
         403,
-        "The verdicts of what is only evaluated are not shown: their mean is the exact value. "
+        "The verdicts of evaluate-only submissions are not shown: their mean is the exact value. "
         "Those of a ranked submission are.",
     ),
     "already_judged": ProblemCode(409, "The judge at work has judged the submission already."),
@@ -212,7 +212,7 @@ _BOARDS: Final = {
     "entry_not_found": ProblemCode(404, "The board has no entry with this id."),
     "entry_gone": ProblemCode(
         410,
-        "The entry left its board; 'entry' tells what it was, which ranks it had, and by what it "
+        "The entry left its board; 'entry' says what it was, which ranks it had, and by what it "
         "was replaced.",
     ),
     "hub_dataset_not_set": ProblemCode(
@@ -272,6 +272,9 @@ _ADMIN_ACTIONS: Final = {
     "rescore_applied": ProblemCode(409, "The job's scores are in force already."),
     "foreign_form": ProblemCode(403, "The form was not made for this browser, or is too old."),
     "entry_present": ProblemCode(409, "The entry is on its board; take it off first."),
+    "fact_held": ProblemCode(
+        409, "An administrator set the fact; owners cannot change it until it is released."
+    ),
     "entry_removed": ProblemCode(409, "The entry was removed from its board."),
     "no_submission": ProblemCode(409, "The entry was added by hand and has no submission."),
     "not_restorable": ProblemCode(409, "The entry's submission failed or was taken back."),

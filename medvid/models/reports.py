@@ -50,7 +50,7 @@ class TaskReport(Answer):
     emitted: int = Field(description="units in the predictions")
     required: int | None = Field(
         None,
-        description="units that the answered samples ask for, as far as their questions tell; null "
+        description="units that the answered samples ask for, as far as their questions say; null "
         "where fewer than 30 samples are answered",
     )
     covered: int | None = Field(None, description="of these, units that are there at all")

@@ -13,7 +13,7 @@ from medvid.benchmark.tasks import Board, Scoring
 from medvid.models.base import Answer, NumberedPage, Open, Page
 from medvid.models.boards import WHY_WITHHELD
 from medvid.models.entries import Intervals, Place, Similarity
-from medvid.models.facts import ModelFacts
+from medvid.models.facts import FACTS_HELD, ModelFacts
 from medvid.models.judging import JudgingStatus
 from medvid.models.reports import ValidationReport
 
@@ -120,7 +120,7 @@ class Withdrawal(Answer):
 
 
 class HypotheticalStanding(Answer):
-    """Where a submission that is only evaluated would stand; nobody else sees it."""
+    """Where an evaluate-only submission would stand; nobody else sees it."""
 
     scoring: Open[Scoring]
     rank: int | None = Field(description="null: not ranked, having no value in this scoring")
@@ -155,13 +155,14 @@ class OwnedSubmission(SubmissionStatus):
     replaced_by: UUID | None = Field(description="the submission of the version after")
     withdrawal: Withdrawal | None
     hypothetical: list[HypotheticalStanding] = Field(
-        description="where it would stand, by scoring; empty unless it is only evaluated"
+        description="where it would stand, by scoring; empty unless it is evaluate-only"
     )
     failure: Failure | None
     entry: EntryLink | None
     facts: ModelFacts | None = Field(None, description="of its model; null: nothing is stated")
+    facts_held: list[str] = Field(default_factory=list, description=FACTS_HELD)
     standing: Standing | None = Field(
-        None, description="null: not ranked, not on a board any more, or only evaluated"
+        None, description="null: not ranked, not on a board any more, or evaluate-only"
     )
     file_sha256: str
     file_bytes: int

@@ -41,7 +41,7 @@ class ChallengeTrack(Answer):
         description="fields of the form that it requires, and what is to be in them; a contact is "
         "an e-mail address and never public"
     )
-    evaluate_only: bool = Field(description="whether submissions may be only evaluated")
+    evaluate_only: bool = Field(description="whether evaluate-only submissions are taken")
     submissions_per_day: int | None = Field(
         description="of one API key, or one address without a key, in 24 hours; null: no limit"
     )

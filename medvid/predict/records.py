@@ -139,5 +139,5 @@ def _read(lines: Iterable[bytes], path: Path) -> Iterator[CallRecord]:
             yield CallRecord(**{**read, "status": CallStatus(read["status"])})
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
             raise UnusableRecords(
-                f"Line {number} of {path} cannot be read: remove it to go on without it."
+                f"Line {number} of {path} cannot be read: remove it to continue without it."
             ) from None

@@ -188,9 +188,11 @@ def _build(database: Database, pool: WorkerPool, folder: Path, settings: Gateway
     store, lifecycle = SubmissionStore(database), Lifecycle(database)
     callers, quotas = accounts.callers, accounts.quotas
     owners = SubmissionAccess(store, accounts.rules)
-    submissions = SubmissionService(store, lifecycle, owners, partial(standing_of, boards, history))
     judging = JudgingService(
         owners, JudgingStore(database), quotas, settings.judge_estimate_seconds
+    )
+    submissions = SubmissionService(
+        store, lifecycle, owners, judging, partial(standing_of, boards, history)
     )
     rescoring = Rescoring(database)
     return _Parts(
@@ -337,7 +339,6 @@ def _application(
             pages,
             parts.uploads,
             parts.submissions,
-            parts.judging,
             parts.receiver,
             callers,
             quotas,

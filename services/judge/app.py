@@ -22,6 +22,7 @@ from services.judge.fleet import ANNOUNCE_SECONDS, announce_limits
 from services.judge.judges import Judges, PanelJudge
 from services.judge.members import Member, members_of
 from services.judge.open_judge import BatchProvider, Judge, call_figures, open_judge
+from services.judge.own_families import OwnFamilies
 from services.judge.planning import StartRun, planner, remaining_budget
 from services.judge.provider_batches import ProviderBatches
 from services.judge.rereading import ReplyReader
@@ -140,6 +141,8 @@ def _look_after_runs(
     upkeep = Upkeep(base.database, runs, verdicts, judges, ages)
     base.repeat("judge_due_batches", upkeep.send_due_batches, settings.judge_due_seconds)
     base.repeat("judge_upkeep", upkeep.look, settings.judge_patrol_seconds)
+    own_families = OwnFamilies(base.database, runs.families)
+    base.repeat("judge_own_families", own_families.look, settings.judge_patrol_seconds)
     successions = Successions(base.database)
     base.repeat("judge_successions", successions.look, settings.judge_patrol_seconds)
     base.reap(

@@ -22,12 +22,12 @@ from medvid.benchmark.caption_pairs import JudgingPlan
 from medvid.benchmark.tasks import ASPECTS
 from medvid.benchmark.versions import JUDGED_VERSION
 from medvid.judging import badges
-from medvid.judging.families import own_family
 from medvid.judging.panel_results import Rounds, panel_outcome
 from medvid.judging.panels import Panel
 from medvid.judging.plans import unpack
 from medvid.judging.results import RunOutcome, outcome
 from medvid.judging.verdicts import Verdict
+from services.judge.own_families import family_facts
 from services.judge.replicates import judged_replicates
 from services.judge.succession import keep_beside, settle_failed
 from services.judge.verdict import FINAL, BadReplies, ProviderDown
@@ -188,9 +188,7 @@ def _result(
     rounds = [judged.rounds[n] for n in judged.kept]
     outcomes = [judged.outcomes[n] for n in judged.kept]
     result = panel_outcome(judged.plan, judged.panel, outcomes, rounds, judged.missing)
-    own = own_family(entry["model_name"], judged.rest, families)
-    if own:
-        result = replace(result, facts={**result.facts, "own_family": own})
+    result = replace(result, facts={**result.facts, **family_facts(entry, judged.rest, families)})
     found = judged_replicates(judged.plan, judged.rest, rounds, entry["ground_truth"])
     valued = {metric.metric for metric in result.metrics if metric.value is not None}
     return result, [each for each in found if each.metric in valued]

@@ -72,7 +72,7 @@ class HeldBatch:
 
     @classmethod
     def of(cls, row: asyncpg.Record) -> Self:
-        """Build one from a row of `take`."""
+        """Build one from a row of `hold`."""
         facts = dict(row)
         del facts["judge_version"]
         return cls(
@@ -113,17 +113,25 @@ class ProviderBatches:
 
         Where the lease is lost amid the work, it is cancelled and NotHeld raised.
         """
-        given = (self.holder, self.endpoint, self.seconds, list(self.others))
-        async with self._holding(await self.database.pool.fetchrow(SQL["take"], *given)) as batch:
+        row = await self._take("due_batch", self.endpoint, list(self.others))
+        async with self._holding(row) as batch:
             yield batch
 
     @asynccontextmanager
     async def taken_stray(self, endpoints: Sequence[str]) -> AsyncIterator[HeldBatch | None]:
         """Hold one of an endpoint that no judge has any more, nor `endpoints`; as `taken`."""
-        given = (self.holder, list(endpoints), self.seconds)
-        row = await self.database.pool.fetchrow(SQL["take_stray"], *given)
+        row = await self._take("stray_batch", list(endpoints))
         async with self._holding(row) as batch:
             yield batch
+
+    async def _take(self, which: str, *given: object) -> asyncpg.Record | None:
+        """Hold the batch that a query finds and locks, if any."""
+        async with self.database.transaction() as transaction:
+            batch_id = await transaction.connection.fetchval(SQL[which], *given)
+            if batch_id is None:
+                return None
+            held = (batch_id, self.holder, self.seconds)
+            return await transaction.connection.fetchrow(SQL["hold"], *held)
 
     @asynccontextmanager
     async def _holding(self, row: asyncpg.Record | None) -> AsyncIterator[HeldBatch | None]:

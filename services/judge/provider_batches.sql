@@ -80,50 +80,37 @@ UPDATE judge_batches SET state = 'at_provider', provider_batch = $2 WHERE id = A
 INSERT INTO judge_provider_batches (id, run_id, judge_version, endpoint, reply_form, price, lines, reserved_microusd)
 VALUES ($1, $2, $3, $4, $5, $6::text::jsonb, $7, $8)
 
--- name: take
--- The batch of the endpoint $2 whose next step is due longest, for $3 seconds; none of the versions $4, which others
--- judge there with keys of their own. It may begin while its run is under way, and is wanted while that may use it.
-WITH due AS (
-    SELECT id
-      FROM judge_provider_batches
-     WHERE endpoint = $2 AND state <> 'done' AND due_at <= clock_timestamp()
-       AND judge_version <> ALL ($4::text[])
-       AND (held_until IS NULL OR held_until < clock_timestamp())
-     ORDER BY due_at
-     LIMIT 1
-       FOR UPDATE SKIP LOCKED)
-UPDATE judge_provider_batches b
-   SET holder = $1, held_until = clock_timestamp() + make_interval(secs => $3)
-  FROM due, judge_runs r, judge_versions v
- WHERE b.id = due.id AND r.id = b.run_id AND v.hash = b.judge_version
-RETURNING b.id, b.run_id, r.submission_id, b.judge_version, b.endpoint, v.facts::text AS facts, b.reply_form,
-          b.price::text AS price, b.lines, b.reserved_microusd, b.state, b.file_id, b.provider_id, b.outputs,
-          b.cancelled_at IS NOT NULL AS is_cancelled, b.tries,
-          coalesce(b.submitted_at < now() - interval '48 hours', false) AS is_overdue,
-          coalesce(b.submitted_at < now() - interval '49 hours', false) AS is_hopeless,
-          r.judge_version = b.judge_version AND NOT r.fast AND r.state IN ('queued', 'running') AS may_begin,
-          r.judge_version = b.judge_version AND NOT r.fast
-          AND (r.state IN ('queued', 'running')
-               OR r.state = 'paused' AND r.reason NOT IN ('administrator', 'needs_operator', 'other_judge'))
-              AS is_wanted
+-- name: due_batch
+-- The batch of the endpoint $1 whose next step is due longest; none of the versions $2, which others judge there with
+-- keys of their own.
+SELECT id
+  FROM judge_provider_batches
+ WHERE endpoint = $1 AND state <> 'done' AND due_at <= clock_timestamp()
+   AND judge_version <> ALL ($2::text[])
+   AND (held_until IS NULL OR held_until < clock_timestamp())
+ ORDER BY due_at
+ LIMIT 1
+   FOR UPDATE SKIP LOCKED
 
--- name: take_stray
--- A batch of an endpoint that is none of $2 and at which no judge took a step for an hour. What is paid for there
+-- name: stray_batch
+-- A batch of an endpoint that is none of $1 and at which no judge took a step for an hour. What is paid for there
 -- is waited for as long as anywhere.
-WITH stray AS (
-    SELECT id
-      FROM judge_provider_batches
-     WHERE endpoint <> ALL ($2::text[]) AND state <> 'done' AND due_at < clock_timestamp() - interval '1 hour'
-       AND (held_until IS NULL OR held_until < clock_timestamp() - interval '1 hour')
-       AND (state IN ('planned', 'uploaded', 'deleting')
-            OR coalesce(submitted_at, created_at) < now() - interval '49 hours')
-     ORDER BY due_at
-     LIMIT 1
-       FOR UPDATE SKIP LOCKED)
+SELECT id
+  FROM judge_provider_batches
+ WHERE endpoint <> ALL ($1::text[]) AND state <> 'done' AND due_at < clock_timestamp() - interval '1 hour'
+   AND (held_until IS NULL OR held_until < clock_timestamp() - interval '1 hour')
+   AND (state IN ('planned', 'uploaded', 'deleting')
+        OR coalesce(submitted_at, created_at) < now() - interval '49 hours')
+ ORDER BY due_at
+ LIMIT 1
+   FOR UPDATE SKIP LOCKED
+
+-- name: hold
+-- For $3 seconds. It may begin while its run is under way, and is wanted while that may use it.
 UPDATE judge_provider_batches b
-   SET holder = $1, held_until = clock_timestamp() + make_interval(secs => $3)
-  FROM stray, judge_runs r, judge_versions v
- WHERE b.id = stray.id AND r.id = b.run_id AND v.hash = b.judge_version
+   SET holder = $2, held_until = clock_timestamp() + make_interval(secs => $3)
+  FROM judge_runs r, judge_versions v
+ WHERE b.id = $1 AND r.id = b.run_id AND v.hash = b.judge_version
 RETURNING b.id, b.run_id, r.submission_id, b.judge_version, b.endpoint, v.facts::text AS facts, b.reply_form,
           b.price::text AS price, b.lines, b.reserved_microusd, b.state, b.file_id, b.provider_id, b.outputs,
           b.cancelled_at IS NOT NULL AS is_cancelled, b.tries,

@@ -421,7 +421,7 @@ SELECT count(*)
                       AND v.scores IS NOT NULL)
 
 -- name: run_entry
-SELECT e.id, e.board, e.model_name, s.ground_truth_version, s.file_sha256, v.is_stub, g.content AS ground_truth
+SELECT e.id, e.board, e.model_name, e.facts ->> 'base_model' AS base_model, s.ground_truth_version, s.file_sha256, v.is_stub, g.content AS ground_truth
   FROM entries e
   JOIN submissions s ON s.id = e.submission_id
   JOIN ground_truths g ON g.version = s.ground_truth_version

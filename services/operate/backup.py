@@ -44,7 +44,7 @@ async def _restore(file: Path, database: Database, url: str) -> str:
     applied = await migrate(database)
     return (
         f"Restored and checked: {_described(manifest)}\n"
-        f"{applied} newer migrations applied. Start the services: what was unfinished goes on by "
+        f"{applied} newer migrations applied. Start the services: what was unfinished continues by "
         "itself."
     )
 

@@ -162,7 +162,7 @@ async def _ask(judge: Asking, left: Sequence[Item]) -> None:
     for reason, count in judge.unscored.most_common():
         _say.print(f"{count} without a verdict: {reason}.")
     if judge.stopped is not None:
-        _say.print(f"Stopped: {judge.stopped} What is judged is kept; run it again to go on.")
+        _say.print(f"Stopped: {judge.stopped} What is judged is kept; run it again to continue.")
 
 
 async def _record(version: JudgeVersion, result: Calibration) -> None:

@@ -16,7 +16,7 @@ class RankerSettings(RetentionSettings):
 
     evaluate_only_step: Annotated[float, Field(gt=0, le=0.5)] = Field(
         USUAL_STEPS.shares,
-        description="to what values are rounded for owners of submissions that are only evaluated",
+        description="to what values are rounded for owners of evaluate-only submissions",
     )
     evaluate_only_step_judged: Annotated[float, Field(gt=0, le=2)] = Field(
         USUAL_STEPS.points, description="the same of judged metrics, in points"

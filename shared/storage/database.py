@@ -126,6 +126,19 @@ class Database:
                 wake()
 
     @asynccontextmanager
+    async def moment(self) -> AsyncIterator[Connection]:
+        """Open reads that all see one moment, whatever is committed between them.
+
+        Raises Transient.
+        """
+        async with (
+            transient_errors(),
+            self.pool.acquire() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            yield connection
+
+    @asynccontextmanager
     async def once(self, consumer: str, envelope: Envelope) -> AsyncIterator[Transaction]:
         """Open the transaction that does a message's work exactly once.
 

@@ -347,7 +347,7 @@ async def test_a_ground_truth_is_corrected_by_command(database: Database, tmp_pa
         assert (await medvid(site, "discard-letters", "--all", *why, "--yes"))[0] == 0
         assert (await medvid(site, "pause", *why, "--yes"))[1] == "Judging is paused.\n"
         assert WHY in (await medvid(site, "judging"))[1]
-        assert (await medvid(site, "resume", *why))[1] == "Judging goes on.\n"
+        assert (await medvid(site, "resume", *why))[1] == "Judging continues.\n"
         ranking = "ranking", "community", "dense", *why
         assert (await medvid(site, *ranking))[0] == 1, "nobody agreed"
         told = "The community board's ranking is dense."

@@ -216,6 +216,13 @@ async def test_models_side_by_side(gateway: Gateway, entries: list[UUID]) -> Non
     assert f"/side-by-side?models={entries[0]}%2C{entries[1]}" in await read(
         gateway, f"/compare?board=community&models={named}"
     )
+    seen = orjson.loads(await read(gateway, f"{path}&format=json"))
+    assert [(each["model_name"], each["board"]) for each in seen["models"]] == [
+        (name, "community") for name in NAMES[:2]
+    ]
+    assert [(each["a"], each["b"]) for each in seen["comparisons"]] == [
+        (str(entries[1]), str(entries[0]))
+    ]
     for wrong, code in (
         (f"models={uuid4()}", "entry_not_found"),
         ("models=a,b", "invalid_query"),
@@ -223,6 +230,49 @@ async def test_models_side_by_side(gateway: Gateway, entries: list[UUID]) -> Non
     ):
         _, _, body = await gateway.get(f"{API}/leaderboards/community/side-by-side?{wrong}")
         assert orjson.loads(body)["code"] == code
+
+
+async def test_both_boards_in_one_list_and_models_of_either_side_by_side(
+    gateway: Gateway, entries: list[UUID]
+) -> None:
+    await gateway.database.pool.execute(
+        "UPDATE entries SET board = 'official', facts = '{\"open_weights\": true}' WHERE id = $1",
+        entries[1],
+    )
+    await gateway.database.pool.execute("UPDATE boards SET revision = revision + 1")
+    for board in ("community", "official"):
+        await gateway.rank_listed(board)
+    both = f"{API}/leaderboards/both"
+    async with AsyncClient(gateway.url) as client:
+        found = await client.both_boards()
+        narrowed = await client.both_boards(filters={"open_weights": True})
+    assert [(each.model_name, each.board, each.rank) for each in found.entries] == [
+        (NAMES[1], "official", 1), (NAMES[0], "community", 1), (NAMES[2], "community", 2),
+    ]  # fmt: skip
+    assert (found.total, [each.board for each in found.boards]) == (3, ["official", "community"])
+    assert [each.model_name for each in narrowed.entries] == [NAMES[1]]
+    assert narrowed.filters == {"open_weights": True}
+    rows = [*csv.DictReader(io.StringIO(await read(gateway, f"{both}?format=csv")))]
+    assert [(each["board"], each["entry_id"]) for each in rows] == [
+        (each.board, str(each.entry_id)) for each in found.entries
+    ]
+    page = await read(gateway, "/both")
+    assert f'{API}/leaderboards/both"' in page
+
+    named = f"models={entries[0]},{entries[1]}"
+    path = f"{API}/leaderboards/both/side-by-side?{named}"
+    text = await read(gateway, path)
+    assert "| Board | community | official |" in text
+    assert r"\end{tabular}" in await read(gateway, f"{path}&format=latex")
+    assert (await read(gateway, f"{path}&format=csv")).startswith("Metric,")
+    seen = orjson.loads(await read(gateway, f"{path}&format=json"))
+    assert [each["board"] for each in seen["models"]] == ["community", "official"]
+    page = await read(gateway, f"/compare?board=both&{named}")
+    assert page.count("/leaderboards/both/side-by-side?") == 4
+    asked = f"{API}/leaderboards/both/comparisons?a={entries[1]}&b={entries[0]}"
+    assert orjson.loads(await read(gateway, asked)) == seen["comparisons"][0]
+    _, _, body = await gateway.get(f"{API}/leaderboards/official/side-by-side?{named}")
+    assert orjson.loads(body)["code"] == "entry_not_found"
 
 
 async def test_parquet_is_the_csv_with_types(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import AsyncIterator
+from html import unescape
 from typing import Any
 
 import orjson
@@ -200,6 +202,75 @@ async def test_who_may_not_change_facts_or_not_so_is_refused(database: Database)
         assert await change({"licence": "MIT"}, **own) == (409, "entry_removed")
 
 
+async def test_what_an_administrator_set_is_held_until_it_is_released(database: Database) -> None:
+    """Its owner cannot change it, nor by a new version; may say the same; the rest stays free."""
+    async with running_site(database) as site:
+        submission = (await accept_submission(database, "Model A")).submission_id
+        await database.pool.execute(
+            "UPDATE submissions SET owner_token_sha256 = $1", credentials.sha256(TOKEN)
+        )
+        entry = await score(database, str(submission), {"cvs_acc": 0.5})
+        path = f"/submissions/{submission}/facts"
+
+        async def change(**facts: object) -> tuple[int, dict[str, Any]]:
+            return await site.ask("PATCH", path, facts, key=TOKEN)
+
+        assert (await change(parameters=7e9, licence="MIT"))[0] == 200
+        held = {"licence": "Apache-2.0", "base_model": None}
+        await site.done(f"/entries/{entry}/facts", facts=held)  # nobody stated a base model
+        done = await site.done(f"/entries/{entry}/facts", facts={"uses_test_videos": True})
+        assert done["entry"]["facts_held"] == ["licence", "uses_test_videos"]
+        for wrong in ({"licence": "MIT"}, {"uses_test_videos": None, "frames": 8}):
+            status, refused = await change(**wrong)
+            assert (status, refused["code"]) == (409, "fact_held"), wrong
+            assert "ask the maintainers to release them" in refused["fix"]
+        assert "Trained on test videos." in refused["detail"]
+        assert "Licence" not in refused["detail"]
+        status, answer = await change(licence="Apache-2.0", frames=8, base_model="Qwen")
+        assert (status, answer["changed"]) == (200, True)
+        _, status_of = await site.ask("GET", f"/submissions/{submission}", key=TOKEN)
+        _, shown = await site.ask("GET", f"/leaderboards/community/entries/{entry}", key=None)
+        assert status_of["facts_held"] == shown["facts_held"] == ["licence", "uses_test_videos"]
+        assert [each["by"] for each in shown["fact_changes"]] == [
+            "owner", "administrator", "administrator", "owner",
+        ]  # fmt: skip
+
+        # One is released as it is, another one corrected and left to the owner.
+        await site.done(f"/entries/{entry}/facts", facts={}, release=["licence"])
+        done = await site.done(f"/entries/{entry}/facts", facts={"frames": 16}, release=["frames"])
+        assert done["entry"]["facts_held"] == ["uses_test_videos"]
+        assert (await change(licence="MIT", frames=32))[0] == 200
+        assert (await change(uses_test_videos=False))[1]["code"] == "fact_held"
+        status, refused = await site.ask(
+            "POST", f"/admin/entries/{entry}/facts", {"why": "a", "facts": {}, "release": ["size"]}
+        )
+        assert (status, refused["code"]) == (422, "invalid_body")
+        lines = await site.audit(subject_kind="entry", subject=str(entry))
+        changes = [line["after"].get("facts_held") for line in lines]
+        assert changes.count(["uses_test_videos"]) == 1, "releasing is in the audit log, too"
+
+
+async def test_a_new_version_keeps_what_is_held(database: Database) -> None:
+    async with ranked_gateway(database) as gateway:
+        first = await ranked(gateway, "Model", 0.4, parameters="7e9")
+        await database.pool.execute("UPDATE entries SET facts_held = '{parameters}'")
+        code, refused = await gateway.submit(
+            FILE, headers=owner(first), model_name="", replaces=first["id"], parameters="8e9"
+        )
+        assert (code, refused["code"]) == (409, "fact_held")
+        code, second = await gateway.submit(
+            FILE, headers=owner(first), model_name="", replaces=first["id"], licence="MIT"
+        )
+        assert code == 202, second
+        status = await gateway.status(second["id"], second["owner_token"])
+        assert (status["facts"]["parameters"], status["facts_held"]) == (7 * 10**9, ["parameters"])
+        page = await gateway.client.get(f"/submissions/{second['id']}", headers=owner(second))
+        html = await page.text()
+        assert "held: Parameters." in html
+        assert re.search(r'name="parameters"[^>]* disabled', html)
+        assert not re.search(r'name="licence"[^>]* disabled', html)
+
+
 def stated(rank: int, **facts: Any) -> dict[str, Any]:
     return row(rank, facts=facts) if facts else row(rank)
 
@@ -256,7 +327,20 @@ async def test_filters_narrow_a_board_in_every_form(database: Database) -> None:
         _, _, body = await gateway.get(one["next"])
         assert page + [each["model_name"][-1] for each in orjson.loads(body)["entries"]] == found
         assert (await read(gateway, f"{asked}&as_of={first['snapshot']}"))[0] == found
-        _, _, table = await gateway.get(f"{BOARD}.csv?{asked}&as_of={first['snapshot']}")
+        then = f"/api/v1/snapshots/{first['snapshot']}"
+        for path in (then, f"{BOARD}?as_of={first['snapshot']}"):
+            _, _, body = await gateway.get(f"{path}{'&' if '?' in path else '?'}{asked}")
+            kept = orjson.loads(body)
+            assert [each["model_name"][-1] for each in kept["entries"]] == found, path
+            assert (kept["filters"], kept["view"]["by"]) == (answer["filters"], "filters"), path
+        assert (await gateway.get(f"{then}?max_params=8B"))[0] == 400
+        # Its page, too, goes by the facts of then, says so, and hands out what it shows.
+        _, _, html = await gateway.get(f"/boards/community/snapshots/{first['snapshot']}?{asked}")
+        assert html.count(b'<tr id="entry-') == 2
+        assert b"stated when this board was ranked" in html
+        shown = re.search(rb'<a href="([^"]*format=csv[^"]*)">CSV', html)
+        assert shown is not None
+        _, _, table = await gateway.get(unescape(shown[1].decode()))
         top, last = csv.DictReader(io.StringIO(table.decode()))
         assert (top["parameters"], top["open_weights"], top["trained_on"]) == (
             "8000000000", "true", "AVOS",

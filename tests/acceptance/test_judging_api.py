@@ -119,6 +119,39 @@ async def test_the_owner_has_a_run_hastened_that_is_under_way(database: Database
         await judged(gateway, submission)
 
 
+async def test_a_status_is_of_one_moment_whatever_is_committed_while_it_is_read(
+    database: Database,
+) -> None:
+    """Reading stops between the run and its result, as that table is locked. The run ends then, and
+    the status shows nothing of it."""
+    hold = asyncio.Event()
+    async with api(database, FakeGrader(hold=hold)) as (gateway, _):
+        submission, owner = await submitted(gateway)
+        await post(gateway, f"{submission}/judge", owner)
+        await judged(gateway, submission, "running")
+        async with database.pool.acquire() as other, other.transaction():
+            await other.execute("LOCK TABLE judge_results IN ACCESS EXCLUSIVE MODE")
+            waiting = (
+                "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database"
+                " WHERE datname = current_database() AND relation = 'judge_results'::regclass"
+                " AND NOT granted"
+            )
+            reading = asyncio.create_task(gateway.status(submission))
+            async with asyncio.timeout(HANG_SECONDS):
+                while not await other.fetchval(waiting):
+                    await asyncio.sleep(0.01)
+            await other.execute("UPDATE judge_runs SET state = 'completed'")
+            await other.execute(
+                """INSERT INTO judge_results (run_id, submission_id, judge_version, facts)
+                   SELECT id, submission_id, judge_version, '{}' FROM judge_runs"""
+            )
+        hold.set()
+        seen = (await reading)["judging"]
+        assert (seen["run"]["state"], seen["result"]) == ("running", None)
+        after = (await gateway.status(submission))["judging"]
+        assert (after["run"]["state"], after["result"]["facts"]) == ("completed", {})
+
+
 @deep
 async def test_the_page_offers_not_to_wait_for_batches(database: Database) -> None:
     hold = asyncio.Event()

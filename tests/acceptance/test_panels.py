@@ -58,18 +58,15 @@ class PanelBench:
         return {salt: stub.answered.total() for salt, (stub, _) in self.stubs.items()}
 
     async def judged(self, submission: UUID, by: int, of: int) -> dict[str, Any]:
-        """Return the status once so many judges gave the result and the run has ended.
-
-        A status is read in several steps, so it may have the new result and the run as it was.
-        """
+        """Return the status once so many judges gave the result, with which the run has ended."""
         async with asyncio.timeout(HANG_SECONDS):
             while True:
                 status, found = await self.bench.site.ask("GET", f"/submissions/{submission}")
                 assert status == 200, found
                 result = found["judging"]["result"]
                 panel = result["facts"].get("panel") if result else None
-                ended = found["judging"]["run"]["state"] == "completed"
-                if ended and panel and (panel["judged_by"], panel["of"]) == (by, of):
+                if panel and (panel["judged_by"], panel["of"]) == (by, of):
+                    assert found["judging"]["run"]["state"] == "completed"
                     return dict(found)
                 await asyncio.sleep(0.05)
 

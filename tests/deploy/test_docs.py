@@ -43,6 +43,16 @@ def test_its_links_lead_somewhere(page: Path) -> None:
             assert part in map(anchor, headings), link
 
 
+def test_every_page_stands_in_the_menu_of_the_site() -> None:
+    """But decisions, of which the site makes a list."""
+    menu = set(re.findall(r'"([\w/-]+\.md)"', (ROOT / "zensical.toml").read_text()))
+    folder = ROOT / "docs"
+    written = {str(page.relative_to(folder)) for page in folder.rglob("*.md")}
+    assert {page for page in written - menu if not page.startswith("adr/")} == set()
+    made = {page for page in menu if page.startswith("reference/")} | {"adr/index.md"}
+    assert menu - written == made
+
+
 @pages
 def test_its_files_exist(page: Path) -> None:
     if page.name == "upgrading.md":  # it names what is gone

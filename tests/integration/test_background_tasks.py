@@ -37,8 +37,8 @@ TASKS: Final = {
     "scorer": {"scorer_warm_up", "scorer_reaper"},
     "ranker": {"ranker_reaper", "ranker_links", "pruner"},
     "judge": {
-        "judge_claims", "judge_due_batches", "judge_end", "judge_planner_warm_up",
-        "judge_provider_batches", "judge_reaper",
+        "judge_claims", "judge_due_batches", "judge_end", "judge_own_families",
+        "judge_planner_warm_up", "judge_provider_batches", "judge_reaper",
         "judge_rereading", "judge_spending", "judge_successions", "judge_upkeep",
     },
     "gateway": {

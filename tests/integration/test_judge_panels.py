@@ -18,6 +18,7 @@ from medvid.benchmark.statistics.bootstrap import resample
 from medvid.judging import standin
 from medvid.judging.aggregate import aggregate
 from medvid.judging.results import replicates
+from services.judge.own_families import OwnFamilies
 from services.judge.verdict import Pair, ProviderDown, Verdict
 from shared.storage.database import Database
 from shared.storage.replicates import replicates_from
@@ -95,6 +96,35 @@ async def score(database: Database) -> tuple[float, str, list[str]]:
     )
     assert row is not None
     return row["compat"], row["judge_version"], row["badges"]
+
+
+async def test_a_base_model_marks_an_entry_also_when_it_is_stated_after_judging(
+    database: Database,
+) -> None:
+    """Judges are compared with it when the run ends, and again when it changes; once."""
+    judges = judges_of(*trio())
+    families = OwnFamilies(database, {"base-of-b": "house", "b": "house"})
+    stored = await few(database)
+    async with judging(database, [replica(database, judges)]):
+        run_id = await request_run(database, stored.submission_id)
+        await reaches(database, run_id, "completed")
+    await database.pool.execute("UPDATE entries SET listed = true")  # as the ranker does
+    whose = {each.name: each.judge_version for each in judges.panel.members}
+    for base, own in (("Base-of-B 7B", [whose["b"]]), ("Other", []), ("base-of-b", [whose["b"]])):
+        await database.pool.execute(
+            "UPDATE entries SET facts = jsonb_build_object('base_model', $1::text)", base
+        )
+        before = await database.pool.fetchval("SELECT max(revision) FROM boards")
+        for _ in range(2):
+            await families.look()
+        after = await database.pool.fetchval("SELECT max(revision) FROM boards")
+        assert after == before + 1, "the board is ranked anew, once"
+        facts = (await result(database, run_id))["facts"]
+        assert (facts["base_model"], facts.get("own_family", [])) == (base, own)
+        assert (await score(database))[2] == (["own family judged"] if own else [])
+    await database.pool.execute("UPDATE entries SET facts = '{}'")  # as when it is erased
+    await families.look()
+    assert not {"base_model", "own_family"} & (await result(database, run_id))["facts"].keys()
 
 
 @pytest.mark.parametrize(

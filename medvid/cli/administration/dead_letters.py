@@ -47,7 +47,7 @@ def replay(
     why: Why = None,
     sure: Sure = False,
 ) -> int:
-    """Send dead letters again; what they had stopped goes on."""
+    """Send dead letters again; what they had stopped continues."""
     given = _agreed(session, "Replay", ids, why, every=every, sure=sure or not every)
     outcomes = session.client.admin.replay_letters(
         None if every else ids, why=given, queue=queue, reason=reason

@@ -180,16 +180,25 @@ def facts(
         list[str] | None,
         typer.Option("--set", help="NAME=VALUE; NAME= makes it unknown; may be repeated"),
     ] = None,
+    release: Annotated[
+        list[str] | None,
+        typer.Option("--release", help="NAME: its owner may change it again; may be repeated"),
+    ] = None,
     file: FactsFile = None,
     board: OnBoard = None,
     why: Why = None,
 ) -> int:
-    """Change facts of an entry's model: size, licence, training data; what is not named stays."""
+    """Change facts of an entry's model: size, licence, training data; what is not named stays.
+
+    What you change is held: the model's owner cannot change it until you release it.
+    """
     given = read_facts(file, stated or ())
-    if not given:
-        raise WrongUsage("no fact is given.", fix="Use --set NAME=VALUE, or --facts FILE.")
+    if not given and not release:
+        fix = "Use --set NAME=VALUE, --facts FILE or --release NAME."
+        raise WrongUsage("no fact is given.", fix=fix)
     found = entry_id(session, entry, board)
-    change = session.client.admin.set_facts(found, given, why=reason(session, why))
+    freed = release or ()
+    change = session.client.admin.set_facts(found, given, why=reason(session, why), release=freed)
     return session.answer(change, lambda: show_facts(change.entry.facts))
 
 

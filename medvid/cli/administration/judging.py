@@ -14,7 +14,7 @@ def judging(session: Session) -> int:
     runs = ", ".join(f"{count} {name}" for name, count in state.runs.items()) or "no runs"
     judge = f"{state.judge.says} {state.judge.fix or ''}".rstrip()
     if state.held_at is None:
-        held = "Judging goes on"
+        held = "Judging continues"
     else:
         since = state.held_at.isoformat().replace("+00:00", "Z")
         held = f"Judging paused since {since}: {state.held_why}"
@@ -33,4 +33,4 @@ def pause(session: Session, why: Why = None, sure: Sure = False) -> int:
 def resume(session: Session, why: Why = None) -> int:
     """Resume judging."""
     change = session.client.admin.resume_judging(why=reason(session, why))
-    return session.answer(change, done("Judging goes on.", changed=change.changed))
+    return session.answer(change, done("Judging continues.", changed=change.changed))

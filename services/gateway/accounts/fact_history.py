@@ -1,16 +1,22 @@
-"""Writes models' facts and their public history, in the transaction that changes them."""
+"""Writes models' facts and their public history, in the transaction that changes them.
+
+What an administrator set is held: owners cannot change it until an administrator releases it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
 import orjson
 
+from medvid.models.fact_texts import LABELS
 from medvid.models.facts import FactsChange, check_facts, differing, known
 from services.gateway.accounts.rules import Role
 from services.gateway.web.errors import RefusedBody
+from services.gateway.web.site import the_maintainers
+from shared.runtime.errors import Conflict
 from shared.storage.database import Connection
 from shared.storage.queries import load_queries
 
@@ -33,13 +39,17 @@ async def save_facts(
     before: Mapping[str, object],
     after: Mapping[str, object],
 ) -> None:
-    """Store an entry's facts, and who changed which; nothing where they stay as they are."""
+    """Store an entry's facts, and who changed which; nothing where they stay as they are.
+
+    Those that an administrator changed are held.
+    """
     was, now = differing(before, after)
     if not was:
         return
-    await connection.execute(_SQL["facts_save"], entry_id, _json(after))
+    held = list(was) if by == "administrator" else []
+    await connection.execute(_SQL["facts_save"], entry_id, _json(after), held)
     await connection.execute(_SQL["fact_change_add"], entry_id, by, _json(was), _json(now))
-    await _pass_on(connection, entry_id, was, now)
+    await _pass_on(connection, entry_id, was, now, held)
 
 
 async def save_first_facts(
@@ -49,7 +59,7 @@ async def save_first_facts(
     before: Mapping[str, object],
 ) -> None:
     """Store a new entry's facts; `before` are those of the version that it is to replace."""
-    await connection.execute(_SQL["facts_save"], entry_id, _json(facts))
+    await connection.execute(_SQL["facts_save"], entry_id, _json(facts), [])
     was, now = differing(before, facts)
     if was:
         await connection.execute(_SQL["fact_change_add"], entry_id, "owner", _json(was), _json(now))
@@ -69,17 +79,41 @@ def followed(
 
 
 async def _pass_on(
-    connection: Connection, entry_id: UUID, was: Mapping[str, object], now: Mapping[str, object]
+    connection: Connection,
+    entry_id: UUID,
+    was: Mapping[str, object],
+    now: Mapping[str, object],
+    held: Sequence[str],
 ) -> None:
     """Let versions that wait to take over follow a change, which their history has as well."""
     for row in await connection.fetch(_SQL["facts_of_waiting"], entry_id):
         after = followed(orjson.loads(row["facts"]), was, now)
-        await connection.execute(_SQL["facts_save"], row["id"], _json(after))
+        taken_over = [name for name in held if after.get(name) == now[name]]
+        await connection.execute(_SQL["facts_save"], row["id"], _json(after), taken_over)
+
+
+def require_free(
+    held: Collection[str], before: Mapping[str, object], after: Mapping[str, object]
+) -> None:
+    """Raise Conflict where an owner changes facts that are held."""
+    changed = [LABELS[name] for name in differing(before, after)[0] if name in held]
+    if changed:
+        raise Conflict(
+            f"an administrator set facts that this changes: {', '.join(changed)}.",
+            fix=f"Leave these as they are, or ask {the_maintainers()} to release them.",
+            code="fact_held",
+        )
+
+
+async def hold_only(connection: Connection, entry_id: UUID, held: Sequence[str]) -> None:
+    """Release all facts of an entry that are held but these."""
+    await connection.execute(_SQL["facts_hold_only"], entry_id, held)
 
 
 async def erase_facts(connection: Connection, entry_id: UUID) -> None:
     """Delete an entry's facts with their history."""
-    await connection.execute(_SQL["facts_save"], entry_id, "{}")
+    await connection.execute(_SQL["facts_save"], entry_id, "{}", [])
+    await hold_only(connection, entry_id, [])
     await connection.execute(_SQL["fact_changes_delete"], entry_id)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -18,7 +18,12 @@ from medvid.benchmark.tasks import Board
 from medvid.models.facts import FactsChange
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.audit import Subject, record
-from services.gateway.accounts.fact_history import erase_facts, save_facts, stated_after
+from services.gateway.accounts.fact_history import (
+    erase_facts,
+    hold_only,
+    save_facts,
+    stated_after,
+)
 from services.gateway.admin import rules
 from services.gateway.admin.notes import erase_notes
 from services.gateway.admin.rules import ManagedEntry
@@ -85,14 +90,21 @@ class EntryActions:
         return await self._do("edit", entry_id, action, lambda entry: rules.edited(entry, fields))
 
     async def state_facts(
-        self, entry_id: UUID, action: AdminAction, stated: FactsChange
+        self,
+        entry_id: UUID,
+        action: AdminAction,
+        stated: FactsChange,
+        release: Collection[str] = (),
     ) -> Changed:
-        """Change facts of an entry's model; only those that are given. Raises RefusedBody too."""
+        """Change facts of an entry's model, and release those that owners may change again.
+
+        Raises RefusedBody too.
+        """
         return await self._do(
             "facts",
             entry_id,
             action,
-            lambda entry: rules.with_facts(entry, stated_after(entry.facts, stated)),
+            lambda entry: rules.with_facts(entry, stated_after(entry.facts, stated), release),
         )
 
     async def remove(self, entry_id: UUID, action: AdminAction) -> Changed:
@@ -167,6 +179,7 @@ class EntryActions:
             await save_facts(
                 transaction.connection, entry_id, "administrator", before.facts, after.facts
             )
+            await hold_only(transaction.connection, entry_id, after.facts_held)
             was, now = rules.changes(before, after)
             subject = Subject("entry", str(entry_id))
             named = {"model_name": before.model_name, "board": before.board}
@@ -251,4 +264,5 @@ def _entry(row: asyncpg.Record | None) -> ManagedEntry:
             code="entry_not_found",
         )
     parsed = {"badges": tuple(row["badges"]), "facts": orjson.loads(row["facts"])}
+    parsed["facts_held"] = tuple(row["facts_held"])
     return ManagedEntry(**(dict(row) | parsed))

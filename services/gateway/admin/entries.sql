@@ -14,7 +14,7 @@ SELECT id FROM entries WHERE id = $1 FOR NO KEY UPDATE
 -- name: entry_find
 SELECT e.id, e.board, e.model_name, e.organization, e.team, e.authors, e.model_url, e.track, e.badges,
        e.submission_id, e.submitted_on, e.verified_on, e.verification_note, e.listed, e.removed_at,
-       s.contact, s.state AS submission_state, e.name_key, e.facts::text AS facts,
+       s.contact, s.state AS submission_state, e.name_key, e.facts::text AS facts, e.facts_held,
        EXISTS (SELECT FROM scores c
                  JOIN judge_versions v ON v.hash = c.judge_version AND v.is_stub
                 WHERE c.entry_id = e.id) AS stub_judged
@@ -26,7 +26,7 @@ SELECT e.id, e.board, e.model_name, e.organization, e.team, e.authors, e.model_u
 -- By name, so that a page continues where the last ended whatever is added.
 SELECT e.id, e.board, e.model_name, e.organization, e.team, e.authors, e.model_url, e.track, e.badges,
        e.submission_id, e.submitted_on, e.verified_on, e.verification_note, e.listed, e.removed_at,
-       s.contact, s.state AS submission_state, e.name_key, e.facts::text AS facts,
+       s.contact, s.state AS submission_state, e.name_key, e.facts::text AS facts, e.facts_held,
        EXISTS (SELECT FROM scores c
                  JOIN judge_versions v ON v.hash = c.judge_version AND v.is_stub
                 WHERE c.entry_id = e.id) AS stub_judged

@@ -160,10 +160,11 @@ async def state_facts(
 ) -> EntryAction:
     """Change facts of an entry's model.
 
-    What is left out stays, null makes a fact unknown again. The change is public in the entry's
-    `fact_changes`; the reason is in the audit log alone.
+    What is left out stays, null makes a fact unknown again. What changes is held: the model's owner
+    cannot change it until it is released. The change is public in the entry's `fact_changes`; the
+    reason is in the audit log alone.
     """
-    return entry_action(await entries.state_facts(id, action, body.facts))
+    return entry_action(await entries.state_facts(id, action, body.facts, body.release))
 
 
 @_on_entry("remove")
@@ -215,7 +216,7 @@ async def export_boards(files: BoardFiles, query: ExportQuery) -> web.Response:
 async def import_boards(files: BoardFiles, body: ImportBody, action: AdminAction) -> ImportAnswer:
     """Import boards.
 
-    All rows or none; a dry run tells what would become of each.
+    All rows or none; a dry run reports what would become of each.
     """
     content = body.boards if body.csv is None else table(body.csv)
     changes = await files.apply(content, action, existing=body.existing, dry_run=body.dry_run)

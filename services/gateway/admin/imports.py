@@ -41,11 +41,7 @@ class BoardFiles:
 
     async def export(self, boards: Sequence[Board] = BOARDS) -> dict[Board, list[BoardRow]]:
         """Return the listed entries of boards by name, all of one moment; raises Transient."""
-        async with (
-            transient_errors(),
-            self._database.pool.acquire() as connection,
-            connection.transaction(isolation="repeatable_read", readonly=True),
-        ):
+        async with self._database.moment() as connection:
             return {
                 board: [entry.row for entry in await _entries(connection, board)]
                 for board in boards

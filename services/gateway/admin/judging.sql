@@ -13,7 +13,7 @@ UPDATE judge_service SET held_at = NULL, held_why = NULL WHERE held_at IS NOT NU
 -- name: runs_hold
 UPDATE judge_runs
    SET state = 'paused', reason = 'judging_held',
-       detail = 'judging is paused; the run goes on when it is resumed.'
+       detail = 'judging is paused; the run continues when it is resumed.'
  WHERE id IN (SELECT id FROM judge_runs WHERE state IN ('queued', 'running') ORDER BY id FOR UPDATE)
 RETURNING id, submission_id
 

@@ -23,7 +23,7 @@ from medvid.models.administration import (
     RowChangeView,
 )
 from medvid.models.base import JsonBody
-from medvid.models.facts import FactsChange, facts_of
+from medvid.models.facts import FactName, FactsChange, facts_of
 from services.gateway.accounts.admin_actions import REASON_LIMIT
 from services.gateway.admin.board_import import Existing, RowChange
 from services.gateway.admin.board_series import WantedSeries
@@ -79,6 +79,9 @@ class FactsBody(Reason):
     """State facts of an entry's model."""
 
     facts: FactsChange = Field(description="those that change; null makes one unknown")
+    release: list[FactName] = Field(
+        default_factory=list, description="those that the model's owner may change again"
+    )
 
 
 class RankingBody(Reason):
@@ -136,7 +139,7 @@ class ImportBody(Reason):
     existing: Existing = Field(
         "keep", description="what becomes of names that a board has: left, or made what is sent"
     )
-    dry_run: bool = Field(False, description="only tell what would become of each row")
+    dry_run: bool = Field(False, description="only report what would become of each row")
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Final
@@ -21,8 +21,7 @@ EDITABLE: Final = ("organization", "team", "authors", "model_url", "track", "con
 _GONE: Final = frozenset({"withdrawn", "replaced", "failed"})
 _AUDITED: Final = (
     "board", "model_name", "organization", "team", "authors", "model_url", "track", "badges",
-    "submitted_on", "verified_on", "verification_note", "removed_at",
-)  # fmt: skip
+    "submitted_on", "verified_on", "verification_note", "removed_at", "facts_held")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +52,7 @@ class ManagedEntry:
     stub_judged: bool
     name_key: str = ""
     facts: Mapping[str, object] = field(default_factory=dict)
+    facts_held: tuple[str, ...] = ()
 
 
 def promoted(entry: ManagedEntry, verified_on: date, note: str | None) -> ManagedEntry:
@@ -102,10 +102,16 @@ def edited(entry: ManagedEntry, fields: Mapping[str, str | None]) -> ManagedEntr
     return replace(entry, **{name: fields[name] for name in EDITABLE if name in fields})  # type: ignore[arg-type]
 
 
-def with_facts(entry: ManagedEntry, facts: Mapping[str, object]) -> ManagedEntry:
-    """Return the entry with these facts of its model; raises Conflict."""
+def with_facts(
+    entry: ManagedEntry, facts: Mapping[str, object], release: Collection[str] = ()
+) -> ManagedEntry:
+    """Return the entry with these facts of its model; raises Conflict.
+
+    Those that change are held, unless they are among those that are released.
+    """
     _require_present(entry)
-    return replace(entry, facts=facts)
+    held = {*entry.facts_held, *differing(entry.facts, facts)[0]}.difference(release)
+    return replace(entry, facts=facts, facts_held=tuple(sorted(held)))
 
 
 def removed(entry: ManagedEntry, at: datetime) -> ManagedEntry:
@@ -133,6 +139,7 @@ def erased(entry: ManagedEntry) -> ManagedEntry:
         verification_note=None,
         contact=None,
         facts={},
+        facts_held=(),
     )
 
 

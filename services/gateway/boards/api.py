@@ -25,6 +25,7 @@ from services.gateway.boards.narrowing import Narrowing, NarrowingQuery
 from services.gateway.boards.reader_weights import LONGEST_WEIGHTS, read_weights
 from services.gateway.boards.second_opinions import second_opinions_csv
 from services.gateway.boards.store import SnapshotStore
+from services.gateway.boards.urls import BOTH, BoardOrBoth, boards_of
 from services.gateway.boards.views import BoardViews, Window, weights_of
 from services.gateway.boards.withdrawn import GoneEntries, withdrawn_page
 from services.gateway.web.endpoints import CSV, EVENTS, JSON, Handle, Reply, ReplyLink, json_reply
@@ -81,6 +82,11 @@ def known_board(name: str) -> Board:
     )
 
 
+def known_boards(name: str) -> BoardOrBoth:
+    """Return the same, or `both`; raises NotFound."""
+    return BOTH if name == BOTH else known_board(name)
+
+
 def read_snapshot_id(text: str) -> int:
     """Return a snapshot's number; raises NotFound where the text is none."""
     if text.isascii() and text.isdigit() and len(text) <= 18:
@@ -93,6 +99,9 @@ def read_snapshot_id(text: str) -> int:
 
 
 BoardName = Annotated[Board, Field(description="which board"), PathText(known_board)]
+BoardsName = Annotated[
+    BoardOrBoth, Field(description="which board, or both"), PathText(known_boards)
+]
 SnapshotId = Annotated[
     int,
     Field(ge=1, lt=10**18, description="the snapshot's number, as a board names it"),
@@ -109,15 +118,19 @@ EntryText = Annotated[
 WeightsText = Annotated[str, Field(max_length=LONGEST_WEIGHTS, examples=["cvs_acc:2,dvc_llm:0"])]
 
 
+_TRACK: Final = Field(
+    None, description="entries of this track only, ranked among themselves (`view_rank`)"
+)
+_FORM: Final = Field(None, description="wins over the Accept header")
+
+
 class _ViewQuery(Parameters):
     """Which view of a board is asked for, but for filters."""
 
     scoring: Scoring = Field(
         "compat", description="compat: as the published boards score; strict: without their faults"
     )
-    track: Annotated[str, Field(max_length=FIELD_LIMITS["track"])] | None = Field(
-        None, description="entries of this track only, ranked among themselves (`view_rank`)"
-    )
+    track: Annotated[str, Field(max_length=FIELD_LIMITS["track"])] | None = _TRACK
     as_of: Annotated[str, Field(pattern=PATTERN, json_schema_extra=_AS_OF)] | None = Field(
         None,
         description=(
@@ -150,17 +163,22 @@ class _ViewQuery(Parameters):
             "board, and brings the rest of the query with it"
         ),
     )
-    format: Form | None = Field(None, description="wins over the Accept header")
+    format: Form | None = _FORM
 
 
 class BoardQuery(NarrowingQuery, _ViewQuery):  # the fields of the last base come first
     """Which view of a board is asked for."""
 
 
-class SnapshotQuery(Parameters):
-    """In what form a snapshot is asked for."""
+class _SnapshotQuery(Parameters):
+    """What of a snapshot is asked for, but for filters."""
 
-    format: Form | None = Field(None, description="wins over the Accept header")
+    track: Annotated[str, Field(max_length=FIELD_LIMITS["track"])] | None = _TRACK
+    format: Form | None = _FORM
+
+
+class SnapshotQuery(NarrowingQuery, _SnapshotQuery):
+    """What of a snapshot is asked for, and in what form."""
 
 
 def ready_first(boards: Boards, handle: Handle) -> Handle:
@@ -257,9 +275,12 @@ async def read_snapshot(
     errata, which may come later: a faulty snapshot names the one that corrects it, also as
     `Link: <...>; rel="successor-version"`. Old ones may be thinned out: the last of each day stays,
     after a year the last of each month, and those of errata.
+
+    Filters are those of boards. They look at the facts that were stated when it was ranked; what
+    was stated later does not count.
     """
-    form = query.format or accepted_form(request)
-    return await views.permalink(id, form, address=address)
+    form, narrowing = query.format or accepted_form(request), Narrowing.of(query)
+    return await views.permalink(id, form, track=query.track, narrowing=narrowing, address=address)
 
 
 @router.get(
@@ -274,7 +295,7 @@ async def read_entry(
 
     Its scores by source dataset with what they were computed from, how much of the test set they
     cover, where it stood since it was listed, and what was sent with the same API key before. An
-    address never dies: of an entry that left its board 410 tells what is kept.
+    address never dies: of an entry that left its board 410 says what is kept.
     """
     details = await entry_of(boards, store, board, id, departed)
     return represent(
@@ -313,14 +334,16 @@ class ComparisonQuery(Parameters):
     problems=("board_not_found", "entry_not_found"),
 )
 async def compare_entries(
-    views: BoardViews, board: BoardName, query: ComparisonQuery, address: str
+    views: BoardViews, board: BoardsName, query: ComparisonQuery, address: str
 ) -> Representation:
-    """Compare two entries.
+    """Compare two entries of a board, or of both.
 
     Differences are paired: both are measured on the same 1,000 draws of whole videos. A difference
     is beyond chance where `p_holm` is below 0.05 and it does not rest on few videos.
     """
-    found = await views.comparison((board,), query.scoring, query.a, query.b, address=address)
+    found = await views.comparison(
+        boards_of(board), query.scoring, query.a, query.b, address=address
+    )
     return represent(
         found.model_dump_json().encode(),
         content_type=JSON,

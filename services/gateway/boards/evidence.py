@@ -69,11 +69,7 @@ class BoardEvidence:
         )
 
     async def _make(self, number: int) -> Representation:
-        async with (
-            transient_errors(),
-            self._database.pool.acquire() as connection,
-            connection.transaction(isolation="repeatable_read", readonly=True),
-        ):
+        async with self._database.moment() as connection:
             row = await connection.fetchrow(_SQL["evidence_of_snapshot"], number)
             assert row is not None  # noqa: S101 - links are never deleted
             links = await connection.fetch(_SQL["evidence_chain"], row["board"], row["last"])

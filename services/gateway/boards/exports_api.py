@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from pydantic import Field
 
 from medvid.benchmark.tasks import Scoring
-from services.gateway.boards.api import BoardName, EntryText
+from medvid.models.boards import Leaderboard, LeaderboardEntry
+from medvid.models.comparisons import ComparedModel, EntryComparison, SideBySide
+from services.gateway.boards.api import BoardName, BoardsName, EntryText
 from services.gateway.boards.current import CACHE_CONTROL, Boards
 from services.gateway.boards.entries import entry_of
 from services.gateway.boards.exports import EntryForm, ResultFiles, entry_file
 from services.gateway.boards.forms import content_type
+from services.gateway.boards.models import intervals_of
 from services.gateway.boards.store import SnapshotStore, entry_not_found
 from services.gateway.boards.tables import latex_table, markdown, side_by_side, table_csv
+from services.gateway.boards.urls import boards_of
 from services.gateway.boards.views import BoardViews
 from services.gateway.boards.withdrawn import GoneEntries
 from services.gateway.web.endpoints import (
@@ -37,6 +42,7 @@ router: Final = Router("boards")
 _MOST_MODELS: Final = 6
 _MOST_ENTRIES: Final = 500
 _TABLES: Final = {
+    "json": (JSON, "json", None),
     "markdown": (MARKDOWN, "md", markdown),
     "latex": (LATEX, "tex", latex_table),
     "csv": (CSV, "csv", table_csv),
@@ -134,36 +140,46 @@ class SideBySideQuery(Parameters):
         "with the first"
     )
     scoring: Scoring = Field("compat", description="the values that are shown")
-    format: Literal["markdown", "latex", "csv"] = Field("markdown", description="of the table")
+    format: Literal["markdown", "latex", "csv", "json"] = Field(
+        "markdown", description="of the table; json: rows, intervals and comparisons"
+    )
 
 
 @router.get(
     "/leaderboards/{board}/side-by-side",
-    reply=Reply("The table.", {MARKDOWN: None, LATEX: None, CSV: None}, etag=True),
+    reply=Reply(
+        "The table.", {MARKDOWN: None, LATEX: None, CSV: None, JSON: SideBySide}, etag=True
+    ),
     problems=("board_not_found", "entry_not_found"),
 )
 async def read_side_by_side(
-    boards: Boards, views: BoardViews, board: BoardName, query: SideBySideQuery, address: str
+    boards: Boards, views: BoardViews, board: BoardsName, query: SideBySideQuery, address: str
 ) -> Representation:
-    """Read models side by side.
+    """Read models side by side, of a board or of both.
 
     A table for a paper: values with 95 % intervals, and how the others differ from the first.
     """
-    asked = _models(query.models)
-    shown = boards.get(board, query.scoring)
-    missing = [each for each in asked if each not in shown.entries]
+    asked, names = _models(query.models), boards_of(board)
+    shown = [boards.get(each, query.scoring) for each in names]
+    on = {entry_id: ready for ready in shown for entry_id in ready.entries}
+    missing = [each for each in asked if each not in on]
     if missing:
-        raise entry_not_found(board, str(missing[0]))
+        raise entry_not_found(" or ".join(names), str(missing[0]))
     found = []
     for other in asked[1:]:
         try:
             found.append(
-                await views.comparison([board], query.scoring, other, asked[0], address=address)
+                await views.comparison(names, query.scoring, other, asked[0], address=address)
             )
         except NotFound:  # it left since the board was ranked
             continue
     media_type, suffix, write = _TABLES[query.format]
-    text = write(side_by_side(shown.board, [shown.entries[each] for each in asked], found))
+    placed = [(on[each].board, on[each].entries[each]) for each in asked]
+    text = (
+        _as_json(query.scoring, placed, found)
+        if write is None
+        else write(side_by_side(placed, found))
+    )
     name = f"medvidbench-{board}-side-by-side.{suffix}"
     return represent(
         text.encode(),
@@ -171,6 +187,20 @@ async def read_side_by_side(
         cache_control=CACHE_CONTROL,
         headers={**READ_HEADERS, "Content-Disposition": f'attachment; filename="{name}"'},
     )
+
+
+def _as_json(
+    scoring: Scoring,
+    placed: Sequence[tuple[Leaderboard, LeaderboardEntry]],
+    found: Sequence[EntryComparison],
+) -> str:
+    models = [
+        ComparedModel(
+            **entry.model_dump(exclude={"board"}), board=board.board, intervals=intervals_of(entry)
+        )
+        for board, entry in placed
+    ]
+    return SideBySide(scoring=scoring, models=models, comparisons=list(found)).model_dump_json()
 
 
 def _models(text: str) -> list[UUID]:

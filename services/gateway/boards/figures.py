@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Final, TypeVar
 
-from medvid.benchmark.tasks import Board, Scoring, Task
+from medvid.benchmark.tasks import BOARDS, Board, Scoring, Task
+from medvid.models.boards import Leaderboard
+from medvid.models.comparisons import BothBoards, PlacedEntry
+from medvid.models.facts import FactFilters
 from medvid.models.figures import BoardFigure, SizeFact, TaskLeaders
+from services.gateway.boards import models as board_models
 from services.gateway.boards.current import CACHE_CONTROL, Boards
 from services.gateway.boards.cursors import TableForm
 from services.gateway.boards.forms import content_type
 from services.gateway.boards.over_time import best_over_time, over_time_csv
 from services.gateway.boards.size_and_cost import size_and_cost, size_and_cost_csv
+from services.gateway.boards.spreadsheet import boards_csv
 from services.gateway.boards.store import SnapshotStore
 from services.gateway.boards.task_leaders import metrics_of, task_leaders, task_leaders_csv
 from services.gateway.web.addresses import LOCAL
@@ -56,6 +61,16 @@ class BoardFigures:
             return _file(best_over_time(ready.board), "best-over-time", over_time_csv, form)
 
         return await self._keep(key, make, address)
+
+    async def both(
+        self, scoring: Scoring, filters: FactFilters, form: TableForm, *, address: str = LOCAL
+    ) -> Representation:
+        """Return the models of both boards, as far as they pass filters."""
+        ready = [self._boards.get(board, scoring) for board in BOARDS]
+        key = ("both", scoring, *(each.state for each in ready), filters, form)
+        return await self._keep(
+            key, lambda: _both([each.board for each in ready], filters, form), address
+        )
 
     async def size_and_cost(
         self,
@@ -106,16 +121,45 @@ class BoardFigures:
         return await self._made.get(address, key, lambda: asyncio.to_thread(make))
 
 
+def _both(boards: Sequence[Leaderboard], filters: FactFilters, form: TableForm) -> Representation:
+    narrowed = [
+        board.model_copy(
+            update={"entries": [each for each in board.entries if filters.keep(each.facts)]}
+        )
+        for board in boards
+    ]
+    if form == "csv":
+        return _sent(boards_csv(narrowed), f"both-{boards[0].scoring}", form)
+    entries = [
+        PlacedEntry(**entry.model_dump(), board=board.board)
+        for board in narrowed
+        for entry in board.entries
+    ]
+    found = BothBoards(
+        scoring=boards[0].scoring,
+        boards=board_models.index(boards).boards,
+        filters=filters.asked(),
+        total=len(entries),
+        entries=entries,
+    )
+    return _sent(found.model_dump_json(), "", form)
+
+
 def _file(
     found: FigureT, name: str, csv: Callable[[FigureT], str], form: TableForm
 ) -> Representation:
     """Return a figure as it is sent."""
+    text = csv(found) if form == "csv" else found.model_dump_json()
+    file = f"{found.board}-{found.scoring}-{name}-{found.snapshot or 0}"
+    return _sent(text, file, form)
+
+
+def _sent(text: str, file: str, form: TableForm) -> Representation:
     headers = {**READ_HEADERS, "Vary": "Accept, Accept-Encoding"}
     if form == "csv":
-        file = f"medvidbench-{found.board}-{found.scoring}-{name}-{found.snapshot or 0}.csv"
-        headers["Content-Disposition"] = f'attachment; filename="{file}"'
+        headers["Content-Disposition"] = f'attachment; filename="medvidbench-{file}.csv"'
     return represent(
-        (csv(found) if form == "csv" else found.model_dump_json()).encode(),
+        text.encode(),
         content_type=content_type(CSV if form == "csv" else JSON),
         cache_control=CACHE_CONTROL,
         headers=headers,

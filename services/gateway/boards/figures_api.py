@@ -8,6 +8,8 @@ from aiohttp import web
 from pydantic import AfterValidator, Field
 
 from medvid.benchmark.tasks import Scoring, Task
+from medvid.models.comparisons import BothBoards
+from medvid.models.facts import FILTERS, FactFilters
 from medvid.models.figures import (
     MEAN_RANK,
     SCORES,
@@ -39,6 +41,28 @@ class FigureQuery(Parameters):
 
     scoring: Scoring = Field("compat", description="the values that are looked at")
     format: TableForm | None = Field(None, description="wins over the Accept header")
+
+
+class BothQuery(FactFilters, FigureQuery):  # the fields of the last base come first
+    """Which models of both boards are asked for."""
+
+
+@router.get(
+    "/leaderboards/both",
+    reply=Reply("The models.", {JSON: BothBoards, CSV: None}, etag=True),
+)
+async def read_both_boards(
+    figures: BoardFigures, request: web.Request, query: BothQuery, address: str
+) -> Representation:
+    """Read both boards as one list.
+
+    Each model with its board and its rank there; there is no rank over both, as a rank is among the
+    models that were ranked together. Filters are those of a board.
+    """
+    form = query.format or accepted_table(request)
+    given = {name: getattr(query, name) for name in FILTERS}
+    filters = FactFilters.model_construct(**given)
+    return await figures.both(query.scoring, filters, form, address=address)
 
 
 @router.get(

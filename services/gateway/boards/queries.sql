@@ -28,7 +28,7 @@ SELECT id, board, scoring, revision, s.content, s.created_at, unranked,
 -- name: entries_find
 SELECT id, board, model_name, organization, team, authors, model_url, track, badges, submitted_on,
        verified_on, submission_id, versions_before AS versions, evaluations_before AS evaluate_only,
-       withdrawals_before AS withdrawn, facts::text AS facts
+       withdrawals_before AS withdrawn, facts::text AS facts, facts_held
   FROM entries
  WHERE id = ANY ($1::uuid[]) AND board = $2 AND listed AND removed_at IS NULL
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from medvid.benchmark.tasks import METRIC_KEYS
@@ -20,6 +21,17 @@ _FIRMNESS: Final = ("rank_low", "rank_high", "first_share", "may_be_best")
 
 def board_csv(board: Leaderboard) -> str:
     """Return a board's entries, one a line; an empty cell where there is no value."""
+    return table(*_table(board))
+
+
+def boards_csv(boards: Sequence[Leaderboard]) -> str:
+    """Return the entries of several boards, each with the name of its board."""
+    tables = [(board.board, *_table(board)) for board in boards]
+    columns = tables[0][1]
+    return table(["board", *columns], [[name, *row] for name, _, rows in tables for row in rows])
+
+
+def _table(board: Leaderboard) -> tuple[list[str], list[list[object]]]:
     rows = []
     for entry in board.entries:
         about = entry.model_dump(mode="json", include=set(_ABOUT))
@@ -44,7 +56,7 @@ def board_csv(board: Leaderboard) -> str:
     columns += ["not_ranked", *BOARD_FACTS]
     if board.view:
         columns += ["view_rank", "view_mean_rank"]
-    return table(columns, rows)
+    return columns, rows
 
 
 def _firmness(found: RankStatistics | None) -> list[object]:

@@ -186,11 +186,7 @@ class SnapshotStore:
         self, board: Board, entry_ids: Sequence[UUID], *, spans: int
     ) -> Sequence[FoundEntry]:
         """Return those of entries that are on a board now, in no order that means something."""
-        async with (
-            transient_errors(),
-            self._database.pool.acquire() as connection,
-            connection.transaction(isolation="repeatable_read", readonly=True),
-        ):
+        async with self._database.moment() as connection:
             entries = await connection.fetch(_SQL["entries_find"], entry_ids, board)
             if not entries:
                 return []
@@ -237,7 +233,7 @@ class SnapshotStore:
         more.
         """
         read, ranks = 0, list[Row]()
-        async with transient_errors(), self._database.pool.acquire() as connection:
+        async with self._database.moment() as connection:
             entries = await connection.fetch(_SQL["entries_after"], board, after, limit + 1)
             while read < min(limit, len(entries)) and len(ranks) < most:
                 some = [each["id"] for each in entries[read : min(read + _ENTRIES_AT_ONCE, limit)]]

@@ -22,7 +22,7 @@ from services.gateway.boards.citations import corrected
 from services.gateway.boards.comparisons import decision
 from services.gateway.boards.models import intervals_of, rank_text
 from services.gateway.boards.quoting import is_latin, latex, latex_address, markdown_text
-from services.gateway.boards.urls import state_url
+from services.gateway.boards.urls import BOTH, compare_url, state_url
 from services.gateway.web.site import site
 
 _NONE: Final = "n/a"
@@ -99,42 +99,61 @@ def board_table(board: Leaderboard) -> ResultTable:
         columns=tuple(columns),
         left=frozenset(place for place, name in enumerate(columns) if name in _WORDS),
         rows=tuple(rows),
-        notes=_notes(board, board.entries, rows),
+        notes=_notes([(board, entry) for entry in board.entries], rows),
     )
 
 
 def side_by_side(
-    board: Leaderboard,
-    chosen: Sequence[LeaderboardEntry],
-    found: Sequence[EntryComparison],
+    placed: Sequence[tuple[Leaderboard, LeaderboardEntry]], found: Sequence[EntryComparison]
 ) -> ResultTable:
-    """Return models of a board, a metric a row; `found` compares the others with the first."""
-    rule = _rule(board)
+    """Return models, each with its board, a metric a row.
+
+    `found` compares the others with the first.
+    """
+    boards = list({board.board: board for board, _ in placed}.values())
+    chosen, rules = [each for _, each in placed], [_rule(board) for board, _ in placed]
+    several = len(boards) > 1
+    of_boards = (TableCell("Board"), *(TableCell(board.board) for board, _ in placed))
     rows = [
+        *([of_boards] if several else []),
         (TableCell("Rank"), *(TableCell(_whole(each.rank)) for each in chosen)),
         (TableCell("Rank, 95 %"), *(TableCell(_firmness(each)) for each in chosen)),
         *(
             (
                 TableCell(metric.label),
-                *(_value(rule, each, metric.key, within=chosen) for each in chosen),
+                *(
+                    _value(rule, each, metric.key, within=chosen)
+                    for rule, each in zip(rules, chosen, strict=True)
+                ),
             )
             for metric in METRICS
         ),
         *_differences(chosen, found),
     ]
-    notes = _notes(board, chosen, rows)
+    notes = _notes(placed, rows)
+    if several:
+        notes = (*notes, "Each rank is on the model's own board.")
     if found:
         against = f"Differences are to {chosen[0].model_name}, paired over the same draws of videos"
         notes = (*notes, f"{against}; * beyond chance (p below 0.05, Holm).")
     return ResultTable(
-        key=f"medvidbench-{board.board}-{board.revision}-compared",
-        caption=f"MedVidBench, {_state(board)}, {len(chosen)} models",
-        address=state_url(board),
+        key="-".join(
+            ("medvidbench", *(f"{each.board}-{each.revision}" for each in boards), "compared")
+        ),
+        caption=f"MedVidBench, {'; '.join(map(_state, boards))}, {len(chosen)} models",
+        address=_compared_url(boards, chosen),
         columns=("Metric", *(each.model_name for each in chosen)),
         left=frozenset({0}),
         rows=tuple(rows),
         notes=notes,
     )
+
+
+def _compared_url(boards: Sequence[Leaderboard], chosen: Sequence[LeaderboardEntry]) -> str:
+    """Return where the board stays as it is; of several, where their models are compared."""
+    if len(boards) == 1:
+        return state_url(boards[0])
+    return compare_url(BOTH, boards[0].scoring, [str(each.entry_id) for each in chosen])
 
 
 def _differences(
@@ -223,29 +242,30 @@ def _shown(board: Leaderboard) -> Iterator[str]:
 
 
 def _notes(
-    board: Leaderboard,
-    entries: Sequence[LeaderboardEntry],
+    placed: Sequence[tuple[Leaderboard, LeaderboardEntry]],
     rows: Sequence[Sequence[TableCell]],
 ) -> tuple[str, ...]:
     """Return what the table needs to be read: only of what is in it."""
     cells = [cell for row in rows for cell in row]
     notes = [_INTERVALS] if any(cell.ends for cell in cells) else []
-    rule = _rule(board)
+    boards = {board.board: board for board, _ in placed}
+    rules = {name: _rule(board) for name, board in boards.items()}
     shown = {
-        _mark(rule, each, key)
-        for each in entries
+        _mark(rules[board.board], each, key)
+        for board, each in placed
         for key, value in each.values.items()
         if value is not None
     }
     notes += [f"{mark}: {says}." for mark, says in _MARKS_SAY.items() if mark in shown]
-    if any(each.withheld for each in entries):
+    if any(each.withheld for _, each in placed):
         notes.append(f"{_WITHHELD}: not shown, of fewer than {FEWEST_ANSWERS} answers or half.")
     if any(cell.mark == _SEEN for cell in cells):
         notes.append(f"{_SEEN}: {TEST_VIDEOS}.")
-    if board.view and board.view.by in _AMONG:
-        notes.append(f"Place: {_AMONG[board.view.by]}; rank: on the whole board.")
-    if correction := corrected(board).removeprefix(", "):
-        notes.append(f"{correction.capitalize()}.")
+    for board in boards.values():
+        if board.view and board.view.by in _AMONG:
+            notes.append(f"Place: {_AMONG[board.view.by]}; rank: on the whole board.")
+        if correction := corrected(board).removeprefix(", "):
+            notes.append(f"{correction.capitalize()}.")
     return tuple(notes)
 
 

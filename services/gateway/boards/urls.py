@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import quote
 
-from medvid.benchmark.tasks import Board, Scoring
+from medvid.benchmark.tasks import BOARDS, Board, Scoring
 from medvid.models.boards import Leaderboard
 from services.gateway.web.urls import url
 
+BoardOrBoth = Literal["official", "community", "both"]
 BOTH: Final = "both"
 """Stands for both boards where models of either are compared."""
+
+
+def boards_of(name: BoardOrBoth) -> tuple[Board, ...]:
+    """Return the boards that a name stands for."""
+    return BOARDS if name == BOTH else (name,)
 
 
 def board_url(board: Board, scoring: Scoring) -> str:

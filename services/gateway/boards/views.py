@@ -216,11 +216,18 @@ class BoardViews:
         )
 
     async def permalink(
-        self, snapshot_id: int, form: Form, *, track: str | None = None, address: str = LOCAL
+        self,
+        snapshot_id: int,
+        form: Form,
+        *,
+        track: str | None = None,
+        narrowing: Narrowing = WHOLE_BOARD,
+        address: str = LOCAL,
     ) -> Representation:
-        """Return a snapshot, or a track of it, whose rows never change; raises NotFound."""
+        """Return a snapshot, or a part of it, whose rows never change; raises NotFound."""
         shown = await self.snapshot(snapshot_id, address=address)
-        return await self._represent(shown, Window(form, track, lasting=True), address)
+        window = Window(form, track, narrowing=narrowing, lasting=True)
+        return await self._represent(shown, window, address)
 
     async def snapshot(self, snapshot_id: int, *, address: str = LOCAL) -> MeasuredBoard:
         """Return a board as a snapshot has it; raises NotFound."""

@@ -67,7 +67,7 @@ class VerdictsQuery(Parameters):
 
 
 class SteeringRequest(JsonBody):
-    """Why a run is paused or goes on; it stands in the audit log."""
+    """Why a run is paused or resumed; it stands in the audit log."""
 
     why: str = Field("no reason given", description="a reason", examples=["asked by its owner"])
 
@@ -164,7 +164,7 @@ async def read_verdicts(
 ) -> VerdictPage | web.Response:
     """Read the judge's verdicts.
 
-    Of what is only evaluated they are not shown.
+    Those of evaluate-only submissions are not shown.
     """
     wanted = query.wanted()
     page = verdict_page(await judging.verdicts(id, caller, wanted), wanted)

@@ -28,6 +28,7 @@ from services.gateway.submissions.access import SubmissionAccess
 from services.gateway.submissions.records import StoredSubmission
 from services.gateway.web.site import the_maintainers
 from shared.runtime.errors import Conflict, NotAllowed, NotFound, Unavailable
+from shared.storage.database import Connection
 
 _ESTIMATE_LOOK_SECONDS: Final = 0.03
 _log = structlog.get_logger(__name__)
@@ -181,14 +182,14 @@ class JudgingService:
         assert run is not None  # noqa: S101 - runs are never removed
         return run
 
-    async def status(self, submission_id: UUID) -> JudgingSummary:
-        """Return the newest run and result of a submission."""
-        run = await self.store.latest_run(submission_id)
-        result = await self.store.latest_result(submission_id)
-        series = await self.store.series(submission_id)
+    async def status(self, connection: Connection, submission_id: UUID) -> JudgingSummary:
+        """Return the newest run and result of a submission at a moment."""
+        run = await self.store.latest_run(submission_id, connection)
+        result = await self.store.latest_result(submission_id, connection)
+        series = await self.store.series(submission_id, connection)
         if run is None or run.state != "running":
             return JudgingSummary(run, result, series=series)
-        rate = await self.store.items_per_second(submission_id, run.id)
+        rate = await self.store.items_per_second(submission_id, run.id, connection)
         return JudgingSummary(run, result, rate, series)
 
     async def verdicts(
@@ -284,7 +285,7 @@ def _needs_operator() -> Conflict:
 
 def _verdicts_hidden() -> NotAllowed:
     return NotAllowed(
-        "verdicts of what is only evaluated are not shown, as their mean is the exact value.",
+        "verdicts of evaluate-only submissions are not shown, as their mean is the exact value.",
         fix="Submit it for the board; its verdicts are shown to you.",
         code="verdicts_hidden",
     )

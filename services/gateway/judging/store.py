@@ -21,7 +21,7 @@ from services.gateway.accounts.quota_rules import Account
 from services.gateway.accounts.quotas import use_judge_run
 from services.gateway.accounts.rules import Role
 from shared.contracts.messages import JudgingProgressed, JudgingRequested
-from shared.storage.database import Database, transient_errors
+from shared.storage.database import Connection, Database, transient_errors
 from shared.storage.judge_service import judge_in_force
 from shared.storage.queries import load_queries
 
@@ -98,7 +98,10 @@ class RunExists(Exception):
 
 
 class JudgingStore:
-    """Judge runs and their results. Every method raises Transient when it cannot answer now."""
+    """Judge runs and their results. Every method raises Transient when it cannot answer now.
+
+    Those that take a connection read at its moment.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -108,10 +111,13 @@ class JudgingStore:
         async with transient_errors():
             return await judge_in_force(self._database.pool)
 
-    async def series(self, submission_id: UUID) -> JudgeSeries | None:
+    async def series(
+        self, submission_id: UUID, connection: Connection | None = None
+    ) -> JudgeSeries | None:
         """Return what becomes of values of the judge in force; None without an entry."""
         async with transient_errors():
-            row = await self._database.pool.fetchrow(_SQL["series_of_submission"], submission_id)
+            reader = connection or self._database.pool
+            row = await reader.fetchrow(_SQL["series_of_submission"], submission_id)
         if row is None:
             return None
         rule = SeriesRule(row["series"], row["other_judges"], row["published"])
@@ -124,10 +130,13 @@ class JudgingStore:
             by_batch=row["by_batch"],
         )
 
-    async def latest_run(self, submission_id: UUID) -> StoredRun | None:
+    async def latest_run(
+        self, submission_id: UUID, connection: Connection | None = None
+    ) -> StoredRun | None:
         """Return the newest run of a submission."""
         async with transient_errors():
-            row = await self._database.pool.fetchrow(_SQL["run_latest"], submission_id)
+            reader = connection or self._database.pool
+            row = await reader.fetchrow(_SQL["run_latest"], submission_id)
         return _run(row) if row else None
 
     async def run(self, run_id: UUID) -> StoredRun | None:
@@ -136,10 +145,13 @@ class JudgingStore:
             row = await self._database.pool.fetchrow(_SQL["run_find"], run_id)
         return _run(row) if row else None
 
-    async def latest_result(self, submission_id: UUID) -> StoredResult | None:
+    async def latest_result(
+        self, submission_id: UUID, connection: Connection | None = None
+    ) -> StoredResult | None:
         """Return the newest result of a submission."""
         async with transient_errors():
-            row = await self._database.pool.fetchrow(_SQL["result_latest"], submission_id)
+            reader = connection or self._database.pool
+            row = await reader.fetchrow(_SQL["result_latest"], submission_id)
         if row is None:
             return None
         parsed = {key: orjson.loads(row[key]) for key in ("facts", "judge")}
@@ -221,12 +233,13 @@ class JudgingStore:
             await record(transaction, action, "pause_run", _subject(run), before=_steered(run))
         return True
 
-    async def items_per_second(self, submission_id: UUID, run_id: UUID) -> float | None:
+    async def items_per_second(
+        self, submission_id: UUID, run_id: UUID, connection: Connection
+    ) -> float | None:
         """Return the rate of a run, None while it is not known."""
-        async with transient_errors():
-            rate: float | None = await self._database.pool.fetchval(
-                _SQL["items_per_second"], submission_id, run_id
-            )
+        rate: float | None = await connection.fetchval(
+            _SQL["items_per_second"], submission_id, run_id
+        )
         return rate
 
     async def shown_sources(self, submission_id: UUID, run: StoredRun) -> ShownSources:

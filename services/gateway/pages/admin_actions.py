@@ -84,7 +84,7 @@ def _board_file(fields: Fields) -> dict[str, object]:
 
 
 def _stated(fields: Fields) -> dict[str, object]:
-    """Return the facts that the form changes, None for one that is blank now.
+    """Return the facts that the form changes, None for one that is blank now; those it releases.
 
     Others may have changed since the form was shown (`was`), and stay.
     """
@@ -94,7 +94,8 @@ def _stated(fields: Fields) -> dict[str, object]:
     }
     was = fact_values(_texts(text(fields, "was")))
     given = fact_values({name: each.replace("\r\n", "\n") for name, each in texts.items()})
-    return {"facts": {name: given[name] for name in FACTS if given[name] != was.get(name)}}
+    changed = {name: given[name] for name in FACTS if given[name] != was.get(name)}
+    return {"facts": changed, "release": list(fields.getall("release", []))}
 
 
 def _texts(content: str) -> dict[str, str]:

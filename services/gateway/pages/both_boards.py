@@ -56,9 +56,15 @@ def render_both(
             (each, with_query(both_url(each), view.query), each in valueless) for each in SCORINGS
         ],
         downloads=[
-            (f"{board.board.capitalize()} {label}", address(board.board, scoring))
-            for board in boards
-            for label, address in (("CSV", csv_url), ("JSON", board_url))
+            *(
+                (f"Both {label}", url("api_both", query={**scoring_query(scoring), **form}))
+                for label, form in (("CSV", {"format": "csv"}), ("JSON", {}))
+            ),
+            *(
+                (f"{board.board.capitalize()} {label}", address(board.board, scoring))
+                for board in boards
+                for label, address in (("CSV", csv_url), ("JSON", board_url))
+            ),
         ],
     )
 

@@ -171,6 +171,7 @@ class FigurePages:
         around = {
             "board": shown,
             "page": name,
+            "view_shown": "tasks" if name == "task" else name,
             "rows": {entry.entry_id: entry for entry in shown.entries},
             "switches": switches(address, valueless),
             "downloads": _downloads(name, shown, query, **path),

@@ -151,6 +151,7 @@ class Pages:
         permalink = snapshot_page(board.board, board.snapshot) if board.snapshot else None
         here = permalink if past and permalink else page_url(board.board, board.scoring)
         asked = view.filters.texts()
+        given = downloads(board, past=past, narrowed=view.narrowed)
         return self.render(
             "board.html",
             board=board,
@@ -177,8 +178,8 @@ class Pages:
             columns=COLUMNS,
             rule_columns=RULE_METRIC_KEYS,
             most_compared=MAX_MODELS,
-            json_url=board_url(board.board, board.scoring),
-            downloads=downloads(board, past=past, narrowed=view.narrowed),
+            json_url=given["JSON"],
+            downloads=given.items(),
             past=past,
             permalink=permalink,
             page_urls={scoring: page_url(board.board, scoring) for scoring in SCORINGS},
@@ -279,16 +280,18 @@ def entry_url(board: Leaderboard, entry: LeaderboardEntry) -> str:
     return url("entry", board=board.board, id=entry.entry_id)
 
 
-def downloads(board: Leaderboard, *, past: bool, narrowed: str = "") -> list[tuple[str, str]]:
-    """Return label and address of a board in other forms; those of today narrowed as its page."""
+def downloads(board: Leaderboard, *, past: bool, narrowed: str = "") -> dict[str, str]:
+    """Return the addresses of a board in other forms by label, narrowed as its page."""
     if past:
         address = url("api_snapshot", id=board.snapshot or 0)
-        return [("CSV", f"{address}?format=csv"), ("JSON", address)]
-    return [
-        ("CSV", with_query(csv_url(board.board, board.scoring), narrowed)),
-        ("JSON", with_query(board_url(board.board, board.scoring), narrowed)),
-        ("Feed", url("board_feed", board=board.board)),
-    ]
+        given = {"CSV": f"{address}?format=csv", "JSON": address}
+    else:
+        given = {
+            "CSV": csv_url(board.board, board.scoring),
+            "JSON": board_url(board.board, board.scoring),
+        }
+    found = {label: with_query(address, narrowed) for label, address in given.items()}
+    return found if past else found | {"Feed": url("board_feed", board=board.board)}
 
 
 def snapshot_page(board: Board, snapshot: object) -> str:

@@ -26,7 +26,6 @@ from medvid.models.submissions import OwnedSubmission, SubmissionStatus
 from services.gateway.accounts.callers import Callers
 from services.gateway.accounts.models import quota_status
 from services.gateway.accounts.quotas import Quotas
-from services.gateway.judging.service import JudgingService
 from services.gateway.pages.rendering import EXAMPLE_FILE, Pages
 from services.gateway.status.rules import duration
 from services.gateway.submissions import models as submission_models
@@ -71,7 +70,6 @@ class SubmissionPages:
     pages: Pages
     uploads: UploadService
     submissions: SubmissionService
-    judging: JudgingService
     receiver: Receiver
     callers: Callers
     quotas: Quotas
@@ -143,14 +141,12 @@ class SubmissionPages:
         caller = await self.callers.of(request)
         try:
             submission_id = read_submission_id(request.match_info["id"])
-            # First: a result that is shown is in the scores, too.
-            judging = await self.judging.status(submission_id)
             found = await self.submissions.status(submission_id, caller)
         except NotFound:
             # Perhaps it is for its owner's eyes only: the script asks again with the token.
             facts = {"id": request.match_info["id"]}
             return self._private("submission_unknown.html", facts, HTTPStatus.NOT_FOUND)
-        status = submission_models.submission_status(found, judging)
+        status = submission_models.submission_status(found)
         shown = _facts(status, found) | {"form_token": self.callers.form_token(request, caller)}
         response = self._private("submission.html", shown, HTTPStatus.OK)
         response.headers["Vary"] = "Authorization, Cookie"

@@ -59,7 +59,12 @@ class SubmissionAccess:
         A submission that is only evaluated is hidden from strangers: they get the response of an
         unknown id.
         """
-        submission = await self.submissions.find(submission_id)
+        return self.seen(await self.submissions.find(submission_id), caller)
+
+    def seen(
+        self, submission: StoredSubmission | None, caller: Caller
+    ) -> tuple[StoredSubmission, Role | None]:
+        """Return the same of what was found under an id."""
         if submission is None:
             raise unseen(caller)
         role = self.rules.role(caller, submission.owner_token_sha256, submission.key_id)

@@ -11,7 +11,6 @@ from medvid.models.problem_codes import QUOTA_PROBLEMS
 from medvid.models.reports import DryRunAnswer
 from medvid.models.submissions import State, SubmissionPage, SubmissionReceipt
 from services.gateway.accounts.rules import Caller, require_understood
-from services.gateway.judging.service import JudgingService
 from services.gateway.submissions.access import SubmissionId
 from services.gateway.submissions.events import EventStreams
 from services.gateway.submissions.lifecycle import SubmissionSummary
@@ -173,15 +172,13 @@ def _cursor(summary: SubmissionSummary) -> str:
     problems=("submission_not_found",),
 )
 async def read_submission(
-    submissions: SubmissionService, judging: JudgingService, id: SubmissionId, caller: Caller
+    submissions: SubmissionService, id: SubmissionId, caller: Caller
 ) -> Representation:
     """Read the state of a submission.
 
     Anyone who knows the id sees its state; the owner sees everything.
     """
-    judged = await judging.status(id)  # first: a result that is shown is in the scores, too
-    found = await submissions.status(id, caller)
-    body = submission_status(found, judged).model_dump_json().encode()
+    body = submission_status(await submissions.status(id, caller)).model_dump_json().encode()
     headers = {**READ_HEADERS, "Vary": "Accept-Encoding, Authorization"}
     return represent(body, content_type=JSON, cache_control=_PRIVATE, headers=headers)
 

@@ -17,7 +17,7 @@ MEANINGS: Final = {
     STUB_JUDGE: "Judged by the stand-in, for demonstration only",
     UNCONFIRMED_JUDGE: "A gateway names another model than the judge's: who judged is not certain",
     JUDGES_MISSING: "A judge of the panel did not answer: judged by the others alone",
-    OWN_FAMILY: "A judge is of the same family of models, and may be kind to it",
+    OWN_FAMILY: "A judge is of its family of models, or of its base model's, and may be kind to it",
     TEST_VIDEOS: "Videos of the test set were among its training data",
     OBJECTION: "Somebody objects to this result; the entry's page says what was said",
     OBJECTION_RESOLVED: "An objection to this result was resolved; the entry's page says how",

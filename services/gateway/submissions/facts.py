@@ -11,7 +11,7 @@ import orjson
 import structlog
 
 from medvid.models.facts import FactsAnswer, FactsChange, facts_of
-from services.gateway.accounts.fact_history import save_facts, stated_after
+from services.gateway.accounts.fact_history import require_free, save_facts, stated_after
 from services.gateway.accounts.rules import Caller
 from services.gateway.submissions.access import SubmissionAccess, not_found
 from services.gateway.web.errors import QuotaExhausted
@@ -72,6 +72,7 @@ class OwnFacts:
                 )
             before = orjson.loads(entry["facts"])
             after = stated_after(before, stated)
+            require_free(entry["facts_held"], before, after)
             if after != before:
                 await _require_room(connection, entry["id"])
                 await save_facts(connection, entry["id"], "owner", before, after)

@@ -1,6 +1,6 @@
 -- name: entry_facts_lock
 -- As administrators lock an entry: not so strong as to stop the rows that refer to it.
-SELECT id, board, facts::text AS facts, listed, removed_at
+SELECT id, board, facts::text AS facts, facts_held, listed, removed_at
   FROM entries
  WHERE submission_id = $1
    FOR NO KEY UPDATE

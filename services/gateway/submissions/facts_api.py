@@ -22,7 +22,7 @@ async def _admit(facts: OwnFacts, id: SubmissionId, caller: Caller) -> None:
     "/submissions/{id}/facts",
     reply="The facts as they are now.",
     access=OWNERS,
-    problems=("submission_not_found", "not_the_owner", "entry_removed", "facts_quota"),
+    problems=("submission_not_found", "not_the_owner", "entry_removed", "fact_held", "facts_quota"),
     admit=_admit,
 )
 async def change_facts(
@@ -30,8 +30,9 @@ async def change_facts(
 ) -> FactsAnswer:
     """Change a model's facts.
 
-    What is left out stays, null makes a fact unknown again. Every change is public in the entry's
-    `fact_changes`, and boards that show the model are ranked anew, with the same ranks. At most 20
-    changes in 24 hours.
+    What is left out stays, null makes a fact unknown again. What an administrator set is held
+    (`facts_held` of the submission) until an administrator releases it. Every change is public in
+    the entry's `fact_changes`, and boards that show the model are ranked anew, with the same ranks.
+    At most 20 changes in 24 hours.
     """
     return await facts.change(id, caller, body)

@@ -93,7 +93,7 @@ UPDATE entries SET removed_at = now() WHERE submission_id = $1 AND removed_at IS
 
 -- name: previous_lock
 -- The version before, still there: nobody withdraws or replaces it until we are done.
-SELECT version, facts::text AS facts
+SELECT version, facts::text AS facts, facts_held
   FROM entries
  WHERE id = $1 AND board = 'community' AND listed AND removed_at IS NULL
    FOR NO KEY UPDATE

@@ -158,9 +158,9 @@ class AnyStatus(RootModel[OwnedSubmission | SubmissionStatus]):
     """A status as its asker may see it."""
 
 
-def submission_status(status: FoundSubmission, judging: JudgingSummary) -> SubmissionStatus:
+def submission_status(status: FoundSubmission) -> SubmissionStatus:
     """Build the response; some of it is for the owner only, the contact for nobody."""
-    submission = status.submission
+    submission, judging = status.submission, status.judging
     facts: dict[str, Any] = {
         "id": submission.id,
         "state": submission.state,
@@ -186,6 +186,7 @@ def submission_status(status: FoundSubmission, judging: JudgingSummary) -> Submi
         failure=_failure(submission.failure_code, submission.failure_reason),
         entry=_entry_link(status),
         facts=facts_of(entry.facts) if entry else None,
+        facts_held=list(entry.facts_held) if entry else [],
         standing=status.standing,
         file_sha256=submission.file_sha256,
         file_bytes=submission.file_bytes,

@@ -61,7 +61,7 @@ def read_options(
         )  # fmt: skip
     if given and wish in _YES:
         problems.append(
-            Problem("contradiction", "$.evaluate_only", "a new version that is only evaluated",
+            Problem("contradiction", "$.evaluate_only", "an evaluate-only new version",
                     "one of 'replaces' and 'evaluate_only'", "Leave one of them out.")
         )  # fmt: skip
     url, secret, wrong = _read_webhook(texts, private_networks)

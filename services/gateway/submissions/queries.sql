@@ -15,12 +15,12 @@ VALUES ($1, $2, $3, $4)
 -- name: entry_add
 INSERT INTO entries (id, board, model_name, name_key, organization, team, authors, model_url, track,
                      submission_id, submitted_on, listed, version, replaces, pending, hypothetical,
-                     badges)
+                     badges, facts_held)
 VALUES ($1, 'community', $2,
         -- Who has no right to a name on the board (yet) gets a key that no name has.
         CASE WHEN $11::uuid IS NOT NULL OR $12 THEN E'\x1f' || $1::uuid::text ELSE $3 END,
         $4, $5, $6, $7, $8, $9, (now() AT TIME ZONE 'UTC')::date, false, $10, $11,
-        $11::uuid IS NOT NULL, $12, $13)
+        $11::uuid IS NOT NULL, $12, $13, $14)
 
 -- name: identity_of_key
 -- It stays as it is until the entry is there, so that a change of the name finds that.
@@ -42,7 +42,7 @@ SELECT s.id, s.state, s.owner_token_sha256, s.report::text AS report, s.failure_
        (SELECT scopes FROM api_keys WHERE api_keys.id = s.key_id) AS key_scopes,
        s.withdrawn_by, s.withdrawal_note,
        e.id AS entry_id, e.board, e.model_name, e.organization, e.track, e.removed_at, e.version, e.pending,
-       e.hypothetical, e.facts::text AS facts,
+       e.hypothetical, e.facts::text AS facts, e.facts_held,
        (SELECT submission_id FROM entries WHERE entries.id = e.replaces) AS replaces,
        (SELECT submission_id
           FROM entries

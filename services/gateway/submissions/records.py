@@ -134,6 +134,7 @@ class StoredEntry:
     pending: bool = False
     hypothetical: bool = False
     facts: Mapping[str, object] = field(default_factory=dict)
+    facts_held: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from medvid.models.submissions import Standing
 from services.gateway.accounts import credentials
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.rules import Caller, not_the_owner, require_understood
+from services.gateway.judging.service import JudgingService, JudgingSummary
 from services.gateway.submissions.access import SubmissionAccess
 from services.gateway.submissions.lifecycle import Lifecycle, SubmissionFilter, SubmissionSummary
 from services.gateway.submissions.records import StoredSubmission
@@ -29,8 +30,9 @@ class FoundSubmission:
 
     submission: StoredSubmission
     owner: bool
-    standing: Standing | None
+    judging: JudgingSummary
     ahead: int | None
+    standing: Standing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +42,25 @@ class SubmissionService:
     store: SubmissionStore
     lifecycle: Lifecycle
     access: SubmissionAccess
+    judging: JudgingService
     standing_of: Callable[[Board, UUID], Awaitable[Standing | None]]
 
     async def status(self, submission_id: UUID, caller: Caller) -> FoundSubmission:
-        """Return the status; raises NotFound, and NotAllowed for a token that is not its own."""
-        submission, role = await self.access.look(submission_id, caller)
-        if role is None and caller.token is not None:
-            raise not_the_owner(caller)
-        status = FoundSubmission(submission, role is not None, standing=None, ahead=None)
-        if submission.state == "accepted":
-            return replace(status, ahead=await self.store.ahead_of(submission))
+        """Return the status; raises NotFound, and NotAllowed for a token that is not its own.
+
+        All of one moment: a result never stands beside a run that has not ended. Scores and ranks
+        are read afterwards, so that a result that is shown is in them.
+        """
+        async with self.store.moment() as connection:
+            found = await self.store.find_in(connection, submission_id)
+            submission, role = self.access.seen(found, caller)
+            if role is None and caller.token is not None:
+                raise not_the_owner(caller)
+            judging = await self.judging.status(connection, submission_id)
+            ahead = None
+            if submission.state == "accepted":
+                ahead = await self.store.ahead_of(connection, submission)
+        status = FoundSubmission(submission, role is not None, judging, ahead)
         entry = submission.entry
         shown = entry is not None and not entry.removed and not entry.hypothetical
         if entry is not None and shown and status.owner and submission.state == "ranked":

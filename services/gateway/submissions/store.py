@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import fields as fields_of
 from typing import Final
 from uuid import UUID
@@ -12,7 +13,7 @@ import orjson
 
 from medvid.benchmark.names import SAME_NAMES, name_key
 from medvid.models.facts import differing
-from services.gateway.accounts.fact_history import followed, save_first_facts
+from services.gateway.accounts.fact_history import followed, require_free, save_first_facts
 from services.gateway.accounts.marks import mark
 from services.gateway.accounts.quota_rules import TrackQuota
 from services.gateway.accounts.quotas import use_submission, use_track
@@ -91,20 +92,25 @@ class SubmissionStore:
                 raise replacement_pending() from error
             raise
 
+    def moment(self) -> AbstractAsyncContextManager[Connection]:
+        """Open reads that all see one moment, so that what they find agrees."""
+        return self._database.moment()
+
     async def find(self, submission_id: UUID) -> StoredSubmission | None:
         """Return a submission."""
-        # Both reads see one moment, so that state and timeline never disagree.
-        async with (
-            transient_errors(),
-            self._database.pool.acquire() as connection,
-            connection.transaction(isolation="repeatable_read", readonly=True),
-        ):
-            row = await connection.fetchrow(_SQL["submission_find"], submission_id)
-            steps = await connection.fetch(_SQL["submission_timeline"], submission_id)
-            ranks = []
-            if row is not None and row["hypothetical"]:
-                ranks = await connection.fetch(_SQL["hypothetical_ranks"], row["entry_id"])
-        return None if row is None else _stored(row, steps, ranks)
+        async with self.moment() as connection:
+            return await self.find_in(connection, submission_id)
+
+    async def find_in(self, connection: Connection, submission_id: UUID) -> StoredSubmission | None:
+        """Return a submission as of a moment."""
+        row = await connection.fetchrow(_SQL["submission_find"], submission_id)
+        if row is None:
+            return None
+        steps = await connection.fetch(_SQL["submission_timeline"], submission_id)
+        ranks = []
+        if row["hypothetical"]:
+            ranks = await connection.fetch(_SQL["hypothetical_ranks"], row["entry_id"])
+        return _stored(row, steps, ranks)
 
     async def payload(self, submission_id: UUID) -> bytes | None:
         """Return the uploaded file (gzip); None where it is not kept any more."""
@@ -114,12 +120,9 @@ class SubmissionStore:
             )
         return content
 
-    async def ahead_of(self, submission: StoredSubmission) -> int:
-        """Return how many submissions wait for scores longer than this one."""
-        async with transient_errors():
-            count: int = await self._database.pool.fetchval(
-                _SQL["submissions_ahead"], submission.created_at
-            )
+    async def ahead_of(self, connection: Connection, submission: StoredSubmission) -> int:
+        """Return how many submissions wait for scores longer than this one at a moment."""
+        count: int = await connection.fetchval(_SQL["submissions_ahead"], submission.created_at)
         return count
 
 
@@ -149,7 +152,10 @@ async def _insert(connection: Connection, new: NewSubmission) -> None:
         )
     if new.track is not None:
         await _add_to_track(connection, new, new.track)
-    version, before = await _version_before(connection, new.previous)
+    version, before, held = await _version_before(connection, new.previous)
+    known = new.previous.facts if new.previous else {}  # when its form was read
+    facts = followed(fields.facts, *differing(known, before))
+    require_free(held, before, facts)
     await connection.execute(
         _SQL["entry_add"],
         new.entry_id,
@@ -165,9 +171,8 @@ async def _insert(connection: Connection, new: NewSubmission) -> None:
         new.previous.id if new.previous else None,
         new.evaluate_only,
         [*badges.earned(new.checked.report), *await _mark(connection, new.key_id)],
+        held,
     )
-    known = new.previous.facts if new.previous else {}  # when its form was read
-    facts = followed(fields.facts, *differing(known, before))
     await save_first_facts(connection, new.entry_id, facts, before)
     await connection.execute(_SQL["payload_add"], new.id, new.payload)
 
@@ -191,14 +196,14 @@ async def _add_to_track(connection: Connection, new: NewSubmission, track: Track
 
 async def _version_before(
     connection: Connection, previous: StoredEntry | None
-) -> tuple[int, dict[str, object]]:
-    """Return the number of the next version and the facts of the one before, as they are now."""
+) -> tuple[int, dict[str, object], list[str]]:
+    """Return the number of the next version; the facts of the one before, and which are held."""
     if previous is None:
-        return 1, {}
+        return 1, {}, []
     row = await connection.fetchrow(_LIFECYCLE_SQL["previous_lock"], previous.id)
     if row is None:
         raise not_replaceable()
-    return row["version"] + 1, orjson.loads(row["facts"])
+    return row["version"] + 1, orjson.loads(row["facts"]), row["facts_held"]
 
 
 def _stored(
@@ -232,6 +237,7 @@ def _entry(row: asyncpg.Record) -> StoredEntry:
         hypothetical=row["hypothetical"],
         similarities=orjson.loads(row["similarities"] or "{}"),
         facts=orjson.loads(row["facts"]),
+        facts_held=tuple(row["facts_held"]),
     )
 
 

@@ -123,7 +123,7 @@ def _check_form(track: TrackRules, texts: Mapping[str, str], evaluate_only: bool
     problems = []
     if evaluate_only and not track.evaluate_only:
         problems.append(
-            Problem("contradiction", "$.evaluate_only", "a submission that is only evaluated",
+            Problem("contradiction", "$.evaluate_only", "an evaluate-only submission",
                     f"a ranked one: the track {track.name} takes no others",
                     "Leave out 'evaluate_only', or 'track'.")
         )  # fmt: skip

@@ -18,7 +18,7 @@ _GONE_SECONDS: Final = 2.0
 
 
 class EventHeaders(Answer):
-    """The header with which a stream goes on where it broke off."""
+    """The header with which a stream continues where it broke off."""
 
     last_event_id: str | None = Field(
         None, alias="Last-Event-ID", pattern=r"^[0-9]{0,18}$", description="the last id received"

@@ -31,7 +31,7 @@ _DESCRIPTION: Final = """\
 Submit predictions, follow how they are scored and judged, read the boards.
 
 - Errors are problem documents (RFC 9457). `code` is stable, `fix` says what to do about it.
-- HEAD answers like GET, without the body; OPTIONS tells the methods in `Allow`; another method gets
+- HEAD answers like GET, without the body; OPTIONS lists the methods in `Allow`; another method gets
   405 with code `method_not_allowed`.
 - Answers with an `ETag` can be asked for again with `If-None-Match`: 304 where nothing changed.
 - Each answer has an `X-Request-ID`: the one you sent, if it has 1 to 64 letters, digits, `.`, `_`

@@ -104,6 +104,7 @@ OPERATIONS: Final[Mapping[str, str]] = MappingProxyType(
         "api_test_set": f"{API}/test-set",
         "api_changes": f"{API}/changes",
         "api_board": f"{API}/leaderboards/{{board}}",
+        "api_both": f"{API}/leaderboards/both",
         "api_board_csv": f"{API}/leaderboards/{{board}}.csv",
         "api_board_events": f"{API}/leaderboards/{{board}}/events",
         "api_board_history": f"{API}/leaderboards/{{board}}/history",

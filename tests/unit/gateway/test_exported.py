@@ -299,7 +299,7 @@ def test_models_side_by_side_have_their_differences() -> None:
                                         p_holm=0.01, few_videos=False),
         },
     )  # fmt: skip
-    found = side_by_side(BOARD, BOARD.entries[:2], [different])
+    found = side_by_side([(BOARD, each) for each in BOARD.entries[:2]], [different])
     text = markdown(found)
     assert r"| CVS\_acc | **0.800** [0.700, 0.850] | 0.500 [0.700, 0.850] |" in text
     assert r"| CVS\_acc, difference |  | -0.100\* [-0.140, -0.060] |" in text
@@ -311,8 +311,17 @@ def test_models_side_by_side_have_their_differences() -> None:
     shown = [[by_metric[name][column] for column in second]
              for name in ("CVS_acc, difference", "DVC_llm")]  # fmt: skip
     assert shown == [["-0.100", "-0.140", "-0.060", "*"], ["0.500", "", "", "\u2021"]]
-    alone = markdown(side_by_side(BOARD, BOARD.entries[:1], []))
+    alone = markdown(side_by_side([(BOARD, BOARD.entries[0])], []))
     assert "difference" not in alone
+
+    official = BOARD.model_copy(update={"board": "official", "revision": 3})
+    both = side_by_side([(official, BOARD.entries[0]), (BOARD, BOARD.entries[1])], [different])
+    text = markdown(both)
+    assert "official board, compat scoring, revision 3" in text
+    assert "; community board, compat scoring, revision" in text
+    assert "| Board | official | community |" in text
+    assert "Each rank is on the model's own board." in text
+    assert f"board=both&models={UUID(int=1)},{UUID(int=2)}" in text
 
 
 @pytest.mark.parametrize(

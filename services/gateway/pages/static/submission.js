@@ -196,7 +196,7 @@
   document.addEventListener("submit", async (event) => {
     if (event.target.id !== "state-facts") return;
     event.preventDefault();
-    const fields = [...event.target.querySelectorAll("[data-kind]")];
+    const fields = [...event.target.querySelectorAll("[data-kind]:enabled")];
     // What was not edited stays: somebody else may have changed it since the page was loaded.
     const names = [...new Set(edited(event.target).map((field) => field.name))];
     const stated = Object.fromEntries(

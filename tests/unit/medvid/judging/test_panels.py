@@ -128,11 +128,15 @@ def test_families_come_from_names_and_from_what_is_set(name: str, family: str | 
 
 def test_judges_of_the_model_s_own_family_are_named() -> None:
     judges = panel("gpt-5.1", "qwen3-235b", "deployment-7")
-    assert own_family("GPT-4o fine-tuned", judges, {}) == [version("gpt-5.1").hash]
-    assert set(own_family("GPT-4o", judges, {"deployment": "gpt"})) == {
+    assert own_family(["GPT-4o fine-tuned"], judges, {}) == [version("gpt-5.1").hash]
+    assert own_family(["MedVLM", "Qwen/Qwen2.5-VL-7B"], judges, {}) == [version("qwen3-235b").hash]
+    assert set(own_family(["GPT-4o", "Qwen2"], judges, {})) == {
+        version("gpt-5.1").hash, version("qwen3-235b").hash,
+    }  # fmt: skip
+    assert set(own_family(["GPT-4o"], judges, {"deployment": "gpt"})) == {
         version("gpt-5.1").hash, version("deployment-7").hash,
     }  # fmt: skip
-    assert own_family("Nobody's", judges, {}) == []
+    assert own_family(["Nobody's", ""], judges, {}) == []
 
 
 def test_ranks_without_one_judge() -> None:
