@@ -79,8 +79,20 @@ async def test_is_accessible_and_fits_a_phone(visitor: Visitor, name: str) -> No
     await become_a_phone(page)
     widths = await page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
     assert widths[0] <= widths[1] == PHONE["width"]
+    assert await tabs_out_of_sight(page) == []
     if name == "not-found":
         visitor.forgive("status of 404")
+
+
+async def tabs_out_of_sight(page: Page) -> list[str]:
+    """Return the links of navigation that one finds by scrolling sideways alone."""
+    found: list[str] = await page.evaluate(
+        """() => [...document.querySelectorAll("nav a")].filter((link) => {
+        const { left, right, width } = link.getBoundingClientRect();
+        return width && (left < 0 || right > innerWidth);
+        }).map((link) => link.textContent)"""
+    )
+    return found
 
 
 async def fits_every_screen(visitor: Visitor, page: Page, name: str) -> None:
@@ -136,6 +148,14 @@ async def test_barriers_are_found_where_there_are_some(visitor: Visitor) -> None
     assert "dark" in found
     for rule in ("image-alt", "color-contrast"):
         assert rule in found
+
+
+async def test_a_tab_that_is_out_of_sight_is_found(visitor: Visitor) -> None:
+    """On the narrowest of phones, too, all stand in lines; in one line some do not fit."""
+    page = await visitor.open("/about", viewport={"width": 320, "height": 740})
+    assert await tabs_out_of_sight(page) == []
+    await page.evaluate("""() => { document.querySelector(".tabs").style.flexWrap = "nowrap"; }""")
+    assert "Account" in await tabs_out_of_sight(page)
 
 
 async def test_what_is_too_wide_for_a_phone_is_found(visitor: Visitor) -> None:
