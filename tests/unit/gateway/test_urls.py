@@ -32,6 +32,7 @@ NO_ADDRESSES: Final = {
     ("accounts/quotas.py", "/"): "tells a network from an address",
     ("pages/examples.py", "{}/{}"): "a place in a path",
     ("submissions/uploads.py", "/key"): "a name that no field of a form has",
+    ("boards/every_eval_ever.py", "/"): "joins the parts of a model's name",
     ("boards/every_eval_ever.py", "{}/{}"): "names a model, or an evaluation",
     ("boards/every_eval_ever.py", "{}/{}/{}"): "names a result",
     ("web/addresses.py", "/{}"): "a network's length",
