@@ -100,13 +100,18 @@ async def test_an_objection_is_filed_published_answered_and_resolved(gateway: Ga
 
     # Until it is published, only its author and administrators know of it.
     assert await public(gateway, entry) == before
-    for stranger in ({}, other, owner(receipt)):
-        for method, where, body in (
-            ("GET", one, None), ("POST", f"{one}/answer", {"text": "No."}),
-            ("POST", f"{one}/withdraw", None),
+    hidden = "objection_not_found"
+    for stranger, answering, withdrawing in (
+        ({}, "token_required", "key_required"),
+        (other, hidden, hidden),
+        (owner(receipt), hidden, "key_required"),
+    ):
+        for method, where, body, code in (
+            ("GET", one, None, hidden), ("POST", f"{one}/answer", {"text": "No."}, answering),
+            ("POST", f"{one}/withdraw", None, withdrawing),
         ):  # fmt: skip
             _, refused = await send(gateway, method, where, body, **stranger)
-            assert refused["code"] == "objection_not_found", (stranger, where)
+            assert refused["code"] == code, (stranger, where)
     assert (await send(gateway, "GET", one, **reader))[1]["text"] == TEXT
     _, mine = await send(gateway, "GET", "/objections", **other)
     assert mine == {"objections": []}

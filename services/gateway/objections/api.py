@@ -103,7 +103,7 @@ async def read_objection(
     "/objections/{id}/withdraw",
     reply="The objection as it is now.",
     access=_ANY_KEY,
-    problems=("not_the_objector", "objection_not_found", "objection_settled"),
+    problems=("key_required", "not_the_objector", "objection_not_found", "objection_settled"),
 )
 async def withdraw_objection(
     objections: ObjectionService, id: ObjectionId, caller: Caller

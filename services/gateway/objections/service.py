@@ -100,11 +100,12 @@ class ObjectionService:
 
     async def withdraw(self, objection_id: UUID, caller: Caller) -> Objection:
         """Take an objection back; raises NotFound, NotAllowed, Conflict."""
+        account = account_of(caller)
 
         async def once() -> Objection:
             async with transient_errors(), self.database.transaction() as transaction:
                 row = await self._locked(transaction, objection_id, caller)
-                if caller.key is None or row["account"] != caller.account:
+                if row["account"] != account:
                     raise NotAllowed(
                         "only who filed the objection takes it back.",
                         fix="Send the key that it was filed with; administrators have an action "
@@ -122,6 +123,9 @@ class ObjectionService:
 
     async def require_owner(self, objection_id: UUID, caller: Caller) -> None:
         """Raise NotFound, NotAllowed unless the caller owns the entry that is objected to."""
+        require_understood(caller)
+        if caller.token is None and caller.key is None and not caller.root:
+            raise not_the_owner(caller)
         async with transient_errors(), self.database.pool.acquire() as connection:
             row = await _find(connection, objection_id)
         self._require_seen(row, caller)
