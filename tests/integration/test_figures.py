@@ -50,7 +50,9 @@ async def test_an_idle_system_has_all_figures_at_zero(database: Database) -> Non
         "medvid_stage_typical_seconds",
     }
     assert set(figures) == set(SAMPLED) - filled_later
-    assert {value for values in figures.values() for value in values.values()} == {0}
+    of_the_machine = {"medvid_table_bytes"}  # empty tables take room, too
+    counted = {name: values for name, values in figures.items() if name not in of_the_machine}
+    assert {value for values in counted.values() for value in values.values()} == {0}
     assert set(figures["medvid_queue_depth"]) == {queue.name for queue in QUEUES}
     ages = {"gateway.webhooks", *(queue.name for queue in QUEUES)}
     assert set(figures["medvid_queue_age_seconds"]) == ages
