@@ -23,7 +23,7 @@ from tests.processes import free_port
 
 DEMO: Final = Path(__file__).parents[2] / "demo"
 PREDICTIONS: Final = DEMO / "predictions.json.gz"
-ADMIN_KEY: Final = "an administrator's key of the browser tests"
+ADMIN_KEY: Final = "the-administrators-key-of-the-browser-tests"
 FACTS: Final = {
     "parameters": "7e9", "open_weights": "yes", "licence": "Apache-2.0", "trained_on": "AVOS",
     "uses_test_videos": "yes", "prompt": "Answer from the video alone.\n{question}",
