@@ -52,6 +52,7 @@ class SubmissionStatus(models.SubmissionStatus):
     failure: models.Failure | None = None
     entry: models.EntryLink | None = None
     facts: ModelFacts | None = None
+    facts_held: list[str] = Field(default_factory=list)
     standing: models.Standing | None = None
     file_sha256: str | None = None
     file_bytes: int | None = None

@@ -96,7 +96,7 @@ async def test_no_key_goes_to_a_stranger(stranger: Stranger, tmp_path: Path) -> 
     ("answer", "status", "words"),
     [
         ("moved", 2, "sends its callers on to http://127.0.0.1:9/evidence"),
-        ("html", 2, "something this client does not know: '<h1>Sign in</h1>'"),
+        ("html", 2, "answered 200 with a web page, not with data"),
         ("page", 1, "is no evidence: byte 0 begins no file"),
     ],
 )

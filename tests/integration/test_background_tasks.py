@@ -37,8 +37,8 @@ TASKS: Final = {
     "scorer": {"scorer_warm_up", "scorer_reaper"},
     "ranker": {"ranker_reaper", "ranker_links", "pruner"},
     "judge": {
-        "judge_claims", "judge_due_batches", "judge_end", "judge_own_families",
-        "judge_planner_warm_up", "judge_provider_batches", "judge_reaper",
+        "judge_claims", "judge_due_batches", "judge_end", "judge_fleet", "judge_own_families",
+        "judge_places", "judge_planner_warm_up", "judge_provider_batches", "judge_reaper",
         "judge_rereading", "judge_spending", "judge_successions", "judge_upkeep",
     },
     "gateway": {
@@ -47,8 +47,8 @@ TASKS: Final = {
     },
 }  # fmt: skip
 ALWAYS: Final = {"outbox_relay", "sampler"}
-WITHOUT_DATABASE: Final = {"gateway_events"}
-"""Without open streams it asks nothing: its first start fails instead."""
+WITHOUT_DATABASE: Final = {"gateway_events", "judge_places"}
+"""They need not ask it: their first start fails instead."""
 
 
 _task: Final[ContextVar[str]] = ContextVar("task")  # what a task starts inherits it

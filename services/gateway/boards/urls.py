@@ -10,7 +10,7 @@ from medvid.benchmark.tasks import BOARDS, Board, Scoring
 from medvid.models.boards import Leaderboard
 from services.gateway.web.urls import url
 
-BoardOrBoth = Literal["official", "community", "both"]
+BoardOrBoth = Literal["community", "official", "both"]
 BOTH: Final = "both"
 """Stands for both boards where models of either are compared."""
 

@@ -39,7 +39,7 @@ _FACTS = st.fixed_dictionaries(
         "trained_on": st.lists(st.sampled_from(SOURCES), max_size=2, unique=True).map(
             lambda found: [source for source in SOURCES if source in found]
         ),
-        "usd_per_sample": st.floats(0, 1e6),
+        "usd_per_sample": st.just(0.0) | st.floats(1e-9, 1e6),
         "prompt": st.builds("{}\n{}".format, words(10), words(10)),
     },
 )
