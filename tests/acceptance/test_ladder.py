@@ -183,8 +183,8 @@ async def test_the_terminal_shows_what_is_shown_and_what_left(
         command = ("status", receipt["id"], "--token", receipt["owner_token"])
         status, out, err = await medvid(*command, home=tmp_path, url=gateway.url)
         assert status == 0, err
-        (line,) = (line for line in out.splitlines() if line.startswith(METRIC))
-        assert line.split() == [METRIC, "≈", "0.51", "0.01", "1", "≈", "0.51", "0.01", "1"]
+        (line,) = (line for line in out.splitlines() if line.startswith("CVS_acc"))
+        assert line.split() == ["CVS_acc", "≈", "0.51", "0.01", "1", "≈", "0.51", "0.01", "1"]
 
         goes = await ranked(gateway, "Goes", 0.9)
         entry_id = (await board(gateway, "Goes"))["entries"][0]["entry_id"]

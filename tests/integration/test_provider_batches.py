@@ -23,7 +23,7 @@ from tests.providers import PRICE, spent
 from tests.rows import accept_submission
 
 PAIRS = len(plan_of(FEW).texts)
-POINTS = 86
+POINTS = 110
 """Before and after each request and each write of a run in two files."""
 
 
