@@ -16,10 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from medvid.api import Leaderboard
-from medvid.benchmark.tasks import Scoring
+from medvid.benchmark.tasks import Board, Scoring
 from medvid.cli.failures import WrongUsage
 from medvid.cli.files import write_text
-from medvid.cli.parameters import Board
 from medvid.cli.printing import NO_RANK, Exit, place, plain_table, print_table
 from medvid.cli.session import Session, public
 from medvid.models.boards import Column, LeaderboardEntry

@@ -11,10 +11,9 @@ from rich.text import Text
 
 from medvid.api import NotFound
 from medvid.benchmark.statistics.comparisons import Difference
-from medvid.benchmark.tasks import BOARDS, METRICS, Scoring
+from medvid.benchmark.tasks import BOARDS, METRICS, Board, Scoring
 from medvid.cli.entry import check_known, entry_id
 from medvid.cli.failures import CommandFailed
-from medvid.cli.parameters import Board
 from medvid.cli.printing import plain_table, print_table
 from medvid.cli.session import Session, public
 from medvid.models.comparisons import EntryComparison, MetricDifference

@@ -12,10 +12,9 @@ from rich.text import Text
 
 from medvid.api import NotFound
 from medvid.benchmark.names import name_key
-from medvid.benchmark.tasks import BOARDS, JUDGE_METRIC_KEYS
+from medvid.benchmark.tasks import BOARDS, JUDGE_METRIC_KEYS, Board
 from medvid.cli.facts import change_text
 from medvid.cli.failures import CommandFailed
-from medvid.cli.parameters import Board
 from medvid.cli.printing import label, plain_table, print_table, spread
 from medvid.cli.session import Session, public
 from medvid.models.entries import EntryDetails, EntryScore, SourceScore

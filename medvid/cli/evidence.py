@@ -10,9 +10,8 @@ from typing import Annotated, Final
 import typer
 
 from medvid.api import NotFound
-from medvid.benchmark.tasks import BOARDS
+from medvid.benchmark.tasks import BOARDS, Board
 from medvid.cli.administration.session import Why, reason
-from medvid.cli.parameters import Board
 from medvid.cli.printing import Exit
 from medvid.cli.session import Session, on_server
 

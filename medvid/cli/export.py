@@ -7,11 +7,10 @@ from typing import Annotated, Final, Literal, get_args
 
 import typer
 
-from medvid.benchmark.tasks import Scoring
+from medvid.benchmark.tasks import Board, Scoring
 from medvid.cli.entry import entry_id
 from medvid.cli.failures import WrongUsage
 from medvid.cli.files import write_text
-from medvid.cli.parameters import Board
 from medvid.cli.parquet import write_parquet
 from medvid.cli.printing import Exit
 from medvid.cli.session import Session, on_server

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from medvid.benchmark.tasks import Board
 from medvid.cli.entry import named_entry
 from medvid.cli.failures import WrongUsage
-from medvid.cli.parameters import Board
 from medvid.cli.session import Session, public, with_key, with_token
 from medvid.models.notes import LONGEST_NOTE, Objection, PublicNote
 

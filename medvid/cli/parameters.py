@@ -9,8 +9,6 @@ import typer
 
 JSON_OR_GZIP = "JSON or JSON Lines, plain or gzip"
 
-Board = Literal["official", "community"]
-
 
 def complete_submission(incomplete: str) -> list[tuple[str, str]]:
     """Offer the shell the submissions that were made from here."""

@@ -8,8 +8,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from medvid.benchmark.tasks import Scoring
-from medvid.cli.parameters import Board
+from medvid.benchmark.tasks import Board, Scoring
 from medvid.cli.printing import NO_RANK, place, plain_table
 from medvid.cli.session import Session, public
 from medvid.models.second_opinions import SecondOpinions

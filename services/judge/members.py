@@ -61,7 +61,7 @@ class _Judge(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    provider: Literal["openai", "stub"]
+    provider: Literal["stub", "openai"]
     api_key_env: str | None = None
     headers_env: dict[str, str] = {}
     price: TokenPrice | None = None

@@ -34,3 +34,18 @@ def test_a_class_name_has_one_meaning() -> None:
     found = {name: files for name, files in places.items() if len(files) > 1}
     assert {name: files for name, files in found.items() if name not in TWICE} == {}
     assert {name: len(files) for name, files in found.items()} == dict.fromkeys(TWICE, 2)
+
+
+def test_choices_are_in_one_order() -> None:
+    """Python takes Literals of the same values for one: help and messages would show whichever
+    order was imported first.
+    """
+    orders: dict[frozenset[str], dict[tuple[str, ...], str]] = defaultdict(dict)
+    for path in (file for room in ROOMS for file in (ROOT / room).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.Subscript) and ast.unparse(node.value).endswith("Literal"):
+                values = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+                order = tuple(map(ast.unparse, values))
+                orders[frozenset(order)][order] = f"{path.relative_to(ROOT)}:{node.lineno}"
+    assert len(orders) > 20
+    assert [places for places in orders.values() if len(places) > 1] == []

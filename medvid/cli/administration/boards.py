@@ -11,9 +11,10 @@ from typing import Annotated, Any, Literal
 import orjson
 import typer
 
+from medvid.benchmark.tasks import Board
 from medvid.cli.administration.session import OnBoard, Why, done, reason
 from medvid.cli.failures import CommandFailed
-from medvid.cli.parameters import Board, Sure
+from medvid.cli.parameters import Sure
 from medvid.cli.printing import Exit, place
 from medvid.cli.session import Session, as_administrator, consent, on_server
 from medvid.models.administration import ImportAnswer, SeriesDifference

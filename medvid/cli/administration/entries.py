@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from medvid.benchmark.tasks import Board
 from medvid.cli.administration.boards import read_json
 from medvid.cli.administration.session import (
     Entry,
@@ -19,7 +20,7 @@ from medvid.cli.administration.session import (
 )
 from medvid.cli.facts import read_facts, show_facts
 from medvid.cli.failures import CommandFailed, WrongUsage
-from medvid.cli.parameters import Board, FactsFile, Sure
+from medvid.cli.parameters import FactsFile, Sure
 from medvid.cli.printing import plain_table
 from medvid.cli.session import Session, as_administrator, consent
 from medvid.models.administration import EntryAction, ManagedEntryView

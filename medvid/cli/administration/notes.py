@@ -7,10 +7,11 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from medvid.benchmark.tasks import Board
 from medvid.cli.administration.session import Why, done, entry_id, reason
 from medvid.cli.failures import WrongUsage
 from medvid.cli.objection import note_line, words
-from medvid.cli.parameters import Board, Sure
+from medvid.cli.parameters import Sure
 from medvid.cli.printing import plain_table
 from medvid.cli.session import Session, as_administrator, consent
 from medvid.models.notes import NoteAction, NoteKind, NoteState

@@ -9,8 +9,8 @@ from uuid import UUID
 import typer
 from rich.prompt import Prompt
 
+from medvid.benchmark.tasks import Board
 from medvid.cli.failures import CommandFailed
-from medvid.cli.parameters import Board
 from medvid.cli.session import Session
 
 Why = Annotated[

@@ -163,7 +163,7 @@ def test_an_invalid_submission_names_its_first_problem() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["board", "commuity"], "is not one of 'official', 'community'. Did you mean 'community'?"),
+        (["board", "commuity"], "is not one of 'community', 'official'. Did you mean 'community'?"),
         (["judge", "My model"], "is remembered here by 'My model'"),
         (["withdraw", "My model"], "is remembered here by 'My model'"),
         (["entry", "--url", "nowhere", "x"], "is no address of a server"),
