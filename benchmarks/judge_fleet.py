@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gzip
 import json
 import os
 import sys
@@ -29,13 +28,10 @@ sys.path.insert(0, str(ROOT))
 
 import asyncpg  # noqa: E402 - after the path
 
-from benchmarks.judge import DATA, Servers, add_vhost, start, start_servers, start_stub  # noqa: E402
-from medvid.benchmark.ground_truth import load_ground_truth  # noqa: E402
+from benchmarks.judge import Servers, add_vhost, start, start_servers, start_stub  # noqa: E402
 from services.judge.settings import JudgeSettings  # noqa: E402
 from shared.storage.database import Database, connect  # noqa: E402
-from shared.storage.ground_truths import activate_ground_truth  # noqa: E402
-from tests.judging import request_run  # noqa: E402
-from tests.rows import accept_submission  # noqa: E402
+from tests.judging import request_run, whole_benchmark  # noqa: E402
 
 WAVES: Final = 10
 """Latencies for which calls are counted."""
@@ -89,18 +85,8 @@ def _concurrency() -> int:
 
 async def _ask_for_a_run(database: Database) -> UUID:
     """Ask for more than the fleet does by then: the strong file's pairs, several times each."""
-    truth = gzip.decompress((DATA / "ground_truth.json.gz").read_bytes())
-    loaded = load_ground_truth(truth)
-    strong = (DATA / "predictions_strong.json.gz").read_bytes()
-    stored = await accept_submission(database, "Strong", strong)
-    async with database.transaction() as transaction:
-        await activate_ground_truth(
-            transaction, version=loaded.version, content=truth, samples=len(loaded)
-        )
-        await transaction.connection.execute(
-            "UPDATE submissions SET ground_truth_version = $1", loaded.version
-        )
-    return await request_run(database, stored.submission_id, repeats=_REPEATS)
+    submission = await whole_benchmark(database)
+    return await request_run(database, submission, repeats=_REPEATS)
 
 
 async def _round(database: Database, run_id: UUID, count: int, latency: float) -> dict[str, Any]:

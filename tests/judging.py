@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
+from typing import Final
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -38,10 +40,12 @@ from shared.messaging.local import LocalBus
 from shared.messaging.relay import Relay
 from shared.messaging.topology import JUDGE_BATCHES, JUDGE_REQUESTS
 from shared.storage.database import Database
-from shared.storage.ground_truths import ground_truth_content
+from shared.storage.ground_truths import activate_ground_truth, ground_truth_content
 from tests.patience import HANG_SECONDS
 from tests.reaping import reap
-from tests.rows import DEMO
+from tests.rows import DEMO, accept_submission
+
+BENCHMARK: Final = Path(__file__).parents[1] / "benchmarks" / "data"
 
 POLICY = RunPolicy(batch_items=4, window_batches=8, tries=3, busy_seconds=0.05)
 
@@ -214,3 +218,19 @@ async def reaches(database: Database, run_id: UUID, *states: str) -> asyncpg.Rec
         while (row := await run_row(database, run_id))["state"] not in states:
             await asyncio.sleep(0.02)
     return row
+
+
+async def whole_benchmark(database: Database) -> UUID:
+    """Store the benchmark's strong file; returns its submission."""
+    truth = gzip.decompress((BENCHMARK / "ground_truth.json.gz").read_bytes())
+    loaded = load_ground_truth(truth)
+    strong = (BENCHMARK / "predictions_strong.json.gz").read_bytes()
+    stored = await accept_submission(database, "Strong", strong)
+    async with database.transaction() as transaction:
+        await activate_ground_truth(
+            transaction, version=loaded.version, content=truth, samples=len(loaded)
+        )
+        await transaction.connection.execute(
+            "UPDATE submissions SET ground_truth_version = $1", loaded.version
+        )
+    return stored.submission_id

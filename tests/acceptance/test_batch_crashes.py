@@ -6,7 +6,6 @@ The figures: `python -m pytest --deep -s -n 0 tests/acceptance/test_batch_crashe
 from __future__ import annotations
 
 import asyncio
-import gzip
 import json
 import signal
 import time
@@ -15,19 +14,15 @@ from uuid import UUID
 
 import pytest
 
-from medvid.benchmark.ground_truth import load_ground_truth
 from services.judge.stub.batches import BatchFaults
 from services.judge.stub.server import MODEL, Faults, Stub, running_stub
 from shared.storage.database import Database
-from shared.storage.ground_truths import activate_ground_truth
 from tests.batching import leftovers
 from tests.depth import deep
-from tests.judging import request_run, run_row
-from tests.preloaded import ROOT, Forked, process_of
+from tests.judging import request_run, run_row, whole_benchmark
+from tests.preloaded import Forked, process_of
 from tests.providers import KEY
-from tests.rows import accept_submission
 
-DATA: Final = ROOT / "benchmarks" / "data"
 MINUTES: Final = 9
 FAULTS: Final = BatchFaults(
     looks=3, lost=0.03, repeated=0.01, ends=("completed", "expired", "cancelled"), seed=7
@@ -52,22 +47,6 @@ def environment(postgres_url: str) -> dict[str, str]:
         "MEDVID_JUDGE_TIMEOUT_SECONDS": "30",
         "MEDVID_LOG_LEVEL": "warning",
     }
-
-
-async def whole_benchmark(database: Database) -> UUID:
-    """Store the benchmark's strong file; returns its submission."""
-    truth = gzip.decompress((DATA / "ground_truth.json.gz").read_bytes())
-    loaded = load_ground_truth(truth)
-    strong = (DATA / "predictions_strong.json.gz").read_bytes()
-    stored = await accept_submission(database, "Strong", strong)
-    async with database.transaction() as transaction:
-        await activate_ground_truth(
-            transaction, version=loaded.version, content=truth, samples=len(loaded)
-        )
-        await transaction.connection.execute(
-            "UPDATE submissions SET ground_truth_version = $1", loaded.version
-        )
-    return stored.submission_id
 
 
 async def killed_amid(database: Database, process: Forked, states: str) -> None:
