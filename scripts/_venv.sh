@@ -20,22 +20,6 @@ as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"; elif command -v sudo >/dev/null 2>&1; then sudo "$@"; else return 1; fi
 }
 
-# Installs a Debian package whose service nobody here wants: neither now nor at the next start of the
-# machine. policy-rc.d says so to Debian. An existing one has its reasons and stays.
-install_without_service() {
-  local package=$1 policy=/usr/sbin/policy-rc.d ours='' status=0
-  as_root apt-get update -qq || return
-  if [ ! -e "$policy" ]; then
-    as_root sh -c "printf '#!/bin/sh\nexit 101\n' > $policy && chmod 755 $policy" || return
-    ours=yes
-  fi
-  as_root env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -y -qq --no-install-recommends "$package" || status=$?
-  [ -z "$ours" ] || as_root rm -f "$policy"
-  as_root systemctl disable "$package" || true  # without systemd there is nothing to disable
-  return "$status"
-}
-
 # Debian's python3 may come without ensurepip; the package python3-venv adds it.
 create_venv() {
   local python=$1
