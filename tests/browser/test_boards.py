@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-from playwright.async_api import Page, expect
+import asyncio
 
+import pytest
+from playwright.async_api import Page, Route, expect
+
+from medvid.benchmark.tasks import METRIC_KEYS
 from services.gateway.pages.board_view import SORT_KEYS
 from tests.browser.conftest import Visitor
 from tests.depth import deep
@@ -144,6 +147,30 @@ async def test_a_view_is_in_its_address(visitor: Visitor) -> None:
     await expect(page.get_by_label("Search models")).to_have_value("qwen sft")
     await page.get_by_label("Search models").fill("no such model")
     await expect(page.get_by_text("No model matches.")).to_be_visible()
+
+
+async def test_a_view_chosen_while_the_board_is_fetched_stays(visitor: Visitor) -> None:
+    """The rows that come belong to the view before; they do not undo a search."""
+    page = await visitor.open()
+    await page.route("**/leaderboards/*/events", lambda route: route.fulfill(status=503))
+    await page.goto("/community")
+    chosen = asyncio.Event()
+
+    async def slow(route: Route) -> None:
+        if "q=" not in route.request.url:
+            await chosen.wait()
+        await route.continue_()
+
+    await page.route("**/community*", slow)
+    await page.get_by_text("Columns").click()
+    async with page.expect_request("**/community*"):
+        for key in METRIC_KEYS[1:]:
+            await page.locator(f"input[name=columns][value={key}]").uncheck()
+    await page.get_by_label("Search models").fill("gpt-5.4")
+    async with page.expect_response("**q=gpt-5.4*"):
+        chosen.set()
+    await expect(page.locator(f"tbody tr:visible {NAMES}")).to_have_text(["GPT-5.4"])
+    visitor.forgive("status of 503")
 
 
 async def test_views_work_without_scripts(visitor: Visitor) -> None:

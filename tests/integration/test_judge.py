@@ -133,7 +133,7 @@ async def replicates_are(database: Database, pairs: JudgingPlan) -> None:
     for row in rows:
         expected = found[row["metric"]].whole.replicates
         stored = replicates_from(row["replicates"])
-        assert numpy.array_equal(stored, expected, equal_nan=True)
+        numpy.testing.assert_allclose(stored, expected, rtol=1e-12)
     assert {row["judge_version"] for row in rows} == {FakeGrader().version.hash}
 
 

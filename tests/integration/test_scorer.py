@@ -113,9 +113,13 @@ async def replicates_are(
         key = row["metric"]
         found = estimates({key: card.contributions[key][row["scoring"]]}, draws)[key]
         stored = replicates_from(row["replicates"])
-        assert numpy.array_equal(stored, found.whole.replicates, equal_nan=True)
-        assert orjson.loads(row["interval"]) == asdict(interval(found.whole))
-        sources = {source: asdict(interval(each)) for source, each in found.by_source.items()}
+        # The scorer draws all metrics at once: in the last bits a product depends on its width.
+        numpy.testing.assert_allclose(stored, found.whole.replicates, rtol=1e-12)
+        assert orjson.loads(row["interval"]) == pytest.approx(asdict(interval(found.whole)))
+        sources = {
+            source: pytest.approx(asdict(interval(each)))
+            for source, each in found.by_source.items()
+        }
         assert orjson.loads(row["by_source"]) == sources
         assert row["statistics_version"] == STATISTICS_VERSION
 

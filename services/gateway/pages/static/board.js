@@ -237,14 +237,17 @@
 
   // The page of this address as it is now: its rows and facts replace the ones shown.
   const refresh = async () => {
-    const answer = await fetch(location.pathname + location.search, { cache: "no-cache" });
+    const asked = location.search;
+    const answer = await fetch(location.pathname + asked, { cache: "no-cache" });
     if (answer.status === 503) { // others come first
       const seconds = Number(answer.headers.get("Retry-After")) || 10;
       await new Promise((done) => setTimeout(done, 1000 * seconds * (1 + Math.random())));
       return refresh();
     }
     if (!answer.ok) return;
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const text = await answer.text();
+    if (location.search !== asked) return refresh(); // the reader chose another view in between
+    const page = new DOMParser().parseFromString(text, "text/html");
     const news = page.getElementById("board");
     if (!filters || !news?.tBodies) {
       location.reload(); // the first entry, or the last one gone
