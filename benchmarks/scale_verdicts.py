@@ -113,8 +113,7 @@ async def _questions(connection: asyncpg.Connection[Any]) -> list[tuple[str, str
         "runs_of_another_judge": ("cd" * 32, 300.0),
     }
     gateway = {
-        "run_latest": (UUID(int=1),),
-        "run_find": (done,),
+        "run_find": (None, UUID(int=1)),
         "verdicts_page": (done, VERSION, None, None, 100, 4_000),
     }
     return [

@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
-from uuid import UUID
 
 import asyncpg
 import orjson
@@ -24,8 +23,8 @@ from medvid.judging.rationale import Rationale, load_rationale
 from medvid.judging.replies import InvalidReply, ReadVerdict, read_reply
 from medvid.judging.results import RunOutcome, outcome
 from services.judge.closing import verdicts_by_member
+from services.judge.job_values import finish_job, locked_job, save_beside
 from services.judge.replicates import judged_replicates
-from shared.contracts.messages import RescoringCompleted
 from shared.storage.database import TRANSIENT_ERRORS, Connection, Database, Transaction
 from shared.storage.queries import load_queries
 from shared.storage.replicates import StoredReplicates
@@ -58,8 +57,8 @@ class ReplyReader:
             pass
         for job in await self.database.pool.fetch(_SQL["jobs_read"]):
             async with self.database.transaction() as transaction:
-                await transaction.connection.execute(_SQL["job_lock"], job["id"])
-                await _finish(transaction, job["id"])
+                await locked_job(transaction.connection, job["id"])
+                await finish_job(transaction, job["id"])
 
     async def _read_one(self) -> bool:
         async with self.database.transaction() as transaction:
@@ -165,33 +164,17 @@ async def _settle(
 ) -> None:
     """Put an entry's values beside those in force, unless its job was dropped since."""
     connection, place = transaction.connection, (item["job_id"], item["entry_id"])
-    if await connection.fetchval(_SQL["job_lock"], item["job_id"]) != "reading":
+    if (await locked_job(connection, item["job_id"]))["state"] != "reading":
         return  # the verdicts are true of their version in any case
     facts = orjson.dumps(result.facts).decode()
     await connection.execute(_SQL["item_read"], *place, JUDGED_VERSION, facts)
-    await connection.executemany(
-        _SQL["shadow_score_put"],
-        [
-            (*place, metric.metric, metric.value, metric.answered, metric.expected,
-             orjson.dumps(metric.by_source).decode())
-            for metric in result.metrics
-        ],
-    )  # fmt: skip
-    await connection.executemany(
-        _SQL["shadow_replicates_put"], [(*place, *each.columns) for each in replicates]
-    )
-    await _finish(transaction, item["job_id"])
+    await save_beside(connection, *place, result, replicates)
+    await finish_job(transaction, item["job_id"])
 
 
 async def _fail(transaction: Transaction, item: asyncpg.Record, code: str, reason: str) -> None:
     """Note that an entry cannot be read again; its values in force stay."""
     connection, job_id = transaction.connection, item["job_id"]
-    await connection.execute(_SQL["job_lock"], job_id)
+    await locked_job(connection, job_id)
     await connection.execute(_SQL["item_failed"], job_id, item["entry_id"], code, reason)
-    await _finish(transaction, job_id)
-
-
-async def _finish(transaction: Transaction, job_id: UUID) -> None:
-    """Announce a job whose last entry was settled; the job is locked."""
-    if await transaction.connection.execute(_SQL["job_finish"], job_id) == "UPDATE 1":
-        await transaction.emit(RescoringCompleted(job_id=job_id))
+    await finish_job(transaction, job_id)

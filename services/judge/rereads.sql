@@ -48,10 +48,6 @@ ON CONFLICT (judge_version, pair, repeat) DO UPDATE
        rationale = EXCLUDED.rationale, raw_reply = EXCLUDED.raw_reply
  WHERE known.scores IS NULL AND EXCLUDED.scores IS NOT NULL
 
--- name: job_lock
--- Settling an item locks the job, so that one transaction sees that it was the last.
-SELECT state FROM rescore_jobs WHERE id = $1 FOR UPDATE
-
 -- name: item_read
 UPDATE rescore_items SET state = 'scored', metric_version = $3, facts = $4::text::jsonb
  WHERE job_id = $1 AND entry_id = $2 AND state = 'open'
@@ -59,22 +55,6 @@ UPDATE rescore_items SET state = 'scored', metric_version = $3, facts = $4::text
 -- name: item_failed
 UPDATE rescore_items SET state = 'failed', failure_code = $3, failure_reason = $4
  WHERE job_id = $1 AND entry_id = $2 AND state = 'open'
-
--- name: shadow_score_put
-INSERT INTO shadow_scores (job_id, entry_id, metric, compat, strict, answered, expected, by_source)
-VALUES ($1, $2, $3, $4, $4, $5, $6, $7::text::jsonb)
-
--- name: shadow_replicates_put
-INSERT INTO shadow_replicates (job_id, entry_id, metric, scoring, statistics_version, replicates,
-                               interval, by_source)
-VALUES ($1, $2, $3, $4, $5, $6, $7::text::jsonb, $8::text::jsonb)
-
--- name: job_finish
-UPDATE rescore_jobs j
-   SET state = 'scored',
-       metric_version = (SELECT max(metric_version) FROM rescore_items WHERE job_id = j.id)
- WHERE id = $1 AND state = 'reading'
-   AND NOT EXISTS (SELECT FROM rescore_items WHERE job_id = j.id AND state = 'open')
 
 -- name: jobs_read
 -- Whose last entry was settled by a replica that then died, or vanished.

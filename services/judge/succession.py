@@ -16,13 +16,13 @@ import structlog
 
 from medvid.benchmark.versions import JUDGED_VERSION
 from medvid.judging.results import RunOutcome
-from shared.contracts.messages import JudgingRequested, RescoringCompleted
+from services.judge.job_values import finish_job, locked_job, save_beside
+from shared.contracts.messages import JudgingRequested
 from shared.storage.database import Connection, Database, Transaction
 from shared.storage.queries import load_queries
 from shared.storage.replicates import StoredReplicates
 
 _SQL: Final = load_queries(__package__, "successions.sql")
-_SHADOW_SQL: Final = load_queries(__package__, "rereads.sql")
 _log = structlog.get_logger(__name__)
 
 
@@ -48,10 +48,9 @@ class Successions:
 async def settle_failed(transaction: Transaction, job_id: UUID) -> None:
     """Note the entries of a job whose run has failed; their values in force stay."""
     connection = transaction.connection
-    job = await connection.fetchrow(_SQL["job_lock"], job_id)
-    if job is not None and job["state"] == "judging":
+    if (await locked_job(connection, job_id))["state"] == "judging":
         await connection.execute(_SQL["items_failed"], job_id)
-        await _finish(transaction, job_id)
+        await finish_job(transaction, job_id)
 
 
 async def keep_beside(
@@ -69,8 +68,7 @@ async def keep_beside(
     Of an entry of two jobs, as of none, the verdicts are true of their version in any case.
     """
     connection, job_id = transaction.connection, run["job_id"]
-    job = await connection.fetchrow(_SQL["job_lock"], job_id)
-    assert job is not None  # noqa: S101 - jobs are never deleted
+    job = await locked_job(connection, job_id)
     if job["state"] != "judging" or job["judge_version"] != run["judge_version"]:
         return
     place = (job_id, entry["id"])
@@ -81,18 +79,8 @@ async def keep_beside(
     )  # fmt: skip
     if status != "UPDATE 1":
         return
-    await connection.executemany(
-        _SHADOW_SQL["shadow_score_put"],
-        [
-            (*place, metric.metric, metric.value, metric.answered, metric.expected,
-             orjson.dumps(metric.by_source).decode())
-            for metric in result.metrics
-        ],
-    )  # fmt: skip
-    await connection.executemany(
-        _SHADOW_SQL["shadow_replicates_put"], [(*place, *each.columns) for each in replicates]
-    )
-    await _finish(transaction, job_id)
+    await save_beside(connection, *place, result, replicates)
+    await finish_job(transaction, job_id)
 
 
 async def _agreement(
@@ -102,9 +90,3 @@ async def _agreement(
     for row in await connection.fetch(_SQL["agreement"], run_id, entry_id, version):
         found.setdefault(row["metric"], []).append([row["old"], row["new"], row["count"]])
     return found
-
-
-async def _finish(transaction: Transaction, job_id: UUID) -> None:
-    """Announce a job whose last entry was settled; the job is locked."""
-    if await transaction.connection.execute(_SQL["job_finish"], job_id) == "UPDATE 1":
-        await transaction.emit(RescoringCompleted(job_id=job_id))

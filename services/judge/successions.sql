@@ -16,10 +16,6 @@ RETURNING id, submission_id
 -- name: jobs_judging
 SELECT id FROM rescore_jobs WHERE state = 'judging'
 
--- name: job_lock
--- Settling an item locks the job, so that one transaction sees that it was the last.
-SELECT state, judge_version FROM rescore_jobs WHERE id = $1 FOR UPDATE
-
 -- name: items_failed
 -- Those whose run has failed, for whatever reason.
 UPDATE rescore_items i
@@ -53,10 +49,3 @@ SELECT s.metric, old.sum AS old, new.sum AS new, count(*) AS count
  WHERE p.run_id = $1
  GROUP BY s.metric, old.sum, new.sum
  ORDER BY s.metric, old.sum, new.sum
-
--- name: job_finish
-UPDATE rescore_jobs j
-   SET state = 'scored',
-       metric_version = (SELECT max(metric_version) FROM rescore_items WHERE job_id = j.id)
- WHERE id = $1 AND state = 'judging'
-   AND NOT EXISTS (SELECT FROM rescore_items WHERE job_id = j.id AND state = 'open')

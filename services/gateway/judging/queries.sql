@@ -6,27 +6,9 @@ SELECT b.board, b.series, b.other_judges, b.published, j.judge_version,
  CROSS JOIN judge_service j
  WHERE e.submission_id = $1
 
--- name: run_latest
-SELECT id, state, reason, detail, judge_version, requested_by, repeats, estimate::text AS estimate,
-       items, items_cached, items_done, items_unscored, created_at, changed_at, reply_form,
-       cost_estimated, wasted_calls, wasted_microusd, wasted_reasons::text AS wasted_reasons,
-       coalesce((SELECT spent_microusd FROM judge_spending WHERE scope = 'run:' || judge_runs.id), 0)
-           AS spent_microusd,
-       EXISTS (SELECT FROM entries WHERE entries.submission_id = judge_runs.submission_id AND hypothetical)
-           AS evaluate_only,
-       fast,
-       (SELECT coalesce(sum(lines - answered), 0) FROM judge_provider_batches
-         WHERE run_id = judge_runs.id AND state <> 'done') AS items_at_provider
-  FROM judge_runs
- WHERE submission_id = $1
-       -- A job's run whose values are not in force is nobody's result.
-   AND (job_id IS NULL OR state IN ('queued', 'running', 'paused')
-        OR state = 'completed' AND EXISTS (SELECT FROM rescore_jobs j
-                                            WHERE j.id = job_id AND j.state = 'applied'))
- ORDER BY created_at DESC
- LIMIT 1
-
 -- name: run_find
+-- A run by its id ($1), or the newest of a submission ($2). A job's run whose values are not in force is
+-- nobody's result.
 SELECT id, state, reason, detail, judge_version, requested_by, repeats, estimate::text AS estimate,
        items, items_cached, items_done, items_unscored, created_at, changed_at, reply_form,
        cost_estimated, wasted_calls, wasted_microusd, wasted_reasons::text AS wasted_reasons,
@@ -38,7 +20,15 @@ SELECT id, state, reason, detail, judge_version, requested_by, repeats, estimate
        (SELECT coalesce(sum(lines - answered), 0) FROM judge_provider_batches
          WHERE run_id = judge_runs.id AND state <> 'done') AS items_at_provider
   FROM judge_runs
- WHERE id = $1
+ WHERE id = coalesce($1::uuid, (
+           SELECT id
+             FROM judge_runs
+            WHERE submission_id = $2
+              AND (job_id IS NULL OR state IN ('queued', 'running', 'paused')
+                   OR state = 'completed' AND EXISTS (SELECT FROM rescore_jobs j
+                                                       WHERE j.id = job_id AND j.state = 'applied'))
+            ORDER BY created_at DESC
+            LIMIT 1))
 
 -- name: result_latest
 SELECT r.run_id, r.judge_version, r.facts::text AS facts, v.facts::text AS judge, v.is_stub,

@@ -136,13 +136,13 @@ class JudgingStore:
         """Return the newest run of a submission."""
         async with transient_errors():
             reader = connection or self._database.pool
-            row = await reader.fetchrow(_SQL["run_latest"], submission_id)
+            row = await reader.fetchrow(_SQL["run_find"], None, submission_id)
         return _run(row) if row else None
 
     async def run(self, run_id: UUID) -> StoredRun | None:
         """Return a run."""
         async with transient_errors():
-            row = await self._database.pool.fetchrow(_SQL["run_find"], run_id)
+            row = await self._database.pool.fetchrow(_SQL["run_find"], run_id, None)
         return _run(row) if row else None
 
     async def latest_result(

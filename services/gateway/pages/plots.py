@@ -120,19 +120,9 @@ def radar(
     def place(index: int, share: float) -> Point:
         return at(index, _RADAR_RADIUS * share)
 
-    axes = tuple(
-        Axis(
-            metric.key,
-            metric.label,
-            scales[metric.key].worst,
-            scales[metric.key].best,
-            place(index, 0),
-            place(index, 1),
-            at(index, _RADAR_RADIUS + 20),
-            _anchor(math.cos(index * turn - math.pi / 2)),
-        )
-        for index, metric in enumerate(METRICS)
-    )
+    def named(index: int) -> tuple[Point, str]:
+        return at(index, _RADAR_RADIUS + 20), _anchor(math.cos(index * turn - math.pi / 2))
+
     rings = tuple(
         _path([place(index, share) for index in range(len(METRICS))], closed=True)
         for share in _RINGS
@@ -141,6 +131,7 @@ def radar(
         _line(values, scales, place, ends, closed=True)
         for values, ends in zip(chosen, _for_each(chosen, intervals), strict=True)
     )
+    axes = _axes(scales, place, named)
     return Plot(_RADAR_WIDTH, _RADAR_HEIGHT, axes, lines, rings=rings)
 
 
@@ -149,24 +140,11 @@ def parallel(
 ) -> Plot:
     """Draw the chosen models, one upright axis for each metric; `courses` go beneath."""
     scales = _scales(board)
-    place = _upright
-    axes = tuple(
-        Axis(
-            metric.key,
-            metric.label,
-            scales[metric.key].worst,
-            scales[metric.key].best,
-            place(index, 0),
-            place(index, 1),
-            Point(place(index, 1).x, 20.0),
-            "middle",
-        )
-        for index, metric in enumerate(METRICS)
-    )
     lines = tuple(
-        _line(values, scales, place, ends)
+        _line(values, scales, _upright, ends)
         for values, ends in zip(chosen, _for_each(chosen, intervals), strict=True)
     )
+    axes = _axes(scales, _upright, lambda index: (Point(_upright(index, 1).x, 20.0), "middle"))
     return Plot(_PARALLEL_WIDTH, _PARALLEL_HEIGHT, axes, lines)
 
 
@@ -233,6 +211,24 @@ def _scales(board: Sequence[Values]) -> dict[str, _Scale]:
         known = [value for row in board if (value := row.get(metric.key)) is not None]
         scales[metric.key] = _Scale(metric.minimum, max(known, default=metric.maximum))
     return scales
+
+
+def _axes(
+    scales: Mapping[str, _Scale], place: _Placer, named: Callable[[int], tuple[Point, str]]
+) -> tuple[Axis, ...]:
+    """Return an axis for each metric; `named` says where its name stands, and its anchor."""
+    return tuple(
+        Axis(
+            metric.key,
+            metric.label,
+            scales[metric.key].worst,
+            scales[metric.key].best,
+            place(index, 0),
+            place(index, 1),
+            *named(index),
+        )
+        for index, metric in enumerate(METRICS)
+    )
 
 
 def _for_each(chosen: Sequence[Values], intervals: Sequence[Intervals]) -> Sequence[Intervals]:
