@@ -27,6 +27,7 @@ _LEFT_OUT: Final = {
 }
 """What a problem document may leave out (RFC 9457, 3.1), as one from a proxy or an old server."""
 
+EntryId = UUID | str
 Submission = UUID | str | SubmissionReceipt
 """How a submission is named: by its id, or by its receipt, which also holds the token."""
 

@@ -17,7 +17,8 @@ from medvid.cli.failures import CommandFailed
 from medvid.cli.parameters import Sure
 from medvid.cli.printing import Exit, place
 from medvid.cli.session import Session, as_administrator, consent, on_server
-from medvid.models.administration import ImportAnswer, SeriesDifference
+from medvid.models.administration import ImportAnswer
+from medvid.models.jobs import SeriesDifference
 
 
 @as_administrator

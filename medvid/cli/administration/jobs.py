@@ -12,7 +12,7 @@ from rich.text import Text
 
 from medvid.cli.failures import CommandFailed
 from medvid.cli.printing import place, plain_table
-from medvid.models.administration import DifferenceRow, RescoreDetail, RescoreJobView
+from medvid.models.jobs import DifferenceRow, RescoreDetail, RescoreJobView
 
 MOST_JOBS: Final = 100
 """Shown by 'list'."""

@@ -21,7 +21,7 @@ from medvid.cli.administration.jobs import (
 from medvid.cli.administration.session import OnBoard, Why, done, entry_id, reason
 from medvid.cli.parameters import NoWait, Sure
 from medvid.cli.session import Session, as_administrator, consent
-from medvid.models.administration import (
+from medvid.models.jobs import (
     BridgeMetric,
     RescoreDetail,
     StayingEntry,

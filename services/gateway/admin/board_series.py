@@ -13,8 +13,8 @@ import structlog
 from medvid.benchmark.ranking import RankedRow, rank
 from medvid.benchmark.series import SeriesRule, Treatment, ranked_values
 from medvid.benchmark.tasks import BOARDS, Board, Ranking
-from medvid.models.administration import SeriesDifference
 from medvid.models.boards import BoardSeries
+from medvid.models.jobs import SeriesDifference
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.audit import Subject, record
 from services.gateway.admin.entries import announce

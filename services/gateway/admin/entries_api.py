@@ -20,8 +20,8 @@ from medvid.models.administration import (
     ImportAnswer,
     ManagedEntryView,
     RowChangeView,
-    SeriesDifference,
 )
+from medvid.models.jobs import SeriesDifference
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.admin.audit_log import AuditLog
 from services.gateway.admin.board_csv import read_csv, write_csv

@@ -14,7 +14,7 @@ import asyncpg
 
 from medvid.benchmark.versions import JUDGED_VERSION, SIMILARITY_VERSION, STATISTICS_VERSION
 from medvid.judging.badges import OF_JUDGE
-from medvid.models.administration import JobKind
+from medvid.models.jobs import JobKind
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.admin.ground_truths import make_current
 from services.gateway.admin.rescore_models import Wanted

@@ -14,16 +14,13 @@ from medvid.models.administration import (
     ChangeAnswer,
     CostsPage,
     GroundTruthList,
-    JobKind,
-    JobsPage,
     JudgingView,
     LetterOutcome,
     LettersAnswer,
     LettersPage,
     LoadedView,
-    RescoreDetail,
-    RescoreJobView,
 )
+from medvid.models.jobs import JobKind, JobsPage, RescoreDetail, RescoreJobView
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.admin.costs import Costs, CostsQuery, costs_csv
 from services.gateway.admin.dead_letters import DeadLetters

@@ -13,7 +13,7 @@ import structlog
 
 from medvid.benchmark.tasks import Board
 from medvid.judging.versions import JudgeVersion
-from medvid.models.administration import RescoreJobView
+from medvid.models.jobs import RescoreJobView
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.audit import record
 from services.gateway.admin.ground_truths import ground_truth_not_found

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from medvid.benchmark.tasks import Board
 from medvid.judging.parts_table import ParserName
-from medvid.models.administration import (
+from medvid.models.jobs import (
     FailureView,
     RescoreDetail,
     RescoreJobView,

@@ -16,7 +16,7 @@ import orjson
 import structlog
 
 from medvid.benchmark.tasks import BOARDS, Board
-from medvid.models.administration import FailureView, JobKind, RescoreJobView
+from medvid.models.jobs import FailureView, JobKind, RescoreJobView
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.audit import Subject, record
 from services.gateway.admin.entries import announce

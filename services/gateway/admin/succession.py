@@ -15,12 +15,7 @@ from medvid.benchmark.tasks import Board
 from medvid.judging.estimates import CallFigures, estimate, together
 from medvid.judging.off import off
 from medvid.judging.pricing import MICROUSD, TokenPrice
-from medvid.models.administration import (
-    RescoreJobView,
-    StayingEntry,
-    SuccessionEstimate,
-    UnrankedEntry,
-)
+from medvid.models.jobs import RescoreJobView, StayingEntry, SuccessionEstimate, UnrankedEntry
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.audit import record
 from services.gateway.admin.ground_truths import ground_truth_not_found

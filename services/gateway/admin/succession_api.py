@@ -7,13 +7,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from medvid.models.administration import (
-    ChangeAnswer,
-    JobsPage,
-    RescoreDetail,
-    RescoreJobView,
-    SuccessionEstimate,
-)
+from medvid.models.administration import ChangeAnswer
+from medvid.models.jobs import JobsPage, RescoreDetail, RescoreJobView, SuccessionEstimate
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.admin.models import Reason
 from services.gateway.admin.rescore_models import (

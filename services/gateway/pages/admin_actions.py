@@ -20,11 +20,11 @@ from medvid.models.administration import (
     ImportAnswer,
     LettersAnswer,
     LoadedView,
-    RescoreJobView,
     RowChangeView,
 )
 from medvid.models.fact_texts import LISTS, fact_values
 from medvid.models.facts import FACTS
+from medvid.models.jobs import RescoreJobView
 from medvid.spreadsheets import decode
 from services.gateway.accounts import api as accounts_api
 from services.gateway.admin import (

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from typing import Final
 from uuid import UUID
 
-from medvid.api.calls import get, post
+from medvid.api.administration.actions import PAGE_SIZE, do
+from medvid.api.calls import EntryId, get
+from medvid.api.methods import method, stream
 from medvid.api.transport import Transport
-from medvid.models.administration import (
-    ChangeAnswer,
-    JobsPage,
-    RescoreDetail,
-    RescoreJobView,
-    SuccessionEstimate,
-)
-from medvid.models.base import AnswerType
+from medvid.models.administration import ChangeAnswer
+from medvid.models.jobs import JobsPage, RescoreDetail, RescoreJobView, SuccessionEstimate
 
-_PAGE_SIZE: Final = 200
-EntryId = UUID | str
 JobId = UUID | str
 
 
@@ -170,16 +163,27 @@ async def discard_rescore(transport: Transport, job: JobId, *, why: str) -> Chan
 
 
 async def _jobs(transport: Transport, kind: str) -> AsyncGenerator[RescoreJobView, None]:
-    call = get(f"/admin/{kind}", limit=_PAGE_SIZE)
+    call = get(f"/admin/{kind}", limit=PAGE_SIZE)
     async for page in transport.pages(call, JobsPage):
         for job in page.jobs:
             yield job
 
 
-async def do(
-    transport: Transport, path: str, answer: type[AnswerType], why: str, **given: object
-) -> AnswerType:
-    """Do an action; fields that are None are left out."""
-    body = {name: value for name, value in given.items() if value is not None}
-    call = post(f"/admin{path}", {"why": why, **body}, repeatable=True)
-    return await transport.ask(call, answer)
+class JobMethods:
+    """Calls about jobs, in the form of the client that has them."""
+
+    rescore = method(rescore)
+    rescores = stream(rescores)
+    reread = method(reread)
+    rereads = stream(rereads)
+    apply_reread = method(apply_reread)
+    discard_reread = method(discard_reread)
+    succession_estimate = method(succession_estimate)
+    succession = method(succession)
+    successions = stream(successions)
+    read_succession = method(read_succession)
+    apply_succession = method(apply_succession)
+    discard_succession = method(discard_succession)
+    difference = method(difference)
+    apply_rescore = method(apply_rescore)
+    discard_rescore = method(discard_rescore)
