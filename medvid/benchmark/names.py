@@ -24,8 +24,11 @@ REQUIRED_FIELDS: Final = ("model_name", "organization")
 
 _JOINERS: Final = frozenset("\u200c\u200d")
 """Zero-width (non-)joiners: Persian, Hindi and others spell names with them; models need none."""
-_BLANKS: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
-"""Letters and symbols without a shape: fillers of Hangul, the empty cell of Braille."""
+_UNSEEN: Final = frozenset(
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
+) | frozenset(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
+"""Letters, marks and symbols without a shape: fillers of Hangul, the empty cell of Braille, choices
+of a variant. Names of persons are spelled with some; two models' names could differ in one."""
 _REFUSED_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 DASHES: Final = (
     "\u058a\u05be\u1400\u1806\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u2e17\u2e1a\u2e3a\u2e3b"
@@ -79,7 +82,7 @@ def check_lines(text: str) -> str:
 
 def _is_blank(text: str) -> bool:
     """Tell whether nothing of a text can be seen."""
-    return all(each.isspace() or each in _JOINERS or each in _BLANKS for each in text)
+    return all(each.isspace() or each in _JOINERS or each in _UNSEEN for each in text)
 
 
 def _check_visible(clean: str) -> None:
@@ -105,9 +108,11 @@ def _check_field(field: str, value: object) -> list[Problem]:
         if field not in REQUIRED_FIELDS:
             return []
         code = Code.MISSING_FIELD if value is None else Code.EMPTY_FIELD
-        return [Problem(code, path, shown(value), "a name", f"Give {field} some text.")]
+        return [_missing(code, field, value)]
     if not isinstance(value, str):
         return [Problem(Code.WRONG_TYPE, path, shown(value), "a string", "Put it in quotes.")]
+    if _is_blank(value):
+        return [_missing(Code.EMPTY_FIELD, field, value)]
     problems = []
     limit = FIELD_LIMITS[field]
     if len(value) > limit:
@@ -123,13 +128,18 @@ def _check_field(field: str, value: object) -> list[Problem]:
     return problems
 
 
+def _missing(code: Code, field: str, value: object) -> Problem:
+    return Problem(code, f"$.{field}", shown(value), "a name", f"Give {field} some text.")
+
+
 def _first_forbidden(value: str, field: str) -> str | None:
-    allowed = _JOINERS if field != "model_name" else frozenset()
+    of_a_model = field == "model_name"
     return next(
         (
             character
             for character in value
-            if unicodedata.category(character) in _REFUSED_CATEGORIES and character not in allowed
+            if (unicodedata.category(character) in _REFUSED_CATEGORIES or character in _UNSEEN)
+            and (of_a_model or character not in _JOINERS | _UNSEEN)
         ),
         None,
     )

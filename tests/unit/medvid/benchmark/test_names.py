@@ -70,6 +70,11 @@ def test_plain_fields_pass() -> None:
         ({"model_name": "a\u202eb"}, "forbidden_character", "$.model_name"),
         ({"model_name": "a\u200db"}, "forbidden_character", "$.model_name"),
         ({"team": "a\ud800"}, "lone_surrogate", "$.team"),
+        ({"model_name": "GPT-5\ufe0f"}, "forbidden_character", "$.model_name"),
+        ({"model_name": "GPT\u034f-5"}, "forbidden_character", "$.model_name"),
+        ({"model_name": "GPT-5\u3164"}, "forbidden_character", "$.model_name"),
+        ({"model_name": "\u3164 \uffa0"}, "empty_field", "$.model_name"),
+        ({"team": "\u2800\ufe0f"}, "empty_field", "$.team"),
         ({"organization": "a\u2066b"}, "forbidden_character", "$.organization"),
         ({"model_url": "javascript:alert(1)"}, "invalid_url", "$.model_url"),
         ({"model_url": "//example.org"}, "invalid_url", "$.model_url"),
@@ -91,5 +96,6 @@ def test_all_problems_are_reported_and_can_be_written_as_utf8() -> None:
         problem.found.encode()
 
 
-def test_a_joiner_may_stand_in_the_name_of_a_person() -> None:
-    assert check_entry_fields(VALID | {"authors": "\u0645\u200c\u0631"}) == []
+@pytest.mark.parametrize("name", ["\u0645\u200c\u0631", "\u845b\U000e0100\u57ce"])
+def test_joiners_and_variants_may_stand_in_the_name_of_a_person(name: str) -> None:
+    assert check_entry_fields(VALID | {"authors": name}) == []
