@@ -2,7 +2,8 @@
 
 It begins with two calls, as nothing is known of the account's rate, and one may hang. Throttling
 (429) and a queue building up at the provider (latency) mean that we ask too much. A failure (5xx)
-does not: fewer calls would not fix it, and the breaker handles it.
+does not: fewer calls would not fix it, and the breaker handles it. Nor does an answer that is as slow
+when nothing else was asked: that is the provider's latency now, and the limit grows again.
 
 Fewer calls at once do not keep to a rate, as all that waited would start together. So after a
 refusal that says when to ask again, and where even one call at a time is too much, calls keep a
@@ -52,6 +53,8 @@ class AdaptiveLimit:
     _smooth: float | None = field(default=None, init=False)
     _baseline: float | None = field(default=None, init=False)
     _shrunk_at: float | None = field(default=None, init=False)
+    _alone_since: float | None = field(default=None, init=False)
+    """Since when it is at its minimum, after it shrank."""
     _recovering: bool = field(default=False, init=False)
     _refused_at: float | None = field(default=None, init=False)
     """When the last burst of refusals began."""
@@ -78,17 +81,20 @@ class AdaptiveLimit:
             self._passed += 1
             closer = self._interval * CLOSER_FACTOR**self._passed
             self._interval = closer if closer > SHORTEST_INTERVAL_SECONDS else 0.0
-        if self._is_slow(latency):
+        if self._is_slow(latency, now):
             self._shrink(SLOW_FACTOR, now)
         else:
             # One more for each round of `limit` answers; from the start one for each answer.
             step = 1.0 if self._recovering else 1 / self._limit
             self._limit = min(self._limit + step, float(self.maximum))
             self._recovering = self._recovering and self._limit < self.maximum
+            if self.limit > self.minimum:
+                self._alone_since = None
 
     def restart(self) -> None:
         """Begin with one call, also after an outage; each answer then allows one more."""
         self._limit = float(self.minimum)
+        self._alone_since = None
         self._recovering = True
 
     def allowed(self, calls: float, interval: float) -> None:
@@ -122,11 +128,13 @@ class AdaptiveLimit:
             apart = max(self._interval, min(apart, _SPARE * earned / (self._passed + 1)))
         return min(apart, LONGEST_INTERVAL_SECONDS)
 
-    def _is_slow(self, latency: float) -> bool:
+    def _is_slow(self, latency: float, now: float) -> bool:
         if self._smooth is None or self._baseline is None:
             self._smooth = self._baseline = latency
         self._smooth += _SMOOTHING * (latency - self._smooth)
         self._baseline = min(latency, self._baseline * _BASELINE_DRIFT)
+        if self._alone_since is not None and now - latency >= self._alone_since:
+            self._baseline = latency
         allowed = max(_SLOW_RATIO * self._baseline, self._baseline + _SLOW_MARGIN_SECONDS)
         return self._smooth > allowed
 
@@ -136,3 +144,5 @@ class AdaptiveLimit:
         self._shrunk_at = now
         self._recovering = False
         self._limit = max(self._limit * factor, float(self.minimum))
+        if self.limit == self.minimum and self._alone_since is None:
+            self._alone_since = now

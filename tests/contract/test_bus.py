@@ -311,6 +311,28 @@ async def test_a_consumer_grows_and_shrinks_and_leaves_the_rest_to_others(world:
     await drained(bus, WORK)
 
 
+async def test_a_consumer_that_shrinks_takes_nothing_more(world: World) -> None:
+    """Whatever it began with: else each place that it gives up would bring it more to hold."""
+    go = asyncio.Event()
+
+    async def answer(_: Delivery) -> Disposition:
+        await go.wait()
+        return Done()
+
+    bus, other = await world.process(), await world.process()
+    first, second = Probe(answer), Probe()
+    subscription = await bus.consume(WORK, first, concurrency=4)
+    await bus.publish([outgoing(str(number).encode()) for number in range(9)])
+    await first.got(4)
+    for size in (3, 2, 1):
+        await subscription.resize(size)
+    await other.consume(WORK, second, concurrency=1)
+    await second.got(5)
+    go.set()
+    await drained(bus, WORK)
+    assert len(first.bodies) == 4
+
+
 async def test_a_consumer_that_was_lost_comes_back_with_its_size(world: World) -> None:
     hold = asyncio.Event()
 

@@ -297,3 +297,35 @@ async def test_a_closed_bus_refuses(node: RabbitServer, vhost: str) -> None:
         await bus.publish([outgoing()])
     with pytest.raises(Unavailable, match="closed"):
         await bus.consume(WORK, Probe(), concurrency=1)
+
+
+async def test_a_consumer_that_grows_as_it_stops_leaves_none_behind(
+    node: RabbitServer, vhost: str
+) -> None:
+    """It would give each message back to itself, for as long as the last work takes."""
+    go = asyncio.Event()
+
+    async def answer(_: Delivery) -> Disposition:
+        await go.wait()
+        return Done()
+
+    probe = Probe(answer)
+    connection = await aio_pika.connect(node.url(vhost))
+    async with connection, connected(node, vhost, go=go) as bus:
+        subscription = await bus.consume(WORK, probe, concurrency=1)
+        await bus.publish([outgoing()])
+        await probe.got(1)
+        growing = asyncio.create_task(subscription.resize(5))
+        await asyncio.sleep(0)  # it has begun
+        stopping = asyncio.create_task(subscription.stop())
+        await growing
+        channel = await connection.channel()
+
+        async def gone() -> bool:
+            queue = await channel.declare_queue(WORK.name, passive=True)
+            # The broker counts a cancelled one for as long as its message is at work.
+            return queue.declaration_result.consumer_count == 1
+
+        await eventually(gone)
+        go.set()
+        await stopping

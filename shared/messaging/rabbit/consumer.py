@@ -58,8 +58,8 @@ class QueueSubscription(Attached):
         self._handling = 0
         self._freed = asyncio.Condition()
         self._at_work: set[asyncio.Task[None]] = set()
-        self._consumers: list[tuple[str, int]] = []
-        """Of the queue itself: their tags, and how many messages each may have."""
+        self._tags: list[str] = []
+        """Consumers of the queue itself, one for each message that may be here at a time."""
         self._dead_tags: list[str] = []
         self._turn = asyncio.Lock()
         self._stopping = asyncio.Event()
@@ -96,7 +96,8 @@ class QueueSubscription(Attached):
         """Have at most so many messages at a time from now on.
 
         A consumer's prefetch is fixed, and one for a whole channel unknown to quorum queues: so
-        consumers are added and cancelled.
+        consumers of one message each are added and cancelled. One of several would have to be
+        replaced to have fewer, and bring new messages beside those that it leaves at work.
         """
         self._concurrency = concurrency
         async with self._freed:
@@ -110,34 +111,31 @@ class QueueSubscription(Attached):
 
     async def _begin(self, channel: AbstractChannel) -> None:
         async with self._turn:
-            self._consumers = []
+            await channel.set_qos(prefetch_count=1)  # of each consumer
+            self._tags = []
             await self._fit(channel)
-            self._dead_tags = [await self._consume(channel, dead_queue(self.queue), 1)]
+            self._dead_tags = [await self._consume(channel, dead_queue(self.queue))]
 
     async def _fit(self, channel: AbstractChannel) -> None:
-        """Add or cancel consumers, so that together they may have as many messages as wanted."""
-        while (spare := sum(size for _, size in self._consumers) - self._concurrency) > 0:
-            tag, size = self._consumers.pop()
-            await self._cancel(channel, tag)
-            if size > spare:
-                break
-        missing = self._concurrency - sum(size for _, size in self._consumers)
-        if missing > 0:
-            tag = await self._consume(channel, self.queue.name, missing)
-            self._consumers.append((tag, missing))
+        """Have as many consumers as messages are wanted at a time."""
+        while len(self._tags) > self._concurrency:
+            await self._cancel(channel, self._tags.pop())
+        while len(self._tags) < self._concurrency:
+            self._tags.append(await self._consume(channel, self.queue.name))
 
-    async def _consume(self, channel: AbstractChannel, name: str, prefetch: int) -> str:
-        await channel.set_qos(prefetch_count=prefetch)  # holds for the next consumer
+    async def _consume(self, channel: AbstractChannel, name: str) -> str:
         queue = await channel.get_queue(name, ensure=False)
         exhausted = name != self.queue.name
         return str(await queue.consume(self._on_dead if exhausted else self._on_delivery))
 
     async def _cancel_consumers(self) -> None:
-        if self._channel is None or self._lost.is_set():
-            return
-        with contextlib.suppress(*CONNECTION_EXCEPTIONS, TimeoutError):
-            for tag in (*self._dead_tags, *(tag for tag, _ in self._consumers)):
-                await self._cancel(self._channel, tag)
+        async with self._turn:  # a change of size under way would leave one behind
+            channel = self._channel
+            if channel is None or self._lost.is_set():
+                return
+            with contextlib.suppress(*CONNECTION_EXCEPTIONS, TimeoutError):
+                for tag in (*self._dead_tags, *self._tags):
+                    await self._cancel(channel, tag)
 
     async def _cancel(self, channel: AbstractChannel, tag: str) -> None:
         underlay = await channel.get_underlay_channel()

@@ -87,6 +87,20 @@ def test_a_provider_that_is_slower_for_good_becomes_the_baseline() -> None:
     assert limit.limit == 16
 
 
+@pytest.mark.parametrize(("before", "after"), [(2.0, 8.0), (0.2, 60.0)])
+def test_latency_that_is_not_ours_slows_nobody_down_for_long(before: float, after: float) -> None:
+    """One call alone is as slow: so fewer of them mend nothing."""
+    limit = AdaptiveLimit(16)
+    open_calls = [(before, before)] * 2
+    for seconds in (before, after, before):
+        for _ in range(250):
+            now, latency = heappop(open_calls)
+            limit.answered(latency, now)
+            while len(open_calls) < limit.limit:
+                heappush(open_calls, (now + seconds, seconds))
+        assert limit.limit == 16, seconds
+
+
 @given(
     st.integers(1, 64),
     st.lists(st.tuples(st.booleans(), st.floats(0, 60), st.floats(0, 5)), max_size=200),
