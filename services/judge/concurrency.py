@@ -2,8 +2,8 @@
 
 It begins with two calls, as nothing is known of the account's rate, and one may hang. Throttling
 (429) and a queue building up at the provider (latency) mean that we ask too much. A failure (5xx)
-does not: fewer calls would not fix it, and the breaker handles it. Nor does an answer that is as slow
-when nothing else was asked: that is the provider's latency now, and the limit grows again.
+does not: fewer calls would not fix it, and the breaker handles it. Nor does an answer that is as
+slow when nothing else was asked: that is the provider's latency now, and the limit grows again.
 
 Fewer calls at once do not keep to a rate, as all that waited would start together. So after a
 refusal that says when to ask again, and where even one call at a time is too much, calls keep a

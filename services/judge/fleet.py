@@ -35,9 +35,10 @@ class Fleet:
 
     async def announce(self, database: Database, batches: int) -> None:
         """Say how many batches this replica takes at a time, and learn it of the others."""
-        row = await database.pool.fetchrow(
-            _SQL["replica_announce"], self.id, batches, ALIVE_SECONDS
-        )
+        async with transient_errors():
+            row = await database.pool.fetchrow(
+                _SQL["replica_announce"], self.id, batches, ALIVE_SECONDS
+            )
         assert row is not None  # noqa: S101 - an aggregate
         self.replicas, self.batches = row["replicas"], row["batches"]
 

@@ -102,7 +102,9 @@ WITH submission AS (
     -- What bounds judging: one replica's calls at a time, the accounts' rates, the month's money.
     SELECT month_cap_microusd AS cap, requests_per_minute, tokens_per_minute,
            nullif(sum((each.value ->> 'concurrency')::float8), 0) AS calls,
-           avg((each.value ->> 'latency_seconds')::float8) AS usual_seconds
+           avg((each.value ->> 'latency_seconds')::float8) AS usual_seconds,
+           avg((each.value ->> 'overhead_tokens')::float8 + (each.value ->> 'reply_tokens')::float8
+               + (each.value ->> 'reasoning_tokens')::float8) AS usual_tokens
       FROM judge_service
      CROSS JOIN jsonb_each(coalesce(figures -> 'members', jsonb_build_object('one', figures))) AS each
      WHERE judge_version IS NOT NULL
@@ -125,14 +127,28 @@ WITH submission AS (
                            FROM judge_spending_leases
                           WHERE month_scope = this.scope AND expires_at > clock_timestamp()) AS held
      WHERE cap IS NOT NULL
+), askable AS (
+    -- Of runs that are not paused. Not what travels in the provider's batches, and of a panel's run the share
+    -- of its batches whose judges are not down.
+    SELECT coalesce(sum(greatest(0, items - items_done - at_provider) * coalesce(up.share, 1)), 0) AS pairs
+      FROM judge_runs r
+     CROSS JOIN LATERAL (SELECT coalesce(sum(lines - answered), 0) AS at_provider
+                           FROM judge_provider_batches WHERE run_id = r.id AND state <> 'done') AS at_provider
+     CROSS JOIN LATERAL (SELECT avg((NOT EXISTS (SELECT FROM judge_members_down d
+                                                  WHERE d.judge_version = r.judge_version
+                                                    AND d.member = b.member))::integer) AS share
+                           FROM judge_batches b
+                          WHERE b.run_id = r.id AND b.state <> 'done'
+                            AND r.judge_version IN (SELECT judge_version FROM judge_members_down)) AS up
+     WHERE r.state IN ('queued', 'running')
+       AND NOT EXISTS (SELECT FROM judge_batches WHERE run_id = r.id AND state = 'for_provider')
 ), backlog AS (
-    -- Pairs that replicas may ask for now, as far as the money goes, in seconds of one replica.
-    SELECT least(greatest(0, (SELECT sum(pairs) FROM run WHERE state <> 'paused')
-                             - (SELECT coalesce(sum(pairs), 0) FROM provider_batch)),
+    -- As far as the money goes, in seconds of one replica.
+    SELECT least((SELECT pairs FROM askable)::float8,
                  (SELECT CASE WHEN left_microusd = 0 THEN 0
                               ELSE left_microusd / (SELECT microusd FROM call) END FROM month))
            * coalesce(call.seconds, usual_seconds) / calls AS seconds,
-           least(requests_per_minute, tokens_per_minute / call.tokens) / 60
+           least(requests_per_minute, tokens_per_minute / coalesce(call.tokens, usual_tokens)) / 60
            * coalesce(call.seconds, usual_seconds) / calls AS useful
       FROM replica CROSS JOIN call
 ), figure (name, label, number, since) AS (

@@ -235,7 +235,7 @@ _RULE: Final = {
         "alert": {"type": "string", "pattern": r"^Medvid[A-Za-z]+$"},
         "expr": _TEXT,
         "for": _DURATION,
-        "labels": _of("severity", severity=_one_of("page", "ticket")),
+        "labels": _of("severity namespace", severity=_one_of("page", "ticket"), namespace=_TEXT),
         "annotations": _of("summary runbook_url", summary=_TEXT, runbook_url=_TEXT),
     },
 }

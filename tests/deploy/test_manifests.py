@@ -81,7 +81,9 @@ def test_another_namespace_is_one_line() -> None:
     """Its alerts, scalers and addresses speak of it alone, so two installations stay apart."""
     manifests = render("production with another namespace")
     (rules,) = manifests.of("PrometheusRule")
-    texts = [rule["expr"] for group in rules["spec"]["groups"] for rule in group["rules"]]
+    alerts = [rule for group in rules["spec"]["groups"] for rule in group["rules"]]
+    assert {rule["labels"]["namespace"] for rule in alerts} == {OTHER_NAMESPACE}
+    texts = [rule["expr"] for rule in alerts]
     triggers = [t for each in manifests.of("ScaledObject") for t in each["spec"]["triggers"]]
     texts += [t["metadata"]["query"] for t in triggers if t["type"] == "prometheus"]
     for text in texts:

@@ -10,14 +10,17 @@ import orjson
 import pytest
 from prometheus_client import generate_latest
 
+from medvid.judging.panels import Panel, PanelMember
 from services.judge.fleet import Fleet, announce_limits
 from services.judge.settings import JudgeSettings
 from services.judge.store import announce_judge
+from services.judge.versions import add_panel, add_version
 from shared.messaging.local import LocalBus
 from shared.messaging.topology import QUEUES
 from shared.runtime.figures import FiguresSample, Sampler, read_sample
 from shared.runtime.metrics import SAMPLED
 from shared.storage.database import Database, connect
+from tests.batching import add_provider_batch
 from tests.fakes.grader import version
 from tests.judging import FIGURES, request_run
 from tests.patience import HANG_SECONDS
@@ -209,19 +212,10 @@ async def judged_pairs(database: Database, seconds: float, cost_usd: float) -> N
 
 async def test_a_backlog_is_what_one_judge_may_work_on_now(database: Database) -> None:
     async def sample() -> FiguresSample:
-        await sampler(database, seconds=1e-6).refresh()
-        return await read_sample(database)
+        return await sample_of(database)
 
     await announce_judge(database, version(), 1, figures=FIGURES)  # 16 calls at a time
-    stored = await accept_submission(database, "One")
-    run_id = await request_run(database, stored.submission_id)
-    async with database.transaction() as transaction:
-        await transaction.connection.execute("SET LOCAL session_replication_role = replica")
-        await transaction.connection.execute(
-            "UPDATE judge_runs SET state = 'running', judge_version = $1, plan = '', items = 5000,"
-            " items_done = 1000",
-            version().hash,
-        )
+    run_id = await running(database, version().hash, pairs=5000, done=1000)
     found = await sample()
     assert found.value("medvid_judge_backlog_seconds") == 4000 * 2.0 / 16  # as long as none judged
     await judged_pairs(database, seconds=4.0, cost_usd=0.01)
@@ -250,6 +244,66 @@ async def test_a_backlog_is_what_one_judge_may_work_on_now(database: Database) -
     await announce_limits(database, JudgeSettings())
     await pause_run_of(database, run_id)
     assert (await sample()).value("medvid_judge_backlog_seconds") == 0
+
+
+async def sample_of(database: Database) -> FiguresSample:
+    """Take a sample now, and return it."""
+    await sampler(database, seconds=1e-6).refresh()
+    return await read_sample(database)
+
+
+async def running(database: Database, judge_version: str, *, pairs: int, done: int) -> UUID:
+    """A run that is under way, of which nothing is there but its row."""
+    stored = await accept_submission(database, "One")
+    run_id = await request_run(database, stored.submission_id)
+    async with database.transaction() as transaction:
+        await transaction.connection.execute("SET LOCAL session_replication_role = replica")
+        await transaction.connection.execute(
+            "UPDATE judge_runs SET state = 'running', judge_version = $2, plan = '', items = $3,"
+            " items_done = $4 WHERE id = $1",
+            run_id, judge_version, pairs, done,
+        )  # fmt: skip
+    return run_id
+
+
+async def test_what_no_judge_may_ask_for_is_no_backlog(database: Database) -> None:
+    """Pairs that travel in the provider's batches, and those of a panel's judge that is down."""
+    one, other = version(), version("other")
+    panel = Panel.of([PanelMember.of(each) for each in (one, other)], "mean")
+    await announce_judge(database, one, 1, figures=FIGURES)
+
+    async def pairs() -> float:
+        found = (await sample_of(database)).value("medvid_judge_backlog_seconds")
+        assert found is not None
+        return found * 16 / 2.0
+
+    async with database.transaction() as transaction:
+        await add_version(transaction, other)
+        await add_panel(transaction, panel)
+    run_id = await running(database, panel.version, pairs=4000, done=1000)
+    batches = "INSERT INTO judge_batches (run_id, member, state) VALUES ($1, $2, $3)"
+    lost = [each.judge_version for each in panel.members].index(other.hash)
+    for member, state in [(1 - lost, "sent"), (1 - lost, "done"), *[(lost, "planned")] * 2]:
+        await database.pool.execute(batches, run_id, member, state)
+    assert await pairs() == 3000
+    finding = (
+        "INSERT INTO judge_provider_findings (judge_version, reason, down_until)"
+        " VALUES ($1, 'lost', now())"
+    )
+    await database.pool.execute(finding, other.hash)
+    assert await pairs() == pytest.approx(1000)  # a third of its batches
+    await database.pool.execute("DELETE FROM judge_provider_findings")
+    await add_provider_batch(database, run_id, "in_progress")
+    assert await pairs() == 2999
+    await database.pool.execute("UPDATE judge_batches SET state = 'for_provider'")
+    assert await pairs() == 0
+
+
+async def test_what_rates_keep_busy_is_guessed_until_it_is_measured(database: Database) -> None:
+    """Else a first run would start all judges, to find that two are of use."""
+    await announce_judge(database, version(), 1, figures=FIGURES)  # of 640 tokens beside captions
+    await announce_limits(database, JudgeSettings(judge_tokens_per_minute=640 * 60 * 16))
+    assert (await sample_of(database)).value("medvid_judge_replicas_useful") == 2
 
 
 async def pause_run_of(database: Database, run_id: UUID) -> None:
