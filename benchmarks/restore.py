@@ -53,7 +53,7 @@ async def measure(version: str, entries: int, upload_bytes: int) -> dict[str, An
                     "SELECT pg_database_size(current_database())"
                 )
                 began = time.perf_counter()
-                await back_up(database, server.url(), file)
+                await back_up(database, file)
                 found["backup_seconds"] = time.perf_counter() - began
         found["backup_bytes"] = file.stat().st_size
         async with (
@@ -61,7 +61,7 @@ async def measure(version: str, entries: int, upload_bytes: int) -> dict[str, An
             connect(url, size=2, application_name="benchmark") as database,
         ):
             began = time.perf_counter()
-            await restore(database, url, file)
+            await restore(database, file)
             found["restore_seconds"] = time.perf_counter() - began
             began = time.perf_counter()
             found["migrations"] = await migrate(database)

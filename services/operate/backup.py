@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from services.operate.database import open_address, open_at, run_and_print
+from services.operate.database import run_and_print, run_on_database
 from shared.storage.backup import Manifest, back_up, read_manifest
 from shared.storage.backup import restore as restore_backup
 from shared.storage.database import Database
@@ -22,11 +21,11 @@ def backup(
 ) -> int:
     """Write everything into one file; services may keep running."""
 
-    async def work(database: Database, url: str) -> str:
-        made = await back_up(database, url, file)
+    async def work(database: Database) -> str:
+        made = await back_up(database, file)
         return f"{made.file}: {_described(made.manifest)}"
 
-    return _run(work)
+    return run_on_database(work, migrated=False)
 
 
 def restore(
@@ -36,11 +35,11 @@ def restore(
     ] = False,
 ) -> int:
     """Put a backup into an empty database: all of it or nothing. Stop the services first."""
-    return _check(file) if check else _run(partial(_restore, file))
+    return _check(file) if check else run_on_database(partial(_restore, file), migrated=False)
 
 
-async def _restore(file: Path, database: Database, url: str) -> str:
-    manifest = await restore_backup(database, url, file)
+async def _restore(file: Path, database: Database) -> str:
+    manifest = await restore_backup(database, file)
     applied = await migrate(database)
     return (
         f"Restored and checked: {_described(manifest)}\n"
@@ -54,14 +53,6 @@ def _check(file: Path) -> int:
         return f"{file} is whole: {_described(await asyncio.to_thread(read_manifest, file))}"
 
     return run_and_print(work)
-
-
-def _run(work: Callable[[Database, str], Awaitable[str]]) -> int:
-    async def main() -> str:
-        async with open_address() as url, open_at(url, migrated=False) as database:
-            return await work(database, url)
-
-    return run_and_print(main)
 
 
 def _described(manifest: Manifest) -> str:

@@ -86,7 +86,7 @@ async def restored_and_checked(file: Path, scratch: Path) -> Sequence[Finding]:
             connect(url, size=2, application_name="medvid-check") as database,
         ):
             await database.pool.execute(_SQL["settings"])
-            manifest = await restore(database, url, file, scratch=folder)
+            manifest = await restore(database, file, scratch=folder)
             seconds = time.monotonic() - began
             applied = await migrate(database)
             return [

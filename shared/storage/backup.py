@@ -78,7 +78,7 @@ class Made:
 _DAMAGED: Final = "The file is damaged or no backup; take another one."
 
 
-async def back_up(database: Database, url: str, file: Path) -> Made:
+async def back_up(database: Database, file: Path) -> Made:
     """Write a backup to `file`, which appears when it is whole; services may keep running.
 
     In a folder it gets a name of its own. Raises Conflict where the file exists, Misconfigured
@@ -100,10 +100,9 @@ async def back_up(database: Database, url: str, file: Path) -> Made:
             version = await connection.fetchval(_SQL["server_version"])
             await run_tool(
                 "pg_dump",
-                url,
+                connection,
                 *("--format=custom", "--no-owner", "--no-privileges", "--schema=public"),
                 *(f"--snapshot={snapshot}", f"--file={dump}"),
-                server_version=version,
             )
             manifest = await _describe(connection, version, dump)
         partial = Path(folder) / "backup"
@@ -113,9 +112,7 @@ async def back_up(database: Database, url: str, file: Path) -> Made:
     return Made(file, manifest)
 
 
-async def restore(
-    database: Database, url: str, file: Path, *, scratch: Path | None = None
-) -> Manifest:
+async def restore(database: Database, file: Path, *, scratch: Path | None = None) -> Manifest:
     """Put a backup into an empty database; all of it or nothing.
 
     The dump is unpacked in `scratch`, by default beside the file. Raises InvalidInput for a damaged
@@ -128,14 +125,14 @@ async def restore(
         manifest = await asyncio.to_thread(_unpack, file, Path(folder) / _DUMP)
         _check_migrations(manifest)
         await _check_target(database, manifest)
-        await run_tool(
-            "pg_restore",
-            url,
-            *("--exit-on-error", "--single-transaction", "--no-owner", "--no-privileges"),
-            *("--clean", "--if-exists"),  # an empty database has the schema 'public' already
-            str(Path(folder) / _DUMP),
-            server_version=await database.pool.fetchval(_SQL["server_version"]),
-        )
+        async with database.pool.acquire() as connection:
+            await run_tool(
+                "pg_restore",
+                connection,
+                *("--exit-on-error", "--single-transaction", "--no-owner", "--no-privileges"),
+                *("--clean", "--if-exists"),  # an empty database has the schema 'public' already
+                str(Path(folder) / _DUMP),
+            )
     async with database.pool.acquire() as connection:
         found = await _contents(connection)
     if found != (manifest.migrations, manifest.rows, manifest.boards):

@@ -6,40 +6,93 @@ import asyncio
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from typing import Final, Self
+
+import asyncpg
 
 from shared.runtime.errors import Misconfigured
-from shared.storage.tls_tunnel import reached_plainly
+from shared.storage.database import Connection
+from shared.storage.tls_tunnel import SecuredAddress, tunnel
 
 _VERSION: Final = re.compile(r"(\d+)(?:\.\d+|\w+\d*)?\s*(?:\(.*\))?\s*$")
 _SHOWN: Final = 2000
 
 
-async def run_tool(name: str, url: str, *arguments: str, server_version: int) -> None:
-    """Run `pg_dump` or `pg_restore` against a database.
+async def run_tool(name: str, connection: Connection, *arguments: str) -> None:
+    """Run `pg_dump` or `pg_restore` against a connection's database.
 
-    `server_version` as in server_version_num. The password travels in the environment, which other
-    users of the machine cannot see. Raises Misconfigured with what the program said.
+    It reaches the same server by the same way, TLS included. The password travels in the
+    environment, which other users of the machine cannot see. Raises Misconfigured with what the
+    program said, Unavailable where the server does not answer.
     """
-    program = await _find(name, server_version // 10_000)
-    async with reached_plainly(url, os.environ) as plain_url:
-        await _run(program, plain_url, arguments)
+    program = await _find(name, connection.get_server_version().major)
+    way = await Way.of(connection)
+    async with AsyncExitStack() as stack:
+        host, port = way.host, way.port
+        if way.secured is not None:
+            host, port = await stack.enter_async_context(tunnel(way.secured))
+        environment = {name: text for name, text in os.environ.items() if name[:2] != "PG"}
+        environment |= way.variables | {"PGHOST": host, "PGPORT": str(port)}
+        await _run(program, environment, *arguments, "--dbname", way.database)
 
 
-async def _run(program: Path, url: str, arguments: Sequence[str]) -> None:
-    address, password = _without_password(url)
-    environment = {name: value for name, value in os.environ.items() if name[:5] != "PGSSL"}
-    if password:
-        environment["PGPASSWORD"] = password
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a connection reaches its database: what URL, environment and files came to."""
+
+    host: str
+    """Or the folder of a Unix socket."""
+    port: int
+    secured: SecuredAddress | None
+    database: str
+    """As libpq reads it: a bare name could pass for a URL."""
+    variables: dict[str, str]
+
+    @classmethod
+    async def of(cls, connection: Connection) -> Self:
+        """Ask a connection."""
+        logged: asyncio.Future[asyncpg.connection.LoggedQuery] = (
+            asyncio.get_running_loop().create_future()
+        )
+        with connection.query_logger(logged.set_result):  # the library tells it nowhere else
+            await connection.fetchval("SELECT 1")
+        made = await logged
+        address, by = made.conn_addr, made.conn_params
+        secured = None
+        if isinstance(address, str):
+            host, port = _socket(address)
+        else:
+            host, port = address
+            if by.ssl:
+                optional = by.sslmode is not None and by.sslmode.name in ("allow", "prefer")
+                secured = SecuredAddress(
+                    host, port, by.ssl, optional, asked=by.ssl_negotiation != "direct"
+                )
+        variables = {"PGSSLMODE": "disable", "PGGSSENCMODE": "disable", "PGUSER": by.user}
+        if isinstance(by.password, str):
+            variables["PGPASSWORD"] = by.password
+        return cls(host, port, secured, f"dbname={_quoted(by.database)}", variables)
+
+
+def _socket(path: str) -> tuple[str, int]:
+    folder, _, port = path.rpartition("/.s.PGSQL.")
+    return folder, int(port)
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", r"\\").replace("'", r"\'")
+    return f"'{escaped}'"
+
+
+async def _run(program: Path, environment: Mapping[str, str], *arguments: str) -> None:
     process = await asyncio.create_subprocess_exec(
         str(program),
         *arguments,
-        "--dbname",
-        address,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
@@ -81,17 +134,3 @@ def _candidates(name: str) -> Iterator[Path]:
     on_path = shutil.which(name)
     if on_path is not None:
         yield Path(on_path)
-
-
-def _without_password(url: str) -> tuple[str, str | None]:
-    """Split a URL into the same without its password, and that."""
-    parts = urlsplit(url)
-    user, _, host = parts.netloc.rpartition("@")
-    name, _, password = user.partition(":")
-    query = parse_qsl(parts.query, keep_blank_values=True)
-    for key, value in query:
-        if key == "password":
-            password = value
-    kept = urlencode([(key, value) for key, value in query if key != "password"])
-    netloc = f"{name}@{host}" if user else host
-    return urlunsplit(parts._replace(netloc=netloc, query=kept)), unquote(password) or None

@@ -2,22 +2,22 @@
 
 The programs of the embedded Postgres were built without it, so `pg_dump` could not reach a server
 that asks for it. They speak with the socket; from here on everything is encrypted, and the server's
-certificate is checked as `sslmode` says. Source: "SSL Session Encryption" in Postgres' manual of
-its protocol.
+certificate is checked as the pool's own connections check it. Source: "SSL Session Encryption" in
+Postgres' manual of its protocol.
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 import struct
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from shared.runtime.errors import Misconfigured, Unavailable
 
@@ -34,63 +34,76 @@ class SecuredAddress:
     host: str
     port: int
     context: ssl.SSLContext
-
-    @classmethod
-    def of(cls, url: str, environment: Mapping[str, str]) -> SecuredAddress | None:
-        """Return where a URL leads; None where it asks for no TLS. Raises OSError."""
-        parts = urlsplit(url)
-        query = dict(parse_qsl(parts.query))
-        mode = query.get("sslmode") or environment.get("PGSSLMODE") or ""
-        if not parts.hostname or mode not in ("require", "verify-ca", "verify-full"):
-            return None
-        authority = query.get("sslrootcert") or environment.get("PGSSLROOTCERT") or None
-        context = ssl.create_default_context(cafile=authority)
-        context.check_hostname = mode == "verify-full"
-        if mode == "require" and authority is None:
-            context.verify_mode = ssl.CERT_NONE
-        certificate = query.get("sslcert") or environment.get("PGSSLCERT")
-        if certificate:
-            context.load_cert_chain(certificate, query.get("sslkey") or environment.get("PGSSLKEY"))
-        return cls(parts.hostname, parts.port or _PORT, context)
+    optional: bool = False
+    """Whether a server that takes no TLS is reached without (`sslmode=prefer`)."""
+    asked: bool = True
+    """Whether the server is asked first whether it takes TLS (`sslnegotiation=postgres`)."""
 
     async def open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Connect; raises OSError, of which SSLError is one."""
         async with asyncio.timeout(_SECONDS):
-            reader, writer = await asyncio.open_connection(self.host, self.port)
+            plain = await self._connected()
             try:
-                await self._encrypt(reader, writer)
+                if self.asked:
+                    await self._ask(plain)
+                return await asyncio.open_connection(
+                    sock=plain, ssl=self.context, server_hostname=self.host
+                )
             except BaseException:
-                writer.close()
+                plain.close()
                 raise
-        return reader, writer
 
-    async def _encrypt(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(_SSL_REQUEST)
-        if await reader.readexactly(1) != b"S":
-            raise ConnectionError(f"{self.host} takes no TLS")
-        await writer.start_tls(self.context, server_hostname=self.host)
+    async def _connected(self) -> socket.socket:
+        loop = asyncio.get_running_loop()
+        failed: OSError = ConnectionError(f"{self.host} has no address")
+        found = await loop.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+        for family, kind, protocol, _, address in found:
+            plain = socket.socket(family, kind, protocol)
+            plain.setblocking(False)
+            try:
+                await loop.sock_connect(plain, address)
+            except BaseException as error:
+                plain.close()
+                if not isinstance(error, OSError):
+                    raise
+                failed = error
+            else:
+                return plain
+        raise failed
+
+    async def _ask(self, plain: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.sock_sendall(plain, _SSL_REQUEST)
+        # One byte and no more: what somebody on the way puts behind it is read as a part of the
+        # handshake, which fails by it, and not as an answer of the server (CVE-2021-23222).
+        if await loop.sock_recv(plain, 1) != b"S":
+            raise _TakesNone(f"{self.host} takes no TLS")
+
+
+class _TakesNone(ConnectionError):
+    pass
 
 
 @asynccontextmanager
-async def reached_plainly(url: str, environment: Mapping[str, str]) -> AsyncIterator[str]:
-    """Give a URL by which a program without TLS reaches the same server.
+async def tunnel(address: SecuredAddress) -> AsyncIterator[tuple[str, int]]:
+    """Give host (a socket's folder) and port by which a program without TLS reaches the server.
 
     Raises Misconfigured where the certificate is not believed, Unavailable where nobody answers.
     """
+    tried = None
     try:
-        address = SecuredAddress.of(url, environment)
-        if address is None:
-            yield url
-            return
-        (
-            _,
-            tried,
-        ) = await address.open()  # raises here what is wrong, which a closed connection would hide
-        tried.close()
+        _, tried = await address.open()  # raises what is wrong, which a closed socket would hide
+    except _TakesNone as error:
+        if not address.optional:
+            raise Unavailable(f"cannot connect to Postgres: {error}.") from error
     except ssl.SSLError as error:
         raise Misconfigured(f"cannot connect to Postgres: {error}.") from error
-    except (OSError, EOFError) as error:
+    except OSError as error:  # TimeoutError is one
         raise Unavailable(f"cannot connect to Postgres: {error}.") from error
+    if tried is None:
+        yield address.host, address.port
+        return
+    tried.close()
     with tempfile.TemporaryDirectory(prefix="medvid-") as folder:  # for our user alone
         path = Path(folder) / f".s.PGSQL.{_PORT}"
         tasks: set[asyncio.Task[None]] = set()
@@ -102,21 +115,12 @@ async def reached_plainly(url: str, environment: Mapping[str, str]) -> AsyncIter
 
         server = await asyncio.start_unix_server(accepted, path)
         try:
-            yield _through(url, folder)
+            yield folder, _PORT
         finally:
             server.close()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _through(url: str, folder: str) -> str:
-    parts = urlsplit(url)
-    user = parts.netloc.rpartition("@")[0]
-    query = [(key, value) for key, value in parse_qsl(parts.query) if not key.startswith("ssl")]
-    query += [("host", folder), ("port", str(_PORT)), ("sslmode", "disable")]
-    netloc = f"{user}@" if user else ""
-    return urlunsplit(parts._replace(netloc=netloc, query=urlencode(query)))
 
 
 async def _lead(

@@ -89,14 +89,14 @@ async def test_another_server_serves_the_same_boards_and_goes_on_with_what_was_u
     await database.pool.execute("DELETE FROM outbox WHERE message_id = $1", lost.message_id)
     before = await boards(database)
     file = tmp_path / "backup.tar"
-    manifest = (await back_up(database, postgres_url, file)).manifest
+    manifest = (await back_up(database, file)).manifest
     assert manifest.rows["submissions"] == 3
     assert read_manifest(file) == manifest
     assert file.stat().st_mode & 0o777 == 0o600
 
     with PostgresServer() as server:
         async with connect(server.url(), size=4, application_name="test") as restored:
-            assert await restore(restored, server.url(), file) == manifest
+            assert await restore(restored, file) == manifest
             await require_schema(restored)
             assert await boards(restored) == before
             assert await states(restored) == ["accepted", "accepted", "ranked"]
@@ -107,7 +107,7 @@ async def test_another_server_serves_the_same_boards_and_goes_on_with_what_was_u
 
 
 async def test_a_backup_under_load_holds_one_moment(
-    postgres_url: str, database: Database, tmp_path: Path, empty_url: str
+    database: Database, tmp_path: Path, empty_url: str
 ) -> None:
     stop = asyncio.Event()
 
@@ -120,11 +120,11 @@ async def test_a_backup_under_load_holds_one_moment(
 
     writer = asyncio.create_task(write())
     await asyncio.sleep(0)
-    manifest = (await back_up(database, postgres_url, tmp_path / "backup.tar")).manifest
+    manifest = (await back_up(database, tmp_path / "backup.tar")).manifest
     stop.set()
     assert await writer > manifest.rows["submissions"]
     async with connect(empty_url, size=2, application_name="test") as restored:
-        await restore(restored, empty_url, tmp_path / "backup.tar")
+        await restore(restored, tmp_path / "backup.tar")
         halves = await restored.pool.fetchval(
             "SELECT count(*) FROM submissions s WHERE NOT EXISTS"
             " (SELECT FROM payloads p WHERE p.submission_id = s.id)"
@@ -142,19 +142,17 @@ async def test_a_dump_may_take_longer_than_a_session_may_idle_in_a_transaction(
     limits = storage_database._WHEN_WE_VANISH  # noqa: SLF001 - 20 s, which a large database takes
     monkeypatch.setitem(limits, "idle_in_transaction_session_timeout", "20ms")
     async with connect(postgres_url, size=2, application_name="test") as database:
-        made = await back_up(database, postgres_url, tmp_path / "backup.tar")
+        made = await back_up(database, tmp_path / "backup.tar")
     assert made.manifest.dump_bytes
 
 
-async def test_a_database_that_is_not_empty_is_refused(
-    postgres_url: str, database: Database, tmp_path: Path
-) -> None:
+async def test_a_database_that_is_not_empty_is_refused(database: Database, tmp_path: Path) -> None:
     file = tmp_path / "backup.tar"
-    await back_up(database, postgres_url, file)
+    await back_up(database, file)
     with pytest.raises(Conflict, match="not empty"):
-        await restore(database, postgres_url, file)
+        await restore(database, file)
     with pytest.raises(Conflict, match="exists"):
-        await back_up(database, postgres_url, file)
+        await back_up(database, file)
 
 
 def rewrite(source: Path, target: Path, **changes: object) -> None:
@@ -173,10 +171,10 @@ def rewrite(source: Path, target: Path, **changes: object) -> None:
 
 
 async def test_damage_and_strangers_are_found_before_anything_is_changed(
-    postgres_url: str, database: Database, tmp_path: Path, empty_url: str
+    database: Database, tmp_path: Path, empty_url: str
 ) -> None:
     good = tmp_path / "backup.tar"
-    manifest = (await back_up(database, postgres_url, good)).manifest
+    manifest = (await back_up(database, good)).manifest
     content = good.read_bytes()
     cases: dict[str, tuple[type[Exception], str]] = {}
 
@@ -197,20 +195,20 @@ async def test_damage_and_strangers_are_found_before_anything_is_changed(
     async with connect(empty_url, size=2, application_name="test") as empty:
         for name, (error, says) in cases.items():
             with pytest.raises(error, match=says):
-                await restore(empty, empty_url, tmp_path / name)
+                await restore(empty, tmp_path / name)
         assert await empty.pool.fetchval("SELECT count(*) FROM pg_tables"
                                          " WHERE schemaname = 'public'") == 0  # fmt: skip
 
 
 async def test_what_does_not_hold_what_it_promised_is_told(
-    postgres_url: str, database: Database, tmp_path: Path, empty_url: str
+    database: Database, tmp_path: Path, empty_url: str
 ) -> None:
-    manifest = (await back_up(database, postgres_url, tmp_path / "good.tar")).manifest
+    manifest = (await back_up(database, tmp_path / "good.tar")).manifest
     rows = manifest.rows | {"entries": 17}
     rewrite(tmp_path / "good.tar", tmp_path / "other.tar", rows=rows)
     async with connect(empty_url, size=2, application_name="test") as empty:
         with pytest.raises(Misconfigured, match="does not hold"):
-            await restore(empty, empty_url, tmp_path / "other.tar")
+            await restore(empty, tmp_path / "other.tar")
 
 
 async def test_the_commands_work_and_show_no_password(postgres_url: str, tmp_path: Path) -> None:

@@ -29,10 +29,10 @@ async def ranked(database: Database) -> None:
 
 
 async def test_a_backup_that_holds_what_it_should_is_found_whole(
-    postgres_url: str, database: Database, tmp_path: Path
+    database: Database, tmp_path: Path
 ) -> None:
     await ranked(database)
-    await back_up(database, postgres_url, tmp_path / "medvid-1.tar")
+    await back_up(database, tmp_path / "medvid-1.tar")
     scratch = tmp_path / "scratch"
     findings = await restored_and_checked(newest(tmp_path), scratch)
     assert {finding.check: finding.state for finding in findings} == {
@@ -49,12 +49,12 @@ def files(folder: Path) -> list[str]:
 
 
 async def test_values_that_are_not_those_of_the_board_are_found_by_the_command(
-    postgres_url: str, database: Database, tmp_path: Path
+    database: Database, tmp_path: Path
 ) -> None:
     """A value was changed behind the ranker's back: the file is whole, and yet it is wrong."""
     await ranked(database)
     await database.pool.execute("UPDATE scores SET compat = 0.01 WHERE compat > 0.4")
-    await back_up(database, postgres_url, tmp_path / "medvid-1.tar")
+    await back_up(database, tmp_path / "medvid-1.tar")
     done = await asyncio.to_thread(checked, tmp_path)
     assert done.returncode == 1, done.stderr
     report = json.loads(done.stdout)

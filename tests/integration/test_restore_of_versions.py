@@ -61,7 +61,7 @@ async def test_a_backup_of_a_released_version_is_restored_and_stands_as_it_stood
     url = empty_urls[0]
     async with connect(url, size=2, application_name="test") as database:
         await fill(database, version, entries=_ENTRIES)
-        await back_up(database, url, tmp_path / "medvid-1.tar")
+        await back_up(database, tmp_path / "medvid-1.tar")
     findings = await restored_and_checked(tmp_path / "medvid-1.tar", tmp_path / "scratch")
     states = {finding.check: finding.state for finding in findings}
     assert states == dict.fromkeys(states, "ok")
@@ -83,10 +83,10 @@ async def test_a_backup_is_restored_after_every_migration(
         for count in range(MIGRATIONS[version], len(migrations) + 1):
             await migrate(database, migrations[:count])
             file = tmp_path / f"{count}.tar"
-            await back_up(database, url, file)
+            await back_up(database, file)
             await emptied(servers, target)
             async with connect(target, size=2, application_name="test") as restored:
-                manifest = await restore(restored, target, file)
+                manifest = await restore(restored, file)
                 assert len(manifest.migrations) == count
                 assert await migrate(restored) == len(migrations) - count
                 await require_schema(restored)
