@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
+
+PERCENT_ENCODED: Final = (
+    "In a password write @ : / ? # [ ] and % as %40 %3A %2F %3F %23 %5B %5D and %25."
+)
 
 
 class MedvidError(Exception):

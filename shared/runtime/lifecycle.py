@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import structlog
 import uvloop
@@ -63,16 +63,36 @@ def allow_many_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
+class Stop(asyncio.Event):
+    """Set by the first signal, and whether anybody has begun to wait for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_awaited = False
+
+    async def wait(self) -> Literal[True]:
+        """Wait until it is set."""
+        self.is_awaited = True
+        return await super().wait()
+
+
 def run_process(main: Callable[[asyncio.Event], Awaitable[None]]) -> int:
-    """Run `main(stop)` on a fresh loop; `stop` is set by SIGTERM or SIGINT, twice means at once."""
+    """Run `main(stop)` on a fresh loop; returns the exit status.
+
+    `stop` is set by SIGTERM or SIGINT. Before `main` waits for it, which is while it starts, it is
+    cancelled instead: what it waits for may take minutes. Twice means at once.
+    """
+    stop = Stop()
+    hurried = False
 
     async def with_signals() -> None:
-        stop = asyncio.Event()
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - we are running in it
 
         def on_signal() -> None:
-            if stop.is_set():
+            nonlocal hurried
+            hurried = stop.is_set()
+            if hurried or not stop.is_awaited:
                 task.cancel()
             stop.set()
 
@@ -88,5 +108,5 @@ def run_process(main: Callable[[asyncio.Event], Awaitable[None]]) -> int:
         print(f"medvid: {error}", file=sys.stderr)  # noqa: T201 - for the terminal
         return 2
     except asyncio.CancelledError:
-        return 130
+        return 130 if hurried else 0
     return 0

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -20,6 +20,7 @@ from shared.runtime.metrics import TASK_FAILURES
 
 _STEPS: Final = 10
 """Of doubling, at most: a float does not overflow, and any cap is reached."""
+_CANCEL_AGAIN_SECONDS: Final = 5.0
 _failing: Final[dict[str, TaskHealth]] = {}
 _log = structlog.get_logger(__name__)
 
@@ -37,6 +38,19 @@ class Backoff:
         """Return the pause after so many failures in a row; `chance` is from 0 to 1."""
         longest: float = min(self.cap, self.first * 2 ** min(failures - 1, _STEPS))
         return longest * (0.5 + chance / 2)
+
+
+async def end_tasks(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel tasks and wait until each has ended.
+
+    A library may lose a cancellation: `asyncio.wait_for` before Python 3.12 does where its result
+    comes at the same moment. A task that goes on is cancelled again.
+    """
+    running = {task for task in tasks if not task.done()}
+    while running:
+        for task in running:
+            task.cancel()
+        _, running = await asyncio.wait(running, timeout=_CANCEL_AGAIN_SECONDS)
 
 
 @dataclass(slots=True, eq=False)
@@ -102,9 +116,7 @@ class Supervision:
 
     async def close(self) -> None:
         """End the tasks."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end_tasks(self._tasks)
 
     def _start(self, name: str, running: Coroutine[None, None, None]) -> None:
         self._tasks.add(asyncio.create_task(running, name=name))

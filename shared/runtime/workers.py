@@ -84,9 +84,10 @@ class WorkerPool:
         `timeout` in seconds counts from the moment a worker is free and started. Cancelling kills
         the worker. Raises WorkerTimeout, WorkerCrashed.
         """
-        if self._closed:
-            raise WorkerCrashed("the worker pool is closed")
         worker = await self._idle.get()
+        if self._closed:  # maybe only since we wait: then the next that waits is woken in turn
+            self._idle.put_nowait(worker)
+            raise WorkerCrashed("the worker pool is closed")
         worker.doomed.clear()
         loop = asyncio.get_running_loop()
         job = loop.run_in_executor(self._threads, worker.call, function, args, timeout)

@@ -17,6 +17,7 @@ from aio_pika.abc import AbstractChannel
 
 from shared.messaging.rabbit.link import Link, broker_errors, close_channel, describe
 from shared.runtime.errors import MedvidError, Unavailable
+from shared.runtime.supervision import end_tasks
 
 _ATTACH_SECONDS: Final = 30
 _FIRST_PAUSE: Final = 0.1
@@ -99,8 +100,7 @@ class Attached(ABC):
     async def _detach(self) -> None:
         keeper, self._keeper = self._keeper, None
         if keeper is not None:
-            keeper.cancel()
-            await asyncio.gather(keeper, return_exceptions=True)
+            await end_tasks([keeper])
 
     async def _disconnect(self) -> None:
         self._lost.set()

@@ -28,7 +28,7 @@ from aiormq.exceptions import ChannelAccessRefused
 from yarl import URL
 
 from shared.runtime.authorities import check_authority
-from shared.runtime.errors import Misconfigured, Unavailable
+from shared.runtime.errors import PERCENT_ENCODED, MedvidError, Misconfigured, Unavailable
 
 _DIAL_SECONDS: Final = 10
 _CLOSE_SECONDS: Final = 5
@@ -39,7 +39,10 @@ _log = structlog.get_logger(__name__)
 
 def parse_url(text: str) -> URL:
     """Read a broker's URL; raises Misconfigured, which never repeats the text (passwords)."""
-    fix = "Set MEDVID_RABBITMQ_URL to amqp://user:password@host:5672/vhost (or amqps://)."
+    fix = (
+        "Set MEDVID_RABBITMQ_URL to amqp://user:password@host:5672/vhost (or amqps://). "
+        f"{PERCENT_ENCODED}"
+    )
     try:
         url = URL(text)
         valid = url.scheme in {"amqp", "amqps"} and bool(url.host)
@@ -62,27 +65,40 @@ class NoRight(Misconfigured):
 async def broker_errors(doing: str) -> AsyncIterator[None]:
     """Turn whatever the client library raises into Unavailable, a missing right into NoRight.
 
-    Among it are CancelledErrors of the library's own futures when a connection is lost; ours,
-    which cancel the running task, pass through.
+    Among it are CancelledErrors of the library's own futures when a connection is lost. Those that
+    cancel the running task pass through, also where the library raises another error in their
+    place, as it does where the connection is lost at the same moment.
     """
     task = asyncio.current_task()
     cancels = task.cancelling() if task else 0
     try:
         yield
-    except asyncio.CancelledError as error:
+    except (asyncio.CancelledError, Exception) as error:
         if task and task.cancelling() > cancels:
+            if isinstance(error, asyncio.CancelledError):
+                raise
+            raise asyncio.CancelledError from error
+        ours = _as_ours(doing, error)
+        if ours is None:
             raise
-        raise Unavailable(f"RabbitMQ: {doing}: the connection was lost") from error
-    except TimeoutError as error:
-        raise Unavailable(f"RabbitMQ: {doing}: no answer in time") from error
-    except ChannelAccessRefused as error:
-        raise NoRight(
-            f"RabbitMQ: {doing}: {describe(error)}.",
-            fix="Give the user of MEDVID_RABBITMQ_URL this right "
-            "(docs/operations.md#rabbitmq-rights).",
-        ) from error
-    except CONNECTION_EXCEPTIONS as error:
-        raise Unavailable(f"RabbitMQ: {doing}: {describe(error)}") from error
+        raise ours from error
+
+
+def _as_ours(doing: str, error: BaseException) -> MedvidError | None:
+    match error:
+        case asyncio.CancelledError():
+            return Unavailable(f"RabbitMQ: {doing}: the connection was lost")
+        case TimeoutError():
+            return Unavailable(f"RabbitMQ: {doing}: no answer in time")
+        case ChannelAccessRefused():
+            return NoRight(
+                f"RabbitMQ: {doing}: {describe(error)}.",
+                fix="Give the user of MEDVID_RABBITMQ_URL this right "
+                "(docs/operations.md#rabbitmq-rights).",
+            )
+    if isinstance(error, CONNECTION_EXCEPTIONS):
+        return Unavailable(f"RabbitMQ: {doing}: {describe(error)}")
+    return None
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
+from shared.runtime import supervision
 from shared.runtime.supervision import Backoff, Supervision, failing_tasks
 from tests.patience import HANG_SECONDS
 
@@ -19,9 +20,9 @@ QUICK = Backoff(first=0.001, cap=0.01)
 
 @pytest.fixture
 async def tasks() -> AsyncIterator[Supervision]:
-    supervision = Supervision(QUICK)
-    yield supervision
-    await supervision.close()
+    made = Supervision(QUICK)
+    yield made
+    await made.close()
 
 
 async def until(true: Callable[[], bool]) -> None:
@@ -83,13 +84,37 @@ async def test_a_task_that_runs_for_long_after_a_failure_works_again(tasks: Supe
 
 
 async def test_what_is_closed_ends_and_is_named_no_more() -> None:
-    supervision = Supervision(Backoff(first=HANG_SECONDS))
+    tasks = Supervision(Backoff(first=HANG_SECONDS))
     work = Work(1, ValueError("once"))
-    supervision.run("closed", work)
+    tasks.run("closed", work)
     await until(lambda: "closed" in failing_tasks())
-    await supervision.close()
+    await tasks.close()
     assert "closed" not in failing_tasks()
     assert work.calls == 1
+
+
+async def test_a_task_whose_library_loses_a_cancellation_ends_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(supervision, "_CANCEL_AGAIN_SECONDS", 0.01)
+    began = asyncio.Event()
+    lost: list[BaseException] = []
+
+    async def stubborn() -> None:
+        while True:
+            began.set()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError as error:
+                if lost:
+                    raise
+                lost.append(error)
+
+    tasks = Supervision(QUICK)
+    tasks.run("stubborn", stubborn)
+    await began.wait()
+    await tasks.close()
+    assert len(lost) == 1
 
 
 @given(chance=st.floats(0, 1))

@@ -118,3 +118,12 @@ async def test_jobs_share_the_workers() -> None:
         await pool.close()
     with pytest.raises(WorkerCrashed, match="closed"):
         await pool.run(double, 1, timeout=1)
+
+
+async def test_a_job_that_waited_when_the_pool_was_closed_is_not_begun() -> None:
+    pool = WorkerPool(1)
+    jobs = [asyncio.create_task(pool.run(hang, timeout=HANG_SECONDS)) for _ in range(3)]
+    await asyncio.sleep(0)
+    await pool.close()
+    ends = await asyncio.gather(*jobs, return_exceptions=True)
+    assert [type(end) for end in ends] == [WorkerCrashed] * 3
