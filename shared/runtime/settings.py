@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections import ChainMap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeVar
 
@@ -18,12 +17,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from shared.runtime.errors import Misconfigured
 
 SECRETS_DIR: Final = "MEDVID_SECRETS_DIR"
+_PREFIX: Final = "MEDVID_"
 
 
 class CommonSettings(BaseSettings):
     """What every process reads. A service adds its own in a subclass."""
 
-    model_config = SettingsConfigDict(env_prefix="MEDVID_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="ignore")
 
     secrets_dir: Path | None = Field(
         None,
@@ -86,7 +86,10 @@ SettingsType = TypeVar("SettingsType", bound=BaseSettings)
 
 def load_settings(settings_type: type[SettingsType]) -> SettingsType:
     """Read settings from environment and files; raises Misconfigured naming each wrong variable."""
-    environment()  # what cannot be read is named here
+    variables = environment()
+    for name in variables:
+        if name.upper().startswith(_PREFIX):
+            variables[name]  # what cannot be read is named here
     try:
         return settings_type(_secrets_dir=os.environ.get(SECRETS_DIR) or None)
     except ValidationError as error:
@@ -103,26 +106,53 @@ def load_settings(settings_type: type[SettingsType]) -> SettingsType:
 def environment() -> Mapping[str, str]:
     """Return the environment's variables, and behind them those that are files.
 
-    Raises Misconfigured where a file or the folder cannot be read.
+    Raises Misconfigured where the folder cannot be read; for a file when its value is asked for, as
+    others may keep theirs in the same folder.
     """
     folder = os.environ.get(SECRETS_DIR)
-    if not folder:
-        return os.environ
-    files: dict[str, str] = {}
-    try:
-        for path in Path(folder).iterdir():
-            if path.is_file():
-                files[path.name] = path.read_text("utf-8").strip()
-    except UnicodeDecodeError as error:
-        raise Misconfigured(
-            f"{SECRETS_DIR}: {path.name} is no text.", fix="Write its value in UTF-8."
-        ) from error
-    except OSError as error:
-        raise Misconfigured(
-            f"{SECRETS_DIR}: {error.filename}: {error.strerror}.",
-            fix="Name a folder whose files this process may read.",
-        ) from error
-    return ChainMap(dict(os.environ), files)
+    return _Variables(Path(folder)) if folder else os.environ
+
+
+class _Variables(Mapping[str, str]):
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        try:
+            self._files = {path.name for path in folder.iterdir() if path.name[0] != "."}
+        except OSError as error:
+            raise _unreadable(error) from error
+
+    def __getitem__(self, name: str) -> str:
+        if name in os.environ:
+            return os.environ[name]
+        if name not in self._files:
+            raise KeyError(name)
+        path = self._folder / name
+        try:
+            if path.exists() and not path.is_file():
+                raise Misconfigured(
+                    f"{SECRETS_DIR}: {name} is no file.",
+                    fix="Docker makes a folder where the file that it is to mount is missing.",
+                )
+            return path.read_text("utf-8").strip()
+        except UnicodeDecodeError as error:
+            raise Misconfigured(
+                f"{SECRETS_DIR}: {name} is no text.", fix="Write its value in UTF-8."
+            ) from error
+        except OSError as error:
+            raise _unreadable(error) from error
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files | os.environ.keys())
+
+    def __len__(self) -> int:
+        return len(self._files | os.environ.keys())
+
+
+def _unreadable(error: OSError) -> Misconfigured:
+    return Misconfigured(
+        f"{SECRETS_DIR}: {error.filename}: {error.strerror}.",
+        fix="Name a folder whose files this process may read.",
+    )
 
 
 def _variable(place: Sequence[int | str]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -67,4 +69,26 @@ def test_what_cannot_be_read_is_named(folder: Path, monkeypatch: pytest.MonkeyPa
 def test_a_wrong_value_in_a_file_is_named_by_its_variable(folder: Path) -> None:
     put(folder, "MEDVID_DRAIN_SECONDS", b"soon")
     with pytest.raises(Misconfigured, match="MEDVID_DRAIN_SECONDS"):
+        load_settings(CommonSettings)
+
+
+def test_files_of_others_are_left_alone(folder: Path) -> None:
+    """A shared folder such as /run/secrets holds keystores, pipes and folders, too."""
+    put(folder, "keystore.p12", b"\xff\xfe")
+    (folder / "rhsm").mkdir()
+    (folder / "gone").symlink_to("nowhere")
+    os.mkfifo(folder / "pipe")
+    put(folder, "MEDVID_DATABASE_URL", b"postgresql://host/name\r\n")
+    assert load_settings(CommonSettings).database_url is not None
+    with pytest.raises(Misconfigured, match=r"keystore\.p12 is no text"):
+        environment()["keystore.p12"]
+    assert {"keystore.p12", "gone", "PATH"} <= set(environment())
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, lambda path: path.symlink_to("gone"), os.mkfifo])
+def test_a_setting_that_is_no_file_is_not_taken_for_one_that_is_missing(
+    folder: Path, make: Callable[[Path], None]
+) -> None:
+    make(folder / "MEDVID_DATABASE_URL")
+    with pytest.raises(Misconfigured, match=r"MEDVID_DATABASE_URL( is no file|: No such file)"):
         load_settings(CommonSettings)
