@@ -17,8 +17,8 @@ import structlog
 from asyncpg.pool import PoolConnectionProxy
 
 from shared.contracts.messages import Envelope, Message
-from shared.runtime.authorities import check_authority
-from shared.runtime.errors import Misconfigured, Transient, Unavailable
+from shared.runtime.authorities import check_authority, check_certificate
+from shared.runtime.errors import PERCENT_ENCODED, Misconfigured, Transient, Unavailable
 from shared.runtime.metrics import SYSTEM
 from shared.runtime.tracing import current_trace, is_recording
 from shared.storage.queries import load_queries
@@ -173,9 +173,7 @@ async def connect(
     Raises Unavailable when the server does not answer (yet), Misconfigured when it refuses us; both
     carry `fix`.
     """
-    authority = _authority(url)
-    if authority is not None:
-        check_authority(authority, "sslrootcert of the database")
+    _check_files(url)
     try:
         pool = await CountingPool(
             url,
@@ -198,10 +196,14 @@ async def connect(
             fix="Name the authority that signed its certificate (sslrootcert or PGSSLROOTCERT) and "
             "the host as the certificate does.",
         ) from error
+    except asyncpg.ClientConfigurationError as error:  # transient by its kind, and yet it stays
+        raise Misconfigured(f"cannot connect to Postgres: {error}.", fix=fix) from error
     except TRANSIENT_ERRORS as error:
         raise Unavailable(f"cannot connect to Postgres: {error}.", fix=fix) from error
-    except (asyncpg.PostgresError, ValueError) as error:
+    except asyncpg.PostgresError as error:
         raise Misconfigured(f"cannot connect to Postgres: {error}.", fix=fix) from error
+    except ValueError as error:  # its text may have a part of the password
+        raise _no_url() from error
     SYSTEM.pools.add(pool)
     try:
         yield Database(pool)
@@ -214,10 +216,35 @@ async def connect(
             pool.terminate()
 
 
-def _authority(url: str) -> str | None:
-    """Return the file of the authority that signed the server's certificate, where one is named."""
-    named = dict(parse_qsl(urlsplit(url).query)).get("sslrootcert")
-    return named or os.environ.get("PGSSLROOTCERT") or None
+def _no_url() -> Misconfigured:
+    return Misconfigured(
+        "the URL of Postgres is not valid.",
+        fix="Set MEDVID_DATABASE_URL to postgresql://user:password@host:5432/name. "
+        f"{PERCENT_ENCODED}",
+    )
+
+
+def _check_files(url: str) -> None:
+    """Raise Misconfigured for files of certificates that cannot be used, and for what is no URL.
+
+    The library says of both what says as well that a server is not there yet.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise _no_url() from error
+    if not parts.scheme:
+        raise _no_url()
+    named = dict(parse_qsl(parts.query))
+
+    def given(name: str) -> str | None:
+        return named.get(name) or os.environ.get(f"PG{name.upper()}") or None
+
+    if authority := given("sslrootcert"):
+        check_authority(authority, "sslrootcert of the database")
+    if certificate := given("sslcert"):
+        passphrase = named.get("sslpassword", "")
+        check_certificate(certificate, given("sslkey"), passphrase, "sslcert of the database")
 
 
 @asynccontextmanager
