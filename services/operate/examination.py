@@ -292,16 +292,23 @@ async def _work(seen: _Installation) -> CheckOutcome:
 async def _bus(settings: StandaloneSettings) -> CheckOutcome:
     if settings.rabbitmq_url is None:
         return CheckOutcome("ok", "messages travel through Postgres.")
-    found = await differences(settings.rabbitmq_url.get_secret_value())
-    wrong = sorted({entry.name for entry in found if entry.kind != "missing"})
+    compared = await differences(settings.rabbitmq_url.get_secret_value())
+    wrong = sorted({entry.name for entry in compared.found if entry.kind != "missing"})
     if wrong:
         fix = "Stop the services and run 'medvid admin rebuild-queues'."
         return CheckOutcome(
             "failed", f"other settings than they must have: {', '.join(wrong)}.", fix
         )
-    if found:
-        fix = "The first service that starts makes them."
-        return CheckOutcome("warning", f"{len(found)} queues are missing.", fix)
+    if compared.found:
+        fix = "The first service that starts makes them; with few rights, their own service."
+        return CheckOutcome("warning", f"{len(compared.found)} queues are missing.", fix)
+    if compared.left_to:
+        whose = ", ".join(compared.left_to)
+        return CheckOutcome(
+            "ok",
+            "RabbitMQ answers, and every queue is there; with the rights of this user the settings "
+            f"of those of {whose} cannot be compared, which they do themselves when they start.",
+        )
     return CheckOutcome("ok", "RabbitMQ answers, and every queue is as it must be.")
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import ssl
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, nullcontext, suppress
 from pathlib import Path
 from urllib.parse import quote
 from uuid import uuid4
@@ -13,13 +15,16 @@ import aio_pika
 import pytest
 import yaml
 
+from services.operate.examination import Surroundings, examine
 from shared.contracts.messages import BoardRanked, JudgingRequested, SubmissionAccepted
 from shared.messaging.bus import Delivery, Disposition, Done, Outgoing, Retry
 from shared.messaging.rabbit.bus import RabbitBus, connect_rabbit
+from shared.messaging.rabbit.rebuild import differences
 from shared.messaging.topology import JUDGE_REQUESTS, QUEUES, SCORER_SUBMISSIONS
 from shared.runtime.errors import Misconfigured, Unavailable
 from shared.storage.database import connect
-from shared.storage.postgres_tools import run_tool
+from shared.storage.postgres_tools import Way, run_tool
+from shared.storage.tls_tunnel import SecuredAddress, tunnel
 from tests.certificates import ServerCertificate
 from tests.conftest import Servers
 from tests.contract.buses import eventually
@@ -45,10 +50,8 @@ async def test_postgres_is_believed_by_its_authority_alone(
     async with connect(good, size=2, application_name="test") as database:
         query = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
         assert await database.pool.fetchval(query) is True
-        version = await database.pool.fetchval("SELECT current_setting('server_version_num')::int")
-    await run_tool(
-        "pg_dump", good, "--schema-only", "--file", str(tmp_path / "d"), server_version=version
-    )
+        async with database.pool.acquire() as connection:
+            await run_tool("pg_dump", connection, "--schema-only", "--file", str(tmp_path / "dump"))
     monkeypatch.setenv("PGSSLMODE", "verify-full")
     monkeypatch.setenv("PGSSLROOTCERT", str(authority))
     async with connect(url, size=2, application_name="test") as database:
@@ -66,6 +69,75 @@ async def test_postgres_is_believed_by_its_authority_alone(
         with pytest.raises(Misconfigured, match=says):
             async with connect(wrong, size=2, application_name="test"):
                 pass
+
+
+@pytest.mark.parametrize("form", ["{rest}?host=127.0.0.1&port={port}", "{rest}", "none:1,{whole}"])
+async def test_a_dump_goes_the_way_of_the_connection_whatever_names_it(
+    secured: tuple[str, Path], form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hosts in the query, in the environment, several of them: none leads around TLS."""
+    url, authority = secured
+    port = url.rpartition(":")[2].partition("/")[0]
+    named = form.format(rest="/postgres", port=port, whole=f"127.0.0.1:{port}/postgres")
+    for name, value in {
+        "PGHOST": "127.0.0.1",
+        "PGPORT": port,
+        "PGSSLMODE": "verify-full",
+        "PGSSLROOTCERT": str(authority),
+        "PGHOSTADDR": "127.0.0.9",
+        "PGSERVICE": "none",
+    }.items():
+        monkeypatch.setenv(name, value)
+    async with (
+        connect(f"postgresql://postgres@{named}", size=2, application_name="test") as database,
+        database.pool.acquire() as connection,
+    ):
+        way = await Way.of(connection)
+        assert way.secured is not None
+        assert (way.secured.host, way.secured.port) == ("127.0.0.1", int(port))
+        assert way.secured.context.check_hostname
+        await run_tool("pg_dump", connection, "--schema-only", "--file", str(tmp_path / "dump"))
+    assert (tmp_path / "dump").stat().st_size
+
+
+@pytest.mark.parametrize("mode", ["prefer", "require"])
+async def test_a_server_without_tls_is_reached_only_where_it_is_optional(mode: str) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(8)
+        writer.write(b"N")
+        writer.close()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        context = ssl.create_default_context()
+        address = SecuredAddress("127.0.0.1", port, context, optional=mode == "prefer")
+        with nullcontext() if address.optional else pytest.raises(Unavailable, match="no TLS"):
+            async with tunnel(address) as led:
+                assert led == ("127.0.0.1", port)
+
+
+async def test_nothing_that_is_put_before_the_handshake_is_read_as_an_answer() -> None:
+    """Somebody on the way appends a false answer to the server's consent (CVE-2021-23222)."""
+
+    ended = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(8)
+        writer.write(b"S" + b"R" * 64)
+        with suppress(ConnectionError):
+            await reader.read()
+        writer.close()
+        ended.set()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        address = SecuredAddress("127.0.0.1", port, ssl.create_default_context())
+        with pytest.raises(Misconfigured, match="SSL"):
+            async with tunnel(address):
+                pass
+        await ended.wait()
 
 
 async def test_rabbitmq_is_believed_by_its_authority_alone(
@@ -119,17 +191,20 @@ class Users:
         self._vhost = vhost
         self._stack = stack
 
-    async def bus(self, service: str, permissions: dict[str, str] | None = None) -> RabbitBus:
+    async def bus(self, service: str) -> RabbitBus:
+        bus = await connect_rabbit(self.url(service), publish_seconds=5)
+        self._stack.push_async_callback(bus.close)
+        return bus
+
+    def url(self, service: str) -> str:
         name = f"{service}-{uuid4().hex[:8]}"
         management = self._servers.management
         management.call("PUT", f"/api/users/{name}", {"password": "secret", "tags": ""})
         self._stack.callback(management.call, "DELETE", f"/api/users/{name}")
         path = f"/api/permissions/{quote(self._vhost, safe='')}/{name}"
-        management.call("PUT", path, permissions or rights()[service])
+        management.call("PUT", path, rights()[service])
         host = self._servers.rabbitmq.rpartition("@")[2]
-        bus = await connect_rabbit(f"amqp://{name}:secret@{host}/{self._vhost}", publish_seconds=5)
-        self._stack.push_async_callback(bus.close)
-        return bus
+        return f"amqp://{name}:secret@{host}/{self._vhost}"
 
 
 @pytest.fixture
@@ -167,6 +242,20 @@ async def test_each_service_works_with_its_few_rights(users: Users) -> None:
         await bus.check()
         for queue in QUEUES:
             await bus.depth(queue)
+
+
+async def test_the_doctor_works_with_the_rights_of_any_service(
+    users: Users, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEDVID_RABBITMQ_URL", users.url("gateway"))
+    for state, left_to in (("warning", ""), ("ok", "those of judge, ranker, scorer")):
+        found = {each.check: each for each in await examine(Surroundings())}["message bus"]
+        assert found.state == state
+        assert left_to in found.says
+        for name in ("scorer", "judge", "ranker"):
+            await users.bus(name)
+    compared = await differences(users.url("judge"))
+    assert (compared.found, compared.left_to) == ([], ["ranker", "scorer"])
 
 
 async def test_a_right_that_is_missing_is_named(users: Users) -> None:
