@@ -28,7 +28,7 @@ from shared.messaging.bus import (
 )
 from shared.messaging.topology import QUEUES, Queue
 from shared.runtime.errors import Unavailable
-from shared.runtime.supervision import Supervision, TaskHealth
+from shared.runtime.supervision import Supervision, TaskHealth, end_tasks
 from shared.storage.database import TRANSIENT_ERRORS, Database
 from shared.storage.queries import load_queries
 
@@ -161,7 +161,12 @@ class _QueueSubscription:
         self.wake()
         if self._claiming is not None:
             await asyncio.gather(self._claiming, return_exceptions=True)
-            await asyncio.gather(*self._at_work, return_exceptions=True)
+            try:
+                while self._at_work:
+                    await asyncio.wait(self._at_work)
+            except asyncio.CancelledError:
+                await end_tasks(self._at_work)
+                raise
             await self._renewing.close()
             self._claiming = None
 

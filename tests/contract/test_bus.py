@@ -12,6 +12,7 @@ import pytest
 from shared.contracts.messages import MAX_BODY_BYTES
 from shared.messaging.bus import Delivery, Disposition, Done, GiveBack, Retry, Undeliverable
 from shared.messaging.relay import Relay
+from shared.runtime import supervision
 from shared.runtime.errors import Unavailable
 from shared.storage.database import Database
 from tests.conftest import Servers
@@ -445,6 +446,34 @@ async def test_a_drain_deadline_cancels_the_handlers_and_loses_nothing(world: Wo
     await (await world.process()).consume(WORK, second, concurrency=1)
     await second.got(1)
     assert second.bodies == [b"slow"]
+
+
+async def test_a_handler_that_loses_its_cancellation_holds_nobody_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A library may lose one: the drain deadline then ended neither the handler nor the process."""
+    monkeypatch.setattr(supervision, "_CANCEL_AGAIN_SECONDS", 0.01)
+    bus = await world.process()
+    lost: list[BaseException] = []
+
+    async def answer(_: Delivery) -> Disposition:
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError as error:
+                if lost:
+                    raise
+                lost.append(error)
+
+    probe = Probe(answer)
+    subscription = await bus.consume(WORK, probe, concurrency=1)
+    await bus.publish([outgoing(b"slow")])
+    await probe.got(1)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await subscription.stop()
+    await bus.close()
+    assert len(lost) == 1
 
 
 async def test_listeners_hear_hints_until_they_stop(world: World) -> None:

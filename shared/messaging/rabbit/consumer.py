@@ -31,9 +31,9 @@ from shared.messaging.rabbit.publisher import ATTEMPT, Parcel, Publisher
 from shared.messaging.rabbit.topology import EXCHANGE, dead_queue, retry_queue
 from shared.messaging.topology import Queue
 from shared.runtime.errors import Unavailable
+from shared.runtime.supervision import end_tasks
 
 _SETTLE_SECONDS: Final = 5
-_ABORT_SECONDS: Final = 5
 _HOLD_SECONDS: Final = 5.0
 _HINTS_KEPT: Final = 1000
 _log = structlog.get_logger(__name__)
@@ -84,10 +84,7 @@ class QueueSubscription(Attached):
                 await asyncio.wait(self._at_work)
         except asyncio.CancelledError:
             self._aborting = True
-            for task in self._at_work:
-                task.cancel()
-            if self._at_work:
-                await asyncio.wait(self._at_work, timeout=_ABORT_SECONDS)
+            await end_tasks(self._at_work)
             raise
         finally:
             await self._disconnect()
