@@ -44,6 +44,10 @@ __all__ = [
 ]
 
 _RESTARTS: Final = 10
+_ONLY_BY_TLS: Final = """
+hostssl all postgres 127.0.0.1/32 trust
+hostssl all all 127.0.0.1/32 scram-sha-256
+"""
 TEMPLATE: Final = "medvid_template"
 
 
@@ -59,7 +63,8 @@ class PostgresServer:
     ) -> None:
         """`parent`: where its folder is made. `env`: added to its environment.
 
-        With a `tls_port` it also listens on loopback, by TLS.
+        With a `tls_port` it listens on loopback by TLS alone, and asks all but the superuser for a
+        password.
         """
         self._env = [f"{name}={value}" for name, value in (env or {}).items()]
         self._user = "nobody" if os.geteuid() == 0 else None  # Postgres refuses to run as root
@@ -89,6 +94,8 @@ class PostgresServer:
         done = subprocess.run(drop_to(self._user) + argv, capture_output=True, check=False)
         if done.returncode:
             raise ServerError(f"initdb failed: {done.stderr.decode()}")
+        if self._port is not None:
+            (self._folder / "data" / "pg_hba.conf").write_text(_ONLY_BY_TLS)
 
     def launch(self) -> None:
         """Start the server process (main thread only) without waiting for it."""

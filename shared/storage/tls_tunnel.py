@@ -22,6 +22,10 @@ from typing import Final
 from shared.runtime.errors import Misconfigured, Unavailable
 
 _SSL_REQUEST: Final = struct.pack("!ii", 8, 80877103)
+_HEAD: Final = struct.Struct("!ci")
+_AUTHENTICATION: Final = b"R"
+_ERROR: Final = b"E"
+_SASL: Final = struct.pack("!i", 10)
 _SECONDS: Final = 10
 _CHUNK: Final = 1 << 16
 _PORT: Final = 5432
@@ -132,11 +136,33 @@ async def _lead(
         try:
             async with asyncio.TaskGroup() as both:
                 both.create_task(_carry(reader, far_writer))
-                both.create_task(_carry(far_reader, writer))
+                both.create_task(_answer(far_reader, writer))
         finally:
             far_writer.close()
     finally:
         writer.close()
+
+
+async def _answer(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    with suppress(OSError, EOFError):
+        await _ask_without_binding(source, target)
+    await _carry(source, target)
+
+
+async def _ask_without_binding(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    """Pass the server's answers on until it has asked for a password.
+
+    It offers to bind that to the encryption, of which the program knows nothing: a library that is
+    offered this on a plain connection suspects an attack and gives up.
+    """
+    kind = b""
+    while kind not in (_AUTHENTICATION, _ERROR):
+        kind, length = _HEAD.unpack(await source.readexactly(_HEAD.size))
+        body = await source.readexactly(length - 4)
+        if kind == _AUTHENTICATION and body.startswith(_SASL):
+            body = body.replace(b"SCRAM-SHA-256-PLUS\0", b"")
+        target.write(_HEAD.pack(kind, len(body) + 4) + body)
+        await target.drain()
 
 
 async def _carry(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:

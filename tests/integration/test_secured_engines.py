@@ -30,6 +30,7 @@ from tests.conftest import Servers
 from tests.contract.buses import eventually
 from tests.servers import PostgresServer, free_port
 
+ODD = "p@ss:w/o'r\\d%"
 RIGHTS = Path(__file__).parents[2] / "deploy" / "k8s" / "secured" / "rights.yaml"
 
 
@@ -69,6 +70,27 @@ async def test_postgres_is_believed_by_its_authority_alone(
         with pytest.raises(Misconfigured, match=says):
             async with connect(wrong, size=2, application_name="test"):
                 pass
+
+
+async def test_a_dump_is_made_by_a_user_with_a_password(
+    secured: tuple[str, Path], tmp_path: Path
+) -> None:
+    """The server offers to bind it to the encryption (SCRAM-SHA-256-PLUS), which ends at us."""
+    url, authority = secured
+    given = f"sslmode=verify-full&sslrootcert={authority}"
+    async with connect(f"{url}?{given}", size=2, application_name="test") as database:
+        await database.pool.execute("CREATE ROLE \"o'clock\" LOGIN PASSWORD 'p@ss:w/o''r\\d%'")
+    theirs = url.replace("postgres@", f"o%27clock:{quote(ODD, safe='')}@")
+    async with (
+        connect(f"{theirs}?{given}", size=2, application_name="test") as database,
+        database.pool.acquire() as connection,
+    ):
+        dump = tmp_path / "dump"
+        await run_tool("pg_dump", connection, "--schema-only", "--file", str(dump))
+    assert dump.stat().st_size
+    with pytest.raises(Misconfigured, match="password authentication failed"):
+        async with connect(f"{theirs.replace('%25', '')}?{given}", size=2, application_name="test"):
+            pass
 
 
 @pytest.mark.parametrize("form", ["{rest}?host=127.0.0.1&port={port}", "{rest}", "none:1,{whole}"])
