@@ -104,7 +104,7 @@ class Publisher:
                     await declare_topology(channel, queues)
             except NoRight as error:
                 _log.info("queues_left_to_owner", owner=owner, reason=str(error))
-                del self._owned[owner]
+                self._owned.pop(owner, None)  # several declare at once
             finally:
                 await close_channel(channel)
 
