@@ -10,7 +10,6 @@ import asyncio
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -21,6 +20,7 @@ from medvid.benchmark.tasks import BOARDS, SCORINGS, Board
 from medvid.cli.failures import CommandFailed
 from medvid.cli.parameters import Json
 from services.operate.chains import chains
+from services.operate.database import run_in_order
 from services.operate.findings import CheckOutcome, Finding, print_report
 from services.ranker.board import ranked_board
 from services.ranker.store import BoardStore
@@ -32,6 +32,7 @@ from shared.storage.database import Database, connect
 from shared.storage.embedded import embedded_postgres
 from shared.storage.migrate import migrate
 from shared.storage.queries import load_queries
+from shared.storage.scratch import POSTGRES, scratch_folder
 
 _SQL: Final = load_queries(__package__, "backup_check.sql")
 _SUSPECT: Final = (
@@ -56,7 +57,7 @@ def check_backup(
     scratch = load_settings(CommonSettings).data_dir
     try:
         file = newest(backup)
-        findings = asyncio.run(restored_and_checked(file, scratch))
+        findings = run_in_order(restored_and_checked(file, scratch))
     except MedvidError as error:
         raise CommandFailed(f"{error}") from None
     return print_report(findings, as_json=as_json)
@@ -77,12 +78,11 @@ def newest(backup: Path) -> Path:
 async def restored_and_checked(file: Path, scratch: Path) -> Sequence[Finding]:
     """Restore a backup below `scratch` and examine what is there; raises MedvidError."""
     await asyncio.to_thread(scratch.mkdir, parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=scratch, prefix=".medvid-check-") as name:
-        folder = Path(name)
+    async with scratch_folder(scratch, ".medvid-check-") as folder:
         await asyncio.to_thread(folder.chmod, 0o711)  # root's: Postgres runs as another user
         began = time.monotonic()
         async with (
-            embedded_postgres(folder / "postgres") as url,
+            embedded_postgres(folder / POSTGRES) as url,
             connect(url, size=2, application_name="medvid-check") as database,
         ):
             await database.pool.execute(_SQL["settings"])

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 import orjson
 
@@ -15,6 +18,8 @@ from shared.runtime.settings import CommonSettings, load_settings
 from shared.storage.database import Database, connect
 from shared.storage.embedded import embedded_postgres
 from shared.storage.migrate import migrate
+
+T = TypeVar("T")
 
 
 def migrate_schema() -> int:
@@ -41,10 +46,25 @@ def run_and_print(work: Callable[[], Coroutine[None, None, str]]) -> int:
     """Do work and print what it returns, or what went wrong; return the exit status."""
     configure_logs("warning", "auto", "admin")  # the command itself says what was done
     try:
-        print(asyncio.run(work()))
+        print(run_in_order(work()))
     except (MedvidError, orjson.JSONDecodeError) as error:
         raise CommandFailed(f"{error}") from None
     return 0
+
+
+def run_in_order(work: Coroutine[None, None, T]) -> T:
+    """Run work, which a SIGTERM ends as Ctrl-C does: its servers and folders go with it."""
+
+    async def main() -> T:
+        task = asyncio.current_task()
+        if task is not None and threading.current_thread() is threading.main_thread():
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        return await work
+
+    try:
+        return asyncio.run(main())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
 
 
 @asynccontextmanager

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Final
 
+import asyncpg
 import structlog
 from pydantic import Field
 
+from shared.runtime.errors import Unavailable
 from shared.runtime.metrics import PRUNED_ROWS
 from shared.runtime.settings import CommonSettings
-from shared.storage.database import Database
+from shared.storage.database import TRANSIENT_ERRORS, Connection, Database
 from shared.storage.queries import load_queries
 
 _SQL: Final = load_queries(__package__, "retention.sql")
@@ -81,13 +83,31 @@ class RetentionSettings(CommonSettings):
 class Rule:
     """One kind of rows: `name` as in the SQL file, `setting` how many days they are kept.
 
-    Rows that do not go (`goes` false) are stored another way.
+    Rows that do not go (`goes` false) are stored another way. `never_with`: a rule that is not at
+    work at the same time.
     """
 
     name: str
     setting: str
     what: str
     goes: bool = True
+    never_with: str | None = None
+
+    @property
+    def doomed(self) -> str:
+        """Return the query that finds its rows."""
+        return _whole(_SQL[f"{self.name}_doomed"])
+
+    @property
+    def prune(self) -> str:
+        """Return the statement that lets a batch of them go."""
+        return _whole(_SQL[f"{self.name}_prune"].replace("/* doomed */", self.doomed))
+
+
+def _whole(text: str) -> str:
+    for part in ("disputed", "ranks"):
+        text = text.replace(f"/* {part} */", _SQL[part])
+    return text
 
 
 RULES: Final = (
@@ -101,7 +121,12 @@ RULES: Final = (
     Rule("texts", "pack_text_days", "replies and reasons of the judge, packed", goes=False),
     Rule("run_pairs", "keep_judging_days", "pairs of judge runs that nothing shows"),
     Rule("run_batches", "keep_judging_days", "batches of such runs"),
-    Rule("captions", "keep_judging_days", "captions of pairs that no kept run has"),
+    Rule(
+        "captions",
+        "keep_judging_days",
+        "captions of pairs that no kept run has",
+        never_with="run_pairs",
+    ),
     Rule("rank_history", "keep_rank_history_days", "ranks that no kept snapshot shows"),
     Rule("job_items", "keep_job_days", "entries of jobs that ended"),
     Rule("jobs", "keep_job_days", "jobs that ended"),
@@ -117,6 +142,8 @@ class Pruner:
 
     database: Database
     settings: RetentionSettings
+    places: dict[str, str | None] = field(default_factory=dict)
+    """How far each rule came in a table that mostly stays: the next round goes on from there."""
 
     async def due(self) -> AsyncIterator[tuple[Rule, float, int]]:
         """Yield each rule, the days it keeps (0 for ever) and how many rows would be deleted."""
@@ -124,11 +151,10 @@ class Pruner:
             days = self._days(rule)
             count = 0
             if days:
-                doomed = _SQL[f"{rule.name}_doomed"]
                 count = await self.database.pool.fetchval(
-                    f"SELECT count(*) FROM ({doomed}) AS doomed",  # noqa: S608 - both are constants
-                    days,
-                    None,
+                    f"SELECT count(*) FROM ({rule.doomed}) AS doomed",  # noqa: S608 - a constant
+                    *(days, None),
+                    *((None,) if "$3" in rule.doomed else ()),
                     timeout=600,
                 )
             yield rule, days, count
@@ -136,13 +162,27 @@ class Pruner:
     async def prune(self, *, batches: int | None = None) -> dict[str, int]:
         """Prune each table by at most so many batches; returns how many rows went, or were packed.
 
-        A table that another process is pruning is skipped.
+        A table that another process is pruning is skipped. One that fails keeps none of the others
+        from being pruned; raises Unavailable afterwards.
         """
         deleted: dict[str, int] = {}
+        failed: dict[str, Exception] = {}
         for rule in RULES:
             days = self._days(rule)
-            if days:
+            if not days:
+                continue
+            try:
                 deleted[rule.name] = await self._prune(rule, days, batches)
+            except (*TRANSIENT_ERRORS, asyncpg.PostgresError) as error:
+                failed[rule.name] = error
+        if failed:
+            reasons = "; ".join(
+                f"{name}: {type(error).__name__} {error}".rstrip() for name, error in failed.items()
+            )
+            raise Unavailable(
+                f"not all was pruned ({reasons}).",
+                fix="The next round tries it again; what went is gone.",
+            ) from next(iter(failed.values()))
         return deleted
 
     async def prune_some(self) -> None:
@@ -153,19 +193,17 @@ class Pruner:
             _log.info("pruned", **deleted)
 
     async def _prune(self, rule: Rule, days: float, batches: int | None) -> int:
-        statement = _SQL[f"{rule.name}_prune"].replace("/* doomed */", _SQL[f"{rule.name}_doomed"])
         deleted = 0
         while batches is None or batches > 0:
+            before = self.places.get(rule.name)
             async with self.database.transaction() as transaction:
-                if not await transaction.connection.fetchval(_SQL["alone"], rule.name):
+                if not await _is_alone(transaction.connection, rule):
                     return deleted
-                status = await transaction.connection.execute(
-                    statement, days, _BATCH, timeout=_BATCH_SECONDS
-                )
-            rows = int(status.rpartition(" ")[2])
+                rows, place = await _let_go(transaction.connection, rule, days, before)
             deleted += rows
             PRUNED_ROWS.labels(rule.name).inc(rows)
-            if not rows:
+            self.places[rule.name] = place
+            if place is None or (not rows and place == before):
                 return deleted
             batches = None if batches is None else batches - 1
             await asyncio.sleep(_PAUSE_SECONDS)
@@ -174,3 +212,28 @@ class Pruner:
     def _days(self, rule: Rule) -> float:
         days: float = getattr(self.settings, rule.setting)
         return days
+
+
+async def _is_alone(connection: Connection, rule: Rule) -> bool:
+    """Keep others from this rule until the transaction ends; False where one is at it."""
+    for name in (rule.name, rule.never_with):
+        if name is not None and not await connection.fetchval(_SQL["alone"], name):
+            return False
+    return True
+
+
+async def _let_go(
+    connection: Connection, rule: Rule, days: float, place: str | None
+) -> tuple[int, str | None]:
+    """Let a batch go that begins after a place; returns how many rows, and the place it came to.
+
+    None is the end. Rules whose tables are found by age begin anew each time.
+    """
+    statement = rule.prune
+    if "$3" in statement:
+        row = await connection.fetchrow(statement, days, _BATCH, place, timeout=_BATCH_SECONDS)
+        assert row is not None  # noqa: S101 - it counts
+        return row["rows"], row["place"]
+    status = await connection.execute(statement, days, _BATCH, timeout=_BATCH_SECONDS)
+    rows = int(status.rpartition(" ")[2])
+    return rows, "" if rows else None

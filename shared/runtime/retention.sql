@@ -1,9 +1,20 @@
 -- What may go, table by table. '..._doomed' finds rows ($1 days kept, $2 at most so many, null for
--- all); '..._prune' lets them go. Nothing that a ranked entry's numbers are made of is ever found:
+-- all); '..._prune' lets them go. Where most of a table stays, they begin after the place $3, and '..._prune' tells
+-- how far it came: null at the end. Nothing that a ranked entry's numbers are made of is ever found:
 -- its upload, its ground truth, its verdicts and their texts. Verdicts have no rule: each saves a call.
 
 -- name: alone
 SELECT pg_try_advisory_xact_lock(hashtextextended('medvid prune ' || $1::text, 4))
+
+-- name: disputed
+-- Entries with an objection that nobody has settled, and the versions before them, of which it may have been filed:
+-- what is left of them is what it is settled by.
+WITH RECURSIVE disputed AS (
+    SELECT entry_id FROM notes WHERE kind = 'objection' AND state IN ('open', 'published')
+    UNION
+    SELECT e.replaces FROM disputed d JOIN entries e ON e.id = d.entry_id WHERE e.replaces IS NOT NULL
+)
+SELECT entry_id FROM disputed
 
 -- name: outbox_doomed
 SELECT ctid FROM outbox
@@ -31,7 +42,8 @@ SELECT p.ctid
    AND NOT EXISTS (SELECT FROM entries e
                     WHERE e.submission_id = s.id
                       AND ((e.removed_at IS NULL AND NOT e.hypothetical)
-                           OR e.removed_at > now() - make_interval(secs => 86400 * $1::float8)))
+                           OR e.removed_at > now() - make_interval(secs => 86400 * $1::float8)
+                           OR e.id IN (/* disputed */)))
    AND NOT EXISTS (SELECT FROM judge_runs r
                     WHERE r.submission_id = s.id AND r.state IN ('queued', 'running', 'paused'))
  LIMIT $2
@@ -45,8 +57,9 @@ SELECT r.ctid
   FROM replicates r
   JOIN entries e ON e.id = r.entry_id
   JOIN submissions s ON s.id = e.submission_id
- WHERE e.removed_at < now() - make_interval(secs => 86400 * $1::float8)
-    OR (e.hypothetical AND s.changed_at < now() - make_interval(secs => 86400 * $1::float8))
+ WHERE (e.removed_at < now() - make_interval(secs => 86400 * $1::float8)
+        OR (e.hypothetical AND s.changed_at < now() - make_interval(secs => 86400 * $1::float8)))
+   AND e.id NOT IN (/* disputed */)
  LIMIT $2
 
 -- name: replicates_prune
@@ -61,14 +74,15 @@ SELECT s.ctid
  WHERE s.created_at < now() - make_interval(secs => 86400 * $1::float8)
    AND NOT EXISTS (SELECT FROM track_finals f WHERE f.snapshot_id = s.id)
    AND NOT EXISTS (SELECT FROM notes n WHERE s.id IN (n.snapshot_id, n.corrected_by))
-   AND EXISTS (
-       SELECT FROM snapshots later
-        WHERE later.board = s.board AND later.scoring = s.scoring AND later.id > s.id
-          AND CASE WHEN s.created_at < now() - interval '1 year'
-                   THEN date_trunc('month', later.created_at AT TIME ZONE 'UTC')
-                        = date_trunc('month', s.created_at AT TIME ZONE 'UTC')
-                   ELSE date_trunc('day', later.created_at AT TIME ZONE 'UTC')
-                        = date_trunc('day', s.created_at AT TIME ZONE 'UTC') END)
+   AND (SELECT date_trunc(span.unit, later.created_at AT TIME ZONE 'UTC')
+               = date_trunc(span.unit, s.created_at AT TIME ZONE 'UTC')
+          FROM snapshots later      -- the next one: to look at all that follow takes their square
+         CROSS JOIN (SELECT CASE WHEN s.created_at < now() - interval '1 year'
+                                 THEN 'month' ELSE 'day' END AS unit) AS span
+         WHERE later.board = s.board AND later.scoring = s.scoring AND later.id > s.id
+         ORDER BY later.id
+         LIMIT 1)
+ ORDER BY s.id
  LIMIT $2
 
 -- name: snapshots_prune
@@ -78,6 +92,7 @@ DELETE FROM snapshots WHERE ctid = ANY(ARRAY(/* doomed */))
 -- The text alone: a verdict's scores are for ever.
 SELECT ctid FROM judge_verdicts
  WHERE raw_reply IS NOT NULL AND judged_at < now() - make_interval(secs => 86400 * $1::float8)
+ ORDER BY judged_at
  LIMIT $2
 
 -- name: raw_replies_prune
@@ -87,6 +102,7 @@ UPDATE judge_verdicts SET raw_reply = NULL WHERE ctid = ANY(ARRAY(/* doomed */))
 -- A pack goes as a whole, when the youngest of its replies is old enough; rationales stay.
 SELECT ctid FROM judge_text_packs
  WHERE replies IS NOT NULL AND newest < now() - make_interval(secs => 86400 * $1::float8)
+ ORDER BY newest
  LIMIT $2
 
 -- name: packed_replies_prune
@@ -127,13 +143,14 @@ UPDATE judge_verdicts v
  WHERE v.judge_version = chosen.judge_version AND v.pair = chosen.pair AND v.repeat = chosen.repeat
 
 -- name: run_pairs_doomed
--- Of runs that ended. Those of an entry that is on its board, or left it lately, are kept while they are shown
--- (its newest) or its values are theirs; those of an unfinished job, or of a provider's batch, too. Runs are chosen
--- first, as a join with all their pairs would ask so for each of these.
+-- Of runs that ended. Those of an entry that is on its board, left it lately, or is objected to, are kept while they
+-- are shown (its newest) or its values are theirs; those of an unfinished job, or of a provider's batch, too. Runs are
+-- chosen first, as a join with all their pairs would ask so for each of these.
 WITH ended AS MATERIALIZED (
     SELECT r.id
       FROM judge_runs r
      WHERE r.state IN ('completed', 'failed')
+       AND r.id >= coalesce($3::uuid, '00000000-0000-0000-0000-000000000000')
        AND r.changed_at < now() - make_interval(secs => 86400 * $1::float8)
        AND EXISTS (SELECT FROM judge_run_pairs p WHERE p.run_id = r.id)
        AND NOT EXISTS (SELECT FROM judge_provider_batches b WHERE b.run_id = r.id AND b.state <> 'done')
@@ -143,7 +160,8 @@ WITH ended AS MATERIALIZED (
        AND NOT EXISTS (
            SELECT FROM entries e
             WHERE e.submission_id = r.submission_id AND NOT e.hypothetical
-              AND (e.removed_at IS NULL OR e.removed_at > now() - make_interval(secs => 86400 * $1::float8))
+              AND (e.removed_at IS NULL OR e.removed_at > now() - make_interval(secs => 86400 * $1::float8)
+                   OR e.id IN (/* disputed */))
               AND NOT EXISTS (
                   SELECT FROM judge_runs newer
                    WHERE newer.submission_id = r.submission_id AND newer.state = 'completed'
@@ -153,9 +171,14 @@ WITH ended AS MATERIALIZED (
                      AND (newer.judge_version = r.judge_version
                           OR NOT EXISTS (SELECT FROM scores s
                                           WHERE s.entry_id = e.id AND s.judge_version = r.judge_version))))
+     ORDER BY r.id
      LIMIT $2
 )
-SELECT p.ctid FROM ended JOIN judge_run_pairs p ON p.run_id = ended.id LIMIT $2
+SELECT p.ctid
+  FROM ended
+ CROSS JOIN LATERAL (      -- a run after another, as its limit keeps the two from being joined in any other way
+       SELECT ctid FROM judge_run_pairs WHERE run_id = ended.id LIMIT $2) AS p
+ LIMIT $2
 
 -- name: run_pairs_prune
 -- A run that failed may be asked for again: it is planned anew then. One that is just being asked for keeps its pairs.
@@ -178,7 +201,7 @@ WITH chosen AS (
 ), due AS (
     INSERT INTO judge_texts_due (pair) SELECT DISTINCT pair FROM gone ORDER BY pair ON CONFLICT DO NOTHING
 )
-SELECT FROM gone
+SELECT (SELECT count(*) FROM gone) AS rows, (SELECT max(run_id::text) FROM chosen) AS place
 
 -- name: run_batches_doomed
 WITH emptied AS MATERIALIZED (
@@ -203,44 +226,68 @@ SELECT ctid FROM judge_texts_due
  LIMIT $2
 
 -- name: captions_prune
-DELETE FROM judge_pairs
- WHERE sha256 IN (SELECT pair FROM judge_texts_due WHERE ctid = ANY(ARRAY(/* doomed */)))
+-- Each is looked at once: one that another run has is due again when that run lets it go, which is why the two rules
+-- are never at work together.
+WITH looked_at AS (
+    DELETE FROM judge_texts_due
+     WHERE $1::float8 IS NOT NULL AND pair IN (
+           SELECT pair FROM judge_texts_due WHERE pair > decode(coalesce($3::text, ''), 'hex') ORDER BY pair LIMIT $2)
+    RETURNING pair
+), gone AS (
+    DELETE FROM judge_pairs
+     USING looked_at
+     WHERE sha256 = looked_at.pair
+       AND NOT EXISTS (SELECT FROM judge_run_pairs p WHERE p.pair = sha256)
+    RETURNING sha256
+)
+SELECT (SELECT count(*) FROM gone) AS rows, (SELECT max(encode(pair, 'hex')) FROM looked_at) AS place
+
+-- name: ranks
+-- The next ten batches' worth of ranks, and which of them go: ended ones between the first and the last of an entry,
+-- but for its best, that no kept snapshot shows. So what is shown of an entry that left, and its rank in every
+-- snapshot, stay as they are. Each question is one probe of an index: as joins they would be asked of the whole table.
+SELECT h.*,
+       h.until < now() - make_interval(secs => 86400 * $1::float8) AND NOT h.entered
+       AND coalesce((SELECT s.id FROM snapshots s
+                      WHERE s.board = h.board AND s.scoring = h.scoring AND s.id >= h.since_snapshot
+                      ORDER BY s.id LIMIT 1) >= h.until_snapshot, true)
+       AND (SELECT later.since_snapshot FROM rank_history later
+             WHERE (later.entry_id, later.board, later.scoring) = (h.entry_id, h.board, h.scoring)
+               AND later.since_snapshot > h.since_snapshot
+             ORDER BY later.since_snapshot LIMIT 1) IS NOT NULL
+       AND (SELECT better.rank FROM rank_history better
+             WHERE (better.entry_id, better.board, better.scoring) = (h.entry_id, h.board, h.scoring)
+               AND (better.rank, better.since_snapshot) < (h.rank, h.since_snapshot)
+             LIMIT 1) IS NOT NULL
+           -- The rank before it lasts until this one ended; where the entry was away before, there is none.
+       AND before.until_snapshot = h.since_snapshot AS goes,
+       before.since_snapshot AS before
+  FROM (SELECT *
+          FROM rank_history
+         WHERE (entry_id, board, scoring, since_snapshot)
+               > (coalesce(($3::json ->> 0)::uuid, '00000000-0000-0000-0000-000000000000'),
+                  coalesce($3::json ->> 1, ''), coalesce($3::json ->> 2, ''), coalesce(($3::json ->> 3)::bigint, 0))
+         ORDER BY entry_id, board, scoring, since_snapshot
+         LIMIT 10 * $2) AS h
+  LEFT JOIN LATERAL (
+       SELECT since_snapshot, until_snapshot FROM rank_history
+        WHERE (entry_id, board, scoring) = (h.entry_id, h.board, h.scoring) AND since_snapshot < h.since_snapshot
+        ORDER BY since_snapshot DESC
+        LIMIT 1) AS before ON true
 
 -- name: rank_history_doomed
--- Ended ranks between the first and the last of an entry, but for its best, that no kept snapshot shows: so what
--- is shown of an entry that left, and its rank in every snapshot, stay as they are.
-SELECT h.ctid
-  FROM rank_history h
- WHERE h.until < now() - make_interval(secs => 86400 * $1::float8) AND NOT h.entered
-   AND NOT EXISTS (SELECT FROM snapshots s
-                    WHERE s.board = h.board AND s.scoring = h.scoring
-                      AND s.id >= h.since_snapshot AND s.id < h.until_snapshot)
-   AND EXISTS (SELECT FROM rank_history later
-                WHERE (later.entry_id, later.board, later.scoring) = (h.entry_id, h.board, h.scoring)
-                  AND later.since_snapshot > h.since_snapshot)
-   AND EXISTS (SELECT FROM rank_history better
-                WHERE (better.entry_id, better.board, better.scoring) = (h.entry_id, h.board, h.scoring)
-                  AND (better.rank, better.since_snapshot) < (h.rank, h.since_snapshot))
-       -- The rank before it lasts until this one ended; where the entry was away before, there is none.
-   AND EXISTS (SELECT FROM rank_history before
-                WHERE (before.entry_id, before.board, before.scoring) = (h.entry_id, h.board, h.scoring)
-                  AND before.until_snapshot = h.since_snapshot)
- LIMIT $2
+SELECT FROM (/* ranks */) AS looked_at WHERE goes
 
 -- name: rank_history_prune
-WITH doomed AS (
-    SELECT ctid, entry_id, board, scoring, since_snapshot FROM rank_history WHERE ctid = ANY(ARRAY(/* doomed */))
-), spans AS (
-    SELECT h.*, EXISTS (SELECT FROM doomed d WHERE d.ctid = h.ctid) AS goes
-      FROM rank_history h
-     WHERE (entry_id, board, scoring) IN (SELECT entry_id, board, scoring FROM doomed)
-), parts AS (      -- each rank that stays, with those after it that go
-    SELECT *, count(*) FILTER (WHERE NOT goes) OVER (
+WITH looked_at AS MATERIALIZED (
+    /* ranks */
+), parts AS (      -- each rank that stays, with those after it that go; the first may go on from before
+    SELECT *, count(*) FILTER (WHERE goes IS NOT TRUE) OVER (
                   PARTITION BY entry_id, board, scoring ORDER BY since_snapshot) AS part
-      FROM spans
+      FROM looked_at
 ), longer AS (
-    SELECT entry_id, board, scoring, min(since_snapshot) AS since_snapshot, max(until_snapshot) AS until_snapshot,
-           max(until) AS until
+    SELECT entry_id, board, scoring, max(until_snapshot) AS until_snapshot, max(until) AS until,
+           coalesce(min(since_snapshot) FILTER (WHERE goes IS NOT TRUE), min(before)) AS since_snapshot
       FROM parts
      GROUP BY entry_id, board, scoring, part
     HAVING bool_or(goes)
@@ -250,11 +297,19 @@ WITH doomed AS (
       FROM longer
      WHERE (h.entry_id, h.board, h.scoring, h.since_snapshot)
            = (longer.entry_id, longer.board, longer.scoring, longer.since_snapshot)
+), gone AS (
+    DELETE FROM rank_history h
+     USING looked_at
+     WHERE looked_at.goes
+       AND (h.entry_id, h.board, h.scoring, h.since_snapshot)
+           = (looked_at.entry_id, looked_at.board, looked_at.scoring, looked_at.since_snapshot)
+    RETURNING h.entry_id
 )
-DELETE FROM rank_history h
- USING doomed
- WHERE (h.entry_id, h.board, h.scoring, h.since_snapshot)
-       = (doomed.entry_id, doomed.board, doomed.scoring, doomed.since_snapshot)
+SELECT (SELECT count(*) FROM gone) AS rows,
+       (SELECT json_build_array(entry_id, board, scoring, since_snapshot)::text
+          FROM looked_at
+         ORDER BY entry_id DESC, board DESC, scoring DESC, since_snapshot DESC
+         LIMIT 1) AS place
 
 -- name: job_items_doomed
 -- Of jobs that no run tells of: where one does, a result of its submission is shown by it.

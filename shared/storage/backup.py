@@ -11,7 +11,6 @@ import hashlib
 import io
 import os
 import tarfile
-import tempfile
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -26,6 +25,7 @@ from shared.storage.database import Database
 from shared.storage.migrate import load_migrations
 from shared.storage.postgres_tools import run_tool
 from shared.storage.queries import load_queries
+from shared.storage.scratch import scratch_folder
 
 FORMAT: Final = 1
 _SQL: Final = load_queries(__package__, "backup.sql")
@@ -88,8 +88,8 @@ async def back_up(database: Database, file: Path) -> Made:
         file = file / f"medvid-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.tar"
     if await asyncio.to_thread(file.exists):
         raise Conflict(f"{file} exists already.", fix="Choose another name.")
-    with tempfile.TemporaryDirectory(dir=file.parent, prefix=".medvid-backup-") as folder:
-        dump = Path(folder) / _DUMP
+    async with scratch_folder(file.parent, ".medvid-backup-") as folder:
+        dump = folder / _DUMP
         async with (
             database.pool.acquire() as connection,
             connection.transaction(isolation="repeatable_read"),
@@ -105,7 +105,7 @@ async def back_up(database: Database, file: Path) -> Made:
                 *(f"--snapshot={snapshot}", f"--file={dump}"),
             )
             manifest = await _describe(connection, version, dump)
-        partial = Path(folder) / "backup"
+        partial = folder / "backup"
         await asyncio.to_thread(_pack, partial, manifest, dump)
         os.link(partial, file)  # unlike a rename it never replaces what is there
     await asyncio.to_thread(_sync, file.parent)
@@ -119,10 +119,8 @@ async def restore(database: Database, file: Path, *, scratch: Path | None = None
     file, Conflict where the database is not empty, Misconfigured where the backup is newer than
     this version or the server, or does not hold what it promised.
     """
-    with tempfile.TemporaryDirectory(
-        dir=scratch or file.parent, prefix=".medvid-restore-"
-    ) as folder:
-        manifest = await asyncio.to_thread(_unpack, file, Path(folder) / _DUMP)
+    async with scratch_folder(scratch or file.parent, ".medvid-restore-") as folder:
+        manifest = await asyncio.to_thread(_unpack, file, folder / _DUMP)
         _check_migrations(manifest)
         await _check_target(database, manifest)
         async with database.pool.acquire() as connection:
@@ -131,7 +129,7 @@ async def restore(database: Database, file: Path, *, scratch: Path | None = None
                 connection,
                 *("--exit-on-error", "--single-transaction", "--no-owner", "--no-privileges"),
                 *("--clean", "--if-exists"),  # an empty database has the schema 'public' already
-                str(Path(folder) / _DUMP),
+                str(folder / _DUMP),
             )
     async with database.pool.acquire() as connection:
         found = await _contents(connection)

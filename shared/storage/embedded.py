@@ -92,8 +92,12 @@ async def _running(folder: Path, *, shared: bool) -> AsyncIterator[tuple[Postmas
 
 
 async def _prepared(folder: Path) -> Installed:
+    making = asyncio.ensure_future(asyncio.to_thread(prepare, folder))
     try:
-        return await asyncio.to_thread(prepare, folder)
+        return await asyncio.shield(making)
+    except asyncio.CancelledError:
+        await asyncio.wait([making])  # what it makes is not left half made by us, nor made later
+        raise
     except Exception as error:  # the library raises bare and varied exceptions
         raise _cannot_be_made(folder, error) from error
 

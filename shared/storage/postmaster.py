@@ -199,6 +199,12 @@ class Postmaster:
         return " / ".join(_causes(text.splitlines()[-20:])) or "it says nothing"
 
 
+async def end_server(folder: Path) -> None:
+    """End the server that a killed process left on a folder, if there is one."""
+    folder = await asyncio.to_thread(folder.resolve)
+    await Postmaster(Installed(folder, Path(), Path(), None)).stop()
+
+
 def _causes(lines: Sequence[str]) -> list[str]:
     """Return the lines of a log that tell why it ended, once each."""
     shown = [

@@ -13,6 +13,7 @@ from shared.contracts.messages import Envelope, SubmissionAccepted
 from shared.messaging.bus import Delivery, Done
 from shared.messaging.topology import SCORER_SUBMISSIONS
 from shared.runtime import retention
+from shared.runtime.errors import Unavailable
 from shared.runtime.retention import RULES, Pruner, RetentionSettings
 from shared.runtime.workers import WorkerPool
 from shared.storage.database import Database
@@ -204,6 +205,43 @@ async def test_batches_are_small_and_one_process_prunes(
         await rival.connection.execute("INSERT INTO inbox VALUES ('x', $1, '2001-01-01')", uuid4())
         assert await rival.connection.fetchval(retention._SQL["alone"], "inbox")  # noqa: SLF001 - as a rival
         assert (await pruner(database).prune())["inbox"] == 0
+
+
+async def test_what_an_objection_is_settled_by_is_kept(database: Database) -> None:
+    """Of the entry as it is, and of the version before, of which it may have been filed."""
+    made = await fill(database)
+    before, after = made["removed"].entry_id, made["removed lately"].entry_id
+    await database.pool.execute("UPDATE entries SET replaces = $1 WHERE id = $2", before, after)
+    note = await database.pool.fetchval(
+        "INSERT INTO notes (kind, state, entry_id, account, text)"
+        " VALUES ('objection', 'open', $1, 'key:x', 'It is not so.') RETURNING id",
+        after,
+    )
+    await age(database, "entries.removed_at")
+    await pruner(database).prune()
+    move = "UPDATE notes SET state = $2, published_at = now(), resolved_at = now() WHERE id = $1"
+    await database.pool.execute(move, note, "published")
+    await pruner(database).prune()
+    for owner in (
+        "payloads p ON p.submission_id = e.submission_id",
+        "replicates p ON entry_id = e.id",
+    ):
+        held = await database.pool.fetch(f"SELECT e.id FROM entries e JOIN {owner}")  # noqa: S608 - ours
+        assert {before, after} <= {row["id"] for row in held}
+    await database.pool.execute(move, note, "resolved")
+    gone = await pruner(database).prune()
+    assert (gone["payloads"], gone["replicates"]) == (2, 2)
+
+
+async def test_a_table_that_cannot_be_pruned_keeps_no_other_from_it(database: Database) -> None:
+    await fill(database)
+    await database.pool.execute("ALTER TABLE inbox RENAME TO elsewhere")
+    try:
+        with pytest.raises(Unavailable, match="inbox: UndefinedTableError"):
+            await pruner(database).prune()
+    finally:
+        await database.pool.execute("ALTER TABLE elsewhere RENAME TO inbox")
+    assert sum((await due(database)).values()) == await rows(database, "inbox") == 1
 
 
 async def test_a_ranked_entry_can_be_scored_again_to_the_same_numbers(database: Database) -> None:

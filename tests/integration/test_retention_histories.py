@@ -28,7 +28,14 @@ _STEPS: Final = 50
 _JUDGE: Final = "ab" * 32
 _ADMIN: Final = "an-administrator's-key-of-this-test"
 _REQUEST: Final = re.compile(rb'"request_id":"[^"]*"')
-_SEEDS: Final = range(12) if is_deep() else range(2)
+_SEEDS: Final = range(12) if is_deep() else range(1)
+_LEFT_OVER: Final = (
+    "SELECT (SELECT count(*) FROM judge_texts_due) + (SELECT count(*) FROM judge_pairs"
+    " WHERE NOT EXISTS (SELECT FROM judge_run_pairs WHERE pair = sha256))"
+)
+_UPLOADS: Final = (
+    "SELECT count(*) FROM payloads JOIN entries USING (submission_id) WHERE entries.id = ANY($1)"
+)
 _AGES: Final = {
     "snapshots": "created_at = created_at",
     "rank_history": "since = since {0}, until = until",
@@ -47,12 +54,17 @@ class History:
     database: Database
     drawn: random.Random
     on_board: list[UUID] = field(default_factory=list)
+    disputed: set[UUID] = field(default_factory=set)
     entries: list[UUID] = field(default_factory=list)
 
     async def live(self) -> None:
         await self.database.pool.execute(
             "INSERT INTO judge_versions VALUES ($1, '{}', false)", _JUDGE
         )
+        for step in (self.join, self.judge, self.join, self.join):
+            await step()
+        await self.object(self.entries[0])
+        await self.leave(self.entries[0])  # judged and objected to, and away all the time
         for _ in range(_STEPS):
             step = self.drawn.choice(
                 (
@@ -64,6 +76,7 @@ class History:
                     self.judge,
                     self.judge,
                     self.job,
+                    self.object,
                 )
             )
             await step()
@@ -92,24 +105,21 @@ class History:
         await self.state(made.entry_id, "scored")
 
     async def change(self) -> None:
-        if self.on_board:
-            entry = self.drawn.choice(self.on_board)
-            await self.changed(
-                f"UPDATE scores SET compat = {self.drawn.random()} WHERE entry_id = $1",  # noqa: S608 - ours
-                entry,
-            )
+        await self.changed(
+            f"UPDATE scores SET compat = {self.drawn.random()} WHERE entry_id = $1",  # noqa: S608 - ours
+            self.drawn.choice(self.on_board),
+        )
 
-    async def leave(self) -> None:
+    async def leave(self, entry: UUID | None = None) -> None:
         if len(self.on_board) > 2:
-            entry = self.on_board.pop(self.drawn.randrange(len(self.on_board)))
+            entry = entry or self.drawn.choice(self.on_board)
+            self.on_board.remove(entry)
             await self.changed("UPDATE entries SET removed_at = now() WHERE id = $1", entry)
             if self.drawn.random() < 0.5:
                 await self.state(entry, "withdrawn', withdrawn_by = 'owner")
 
     async def judge(self) -> None:
         """A run ends whose pairs other runs have, too."""
-        if not self.entries:
-            return
         run, entry = uuid4(), self.drawn.choice(self.entries)
         pairs = [number.to_bytes(32, "big") for number in self.drawn.sample(range(60), 6)]
         pool = self.database.pool
@@ -151,6 +161,21 @@ class History:
             " SELECT job.id, entries.id, submission_id FROM job, entries"
         )
 
+    async def object(self, entry: UUID | None = None) -> None:
+        """Somebody objects to an entry; some of it is settled at once."""
+        state = "open" if entry else self.drawn.choice(("open", "published", "refused"))
+        entry = entry or self.drawn.choice(self.on_board)
+        await self.database.pool.execute(
+            "INSERT INTO notes (kind, state, entry_id, account, text, published_at, ended_at,"
+            " ended_by) VALUES ('objection', $2, $1, 'key:' || gen_random_uuid(), 'It is not so.',"
+            " CASE WHEN $2 = 'published' THEN now() END, CASE WHEN $2 = 'refused' THEN now() END,"
+            " CASE WHEN $2 = 'refused' THEN 'administrator' END)",
+            entry,
+            state,
+        )
+        if state != "refused":
+            self.disputed.add(entry)
+
     async def changed(self, statement: str, entry: UUID) -> None:
         await self.database.pool.execute(statement, entry)
         await self.database.pool.execute(
@@ -180,7 +205,7 @@ async def answers(database: Database, history: History) -> dict[str, tuple[int, 
     owned = "SELECT submission_id FROM entries WHERE id = ANY($1)"
     shown = [
         f"/api/v1/admin/submissions/{row['submission_id']}/verdicts"
-        for row in await database.pool.fetch(owned, history.on_board)
+        for row in await database.pool.fetch(owned, [*history.on_board, *history.disputed])
     ]
     found = {}
     async with running_gateway(database, load=False, admin_key=_ADMIN) as gateway:
@@ -224,7 +249,10 @@ async def test_pruning_changes_nothing_that_is_shown(
     gone = await pruner(database).prune()
     some = ("snapshots", "texts", "run_pairs", "captions", "jobs")
     assert {rule: gone[rule] for rule in some if not gone[rule]} == {}
-    assert set((await pruner(database).prune()).values()) == {0}
+    second = await pruner(database).prune()
+    assert {rule: rows for rule, rows in second.items() if rows} == {}
+    assert await database.pool.fetchval(_LEFT_OVER) == 0
+    assert await database.pool.fetchval(_UPLOADS, history.disputed) == len(history.disputed)
     after = await answers(database, history)
     assert {path for path, answer in after.items() if answer != before[path]} == set()
     assert {status for status, _ in after.values()} >= {200, 410}
