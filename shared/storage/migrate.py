@@ -38,7 +38,8 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 """
 _IN_BATCHES: Final = "-- in batches"
 _OUTSIDE: Final = "-- outside a transaction"
-_INDEX_SECONDS: Final = 7200.0
+_LONG_SECONDS: Final = 7200.0
+"""For a statement: one that reads ten million rows takes minutes, on a slow disk."""
 _POLL_SECONDS: Final = 0.1
 _TRIES: Final = 5
 _RIVALRY: Final = (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError)
@@ -89,7 +90,7 @@ async def migrate(database: Database, migrations: Sequence[Migration] = ()) -> i
     """Bring the schema to the newest of these migrations, by default the project's.
 
     Returns how many were applied. Raises Misconfigured when the database was made by other or newer
-    migrations.
+    migrations, Unavailable where others hold a table for long.
     """
     migrations = migrations or load_migrations()
     async with database.pool.acquire() as connection:
@@ -103,7 +104,14 @@ async def migrate(database: Database, migrations: Sequence[Migration] = ()) -> i
             await connection.execute(_LEDGER)
             applied = await _check_ledger(connection, migrations)
             for migration in migrations[applied:]:
-                await _apply(connection, migration)
+                try:
+                    await _apply(connection, migration)
+                except asyncpg.LockNotAvailableError as error:
+                    raise Unavailable(
+                        f"migration {migration.number:04} {migration.name} waited in vain for a "
+                        f"table that others use: {error}.",
+                        fix="Wait until what takes long has ended, such as a backup, and repeat.",
+                    ) from error
         finally:
             await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK_ID)
     return len(migrations) - applied
@@ -136,16 +144,16 @@ async def _applied(connection: Connection, migrations: Sequence[Migration]) -> i
 async def _apply(connection: Connection, migration: Migration) -> None:
     if migration.in_batches:
         # A plan made for a table that was small once can compare every row with every other.
-        await connection.execute("ANALYZE")
+        await connection.execute("ANALYZE", timeout=_LONG_SECONDS)
         while await _changed_rows(connection, migration.sql):
             pass
     alone = migration.single_statements
     for statement in alone:
-        await connection.execute(statement, timeout=_INDEX_SECONDS)
+        await connection.execute(statement, timeout=_LONG_SECONDS)
     async with connection.transaction():
         await connection.execute("SET LOCAL lock_timeout = '10s'")
         if not migration.in_batches and not alone:
-            await connection.execute(migration.sql)
+            await connection.execute(migration.sql, timeout=_LONG_SECONDS)
         await connection.execute(
             "INSERT INTO schema_migrations (number, name, sha256) VALUES ($1, $2, $3)",
             migration.number,
@@ -161,7 +169,8 @@ async def _changed_rows(connection: Connection, statement: str) -> int:
         try:
             async with connection.transaction():
                 await connection.execute("SET LOCAL lock_timeout = '10s'")
-                return int((await connection.execute(statement)).rpartition(" ")[2])
+                status = await connection.execute(statement, timeout=_LONG_SECONDS)
+                return int(status.rpartition(" ")[2])
         except _RIVALRY:
             if not rest:
                 raise

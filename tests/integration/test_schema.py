@@ -12,8 +12,9 @@ import pytest
 from services.gateway.submissions.store import SubmissionStore
 from services.gateway.webhooks.delivery import Deliveries
 from shared.runtime.errors import Misconfigured, Unavailable
+from shared.storage import database as storage_database
 from shared.storage.database import Database, connect
-from shared.storage.migrate import load_migrations, migrate, require_schema
+from shared.storage.migrate import Migration, load_migrations, migrate, require_schema
 from tests.conftest import Servers
 from tests.patience import HANG_SECONDS
 from tests.rows import accept_submission, add_listed_entry
@@ -63,6 +64,26 @@ async def test_an_index_is_built_while_others_write_and_again_where_it_was_cut_o
     assert await pool.fetchval(_INDEX) is False
     await migrate(empty_database, migrations)
     assert await pool.fetchval(_INDEX) is True
+
+
+async def test_a_statement_may_take_long_and_a_table_that_is_in_use_is_named(
+    servers: Servers, empty_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of ten million rows, and beside a backup: 10 s are waited for it, here less."""
+    monkeypatch.setattr(storage_database, "_COMMAND_SECONDS", 0.2)  # of a pool's usual statements
+    name = await empty_database.pool.fetchval("SELECT current_database()")
+    alone = "SET LOCAL lock_timeout = '10ms'; LOCK TABLE in_use IN ACCESS EXCLUSIVE MODE"
+    steps = [
+        Migration(1, "slow", "CREATE TABLE in_use (); SELECT pg_sleep(0.5)"),
+        Migration(2, "alone", alone),
+    ]
+    async with connect(servers.postgres_url(name), size=2, application_name="test") as database:
+        assert await migrate(database, steps[:1]) == 1
+        async with empty_database.transaction() as reader:
+            await reader.connection.execute("SELECT FROM in_use")
+            with pytest.raises(Unavailable, match=r"0002 alone waited in vain .* such as a backup"):
+                await migrate(database, steps)
+        assert await migrate(database, steps) == 1
 
 
 async def test_a_service_refuses_a_schema_that_is_behind(empty_database: Database) -> None:
