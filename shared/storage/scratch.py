@@ -44,7 +44,7 @@ def _make(parent: Path, prefix: str) -> tuple[Path, IO[str]]:
 
 
 def _delete(folder: Path) -> None:
-    """Delete a folder, its lock last: of what cannot be deleted now the next one is told by it."""
+    """Delete a folder, its lock last: by it the next one finds what cannot be deleted now."""
     for path in folder.iterdir():
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
