@@ -21,7 +21,7 @@ import asyncpg
 import orjson
 
 from shared.runtime.errors import Conflict, InvalidInput, Misconfigured
-from shared.storage.database import Database
+from shared.storage.database import Connection, Database
 from shared.storage.migrate import load_migrations
 from shared.storage.postgres_tools import run_tool
 from shared.storage.queries import load_queries
@@ -34,6 +34,8 @@ _DUMP: Final = "database.dump"
 _MANIFEST_BYTES: Final = 1 << 20
 _CHUNK: Final = 1 << 20
 _LONG_SECONDS: Final = 3600.0
+_KNOWS_TRANSACTION_TIMEOUT: Final = 17
+_SETTING: Final = b"SET transaction_timeout = 0;"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +126,7 @@ async def restore(database: Database, file: Path, *, scratch: Path | None = None
         _check_migrations(manifest)
         await _check_target(database, manifest)
         async with database.pool.acquire() as connection:
-            await run_tool(
-                "pg_restore",
-                connection,
-                *("--exit-on-error", "--single-transaction", "--no-owner", "--no-privileges"),
-                *("--clean", "--if-exists"),  # an empty database has the schema 'public' already
-                str(folder / _DUMP),
-            )
+            await _restore_dump(connection, folder)
     async with database.pool.acquire() as connection:
         found = await _contents(connection)
     if found != (manifest.migrations, manifest.rows, manifest.boards):
@@ -139,6 +135,30 @@ async def restore(database: Database, file: Path, *, scratch: Path | None = None
             fix="Drop it, and restore another backup.",
         )
     return manifest
+
+
+async def _restore_dump(connection: Connection, folder: Path) -> None:
+    dump, script = str(folder / _DUMP), folder / "restore.sql"
+    # An empty database has the schema 'public' already.
+    options = ("--clean", "--if-exists", "--no-owner", "--no-privileges")
+    if connection.get_server_version().major >= _KNOWS_TRANSACTION_TIMEOUT:
+        how = ("--exit-on-error", "--single-transaction", "--dbname=")
+        await run_tool("pg_restore", connection, *how, *options, dump)
+        return
+    # Newer programs set what an older server does not know, and it refuses all that follows.
+    await run_tool("pg_restore", connection, f"--file={script}", *options, dump)
+    await asyncio.to_thread(_leave_out, _SETTING, script)
+    careful = ("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--single-transaction")
+    await run_tool("psql", connection, *careful, f"--file={script}")
+
+
+def _leave_out(statement: bytes, script: Path) -> None:
+    """Make a comment of a statement among the first of a script, which may be large."""
+    with script.open("r+b") as file:
+        at = file.read(_CHUNK).find(b"\n" + statement)
+        if at >= 0:
+            file.seek(at + 1)
+            file.write(b"--")
 
 
 def read_manifest(file: Path) -> Manifest:

@@ -24,7 +24,7 @@ _SHOWN: Final = 2000
 
 
 async def run_tool(name: str, connection: Connection, *arguments: str) -> None:
-    """Run `pg_dump` or `pg_restore` against a connection's database.
+    """Run `pg_dump`, `pg_restore` or `psql` against a connection's database.
 
     It reaches the same server by the same way, TLS included. The password travels in the
     environment, which other users of the machine cannot see. Raises Misconfigured with what the
@@ -38,7 +38,7 @@ async def run_tool(name: str, connection: Connection, *arguments: str) -> None:
             host, port = await stack.enter_async_context(tunnel(way.secured))
         environment = {name: text for name, text in os.environ.items() if name[:2] != "PG"}
         environment |= way.variables | {"PGHOST": host, "PGPORT": str(port)}
-        await _run(program, environment, *arguments, "--dbname", way.database)
+        await _run(program, environment, *arguments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,6 @@ class Way:
     """Or the folder of a Unix socket."""
     port: int
     secured: SecuredAddress | None
-    database: str
-    """As libpq reads it: a bare name could pass for a URL."""
     variables: dict[str, str]
 
     @classmethod
@@ -73,20 +71,16 @@ class Way:
                 secured = SecuredAddress(
                     host, port, by.ssl, optional, asked=by.ssl_negotiation != "direct"
                 )
-        variables = {"PGSSLMODE": "disable", "PGGSSENCMODE": "disable", "PGUSER": by.user}
+        variables = {"PGSSLMODE": "disable", "PGGSSENCMODE": "disable"}
+        variables |= {"PGUSER": by.user, "PGDATABASE": by.database}
         if isinstance(by.password, str):
             variables["PGPASSWORD"] = by.password
-        return cls(host, port, secured, f"dbname={_quoted(by.database)}", variables)
+        return cls(host, port, secured, variables)
 
 
 def _socket(path: str) -> tuple[str, int]:
     folder, _, port = path.rpartition("/.s.PGSQL.")
     return folder, int(port)
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", r"\\").replace("'", r"\'")
-    return f"'{escaped}'"
 
 
 async def _run(program: Path, environment: Mapping[str, str], *arguments: str) -> None:

@@ -107,7 +107,7 @@ async def tunnel(address: SecuredAddress) -> AsyncIterator[tuple[str, int]]:
     if tried is None:
         yield address.host, address.port
         return
-    tried.close()
+    await _close(tried)
     with tempfile.TemporaryDirectory(prefix="medvid-") as folder:  # for our user alone
         path = Path(folder) / f".s.PGSQL.{_PORT}"
         tasks: set[asyncio.Task[None]] = set()
@@ -138,9 +138,16 @@ async def _lead(
                 both.create_task(_carry(reader, far_writer))
                 both.create_task(_answer(far_reader, writer))
         finally:
-            far_writer.close()
+            await _close(far_writer)
     finally:
-        writer.close()
+        await _close(writer)
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with suppress(OSError, TimeoutError):
+        async with asyncio.timeout(_SECONDS):
+            await writer.wait_closed()
 
 
 async def _answer(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:

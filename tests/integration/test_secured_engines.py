@@ -22,7 +22,9 @@ from shared.messaging.rabbit.bus import RabbitBus, connect_rabbit
 from shared.messaging.rabbit.rebuild import differences
 from shared.messaging.topology import JUDGE_REQUESTS, QUEUES, SCORER_SUBMISSIONS
 from shared.runtime.errors import Misconfigured, Unavailable
+from shared.storage.backup import back_up, restore
 from shared.storage.database import connect
+from shared.storage.migrate import migrate
 from shared.storage.postgres_tools import Way, run_tool
 from shared.storage.tls_tunnel import SecuredAddress, tunnel
 from tests.certificates import ServerCertificate
@@ -91,6 +93,25 @@ async def test_a_dump_is_made_by_a_user_with_a_password(
     with pytest.raises(Misconfigured, match="password authentication failed"):
         async with connect(f"{theirs.replace('%25', '')}?{given}", size=2, application_name="test"):
             pass
+
+
+async def test_a_backup_of_an_older_server_comes_back_into_it(
+    secured: tuple[str, Path], tmp_path: Path
+) -> None:
+    """Debian's is of version 15; the programs of the embedded one set what that does not know."""
+    url, authority = secured
+    file = tmp_path / "backup.tar"
+    for name in ("first", "second"):
+        given = f"sslmode=verify-full&sslrootcert={authority}"
+        async with connect(f"{url}?{given}", size=2, application_name="test") as server:
+            await server.pool.execute(f"CREATE DATABASE {name}")
+        there = f"{url.removesuffix('postgres')}{name}?{given}"
+        async with connect(there, size=2, application_name="test") as database:
+            if name == "first":
+                await migrate(database)
+                manifest = (await back_up(database, file)).manifest
+            else:
+                assert await restore(database, file) == manifest
 
 
 @pytest.mark.parametrize("form", ["{rest}?host=127.0.0.1&port={port}", "{rest}", "none:1,{whole}"])
