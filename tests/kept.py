@@ -24,7 +24,7 @@ import orjson
 import pytest
 from aiohttp import web
 
-from services.gateway import app
+from services.gateway import app, parts
 from services.gateway.boards.current import Boards, ReadyBoard
 from services.gateway.boards.models import MeasuredBoard
 from services.gateway.pages import description
@@ -40,7 +40,7 @@ _Key = tuple[Callable[..., object] | None, tuple[object, ...]]
 _kept: dict[_Key, list[tuple[BaseProcess, Connection]]] = defaultdict(list)
 _start = workers._Worker.start
 _close = workers.WorkerPool.close
-_pages = cache(app.Pages)
+_pages = cache(parts.Pages)
 _schemas = cache(openapi.Schemas)
 _routes: dict[tuple[int, Site, bytes], list[web.RouteDef]] = {}
 _documents: dict[str, dict[str, Any]] = {}
@@ -52,7 +52,7 @@ _STATED = [field.name for field in fields(Endpoint) if field.name != "handler"]
 
 def keep(patch: pytest.MonkeyPatch) -> None:
     """Let services leave to those that come after them what would be the same."""
-    patch.setattr(app, "Pages", _pages)
+    patch.setattr(parts, "Pages", _pages)
     patch.setattr(openapi, "Schemas", lambda models: _schemas(tuple(models)))
     patch.setattr(app, "description_routes", _make_or_take_routes)
     patch.setattr(description, "openapi_document", _make_or_take_document)

@@ -53,7 +53,7 @@ from services.gateway.admin.models import (
     row_change,
 )
 from services.gateway.admin.rules import check_fields
-from services.gateway.boards.api import BoardName
+from services.gateway.boards.names import BoardName
 from services.gateway.web.endpoints import ADMIN, CSV, JSON, Reply, json_reply
 from services.gateway.web.errors import RefusedBody
 from services.gateway.web.paging import cut

@@ -9,8 +9,8 @@ from aiohttp import web
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.admin.models import Reason
 from services.gateway.admin.sealing import Sealing
-from services.gateway.boards.api import SnapshotId
 from services.gateway.boards.evidence import TAR
+from services.gateway.boards.names import SnapshotId
 from services.gateway.web.endpoints import ADMIN, Reply
 from services.gateway.web.middleware import stream_headers
 from services.gateway.web.responses import PRIVATE

@@ -20,7 +20,7 @@ from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.admin.entries_api import EntryId
 from services.gateway.admin.models import Reason
 from services.gateway.admin.notes import ManageNotes
-from services.gateway.boards.api import BoardName, SnapshotId
+from services.gateway.boards.names import BoardName, SnapshotId
 from services.gateway.web.endpoints import ADMIN
 from services.gateway.web.paging import cursor_of, cut, position_of
 from services.gateway.web.parameters import PageQuery, id_reader

@@ -9,7 +9,7 @@ from aiohttp import hdrs, web
 from pydantic import Field
 
 from medvid.benchmark.names import FIELD_LIMITS
-from medvid.benchmark.tasks import BOARDS, Board, Scoring
+from medvid.benchmark.tasks import Board, Scoring
 from medvid.models.boards import Leaderboard, LeaderboardIndex
 from medvid.models.comparisons import EntryComparison
 from medvid.models.entries import EntryDetails
@@ -19,13 +19,14 @@ from services.gateway.boards.current import CACHE_CONTROL, Boards
 from services.gateway.boards.cursors import BoardCursor, Form, TableForm
 from services.gateway.boards.entries import entry_of
 from services.gateway.boards.events import BoardStreams
-from services.gateway.boards.forms import BOARD_TYPES, content_type, form_accepted
+from services.gateway.boards.forms import BOARD_TYPES, accepted_form, accepted_table, content_type
 from services.gateway.boards.moments import PATTERN, read_as_of
+from services.gateway.boards.names import BoardName, BoardsName, EntryText, SnapshotId
 from services.gateway.boards.narrowing import Narrowing, NarrowingQuery
 from services.gateway.boards.reader_weights import LONGEST_WEIGHTS, read_weights
 from services.gateway.boards.second_opinions import second_opinions_csv
 from services.gateway.boards.store import SnapshotStore
-from services.gateway.boards.urls import BOTH, BoardOrBoth, boards_of
+from services.gateway.boards.urls import boards_of
 from services.gateway.boards.views import BoardViews, Window, weights_of
 from services.gateway.boards.withdrawn import GoneEntries, withdrawn_page
 from services.gateway.web.endpoints import CSV, EVENTS, JSON, Handle, Reply, ReplyLink, json_reply
@@ -35,9 +36,9 @@ from services.gateway.web.paging import position_of
 from services.gateway.web.parameters import Number, PageQuery, Parameters
 from services.gateway.web.representations import Representation, represent
 from services.gateway.web.responses import send
-from services.gateway.web.router import PathText, Router
+from services.gateway.web.router import Router
 from services.gateway.web.security import READ_HEADERS
-from shared.runtime.errors import InvalidInput, NotFound
+from shared.runtime.errors import InvalidInput
 
 router: Final = Router("boards")
 _AS_OF: Final = {"format": "as-of", "examples": ["2026-04-15", "2026-04-15T12:00:00Z", "42"]}
@@ -68,51 +69,6 @@ _BOARD_PROBLEMS: Final = (
     "invalid_cursor",
     "invalid_weights",
 )
-
-
-def known_board(name: str) -> Board:
-    """Return a board's name; raises NotFound where there is none of it."""
-    for board in BOARDS:
-        if board == name:
-            return board
-    raise NotFound(
-        f"there is no board {name!r}.",
-        fix=f"Boards are {' and '.join(BOARDS)}.",
-        code="board_not_found",
-    )
-
-
-def known_boards(name: str) -> BoardOrBoth:
-    """Return the same, or `both`; raises NotFound."""
-    return BOTH if name == BOTH else known_board(name)
-
-
-def read_snapshot_id(text: str) -> int:
-    """Return a snapshot's number; raises NotFound where the text is none."""
-    if text.isascii() and text.isdigit() and len(text) <= 18:
-        return int(text)
-    raise NotFound(
-        f"there is no snapshot {text[:40]!r}.",
-        fix="Boards name theirs in 'permalink'.",
-        code="snapshot_not_found",
-    )
-
-
-BoardName = Annotated[Board, Field(description="which board"), PathText(known_board)]
-BoardsName = Annotated[
-    BoardOrBoth, Field(description="which board, or both"), PathText(known_boards)
-]
-SnapshotId = Annotated[
-    int,
-    Field(ge=1, lt=10**18, description="the snapshot's number, as a board names it"),
-    PathText(read_snapshot_id),
-]
-EntryText = Annotated[
-    str,
-    Field(description="the entry's id, as on its board", json_schema_extra={"format": "uuid"}),
-    PathText(str),
-]
-"""An entry's id as it stands in the path; one that is none is named in the error."""
 
 
 WeightsText = Annotated[str, Field(max_length=LONGEST_WEIGHTS, examples=["cvs_acc:2,dvc_llm:0"])]
@@ -253,16 +209,6 @@ async def _board(
         return await views.current(board, query.scoring, window, address=address)
     as_of = read_as_of(query.as_of)
     return await views.past(board, query.scoring, as_of, window, address=address)
-
-
-def accepted_form(request: web.Request) -> Form:
-    """Return the form that a request's Accept header prefers."""
-    return form_accepted(request.headers.get(hdrs.ACCEPT, "*/*"))
-
-
-def accepted_table(request: web.Request) -> TableForm:
-    """Return the form of a table of its own that a request's Accept header prefers."""
-    return "csv" if accepted_form(request) == "csv" else "json"
 
 
 @router.get("/snapshots/{id}", reply=_BOARD, problems=("snapshot_not_found",))

@@ -8,8 +8,8 @@ from pydantic import Field
 
 from medvid.benchmark.tasks import Scoring
 from medvid.models.boards import EvidenceKeys
-from services.gateway.boards.api import BoardName
 from services.gateway.boards.evidence import TAR, BoardEvidence
+from services.gateway.boards.names import BoardName
 from services.gateway.web.endpoints import Reply
 from services.gateway.web.parameters import Number, Parameters
 from services.gateway.web.representations import Representation

@@ -11,12 +11,12 @@ from pydantic import Field
 from medvid.benchmark.tasks import Scoring
 from medvid.models.boards import Leaderboard, LeaderboardEntry
 from medvid.models.comparisons import ComparedModel, EntryComparison, SideBySide
-from services.gateway.boards.api import BoardName, BoardsName, EntryText
 from services.gateway.boards.current import CACHE_CONTROL, Boards
 from services.gateway.boards.entries import entry_of
 from services.gateway.boards.exports import EntryForm, ResultFiles, entry_file
 from services.gateway.boards.forms import content_type
 from services.gateway.boards.models import intervals_of
+from services.gateway.boards.names import BoardName, BoardsName, EntryText
 from services.gateway.boards.store import SnapshotStore, entry_not_found
 from services.gateway.boards.tables import latex_table, markdown, side_by_side, table_csv
 from services.gateway.boards.urls import boards_of

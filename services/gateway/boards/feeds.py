@@ -10,10 +10,10 @@ from uuid import NAMESPACE_URL, uuid5
 from aiohttp import web
 
 from medvid.benchmark.tasks import BOARDS, SCORINGS, Board
-from services.gateway.boards.api import known_board
 from services.gateway.boards.atom import ATOM_TYPE, Feed, News
 from services.gateway.boards.changes import changes_feed
 from services.gateway.boards.current import CACHE_CONTROL, Boards
+from services.gateway.boards.names import known_board
 from services.gateway.boards.notes import PublicNotes
 from services.gateway.boards.store import Arrival, BoardHistory
 from services.gateway.boards.urls import page_url

@@ -18,9 +18,10 @@ from medvid.models.figures import (
     SizeFact,
     TaskLeaders,
 )
-from services.gateway.boards.api import BoardName, accepted_table
 from services.gateway.boards.cursors import TableForm
 from services.gateway.boards.figures import BoardFigures
+from services.gateway.boards.forms import accepted_table
+from services.gateway.boards.names import BoardName
 from services.gateway.boards.size_and_cost import known_score
 from services.gateway.boards.task_leaders import known_task
 from services.gateway.web.endpoints import CSV, JSON, Reply

@@ -11,7 +11,7 @@ from medvid.benchmark.names import check_text
 from medvid.models.base import JsonBody
 from medvid.models.notes import LONGEST_NAME, NoteText, Objection, Objections
 from services.gateway.accounts.rules import Caller
-from services.gateway.boards.api import BoardName
+from services.gateway.boards.names import BoardName
 from services.gateway.objections.service import ObjectionService, account_of
 from services.gateway.web.endpoints import OWNERS, Access
 from services.gateway.web.parameters import id_reader

@@ -24,9 +24,9 @@ from medvid.models.figures import (
     SizedModel,
     TaskLeaders,
 )
-from services.gateway.boards.api import known_board
 from services.gateway.boards.current import Boards, ReadyBoard
 from services.gateway.boards.figures import BoardFigures
+from services.gateway.boards.names import known_board
 from services.gateway.boards.over_time import best_over_time, ranking_value
 from services.gateway.boards.size_and_cost import known_fact, known_score, size_and_cost
 from services.gateway.boards.task_leaders import known_task, task_leaders

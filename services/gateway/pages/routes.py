@@ -14,9 +14,9 @@ from aiohttp import web
 from medvid.benchmark.tasks import BOARDS, SCORINGS, Board, Scoring
 from medvid.models.boards import COLUMNS
 from medvid.models.comparisons import EntryComparison
-from services.gateway.boards.api import known_board
 from services.gateway.boards.current import CACHE_CONTROL, Boards
 from services.gateway.boards.entries import entry_of
+from services.gateway.boards.names import known_board
 from services.gateway.boards.narrowing import NAMES as NARROWING
 from services.gateway.boards.narrowing import Narrowing
 from services.gateway.boards.reader_weights import read_weights, weights_text

@@ -13,9 +13,9 @@ from aiohttp import hdrs, web
 
 from medvid.benchmark.tasks import METRICS, Board
 from medvid.models.boards import Leaderboard, LeaderboardEntry
-from services.gateway.boards.api import known_board
 from services.gateway.boards.current import Boards, ReadyBoard
 from services.gateway.boards.models import rank_text
+from services.gateway.boards.names import known_board
 from services.gateway.boards.store import entry_not_found
 from services.gateway.pages.board_view import View
 from services.gateway.pages.cards import Card, CardRow, draw

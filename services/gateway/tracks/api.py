@@ -9,9 +9,8 @@ from pydantic import Field
 
 from medvid.benchmark.tasks import Scoring
 from medvid.models.tracks import ChallengeTrack, ChallengeTracks, FinalResults
-from services.gateway.boards.api import accepted_form
 from services.gateway.boards.cursors import Form
-from services.gateway.boards.forms import BOARD_TYPES
+from services.gateway.boards.forms import BOARD_TYPES, accepted_form
 from services.gateway.boards.views import BoardViews
 from services.gateway.tracks.models import challenge_track, final_board, final_results
 from services.gateway.tracks.service import TrackService

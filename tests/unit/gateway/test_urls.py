@@ -13,7 +13,7 @@ import pytest
 from pydantic import ValidationError
 
 from medvid.models.base import API
-from services.gateway.app import _FEATURES
+from services.gateway.parts import FEATURES
 from services.gateway.settings import GatewaySettings
 from services.gateway.web.site import Site
 from services.gateway.web.urls import (
@@ -147,7 +147,7 @@ def test_every_name_is_one_that_there_is() -> None:
 
 
 def test_what_is_linked_to_is_an_operation() -> None:
-    declared = {API + each.path for feature in _FEATURES for each in feature.router.declared}
+    declared = {API + each.path for feature in FEATURES for each in feature.router.declared}
     of_the_description = {"api_description", "api_schemas", "api_schema", "api_types"}
     assert set(OPERATIONS.values()) - declared == {OPERATIONS[each] for each in of_the_description}
 
