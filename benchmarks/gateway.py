@@ -30,7 +30,6 @@ import tempfile
 import time
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -38,7 +37,6 @@ from uuid import UUID, uuid4
 import aiohttp
 import orjson
 import uvloop
-from aiohttp import web
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -46,11 +44,12 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.gateway_load import (  # noqa: E402 - the path comes first
     Memory,
     Uploads,
-    Watcher,
     cpu_seconds,
+    heard,
     pace,
     request,
     saturate,
+    serve_bare,
     uploading,
 )
 from benchmarks.scale_processes import Service, start_service  # noqa: E402
@@ -241,47 +240,15 @@ async def _servers(stack: AsyncExitStack, gateway: Service) -> tuple[dict[str, S
             etag = response.headers["ETag"]
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve_bare, args=(body, packed, theirs), daemon=True)
+    process = context.Process(target=serve_bare, args=(body, packed, theirs), daemon=True)
     process.start()
     stack.callback(process.join, 10)
     stack.callback(ours.send, "stop")
     bare = Server(ours.recv(), process.pid or 0, {name: f"/{name}" for name in READS})
-    port = int(gateway.address.rstrip("/").rpartition(":")[2])
     return {
         "bare": bare,
-        "gateway": Server(port, gateway.process.pid, dict.fromkeys(READS, BOARD)),
+        "gateway": Server(port_of(gateway), gateway.process.pid, dict.fromkeys(READS, BOARD)),
     }, etag
-
-
-def _serve_bare(body: bytes, packed: bytes, pipe: Connection) -> None:
-    async def identity(_: web.Request) -> web.Response:
-        return web.Response(body=body, content_type="application/json")
-
-    async def zipped(_: web.Request) -> web.Response:
-        return web.Response(
-            body=packed, content_type="application/json", headers={"Content-Encoding": "gzip"}
-        )
-
-    async def not_modified(_: web.Request) -> web.Response:
-        return web.Response(status=304)
-
-    async def serve() -> None:
-        app = web.Application()
-        app.add_routes(
-            [
-                web.get("/identity", identity),
-                web.get("/gzip", zipped),
-                web.get("/304", not_modified),
-            ]
-        )
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        pipe.send(runner.addresses[0][1])
-        await asyncio.to_thread(pipe.recv)  # until the parent says stop
-        await runner.cleanup()
-
-    uvloop.run(serve())
 
 
 async def _compare(
@@ -341,6 +308,11 @@ async def _mix(gateway: Service, servers: dict[str, Server], options: Options) -
     }
 
 
+def port_of(gateway: Service) -> int:
+    """Return the port that a gateway listens at."""
+    return int(gateway.address.rstrip("/").rpartition(":")[2])
+
+
 async def _submission_events(base: Infrastructure, gateway: Service) -> dict[str, Any]:
     submission = await base.database.pool.fetchval("SELECT id FROM submissions LIMIT 1")
 
@@ -354,56 +326,20 @@ async def _submission_events(base: Infrastructure, gateway: Service) -> dict[str
         return time.perf_counter()
 
     path = f"/api/v1/submissions/{submission}/events"
-    return {"streams": f"{STREAMS} on a submission", **await _heard(gateway, path, change)}
+    return {
+        "streams": f"{STREAMS} on a submission",
+        **await heard(port_of(gateway), path, STREAMS, change),
+    }
 
 
 async def _board_events(base: Infrastructure, gateway: Service) -> dict[str, Any]:
     async def change() -> float:
         return await _rank(base, 2)
 
-    return {"streams": f"{STREAMS} on a board", **await _heard(gateway, f"{BOARD}/events", change)}
-
-
-async def _heard(gateway: Service, path: str, change: Any) -> dict[str, Any]:
-    """Open the streams, make changes, and measure until all have heard of each."""
-    loop = asyncio.get_running_loop()
-    port = int(gateway.address.rstrip("/").rpartition(":")[2])
-    heard: dict[int, float] = {}
-    watchers = []
-
-    for number in range(STREAMS):
-
-        def note(data: bytes, number: int = number) -> None:
-            if b"data:" in data:
-                heard[number] = time.perf_counter()
-
-        _, watcher = await loop.create_connection(
-            lambda note=note: Watcher(request(path), note), "127.0.0.1", port
-        )
-        watchers.append(watcher)
-    try:
-        await _all_told(heard)  # what happened before
-        waits = []
-        for _ in range(5):
-            await asyncio.sleep(0.5)
-            heard.clear()
-            committed = await change()
-            await _all_told(heard)
-            waits.append(sorted(at - committed for at in heard.values()))
-    finally:
-        for watcher in watchers:
-            watcher.transport.close()
     return {
-        "median_seconds": round(statistics.median(wait for each in waits for wait in each), 3),
-        "last_seconds_median": round(statistics.median(each[-1] for each in waits), 3),
-        "worst_seconds": round(max(each[-1] for each in waits), 3),
+        "streams": f"{STREAMS} on a board",
+        **await heard(port_of(gateway), f"{BOARD}/events", STREAMS, change),
     }
-
-
-async def _all_told(heard: dict[int, float]) -> None:
-    async with asyncio.timeout(30):
-        while len(heard) < STREAMS:
-            await asyncio.sleep(0.01)
 
 
 def _print(found: dict[str, Any]) -> None:

@@ -1,12 +1,13 @@
-"""Load on an HTTP server: readers, uploaders and watchers, each with its own measure."""
+"""Load on an HTTP server: readers, uploaders and watchers, each measured; and a bare handler."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import statistics
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -17,6 +18,7 @@ from uuid import uuid4
 
 import aiohttp
 import uvloop
+from aiohttp import web
 
 _SPAWN: Final = get_context("spawn")
 _END_OF_MESSAGE: Final = b"\r\n\r\n"
@@ -234,3 +236,79 @@ def cpu_seconds(pid: int) -> float:
     """Return the processor time that a process itself has used (Linux)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def heard(
+    port: int, path: str, streams: int, change: Callable[[], Awaitable[float]]
+) -> dict[str, Any]:
+    """Open streams; measure from each change, whose commit it returns, until all have heard."""
+    loop = asyncio.get_running_loop()
+    last: dict[int, float] = {}
+    watchers = []
+
+    for number in range(streams):
+
+        def note(data: bytes, number: int = number) -> None:
+            if b"data:" in data:
+                last[number] = time.perf_counter()
+
+        _, watcher = await loop.create_connection(
+            lambda note=note: Watcher(request(path), note), "127.0.0.1", port
+        )
+        watchers.append(watcher)
+    try:
+        await _wait_for(last, streams)  # what happened before
+        waits = []
+        for _ in range(5):
+            await asyncio.sleep(0.5)
+            last.clear()
+            committed = await change()
+            await _wait_for(last, streams)
+            waits.append(sorted(at - committed for at in last.values()))
+    finally:
+        for watcher in watchers:
+            watcher.transport.close()
+    return {
+        "median_seconds": round(statistics.median(wait for each in waits for wait in each), 3),
+        "last_seconds_median": round(statistics.median(each[-1] for each in waits), 3),
+        "worst_seconds": round(max(each[-1] for each in waits), 3),
+    }
+
+
+async def _wait_for(last: dict[int, float], streams: int) -> None:
+    async with asyncio.timeout(30):
+        while len(last) < streams:
+            await asyncio.sleep(0.01)
+
+
+def serve_bare(body: bytes, packed: bytes, pipe: Connection) -> None:
+    """Answer with these bytes until the pipe says stop: what a handler without a gateway costs."""
+
+    async def identity(_: web.Request) -> web.Response:
+        return web.Response(body=body, content_type="application/json")
+
+    async def zipped(_: web.Request) -> web.Response:
+        return web.Response(
+            body=packed, content_type="application/json", headers={"Content-Encoding": "gzip"}
+        )
+
+    async def not_modified(_: web.Request) -> web.Response:
+        return web.Response(status=304)
+
+    async def serve() -> None:
+        app = web.Application()
+        app.add_routes(
+            [
+                web.get("/identity", identity),
+                web.get("/gzip", zipped),
+                web.get("/304", not_modified),
+            ]
+        )
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        pipe.send(runner.addresses[0][1])
+        await asyncio.to_thread(pipe.recv)  # until the parent says stop
+        await runner.cleanup()
+
+    uvloop.run(serve())

@@ -28,20 +28,28 @@ import os
 import sys
 import time
 from asyncio.subprocess import Process
-from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from contextlib import AsyncExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import asyncpg  # noqa: E402 - after the path
 
+from benchmarks.judge_processes import (  # noqa: E402
+    Servers,
+    cpu_seconds,
+    fresh_database,
+    ready,
+    start,
+    start_servers,
+    start_stub,
+)
 from medvid.benchmark.ground_truth import load_ground_truth  # noqa: E402
-from shared.storage.database import Database, connect  # noqa: E402
+from shared.storage.database import Database  # noqa: E402
 from shared.storage.ground_truths import activate_ground_truth  # noqa: E402
 from tests.judging import request_run, run_row  # noqa: E402
 from tests.processes import free_port  # noqa: E402
@@ -52,60 +60,16 @@ PATIENCE_SECONDS = 300
 _POOL_LATENCY = 0.1
 
 
-@dataclass(frozen=True)
-class Servers:
-    """Where the throwaway servers are."""
-
-    postgres: str
-    template: str
-    rabbitmq: str
-    rabbitmq_http: int
-
-    def postgres_url(self, database: str) -> str:
-        """Return the URL of a database."""
-        return self.postgres.replace("{database}", database)
-
-
-async def start_servers(stack: AsyncExitStack) -> Servers:
-    """Start Postgres and RabbitMQ; they end with the stack."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.servers",
-        cwd=ROOT, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    assert process.stdin is not None  # noqa: S101 - asked for
-    assert process.stdout is not None  # noqa: S101 - asked for
-
-    async def end() -> None:
-        assert process.stdin is not None  # noqa: S101 - asked for
-        process.stdin.close()
-        await process.wait()
-
-    stack.push_async_callback(end)
-    found = json.loads(await process.stdout.readline())
-    return Servers(**{name: found[name] for name in Servers.__dataclass_fields__})
-
-
 async def measure(
     servers: Servers, *, replicas: int, latency: float, concurrency: int, http: bool
 ) -> dict[str, Any]:
     """Judge the strong file with so many fresh replicas on a fresh database."""
-    name = f"judge_{uuid4().hex[:8]}"
-    admin = await asyncpg.connect(servers.postgres_url("postgres"))
-    await admin.execute(f"CREATE DATABASE {name} TEMPLATE {servers.template}")
-    add_vhost(servers, name)
-    environment = {
-        "MEDVID_DATABASE_URL": servers.postgres_url(name),
-        "MEDVID_RABBITMQ_URL": f"{servers.rabbitmq}/{name}",
-        "MEDVID_JUDGE_CONCURRENCY": str(concurrency),
-        "MEDVID_LOG_LEVEL": "error",
-        "MEDVID_TEST_LATENCY": str(latency),
-    }
     async with AsyncExitStack() as stack:
-        stack.push_async_callback(admin.close)
-        database = await stack.enter_async_context(
-            connect(servers.postgres_url(name), size=2, application_name="benchmark")
-        )
+        name, database, environment = await fresh_database(stack, servers)
+        environment |= {
+            "MEDVID_JUDGE_CONCURRENCY": str(concurrency),
+            "MEDVID_TEST_LATENCY": str(latency),
+        }
         processes = [
             await start_replica(stack, environment, latency if http else None)
             for _ in range(replicas)
@@ -123,23 +87,6 @@ async def measure(
     return result
 
 
-def add_vhost(servers: Servers, name: str) -> None:
-    """Make a virtual host."""
-    from tests.servers import Management
-
-    Management(servers.rabbitmq_http).add_vhost(name)
-
-
-async def start_stub(stack: AsyncExitStack, **faults: float) -> dict[str, str]:
-    """Start the stub judge's server; returns the settings that lead to it."""
-    process = await start(
-        stack, "services.judge.stub", "--port", "0", "--faults", json.dumps(faults), piped=True
-    )
-    assert process.stdout is not None  # noqa: S101 - asked for
-    url = (await process.stdout.readline()).decode().split()[-1]
-    return {"MEDVID_JUDGE_PROVIDER": "stub", "MEDVID_JUDGE_BASE_URL": url}
-
-
 async def start_replica(
     stack: AsyncExitStack, environment: dict[str, str], http_latency: float | None
 ) -> Process:
@@ -148,42 +95,6 @@ async def start_replica(
         return await start(stack, "tests.judge_process", environment=environment)
     stub = await start_stub(stack, latency_seconds=http_latency)
     return await start(stack, "services.judge", environment=environment | stub)
-
-
-async def start(
-    stack: AsyncExitStack,
-    module: str,
-    *arguments: str,
-    environment: dict[str, str] | None = None,
-    piped: bool = False,
-) -> Process:
-    """Start a process; it ends with the stack."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", module, *arguments,
-        cwd=ROOT, env={**os.environ, **(environment or {})},
-        stdout=asyncio.subprocess.PIPE if piped else None,
-    )  # fmt: skip
-
-    async def end() -> None:
-        with suppress(ProcessLookupError):  # it ended by itself
-            process.terminate()
-        await process.wait()
-
-    stack.push_async_callback(end)
-    return process
-
-
-async def ready(servers: Servers, vhost: str, replicas: int) -> None:
-    """Wait until every replica consumes batches."""
-    from tests.servers import Management
-
-    management = Management(servers.rabbitmq_http)
-    async with asyncio.timeout(60):
-        while True:
-            consumers = management.call("GET", f"/api/consumers/{vhost}")
-            if sum(c["queue"]["name"] == "judge.batches" for c in consumers) >= replicas:
-                return
-            await asyncio.sleep(0.2)
 
 
 async def judge_strong(
@@ -226,12 +137,6 @@ async def leaves(database: Database, run_id: UUID, state: str) -> asyncpg.Record
         await asyncio.sleep(0.01)
 
 
-def cpu_seconds(pid: int) -> float:
-    """Return the processor time that a process took (Linux)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 async def run(replicas: list[int], latency: float, concurrency: int, http: bool) -> dict[str, Any]:
     """Measure every number of replicas, and the overhead."""
     async with AsyncExitStack() as stack:
@@ -263,12 +168,8 @@ async def measure_pool(
     servers: Servers, *, endpoints: int, dead: int, per_second: float
 ) -> dict[str, Any]:
     """Judge the strong file over so many endpoints, `dead` of which nobody serves."""
-    name = f"judge_{uuid4().hex[:8]}"
-    admin = await asyncpg.connect(servers.postgres_url("postgres"))
-    await admin.execute(f"CREATE DATABASE {name} TEMPLATE {servers.template}")
-    add_vhost(servers, name)
     async with AsyncExitStack() as stack:
-        stack.push_async_callback(admin.close)
+        name, database, environment = await fresh_database(stack, servers)
         folder = stack.enter_context(TemporaryDirectory())
         urls = [
             (await start_stub(stack, latency_seconds=_POOL_LATENCY))["MEDVID_JUDGE_BASE_URL"]
@@ -282,16 +183,7 @@ async def measure_pool(
                 for number, url in enumerate(urls)
             )
         )
-        database = await stack.enter_async_context(
-            connect(servers.postgres_url(name), size=2, application_name="benchmark")
-        )
-        environment = {
-            "MEDVID_DATABASE_URL": servers.postgres_url(name),
-            "MEDVID_RABBITMQ_URL": f"{servers.rabbitmq}/{name}",
-            "MEDVID_JUDGE_PROVIDER": "stub",
-            "MEDVID_JUDGE_POOL": str(file),
-            "MEDVID_LOG_LEVEL": "error",
-        }
+        environment |= {"MEDVID_JUDGE_PROVIDER": "stub", "MEDVID_JUDGE_POOL": str(file)}
         await start(stack, "services.judge", environment=environment)
         await ready(servers, name, 1)
         await database.pool.executemany(

@@ -21,16 +21,20 @@ from asyncio.subprocess import Process
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-import asyncpg  # noqa: E402 - after the path
-
-from benchmarks.judge import Servers, add_vhost, start, start_servers, start_stub  # noqa: E402
+from benchmarks.judge_processes import (  # noqa: E402 - after the path
+    Servers,
+    fresh_database,
+    start,
+    start_servers,
+    start_stub,
+)
 from services.judge.settings import JudgeSettings  # noqa: E402
-from shared.storage.database import Database, connect  # noqa: E402
+from shared.storage.database import Database  # noqa: E402
 from tests.judging import request_run, whole_benchmark  # noqa: E402
 
 WAVES: Final = 10
@@ -44,22 +48,10 @@ _PATIENCE_SECONDS: Final = 300
 
 async def measure(servers: Servers, counts: list[int], latency: float) -> dict[str, Any]:
     """Let a fleet grow to each of these sizes; return what each size brought."""
-    name = f"fleet_{uuid4().hex[:8]}"
-    admin = await asyncpg.connect(servers.postgres_url("postgres"))
-    await admin.execute(f"CREATE DATABASE {name} TEMPLATE {servers.template}")
-    add_vhost(servers, name)
     async with AsyncExitStack() as stack:
-        stack.push_async_callback(admin.close)
-        database = await stack.enter_async_context(
-            connect(servers.postgres_url(name), size=2, application_name="benchmark")
-        )
+        _, database, environment = await fresh_database(stack, servers)
         faults = {"latency_seconds": latency, "latency_spread": _SPREAD}
-        environment = await start_stub(stack, **faults) | {
-            "MEDVID_DATABASE_URL": servers.postgres_url(name),
-            "MEDVID_RABBITMQ_URL": f"{servers.rabbitmq}/{name}",
-            "MEDVID_DATABASE_POOL_SIZE": "3",
-            "MEDVID_LOG_LEVEL": "error",
-        }
+        environment |= await start_stub(stack, **faults) | {"MEDVID_DATABASE_POOL_SIZE": "3"}
         run_id = await _ask_for_a_run(database)
         rounds = []
         running: list[Process] = []

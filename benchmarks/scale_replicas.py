@@ -19,7 +19,7 @@ from uuid import uuid4
 import aiohttp
 import asyncpg
 
-from benchmarks.judge import Servers, add_vhost
+from benchmarks.judge_processes import Servers, add_vhost
 from benchmarks.scale_processes import Service, start_service
 from benchmarks.scale_reads import read_load
 from medvid.benchmark.ground_truth import load_ground_truth
