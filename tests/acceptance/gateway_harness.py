@@ -14,6 +14,7 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 import aiohttp
+import asyncpg
 import orjson
 from multidict import CIMultiDictProxy
 
@@ -29,8 +30,9 @@ from shared.messaging.local import LocalBus
 from shared.messaging.topology import RANKER_BOARDS
 from shared.runtime.infrastructure import Infrastructure
 from shared.runtime.ops import Readiness
-from shared.storage.database import Database
+from shared.storage.database import Database, connect
 from shared.storage.ground_truths import activate_ground_truth
+from tests.conftest import Servers
 from tests.patience import HANG_SECONDS
 from tests.preloaded import Forked, forked
 from tests.servers import free_port
@@ -208,6 +210,22 @@ class Gateway:
         )
 
 
+def owner(receipt: dict[str, Any]) -> dict[str, str]:
+    """The header that shows a submission to be the sender's own."""
+    return {"Authorization": f"Bearer {receipt['owner_token']}"}
+
+
+async def send(
+    gateway: Gateway, method: str, path: str, body: object = None, **headers: str
+) -> tuple[int, dict[str, Any]]:
+    """Ask the API; return the status and what is in the answer."""
+    given = {} if body is None else {"json": body}
+    async with gateway.client.request(
+        method, f"/api/v1{path}", headers=headers, **given
+    ) as response:
+        return response.status, orjson.loads(await response.read() or b"{}")
+
+
 @asynccontextmanager
 async def running_gateway(
     database: Database, *, load: bool = True, **changes: Any
@@ -231,6 +249,26 @@ async def running_gateway(
     finally:
         await infrastructure.close()
         await bus.close()
+
+
+async def new_database(servers: Servers) -> str:
+    """Make a database for a whole file of tests; return its URL."""
+    name = f"test_{uuid4().hex[:12]}"
+    admin = await asyncpg.connect(servers.postgres_url("postgres"))
+    await admin.execute(f"CREATE DATABASE {name} TEMPLATE {servers.template}")
+    await admin.close()
+    return servers.postgres_url(name)
+
+
+@asynccontextmanager
+async def fresh_gateway(servers: Servers, **changes: Any) -> AsyncIterator[Gateway]:
+    """Run a gateway on a new database, for all tests of a file."""
+    url = await new_database(servers)
+    async with (
+        connect(url, size=10, application_name="test") as database,
+        running_gateway(database, **changes) as gateway,
+    ):
+        yield gateway
 
 
 @asynccontextmanager

@@ -9,15 +9,13 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from typing import Any
-from uuid import uuid4
 
-import asyncpg
 import orjson
 import pytest
 import pytest_asyncio
 
 from shared.storage.database import connect
-from tests.acceptance.gateway_harness import Gateway, records, running_gateway
+from tests.acceptance.gateway_harness import Gateway, new_database, records, running_gateway
 from tests.conftest import Servers
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -33,11 +31,7 @@ SOON_SECONDS = 9
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def database_url(servers: Servers) -> str:
-    name = f"test_{uuid4().hex[:12]}"
-    admin = await asyncpg.connect(servers.postgres_url("postgres"))
-    await admin.execute(f"CREATE DATABASE {name} TEMPLATE {servers.template}")
-    await admin.close()
-    return servers.postgres_url(name)
+    return await new_database(servers)
 
 
 @asynccontextmanager

@@ -15,27 +15,20 @@ import orjson
 
 from services.gateway.accounts import credentials
 from shared.storage.database import Database
-from tests.acceptance.gateway_harness import Gateway, gateway_process, records, running_gateway
+from tests.acceptance.gateway_harness import (
+    Gateway,
+    gateway_process,
+    owner,
+    records,
+    running_gateway,
+    send,
+)
 from tests.patience import HANG_SECONDS
 
 ADMIN = "the-administrators-own-and-long-key"
 ROOT = {"Authorization": f"Bearer {ADMIN}"}
 FILE = orjson.dumps(records())
 GATEWAY = Path(credentials.__file__).parents[1]
-
-
-def owner(receipt: dict[str, Any]) -> dict[str, str]:
-    return {"Authorization": f"Bearer {receipt['owner_token']}"}
-
-
-async def send(
-    gateway: Gateway, method: str, path: str, body: object = None, **headers: str
-) -> tuple[int, dict[str, Any]]:
-    given = {} if body is None else {"json": body}
-    async with gateway.client.request(
-        method, f"/api/v1{path}", headers=headers, **given
-    ) as response:
-        return response.status, orjson.loads(await response.read() or b"{}")
 
 
 async def make_key(gateway: Gateway, *scopes: str) -> dict[str, Any]:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
-from uuid import uuid4
 
-import asyncpg
 import orjson
 import pytest
 import pytest_asyncio
 
-from shared.storage.database import connect
-from tests.acceptance.gateway_harness import Gateway, records, running_gateway
+from tests.acceptance.gateway_harness import Gateway, fresh_gateway, records
 from tests.conftest import Servers
 from tests.patience import HANG_SECONDS
 from tests.ranking import ranking, score
@@ -28,15 +25,7 @@ FIELDS = ("model_name", "organization", "team", "authors", "contact", "track")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def gateway(servers: Servers) -> AsyncIterator[Gateway]:
-    name = f"test_{uuid4().hex[:12]}"
-    admin = await asyncpg.connect(servers.postgres_url("postgres"))
-    await admin.execute(f"CREATE DATABASE {name} TEMPLATE {servers.template}")
-    await admin.close()
-    async with (
-        connect(servers.postgres_url(name), size=10, application_name="test") as database,
-        running_gateway(database) as gateway,
-        ranking(database, gateway.bus),
-    ):
+    async with fresh_gateway(servers) as gateway, ranking(gateway.database, gateway.bus):
         yield gateway
 
 

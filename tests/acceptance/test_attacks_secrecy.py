@@ -17,23 +17,15 @@ import aiohttp
 import orjson
 import pytest
 
-from benchmarks.secrecy import (
-    Answers,
-    Attacker,
-    Records,
-    complete,
-    distinguishable,
-    flat,
-    near_empty,
-)
+from benchmarks.secrecy import complete, near_empty
+from benchmarks.secrecy_attacker import Answers, Attacker, Records, distinguishable, flat
 from medvid.benchmark.tasks import CAPTION_TASKS, task_of
 from services.operate.ground_truth import store_ground_truth
-from services.standalone import StandaloneSettings, running
 from shared.storage.database import Database
 from tests.depth import deep, is_deep
 from tests.patience import HANG_SECONDS
-from tests.processes import free_port
 from tests.rows import DEMO, load_demo_ground_truth
+from tests.standalone import standalone
 
 
 @pytest.fixture(scope="module")
@@ -56,17 +48,11 @@ async def attacked(
 ) -> AsyncIterator[Attacker]:
     """Run everything on the demo's test set; gives an attacker of it."""
     await load_demo_ground_truth(database)
-    settings = StandaloneSettings(
-        database_url=postgres_url, data_dir=folder, port=free_port(), scorer_processes=1,
-        validation_workers=1, trusted_proxies="127.0.0.0/8", **changes,
-    )  # fmt: skip
-    url = f"http://127.0.0.1:{settings.port}"
+    given = {"similarities": True, "trusted_proxies": "127.0.0.0/8", **changes}
     async with (
         asyncio.timeout(HANG_SECONDS),
-        running(settings) as base,
-        aiohttp.ClientSession(url) as http,
+        standalone(postgres_url, folder, **given) as http,
     ):
-        base.readiness.started = True
         yield Attacker(http)
 
 

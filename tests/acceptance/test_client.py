@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import asyncpg
 import orjson
 import pytest
 import pytest_asyncio
@@ -33,7 +32,13 @@ from medvid.api import (
 from medvid.api.administration import Administration, AsyncAdministration
 from medvid.api.uploads import UnreadableFile
 from shared.storage.database import connect
-from tests.acceptance.gateway_harness import Gateway, records, row, running_gateway
+from tests.acceptance.gateway_harness import (
+    Gateway,
+    fresh_gateway,
+    records,
+    row,
+    running_gateway,
+)
 from tests.conftest import Servers
 from tests.cutting_proxy import Cut, cutting_proxy
 from tests.patience import HANG_SECONDS
@@ -101,14 +106,7 @@ def as_client(request: pytest.FixtureRequest) -> AsClient:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def gateway(servers: Servers) -> AsyncIterator[Gateway]:
-    name = f"test_{uuid4().hex[:12]}"
-    admin = await asyncpg.connect(servers.postgres_url("postgres"))
-    await admin.execute(f"CREATE DATABASE {name} TEMPLATE {servers.template}")
-    await admin.close()
-    async with (
-        connect(servers.postgres_url(name), size=10, application_name="test") as database,
-        running_gateway(database, admin_key=ADMIN) as gateway,
-    ):
+    async with fresh_gateway(servers, admin_key=ADMIN) as gateway:
         yield gateway
 
 

@@ -14,14 +14,18 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import asyncpg
 import orjson
 import pytest
 import pytest_asyncio
 
 from medvid.cli.printing import NO_RANK
-from shared.storage.database import connect
-from tests.acceptance.gateway_harness import Gateway, ground_truth, records, row, running_gateway
+from tests.acceptance.gateway_harness import (
+    Gateway,
+    fresh_gateway,
+    ground_truth,
+    records,
+    row,
+)
 from tests.conftest import Servers
 from tests.cutting_proxy import Cut, cutting_proxy
 from tests.patience import HANG_SECONDS
@@ -35,14 +39,7 @@ PATIENCE_SECONDS = HANG_SECONDS
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def gateway(servers: Servers) -> AsyncIterator[Gateway]:
-    name = f"test_{uuid4().hex[:12]}"
-    admin = await asyncpg.connect(servers.postgres_url("postgres"))
-    await admin.execute(f"CREATE DATABASE {name} TEMPLATE {servers.template}")
-    await admin.close()
-    async with (
-        connect(servers.postgres_url(name), size=10, application_name="test") as database,
-        running_gateway(database, registration="open") as gateway,
-    ):
+    async with fresh_gateway(servers, registration="open") as gateway:
         yield gateway
 
 

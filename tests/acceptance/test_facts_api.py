@@ -16,17 +16,15 @@ from services.gateway.accounts import credentials
 from services.gateway.submissions.facts import CHANGES_A_DAY
 from shared.storage.database import Database
 from tests.acceptance.administration_harness import Site, running_site
-from tests.acceptance.gateway_harness import Gateway, records, row, running_gateway
+from tests.acceptance.gateway_harness import Gateway, owner, records, row, running_gateway, send
 from tests.acceptance.test_dry_run_api import validate
 from tests.acceptance.test_lifecycle_api import (
     FILE,
     ROOT,
     board,
-    owner,
     ranked,
     ranked_gateway,
     reaches,
-    send,
     withdraw,
 )
 from tests.depth import deep

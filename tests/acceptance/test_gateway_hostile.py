@@ -8,15 +8,13 @@ import io
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Any
-from uuid import uuid4
 
-import asyncpg
 import orjson
 import pytest
 import pytest_asyncio
 
-from shared.storage.database import Database, connect
-from tests.acceptance.gateway_harness import Gateway, records, running_gateway
+from shared.storage.database import Database
+from tests.acceptance.gateway_harness import Gateway, fresh_gateway, records, running_gateway
 from tests.conftest import Servers
 from tests.patience import HANG_SECONDS
 
@@ -27,14 +25,7 @@ _MIB = 1 << 20
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def gateway(servers: Servers) -> AsyncIterator[Gateway]:
-    name = f"test_{uuid4().hex[:12]}"
-    admin = await asyncpg.connect(servers.postgres_url("postgres"))
-    await admin.execute(f"CREATE DATABASE {name} TEMPLATE {servers.template}")
-    await admin.close()
-    async with (
-        connect(servers.postgres_url(name), size=10, application_name="test") as database,
-        running_gateway(database) as gateway,
-    ):
+    async with fresh_gateway(servers) as gateway:
         yield gateway
 
 

@@ -14,7 +14,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import aiohttp
-import asyncpg
 import orjson
 import pytest
 import pytest_asyncio
@@ -22,10 +21,11 @@ import pytest_asyncio
 from medvid.benchmark.ground_truth import load_ground_truth
 from medvid.benchmark.test_set import TestSet
 from shared.runtime.truth_workers import stored_predictions
-from shared.storage.database import Database, connect
+from shared.storage.database import Database
 from tests.acceptance.gateway_harness import (
     SAMPLES,
     Gateway,
+    fresh_gateway,
     ground_truth,
     records,
     row,
@@ -41,14 +41,7 @@ with_own_gateway = pytest.mark.asyncio(loop_scope="function")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def gateway(servers: Servers) -> AsyncIterator[Gateway]:
-    name = f"test_{uuid4().hex[:12]}"
-    admin = await asyncpg.connect(servers.postgres_url("postgres"))
-    await admin.execute(f"CREATE DATABASE {name} TEMPLATE {servers.template}")
-    await admin.close()
-    async with (
-        connect(servers.postgres_url(name), size=10, application_name="test") as database,
-        running_gateway(database) as gateway,
-    ):
+    async with fresh_gateway(servers) as gateway:
         yield gateway
 
 

@@ -21,12 +21,11 @@ from medvid.benchmark.statistics.intervals import interval
 from medvid.benchmark.statistics.ranks import rank_statistics
 from medvid.benchmark.tasks import METRIC_KEYS, SCORINGS, Scoring
 from services.operate.ground_truth import store_ground_truth
-from services.standalone import StandaloneSettings, running
 from shared.storage.database import Database
 from tests.depth import deep
 from tests.golden_files import DATA, content, replicates, truth, values
 from tests.patience import HANG_SECONDS
-from tests.servers import free_port
+from tests.standalone import standalone
 
 FILES = ("strong", "weak", "hostile")
 BOARD = "/api/v1/leaderboards/community"
@@ -37,17 +36,16 @@ async def test_a_server_says_what_the_library_computes(
     postgres_url: str, database: Database, tmp_path: Path
 ) -> None:
     await store_ground_truth(database, (DATA / "ground_truth.json.gz").read_bytes(), "truth")
-    settings = StandaloneSettings(
-        database_url=postgres_url, data_dir=tmp_path, port=free_port(), scorer_processes=2,
-        validation_workers=1, judge_provider="stub", judge_automatic=True,
-        judge_concurrency=32, similarities=False,
-    )  # fmt: skip
+    given = {
+        "scorer_processes": 2,
+        "judge_provider": "stub",
+        "judge_automatic": True,
+        "judge_concurrency": 32,
+    }
     async with (
         asyncio.timeout(10 * HANG_SECONDS),
-        running(settings) as base,
-        aiohttp.ClientSession(f"http://127.0.0.1:{settings.port}") as http,
+        standalone(postgres_url, tmp_path, **given) as http,
     ):
-        base.readiness.started = True
         receipts = []
         for file in FILES:
             form = aiohttp.FormData({"model_name": file, "organization": "A lab"})

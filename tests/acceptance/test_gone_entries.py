@@ -9,8 +9,8 @@ import pytest
 from medvid.api import AsyncClient, NotFound
 from medvid.models.tombstones import Tombstone
 from shared.storage.database import Database
-from tests.acceptance.gateway_harness import Gateway
-from tests.acceptance.test_lifecycle_api import ROOT, board, owner, ranked, ranked_gateway, send
+from tests.acceptance.gateway_harness import Gateway, owner, send
+from tests.acceptance.test_lifecycle_api import ROOT, board, ranked, ranked_gateway
 
 
 async def kept(gateway: Gateway, entry_id: str) -> Tombstone:

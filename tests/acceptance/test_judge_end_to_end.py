@@ -19,14 +19,13 @@ from medvid.judging import standin
 from medvid.judging.aggregate import JudgeScore, aggregate
 from medvid.judging.plans import pair_sha256
 from services.judge.stub.server import Faults, Stub, running_stub
-from services.standalone import StandaloneSettings, running
 from shared.storage.database import Database
 from tests.depth import deep
 from tests.judging import HALF, plan_of, reaches, request_run
 from tests.patience import HANG_SECONDS
 from tests.preloaded import process_of
-from tests.processes import free_port
 from tests.rows import DEMO, accept_submission, load_demo_ground_truth
+from tests.standalone import standalone
 
 ROOT = Path(__file__).parents[2]
 CONCURRENCY = 8
@@ -64,23 +63,11 @@ async def test_standalone_ends_with_all_ten_metrics_and_a_badge(
     postgres_url: str, database: Database, demo_plan: JudgingPlan, tmp_path: Path
 ) -> None:
     await load_demo_ground_truth(database)
-    settings = StandaloneSettings(
-        database_url=postgres_url,
-        data_dir=tmp_path,
-        port=free_port(),
-        judge_provider="stub",
-        judge_automatic=True,
-        similarities=False,  # which nobody waits for
-        scorer_processes=1,
-        validation_workers=1,
-    )
-    url = f"http://127.0.0.1:{settings.port}"
+    given = {"judge_provider": "stub", "judge_automatic": True}
     async with (
         asyncio.timeout(HANG_SECONDS),
-        running(settings) as base,
-        aiohttp.ClientSession(url) as http,
+        standalone(postgres_url, tmp_path, **given) as http,
     ):
-        base.readiness.started = True
         form = aiohttp.FormData({"model_name": "Judged", "organization": "Us"})
         content = (DEMO / "predictions.json.gz").read_bytes()
         form.add_field("file", content, filename="predictions.json.gz")

@@ -10,15 +10,14 @@ import aiohttp
 from llmock.pytest_plugin import LLMock
 
 from medvid.judging.pricing import TokenPrice
-from services.standalone import StandaloneSettings, running
 from shared.storage.database import Database
 from tests.acceptance.test_judge_end_to_end import API_KEY, entry_with
 from tests.depth import deep
 from tests.judging import HALF
 from tests.patience import HANG_SECONDS
-from tests.processes import free_port
 from tests.providers import MODEL, spent
 from tests.rows import load_demo_ground_truth
+from tests.standalone import standalone
 
 
 async def run_that_is(http: aiohttp.ClientSession, submission: str, state: str) -> dict[str, Any]:
@@ -37,30 +36,21 @@ async def test_faults_of_a_provider_are_told_cost_nothing_and_pass(
     postgres_url: str, database: Database, llmock: LLMock, tmp_path: Path
 ) -> None:
     await load_demo_ground_truth(database)
-    settings = StandaloneSettings(
-        database_url=postgres_url,
-        data_dir=tmp_path,
-        port=free_port(),
-        judge_provider="openai",
-        judge_base_url=llmock.base_url(),
-        judge_api_key=API_KEY,
-        judge_model=MODEL,
-        judge_prices={MODEL: TokenPrice(input=2, output=8)},
-        judge_automatic=True,
-        judge_patrol_seconds=0.1,
-        judge_breaker_seconds=0.2,
-        similarities=False,  # which nobody waits for
-        scorer_processes=1,
-        validation_workers=1,
-    )
-    url = f"http://127.0.0.1:{settings.port}"
+    given = {
+        "judge_provider": "openai",
+        "judge_base_url": llmock.base_url(),
+        "judge_api_key": API_KEY,
+        "judge_model": MODEL,
+        "judge_prices": {MODEL: TokenPrice(input=2, output=8)},
+        "judge_automatic": True,
+        "judge_patrol_seconds": 0.1,
+        "judge_breaker_seconds": 0.2,
+    }
     llmock.fail(401, times=None)
     async with (
         asyncio.timeout(HANG_SECONDS),
-        running(settings) as base,
-        aiohttp.ClientSession(url) as http,
+        standalone(postgres_url, tmp_path, **given) as http,
     ):
-        base.readiness.started = True
         form = aiohttp.FormData({"model_name": "Judged", "organization": "Us"})
         form.add_field("file", HALF, filename="predictions.json.gz")
         async with http.post("/api/v1/submissions", data=form) as response:

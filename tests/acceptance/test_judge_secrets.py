@@ -14,13 +14,13 @@ import pytest
 from aiohttp import web
 
 from services.judge.stub.server import Stub, running_stub
-from services.standalone import StandaloneSettings, running
 from shared.storage.database import Database
 from tests.acceptance.test_judge_end_to_end import API_KEY, tables_with
 from tests.depth import deep
 from tests.patience import HANG_SECONDS
 from tests.processes import free_port
 from tests.rows import DEMO, load_demo_ground_truth
+from tests.standalone import standalone
 
 MODEL = "stub-judge-1"
 _LINK = re.compile(r"""(?:href|src|action)="(/[^"#]*)""")
@@ -89,25 +89,19 @@ async def test_the_key_is_in_no_log_table_event_page_or_answer(
     await load_demo_ground_truth(database)
     careless = Careless()
     async with asyncio.timeout(HANG_SECONDS), running_stub(careless) as provider:
-        settings = StandaloneSettings(
-            database_url=postgres_url,
-            data_dir=tmp_path,
-            port=free_port(),
-            ops_port=free_port(),
-            log_level="debug",
-            judge_provider="openai",
-            judge_base_url=provider,
-            judge_api_key=API_KEY,
-            judge_model=MODEL,
-            judge_automatic=True,
-            judge_backoff_seconds=0.01,
-            judge_waste_share=0.2,  # one reply in 17 is no verdict
-            scorer_processes=1,
-            validation_workers=1,
-        )
-        url = f"http://127.0.0.1:{settings.port}"
-        async with running(settings) as base, aiohttp.ClientSession(url) as http:
-            base.readiness.started = True
+        given = {
+            "similarities": True,
+            "ops_port": free_port(),
+            "log_level": "debug",
+            "judge_provider": "openai",
+            "judge_base_url": provider,
+            "judge_api_key": API_KEY,
+            "judge_model": MODEL,
+            "judge_automatic": True,
+            "judge_backoff_seconds": 0.01,
+            "judge_waste_share": 0.2,  # one reply in 17 is no verdict
+        }
+        async with standalone(postgres_url, tmp_path, **given) as http:
             form = aiohttp.FormData({"model_name": "Judged", "organization": "Us"})
             content = (DEMO / "predictions.json.gz").read_bytes()
             form.add_field("file", content, filename="predictions.json.gz")
@@ -116,7 +110,7 @@ async def test_the_key_is_in_no_log_table_event_page_or_answer(
             while not await database.pool.fetchval("SELECT count(*) FROM judge_results"):
                 await asyncio.sleep(0.1)
             texts = await crawled(http, receipt["owner_token"], receipt["id"])
-            async with aiohttp.ClientSession(f"http://127.0.0.1:{settings.ops_port}") as ops:
+            async with aiohttp.ClientSession(f"http://127.0.0.1:{given['ops_port']}") as ops:
                 texts |= {path: await read(ops, path, {}) for path in ("/metrics", "/readyz")}
     assert min(careless.told["error"], careless.told["reply"]) > 3  # there was something to hide
     events = await database.pool.fetch("SELECT data::text FROM submission_events")

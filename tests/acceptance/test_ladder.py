@@ -14,18 +14,16 @@ import pytest
 from medvid.api import AsyncClient, NotFound
 from shared.storage.database import Database
 from shared.storage.migrate import load_migrations
-from tests.acceptance.gateway_harness import Gateway, running_gateway
+from tests.acceptance.gateway_harness import Gateway, owner, running_gateway, send
 from tests.acceptance.test_evidence import medvid
 from tests.acceptance.test_lifecycle_api import (
     ADMIN,
     FILE,
     ROOT,
     board,
-    owner,
     ranked,
     ranked_gateway,
     reaches,
-    send,
     withdraw,
 )
 from tests.depth import deep

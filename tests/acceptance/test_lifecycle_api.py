@@ -12,7 +12,7 @@ import orjson
 
 from services.judge.store import announce_judge
 from shared.storage.database import Database
-from tests.acceptance.gateway_harness import Gateway, records, running_gateway
+from tests.acceptance.gateway_harness import Gateway, owner, records, running_gateway, send
 from tests.fakes.grader import FakeGrader
 from tests.patience import HANG_SECONDS
 from tests.ranking import ranking, score
@@ -29,20 +29,6 @@ async def ranked_gateway(database: Database, **changes: Any) -> AsyncIterator[Ga
         ranking(database, gateway.bus),
     ):
         yield gateway
-
-
-def owner(receipt: dict[str, Any]) -> dict[str, str]:
-    return {"Authorization": f"Bearer {receipt['owner_token']}"}
-
-
-async def send(
-    gateway: Gateway, method: str, path: str, body: object = None, **headers: str
-) -> tuple[int, dict[str, Any]]:
-    given = {} if body is None else {"json": body}
-    async with gateway.client.request(
-        method, f"/api/v1{path}", headers=headers, **given
-    ) as response:
-        return response.status, orjson.loads(await response.read() or b"{}")
 
 
 async def withdraw(gateway: Gateway, receipt: dict[str, Any], **headers: str) -> tuple[int, Any]:

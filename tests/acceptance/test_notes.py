@@ -15,18 +15,9 @@ from medvid.api import AsyncClient
 from medvid.cli.main import app
 from services.gateway.objections.rules import OBJECTIONS_A_DAY
 from shared.storage.database import Database
-from tests.acceptance.gateway_harness import Gateway
-from tests.acceptance.test_admin_page import Browser
-from tests.acceptance.test_lifecycle_api import (
-    ADMIN,
-    ROOT,
-    board,
-    owner,
-    ranked,
-    ranked_gateway,
-    send,
-    withdraw,
-)
+from tests.acceptance.admin_browser import Browser
+from tests.acceptance.gateway_harness import Gateway, owner, send
+from tests.acceptance.test_lifecycle_api import ADMIN, ROOT, board, ranked, ranked_gateway, withdraw
 from tests.patience import HANG_SECONDS
 
 BOARD = "/leaderboards/community"

@@ -11,11 +11,10 @@ import pytest
 
 from medvid.benchmark.tasks import RULE_METRIC_KEYS
 from services.operate.ground_truth import store_ground_truth
-from services.standalone import StandaloneSettings, running
 from shared.storage.database import Database
 from tests.depth import deep, is_deep
 from tests.patience import HANG_SECONDS
-from tests.servers import free_port
+from tests.standalone import standalone
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "benchmarks" / "data"
@@ -33,18 +32,11 @@ async def test_every_file_is_stored_with_its_golden_scores(
     postgres_url: str, database: Database, tmp_path: Path
 ) -> None:
     await store_ground_truth(database, (DATA / "ground_truth.json.gz").read_bytes(), "truth")
-    settings = StandaloneSettings(
-        database_url=postgres_url, data_dir=tmp_path, port=free_port(), scorer_processes=2,
-        validation_workers=1, address_submissions_per_day=100,
-        similarities=False,  # which nobody waits for
-    )  # fmt: skip
-    url = f"http://127.0.0.1:{settings.port}"
+    given = {"scorer_processes": 2, "address_submissions_per_day": 100}
     async with (
         asyncio.timeout(HANG_SECONDS),
-        running(settings) as base,
-        aiohttp.ClientSession(url) as http,
+        standalone(postgres_url, tmp_path, **given) as http,
     ):
-        base.readiness.started = True
         files = FILES if is_deep() else ("results_strong", "predictions_hostile")
         submitted = {file: await submit(http, file) for file in files}
         for receipt in submitted.values():

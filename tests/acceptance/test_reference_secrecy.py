@@ -24,7 +24,6 @@ from medvid.benchmark.tasks import CAPTION_TASKS, Task
 from medvid.benchmark.truth import captions
 from medvid.judging.prompt import read_captions
 from services.judge.stub.server import Stub, running_stub
-from services.standalone import StandaloneSettings, running
 from shared.storage.database import Database
 from tests.acceptance.test_commands import Shell
 from tests.acceptance.test_judge_secrets import MODEL, crawled, read
@@ -32,6 +31,7 @@ from tests.depth import deep
 from tests.patience import HANG_SECONDS
 from tests.processes import free_port
 from tests.rows import DEMO, load_demo_ground_truth
+from tests.standalone import standalone
 
 ADMIN_KEY = "an-administrator-s-key-of-40-characters."
 _WORDS = 5
@@ -106,25 +106,20 @@ async def test_nothing_that_an_owner_reads_holds_words_of_a_reference(
     hidden, careless = secrets(), Repeating()
     assert len(hidden) > 500
     async with asyncio.timeout(HANG_SECONDS), running_stub(careless) as provider:
-        settings = StandaloneSettings(
-            database_url=postgres_url,
-            data_dir=tmp_path,
-            port=free_port(),
-            judge_provider="openai",
-            judge_base_url=provider,
-            judge_api_key="sk-a-key",
-            judge_model=MODEL,
-            judge_automatic=True,
-            judge_rationale=True,
-            admin_key=ADMIN_KEY,
-            judge_backoff_seconds=0.01,
-            similarities=False,
-            scorer_processes=1,
-            validation_workers=1,
-        )
-        url = f"http://127.0.0.1:{settings.port}"
-        async with running(settings) as base, aiohttp.ClientSession(url) as http:
-            base.readiness.started = True
+        port = free_port()
+        url = f"http://127.0.0.1:{port}"
+        given = {
+            "port": port,
+            "judge_provider": "openai",
+            "judge_base_url": provider,
+            "judge_api_key": "sk-a-key",
+            "judge_model": MODEL,
+            "judge_automatic": True,
+            "judge_rationale": True,
+            "admin_key": ADMIN_KEY,
+            "judge_backoff_seconds": 0.01,
+        }
+        async with standalone(postgres_url, tmp_path, **given) as http:
             judged = await _submitted(http, "Judged")
             while not await database.pool.fetchval("SELECT count(*) FROM judge_results"):
                 await asyncio.sleep(0.1)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from shared.storage.database import Database
+from tests.acceptance.admin_browser import signed_in
 from tests.acceptance.administration_harness import Site, running_site
 from tests.acceptance.test_admin_operations import medvid
-from tests.acceptance.test_admin_page import signed_in
 from tests.rows import add_listed_entry
 
 A, B = "a" * 16, "b" * 16

@@ -28,9 +28,9 @@ from shared.messaging.rabbit.bus import connect_rabbit
 from shared.runtime.infrastructure import Infrastructure
 from shared.runtime.ops import Readiness
 from shared.storage.database import Database
+from tests.acceptance.admin_browser import signed_in
 from tests.acceptance.administration_harness import Site, running_site
 from tests.acceptance.test_admin_operations import medvid
-from tests.acceptance.test_admin_page import signed_in
 from tests.depth import deep
 from tests.judging import FEW, HALF, plan_of, request_run
 from tests.patience import HANG_SECONDS

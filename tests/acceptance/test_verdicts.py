@@ -18,8 +18,8 @@ from medvid.benchmark.tasks import ASPECTS
 from medvid.judging.calls import Usage
 from services.judge.verdict import Pair, Verdict
 from shared.storage.database import Database
+from tests.acceptance.admin_browser import Browser
 from tests.acceptance.gateway_harness import Gateway, ground_truth
-from tests.acceptance.test_admin_page import Browser
 from tests.acceptance.test_judging_api import ADMIN, api, judged, post, submitted
 from tests.depth import deep
 from tests.fakes.grader import FakeGrader, graded

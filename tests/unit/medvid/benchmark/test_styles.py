@@ -8,21 +8,16 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 
-from medvid.benchmark.decoding import SUBMISSION_LIMITS
 from medvid.benchmark.diagnosis import diagnose
-from medvid.benchmark.ground_truth import GroundTruth, Sample, load_ground_truth
-from medvid.benchmark.report import Advice, Code, Report
-from medvid.benchmark.styles import recognise, strip_reasoning, tidy
+from medvid.benchmark.ground_truth import GroundTruth, Sample
+from medvid.benchmark.report import Advice, Code
+from medvid.benchmark.styles import recognise, tidy
 from medvid.benchmark.styles.table import STYLES
 from medvid.benchmark.tasks import Task, task_of
 from medvid.benchmark.test_set import TestSet
-from medvid.benchmark.validation import check_format, validate_submission
 
 CASES: Final = Path(__file__).parents[3] / "cases"
-DATA: Final = Path(__file__).parents[4] / "benchmarks" / "data"
 STRINGS: Final = {
     qa_type: [case["prediction"] for case in cases]
     for qa_type, cases in json.loads((CASES / "formats" / "strings.json").read_bytes()).items()
@@ -376,75 +371,6 @@ def test_what_is_read_as_it_is_meant_has_no_warning(task: Task, text: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("text", "left"),
-    [
-        ("<think>a</think> b", "b"),
-        ("a <think>b</think> c", "a\nc"),
-        ("a</think>b", "b"),
-        ("a <think>b", "a"),
-        ("<THINK>a<think>b</think>c</think>d", "d"),
-        ("<thi<think>x</think>nk>y", "<thi\nnk>y"),
-        ("a < b > c", "a < b > c"),
-        ("<think>only", ""),
-    ],
-)
-def test_reasoning_is_stripped(text: str, left: str) -> None:
-    assert strip_reasoning(text) == left
-    assert strip_reasoning(left) == left
-
-
-PIECES: Final = st.sampled_from([
-    "<think>", "</think>", "<answer>", "</answer>", "```", "\\boxed{", "}", "[", "]", "(", ")", "{",
-    '"start": ', '"end": ', "start: ", "end ", "1", "2.5", "0:05", " ", "\n", "- ", "1. ", "**",
-    ", ", "-", "–", " to ", "s", " seconds", " seconds: ", ":", "|", "two structures",
-    "Cystic plate", "/5",
-    "Respect for tissue", "Time and motion", "is ", "one", "tying", "next action ", "Sure! ", "，",
-    "2024-05-06", "between ", " and ", "min ", "Let me know", "frame ", "<box>", "[1, 2, 3, 4]",
-])  # fmt: skip
-MANGLED: Final = st.lists(PIECES, max_size=14).map("".join) | st.text(max_size=60)
-
-
-@given(MANGLED, st.sampled_from(Task))
-@example("<thi<think>x</think>nk>5-6", Task.TAL)
-def test_tidying_twice_is_tidying_once(text: str, task: Task) -> None:
-    once, names = tidy(text, task)
-    assert tidy(once, task) == (once, ())
-    assert (once == text) == (not names)
-    recognise(text, task)
-    assert strip_reasoning(strip_reasoning(text)) == strip_reasoning(text)
-
-
-TIMES: Final = st.decimals(0, 9999, places=1).map(str) | st.integers(0, 9999).map(str)
-SPANS: Final = st.tuples(TIMES, TIMES).filter(lambda times: float(times[0]) < float(times[1]))
-CAPTIONS: Final = st.text("abc de,-", min_size=3).map(lambda text: f"A{text.strip()}b.")
-WELL_WRITTEN: Final[dict[Task, st.SearchStrategy[str]]] = {
-    Task.TAL: st.lists(SPANS.map("-".join), min_size=1).map(", ".join).map("{} seconds.".format),
-    Task.STG: st.lists(
-        st.tuples(TIMES, st.tuples(*[TIMES] * 4).map(", ".join)).map(
-            "{0[0]} seconds: [{0[1]}]".format
-        ),
-        min_size=1,
-    ).map(" ".join),
-    Task.DENSE_CAPTIONING: st.lists(
-        st.tuples(SPANS.map("-".join), CAPTIONS).map(" seconds: ".join), min_size=1
-    ).map("\n".join),
-    Task.CVS_ASSESSMENT: st.tuples(*[st.integers(0, 2)] * 3).map(
-        "Two structures: {0[0]}, Cystic plate: {0[1]}, Hepatocystic triangle: {0[2]}".format
-    ),
-    Task.SKILL_ASSESSMENT: st.tuples(*[st.integers(1, 5)] * 6).map(
-        lambda scores: ", ".join(f"{a}: {n}/5" for a, n in zip(ASPECTS, scores, strict=True))
-    ),
-}  # fmt: skip
-
-
-@given(st.data(), st.sampled_from(sorted(WELL_WRITTEN)))
-def test_what_is_well_written_comes_back_unchanged(data: st.DataObject, task: Task) -> None:
-    text = data.draw(WELL_WRITTEN[task])
-    assert tidy(text, task) == (text, ())
-    assert recognise(text, task) == ()
-
-
-@pytest.mark.parametrize(
     "piece",
     ["<think>", "1-", "1 ", "9", " ", "1:", "1,", "[1,", "[", "(1,1),", "start: 1 ",
      "two structures ", "\n- ", "between 1 and ", "|1", "1 seconds: [", "```", "\\boxed{",
@@ -465,64 +391,3 @@ def test_hostile_texts_take_no_longer_than_their_length(piece: str) -> None:
 def test_every_style_is_a_code_with_effect_and_fix() -> None:
     assert {str(code) for code in STYLES} <= {code.value for code in Code}
     assert all(style.message and style.effect and style.fix for style in STYLES.values())
-
-
-def whole_file(name: str, *, truth: bool) -> Report:
-    data = (CASES / "uploads" / "ground_truth.json.gz").read_bytes()
-    samples = TestSet.from_ground_truth(load_ground_truth(data))
-    return validate_submission(
-        (CASES / "uploads" / name).read_bytes(), samples if truth else samples.public
-    ).report
-
-
-@pytest.mark.parametrize("truth", [True, False], ids=["truth", "public"])
-@pytest.mark.parametrize(
-    ("name", "task", "code"),
-    [
-        ("tal_clock_times.json.gz", Task.TAL, "clock_times"),
-        ("stg_xywh.json.gz", Task.STG, "unordered_boxes"),
-    ],
-)
-def test_no_file_that_scores_near_zero_passes_without_a_warning(
-    name: str, task: Task, code: str, *, truth: bool
-) -> None:
-    report = whole_file(name, truth=truth)
-    assert {(w.task, str(w.code)) for w in report.warnings} - {(task, "xywh_boxes")} == {
-        (task, code)
-    }
-    (counts,) = (t for t in report.tasks if t.task is task)
-    assert counts.parsed == counts.doubtful == 30
-    (warning,) = (w for w in report.warnings if w.code == code)
-    assert warning.count == 30
-    assert warning.example
-    assert warning.effect
-    assert warning.fix
-
-
-@pytest.mark.parametrize("truth", [True, False], ids=["truth", "public"])
-def test_a_good_file_has_no_warning_and_a_weak_one_many(*, truth: bool) -> None:
-    samples = TestSet.from_ground_truth(
-        load_ground_truth((DATA / "ground_truth.json.gz").read_bytes())
-    )
-    samples = samples if truth else samples.public
-    strong, weak = (
-        validate_submission((DATA / f"predictions_{name}.json.gz").read_bytes(), samples).report
-        for name in ("strong", "weak")
-    )
-    assert strong.ok
-    assert not strong.warnings
-    assert {str(warning.code) for warning in weak.warnings} == {
-        "unparsable", "clock_times", "no_times", "unordered_boxes", "box_style", "low_structure",
-        "inverted_segments", "label_style", "not_a_label", "unnamed_scores",
-    }  # fmt: skip
-
-
-def test_with_the_truth_boxes_as_sizes_are_recognised() -> None:
-    codes = {str(w.code) for w in whole_file("stg_xywh.json.gz", truth=True).warnings}
-    assert "xywh_boxes" in codes
-
-
-def test_without_a_test_set_styles_are_found_too() -> None:
-    data = (CASES / "uploads" / "tal_clock_times.json.gz").read_bytes()
-    codes = {str(w.code) for w in check_format(data, limits=SUBMISSION_LIMITS).warnings}
-    assert codes == {"clock_times"}
