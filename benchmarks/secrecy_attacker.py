@@ -117,7 +117,7 @@ class Answers:
         return {place: ", ".join(said) for place, said in texts.items()}, right, counts
 
     def pair(self, number: int) -> tuple[dict[int, str], dict[int, str]]:
-        """Return right and wrong answers to the so-manieth sample of every kind."""
+        """Return right and wrong answers to the sample with this number, of every kind."""
         right = {places[number]: self.answer(places[number]) for places in self.places.values()}
         wrong = {
             places[number]: self.wrong(kind, places[number]) for kind, places in self.places.items()

@@ -31,13 +31,13 @@ class Unreachable(LeaderboardError):
 
 
 class BadAddress(LeaderboardError):
-    """The server's address is none."""
+    """The server's address is not valid."""
 
     code = "bad_address"
 
 
 class BadCredential(LeaderboardError):
-    """The key or token is none: it has characters that cannot be sent."""
+    """The key or token is not valid: it has characters that cannot be sent."""
 
     code = "bad_credential"
 
@@ -81,7 +81,7 @@ class Invalid(Refused):
 
 
 class NotAuthorized(Refused):
-    """A token or key is needed, or the one that was sent does not do."""
+    """A token or key is needed, or the one that was sent gives no access."""
 
 
 class NotFound(Refused):

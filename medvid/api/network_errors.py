@@ -60,7 +60,7 @@ def moved(url: str, path: str, to: str | None) -> LeaderboardError:
 
 
 def misplaced(url: str, error: LeaderboardError) -> str | None:
-    """Return the cure where an answer shows that the address has a path too many."""
+    """Return the fix where an answer shows that the address has a path too many."""
     place = urlsplit(url)
     if not place.path.strip("/") or not (
         isinstance(error, Unintelligible) or error.code == "not_found"

@@ -1,6 +1,6 @@
 """Calls over HTTP with aiohttp: timeouts, retries, errors of the network as LeaderboardError.
 
-aiohttp is imported when the first call is made: the help of a command does without.
+aiohttp is imported when the first call is made: the help of a command does not need it.
 """
 
 from __future__ import annotations

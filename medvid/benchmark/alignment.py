@@ -124,7 +124,7 @@ def _same_task(record: Record, item: TestItem) -> bool:
 def _by_position(
     records: Sequence[Record], test_set: TestSet, candidates: _Candidates
 ) -> Alignment | None:
-    """Align record i with sample i (rules 1 and 2); None where that does not do."""
+    """Align record i with sample i (rules 1 and 2); None where they do not fit."""
     if len(records) != len(test_set):
         return None
     foreign: list[int] = []

@@ -37,7 +37,7 @@ NO_LABEL_SHARE: Final = 1 / 3
 MIN_ANSWERS: Final = 10
 """Fewer answers show no pattern."""
 MIN_COUNTED: Final = 30
-"""Without a truth, structure is counted for tasks with at least so many answered samples."""
+"""Without a truth, structure is counted for tasks with at least this many answered samples."""
 LOOKED_AT_CHARACTERS: Final = 4_000_000
 """How much doubtful text of one task is searched for styles; a whole benchmark has less."""
 FREQUENT_TEXTS: Final = 3

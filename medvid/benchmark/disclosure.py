@@ -56,7 +56,7 @@ def few(answered: int) -> Withheld | None:
 def few_in(answered: Mapping[str, int]) -> dict[str, Withheld | None]:
     """Return why the value of each source is withheld, of a metric whose own value is shown.
 
-    What is withheld is what is shown of all, less what is shown of the others. So as long as the
+    A withheld value follows from the whole and from the sources that are shown. So as long as the
     withheld sources together rest on too few answers, the next smallest is withheld with them.
     """
     found = {source: few(count) for source, count in answered.items()}

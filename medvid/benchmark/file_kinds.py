@@ -94,7 +94,7 @@ def _packed(start: bytes) -> Problem | None:
 
 
 def _binary(start: bytes) -> tuple[str, str]:
-    """Return what a binary file is and what to do; empty where it is none that is known."""
+    """Return what a binary file is and what to do; empty where its kind is not known."""
     if start[_TAR_MARK] == b"ustar":
         name = start[:100].split(b"\0")[0].decode("utf-8", "replace")
         return f"a tar archive that holds {shown(name)}", (

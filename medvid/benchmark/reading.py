@@ -248,7 +248,7 @@ def _is_xywh(present: Mapping[str, Box], true: list[tuple[str, Box]]) -> bool:
 
 
 _FITS: Final = 0.45
-"""A box that overlaps so much with the true one is meant as it is read."""
+"""A box that overlaps the true one by more than this was read as the model meant it."""
 
 
 def _iou(one: Box, other: Box) -> float:

@@ -1,4 +1,4 @@
-"""Layouts in which other tools write answers: recognised, so that errors name them and the cure.
+"""Layouts in which other tools write answers: recognised, so that errors name them and the fix.
 
 Everything here looks at decoded records and changes nothing. `medvid convert` reads these layouts;
 the server only says so.

@@ -23,7 +23,7 @@ def split(data: Buffer, bounds: Bounds) -> Layout:
 
     A UTF-8 byte order mark is skipped (Windows editors write one). An object that has an id or a
     qa_type of its own is one record, the only line of its file. Raises `RefusedFile` for an empty
-    document, one that is none of these, one over the bounds or broken outside its records.
+    document, one of another kind, one over the bounds or broken outside its records.
     """
     first = scanning.skip_white_space(data, len(_BOM) if data[:3] == _BOM else 0)
     if first == len(data):

@@ -29,7 +29,7 @@ _VARIABLES: Final[Mapping[Name, str]] = {"url": "MEDVID_URL", "api_key": "MEDVID
 
 
 class BadConfigFile(LeaderboardError):
-    """The configuration file cannot be read, or says what it cannot say."""
+    """The configuration file cannot be read, or has a setting that is not known."""
 
     code = "bad_configuration"
 

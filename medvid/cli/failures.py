@@ -91,7 +91,7 @@ def complain(error: LeaderboardError, *, as_json: bool) -> Exit:
 
 
 def _what_to_do(error: LeaderboardError) -> Iterator[str]:
-    """Yield the cure, or what is kept of an entry that left its board."""
+    """Yield the fix, or what is kept of an entry that left its board."""
     entry = error.entry if isinstance(error, Refused) else None
     if entry is None:
         if error.fix:

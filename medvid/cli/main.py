@@ -243,7 +243,7 @@ def main() -> None:
 
 
 def _run_for_people() -> None:
-    """Run the command line; that a reader of help, such as head, has seen enough is no failure."""
+    """Run the command line; it is no failure where a reader such as `head` closes the pipe."""
     try:
         app(prog_name="medvid")
     except SystemExit as ended:

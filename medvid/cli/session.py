@@ -160,7 +160,7 @@ def _session(
 
 
 def with_default(url: config_file.Value, fix: str) -> str:
-    """Return the cure for a server out of reach; nobody may have said which one is meant."""
+    """Return the fix for a server out of reach, which may be the default one."""
     return f"No server was named, so it was {url.text}. {fix}" if url.origin == "default" else fix
 
 

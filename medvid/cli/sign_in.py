@@ -18,7 +18,7 @@ from medvid.models.sign_in import DeviceCode
 
 _SHORTEST_SECONDS: Final = 1
 _SLOWER_SECONDS: Final = 5
-"""So much longer it waits after each time that it asked in vain (RFC 8628, 3.5)."""
+"""How much longer it waits after each refused question (RFC 8628, 3.5)."""
 
 
 @public

@@ -38,7 +38,7 @@ NAMES: Final = (EVIDENCE, SNAPSHOT, UNRANKED, VALUES, STATISTICS, LINKS)
 State = Literal["complete", "pruned"]
 Hex = Annotated[str, Field(pattern=r"\A[0-9a-f]+\z", max_length=128)]
 One = Annotated[int, Field(ge=1, le=1)]
-"""A version that is 1: true equals 1, and is none."""
+"""The version 1, as an integer: `true` equals 1 in Python and is not accepted."""
 Value = Annotated[float, Field(ge=-1e6, le=1e6)]
 """Wider than any metric, and too narrow for sums and quotients to overflow."""
 _LONGEST_NAME: Final = 1_000

@@ -1,4 +1,4 @@
-"""What an endpoint's base URL must be, and the cure where it is not."""
+"""What an endpoint's base URL must be, and the fix where it is not."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _QUERY: Final = (
 def problem_of(url: str, *, query: str = _QUERY) -> str | None:
     """Return what is wrong with a base URL and what to do about it; None where nothing is.
 
-    `query` is the cure for one with a query.
+    `query` is the fix for one with a query.
     """
     if not url or any(character.isspace() or not character.isprintable() for character in url):
         return "it must have no blanks: write it without them"

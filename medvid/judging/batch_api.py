@@ -75,7 +75,7 @@ class BatchApi:
         return await self.find(key) or await self.create(file_id, key)
 
     async def create(self, file_id: str, key: str, seconds: float | None = None) -> ProviderBatch:
-        """Have a batch made of a file, which is paid for; within so many seconds, if given."""
+        """Have a batch made of a file, which is paid for; within `seconds`, if given."""
         body = {
             "input_file_id": file_id,
             "endpoint": ADDRESS,

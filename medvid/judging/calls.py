@@ -35,7 +35,7 @@ NOTHING_USED: Final = Usage(0, 0)
 
 
 class Allowance(NamedTuple):
-    """What is left of an account's limit: so many calls, or any number every `interval` seconds."""
+    """What an account's limit leaves: `calls` at once, or any number `interval` seconds apart."""
 
     calls: float
     interval: float

@@ -1,6 +1,6 @@
 """From the body of an answer (200) to a completion, whatever shape an endpoint gives it.
 
-What is form is read, what is a failure is a CallFailed; nothing else leaves `read_completion`.
+Known forms are read, failures become CallFailed; `read_completion` raises nothing else.
 """
 
 from __future__ import annotations

@@ -14,12 +14,12 @@ from medvid.judging.rubric import Rubric
 from medvid.judging.versions import JudgeVersion
 
 REPLY_TOKENS: Final = 40
-"""Of a verdict, as models write it, without a reason."""
+"""Tokens of a verdict without a reason, as models write it."""
 _BYTES_PER_TOKEN: Final = 4
 _BATCH_SECONDS: Final = 24 * 3600.0
-"""In which a provider answers a batch, at most."""
+"""The longest that a provider takes to answer a batch."""
 _ENOUGH: Final = 50
-"""So many verdicts tell what the next ones take."""
+"""Verdicts that are enough to estimate what the next ones take."""
 
 
 @dataclass(frozen=True, slots=True)

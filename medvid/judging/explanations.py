@@ -26,13 +26,13 @@ _NO_QUERY: Final = "give what follows the ? as --query, such as --query api-vers
 
 
 def explained(failure: CallFailed) -> str:
-    """Return what failed and, for what is set wrongly, the cure."""
+    """Return what failed and, for a wrong setting, the fix."""
     if failure.cause is None:
         return failure.detail
     return f"{_CURES[failure.cause]} ({failure.said or failure.detail})"
 
 
 def base_url_problem(url: str) -> str | None:
-    """Return what is wrong with `--base-url`, and the cure; None where nothing is."""
+    """Return what is wrong with `--base-url`, and the fix; None where nothing is."""
     problem = problem_of(url, query=_NO_QUERY)
     return None if problem is None else f"--base-url {url or repr(url)}: {problem}."

@@ -17,7 +17,7 @@ ReplyForm = Literal["schema", "lines"]
 """How a form is called in settings, in the database and to users."""
 FormSetting = Literal["auto", "schema", "lines"]
 _FAULTS: Final = 2
-"""So many 500s in a row may be about the schema."""
+"""After this many 500s in a row the schema may be the cause."""
 _PROOFS: Final = 2
 
 

@@ -1,4 +1,4 @@
-"""Who judges and until when, or why nobody does, and the cure: the same words everywhere."""
+"""Who judges and until when, or why nobody does, and the fix: the same words everywhere."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Off(NamedTuple):
 
     @property
     def for_others(self) -> str:
-        """Return the cure for a reader who is no operator."""
+        """Return the fix for a reader who is not an operator."""
         return f"Operators: {self.fix[0].lower()}{self.fix[1:]}"
 
 

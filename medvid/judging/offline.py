@@ -37,7 +37,7 @@ from medvid.judging.versions import JudgeVersion
 POLICY: Final = RetryPolicy(attempts=8, base=0.5, longest=120)
 """More patient than the server's, which tries a pair again later."""
 _FAILURES: Final = 10
-"""So many pairs in a row without an answer, or without a verdict: no more is paid for."""
+"""After this many pairs in a row without an answer, or without a verdict, no more is paid for."""
 
 
 class Stopped(Exception):
@@ -83,10 +83,10 @@ class OfflineJudge:
     async def judge(
         self, texts: Sequence[DistinctPair], concurrency: int, advance: Callable[[], None]
     ) -> None:
-        """Judge what has no verdict, so many at a time; raises Stopped, calls under way first.
+        """Judge what has no verdict, several at a time; raises Stopped, calls under way first.
 
         The first pair goes alone: it shows whether the endpoint works, and in which form. Pairs
-        that were asked about in vain go last, so that they stop nothing that was not tried yet.
+        that failed before go last, so that they stop nothing that was not tried yet.
         """
         missing = [text for text in texts if text.sha256 not in self.file.scored]
         left = iter(sorted(missing, key=lambda text: text.sha256 in self.file.used))

@@ -31,7 +31,7 @@ def panel_outcome(
     """Return the outcome of a panel by those of its members, all of them publishable.
 
     `outcomes` and `rounds` are of the members that are not `missing`, in their order; `missing`
-    says why, by version. Of a single judge it is its own.
+    says why, by version. A panel of one has its member's outcome.
     """
     if asked.is_single:
         return outcomes[0]

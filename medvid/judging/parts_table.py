@@ -47,4 +47,4 @@ PARTS: Final = tuple(
 PROMPT_VERSION: Final = max(_TABLE["prompt"], key=int)
 PARSERS: Final = {name: Parser(name, part["relaxed"]) for name, part in _TABLE["parser"].items()}
 DEFAULT_PARSER: Final[ParserName] = "1"
-"""Whose verdicts boards have; another one is chosen, never slipped in."""
+"""The parser of the verdicts on boards; an operator chooses another one, a release never does."""

@@ -61,7 +61,7 @@ class TokenPrice:
         return math.ceil(sent + self.output * (completion - reasoning) + thinking * reasoning)
 
     def most(self, prompt: int, completion: int) -> int:
-        """Return the most that so many tokens cost: nothing cached, all of it reasoned."""
+        """Return the most that these tokens cost: nothing cached, all of it reasoned."""
         return max(self.cost(prompt, completion), self.cost(prompt, completion, 0, completion))
 
 

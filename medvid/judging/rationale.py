@@ -55,7 +55,7 @@ def load_rationale() -> Rationale:
 
 
 def kept(text: str, characters: int) -> str:
-    """Return a reason on one line, without control characters, cut to so many characters."""
+    """Return a reason on one line, without control characters, cut to this many characters."""
     plain = "".join(character if character.isprintable() else " " for character in text)
     words = " ".join(plain.split())
     return words if len(words) <= characters else f"{words[: characters - 1]}…"

@@ -51,7 +51,7 @@ def _cached(said: Mapping[str, object]) -> int:
 
 
 def _tokens(place: object, name: str) -> int | None:
-    """Return a count of tokens, None for what is none."""
+    """Return a count of tokens, None for anything that is not a count."""
     count = place.get(name) if isinstance(place, Mapping) else None
     if isinstance(count, bool) or not isinstance(count, int | float):
         return None

@@ -29,8 +29,8 @@ class NotAVerdictFile(Exception):
 class VerdictFile:
     """An open file. `scored` are the verdicts of one judge version, by the pair's digest.
 
-    `used`: what its calls took, by pairs that it was asked about, also in vain. `microusd`: what
-    all lines cost.
+    `used`: what its calls took, failed ones included, by the pair that they were about. `microusd`:
+    what all lines cost.
     """
 
     scored: dict[bytes, Verdict]

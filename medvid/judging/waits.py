@@ -61,7 +61,7 @@ def until_next_call(headers: Mapping[str, str], now: datetime) -> float | None:
 
 
 def allowance(headers: Mapping[str, str], now: datetime, *, tokens: int) -> Allowance | None:
-    """Return what is left of the tightest limit, for calls of so many tokens; None if not known.
+    """Return what is left of the tightest limit, for calls of this many tokens; None if not known.
 
     A reset is when all of a limit is there again. Bit by bit or at once: no header says, so calls
     may be as close as either allows.

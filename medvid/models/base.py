@@ -21,7 +21,7 @@ AnswerType = TypeVar("AnswerType", bound=BaseModel)
 
 
 class _OpenValues:
-    """Lets a client take texts that are none of the known values; the schema lists the known."""
+    """Lets a client take texts outside the known values; the schema lists the known."""
 
     def __get_pydantic_core_schema__(
         self, source: object, handler: GetCoreSchemaHandler

@@ -72,7 +72,7 @@ def problem_of(error: Any) -> Problem:
 
 
 def _step(part: int | str) -> str:
-    """Return a step of a JSON path, also for a name that is none (RFC 9535 bracket form)."""
+    """Return a step of a JSON path, also for a name that needs quoting (RFC 9535 bracket form)."""
     if isinstance(part, str) and part.isidentifier() and part.isascii():
         return f".{part}"
     return f"[{part if isinstance(part, int) else shown(part)}]"

@@ -33,7 +33,7 @@ class Rewards:
         """Return a reward for each (record, text), in order.
 
         A source and task that the baseline lacks keeps its value. Raises InvalidGroundTruth for a
-        record that is none.
+        record that is not valid.
         """
         items = [RewardItem(read_sample(as_text(record)), text) for record, text in answers]
         return [

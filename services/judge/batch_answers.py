@@ -1,7 +1,7 @@
 """Settles what a provider batch answered: verdicts, claims and money of a judge batch at once.
 
 The claims that are left tell what is not settled yet. So if a replica dies amid it, another goes
-on; a line that comes twice, or of which the verdict is known, is nobody's any more.
+on; a line that comes twice, or of which the verdict is known, is not used.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class AnswerSettler:
         reader = LineReader(batch, self._reader(batch))
         for row in await pool.fetch(SQL["open_judge_batches"], batch.id):
             await self._settle_judge_batch(batch, row["id"], reader, answers)
-        # Of a run that was planned again since: verdicts of nobody's judge batch.
+        # The run was planned again since: these verdicts belong to no judge batch.
         left = [
             (row["pair"], row["repeat"]) for row in await pool.fetch(SQL["lines_open"], batch.id)
         ]

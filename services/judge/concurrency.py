@@ -26,7 +26,7 @@ FIRST_CALLS: Final = 2
 FIRST_INTERVAL_SECONDS: Final = 0.25
 LONGEST_INTERVAL_SECONDS: Final = 20.0
 SHORTEST_INTERVAL_SECONDS: Final = 0.002
-"""A learned distance below that is dropped; so much faster is no account's limit."""
+"""A learned distance below this is dropped: no account's limit is that fast."""
 CLOSER_FACTOR: Final = 0.997
 """Of the distance between calls: its nth power at the nth answer after a refusal."""
 _SPARE: Final = 1.25
@@ -98,7 +98,7 @@ class AdaptiveLimit:
         self._recovering = True
 
     def allowed(self, calls: float, interval: float) -> None:
-        """Note that so many calls are left, and that one each `interval` s uses up none."""
+        """Note how many calls are left, and that one every `interval` s does not reduce them."""
         if calls <= 2 * self._limit:  # those that are open, and the next
             self._interval = max(self._interval, min(interval, LONGEST_INTERVAL_SECONDS))
 

@@ -19,7 +19,7 @@ def build_requests_consumer(
 ) -> Consumer:
     """Return the consumer of `judge.requests`.
 
-    `automatic_repeats`: judge every submission that was scored, so many times a pair; None: only a
+    `automatic_repeats`: judge every submission that was scored, each pair this often; None: only a
     new version of a judged model, as far as its verdicts are known.
     Without a judge (`start` is None) a request waits in its run's row until there is one.
     """

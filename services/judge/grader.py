@@ -107,7 +107,7 @@ class ModelGrader:
     async def judge(self, pair: Pair, repeat: int, *, run_id: UUID) -> Verdict:  # noqa: ARG002
         """Return a verdict; raises TryLater, ProviderDown, BadReplies or BudgetExhausted.
 
-        `repeat` asks the same again: what differs is the model's mood, not the prompt.
+        `repeat` asks the same again: the prompt is the same, and the model samples anew.
         """
         tally = Tally(answers_before=self._health.answers)
         try:
@@ -144,7 +144,7 @@ class ModelGrader:
         """Say of a model that is gone when its end was announced, and what to do."""
         if failure.cause != "model" or self.model_end is None:
             return
-        with suppress(*TRANSIENT_ERRORS):  # the cure is not worth the failure
+        with suppress(*TRANSIENT_ERRORS):  # a failure here must not fail the call
             end = await self.model_end()
             if end is not None:
                 failure.detail = f"The model's end was announced for {end}. {failure.detail}"
@@ -190,7 +190,7 @@ class ModelGrader:
             form, said = Form.LINES, failure.detail
             completion = await self._call(pair, form, run_id, tally)
         verdict = self._reader.read(completion, form, tally)
-        # Before other calls go on from here: they shall know what this verdict says.
+        # Before other calls continue: they use what this verdict shows.
         if verdict.scores and self.form.worked(form):
             said = said or f"answered: {completion.model}"
             _log.info("judge_reply_form", form=named(form), decided_by=said)

@@ -151,7 +151,7 @@ class ModelCaller:
             self._next_start = max(self._next_start, self.clock() + seconds)
 
     def _throttled(self, retry_after: float | None, latency: float) -> None:
-        """Note a call that asked too much; a longer wait than ours is for the pair's own retry."""
+        """Note a call that was over the rate; a longer wait is left to the pair's own retry."""
         JUDGE_RATE_LIMITED.inc()
         wait = retry_after if (retry_after or 0.0) <= self.longest_wait else None
         self.concurrency.throttled(self.clock(), wait, latency)

@@ -87,7 +87,7 @@ class StartRun:
         by_judge: Mapping[str, RunEstimate],
         size: int,
     ) -> bool:
-        """Cut what has no verdict into batches of so many pairs and send the first.
+        """Cut what has no verdict into batches of `size` pairs and send the first.
 
         `plan` is None for a run that was planned before. Returns whether nothing is left to judge.
         """
@@ -229,7 +229,7 @@ def remaining_budget(
 
 
 def planner(workers: TruthWorkers, seconds: float) -> MakePlan:
-    """Return what makes plans in worker processes, each within so many seconds."""
+    """Return what makes plans in worker processes, each within `seconds`."""
 
     async def make_plan(payload: bytes, ground_truth_version: str) -> StoredPlan:
         return await workers.run_or_give_up(

@@ -1,7 +1,7 @@
 """The endpoints of a pool, as the file MEDVID_JUDGE_POOL names them.
 
 Each is the service's settings with its own on top: what serves a single endpoint serves one of a
-pool. What makes the judge version is none of its own, so it does not depend on who answers.
+pool. An endpoint sets nothing of the judge version, so it does not depend on who answers.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ class PoolState:
     database: Database
 
     async def seen(self, endpoint: PooledEndpoint, version: str) -> tuple[str, datetime]:
-        """Say that it is there; return why it gets no call ("" where it does), and since when."""
+        """Report an endpoint; return why it gets no call ("" where it does), and since when."""
         async with transient_errors():
             row = await self.database.pool.fetchrow(
                 _SQL["endpoint_seen"], endpoint.name, version, endpoint.down or None

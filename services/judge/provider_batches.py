@@ -184,7 +184,7 @@ class ProviderBatches:
         is_cancelled: bool = False,
         connection: Connection | None = None,
     ) -> None:
-        """Write the next step down, due in so many seconds, and hold it no more."""
+        """Record the next step, due in `due` seconds, and release the batch."""
         self._held(
             await (connection or self.database.pool).fetchval(
                 SQL["put"], batch.id, self.holder, state, due, file_id, provider_id, outputs, ended,
@@ -207,7 +207,7 @@ class ProviderBatches:
         return bool(await self.database.pool.fetchval(SQL["others_under_way"], *given))
 
     async def fail(self, batch: HeldBatch, due: float, problem: str) -> None:
-        """Have the same step tried again in so many seconds."""
+        """Retry the same step in `due` seconds."""
         self._held(
             await self.database.pool.fetchval(SQL["fail"], batch.id, self.holder, due, problem)
         )

@@ -59,7 +59,7 @@ class CallGate(Protocol):
     """Admits calls at the account's rate."""
 
     async def admit(self, tokens: int) -> None:
-        """Wait for one request of so many tokens; raises TryLater if that would take too long."""
+        """Wait for one request of this many tokens; raises TryLater if that would take too long."""
 
     def settle(self, estimated: int, used: int) -> None:
         """Correct an admitted estimate by what was used."""
@@ -91,7 +91,7 @@ class SharedRate:
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     async def admit(self, tokens: int) -> None:
-        """Wait for one request of so many tokens; raises TryLater if that takes too long."""
+        """Wait for one request of this many tokens; raises TryLater if that takes too long."""
         # A call larger than the bucket passes when the bucket is full, and overdraws it.
         need = min(float(tokens), self.limits.capacities[1])
         deadline = self.clock() + self.longest_wait

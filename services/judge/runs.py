@@ -40,7 +40,7 @@ class QueuedRun:
 class Item:
     """One pair to judge, one repeat of it.
 
-    `tries` counts how often it had to be retried later, `calls` what was asked then, in vain;
+    `tries` counts how often it had to be retried later, `calls` the failed calls by then;
     `throttled` how often the provider took none of its calls while it answered others.
     """
 

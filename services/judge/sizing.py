@@ -27,7 +27,7 @@ _KEPT: Final = 0.8
 
 
 def batch_pairs(rate: float, pairs: int, replicas: int, most: int | None = None) -> int:
-    """Return how many pairs a batch of a run has, which has so many open.
+    """Return how many pairs a batch gets of a run that has `pairs` open.
 
     `rate`: pairs that one replica judges a second; `most`: the operator's limit. Where there are
     pairs enough, each replica gets a batch.
@@ -54,7 +54,7 @@ class Places:
 
     @contextmanager
     def batch(self, pairs: int) -> Iterator[None]:
-        """Count a batch with so many open pairs as one that is held."""
+        """Count a batch with `pairs` open pairs as one that is held."""
         self._size = _KEPT * self._size + (1 - _KEPT) * max(1, pairs)
         self._batches += 1
         try:

@@ -1,7 +1,7 @@
 """Ends provider batches at endpoints that no judge has any more, as their address was changed.
 
 Nobody can fetch what they answer. What was not submitted goes another way at once; the rest is
-waited for as anywhere, as the address may come back, and then counts as lost.
+waited for like any other, as the address may come back, and then counts as lost.
 """
 
 from __future__ import annotations

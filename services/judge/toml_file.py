@@ -1,4 +1,4 @@
-"""A file of settings that a setting names: what is wrong in it is said, and where."""
+"""A TOML file that a setting names; errors say what is wrong in it, and where."""
 
 from __future__ import annotations
 

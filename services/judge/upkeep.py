@@ -28,7 +28,7 @@ PROVIDER_DOWN: Final = "provider_down"
 STILL_DOWN: Final = "the provider does not answer yet"
 OTHER_JUDGE: Final = "other_judge"
 LONGEST_FACTOR: Final = 60
-"""Calls that ask whether a provider is up again come at last after so many times `Ages.probe`."""
+"""Longest pause between calls that ask whether a provider is up, as a multiple of `Ages.probe`."""
 _NOT_UP: Final = ("rejected", "other_model")
 _SQL: Final = load_queries(__package__)
 _log = structlog.get_logger(__name__)
@@ -109,11 +109,11 @@ class Upkeep:
                 )
 
     async def with_bad_replies(self, seconds: float) -> Sequence[UUID]:
-        """Return the runs to try again: after so many seconds, then after twice as long, ..."""
+        """Return the runs to try again: after `seconds`, then after twice as long, ..."""
         return await self._runs("runs_with_bad_replies", seconds)
 
     async def may_probe(self, version: str, seconds: float) -> bool:
-        """Tell whether to ask the provider now, for all replicas; within so many seconds."""
+        """Return whether to ask the provider now, for all replicas; once in `seconds`."""
         return bool(await self.database.pool.fetchval(_SQL["provider_probe"], version, seconds))
 
     async def provider_is_down(self, version: str, reason: str, seconds: float) -> None:

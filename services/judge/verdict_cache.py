@@ -31,8 +31,8 @@ class VerdictCache:
 
     This process is one holder of claims.
 
-    `patience`: for so many seconds a verdict is kept in memory and stored again and again while the
-    database does not answer, as it was paid for.
+    `patience`: seconds for which a verdict stays in memory, and storing it is tried again, while
+    the database does not answer: it was paid for.
     """
 
     def __init__(

@@ -43,7 +43,7 @@ _MOST_CALLS: Final = 3
 _NEAREST: Final = 3
 _MOST_NAMES: Final = 8
 _OFF_BY: Final = 2.0
-"""By so much a prompt may differ from our estimate before it is said."""
+"""How far a prompt may differ from the estimate before the check says so."""
 _MORE_TOKENS: Final = "Set MEDVID_JUDGE_MAX_TOKENS higher: models that think aloud need more."
 _LONGER: Final[Mapping[str, str]] = {
     "truncated": _MORE_TOKENS,

@@ -17,7 +17,7 @@ from shared.storage.queries import load_queries
 
 _SQL: Final = load_queries(__package__, "doctor.sql")
 _FEW: Final = 10
-"""So many submissions and checks may come from one address of a private network."""
+"""How many submissions and checks may come from one address of a private network."""
 
 
 async def public_address(settings: GatewaySettings) -> CheckOutcome:

@@ -102,7 +102,7 @@ class BoardStore:
     async def save_hypothesis(
         self, entry_id: UUID, scoring: Scoring, revision: int, entries: int, row: bytes
     ) -> None:
-        """Store where an entry would stand among so many; its submission becomes ranked."""
+        """Store where an entry would stand, and among how many; its submission becomes ranked."""
         connection = self.transaction.connection
         await connection.execute(
             _SQL["save_hypothesis"], entry_id, scoring, revision, entries, row.decode()

@@ -109,7 +109,7 @@ class Subscription(Protocol):
     """A running consumer."""
 
     async def resize(self, concurrency: int) -> None:
-        """Have at most so many messages at a time from now on; those at work are finished.
+        """Take at most `concurrency` messages at a time from now on; those at work are finished.
 
         What this process does not hold others may take.
         """

@@ -150,7 +150,7 @@ class _QueueSubscription:
         self._woken.set()
 
     async def resize(self, concurrency: int) -> None:
-        """Claim up to so many from now on."""
+        """Claim up to `concurrency` from now on."""
         if concurrency > self.concurrency:
             self.wake()
         self.concurrency = concurrency

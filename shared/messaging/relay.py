@@ -92,7 +92,7 @@ class Relay:
         return await self._publish(_SQL["outbox_take_refused"], 1) in (None, 1)
 
     async def _publish(self, take: str, size: int) -> int | None:
-        """Publish at most so many rows, each to its end or its next attempt; returns how many.
+        """Publish at most `size` rows, each to its end or its next attempt; returns how many.
 
         None where it failed because of a row, though the bus works: the next try does better.
         """

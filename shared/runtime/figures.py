@@ -24,7 +24,7 @@ from shared.storage.queries import load_queries
 
 _SQL: Final = load_queries(__package__, "figures.sql")
 _MISSED: Final = 6
-"""After so many missed samples the last one is too old to be shown."""
+"""After this many missed samples the last one is too old to be shown."""
 _LAG_PROBE_SECONDS: Final = 0.25
 _LAG_KEPT: Final = 120
 """Probes whose longest lag is exported: 30 s, so that scraping misses none."""

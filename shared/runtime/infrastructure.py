@@ -50,7 +50,7 @@ class Infrastructure:
         self.tasks.run(name, work)
 
     def repeat(self, name: str, look: Callable[[], Awaitable[None]], seconds: float) -> None:
-        """Call `look` every so many seconds until shutdown; what may pass is logged and skipped."""
+        """Call `look` every `seconds` until shutdown; a transient failure is logged and skipped."""
 
         async def patient() -> None:
             try:

@@ -160,7 +160,7 @@ class Pruner:
             yield rule, days, count
 
     async def prune(self, *, batches: int | None = None) -> dict[str, int]:
-        """Prune each table by at most so many batches; returns how many rows went, or were packed.
+        """Prune each table by at most `batches`; returns how many rows went, or were packed.
 
         A table that another process is pruning is skipped. One that fails keeps none of the others
         from being pruned; raises Unavailable afterwards.

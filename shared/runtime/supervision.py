@@ -35,7 +35,7 @@ class Backoff:
     cap: float = 60.0
 
     def pause(self, failures: int, chance: float) -> float:
-        """Return the pause after so many failures in a row; `chance` is from 0 to 1."""
+        """Return the pause after a number of failures in a row; `chance` is from 0 to 1."""
         longest: float = min(self.cap, self.first * 2 ** min(failures - 1, _STEPS))
         return longest * (0.5 + chance / 2)
 
@@ -111,7 +111,7 @@ class Supervision:
         self._start(name, self._until_it_returns(name, work))
 
     def repeat(self, name: str, work: Work, seconds: float) -> None:
-        """Call `work` every so many seconds; after a failure when its pause is over."""
+        """Call `work` every `seconds`; after a failure when its pause is over."""
         self._start(name, self._for_ever(name, work, seconds))
 
     async def close(self) -> None:

@@ -48,7 +48,7 @@ class Trace:
 
 
 def parse_traceparent(text: str | None) -> Trace | None:
-    """Read a traceparent of any version; None where it is none: a bad one starts a new trace.
+    """Read a traceparent of any version; None where it is not valid: then a new trace starts.
 
     Source: W3C Trace Context, sections 3.2 and 4.
     """

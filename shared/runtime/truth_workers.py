@@ -75,7 +75,7 @@ class TruthWorkers:
         )
 
     async def prepare(self, version: str, workers: int) -> None:
-        """Give so many workers this ground truth, so that their first job is done at once.
+        """Give this many workers this ground truth, so that their first job is done at once.
 
         Raises Unavailable when they cannot take it now; the first job brings it then.
         """

@@ -66,7 +66,7 @@ def truth_workers(database: Database, pool: WorkerPool) -> TruthWorkers:
 
 
 async def prepare_workers(database: Database, workers: TruthWorkers, count: int) -> None:
-    """Give so many workers the active ground truth, so that their first job is done at once."""
+    """Give `count` workers the active ground truth, so that their first job is done at once."""
     with suppress(Transient, Unavailable):  # then the first job brings it
         async with transient_errors():
             version = await active_ground_truth_version(database)

@@ -43,7 +43,7 @@ _LONG_SECONDS: Final = 7200.0
 _POLL_SECONDS: Final = 0.1
 _TRIES: Final = 5
 _RIVALRY: Final = (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError)
-"""What a batch may meet while services of the version before write: it is tried again."""
+"""Errors of a batch while services of the version before write: it is retried."""
 _log = structlog.get_logger(__name__)
 
 

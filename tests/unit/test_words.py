@@ -13,6 +13,7 @@ WORDS: Final = {
     r"deeds?": "admin action",
     r"fares?": "the state of …",
     r"hand-?outs?": "delivery attempt",
+    r"in vain": "failed, without an answer: say which",
     r"let(s|ting)? go of": "delete, prune",
     r"mend(s|ed|ing)?": "fix",
     r"put(s|ting)? off": "retry later",
@@ -21,6 +22,7 @@ WORDS: Final = {
     r"meanwhile": "leave it out, or name what goes on",
     r"of ours": "name what it is: a known id, a trusted proxy, a server error",
     r"patrols?": "reaper, periodic task",
+    r"the cure": "the fix",
     r"told(?! apart)": "named, shown, notified, distinguished: say which",
     r"whoever": "name who: the scorer, the holder of the token",
 }

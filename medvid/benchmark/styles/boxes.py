@@ -84,7 +84,7 @@ def _whole(value: str) -> str | None:
 
 
 def _from_json(text: str) -> str:
-    """Return the boxes of a JSON text as they are read; empty where it is none, or not whole."""
+    """Return the boxes of a JSON text as they are read; empty where it is not JSON, or cut off."""
     timed, untimed = [], []
     for item in times.items_of(text):
         if isinstance(item, list):

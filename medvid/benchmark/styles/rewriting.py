@@ -11,7 +11,7 @@ from medvid.benchmark.styles import boxes, captions, labels, scores, times, wrap
 from medvid.benchmark.tasks import Task
 
 _PASSES: Final = 4
-"""A rewrite may bring out what another one rewrites; more than this is no style of anybody."""
+"""One rewrite may make another apply; no style needs more rounds than this."""
 
 Rewrite = Callable[[str], tuple[str, list[str]]]
 _REWRITES: Final[Mapping[Task, Rewrite]] = {

@@ -193,7 +193,7 @@ def row_of(line: str, number: int) -> tuple[str, str, str] | None:
 
 
 def segments_of(text: str) -> list[tuple[str, str, str]]:
-    """Return the (start, end, caption) of a JSON text; empty where it is none, or not whole."""
+    """Return the (start, end, caption) of a JSON text; empty where it is not JSON, or cut off."""
     found = []
     for item in items_of(text):
         segment = _segment(item)

@@ -77,7 +77,7 @@ def read(name: str, data: bytes, problems: Problems) -> RawFile:
 
 
 class _Lenient(Document):
-    """A document in which NaN is read: as a number that is none, the mark of a failed sample."""
+    """A document in which NaN is read as a missing number, the mark of a failed sample."""
 
     def _undecodable(
         self, error: orjson.JSONDecodeError, text: bytes, start: int, path: str, problems: Problems

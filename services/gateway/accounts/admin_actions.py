@@ -24,7 +24,7 @@ class AdminAction:
 
     @classmethod
     def of(cls, who: str, why: str, request_id: str) -> Self:
-        """Return the action; raises InvalidInput where the reason is none."""
+        """Return the action; raises InvalidInput where the reason is missing or not valid."""
         return cls(who, check_reason(why), request_id)
 
 

@@ -35,7 +35,7 @@ _LARGEST_REQUEST: Final = 1 << 13
 
 
 def read_key_id(text: str) -> UUID:
-    """Return a key's id; raises NotFound where the text is none."""
+    """Return a key's id; raises NotFound where the text is not an id."""
     found = uuid_of(text)
     if found is None:
         raise key_not_found()

@@ -100,7 +100,7 @@ class Callers:
         return await self._identify(secret, address)
 
     def form_token(self, request: web.Request, caller: Caller) -> str:
-        """Return what scripts of a page show the API to act as its reader; '' of who is none."""
+        """Return what scripts of a page show the API to act as its reader; '' without a session."""
         signed_in = caller.key is not None and hdrs.AUTHORIZATION not in request.headers
         return form_token(request.cookies.get(account_cookie(request), "")) if signed_in else ""
 
@@ -109,7 +109,7 @@ class Callers:
         return await self._identify.of_browser(cookie, self.address(request))
 
     async def understood(self, request: web.Request) -> Caller:
-        """Return who asks, for what is open to all: a credential that is none is refused."""
+        """Return who asks, for what is open to all: an unknown credential is refused."""
         caller = await self.of(request)
         require_understood(caller)
         return caller
@@ -119,7 +119,7 @@ class Callers:
         self.rules.require_administrator(caller)
 
     def action(self, caller: Caller, why: str, request_id: str) -> AdminAction:
-        """Return what an administrator does; raises InvalidInput where the reason is none."""
+        """Return what an administrator does; raises InvalidInput without a valid reason."""
         return AdminAction.of(caller.name, why, request_id)
 
     async def holder(self, secret: str, request: web.Request) -> Caller:

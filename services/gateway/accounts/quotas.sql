@@ -109,7 +109,7 @@ INSERT INTO evaluate_only_uses (account, submission_id) VALUES ($1, $2)
 
 -- name: track_used
 -- What an account has sent to a track ($2) for ever; in 24 hours, and in how many seconds there is room
--- for one more of so many ($3, null: no limit). A failure was ours.
+-- for one more under the limit ($3, null: none). A failure is the server's.
 WITH counted AS (
      SELECT u.at
        FROM track_uses u

@@ -243,7 +243,7 @@ async def _end_judging(transaction: Transaction, submission_id: UUID) -> None:
 
 @asynccontextmanager
 async def name_conflicts() -> AsyncIterator[None]:
-    """Turn a name that is taken, and what the schema guards beside it, into Conflict."""
+    """Turn a taken name, and other violated constraints, into Conflict."""
     try:
         yield
     except asyncpg.UniqueViolationError as error:

@@ -66,7 +66,7 @@ class Succession:
         entry_ids: Sequence[UUID] | None,
         calls: int,
     ) -> RescoreJobView:
-        """Start a job that takes at most so many calls, as the estimate that was looked at says.
+        """Start a job that takes at most `calls` calls, the number in the estimate that was shown.
 
         Raises Conflict, Unavailable.
         """

@@ -27,7 +27,7 @@ from services.gateway.web.security import PAGE_HEADERS, READ_HEADERS
 from services.gateway.web.urls import inside
 from shared.runtime.errors import Transient
 
-# Stale boards are a loud complaint elsewhere; one second still absorbs a crowd at a shared cache.
+# Short, so that readers see new ranks soon; one second still absorbs a crowd at a shared cache.
 CACHE_CONTROL: Final = "public, max-age=1, must-revalidate"
 _log = structlog.get_logger(__name__)
 

@@ -13,7 +13,7 @@ from shared.runtime.errors import NotFound
 
 
 def known_board(name: str) -> Board:
-    """Return a board's name; raises NotFound where there is none of it."""
+    """Return a board's name; raises NotFound for an unknown one."""
     for board in BOARDS:
         if board == name:
             return board
@@ -30,7 +30,7 @@ def known_boards(name: str) -> BoardOrBoth:
 
 
 def read_snapshot_id(text: str) -> int:
-    """Return a snapshot's number; raises NotFound where the text is none."""
+    """Return a snapshot's number; raises NotFound where the text is not a number."""
     if text.isascii() and text.isdigit() and len(text) <= 18:
         return int(text)
     raise NotFound(
@@ -54,4 +54,4 @@ EntryText = Annotated[
     Field(description="the entry's id, as on its board", json_schema_extra={"format": "uuid"}),
     PathText(str),
 ]
-"""An entry's id as it stands in the path; one that is none is named in the error."""
+"""An entry's id as written in the path; the error repeats one that is not valid."""

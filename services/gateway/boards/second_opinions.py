@@ -144,7 +144,7 @@ def _fair(entries: Sequence[LeaderboardEntry], scores: Sequence[Row]) -> list[fl
         values = shown.get(score["entry_id"], {})
         by_source = orjson.loads(score["by_source"])
         if values.get(score["metric"]) is not None and by_source:
-            # A mean of few would tell a value that is withheld.
+            # A mean over few sources would reveal a withheld value.
             why = withheld_sources(None, by_source)
             sources.setdefault(score["entry_id"], {})[score["metric"]] = {
                 source: part.get("compat")

@@ -25,14 +25,14 @@ _CSV_COLUMNS: Final = ("model_name", "organization", "low", "high", "on_front", 
 
 
 def known_score(name: str) -> str:
-    """Return a score by its name; raises ValueError where there is none of it."""
+    """Return a score by its name; raises ValueError for an unknown one."""
     if name not in SCORES:
         raise ValueError(f"one of {', '.join(SCORES)}")
     return name
 
 
 def known_fact(name: str) -> SizeFact:
-    """Return a fact by its name; raises ValueError where it is none of which less is better."""
+    """Return a fact by its name; raises ValueError unless it is one of which less is better."""
     for fact in SIZE_FACTS:
         if fact == name:
             return fact

@@ -23,7 +23,7 @@ Row = Mapping[str, Any]
 
 
 def known_task(name: str) -> Task:
-    """Return a task by its name; raises NotFound where there is none of it."""
+    """Return a task by its name; raises NotFound for an unknown one."""
     try:
         return Task(name)
     except ValueError:

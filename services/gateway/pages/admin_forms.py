@@ -152,7 +152,7 @@ def _kinds(schema: Schema) -> set[str]:
 
 
 def _model_in(schema: Schema, whole: Schema) -> Schema | None:
-    """Return the schema of the model that a property refers to, None where it is none."""
+    """Return the schema of the model that a property refers to; None if it refers to none."""
     name = schema.get("$ref", "").removeprefix("#/$defs/")
     found: Schema | None = whole.get("$defs", {}).get(name)
     return found if found is not None and "properties" in found else None

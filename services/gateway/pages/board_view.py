@@ -36,7 +36,7 @@ _DESCENDING_FIRST: Final = {*METRIC_KEYS, "date"}
 SORT_KEYS: Final = ("rank", "model", "mean_rank", *METRIC_KEYS, "date")
 _SEARCH_CHARACTERS: Final = 100
 _TRACK_CHARACTERS: Final = FIELD_LIMITS["track"] + 1
-"""One more than any has, so that a longer name is none."""
+"""One more than any name has, so that a longer text matches no model."""
 _ALL: Final = "all"
 _HASH: Final = re.compile(r"[0-9a-f]{32,}")
 _BRIEF: Final = 12

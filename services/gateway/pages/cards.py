@@ -1,6 +1,6 @@
 """Pictures of a board and of an entry, as links to them are shown elsewhere (PNG, 1200 x 630).
 
-Drawn in a worker process: names are anybody's text, and fonts are read by a library in C.
+Drawn in a worker process: names come from outside, and fonts are read by a library in C.
 """
 
 from __future__ import annotations

@@ -243,7 +243,7 @@ def day_ticks(begins: date, ends: date) -> list[tuple[date, str]]:
 
 
 def _months(begins: date, ends: date, apart: int) -> list[date]:
-    """Return the first days of every so many months, counted from January."""
+    """Return the first days of every `apart` months, counted from January."""
     first = begins if begins.day == 1 else (begins.replace(day=1) + timedelta(days=32))
     found = []
     number = first.year * 12 + first.month - 1

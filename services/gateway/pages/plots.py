@@ -99,7 +99,7 @@ _PARALLEL_TOP: Final = 68.0
 _PARALLEL_BOTTOM: Final = 28.0
 _QUANTILES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
 MOST_LINES: Final = 60
-"""So many models can be drawn one by one behind the chosen ones; of more there are bands."""
+"""Models that can be drawn one by one behind the chosen ones; more are drawn as bands."""
 
 
 def radar(

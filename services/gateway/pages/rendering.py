@@ -56,9 +56,9 @@ NAVIGATION: Final = (
 )
 """Name and label of the pages that every page links to at its head."""
 CHALLENGES: Final = ("tracks", "Challenges")
-"""The same of one that there is where challenges are."""
+"""The same of the page of challenges, where there are any."""
 ACCOUNT: Final = ("account", "Account")
-"""The same where people can sign in."""
+"""The same of the sign-in page, where it is set up."""
 _SWITCHES: Final[tuple[tuple[Board, Scoring, str], ...]] = (
     ("official", "compat", "Official"),
     ("community", "compat", "Community"),
@@ -232,7 +232,7 @@ class Pages:
 def switches(
     address: Callable[[Board, Scoring], str], valueless: Valueless
 ) -> list[tuple[Board, Scoring, str, str, bool]]:
-    """Return what a page is offered for: board, scoring, label, address, and whether in vain."""
+    """Return what a page is offered for: board, scoring, label, address, whether it is empty."""
     return [
         (board, scoring, label, address(board, scoring), (board, scoring) in valueless)
         for board, scoring, label in _SWITCHES

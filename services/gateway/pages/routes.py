@@ -198,14 +198,14 @@ class PublicPages:
 
 
 def _view(request: web.Request) -> View:
-    """Return how a board is looked at; raises InvalidInput for a filter that is none."""
+    """Return the view of a board that is asked for; raises InvalidInput for a wrong filter."""
     require_once(request.query, NARROWING)
     narrowing = Narrowing.in_address(request.query)
     return View.of(request.query.items(), narrowing.filters, rerank=narrowing.rerank)
 
 
 def asked_scoring(request: web.Request) -> Scoring:
-    """Return the scoring that an address asks for; raises InvalidInput where there is none such."""
+    """Return the scoring that an address asks for; raises InvalidInput for an unknown one."""
     asked = request.query.get("scoring", "compat")
     for scoring in SCORINGS:
         if scoring == asked:

@@ -31,7 +31,7 @@ class Picture:
 
 
 def picture(each: SecondOpinion, entries: int) -> Picture:
-    """Return an entry's picture among so many."""
+    """Return the drawing of an entry's ranges among `entries` places."""
 
     def at(place: int) -> float:
         share = (place - 1) / (entries - 1) if entries > 1 else 0.5

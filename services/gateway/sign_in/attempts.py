@@ -40,7 +40,7 @@ class Attempt:
 
     @classmethod
     def read(cls, text: str) -> Self | None:
-        """Return the attempt of a part of a cookie, None where it is none."""
+        """Return the attempt in a part of a cookie, None where the part is not valid."""
         secret, _, back = text.partition(".")
         try:
             return cls(secret, _unpacked(back).decode()) if secret else None
@@ -113,7 +113,7 @@ class Attempts:
         return type(self)(tuple(each for each in self.kept if each != attempt))
 
     def of_state(self, provider: Provider, state: str) -> Attempt | None:
-        """Return the one that a provider hands back, None where it is none of them."""
+        """Return the one that a provider hands back, None where it is not one of them."""
         return next((each for each in self.kept if each.is_state(provider, state)), None)
 
 

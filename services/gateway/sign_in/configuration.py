@@ -1,4 +1,4 @@
-"""Reads the file of identity providers (TOML); an error names the file, the place and the cure.
+"""Reads the file of identity providers (TOML); an error names the file, the place and the fix.
 
 [providers.github]
 client_id = "Iv1.0123456789abcdef"
@@ -49,7 +49,7 @@ _Variable = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$", max_l
 
 @dataclass(frozen=True, slots=True)
 class _Preset:
-    """What need not be written of a provider that many know."""
+    """Settings of well-known providers, which a file need not repeat."""
 
     kind: Kind
     name: str

@@ -25,13 +25,13 @@ _log = structlog.get_logger(__name__)
 
 
 class ProviderFailed(Unavailable):
-    """A provider did not answer as it must; its own words are shown to nobody."""
+    """A provider's answer is not valid; its text is not passed on."""
 
     code = "provider_unavailable"
 
 
 def sign_in_failed(what: str) -> NotAllowed:
-    """Return the refusal of a sign-in that cannot be believed."""
+    """Return the error for a sign-in that cannot be verified."""
     return NotAllowed(what, fix="Begin again at the sign-in page.", code="sign_in_failed")
 
 

@@ -150,7 +150,7 @@ class IdentityStore:
             await self._database.pool.execute(_SQL["browser_end"], cookie_sha256)
 
     async def end_program(self, secret_sha256: bytes) -> bool:
-        """End a program's secret; tell whether there was such a one."""
+        """End a program's secret; return whether there was one."""
         async with transient_errors():
             found = await self._database.pool.fetchval(_SQL["program_end"], secret_sha256)
         return found is not None

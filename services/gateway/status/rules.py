@@ -16,12 +16,12 @@ from medvid.models.status import Overall, StageState
 Figures = Mapping[str, Mapping[str, float]]
 
 _PATIENCE: Final = 6.0
-"""A stage is slow when its oldest work waits so many times what is usual for the stage."""
+"""A stage is slow when its oldest work waits this many times longer than usual for the stage."""
 
 
 @dataclass(frozen=True, slots=True)
 class StatusLimits:
-    """When to call things by their name, in seconds."""
+    """Limits, in seconds, from which a stage is called slow or stalled."""
 
     stale: float
     """Figures older than this tell nothing about now."""

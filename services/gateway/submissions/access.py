@@ -23,7 +23,7 @@ from shared.runtime.errors import NotFound
 
 
 def read_submission_id(text: str) -> UUID:
-    """Return the id in an address; raises NotFound where it is none."""
+    """Return the id in an address; raises NotFound where it is not an id."""
     found = uuid_of(text)
     if found is None:
         raise not_found()

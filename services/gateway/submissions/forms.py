@@ -145,5 +145,5 @@ def _unknown(name: str) -> Problem:
 
 
 def _path(name: str) -> str:
-    """Return the JSON path of a field, also of a name that is none (RFC 9535 bracket form)."""
+    """Return the JSON path of a field; names that need quotes get brackets (RFC 9535)."""
     return f"$.{name}" if name.isidentifier() and name.isascii() else f"$[{shown(name)}]"

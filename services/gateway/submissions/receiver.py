@@ -59,7 +59,7 @@ class Receiver:
     def announced(self, request: web.Request) -> int:
         """Return how many bytes are announced, 0 where none are; raises TooLarge.
 
-        Asked before quotas are: what no quota allows is no matter of quotas.
+        Checked before quotas: what exceeds every limit is too large, and no quota is used up.
         """
         length = request.content_length or 0
         self._refuse_long(length)

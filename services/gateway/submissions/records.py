@@ -115,7 +115,7 @@ class StoredSubmission:
 
     @property
     def evaluate_only(self) -> bool:
-        """Whether it is on no board, and nobody's business but its owner's."""
+        """Whether it is on no board and shown to its owner alone."""
         return self.entry is not None and self.entry.hypothetical
 
 
@@ -149,7 +149,7 @@ class TimelineStep:
 
 @dataclass(frozen=True, slots=True)
 class HypotheticalRank:
-    """Where a submission that is only evaluated would stand, among so many entries."""
+    """Where a submission that is only evaluated would stand, and among how many entries."""
 
     scoring: Scoring
     entries: int

@@ -49,7 +49,7 @@ _log = structlog.get_logger(__name__)
 
 
 _OWN_CODES: Final = frozenset({COVERAGE_TOO_LOW, TRACK_NOT_OPEN, TRACK_CLOSED})
-"""Problems that are a code of their own where there is no other."""
+"""Problems whose code the response gets where they are the only ones."""
 
 
 class RefusedSubmission(RefusedInput):

@@ -1,4 +1,4 @@
-"""Reads the file of tracks (TOML); an error names the file, the place in it and the cure.
+"""Reads the file of tracks (TOML); an error names the file, the place in it and the fix.
 
 [tracks.grounding-2027]
 name = "Grounding 2027"

@@ -29,7 +29,7 @@ class TrackRules:
     """A track as it is configured. `id` is its place in addresses, `name` what entries carry.
 
     It takes submissions from `opens_at` until before `ends_at`, which is `grace` after `closes_at`.
-    `required` says of each field what is to be in it. Limits are an account's; None: there is none.
+    `required` says what each field must hold. Limits are for each account; None: no limit.
     """
 
     id: str

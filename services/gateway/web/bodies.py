@@ -1,4 +1,4 @@
-"""Reads JSON bodies with the models that also describe them: bounded, strict, all problems said."""
+"""Reads JSON bodies with the models that also describe them, strictly, and names all problems."""
 
 from __future__ import annotations
 

@@ -16,9 +16,9 @@ PRIVATE: Final = {"Cache-Control": "no-store", "Vary": "Authorization"}
 
 
 def send(request: web.Request, representation: Representation) -> web.Response:
-    """Answer with ready bytes, or 304 where the asker has them.
+    """Answer with ready bytes, or 304 where the client has them.
 
-    Each answer has headers of its own: more may be put in, and the ready ones are everybody's.
+    Each response gets a copy of the ready headers, which are shared, so that handlers can add more.
     """
     asked = request.headers
     gzip_accepted = accepts_gzip(asked.get(hdrs.ACCEPT_ENCODING, ""))
@@ -37,7 +37,7 @@ def send(request: web.Request, representation: Representation) -> web.Response:
 def json_response(
     body: BaseModel, status: int = 200, headers: Mapping[str, str] = PRIVATE
 ) -> web.Response:
-    """Answer with a model as JSON, by default for nobody else's eyes and never stored."""
+    """Answer with a model as JSON, private by default and never stored."""
     return web.Response(
         text=body.model_dump_json(), status=status, content_type=JSON, headers=headers
     )

@@ -77,7 +77,7 @@ class Gate(Protocol):
         """Raise NotAllowed unless the caller administers."""
 
     def action(self, caller: Any, why: str, request_id: str) -> Any:
-        """Return the admin action; raises InvalidInput where the reason is none."""
+        """Return the admin action; raises InvalidInput where the reason is missing or not valid."""
 
     def address(self, request: web.Request) -> str:
         """Return the address that pays for a request."""

@@ -26,7 +26,7 @@ from services.gateway.web.urls import FOR_PROGRAMS, inside
 from shared.runtime.errors import Misconfigured
 from shared.runtime.listening import Door, host_and_port, open_door, serve_at
 
-# Where the kernel can: an answer that nobody takes is given up after so many milliseconds.
+# Where the kernel can: an answer that the client does not take is dropped after these milliseconds.
 _UNTAKEN: Final = (socket.IPPROTO_TCP, getattr(socket, "TCP_USER_TIMEOUT", 18), 60_000)
 LINGER_SECONDS: Final = 2.0
 """A refused upload's rest is read this long, so that its sender gets to see the refusal."""

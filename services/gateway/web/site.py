@@ -20,7 +20,7 @@ _MAILTO: Final = "mailto:"
 _ANCESTOR: Final = re.compile(r"\*|'self'|https?://(\*\.)?\w[\w.-]*(:(\d{1,5}|\*))?", re.ASCII)
 _HUB: Final = re.compile(r"https://huggingface\.co/datasets/([\w.-]+/[\w.-]+)/?", re.ASCII)
 MAINTAINERS: Final = "MedVidBench maintainers"
-"""Who runs a site that does not say it."""
+"""The operator's name where the settings have none."""
 
 
 @dataclass(frozen=True, slots=True)

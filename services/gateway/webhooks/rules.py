@@ -88,7 +88,7 @@ def _problem(code: str, url: str, expected: str) -> Problem:
 
 
 def read_secret(text: str) -> bytes | None:
-    """Return the bytes of a secret as the specification writes it; None where it is none."""
+    """Return the bytes of a secret as the specification writes it; None where it is not one."""
     if not text.startswith(SECRET_PREFIX):
         return None
     try:
@@ -115,6 +115,6 @@ def signed_headers(event_id: UUID, body: bytes, secret: bytes, at: int) -> dict[
 
 
 def retry_delay(attempts: int, first_seconds: float, chance: float) -> float:
-    """Return how long to wait after so many attempts; `chance` (0-1) spreads it by a tenth."""
+    """Return how long to wait after a number of attempts; `chance` (0-1) spreads it by a tenth."""
     wait = first_seconds * _GROWTH ** max(0, attempts - 1)
     return min(wait, _LONGEST_WAIT) * (0.9 + 0.2 * chance)

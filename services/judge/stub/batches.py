@@ -28,7 +28,7 @@ class BatchFaults(BaseModel):
     is cancelled, `reached` is the share of the lines that were answered before. `most_waiting`:
     lines that the account may have waiting, beyond which a batch fails. `under_way`: what a batch
     that goes on is called. `late`: so often it is said to have ended before it names its files, of
-    which so many reads are `torn`: their first half. `lists`: whether the key may list batches.
+    which a number of reads are `torn`: their first half. `lists`: whether the key may list batches.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -90,7 +90,7 @@ class QueueSubscription(Attached):
             await self._disconnect()
 
     async def resize(self, concurrency: int) -> None:
-        """Have at most so many messages at a time from now on.
+        """Take at most `concurrency` messages at a time from now on.
 
         A consumer's prefetch is fixed, and one for a whole channel unknown to quorum queues: so
         consumers of one message each are added and cancelled. One of several would have to be
