@@ -21,6 +21,8 @@ from medvid.benchmark.ground_truth import load_ground_truth
 from medvid.benchmark.tasks import task_of
 from medvid.benchmark.test_set import TestSet
 from medvid.benchmark.validation import validate_submission
+from medvid.judging import standin
+from medvid.judging.aggregate import JudgeScore, aggregate
 from medvid.judging.estimates import CallFigures
 from medvid.judging.panels import Combine
 from medvid.judging.plans import StoredPlan
@@ -43,7 +45,7 @@ from shared.storage.database import Database
 from shared.storage.ground_truths import activate_ground_truth, ground_truth_content
 from tests.patience import HANG_SECONDS
 from tests.reaping import reap
-from tests.rows import DEMO, accept_submission
+from tests.rows import DEMO, Stored, accept_submission
 
 BENCHMARK: Final = Path(__file__).parents[1] / "benchmarks" / "data"
 
@@ -234,3 +236,30 @@ async def whole_benchmark(database: Database) -> UUID:
             "UPDATE submissions SET ground_truth_version = $1", loaded.version
         )
     return stored.submission_id
+
+
+def judged(pairs: JudgingPlan) -> dict[str, JudgeScore]:
+    """The scores of pairs by the stand-in judge, undisturbed."""
+    return aggregate(pairs, [standin.judge(pair) for pair in pairs.texts])
+
+
+async def accept_few(database: Database, model_name: str = "A model") -> Stored:
+    """Accept a few captions: enough for what becomes of pairs, runs and replicas."""
+    return await accept_submission(database, model_name, FEW)
+
+
+async def judged_values(database: Database) -> dict[str, tuple[float, float, int, int]]:
+    """Values by metric as they are stored: compat, strict, answered, expected."""
+    rows = await database.pool.fetch("SELECT * FROM scores WHERE judge_version IS NOT NULL")
+    return {
+        row["metric"]: (row["compat"], row["strict"], row["answered"], row["expected"])
+        for row in rows
+    }
+
+
+def as_values(expected: dict[str, JudgeScore]) -> dict[str, tuple[float | None, ...]]:
+    """Scores in the form of `judged_values`."""
+    return {
+        key: (score.compat, score.compat, score.scored, score.pairs)
+        for key, score in expected.items()
+    }

@@ -83,7 +83,7 @@ def board(
 
     def show() -> None:
         show_board(found, console, metric or ())
-        if name is None:  # where a newcomer looks for himself
+        if name is None:  # where newcomers look for their model
             session.say(
                 "Submissions are ranked on the community board: medvid board community", style="dim"
             )

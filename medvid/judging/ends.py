@@ -17,7 +17,7 @@ _FIELDS: Final = (
     "shutdown_date", "shutdown_at", "retirement_date", "expiration_date", "sunset_date",
     "deprecation", "deprecation_date", "deprecated_at",
 )  # fmt: skip
-"""From what surely is the end to what only may be."""
+"""In order: the first ones surely name the end, the last ones may."""
 _WITHIN: Final = (*_FIELDS, "inference", "date", "at")
 
 

@@ -102,7 +102,7 @@ LONG_WINDOW: Final = _any_of(
     r"\b[RT]PD\b",
     r"limit: 0\b",
 )
-"""A limit that no patience of a run outlasts."""
+"""A limit that resets later than any run waits."""
 SHORT_WINDOW: Final = _any_of(
     r"per[ _-]?(min|sec|hour)",
     r"\b[RT]P[MSH]\b",
@@ -121,7 +121,7 @@ ANY_LIMIT: Final = _any_of(r"rate_limit(_error|_exceeded)?\b", r"\btoo_many_requ
 """Codes that some give to every 429, whatever its text says."""
 THROTTLED: Final = _any_of(r"rate_limit_exceeded", r"^throttling|\bthrottling(exception)?\b")
 NO_MONEY: Final = _any_of(r"insufficient_quota", r"billing_hard_limit")
-"""Codes of an account that no waiting refills."""
+"""Codes of an empty account, which no wait refills."""
 CAUSES: Final[Mapping[Cause, re.Pattern[str]]] = {
     "key": _any_of(
         r"(invalid|incorrect|wrong|missing|expired|unknown|revoked|disabled|bad|no)"

@@ -204,7 +204,7 @@ def wasted_too_much(calls: int, microusd: int, reasons: Mapping[str, int]) -> st
     cure = next((_CURES[reason] for reason in most if reason in _CURES), "see the judge's log")
     return (
         f"{calls} calls were billed ({microusd / MICROUSD:.2f} USD) and gave no verdict: "
-        f"{counted}. The cure: {cure}. Try it with `medvid admin judge-check`, then resume the run."
+        f"{counted}. The fix: {cure}. Try it with `medvid admin judge-check`, then resume the run."
     )
 
 

@@ -102,7 +102,7 @@ class Listening(Protocol):
     """A running listener for hints."""
 
     async def stop(self) -> None:
-        """Hear no more; idempotent."""
+        """Stop listening; idempotent."""
 
 
 class Subscription(Protocol):

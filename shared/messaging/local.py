@@ -121,7 +121,7 @@ class _Listener:
     registry: set[_Listener]
 
     async def stop(self) -> None:
-        """Hear no more."""
+        """Stop listening."""
         self.registry.discard(self)
 
 
@@ -156,7 +156,7 @@ class _QueueSubscription:
         self.concurrency = concurrency
 
     async def stop(self) -> None:
-        """Claim no more, wait for the handlers at work, settle them."""
+        """Claim nothing more, wait for the handlers at work, settle them."""
         self._stopping = True
         self.wake()
         if self._claiming is not None:

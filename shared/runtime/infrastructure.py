@@ -34,7 +34,7 @@ class Infrastructure:
     """Database, bus, readiness and background tasks of this process.
 
     A background task that fails goes on after a pause; see `Supervision`. `failed` ends the
-    process: what it cannot live without is gone for good.
+    process: something that it needs is gone for good.
     """
 
     database: Database

@@ -34,7 +34,7 @@ _SQL: Final = load_queries(__package__)
 _MOST_PROGRAMS: Final = 50
 _MOST_BROWSERS: Final = 20
 _SHOWN_AGAIN_SECONDS: Final = 3_600.0
-"""How long a name that was put on entries waits before it is again: boards are ranked anew."""
+"""Pause before a name that was taken off entries is put on again: each change ranks boards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +242,7 @@ async def _remember_name(
 ) -> None:
     """Take over what the provider calls itself and the person now.
 
-    A name goes over from whom the provider called so before.
+    A login name moves to the person that the provider gives it to now.
     """
     connection, provider, name = transaction.connection, identity.provider.name, identity.name
     given_up = (identity.provider.issuer, name, known.key_id)

@@ -250,7 +250,7 @@ class HintSubscription(Attached):
         self._handler = handler
 
     async def stop(self) -> None:
-        """Hear no more; idempotent."""
+        """Stop listening; idempotent."""
         await self._detach()
         await self._disconnect()
 
