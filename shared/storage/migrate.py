@@ -108,7 +108,7 @@ async def migrate(database: Database, migrations: Sequence[Migration] = ()) -> i
                     await _apply(connection, migration)
                 except asyncpg.LockNotAvailableError as error:
                     raise Unavailable(
-                        f"migration {migration.number:04} {migration.name} waited in vain for a "
+                        f"migration {migration.number:04} {migration.name} waited too long for a "
                         f"table that others use: {error}.",
                         fix="Wait until what takes long has ended, such as a backup, and repeat.",
                     ) from error

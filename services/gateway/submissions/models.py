@@ -155,7 +155,7 @@ class WithdrawalRequest(JsonBody):
 
 
 class AnyStatus(RootModel[OwnedSubmission | SubmissionStatus]):
-    """A status as this caller may see it."""
+    """A status as its asker may see it."""
 
 
 def submission_status(status: FoundSubmission) -> SubmissionStatus:
