@@ -48,7 +48,7 @@ from services.gateway.judging.store import JudgingStore
 from services.gateway.limits import status_limits, upload_limits, waiting_limits
 from services.gateway.objections import api as objection_api
 from services.gateway.objections.service import ObjectionService
-from services.gateway.pages import admin_parts
+from services.gateway.pages.admin_parts import AdminParts
 from services.gateway.pages.admin_sessions import Sessions
 from services.gateway.pages.rendering import Pages
 from services.gateway.pages.shown_elsewhere import ShownElsewhere
@@ -95,7 +95,7 @@ class Parts:
     """What the gateway is made of."""
 
     accounts: Accounts
-    admin: admin_parts.Parts
+    admin: AdminParts
     board_streams: BoardStreams
     boards: Boards
     evidence: BoardEvidence
@@ -159,7 +159,7 @@ def build(database: Database, pool: WorkerPool, folder: Path, settings: GatewayS
     rescoring = Rescoring(database)
     return Parts(
         accounts=accounts,
-        admin=admin_parts.Parts(
+        admin=AdminParts(
             entries=EntryActions(database),
             files=BoardFiles(database),
             boards=BoardSettings(database),

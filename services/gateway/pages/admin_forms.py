@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.accounts.rules import Caller
 from services.gateway.pages.admin_form_fields import Fields, body, checked, text
-from services.gateway.pages.admin_parts import Parts
+from services.gateway.pages.admin_parts import AdminParts
 from services.gateway.web.router import path_reader
 
 Do = Callable[[web.Request, Fields, AdminAction], Awaitable[str]]
@@ -61,7 +61,7 @@ class AdminForm:
         model = _body_of(get_type_hints(self.operation))
         return {} if model is None else _inputs(model)
 
-    def bound(self, parts: Parts) -> Do:
+    def bound(self, parts: AdminParts) -> Do:
         """Return what the form does, with the operation's services, which are among `parts`."""
         hints = get_type_hints(self.operation, include_extras=True)
         services = {

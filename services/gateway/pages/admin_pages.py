@@ -14,7 +14,7 @@ from services.gateway.accounts.admin_actions import AdminAction
 from services.gateway.pages.admin_actions import ACTIONS
 from services.gateway.pages.admin_form_fields import text
 from services.gateway.pages.admin_form_reading import LARGEST, PLAIN, read_form
-from services.gateway.pages.admin_parts import Parts
+from services.gateway.pages.admin_parts import AdminParts
 from services.gateway.pages.admin_sessions import (
     AdminSession,
     Sessions,
@@ -59,7 +59,7 @@ class AdminPages:
         self,
         pages: Pages,
         sessions: Sessions,
-        parts: Parts,
+        parts: AdminParts,
         sections: list[Section],
         downloads: Mapping[str, Handle],
     ) -> None:

@@ -24,7 +24,7 @@ from services.gateway.submissions.service import SubmissionService
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class AdminParts:
     """One service a page, or a part of it."""
 
     entries: EntryActions

@@ -29,7 +29,7 @@ from services.gateway.judging.models import verdict_page
 from services.gateway.pages import verdict_pages
 from services.gateway.pages.admin_form_fields import body
 from services.gateway.pages.admin_pages import Context, Section
-from services.gateway.pages.admin_parts import Parts
+from services.gateway.pages.admin_parts import AdminParts
 from services.gateway.submissions.access import read_submission_id
 from services.gateway.submissions.lifecycle import SubmissionFilter
 from services.gateway.web.endpoints import Handle
@@ -43,7 +43,7 @@ _STATES: Final = get_args(State)
 _READER: Final = Caller.signed_in("administrator")  # who reads is not written down
 
 
-def all_sections(parts: Parts) -> list[Section]:
+def all_sections(parts: AdminParts) -> list[Section]:
     """Return every page, in the order of the navigation."""
     return [
         *operation_sections(parts),
@@ -56,7 +56,7 @@ def all_sections(parts: Parts) -> list[Section]:
     ]
 
 
-def downloads(parts: Parts) -> Mapping[str, Handle]:
+def downloads(parts: AdminParts) -> Mapping[str, Handle]:
     """Return what a signed-in browser may fetch as a file."""
 
     async def export(request: web.Request) -> web.Response:
@@ -69,7 +69,7 @@ def downloads(parts: Parts) -> Mapping[str, Handle]:
     return {"admin_export": export, "admin_costs_csv": costs}
 
 
-def operation_sections(parts: Parts) -> list[Section]:
+def operation_sections(parts: AdminParts) -> list[Section]:
     """Return the pages of the whole, of submissions and of dead letters."""
 
     async def overview(_: web.Request) -> Context:
@@ -128,7 +128,7 @@ def operation_sections(parts: Parts) -> list[Section]:
     ]
 
 
-def entry_sections(parts: Parts) -> list[Section]:
+def entry_sections(parts: AdminParts) -> list[Section]:
     """Return the pages of entries, and of boards: as files, and how they rank."""
 
     async def listed(request: web.Request) -> Context:
@@ -164,7 +164,7 @@ def entry_sections(parts: Parts) -> list[Section]:
     ]
 
 
-def note_section(parts: Parts) -> Section:
+def note_section(parts: AdminParts) -> Section:
     """Return the page of objections, notes and errata."""
 
     async def listed(request: web.Request) -> Context:
@@ -181,7 +181,7 @@ def note_section(parts: Parts) -> Section:
     return Section("admin_notes", "admin_notes.html", "Notes", listed)
 
 
-def rescore_sections(parts: Parts) -> list[Section]:
+def rescore_sections(parts: AdminParts) -> list[Section]:
     """Return the pages of re-scoring and ground truth."""
 
     async def jobs(request: web.Request) -> Context:
@@ -211,7 +211,7 @@ def rescore_sections(parts: Parts) -> list[Section]:
     ]
 
 
-def cost_section(parts: Parts) -> Section:
+def cost_section(parts: AdminParts) -> Section:
     """Return the page of what judging cost."""
 
     async def listed(request: web.Request) -> Context:
@@ -229,7 +229,7 @@ def _costs_query(request: web.Request, **own: str) -> CostsQuery:
     return read_query({**asked, **own}, CostsQuery)
 
 
-def key_section(parts: Parts) -> Section:
+def key_section(parts: AdminParts) -> Section:
     """Return the page of API keys."""
 
     async def listed(request: web.Request) -> Context:
@@ -243,7 +243,7 @@ def key_section(parts: Parts) -> Section:
     return Section("admin_keys", "admin_keys.html", "Keys", listed)
 
 
-def audit_section(parts: Parts) -> Section:
+def audit_section(parts: AdminParts) -> Section:
     """Return the page of the audit log."""
 
     async def log(request: web.Request) -> Context:
