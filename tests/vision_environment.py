@@ -6,6 +6,7 @@ the tests that need it say so and are skipped.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import subprocess
 import sys
@@ -22,6 +23,14 @@ _INSTALL_SECONDS: Final = 550
 
 def vision_environment() -> Path:
     """Return the environment's folder; skips the test where it cannot be made."""
+    HOME.parent.mkdir(parents=True, exist_ok=True)
+    with HOME.with_suffix(".lock").open("w") as lock:  # two processes of tests may want it at once
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _install()
+    return HOME
+
+
+def _install() -> None:
     stamp, digest = HOME / ".installed", hashlib.sha256(LOCK.read_bytes()).hexdigest()
     if not stamp.exists() or stamp.read_text() != digest:
         pip = [str(HOME / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-deps",
@@ -36,4 +45,3 @@ def vision_environment() -> Path:
         except subprocess.TimeoutExpired:
             pytest.skip(f"{LOCK.name} was not installed within {_INSTALL_SECONDS} s")
         stamp.write_text(digest)
-    return HOME
