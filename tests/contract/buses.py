@@ -92,6 +92,16 @@ class Probe:
         await eventually(lambda: len(self.deliveries) >= count, seconds=seconds)
 
 
+def once(event: asyncio.Event) -> Callable[[Delivery], Awaitable[Disposition]]:
+    """Return a handler that is done once an event is set."""
+
+    async def answer(_: Delivery) -> Disposition:
+        await event.wait()
+        return Done()
+
+    return answer
+
+
 def outgoing(
     body: bytes = b"{}", kind: str = "thing.happened", id_: UUID | None = None
 ) -> Outgoing:

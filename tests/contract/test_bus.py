@@ -27,6 +27,7 @@ from tests.contract.buses import (
     World,
     drained,
     eventually,
+    once,
     outgoing,
 )
 
@@ -289,12 +290,8 @@ async def test_what_could_not_be_recorded_as_dead_comes_again(world: World) -> N
 async def test_a_consumer_grows_and_shrinks_and_leaves_the_rest_to_others(world: World) -> None:
     go = asyncio.Event()
 
-    async def answer(_: Delivery) -> Disposition:
-        await go.wait()
-        return Done()
-
     bus, other = await world.process(), await world.process()
-    first, second = Probe(answer), Probe()
+    first, second = Probe(once(go)), Probe()
     subscription = await bus.consume(WORK, first, concurrency=1)
     await bus.publish([outgoing(str(number).encode()) for number in range(3)])
     await first.got(1)
@@ -316,12 +313,8 @@ async def test_a_consumer_that_shrinks_takes_nothing_more(world: World) -> None:
     """Whatever it began with: else each place that it gives up would bring it more to hold."""
     go = asyncio.Event()
 
-    async def answer(_: Delivery) -> Disposition:
-        await go.wait()
-        return Done()
-
     bus, other = await world.process(), await world.process()
-    first, second = Probe(answer), Probe()
+    first, second = Probe(once(go)), Probe()
     subscription = await bus.consume(WORK, first, concurrency=4)
     await bus.publish([outgoing(str(number).encode()) for number in range(9)])
     await first.got(4)
@@ -337,12 +330,8 @@ async def test_a_consumer_that_shrinks_takes_nothing_more(world: World) -> None:
 async def test_a_consumer_that_was_lost_comes_back_with_its_size(world: World) -> None:
     hold = asyncio.Event()
 
-    async def answer(_: Delivery) -> Disposition:
-        await hold.wait()
-        return Done()
-
     bus = await world.process()
-    probe = Probe(answer)
+    probe = Probe(once(hold))
     subscription = await bus.consume(WORK, probe, concurrency=1)
     await subscription.resize(4)
     await subscription.resize(2)
@@ -402,11 +391,7 @@ async def test_stop_waits_for_the_handlers_and_takes_nothing_new(world: World) -
     bus = await world.process()
     go = asyncio.Event()
 
-    async def answer(_: Delivery) -> Disposition:
-        await go.wait()
-        return Done()
-
-    first, second = Probe(answer), Probe()
+    first, second = Probe(once(go)), Probe()
     subscription = await bus.consume(WORK, first, concurrency=1)
     await bus.publish([outgoing(b"1"), outgoing(b"2")])
     await first.got(1)
@@ -510,12 +495,8 @@ async def test_depth_counts_what_waits_and_what_is_worked_on(world: World) -> No
     bus = await world.process()
     go = asyncio.Event()
 
-    async def answer(_: Delivery) -> Disposition:
-        await go.wait()
-        return Done()
-
     assert await bus.depth(WORK) == 0
-    probe = Probe(answer)
+    probe = Probe(once(go))
     await bus.publish([outgoing(), outgoing(), outgoing()])
     await bus.consume(WORK, probe, concurrency=1)
     await probe.got(1)

@@ -56,16 +56,6 @@ def demo_plan() -> JudgingPlan:
     return plan(truth.samples, [record["prediction"] for record in records])
 
 
-@pytest.fixture(scope="module")
-def few() -> JudgingPlan:
-    return plan_of(FEW)
-
-
-@pytest.fixture(scope="module")
-def expected(few: JudgingPlan) -> dict[str, JudgeScore]:
-    return judged(few)
-
-
 async def test_a_run_gives_exactly_the_expected_numbers_and_pays_each_pair_once(
     database: Database,
 ) -> None:

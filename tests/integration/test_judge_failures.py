@@ -20,30 +20,17 @@ from shared.storage.database import Database
 from tests.depth import deep, some_of
 from tests.fakes.grader import FakeGrader, ungraded
 from tests.judging import (
-    FEW,
     accept_few,
     as_values,
-    judged,
     judged_values,
     judging,
     look_after,
-    plan_of,
     reaches,
     replica,
     request_run,
     resume_run,
     run_row,
 )
-
-
-@pytest.fixture(scope="module")
-def few() -> JudgingPlan:
-    return plan_of(FEW)
-
-
-@pytest.fixture(scope="module")
-def expected(few: JudgingPlan) -> dict[str, JudgeScore]:
-    return judged(few)
 
 
 async def test_what_fails_for_now_comes_again_and_ends_unscored_after_the_last_try(

@@ -35,7 +35,7 @@ async def test_a_cancellation_stays_one_where_the_connection_is_lost_at_the_same
         (TimeoutError(), Unavailable),
         (AMQPConnectionError("reset by peer"), Unavailable),
         (ChannelAccessRefused("no right"), NoRight),
-        (KeyError("a mistake of ours"), KeyError),
+        (KeyError("a mistake in this code"), KeyError),
     ],
 )
 async def test_what_the_library_raises_is_ours(error: BaseException, ours: type) -> None:

@@ -89,7 +89,7 @@ def test_a_provider_that_is_slower_for_good_becomes_the_baseline() -> None:
 
 @pytest.mark.parametrize(("before", "after"), [(2.0, 8.0), (0.2, 60.0)])
 def test_latency_that_is_not_ours_slows_nobody_down_for_long(before: float, after: float) -> None:
-    """One call alone is as slow: so fewer of them mend nothing."""
+    """One call alone is as slow: so fewer of them would help nobody."""
     limit = AdaptiveLimit(16)
     open_calls = [(before, before)] * 2
     for seconds in (before, after, before):
