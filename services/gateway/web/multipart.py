@@ -219,4 +219,4 @@ def _names(disposition: str) -> list[str]:
         position = found.end()
         if found[1].lower() == "name":
             names.append(found[2] if found[2] is not None else found[3])
-    return names + _OTHER_NAME.findall(disposition, position)
+    return [] if _OTHER_NAME.search(disposition, position) else names

@@ -85,6 +85,7 @@ def theirs(body: bytes) -> Parts | None:
 @example(_OPENED + b'; name=a\tname=d; name="b"\r\n\r\n1\r\n--xYz--', [])
 @example(_OPENED + b'; filename="; name=a"; name="b"\r\n\r\n1\r\n--xYz--', [])
 @example(_OPENED + b"; name=a; name=b\r\n\r\n1\r\n--xYz--", [])
+@example(_OPENED + b"; x; name=a\r\n\r\n1\r\n--xYz--", [])
 def test_what_both_take_both_read_alike(body: bytes, cuts: list[int]) -> None:
     mine, other = ours(body, cuts), theirs(body)
     # Names with escapes are kept by ours as they were sent, and undone by the package.
