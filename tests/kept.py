@@ -17,9 +17,10 @@ from dataclasses import fields
 from functools import cache, lru_cache
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from types import SimpleNamespace
+from types import CodeType, SimpleNamespace
 from typing import Any
 
+import jinja2
 import orjson
 import pytest
 from aiohttp import web
@@ -42,8 +43,11 @@ _start = workers._Worker.start
 _close = workers.WorkerPool.close
 _pages = cache(parts.Pages)
 _schemas = cache(openapi.Schemas)
-_routes: dict[tuple[int, Site, bytes], list[web.RouteDef]] = {}
+_routes: dict[tuple[int, Site, int], list[web.RouteDef]] = {}
 _documents: dict[str, dict[str, Any]] = {}
+_dumped: dict[int, bytes] = {}
+_compile = jinja2.Environment.compile
+_compiled: dict[tuple[str, ...], CodeType] = {}
 _build = Boards._build
 _empty: dict[tuple[object, str, str], ReadyBoard] = {}
 _compress = lru_cache(maxsize=512)(gzip.compress)
@@ -53,9 +57,11 @@ _STATED = [field.name for field in fields(Endpoint) if field.name != "handler"]
 def keep(patch: pytest.MonkeyPatch) -> None:
     """Let services leave to those that come after them what would be the same."""
     patch.setattr(parts, "Pages", _pages)
+    patch.setattr(jinja2.Environment, "compile", _compile_or_take)
     patch.setattr(openapi, "Schemas", lambda models: _schemas(tuple(models)))
     patch.setattr(app, "description_routes", _make_or_take_routes)
     patch.setattr(description, "openapi_document", _make_or_take_document)
+    patch.setattr(description, "orjson", SimpleNamespace(dumps=_dump_or_take))
     patch.setattr(representations, "gzip", SimpleNamespace(compress=_compress))
     patch.setattr(Boards, "_build", _build_or_take)
     patch.setattr(workers._Worker, "start", _start_or_take)
@@ -64,7 +70,7 @@ def keep(patch: pytest.MonkeyPatch) -> None:
 
 def _make_or_take_routes(description: Description, pages: Pages, site: Site) -> list[web.RouteDef]:
     """Draw the pages about the API once for each document: 50 ms of each start of a gateway."""
-    key = id(pages), site, orjson.dumps(description.document)
+    key = id(pages), site, id(description.document)
     if key not in _routes:
         _routes[key] = description_routes(description, pages, site)
     return _routes[key]
@@ -78,7 +84,20 @@ def _make_or_take_document(
     key = repr((stated, webhooks, site()))
     if key not in _documents:
         _documents[key] = openapi.openapi_document(endpoints, webhooks)
+        _dumped[id(_documents[key])] = orjson.dumps(_documents[key])
     return _documents[key]
+
+
+def _dump_or_take(document: dict[str, Any]) -> bytes:
+    """Take what was written of a document that is kept: 3 ms of each start of a gateway."""
+    return _dumped.get(id(document)) or orjson.dumps(document)
+
+
+def _compile_or_take(environment: jinja2.Environment, source: str, *names: str) -> CodeType:
+    """Compile each template once, whatever site its pages are for."""
+    if (source, *names) not in _compiled:
+        _compiled[source, *names] = _compile(environment, source, *names)
+    return _compiled[source, *names]
 
 
 def _build_or_take(
