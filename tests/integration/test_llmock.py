@@ -123,6 +123,7 @@ async def test_a_run_is_judged_by_schema(database: Database, llmock: LLMock, pat
     assert len(llmock.requests) == PAIRS
 
 
+@deep
 async def test_faults_that_pass_cost_nothing_and_change_nothing(
     database: Database, llmock: LLMock
 ) -> None:
@@ -201,6 +202,7 @@ async def test_prose_instead_of_verdicts_waits_for_a_person(
     assert run["wasted_microusd"] == await spent(database)
 
 
+@deep
 async def test_a_server_that_never_answers_is_told_and_costs_what_is_allowed(
     database: Database, llmock: LLMock
 ) -> None:
@@ -211,6 +213,7 @@ async def test_a_server_that_never_answers_is_told_and_costs_what_is_allowed(
     assert run["wasted_calls"] <= 30  # nobody knows whether they are billed
 
 
+@deep
 async def test_connections_that_are_cut_lose_nothing(database: Database, llmock: LLMock) -> None:
     """The first without a byte of an answer, others in the middle of one."""
     cuts = [Cut(down=0), Cut(down=40), Cut(down=200), Cut(up=300)]
