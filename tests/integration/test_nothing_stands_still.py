@@ -147,7 +147,7 @@ WORK: Final[dict[str, Case]] = {
 
 ELSEWHERE: Final = {
     "outbox": "published by any relay: test_relay, and below",
-    "queue_messages": "a lease that runs out is handed out again: test_bus, and below",
+    "queue_messages": "a lease that runs out is handed out again: test_bus_deliveries, and below",
     "judge_claims": "a claim that runs out is anybody's: test_judge",
     "judge_spending_leases": "a lease that runs out counts no more: test_judge_budgets",
     "judge_pool_endpoints": "no work: every judge reads it each 2 s: test_judge_pool",
