@@ -1,4 +1,4 @@
-"""Databases of tests, used again: emptied in a tenth of the time that making one takes.
+"""Databases of tests, used again: to empty one takes a twentieth of the time that making one does.
 
 What a test leaves behind goes: connections, rows, the state of sequences. A database whose schema
 was changed, or that grew large, is dropped instead.
@@ -15,6 +15,8 @@ from uuid import uuid4
 
 import asyncpg
 
+from tests.patience import HANG_SECONDS
+
 Connection: TypeAlias = "asyncpg.Connection[Any]"
 T = TypeVar("T")
 _MOST_BYTES_MORE: Final = 8 << 20
@@ -30,6 +32,8 @@ SELECT string_agg(concat(kind, ' ', things, ' ', versions), ',' ORDER BY kind) F
       FROM pg_constraint WHERE oid >= 16384
      UNION ALL SELECT 'indexes', count(*), sum(indexrelid::bigint + xmin::text::bigint)
       FROM pg_index WHERE indexrelid >= 16384
+     UNION ALL SELECT 'names', count(*), sum(hashtext(concat(relnamespace, ' ', relname))::bigint)
+      FROM pg_class WHERE oid >= 16384
      UNION ALL SELECT 'triggers', count(*), sum(oid::bigint + xmin::text::bigint)
       FROM pg_trigger WHERE oid >= 16384
      UNION ALL SELECT 'functions', count(*), sum(oid::bigint + xmin::text::bigint)
@@ -100,11 +104,13 @@ class Databases:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for connection in self._connections.values():
-            self._run(connection.close())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        try:
+            for connection in self._connections.values():
+                self._run(connection.close(timeout=HANG_SECONDS))
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
 
     def take(self) -> str:
         """Return the name of a database that is like new."""
@@ -141,8 +147,10 @@ class Databases:
 
     async def _administer(self, statement: str) -> None:
         admin = await asyncpg.connect(self._server.replace("{database}", "postgres"))
-        await admin.execute(statement)
-        await admin.close()
+        try:
+            await admin.execute(statement)
+        finally:
+            await admin.close()
 
     async def _empty(self, connection: Connection) -> bool:
         fresh = self._fresh

@@ -49,7 +49,7 @@ _documents: dict[str, dict[str, Any]] = {}
 _dumped: dict[int, bytes] = {}
 _introspect = asyncpg.Connection._introspect_types
 _types: dict[frozenset[int], Any] = {}
-_FIRST_OF_OURS = 16384
+_FIRST_THAT_VERSIONS_NUMBER = 10_000
 _STATEMENT = SimpleNamespace(name="")
 _compile = jinja2.Environment.compile
 _compiled: dict[tuple[str, ...], CodeType] = {}
@@ -113,7 +113,7 @@ async def _introspect_or_take(
     key = frozenset(oids)
     if key not in _types:
         found, _ = await _introspect(connection, oids, seconds)
-        if max(oids) >= _FIRST_OF_OURS:
+        if max(oids) >= _FIRST_THAT_VERSIONS_NUMBER:
             return found, _STATEMENT
         _types[key] = found
     return _types[key], _STATEMENT

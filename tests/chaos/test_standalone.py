@@ -10,8 +10,8 @@ from tests.chaos.standalone import KILLS, an_installation, play
 from tests.depth import deep, is_deep
 from tests.patience import HANG_SECONDS
 
-ALWAYS = ["everything_at_once"]
-"""All of it dies; './scripts/test all' kills in every way."""
+ALWAYS = ["postgres", "everything_at_once"]
+"""The server dies, and all of it does; './scripts/test all' kills in every way."""
 
 
 @pytest.mark.timeout(1200)
