@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import pytest
+from llmock.journal import RequestRecord
 from llmock.pytest_plugin import LLMock
 from llmock.testing import LLMockServer
 
@@ -62,6 +63,11 @@ def gateway(llmock_server: LLMockServer, tmp_path_factory: pytest.TempPathFactor
         pytest.skip(f"LiteLLM cannot be had here: {reason}")
 
 
+def calls(llmock: LLMock) -> list[RequestRecord]:
+    """Return what the provider was asked to answer: a gateway asks for its models now and then."""
+    return [request for request in llmock.requests if request.method == "POST"]
+
+
 @dataclass
 class Wrong:
     """A fault of the gateway, or one that it passes on: how a run ends up."""
@@ -100,9 +106,9 @@ async def test_a_fault_pauses_with_its_cause_and_costs_nothing(
     assert (run["state"], run["reason"]) == ("paused", "provider_down"), run["detail"]
     assert wrong.told in run["detail"]
     assert wrong.key not in run["detail"]
-    assert len(llmock.requests) <= wrong.most_calls
+    assert len(calls(llmock)) <= wrong.most_calls
     assert run["wasted_calls"] == 0
-    answered = sum(request.status == 200 for request in llmock.requests)
+    answered = sum(request.status == 200 for request in calls(llmock))
     assert (await spent(database) > 0) is (answered > 0)
 
 
@@ -114,7 +120,7 @@ async def test_a_budget_that_is_used_up_pauses_and_loses_nothing(
     assert "quota is used up" in run["detail"]
     assert "xceeded budget" in run["detail"]
     kept = await database.pool.fetchval("SELECT count(*) FROM judge_verdicts")
-    assert 0 < kept == len(llmock.requests)
+    assert 0 < kept == len(calls(llmock))
 
 
 async def test_prose_instead_of_verdicts_waits_for_a_person(
@@ -143,6 +149,6 @@ async def test_a_run_is_judged_and_says_whether_the_model_is_the_one_that_was_as
     assert (run["wasted_calls"], run["cost_estimated"]) == (0, False)
     if form is not None:
         assert run["reply_form"] == form
-        assert len(llmock.requests) == run["items"]
+        assert len(calls(llmock)) == run["items"]
     badges = await database.pool.fetchval("SELECT badges FROM entries")
     assert ("judge_unconfirmed" in badges) is not confirmed
