@@ -84,13 +84,6 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(20_000, 10, 5)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def what_is_left_is_heard_of() -> Iterator[None]:
-    """What a file of tests did not close is reported there, not in the middle of another."""
-    yield
-    gc.collect()
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--deep"):
