@@ -39,7 +39,7 @@ SELECT string_agg(concat(kind, ' ', things, ' ', versions), ',' ORDER BY kind) F
      UNION ALL SELECT 'functions', count(*), sum(oid::bigint + xmin::text::bigint)
       FROM pg_proc WHERE oid >= 16384) AS catalogs (kind, things, versions)
 """
-"""Who made or last changed what the catalogs hold of ours (from 16384): other after each change."""
+"""What the catalogs hold from oid 16384 on, and who last changed it: differs after each change."""
 _BYTES: Final = "SELECT pg_database_size(current_database())"
 _TABLES: Final = """
 SELECT oid::regclass::text FROM pg_class
